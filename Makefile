@@ -1,0 +1,43 @@
+# Every target sets up what it needs first. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements/runtime.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/.runtime  ## the exosome scenario, start to end, no broker
+	$(BIN)/tocsin demo
+
+test: $(VENV)/.dev  ## every test, the broker tests on a real Apache Kafka among them
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(VENV)/.dev  ## resolve the pinned, hashed requirements again
+	@$(PIP) install "uv>=0.9"
+	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --universal --generate-hashes --no-header --no-annotate -o requirements/runtime.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --universal --generate-hashes --no-header --no-annotate -c requirements/runtime.txt -o requirements/dev.txt
+
+clean:  ## remove the environment and caches
+	rm -rf $(VENV) .bench-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

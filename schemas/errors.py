@@ -1,0 +1,68 @@
+"""The exceptions that Tocsin raises, and what the reader of one should do.
+
+::
+
+    TocsinError
+    ├── InputError         a file, setting or argument is wrong; the user mends it (exit code 2)
+    │   ├── IcsrError      one report cannot be read or contradicts itself; it goes to the rejects
+    │   ├── CountsError    a counts frame breaks its contract
+    │   └── RuleError      a signal rule or rule file is malformed
+    ├── FitError           a model could not be fitted to the counts it was given
+    ├── StateError         stored state is missing, foreign, torn or from another version
+    └── BrokerError        Kafka refused, or could not be reached safely
+
+A message reads ``{where}: {rule}; got {what}[, first {row}]`` and never holds narrative text.
+"""
+
+__all__ = [
+    "BrokerError",
+    "CountsError",
+    "FitError",
+    "IcsrError",
+    "InputError",
+    "RuleError",
+    "StateError",
+    "TocsinError",
+]
+
+
+class TocsinError(Exception):
+    """Whatever Tocsin raises on purpose; the command line prints it as one line."""
+
+
+class InputError(TocsinError):
+    """A file, a setting or an argument is wrong. Mend what the message names, then run again."""
+
+
+class IcsrError(InputError):
+    """One individual case safety report cannot be read, or contradicts itself.
+
+    The report goes to the rejects with this text; the stream goes on. Mend the report at its
+    source, or redrive it once the reader understands it.
+    """
+
+
+class CountsError(InputError):
+    """A counts frame breaks its contract (`schemas.counts`). The message names the first bad row."""
+
+
+class RuleError(InputError):
+    """A signal rule, or the file it came from, is malformed. The message names the rule and key."""
+
+
+class FitError(TocsinError):
+    """A model could not be fitted: too few pairs, or no start converged. Do not use its output."""
+
+
+class StateError(TocsinError):
+    """Stored state is missing, foreign, torn, or written by another version.
+
+    Do not delete it at once: copy the folder away, read the message, then rebuild from the topic.
+    """
+
+
+class BrokerError(TocsinError):
+    """Kafka refused, could not be reached, or would have been reached without encryption.
+
+    Check `bootstrap`, `security_protocol` and the credentials in the settings the message names.
+    """

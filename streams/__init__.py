@@ -1,0 +1,1 @@
+"""From report to alert: intake, topology (pure), runtime (the shell), command line."""

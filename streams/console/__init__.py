@@ -1,0 +1,1 @@
+"""The reviewer's pages. Empty on purpose for now."""

@@ -1,0 +1,1 @@
+"""Subscriptions and channels. Empty on purpose for now."""

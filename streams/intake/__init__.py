@@ -1,0 +1,1 @@
+"""Source formats to `schemas.report.Report`, one module a format."""
