@@ -1,0 +1,161 @@
+"""One revision of one alert, as it travels on `pv.alerts`."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.base import Message
+
+__all__ = [
+    "ALERT_SCHEMA_VERSION",
+    "CAVEAT",
+    "Alert",
+    "AlertKind",
+    "Counts",
+    "InputOffset",
+    "Previous",
+    "RuleOutcome",
+    "Statistics",
+    "Window",
+    "WindowKind",
+]
+
+ALERT_SCHEMA_VERSION = "1.0"
+"""Version of the alert schema. Changes are additive within a major number."""
+
+CAVEAT = (
+    "Disproportionate reporting is a reason to look, not evidence that the product caused the "
+    "event. Counts are spontaneous reports, not incidence."
+)
+"""Stands in every alert."""
+
+
+class AlertKind(StrEnum):
+    """What happened to the signal of disproportionate reporting."""
+
+    NEW = "new"  # a rule fires for this signal for the first time
+    STRENGTHENED = "strengthened"  # more rules fire, the evidence grew much, or it fires again
+    WEAKENED = "weakened"  # a rule no longer fires, or cases were retracted
+    CLEARED = "cleared"  # no rule fires any more
+
+
+class WindowKind(StrEnum):
+    """How event time is cut."""
+
+    CUMULATIVE = "cumulative"
+    MONTH = "month"
+    QUARTER = "quarter"
+    SLIDING = "sliding"
+
+
+class Window(Message):
+    """The days whose cases are counted, both ends included."""
+
+    kind: WindowKind = Field(description="How event time is cut.")
+    label: str = Field(description="`cumulative`, `2024-05`, `2024-Q2`, or `sliding-365d`.")
+    first_day: date | None = Field(description="First day; null if open to the past.")
+    last_day: date = Field(description="Last day; the day of evaluation in a moving window.")
+
+
+class Counts(Message):
+    """The 2x2 table, as four counts of distinct cases."""
+
+    n_observed: int = Field(ge=0, description="Cases with the drug and the event.")
+    n_drug: int = Field(ge=0, description="Cases with the drug.")
+    n_event: int = Field(ge=0, description="Cases with the event.")
+    n_total: int = Field(ge=0, description="All cases of the population in the window.")
+
+
+class Statistics(Message):
+    """Disproportionality statistics. Null: undefined for these counts, or unbounded above.
+
+    Bounds are two-sided 95% intervals.
+    """
+
+    expected: float | None = Field(description="Expected cases under independence.")
+    expected_stratified: float | None = Field(
+        description="The same, summed over age group x sex x region; 'unknown' is a stratum."
+    )
+    prr: float | None = Field(description="Proportional reporting ratio.")
+    prr_lower: float | None = Field(description="Its lower bound.")
+    prr_upper: float | None = Field(description="Its upper bound.")
+    ror: float | None = Field(description="Reporting odds ratio.")
+    ror_lower: float | None = Field(description="Its lower bound.")
+    ror_upper: float | None = Field(description="Its upper bound.")
+    rrr: float | None = Field(description="Relative reporting ratio, observed over expected.")
+    chi2: float | None = Field(description="Pearson chi-square, 1 degree of freedom.")
+    chi2_yates: float | None = Field(description="The same with Yates's correction.")
+    ic: float | None = Field(description="Information component [log2 units].")
+    ic_lower: float | None = Field(description="IC025, exact gamma quantile.")
+    ic_upper: float | None = Field(description="IC975, exact gamma quantile.")
+
+
+class RuleOutcome(Message):
+    """One rule, and whether it fires on these counts."""
+
+    name: str = Field(description="Name of the rule.")
+    sentence: str = Field(description="The rule in words, with its exact inequalities.")
+    fired: bool = Field(description="Whether it fires now.")
+
+
+class Previous(Message):
+    """The published revision that this one replaces."""
+
+    revision: int = Field(ge=1, description="Its number.")
+    kind: AlertKind = Field(description="Its kind.")
+    evaluated_on: date = Field(description="Its day of evaluation.")
+    n_observed: int = Field(ge=0, description="Its count of cases.")
+    ror_lower: float | None = Field(description="Its lower bound of the reporting odds ratio.")
+    ic_lower: float | None = Field(description="Its IC025.")
+    rules_fired: tuple[str, ...] = Field(description="The rules that fired then.")
+
+
+class InputOffset(Message):
+    """How far one input partition had been counted."""
+
+    topic: str = Field(description="Topic the reports came from.")
+    partition: int = Field(ge=0, description="Partition of that topic.")
+    next_offset: int = Field(ge=0, description="Every message before this offset is counted.")
+
+
+class Alert(Message):
+    """One revision of one alert: a signal of disproportionate reporting and what became of it."""
+
+    schema_version: Literal["1.0"] = Field(
+        default="1.0", description="Version of this schema; additive within a major number."
+    )
+    alert_id: str = Field(
+        description="Unique to this revision, derived from signal key, rules and revision number: "
+        "a repeat is recognisable for ever."
+    )
+    signal_key: str = Field(
+        description="The same in every revision: `drug|event|window`, each part percent-encoded."
+    )
+    revision: int = Field(ge=1, description="1, 2, 3 ... within the signal key, without gaps.")
+    kind: AlertKind = Field(description="What happened.")
+    reason: str = Field(description="Why this revision was published, in one line.")
+    sentence: str = Field(description="The alert in plain words.")
+    caveat: str = Field(default=CAVEAT, description="What the alert does not say.")
+    drug: str = Field(description="Product of the pair, as counted.")
+    event: str = Field(description="Event of the pair, as counted.")
+    window: Window = Field(description="The days counted.")
+    evaluated_on: date = Field(description="Event-time day of the evaluation, not a clock reading.")
+    counts: Counts = Field(description="The 2x2 table.")
+    statistics: Statistics = Field(description="What was computed from it.")
+    rules: tuple[RuleOutcome, ...] = Field(description="Every rule asked, and its answer.")
+    rules_fired: tuple[str, ...] = Field(description="Names of the rules that fire, sorted.")
+    rules_hash: str = Field(description="SHA-256 of the rules and their lists.")
+    previous: Previous | None = Field(description="What this revision replaces; null in the first.")
+    n_serious: int = Field(ge=0, description="Cases of the pair with any seriousness criterion.")
+    n_fatal: int = Field(ge=0, description="Cases of the pair with a fatal outcome.")
+    first_received: date | None = Field(description="Earliest first receipt among the cases.")
+    last_received: date | None = Field(description="Latest first receipt among the cases.")
+    case_ids: tuple[str, ...] = Field(
+        description="The cases of the pair, sorted; the latest received 1,000 if there are more."
+    )
+    as_of: tuple[InputOffset, ...] = Field(
+        description="Input the counts were made from: a batch recount of it gives these numbers."
+    )
+    code_version: str = Field(description="Version of Tocsin that computed it.")

@@ -1,0 +1,58 @@
+"""What the case stage tells the detector stage: which cases left the counts and which entered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import polars as pl
+
+__all__ = ["CASE_CHANGES", "DELTA_VERSION", "STRATUM", "Delta"]
+
+DELTA_VERSION = 1
+"""Version of `CASE_CHANGES`; a reader stops on one it does not know."""
+
+STRATUM = ("age_group", "sex", "region")
+"""The columns that make a stratum. `unknown` is a value like any other."""
+
+CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
+    {
+        "case_id": pl.String(),
+        "day": pl.Date(),  # day of first receipt: the bucket the case is counted in
+        "age_group": pl.String(),
+        "sex": pl.String(),
+        "region": pl.String(),
+        "serious": pl.Boolean(),
+        "fatal": pl.Boolean(),
+        "drugs": pl.List(pl.String()),  # distinct suspect drugs, sorted
+        "events": pl.List(pl.String()),  # distinct reactions, sorted
+        "n": pl.Int8(),  # +1 the case enters the counts in this form, -1 it leaves them
+    }
+)
+"""One row a change of one case. Every pair in `drugs` x `events`, and every margin, changes by `n`.
+
+Rows of one case alternate: a case enters, leaves in the same form, and may enter in another.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The changes caused by one contiguous range of one input partition.
+
+    Attributes
+    ----------
+    partition
+        Partition of `pv.reports` the range belongs to.
+    first_offset, next_offset
+        The range, half open: every message from `first_offset` up to, not with, `next_offset` is
+        accounted for, whether it changed a count or not.
+    watermark
+        Latest `latest_received` in the range [days since 1970-01-01]; -1 if nothing was readable.
+    changes
+        Columns of `CASE_CHANGES`; may be empty.
+    """
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    watermark: int
+    changes: pl.DataFrame

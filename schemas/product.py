@@ -1,0 +1,176 @@
+"""A product of a report, licensed or not: what it was, where it came from, how it was given."""
+
+import re
+import unicodedata
+from datetime import date
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from schemas.base import Message
+from schemas.vocabulary import ActionTaken, ClaimType, Donor, ProductRole, SupplyRoute
+
+__all__ = [
+    "DiscontinuationAdvice",
+    "Facility",
+    "Preparation",
+    "Product",
+    "Quality",
+    "SourceMaterial",
+    "normalise_lot",
+]
+
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+
+
+def normalise_lot(lot: str | None) -> str | None:
+    """Reduce a lot number to what identifies it: width, case, spaces and dashes do not.
+
+    >>> normalise_lot("EX117 ") == normalise_lot("ＥＸ－117") == "EX117"
+    True
+    """
+    if lot is None:
+        return None
+    return _NOT_ALPHANUMERIC.sub("", unicodedata.normalize("NFKC", lot)).upper() or None
+
+
+class SourceMaterial(Message):
+    """What a biological product was made from."""
+
+    tissue: str | None = Field(
+        default=None, max_length=100, description="Coded tissue, such as `umbilical_cord`."
+    )
+    tissue_verbatim: str | None = Field(default=None, max_length=500, description="As reported.")
+    donor: Donor = Field(default=Donor.UNKNOWN, description="Relation of donor to patient.")
+    donor_id: str | None = Field(
+        default=None, max_length=100, description="Pseudonym of the donor."
+    )
+    engineered: bool | None = Field(
+        default=None, description="Whether the vesicles or cells were modified; null if unknown."
+    )
+    contains_functional_rna: bool | None = Field(
+        default=None, description="In the EU this decides ATMP or not; null if unknown."
+    )
+    living_cells: bool | None = Field(default=None, description="Null if unknown.")
+
+
+class Preparation(Message):
+    """How and when a lot was made and kept."""
+
+    made_at: AwareDatetime | None = Field(default=None, description="When the lot was made.")
+    thawed_at: AwareDatetime | None = Field(default=None, description="When the dose was thawed.")
+    storage: str | None = Field(default=None, max_length=200, description="Storage conditions.")
+    passage: int | None = Field(default=None, ge=0, description="Cell passage number.")
+    medium: str | None = Field(default=None, max_length=200, description="Culture medium.")
+    purification: str | None = Field(default=None, max_length=200, description="Method, if any.")
+
+
+class Quality(Message):
+    """What was measured of a lot. A value without its method means little."""
+
+    particles_per_ml: float | None = Field(default=None, ge=0, description="Particles per mL.")
+    size_nm: float | None = Field(default=None, gt=0, description="Modal particle size in nm.")
+    method: str | None = Field(default=None, max_length=200, description="How it was measured.")
+    sterility: str | None = Field(default=None, max_length=200, description="Result of the test.")
+    culture_result: str | None = Field(
+        default=None, max_length=200, description="Organism cultured from the product itself."
+    )
+
+
+class Facility(Message):
+    """Where the product was given, under a pseudonym."""
+
+    facility_id: str = Field(
+        min_length=1, max_length=100, description="Pseudonym. Authority tier only."
+    )
+    kind: str | None = Field(default=None, max_length=100, description="Such as `clinic`.")
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = Field(
+        default=None, description="ISO 3166-1 alpha-2."
+    )
+
+
+class DiscontinuationAdvice(Message):
+    """Somebody advised to stop the product."""
+
+    by: str = Field(min_length=1, max_length=200, description="Role, such as 'outside oncologist'.")
+    on: date | None = Field(default=None, description="Day of the advice; null if not stated.")
+
+
+class Product(Message):
+    """One product of the case."""
+
+    verbatim: str | None = Field(
+        default=None,
+        max_length=2000,
+        description="Name as reported, kept whatever it is mapped to.",
+    )
+    substances: tuple[str, ...] = Field(
+        default=(),
+        max_length=200,
+        description="Active substances; each is a drug of a 2x2 table if the role is suspect.",
+    )
+    product_class: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Class of a product without a substance name; the drug of the table if so.",
+    )
+    role: ProductRole = Field(
+        default=ProductRole.SUSPECT, description="ICH E2B(R3) G.k.1; interacting counts as suspect."
+    )
+    indication: str | None = Field(default=None, max_length=500, description="Coded term.")
+    indication_verbatim: str | None = Field(
+        default=None, max_length=2000, description="As reported."
+    )
+    claim: ClaimType = Field(default=ClaimType.UNKNOWN, description="What it was given for.")
+    route: str | None = Field(
+        default=None, max_length=200, description="Route of administration, as coded by the source."
+    )
+    dose: str | None = Field(default=None, max_length=1000, description="Dose with its unit.")
+    volume_ml: float | None = Field(default=None, ge=0, description="Volume given, in mL.")
+    interval_hours: float | None = Field(
+        default=None, ge=0, description="Hours over which `volume_ml` was given."
+    )
+    first_given: date | None = Field(default=None, description="First day of administration.")
+    last_given: date | None = Field(default=None, description="Last day of administration.")
+    lot: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Lot as typed; lots are compared by `lot_normalised`, derived from it.",
+    )
+    lot_requested: date | None = Field(
+        default=None, description="Day a missing lot number was asked for."
+    )
+    manufacturer: str | None = Field(default=None, max_length=500, description="Who made it.")
+    distributor: str | None = Field(default=None, max_length=500, description="Who passed it on.")
+    licence: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Authorisation number; null where nobody holds one, which is no error.",
+    )
+    supply_route: SupplyRoute = Field(
+        default=SupplyRoute.UNKNOWN, description="How it reached the patient."
+    )
+    action_taken: ActionTaken = Field(default=ActionTaken.UNKNOWN, description="ICH E2B(R3) G.k.8.")
+    exposure_ongoing: bool | None = Field(
+        default=None, description="Whether it is still being given; null if unknown."
+    )
+    dechallenge: bool | None = Field(
+        default=None, description="Whether the reaction abated on stopping; null if unknown."
+    )
+    rechallenge: bool | None = Field(
+        default=None, description="Whether it came back on restarting; null if unknown."
+    )
+    discontinuation_advised: DiscontinuationAdvice | None = Field(
+        default=None, description="Advice to stop, and whose."
+    )
+    source_material: SourceMaterial | None = Field(
+        default=None, description="Tissue and donor of a biological product."
+    )
+    preparation: Preparation | None = Field(default=None, description="How the lot was made.")
+    quality: Quality | None = Field(default=None, description="What was measured of the lot.")
+    facility: Facility | None = Field(default=None, description="Where it was given.")
+
+    @property
+    def lot_normalised(self) -> str | None:
+        """The lot as compared between reports: `normalise_lot(lot)`."""
+        return normalise_lot(self.lot)

@@ -1,0 +1,207 @@
+"""One version of one individual case safety report, as it travels on `pv.reports`."""
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.base import Message
+from schemas.product import Product
+from schemas.vocabulary import (
+    AgeGroup,
+    LinkKind,
+    Outcome,
+    Payment,
+    Qualification,
+    ReporterKind,
+    ReportType,
+    RevisionKind,
+    Seriousness,
+    Sex,
+    VerificationState,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Country",
+    "Link",
+    "Patient",
+    "Reaction",
+    "Report",
+    "Reporter",
+    "Revision",
+]
+
+SCHEMA_VERSION = "1.0"
+"""Version of the report schema. Changes are additive within a major number."""
+
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2, upper case."""
+
+
+class Revision(Message):
+    """A nullification or an amendment, and its reason (ICH E2B(R3) C.1.11)."""
+
+    kind: RevisionKind = Field(description="`nullification` voids the case, `amendment` mends it.")
+    reason: str = Field(min_length=1, max_length=2000, description="Why; mandatory with a kind.")
+
+
+class Reporter(Message):
+    """The primary source. No name, no contact: they never enter the stream."""
+
+    kind: ReporterKind = Field(
+        default=ReporterKind.UNKNOWN, description="The role in which the source reports."
+    )
+    qualification: Qualification = Field(
+        default=Qualification.CONSUMER,
+        description="ICH E2B(R3) C.2.r.4. A missing one counts as consumer (GVP VI.B.2).",
+    )
+    country: Country | None = Field(
+        default=None, description="ISO 3166-1 alpha-2 of the source; null if not stated."
+    )
+    first_hand: bool | None = Field(
+        default=None, description="Whether the source saw the patient; null if not stated."
+    )
+
+
+class Patient(Message):
+    """The patient, without anything that names one."""
+
+    age_years: float | None = Field(
+        default=None, ge=0, le=150, description="Age at onset in years; null if unknown."
+    )
+    age_group: AgeGroup | None = Field(
+        default=None, description="As reported; derived from `age_years` where that is known."
+    )
+    sex: Sex = Field(default=Sex.UNKNOWN, description="ICH E2B(R3) D.5.")
+    weight_kg: float | None = Field(default=None, gt=0, le=700, description="Body weight in kg.")
+    relationship_to_facility: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Such as 'relative of staff'. Authority tier only.",
+    )
+
+
+class Reaction(Message):
+    """One adverse event of the case."""
+
+    term: str = Field(
+        min_length=1,
+        max_length=500,
+        description="Preferred term, in the spelling of its dictionary. The event of a 2x2 table.",
+    )
+    verbatim: str | None = Field(
+        default=None, max_length=2000, description="The reporter's own words."
+    )
+    code: str | None = Field(default=None, max_length=50, description="Code in the dictionary.")
+    dictionary: str | None = Field(
+        default=None, max_length=50, description="Such as `MedDRA`; null if not coded."
+    )
+    dictionary_version: str | None = Field(
+        default=None, max_length=20, description="Version of the dictionary, such as `27.0`."
+    )
+    onset: date | None = Field(default=None, description="First day of the reaction.")
+    onset_days: int | None = Field(
+        default=None, ge=0, description="Days from the first dose to the onset."
+    )
+    outcome: Outcome = Field(default=Outcome.UNKNOWN, description="ICH E2B(R3) E.i.7.")
+    baseline_disease: str | None = Field(
+        default=None, max_length=500, description="What the patient had before, with its stage."
+    )
+    organism: str | None = Field(
+        default=None, max_length=200, description="Organism cultured from the patient."
+    )
+
+
+class Link(Message):
+    """A relation to another case."""
+
+    kind: LinkKind = Field(description="How the two are related, seen from this case.")
+    case_id: str = Field(min_length=1, max_length=200, description="The other case.")
+
+
+class Report(Message):
+    """One version of one case: what was known about one patient on one day.
+
+    A higher `version` replaces a lower one, whatever order they arrive in. Of two messages with the
+    same version, the later `latest_received` holds, then a nullification over what it voids, then
+    the higher `message_id`.
+    """
+
+    schema_version: Literal["1.0"] = Field(
+        default="1.0", description="Version of this schema; additive within a major number."
+    )
+    case_id: str = Field(
+        min_length=1,
+        max_length=200,
+        description="Identity of the case, the same in every version. The key on `pv.reports`.",
+    )
+    version: int = Field(
+        default=1, ge=0, le=2**31 - 1, description="Number of this version; the highest holds."
+    )
+    message_id: str = Field(
+        default="",
+        max_length=200,
+        description="The sender's number of this message; orders messages of one version.",
+    )
+    worldwide_id: str | None = Field(
+        default=None, max_length=200, description="ICH E2B(R3) C.1.8.1, where the source has one."
+    )
+    source: str = Field(
+        default="native", min_length=1, max_length=50, description="System the report came from."
+    )
+    sender: str | None = Field(
+        default=None, max_length=200, description="Organisation that sent this version."
+    )
+    report_type: ReportType = Field(default=ReportType.UNKNOWN, description="ICH E2B(R3) C.1.3.")
+    first_received: date = Field(
+        description="Day the sender first received the case (C.1.4): event time, its day of counting."
+    )
+    latest_received: date = Field(
+        description="Day of the latest information in this version (C.1.5); it cannot be earlier."
+    )
+    revision: Revision | None = Field(
+        default=None, description="Set if this version nullifies or amends the case."
+    )
+    reporter: Reporter = Field(default=Reporter(), description="The primary source.")
+    occurrence_country: Country | None = Field(
+        default=None, description="ISO 3166-1 alpha-2 of the country where the reaction occurred."
+    )
+    patient: Patient = Field(default=Patient(), description="The patient.")
+    products: tuple[Product, ...] = Field(
+        default=(), max_length=1000, description="Every product, suspect or not."
+    )
+    reactions: tuple[Reaction, ...] = Field(
+        default=(), max_length=1000, description="Every adverse event."
+    )
+    seriousness: tuple[Seriousness, ...] = Field(
+        default=(), max_length=6, description="Criteria met; empty means none stated."
+    )
+    verification: VerificationState = Field(
+        default=VerificationState.VALID_ICSR, description="How far the report is known to be true."
+    )
+    links: tuple[Link, ...] = Field(
+        default=(), max_length=1000, description="Relations to other cases."
+    )
+    payment: Payment = Field(default=Payment.UNKNOWN, description="Who paid for the product.")
+    followup_due: date | None = Field(
+        default=None, description="Day by which more was asked for; null if nothing is open."
+    )
+    followup_attempts: tuple[date, ...] = Field(
+        default=(), max_length=100, description="Days on which the source was asked."
+    )
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> Self:
+        if self.latest_received < self.first_received:
+            msg = (
+                f"latest_received must not be before first_received; got {self.latest_received} "
+                f"before {self.first_received}"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def is_nullified(self) -> bool:
+        """Whether this version voids the case."""
+        return self.revision is not None and self.revision.kind is RevisionKind.NULLIFICATION
