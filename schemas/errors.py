@@ -43,7 +43,7 @@ class IcsrError(InputError):
 
 
 class CountsError(InputError):
-    """A counts frame breaks its contract (`schemas.counts`); the message names the first bad row."""
+    """A counts frame breaks its contract (`schemas.counts`); the message names the first row."""
 
 
 class RuleError(InputError):

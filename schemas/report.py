@@ -155,7 +155,7 @@ class Report(Message):
     )
     report_type: ReportType = Field(default=ReportType.UNKNOWN, description="ICH E2B(R3) C.1.3.")
     first_received: date = Field(
-        description="Day the sender first received the case (C.1.4): event time, its day of counting."
+        description="Day the sender first received the case (C.1.4): its event time."
     )
     latest_received: date = Field(
         description="Day of the latest information in this version (C.1.5); it cannot be earlier."
