@@ -1,0 +1,132 @@
+"""The counted cases by day, encoded: the daily buckets every window is a sum of."""
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from streams.topology.counting import Keys, join_key, split_key
+
+__all__ = ["CASE_LOG", "CaseLog"]
+
+CASE_LOG = {
+    "seq": pl.Int64,  # order of arrival; one case's rows alternate +1, -1 along it
+    "day": pl.Int32,  # days since 1970-01-01
+    "case_id": pl.String,
+    "stratum": pl.UInt32,
+    "serious": pl.Boolean,
+    "fatal": pl.Boolean,
+    "drugs": pl.List(pl.UInt32),
+    "events": pl.List(pl.UInt32),
+    "n": pl.Int8,
+}
+"""Columns of the log: one row a case entering (+1) or leaving (-1) its day's bucket."""
+
+
+class _Run:
+    """An immutable stretch of the log, sorted by day, with an index by drug made on first use."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self.rows = rows
+        self.days = rows["day"].to_numpy()
+        self._index: tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]] | None = None
+
+    def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
+        start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
+        end = int(np.searchsorted(self.days, last_day, "right"))
+        return self.rows.slice(start, end - start)
+
+    def naming(self, drugs: npt.NDArray[np.uint32]) -> pl.DataFrame:
+        """Return the rows that name any of the drugs, in the order of the run."""
+        if self._index is None:
+            named = self.rows.select("drugs", row=pl.int_range(pl.len(), dtype=pl.UInt32))
+            named = named.explode("drugs").sort("drugs", "row")
+            self._index = named["drugs"].to_numpy(), named["row"].to_numpy()
+        codes, rows = self._index
+        starts = np.searchsorted(codes, drugs, "left")
+        ends = np.searchsorted(codes, drugs, "right")
+        found = [rows[start:end] for start, end in zip(starts, ends, strict=True)]
+        if not found:
+            return self.rows.clear()
+        return self.rows[np.unique(np.concatenate(found))]
+
+
+class CaseLog:
+    """Rows of `CASE_LOG` in few sorted runs, merged as they grow; nothing is ever dropped as late.
+
+    A retraction is a row like any other: sums over days are right before and after a merge, which
+    only removes what has cancelled out.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+
+    def append(self, rows: pl.DataFrame) -> None:
+        """Add rows of `CASE_LOG`, later in `seq` than any before."""
+        if rows.height == 0:
+            return
+        self._runs.append(_Run(rows.sort("day", "seq")))
+        while (
+            len(self._runs) > 1
+            and self._runs[-2].rows.height <= 2 * self._runs[-1].rows.height
+        ):
+            newer, older = self._runs.pop(), self._runs.pop()
+            merged = pl.concat([older.rows, newer.rows]).sort("day", "seq")
+            self._runs.append(_Run(_cancelled(merged)))
+
+    def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
+        """Return the rows of the days, both ends included; `None` is open to the past."""
+        return pl.concat(
+            [
+                pl.DataFrame(schema=CASE_LOG),
+                *(run.between(first_day, last_day) for run in self._runs),
+            ]
+        )
+
+    def cases_of(self, pairs: Keys, first_day: int | None, last_day: int) -> pl.DataFrame:
+        """Return the cases of drug-event pairs in a range of days.
+
+        Returns
+        -------
+        polars.DataFrame
+            `key`, `case_id`, `day`, `serious`, `fatal`; one row a case and pair, sorted by `key`,
+            `day` and `case_id`.
+        """
+        drugs = np.unique(split_key(pairs)[0]).astype(np.uint32)
+        named = pl.concat(
+            [pl.DataFrame(schema=CASE_LOG), *(run.naming(drugs) for run in self._runs)]
+        ).filter(pl.col("day") <= last_day)
+        if first_day is not None:
+            named = named.filter(pl.col("day") >= first_day)
+        exploded = (
+            named.lazy()
+            .explode("drugs")
+            .filter(pl.col("drugs").is_in(pl.Series(drugs).implode()))
+            .explode("events")
+            .with_columns(key=join_key(pl.col("drugs"), pl.col("events")))
+            .join(pl.LazyFrame({"key": np.unique(pairs)}), on="key", how="semi")
+            .group_by("key", "case_id", "day", "serious", "fatal")
+            .agg(pl.col("n").cast(pl.Int64).sum())
+            .filter(pl.col("n") != 0)
+            .drop("n")
+            .sort("key", "day", "case_id")
+        )
+        return exploded.collect()
+
+    def rows(self) -> pl.DataFrame:
+        """Return every row that has not cancelled out, sorted by day: the log's snapshot."""
+        merged = pl.concat([pl.DataFrame(schema=CASE_LOG), *(run.rows for run in self._runs)])
+        return _cancelled(merged.sort("day", "seq"))
+
+
+def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
+    """Remove what a case added and took back within the rows.
+
+    Along `seq` the rows of a case alternate, so all cancel but a leading -1, which takes back a row
+    of an earlier run, and a trailing +1, which still stands.
+    """
+    if (rows["n"] > 0).all():
+        return rows
+    seq = pl.col("seq")
+    leading = (pl.col("n") < 0) & (seq == seq.min().over("case_id"))
+    trailing = (pl.col("n") > 0) & (seq == seq.max().over("case_id"))
+    return rows.filter(leading | trailing)

@@ -1,0 +1,52 @@
+"""The stratum of a case: age group, sex, region. What is not known is a stratum of its own."""
+
+from schemas.report import Report
+from schemas.vocabulary import AgeGroup
+
+__all__ = ["UNKNOWN", "age_group", "region"]
+
+UNKNOWN = "unknown"
+
+_EUROPE = (
+    "AD AL AT AX BA BE BG BY CH CY CZ DE DK EE ES EU FI FO FR GB GG GI GR HR HU IE IM IS IT JE LI "
+    "LT LU LV MC MD ME MK MT NL NO PL PT RO RS RU SE SI SJ SK SM UA VA XK"
+)
+_ASIA = (
+    "AE AF AM AZ BD BH BN BT CN GE HK ID IL IN IQ IR JO KG KH KP KR KW KZ LA LB LK MM MN MO MV MY "
+    "NP OM PH PK PS QA SA SG SY TH TJ TL TM TR TW UZ VN YE"
+)
+
+# The reporting regions of the electronic reaction monitoring report (eRMR): Europe, North America,
+# Japan, Asia, the rest of the world.
+_REGION = (
+    dict.fromkeys(_EUROPE.split(), "europe")
+    | dict.fromkeys(_ASIA.split(), "asia")
+    | {"US": "north_america", "CA": "north_america", "JP": "japan"}
+)
+
+# Upper ends [years] of the groups of ICH E2B(R3) D.2.3; 28 days is the end of the neonatal period.
+_AGE_ENDS = (
+    (28 / 365.25, AgeGroup.NEONATE),
+    (2.0, AgeGroup.INFANT),
+    (12.0, AgeGroup.CHILD),
+    (18.0, AgeGroup.ADOLESCENT),
+    (65.0, AgeGroup.ADULT),
+)
+
+
+def age_group(report: Report) -> str:
+    """Return the patient's age group: from the age in years, else as reported, else `unknown`."""
+    years = report.patient.age_years
+    if years is None:
+        reported = report.patient.age_group
+        return UNKNOWN if reported is None else reported.value
+    for end, group in _AGE_ENDS:
+        if years < end:
+            return group.value
+    return AgeGroup.ELDERLY.value
+
+
+def region(report: Report) -> str:
+    """Return the region where the reaction occurred, else that of the reporter, else `unknown`."""
+    country = report.occurrence_country or report.reporter.country
+    return UNKNOWN if country is None else _REGION.get(country, "rest_of_world")
