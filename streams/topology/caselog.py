@@ -1,5 +1,8 @@
 """The counted cases by day, encoded: the daily buckets every window is a sum of."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -8,17 +11,19 @@ from streams.topology.counting import Keys, join_key, split_key
 
 __all__ = ["CASE_LOG", "CaseLog"]
 
-CASE_LOG = {
-    "seq": pl.Int64,  # order of arrival; one case's rows alternate +1, -1 along it
-    "day": pl.Int32,  # days since 1970-01-01
-    "case_id": pl.String,
-    "stratum": pl.UInt32,
-    "serious": pl.Boolean,
-    "fatal": pl.Boolean,
-    "drugs": pl.List(pl.UInt32),
-    "events": pl.List(pl.UInt32),
-    "n": pl.Int8,
-}
+CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
+    {
+        "seq": pl.Int64(),  # order of arrival; one case's rows alternate +1, -1 along it
+        "day": pl.Int32(),  # days since 1970-01-01
+        "case_id": pl.String(),
+        "stratum": pl.UInt32(),
+        "serious": pl.Boolean(),
+        "fatal": pl.Boolean(),
+        "drugs": pl.List(pl.UInt32()),
+        "events": pl.List(pl.UInt32()),
+        "n": pl.Int8(),
+    }
+)
 """Columns of the log: one row a case entering (+1) or leaving (-1) its day's bucket."""
 
 
@@ -65,10 +70,7 @@ class CaseLog:
         if rows.height == 0:
             return
         self._runs.append(_Run(rows.sort("day", "seq")))
-        while (
-            len(self._runs) > 1
-            and self._runs[-2].rows.height <= 2 * self._runs[-1].rows.height
-        ):
+        while len(self._runs) > 1 and self._runs[-2].rows.height <= 2 * self._runs[-1].rows.height:
             newer, older = self._runs.pop(), self._runs.pop()
             merged = pl.concat([older.rows, newer.rows]).sort("day", "seq")
             self._runs.append(_Run(_cancelled(merged)))
@@ -77,7 +79,7 @@ class CaseLog:
         """Return the rows of the days, both ends included; `None` is open to the past."""
         return pl.concat(
             [
-                pl.DataFrame(schema=CASE_LOG),
+                pl.DataFrame(schema=dict(CASE_LOG)),
                 *(run.between(first_day, last_day) for run in self._runs),
             ]
         )
@@ -93,7 +95,7 @@ class CaseLog:
         """
         drugs = np.unique(split_key(pairs)[0]).astype(np.uint32)
         named = pl.concat(
-            [pl.DataFrame(schema=CASE_LOG), *(run.naming(drugs) for run in self._runs)]
+            [pl.DataFrame(schema=dict(CASE_LOG)), *(run.naming(drugs) for run in self._runs)]
         ).filter(pl.col("day") <= last_day)
         if first_day is not None:
             named = named.filter(pl.col("day") >= first_day)
@@ -114,7 +116,7 @@ class CaseLog:
 
     def rows(self) -> pl.DataFrame:
         """Return every row that has not cancelled out, sorted by day: the log's snapshot."""
-        merged = pl.concat([pl.DataFrame(schema=CASE_LOG), *(run.rows for run in self._runs)])
+        merged = pl.concat([pl.DataFrame(schema=dict(CASE_LOG)), *(run.rows for run in self._runs)])
         return _cancelled(merged.sort("day", "seq"))
 
 

@@ -86,7 +86,7 @@ def _name(text: str) -> str:
 
 
 def _drugs(report: Report) -> str:
-    names = set()
+    names: set[str] = set()
     for product in report.products:
         if product.role in _SUSPECT:
             if product.substances:

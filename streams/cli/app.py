@@ -1,0 +1,130 @@
+"""The application: its commands, and how it ends."""
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+from rich.console import Console
+
+from detectors.scoring import ALL, score
+from detectors.validation import validate
+from schemas.alert import Alert
+from schemas.counts import COUNTS
+from schemas.errors import InputError, TocsinError
+from schemas.report import Report
+from streams.cli import kafka_commands, replay_commands
+from streams.cli.options import writable
+from streams.cli.tables import validation_table
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="tocsin",
+    help="Adverse-event reports in, explained and correctable alerts out.\n\n"
+    "Start with [bold]tocsin demo[/]. On files: [bold]tocsin replay[/]. On Kafka: [bold]tocsin "
+    "topics create[/], [bold]publish[/], [bold]run[/], [bold]alerts[/].",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+replay_commands.register(app)
+kafka_commands.register(app)
+
+
+class SchemaName(StrEnum):
+    """What has a published schema."""
+
+    REPORT = "report"
+    ALERT = "alert"
+
+
+@app.command("score")
+def score_command(
+    counts: Annotated[Path, typer.Argument(help="Parquet file of counts, one row a pair.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
+    methods: Annotated[
+        str, typer.Option(help=f"Statistics, comma-separated, of: {', '.join(ALL)}.")
+    ] = ",".join(ALL),
+) -> None:
+    """Compute the statistics of a counts table.
+
+    The table has the columns drug, event, n_observed, n_drug, n_event, n_total (cases), and
+    `window` where there are several; `tocsin replay --counts` writes one.
+    """
+    writable(output)
+    try:
+        table = pl.read_parquet(counts)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        msg = f"{counts}: must be a readable parquet file; got {_one_line(error)}"
+        raise InputError(msg) from error
+    missing = [name for name in COUNTS if name not in table.columns]
+    if missing:
+        msg = f"{counts}: must have the columns {list(COUNTS)}; got none named {missing}"
+        raise InputError(msg)
+    scored = score(table, [name.strip() for name in methods.split(",") if name.strip()])
+    scored.write_parquet(output)
+    Console().print(f"{scored.height:,} pairs scored, {len(scored.columns)} columns: {output}")
+
+
+@app.command("validate")
+def validate_command() -> None:
+    """Check every statistic against published values and print each difference.
+
+    Ends with 2 if any differs by more than half a unit in the last published digit.
+    """
+    checks = validate()
+    validation_table(checks, Console())
+    wrong = checks.filter(~pl.col("ok")).height
+    for source in checks["source"].unique(maintain_order=True):
+        typer.echo(f"Source: {source}")
+    typer.echo(f"{checks.height} values checked, {wrong} differ.")
+    if wrong:
+        msg = f"validate: every value must be within its tolerance; got {wrong} that are not"
+        raise TocsinError(msg)
+
+
+@app.command("schema")
+def schema_command(
+    name: Annotated[SchemaName, typer.Argument(help="Which message.", case_sensitive=False)],
+) -> None:
+    """Print the JSON Schema of a message."""
+    model = {SchemaName.REPORT: Report, SchemaName.ALERT: Alert}[name]
+    typer.echo(json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """Run the command line; end with 0, or with 2 and one line, never with a traceback."""
+    try:
+        app()
+    except TocsinError as error:
+        sys.exit(_complain(error))
+    except BrokenPipeError:
+        # The reader of our output is gone; give Python no chance to complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        sys.exit(_complain(error))
+    except Exception as error:
+        if "TOCSIN_DEBUG" in os.environ:
+            raise
+        typer.echo(
+            f"tocsin: defect: {type(error).__name__}: {_one_line(error)} (TOCSIN_DEBUG=1 shows "
+            "where; please report it)",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _complain(error: Exception) -> int:
+    typer.echo(f"tocsin: {_one_line(error)}", err=True)
+    return 2
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,83 @@
+"""Tables for people: alerts, summaries, validation."""
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from schemas.alert import Alert
+
+__all__ = ["alert_table", "summary_table", "validation_table"]
+
+_COLOURS = {"new": "bold red", "strengthened": "red", "weakened": "yellow", "cleared": "green"}
+
+
+def alert_table(alerts: Iterable[Alert], title: str) -> Table:
+    """One row an alert revision, in the order given."""
+    table = Table(title=title, title_justify="left", show_lines=False)
+    for heading in ("day", "rev", "what happened", "drug", "event"):
+        table.add_column(heading)
+    for heading in ("cases", "expected", "ROR [95%]", "IC [95%]"):
+        table.add_column(heading, justify="right")
+    table.add_column("rules that fire")
+    for alert in alerts:
+        numbers = alert.statistics
+        table.add_row(
+            alert.evaluated_on.isoformat(),
+            str(alert.revision),
+            f"[{_COLOURS[alert.kind.value]}]{alert.kind.value}[/]",
+            alert.drug,
+            alert.event,
+            str(alert.counts.n_observed),
+            _number(numbers.expected),
+            _interval(numbers.ror, numbers.ror_lower, numbers.ror_upper),
+            _interval(numbers.ic, numbers.ic_lower, numbers.ic_upper),
+            ", ".join(alert.rules_fired) or "none",
+        )
+    return table
+
+
+def summary_table(rows: Mapping[str, object], title: str) -> Table:
+    """Two columns: what, and how much."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in rows.items():
+        table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+    return table
+
+
+def validation_table(checks: pl.DataFrame, console: Console) -> None:
+    """Print every oracle value beside what was computed."""
+    table = Table(title="Validation against published and independent values", title_justify="left")
+    for heading in ("check", "statistic"):
+        table.add_column(heading)
+    for heading in ("expected", "got", "difference", "tolerance"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for check in checks.iter_rows(named=True):
+        table.add_row(
+            check["check"],
+            check["statistic"],
+            f"{check['expected']:.10g}",
+            "null" if check["got"] is None else f"{check['got']:.10g}",
+            "" if check["difference"] is None else f"{check['difference']:.1e}",
+            f"{check['tolerance']:.1e}",
+            "[green]ok[/]" if check["ok"] else "[bold red]DIFFERS[/]",
+        )
+    console.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _interval(point: float | None, lower: float | None, upper: float | None) -> str:
+    if point is None:
+        return "-"
+    return rf"{point:.2f} \[{_bound(lower)}, {_bound(upper)}]"
+
+
+def _bound(value: float | None) -> str:
+    return "∞" if value is None else f"{value:.2f}"

@@ -1,0 +1,72 @@
+"""Reads the scenario's own data file and spreads its background blocks over reports."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from schemas.product import Product
+from schemas.report import Reaction, Report
+
+__all__ = ["PRODUCT_CLASS", "Told", "background", "cases"]
+
+PRODUCT_CLASS = "msc-supernatant-exosome"
+"""The class of the scenario's products: vesicles or supernatant of cultured mesenchymal cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A report of the scenario, and what it tells in one line."""
+
+    line: str
+    report: Report
+
+
+@lru_cache(maxsize=1)
+def _scenario() -> dict[str, Any]:
+    text = files("streams.demo").joinpath("exosome.json").read_text(encoding="utf-8")
+    scenario: dict[str, Any] = json.loads(text)
+    return scenario
+
+
+def background() -> Iterator[Report]:
+    """Yield the 20,060 earlier reports in order of receipt.
+
+    Every block is spread evenly over products, events and days, so that drug and event are
+    independent in it: nothing in the background alone is disproportionate.
+    """
+    spread = _scenario()["background"]
+    start, end = (date.fromisoformat(spread[day]) for day in ("first_day", "last_day"))
+    dated = [
+        (start + timedelta(days=i * ((end - start).days + 1) // block["count"]), number, i, block)
+        for number, block in enumerate(spread["blocks"])
+        for i in range(block["count"])
+    ]
+    for received, number, i, block in sorted(dated, key=lambda entry: entry[:3]):
+        if block["drug"] == "other":
+            name = f"product {i % spread['products'] + 1:02}"
+            product = Product(substances=(name,), indication=block.get("indication"))
+        else:
+            product = Product(product_class=block["drug"], indication=block.get("indication"))
+        # Events move on once all products had their turn, so that the two do not run in step.
+        events = block.get("events", spread["ordinary_events"])
+        turn = i // spread["products"] if block["drug"] == "other" else i
+        yield Report(
+            case_id=f"BG-{number}-{i:05}",
+            source="demo",
+            first_received=received,
+            latest_received=received,
+            products=(product,),
+            reactions=(Reaction(term=events[turn % len(events)]),),
+        )
+
+
+def cases() -> list[Told]:
+    """Return the scenario's cases in order of receipt, each with its line."""
+    return [
+        Told(entry["told"], Report.model_validate_json(json.dumps(entry["report"])))
+        for entry in _scenario()["cases"]
+    ]

@@ -1,0 +1,167 @@
+"""Rows of delimited text files: columns found by name, damaged rows set aside with their bytes."""
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
+from zipfile import ZipInfo
+
+from pydantic import ValidationError
+
+from schemas.errors import InputError
+from schemas.rejected import Rejected
+from streams.intake.archive import Archive
+
+__all__ = ["Header", "Row", "Table", "csv_table", "dollar_table", "raw_rows", "refusal"]
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Header:
+    """The columns of a table by name, lower case."""
+
+    names: tuple[str, ...]
+    where: str
+
+    def index(self, name: str) -> int:
+        """Return the position of a column, or that of the blank field that ends every row."""
+        return self.names.index(name) if name in self.names else len(self.names)
+
+    def columns(self, *names: str) -> Callable[[list[str]], tuple[str, ...]]:
+        """Return what picks the named columns, two or more, from the fields of a row."""
+        return itemgetter(*map(self.index, names))
+
+    def require(self, *names: str) -> None:
+        """Refuse a file that lacks a column without which no row can be read."""
+        missing = [name for name in names if name not in self.names]
+        if missing:
+            msg = (
+                f"{self.where}: the first line must name the columns {', '.join(names)}; "
+                f"got no {', '.join(missing)}"
+            )
+            raise InputError(msg)
+
+    def reject(self, row: "Row", reason: str) -> Rejected:
+        """Set a row aside with its bytes."""
+        return Rejected(source=self.where, position=row.line, reason=reason, raw=row.raw)
+
+
+class Row(NamedTuple):
+    """One record. `fields` ends with one blank field more, which stands for a missing column."""
+
+    line: int
+    raw: bytes
+    fields: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A delimited file: its header, and its rows or what is wrong with them."""
+
+    header: Header
+    rows: Iterator[Row | Rejected]
+
+
+def csv_table(archive: Archive, member: ZipInfo, encoding: str) -> Table:
+    """Read quoted, comma-separated text. A row stands at the line on which it starts."""
+    lines = archive.lines(member)
+    first = next(lines, b"").removeprefix(_BOM).decode(encoding, "replace")
+    names = next(csv.reader([first]), [])
+    header = Header(tuple(name.strip().lower() for name in names), archive.label(member))
+    return Table(header, _csv_rows(lines, encoding, header))
+
+
+def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator[Row | Rejected]:
+    """Yield records; where quotes do not match, only the line they start on is lost.
+
+    An unmatched quote swallows the lines after it. So a damaged record gives back all but its
+    first line, which are then read afresh.
+    """
+    width = len(header.names)
+    waiting: deque[bytes] = deque()  # lines given back
+    taken: list[bytes] = []  # lines of the record that is being read
+
+    def supply() -> Iterator[str]:
+        while (raw := waiting.popleft() if waiting else next(lines, None)) is not None:
+            taken.append(raw)
+            yield raw.decode(encoding, "replace")
+
+    number = 2
+    records = csv.reader(supply(), strict=True)
+    while True:
+        taken.clear()
+        try:
+            fields = next(records, None)
+            reason = f"a row must have {width} fields; got {len(fields or ())}"
+        except csv.Error as broken:
+            fields, reason = [], f"a row must be quoted CSV; got {broken}"
+        if fields is None:
+            return
+        if len(fields) == width:
+            yield Row(number, _without_line_end(b"".join(taken)), [*fields, ""])
+        elif any(line.strip() for line in taken):
+            waiting.extendleft(reversed(taken[1:]))
+            del taken[1:]
+            yield Rejected(
+                source=header.where,
+                position=number,
+                reason=reason,
+                raw=_without_line_end(taken[0]),
+            )
+            records = csv.reader(supply(), strict=True)
+        number += len(taken)
+
+
+def dollar_table(
+    archive: Archive, member: ZipInfo, encoding: str, aliases: Mapping[str, str]
+) -> Table:
+    """Read text separated by dollar signs, where a quote is a character like any other.
+
+    Rows, and the header, may end with one surplus blank field.
+    """
+    lines = archive.lines(member)
+    first = next(lines, b"").removeprefix(_BOM).decode(encoding, "replace")
+    names = [name.strip().lower() for name in first.split("$")]
+    if names[-1] in ("", f"v{len(names)}"):  # R names the blank column of a trailing dollar
+        names.pop()
+    header = Header(tuple(aliases.get(name, name) for name in names), archive.label(member))
+    return Table(header, _dollar_rows(lines, encoding, header))
+
+
+def _dollar_rows(lines: Iterable[bytes], encoding: str, header: Header) -> Iterator[Row | Rejected]:
+    width = len(header.names)
+    for number, line in enumerate(lines, start=2):
+        raw = _without_line_end(line)
+        fields = raw.decode(encoding, "replace").split("$")
+        if len(fields) == width:
+            fields.append("")
+        elif len(fields) != width + 1 or fields[-1]:
+            if raw.strip():
+                reason = f"a row must have {width} fields and no '$' inside; got {len(fields)}"
+                yield Rejected(source=header.where, position=number, reason=reason, raw=raw)
+            continue
+        yield Row(number, raw, fields)
+
+
+def raw_rows(tables: Iterable[Table], reasons: Mapping[tuple[str, int], str]) -> Iterator[Rejected]:
+    """Read tables once more for the bytes of rows that were refused after they had been read."""
+    for table in tables:
+        where = table.header.where
+        for row in table.rows:
+            reason = reasons.get((where, row.line)) if isinstance(row, Row) else None
+            if isinstance(row, Row) and reason is not None:
+                yield Rejected(source=where, position=row.line, reason=reason, raw=row.raw)
+
+
+def refusal(error: ValidationError) -> str:
+    """Say in one line what the schema refused, without repeating the value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place or 'report'}: {first['msg']}"
+
+
+def _without_line_end(line: bytes) -> bytes:
+    return line.removesuffix(b"\n").removesuffix(b"\r")

@@ -1,0 +1,183 @@
+"""FAERS: the quarterly ASCII files of the US adverse event reporting system, 2004 to now.
+
+Seven tables joined by PRIMARYID, or by ISR up to 2012Q3, and from 2019 a list of deleted cases.
+Only the small tables and the bare fields of the large ones are held; reports are built as they are
+yielded, so a quarter of 400,000 cases fits in memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import lru_cache
+from operator import itemgetter
+from pathlib import Path
+from zipfile import ZipInfo
+
+from pydantic import ValidationError
+
+from schemas.errors import InputError
+from schemas.product import Product
+from schemas.rejected import Rejected
+from schemas.report import Reaction, Report, Revision
+from schemas.vocabulary import ReportType
+from streams.intake.archive import Archive, open_archive
+from streams.intake.countries import country_code
+from streams.intake.dates import parse_compact_date
+from streams.intake.delimited import Table, dollar_table, raw_rows, refusal
+from streams.intake.faers_layout import (
+    ALIASES,
+    DELETION_LISTS,
+    ROLES,
+    member_pattern,
+    patient_of,
+    reporter_of,
+    substances_of,
+)
+from streams.intake.faers_tables import READERS, Drug, Quarter, Version, read_deletions
+from streams.intake.text import clean
+
+__all__ = ["read_faers"]
+
+_REQUIRED = ("DEMO", "DRUG", "REAC")
+_OPTIONAL = ("OUTC", "RPSR", "INDI", "THER")
+_ANSWER = {"Y": True, "N": False}
+
+_Members = dict[str, list[tuple[ZipInfo, str]]]
+
+
+def read_faers(path: Path) -> Iterator[Report | Rejected]:
+    """Read a FAERS quarter: what cannot be read as it is met, then the reports in order of time.
+
+    Parameters
+    ----------
+    path
+        A zip file with at least the tables DEMO, DRUG and REAC, in the legacy or current layout.
+
+    Yields
+    ------
+    Report or Rejected
+        Every DEMO row gives one or the other. A row of another table is rejected if it is damaged,
+        if its role or term cannot be read, or if its report has no readable DEMO row. A DEMO row
+        repeated unchanged is one row; of several that differ the first holds. A deleted case gives
+        a nullification, dated the last day of the quarter of its list.
+
+    Raises
+    ------
+    InputError
+        The file is no whole FAERS archive, a member lacks a column that every row needs, or a
+        deletion list does not say its quarter.
+
+    Notes
+    -----
+    The case was first received on INIT_FDA_DT, else on FDA_DT, and this version on FDA_DT; where
+    FDA_DT is the earlier of the two, on INIT_FDA_DT as well. Any other date that is not a whole day
+    is unknown, as is any optional value that cannot be read. Of several indications of a drug the
+    first that says something holds; of several periods of therapy, the first start and last end.
+    """
+    with open_archive(path) as archive:
+        members = _find_members(archive)
+        quarter = Quarter()
+        for kind, read in READERS.items():
+            for table in _tables(archive, members[kind]):
+                yield from read(table, quarter)
+        quarter.demo_rows.clear()
+        lists = archive.find(DELETION_LISTS)
+        yield from read_deletions(archive, lists, members["DEMO"][0][0], quarter)
+        quarter.versions.sort(key=itemgetter(0, 1, 2, 3))
+        refused: dict[tuple[str, int], str] = {}
+        for version in quarter.versions:
+            try:
+                yield _report(version, quarter)
+            except ValidationError as error:
+                refused[version.where, version.line] = refusal(error)
+        if refused:
+            yield from raw_rows(_tables(archive, members["DEMO"]), refused)
+
+
+def _find_members(archive: Archive) -> _Members:
+    members = {}
+    for kind in (*_REQUIRED, *_OPTIONAL):
+        found = archive.find(member_pattern(kind))
+        if kind in _REQUIRED and not found:
+            msg = f"{archive.path}: must hold a file named {kind}*.txt; got none"
+            raise InputError(msg)
+        members[kind] = [(member, archive.encoding(member)) for member in found]
+    return members
+
+
+def _tables(archive: Archive, members: Sequence[tuple[ZipInfo, str]]) -> Iterator[Table]:
+    for member, encoding in members:
+        yield dollar_table(archive, member, encoding, ALIASES)
+
+
+def _report(version: Version, quarter: Quarter) -> Report:
+    details = version.content
+    if isinstance(details, Revision):
+        return Report(
+            case_id=version.case_id,
+            version=version.version,
+            source="faers",
+            first_received=version.first,
+            latest_received=version.latest,
+            revision=details,
+        )
+    key = version.key
+    onset = parse_compact_date(details.event_dt)
+    if key in quarter.studies:
+        report_type = ReportType.STUDY
+    elif details.rept_cod.strip().upper() == "DIR":  # sent by a consumer or professional to FDA
+        report_type = ReportType.SPONTANEOUS
+    else:
+        report_type = ReportType.UNKNOWN
+    return Report(
+        case_id=version.case_id,
+        version=version.version,
+        message_id=version.message_id,
+        source="faers",
+        sender=clean(details.mfr_sndr, 200),
+        report_type=report_type,
+        first_received=version.first,
+        latest_received=version.latest,
+        reporter=reporter_of(details.occp_cod, details.reporter_country),
+        occurrence_country=country_code(details.occr_country),
+        patient=patient_of(
+            details.age,
+            details.age_cod,
+            details.age_grp,
+            details.sex,
+            details.wt,
+            details.wt_cod,
+        ),
+        products=tuple([_product(key, drug, quarter) for drug in quarter.drugs.get(key, ())]),
+        reactions=tuple([_reaction(term, onset) for term in quarter.terms.get(key, ())]),
+        seriousness=tuple(dict.fromkeys(quarter.outcomes.get(key, ()))),
+    )
+
+
+def _product(key: str, drug: Drug, quarter: Quarter) -> Product:
+    place = f"{key}${drug.drug_seq}"
+    start, end = quarter.therapies.get(place, (None, None))
+    return Product(
+        verbatim=clean(drug.drugname, 2000),
+        substances=substances_of(drug.prod_ai, drug.drugname),
+        role=ROLES[drug.role_cod.strip().upper()],
+        indication=clean(quarter.indications.get(place, ""), 500),
+        route=clean(drug.route, 200),
+        dose=clean(drug.dose_vbm, 1000) or _dose(drug),
+        first_given=start,
+        last_given=end,
+        lot=clean(drug.lot_num, 200),
+        licence=clean(drug.nda_num, 200),
+        dechallenge=_ANSWER.get(drug.dechal.strip().upper()),
+        rechallenge=_ANSWER.get(drug.rechal.strip().upper()),
+    )
+
+
+def _dose(drug: Drug) -> str | None:
+    if not drug.dose_amt.strip():
+        return None
+    return clean(" ".join((drug.dose_amt, drug.dose_unit, drug.dose_freq)), 1000)
+
+
+@lru_cache(maxsize=1 << 16)
+def _reaction(term: str, onset: date | None) -> Reaction:
+    return Reaction(term=term, dictionary="MedDRA", onset=onset)

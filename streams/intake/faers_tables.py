@@ -1,0 +1,314 @@
+"""The tables of a FAERS quarter, read into what its reports are built from.
+
+Each reader takes one file, adds its rows to the quarter, and yields what it must set aside.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from sys import intern
+from typing import NamedTuple
+from zipfile import ZipInfo
+
+from schemas.errors import InputError
+from schemas.rejected import Rejected
+from schemas.report import Revision
+from schemas.vocabulary import RevisionKind, Seriousness
+from streams.intake.archive import Archive
+from streams.intake.dates import parse_compact_date
+from streams.intake.delimited import Header, Row, Table
+from streams.intake.faers_layout import (
+    OUTCOMES,
+    ROLES,
+    SHIFT_WITNESS,
+    event_term,
+    quarter_end,
+)
+
+__all__ = ["DELETED_VERSION", "READERS", "Details", "Drug", "Quarter", "Version", "read_deletions"]
+
+DELETED_VERSION = 2**31 - 1
+"""Version of a deletion: FDA names the case and no version, so it outranks every version."""
+
+_LEGACY_VERSION = 0
+"""Version of a legacy report: below those the case was given later, and ordered by date and ISR."""
+
+_NUMBER = re.compile(r"[0-9]{1,12}")
+_MESSAGE_DIGITS = 12  # message ids are compared as text, so ISR and PRIMARYID have one width
+_LONGEST_TERM = 500  # characters: the limit of `Reaction.term`
+_MOST_SUBSTANCES = 200  # the limit of `Product.substances`
+_NO_INDICATION = "product used for unknown indication"
+
+
+class Details(NamedTuple):
+    """The wanted columns of a DEMO row that do not identify it, as written."""
+
+    event_dt: str
+    rept_cod: str
+    mfr_sndr: str
+    age: str
+    age_cod: str
+    age_grp: str
+    sex: str
+    wt: str
+    wt_cod: str
+    occp_cod: str
+    reporter_country: str
+    occr_country: str
+
+
+class Drug(NamedTuple):
+    """The wanted columns of a DRUG row, as written."""
+
+    drug_seq: str
+    role_cod: str
+    drugname: str
+    prod_ai: str
+    route: str
+    dose_vbm: str
+    dose_amt: str
+    dose_unit: str
+    dose_freq: str
+    dechal: str
+    rechal: str
+    lot_num: str
+    nda_num: str
+
+
+class Version(NamedTuple):
+    """A version of a case, in the order of the fields by which reports are sorted."""
+
+    latest: date
+    case_id: str
+    version: int
+    message_id: str
+    first: date
+    key: str
+    where: str
+    line: int
+    content: Details | Revision
+
+
+@dataclass
+class Quarter:
+    """Everything an archive holds; rows of a table by PRIMARYID, or by it and DRUG_SEQ."""
+
+    versions: list[Version] = field(default_factory=list)
+    demo_rows: dict[str, bytes] = field(default_factory=dict)
+    drugs: dict[str, list[Drug]] = field(default_factory=lambda: defaultdict(list))
+    terms: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    outcomes: dict[str, list[Seriousness]] = field(default_factory=lambda: defaultdict(list))
+    studies: set[str] = field(default_factory=set)
+    indications: dict[str, str] = field(default_factory=dict)
+    therapies: dict[str, tuple[date | None, date | None]] = field(default_factory=dict)
+
+
+def _read_demo(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+    header = table.header
+    header.require("primaryid", "caseid", "fda_dt")
+    legacy = "caseversion" not in header.names
+    identity = header.columns("primaryid", "caseid", "caseversion", "init_fda_dt", "fda_dt")
+    details = header.columns(*Details._fields)
+    known = quarter.demo_rows
+    for row in table.rows:
+        if isinstance(row, Rejected):
+            yield row
+            continue
+        key, case, number, init_fda_dt, fda_dt = map(str.strip, identity(row.fields))
+        latest = parse_compact_date(fda_dt)
+        first = parse_compact_date(init_fda_dt) if init_fda_dt else latest
+        if not _NUMBER.fullmatch(key):
+            reason = f"PRIMARYID or ISR must be a number; got {key[:20]!r}"
+        elif key in known:
+            if known[key] == row.raw:
+                continue
+            reason = f"PRIMARYID or ISR must be that of one report; got another row for {key}"
+        elif not _NUMBER.fullmatch(case):
+            reason = f"CASEID must be a number; got {case[:20]!r}"
+        elif not legacy and not (_NUMBER.fullmatch(number) and 0 < int(number) < DELETED_VERSION):
+            reason = f"CASEVERSION must be from 1 to {DELETED_VERSION - 1}; got {number[:20]!r}"
+        elif first is None:
+            reason = f"INIT_FDA_DT must be YYYYMMDD or blank; got {init_fda_dt[:20]!r}"
+        elif latest is None:
+            reason = f"FDA_DT must be YYYYMMDD; got {fda_dt[:20]!r}"
+        elif _is_shifted("DEMO", header, row):
+            reason = "a field must not hold '$'; got one before WT"
+        else:
+            known[key] = row.raw
+            version = Version(
+                latest=max(first, latest),
+                case_id=f"FAERS-{int(case)}",
+                version=_LEGACY_VERSION if legacy else int(number),
+                message_id=key.zfill(_MESSAGE_DIGITS),
+                first=first,
+                key=key,
+                where=header.where,
+                line=row.line,
+                content=Details(*map(intern, details(row.fields))),
+            )
+            quarter.versions.append(version)
+            continue
+        yield header.reject(row, reason)
+
+
+def _read_drugs(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+    header = table.header
+    header.require("primaryid", "drug_seq", "role_cod", "drugname")
+    wanted = header.columns(*Drug._fields)
+    for key, row in _rows_of_reports(table, quarter, "DRUG"):
+        if isinstance(row, Rejected):
+            yield row
+            continue
+        drug = Drug(*map(intern, wanted(row.fields)))
+        if drug.role_cod.strip().upper() not in ROLES:
+            reason = f"ROLE_COD must be one of {', '.join(ROLES)}; got {drug.role_cod[:20]!r}"
+        elif _is_shifted("DRUG", header, row):
+            reason = "a field must not hold '$'; got one before ROUTE"
+        elif drug.prod_ai.count("\\") >= _MOST_SUBSTANCES:
+            reason = f"PROD_AI must have at most {_MOST_SUBSTANCES} substances; got more"
+        else:
+            quarter.drugs[key].append(drug)
+            continue
+        yield header.reject(row, reason)
+
+
+def _read_reactions(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+    header = table.header
+    header.require("primaryid", "pt")
+    legacy = "caseid" not in header.names
+    column = header.index("pt")
+    for key, row in _rows_of_reports(table, quarter, "REAC"):
+        if isinstance(row, Rejected):
+            yield row
+            continue
+        term = event_term(row.fields[column], legacy=legacy)
+        if not 0 < len(term) <= _LONGEST_TERM:
+            reason = f"PT must have 1 to {_LONGEST_TERM} characters; got {len(term)}"
+            yield header.reject(row, reason)
+        else:
+            quarter.terms[key].append(term)
+
+
+def _read_outcomes(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+    table.header.require("primaryid", "outc_cod")
+    column = table.header.index("outc_cod")
+    for key, row in _rows_of_reports(table, quarter, "OUTC"):
+        if isinstance(row, Rejected):
+            yield row
+        elif criterion := OUTCOMES.get(row.fields[column].strip().upper()):
+            quarter.outcomes[key].append(criterion)
+
+
+def _read_sources(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+    table.header.require("primaryid", "rpsr_cod")
+    column = table.header.index("rpsr_cod")
+    for key, row in _rows_of_reports(table, quarter, "RPSR"):
+        if isinstance(row, Rejected):
+            yield row
+        elif row.fields[column].strip().upper() == "SDY":
+            quarter.studies.add(key)
+
+
+def _read_indications(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+    header = table.header
+    header.require("primaryid", "drug_seq", "indi_pt")
+    legacy = "caseid" not in header.names
+    wanted = header.columns("drug_seq", "indi_pt")
+    for key, row in _rows_of_reports(table, quarter, "INDI"):
+        if isinstance(row, Rejected):
+            yield row
+            continue
+        drug_seq, indication = wanted(row.fields)
+        term = event_term(indication, legacy=legacy)
+        if term and term.lower() != _NO_INDICATION:
+            quarter.indications.setdefault(f"{key}${drug_seq}", term)
+
+
+def _read_therapies(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+    header = table.header
+    header.require("primaryid", "drug_seq")
+    wanted = header.columns("drug_seq", "start_dt", "end_dt")
+    for key, row in _rows_of_reports(table, quarter, "THER"):
+        if isinstance(row, Rejected):
+            yield row
+            continue
+        drug_seq, start_dt, end_dt = wanted(row.fields)
+        start, end = parse_compact_date(start_dt), parse_compact_date(end_dt)
+        if start or end:
+            place = f"{key}${drug_seq}"
+            starts, ends = quarter.therapies.get(place, (None, None))
+            quarter.therapies[place] = (
+                min(filter(None, (starts, start)), default=None),
+                max(filter(None, (ends, end)), default=None),
+            )
+
+
+READERS: dict[str, Callable[[Table, Quarter], Iterator[Rejected]]] = {
+    "DEMO": _read_demo,  # first: it says which rows of the others have a report
+    "DRUG": _read_drugs,
+    "REAC": _read_reactions,
+    "OUTC": _read_outcomes,
+    "RPSR": _read_sources,
+    "INDI": _read_indications,
+    "THER": _read_therapies,
+}
+
+
+def read_deletions(
+    archive: Archive, lists: list[ZipInfo], demo: ZipInfo, quarter: Quarter
+) -> Iterator[Rejected]:
+    listed: set[str] = set()
+    for member in lists:
+        day = quarter_end(member.filename) or quarter_end(demo.filename)
+        if day is None:
+            msg = (
+                f"{archive.path}: a deletion list, or DEMO, must name its quarter as yyQq; "
+                f"got {member.filename}"
+            )
+            raise InputError(msg)
+        where = archive.label(member)
+        revision = Revision(
+            kind=RevisionKind.NULLIFICATION, reason=f"FDA deleted the case: listed in {where}"
+        )
+        for line, raw in enumerate(archive.lines(member), start=1):
+            text = raw.decode("ascii", "replace").strip("\ufeff \t\r\n").removesuffix("$")
+            if not text:
+                continue
+            if not _NUMBER.fullmatch(text):
+                reason = f"a deleted case must be a number; got {text[:20]!r}"
+                raw = raw.rstrip(b"\r\n")
+                yield Rejected(source=where, position=line, reason=reason, raw=raw)
+                continue
+            case_id = f"FAERS-{int(text)}"
+            if case_id not in listed:
+                listed.add(case_id)
+                quarter.versions.append(
+                    Version(day, case_id, DELETED_VERSION, "", day, "", where, line, revision)
+                )
+
+
+def _rows_of_reports(
+    table: Table, quarter: Quarter, kind: str
+) -> Iterator[tuple[str, Row | Rejected]]:
+    """Yield the rows of a table with the key of their report; those without one as rejected."""
+    header = table.header
+    column = header.index("primaryid")
+    known = quarter.demo_rows
+    for row in table.rows:
+        if isinstance(row, Rejected):
+            yield "", row
+            continue
+        key = row.fields[column].strip()
+        if key in known:
+            yield key, row
+        else:
+            reason = f"a {kind} row must have a readable DEMO row; got none for {key[:20]!r}"
+            yield key, header.reject(row, reason)
+
+
+def _is_shifted(kind: str, header: Header, row: Row) -> bool:
+    """Whether a '$' inside a field made the row look like one that ends with a surplus field."""
+    name, impossible = SHIFT_WITNESS[kind]
+    return row.fields[header.index(name)] in impossible and row.raw.count(b"$") == len(header.names)

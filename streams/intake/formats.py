@@ -1,0 +1,46 @@
+"""Which format a file of reports is in."""
+
+from pathlib import Path
+from typing import Literal
+
+from schemas.errors import InputError
+from streams.intake.archive import open_archive
+from streams.intake.faers_layout import FAERS_DEMO
+from streams.intake.vaers import VAERS_DATA
+
+__all__ = ["Format", "detect_format"]
+
+Format = Literal["native", "vaers", "faers"]
+
+_NATIVE_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_KNOWN = (
+    "a zip file with *VAERSDATA.csv, a zip file with DEMO*.txt, "
+    "or a .jsonl, .ndjson or .json file, gzipped or not"
+)
+
+
+def detect_format(path: Path) -> Format:
+    """Tell the format of a file: of a zip file by its members, else by its name.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is a damaged zip file, or it is in no known format.
+    """
+    if not path.is_file():
+        msg = f"{path}: must be a file; got {'a folder' if path.is_dir() else 'nothing there'}"
+        raise InputError(msg)
+    with path.open("rb") as file:
+        is_zip = file.read(2) == b"PK" or path.suffix.lower() == ".zip"
+    if is_zip:
+        with open_archive(path) as archive:
+            if archive.find(VAERS_DATA):
+                return "vaers"
+            if archive.find(FAERS_DEMO):
+                return "faers"
+        msg = f"{path}: must be {_KNOWN}; got a zip file with neither"
+        raise InputError(msg)
+    if path.name.lower().removesuffix(".gz").endswith(_NATIVE_SUFFIXES):
+        return "native"
+    msg = f"{path}: must be {_KNOWN}; got a file that is none of them"
+    raise InputError(msg)

@@ -1,0 +1,315 @@
+"""VAERS: the yearly zip files of the US vaccine adverse event reporting system.
+
+An archive holds DATA (one row a report), VAX (one row a vaccine) and SYMPTOMS (up to five MedDRA
+terms a row), joined by VAERS_ID. It is a snapshot: every report is version 1. The narrative and the
+other free texts are not taken in.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import ZipInfo
+
+from pydantic import ValidationError
+
+from schemas.errors import InputError
+from schemas.product import Product
+from schemas.rejected import Rejected
+from schemas.report import Patient, Reaction, Report
+from schemas.vocabulary import ReportType, Seriousness, Sex
+from streams.intake.archive import Archive, open_archive
+from streams.intake.dates import parse_us_date
+from streams.intake.delimited import Header, Row, Table, csv_table, raw_rows, refusal
+from streams.intake.text import clean, parse_decimal
+
+__all__ = ["VAERS_DATA", "read_vaers"]
+
+VAERS_DATA = r"(.*/)?[^/]*VAERSDATA\.csv"
+"""Path of the member, in any case, by which a VAERS archive is known."""
+
+_MEMBERS = {
+    "DATA": VAERS_DATA,
+    "VAX": VAERS_DATA.replace("DATA", "VAX"),
+    "SYMPTOMS": VAERS_DATA.replace("DATA", "SYMPTOMS"),
+}
+_VAERS_ID = re.compile(r"[0-9]{1,12}")
+_FOREIGN = "FR"
+_OLDEST = 150  # years: the limit of `Patient.age_years`
+_LONGEST_TERM = 500  # characters: the limit of `Reaction.term`
+_SEX = {"F": Sex.FEMALE, "M": Sex.MALE}
+_SERIOUS = {
+    "died": Seriousness.DEATH,
+    "l_threat": Seriousness.LIFE_THREATENING,
+    "hospital": Seriousness.HOSPITALISATION,
+    "x_stay": Seriousness.HOSPITALISATION,
+    "disable": Seriousness.DISABILITY,
+    "birth_defect": Seriousness.CONGENITAL_ANOMALY,
+}
+
+
+class _Vaccine(NamedTuple):
+    """The wanted fields of a VAX row, as written."""
+
+    vax_type: str
+    name: str
+    manufacturer: str
+    lot: str
+    doses_before: str
+    dose_in_series: str
+    route: str
+
+
+@dataclass(slots=True)
+class _Case:
+    """What the DATA row of a report says, and what the other files add to it."""
+
+    where: str
+    line: int
+    digest: bytes
+    received: date
+    country: str | None
+    patient: Patient
+    seriousness: tuple[Seriousness, ...]
+    onset: date | None
+    vaccinated: date | None
+    vaccines: list[_Vaccine] = field(default_factory=list)
+    terms: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _Members(NamedTuple):
+    """The files of an archive, each with its encoding."""
+
+    data: list[tuple[ZipInfo, str]]
+    vax: list[tuple[ZipInfo, str]]
+    symptoms: list[tuple[ZipInfo, str]]
+
+
+def read_vaers(path: Path) -> Iterator[Report | Rejected]:
+    """Read a VAERS archive: what cannot be read as it is met, then the reports by day received.
+
+    Parameters
+    ----------
+    path
+        A zip file with DATA, VAX and SYMPTOMS of one year, or of several.
+
+    Yields
+    ------
+    Report or Rejected
+        Every DATA row gives one or the other; a row of the other files is rejected if it is
+        damaged or if its report has no readable DATA row. A row repeated unchanged is one row; of
+        several that differ the first holds.
+
+    Raises
+    ------
+    InputError
+        The file is no whole VAERS archive, or a member lacks a column that every row needs.
+
+    Notes
+    -----
+    An optional value that cannot be read is unknown. CAGE_MO is a fraction of a year in the
+    published files, whatever its name says, so the age is `CAGE_YR + CAGE_MO` where AGE_YRS is
+    blank. VAX_DOSE counts the doses *before* this one, VAX_DOSE_SERIES counts this one.
+    """
+    with open_archive(path) as archive:
+        members = _find_members(archive)
+        cases: dict[int, _Case] = {}
+        for table in _tables(archive, members.data):
+            yield from _read_data(table, cases)
+        for table in _tables(archive, members.vax):
+            yield from _read_vaccines(table, cases)
+        for table in _tables(archive, members.symptoms):
+            yield from _read_symptoms(table, cases)
+        refused: dict[tuple[str, int], str] = {}
+        for case_id, case in sorted(
+            ((f"VAERS-{number}", case) for number, case in cases.items()),
+            key=lambda item: (item[1].received, item[0]),
+        ):
+            try:
+                yield _report(case_id, case)
+            except ValidationError as error:
+                refused[case.where, case.line] = refusal(error)
+        if refused:
+            yield from raw_rows(_tables(archive, members.data), refused)
+
+
+def _find_members(archive: Archive) -> _Members:
+    found = {}
+    for kind, pattern in _MEMBERS.items():
+        members = archive.find(pattern)
+        if not members:
+            msg = f"{archive.path}: must hold a file ending in VAERS{kind}.csv; got none"
+            raise InputError(msg)
+        found[kind.lower()] = [(member, archive.encoding(member)) for member in members]
+    return _Members(**found)
+
+
+def _tables(archive: Archive, members: Sequence[tuple[ZipInfo, str]]) -> Iterator[Table]:
+    for member, encoding in members:
+        yield csv_table(archive, member, encoding)
+
+
+def _read_data(table: Table, cases: dict[int, _Case]) -> Iterator[Rejected]:
+    header = table.header
+    header.require("vaers_id", "recvdate")
+    identity = header.columns("vaers_id", "recvdate")
+    details = header.columns(
+        "state", "age_yrs", "cage_yr", "cage_mo", "sex", "onset_date", "vax_date"
+    )
+    flags = [(header.index(name), criterion) for name, criterion in _SERIOUS.items()]
+    for row in table.rows:
+        if isinstance(row, Rejected):
+            yield row
+            continue
+        vaers_id, recvdate = identity(row.fields)
+        number = _case_number(vaers_id)
+        received = parse_us_date(recvdate)
+        if number is None:
+            yield header.reject(row, f"VAERS_ID must be a number; got {vaers_id[:20]!r}")
+            continue
+        digest = hashlib.blake2b(row.raw, digest_size=16).digest()
+        if number in cases:
+            if cases[number].digest != digest:
+                reason = f"VAERS_ID must be that of one report; got another row for {number}"
+                yield header.reject(row, reason)
+            continue
+        if received is None:
+            yield header.reject(row, f"RECVDATE must be MM/DD/YYYY; got {recvdate[:20]!r}")
+            continue
+        state, age, years, months, sex, onset, vaccinated = details(row.fields)
+        criteria = dict.fromkeys(
+            criterion for index, criterion in flags if row.fields[index].strip().upper() == "Y"
+        )
+        cases[number] = _Case(
+            where=header.where,
+            line=row.line,
+            digest=digest,
+            received=received,
+            country=None if state.strip().upper() == _FOREIGN else "US",
+            patient=Patient(
+                age_years=_age(age, years, months),
+                sex=_SEX.get(sex.strip().upper(), Sex.UNKNOWN),
+            ),
+            seriousness=tuple(criteria),
+            onset=parse_us_date(onset),
+            vaccinated=parse_us_date(vaccinated),
+        )
+
+
+def _read_vaccines(table: Table, cases: dict[int, _Case]) -> Iterator[Rejected]:
+    header = table.header
+    header.require("vaers_id", "vax_type")
+    wanted = header.columns(
+        *("vax_type", "vax_name", "vax_manu", "vax_lot"),
+        *("vax_dose", "vax_dose_series", "vax_route"),
+    )
+    for row in table.rows:
+        case = _case_of(row, header, cases, "VAX")
+        if isinstance(case, Rejected):
+            yield case
+        elif isinstance(row, Row):
+            case.vaccines.append(_Vaccine(*wanted(row.fields)))
+
+
+def _read_symptoms(table: Table, cases: dict[int, _Case]) -> Iterator[Rejected]:
+    header = table.header
+    header.require("vaers_id", "symptom1")
+    pairs = [
+        (header.index(f"symptom{place}"), header.index(f"symptomversion{place}"))
+        for place in range(1, 6)
+    ]
+    for row in table.rows:
+        case = _case_of(row, header, cases, "SYMPTOMS")
+        if isinstance(case, Rejected):
+            yield case
+        elif isinstance(row, Row):
+            terms = [(row.fields[term].strip(), row.fields[version]) for term, version in pairs]
+            longest = max(len(term) for term, _ in terms)
+            if longest > _LONGEST_TERM:
+                reason = f"a symptom must have at most {_LONGEST_TERM} characters; got {longest}"
+                yield header.reject(row, reason)
+            else:
+                case.terms.extend(pair for pair in terms if pair[0])
+
+
+def _case_of(
+    row: Row | Rejected, header: Header, cases: dict[int, _Case], kind: str
+) -> _Case | Rejected:
+    """Find the case of a VAX or SYMPTOMS row."""
+    if isinstance(row, Rejected):
+        return row
+    vaers_id = row.fields[header.index("vaers_id")]
+    number = _case_number(vaers_id)
+    if number is None:
+        return header.reject(row, f"VAERS_ID must be a number; got {vaers_id[:20]!r}")
+    case = cases.get(number)
+    if case is None:
+        reason = f"a {kind} row must have a readable DATA row; got none for {number}"
+        return header.reject(row, reason)
+    return case
+
+
+def _report(case_id: str, case: _Case) -> Report:
+    return Report(
+        case_id=case_id,
+        version=1,
+        source="vaers",
+        report_type=ReportType.SPONTANEOUS,
+        first_received=case.received,
+        latest_received=case.received,
+        occurrence_country=case.country,
+        patient=case.patient,
+        products=tuple(_product(vaccine, case.vaccinated) for vaccine in case.vaccines),
+        reactions=tuple(_reaction(term, version, case.onset) for term, version in case.terms),
+        seriousness=case.seriousness,
+    )
+
+
+def _product(vaccine: _Vaccine, vaccinated: date | None) -> Product:
+    vax_type = vaccine.vax_type.strip()
+    return Product(
+        verbatim=clean(vaccine.name, 2000),
+        substances=(vax_type,) if vax_type else (),
+        manufacturer=clean(vaccine.manufacturer, 500),
+        lot=clean(vaccine.lot, 200),
+        dose=_dose(vaccine),
+        route=clean(vaccine.route, 200),
+        first_given=vaccinated,
+    )
+
+
+def _dose(vaccine: _Vaccine) -> str | None:
+    if in_series := clean(vaccine.dose_in_series, 900):
+        return f"dose in series: {in_series}"
+    if before := clean(vaccine.doses_before, 900):
+        return f"doses before: {before}"
+    return None
+
+
+@lru_cache(maxsize=1 << 16)
+def _reaction(term: str, version: str, onset: date | None) -> Reaction:
+    return Reaction(
+        term=term,
+        dictionary="MedDRA",
+        dictionary_version=clean(version, 20),
+        onset=onset,
+    )
+
+
+def _age(age: str, years: str, year_fraction: str) -> float | None:
+    stated = parse_decimal(age)
+    if stated is None or stated > _OLDEST:
+        parts = [parse_decimal(years), parse_decimal(year_fraction)]
+        known = [part for part in parts if part is not None]
+        stated = sum(known) if known else None
+    return stated if stated is not None and stated <= _OLDEST else None
+
+
+def _case_number(vaers_id: str) -> int | None:
+    """Read an id that is zero-padded in some years and not in others."""
+    vaers_id = vaers_id.strip()
+    return int(vaers_id) if _VAERS_ID.fullmatch(vaers_id) else None

@@ -1,0 +1,65 @@
+"""Deltas as bytes: a small envelope with the offset range, around an Arrow IPC file."""
+
+import io
+
+import msgspec
+import polars as pl
+
+from schemas.delta import CASE_CHANGES, DELTA_VERSION, Delta
+from schemas.errors import StateError
+
+__all__ = ["decode_delta", "encode_delta"]
+
+
+class _Envelope(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    partition: int
+    first_offset: int
+    next_offset: int
+    watermark: int
+    changes: bytes  # Arrow IPC file of `CASE_CHANGES`
+
+
+def encode_delta(delta: Delta) -> bytes:
+    """Encode a delta: a MessagePack array of its five numbers and an Arrow IPC file (zstd)."""
+    changes = io.BytesIO()
+    delta.changes.write_ipc(changes, compression="zstd")
+    envelope = _Envelope(
+        DELTA_VERSION,
+        delta.partition,
+        delta.first_offset,
+        delta.next_offset,
+        delta.watermark,
+        changes.getvalue(),
+    )
+    return msgspec.msgpack.encode(envelope)
+
+
+def decode_delta(raw: bytes) -> Delta:
+    """Decode what `encode_delta` gave.
+
+    Raises
+    ------
+    StateError
+        If the bytes are no delta of this version. Run the detector stage with the version of
+        Tocsin that wrote them, or later.
+    """
+    try:
+        envelope = msgspec.msgpack.decode(raw, type=_Envelope)
+    except msgspec.MsgspecError as error:
+        msg = f"delta: must be a delta of version {DELTA_VERSION}; got {error}"
+        raise StateError(msg) from error
+    if envelope.version != DELTA_VERSION:
+        msg = f"delta: must be of version {DELTA_VERSION}; got version {envelope.version}"
+        raise StateError(msg)
+    changes = pl.read_ipc(io.BytesIO(envelope.changes))
+    if dict(changes.schema) != dict(CASE_CHANGES):
+        msg = f"delta: changes must have the columns {list(CASE_CHANGES)}; got {changes.columns}"
+        raise StateError(msg)
+    return Delta(
+        envelope.partition,
+        envelope.first_offset,
+        envelope.next_offset,
+        envelope.watermark,
+        changes,
+    )

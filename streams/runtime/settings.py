@@ -1,0 +1,302 @@
+"""Settings: from `tocsin.toml`, then the environment (``TOCSIN_...``), then flags, in rising order.
+
+A misspelt setting is refused wherever it stands, and so is an unencrypted connection to another
+machine unless `allow_plaintext_to` names that machine. Checking the broker's host name against its
+certificate is not a setting: it is always on.
+"""
+
+import ipaddress
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from difflib import get_close_matches
+from pathlib import Path
+from tomllib import TOMLDecodeError
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from schemas.errors import BrokerError, InputError
+
+__all__ = ["Settings"]
+
+DEFAULT_FILE = Path("tocsin.toml")
+PREFIX = "TOCSIN_"
+NOT_SETTINGS = ("kafka", "data")  # TOCSIN_KAFKA and TOCSIN_DATA speak to the tests, not to us
+
+_toml_file: ContextVar[Path | None] = ContextVar("_toml_file", default=None)
+
+
+def _split(value: object) -> object:
+    """Read a list from the environment or a flag: names separated by commas."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+class Settings(BaseSettings):
+    """How to reach Kafka, what the topics look like, and where the state lives.
+
+    Make one with `Settings.load`, which reads `tocsin.toml` and reports mistakes in one line.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    bootstrap: str = Field(
+        default="127.0.0.1:9092",
+        description="Brokers to ask first: host:port, several separated by commas.",
+    )
+    topic_prefix: str = Field(
+        default="pv.",
+        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        description="What every topic name, consumer group and transactional id begins with.",
+    )
+    partitions: int = Field(
+        default=4,
+        ge=1,
+        le=10_000,
+        description="Partitions of the topics keyed by case; the most workers that can share them.",
+    )
+    replication_factor: int = Field(
+        default=1,
+        ge=1,
+        le=32_767,
+        description="Copies of each partition; with 2 or more, a write waits for two of them.",
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="How connections are encrypted and authenticated."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None, description="SASL mechanism; needed with SASL_PLAINTEXT and SASL_SSL."
+    )
+    sasl_username: str | None = Field(default=None, description="SASL user name.")
+    sasl_password: SecretStr | None = Field(default=None, description="SASL password.")
+    ssl_cafile: FilePath | None = Field(
+        default=None, description="PEM file of the authorities to trust; default: the system's."
+    )
+    ssl_certfile: FilePath | None = Field(
+        default=None, description="PEM file of our own certificate, for mutual TLS."
+    )
+    ssl_keyfile: FilePath | None = Field(
+        default=None, description="PEM file of the private key, unless `ssl_certfile` holds it."
+    )
+    ssl_key_password: SecretStr | None = Field(
+        default=None, description="Password of the private key."
+    )
+    allow_plaintext_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="Hosts other than this machine that may be spoken to without encryption.",
+    )
+    connect_timeout_ms: int = Field(
+        default=10_000, ge=100, description="How long to look for a broker before giving up [ms]."
+    )
+    session_timeout_ms: int = Field(
+        default=10_000,
+        ge=1_000,
+        description="A worker silent for so long loses its partitions to the others [ms].",
+    )
+    state_dir: Path = Field(
+        default=Path("state"), description="Folder of the state store; one database a partition."
+    )
+
+    @classmethod
+    def load(cls, path: Path | None = None, **overrides: object) -> Self:
+        """Return the settings, or raise one line that says what to mend.
+
+        Parameters
+        ----------
+        path
+            The TOML file; by default `tocsin.toml` in the working directory, if there is one.
+        overrides
+            Flags. One that is None was not given.
+
+        Raises
+        ------
+        InputError
+            A setting is unknown, malformed, or contradicts another.
+        BrokerError
+            The connection would be unencrypted to a host that `allow_plaintext_to` does not name.
+        """
+        if path is not None and not path.is_file():
+            msg = f"settings: the file must exist; got {path}"
+            raise InputError(msg)
+        file = path if path is not None else DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+        given = {name: value for name, value in overrides.items() if value is not None}
+        cls._refuse_unknown_variables(os.environ)
+        token = _toml_file.set(file)
+        try:
+            return cls(**given)  # type: ignore[arg-type]
+        except ValidationError as error:
+            # From None: pydantic's own text might quote what was given, a password perhaps.
+            raise InputError(cls._one_line(error, given, file)) from None
+        except (SettingsError, TOMLDecodeError) as error:
+            msg = f"settings: {file or 'the environment'} must be readable; got {error}"
+            raise InputError(msg) from None
+        finally:
+            _toml_file.reset(token)
+
+    def client_settings(self) -> dict[str, Any]:
+        """Return what every kafka-python client is constructed with.
+
+        Raises
+        ------
+        InputError
+            The certificates cannot be read.
+        """
+        settings: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "security_protocol": self.security_protocol,
+            "bootstrap_timeout_ms": self.connect_timeout_ms,
+            # The default waits up to 30 s between attempts: a broker that is back goes unnoticed.
+            "reconnect_backoff_max_ms": 2_000,
+        }
+        if self.security_protocol.endswith("SSL"):
+            settings["ssl_context"] = self._ssl_context()
+        if self.security_protocol.startswith("SASL") and self.sasl_password is not None:
+            settings["sasl_mechanism"] = self.sasl_mechanism
+            settings["sasl_plain_username"] = self.sasl_username
+            settings["sasl_plain_password"] = self.sasl_password.get_secret_value()
+        return settings
+
+    def may_speak_plainly_to(self, host: str) -> bool:
+        """Tell whether an unencrypted connection to `host` is allowed."""
+        return _is_this_machine(host) or host.lower() in map(str.lower, self.allow_plaintext_to)
+
+    def hosts(self) -> Iterator[tuple[str, int]]:
+        """Yield host and port of every bootstrap address."""
+        for one in self.bootstrap.split(","):
+            host, _, port = one.rpartition(":")
+            yield host.strip("[]"), int(port)
+
+    @field_validator("bootstrap", mode="after")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        addresses = [one.strip() for one in value.split(",")]
+        for one in addresses:
+            host, colon, port = one.rpartition(":")
+            if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
+                msg = f"each address must be host:port; got {one!r}"
+                raise ValueError(msg)
+        return ",".join(addresses)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        sasl = (self.sasl_mechanism, self.sasl_username, self.sasl_password)
+        if self.security_protocol.startswith("SASL"):
+            if not all(sasl):
+                msg = "SASL needs sasl_mechanism, sasl_username and sasl_password"
+                raise ValueError(msg)
+        elif any(sasl):
+            msg = f"sasl_... would have no effect with security_protocol {self.security_protocol}"
+            raise ValueError(msg)
+        files = (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile, self.ssl_key_password)
+        if any(files) and not self.security_protocol.endswith("SSL"):
+            msg = f"ssl_... would have no effect with security_protocol {self.security_protocol}"
+            raise ValueError(msg)
+        if (self.ssl_keyfile or self.ssl_key_password) and not self.ssl_certfile:
+            msg = "ssl_keyfile and ssl_key_password need ssl_certfile"
+            raise ValueError(msg)
+        if self.security_protocol.endswith("PLAINTEXT"):
+            for host, _ in self.hosts():
+                self.refuse_plaintext(host)
+        return self
+
+    def refuse_plaintext(self, host: str) -> None:
+        """Raise `BrokerError` unless `host` may be spoken to without encryption."""
+        if not self.may_speak_plainly_to(host):
+            msg = (
+                f"settings: {self.security_protocol} to another machine must be asked for by name; "
+                f"got {host!r}: use SSL or SASL_SSL, or add the host to allow_plaintext_to"
+            )
+            raise BrokerError(msg)
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self.ssl_cafile)  # host names are checked
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if self.ssl_certfile is not None:
+                password = self.ssl_key_password
+                # Never None: OpenSSL would ask the terminal for the password of the key.
+                secret = "" if password is None else password.get_secret_value()
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=secret)
+        except (OSError, ssl.SSLError) as error:
+            msg = f"settings: the ssl_... files must be readable PEM; got {error}"
+            raise InputError(msg) from None
+        return context
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources, strongest first."""
+        file = TomlConfigSettingsSource(settings_cls, toml_file=_toml_file.get())
+        return init_settings, env_settings, file
+
+    @classmethod
+    def _refuse_unknown_variables(cls, environ: Mapping[str, str]) -> None:
+        for variable in environ:
+            if not variable.upper().startswith(PREFIX):
+                continue
+            name = variable[len(PREFIX) :].lower().partition("__")[0]
+            if name not in cls.model_fields and name not in NOT_SETTINGS:
+                raise InputError(cls._unknown(f"the environment variable {variable}", name))
+
+    @classmethod
+    def _unknown(cls, where: str, name: str) -> str:
+        close = get_close_matches(name, cls.model_fields, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"settings: {where} must be a known setting; got {name!r}{hint}"
+
+    @classmethod
+    def _one_line(
+        cls, error: ValidationError, given: Mapping[str, object], file: Path | None
+    ) -> str:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        if name in given:
+            where = f"the option {name}"
+        elif any(name.upper() == variable.upper()[len(PREFIX) :] for variable in os.environ):
+            where = f"the environment variable {PREFIX}{name.upper()}"
+        else:
+            where = f"{name} in {file}" if name else "the whole"
+        if first["type"] == "extra_forbidden":
+            return cls._unknown(where, name)
+        rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        return f"settings: {where}: {rule}"
+
+
+def _is_this_machine(host: str) -> bool:
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,278 @@
+"""The detector stage: deltas in, revisions of alerts out. Holds the counts; knows no clock."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from detectors.expected import expected_stratified
+from detectors.rules import RuleSet
+from detectors.scoring import ALL, METHODS, methods_for
+from schemas.alert import Alert, InputOffset
+from schemas.delta import STRATUM, Delta
+from schemas.errors import StateError
+from streams.topology.alerts import AlertBuilder
+from streams.topology.caselog import CASE_LOG, CaseLog
+from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
+from streams.topology.lifecycle import SIGNALS, decide, publish
+from streams.topology.windows import Contributions, Tally, WindowedCounts, WindowSpec
+
+__all__ = ["Detector"]
+
+_EPOCH = date(1970, 1, 1)
+_UNIT = "\x1f"  # joins the parts of a stratum; no part holds it
+_METHODS_OF_STATE = ("ror", "ic")  # their bounds are part of a signal's published state
+_NO_KEYS: Keys = np.empty(0, dtype=np.int64)
+
+
+class Detector:
+    """Counts and signals of one run.
+
+    Parameters
+    ----------
+    windows
+        The windows to keep; each gives signals of its own.
+    rules
+        What makes a pair a signal of disproportionate reporting.
+    topic
+        Name of the topic that the deltas' offsets belong to; stands in every alert.
+    """
+
+    def __init__(
+        self, windows: Iterable[WindowSpec], rules: RuleSet, *, topic: str = "pv.reports"
+    ) -> None:
+        self.rules = rules
+        self.topic = topic
+        self.windows = [WindowedCounts(spec) for spec in windows]
+        self.log = CaseLog()
+        self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
+        self.signals: dict[str, pl.DataFrame] = {}
+        self.offsets: dict[int, int] = {}
+        self.watermark = -1
+        self._rows = 0
+        self._alerts = AlertBuilder(rules)
+        self._touched: dict[str, list[Keys]] = {}  # pairs, since the last evaluation
+        self._stale: set[str] = set()  # windows whose margins moved since the last full one
+        self._retracted: list[Keys] = []
+        self._methods = methods_for(
+            rules.statistics | {name for key in _METHODS_OF_STATE for name in METHODS[key].columns}
+        )
+
+    def apply(self, delta: Delta) -> bool:
+        """Count a delta, exactly once by its offset range.
+
+        Returns
+        -------
+        bool
+            Whether it was counted; a delta that was counted before is dropped.
+
+        Raises
+        ------
+        StateError
+            If it leaves a gap after, or overlaps in part, what was counted: then the deltas are
+            not those of this state. Rebuild the detector's state from the start of the topic.
+        """
+        counted = self.offsets.get(delta.partition, delta.first_offset)
+        if delta.next_offset <= counted and delta.partition in self.offsets:
+            return False
+        if delta.first_offset != counted:
+            msg = (
+                f"detector: deltas of {self.topic}[{delta.partition}] must follow one another from "
+                f"offset {counted}; got [{delta.first_offset}, {delta.next_offset})"
+            )
+            raise StateError(msg)
+        rows = self._encode(delta.changes)
+        self.log.append(rows)
+        changes = Contributions.of(rows)
+        pairs = changes.pairs
+        for window in self.windows:
+            for label in window.fold(changes):
+                self._touched.setdefault(label, []).append(pairs["key"].unique().to_numpy())
+                self._stale.add(label)
+        self._retracted.append(pairs.filter(pl.col("n") < 0)["key"].unique().to_numpy())
+        self.offsets[delta.partition] = delta.next_offset
+        self.watermark = max(self.watermark, delta.watermark)
+        return True
+
+    def evaluate(self, today: int, *, touched_only: bool = False) -> list[Alert]:
+        """Score, compare with what was last published, and return the revisions due.
+
+        Parameters
+        ----------
+        today
+            Day of the evaluation, in event time [days since 1970-01-01]; ends moving windows.
+        touched_only
+            Score only pairs that changed since the last evaluation. Margins move the others as
+            well: a full evaluation, at each day's close, finds those.
+        """
+        retracted = np.unique(np.concatenate([_NO_KEYS, *self._retracted]))
+        alerts: list[Alert] = []
+        for window in self.windows:
+            window.advance(today, self.log)
+            for label, tally in window.tallies.items():
+                if touched_only:
+                    if label in self._touched:
+                        only = np.unique(np.concatenate(self._touched[label]))
+                        alerts += self._evaluate(window, label, tally, today, retracted, only)
+                elif label in self._stale or window.spec.days is not None:
+                    alerts += self._evaluate(window, label, tally, today, retracted, None)
+        if not touched_only:
+            self._stale.clear()
+        self._touched.clear()
+        self._retracted.clear()
+        return alerts
+
+    def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
+        """Return the counts frame of one window instance, sorted by drug and event."""
+        tally = window.tallies[label]
+        keys = tally.pairs.keys[tally.pairs.counts > 0]
+        return self._named(tally.table(keys)).drop("key").sort("drug", "event")
+
+    def all_counts(self) -> pl.DataFrame:
+        """Return the counts of every window instance, with its label as `window`."""
+        frames = [
+            self.counts(window, label).insert_column(0, pl.lit(label).alias("window"))
+            for window in self.windows
+            for label in sorted(window.tallies)
+        ]
+        return pl.concat(frames)
+
+    def restore_signals(self, alerts: Iterable[Alert]) -> None:
+        """Take over the published state of signals, from the latest alert of each."""
+        rows: dict[str, list[tuple[object, ...]]] = {}
+        bits = {rule.name: 1 << bit for bit, rule in enumerate(self.rules.rules)}
+        for alert in alerts:
+            key = self.drugs.code(alert.drug) << 32 | self.events.code(alert.event)
+            fired = sum(bits.get(name, 0) for name in alert.rules_fired)
+            rows.setdefault(alert.window.label, []).append(
+                (
+                    key,
+                    alert.revision,
+                    alert.kind.value,
+                    (alert.evaluated_on - _EPOCH).days,
+                    fired,
+                    alert.counts.n_observed,
+                    alert.statistics.ror_lower,
+                    alert.statistics.ic_lower,
+                )
+            )
+        for label, published in rows.items():
+            self.signals[label] = pl.DataFrame(published, schema=SIGNALS, orient="row")
+
+    def _encode(self, changes: pl.DataFrame) -> pl.DataFrame:
+        stratum = changes.select(pl.concat_str(STRATUM, separator=_UNIT))[STRATUM[0]]
+        seq = pl.int_range(self._rows, self._rows + changes.height, dtype=pl.Int64, eager=True)
+        self._rows += changes.height
+        columns = {
+            "seq": seq,
+            "day": changes["day"].cast(pl.Int32),
+            "case_id": changes["case_id"],
+            "stratum": self.strata.encode(stratum),
+            "serious": changes["serious"],
+            "fatal": changes["fatal"],
+            "drugs": _encode_lists(self.drugs, changes["drugs"]),
+            "events": _encode_lists(self.events, changes["events"]),
+            "n": changes["n"],
+        }
+        return pl.DataFrame(columns, schema=dict(CASE_LOG))
+
+    def _evaluate(
+        self,
+        window: WindowedCounts,
+        label: str,
+        tally: Tally,
+        today: int,
+        retracted: Keys,
+        only: Keys | None,
+    ) -> list[Alert]:
+        signals = self.signals.get(label, pl.DataFrame(schema=SIGNALS))
+        enough = tally.pairs.counts >= self.rules.floor
+        on = signals.filter(pl.col("fired") > 0)["key"].to_numpy()
+        keys = np.union1d(tally.pairs.keys[enough], on)
+        if only is not None:
+            keys = np.intersect1d(keys, only, assume_unique=True)
+        if len(keys) == 0:
+            return []
+        scored = self._named(tally.table(keys))
+        for method in self._methods:
+            for estimator in METHODS[method].estimators:
+                scored = estimator(scored)
+        flags = self.rules.evaluate(scored)
+        fired = sum(
+            (
+                pl.col(rule.name).cast(pl.UInt32) * (1 << bit)
+                for bit, rule in enumerate(self.rules.rules)
+            ),
+            start=pl.lit(0, dtype=pl.UInt32),
+        )
+        scored = scored.with_columns(
+            flags.select(fired.cast(pl.UInt32).alias("fired"))["fired"],
+            pl.Series("retracted", np.isin(keys, retracted, assume_unique=True)),
+        )
+        decided = decide(scored, signals)
+        if decided.height == 0:
+            return []
+        self.signals[label] = publish(signals, decided, today)
+        described = window.spec.window(label, _EPOCH + timedelta(days=today))
+        first, last = described.first_day, described.last_day
+        return self._alerts.build(
+            self._fully_scored(decided, tally),
+            self.log.cases_of(
+                decided["key"].to_numpy(),
+                None if first is None else (first - _EPOCH).days,
+                (last - _EPOCH).days,
+            ),
+            window=described,
+            evaluated_on=_EPOCH + timedelta(days=today),
+            as_of=self._as_of(),
+        )
+
+    def _fully_scored(self, decided: pl.DataFrame, tally: Tally) -> pl.DataFrame:
+        for method in ALL:
+            if method not in self._methods:
+                for estimator in METHODS[method].estimators:
+                    decided = estimator(decided)
+        drug_codes, event_codes = split_key(decided["key"].to_numpy())
+        strata = tally.totals.keys
+        totals = {"stratum": self.strata.decode(strata), "n": tally.totals.counts}
+        stratified = expected_stratified(
+            decided.select("drug", "event"),
+            self._margins("drug", self.drugs, tally.drugs, drug_codes, strata),
+            self._margins("event", self.events, tally.events, event_codes, strata),
+            pl.DataFrame(totals),
+        )
+        return decided.with_columns(stratified["expected"].alias("expected_stratified"))
+
+    def _margins(
+        self, name: str, vocabulary: Vocabulary, margins: SortedCounts, codes: Keys, strata: Keys
+    ) -> pl.DataFrame:
+        # Every stratum of every code asked for, zeros among them: a cleared pair has no case left.
+        codes = np.unique(codes)
+        keys = (codes[:, None] << 32 | strata[None, :]).ravel()
+        return pl.DataFrame(
+            {
+                "stratum": self.strata.decode(np.tile(strata, len(codes))),
+                name: vocabulary.decode(np.repeat(codes, len(strata))),
+                "n": margins.get(keys),
+            }
+        )
+
+    def _named(self, table: pl.DataFrame) -> pl.DataFrame:
+        drugs, events = split_key(table["key"].to_numpy())
+        names = [self.drugs.decode(drugs).alias("drug"), self.events.decode(events).alias("event")]
+        return pl.DataFrame(names).hstack(table)
+
+    def _as_of(self) -> Sequence[InputOffset]:
+        return [
+            InputOffset(topic=self.topic, partition=partition, next_offset=offset)
+            for partition, offset in sorted(self.offsets.items())
+        ]
+
+
+def _encode_lists(vocabulary: Vocabulary, names: pl.Series) -> pl.Series:
+    """Encode a column of lists of names; no list is empty."""
+    flat = vocabulary.encode(names.explode())
+    rows = pl.int_range(len(names), dtype=pl.UInt32, eager=True).alias("row")
+    frame = pl.DataFrame({"row": rows.repeat_by(names.list.len()).explode(), "code": flat})
+    return frame.group_by("row", maintain_order=True).agg("code")["code"]

@@ -1,0 +1,201 @@
+"""Windows over event time, each an exact sum of daily buckets, kept up to date change by change."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from schemas.alert import Window, WindowKind
+from schemas.errors import InputError
+from streams.topology.caselog import CaseLog
+from streams.topology.counting import Keys, SortedCounts, join_key, split_key
+
+__all__ = ["Contributions", "Tally", "WindowSpec", "WindowedCounts"]
+
+_EPOCH = date(1970, 1, 1)
+_TRUNCATE = {WindowKind.MONTH: "1mo", WindowKind.QUARTER: "1q"}
+_MONTHS = {WindowKind.MONTH: 1, WindowKind.QUARTER: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """How to cut event time: `cumulative`, `month`, `quarter`, or `sliding` over `days` days."""
+
+    kind: WindowKind
+    days: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `cumulative`, `month`, `quarter`, or `sliding:N` (N days, the last one included).
+
+        >>> WindowSpec.parse("sliding:365").days
+        365
+
+        Raises
+        ------
+        InputError
+            If the text is none of these.
+        """
+        kind, _, days = text.partition(":")
+        if kind == "sliding" and days.isdigit() and int(days) > 0:
+            return cls(WindowKind.SLIDING, int(days))
+        if not days and kind in ("cumulative", "month", "quarter"):
+            return cls(WindowKind(kind))
+        msg = f"window: cumulative, month, quarter or sliding:DAYS must be given; got {text!r}"
+        raise InputError(msg)
+
+    def window(self, label: str, today: date) -> Window:
+        """Describe the instance of this window that a label names, as of a day."""
+        if self.kind is WindowKind.CUMULATIVE:
+            return Window(kind=self.kind, label=label, first_day=None, last_day=today)
+        if self.days is not None:
+            first = today - timedelta(days=self.days - 1)
+            return Window(kind=self.kind, label=label, first_day=first, last_day=today)
+        first = self._start(label)
+        month = first.month - 1 + _MONTHS[self.kind]
+        end = date(first.year + month // 12, month % 12 + 1, 1)
+        return Window(
+            kind=self.kind, label=label, first_day=first, last_day=end - timedelta(days=1)
+        )
+
+    def label(self, start: date) -> str:
+        """Name the instance that starts on a day."""
+        if self.kind is WindowKind.MONTH:
+            return f"{start.year}-{start.month:02}"
+        if self.kind is WindowKind.QUARTER:
+            return f"{start.year}-Q{(start.month + 2) // 3}"
+        return "cumulative" if self.days is None else f"sliding-{self.days}d"
+
+    def _start(self, label: str) -> date:
+        year, _, part = label.partition("-")
+        month = int(part) if self.kind is WindowKind.MONTH else 3 * int(part[1:]) - 2
+        return date(int(year), month, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """Signed changes of pairs and margins, by day: frames of `day`, `key` and `n`."""
+
+    pairs: pl.DataFrame  # key: drug, event
+    drugs: pl.DataFrame  # key: drug, stratum
+    events: pl.DataFrame  # key: event, stratum
+    totals: pl.DataFrame  # key: 0, stratum
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> Self:
+        """Take a frame of `streams.topology.caselog.CASE_LOG` apart."""
+        rows = rows.select("day", "stratum", "drugs", "events", pl.col("n").cast(pl.Int64))
+        by_drug = rows.explode("drugs")
+        stratum = pl.col("stratum")
+        return cls(
+            pairs=by_drug.explode("events").select(
+                "day", "n", key=join_key(pl.col("drugs"), pl.col("events"))
+            ),
+            drugs=by_drug.select("day", "n", key=join_key(pl.col("drugs"), stratum)),
+            events=rows.explode("events").select(
+                "day", "n", key=join_key(pl.col("events"), stratum)
+            ),
+            totals=rows.select("day", "n", key=join_key(pl.lit(0), stratum)),
+        )
+
+    def between(self, first_day: int, last_day: int) -> "Contributions":
+        """Keep the days from first to last, both included."""
+        inside = pl.col("day").is_between(first_day, last_day)
+        return Contributions(
+            self.pairs.filter(inside),
+            self.drugs.filter(inside),
+            self.events.filter(inside),
+            self.totals.filter(inside),
+        )
+
+
+class Tally:
+    """The counts of one window instance: pairs, and margins by stratum."""
+
+    def __init__(self) -> None:
+        self.pairs = SortedCounts()
+        self.drugs = SortedCounts()
+        self.events = SortedCounts()
+        self.totals = SortedCounts()
+
+    def fold(self, changes: Contributions) -> None:
+        """Add changes to the counts."""
+        self.pairs.fold(changes.pairs)
+        self.drugs.fold(changes.drugs)
+        self.events.fold(changes.events)
+        self.totals.fold(changes.totals)
+
+    def table(self, pairs: Keys) -> pl.DataFrame:
+        """Return `key` and the four counts of every pair asked for, in that order."""
+        drugs, events = split_key(pairs)
+        return pl.DataFrame(
+            {
+                "key": pairs,
+                "n_observed": self.pairs.get(pairs),
+                "n_drug": _margin(self.drugs, drugs),
+                "n_event": _margin(self.events, events),
+                "n_total": np.full(len(pairs), self.totals.counts.sum(), dtype=np.int64),
+            }
+        )
+
+
+def _margin(margins: SortedCounts, codes: Keys) -> npt.NDArray[np.int64]:
+    size = int(codes.max()) + 1 if len(codes) else 0
+    return margins.by_major(size)[codes]
+
+
+class WindowedCounts:
+    """Every instance of one kind of window, by label."""
+
+    def __init__(self, spec: WindowSpec) -> None:
+        self.spec = spec
+        self.tallies: dict[str, Tally] = {}
+        self._last_day: int | None = None  # of a sliding window; None before the first look
+        if spec.kind in (WindowKind.CUMULATIVE, WindowKind.SLIDING):
+            self.tallies[spec.label(_EPOCH)] = Tally()
+
+    def fold(self, changes: Contributions) -> set[str]:
+        """Add changes where they belong and return the labels of the instances they touched.
+
+        A sliding window takes the days it already covers; `advance` brings the later ones.
+        """
+        if self.spec.days is not None:
+            (label,) = self.tallies
+            if self._last_day is None:
+                return set()
+            first = self._last_day - self.spec.days + 1
+            self.tallies[label].fold(changes.between(first, self._last_day))
+            return {label}
+        if self.spec.kind is WindowKind.CUMULATIVE:
+            (label,) = self.tallies
+            self.tallies[label].fold(changes)
+            return {label}
+        days = pl.col("day").cast(pl.Date)
+        starts = changes.totals.select(days.dt.truncate(_TRUNCATE[self.spec.kind]).unique())
+        labels = set()
+        for start in starts["day"].to_list():
+            label = self.spec.label(start)
+            window = self.spec.window(label, start)
+            within = changes.between((start - _EPOCH).days, (window.last_day - _EPOCH).days)
+            self.tallies.setdefault(label, Tally()).fold(within)
+            labels.add(label)
+        return labels
+
+    def advance(self, today: int, log: CaseLog) -> None:
+        """Move a sliding window so that it ends today; a window never moves back."""
+        if self.spec.days is None or (self._last_day is not None and today <= self._last_day):
+            return
+        (tally,) = self.tallies.values()
+        start = today - self.spec.days + 1
+        if self._last_day is None:
+            entering = log.between(start, today)
+        else:
+            old_start = self._last_day - self.spec.days + 1
+            leaving = log.between(old_start, min(start - 1, self._last_day))
+            tally.fold(Contributions.of(leaving.with_columns(-pl.col("n"))))
+            entering = log.between(max(start, self._last_day + 1), today)
+        tally.fold(Contributions.of(entering))
+        self._last_day = today
