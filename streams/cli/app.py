@@ -14,6 +14,7 @@ from rich.console import Console
 from detectors.scoring import ALL, score
 from detectors.validation import validate
 from schemas.alert import Alert
+from schemas.base import Message
 from schemas.counts import COUNTS
 from schemas.errors import InputError, TocsinError
 from schemas.report import Report
@@ -94,7 +95,11 @@ def schema_command(
     name: Annotated[SchemaName, typer.Argument(help="Which message.", case_sensitive=False)],
 ) -> None:
     """Print the JSON Schema of a message."""
-    model = {SchemaName.REPORT: Report, SchemaName.ALERT: Alert}[name]
+    models: dict[SchemaName, type[Message]] = {
+        SchemaName.REPORT: Report,
+        SchemaName.ALERT: Alert,
+    }
+    model = models[name]
     typer.echo(json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False))
 
 

@@ -1,9 +1,224 @@
 """`tocsin topics`, `publish`, `run` and `alerts`: the same stages on Kafka."""
 
+import logging
+import signal
+import time
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
 import typer
+from rich.console import Console
+
+from schemas.alert import Alert
+from schemas.errors import InputError
+from streams.cli.options import (
+    DEFAULT_RULES,
+    RulesOption,
+    WatchOption,
+    WindowOption,
+    rules_from,
+    windows_from,
+    writable,
+)
+from streams.cli.replay_commands import Format, item_progress
+from streams.cli.tables import alert_table, summary_table
+from streams.runtime.case_worker import CaseWorker
+from streams.runtime.detect_worker import DetectWorker
+from streams.runtime.following import read_alerts
+from streams.runtime.publishing import publish_source
+from streams.runtime.replay import read_source
+from streams.runtime.settings import Settings
+from streams.runtime.topics import create_topics
 
 __all__ = ["register"]
+
+_POLL_MS = 200
+_SAY_EVERY = 10.0  # seconds between lines of progress
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="Settings file; by default tocsin.toml here. TOCSIN_... and flags win."
+    ),
+]
+BootstrapOption = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Kafka brokers, comma-separated.")
+]
+
+
+class Stage(StrEnum):
+    """Which stages a worker runs."""
+
+    CASES = "cases"
+    DETECT = "detect"
+    ALL = "all"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
+    topics = typer.Typer(help="The topics on Kafka.", no_args_is_help=True)
+    topics.command("create")(create)
+    app.add_typer(topics, name="topics")
+    app.command("publish")(publish)
+    app.command("run")(run)
+    app.command("alerts")(alerts)
+
+
+def create(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+    """Make the topics that are missing; say where existing ones differ from the design.
+
+    Partitions, replication and the prefix come from the settings: partitions, replication_factor,
+    topic_prefix. Running it again changes nothing.
+    """
+    report = create_topics(Settings.load(config, bootstrap=bootstrap))
+    for name in report.created:
+        typer.echo(f"created   {name}")
+    for name in report.existing:
+        typer.echo(f"exists    {name}")
+    if report.mismatched:
+        msg = "topics: existing topics must fit; got " + "; ".join(map(str, report.mismatched))
+        raise InputError(msg)
+
+
+def publish(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Native JSON lines, VAERS yearly zips, FAERS quarterly zips."),
+    ],
+    source_format: Annotated[
+        Format | None, typer.Option("--format", help="What the files are; by default found out.")
+    ] = None,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Publish the reports of files; what cannot be read goes to the rejects with its reason.
+
+    May be run again after a failure: repeated reports change no count.
+    """
+    settings = Settings.load(config, bootstrap=bootstrap)
+    tally: Counter[str] = Counter()
+    with item_progress() as progress:
+        for path in sources:
+            task = progress.add_task(path.name, total=None)
+            items = read_source(path, source_format and source_format.value)
+            for number in publish_source(settings, path.name, items, tally):
+                progress.advance(task, number)
+    rows = {"reports published": tally["published"], "rejected": tally["rejected"]}
+    Console().print(summary_table(rows, "Publish"))
+
+
+def run(
+    stage: Annotated[
+        Stage, typer.Option(help="cases (start as many as you like), detect, or all in one.")
+    ] = Stage.ALL,
+    window: WindowOption = None,
+    rules: RulesOption = DEFAULT_RULES,
+    additional_monitoring: WatchOption = None,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Stop once all that is published by now is done.")
+    ] = False,
+    counts: Annotated[
+        Path | None, typer.Option(help="On stopping, write the counts of every window (detect).")
+    ] = None,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Run the stages until stopped (Ctrl-C or SIGTERM ends the batch, then stops).
+
+    State is kept in state_dir, one database a partition; a restart goes on where it stopped.
+    More workers are more processes with the same command.
+    """
+    settings = Settings.load(config, bootstrap=bootstrap)
+    if counts is not None and stage is Stage.CASES:
+        msg = "--counts: the case stage keeps no counts; use it with --stage detect or all"
+        raise InputError(msg)
+    writable(counts)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("streams").setLevel(logging.INFO)
+    stop = _StopSignal()
+    workers: list[CaseWorker | DetectWorker] = []
+    frame = None
+    try:
+        if stage is not Stage.DETECT:
+            workers.append(CaseWorker(settings))
+        if stage is not Stage.CASES:
+            workers.append(
+                DetectWorker(
+                    settings, windows_from(window), rules_from(rules, additional_monitoring)
+                )
+            )
+        _loop(workers, stop, drain=drain)
+        for worker in workers:
+            if counts is not None and isinstance(worker, DetectWorker):
+                frame = worker.counts()
+    finally:
+        for worker in reversed(workers):
+            worker.close()
+    if counts is not None:
+        if frame is None:
+            msg = "--counts: this worker was standing by and has no counts; ask the active one"
+            raise InputError(msg)
+        frame.write_parquet(counts)
+    tally = sum((worker.tally for worker in workers), Counter())
+    Console().print(summary_table(dict(sorted(tally.items())), "Run"))
+
+
+def alerts(
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Wait for further alerts until interrupted.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line instead of a table.")
+    ] = False,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Print the alerts on the topic, from the first one on."""
+    settings = Settings.load(config, bootstrap=bootstrap)
+    stop = _StopSignal()
+    if as_json:
+        for alert in read_alerts(settings, follow=follow, stopped=stop.asked):
+            typer.echo(alert.model_dump_json())
+    elif follow:
+        for alert in read_alerts(settings, follow=True, stopped=stop.asked):
+            typer.echo(f"{alert.evaluated_on}  {alert.kind.value:<12}  {alert.sentence}")
+    else:
+        found: list[Alert] = list(read_alerts(settings, follow=False, stopped=stop.asked))
+        Console().print(alert_table(found, f"{len(found):,} alert revisions"))
+
+
+def _loop(workers: list[CaseWorker | DetectWorker], stop: "_StopSignal", *, drain: bool) -> None:
+    ends = workers[0].ends() if drain else None
+    said = time.monotonic()
+    while not stop.asked():
+        # The wait is spent in one stage only if the other is idle too, so none holds up the other.
+        done = sum(worker.step(0 if len(workers) > 1 else _POLL_MS) for worker in workers)
+        if not done:
+            workers[0].step(_POLL_MS)
+            if ends is not None and all(worker.drained(ends) for worker in workers):
+                return
+        if time.monotonic() - said > _SAY_EVERY:
+            said = time.monotonic()
+            tally = sum((worker.tally for worker in workers), Counter())
+            logging.getLogger(__name__).info("%s", dict(sorted(tally.items())))
+
+
+class _StopSignal:
+    """Turns the first Ctrl-C or SIGTERM into a question that loops ask between batches."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def asked(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._asked
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True

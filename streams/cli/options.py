@@ -1,4 +1,4 @@
-"""What several commands read from their arguments, and the one place that turns text into values."""
+"""What several commands read from their arguments: text turned into values, in one place."""
 
 import re
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ DEFAULT_RULES = "mhra,ema,ic"
 RulesOption = Annotated[
     str,
     typer.Option(
-        help="Signal rules, comma-separated: presets mhra, ema, ema2006, ic, or paths of TOML files."
+        help="Signal rules, comma-separated: mhra, ema, ema2006, ic, or paths of TOML files."
     ),
 ]
 WatchOption = Annotated[

@@ -31,7 +31,7 @@ from streams.demo import PRODUCT_CLASS, background, cases
 from streams.runtime.replay import Replay, read_source
 from streams.topology.windows import WindowSpec
 
-__all__ = ["register"]
+__all__ = ["Format", "item_progress", "register"]
 
 
 class Format(StrEnum):
@@ -143,7 +143,7 @@ def replay(
             on_rejected=files.enter_context(_json_lines(writable(rejects))),
         )
         writable(counts)
-        with _progress() as progress:
+        with item_progress() as progress:
             for path in sources:
                 task = progress.add_task(path.name, total=None)
                 items = read_source(path, source_format and source_format.value)
@@ -199,7 +199,8 @@ def _write_line(out: IO[str], message: Message) -> None:
     out.write(message.model_dump_json() + "\n")
 
 
-def _progress() -> Progress:
+def item_progress() -> Progress:
+    """Return a progress display of items done, one line a file, on standard error."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

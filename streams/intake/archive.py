@@ -2,13 +2,14 @@
 
 import codecs
 import contextlib
+import io
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from schemas.errors import InputError
 
@@ -84,7 +85,7 @@ class Archive:
         """Yield the physical lines of a member, each with its line end."""
         self._require_within_limits(member)
         with self._reading(member) as stream:
-            yield from stream
+            yield from io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
 
     def _require_within_limits(self, member: zipfile.ZipInfo) -> None:
         if member.file_size > self._limits.member_bytes:

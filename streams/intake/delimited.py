@@ -17,6 +17,7 @@ from streams.intake.archive import Archive
 __all__ = ["Header", "Row", "Table", "csv_table", "dollar_table", "raw_rows", "refusal"]
 
 _BOM = b"\xef\xbb\xbf"
+_LINE_END = b"\r\n"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator
         if fields is None:
             return
         if len(fields) == width:
-            yield Row(number, _without_line_end(b"".join(taken)), [*fields, ""])
+            yield Row(number, b"".join(taken).rstrip(_LINE_END), [*fields, ""])
         elif any(line.strip() for line in taken):
             waiting.extendleft(reversed(taken[1:]))
             del taken[1:]
@@ -109,7 +110,7 @@ def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator
                 source=header.where,
                 position=number,
                 reason=reason,
-                raw=_without_line_end(taken[0]),
+                raw=taken[0].rstrip(_LINE_END),
             )
             records = csv.reader(supply(), strict=True)
         number += len(taken)
@@ -134,7 +135,7 @@ def dollar_table(
 def _dollar_rows(lines: Iterable[bytes], encoding: str, header: Header) -> Iterator[Row | Rejected]:
     width = len(header.names)
     for number, line in enumerate(lines, start=2):
-        raw = _without_line_end(line)
+        raw = line.rstrip(_LINE_END)
         fields = raw.decode(encoding, "replace").split("$")
         if len(fields) == width:
             fields.append("")
@@ -161,7 +162,3 @@ def refusal(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place or 'report'}: {first['msg']}"
-
-
-def _without_line_end(line: bytes) -> bytes:
-    return line.removesuffix(b"\n").removesuffix(b"\r")

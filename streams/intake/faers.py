@@ -26,7 +26,6 @@ from streams.intake.delimited import Table, dollar_table, raw_rows, refusal
 from streams.intake.faers_layout import (
     ALIASES,
     DELETION_LISTS,
-    ROLES,
     member_pattern,
     patient_of,
     reporter_of,
@@ -156,24 +155,25 @@ def _report(version: Version, quarter: Quarter) -> Report:
 def _product(key: str, drug: Drug, quarter: Quarter) -> Product:
     place = f"{key}${drug.drug_seq}"
     start, end = quarter.therapies.get(place, (None, None))
+    indication = quarter.indications.get(place)
     return Product(
         verbatim=clean(drug.drugname, 2000),
         substances=substances_of(drug.prod_ai, drug.drugname),
-        role=ROLES[drug.role_cod.strip().upper()],
-        indication=clean(quarter.indications.get(place, ""), 500),
+        role=drug.role,
+        indication=clean(indication, 500) if indication else None,
         route=clean(drug.route, 200),
-        dose=clean(drug.dose_vbm, 1000) or _dose(drug),
+        dose=clean(drug.dose_vbm, 1000) if drug.dose_vbm else _dose(drug),
         first_given=start,
         last_given=end,
-        lot=clean(drug.lot_num, 200),
-        licence=clean(drug.nda_num, 200),
-        dechallenge=_ANSWER.get(drug.dechal.strip().upper()),
-        rechallenge=_ANSWER.get(drug.rechal.strip().upper()),
+        lot=clean(drug.lot_num, 200) if drug.lot_num else None,
+        licence=clean(drug.nda_num, 200) if drug.nda_num else None,
+        dechallenge=_ANSWER.get(drug.dechal),
+        rechallenge=_ANSWER.get(drug.rechal),
     )
 
 
 def _dose(drug: Drug) -> str | None:
-    if not drug.dose_amt.strip():
+    if not drug.dose_amt:
         return None
     return clean(" ".join((drug.dose_amt, drug.dose_unit, drug.dose_freq)), 1000)
 

@@ -15,7 +15,7 @@ from zipfile import ZipInfo
 from schemas.errors import InputError
 from schemas.rejected import Rejected
 from schemas.report import Revision
-from schemas.vocabulary import RevisionKind, Seriousness
+from schemas.vocabulary import ProductRole, RevisionKind, Seriousness
 from streams.intake.archive import Archive
 from streams.intake.dates import parse_compact_date
 from streams.intake.delimited import Header, Row, Table
@@ -37,6 +37,7 @@ _LEGACY_VERSION = 0
 
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _MESSAGE_DIGITS = 12  # message ids are compared as text, so ISR and PRIMARYID have one width
+_LONGEST_REASON = 2000  # characters: the limit of `Revision.reason`
 _LONGEST_TERM = 500  # characters: the limit of `Reaction.term`
 _MOST_SUBSTANCES = 200  # the limit of `Product.substances`
 _NO_INDICATION = "product used for unknown indication"
@@ -60,10 +61,10 @@ class Details(NamedTuple):
 
 
 class Drug(NamedTuple):
-    """The wanted columns of a DRUG row, as written."""
+    """The role of a DRUG row, and its wanted columns as written."""
 
+    role: ProductRole
     drug_seq: str
-    role_cod: str
     drugname: str
     prod_ai: str
     route: str
@@ -111,6 +112,7 @@ def _read_demo(table: Table, quarter: Quarter) -> Iterator[Rejected]:
     legacy = "caseversion" not in header.names
     identity = header.columns("primaryid", "caseid", "caseversion", "init_fda_dt", "fda_dt")
     details = header.columns(*Details._fields)
+    is_shifted = _shift_check("DEMO", header)
     known = quarter.demo_rows
     for row in table.rows:
         if isinstance(row, Rejected):
@@ -133,7 +135,7 @@ def _read_demo(table: Table, quarter: Quarter) -> Iterator[Rejected]:
             reason = f"INIT_FDA_DT must be YYYYMMDD or blank; got {init_fda_dt[:20]!r}"
         elif latest is None:
             reason = f"FDA_DT must be YYYYMMDD; got {fda_dt[:20]!r}"
-        elif _is_shifted("DEMO", header, row):
+        elif is_shifted(row):
             reason = "a field must not hold '$'; got one before WT"
         else:
             known[key] = row.raw
@@ -156,20 +158,23 @@ def _read_demo(table: Table, quarter: Quarter) -> Iterator[Rejected]:
 def _read_drugs(table: Table, quarter: Quarter) -> Iterator[Rejected]:
     header = table.header
     header.require("primaryid", "drug_seq", "role_cod", "drugname")
-    wanted = header.columns(*Drug._fields)
+    role_column = header.index("role_cod")
+    wanted = header.columns(*Drug._fields[1:])
+    is_shifted = _shift_check("DRUG", header)
     for key, row in _rows_of_reports(table, quarter, "DRUG"):
         if isinstance(row, Rejected):
             yield row
             continue
-        drug = Drug(*map(intern, wanted(row.fields)))
-        if drug.role_cod.strip().upper() not in ROLES:
-            reason = f"ROLE_COD must be one of {', '.join(ROLES)}; got {drug.role_cod[:20]!r}"
-        elif _is_shifted("DRUG", header, row):
+        role_cod = row.fields[role_column].strip()
+        role = ROLES.get(role_cod)
+        if role is None:
+            reason = f"ROLE_COD must be one of {', '.join(ROLES)}; got {role_cod[:20]!r}"
+        elif is_shifted(row):
             reason = "a field must not hold '$'; got one before ROUTE"
-        elif drug.prod_ai.count("\\") >= _MOST_SUBSTANCES:
+        elif row.raw.count(b"\\") >= _MOST_SUBSTANCES:
             reason = f"PROD_AI must have at most {_MOST_SUBSTANCES} substances; got more"
         else:
-            quarter.drugs[key].append(drug)
+            quarter.drugs[key].append(Drug(role, *map(intern, wanted(row.fields))))
             continue
         yield header.reject(row, reason)
 
@@ -259,6 +264,7 @@ READERS: dict[str, Callable[[Table, Quarter], Iterator[Rejected]]] = {
 def read_deletions(
     archive: Archive, lists: list[ZipInfo], demo: ZipInfo, quarter: Quarter
 ) -> Iterator[Rejected]:
+    """Read the lists of cases that FDA deleted; `demo` says the quarter of a list that does not."""
     listed: set[str] = set()
     for member in lists:
         day = quarter_end(member.filename) or quarter_end(demo.filename)
@@ -269,11 +275,10 @@ def read_deletions(
             )
             raise InputError(msg)
         where = archive.label(member)
-        revision = Revision(
-            kind=RevisionKind.NULLIFICATION, reason=f"FDA deleted the case: listed in {where}"
-        )
+        reason = f"FDA deleted the case: it is listed in {where}"
+        revision = Revision(kind=RevisionKind.NULLIFICATION, reason=reason[:_LONGEST_REASON])
         for line, raw in enumerate(archive.lines(member), start=1):
-            text = raw.decode("ascii", "replace").strip("\ufeff \t\r\n").removesuffix("$")
+            text = raw.decode("utf-8", "replace").strip("\ufeff \t\r\n").removesuffix("$")
             if not text:
                 continue
             if not _NUMBER.fullmatch(text):
@@ -308,7 +313,8 @@ def _rows_of_reports(
             yield key, header.reject(row, reason)
 
 
-def _is_shifted(kind: str, header: Header, row: Row) -> bool:
-    """Whether a '$' inside a field made the row look like one that ends with a surplus field."""
+def _shift_check(kind: str, header: Header) -> Callable[[Row], bool]:
+    """Return what says that a '$' inside a field made a row look as if it had a surplus field."""
     name, impossible = SHIFT_WITNESS[kind]
-    return row.fields[header.index(name)] in impossible and row.raw.count(b"$") == len(header.names)
+    column, width = header.index(name), len(header.names)
+    return lambda row: row.fields[column] in impossible and row.raw.count(b"$") == width

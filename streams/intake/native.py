@@ -29,7 +29,7 @@ def decode_report(raw: bytes) -> Report:
         msg = f"report: at most {MOST_BYTES} bytes are read; got {len(raw)}"
         raise IcsrError(msg)
     try:
-        return Report.__pydantic_validator__.validate_json(raw)
+        return Report.model_validate_json(raw)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         first = problems[0]

@@ -14,6 +14,8 @@ def clean(text: str, limit: int) -> str | None:
     >>> clean("  9Q01042 \x00", 200), clean(" ", 200), clean("abcdef", 3)
     ('9Q01042', None, 'abc')
     """
+    if not text:
+        return None
     if not text.isprintable():
         text = "".join(
             " " if character in "\t\r\n" else character

@@ -10,7 +10,7 @@ from schemas.errors import IcsrError
 from schemas.rejected import Rejected
 from schemas.report import Report
 from streams.intake.native import decode_report
-from streams.runtime.codec import encode_delta
+from streams.runtime.codec import encode_outgoing
 from streams.runtime.store import CaseStore
 from streams.topology.cases import CaseVersion, advance, case_version
 
@@ -59,6 +59,7 @@ class Counted:
     """What one batch gave: the delta for the detector stage, and what became of the messages."""
 
     delta: Delta
+    outgoing: bytes  # what `encode_outgoing` made of delta and rejects; empty without an outbox
     tally: Counter[str]
     population: Counter[str]
 
@@ -73,7 +74,7 @@ class CaseStage:
     partition
         Input partition.
     keep_outbox
-        Whether the encoded delta is stored, to be published again after a crash.
+        Whether delta and rejects are stored encoded, to be published again after a crash.
     """
 
     def __init__(self, store: CaseStore, *, partition: int, keep_outbox: bool) -> None:
@@ -82,7 +83,12 @@ class CaseStage:
         self._keep_outbox = keep_outbox
 
     def count(
-        self, versions: Sequence[CaseVersion], *, first_offset: int, next_offset: int
+        self,
+        versions: Sequence[CaseVersion],
+        rejected: Sequence[Rejected] = (),
+        *,
+        first_offset: int,
+        next_offset: int,
     ) -> Counted:
         """Count the versions of the messages from `first_offset` up to, not with, `next_offset`.
 
@@ -97,9 +103,9 @@ class CaseStage:
             watermark=max((version.latest_received for version in versions), default=-1),
             changes=step.changes,
         )
-        outgoing = encode_delta(delta) if self._keep_outbox else b""
-        self._store.commit(step.updates, first_offset, next_offset, outgoing)
-        return Counted(delta, step.tally, step.population)
+        outgoing = encode_outgoing(delta, rejected) if self._keep_outbox else b""
+        self._store.commit(step.updates, next_offset, outgoing)
+        return Counted(delta, outgoing, step.tally, step.population)
 
 
 def _read(message: Incoming, limit: int) -> CaseVersion:

@@ -1,14 +1,16 @@
 """Deltas as bytes: a small envelope with the offset range, around an Arrow IPC file."""
 
 import io
+from collections.abc import Iterable
 
 import msgspec
 import polars as pl
 
 from schemas.delta import CASE_CHANGES, DELTA_VERSION, Delta
 from schemas.errors import StateError
+from schemas.rejected import Rejected
 
-__all__ = ["decode_delta", "encode_delta"]
+__all__ = ["Outgoing", "decode_delta", "decode_outgoing", "encode_delta", "encode_outgoing"]
 
 
 class _Envelope(msgspec.Struct, array_like=True, frozen=True):
@@ -18,6 +20,26 @@ class _Envelope(msgspec.Struct, array_like=True, frozen=True):
     next_offset: int
     watermark: int
     changes: bytes  # Arrow IPC file of `CASE_CHANGES`
+
+
+class Outgoing(msgspec.Struct, array_like=True, frozen=True):
+    """What one batch has to publish: an encoded delta, and the rejects as JSON."""
+
+    delta: bytes
+    rejected: list[bytes]
+
+
+def encode_outgoing(delta: Delta, rejected: Iterable[Rejected]) -> bytes:
+    """Encode an entry of the outbox."""
+    outgoing = Outgoing(
+        encode_delta(delta), [reject.model_dump_json().encode() for reject in rejected]
+    )
+    return msgspec.msgpack.encode(outgoing)
+
+
+def decode_outgoing(raw: bytes) -> Outgoing:
+    """Decode what `encode_outgoing` gave; the store has vouched for its format."""
+    return msgspec.msgpack.decode(raw, type=Outgoing)
 
 
 def encode_delta(delta: Delta) -> bytes:

@@ -17,7 +17,7 @@ __all__ = ["CaseStore", "MemoryStore", "RocksStore"]
 class CaseStore(Protocol):
     """The latest version of every case of one partition, and how far the input was read.
 
-    `commit` writes the versions, the offset and the outgoing delta together or not at all.
+    `commit` writes the versions, the offset and what is to be published together or not at all.
     """
 
     @property
@@ -27,16 +27,14 @@ class CaseStore(Protocol):
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
         """Return the versions that are held, of those asked for."""
 
-    def commit(
-        self, updates: Mapping[str, CaseVersion], first_offset: int, next_offset: int, delta: bytes
-    ) -> None:
-        """Store versions, offset and the outgoing delta in one step."""
+    def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
+        """Store versions, offset and what is to be published (if anything) in one step."""
 
-    def unpublished(self) -> list[tuple[int, int, bytes]]:
-        """Return `first_offset, next_offset, delta` not yet known to be published, in order."""
+    def unpublished(self) -> list[tuple[int, bytes]]:
+        """Return `next_offset` and content of what is not known to be published, in order."""
 
     def published(self, next_offset: int) -> None:
-        """Forget the outgoing deltas below an offset."""
+        """Forget what was to be published, up to and with the batch that ends at an offset."""
 
 
 class MemoryStore:
@@ -44,7 +42,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._versions: dict[str, CaseVersion] = {}
-        self._outbox: list[tuple[int, int, bytes]] = []
+        self._outbox: list[tuple[int, bytes]] = []
         self._next_offset: int | None = None
 
     @property
@@ -57,22 +55,20 @@ class MemoryStore:
         held = self._versions
         return {case_id: held[case_id] for case_id in case_ids if case_id in held}
 
-    def commit(
-        self, updates: Mapping[str, CaseVersion], first_offset: int, next_offset: int, delta: bytes
-    ) -> None:
-        """Store versions, offset and the outgoing delta in one step."""
+    def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
+        """Store versions, offset and what is to be published (if anything) in one step."""
         self._versions.update(updates)
         self._next_offset = next_offset
-        if delta:
-            self._outbox.append((first_offset, next_offset, delta))
+        if outgoing:
+            self._outbox.append((next_offset, outgoing))
 
-    def unpublished(self) -> list[tuple[int, int, bytes]]:
-        """Return `first_offset, next_offset, delta` not yet known to be published, in order."""
+    def unpublished(self) -> list[tuple[int, bytes]]:
+        """Return `next_offset` and content of what is not known to be published, in order."""
         return list(self._outbox)
 
     def published(self, next_offset: int) -> None:
-        """Forget the outgoing deltas below an offset."""
-        self._outbox = [entry for entry in self._outbox if entry[1] > next_offset]
+        """Forget what was to be published, up to and with the batch that ends at an offset."""
+        self._outbox = [entry for entry in self._outbox if entry[0] > next_offset]
 
 
 # Keys of the database. A case id is at most 200 characters, so no prefix is ambiguous.
@@ -83,8 +79,8 @@ _FORMAT = 1  # of the stored values; another one is refused, never guessed at
 class RocksStore:
     """A `CaseStore` on disk, one RocksDB database a partition.
 
-    A batch is one synced write: after a crash the versions, the offset and the outgoing delta of a
-    batch are all there or none is. The store may be ahead of what Kafka acknowledged; the outbox
+    A batch is one synced write: after a crash versions, offset and outgoing messages are all
+    there or none is. The store may be ahead of what Kafka acknowledged; the outbox
     holds what is then published again.
 
     Parameters
@@ -132,35 +128,30 @@ class RocksStore:
             if raw is not None
         }
 
-    def commit(
-        self, updates: Mapping[str, CaseVersion], first_offset: int, next_offset: int, delta: bytes
-    ) -> None:
-        """Store versions, offset and the outgoing delta in one step."""
+    def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
+        """Store versions, offset and what is to be published (if anything) in one step."""
         batch = WriteBatch(raw_mode=True)
         for case_id, version in updates.items():
             batch.put(_CASE + case_id.encode(), self._encode(version))
         batch.put(_OFFSET, next_offset.to_bytes(8, "big"))
-        if delta:
-            batch.put(
-                _OUTBOX + next_offset.to_bytes(8, "big"), first_offset.to_bytes(8, "big") + delta
-            )
+        if outgoing:
+            batch.put(_OUTBOX + next_offset.to_bytes(8, "big"), outgoing)
         self._db.write(batch, self._synced)
 
-    def unpublished(self) -> list[tuple[int, int, bytes]]:
-        """Return `first_offset, next_offset, delta` not yet known to be published, in order."""
+    def unpublished(self) -> list[tuple[int, bytes]]:
+        """Return `next_offset` and content of what is not known to be published, in order."""
         entries = []
         stored = cast(Iterator[tuple[bytes, bytes]], self._db.items(from_key=_OUTBOX))
         for key, value in stored:
             if not key.startswith(_OUTBOX):
                 break
-            first, delta = int.from_bytes(value[:8], "big"), bytes(value[8:])
-            entries.append((first, int.from_bytes(key[1:], "big"), delta))
+            entries.append((int.from_bytes(key[1:], "big"), bytes(value)))
         return entries
 
     def published(self, next_offset: int) -> None:
-        """Forget the outgoing deltas below an offset."""
+        """Forget what was to be published, up to and with the batch that ends at an offset."""
         batch = WriteBatch(raw_mode=True)
-        for _, end, _ in self.unpublished():
+        for end, _ in self.unpublished():
             if end <= next_offset:
                 batch.delete(_OUTBOX + end.to_bytes(8, "big"))
         self._db.write(batch)  # unsynced: to publish again what was published is harmless

@@ -169,8 +169,9 @@ def _create(admin: Any, missing: Mapping[str, Mapping[str, Any]]) -> tuple[str, 
 
 
 def _stored_config(admin: Any, name: str) -> dict[str, str]:
-    described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-    values = described["topic"][name]
+    resource = ConfigResource(ConfigResourceType.TOPIC, name)
+    # 'all': by default kafka-python leaves out what equals the broker's own default.
+    values = admin.describe_configs([resource], config_filter="all")["topic"][name]
     return {key: entry["value"] for key, entry in values.items()}
 
 

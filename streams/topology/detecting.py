@@ -1,7 +1,8 @@
 """The detector stage: deltas in, revisions of alerts out. Holds the counts; knows no clock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -82,15 +83,7 @@ class Detector:
                 f"offset {counted}; got [{delta.first_offset}, {delta.next_offset})"
             )
             raise StateError(msg)
-        rows = self._encode(delta.changes)
-        self.log.append(rows)
-        changes = Contributions.of(rows)
-        pairs = changes.pairs
-        for window in self.windows:
-            for label in window.fold(changes):
-                self._touched.setdefault(label, []).append(pairs["key"].unique().to_numpy())
-                self._stale.add(label)
-        self._retracted.append(pairs.filter(pl.col("n") < 0)["key"].unique().to_numpy())
+        self._fold(self._encode(delta.changes))
         self.offsets[delta.partition] = delta.next_offset
         self.watermark = max(self.watermark, delta.watermark)
         return True
@@ -119,8 +112,7 @@ class Detector:
                     alerts += self._evaluate(window, label, tally, today, retracted, None)
         if not touched_only:
             self._stale.clear()
-        self._touched.clear()
-        self._retracted.clear()
+        self.settle()
         return alerts
 
     def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
@@ -137,6 +129,33 @@ class Detector:
             for label in sorted(window.tallies)
         ]
         return pl.concat(frames)
+
+    def snapshot(self) -> tuple[pl.DataFrame, dict[str, Any]]:
+        """Return the counted cases, and the names and offsets that go with them."""
+        facts = {
+            "drugs": list(self.drugs.names),
+            "events": list(self.events.names),
+            "strata": list(self.strata.names),
+            "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
+            "watermark": self.watermark,
+            "rows": self._rows,
+        }
+        return self.log.rows(), facts
+
+    def restore(self, rows: pl.DataFrame, facts: Mapping[str, Any]) -> None:
+        """Bring a new detector to a snapshot; its windows and rules may be others than before."""
+        self.drugs, self.events, self.strata = (
+            Vocabulary(facts[name]) for name in ("drugs", "events", "strata")
+        )
+        self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
+        self.watermark = facts["watermark"]
+        self._rows = facts["rows"]
+        self._fold(rows.match_to_schema(dict(CASE_LOG)))
+
+    def settle(self) -> None:
+        """Regard all changes so far as evaluated: a restored detector published them before."""
+        self._touched.clear()
+        self._retracted.clear()
 
     def restore_signals(self, alerts: Iterable[Alert]) -> None:
         """Take over the published state of signals, from the latest alert of each."""
@@ -159,6 +178,16 @@ class Detector:
             )
         for label, published in rows.items():
             self.signals[label] = pl.DataFrame(published, schema=SIGNALS, orient="row")
+
+    def _fold(self, rows: pl.DataFrame) -> None:
+        self.log.append(rows)
+        changes = Contributions.of(rows)
+        pairs = changes.pairs
+        for window in self.windows:
+            for label in window.fold(changes):
+                self._touched.setdefault(label, []).append(pairs["key"].unique().to_numpy())
+                self._stale.add(label)
+        self._retracted.append(pairs.filter(pl.col("n") < 0)["key"].unique().to_numpy())
 
     def _encode(self, changes: pl.DataFrame) -> pl.DataFrame:
         stratum = changes.select(pl.concat_str(STRATUM, separator=_UNIT))[STRATUM[0]]
