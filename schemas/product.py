@@ -23,15 +23,24 @@ __all__ = [
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 
+# What is typed where a lot number is missing; two such reports do not share a lot.
+_NO_LOT = {"NA", "NI", "NONE", "NOTAVAILABLE", "NOTKNOWN", "NOTREPORTED", "UNK", "UNKNOWN"}
+
+
 def normalise_lot(lot: str | None) -> str | None:
     """Reduce a lot number to what identifies it: width, case, spaces and dashes do not.
 
+    A missing one, and a word that says it is missing, give None.
+
     >>> normalise_lot("EX117 ") == normalise_lot("ＥＸ－117") == "EX117"
+    True
+    >>> normalise_lot("not available") is None
     True
     """
     if lot is None:
         return None
-    return _NOT_ALPHANUMERIC.sub("", unicodedata.normalize("NFKC", lot)).upper() or None
+    normal = _NOT_ALPHANUMERIC.sub("", unicodedata.normalize("NFKC", lot)).upper()
+    return None if not normal or normal in _NO_LOT else normal
 
 
 class SourceMaterial(Message):

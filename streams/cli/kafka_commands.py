@@ -35,7 +35,7 @@ from streams.runtime.topics import create_topics
 
 __all__ = ["register"]
 
-_POLL_MS = 200
+_POLL_MS = 100  # shared by the stages of a process; a poll of 0 ms would never join a group
 _SAY_EVERY = 10.0  # seconds between lines of progress
 
 ConfigOption = Annotated[
@@ -194,12 +194,9 @@ def _loop(workers: list[CaseWorker | DetectWorker], stop: "_StopSignal", *, drai
     ends = workers[0].ends() if drain else None
     said = time.monotonic()
     while not stop.asked():
-        # The wait is spent in one stage only if the other is idle too, so none holds up the other.
-        done = sum(worker.step(0 if len(workers) > 1 else _POLL_MS) for worker in workers)
-        if not done:
-            workers[0].step(_POLL_MS)
-            if ends is not None and all(worker.drained(ends) for worker in workers):
-                return
+        done = sum(worker.step(_POLL_MS // len(workers)) for worker in workers)
+        if not done and ends is not None and all(worker.drained(ends) for worker in workers):
+            return
         if time.monotonic() - said > _SAY_EVERY:
             said = time.monotonic()
             tally = sum((worker.tally for worker in workers), Counter())

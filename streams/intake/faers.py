@@ -26,6 +26,7 @@ from streams.intake.delimited import Table, dollar_table, raw_rows, refusal
 from streams.intake.faers_layout import (
     ALIASES,
     DELETION_LISTS,
+    ROLES,
     member_pattern,
     patient_of,
     reporter_of,
@@ -146,27 +147,35 @@ def _report(version: Version, quarter: Quarter) -> Report:
             details.wt,
             details.wt_cod,
         ),
-        products=tuple([_product(key, drug, quarter) for drug in quarter.drugs.get(key, ())]),
+        products=_products(key, quarter),
         reactions=tuple([_reaction(term, onset) for term in quarter.terms.get(key, ())]),
         seriousness=tuple(dict.fromkeys(quarter.outcomes.get(key, ()))),
     )
 
 
-def _product(key: str, drug: Drug, quarter: Quarter) -> Product:
-    place = f"{key}${drug.drug_seq}"
-    start, end = quarter.therapies.get(place, (None, None))
-    indication = quarter.indications.get(place)
+def _products(key: str, quarter: Quarter) -> tuple[Product, ...]:
+    products = []
+    for text in quarter.drugs.get(key, ()):
+        drug_seq, _, drug = text.partition("$")
+        place = f"{key}${drug_seq}"
+        start, end = quarter.therapies.get(place, (None, None))
+        products.append(_product(drug, quarter.indications.get(place, ""), start, end))
+    return tuple(products)
+
+
+def _product(text: str, indication: str, start: date | None, end: date | None) -> Product:
+    drug = Drug(*text.split("$"))
     return Product(
         verbatim=clean(drug.drugname, 2000),
         substances=substances_of(drug.prod_ai, drug.drugname),
-        role=drug.role,
-        indication=clean(indication, 500) if indication else None,
+        role=ROLES[drug.role_cod.strip()],
+        indication=clean(indication, 500),
         route=clean(drug.route, 200),
-        dose=clean(drug.dose_vbm, 1000) if drug.dose_vbm else _dose(drug),
+        dose=clean(drug.dose_vbm, 1000) or _dose(drug),
         first_given=start,
         last_given=end,
-        lot=clean(drug.lot_num, 200) if drug.lot_num else None,
-        licence=clean(drug.nda_num, 200) if drug.nda_num else None,
+        lot=clean(drug.lot_num, 200),
+        licence=clean(drug.nda_num, 200),
         dechallenge=_ANSWER.get(drug.dechal),
         rechallenge=_ANSWER.get(drug.rechal),
     )

@@ -15,7 +15,7 @@ from zipfile import ZipInfo
 from schemas.errors import InputError
 from schemas.rejected import Rejected
 from schemas.report import Revision
-from schemas.vocabulary import ProductRole, RevisionKind, Seriousness
+from schemas.vocabulary import RevisionKind, Seriousness
 from streams.intake.archive import Archive
 from streams.intake.dates import parse_compact_date
 from streams.intake.delimited import Header, Row, Table
@@ -61,10 +61,9 @@ class Details(NamedTuple):
 
 
 class Drug(NamedTuple):
-    """The role of a DRUG row, and its wanted columns as written."""
+    """The wanted columns of a DRUG row but its number, as written."""
 
-    role: ProductRole
-    drug_seq: str
+    role_cod: str
     drugname: str
     prod_ai: str
     route: str
@@ -94,11 +93,15 @@ class Version(NamedTuple):
 
 @dataclass
 class Quarter:
-    """Everything an archive holds; rows of a table by PRIMARYID, or by it and DRUG_SEQ."""
+    """Everything an archive holds; rows of a table by PRIMARYID, or by it and DRUG_SEQ.
+
+    A drug is held as text, DRUG_SEQ and the fields of `Drug` separated by '$': of the two million
+    of a quarter each would else be an object that the garbage collector visits again and again.
+    """
 
     versions: list[Version] = field(default_factory=list)
     demo_rows: dict[str, bytes] = field(default_factory=dict)
-    drugs: dict[str, list[Drug]] = field(default_factory=lambda: defaultdict(list))
+    drugs: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     terms: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     outcomes: dict[str, list[Seriousness]] = field(default_factory=lambda: defaultdict(list))
     studies: set[str] = field(default_factory=set)
@@ -131,10 +134,10 @@ def _read_demo(table: Table, quarter: Quarter) -> Iterator[Rejected]:
             reason = f"CASEID must be a number; got {case[:20]!r}"
         elif not legacy and not (_NUMBER.fullmatch(number) and 0 < int(number) < DELETED_VERSION):
             reason = f"CASEVERSION must be from 1 to {DELETED_VERSION - 1}; got {number[:20]!r}"
-        elif first is None:
-            reason = f"INIT_FDA_DT must be YYYYMMDD or blank; got {init_fda_dt[:20]!r}"
         elif latest is None:
             reason = f"FDA_DT must be YYYYMMDD; got {fda_dt[:20]!r}"
+        elif first is None:
+            reason = f"INIT_FDA_DT must be YYYYMMDD or blank; got {init_fda_dt[:20]!r}"
         elif is_shifted(row):
             reason = "a field must not hold '$'; got one before WT"
         else:
@@ -159,22 +162,21 @@ def _read_drugs(table: Table, quarter: Quarter) -> Iterator[Rejected]:
     header = table.header
     header.require("primaryid", "drug_seq", "role_cod", "drugname")
     role_column = header.index("role_cod")
-    wanted = header.columns(*Drug._fields[1:])
+    wanted = header.columns("drug_seq", *Drug._fields)
     is_shifted = _shift_check("DRUG", header)
     for key, row in _rows_of_reports(table, quarter, "DRUG"):
         if isinstance(row, Rejected):
             yield row
             continue
         role_cod = row.fields[role_column].strip()
-        role = ROLES.get(role_cod)
-        if role is None:
+        if role_cod not in ROLES:
             reason = f"ROLE_COD must be one of {', '.join(ROLES)}; got {role_cod[:20]!r}"
         elif is_shifted(row):
             reason = "a field must not hold '$'; got one before ROUTE"
         elif row.raw.count(b"\\") >= _MOST_SUBSTANCES:
             reason = f"PROD_AI must have at most {_MOST_SUBSTANCES} substances; got more"
         else:
-            quarter.drugs[key].append(Drug(role, *map(intern, wanted(row.fields))))
+            quarter.drugs[key].append("$".join(wanted(row.fields)))
             continue
         yield header.reject(row, reason)
 

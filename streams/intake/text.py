@@ -22,7 +22,8 @@ def clean(text: str, limit: int) -> str | None:
             for character in text
             if character in "\t\r\n" or unicodedata.category(character) != "Cc"
         )
-    return text.strip()[:limit].rstrip() or None
+    text = text.strip()
+    return (text if len(text) <= limit else text[:limit].rstrip()) or None
 
 
 def parse_decimal(text: str) -> float | None:

@@ -15,7 +15,7 @@ What this adds to kafka-python, each measured or read in version 3.0.12:
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from kafka import (
@@ -287,8 +287,12 @@ def transaction(
 
 def discard(producer: Any) -> None:
     """Close a producer that may be broken, without waiting for what it cannot deliver."""
-    with suppress(errors.KafkaError):
+    try:
         producer.close(timeout=CLOSE_SECONDS)
+    except errors.KafkaError:
+        # It gives up while flushing and leaves its sender running, to deliver when a broker is
+        # back, perhaps in hours. There is no public way to end it.
+        producer._sender.force_close()
 
 
 def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any) -> Any:

@@ -39,7 +39,7 @@ __all__ = ["Settings"]
 
 DEFAULT_FILE = Path("tocsin.toml")
 PREFIX = "TOCSIN_"
-NOT_SETTINGS = ("kafka", "data")  # TOCSIN_KAFKA and TOCSIN_DATA speak to the tests, not to us
+NOT_SETTINGS = ("kafka", "data", "debug")  # TOCSIN_KAFKA and the like: for tests and defects
 
 _toml_file: ContextVar[Path | None] = ContextVar("_toml_file", default=None)
 

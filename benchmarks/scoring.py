@@ -1,0 +1,142 @@
+"""How long the frequentist statistics and the IC take, beside vigipy where it is installed.
+
+    python -m benchmarks.scoring --pairs 5000000
+
+Each side runs in a process of its own, so that its peak memory is its own. vigipy (dependency group
+`bench`) is given the same counts, its container already filled; its BCPNN stands beside our IC. It
+corrects zero cells, estimates false discovery rates and sorts, which ours leave to others.
+"""
+
+import argparse
+import importlib.util
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from detectors.scoring import ALL, score
+from schemas.counts import require_counts, require_unique_pairs
+
+SEED = 20240611
+CASES = 20_000_000
+DRUGS, EVENTS = 20_000, 12_000
+REPEATS = 3
+
+
+def generate(pairs: int) -> pl.DataFrame:
+    """Return pairs of heavy-tailed margins, most of them seen once or twice, as in FAERS."""
+    random = np.random.default_rng(SEED)
+    key = np.unique(random.integers(0, DRUGS * EVENTS, int(pairs * 1.1)))
+    key = random.permutation(key)[:pairs]
+    drug, event = key // EVENTS, key % EVENTS
+    n_drug = (random.zipf(1.3, DRUGS).clip(max=400_000) + 50)[drug]
+    n_event = (random.zipf(1.3, EVENTS).clip(max=400_000) + 50)[event]
+    chance = random.poisson(n_drug * n_event / CASES) + random.geometric(0.6, len(key))
+    return pl.DataFrame(
+        {
+            "drug": pl.Series([f"drug {at:05d}" for at in range(DRUGS)]).gather(drug),
+            "event": pl.Series([f"event {at:05d}" for at in range(EVENTS)]).gather(event),
+            "n_observed": np.minimum(chance, np.minimum(n_drug, n_event)),
+            "n_drug": n_drug,
+            "n_event": n_event,
+            "n_total": np.full(len(key), CASES),
+        }
+    )
+
+
+def _best(run: Callable[[], object]) -> float:
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def time_tocsin(path: Path) -> list[tuple[str, float, float]]:
+    """Return what was run, its best time, and the process's peak memory after it."""
+    counts = pl.read_parquet(path)
+    rows = [("counts read", 0.0, _peak_mb())]
+    steps: dict[str, Callable[[], object]] = {
+        "tocsin validation": lambda: (
+            require_counts(counts, where="benchmark"),
+            require_unique_pairs(counts, where="benchmark"),
+        ),
+        "tocsin score(), all methods, with validation": lambda: score(counts),
+    }
+    steps |= {
+        f"tocsin score(), {name} alone": lambda name=name: score(counts, [name]) for name in ALL
+    }
+    for name, step in steps.items():
+        rows.append((name, _best(step), _peak_mb()))
+    return rows
+
+
+def time_vigipy(path: Path) -> list[tuple[str, float, float]]:
+    """Return the same for vigipy's PRR, ROR and BCPNN."""
+    import vigipy  # the `bench` group only
+
+    counts = pl.read_parquet(path)
+    # Its container as `vigipy.convert` fills it, with our margins instead of sums over pairs.
+    container = vigipy.DataContainer(
+        data=counts.select(
+            "n_observed",
+            events="n_observed",
+            product_aes="n_drug",
+            count_across_brands="n_event",
+            ae_name="event",
+            product_name="drug",
+        )
+        .drop("n_observed")
+        .to_pandas(),
+        N=CASES,
+        contingency=None,
+        type="contingency",
+    )
+    rows = [("vigipy container", 0.0, _peak_mb())]
+    for name in ("prr", "ror", "bcpnn"):
+        method = getattr(vigipy, name)
+        seconds = _best(
+            lambda method=method: method(container, min_events=1, decision_metric="rank")
+        )
+        rows.append((f"vigipy {name}", seconds, _peak_mb()))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5_000_000)
+    chosen = parser.parse_args()
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "counts.parquet"
+        generate(chosen.pairs).write_parquet(path)
+        with spawn.Pool(1) as pool:
+            ours = pool.apply(time_tocsin, (path,))
+        theirs = []
+        if importlib.util.find_spec("vigipy"):
+            with spawn.Pool(1) as pool:
+                theirs = pool.apply(time_vigipy, (path,))
+    table = Table(f"{chosen.pairs:,} pairs", "seconds", "ns a pair", "peak MB so far")
+    for name, seconds, peak in ours + theirs:
+        each = f"{seconds / chosen.pairs * 1e9:,.0f}"
+        table.add_row(name, f"{seconds:.3f}", each, f"{peak:,.0f}")
+    console = Console(width=110)
+    console.print(table)
+    if not theirs:
+        console.print("vigipy is not installed here: see the dependency group `bench`.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""What a signal rule is made of: comparisons and lists, joined by all and any.
+
+A condition knows itself as a polars expression, in words, and by the fewest cases at which it can
+hold. `settled` fills in the lists that the user supplied, and drops what then makes no difference.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Union
+
+import polars as pl
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
+from scipy.special import gammaincinv
+
+__all__ = ["STATISTICS", "AllOf", "AnyOf", "Comparison", "Condition", "Lists", "OnList"]
+
+Lists = Mapping[str, Sequence[str]]
+
+STATISTICS: Mapping[str, str] = MappingProxyType(
+    {
+        "n_observed": "cases observed",
+        "n_drug": "cases with the drug",
+        "n_event": "cases with the event",
+        "n_total": "all cases",
+        "expected": "cases expected",
+        "prr": "PRR",
+        "prr_lower": "lower 95% bound of the PRR",
+        "prr_upper": "upper 95% bound of the PRR",
+        "ror": "ROR",
+        "ror_lower": "lower 95% bound of the ROR",
+        "ror_upper": "upper 95% bound of the ROR",
+        "chi2": "chi-squared",
+        "chi2_yates": "chi-squared with Yates's correction",
+        "rrr": "RRR",
+        "ic": "IC",
+        "ic_lower": "lower 95% bound of the IC",
+        "ic_upper": "upper 95% bound of the IC",
+    }
+)
+"""The columns that a rule may compare, in words. A new statistic is one line here."""
+
+# A pair without a case has 0 or null here, so a threshold above 0 (for `>`: from 0 on) needs one.
+_ZERO_WITHOUT_CASES = {"prr", "prr_lower", "ror", "ror_lower", "rrr"}
+
+
+def _known_statistic(name: str) -> str:
+    if name not in STATISTICS:
+        kind, msg = "statistic", f"A statistic must be among {', '.join(STATISTICS)}"
+        raise PydanticCustomError(kind, msg)
+    return name
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Comparison(_Part):
+    """A statistic against a number; a null or undefined statistic satisfies none."""
+
+    statistic: Annotated[str, AfterValidator(_known_statistic)] = Field(
+        description="Column of the scored frame; one of `STATISTICS`."
+    )
+    op: Literal[">=", ">", "<=", "<"] = Field(description="The exact inequality.")
+    value: float = Field(description="What it is compared with.", allow_inf_nan=False)
+
+    def settled(self, lists: Lists) -> "Condition":
+        """Return itself: no list is involved."""
+        return self
+
+    def expression(self) -> pl.Expr:
+        """Return the condition as a boolean column without nulls."""
+        # NaN would count as larger than every number; as Float64 it can be told from a value.
+        column = pl.col(self.statistic).cast(pl.Float64).fill_nan(None)
+        compared = {
+            ">=": column >= self.value,
+            ">": column > self.value,
+            "<=": column <= self.value,
+            "<": column < self.value,
+        }
+        return compared[self.op].fill_null(False)
+
+    def sentence(self) -> str:
+        """Return the condition in words, with its exact inequality."""
+        return f"{STATISTICS[self.statistic]} {self.op} {self.value:g}"
+
+    def floor(self) -> float:
+        """Return the fewest cases at which the condition can hold."""
+        if self.op in ("<", "<="):
+            return 0
+        strict = self.op == ">"
+        if self.statistic == "n_observed":
+            return max(0, math.floor(self.value) + 1 if strict else math.ceil(self.value))
+        if self.statistic in _ZERO_WITHOUT_CASES:
+            return 1 if self.value > 0 or (strict and self.value == 0) else 0
+        if self.statistic == "ic_lower":
+            return _fewest_cases_for_ic_lower(self.value)
+        return 0
+
+
+class OnList(_Part):
+    """Whether the pair's drug or event is on a list that the user supplies."""
+
+    column: Literal["drug", "event"] = Field(description="Whose name is looked for, exactly.")
+    on_list: str = Field(description="Name of the list.")
+    without_list: bool = Field(description="What holds where the user supplies no such list.")
+    names: tuple[str, ...] | None = Field(
+        default=None, description="The list, once supplied; in order, each name once."
+    )
+
+    def settled(self, lists: Lists) -> "Condition | bool":
+        """Return the condition with its list, or what holds without one."""
+        if self.on_list not in lists:
+            return self.without_list
+        names = tuple(sorted(set(lists[self.on_list])))
+        return self.model_copy(update={"names": names}) if names else False
+
+    def expression(self) -> pl.Expr:
+        """Return the condition as a boolean column without nulls."""
+        return pl.col(self.column).cast(pl.String).is_in(list(self.names or ())).fill_null(False)
+
+    def sentence(self) -> str:
+        """Return the condition in words."""
+        return f"{self.column} is on the list {self.on_list}"
+
+    def floor(self) -> float:
+        """Return the fewest cases at which the condition can hold: none."""
+        return 0
+
+
+class AllOf(_Part):
+    """Every one of several conditions."""
+
+    all: tuple["Condition", ...] = Field(description="The conditions.", min_length=1)
+
+    def settled(self, lists: Lists) -> "Condition | bool":
+        """Return the condition with its lists, or the bool it comes down to."""
+        parts = [part.settled(lists) for part in self.all]
+        if any(part is False for part in parts):
+            return False
+        open_parts = tuple(part for part in parts if not isinstance(part, bool))
+        if len(open_parts) > 1:
+            return AllOf(all=open_parts)
+        return open_parts[0] if open_parts else True
+
+    def expression(self) -> pl.Expr:
+        """Return the condition as a boolean column without nulls."""
+        return pl.all_horizontal([part.expression() for part in self.all])
+
+    def sentence(self) -> str:
+        """Return the condition in words; nested alternatives in brackets."""
+        return " and ".join(_bracketed(part, AnyOf) for part in self.all)
+
+    def floor(self) -> float:
+        """Return the fewest cases at which the condition can hold."""
+        return max(part.floor() for part in self.all)
+
+
+class AnyOf(_Part):
+    """At least one of several conditions."""
+
+    any: tuple["Condition", ...] = Field(description="The conditions.", min_length=1)
+
+    def settled(self, lists: Lists) -> "Condition | bool":
+        """Return the condition with its lists, or the bool it comes down to."""
+        parts = [part.settled(lists) for part in self.any]
+        if any(part is True for part in parts):
+            return True
+        open_parts = tuple(part for part in parts if not isinstance(part, bool))
+        if len(open_parts) > 1:
+            return AnyOf(any=open_parts)
+        return open_parts[0] if open_parts else False
+
+    def expression(self) -> pl.Expr:
+        """Return the condition as a boolean column without nulls."""
+        return pl.any_horizontal([part.expression() for part in self.any])
+
+    def sentence(self) -> str:
+        """Return the condition in words; nested conjunctions in brackets."""
+        return " or ".join(_bracketed(part, AllOf) for part in self.any)
+
+    def floor(self) -> float:
+        """Return the fewest cases at which the condition can hold."""
+        return min(part.floor() for part in self.any)
+
+
+def _kind(part: Any) -> str | None:
+    """Return which kind of condition a table of a rule file is, by the key that gives it away."""
+    for key in ("statistic", "on_list", "all", "any"):
+        if key in part if isinstance(part, dict) else hasattr(part, key):
+            return key
+    return None
+
+
+Condition = Annotated[
+    Union[  # noqa: UP007
+        Annotated[Comparison, Tag("statistic")],
+        Annotated[OnList, Tag("on_list")],
+        Annotated[AllOf, Tag("all")],
+        Annotated[AnyOf, Tag("any")],
+    ],
+    Discriminator(
+        _kind,
+        custom_error_type="condition",
+        custom_error_message="A condition needs one of the keys statistic, on_list, all, any",
+    ),
+]
+"""Any condition of a rule, told apart by its keys."""
+
+AllOf.model_rebuild()
+AnyOf.model_rebuild()
+
+
+def _bracketed(part: Any, kind: type[_Part]) -> str:
+    sentence: str = part.sentence()
+    return f"({sentence})" if isinstance(part, kind) else sentence
+
+
+def _fewest_cases_for_ic_lower(value: float) -> int:
+    """Return the smallest n at which the lower 95% bound of the IC can exceed `value`.
+
+    The bound falls as the expected count grows, so its supremum over all tables is where E -> 0:
+    ``log2(q / 0.5)``, q the 2.5% point of Gamma(n + 0.5, rate 1). That is -0.27 at two cases and
+    0.76 at three, so ``ic_lower > 0`` needs three.
+    """
+    return bisect_right(
+        range(2**40), value, key=lambda n: math.log2(gammaincinv(n + 0.5, 0.025) / 0.5)
+    )

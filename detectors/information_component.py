@@ -1,0 +1,118 @@
+"""The information component, IC, with the exact interval of Norén, Hopstadius and Bate."""
+
+import polars as pl
+from scipy.special import gammainccinv, gammaincinv
+
+from detectors.cells import N_OBSERVED, with_statistics
+from detectors.expected import EXPECTED_CRUDE
+from detectors.intervals import tail_mass
+from schemas.counts import require_counts
+from schemas.errors import InputError
+
+__all__ = ["information_component", "log2_gamma_quantiles"]
+
+
+def information_component(
+    counts: pl.DataFrame, *, shrinkage: float = 0.5, level: float = 0.95
+) -> pl.DataFrame:
+    """Log2 of the observed over the expected count, shrunk towards zero; the WHO UMC's measure.
+
+    Shrinkage keeps one or two cases from looking like a signal, and the interval is exact for
+    every count, zero included. Its known failure is repeated looking: with ten cases expected,
+    `ic_lower` > 0 flags 1.5% of null pairs at one look, and 7.1% at some time in sixty looks.
+
+    Parameters
+    ----------
+    counts
+        Columns of `schemas.counts.COUNTS`; one row a pair; unit: cases.
+    shrinkage
+        Cases added to the observed and to the expected count; more than 0.
+    level
+        Mass of the equal-tailed interval, in (0, 1).
+
+    Returns
+    -------
+    polars.DataFrame
+        `counts`, same order, and `expected` [cases], `ic`, `ic_lower`, `ic_upper` [log2 units].
+
+    Raises
+    ------
+    CountsError
+        If the counts cannot belong to one 2x2 table.
+    InputError
+        If `level` is not in (0, 1), or `shrinkage` is not a positive number.
+
+    Notes
+    -----
+    With n = n_observed, E = n_drug n_event / n_total and shrinkage s::
+
+        IC = log2((n + s) / (E + s))
+        bound at p = log2(q), q the p-quantile of Gamma(shape = n + s, rate = E + s)
+
+    The ratio of the rates has that gamma posterior, and 2^IC is its mean; so the IC lies within
+    the interval for any `level` above 0.37 (at s = 0.5), but need not below that when n = 0.
+
+    At level 0.95 the bounds are what the UMC calls IC025 and IC975. The BCPNN's normal bound is
+    another number and never bears that name here (docs/adr/0002).
+
+    A 95% bound can exceed 0 from three cases on: log2 of the 2.5% point of Gamma(3.5, rate 0.5)
+    is 0.76, that of Gamma(2.5, rate 0.5) is -0.27.
+
+    n = 0 is an ordinary case. n_total = 0: all four are null.
+
+    References
+    ----------
+    .. [1] Norén GN, Hopstadius J, Bate A (2013). Shrinkage observed-to-expected ratios for robust
+       and transparent large-scale pattern discovery. Statistical Methods in Medical Research
+       22(1), 57-69. doi:10.1177/0962280211403604.
+
+    Examples
+    --------
+    12 cases where 5 are expected: log2(12.5 / 5.5).
+
+    >>> import polars as pl
+    >>> row = pl.DataFrame({"n_observed": 12, "n_drug": 50, "n_event": 100, "n_total": 1000})
+    >>> information_component(row).row(0)[4:]
+    (5.0, 1.1844, 0.2542, 1.8857)
+    """
+    where = "information_component"
+    require_counts(counts, where=where)
+    tail = tail_mass(level, where=where)
+    if not 0 < shrinkage < float("inf"):
+        msg = f"{where}: shrinkage must be a positive number of cases; got {shrinkage!r}"
+        raise InputError(msg)
+    log2_rate = (EXPECTED_CRUDE + shrinkage).log(2)
+    lower, upper = log2_gamma_quantiles(counts["n_observed"], shrinkage=shrinkage, tail=tail)
+    return with_statistics(
+        counts,
+        [
+            EXPECTED_CRUDE.alias("expected"),
+            ((N_OBSERVED + shrinkage).log(2) - log2_rate).alias("ic"),
+            (lower - log2_rate).alias("ic_lower"),
+            (upper - log2_rate).alias("ic_upper"),
+        ],
+    )
+
+
+def log2_gamma_quantiles(
+    n_observed: pl.Series, *, shrinkage: float, tail: float
+) -> tuple[pl.Expr, pl.Expr]:
+    """Return, of column `n_observed`, log2 of the lower and upper quantile at rate 1.
+
+    The shape depends on the count alone, so each distinct count is looked up once: some
+    thousands of quantiles serve millions of pairs.
+    """
+    distinct = n_observed.unique().cast(pl.Int64)
+    shape = distinct.to_numpy() + shrinkage
+
+    def looked_up(quantiles: pl.Series) -> pl.Expr:
+        return (
+            pl.col("n_observed")
+            .cast(pl.Int64)
+            .replace_strict(distinct, quantiles.log(2), return_dtype=pl.Float64)
+        )
+
+    return (
+        looked_up(pl.Series(gammaincinv(shape, tail))),
+        looked_up(pl.Series(gammainccinv(shape, tail))),
+    )

@@ -1,0 +1,259 @@
+"""Signal rules as data: read them, hash them, say them, and tell which pairs they flag."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from detectors.conditions import AllOf, AnyOf, Comparison, Condition, Lists, OnList
+from schemas.errors import RuleError
+
+__all__ = ["PRESETS", "Rule", "RuleSet", "load_rules"]
+
+
+class Rule(BaseModel):
+    """One rule, its lists filled in: a pair that satisfies it is an SDR."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        pattern="^[a-z][a-z0-9_]*$",
+        description="Short name; the column that `RuleSet.evaluate` gives.",
+    )
+    title: str = Field(description="What it is called in its source.")
+    source: str = Field(description="Where its thresholds were published.")
+    condition: Condition = Field(description="What must hold.")
+
+    @property
+    def sentence(self) -> str:
+        """The rule in words, with its exact inequalities; for alerts."""
+        return f"{self.title}: {self.condition.sentence()}"
+
+    @property
+    def statistics(self) -> frozenset[str]:
+        """The columns that it compares."""
+        return frozenset(_statistics(self.condition))
+
+    @property
+    def floor(self) -> int:
+        """The fewest observed cases at which it can flag a pair."""
+        return int(self.condition.floor())
+
+
+class RuleSet(BaseModel):
+    """The rules of one run. Equal `rules_hash`, equal decisions on equal statistics."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: tuple[Rule, ...] = Field(description="In the order they were asked for.", min_length=1)
+
+    @property
+    def statistics(self) -> frozenset[str]:
+        """The columns that `evaluate` needs; see `detectors.scoring.methods_for`."""
+        return frozenset().union(*(rule.statistics for rule in self.rules))
+
+    @property
+    def floor(self) -> int:
+        """The smallest `n_observed` that any rule can flag; pairs below it may be left unscored."""
+        return min(rule.floor for rule in self.rules)
+
+    @property
+    def rules_hash(self) -> str:
+        """SHA-256 of names, conditions and lists as canonical JSON.
+
+        Titles, sources and the order of rules, conditions and names do not count: what they
+        change is not a decision.
+        """
+        content = {rule.name: _canonical(rule.condition) for rule in self.rules}
+        return hashlib.sha256(_json(content).encode()).hexdigest()
+
+    def evaluate(self, scored: pl.DataFrame) -> pl.DataFrame:
+        """Tell which pairs each rule flags.
+
+        Parameters
+        ----------
+        scored
+            What `detectors.scoring.score` gives, with at least the columns `statistics`, and
+            `drug` and `event` where a list is used.
+
+        Returns
+        -------
+        polars.DataFrame
+            One boolean column a rule, named after it; same rows, same order; never null. An
+            undefined statistic (null) satisfies no inequality, an unbounded one (inf) does.
+
+        Raises
+        ------
+        RuleError
+            If `scored` lacks a column that a rule needs.
+
+        Examples
+        --------
+        >>> row = {"prr": [2.0, None], "chi2_yates": [4.0, 9.0], "n_observed": [3, 3]}
+        >>> load_rules("mhra").evaluate(pl.DataFrame(row))["mhra"].to_list()
+        [True, False]
+        """
+        for rule in self.rules:
+            missing = sorted((rule.statistics | _columns(rule.condition)) - set(scored.columns))
+            if missing:
+                msg = (
+                    f"rule {rule.name!r}: the scored frame must have the columns {missing}; "
+                    f"got {scored.columns}"
+                )
+                raise RuleError(msg)
+        flags = [rule.condition.expression().alias(rule.name) for rule in self.rules]
+        return scored.lazy().select(flags).collect()
+
+
+def load_rules(rules: str | Path | Iterable[str | Path], lists: Lists | None = None) -> RuleSet:
+    """Read rules by preset name or from TOML files, and fill in the user's lists.
+
+    Parameters
+    ----------
+    rules
+        Names of presets (`PRESETS`) and paths ending in `.toml`, or one of them.
+    lists
+        Names by list, spelt as in the counts: `important_events`, `additional_monitoring`, and
+        what rule files ask for.
+
+    Returns
+    -------
+    RuleSet
+        The rules in the order given, those of a file in the file's order.
+
+    Raises
+    ------
+    RuleError
+        If a preset or a list is unknown, a file cannot be read, a rule is malformed or given
+        twice, or a rule can never flag a pair. The message names the rule and the key.
+
+    Examples
+    --------
+    >>> print(load_rules("ema", lists={"important_events": ["Sepsis"]}).rules[0].sentence)
+    EMA screening in EudraVigilance: lower 95% bound of the ROR > 1 and cases observed >= 5 and
+    event is on the list important_events
+    """
+    wanted = [rules] if isinstance(rules, str | Path) else list(rules)
+    tables: list[tuple[str, Any]] = []
+    for item in wanted:
+        if str(item).endswith(".toml"):
+            tables += _read_file(Path(item)).items()
+        elif str(item) in PRESETS:
+            tables.append((str(item), PRESETS[str(item)]))
+        else:
+            msg = f"load_rules: a rule must be a .toml file or among {list(PRESETS)}; got {item!s}"
+            raise RuleError(msg)
+    if not tables:
+        msg = f"load_rules: at least one rule must be given; got {wanted}"
+        raise RuleError(msg)
+    names = [name for name, _ in tables]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        msg = f"load_rules: a rule must be given once; got {repeated} more than once"
+        raise RuleError(msg)
+    parsed = [_parse(name, table) for name, table in tables]
+    _require_lists(parsed, lists or {})
+    return RuleSet(rules=tuple(_settle(rule, lists or {}) for rule in parsed))
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"load_rules: {path} must be a readable TOML file; got {error}"
+        raise RuleError(msg) from error
+
+
+PRESETS: Mapping[str, Any] = tomllib.loads(
+    files("detectors").joinpath("presets.toml").read_text(encoding="utf-8")
+)
+"""The published rules by name, as they stand in `presets.toml`."""
+
+
+def _parse(name: str, table: Any) -> Rule:
+    if not isinstance(table, dict):
+        msg = f"rule {name!r}: a rule must be a table of keys; got {table!r}"
+        raise RuleError(msg)
+    words = {key: table[key] for key in ("title", "source") if key in table}
+    condition = {key: value for key, value in table.items() if key not in words}
+    if not condition:
+        msg = f"rule {name!r}: a rule needs the key 'all' or 'any'; got {sorted(table)}"
+        raise RuleError(msg)
+    try:
+        return Rule(name=name, condition=condition, **words)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(_path(first["loc"])) or sorted(condition)[0]
+        msg = f"rule {name!r}: key {key!r} is malformed: {first['msg']}; got {first['input']!r}"
+        raise RuleError(msg) from error
+
+
+def _path(loc: tuple[int | str, ...]) -> list[str]:
+    """Return pydantic's place of an error as keys of the file: without the kinds it tried."""
+    kinds = {at for at, part in enumerate(loc, 1) if part == "condition" or isinstance(part, int)}
+    return [str(part) for at, part in enumerate(loc) if at not in kinds and part != "condition"]
+
+
+def _require_lists(rules: Iterable[Rule], lists: Lists) -> None:
+    for name, names in lists.items():
+        if isinstance(names, str):
+            msg = f"load_rules: list {name!r} must be a list of names; got the text {names!r}"
+            raise RuleError(msg)
+    # Preset lists are known whichever rules run, so that one configuration serves several runs.
+    presets = [_parse(name, table) for name, table in PRESETS.items()]
+    known = {part.on_list for rule in (*presets, *rules) for part in _list_parts(rule.condition)}
+    unknown = sorted(set(lists) - known)
+    if unknown:
+        msg = f"load_rules: a list must be one that a rule asks for, {sorted(known)}; got {unknown}"
+        raise RuleError(msg)
+
+
+def _settle(rule: Rule, lists: Lists) -> Rule:
+    condition = rule.condition.settled(lists)
+    if isinstance(condition, bool):
+        outcome = "flag every pair" if condition else "never flag a pair"
+        asked = sorted({part.on_list for part in _list_parts(rule.condition)})
+        msg = f"rule {rule.name!r}: key 'on_list' must leave it a choice, but it would {outcome}; "
+        msg += f"got the lists { {name: len(lists[name]) for name in asked if name in lists} }"
+        raise RuleError(msg)
+    return rule.model_copy(update={"condition": condition})
+
+
+def _leaves(condition: Condition) -> list[Comparison | OnList]:
+    if isinstance(condition, AllOf):
+        return [leaf for part in condition.all for leaf in _leaves(part)]
+    if isinstance(condition, AnyOf):
+        return [leaf for part in condition.any for leaf in _leaves(part)]
+    return [condition]
+
+
+def _statistics(condition: Condition) -> set[str]:
+    return {leaf.statistic for leaf in _leaves(condition) if isinstance(leaf, Comparison)}
+
+
+def _list_parts(condition: Condition) -> list[OnList]:
+    return [leaf for leaf in _leaves(condition) if isinstance(leaf, OnList)]
+
+
+def _columns(condition: Condition) -> set[str]:
+    return {leaf.column for leaf in _list_parts(condition)}
+
+
+def _canonical(condition: Condition) -> Any:
+    if isinstance(condition, AllOf):
+        return {"all": sorted((_canonical(part) for part in condition.all), key=_json)}
+    if isinstance(condition, AnyOf):
+        return {"any": sorted((_canonical(part) for part in condition.any), key=_json)}
+    if isinstance(condition, OnList):
+        return {"column": condition.column, "names": condition.names}
+    return condition.model_dump()
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

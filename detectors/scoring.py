@@ -1,0 +1,108 @@
+"""All statistics of a counts frame, by name. A new estimator registers with one line here."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import polars as pl
+
+from detectors.chi_squared import chi_squared, chi_squared_yates
+from detectors.information_component import information_component
+from detectors.proportional_reporting_ratio import proportional_reporting_ratio
+from detectors.relative_reporting_ratio import relative_reporting_ratio
+from detectors.reporting_odds_ratio import reporting_odds_ratio
+from schemas.counts import require_counts, require_unique_pairs
+from schemas.errors import InputError
+
+__all__ = ["ALL", "METHODS", "Method", "methods_for", "score"]
+
+Estimator = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One entry of the registry: what it adds, and the estimators that add it."""
+
+    columns: tuple[str, ...]
+    estimators: tuple[Estimator, ...]
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "prr": Method(("prr", "prr_lower", "prr_upper"), (proportional_reporting_ratio,)),
+        "ror": Method(("ror", "ror_lower", "ror_upper"), (reporting_odds_ratio,)),
+        "chi2": Method(("chi2", "chi2_yates"), (chi_squared, chi_squared_yates)),
+        "rrr": Method(("rrr",), (relative_reporting_ratio,)),
+        "ic": Method(("expected", "ic", "ic_lower", "ic_upper"), (information_component,)),
+    }
+)
+"""Every method by the name that `tocsin score --methods` takes."""
+
+ALL = tuple(METHODS)
+
+
+def score(counts: pl.DataFrame, methods: Collection[str] = ALL) -> pl.DataFrame:
+    """Every chosen statistic of every pair, with 95% intervals.
+
+    The one call behind `tocsin score` and the detector stage. It sets no threshold and corrects
+    for no multiplicity: see `detectors.rules` for the first.
+
+    Parameters
+    ----------
+    counts
+        Columns of `schemas.counts.COUNTS`; one row a pair; unit: cases.
+    methods
+        Names from `METHODS`, in any order; all of them unless told otherwise.
+
+    Returns
+    -------
+    polars.DataFrame
+        `counts`, same order, and the columns of each method, in the registry's order.
+
+    Raises
+    ------
+    CountsError
+        If the counts cannot belong to one 2x2 table, or a pair stands in two rows.
+    InputError
+        If a method is not known.
+
+    Notes
+    -----
+    A row's results depend on its own four counts alone, to the last bit: rescoring only the
+    pairs that a batch touched gives what rescoring everything would.
+
+    References
+    ----------
+    .. [1] Each estimator's own module names its source.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> row = {"drug": ["A"], "event": ["rash"], "n_observed": [3], "n_drug": [20]}
+    >>> counts = pl.DataFrame({**row, "n_event": [100], "n_total": [10000]})
+    >>> score(counts, ["rrr"]).columns[-1], score(counts, ["rrr"])["rrr"].item()
+    ('rrr', 15.0)
+    """
+    unknown = sorted(set(methods) - set(METHODS))
+    if unknown:
+        msg = f"score: methods must be among {list(METHODS)}; got {unknown}"
+        raise InputError(msg)
+    require_counts(counts, where="score")
+    require_unique_pairs(counts, where="score")
+    scored = counts
+    for name, method in METHODS.items():
+        if name in methods:
+            for estimator in method.estimators:
+                scored = estimator(scored)
+    return scored
+
+
+def methods_for(statistics: Collection[str]) -> tuple[str, ...]:
+    """Return the methods that give these columns, in the registry's order.
+
+    Examples
+    --------
+    >>> methods_for({"n_observed", "chi2_yates", "prr"})
+    ('prr', 'chi2')
+    """
+    return tuple(name for name, method in METHODS.items() if set(method.columns) & set(statistics))

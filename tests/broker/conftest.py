@@ -1,0 +1,81 @@
+"""Fixtures of the broker tests: without any broker they skip loudly, in CI they fail."""
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaAdminClient
+
+from streams.runtime.settings import Settings
+from streams.runtime.topics import create_topics
+from tests.broker.kafka_server import NoBroker, running_kafka
+
+NO_BROKER = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def broker(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Address of a real Kafka that lasts for the whole run."""
+    running = running_kafka()
+    try:
+        bootstrap = running.__enter__()
+    except NoBroker as why:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI is set and no Kafka can be had: {why}", pytrace=False)
+        pytestconfig.stash[NO_BROKER] = str(why)
+        pytest.skip(f"NO KAFKA: {why}")
+    try:
+        yield bootstrap
+    finally:
+        running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def topic_prefix(broker: str) -> Iterator[str]:
+    """A prefix that no other test uses; its topics are removed from a broker that outlives us."""
+    prefix = f"t{uuid4().hex[:12]}."
+    yield prefix
+    if os.environ.get("TOCSIN_KAFKA"):
+        with closing(KafkaAdminClient(bootstrap_servers=broker)) as admin:
+            mine = [name for name in admin.list_topics() if name.startswith(prefix)]
+            if mine:
+                admin.delete_topics(mine)
+
+
+@pytest.fixture
+def settings(broker: str, topic_prefix: str) -> Settings:
+    host = broker.rpartition(":")[0]
+    return Settings.load(
+        bootstrap=broker, topic_prefix=topic_prefix, partitions=2, allow_plaintext_to=host
+    )
+
+
+@pytest.fixture
+def topics(settings: Settings) -> Settings:
+    create_topics(settings)
+    return settings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # kafka-python 3.0.12 leaves the socket of a refused connection to the garbage collector.
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <s:ResourceWarning"))
+
+
+@pytest.fixture(autouse=True)
+def _collect_the_sockets() -> Iterator[None]:
+    yield
+    gc.collect()  # here, where it may warn, and not in another folder's test
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    why = terminalreporter.config.stash.get(NO_BROKER, None)
+    if why is not None:
+        terminalreporter.section("THE BROKER TESTS DID NOT RUN", red=True, bold=True)
+        terminalreporter.line(f"No Kafka: {why}. Delivery guarantees are unproven by this run.")

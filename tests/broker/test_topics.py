@@ -1,0 +1,46 @@
+"""Making the topics on a real Kafka: once, and with every difference reported."""
+
+from contextlib import closing
+
+import pytest
+
+from schemas.errors import BrokerError
+from streams.runtime.kafka_io import make_admin
+from streams.runtime.settings import Settings
+from streams.runtime.topics import TOPICS, create_topics
+
+pytestmark = pytest.mark.broker
+
+
+def test_topics_are_made_once_and_found_afterwards(settings: Settings) -> None:
+    names = tuple(f"{settings.topic_prefix}{topic.name}" for topic in TOPICS)
+    first = create_topics(settings)
+    assert (first.created, first.existing, first.mismatched) == (names, (), ())
+    second = create_topics(settings)
+    assert (second.created, second.existing, second.mismatched) == ((), names, ())
+
+
+def test_topics_that_differ_are_reported_and_left_alone(settings: Settings) -> None:
+    deltas, cases = (f"{settings.topic_prefix}{name}" for name in ("deltas", "cases"))
+    with closing(make_admin(settings)) as admin:
+        admin.create_topics(
+            {
+                deltas: {"num_partitions": 3, "replication_factor": 1},
+                cases: {"num_partitions": 2, "configs": {"cleanup.policy": "delete"}},
+            },
+            wait_for_metadata=True,
+        )
+    for _ in range(2):
+        report = create_topics(settings)
+        found = [str(mismatch) for mismatch in report.mismatched]
+        assert f"{deltas}: partitions must be 1; got 3" in found
+        assert f"{deltas}: retention.ms must be -1; got 604800000" in found
+        assert f"{cases}: cleanup.policy must be compact; got delete" in found
+        assert {mismatch.topic for mismatch in report.mismatched} == {deltas, cases}
+        assert set(report.existing) >= {deltas, cases}
+
+
+def test_copies_that_no_broker_can_hold_are_refused(settings: Settings) -> None:
+    with pytest.raises(BrokerError, match=r"^create the topics: .*replication factor") as raised:
+        create_topics(settings.model_copy(update={"replication_factor": 30}))
+    assert "\n" not in str(raised.value)

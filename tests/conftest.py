@@ -1,0 +1,25 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.archives import ArchiveOf, write_zip
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of public report files; where there is none, CI fails and others hear of it."""
+    folder = Path(os.environ.get("TOCSIN_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        reason = f"NOT CHECKED ON REAL REPORTS: TOCSIN_DATA must be a folder; got {folder}"
+        if "CI" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture
+def archive_of(tmp_path: Path) -> ArchiveOf:
+    return lambda name, members: write_zip(tmp_path / name, members)
