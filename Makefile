@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,10 +34,20 @@ check: $(VENV)/.dev  ## format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+wheel: $(VENV)/.dev  ## build the wheel and try it in an environment of its own, outside the checkout
+	rm -rf dist .wheel-venv
+	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .
+	$(PYTHON) -m venv .wheel-venv
+	.wheel-venv/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements/runtime.txt
+	.wheel-venv/bin/python -m pip --disable-pip-version-check -q install --no-deps dist/tocsin-*.whl
+	cd / && "$(CURDIR)/.wheel-venv/bin/tocsin" demo > /dev/null
+	cd / && "$(CURDIR)/.wheel-venv/bin/tocsin" validate > /dev/null
+	rm -rf .wheel-venv
+
 lock: $(VENV)/.dev  ## resolve the pinned, hashed requirements again
 	@$(PIP) install "uv>=0.9"
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --universal --generate-hashes --no-header --no-annotate -o requirements/runtime.txt
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --universal --generate-hashes --no-header --no-annotate -c requirements/runtime.txt -o requirements/dev.txt
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) .bench-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench-venv .wheel-venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -77,18 +77,12 @@ def demo() -> None:
         f"{PRODUCT_CLASS}; then, as they were received:\n"
     )
     for entry in told:
-        console.print(f"  {entry.report.latest_received}  {entry.report.case_id:<11} {entry.line}")
+        console.print(f"  {entry.report.latest_received}  {entry.line}", highlight=False)
     console.print()
     console.print(alert_table(alerts, "Alerts, in the order in which they would have been sent"))
-    for alert in alerts:
-        console.print(
-            f"  {alert.evaluated_on}  [bold]{alert.kind.value}[/]: {alert.sentence}",
-            highlight=False,
-            soft_wrap=True,
-        )
     counted = run.summary.population
     console.print(
-        f"\n{counted['counted']:,} cases counted, {counted['duplicate']} duplicate and "
+        f"{counted['counted']:,} cases counted, {counted['duplicate']} duplicate and "
         f"{counted['nullified']} nullified case kept out, {len(rejected)} rejected. "
         f"{alerts[0].caveat}",
         highlight=False,

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 import polars as pl
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from schemas.alert import Alert
@@ -15,26 +17,30 @@ _COLOURS = {"new": "bold red", "strengthened": "red", "weakened": "yellow", "cle
 
 def alert_table(alerts: Iterable[Alert], title: str) -> Table:
     """One row an alert revision, in the order given."""
-    table = Table(title=title, title_justify="left", show_lines=False)
-    for heading in ("day", "rev", "what happened", "drug", "event"):
-        table.add_column(heading)
-    for heading in ("cases", "expected", "ROR [95%]", "IC [95%]"):
-        table.add_column(heading, justify="right")
-    table.add_column("rules that fire")
+    # Fits a terminal of 80 columns: names wrap at words, numbers never do.
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("day", no_wrap=True)
+    table.add_column("what happened", no_wrap=True)
+    table.add_column("event [dim]with drug[/]", ratio=1, overflow="fold")
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("ROR and IC [95%]", no_wrap=True)
+    table.add_column("rules", no_wrap=True)
     for alert in alerts:
         numbers = alert.statistics
+        kind = alert.kind.value
         table.add_row(
-            alert.evaluated_on.isoformat(),
-            str(alert.revision),
-            f"[{_COLOURS[alert.kind.value]}]{alert.kind.value}[/]",
-            alert.drug,
-            alert.event,
-            str(alert.counts.n_observed),
-            _number(numbers.expected),
-            _interval(numbers.ror, numbers.ror_lower, numbers.ror_upper),
-            _interval(numbers.ic, numbers.ic_lower, numbers.ic_upper),
-            ", ".join(alert.rules_fired) or "none",
+            f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
+            f"[{_COLOURS[kind]}]{kind}[/]",
+            f"{escape(alert.event)}\n[dim]{escape(alert.drug)}[/]",
+            f"{alert.counts.n_observed}\n[dim]{_number(numbers.expected)}[/]",
+            f"ROR {_interval(numbers.ror, numbers.ror_lower, numbers.ror_upper)}\n"
+            f"IC {_interval(numbers.ic, numbers.ic_lower, numbers.ic_upper)}",
+            "\n".join(alert.rules_fired) or "none",
         )
+    table.caption = (
+        "n: cases, and below them how many were expected if drug and event were unrelated"
+    )
+    table.caption_justify = "left"
     return table
 
 

@@ -35,13 +35,13 @@ def _scenario() -> dict[str, Any]:
 def background() -> Iterator[Report]:
     """Yield the 20,060 earlier reports in order of receipt.
 
-    Every block is spread evenly over products, events and days, so that drug and event are
+    Every block is spread evenly over products, events and months, so that drug and event are
     independent in it: nothing in the background alone is disproportionate.
     """
     spread = _scenario()["background"]
     start, end = (date.fromisoformat(spread[day]) for day in ("first_day", "last_day"))
     dated = [
-        (start + timedelta(days=i * ((end - start).days + 1) // block["count"]), number, i, block)
+        (_first_of_month(start, i * ((end - start).days + 1) // block["count"]), number, i, block)
         for number, block in enumerate(spread["blocks"])
         for i in range(block["count"])
     ]
@@ -62,6 +62,10 @@ def background() -> Iterator[Report]:
             products=(product,),
             reactions=(Reaction(term=events[turn % len(events)]),),
         )
+
+
+def _first_of_month(start: date, days: int) -> date:
+    return (start + timedelta(days=days)).replace(day=1)
 
 
 def cases() -> list[Told]:

@@ -45,7 +45,12 @@ def signal_key(drug: str, event: str, window: str) -> str:
     >>> signal_key("A|B", "Sepsis", "cumulative")
     'A%7CB|Sepsis|cumulative'
     """
-    return "|".join(quote(part, safe=" ") for part in (drug, event, window))
+    return "|".join(map(_quoted, (drug, event, window)))
+
+
+@lru_cache(maxsize=100_000)
+def _quoted(part: str) -> str:
+    return quote(part, safe=" ")
 
 
 class AlertBuilder:

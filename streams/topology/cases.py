@@ -16,7 +16,7 @@ import polars as pl
 
 from schemas.delta import CASE_CHANGES
 from schemas.report import Report
-from schemas.vocabulary import LinkKind, Outcome, ProductRole, Seriousness, VerificationState
+from schemas.vocabulary import LinkKind, Outcome, ProductRole, Seriousness, Sex, VerificationState
 from streams.topology.strata import age_group, region
 
 __all__ = ["CaseStep", "CaseVersion", "advance", "case_version"]
@@ -24,6 +24,7 @@ __all__ = ["CaseStep", "CaseVersion", "advance", "case_version"]
 _SEPARATOR = "\x1f"  # ASCII unit separator; `_name` removes it, so that it never stands in a name
 _EPOCH = date(1970, 1, 1).toordinal()
 
+_SEX = {sex: sex.value for sex in Sex}  # a look-up costs a third of `Enum.value`
 _SUSPECT = {ProductRole.SUSPECT, ProductRole.INTERACTING}
 _COUNTED = {
     VerificationState.VALID_ICSR,
@@ -86,21 +87,24 @@ def _name(text: str) -> str:
 
 
 def _drugs(report: Report) -> str:
-    names: set[str] = set()
+    names: list[str] = []
     for product in report.products:
         if product.role in _SUSPECT:
-            if product.substances:
-                names.update(map(_name, product.substances))
+            if substances := product.substances:
+                names.extend(map(_name, substances))
             else:
-                names.add(_name(product.product_class or product.verbatim or ""))
-    names.discard("")
-    return _SEPARATOR.join(sorted(names))
+                names.append(_name(product.product_class or product.verbatim or ""))
+    return _joined(names)
 
 
 def _events(report: Report) -> str:
-    names = {_name(reaction.term) for reaction in report.reactions}
-    names.discard("")
-    return _SEPARATOR.join(sorted(names))
+    return _joined([_name(reaction.term) for reaction in report.reactions])
+
+
+def _joined(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return _SEPARATOR.join(sorted(name for name in set(names) if name))
 
 
 def case_version(report: Report) -> CaseVersion:
@@ -113,9 +117,10 @@ def case_version(report: Report) -> CaseVersion:
     """
     drugs, events = _drugs(report), _events(report)
     nullified = report.is_nullified
+    links = report.links
     if nullified:
         excluded = "nullified"
-    elif any(link.kind is LinkKind.DUPLICATE_OF for link in report.links):
+    elif links and any(link.kind is LinkKind.DUPLICATE_OF for link in links):
         excluded = "duplicate"
     elif report.verification not in _COUNTED:
         excluded = "unverified"
@@ -123,9 +128,11 @@ def case_version(report: Report) -> CaseVersion:
         excluded = "no_suspect_product"
     else:
         excluded = "" if events else "no_reaction"
-    fatal = Seriousness.DEATH in report.seriousness or any(
-        reaction.outcome is Outcome.FATAL for reaction in report.reactions
-    )
+    seriousness = report.seriousness
+    fatal = Seriousness.DEATH in seriousness
+    for reaction in report.reactions:
+        if reaction.outcome is Outcome.FATAL:
+            fatal = True
     return CaseVersion(
         report.case_id,
         report.version,
@@ -134,9 +141,9 @@ def case_version(report: Report) -> CaseVersion:
         report.message_id,
         report.first_received.toordinal() - _EPOCH,
         age_group(report),
-        report.patient.sex.value,
+        _SEX[report.patient.sex],
         region(report),
-        fatal or bool(report.seriousness),
+        fatal or bool(seriousness),
         fatal,
         drugs,
         events,
