@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from detectors.scoring import ALL, score
+from detectors.tabulate import MENTIONS, tabulate
 from detectors.validation import validate
 from schemas.alert import Alert
 from schemas.base import Message
@@ -47,30 +48,39 @@ class SchemaName(StrEnum):
 
 @app.command("score")
 def score_command(
-    counts: Annotated[Path, typer.Argument(help="Parquet file of counts, one row a pair.")],
+    table: Annotated[
+        Path, typer.Argument(help="Parquet file of counts, or of cases: case_id, drug, event.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
     methods: Annotated[
         str, typer.Option(help=f"Statistics, comma-separated, of: {', '.join(ALL)}.")
     ] = ",".join(ALL),
 ) -> None:
-    """Compute the statistics of a counts table.
+    """Compute the statistics of a table.
 
-    The table has the columns drug, event, n_observed, n_drug, n_event, n_total (cases), and
-    `window` where there are several; `tocsin replay --counts` writes one.
+    A counts table has the columns drug, event, n_observed, n_drug, n_event, n_total (cases), and
+    `window` where there are several; `tocsin replay --counts` writes one. A long table has the
+    columns case_id, drug, event, one row a mention; its distinct cases are counted first.
     """
     writable(output)
-    try:
-        table = pl.read_parquet(counts)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        msg = f"{counts}: must be a readable parquet file; got {_one_line(error)}"
-        raise InputError(msg) from error
-    missing = [name for name in COUNTS if name not in table.columns]
-    if missing:
-        msg = f"{counts}: must have the columns {list(COUNTS)}; got none named {missing}"
-        raise InputError(msg)
-    scored = score(table, [name.strip() for name in methods.split(",") if name.strip()])
+    counts = _read_counts(table)
+    scored = score(counts, [name.strip() for name in methods.split(",") if name.strip()])
     scored.write_parquet(output)
     Console().print(f"{scored.height:,} pairs scored, {len(scored.columns)} columns: {output}")
+
+
+def _read_counts(path: Path) -> pl.DataFrame:
+    try:
+        table = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        msg = f"{path}: must be a readable parquet file; got {_one_line(error)}"
+        raise InputError(msg) from error
+    if all(name in table.columns for name in COUNTS):
+        return table
+    if all(name in table.columns for name in MENTIONS):
+        return tabulate(table)
+    msg = f"{path}: must have the columns {list(COUNTS)} or {list(MENTIONS)}; got {table.columns}"
+    raise InputError(msg)
 
 
 @app.command("validate")
