@@ -1,6 +1,6 @@
 """Seeded reports for the benchmarks: skewed drugs and events, follow-ups, one JSON object a line.
 
-    python -m benchmarks.generate --reports 1000000 --days 90 reports.jsonl
+python -m benchmarks.generate --reports 1000000 --days 90 reports.jsonl
 """
 
 import argparse

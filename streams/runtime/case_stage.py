@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from schemas.delta import Delta
 from schemas.errors import IcsrError
@@ -19,8 +20,7 @@ __all__ = ["CaseStage", "Counted", "Incoming", "read_batch"]
 _EPOCH = date(1970, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A message as it stands in the log: its offset, its value, and its key if it has one."""
 
     offset: int

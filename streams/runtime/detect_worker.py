@@ -8,20 +8,23 @@ repeats an alert nor forgets one.
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.errors import CommitFailedError, OffsetOutOfRangeError
 
 from detectors.rules import RuleSet
 from schemas.alert import Alert
-from schemas.errors import StateError
-from streams.runtime.case_worker import end_offsets
+from schemas.delta import Delta
+from schemas.errors import BrokerError, StateError
 from streams.runtime.codec import decode_delta
+from streams.runtime.following import end_offsets, read_to_end
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
+    ProducerFenced,
     ProducerUnusable,
     TransactionAborted,
     discard,
@@ -39,7 +42,8 @@ __all__ = ["DetectWorker", "detect_group"]
 
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT_SECONDS = 300.0  # a restart reads at most so much of the deltas again
-_READ_MS = 1_000
+_ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
+_ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
 
 
 def detect_group(settings: Settings) -> str:
@@ -68,10 +72,18 @@ class DetectWorker:
         self._snapshot_due = 0.0
         self._closed_day = -1  # the last day that was evaluated in full
         self._producer: Any = None
+        self._member: Any = None  # of the group, as it was when the batch was polled
+        self._published: int | None = None  # offset up to which counts and alerts agree
+        self._failures = 0  # since a batch was published
         self.detector: Detector | None = None  # None while standing by
         self.tally: Counter[str] = Counter()
-        self._consumer = make_consumer(settings, detect_group(settings))
-        self._consumer.subscribe([self._topic], listener=_StandBy(self))
+        self._consumer: Any = self._join()
+        try:
+            # A missing topic is said now; a poll would wait for it without a word.
+            end_offsets(self._consumer, self._topic)
+        except BaseException:
+            self._consumer.close()
+            raise
 
     def step(self, timeout_ms: int) -> int:
         """Poll once, count what came, publish the alerts due; return the number of deltas.
@@ -79,26 +91,30 @@ class DetectWorker:
         Raises
         ------
         BrokerError
-            If the broker refused.
+            If publishing failed for good, or the broker refused.
         StateError
             If the deltas are not those of the snapshot, or one is missing.
         """
         with broker_errors(f"read {self._topic}"):
-            polled = self._consumer.poll(timeout_ms=timeout_ms)
-            if self._at not in self._consumer.assignment():
+            try:
+                polled = self._consumer.poll(timeout_ms=timeout_ms)
+            except OffsetOutOfRangeError as error:
+                raise self._deleted() from error
+            self._member = self._consumer.group_metadata()
+            if self._member.generation_id < 0 or self._at not in self._consumer.assignment():
+                # A broker would accept anything from nobody's member.
+                self.stand_by()
                 return 0
             if self.detector is None:
                 self._restore()
                 return 0
-        records = polled.get(self._at, [])
-        if records:
-            try:
-                self._count(self.detector, records)
-            except (TransactionAborted, ProducerUnusable) as error:
-                # The counts are ahead of what is published: begin again from what is.
-                _LOG.warning("restoring after: %s", error)
-                self.stand_by()
-        return len(records)
+            records = polled.get(self._at, [])
+            if records:
+                try:
+                    self._count(self.detector, records)
+                except (TransactionAborted, ProducerUnusable) as error:
+                    self._begin_again(error)
+            return len(records)
 
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether everything up to these offsets of the input is counted and published."""
@@ -120,90 +136,151 @@ class DetectWorker:
         if self._producer is not None:
             discard(self._producer)
         self._producer = None
+        self._published = None
         self.detector = None
+
+    def prepare(self) -> None:
+        """Hold the partition until the counts are restored."""
+        self._consumer.seek(self._at, 0)
+        self._consumer.pause(self._at)
 
     def close(self) -> None:
         """Write a snapshot and leave the group."""
-        if self.detector is not None:
-            self._write_snapshot(self.detector, self._consumer.position(self._at))
+        try:
+            # Not after a batch that broke off: its counts are ahead of what is published.
+            if self.detector is not None and self._published is not None:
+                self._write_snapshot(self.detector, self._published)
+        finally:
+            self.stand_by()
+            with broker_errors(f"leave the group of {self._topic}"):
+                self._consumer.close()
+
+    def _join(self) -> Any:
+        group = detect_group(self._settings)
+        consumer = make_consumer(self._settings, group, auto_offset_reset="none")
+        consumer.subscribe([self._topic], listener=_StandBy(self))
+        return consumer
+
+    def _begin_again(self, error: TransactionAborted | ProducerUnusable) -> None:
+        """Restore, since the counts are ahead of what is published."""
+        self._failures += 1
+        if self._failures == _ATTEMPTS:
+            msg = f"publish alerts: gave up after {_ATTEMPTS} attempts: {error}"
+            raise BrokerError(msg) from error
+        _LOG.warning("restoring after: %s", error)
         self.stand_by()
-        self._consumer.close()
+        self._consumer.pause(self._at)
+        if isinstance(error, ProducerFenced) or isinstance(error.__cause__, CommitFailedError):
+            # Another member may be active by now; the group knows.
+            self._consumer.close()
+            self._consumer = self._join()
 
     def _restore(self) -> None:
         detector = Detector(self._windows, self._rules, topic=topic_name(self._settings, "reports"))
         # First the producer: it ends an open transaction of a predecessor, one way or the other.
         self._producer = make_producer(self._settings, f"{self._topic}-detect")
         start = read_snapshot(self._snapshot, detector, topic=self._topic)
-        committed = self._consumer.committed(self._at) or 0
-        if start > committed:
+        latest: dict[bytes, Alert] = {}
+        for record in read_to_end(self._settings, topic_name(self._settings, "signals")):
+            latest[record.key] = Alert.model_validate_json(record.value)
+        committed: int | None = self._consumer.committed(self._at)
+        end = self._consumer.end_offsets([self._at])[self._at]
+        if max(start, committed or 0) > end or (committed is not None and start > committed):
             msg = (
-                f"snapshot {self._snapshot}: must not be ahead of {self._topic}, committed up to "
-                f"{committed}; got {start}: it belongs to another broker. Move it away"
+                f"snapshot {self._snapshot}: must not be ahead of {self._topic}, which ends at "
+                f"{end} and is published up to {committed}; got {start}: it belongs to another "
+                "broker or the topic was made anew. Move it away, or use another topic_prefix"
             )
             raise StateError(msg)
-        for record in self._read(self._topic, start, committed):
-            detector.apply(decode_delta(record.value))
-        latest: dict[bytes, Alert] = {}
-        for record in self._read(topic_name(self._settings, "signals")):
-            latest[record.key] = Alert.model_validate_json(record.value)
+        following = self._replay(detector, start, committed, latest.values())
         detector.restore_signals(latest.values())
         detector.settle()
-        self._consumer.seek(self._at, committed)
+        self._consumer.seek(self._at, following)
+        self._consumer.resume(self._at)
         self.detector = detector
+        self._published = following
         self._closed_day = detector.watermark - 1
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
-        _LOG.info("detecting from offset %d, %d signals known", committed, len(latest))
+        _LOG.info("detecting from offset %d, %d signals known", following, len(latest))
 
-    def _read(self, topic: str, start: int = 0, end: int | None = None) -> Iterable[Any]:
-        """Yield the committed records of a topic from an offset to an end, by default its own."""
-        reader = make_consumer(self._settings)
-        try:
-            stops = end_offsets(reader, topic)
-            partitions = [TopicPartition(topic, number) for number in stops]
-            reader.assign(partitions)
-            for at in partitions:
-                reader.seek(at, start)
-            waiting = set(partitions)
-            while waiting:
-                for records in reader.poll(timeout_ms=_READ_MS).values():
-                    for record in records:
-                        if end is None or record.offset < end:
-                            yield record
-                waiting = {
-                    at
-                    for at in waiting
-                    if reader.position(at) < (stops[at.partition] if end is None else end)
-                }
-        finally:
-            reader.close()
+    def _replay(
+        self, detector: Detector, start: int, committed: int | None, latest: Iterable[Alert]
+    ) -> int:
+        """Count the deltas from `start` whose alerts are published; return the offset after."""
+        if committed == start or self._consumer.beginning_offsets([self._at])[self._at] > start:
+            if committed == start:
+                return start
+            raise self._deleted()
+        # A group that was away for a week has lost its offsets; then the alerts say how far it was.
+        seen: dict[int, int] = {}
+        for at in (at for alert in latest for at in alert.as_of):
+            seen[at.partition] = max(seen.get(at.partition, 0), at.next_offset)
+        following = start
+        for record in read_to_end(self._settings, self._topic, start=start):
+            if committed is not None and record.offset >= committed:
+                break
+            delta = decode_delta(record.value)
+            if committed is None and delta.next_offset > seen.get(delta.partition, 0):
+                break
+            self._apply(detector, delta)
+            following = record.offset + 1
+        return following if committed is None else committed
 
-    def _count(self, detector: Detector, records: list[Any]) -> None:
+    def _apply(self, detector: Detector, delta: Delta) -> bool:
+        if delta.partition not in detector.offsets and delta.first_offset > 0:
+            raise self._deleted()
+        return detector.apply(delta)
+
+    def _deleted(self) -> StateError:
+        return StateError(
+            f"{self._topic}: every delta must be counted; got a topic that no longer has those due "
+            "next: they were deleted. Restore the snapshot or the topic from a backup"
+        )
+
+    def _count(self, detector: Detector, records: Sequence[Any]) -> None:
+        self._published = None
         for record in records:
-            self.tally["deltas"] += detector.apply(decode_delta(record.value))
+            self.tally["deltas"] += self._apply(detector, decode_delta(record.value))
         today = detector.watermark
-        following = records[-1].offset + 1
+        following: int = self._consumer.position(self._at)
         # Margins move pairs that no report touched: those are found once, when a day is over.
         day_over = today > self._closed_day + 1
         alerts = detector.evaluate(today, touched_only=not day_over) if today >= 0 else []
+        self._publish(alerts, following)
+        self._published = following
+        self._failures = 0
         if day_over:
             self._closed_day = today - 1
-        names = [topic_name(self._settings, name) for name in ("alerts", "signals")]
-        with transaction(
-            self._producer,
-            offsets={self._at: following},
-            group_metadata=self._consumer.group_metadata(),
-        ) as out:
-            for alert in alerts:
-                value = alert.model_dump_json().encode()
-                for name in names:
-                    out.send(name, value, alert.signal_key.encode())
         self.tally.update(alert.kind.value for alert in alerts)
         if time.monotonic() > self._snapshot_due:
             self._write_snapshot(detector, following)
 
+    def _publish(self, alerts: Sequence[Alert], following: int) -> None:
+        """Publish alerts with the state of their signals; with the last of them, the offset.
+
+        What was published without the offset is known to a restart from the state of the signals.
+        """
+        names = [topic_name(self._settings, name) for name in ("alerts", "signals")]
+        for part, last in _parts(alerts):
+            with transaction(
+                self._producer,
+                offsets={self._at: following} if last else None,
+                group_metadata=self._member,
+            ) as out:
+                for alert in part:
+                    value = alert.model_dump_json().encode()
+                    for name in names:
+                        out.send(name, value, alert.signal_key.encode())
+
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:
         write_snapshot(self._snapshot, detector, topic=self._topic, next_offset=next_offset)
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
+
+
+def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:
+    """Cut into parts for one transaction each, with whether it is the last; at least one."""
+    for start in range(0, max(len(alerts), 1), _ALERTS):
+        yield alerts[start : start + _ALERTS], start + _ALERTS >= len(alerts)
 
 
 class _StandBy(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -221,4 +298,6 @@ class _StandBy(ConsumerRebalanceListener):  # type: ignore[misc]
             self._worker.stand_by()
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        """Nothing: restoring here would hold up the heartbeat."""
+        """Hold what comes; restoring here would hold up the heartbeat."""
+        if assigned:
+            self._worker.prepare()

@@ -1,17 +1,18 @@
-"""Reading `pv.alerts` as a subscriber does."""
+"""Reading topics outside any group: a topic to its end, or the alerts on and on."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from kafka import TopicPartition
 
 from schemas.alert import Alert
-from streams.runtime.case_worker import end_offsets
+from schemas.errors import BrokerError
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import make_consumer
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
 
-__all__ = ["read_alerts"]
+__all__ = ["end_offsets", "read_alerts", "read_to_end"]
 
 _POLL_MS = 500
 
@@ -24,19 +25,65 @@ def read_alerts(
     The revisions of one signal come in order; those of different signals may interleave.
     """
     topic = topic_name(settings, "alerts")
-    consumer = make_consumer(settings)
+    for record in _records(settings, topic, follow=follow, stopped=stopped):
+        yield Alert.model_validate_json(record.value)
+
+
+def read_to_end(settings: Settings, topic: str, *, start: int | None = None) -> Iterator[Any]:
+    """Yield the committed records of a topic up to its present end.
+
+    Parameters
+    ----------
+    start
+        First offset, of every partition; `None` for the first record there is.
+
+    Raises
+    ------
+    BrokerError
+        If the topic is missing, or begins only after `start`.
+    """
+    return _records(settings, topic, start=start)
+
+
+def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
+    """Return the end offset of every partition of a topic, now.
+
+    Raises
+    ------
+    BrokerError
+        If there is no such topic.
+    """
+    with broker_errors(f"read the offsets of {topic}"):
+        numbers = consumer.partitions_for_topic(topic)
+        if not numbers:
+            msg = f"read {topic}: no such topic: run `tocsin topics create`"
+            raise BrokerError(msg)
+        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+        return {at.partition: end for at, end in consumer.end_offsets(partitions).items()}
+
+
+def _records(
+    settings: Settings,
+    topic: str,
+    *,
+    start: int | None = None,
+    follow: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[Any]:
+    consumer = make_consumer(settings, auto_offset_reset="none")
     try:
         with broker_errors(f"read {topic}"):
             ends = end_offsets(consumer, topic)
             partitions = [TopicPartition(topic, number) for number in ends]
             consumer.assign(partitions)
-            consumer.seek_to_beginning(*partitions)
-            while not stopped():
+            firsts = consumer.beginning_offsets(partitions)
+            for at in partitions:
+                consumer.seek(at, firsts[at] if start is None else start)
+            # A position passes the markers of transactions, which are no records, as well.
+            while not stopped() and (
+                follow or any(consumer.position(at) < ends[at.partition] for at in partitions)
+            ):
                 for records in consumer.poll(timeout_ms=_POLL_MS).values():
-                    for record in records:
-                        yield Alert.model_validate_json(record.value)
-                done = all(consumer.position(at) >= ends[at.partition] for at in partitions)
-                if done and not follow:
-                    return
+                    yield from records
     finally:
         consumer.close()

@@ -117,18 +117,20 @@ class Replay:
             self._evaluate(self._clock)
 
     def _feed_chunk(self, source: str, chunk: list[tuple[int, SourceItem]]) -> None:
+        first = self._offset
         messages: list[Incoming] = []
-        places: dict[int, int] = {}
+        places: list[int] = []
         for place, item in chunk:
             if isinstance(item, Rejected):
                 self._reject(item)
             else:
-                places[self._offset] = place
-                messages.append(Incoming(self._offset, item))
-                self._offset += 1
+                messages.append(Incoming(first + len(messages), item))
+                places.append(place)
+        self._offset += len(messages)
         versions, rejected = read_batch(messages, source=source, horizon=self._horizon)
         for reject in rejected:
-            self._reject(reject.model_copy(update={"position": places[reject.position]}))
+            place = places[reject.position - first]
+            self._reject(reject.model_copy(update={"position": place}))
         self.summary.messages += len(messages)
         pending: list[CaseVersion] = []
         for offset, version in versions:

@@ -11,6 +11,7 @@ from detectors.expected import expected_stratified
 from detectors.rules import RuleSet
 from detectors.scoring import ALL, METHODS, methods_for
 from schemas.alert import Alert, InputOffset
+from schemas.counts import COUNTS
 from schemas.delta import STRATUM, Delta
 from schemas.errors import StateError
 from streams.topology.alerts import AlertBuilder
@@ -128,7 +129,7 @@ class Detector:
             for window in self.windows
             for label in sorted(window.tallies)
         ]
-        return pl.concat(frames)
+        return pl.concat([pl.DataFrame(schema={"window": pl.String, **COUNTS}), *frames])
 
     def snapshot(self) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return the counted cases, and the names and offsets that go with them."""

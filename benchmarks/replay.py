@@ -1,0 +1,105 @@
+"""Reports a second of `tocsin replay` over native JSON, on one core, and what each part costs.
+
+python -m benchmarks.replay --reports 1000000 --days 90
+"""
+
+import argparse
+import gc
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from benchmarks.generate import reports
+from detectors.rules import load_rules
+from streams.intake.native import decode_report, read_lines
+from streams.runtime.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.store import MemoryStore
+from streams.topology.detecting import Detector
+from streams.topology.windows import WindowSpec
+
+CHUNK = 10_000
+HORIZON = date(2100, 1, 1)
+
+
+def main() -> None:
+    """Generate reports, replay them as a user would, then time the parts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reports", type=int, default=1_000_000)
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--rules", default="mhra,ema,ic")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "reports.jsonl"
+        with path.open("wb") as out:
+            size = sum(
+                out.write(line + b"\n") for line in reports(options.reports, days=options.days)
+            )
+        print(f"{options.reports:,} reports of {size / options.reports:.0f} bytes, one core")
+        print(f"load average {os.getloadavg()[0]:.1f}")
+        _whole(path, options.reports, options.rules)
+        _parts(path, min(options.reports, 200_000), options.rules)
+
+
+def _whole(path: Path, number: int, rules: str) -> None:
+    command = [sys.executable, "-c", "from streams.cli import main; main()", "replay", str(path)]
+    started = time.perf_counter()
+    subprocess.run(
+        [*command, "--every", "1d", "--rules", rules, "--alerts", os.devnull], check=True
+    )
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"tocsin replay --every 1d: {number / seconds:,.0f} reports/s, {seconds:.1f} s in all,")
+    print(f"  start of Python included; peak memory {peak:,.0f} MiB")
+
+
+def _parts(path: Path, number: int, rules: str) -> None:
+    gc.set_threshold(200_000, 50, 100)
+    lines = [line for _, line in read_lines(path)][:number]
+    chunks = [lines[start : start + CHUNK] for start in range(0, number, CHUNK)]
+
+    def decoded() -> None:
+        for chunk in chunks:
+            for line in chunk:
+                decode_report(line)
+
+    def read() -> Iterator[list[tuple[int, object]]]:
+        for start, chunk in zip(range(0, number, CHUNK), chunks, strict=True):
+            messages = (Incoming(start + i, line) for i, line in enumerate(chunk))
+            yield read_batch(messages, source="bench", horizon=HORIZON)[0]
+
+    versions = [[version for _, version in batch] for batch in read()]
+    stage = CaseStage(MemoryStore(), partition=0, keep_outbox=False)
+
+    def counted() -> list[object]:
+        return [
+            stage.count(batch, first_offset=start, next_offset=start + len(batch)).delta
+            for start, batch in zip(range(0, number, CHUNK), versions, strict=True)
+        ]
+
+    detector = Detector([WindowSpec.parse("cumulative")], load_rules(rules.split(",")))
+    _time("decode and validate (pydantic)", decoded, number)
+    _time("the same, and reduce to what counts", lambda: [None for _ in read()], number)
+    deltas = _time("case stage", counted, number)
+    _time("detector: apply", lambda: [detector.apply(delta) for delta in deltas], number)
+    alerts = _time("detector: one evaluation", lambda: detector.evaluate(30_000), number)
+    print(f"  ({len(alerts):,} alerts in that evaluation)")
+
+
+def _time(what: str, work: Callable[[], Any], number: int) -> Any:
+    started = time.process_time()
+    result = work()
+    used = (time.process_time() - started) / number * 1e6
+    print(f"  {what:<40} {used:6.2f} microseconds of CPU a report")
+    return result
+
+
+if __name__ == "__main__":
+    main()
