@@ -1,0 +1,92 @@
+"""The anytime-valid test on five million pairs: one more day, and a year, with peak memory.
+
+    python -m benchmarks.safe_test
+
+Reports are drawn with a fixed seed: 2,600 a day, each naming one to five drugs of 20,000 and one to
+five events of 10,000, both with the long tail that real ones have.
+"""
+
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from detectors import safe_test
+from detectors.safe_test_state import DayCounts, SafeTest, daily_counts
+
+SEED = 20260101
+DAYS = 366
+REPORTS = 2_600
+DRUGS, EVENTS = 20_000, 10_000
+FIRST = date(2025, 1, 1)
+A_DAY, A_YEAR = 2.0, 300.0  # seconds: the aims
+
+
+def days() -> list[DayCounts]:
+    """Draw the reports and count them by day."""
+    rng = np.random.default_rng(SEED)
+    size = DAYS * REPORTS
+    cases = pl.DataFrame(
+        {
+            "day": np.repeat(np.arange(DAYS), REPORTS) + FIRST.toordinal() - 719_163,
+            "n": np.ones(size, dtype=np.int8),
+        }
+    ).with_columns(drugs=_lists(rng, size, DRUGS), events=_lists(rng, size, EVENTS))
+    return daily_counts(cases)
+
+
+def _lists(rng: np.random.Generator, size: int, codes: int) -> pl.Series:
+    """Return lists of one to five distinct codes; the k-th code is drawn like 1 / (k + 20)."""
+    weights = 1 / (np.arange(codes) + 20)
+    line = np.cumsum(weights) / weights.sum()
+    of_case = np.repeat(np.arange(size), rng.integers(1, 6, size))
+    drawn = pl.DataFrame({"case": of_case, "code": np.searchsorted(line, rng.random(len(of_case)))})
+    return drawn.unique().group_by("case").agg("code").sort("case")["code"]
+
+
+def peak() -> float:
+    """Return the largest resident size so far [GB]."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def main() -> None:
+    """Print the times and the memory beside the aims."""
+    *year, today = days()
+    mentions = sum(len(day.pairs) for day in year)
+    print(f"{len(year)} days, {REPORTS} reports a day, {mentions:,} pairs of a day in all")
+    print(f"{'':30}{'seconds':>9}{'of them CPU':>13}{'aim':>7}{'peak GB':>9}")
+    print(f"{'the daily buckets alone':59}{peak():9.2f}")
+    with measured("a year, recomputed", A_YEAR):
+        recomputed = safe_test.recompute(year)
+    with measured("one more day", A_DAY):
+        advanced = safe_test.advance(recomputed, today)
+    with measured("all e-values, with e-BH"):
+        safe_test.e_values(advanced)
+    with measured("a year, streamed day by day", A_YEAR):
+        streamed = safe_test.start()
+        for day in year:
+            streamed = safe_test.advance(streamed, day)
+    print(f"{len(streamed.pairs):,} pairs; streamed is recomputed: {_same(streamed, recomputed)}")
+
+
+@contextmanager
+def measured(what: str, aim: float | None = None) -> Iterator[None]:
+    """Print how long the block took, and the peak memory after it."""
+    began, cpu = time.perf_counter(), time.process_time()
+    yield
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    print(f"{what:30}{seconds:9.2f}{cpu:13.2f}{aim or '':>7}{peak():9.2f}", flush=True)
+
+
+def _same(one: SafeTest, other: SafeTest) -> bool:
+    """Tell whether two states hold the same bits."""
+    names = ("pairs", "n_observed", "costs", "crossed")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+if __name__ == "__main__":
+    main()

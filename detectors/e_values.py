@@ -1,0 +1,183 @@
+"""E-values: evidence that may be looked at any number of times, and multiplied, and averaged."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln
+
+from schemas.errors import InputError
+
+__all__ = ["e_benjamini_hochberg", "e_bh_levels", "poisson_gamma_e_value"]
+
+Floats = NDArray[np.float64]
+
+
+def poisson_gamma_e_value(
+    n_observed: ArrayLike, expected: ArrayLike, *, shape: float = 1.0
+) -> Floats:
+    """Evidence that cases come faster than an external expected count says, valid at any time.
+
+    Without an effect it ever reaches 20 with probability 5% at most, with no horizon set in
+    advance. It is two-sided: a deficit counts as evidence too. Like MaxSPRT, it trusts `expected`.
+
+    Parameters
+    ----------
+    n_observed
+        Cases observed so far, 0 or more.
+    expected
+        Cases expected so far without an effect, 0 or more; each day's part known before the day.
+        Margins that contain the report will not do.
+    shape
+        Shape and rate g of the gamma distribution over rate ratios, more than 0; its mean is 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        E-value; 1 is no evidence. Alarm at ``1 / level`` or more.
+
+    Raises
+    ------
+    InputError
+        If a count is negative or not a number, or `shape` is not positive.
+
+    Notes
+    -----
+    The likelihood ratio against the null, averaged over a gamma distribution of rate ratios. With
+    n cases where mu are expected::
+
+        e = g^g / Gamma(g) * Gamma(n + g) / (mu + g)^(n + g) * exp(mu)
+
+    Ville's inequality bounds the chance that it ever reaches 1 / level. Clipped below at 1,
+    restarted, or replaced by its running maximum it is an e-value no more. inf beyond 1.8e308.
+
+    References
+    ----------
+    .. [1] Ville J (1939). Étude critique de la notion de collectif. Gauthier-Villars, Paris.
+       (Not read.)
+
+    Examples
+    --------
+    5! e / 2^6:
+
+    >>> poisson_gamma_e_value(5, 1).item()
+    5.0968
+    """
+    where = "poisson_gamma_e_value"
+    n, mu = np.asarray(n_observed, float), np.asarray(expected, float)
+    if not (np.all(n >= 0) and np.all(mu >= 0)):
+        msg = f"{where}: counts must be 0 or more; got n {n_observed!r}, expected {expected!r}"
+        raise InputError(msg)
+    if not 0 < shape < float("inf"):
+        msg = f"{where}: shape must be a positive number; got {shape!r}"
+        raise InputError(msg)
+    constant = shape * np.log(shape) - gammaln(shape)
+    log_e = constant + gammaln(n + shape) - (n + shape) * np.log(mu + shape) + mu
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(log_e))
+
+
+def e_bh_levels(e_values: ArrayLike, *, n_hypotheses: int | None = None) -> Floats:
+    """Smallest false discovery rate at which e-BH flags each hypothesis.
+
+    What an adjusted p-value is to Benjamini-Hochberg. Valid however the e-values depend on each
+    other, as pairs that share a drug or an event do.
+
+    Parameters
+    ----------
+    e_values
+        One a hypothesis, 0 or more. Hypotheses left out count as never flagged.
+    n_hypotheses
+        How many were tested, those left out included. Pairs are listed because somebody reported
+        them, which is a selection: all pairs that could have been reported were tested. As many as
+        `e_values` unless told otherwise.
+
+    Returns
+    -------
+    numpy.ndarray
+        Level, same order; flag where it is at most the false discovery rate wanted. Above 1: never.
+
+    Raises
+    ------
+    InputError
+        If an e-value is negative or not a number, or there are more of them than hypotheses.
+
+    Notes
+    -----
+    With K hypotheses and e[k] the k-th largest e-value::
+
+        level of the i-th largest = min over k >= i of K / (k e[k])
+
+    References
+    ----------
+    .. [1] Wang R, Ramdas A (2022). False discovery rate control with e-values. Journal of the Royal
+       Statistical Society B 84(3), 822-852. doi:10.1111/rssb.12489. (Not read.)
+
+    Examples
+    --------
+    3 / (1 x 90), 3 / (2 x 20), 3 / (3 x 1):
+
+    >>> e_bh_levels([20, 90, 1]).tolist()
+    [0.075, 0.0333, 1.0]
+    """
+    where = "e_bh_levels"
+    e = np.asarray(e_values, float)
+    if not np.all(e >= 0):
+        msg = f"{where}: e-values must be 0 or more; got {e[~(e >= 0)][0]!r}"
+        raise InputError(msg)
+    total = len(e) if n_hypotheses is None else n_hypotheses
+    if total < len(e):
+        msg = f"{where}: n_hypotheses must be {len(e)} e-values or more; got {n_hypotheses!r}"
+        raise InputError(msg)
+    order = np.argsort(-e, kind="stable")
+    with np.errstate(divide="ignore", over="ignore"):  # an e-value of 0 is never flagged
+        own = total / np.arange(1, len(e) + 1) / e[order]
+    levels: Floats = np.empty_like(own)
+    levels[order] = np.minimum.accumulate(own[::-1])[::-1]
+    return levels
+
+
+def e_benjamini_hochberg(
+    e_values: ArrayLike, level: float = 0.05, *, n_hypotheses: int | None = None
+) -> NDArray[np.bool_]:
+    """Which hypotheses to flag so that at most `level` of those flagged are expected to be null.
+
+    Parameters
+    ----------
+    e_values
+        One a hypothesis, 0 or more.
+    level
+        False discovery rate, in (0, 1).
+    n_hypotheses
+        How many were tested, those left out included; see `e_bh_levels`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Whether each is flagged, same order.
+
+    Raises
+    ------
+    InputError
+        As `e_bh_levels`, or if `level` is not in (0, 1).
+
+    Notes
+    -----
+    Flags the k largest, k the largest number with ``e[k] >= K / (k level)``. Holds at one time,
+    chosen as one likes from what was seen; the union of what was flagged over many days has no
+    such bound.
+
+    References
+    ----------
+    .. [1] Wang R, Ramdas A (2022). False discovery rate control with e-values. Journal of the Royal
+       Statistical Society B 84(3), 822-852. doi:10.1111/rssb.12489. (Not read.)
+
+    Examples
+    --------
+    3 / (1 x 0.05) = 60 is the line for the largest:
+
+    >>> e_benjamini_hochberg([20, 90, 1]).tolist()
+    [False, True, False]
+    """
+    if not 0 < level < 1:
+        msg = f"e_benjamini_hochberg: level must lie in (0, 1); got {level!r}"
+        raise InputError(msg)
+    return e_bh_levels(e_values, n_hypotheses=n_hypotheses) <= level
