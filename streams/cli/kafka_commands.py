@@ -4,6 +4,7 @@ import logging
 import signal
 import time
 from collections import Counter
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -141,22 +142,19 @@ def run(
     stop = _StopSignal()
     workers: list[CaseWorker | DetectWorker] = []
     frame = None
-    try:
+    with ExitStack() as opened:  # closes every worker, the last first, whatever happens
         if stage is not Stage.DETECT:
             workers.append(CaseWorker(settings))
+            opened.callback(workers[-1].close)
         if stage is not Stage.CASES:
-            workers.append(
-                DetectWorker(
-                    settings, windows_from(window), rules_from(rules, additional_monitoring)
-                )
+            detector = DetectWorker(
+                settings, windows_from(window), rules_from(rules, additional_monitoring)
             )
+            workers.append(detector)
+            opened.callback(detector.close)
         _loop(workers, stop, drain=drain)
-        for worker in workers:
-            if counts is not None and isinstance(worker, DetectWorker):
-                frame = worker.counts()
-    finally:
-        for worker in reversed(workers):
-            worker.close()
+        if counts is not None:
+            frame = detector.counts()
     if counts is not None:
         if frame is None:
             msg = "--counts: this worker was standing by and has no counts; ask the active one"
@@ -194,8 +192,9 @@ def _loop(workers: list[CaseWorker | DetectWorker], stop: "_StopSignal", *, drai
     ends = workers[0].ends() if drain else None
     said = time.monotonic()
     while not stop.asked():
-        done = sum(worker.step(_POLL_MS // len(workers)) for worker in workers)
-        if not done and ends is not None and all(worker.drained(ends) for worker in workers):
+        for worker in workers:
+            worker.step(_POLL_MS // len(workers))
+        if ends is not None and all(worker.drained(ends) for worker in workers):
             return
         if time.monotonic() - said > _SAY_EVERY:
             said = time.monotonic()

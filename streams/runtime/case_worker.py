@@ -22,7 +22,7 @@ from schemas.errors import BrokerError, StateError
 from schemas.rejected import Rejected
 from streams.runtime.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.codec import decode_delta, decode_outgoing
-from streams.runtime.following import end_offsets, read_to_end
+from streams.runtime.following import close_consumer, end_offsets, read_to_end
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
     ProducerFenced,
@@ -82,7 +82,7 @@ class CaseWorker:
         try:
             self.ends()  # a missing topic is said now; a poll would wait for it without a word
         except BaseException:
-            self._consumer.close()
+            close_consumer(self._consumer)
             raise
 
     def step(self, timeout_ms: int) -> int:
@@ -120,9 +120,11 @@ class CaseWorker:
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether the group has published everything up to these input offsets."""
         with broker_errors(f"read the offsets of {self._topic}"):
+            # First what is known without asking the broker.
+            mine = ends.keys() & self._owned.keys()
             return all(
-                self._published_by_group(partition) >= end for partition, end in ends.items()
-            )
+                self._owned[partition].published >= ends[partition] for partition in mine
+            ) and (all(self._committed(other) >= ends[other] for other in ends.keys() - mine))
 
     def ends(self) -> dict[int, int]:
         """Return the end offset of every partition of the input, now."""
@@ -131,8 +133,7 @@ class CaseWorker:
     def close(self) -> None:
         """Leave the group and close the databases."""
         self.release(list(self._owned))
-        with broker_errors(f"leave the group of {self._topic}"):
-            self._consumer.close()
+        close_consumer(self._consumer)
 
     def release(self, partitions: Sequence[int]) -> None:
         """Close what belongs to partitions that move elsewhere; every batch is finished by then."""
@@ -157,12 +158,10 @@ class CaseWorker:
 
     def _rejoin(self) -> None:
         self.release(list(self._owned))
-        self._consumer.close()
+        close_consumer(self._consumer)
         self._consumer = self._join()
 
-    def _published_by_group(self, partition: int) -> int:
-        if owned := self._owned.get(partition):
-            return owned.published
+    def _committed(self, partition: int) -> int:
         offset: int | None = self._consumer.committed(TopicPartition(self._topic, partition))
         return offset or 0
 
@@ -337,7 +336,7 @@ class CaseWorker:
                 discard(owned.producer)
                 owned.producer = make_producer(self._settings, f"{at.topic}-cases-{at.partition}")
                 # The new producer ended the old one's transaction, one way or the other.
-                if (self._consumer.committed(at) or 0) >= following:
+                if self._committed(at.partition) >= following:
                     return
             except TransactionAborted as error:
                 if isinstance(error.__cause__, CommitFailedError):

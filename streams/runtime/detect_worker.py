@@ -21,7 +21,7 @@ from schemas.alert import Alert
 from schemas.delta import Delta
 from schemas.errors import BrokerError, StateError
 from streams.runtime.codec import decode_delta
-from streams.runtime.following import end_offsets, read_to_end
+from streams.runtime.following import close_consumer, end_offsets, read_to_end
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
     ProducerFenced,
@@ -82,7 +82,7 @@ class DetectWorker:
             # A missing topic is said now; a poll would wait for it without a word.
             end_offsets(self._consumer, self._topic)
         except BaseException:
-            self._consumer.close()
+            close_consumer(self._consumer)
             raise
 
     def step(self, timeout_ms: int) -> int:
@@ -152,8 +152,7 @@ class DetectWorker:
                 self._write_snapshot(self.detector, self._published)
         finally:
             self.stand_by()
-            with broker_errors(f"leave the group of {self._topic}"):
-                self._consumer.close()
+            close_consumer(self._consumer)
 
     def _join(self) -> Any:
         group = detect_group(self._settings)
@@ -172,7 +171,7 @@ class DetectWorker:
         self._consumer.pause(self._at)
         if isinstance(error, ProducerFenced) or isinstance(error.__cause__, CommitFailedError):
             # Another member may be active by now; the group knows.
-            self._consumer.close()
+            close_consumer(self._consumer)
             self._consumer = self._join()
 
     def _restore(self) -> None:
@@ -207,9 +206,9 @@ class DetectWorker:
         self, detector: Detector, start: int, committed: int | None, latest: Iterable[Alert]
     ) -> int:
         """Count the deltas from `start` whose alerts are published; return the offset after."""
-        if committed == start or self._consumer.beginning_offsets([self._at])[self._at] > start:
-            if committed == start:
-                return start
+        if committed == start:
+            return start
+        if self._consumer.beginning_offsets([self._at])[self._at] > start:
             raise self._deleted()
         # A group that was away for a week has lost its offsets; then the alerts say how far it was.
         seen: dict[int, int] = {}

@@ -1,19 +1,22 @@
 """Reading topics outside any group: a topic to its end, or the alerts on and on."""
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 
 from schemas.alert import Alert
 from schemas.errors import BrokerError
-from streams.runtime.kafka_errors import broker_errors
+from streams.runtime.kafka_errors import broker_errors, one_line
 from streams.runtime.kafka_io import make_consumer
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
 
-__all__ = ["end_offsets", "read_alerts", "read_to_end"]
+__all__ = ["close_consumer", "end_offsets", "read_alerts", "read_to_end"]
 
+_LOG = logging.getLogger(__name__)
 _POLL_MS = 500
 
 
@@ -62,6 +65,14 @@ def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
         return {at.partition: end for at, end in consumer.end_offsets(partitions).items()}
 
 
+def close_consumer(consumer: Any) -> None:
+    """Leave the group and disconnect; a broker that is gone will notice by itself."""
+    try:
+        consumer.close()
+    except KafkaError as error:
+        _LOG.warning("%s", one_line("close a consumer", error))
+
+
 def _records(
     settings: Settings,
     topic: str,
@@ -86,4 +97,4 @@ def _records(
                 for records in consumer.poll(timeout_ms=_POLL_MS).values():
                     yield from records
     finally:
-        consumer.close()
+        close_consumer(consumer)

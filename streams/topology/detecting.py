@@ -264,8 +264,9 @@ class Detector:
                 for estimator in METHODS[method].estimators:
                     decided = estimator(decided)
         drug_codes, event_codes = split_key(decided["key"].to_numpy())
-        strata = tally.totals.keys
-        totals = {"stratum": self.strata.decode(strata), "n": tally.totals.counts}
+        # Every stratum known, not only those of the window: an emptied window has none left.
+        strata = np.arange(len(self.strata), dtype=np.int64)
+        totals = {"stratum": self.strata.decode(strata), "n": tally.totals.get(strata)}
         stratified = expected_stratified(
             decided.select("drug", "event"),
             self._margins("drug", self.drugs, tally.drugs, drug_codes, strata),
