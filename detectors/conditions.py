@@ -38,6 +38,16 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
         "ic": "IC",
         "ic_lower": "lower 95% bound of the IC",
         "ic_upper": "upper 95% bound of the IC",
+        "bcpnn": "BCPNN information component",
+        "bcpnn_lower": "lower 95% bound of the BCPNN information component",
+        "bcpnn_upper": "upper 95% bound of the BCPNN information component",
+        "fisher_p": "Fisher's exact p-value, one-sided",
+        "fisher_mid_p": "Fisher's exact mid-p value, one-sided",
+        "ebgm": "EBGM",
+        "eb05": "EB05, lower end of the 90% interval of the EBGM,",
+        "eb95": "EB95, upper end of the 90% interval of the EBGM,",
+        "e_value": "e-value of the anytime-valid test",
+        "e_bh_level": "false discovery rate at which e-BH flags it",
     }
 )
 """The columns that a rule may compare, in words. A new statistic is one line here."""

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import polars as pl
 
+from detectors.bcpnn import bcpnn
 from detectors.chi_squared import chi_squared, chi_squared_yates
+from detectors.ebgm import ebgm
+from detectors.fisher_exact import fisher_exact
+from detectors.gamma_mixture import GammaMixture
 from detectors.information_component import information_component
 from detectors.proportional_reporting_ratio import proportional_reporting_ratio
 from detectors.relative_reporting_ratio import relative_reporting_ratio
@@ -14,9 +19,7 @@ from detectors.reporting_odds_ratio import reporting_odds_ratio
 from schemas.counts import require_counts, require_unique_pairs
 from schemas.errors import InputError
 
-__all__ = ["ALL", "METHODS", "Method", "methods_for", "score"]
-
-Estimator = Callable[[pl.DataFrame], pl.DataFrame]
+__all__ = ["ALL", "METHODS", "Method", "apply_methods", "methods_for", "score"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Method:
     """One entry of the registry: what it adds, and the estimators that add it."""
 
     columns: tuple[str, ...]
-    estimators: tuple[Estimator, ...]
+    estimators: tuple[Callable[..., pl.DataFrame], ...]
+    needs_prior: bool = False  # the estimators take a `GammaMixture` as well
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -34,14 +38,20 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "chi2": Method(("chi2", "chi2_yates"), (chi_squared, chi_squared_yates)),
         "rrr": Method(("rrr",), (relative_reporting_ratio,)),
         "ic": Method(("expected", "ic", "ic_lower", "ic_upper"), (information_component,)),
+        "bcpnn": Method(("bcpnn", "bcpnn_lower", "bcpnn_upper"), (bcpnn,)),
+        "fisher": Method(("fisher_p", "fisher_mid_p"), (fisher_exact,)),
+        "ebgm": Method(("expected", "ebgm", "eb05", "eb95"), (ebgm,), needs_prior=True),
     }
 )
 """Every method by the name that `tocsin score --methods` takes."""
 
-ALL = tuple(METHODS)
+ALL = tuple(name for name, method in METHODS.items() if not method.needs_prior)
+"""The methods that need the counts alone."""
 
 
-def score(counts: pl.DataFrame, methods: Collection[str] = ALL) -> pl.DataFrame:
+def score(
+    counts: pl.DataFrame, methods: Collection[str] = ALL, *, prior: GammaMixture | None = None
+) -> pl.DataFrame:
     """Every chosen statistic of every pair, with 95% intervals.
 
     The one call behind `tocsin score` and the detector stage. It sets no threshold and corrects
@@ -52,7 +62,9 @@ def score(counts: pl.DataFrame, methods: Collection[str] = ALL) -> pl.DataFrame:
     counts
         Columns of `schemas.counts.COUNTS`; one row a pair; unit: cases.
     methods
-        Names from `METHODS`, in any order; all of them unless told otherwise.
+        Names from `METHODS`, in any order; all that need no prior unless told otherwise.
+    prior
+        For `ebgm`: from `detectors.gamma_mixture_fit.fit_gamma_mixture`.
 
     Returns
     -------
@@ -64,7 +76,7 @@ def score(counts: pl.DataFrame, methods: Collection[str] = ALL) -> pl.DataFrame:
     CountsError
         If the counts cannot belong to one 2x2 table, or a pair stands in two rows.
     InputError
-        If a method is not known.
+        If a method is not known, or needs a prior that is not given.
 
     Notes
     -----
@@ -89,20 +101,45 @@ def score(counts: pl.DataFrame, methods: Collection[str] = ALL) -> pl.DataFrame:
         raise InputError(msg)
     require_counts(counts, where="score")
     require_unique_pairs(counts, where="score")
-    scored = counts
+    return apply_methods(counts, methods, prior=prior)
+
+
+def apply_methods(
+    table: pl.DataFrame, methods: Collection[str], *, prior: GammaMixture | None = None
+) -> pl.DataFrame:
+    """Add the columns of known methods to a counts frame whose pairs are known to be unique.
+
+    Raises
+    ------
+    InputError
+        If a method needs a prior and none is given.
+    """
+    scored = table
     for name, method in METHODS.items():
         if name in methods:
+            if method.needs_prior and prior is None:
+                msg = f"score: method {name!r} needs a prior, fitted or from a file; got none"
+                raise InputError(msg)
             for estimator in method.estimators:
-                scored = estimator(scored)
+                bound = partial(estimator, prior=prior) if method.needs_prior else estimator
+                scored = bound(scored)
     return scored
 
 
 def methods_for(statistics: Collection[str]) -> tuple[str, ...]:
     """Return the methods that give these columns, in the registry's order.
 
+    A column that several methods add is taken from the first.
+
     Examples
     --------
     >>> methods_for({"n_observed", "chi2_yates", "prr"})
     ('prr', 'chi2')
     """
-    return tuple(name for name, method in METHODS.items() if set(method.columns) & set(statistics))
+    needed = []
+    missing = set(statistics)
+    for name, method in METHODS.items():
+        if missing & set(method.columns):
+            needed.append(name)
+            missing -= set(method.columns)
+    return tuple(needed)

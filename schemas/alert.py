@@ -71,7 +71,7 @@ class Counts(Message):
 class Statistics(Message):
     """Disproportionality statistics. Null: undefined for these counts, or unbounded above.
 
-    Bounds are two-sided 95% intervals.
+    Bounds are two-sided 95% intervals, but EB05 to EB95 is 90%.
     """
 
     expected: float | None = Field(description="Expected cases under independence.")
@@ -90,6 +90,21 @@ class Statistics(Message):
     ic: float | None = Field(description="Information component [log2 units].")
     ic_lower: float | None = Field(description="IC025, exact gamma quantile.")
     ic_upper: float | None = Field(description="IC975, exact gamma quantile.")
+    ebgm: float | None = Field(
+        default=None, description="Empirical Bayes geometric mean; null without a fitted prior."
+    )
+    eb05: float | None = Field(
+        default=None, description="Its 5% posterior quantile; with EB95 a **90%** interval."
+    )
+    eb95: float | None = Field(default=None, description="Its 95% posterior quantile.")
+    e_value: float | None = Field(
+        default=None,
+        description="Evidence of the anytime-valid test, up to the last day that is over; "
+        "null if no rule asks for it, or outside the cumulative window.",
+    )
+    e_bh_level: float | None = Field(
+        default=None, description="Smallest false discovery rate at which e-BH flags the pair."
+    )
 
 
 class RuleOutcome(Message):
@@ -147,6 +162,14 @@ class Alert(Message):
     rules: tuple[RuleOutcome, ...] = Field(description="Every rule asked, and its answer.")
     rules_fired: tuple[str, ...] = Field(description="Names of the rules that fire, sorted.")
     rules_hash: str = Field(description="SHA-256 of the rules and their lists.")
+    prior_id: str | None = Field(
+        default=None, description="Prior that EBGM was computed with; null if none was."
+    )
+    test_recomputed: bool | None = Field(
+        default=None,
+        description="Whether a past day was corrected after the anytime-valid test had taken it "
+        "in, which breaks the order its promise holds in; null if no rule asks for the test.",
+    )
     previous: Previous | None = Field(description="What this revision replaces; null in the first.")
     n_serious: int = Field(ge=0, description="Cases of the pair with any seriousness criterion.")
     n_fatal: int = Field(ge=0, description="Cases of the pair with a fatal outcome.")

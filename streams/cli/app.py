@@ -4,23 +4,18 @@ import json
 import os
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 import typer
 from rich.console import Console
 
-from detectors.scoring import ALL, score
-from detectors.tabulate import MENTIONS, tabulate
 from detectors.validation import validate
 from schemas.alert import Alert
 from schemas.base import Message
-from schemas.counts import COUNTS
-from schemas.errors import InputError, TocsinError
+from schemas.errors import TocsinError
 from schemas.report import Report
-from streams.cli import kafka_commands, replay_commands
-from streams.cli.options import writable
+from streams.cli import kafka_commands, replay_commands, rule_commands, score_commands
 from streams.cli.tables import validation_table
 
 __all__ = ["app", "main"]
@@ -35,8 +30,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-replay_commands.register(app)
-kafka_commands.register(app)
+for commands in (replay_commands, score_commands, rule_commands, kafka_commands):
+    commands.register(app)
 
 
 class SchemaName(StrEnum):
@@ -44,43 +39,6 @@ class SchemaName(StrEnum):
 
     REPORT = "report"
     ALERT = "alert"
-
-
-@app.command("score")
-def score_command(
-    table: Annotated[
-        Path, typer.Argument(help="Parquet file of counts, or of cases: case_id, drug, event.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
-    methods: Annotated[
-        str, typer.Option(help=f"Statistics, comma-separated, of: {', '.join(ALL)}.")
-    ] = ",".join(ALL),
-) -> None:
-    """Compute the statistics of a table.
-
-    A counts table has the columns drug, event, n_observed, n_drug, n_event, n_total (cases), and
-    `window` where there are several; `tocsin replay --counts` writes one. A long table has the
-    columns case_id, drug, event, one row a mention; its distinct cases are counted first.
-    """
-    writable(output)
-    counts = _read_counts(table)
-    scored = score(counts, [name.strip() for name in methods.split(",") if name.strip()])
-    scored.write_parquet(output)
-    Console().print(f"{scored.height:,} pairs scored, {len(scored.columns)} columns: {output}")
-
-
-def _read_counts(path: Path) -> pl.DataFrame:
-    try:
-        table = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        msg = f"{path}: must be a readable parquet file; got {_one_line(error)}"
-        raise InputError(msg) from error
-    if all(name in table.columns for name in COUNTS):
-        return table
-    if all(name in table.columns for name in MENTIONS):
-        return tabulate(table)
-    msg = f"{path}: must have the columns {list(COUNTS)} or {list(MENTIONS)}; got {table.columns}"
-    raise InputError(msg)
 
 
 @app.command("validate")

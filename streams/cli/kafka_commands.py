@@ -17,9 +17,14 @@ from schemas.alert import Alert
 from schemas.errors import InputError
 from streams.cli.options import (
     DEFAULT_RULES,
+    ListOption,
+    PriorOption,
+    RefitOption,
     RulesOption,
-    WatchOption,
     WindowOption,
+    interval_days,
+    lists_from,
+    prior_from,
     rules_from,
     windows_from,
     writable,
@@ -117,7 +122,9 @@ def run(
     ] = Stage.ALL,
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
-    additional_monitoring: WatchOption = None,
+    lists: ListOption = None,
+    prior: PriorOption = None,
+    refit: RefitOption = None,
     drain: Annotated[
         bool, typer.Option("--drain", help="Stop once all that is published by now is done.")
     ] = False,
@@ -137,8 +144,6 @@ def run(
         msg = "--counts: the case stage keeps no counts; use it with --stage detect or all"
         raise InputError(msg)
     writable(counts)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("streams").setLevel(logging.INFO)
     stop = _StopSignal()
     workers: list[CaseWorker | DetectWorker] = []
     frame = None
@@ -148,10 +153,17 @@ def run(
             opened.callback(workers[-1].close)
         if stage is not Stage.CASES:
             detector = DetectWorker(
-                settings, windows_from(window), rules_from(rules, additional_monitoring)
+                settings,
+                windows_from(window),
+                rules_from(rules, lists_from(lists)),
+                prior=prior_from(prior),
+                refit_every=None if refit is None else interval_days(refit, "--refit"),
             )
             workers.append(detector)
             opened.callback(detector.close)
+        # Not before: the client warns of every attempt to connect, and the error says it once.
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+        logging.getLogger("streams").setLevel(logging.INFO)
         _loop(workers, stop, drain=drain)
         if counts is not None:
             frame = detector.counts()

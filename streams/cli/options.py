@@ -1,24 +1,30 @@
 """What several commands read from their arguments: text turned into values, in one place."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
-from detectors.rules import RuleSet, load_rules
+from detectors.gamma_mixture import GammaMixture
+from detectors.rules import PRESETS, RuleSet, load_rules
 from schemas.errors import InputError
 from streams.topology.windows import WindowSpec
 
 __all__ = [
     "DEFAULT_RULES",
+    "ListOption",
+    "PriorOption",
+    "RefitOption",
     "RulesOption",
-    "WatchOption",
     "WindowOption",
     "interval_days",
+    "lists_from",
     "parse_day",
+    "prior_from",
     "rules_from",
     "tomorrow",
     "windows_from",
@@ -30,15 +36,27 @@ DEFAULT_RULES = "mhra,ema,ic"
 RulesOption = Annotated[
     str,
     typer.Option(
-        help="Signal rules, comma-separated: mhra, ema, ema2006, ic, or paths of TOML files."
+        help=f"Signal rules, comma-separated: {', '.join(PRESETS)}, or paths of TOML files."
     ),
 ]
-WatchOption = Annotated[
+ListOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--additional-monitoring",
-        metavar="DRUG",
-        help="A drug that the ema rule flags from 3 cases on instead of 5; may be repeated.",
+        "--list",
+        metavar="NAME=FILE",
+        help="A list the rules ask for (important_events, additional_monitoring, or of your own): "
+        "a text file, one name a line; may be repeated.",
+    ),
+]
+PriorOption = Annotated[
+    Path | None,
+    typer.Option(help="Prior of the EBGM, from tocsin fit; rules such as eb05 need one."),
+]
+RefitOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INTERVAL",
+        help="Fit that prior to the counts anew each such interval of event time, such as 90d.",
     ),
 ]
 WindowOption = Annotated[
@@ -50,11 +68,38 @@ WindowOption = Annotated[
 ]
 
 
-def rules_from(text: str, additional_monitoring: Iterable[str] | None = None) -> RuleSet:
+def rules_from(text: str, lists: Mapping[str, Sequence[str]] | None = None) -> RuleSet:
     """Load the rules that `--rules` names."""
-    names = [part.strip() for part in text.split(",") if part.strip()]
-    watched = sorted(set(additional_monitoring or ()))
-    return load_rules(names, lists={"additional_monitoring": watched} if watched else None)
+    return load_rules([part.strip() for part in text.split(",") if part.strip()], lists)
+
+
+def lists_from(texts: list[str] | None) -> dict[str, list[str]]:
+    """Read the files that `--list` names."""
+    lists: dict[str, list[str]] = {}
+    for text in texts or ():
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            msg = f"--list: NAME=FILE must be given; got {text!r}"
+            raise InputError(msg)
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"--list {name}: {path} must be a readable text file; got {error}"
+            raise InputError(msg) from error
+        lists[name] = [line.strip() for line in lines if line.strip()]
+    return lists
+
+
+def prior_from(path: Path | None) -> GammaMixture | None:
+    """Read the file that `--prior` names."""
+    if path is None:
+        return None
+    try:
+        return GammaMixture.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        msg = f"--prior: {path} must be a prior written by tocsin fit; got {problem}"
+        raise InputError(msg) from error
 
 
 def windows_from(texts: list[str] | None) -> list[WindowSpec]:
@@ -62,7 +107,7 @@ def windows_from(texts: list[str] | None) -> list[WindowSpec]:
     return list(dict.fromkeys(WindowSpec.parse(text) for text in texts or ["cumulative"]))
 
 
-def interval_days(text: str) -> int:
+def interval_days(text: str, option: str = "--every") -> int:
     """Read an interval such as `1d` or `2w` as days.
 
     >>> interval_days("2w")
@@ -70,7 +115,7 @@ def interval_days(text: str) -> int:
     """
     match = re.fullmatch(r"([1-9]\d{0,4})([dw])", text)
     if match is None:
-        msg = f"--every: a number of days or weeks such as 1d or 2w must be given; got {text!r}"
+        msg = f"{option}: a number of days or weeks such as 1d or 2w must be given; got {text!r}"
         raise InputError(msg)
     return int(match[1]) * (7 if match[2] == "w" else 1)
 

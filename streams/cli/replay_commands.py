@@ -16,11 +16,15 @@ from schemas.base import Message
 from schemas.rejected import Rejected
 from streams.cli.options import (
     DEFAULT_RULES,
+    ListOption,
+    PriorOption,
+    RefitOption,
     RulesOption,
-    WatchOption,
     WindowOption,
     interval_days,
+    lists_from,
     parse_day,
+    prior_from,
     rules_from,
     tomorrow,
     windows_from,
@@ -61,7 +65,7 @@ def demo() -> None:
     told = cases()
     run = Replay(
         [WindowSpec.parse("cumulative")],
-        rules_from(DEFAULT_RULES, [PRODUCT_CLASS]),
+        rules_from(DEFAULT_RULES, {"additional_monitoring": [PRODUCT_CLASS]}),
         every=1,
         until=None,
         horizon=tomorrow(),
@@ -103,7 +107,9 @@ def replay(
     ] = "1d",
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
-    additional_monitoring: WatchOption = None,
+    lists: ListOption = None,
+    prior: PriorOption = None,
+    refit: RefitOption = None,
     until: Annotated[
         str | None, typer.Option(metavar="DATE", help="Leave out what was received later.")
     ] = None,
@@ -115,6 +121,9 @@ def replay(
     ] = None,
     rejects: Annotated[
         Path | None, typer.Option(help="Write what could not be read, with its reason and bytes.")
+    ] = None,
+    priors: Annotated[
+        Path | None, typer.Option(help="Write every prior fitted on the way, one a line.")
     ] = None,
 ) -> None:
     """Run files through both stages, as if their reports arrived now. Needs no broker.
@@ -129,12 +138,15 @@ def replay(
     with ExitStack() as files:
         run = Replay(
             windows_from(window),
-            rules_from(rules, additional_monitoring),
+            rules_from(rules, lists_from(lists)),
+            prior=prior_from(prior),
+            refit_every=None if refit is None else interval_days(refit, "--refit"),
             every=interval_days(every),
             until=parse_day(until, "--until"),
             horizon=tomorrow(),
             on_alert=files.enter_context(_json_lines(writable(alerts))),
             on_rejected=files.enter_context(_json_lines(writable(rejects))),
+            on_refit=files.enter_context(_json_lines(writable(priors))),
         )
         writable(counts)
         with item_progress() as progress:

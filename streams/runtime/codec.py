@@ -74,7 +74,11 @@ def decode_delta(raw: bytes) -> Delta:
     if envelope.version != DELTA_VERSION:
         msg = f"delta: must be of version {DELTA_VERSION}; got version {envelope.version}"
         raise StateError(msg)
-    changes = pl.read_ipc(io.BytesIO(envelope.changes))
+    try:
+        changes = pl.read_ipc(io.BytesIO(envelope.changes))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        msg = f"delta: changes must be an Arrow IPC file; got {error}"
+        raise StateError(msg) from error
     if dict(changes.schema) != dict(CASE_CHANGES):
         msg = f"delta: changes must have the columns {list(CASE_CHANGES)}; got {changes.columns}"
         raise StateError(msg)

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import polars as pl
 from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.errors import CommitFailedError, OffsetOutOfRangeError
 
+from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert
 from schemas.delta import Delta
 from schemas.errors import BrokerError, StateError
+from schemas.prior import PriorRefit
 from streams.runtime.codec import decode_delta
 from streams.runtime.following import close_consumer, end_offsets, read_to_end
 from streams.runtime.kafka_errors import broker_errors
@@ -58,14 +61,29 @@ class DetectWorker:
     ----------
     settings
         How to reach the broker, and where the snapshot is.
-    windows, rules
-        What to keep and what to ask.
+    windows, rules, prior, refit_every
+        As of `streams.topology.detecting.Detector`.
     """
 
-    def __init__(self, settings: Settings, windows: Iterable[WindowSpec], rules: RuleSet) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        windows: Iterable[WindowSpec],
+        rules: RuleSet,
+        *,
+        prior: GammaMixture | None = None,
+        refit_every: int | None = None,
+    ) -> None:
         self._settings = settings
-        self._windows = list(windows)
-        self._rules = rules
+        self._make_detector = partial(
+            Detector,
+            list(windows),
+            rules,
+            topic=topic_name(settings, "reports"),
+            prior=prior,
+            refit_every=refit_every,
+        )
+        self._make_detector()  # what it refuses, it refuses before a broker is asked
         self._topic = topic_name(settings, "deltas")
         self._at = TopicPartition(self._topic, 0)
         self._snapshot = Path(settings.state_dir) / "detect"
@@ -175,7 +193,7 @@ class DetectWorker:
             self._consumer = self._join()
 
     def _restore(self) -> None:
-        detector = Detector(self._windows, self._rules, topic=topic_name(self._settings, "reports"))
+        detector = self._make_detector()
         # First the producer: it ends an open transaction of a predecessor, one way or the other.
         self._producer = make_producer(self._settings, f"{self._topic}-detect")
         start = read_snapshot(self._snapshot, detector, topic=self._topic)
@@ -193,6 +211,8 @@ class DetectWorker:
             raise StateError(msg)
         following = self._replay(detector, start, committed, latest.values())
         detector.restore_signals(latest.values())
+        for record in read_to_end(self._settings, topic_name(self._settings, "priors")):
+            detector.restore_prior(PriorRefit.model_validate_json(record.value))
         detector.settle()
         self._consumer.seek(self._at, following)
         self._consumer.resume(self._at)
@@ -244,8 +264,13 @@ class DetectWorker:
         following: int = self._consumer.position(self._at)
         # Margins move pairs that no report touched: those are found once, when a day is over.
         day_over = today > self._closed_day + 1
-        alerts = detector.evaluate(today, touched_only=not day_over) if today >= 0 else []
-        self._publish(alerts, following)
+        refit = detector.refit_if_due(today) if day_over else None
+        alerts = (
+            detector.evaluate(today, touched_only=not day_over, day_over=False)
+            if today >= 0
+            else []
+        )
+        self._publish(alerts, following, refit)
         self._published = following
         self._failures = 0
         if day_over:
@@ -254,8 +279,10 @@ class DetectWorker:
         if time.monotonic() > self._snapshot_due:
             self._write_snapshot(detector, following)
 
-    def _publish(self, alerts: Sequence[Alert], following: int) -> None:
+    def _publish(self, alerts: Sequence[Alert], following: int, refit: PriorRefit | None) -> None:
         """Publish alerts with the state of their signals; with the last of them, the offset.
+
+        A new prior goes out with the first of the alerts that were computed with it.
 
         What was published without the offset is known to a restart from the state of the signals.
         """
@@ -266,6 +293,10 @@ class DetectWorker:
                 offsets={self._at: following} if last else None,
                 group_metadata=self._member,
             ) as out:
+                if refit is not None:
+                    priors = topic_name(self._settings, "priors")
+                    out.send(priors, refit.model_dump_json().encode(), partition=0)
+                    refit = None
                 for alert in part:
                     value = alert.model_dump_json().encode()
                     for name in names:

@@ -13,8 +13,10 @@ from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
 
+from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert
+from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.report import Report
 from streams.intake.faers import read_faers
@@ -75,8 +77,10 @@ class Replay:
         Reports received later are left out, as if they had not been sent yet.
     horizon
         Latest day a report can honestly have been received on.
-    on_alert, on_rejected
+    on_alert, on_rejected, on_refit
         Called for each, in order.
+    prior, refit_every
+        As of `streams.topology.detecting.Detector`.
     """
 
     def __init__(
@@ -89,8 +93,11 @@ class Replay:
         horizon: date,
         on_alert: Callable[[Alert], None],
         on_rejected: Callable[[Rejected], None],
+        prior: GammaMixture | None = None,
+        refit_every: int | None = None,
+        on_refit: Callable[[PriorRefit], None] = lambda refit: None,
     ) -> None:
-        self.detector = Detector(windows, rules)
+        self.detector = Detector(windows, rules, prior=prior, refit_every=refit_every)
         self.summary = ReplaySummary()
         self._stage = CaseStage(MemoryStore(), partition=0, keep_outbox=False)
         self._every = every
@@ -98,6 +105,7 @@ class Replay:
         self._horizon = horizon
         self._on_alert = on_alert
         self._on_rejected = on_rejected
+        self._on_refit = on_refit
         self._offset = 0  # of the next message in the log
         self._counted = 0  # first offset that is in no delta yet
         self._clock: int | None = None  # latest day of receipt seen
@@ -170,6 +178,8 @@ class Replay:
 
     def _evaluate(self, day: int) -> None:
         self.summary.evaluations += 1
+        if refit := self.detector.refit_if_due(day):
+            self._on_refit(refit)
         for alert in self.detector.evaluate(day):
             self.summary.alerts[alert.kind.value] += 1
             self._on_alert(alert)

@@ -63,6 +63,7 @@ TOPICS = (
     Topic("deltas", "input partition", "a batch of count changes", KEPT_FOR_EVER, partitions=1),
     Topic("cases", "case id", "the case stage's state, for restore", LATEST_PER_KEY),
     Topic("alerts", "signal key", "every revision of every alert", KEPT_FOR_EVER),
+    Topic("priors", "nothing", "each prior of EBGM, from its day on", KEPT_FOR_EVER, partitions=1),
     Topic("signals", "signal key", "the current state of every signal", LATEST_PER_KEY),
 )
 

@@ -71,6 +71,8 @@ class AlertBuilder:
         window: Window,
         evaluated_on: date,
         as_of: Sequence[InputOffset],
+        prior_id: str | None = None,
+        test_recomputed: bool | None = None,
     ) -> list[Alert]:
         """Make an alert of every decided row, sorted by drug and event.
 
@@ -90,21 +92,21 @@ class AlertBuilder:
             pl.col("case_id").tail(MOST_CASE_IDS).sort().alias("case_ids"),
         )
         rows = decided.join(of_pair, on="key", how="left").sort("drug", "event")
-        return [
-            self._alert(row, window, evaluated_on, tuple(as_of))
-            for row in rows.iter_rows(named=True)
-        ]
+        common = {
+            "window": window,
+            "evaluated_on": evaluated_on,
+            "as_of": tuple(as_of),
+            "rules_hash": self._hash,
+            "prior_id": prior_id,
+            "test_recomputed": test_recomputed,
+            "code_version": _CODE_VERSION,
+        }
+        return [self._alert(row, common) for row in rows.iter_rows(named=True)]
 
-    def _alert(
-        self,
-        row: Mapping[str, Any],
-        window: Window,
-        evaluated_on: date,
-        as_of: tuple[InputOffset, ...],
-    ) -> Alert:
+    def _alert(self, row: Mapping[str, Any], common: Mapping[str, Any]) -> Alert:
         drug, event, revision = row["drug"], row["event"], row["revision"]
         kind = AlertKind(row["kind"])
-        key = signal_key(drug, event, window.label)
+        key = signal_key(drug, event, common["window"].label)
         fired = self._fired(row["fired"])
         statistics = Statistics(**{name: _finite(row[name]) for name in _STATISTICS})
         return Alert(
@@ -116,8 +118,6 @@ class AlertBuilder:
             sentence=_sentence(kind, row, statistics, fired),
             drug=drug,
             event=event,
-            window=window,
-            evaluated_on=evaluated_on,
             counts=Counts(
                 n_observed=row["n_observed"],
                 n_drug=row["n_drug"],
@@ -127,15 +127,13 @@ class AlertBuilder:
             statistics=statistics,
             rules=self._outcomes(row["fired"]),
             rules_fired=fired,
-            rules_hash=self._hash,
             previous=self._previous(row),
             n_serious=row["n_serious"] or 0,
             n_fatal=row["n_fatal"] or 0,
             first_received=None if row["first_case"] is None else _day(row["first_case"]),
             last_received=None if row["last_case"] is None else _day(row["last_case"]),
             case_ids=tuple(row["case_ids"] or ()),
-            as_of=as_of,
-            code_version=_CODE_VERSION,
+            **common,
         )
 
     def _fired_names(self, mask: int) -> tuple[str, ...]:

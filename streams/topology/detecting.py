@@ -1,5 +1,6 @@
 """The detector stage: deltas in, revisions of alerts out. Holds the counts; knows no clock."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -8,23 +9,26 @@ import numpy as np
 import polars as pl
 
 from detectors.expected import expected_stratified
+from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
-from detectors.scoring import ALL, METHODS, methods_for
-from schemas.alert import Alert, InputOffset
+from schemas.alert import Alert, InputOffset, WindowKind
 from schemas.counts import COUNTS
 from schemas.delta import STRATUM, Delta
-from schemas.errors import StateError
+from schemas.errors import InputError, StateError
+from schemas.prior import PriorRefit
 from streams.topology.alerts import AlertBuilder
 from streams.topology.caselog import CASE_LOG, CaseLog
 from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
 from streams.topology.lifecycle import SIGNALS, decide, publish
+from streams.topology.refitting import refit
+from streams.topology.scoring import Scorer
+from streams.topology.vigil import Vigil
 from streams.topology.windows import Contributions, Tally, WindowedCounts, WindowSpec
 
 __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
 _UNIT = "\x1f"  # joins the parts of a stratum; no part holds it
-_METHODS_OF_STATE = ("ror", "ic")  # their bounds are part of a signal's published state
 _NO_KEYS: Keys = np.empty(0, dtype=np.int64)
 
 
@@ -39,12 +43,33 @@ class Detector:
         What makes a pair a signal of disproportionate reporting.
     topic
         Name of the topic that the deltas' offsets belong to; stands in every alert.
+    prior
+        Prior of the EBGM, for rules that ask for it.
+    refit_every
+        Days of event time between fits of that prior to the counts; `None` keeps it as it is.
+
+    Raises
+    ------
+    InputError
+        If a rule needs a prior, and none is given nor to be fitted.
     """
 
     def __init__(
-        self, windows: Iterable[WindowSpec], rules: RuleSet, *, topic: str = "pv.reports"
+        self,
+        windows: Iterable[WindowSpec],
+        rules: RuleSet,
+        *,
+        topic: str = "pv.reports",
+        prior: GammaMixture | None = None,
+        refit_every: int | None = None,
     ) -> None:
-        self.rules = rules
+        self.scorer = Scorer(rules, prior)
+        if self.scorer.needs_prior and prior is None and refit_every is None:
+            msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
+            raise InputError(msg)
+        self._refit_every = refit_every
+        self._refit_period: int | None = None
+        self._vigil = Vigil() if self.scorer.needs_safe_test else None
         self.topic = topic
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
@@ -57,9 +82,6 @@ class Detector:
         self._touched: dict[str, list[Keys]] = {}  # pairs, since the last evaluation
         self._stale: set[str] = set()  # windows whose margins moved since the last full one
         self._retracted: list[Keys] = []
-        self._methods = methods_for(
-            rules.statistics | {name for key in _METHODS_OF_STATE for name in METHODS[key].columns}
-        )
 
     def apply(self, delta: Delta) -> bool:
         """Count a delta, exactly once by its offset range.
@@ -89,7 +111,9 @@ class Detector:
         self.watermark = max(self.watermark, delta.watermark)
         return True
 
-    def evaluate(self, today: int, *, touched_only: bool = False) -> list[Alert]:
+    def evaluate(
+        self, today: int, *, touched_only: bool = False, day_over: bool = True
+    ) -> list[Alert]:
         """Score, compare with what was last published, and return the revisions due.
 
         Parameters
@@ -99,7 +123,11 @@ class Detector:
         touched_only
             Score only pairs that changed since the last evaluation. Margins move the others as
             well: a full evaluation, at each day's close, finds those.
+        day_over
+            Whether no more of the day is to come: the anytime-valid test takes in whole days.
         """
+        if self._vigil is not None:
+            self._vigil.close(today if day_over else today - 1, self.log)
         retracted = np.unique(np.concatenate([_NO_KEYS, *self._retracted]))
         alerts: list[Alert] = []
         for window in self.windows:
@@ -115,6 +143,38 @@ class Detector:
             self._stale.clear()
         self.settle()
         return alerts
+
+    def refit_if_due(self, today: int) -> PriorRefit | None:
+        """Fit the prior anew if a period of `refit_every` days has begun since the last fit.
+
+        The counts are those of the first window. Every signal is scored with the new prior from
+        the next evaluation on; the event says so, and alerts name their prior.
+        """
+        if self._refit_every is None or today // self._refit_every == self._refit_period:
+            return None
+        window = self.windows[0]
+        label = max(window.tallies, default=None)
+        if label is None:
+            return None
+        fitted = refit(
+            self.counts(window, label),
+            previous=self.scorer.prior,
+            fitted_on=_EPOCH + timedelta(days=today),
+            window=label,
+            as_of=self._as_of(),
+        )
+        if fitted is None:
+            return None
+        self._refit_period = today // self._refit_every
+        self.scorer.prior, event = fitted
+        self._stale.update(label for held in self.windows for label in held.tallies)
+        return event
+
+    def restore_prior(self, event: PriorRefit) -> None:
+        """Take over the prior of an earlier refit, unless the prior is kept as it was given."""
+        if self._refit_every is not None:
+            self.scorer.prior = GammaMixture.model_validate_json(json.dumps(event.prior))
+            self._refit_period = (event.fitted_on - _EPOCH).days // self._refit_every
 
     def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
         """Return the counts frame of one window instance, sorted by drug and event."""
@@ -161,7 +221,7 @@ class Detector:
     def restore_signals(self, alerts: Iterable[Alert]) -> None:
         """Take over the published state of signals, from the latest alert of each."""
         rows: dict[str, list[tuple[object, ...]]] = {}
-        bits = {rule.name: 1 << bit for bit, rule in enumerate(self.rules.rules)}
+        bits = {rule.name: 1 << bit for bit, rule in enumerate(self.scorer.rules.rules)}
         for alert in alerts:
             key = self.drugs.code(alert.drug) << 32 | self.events.code(alert.event)
             fired = sum(bits.get(name, 0) for name in alert.rules_fired)
@@ -189,6 +249,8 @@ class Detector:
                 self._touched.setdefault(label, []).append(pairs["key"].unique().to_numpy())
                 self._stale.add(label)
         self._retracted.append(pairs.filter(pl.col("n") < 0)["key"].unique().to_numpy())
+        if self._vigil is not None:
+            self._vigil.note(rows)
 
     def _encode(self, changes: pl.DataFrame) -> pl.DataFrame:
         stratum = changes.select(pl.concat_str(STRATUM, separator=_UNIT))[STRATUM[0]]
@@ -217,28 +279,18 @@ class Detector:
         only: Keys | None,
     ) -> list[Alert]:
         signals = self.signals.get(label, pl.DataFrame(schema=SIGNALS))
-        enough = tally.pairs.counts >= self.rules.floor
+        enough = tally.pairs.counts >= max(self.scorer.rules.floor, 1)
         on = signals.filter(pl.col("fired") > 0)["key"].to_numpy()
         keys = np.union1d(tally.pairs.keys[enough], on)
         if only is not None:
             keys = np.intersect1d(keys, only, assume_unique=True)
         if len(keys) == 0:
             return []
-        scored = self._named(tally.table(keys))
-        for method in self._methods:
-            for estimator in METHODS[method].estimators:
-                scored = estimator(scored)
-        flags = self.rules.evaluate(scored)
-        fired = sum(
-            (
-                pl.col(rule.name).cast(pl.UInt32) * (1 << bit)
-                for bit, rule in enumerate(self.rules.rules)
-            ),
-            start=pl.lit(0, dtype=pl.UInt32),
-        )
-        scored = scored.with_columns(
-            flags.select(fired.cast(pl.UInt32).alias("fired"))["fired"],
-            pl.Series("retracted", np.isin(keys, retracted, assume_unique=True)),
+        table = self._named(tally.table(keys))
+        if self._vigil is not None:
+            table = table.hstack(self._of_test(window, keys))
+        scored = self.scorer.score(table).with_columns(
+            pl.Series("retracted", np.isin(keys, retracted, assume_unique=True))
         )
         decided = decide(scored, signals)
         if decided.height == 0:
@@ -256,13 +308,11 @@ class Detector:
             window=described,
             evaluated_on=_EPOCH + timedelta(days=today),
             as_of=self._as_of(),
+            prior_id=self.scorer.prior_id,
+            test_recomputed=None if self._vigil is None else self._vigil.recomputed,
         )
 
     def _fully_scored(self, decided: pl.DataFrame, tally: Tally) -> pl.DataFrame:
-        for method in ALL:
-            if method not in self._methods:
-                for estimator in METHODS[method].estimators:
-                    decided = estimator(decided)
         drug_codes, event_codes = split_key(decided["key"].to_numpy())
         # Every stratum known, not only those of the window: an emptied window has none left.
         strata = np.arange(len(self.strata), dtype=np.int64)
@@ -273,7 +323,16 @@ class Detector:
             self._margins("event", self.events, tally.events, event_codes, strata),
             pl.DataFrame(totals),
         )
-        return decided.with_columns(stratified["expected"].alias("expected_stratified"))
+        return self.scorer.complete(decided).with_columns(
+            stratified["expected"].alias("expected_stratified")
+        )
+
+    def _of_test(self, window: WindowedCounts, keys: Keys) -> pl.DataFrame:
+        # The test is of all days; in another window its statistics are undefined.
+        assert self._vigil is not None
+        known = keys if window.spec.kind is WindowKind.CUMULATIVE else _NO_KEYS
+        statistics = self._vigil.statistics(known)
+        return statistics if len(known) else statistics.clear(len(keys))
 
     def _margins(
         self, name: str, vocabulary: Vocabulary, margins: SortedCounts, codes: Keys, strata: Keys

@@ -1,5 +1,6 @@
 """Windows over event time, each an exact sum of daily buckets, kept up to date change by change."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Self
@@ -40,10 +41,10 @@ class WindowSpec:
             If the text is none of these.
         """
         kind, _, days = text.partition(":")
-        if kind == "sliding" and days.isdigit() and int(days) > 0:
+        if kind == "sliding" and re.fullmatch(r"[1-9][0-9]{0,4}", days):
             return cls(WindowKind.SLIDING, int(days))
-        if not days and kind in ("cumulative", "month", "quarter"):
-            return cls(WindowKind(kind))
+        if text in ("cumulative", "month", "quarter"):
+            return cls(WindowKind(text))
         msg = f"window: cumulative, month, quarter or sliding:DAYS must be given; got {text!r}"
         raise InputError(msg)
 

@@ -3,12 +3,16 @@
 import polars as pl
 import pytest
 
+from detectors.gamma_mixture import GammaMixture
 from detectors.information_component import information_component
 from detectors.intervals import tail_mass
 from detectors.scoring import METHODS, methods_for, score
 from schemas.counts import MARGINS, require_counts, require_unique_pairs
 from schemas.errors import CountsError, InputError
 
+PRIOR = GammaMixture(
+    alpha1=3.25, beta1=0.4, alpha2=2.02, beta2=1.9, weight=0.065, likelihood="truncated_mixture"
+)
 ROW = {
     "drug": "A",
     "event": "rash",
@@ -118,21 +122,28 @@ def test_scoring_refuses_what_the_contract_refuses() -> None:
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        InputError, match=r"^score: methods must be among \['prr', 'ror', .*'ic'\]; got \['ebgn'\]"
+        InputError, match=r"^score: methods must be among \['prr', 'ror', .*\]; got \['ebgn'\]"
     ):
         score(_frame(), ["prr", "ebgn"])
 
 
 def test_each_method_adds_the_columns_it_declares() -> None:
     for name, method in METHODS.items():
-        scored = score(_frame(), [name])
+        scored = score(_frame(), [name], prior=PRIOR)
         assert scored.columns[len(ROW) :] == list(method.columns)
+
+
+def test_a_method_that_needs_a_prior_asks_for_it() -> None:
+    with pytest.raises(InputError, match=r"^score: method 'ebgm' needs a prior, .*; got none"):
+        score(_frame(), ["ebgm"])
 
 
 def test_methods_come_in_the_registrys_order_whatever_was_asked() -> None:
     assert score(_frame(), ["ic", "prr"]).columns == score(_frame(), ["prr", "ic"]).columns
     assert methods_for({"ic_lower", "ror_upper"}) == ("ror", "ic")
     assert methods_for({"n_observed"}) == ()
+    assert methods_for({"expected"}) == ("ic",)
+    assert methods_for({"expected", "eb05"}) == ("ic", "ebgm")
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.5, 95, float("nan")])

@@ -214,12 +214,15 @@ def test_the_hash_follows_what_decides_and_nothing_else(tmp_path: Path) -> None:
 
 def test_the_hash_of_the_presets_is_pinned() -> None:
     """Alerts carry it: a change here is a change of rules, and belongs in the changelog."""
-    presets = list(PRESETS)
-    assert load_rules(presets).rules_hash == (
+    first = ["mhra", "ema", "ema2006", "ic"]
+    assert load_rules(first).rules_hash == (
         "d4c05991552e99d73458b064ddee730f2e95285ef2fc0f05870507c02ea5edb1"
     )
+    assert load_rules(list(PRESETS)).rules_hash == (
+        "2f02a0f7dd18d7652638cae5e9f307a582cc512a90d887257ad8f34a3f81c14f"
+    )
     serious = {"important_events": ["Sepsis", "Rash", "Death", "Coma", "Stroke"]}
-    assert load_rules(presets, serious).rules_hash == (
+    assert load_rules(first, serious).rules_hash == (
         "13ae33e96a1e1843abbba6cf63942533159900f0926c736642680c475d326b3e"
     )
 

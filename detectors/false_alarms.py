@@ -1,0 +1,58 @@
+"""How often pairs that are known to be unrelated were ever alerted."""
+
+from statsmodels.stats.proportion import proportion_confint
+
+from schemas.errors import InputError
+
+__all__ = ["ever_alert_rate"]
+
+
+def ever_alert_rate(
+    n_alerted: int, n_controls: int, *, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Share of negative-control pairs that ever alerted, with its exact interval.
+
+    The one number that tells what a rule costs in false alarms on the data at hand. Its known
+    failure is the controls: a pair thought unrelated that is not counts as a false alarm.
+
+    Parameters
+    ----------
+    n_alerted
+        Controls that alerted at any look.
+    n_controls
+        All controls.
+    level
+        Mass of the equal-tailed interval, in (0, 1).
+
+    Returns
+    -------
+    tuple of float
+        Rate, lower and upper bound.
+
+    Raises
+    ------
+    InputError
+        If there is no control, or more alerted than there are.
+
+    Notes
+    -----
+    Clopper and Pearson's interval: it holds its level exactly or better for any rate.
+
+    References
+    ----------
+    .. [1] Clopper CJ, Pearson ES (1934). The use of confidence or fiducial limits illustrated in
+       the case of the binomial. Biometrika 26(4), 404-413. doi:10.1093/biomet/26.4.404.
+
+    Examples
+    --------
+    None of ten: the upper bound is 1 - 0.025^(1/10).
+
+    >>> ever_alert_rate(0, 10)
+    (0.0, 0.0, 0.3085)
+    """
+    if not 0 <= n_alerted <= n_controls or n_controls == 0:
+        msg = f"ever_alert_rate: 0 <= alerted <= controls, and some control; got {n_alerted} of "
+        msg += f"{n_controls}"
+        raise InputError(msg)
+    lower, upper = proportion_confint(n_alerted, n_controls, alpha=1 - level, method="beta")
+    return n_alerted / n_controls, float(lower), float(upper)

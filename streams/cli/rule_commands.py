@@ -1,0 +1,197 @@
+"""`tocsin fit` and `tocsin backtest`: the prior, and what other rules would have done."""
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from detectors.false_alarms import ever_alert_rate
+from detectors.gamma_mixture import Likelihood
+from detectors.gamma_mixture_fit import fit_gamma_mixture
+from detectors.rules import RuleSet
+from schemas.errors import InputError
+from streams.cli.options import (
+    ListOption,
+    RefitOption,
+    WindowOption,
+    interval_days,
+    lists_from,
+    rules_from,
+    tomorrow,
+    windows_from,
+    writable,
+)
+from streams.cli.replay_commands import item_progress
+from streams.cli.score_commands import read_counts
+from streams.runtime.backtest import Comparison, History, compare, replay_history
+from streams.runtime.replay import read_source
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("fit")(fit)
+    app.command("backtest")(backtest)
+
+
+def fit(
+    table: Annotated[
+        Path, typer.Argument(help="Parquet file of counts, or of cases: case_id, drug, event.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="JSON file to write.")],
+    likelihood: Annotated[
+        Likelihood,
+        typer.Option(help="Which likelihood is maximised; they give different priors."),
+    ] = "truncated_mixture",
+) -> None:
+    """Fit the prior of the EBGM to a table, for `--prior`.
+
+    Keep it: scores computed with one prior can be compared, those of two cannot.
+    """
+    writable(output)
+    counts = read_counts(table)
+    if "window" in counts.columns and counts["window"].n_unique() > 1:
+        msg = f"{table}: a prior is of one window; got {counts['window'].n_unique()} windows"
+        raise InputError(msg)
+    report = fit_gamma_mixture(counts, likelihood=likelihood)
+    output.write_text(report.prior.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    prior, facts = report.prior, report.prior.fit
+    assert facts is not None
+    out = Table(title=f"Prior {prior.prior_id[:12]}, {likelihood}", title_justify="left")
+    out.add_column("")
+    out.add_column("", justify="right")
+    for name in ("alpha1", "beta1", "alpha2", "beta2", "weight"):
+        out.add_row(name, f"{getattr(prior, name):.6g}")
+    for name in ("n_pairs", "n_points", "n_starts", "n_converged", "n_optima", "spread"):
+        out.add_row(name, f"{getattr(facts, name):,.6g}")
+    out.add_row("at the edge of the search", ", ".join(facts.boundary) or "none")
+    Console().print(out)
+
+
+def backtest(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Native JSON lines, VAERS yearly zips, FAERS quarterly zips."),
+    ],
+    rules: Annotated[str, typer.Option(help="The rules as they are: presets or TOML files.")],
+    against: Annotated[str, typer.Option(help="The rules that would take their place.")],
+    every: Annotated[str, typer.Option(help="Evaluate each such interval: 1d, 7d, 2w.")] = "1d",
+    window: WindowOption = None,
+    lists: ListOption = None,
+    refit: RefitOption = None,
+    negative_controls: Annotated[
+        Path | None,
+        typer.Option(help="CSV with the columns drug,event: pairs known to be unrelated."),
+    ] = None,
+    details: Annotated[
+        Path | None, typer.Option(help="CSV to write: every signal that would change.")
+    ] = None,
+) -> None:
+    """Show what other rules would have done with the same reports, before switching to them.
+
+    Both sets run over the sources with the same looks. A signal is gained or lost if only one of
+    them ever alerts it, earlier or later by the day of its first alert.
+    """
+    writable(details)
+    given = lists_from(lists)
+    controls = None if negative_controls is None else _read_controls(negative_controls)
+    histories = [
+        _history(name, sources, rules_from(text, given), window, every, refit)
+        for name, text in (("rules", rules), ("against", against))
+    ]
+    ours, theirs = histories
+    comparison = compare(ours, theirs)
+    console = Console()
+    console.print(_table(rules, against, ours, theirs, controls))
+    console.print(
+        f"Switching from {rules} to {against}: {len(comparison.gained):,} signals gained, "
+        f"{len(comparison.lost):,} lost, {len(comparison.earlier):,} earlier, "
+        f"{len(comparison.later):,} later, {comparison.unchanged:,} on the same day.",
+        highlight=False,
+    )
+    if details is not None:
+        _write_details(details, comparison, ours, theirs)
+
+
+def _history(
+    name: str,
+    sources: list[Path],
+    rules: RuleSet,
+    window: list[str] | None,
+    every: str,
+    refit: str | None,
+) -> History:
+    history = History()
+    with item_progress() as progress:
+        task = progress.add_task(f"--{name}", total=None)
+        for done in replay_history(
+            ((path.name, read_source(path)) for path in sources),
+            windows_from(window),
+            rules,
+            every=interval_days(every),
+            horizon=tomorrow(),
+            refit_every=None if refit is None else interval_days(refit, "--refit"),
+        ):
+            if isinstance(done, History):
+                history = done
+            else:
+                progress.advance(task, done)
+    return history
+
+
+def _read_controls(path: Path) -> list[tuple[str, str]]:
+    try:
+        table = pl.read_csv(path, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        msg = f"--negative-controls: {path} must be a readable CSV file; got {error}"
+        raise InputError(msg) from error
+    if not {"drug", "event"} <= set(table.columns):
+        msg = f"--negative-controls: {path} must have the columns drug, event; got {table.columns}"
+        raise InputError(msg)
+    pairs = sorted(set(table.select("drug", "event").drop_nulls().rows()))
+    if not pairs:
+        msg = f"--negative-controls: {path} must name at least one pair; got none"
+        raise InputError(msg)
+    return pairs
+
+
+def _table(
+    rules: str,
+    against: str,
+    ours: History,
+    theirs: History,
+    controls: list[tuple[str, str]] | None,
+) -> Table:
+    table = Table(title=f"{ours.messages:,} messages", title_justify="left")
+    table.add_column("")
+    table.add_column(f"--rules {rules}", justify="right")
+    table.add_column(f"--against {against}", justify="right")
+    both = (ours, theirs)
+    table.add_row("signals ever alerted", *(f"{len(one.first_alert):,}" for one in both))
+    table.add_row("alert revisions", *(f"{one.revisions.total():,}" for one in both))
+    table.add_row(
+        "revisions per 10,000 messages",
+        *(f"{1e4 * one.revisions.total() / max(one.messages, 1):,.1f}" for one in both),
+    )
+    if controls is not None:
+        rates = [ever_alert_rate(one.ever_alerted(controls), len(controls)) for one in both]
+        table.add_row(
+            f"of {len(controls):,} negative controls ever alerted",
+            *(rf"{rate:.1%} \[{lower:.1%}, {upper:.1%}]" for rate, lower, upper in rates),
+        )
+    return table
+
+
+def _write_details(path: Path, comparison: Comparison, ours: History, theirs: History) -> None:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        rows = csv.writer(out)
+        rows.writerow(["change", "drug", "event", "window", "rules_first", "against_first"])
+        for change in ("gained", "lost", "earlier", "later"):
+            for signal in getattr(comparison, change):
+                days = (ours.first_alert.get(signal), theirs.first_alert.get(signal))
+                rows.writerow([change, *signal, *(day or "" for day in days)])

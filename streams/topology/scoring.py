@@ -1,0 +1,86 @@
+"""Scores of one run: which estimators its rules and alerts need, and the prior they share."""
+
+from collections.abc import Collection
+
+import polars as pl
+
+from detectors.gamma_mixture import GammaMixture
+from detectors.rules import RuleSet
+from detectors.scoring import apply_methods, methods_for
+from schemas.alert import Statistics
+from schemas.errors import InputError
+
+__all__ = ["NEEDS_PRIOR", "NEEDS_SAFE_TEST", "Scorer"]
+
+NEEDS_PRIOR = frozenset({"ebgm", "eb05", "eb95"})
+"""Statistics that a fitted prior is needed for."""
+
+NEEDS_SAFE_TEST = frozenset({"e_value", "e_bh_level"})
+"""Statistics of the anytime-valid test, which needs days, not one table."""
+
+# Their bounds are part of a signal's published state, whatever the rules ask.
+_OF_STATE = frozenset({"ror_lower", "ic_lower"})
+
+
+class Scorer:
+    """Scores counts frames with what one set of rules needs.
+
+    Parameters
+    ----------
+    rules
+        What makes a pair a signal of disproportionate reporting.
+    prior
+        Prior of the EBGM; `None` until one is fitted, and then its statistics are null.
+    """
+
+    def __init__(self, rules: RuleSet, prior: GammaMixture | None = None) -> None:
+        if len(rules.rules) > 32:
+            msg = f"rules: at most 32 may run together; got {len(rules.rules)}"
+            raise InputError(msg)
+        self.rules = rules
+        self.prior = prior
+        self.needs_prior = bool(rules.statistics & NEEDS_PRIOR)
+        self.needs_safe_test = bool(rules.statistics & NEEDS_SAFE_TEST)
+        self._for_rules = methods_for(rules.statistics | _OF_STATE)
+        self._for_alerts = tuple(
+            name
+            for name in methods_for(frozenset(Statistics.model_fields))
+            if name not in self._for_rules
+        )
+
+    @property
+    def prior_id(self) -> str | None:
+        """Id of the prior; `None` if no EBGM is computed."""
+        return None if self.prior is None else self.prior.prior_id
+
+    def score(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Add the statistics the rules need, and `fired` [UInt32]: bit i, rule i fires.
+
+        Parameters
+        ----------
+        table
+            `drug`, `event` and the four counts; with the statistics of the safe test, if needed.
+        """
+        scored = self._apply(table, self._for_rules)
+        flags = self.rules.evaluate(scored)
+        fired = pl.lit(0, dtype=pl.UInt32)
+        for bit, rule in enumerate(self.rules.rules):
+            fired = fired | pl.when(rule.name).then(1 << bit).otherwise(0).cast(pl.UInt32)
+        return scored.with_columns(flags.select(fired.alias("fired"))["fired"])
+
+    def complete(self, scored: pl.DataFrame) -> pl.DataFrame:
+        """Add the statistics that an alert carries besides."""
+        completed = self._apply(scored, self._for_alerts)
+        missing = [name for name in NEEDS_SAFE_TEST if name not in completed.columns]
+        return completed.with_columns(
+            pl.lit(None, dtype=pl.Float64).alias(name) for name in missing
+        )
+
+    def _apply(self, table: pl.DataFrame, methods: Collection[str]) -> pl.DataFrame:
+        if self.prior is not None:
+            return apply_methods(table, methods, prior=self.prior)
+        scored = apply_methods(table, [name for name in methods if name != "ebgm"])
+        if "ebgm" in methods:
+            unknown = [pl.lit(None, dtype=pl.Float64).alias(name) for name in sorted(NEEDS_PRIOR)]
+            scored = scored.with_columns(unknown)
+        return scored

@@ -1,0 +1,58 @@
+"""The anytime-valid test kept over the cumulative counts, day by day as days close."""
+
+import numpy as np
+import polars as pl
+
+from detectors.safe_test import advance, e_values, recompute, start
+from detectors.safe_test_state import SafeTest, daily_counts
+from streams.topology.caselog import CaseLog
+from streams.topology.counting import join_key
+
+__all__ = ["Vigil"]
+
+
+class Vigil:
+    """Takes in each day once it is over; a correction to a day already taken in recomputes all.
+
+    The result is the same to the last bit either way. But a correction that somebody sought because
+    of an alert breaks the order in which the test's promise holds, so `recomputed` stays true from
+    then on, and alerts say so.
+    """
+
+    def __init__(self) -> None:
+        self._test: SafeTest = start()
+        self._last_day: int | None = None
+        self._corrected = False
+        self._table: pl.DataFrame | None = None
+
+    @property
+    def recomputed(self) -> bool:
+        """Whether a past day was corrected after it had been taken in."""
+        return self._test.recomputed
+
+    def note(self, rows: pl.DataFrame) -> None:
+        """Look for corrections among new rows of the case log."""
+        if self._last_day is not None and (rows["day"] <= self._last_day).any():
+            self._corrected = True
+
+    def close(self, last_day: int, log: CaseLog) -> None:
+        """Take in the days up to one that is over, both ends included."""
+        if self._corrected:
+            through = max(last_day, -1 if self._last_day is None else self._last_day)
+            days = daily_counts(log.between(None, through))
+            self._test = recompute(days, self._test.level)
+            self._last_day, self._corrected, self._table = through, False, None
+        elif self._last_day is None or last_day > self._last_day:
+            first = None if self._last_day is None else self._last_day + 1
+            for day in daily_counts(log.between(first, last_day)):
+                self._test = advance(self._test, day)
+            self._last_day, self._table = last_day, None
+
+    def statistics(self, keys: np.ndarray) -> pl.DataFrame:
+        """Return `e_value` and `e_bh_level` of pairs, in the order asked for; null if unknown."""
+        if self._table is None:
+            self._table = e_values(self._test).select(
+                join_key(pl.col("drug"), pl.col("event")).alias("key"), "e_value", "e_bh_level"
+            )
+        asked = pl.DataFrame({"key": keys})
+        return asked.join(self._table, on="key", how="left", maintain_order="left").drop("key")
