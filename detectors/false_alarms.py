@@ -1,7 +1,5 @@
 """How often pairs that are known to be unrelated were ever alerted."""
 
-from statsmodels.stats.proportion import proportion_confint
-
 from schemas.errors import InputError
 
 __all__ = ["ever_alert_rate"]
@@ -54,5 +52,8 @@ def ever_alert_rate(
         msg = f"ever_alert_rate: 0 <= alerted <= controls, and some control; got {n_alerted} of "
         msg += f"{n_controls}"
         raise InputError(msg)
+    # Here, not above: it loads pandas, which every command would wait for.
+    from statsmodels.stats.proportion import proportion_confint
+
     lower, upper = proportion_confint(n_alerted, n_controls, alpha=1 - level, method="beta")
     return n_alerted / n_controls, float(lower), float(upper)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import polars as pl
-from statsmodels.stats.multitest import multipletests
 
 from schemas.errors import InputError
 
@@ -74,6 +73,9 @@ def false_discovery(scored: pl.DataFrame, *, p_values: str = "fisher_mid_p") -> 
             f"rows do not, first {outside.row(0, named=True)}"
         )
         raise InputError(msg)
+    # Here, not above: it loads pandas, which every command would wait for.
+    from statsmodels.stats.multitest import multipletests
+
     tested = values.is_not_null().to_numpy()
     adjusted = np.zeros((2, scored.height))
     if tested.any():

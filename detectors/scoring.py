@@ -10,9 +10,12 @@ import polars as pl
 from detectors.bcpnn import bcpnn
 from detectors.chi_squared import chi_squared, chi_squared_yates
 from detectors.ebgm import ebgm
+from detectors.false_discovery import false_discovery
 from detectors.fisher_exact import fisher_exact
 from detectors.gamma_mixture import GammaMixture
 from detectors.information_component import information_component
+from detectors.likelihood_ratio import likelihood_ratio
+from detectors.masking import masking_screen
 from detectors.proportional_reporting_ratio import proportional_reporting_ratio
 from detectors.relative_reporting_ratio import relative_reporting_ratio
 from detectors.reporting_odds_ratio import reporting_odds_ratio
@@ -29,6 +32,7 @@ class Method:
     columns: tuple[str, ...]
     estimators: tuple[Callable[..., pl.DataFrame], ...]
     needs_prior: bool = False  # the estimators take a `GammaMixture` as well
+    on_request: bool = False  # slow, or of a whole table: a row depends on the others
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -41,12 +45,21 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "bcpnn": Method(("bcpnn", "bcpnn_lower", "bcpnn_upper"), (bcpnn,)),
         "fisher": Method(("fisher_p", "fisher_mid_p"), (fisher_exact,)),
         "ebgm": Method(("expected", "ebgm", "eb05", "eb95"), (ebgm,), needs_prior=True),
+        "fdr": Method(
+            ("fisher_p", "fisher_mid_p", "fisher_mid_p_bh", "fisher_mid_p_by"),
+            (fisher_exact, false_discovery),
+            on_request=True,
+        ),
+        "lrt": Method(("llr", "llr_critical", "llr_p"), (likelihood_ratio,), on_request=True),
+        "masking": Method(("masking_ratio",), (masking_screen,), on_request=True),
     }
 )
 """Every method by the name that `tocsin score --methods` takes."""
 
-ALL = tuple(name for name, method in METHODS.items() if not method.needs_prior)
-"""The methods that need the counts alone."""
+ALL = tuple(
+    name for name, method in METHODS.items() if not (method.needs_prior or method.on_request)
+)
+"""The methods that score each pair by itself, from its four counts alone."""
 
 
 def score(
@@ -62,7 +75,7 @@ def score(
     counts
         Columns of `schemas.counts.COUNTS`; one row a pair; unit: cases.
     methods
-        Names from `METHODS`, in any order; all that need no prior unless told otherwise.
+        Names from `METHODS`, in any order; those of `ALL` unless told otherwise.
     prior
         For `ebgm`: from `detectors.gamma_mixture_fit.fit_gamma_mixture`.
 
@@ -81,7 +94,8 @@ def score(
     Notes
     -----
     A row's results depend on its own four counts alone, to the last bit: rescoring only the
-    pairs that a batch touched gives what rescoring everything would.
+    pairs that a batch touched gives what rescoring everything would. Not so `fdr` and `lrt`, which
+    are of the whole table.
 
     References
     ----------
