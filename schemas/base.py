@@ -8,4 +8,4 @@ __all__ = ["Message"]
 class Message(BaseModel):
     """A value that crosses a boundary. It cannot be changed, coerced, or extended in passing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

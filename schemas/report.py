@@ -22,6 +22,7 @@ from schemas.vocabulary import (
 )
 
 __all__ = [
+    "EARLIEST",
     "SCHEMA_VERSION",
     "Country",
     "Link",
@@ -34,6 +35,9 @@ __all__ = [
 
 SCHEMA_VERSION = "1.0"
 """Version of the report schema. Changes are additive within a major number."""
+
+EARLIEST = date(1900, 1, 1)
+"""No report is older; a date before it is a typing error that would stretch every time axis."""
 
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2, upper case."""
@@ -155,7 +159,7 @@ class Report(Message):
     )
     report_type: ReportType = Field(default=ReportType.UNKNOWN, description="ICH E2B(R3) C.1.3.")
     first_received: date = Field(
-        description="Day the sender first received the case (C.1.4): its event time."
+        ge=EARLIEST, description="Day the sender first received the case (C.1.4): its event time."
     )
     latest_received: date = Field(
         description="Day of the latest information in this version (C.1.5); it cannot be earlier."
@@ -194,10 +198,7 @@ class Report(Message):
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
         if self.latest_received < self.first_received:
-            msg = (
-                f"latest_received must not be before first_received; got {self.latest_received} "
-                f"before {self.first_received}"
-            )
+            msg = "latest_received must not be before first_received"
             raise ValueError(msg)
         return self
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import polars as pl
 import typer
 from rich.console import Console
+from typer.exceptions import Abort, TyperException
 
 from detectors.validation import validate
 from schemas.alert import Alert
@@ -74,7 +75,11 @@ def schema_command(
 def main() -> None:
     """Run the command line; end with 0, or with 2 and one line, never with a traceback."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except TyperException as error:  # of the arguments; empty if the help was shown instead
+        sys.exit(_complain(error) if error.format_message() else 2)
+    except Abort:
+        sys.exit(130)
     except TocsinError as error:
         sys.exit(_complain(error))
     except BrokenPipeError:
@@ -100,4 +105,5 @@ def _complain(error: Exception) -> int:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = error.format_message() if isinstance(error, TyperException) else str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -1,7 +1,7 @@
 """What several commands read from their arguments: text turned into values, in one place."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +25,7 @@ __all__ = [
     "lists_from",
     "parse_day",
     "prior_from",
+    "require_apart",
     "rules_from",
     "tomorrow",
     "windows_from",
@@ -134,6 +135,17 @@ def parse_day(text: str | None, option: str) -> date | None:
 def tomorrow() -> date:
     """Return the latest day a report can honestly bear: tomorrow, since days begin in the east."""
     return datetime.now(UTC).date() + timedelta(days=1)
+
+
+def require_apart(sources: Iterable[Path], outputs: Iterable[Path | None]) -> None:
+    """Refuse a file that is given twice, a source that would be written over above all."""
+    taken = {path.resolve() for path in sources}
+    for path in outputs:
+        if path is not None:
+            if path.resolve() in taken:
+                msg = f"{path}: a file to write must be another than every source and output"
+                raise InputError(msg)
+            taken.add(path.resolve())
 
 
 def writable(path: Path | None) -> Path | None:

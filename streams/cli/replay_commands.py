@@ -25,6 +25,7 @@ from streams.cli.options import (
     lists_from,
     parse_day,
     prior_from,
+    require_apart,
     rules_from,
     tomorrow,
     windows_from,
@@ -135,6 +136,7 @@ def replay(
     """
     console = Console()
     started = time.monotonic()
+    require_apart(sources, [alerts, counts, rejects, priors])
     with ExitStack() as files:
         run = Replay(
             windows_from(window),

@@ -1,18 +1,20 @@
 """`tocsin fit` and `tocsin backtest`: the prior, and what other rules would have done."""
 
 import csv
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from detectors.false_alarms import ever_alert_rate
 from detectors.gamma_mixture import Likelihood
-from detectors.gamma_mixture_fit import fit_gamma_mixture
-from detectors.rules import RuleSet
+from detectors.gamma_mixture_fit import FitWarning, fit_gamma_mixture
 from schemas.errors import InputError
 from streams.cli.options import (
     ListOption,
@@ -58,7 +60,11 @@ def fit(
     if "window" in counts.columns and counts["window"].n_unique() > 1:
         msg = f"{table}: a prior is of one window; got {counts['window'].n_unique()} windows"
         raise InputError(msg)
-    report = fit_gamma_mixture(counts, likelihood=likelihood)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FitWarning)
+        report = fit_gamma_mixture(counts, likelihood=likelihood)
+    for entry in caught:
+        typer.echo(f"tocsin: warning: {entry.message}", err=True)
     output.write_text(report.prior.model_dump_json(indent=2) + "\n", encoding="utf-8")
     prior, facts = report.prior, report.prior.fit
     assert facts is not None
@@ -100,11 +106,21 @@ def backtest(
     writable(details)
     given = lists_from(lists)
     controls = None if negative_controls is None else _read_controls(negative_controls)
-    histories = [
-        _history(name, sources, rules_from(text, given), window, every, refit)
-        for name, text in (("rules", rules), ("against", against))
+    # Both are made before either runs: a mistake in the second is not found out after the first.
+    runs = [
+        replay_history(
+            ((path.name, read_source(path)) for path in sources),
+            windows_from(window),
+            rules_from(text, given),
+            every=interval_days(every),
+            horizon=tomorrow(),
+            refit_every=None if refit is None else interval_days(refit, "--refit"),
+        )
+        for text in (rules, against)
     ]
-    ours, theirs = histories
+    ours, theirs = (
+        _history(name, run) for name, run in zip(("--rules", "--against"), runs, strict=True)
+    )
     comparison = compare(ours, theirs)
     console = Console()
     console.print(_table(rules, against, ours, theirs, controls))
@@ -113,30 +129,17 @@ def backtest(
         f"{len(comparison.lost):,} lost, {len(comparison.earlier):,} earlier, "
         f"{len(comparison.later):,} later, {comparison.unchanged:,} on the same day.",
         highlight=False,
+        markup=False,
     )
     if details is not None:
         _write_details(details, comparison, ours, theirs)
 
 
-def _history(
-    name: str,
-    sources: list[Path],
-    rules: RuleSet,
-    window: list[str] | None,
-    every: str,
-    refit: str | None,
-) -> History:
+def _history(name: str, run: Iterator[int | History]) -> History:
     history = History()
     with item_progress() as progress:
-        task = progress.add_task(f"--{name}", total=None)
-        for done in replay_history(
-            ((path.name, read_source(path)) for path in sources),
-            windows_from(window),
-            rules,
-            every=interval_days(every),
-            horizon=tomorrow(),
-            refit_every=None if refit is None else interval_days(refit, "--refit"),
-        ):
+        task = progress.add_task(name, total=None)
+        for done in run:
             if isinstance(done, History):
                 history = done
             else:
@@ -169,8 +172,8 @@ def _table(
 ) -> Table:
     table = Table(title=f"{ours.messages:,} messages", title_justify="left")
     table.add_column("")
-    table.add_column(f"--rules {rules}", justify="right")
-    table.add_column(f"--against {against}", justify="right")
+    table.add_column(escape(f"--rules {rules}"), justify="right")
+    table.add_column(escape(f"--against {against}"), justify="right")
     both = (ours, theirs)
     table.add_row("signals ever alerted", *(f"{len(one.first_alert):,}" for one in both))
     table.add_row("alert revisions", *(f"{one.revisions.total():,}" for one in both))

@@ -1,13 +1,15 @@
 """Native JSON: one `schemas.report.Report` a line, in the order in which they were received."""
 
 import gzip
+import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
 from pydantic import ValidationError
 
-from schemas.errors import IcsrError
+from schemas.errors import IcsrError, InputError
 from schemas.report import Report
 
 __all__ = ["MOST_BYTES", "decode_report", "read_lines"]
@@ -33,16 +35,30 @@ def decode_report(raw: bytes) -> Report:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         first = problems[0]
-        place = ".".join(map(str, first["loc"])) or "report"
+        loc, rule = first["loc"], first["msg"]
+        if first["type"] == "extra_forbidden":  # the field's name is the sender's, not ours
+            loc, rule = loc[:-1], "holds a field that the schema does not know"
+        place = ".".join(map(str, loc)) or "report"
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        msg = f"{place}: {first['msg']}{more}"
+        msg = f"{place}: {rule}{more}"
         raise IcsrError(msg) from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield every line that is not blank, with its number from 1 and without its line end."""
+    """Yield every line that is not blank, with its number from 1 and without its line end.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read to its end.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
-    with cast(IO[bytes], opener(path, "rb")) as lines:
-        for number, line in enumerate(lines, start=1):
-            if stripped := line.strip():
-                yield number, stripped
+    try:
+        with cast(IO[bytes], opener(path, "rb")) as lines:
+            for number, line in enumerate(lines, start=1):
+                text = line.removeprefix(BOM_UTF8) if number == 1 else line
+                if stripped := text.strip():
+                    yield number, stripped
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f"{path}: must be readable to its end; got {error}"
+        raise InputError(msg) from error

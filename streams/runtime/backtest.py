@@ -53,7 +53,10 @@ def replay_history(
     horizon: date,
     refit_every: int | None,
 ) -> Iterator[int | History]:
-    """Replay sources under one set of rules; yield items done, and at last the history."""
+    """Replay sources under one set of rules; yield items done, and at last the history.
+
+    What a run refuses is refused at once, before the first source is read.
+    """
     history = History()
     run = Replay(
         windows,
@@ -65,6 +68,14 @@ def replay_history(
         on_rejected=lambda rejected: None,
         refit_every=refit_every,
     )
+    return _run(run, sources, history)
+
+
+def _run(
+    run: Replay,
+    sources: Iterable[tuple[str, Iterable[tuple[int, SourceItem]]]],
+    history: History,
+) -> Iterator[int | History]:
     for name, items in sources:
         yield from run.feed(name, items)
     run.finish()

@@ -79,11 +79,6 @@ class CaseWorker:
         self._member: Any = None  # of the group, as it was when the batch was polled
         self.tally: Counter[str] = Counter()
         self._consumer: Any = self._join()
-        try:
-            self.ends()  # a missing topic is said now; a poll would wait for it without a word
-        except BaseException:
-            close_consumer(self._consumer)
-            raise
 
     def step(self, timeout_ms: int) -> int:
         """Poll once, count what came and publish it; return the number of messages.
@@ -153,6 +148,13 @@ class CaseWorker:
     def _join(self) -> Any:
         group = case_group(self._settings)
         consumer = make_consumer(self._settings, group, auto_offset_reset="none")
+        try:
+            # Says that a topic is missing, which a poll would wait for without a word; and a leader
+            # of the group that has no metadata yet would assign nothing to anybody, and stay so.
+            end_offsets(consumer, self._topic)
+        except BaseException:
+            close_consumer(consumer)
+            raise
         consumer.subscribe([self._topic], listener=_Ownership(self))
         return consumer
 

@@ -44,6 +44,7 @@ from streams.topology.windows import WindowSpec
 __all__ = ["DetectWorker", "detect_group"]
 
 _LOG = logging.getLogger(__name__)
+_EVALUATION_SECONDS = 1.0  # between two; more often, a backlog gives alerts that are soon revised
 _SNAPSHOT_SECONDS = 300.0  # a restart reads at most so much of the deltas again
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
 _ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
@@ -88,20 +89,16 @@ class DetectWorker:
         self._at = TopicPartition(self._topic, 0)
         self._snapshot = Path(settings.state_dir) / "detect"
         self._snapshot_due = 0.0
+        self._evaluation_due = 0.0
         self._closed_day = -1  # the last day that was evaluated in full
         self._producer: Any = None
         self._member: Any = None  # of the group, as it was when the batch was polled
         self._published: int | None = None  # offset up to which counts and alerts agree
+        self._held = False  # deltas are counted whose alerts are not due yet
         self._failures = 0  # since a batch was published
         self.detector: Detector | None = None  # None while standing by
         self.tally: Counter[str] = Counter()
         self._consumer: Any = self._join()
-        try:
-            # A missing topic is said now; a poll would wait for it without a word.
-            end_offsets(self._consumer, self._topic)
-        except BaseException:
-            close_consumer(self._consumer)
-            raise
 
     def step(self, timeout_ms: int) -> int:
         """Poll once, count what came, publish the alerts due; return the number of deltas.
@@ -123,20 +120,22 @@ class DetectWorker:
                 # A broker would accept anything from nobody's member.
                 self.stand_by()
                 return 0
-            if self.detector is None:
-                self._restore()
-                return 0
             records = polled.get(self._at, [])
-            if records:
-                try:
+            try:
+                if self.detector is None:
+                    self._restore()
+                    return 0
+                if records:
                     self._count(self.detector, records)
-                except (TransactionAborted, ProducerUnusable) as error:
-                    self._begin_again(error)
+                if self._held and time.monotonic() > self._evaluation_due:
+                    self._evaluate(self.detector)
+            except (TransactionAborted, ProducerUnusable) as error:
+                self._begin_again(error)
             return len(records)
 
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether everything up to these offsets of the input is counted and published."""
-        if self.detector is None:
+        if self.detector is None or self._published is None:
             return False
         counted = self.detector.offsets
         return all(counted.get(partition, 0) >= end for partition, end in ends.items())
@@ -155,6 +154,7 @@ class DetectWorker:
             discard(self._producer)
         self._producer = None
         self._published = None
+        self._held = False
         self.detector = None
 
     def prepare(self) -> None:
@@ -163,8 +163,13 @@ class DetectWorker:
         self._consumer.pause(self._at)
 
     def close(self) -> None:
-        """Write a snapshot and leave the group."""
+        """Publish the alerts that are due, write a snapshot and leave the group."""
         try:
+            if self.detector is not None and self._held:
+                try:
+                    self._evaluate(self.detector)
+                except (TransactionAborted, ProducerUnusable) as error:
+                    _LOG.warning("left to the next start: %s", error)
             # Not after a batch that broke off: its counts are ahead of what is published.
             if self.detector is not None and self._published is not None:
                 self._write_snapshot(self.detector, self._published)
@@ -175,6 +180,13 @@ class DetectWorker:
     def _join(self) -> Any:
         group = detect_group(self._settings)
         consumer = make_consumer(self._settings, group, auto_offset_reset="none")
+        try:
+            # Says that a topic is missing, which a poll would wait for without a word; and a leader
+            # of the group that has no metadata yet would assign nothing to anybody, and stay so.
+            end_offsets(consumer, self._topic)
+        except BaseException:
+            close_consumer(consumer)
+            raise
         consumer.subscribe([self._topic], listener=_StandBy(self))
         return consumer
 
@@ -214,6 +226,9 @@ class DetectWorker:
         for record in read_to_end(self._settings, topic_name(self._settings, "priors")):
             detector.restore_prior(PriorRefit.model_validate_json(record.value))
         detector.settle()
+        if committed is None:
+            # From now on it is known how far the alerts are published, if a batch breaks off.
+            self._publish([], following, None)
         self._consumer.seek(self._at, following)
         self._consumer.resume(self._at)
         self.detector = detector
@@ -258,8 +273,14 @@ class DetectWorker:
 
     def _count(self, detector: Detector, records: Sequence[Any]) -> None:
         self._published = None
+        self._held = False
         for record in records:
             self.tally["deltas"] += self._apply(detector, decode_delta(record.value))
+        self._held = True
+
+    def _evaluate(self, detector: Detector) -> None:
+        self._held = False
+        self._evaluation_due = time.monotonic() + _EVALUATION_SECONDS
         today = detector.watermark
         following: int = self._consumer.position(self._at)
         # Margins move pairs that no report touched: those are found once, when a day is over.

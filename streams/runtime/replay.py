@@ -109,7 +109,7 @@ class Replay:
         self._offset = 0  # of the next message in the log
         self._counted = 0  # first offset that is in no delta yet
         self._clock: int | None = None  # latest day of receipt seen
-        self._moving = any(window.spec.days is not None for window in self.detector.windows)
+        self._longest = max((window.spec.days or 0 for window in self.detector.windows), default=0)
 
     def feed(self, source: str, items: Iterable[tuple[int, SourceItem]]) -> Iterator[int]:
         """Run what a source holds through both stages; yield the number of items after a chunk."""
@@ -171,9 +171,11 @@ class Replay:
         assert self._clock is not None
         first_end = (self._clock // self._every + 1) * self._every - 1
         last_end = day // self._every * self._every - 1
-        # Nothing arrived in between; only a moving window can have changed on the later days.
-        ends = range(first_end, last_end + 1, self._every) if self._moving else (first_end,)
-        for end in ends:
+        # Nothing arrived in between: later looks find no more than moving windows emptying.
+        last_change = first_end
+        if self._longest:
+            last_change = min(last_end, self._clock + self._longest + self._every)
+        for end in range(first_end, last_change + 1, self._every):
             self._evaluate(end)
 
     def _evaluate(self, day: int) -> None:

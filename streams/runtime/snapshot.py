@@ -26,14 +26,14 @@ def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset:
         The topic of deltas, and the first offset of it that is not counted.
     """
     fresh, old = folder.with_suffix(".new"), folder.with_suffix(".old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     rows, facts = detector.snapshot()
     rows.write_parquet(fresh / "cases.parquet")
     about = {"format": _FORMAT, "topic": topic, "next_offset": next_offset, "counted": facts}
     (fresh / "about.json").write_text(json.dumps(about), encoding="utf-8")
-    if folder.exists():
+    if folder.exists():  # else `old` is the only whole snapshot, until the next line but one
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
@@ -64,6 +64,10 @@ def read_snapshot(folder: Path, detector: Detector, *, topic: str) -> int:
             f"{about.get('format')} and {about.get('topic')}. Move it away to count anew"
         )
         raise StateError(msg)
-    detector.restore(rows, about["counted"])
-    next_offset: int = about["next_offset"]
+    try:
+        detector.restore(rows, about["counted"])
+        next_offset: int = about["next_offset"]
+    except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
+        msg = f"snapshot {found}: must hold what one of format {_FORMAT} holds; got {error!r}. "
+        raise StateError(msg + "Move it away to count anew") from error
     return next_offset

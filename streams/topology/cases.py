@@ -90,10 +90,8 @@ def _drugs(report: Report) -> str:
     names: list[str] = []
     for product in report.products:
         if product.role in _SUSPECT:
-            if substances := product.substances:
-                names.extend(map(_name, substances))
-            else:
-                names.append(_name(product.product_class or product.verbatim or ""))
+            named = [name for name in map(_name, product.substances) if name]
+            names += named or [_name(product.product_class or "") or _name(product.verbatim or "")]
     return _joined(names)
 
 

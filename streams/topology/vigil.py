@@ -31,9 +31,16 @@ class Vigil:
         return self._test.recomputed
 
     def note(self, rows: pl.DataFrame) -> None:
-        """Look for corrections among new rows of the case log."""
-        if self._last_day is not None and (rows["day"] <= self._last_day).any():
-            self._corrected = True
+        """Look for corrections among new rows of the case log.
+
+        A case that leaves and enters again with the same drugs and events corrects nothing here.
+        """
+        if self._last_day is None or self._corrected:
+            return
+        past = rows.filter(pl.col("day") <= self._last_day)
+        if past.height:
+            change = past.group_by("day", "drugs", "events").agg(pl.col("n").cast(pl.Int64).sum())
+            self._corrected = bool((change["n"] != 0).any())
 
     def close(self, last_day: int, log: CaseLog) -> None:
         """Take in the days up to one that is over, both ends included."""

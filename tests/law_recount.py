@@ -1,0 +1,201 @@
+"""Histories of cases, and the batch recount of them in plain Python: the oracle of the law.
+
+It shares nothing with the stages but the schema: dictionaries and sets, the latest version by the
+documented order.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from schemas.alert import WindowKind
+from schemas.product import Product
+from schemas.report import Link, Patient, Reaction, Report, Revision
+from schemas.vocabulary import (
+    LinkKind,
+    Outcome,
+    ProductRole,
+    RevisionKind,
+    Seriousness,
+    Sex,
+    VerificationState,
+)
+from streams.topology.windows import WindowSpec
+
+DRUGS = ("aspirin", "ibuprofen", "zinc")
+EVENTS = ("rash", "nausea", "stroke")
+DAYS = [
+    date.fromisoformat(day)
+    for day in (
+        *("1969-12-31", "1970-01-01", "2023-12-31", "2024-01-01", "2024-01-31"),
+        *("2024-02-29", "2024-03-01", "2024-03-31", "2024-01-02", "2024-04-01"),
+    )
+]
+AGES = {None: "unknown", 5.0: "child", 70.0: "elderly"}
+COUNTRIES = {None: "unknown", "DE": "europe", "JP": "japan"}
+SPECS = ("cumulative", "month", "quarter", "sliding:2", "sliding:31", "sliding:400")
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> Report:
+    """Any version of one of eight cases: most are counted, each exclusion occurs."""
+    rarely = st.sampled_from([False, False, False, False, True])
+    first = draw(st.sampled_from(DAYS))
+    product = st.builds(
+        lambda drug, role: Product(substances=(drug,), role=role),
+        st.sampled_from(DRUGS),
+        st.sampled_from(["suspect", "suspect", "interacting", "concomitant"]).map(ProductRole),
+    )
+    reaction = st.builds(
+        lambda term, fatal: Reaction(term=term, outcome=Outcome("fatal" if fatal else "unknown")),
+        st.sampled_from(EVENTS),
+        rarely,
+    )
+    revision = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")
+    master = Link(kind=LinkKind.DUPLICATE_OF, case_id="A")
+    return Report(
+        case_id=draw(st.sampled_from("ABCDEFGH")),
+        version=draw(st.integers(1, 3)),
+        message_id=draw(st.sampled_from(["", "m1", "m2"])),
+        first_received=first,
+        latest_received=first + timedelta(days=draw(st.sampled_from([0, 0, 0, 0, 1, 45]))),
+        revision=revision if draw(rarely) else None,
+        links=(master,) if draw(rarely) else (),
+        verification=VerificationState("contested" if draw(rarely) else "hcp_confirmed"),
+        products=tuple(draw(st.lists(product, max_size=3))),
+        reactions=tuple(draw(st.lists(reaction, max_size=3))),
+        seriousness=tuple(draw(st.lists(st.sampled_from(Seriousness), max_size=1))),
+        patient=Patient(
+            age_years=draw(st.sampled_from(list(AGES))), sex=draw(st.sampled_from(Sex))
+        ),
+        occurrence_country=draw(st.sampled_from(list(COUNTRIES))),
+    )
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[Report]:
+    """Versions in any order, some of them more than once; half of the time by day of receipt."""
+    sent = draw(st.lists(reports(), min_size=1, max_size=18))
+    again = draw(st.lists(st.sampled_from(sent), max_size=8))
+    arrived = draw(st.permutations(sent + again))
+    if draw(st.booleans()):
+        arrived = sorted(arrived, key=lambda report: report.latest_received)
+    return arrived
+
+
+@dataclass(frozen=True, order=True)
+class Content:
+    """What a version says; its order decides between messages that share all four numbers."""
+
+    day: date
+    stratum: tuple[str, str, str]
+    serious: bool
+    fatal: bool
+    drugs: tuple[str, ...]
+    events: tuple[str, ...]
+    excluded: str
+
+
+def content_of(report: Report) -> Content:
+    roles = (ProductRole.SUSPECT, ProductRole.INTERACTING)
+    drugs = {name for each in report.products if each.role in roles for name in each.substances}
+    events = {reaction.term for reaction in report.reactions}
+    reasons = {
+        "nullified": report.revision is not None,
+        "duplicate": bool(report.links),
+        "unverified": report.verification.value == "contested",
+        "no_suspect_product": not drugs,
+        "no_reaction": not events,
+    }
+    fatal = Seriousness.DEATH in report.seriousness or any(
+        reaction.outcome.value == "fatal" for reaction in report.reactions
+    )
+    return Content(
+        report.first_received,
+        (
+            AGES[report.patient.age_years],
+            report.patient.sex.value,
+            COUNTRIES[report.occurrence_country],
+        ),
+        fatal or len(report.seriousness) > 0,
+        fatal,
+        tuple(sorted(drugs)),
+        tuple(sorted(events)),
+        next((reason for reason, holds in reasons.items() if holds), ""),
+    )
+
+
+def latest_versions(messages: Iterable[Report]) -> dict[str, Content]:
+    """Return what holds of each case: by version, then day, then nullification, then message."""
+    ranked: dict[str, tuple[Any, ...]] = {}
+    for report in messages:
+        numbers = (report.version, report.latest_received, report.is_nullified, report.message_id)
+        rank = (*numbers, content_of(report))
+        ranked[report.case_id] = max(rank, ranked.get(report.case_id, rank))
+    return {case: rank[-1] for case, rank in ranked.items()}
+
+
+Cell = tuple[int, int, int, int]
+
+
+def recount(cases: Iterable[Content]) -> dict[tuple[str, str], Cell]:
+    """Count pairs and margins of counted cases by sets of their places."""
+    total = 0
+    drugs: dict[str, set[int]] = defaultdict(set)
+    events: dict[str, set[int]] = defaultdict(set)
+    for number, case in enumerate(cases):
+        total += 1
+        for drug in case.drugs:
+            drugs[drug].add(number)
+        for event in case.events:
+            events[event].add(number)
+    pairs = itertools.product(drugs, events)
+    return {
+        (drug, event): (
+            len(drugs[drug] & events[event]),
+            len(drugs[drug]),
+            len(events[event]),
+            total,
+        )
+        for drug, event in pairs
+        if drugs[drug] & events[event]
+    }
+
+
+def stratified_expectation(cases: Sequence[Content], drug: str, event: str) -> float:
+    expected = 0.0
+    for stratum in {case.stratum for case in cases}:
+        inside = [case for case in cases if case.stratum == stratum]
+        with_drug = sum(drug in case.drugs for case in inside)
+        expected += with_drug * sum(event in case.events for case in inside) / len(inside)
+    return expected
+
+
+def labels_of(spec: WindowSpec, day: date, today: date) -> list[str]:
+    """Name the instances of a window that a day belongs to."""
+    if spec.kind is WindowKind.CUMULATIVE:
+        return ["cumulative"]
+    if spec.kind is WindowKind.MONTH:
+        return [f"{day.year:04}-{day.month:02}"]
+    if spec.kind is WindowKind.QUARTER:
+        return [f"{day.year:04}-Q{1 + (day.month - 1) // 3}"]
+    assert spec.days is not None
+    return [f"sliding-{spec.days}d"] if 0 <= (today - day).days < spec.days else []
+
+
+def recount_windows(
+    specs: Iterable[WindowSpec], messages: Iterable[Report], today: date
+) -> dict[str, list[Content]]:
+    """Return the counted cases of every window instance."""
+    counted = [case for case in latest_versions(messages).values() if not case.excluded]
+    instances: dict[str, list[Content]] = defaultdict(list)
+    for case in counted:
+        for spec in specs:
+            for label in labels_of(spec, case.day, today):
+                instances[label].append(case)
+    return instances

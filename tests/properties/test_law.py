@@ -1,0 +1,322 @@
+"""The law: after any messages, in any order and with any repeats, across restarts, the counts are
+those of a batch recount of the latest version of every case.
+"""
+
+import itertools
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.rules import RuleSet, load_rules
+from schemas.alert import Alert
+from schemas.delta import Delta
+from schemas.product import Product
+from schemas.report import Reaction, Report
+from streams.runtime.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.codec import decode_delta, decode_outgoing
+from streams.runtime.snapshot import read_snapshot, write_snapshot
+from streams.runtime.store import CaseStore, MemoryStore, RocksStore
+from streams.topology.detecting import Detector
+from streams.topology.windows import WindowSpec
+from tests.law_recount import (
+    DRUGS,
+    EVENTS,
+    SPECS,
+    Cell,
+    arrivals,
+    latest_versions,
+    recount,
+    recount_windows,
+    stratified_expectation,
+)
+
+EPOCH = date(1970, 1, 1)
+HORIZON = date(2030, 1, 1)
+
+unhurried = settings(deadline=None, max_examples=40)
+
+
+@pytest.fixture(scope="module")
+def any_case(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
+    """A rule that flags every pair with a case, so that every pair is scored and published."""
+    path = tmp_path_factory.mktemp("rules") / "any.toml"
+    path.write_text(
+        'any_case = { title = "any", source = "test", '
+        'all = [{ statistic = "n_observed", op = ">=", value = 1 }] }',
+        encoding="utf-8",
+    )
+    return load_rules(path)
+
+
+@dataclass
+class World:
+    """Input logs, case stages, the topic of deltas, and a detector, any of which may stop."""
+
+    folder: Path
+    partitions: int
+    specs: list[WindowSpec]
+    rules: RuleSet
+    durable: bool
+    logs: list[list[Report]] = field(init=False)
+    stores: list[CaseStore] = field(init=False)
+    topic: list[Delta] = field(default_factory=list)
+    published: set[tuple[int, int]] = field(default_factory=set)
+    signals: dict[str, Alert] = field(default_factory=dict)
+    population: Counter[str] = field(default_factory=Counter)
+    today: int = -1
+
+    def __post_init__(self) -> None:
+        self.logs = [[] for _ in range(self.partitions)]
+        self.stores = [self._open(number) for number in range(self.partitions)]
+        self.detector = Detector(self.specs, self.rules)
+
+    def _open(self, number: int) -> CaseStore:
+        if not self.durable:
+            return MemoryStore()
+        return RocksStore(self.folder / f"cases-{number}", f"pv.reports[{number}]")
+
+    def _stage(self, number: int) -> CaseStage:
+        return CaseStage(self.stores[number], partition=number, keep_outbox=True)
+
+    def send(self, report: Report) -> int:
+        number = ord(report.case_id) % self.partitions
+        self.logs[number].append(report)
+        return number
+
+    def count(self, number: int, *, lose_acknowledgement: bool = False) -> None:
+        """Count what the partition holds beyond the store's own offset, then publish the outbox."""
+        start = self.stores[number].next_offset or 0
+        messages = [
+            Incoming(offset, report.model_dump_json().encode(), report.case_id.encode())
+            for offset, report in enumerate(self.logs[number][start:], start=start)
+        ]
+        versions, rejected = read_batch(messages, source="pv.reports", horizon=HORIZON)
+        assert not rejected
+        end = len(self.logs[number])
+        if end == start:
+            return
+        counted = self._stage(number).count(
+            [version for _, version in versions], first_offset=start, next_offset=end
+        )
+        self.population.update(counted.population)
+        assert counted.outgoing == self.stores[number].unpublished()[-1][1]
+        self._publish(decode_outgoing(counted.outgoing).delta)
+        if not lose_acknowledgement:
+            self.stores[number].published(end)
+
+    def reopen(self, number: int) -> None:
+        """Stop a case worker and start it again: it publishes again what it cannot be sure of."""
+        store = self.stores[number]
+        if isinstance(store, RocksStore):
+            store.close()
+            self.stores[number] = store = self._open(number)
+        for end, outgoing in store.unpublished():
+            self._publish(decode_outgoing(outgoing).delta)
+            store.published(end)
+
+    def _publish(self, raw: bytes) -> None:
+        delta = decode_delta(raw)
+        place = delta.partition, delta.first_offset
+        self.topic.append(delta)
+        assert self.detector.apply(delta) is (place not in self.published)
+        self.published.add(place)
+
+    def save(self) -> None:
+        write_snapshot(
+            self.folder / "counts", self.detector, topic="pv.deltas", next_offset=len(self.topic)
+        )
+
+    def restart(self, back: int) -> None:
+        """Start the detector anew: from the snapshot, and from deltas it already holds."""
+        self.detector = Detector(self.specs, self.rules)
+        at = read_snapshot(self.folder / "counts", self.detector, topic="pv.deltas")
+        self.detector.restore_signals(self.signals.values())
+        for delta in self.topic[max(at - back, 0) : at]:
+            assert not self.detector.apply(delta)
+        for delta in self.topic[at:]:
+            self.detector.apply(delta)
+
+    def look(self) -> list[Alert]:
+        self.today = max(self.today, self.detector.watermark)
+        alerts = self.detector.evaluate(self.today)
+        for alert in alerts:
+            before = self.signals.get(alert.signal_key)
+            assert alert.revision == (before.revision + 1 if before else 1)
+            self.signals[alert.signal_key] = alert
+        return alerts
+
+    def close(self) -> None:
+        for store in self.stores:
+            if isinstance(store, RocksStore):
+                store.close()
+
+
+def _observed(world: World) -> dict[str, dict[tuple[str, str], Cell]]:
+    found: dict[str, dict[tuple[str, str], Cell]] = defaultdict(dict)
+    for window, drug, event, *cell in world.detector.all_counts().iter_rows():
+        assert (drug, event) not in found[window]
+        found[window][drug, event] = tuple(cell)
+    return found
+
+
+def _check_counts(world: World) -> None:
+    messages = list(itertools.chain.from_iterable(world.logs))
+    today = EPOCH + timedelta(days=world.today)
+    instances = recount_windows(world.specs, messages, today)
+    assert _observed(world) == {label: recount(cases) for label, cases in instances.items()}
+    for window in world.detector.windows:
+        for label, tally in window.tallies.items():
+            cases = instances.get(label, [])
+            assert tally.totals.counts.sum() == len(cases)
+            by_stratum = Counter("\x1f".join(case.stratum) for case in cases)
+            names = world.detector.strata.decode(tally.totals.keys).to_list()
+            held = dict(zip(names, tally.totals.counts.tolist(), strict=True))
+            assert {name: n for name, n in held.items() if n} == by_stratum
+    states = Counter(case.excluded or "counted" for case in latest_versions(messages).values())
+    assert +world.population == states
+
+
+def _check_cases(world: World) -> None:
+    held = latest_versions(itertools.chain.from_iterable(world.logs))
+    expected = {
+        (drug, event, case_id, (case.day - EPOCH).days, case.serious, case.fatal)
+        for case_id, case in held.items()
+        if not case.excluded
+        for drug, event in itertools.product(case.drugs, case.events)
+    }
+    codes = itertools.product(DRUGS, EVENTS)
+    detector = world.detector
+    keys = {(detector.drugs.code(d) << 32 | detector.events.code(e)): (d, e) for d, e in codes}
+    rows = detector.log.cases_of(np.array(sorted(keys)), None, (HORIZON - EPOCH).days)
+    found = [(*keys[key], *rest) for key, *rest in rows.iter_rows()]
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+
+
+def _check_alert(world: World, alert: Alert) -> None:
+    """Recount the input that an alert says it was computed from."""
+    offsets = {each.partition: each.next_offset for each in alert.as_of}
+    prefix = [
+        report for number, log in enumerate(world.logs) for report in log[: offsets.get(number, 0)]
+    ]
+    cases = recount_windows(world.specs, prefix, alert.evaluated_on)[alert.window.label]
+    pair = alert.drug, alert.event
+    counts = alert.counts
+    if counts.n_observed:
+        cell = counts.n_observed, counts.n_drug, counts.n_event, counts.n_total
+        assert cell == recount(cases)[pair]
+    else:
+        assert pair not in recount(cases)
+    assert alert.statistics.expected_stratified == pytest.approx(
+        stratified_expectation(cases, *pair), rel=1e-12
+    )
+    inside = {
+        case_id: case
+        for case_id, case in latest_versions(prefix).items()
+        if case in cases and not case.excluded and pair[0] in case.drugs and pair[1] in case.events
+    }
+    assert alert.case_ids == tuple(sorted(inside))
+    assert alert.n_serious == sum(case.serious for case in inside.values())
+    assert alert.n_fatal == sum(case.fatal for case in inside.values())
+
+
+STEPS = ("wait", "count", "count", "crash", "save", "bounce", "restart", "look", "look")
+
+
+def _run(world: World, story: Iterable[tuple[Report, Sequence[str]]], back: int) -> None:
+    for report, steps in story:
+        number = world.send(report)
+        for step in steps:
+            if step == "count":
+                world.count(number)
+            elif step == "crash":
+                world.count(number, lose_acknowledgement=True)
+                world.reopen(number)
+            elif step == "bounce":
+                world.reopen(number)
+                world.save()
+                world.restart(back)
+            elif step == "save":
+                world.save()
+            elif step == "restart":
+                world.restart(back)
+            elif step == "look":
+                for alert in world.look():
+                    _check_alert(world, alert)
+    for number in range(world.partitions):
+        world.count(number)
+    for alert in world.look():
+        _check_alert(world, alert)
+    _check_counts(world)
+    _check_cases(world)
+
+
+@unhurried
+@given(data=st.data())
+def test_streamed_counts_equal_the_batch_recount(any_case: RuleSet, data: st.DataObject) -> None:
+    arrived = data.draw(arrivals())
+    steps = st.lists(st.sampled_from(STEPS), max_size=3)
+    story = [(report, data.draw(steps)) for report in arrived]
+    names = data.draw(st.lists(st.sampled_from(SPECS), min_size=2, max_size=4, unique=True))
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(
+            Path(folder),
+            partitions=data.draw(st.integers(1, 3)),
+            specs=[WindowSpec.parse(name) for name in names],
+            rules=any_case,
+            durable=data.draw(st.booleans()),
+        )
+        try:
+            _run(world, story, back=data.draw(st.integers(0, 9)))
+        finally:
+            world.close()
+
+
+@settings(unhurried, max_examples=20)
+@given(sent=arrivals(), data=st.data())
+def test_two_orders_of_arrival_end_in_the_same_counts(
+    any_case: RuleSet, sent: list[Report], data: st.DataObject
+) -> None:
+    ends = []
+    for order in (sent, data.draw(st.permutations(sent))):
+        size, looks = data.draw(st.integers(1, 6)), data.draw(st.booleans())
+        with tempfile.TemporaryDirectory() as folder:
+            specs = [WindowSpec.parse(name) for name in SPECS]
+            world = World(Path(folder), 2, specs, any_case, durable=False)
+            for at in range(0, len(order), size):
+                for number in {world.send(report) for report in order[at : at + size]}:
+                    world.count(number)
+                if looks:
+                    world.look()
+            world.look()
+            ends.append((_observed(world), +world.population))
+    assert ends[0] == ends[1]
+
+
+def test_a_signal_is_published_again_by_no_restart(any_case: RuleSet, tmp_path: Path) -> None:
+    first = date(2024, 1, 31)
+    world = World(tmp_path, 1, [WindowSpec.parse(name) for name in SPECS], any_case, durable=False)
+    world.send(
+        Report(
+            case_id="A",
+            first_received=first,
+            latest_received=first,
+            products=(Product(substances=("zinc",)),),
+            reactions=(Reaction(term="rash"),),
+        )
+    )
+    world.count(0)
+    assert len(world.look()) == len(SPECS)
+    for saved in (False, True):
+        if saved:
+            world.save()
+        world.restart(back=1)
+        assert world.look() == []

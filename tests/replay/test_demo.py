@@ -1,0 +1,149 @@
+"""The exosome scenario rings when it should, with the numbers of an independent recount."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from detectors.rules import load_rules
+from schemas.alert import Alert
+from schemas.rejected import Rejected
+from schemas.report import Report
+from streams.demo import PRODUCT_CLASS, background, cases
+from streams.runtime.replay import Replay
+from streams.topology.windows import WindowSpec
+
+PROGRESSION = "Malignant neoplasm progression"
+
+# Source: independent recount of the scenario with scipy, 3 decimals.
+# day, kind, event, n, ROR, its bounds, IC025
+EXPECTED = [
+    ("2019-10-15", "new", "Sepsis", 3, 6.200, 1.924, 19.975, -0.260),
+    ("2024-01-17", "new", PROGRESSION, 3, 4.714, 1.468, 15.137, -0.467),
+    ("2024-02-02", "strengthened", PROGRESSION, 4, 6.286, 2.266, 17.434, 0.193),
+    ("2024-04-02", "weakened", PROGRESSION, 3, 4.714, 1.468, 15.137, -0.467),
+    ("2024-05-20", "strengthened", "Sepsis", 4, 7.750, 2.789, 21.536, 0.355),
+]
+FIRED = [
+    ("ema", "mhra"),
+    ("ema", "mhra"),
+    ("ema", "ic", "mhra"),
+    ("ema", "mhra"),
+    ("ema", "ic", "mhra"),
+]
+
+
+def _replay(reports: Iterable[Report]) -> tuple[list[Alert], Replay]:
+    alerts: list[Alert] = []
+    rejected: list[Rejected] = []
+    run = Replay(
+        [WindowSpec.parse("cumulative")],
+        load_rules(["mhra", "ema", "ic"], lists={"additional_monitoring": [PRODUCT_CLASS]}),
+        every=1,
+        until=None,
+        horizon=date(2024, 12, 31),
+        on_alert=alerts.append,
+        on_rejected=rejected.append,
+    )
+    for _ in run.feed("demo", enumerate(reports, start=1)):
+        pass
+    run.finish()
+    assert rejected == []
+    return alerts, run
+
+
+@pytest.fixture(scope="module")
+def told() -> list[Report]:
+    return [*background(), *(entry.report for entry in cases())]
+
+
+@pytest.fixture(scope="module")
+def in_order(told: list[Report]) -> tuple[list[Alert], Replay]:
+    return _replay(told)
+
+
+def test_the_alerts_are_those_of_the_recount_and_no_others(
+    in_order: tuple[list[Alert], Replay],
+) -> None:
+    alerts, _ = in_order
+    found = [
+        (
+            alert.evaluated_on.isoformat(),
+            alert.kind.value,
+            alert.event,
+            alert.counts.n_observed,
+            *(
+                round(value, 3)
+                for value in (
+                    alert.statistics.ror,
+                    alert.statistics.ror_lower,
+                    alert.statistics.ror_upper,
+                    alert.statistics.ic_lower,
+                )
+                if value is not None
+            ),
+        )
+        for alert in alerts
+    ]
+    assert found == EXPECTED
+    assert {alert.drug for alert in alerts} == {PRODUCT_CLASS}
+    assert [alert.rules_fired for alert in alerts] == FIRED
+
+
+def test_no_alert_comes_of_the_background(told: list[Report]) -> None:
+    alerts, run = _replay(told[:20060])
+    assert (alerts, run.summary.population["counted"]) == ([], 20060)
+
+
+def test_what_is_kept_out_is_told_apart(in_order: tuple[list[Alert], Replay]) -> None:
+    _, run = in_order
+    assert {reason: n for reason, n in run.summary.population.items() if n} == {
+        "counted": 20068,
+        "duplicate": 1,
+        "nullified": 1,
+    }
+
+
+def test_alerts_name_their_cases(in_order: tuple[list[Alert], Replay]) -> None:
+    alerts, _ = in_order
+    assert alerts[3].case_ids == ("LC-1", "LC-2", "LC-4")
+    assert alerts[3].reason == "a rule no longer fires"
+    assert alerts[3].previous is not None
+    assert (alerts[3].revision, alerts[3].previous.revision) == (3, 2)
+    assert alerts[4].case_ids == ("NE-1", "NE-2", "NE-3", "NE-4")
+    assert [str(day) for day in (alerts[4].first_received, alerts[4].last_received)] == [
+        "2019-10-07",
+        "2024-05-20",
+    ]
+
+
+def _counts(run: Replay) -> pl.DataFrame:
+    return run.detector.all_counts()
+
+
+def test_order_within_a_day_and_repeats_change_no_count(
+    told: list[Report], in_order: tuple[list[Alert], Replay]
+) -> None:
+    by_day: dict[date, list[Report]] = defaultdict(list)
+    for report in told:
+        by_day[report.latest_received] += [report, report]
+    shuffled = []
+    chance = random.Random(17)
+    for day in sorted(by_day):
+        chance.shuffle(by_day[day])
+        shuffled += by_day[day]
+    alerts, run = _replay(shuffled)
+    assert_frame_equal(_counts(run), _counts(in_order[1]))
+    assert run.summary.tally["repeated"] == len(told)
+    without_offsets = [alert.model_dump(exclude={"as_of"}) for alert in alerts]
+    assert without_offsets == [alert.model_dump(exclude={"as_of"}) for alert in in_order[0]]
+
+
+def test_reports_in_reverse_give_the_same_counts(
+    told: list[Report], in_order: tuple[list[Alert], Replay]
+) -> None:
+    assert_frame_equal(_counts(_replay(reversed(told))[1]), _counts(in_order[1]))

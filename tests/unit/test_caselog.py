@@ -1,0 +1,113 @@
+"""The log of counted cases: days, merges, cancellation, and the cases of a pair."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from streams.topology.caselog import CASE_LOG, CaseLog
+
+Row = tuple[int, int, str, int, list[int], list[int]]
+
+
+def _rows(*rows: Row) -> pl.DataFrame:
+    """Rows of (seq, day, case, n, drugs, events)."""
+    return pl.DataFrame(
+        [(s, day, case, 0, False, False, d, e, n) for s, day, case, n, d, e in rows],
+        schema=dict(CASE_LOG),
+        orient="row",
+    )
+
+
+def _log(*batches: pl.DataFrame) -> CaseLog:
+    log = CaseLog()
+    for batch in batches:
+        log.append(batch)
+    return log
+
+
+def _key(drug: int, event: int) -> int:
+    return drug << 32 | event
+
+
+def test_an_empty_log_has_its_columns() -> None:
+    log = _log(_rows())
+    assert dict(log.rows().schema) == dict(CASE_LOG)
+    assert log.between(None, 10).height == 0
+    cases = log.cases_of(np.array([_key(0, 0)]), None, 10)
+    assert cases.columns == ["key", "case_id", "day", "serious", "fatal"]
+    assert cases.height == 0
+
+
+def test_days_are_taken_with_both_ends_and_open_to_the_past() -> None:
+    log = _log(
+        _rows((0, 5, "A", 1, [0], [0]), (1, -3, "B", 1, [0], [0])),
+        _rows((2, 6, "C", 1, [0], [0])),
+    )
+
+    def names(first: int | None, last: int) -> list[str]:
+        return sorted(log.between(first, last)["case_id"])
+
+    assert names(None, 5) == ["A", "B"]
+    assert names(5, 6) == ["A", "C"]
+    assert names(-3, -3) == ["B"]
+    assert names(7, 9) == []
+
+
+def test_what_entered_and_left_cancels_across_runs() -> None:
+    entered = [_rows((n, n, f"case {n}", 1, [0], [0])) for n in range(6)]
+    left = [_rows((6 + n, n, f"case {n}", -1, [0], [0])) for n in range(5)]
+    log = _log(*entered, *left)
+    assert log.rows()["case_id"].to_list() == ["case 5"]
+    assert log.between(None, 10)["n"].sum() == 1
+
+
+def test_a_case_that_moves_keeps_only_its_last_form() -> None:
+    log = _log(
+        _rows((0, 5, "A", 1, [0], [0])),
+        _rows((1, 5, "A", -1, [0], [0]), (2, 9, "A", 1, [1], [0])),
+        _rows((3, 9, "A", -1, [1], [0]), (4, 5, "A", 1, [0], [1])),
+    )
+    assert log.rows().select("seq", "day").rows() == [(4, 5)]
+
+
+def test_a_retraction_of_an_older_run_is_not_lost_in_a_merge_of_newer_ones() -> None:
+    many = _rows((0, 1, "A", 1, [0], [0]), *((n, n, f"B{n}", 1, [0], [0]) for n in range(1, 40)))
+    log = _log(many, _rows((50, 1, "A", -1, [0], [0])), _rows((51, 2, "A", 1, [0], [1])))
+    found = log.rows().filter(pl.col("case_id") == "A")
+    assert found.select("day", "n").rows() == [(2, 1)]
+    assert log.between(1, 1).filter(pl.col("case_id") == "A")["n"].sum() == 0
+
+
+def test_runs_stay_few() -> None:
+    log = _log(*(_rows((n, n % 7, f"case {n}", 1, [n % 3], [0])) for n in range(200)))
+    assert len(log._runs) <= 9
+    assert log.rows().height == 200
+
+
+@pytest.mark.parametrize("splits", [1, 2, 7])
+def test_the_cases_of_a_pair_are_sorted_and_within_the_days(splits: int) -> None:
+    rows: list[Row] = [
+        (0, 9, "B", 1, [0, 1], [0]),
+        (1, 3, "C", 1, [0], [0, 1]),
+        (2, 3, "A", 1, [0], [0]),
+        (3, 9, "D", 1, [2], [0]),
+        (4, 9, "B", -1, [0, 1], [0]),
+        (5, 9, "B", 1, [1], [0]),
+        (6, 20, "E", 1, [0], [0]),
+    ]
+    log = _log(*(_rows(*rows[at : at + splits]) for at in range(0, len(rows), splits)))
+    keys = np.array([_key(1, 0), _key(0, 0), _key(0, 1), _key(7, 7)])
+    found = log.cases_of(keys, None, 9).select("key", "case_id", "day").rows()
+    assert found == [
+        (_key(0, 0), "A", 3),
+        (_key(0, 0), "C", 3),
+        (_key(0, 1), "C", 3),
+        (_key(1, 0), "B", 9),
+    ]
+    later = log.cases_of(np.array([_key(0, 0)]), 4, 30)
+    assert later.select("case_id", "day").rows() == [("E", 20)]
+
+
+def test_no_pairs_have_no_cases() -> None:
+    log = _log(_rows((0, 0, "A", 1, [0], [0])))
+    assert log.cases_of(np.empty(0, dtype=np.int64), None, 9).height == 0

@@ -1,0 +1,89 @@
+"""Deltas and outbox entries as bytes, and the message for every way they can be wrong."""
+
+import io
+from datetime import date
+
+import msgspec
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from schemas.delta import CASE_CHANGES, DELTA_VERSION, Delta
+from schemas.errors import StateError
+from schemas.rejected import Rejected
+from streams.runtime.codec import decode_delta, decode_outgoing, encode_delta, encode_outgoing
+
+ROW = ("A", date(1969, 12, 31), "adult", "male", "asia", True, False, ["zinc"], ["Rash", "x"], -1)
+
+
+def _delta(*rows: tuple[object, ...]) -> Delta:
+    changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")
+    return Delta(3, 10, 12, -1, changes)
+
+
+def _envelope(version: int, changes: pl.DataFrame | bytes) -> bytes:
+    raw = io.BytesIO()
+    if isinstance(changes, bytes):
+        raw.write(changes)
+    else:
+        changes.write_ipc(raw)
+    return msgspec.msgpack.encode([version, 3, 10, 12, -1, raw.getvalue()])
+
+
+@pytest.mark.parametrize("rows", [(), (ROW,), (ROW, ROW)])
+def test_a_delta_survives(rows: tuple[tuple[object, ...], ...]) -> None:
+    delta = _delta(*rows)
+    decoded = decode_delta(encode_delta(delta))
+    assert_frame_equal(decoded.changes, delta.changes)
+    numbers = (decoded.partition, decoded.first_offset, decoded.next_offset, decoded.watermark)
+    assert numbers == (3, 10, 12, -1)
+
+
+def test_equal_deltas_are_equal_bytes() -> None:
+    assert encode_delta(_delta(ROW)) == encode_delta(_delta(ROW))
+
+
+def test_an_entry_of_the_outbox_survives() -> None:
+    reject = Rejected(source="pv.reports[3]", position=11, reason="bad", raw=b"\xff\x00{")
+    outgoing = decode_outgoing(encode_outgoing(_delta(ROW), [reject]))
+    assert outgoing.delta == encode_delta(_delta(ROW))
+    assert [Rejected.model_validate_json(raw) for raw in outgoing.rejected] == [reject]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\xff\xff", b"{}", msgspec.msgpack.encode([1, 2]), msgspec.msgpack.encode(["1"] * 6)],
+    ids=repr,
+)
+def test_what_is_no_delta_is_refused(raw: bytes) -> None:
+    with pytest.raises(StateError, match=rf"^delta: must be a delta of version {DELTA_VERSION}; "):
+        decode_delta(raw)
+
+
+def test_a_delta_of_another_version_is_refused() -> None:
+    with pytest.raises(StateError, match=r"^delta: must be of version 1; got version 2$"):
+        decode_delta(_envelope(2, _delta(ROW).changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pl.DataFrame({"case_id": ["A"]}),
+        _delta(ROW).changes.drop("fatal"),
+        _delta(ROW).changes.cast({"n": pl.Int64}),
+        _delta(ROW).changes.select(list(reversed(CASE_CHANGES))).with_columns(extra=1),
+    ],
+)
+def test_changes_with_other_columns_are_refused(changes: pl.DataFrame) -> None:
+    with pytest.raises(
+        StateError, match=r"^delta: changes must have the columns \['case_id', 'day', .*; got \["
+    ):
+        decode_delta(_envelope(1, changes))
+
+
+@pytest.mark.parametrize("cut", [0, 40, -30])
+def test_changes_that_are_torn_are_refused(cut: int) -> None:
+    raw = io.BytesIO()
+    _delta(ROW).changes.write_ipc(raw)
+    with pytest.raises(StateError, match=r"^delta: changes must be an Arrow IPC file; got "):
+        decode_delta(_envelope(1, raw.getvalue()[:cut]))

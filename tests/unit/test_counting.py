@@ -1,0 +1,92 @@
+"""Signed counts in sorted arrays, against a plain dictionary; and the codes of names."""
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.topology.counting import SortedCounts, Vocabulary, join_key, split_key
+
+folds = st.lists(st.lists(st.tuples(st.integers(0, 12), st.integers(-3, 3)), max_size=8))
+codes = st.integers(0, 2**31 - 1)
+
+
+def _frame(rows: list[tuple[int, int]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={"key": pl.Int64, "n": pl.Int8}, orient="row")
+
+
+@settings(deadline=None, max_examples=60)
+@given(folds)
+def test_any_folds_equal_a_dictionary(changes: list[list[tuple[int, int]]]) -> None:
+    counts, expected = SortedCounts(), Counter[int]()
+    for rows in changes:
+        counts.fold(_frame(rows))
+        for key, n in rows:
+            expected[key] += n
+        asked = np.arange(-1, 14)
+        assert counts.get(asked).tolist() == [expected[key] for key in asked.tolist()]
+        assert (np.diff(counts.keys) > 0).all()
+        held = dict(zip(counts.keys.tolist(), counts.counts.tolist(), strict=True))
+        assert {key: n for key, n in held.items() if n} == {k: n for k, n in expected.items() if n}
+
+
+def test_keys_whose_count_is_zero_are_dropped_once_they_are_many() -> None:
+    counts = SortedCounts()
+    counts.fold(_frame([(key, 1) for key in range(4)]))
+    counts.fold(_frame([(key, -1) for key in range(3)]))
+    assert counts.keys.tolist() == [0, 1, 2, 3]
+    counts.fold(_frame([(9, 1)]))
+    assert (counts.keys.tolist(), counts.counts.tolist()) == ([3, 9], [1, 1])
+
+
+def test_an_empty_fold_and_a_new_key_without_a_count_change_nothing() -> None:
+    counts = SortedCounts()
+    counts.fold(_frame([]))
+    counts.fold(_frame([(5, 1), (5, -1)]))
+    assert counts.keys.tolist() == []
+    assert counts.get(np.array([5, 7])).tolist() == [0, 0]
+
+
+def test_small_integers_in_the_changes_do_not_overflow() -> None:
+    counts = SortedCounts()
+    counts.fold(_frame([(1, 127)] * 3))
+    assert counts.get(np.array([1])).tolist() == [381]
+
+
+def test_margins_are_sums_over_the_minor_code() -> None:
+    counts = SortedCounts()
+    counts.fold(_frame([(0 << 32 | 1, 2), (0 << 32 | 7, 3), (2 << 32 | 1, 4)]))
+    assert counts.by_major(5).tolist() == [5, 0, 4, 0, 0]
+    assert SortedCounts().by_major(2).tolist() == [0, 0]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(codes, codes), min_size=1, max_size=9))
+def test_keys_sort_by_the_first_code_then_the_second(pairs: list[tuple[int, int]]) -> None:
+    frame = pl.DataFrame(pairs, schema={"a": pl.UInt32, "b": pl.UInt32}, orient="row")
+    keys = frame.select(key=join_key(pl.col("a"), pl.col("b")))["key"].to_numpy()
+    major, minor = split_key(keys)
+    assert list(zip(major.tolist(), minor.tolist(), strict=True)) == pairs
+    in_order = [pairs[at] for at in np.argsort(keys, kind="stable")]
+    assert in_order == sorted(pairs)
+
+
+def test_a_vocabulary_codes_names_in_order_of_appearance() -> None:
+    names = Vocabulary(["zinc", "iron", "zinc"])
+    assert (names.names, len(names)) == (["zinc", "iron"], 2)
+    assert [names.code(name) for name in ("iron", "alum", "zinc")] == [1, 2, 0]
+    assert names.decode(np.array([2, 0])).to_list() == ["alum", "zinc"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=3)), st.lists(st.text(max_size=3), min_size=1))
+def test_encoded_names_decode_to_themselves(known: list[str], names: list[str]) -> None:
+    vocabulary = Vocabulary(known)
+    before = list(vocabulary.names)
+    encoded = vocabulary.encode(pl.Series(names, dtype=pl.String))
+    assert encoded.dtype == pl.UInt32
+    assert vocabulary.decode(encoded.to_numpy()).to_list() == names
+    assert list(vocabulary.names[: len(before)]) == before
+    assert set(vocabulary.names) == {*known, *names}

@@ -1,0 +1,205 @@
+"""The detector stage: each delta once, and what a restart may and may not do."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from detectors.rules import RuleSet, load_rules
+from schemas.delta import CASE_CHANGES, Delta
+from schemas.errors import StateError
+from streams.topology.detecting import Detector
+from streams.topology.windows import WindowSpec
+
+DAY = 19_782  # 2024-02-29
+CUMULATIVE = (WindowSpec.parse("cumulative"),)
+
+
+@pytest.fixture(scope="module")
+def mhra() -> RuleSet:
+    return load_rules("mhra")
+
+
+def _delta(start: int, end: int, *cases: tuple[str, str, str, int], partition: int = 0) -> Delta:
+    """A delta of (case, drug, event, n), all received on one day."""
+    rows = [
+        (case, date(2024, 2, 29), "adult", "male", "asia", False, False, [drug], [event], n)
+        for case, drug, event, n in cases
+    ]
+    changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")
+    return Delta(partition, start, end, DAY if cases else -1, changes)
+
+
+SIGNAL = tuple((f"S{n}", "zinc", "Rash", 1) for n in range(3))
+REST = tuple((f"R{n}", "iron", "Fever", 1) for n in range(9))
+
+
+def _detector(rules: RuleSet, *deltas: Delta) -> Detector:
+    detector = Detector(CUMULATIVE, rules)
+    for delta in deltas:
+        assert detector.apply(delta)
+    return detector
+
+
+def _total(detector: Detector) -> int:
+    return int(detector.windows[0].tallies["cumulative"].totals.counts.sum())
+
+
+def test_a_delta_is_counted_once(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 3, *SIGNAL), _delta(3, 12, *REST))
+    for repeated in (_delta(0, 3, *SIGNAL), _delta(3, 12, *REST), _delta(1, 2, *SIGNAL)):
+        assert not detector.apply(repeated)
+    assert _total(detector) == 12
+    assert (detector.offsets, detector.watermark) == ({0: 12}, DAY)
+
+
+def test_each_partition_has_offsets_of_its_own(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 3, *SIGNAL), _delta(0, 9, *REST, partition=4))
+    assert detector.offsets == {0: 3, 4: 9}
+    alerts = detector.evaluate(DAY)
+    assert [(at.topic, at.partition, at.next_offset) for at in alerts[0].as_of] == [
+        ("pv.reports", 0, 3),
+        ("pv.reports", 4, 9),
+    ]
+
+
+def test_the_first_delta_of_a_partition_may_start_anywhere(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(500, 503, *SIGNAL))
+    assert detector.offsets == {0: 503}
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        pytest.param(4, 9, id="gap"),
+        pytest.param(2, 9, id="partial overlap"),
+        pytest.param(0, 4, id="overlap that starts alike"),
+        pytest.param(9, 9, id="empty, after a gap"),
+    ],
+)
+def test_a_gap_or_a_partial_overlap_stops_the_stage(start: int, end: int, mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 3, *SIGNAL))
+    with pytest.raises(
+        StateError,
+        match=rf"^detector: deltas of pv\.reports\[0\] must follow one another from offset 3; "
+        rf"got \[{start}, {end}\)$",
+    ):
+        detector.apply(_delta(start, end, ("X", "zinc", "Rash", 1)))
+    assert (_total(detector), detector.offsets) == (3, {0: 3})
+
+
+def test_a_delta_without_changes_moves_the_offset_only(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 3, *SIGNAL), _delta(3, 9))
+    assert (_total(detector), detector.offsets, detector.watermark) == (3, {0: 9}, DAY)
+
+
+def test_without_any_case_there_are_counts_without_rows(mhra: RuleSet) -> None:
+    for window in ("cumulative", "month", "sliding:7"):
+        detector = Detector([WindowSpec.parse(window)], mhra)
+        assert detector.all_counts().columns[0] == "window"
+        assert detector.all_counts().height == 0
+        assert detector.evaluate(DAY) == []
+
+
+def test_counts_come_by_window_drug_and_event(mhra: RuleSet) -> None:
+    detector = Detector(
+        [WindowSpec.parse(window) for window in ("month", "cumulative", "sliding:3")], mhra
+    )
+    detector.apply(_delta(0, 12, *REST, *SIGNAL))
+    detector.evaluate(DAY)
+    assert detector.all_counts().rows() == [
+        (window, drug, event, n, n, n, 12)
+        for window in ("2024-02", "cumulative", "sliding-3d")
+        for drug, event, n in (("iron", "Fever", 9), ("zinc", "Rash", 3))
+    ]
+
+
+def _kinds(detector: Detector, today: int = DAY, **options: Any) -> list[tuple[str, str]]:
+    return [(alert.kind.value, alert.drug) for alert in detector.evaluate(today, **options)]
+
+
+def test_an_evaluation_tells_a_change_once(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 12, *REST, *SIGNAL))
+    assert _kinds(detector) == [("new", "iron"), ("new", "zinc")]
+    assert _kinds(detector) == []
+    assert _kinds(detector, DAY + 1) == []
+
+
+def test_touched_only_leaves_pairs_to_the_close_of_day_that_only_their_margins_moved(
+    mhra: RuleSet,
+) -> None:
+    detector = _detector(mhra, _delta(0, 3, *SIGNAL))
+    assert _kinds(detector) == []
+    detector.apply(_delta(3, 12, *REST))
+    assert _kinds(detector, touched_only=True) == [("new", "iron")]
+    assert _kinds(detector, touched_only=True) == []
+    assert _kinds(detector) == [("new", "zinc")]
+    assert _kinds(detector) == []
+
+
+def test_a_retraction_clears_and_the_last_case_may_go(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 12, *REST, *SIGNAL))
+    detector.evaluate(DAY)
+    detector.apply(_delta(12, 15, *((case, drug, event, -1) for case, drug, event, _ in SIGNAL)))
+    cleared = {alert.drug: alert for alert in detector.evaluate(DAY, touched_only=True)}
+    assert list(cleared) == ["zinc"]
+    alert = cleared["zinc"]
+    assert (alert.kind.value, alert.revision, alert.counts.n_observed) == ("cleared", 2, 0)
+    assert (alert.case_ids, alert.statistics.expected_stratified) == ((), 0.0)
+
+
+def test_restored_signals_are_not_published_again(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 12, *REST, *SIGNAL))
+    alerts = detector.evaluate(DAY)
+    rows, facts = detector.snapshot()
+    again = Detector(CUMULATIVE, mhra)
+    again.restore(rows, facts)
+    again.restore_signals(alerts)
+    again.settle()
+    assert _kinds(again, touched_only=True) == []
+    assert _kinds(again) == []
+    assert not again.apply(_delta(0, 12, *REST, *SIGNAL))
+    again.apply(_delta(12, 13, ("S0", "zinc", "Rash", -1)))
+    (alert,) = [alert for alert in again.evaluate(DAY) if alert.drug == "zinc"]
+    assert (alert.kind.value, alert.revision) == ("cleared", 2)
+    assert alert.previous is not None
+    assert alert.previous.rules_fired == ("mhra",)
+
+
+def test_without_its_signals_a_detector_starts_over(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 12, *REST, *SIGNAL))
+    detector.evaluate(DAY)
+    again = Detector(CUMULATIVE, mhra)
+    again.restore(*detector.snapshot())
+    assert _kinds(again) == [("new", "iron"), ("new", "zinc")]
+
+
+def test_a_rule_that_is_no_longer_asked_is_forgotten(mhra: RuleSet) -> None:
+    both = load_rules(["ic", "mhra"])
+    detector = _detector(both, _delta(0, 12, *REST, *SIGNAL))
+    alerts = detector.evaluate(DAY)
+    again = Detector(CUMULATIVE, mhra)
+    again.restore(*detector.snapshot())
+    again.restore_signals(alerts)
+    assert _kinds(again) == []
+
+
+def test_a_signal_of_a_window_that_emptied_while_it_was_down_is_cleared(mhra: RuleSet) -> None:
+    windows = [WindowSpec.parse("sliding:7")]
+    detector = Detector(windows, mhra)
+    detector.apply(_delta(0, 12, *REST, *SIGNAL))
+    alerts = detector.evaluate(DAY)
+    assert len(alerts) == 2
+    again = Detector(windows, mhra)
+    again.restore(*detector.snapshot())
+    again.restore_signals(alerts)
+    assert _kinds(again, DAY + 30) == [("cleared", "iron"), ("cleared", "zinc")]
+
+
+def test_other_windows_may_be_kept_after_a_restart(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 12, *REST, *SIGNAL))
+    again = Detector([WindowSpec.parse("quarter")], mhra)
+    again.restore(*detector.snapshot())
+    assert again.all_counts()["window"].unique().to_list() == ["2024-Q1"]
+    assert again.all_counts()["n_observed"].to_list() == [9, 3]
