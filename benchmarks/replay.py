@@ -55,9 +55,11 @@ def _whole(path: Path, number: int, rules: str) -> None:
         [*command, "--every", "1d", "--rules", rules, "--alerts", os.devnull], check=True
     )
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = used.ru_utime + used.ru_stime
     print(f"tocsin replay --every 1d: {number / seconds:,.0f} reports/s, {seconds:.1f} s in all,")
-    print(f"  start of Python included; peak memory {peak:,.0f} MiB")
+    print(f"  of them {busy:.1f} s of CPU ({number / busy:,.0f} reports a CPU second);")
+    print(f"  start of Python included; peak memory {used.ru_maxrss / 1024:,.0f} MiB")
 
 
 def _parts(path: Path, number: int, rules: str) -> None:

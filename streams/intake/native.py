@@ -14,6 +14,9 @@ from schemas.report import Report
 
 __all__ = ["MOST_BYTES", "decode_report", "read_lines"]
 
+# What `Report.model_validate_json` calls; the way there is a twentieth of the time of a report.
+_VALIDATE = Report.__pydantic_validator__.validate_json
+
 MOST_BYTES = 1_000_000
 """The longest message that is read; a report of more is an attachment or an attack."""
 
@@ -31,7 +34,8 @@ def decode_report(raw: bytes) -> Report:
         msg = f"report: at most {MOST_BYTES} bytes are read; got {len(raw)}"
         raise IcsrError(msg)
     try:
-        return Report.model_validate_json(raw)
+        report: Report = _VALIDATE(raw)
+        return report
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         first = problems[0]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.coordinator.base import MemberState
 from kafka.errors import CommitFailedError, OffsetOutOfRangeError
 
 from schemas.errors import BrokerError, StateError
@@ -100,6 +101,8 @@ class CaseWorker:
                 # Dropped from the group: a broker would accept anything from nobody's member.
                 self.release(list(self._owned))
                 return 0
+            if not polled and self._member.state is not MemberState.STABLE:
+                return 0  # joining again; what this member would publish now would be refused
             try:
                 self._take_over()
                 return sum(

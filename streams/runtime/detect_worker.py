@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.coordinator.base import MemberState
 from kafka.errors import CommitFailedError, OffsetOutOfRangeError
 
 from detectors.gamma_mixture import GammaMixture
@@ -120,6 +121,8 @@ class DetectWorker:
                 # A broker would accept anything from nobody's member.
                 self.stand_by()
                 return 0
+            if not polled and self._member.state is not MemberState.STABLE:
+                return 0  # joining again; what this member would publish now would be refused
             records = polled.get(self._at, [])
             try:
                 if self.detector is None:

@@ -1,14 +1,25 @@
 """What kafka-python raises, in one line that says what to do."""
 
+import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from kafka import errors
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from schemas.errors import BrokerError
 
-__all__ = ["broker_errors", "one_line", "shorten", "was_fenced"]
+__all__ = [
+    "broker_errors",
+    "explained",
+    "last_complaint",
+    "one_line",
+    "shorten",
+    "silenced",
+    "was_fenced",
+]
 
 LINE = 400
 
@@ -22,6 +33,17 @@ ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.CommitFailedError, "the consumer group has rebalanced"),
     (errors.CorruptRecordError, "a record's checksum is wrong"),
     (ssl.SSLError, "the encrypted connection failed"),
+)
+
+# While connecting, the client gives words instead of exceptions.
+ADVICE_ON_CONNECTING: tuple[tuple[str, str], ...] = (
+    ("SaslAuthenticationFailedError", "the broker refused the user name or password"),
+    ("UnsupportedSaslMechanismError", "the broker does not offer this sasl_mechanism"),
+    ("mismatch, certificate is not valid for", "the broker's certificate is of another host"),
+    ("certificate has expired", "the broker's certificate is out of date"),
+    ("certificate is not yet valid", "the broker's certificate is not valid yet, or our clock"),
+    ("self-signed certificate", "ssl_cafile must hold the authority of the broker's certificate"),
+    ("local issuer certificate", "ssl_cafile must hold the authority of the broker's certificate"),
 )
 
 
@@ -51,3 +73,67 @@ def shorten(text: str) -> str:
     """Return the text as one line of bearable length."""
     line = " ".join(text.split())
     return line if len(line) <= LINE else f"{line[: LINE - 3]}..."
+
+
+def explained(complaint: str) -> str:
+    """Put before the client's words on a failed connection what they mean, where that is known."""
+    advice = next((f"{text}: " for words, text in ADVICE_ON_CONNECTING if words in complaint), "")
+    return f"{advice}{complaint}"
+
+
+class LastComplaint(logging.Handler):
+    """Keeps the client's last warning: the only place where it says why it cannot connect."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a warning, unless it says only that the time is up and an earlier one says why."""
+        message = record.getMessage()
+        if "failed: " in message and "Unable to bootstrap" not in message:
+            text = message.split("failed: ", 1)[1].partition(" (backoff ")[0]
+            if not (self.text and "timed out" in text.lower()):
+                self.text = text
+
+
+@contextmanager
+def last_complaint() -> Iterator[LastComplaint]:
+    """Listen to the client while it connects."""
+    handler = LastComplaint()
+    logger = logging.getLogger("kafka")
+    logger.addHandler(handler)
+    try:
+        yield handler
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def silenced(name: str) -> Iterator[None]:
+    """Keep a logger of the client from repeating what is raised."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+def _keep_last_words(transport: Any) -> None:
+    """Deliver what a broker says before it hangs up, which kafka-python 3.0.12 throws away.
+
+    The answer to a wrong password comes together with the end of the connection: without this all
+    that is known is that the socket was disconnected.
+    """
+    receive = transport._sock_recv
+
+    def _sock_recv(self: Any) -> tuple[bytes, Exception | None]:
+        received, error = receive(self)
+        return received, None if received else error  # the next read meets the end again
+
+    transport._sock_recv = _sock_recv
+
+
+for _transport in (KafkaTCPTransport, KafkaSSLTransport):
+    _keep_last_words(_transport)

@@ -8,11 +8,12 @@ What this adds to kafka-python, each measured or read in version 3.0.12:
 - A batch that fails while a commit is under way can leave that commit reported as a success:
   the client renews its epoch, forgets the transaction and ends it as empty. `transaction`
   therefore waits for every record to be acknowledged before it commits.
+- `send` hands out a future that has failed already where the broker refuses the topic, after asking
+  it for every record again: a file would be an hour of refusals. Ours raises at the first one.
 - After a commit the broker finishes in the background; the next transaction is then told to try
   again, and the client's pause of 100 ms becomes the price of every transaction. Ours is 10 ms.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,15 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.net.compat import KafkaNetClient
 
 from schemas.errors import BrokerError, InputError
-from streams.runtime.kafka_errors import broker_errors, one_line, shorten, was_fenced
+from streams.runtime.kafka_errors import (
+    broker_errors,
+    explained,
+    last_complaint,
+    one_line,
+    shorten,
+    silenced,
+    was_fenced,
+)
 from streams.runtime.settings import Settings
 
 __all__ = [
@@ -81,6 +90,16 @@ class ProducerFenced(ProducerUnusable):
 
     The broker also says so of a transaction that lasted longer than its timeout.
     """
+
+
+class _Producer(KafkaProducer):  # type: ignore[misc]
+    """A producer that raises what is known to have failed."""
+
+    def send(self, *args: Any, **config: Any) -> Any:
+        future = super().send(*args, **config)
+        if future.failed():
+            raise future.exception
+        return future
 
 
 class Transaction:
@@ -200,7 +219,7 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
     transactional = transactional_id is not None
     producer = _connect(
         settings,
-        KafkaProducer,
+        _Producer,
         transactional_id=transactional_id,
         transaction_timeout_ms=TRANSACTION_MS,
         acks="all",
@@ -216,7 +235,11 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
     )
     if transactional:
         try:
-            with broker_errors(f"begin as {transactional_id}"):
+            # What this logger says is raised as well.
+            with (
+                broker_errors(f"begin as {transactional_id}"),
+                silenced("kafka.producer.transaction_manager"),
+            ):
                 producer.init_transactions()
         except BaseException:
             discard(producer)
@@ -302,13 +325,13 @@ def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any
         made.append(KafkaNetClient(**given))
         return made[-1]
 
-    with _last_complaint() as complaint:
+    with last_complaint() as complaint:
         try:
             client = client_class(**settings.client_settings(), kafka_client=net_client, **config)
         except (errors.KafkaError, OSError) as error:
             for net in made:  # its thread would go on trying for ever
                 net.close()
-            why = complaint.text or str(error)
+            why = explained(complaint.text or str(error))
             msg = f"connect to Kafka at {settings.bootstrap} ({settings.security_protocol}): {why}"
             raise BrokerError(shorten(msg)) from error
     try:
@@ -320,30 +343,6 @@ def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any
         client.close()
         raise
     return client
-
-
-class _LastComplaint(logging.Handler):
-    """Keeps the client's last warning: the only place where it says why it cannot connect."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.text = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if "failed: " in message and "Unable to bootstrap" not in message:
-            self.text = message.split("failed: ", 1)[1].partition(" (backoff ")[0]
-
-
-@contextmanager
-def _last_complaint() -> Iterator[_LastComplaint]:
-    handler = _LastComplaint()
-    logger = logging.getLogger("kafka")
-    logger.addHandler(handler)
-    try:
-        yield handler
-    finally:
-        logger.removeHandler(handler)
 
 
 def _bounded(call: Callable[[], None], seconds: float) -> bool:

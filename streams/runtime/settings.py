@@ -178,7 +178,7 @@ class Settings(BaseSettings):
         if self.security_protocol.startswith("SASL") and self.sasl_password is not None:
             settings["sasl_mechanism"] = self.sasl_mechanism
             settings["sasl_plain_username"] = self.sasl_username
-            settings["sasl_plain_password"] = self.sasl_password.get_secret_value()
+            settings["sasl_plain_password"] = _Unprinted(self.sasl_password.get_secret_value())
         return settings
 
     def may_speak_plainly_to(self, host: str) -> bool:
@@ -291,6 +291,15 @@ class Settings(BaseSettings):
             return cls._unknown(where, name)
         rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         return f"settings: {where}: {rule}"
+
+
+class _Unprinted(str):
+    """A password that logs cannot quote: the admin client logs its whole configuration [DEBUG]."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'**********'"
 
 
 def _is_this_machine(host: str) -> bool:

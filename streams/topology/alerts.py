@@ -1,9 +1,8 @@
 """Rows that were decided to be published, made into alerts."""
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -28,9 +27,9 @@ __all__ = ["MOST_CASE_IDS", "AlertBuilder", "signal_key"]
 MOST_CASE_IDS = 1000
 """An alert names at most so many cases, the latest received; its counts are of all of them."""
 
-_EPOCH = date(1970, 1, 1)
 _CODE_VERSION = version("tocsin")
 _STATISTICS = tuple(Statistics.model_fields)
+_KINDS = {kind.value: kind for kind in AlertKind}
 _VERBS = {
     AlertKind.NEW: "is reported disproportionately often with",
     AlertKind.STRENGTHENED: "is reported even more disproportionately with",
@@ -87,11 +86,20 @@ class AlertBuilder:
         of_pair = cases.group_by("key").agg(
             pl.col("serious").sum().alias("n_serious"),
             pl.col("fatal").sum().alias("n_fatal"),
-            pl.col("day").first().alias("first_case"),
-            pl.col("day").last().alias("last_case"),
+            pl.col("day").first().cast(pl.Date).alias("first_received"),
+            pl.col("day").last().cast(pl.Date).alias("last_received"),
             pl.col("case_id").tail(MOST_CASE_IDS).sort().alias("case_ids"),
         )
-        rows = decided.join(of_pair, on="key", how="left").sort("drug", "event")
+        floats = [name for name, dtype in decided.schema.items() if dtype == pl.Float64]
+        rows = (
+            decided.join(of_pair, on="key", how="left")
+            .with_columns(
+                *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
+                pl.col("n_serious", "n_fatal").fill_null(0),
+                pl.col("was_evaluated_on").cast(pl.Date),
+            )
+            .sort("drug", "event")
+        )
         common = {
             "window": window,
             "evaluated_on": evaluated_on,
@@ -105,10 +113,10 @@ class AlertBuilder:
 
     def _alert(self, row: Mapping[str, Any], common: Mapping[str, Any]) -> Alert:
         drug, event, revision = row["drug"], row["event"], row["revision"]
-        kind = AlertKind(row["kind"])
+        kind = _KINDS[row["kind"]]
         key = signal_key(drug, event, common["window"].label)
         fired = self._fired(row["fired"])
-        statistics = Statistics(**{name: _finite(row[name]) for name in _STATISTICS})
+        statistics = Statistics(**{name: row[name] for name in _STATISTICS})
         return Alert(
             alert_id=_alert_id(key, self._hash, revision),
             signal_key=key,
@@ -128,10 +136,10 @@ class AlertBuilder:
             rules=self._outcomes(row["fired"]),
             rules_fired=fired,
             previous=self._previous(row),
-            n_serious=row["n_serious"] or 0,
-            n_fatal=row["n_fatal"] or 0,
-            first_received=None if row["first_case"] is None else _day(row["first_case"]),
-            last_received=None if row["last_case"] is None else _day(row["last_case"]),
+            n_serious=row["n_serious"],
+            n_fatal=row["n_fatal"],
+            first_received=row["first_received"],
+            last_received=row["last_received"],
             case_ids=tuple(row["case_ids"] or ()),
             **common,
         )
@@ -150,11 +158,11 @@ class AlertBuilder:
             return None
         return Previous(
             revision=row["was_revision"],
-            kind=AlertKind(row["was_kind"]),
-            evaluated_on=_day(row["was_evaluated_on"]),
+            kind=_KINDS[row["was_kind"]],
+            evaluated_on=row["was_evaluated_on"],
             n_observed=row["was_n_observed"],
-            ror_lower=_finite(row["was_ror_lower"]),
-            ic_lower=_finite(row["was_ic_lower"]),
+            ror_lower=row["was_ror_lower"],
+            ic_lower=row["was_ic_lower"],
             rules_fired=self._fired(row["was_fired"]),
         )
 
@@ -181,11 +189,3 @@ def _sentence(
         )
     names = ", ".join(fired)
     return "; ".join(parts) + (f". Rules that fire: {names}." if names else ". No rule fires.")
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else value
-
-
-def _day(days: int) -> date:
-    return _EPOCH + timedelta(days=days)

@@ -49,10 +49,10 @@ class _Run:
         codes, rows = self._index
         starts = np.searchsorted(codes, drugs, "left")
         ends = np.searchsorted(codes, drugs, "right")
-        found = [rows[start:end] for start, end in zip(starts, ends, strict=True)]
-        if not found:
-            return self.rows.clear()
-        return self.rows[np.unique(np.concatenate(found))]
+        named = np.zeros(self.rows.height, dtype=np.bool_)
+        for start, end in zip(starts, ends, strict=True):
+            named[rows[start:end]] = True
+        return self.rows.filter(pl.Series(named))
 
 
 class CaseLog:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 
 import msgspec
 import polars as pl
@@ -21,11 +20,13 @@ from streams.topology.strata import age_group, region
 
 __all__ = ["CaseStep", "CaseVersion", "advance", "case_version"]
 
-_SEPARATOR = "\x1f"  # ASCII unit separator; `_name` removes it, so that it never stands in a name
+_SEPARATOR = (
+    "\x1f"  # ASCII unit separator; normalising removes it, so that it never stands in a name
+)
 _EPOCH = date(1970, 1, 1).toordinal()
 
+_MOST_NAMES = 200_000  # kept normalised at a time
 _SEX = {sex: sex.value for sex in Sex}  # a look-up costs a third of `Enum.value`
-_SUSPECT = {ProductRole.SUSPECT, ProductRole.INTERACTING}
 _COUNTED = {
     VerificationState.VALID_ICSR,
     VerificationState.HCP_CONFIRMED,
@@ -80,29 +81,32 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
         )
 
 
-@lru_cache(maxsize=200_000)
-def _name(text: str) -> str:
-    """Normalise width and white space; `str.split` removes the unit separator as well."""
-    return " ".join(unicodedata.normalize("NFKC", text).split())
+class _Names(dict[str, str]):
+    """Names as reported, and what they are normalised to; a look-up costs less than a call."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        # NFKC for width; `str.split` takes the unit separator for white space as well.
+        name = self[text] = " ".join(unicodedata.normalize("NFKC", text).split())
+        return name
 
 
-def _drugs(report: Report) -> str:
-    names: list[str] = []
+_NAMES = _Names()
+
+
+def _drugs(report: Report) -> set[str]:
+    drugs: set[str] = set()
     for product in report.products:
-        if product.role in _SUSPECT:
-            named = [name for name in map(_name, product.substances) if name]
-            names += named or [_name(product.product_class or "") or _name(product.verbatim or "")]
-    return _joined(names)
-
-
-def _events(report: Report) -> str:
-    return _joined([_name(reaction.term) for reaction in report.reactions])
-
-
-def _joined(names: list[str]) -> str:
-    if len(names) == 1:
-        return names[0]
-    return _SEPARATOR.join(sorted(name for name in set(names) if name))
+        role = product.role
+        if role is ProductRole.SUSPECT or role is ProductRole.INTERACTING:
+            named = {_NAMES[substance] for substance in product.substances}
+            named.discard("")
+            drugs |= named or {
+                _NAMES[product.product_class or ""] or _NAMES[product.verbatim or ""]
+            }
+    drugs.discard("")
+    return drugs
 
 
 def case_version(report: Report) -> CaseVersion:
@@ -113,7 +117,9 @@ def case_version(report: Report) -> CaseVersion:
     ``nullified``, ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
     ``no_reaction``, the first that applies.
     """
-    drugs, events = _drugs(report), _events(report)
+    drugs = _drugs(report)
+    events = {_NAMES[reaction.term] for reaction in report.reactions}
+    events.discard("")
     nullified = report.is_nullified
     links = report.links
     if nullified:
@@ -143,8 +149,8 @@ def case_version(report: Report) -> CaseVersion:
         region(report),
         fatal or bool(seriousness),
         fatal,
-        drugs,
-        events,
+        _SEPARATOR.join(sorted(drugs)),
+        _SEPARATOR.join(sorted(events)),
         excluded,
     )
 

@@ -79,7 +79,8 @@ class Detector:
         self.watermark = -1
         self._rows = 0
         self._alerts = AlertBuilder(rules)
-        self._touched: dict[str, list[Keys]] = {}  # pairs, since the last evaluation
+        # Pairs changed since the last evaluation, as they came, repeats and all.
+        self._touched: dict[str, list[Keys]] = {}
         self._stale: set[str] = set()  # windows whose margins moved since the last full one
         self._retracted: list[Keys] = []
 
@@ -128,7 +129,7 @@ class Detector:
         """
         if self._vigil is not None:
             self._vigil.close(today if day_over else today - 1, self.log)
-        retracted = np.unique(np.concatenate([_NO_KEYS, *self._retracted]))
+        retracted = np.concatenate([_NO_KEYS, *self._retracted])
         alerts: list[Alert] = []
         for window in self.windows:
             window.advance(today, self.log)
@@ -246,9 +247,9 @@ class Detector:
         pairs = changes.pairs
         for window in self.windows:
             for label in window.fold(changes):
-                self._touched.setdefault(label, []).append(pairs["key"].unique().to_numpy())
+                self._touched.setdefault(label, []).append(pairs["key"].to_numpy())
                 self._stale.add(label)
-        self._retracted.append(pairs.filter(pl.col("n") < 0)["key"].unique().to_numpy())
+        self._retracted.append(pairs.filter(pl.col("n") < 0)["key"].to_numpy())
         if self._vigil is not None:
             self._vigil.note(rows)
 
@@ -290,7 +291,7 @@ class Detector:
         if self._vigil is not None:
             table = table.hstack(self._of_test(window, keys))
         scored = self.scorer.score(table).with_columns(
-            pl.Series("retracted", np.isin(keys, retracted, assume_unique=True))
+            pl.Series("retracted", np.isin(keys, retracted))
         )
         decided = decide(scored, signals)
         if decided.height == 0:

@@ -1,7 +1,8 @@
 """The stratum of a case: age group, sex, region. What is not known is a stratum of its own."""
 
+from bisect import bisect_right
+
 from schemas.report import Report
-from schemas.vocabulary import AgeGroup
 
 __all__ = ["UNKNOWN", "age_group", "region"]
 
@@ -25,13 +26,8 @@ _REGION = (
 )
 
 # Upper ends [years] of the groups of ICH E2B(R3) D.2.3; 28 days is the end of the neonatal period.
-_AGE_ENDS = (
-    (28 / 365.25, AgeGroup.NEONATE),
-    (2.0, AgeGroup.INFANT),
-    (12.0, AgeGroup.CHILD),
-    (18.0, AgeGroup.ADOLESCENT),
-    (65.0, AgeGroup.ADULT),
-)
+_AGE_ENDS = (28 / 365.25, 2.0, 12.0, 18.0, 65.0)
+_AGE_GROUPS = ("neonate", "infant", "child", "adolescent", "adult", "elderly")
 
 
 def age_group(report: Report) -> str:
@@ -40,10 +36,7 @@ def age_group(report: Report) -> str:
     if years is None:
         reported = report.patient.age_group
         return UNKNOWN if reported is None else reported.value
-    for end, group in _AGE_ENDS:
-        if years < end:
-            return group.value
-    return AgeGroup.ELDERLY.value
+    return _AGE_GROUPS[bisect_right(_AGE_ENDS, years)]
 
 
 def region(report: Report) -> str:
