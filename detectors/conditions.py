@@ -47,6 +47,7 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
         "eb05": "EB05, lower end of the 90% interval of the EBGM,",
         "eb95": "EB95, upper end of the 90% interval of the EBGM,",
         "e_value": "e-value of the anytime-valid test",
+        "log_e_value": "logarithm of the e-value of the anytime-valid test",
         "e_bh_level": "false discovery rate at which e-BH flags it",
     }
 )

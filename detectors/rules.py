@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from detectors.conditions import AllOf, AnyOf, Comparison, Condition, Lists, OnList
 from schemas.errors import RuleError
 
-__all__ = ["PRESETS", "Rule", "RuleSet", "load_rules"]
+__all__ = ["PRESETS", "Rule", "RuleSet", "lists_asked", "load_rules"]
 
 
 class Rule(BaseModel):
@@ -139,6 +139,18 @@ def load_rules(rules: str | Path | Iterable[str | Path], lists: Lists | None = N
     EMA screening in EudraVigilance: lower 95% bound of the ROR > 1 and cases observed >= 5 and
     event is on the list important_events
     """
+    tables = _tables(rules)
+    names = [name for name, _ in tables]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        msg = f"load_rules: a rule must be given once; got {repeated} more than once"
+        raise RuleError(msg)
+    parsed = [_parse(name, table) for name, table in tables]
+    _require_lists(parsed, lists or {})
+    return RuleSet(rules=tuple(_settle(rule, lists or {}) for rule in parsed))
+
+
+def _tables(rules: str | Path | Iterable[str | Path]) -> list[tuple[str, Any]]:
     wanted = [rules] if isinstance(rules, str | Path) else list(rules)
     tables: list[tuple[str, Any]] = []
     for item in wanted:
@@ -152,14 +164,19 @@ def load_rules(rules: str | Path | Iterable[str | Path], lists: Lists | None = N
     if not tables:
         msg = f"load_rules: at least one rule must be given; got {wanted}"
         raise RuleError(msg)
-    names = [name for name, _ in tables]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        msg = f"load_rules: a rule must be given once; got {repeated} more than once"
-        raise RuleError(msg)
-    parsed = [_parse(name, table) for name, table in tables]
-    _require_lists(parsed, lists or {})
-    return RuleSet(rules=tuple(_settle(rule, lists or {}) for rule in parsed))
+    return tables
+
+
+def lists_asked(rules: str | Path | Iterable[str | Path]) -> frozenset[str]:
+    """Return the names of the lists that these rules, taken as `load_rules` takes them, ask for.
+
+    Examples
+    --------
+    >>> sorted(lists_asked(["mhra", "ema"]))
+    ['additional_monitoring', 'important_events']
+    """
+    parsed = [_parse(name, table) for name, table in _tables(rules)]
+    return frozenset(part.on_list for rule in parsed for part in _list_parts(rule.condition))
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -100,7 +100,10 @@ class Statistics(Message):
     e_value: float | None = Field(
         default=None,
         description="Evidence of the anytime-valid test, up to the last day that is over; "
-        "null if no rule asks for it, or outside the cumulative window.",
+        "null if no rule asks for it, outside the cumulative window, or beyond 1.8e308.",
+    )
+    log_e_value: float | None = Field(
+        default=None, description="Its natural logarithm, which has no such limit."
     )
     e_bh_level: float | None = Field(
         default=None, description="Smallest false discovery rate at which e-BH flags the pair."

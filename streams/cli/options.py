@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from detectors.gamma_mixture import GammaMixture
-from detectors.rules import PRESETS, RuleSet, load_rules
+from detectors.rules import PRESETS, RuleSet, lists_asked, load_rules
 from schemas.errors import InputError
 from streams.topology.windows import WindowSpec
 
@@ -21,6 +21,7 @@ __all__ = [
     "RefitOption",
     "RulesOption",
     "WindowOption",
+    "both_rules_from",
     "interval_days",
     "lists_from",
     "parse_day",
@@ -71,7 +72,23 @@ WindowOption = Annotated[
 
 def rules_from(text: str, lists: Mapping[str, Sequence[str]] | None = None) -> RuleSet:
     """Load the rules that `--rules` names."""
-    return load_rules([part.strip() for part in text.split(",") if part.strip()], lists)
+    return load_rules(_rule_names(text), lists)
+
+
+def both_rules_from(
+    rules: str, against: str, lists: Mapping[str, Sequence[str]]
+) -> tuple[RuleSet, RuleSet]:
+    """Load two sets of rules; a list that only one of them asks for goes to that one."""
+    one, other = (_rule_names(text) for text in (rules, against))
+    of_one, of_other = lists_asked(one), lists_asked(other)
+    return (
+        load_rules(one, {name: lists[name] for name in lists if name not in of_other - of_one}),
+        load_rules(other, {name: lists[name] for name in lists if name not in of_one - of_other}),
+    )
+
+
+def _rule_names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def lists_from(texts: list[str] | None) -> dict[str, list[str]]:
@@ -83,7 +100,7 @@ def lists_from(texts: list[str] | None) -> dict[str, list[str]]:
             msg = f"--list: NAME=FILE must be given; got {text!r}"
             raise InputError(msg)
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             msg = f"--list {name}: {path} must be a readable text file; got {error}"
             raise InputError(msg) from error

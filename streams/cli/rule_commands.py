@@ -20,9 +20,10 @@ from streams.cli.options import (
     ListOption,
     RefitOption,
     WindowOption,
+    both_rules_from,
     interval_days,
     lists_from,
-    rules_from,
+    require_apart,
     tomorrow,
     windows_from,
     writable,
@@ -104,19 +105,19 @@ def backtest(
     them ever alerts it, earlier or later by the day of its first alert.
     """
     writable(details)
-    given = lists_from(lists)
+    require_apart([*sources, *filter(None, [negative_controls])], [details])
     controls = None if negative_controls is None else _read_controls(negative_controls)
     # Both are made before either runs: a mistake in the second is not found out after the first.
     runs = [
         replay_history(
             ((path.name, read_source(path)) for path in sources),
             windows_from(window),
-            rules_from(text, given),
+            loaded,
             every=interval_days(every),
             horizon=tomorrow(),
             refit_every=None if refit is None else interval_days(refit, "--refit"),
         )
-        for text in (rules, against)
+        for loaded in both_rules_from(rules, against, lists_from(lists))
     ]
     ours, theirs = (
         _history(name, run) for name, run in zip(("--rules", "--against"), runs, strict=True)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
-from kafka.coordinator.base import MemberState
 from kafka.errors import CommitFailedError, OffsetOutOfRangeError
 
 from schemas.errors import BrokerError, StateError
@@ -24,13 +23,13 @@ from schemas.rejected import Rejected
 from streams.runtime.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.codec import decode_delta, decode_outgoing
 from streams.runtime.following import close_consumer, end_offsets, read_to_end
+from streams.runtime.groups import Membership, join_group
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
     ProducerFenced,
     ProducerUnusable,
     TransactionAborted,
     discard,
-    make_consumer,
     make_producer,
     transaction,
 )
@@ -77,7 +76,7 @@ class CaseWorker:
         self._topic = topic_name(settings, "reports")
         self._owned: dict[int, _Owned] = {}
         self._locked: dict[int, float] = {}  # databases another process holds, since when
-        self._member: Any = None  # of the group, as it was when the batch was polled
+        self._member = Membership()
         self.tally: Counter[str] = Counter()
         self._consumer: Any = self._join()
 
@@ -96,13 +95,16 @@ class CaseWorker:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
             except OffsetOutOfRangeError as error:
                 raise self._deleted() from error
-            self._member = self._consumer.group_metadata()
-            if self._member.generation_id < 0:
-                # Dropped from the group: a broker would accept anything from nobody's member.
+            self._member.update(self._consumer)
+            if self._member.stalled:
+                _LOG.warning("joining the group anew: it does not answer")
+                self._rejoin()
+                return 0
+            if self._member.lost:
                 self.release(list(self._owned))
                 return 0
-            if not polled and self._member.state is not MemberState.STABLE:
-                return 0  # joining again; what this member would publish now would be refused
+            if not polled and self._member.joining:
+                return 0
             try:
                 self._take_over()
                 return sum(
@@ -150,20 +152,12 @@ class CaseWorker:
 
     def _join(self) -> Any:
         group = case_group(self._settings)
-        consumer = make_consumer(self._settings, group, auto_offset_reset="none")
-        try:
-            # Says that a topic is missing, which a poll would wait for without a word; and a leader
-            # of the group that has no metadata yet would assign nothing to anybody, and stay so.
-            end_offsets(consumer, self._topic)
-        except BaseException:
-            close_consumer(consumer)
-            raise
-        consumer.subscribe([self._topic], listener=_Ownership(self))
-        return consumer
+        return join_group(self._settings, group, self._topic, _Ownership(self))
 
     def _rejoin(self) -> None:
         self.release(list(self._owned))
         close_consumer(self._consumer)
+        self._member = Membership()
         self._consumer = self._join()
 
     def _committed(self, partition: int) -> int:
@@ -326,7 +320,7 @@ class CaseWorker:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with transaction(
-                    owned.producer, offsets={at: following}, group_metadata=self._member
+                    owned.producer, offsets={at: following}, group_metadata=self._member.metadata
                 ) as out:
                     key = str(at.partition).encode()
                     out.send(deltas, outgoing.delta, key, partition=0)

@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 from kafka import ConsumerRebalanceListener, TopicPartition
-from kafka.coordinator.base import MemberState
 from kafka.errors import CommitFailedError, OffsetOutOfRangeError
 
 from detectors.gamma_mixture import GammaMixture
@@ -26,13 +25,13 @@ from schemas.errors import BrokerError, StateError
 from schemas.prior import PriorRefit
 from streams.runtime.codec import decode_delta
 from streams.runtime.following import close_consumer, end_offsets, read_to_end
+from streams.runtime.groups import Membership, join_group
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
     ProducerFenced,
     ProducerUnusable,
     TransactionAborted,
     discard,
-    make_consumer,
     make_producer,
     transaction,
 )
@@ -93,7 +92,7 @@ class DetectWorker:
         self._evaluation_due = 0.0
         self._closed_day = -1  # the last day that was evaluated in full
         self._producer: Any = None
-        self._member: Any = None  # of the group, as it was when the batch was polled
+        self._member = Membership()
         self._published: int | None = None  # offset up to which counts and alerts agree
         self._held = False  # deltas are counted whose alerts are not due yet
         self._failures = 0  # since a batch was published
@@ -116,13 +115,16 @@ class DetectWorker:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
             except OffsetOutOfRangeError as error:
                 raise self._deleted() from error
-            self._member = self._consumer.group_metadata()
-            if self._member.generation_id < 0 or self._at not in self._consumer.assignment():
-                # A broker would accept anything from nobody's member.
+            self._member.update(self._consumer)
+            if self._member.stalled:
+                _LOG.warning("joining the group anew: it does not answer")
+                self._rejoin()
+                return 0
+            if self._member.lost or self._at not in self._consumer.assignment():
                 self.stand_by()
                 return 0
-            if not polled and self._member.state is not MemberState.STABLE:
-                return 0  # joining again; what this member would publish now would be refused
+            if not polled and self._member.joining:
+                return 0
             records = polled.get(self._at, [])
             try:
                 if self.detector is None:
@@ -182,16 +184,13 @@ class DetectWorker:
 
     def _join(self) -> Any:
         group = detect_group(self._settings)
-        consumer = make_consumer(self._settings, group, auto_offset_reset="none")
-        try:
-            # Says that a topic is missing, which a poll would wait for without a word; and a leader
-            # of the group that has no metadata yet would assign nothing to anybody, and stay so.
-            end_offsets(consumer, self._topic)
-        except BaseException:
-            close_consumer(consumer)
-            raise
-        consumer.subscribe([self._topic], listener=_StandBy(self))
-        return consumer
+        return join_group(self._settings, group, self._topic, _StandBy(self))
+
+    def _rejoin(self) -> None:
+        self.stand_by()
+        close_consumer(self._consumer)
+        self._member = Membership()
+        self._consumer = self._join()
 
     def _begin_again(self, error: TransactionAborted | ProducerUnusable) -> None:
         """Restore, since the counts are ahead of what is published."""
@@ -204,8 +203,7 @@ class DetectWorker:
         self._consumer.pause(self._at)
         if isinstance(error, ProducerFenced) or isinstance(error.__cause__, CommitFailedError):
             # Another member may be active by now; the group knows.
-            close_consumer(self._consumer)
-            self._consumer = self._join()
+            self._rejoin()
 
     def _restore(self) -> None:
         detector = self._make_detector()
@@ -315,7 +313,7 @@ class DetectWorker:
             with transaction(
                 self._producer,
                 offsets={self._at: following} if last else None,
-                group_metadata=self._member,
+                group_metadata=self._member.metadata,
             ) as out:
                 if refit is not None:
                     priors = topic_name(self._settings, "priors")

@@ -35,6 +35,8 @@ ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (ssl.SSLError, "the encrypted connection failed"),
 )
 
+TIME_IS_UP = ("timed out", "KafkaTimeoutError")
+
 # While connecting, the client gives words instead of exceptions.
 ADVICE_ON_CONNECTING: tuple[tuple[str, str], ...] = (
     ("SaslAuthenticationFailedError", "the broker refused the user name or password"),
@@ -93,7 +95,7 @@ class LastComplaint(logging.Handler):
         message = record.getMessage()
         if "failed: " in message and "Unable to bootstrap" not in message:
             text = message.split("failed: ", 1)[1].partition(" (backoff ")[0]
-            if not (self.text and "timed out" in text.lower()):
+            if not (self.text and any(words in text for words in TIME_IS_UP)):
                 self.text = text
 
 

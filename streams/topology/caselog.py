@@ -49,10 +49,10 @@ class _Run:
         codes, rows = self._index
         starts = np.searchsorted(codes, drugs, "left")
         ends = np.searchsorted(codes, drugs, "right")
-        named = np.zeros(self.rows.height, dtype=np.bool_)
+        wanted = np.zeros(self.rows.height, dtype=np.bool_)
         for start, end in zip(starts, ends, strict=True):
-            named[rows[start:end]] = True
-        return self.rows.filter(pl.Series(named))
+            wanted[rows[start:end]] = True
+        return self.rows.filter(pl.Series(wanted))
 
 
 class CaseLog:

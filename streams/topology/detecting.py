@@ -20,7 +20,7 @@ from streams.topology.alerts import AlertBuilder
 from streams.topology.caselog import CASE_LOG, CaseLog
 from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
 from streams.topology.lifecycle import SIGNALS, decide, publish
-from streams.topology.refitting import refit
+from streams.topology.refitting import FEWEST_PAIRS, refit
 from streams.topology.scoring import Scorer
 from streams.topology.vigil import Vigil
 from streams.topology.windows import Contributions, Tally, WindowedCounts, WindowSpec
@@ -148,17 +148,25 @@ class Detector:
     def refit_if_due(self, today: int) -> PriorRefit | None:
         """Fit the prior anew if a period of `refit_every` days has begun since the last fit.
 
-        The counts are those of the first window. Every signal is scored with the new prior from
-        the next evaluation on; the event says so, and alerts name their prior.
+        The counts are those of the cumulative window, else of the first one. Every signal is scored
+        with the new prior from the next evaluation on; the event says so, and alerts name their
+        prior. A fit that comes out unfit is tried again in the next period.
         """
         if self._refit_every is None or today // self._refit_every == self._refit_period:
             return None
-        window = self.windows[0]
+        kinds = [window.spec.kind for window in self.windows]
+        cumulative = WindowKind.CUMULATIVE in kinds
+        window = self.windows[kinds.index(WindowKind.CUMULATIVE) if cumulative else 0]
+        window.advance(today, self.log)
         label = max(window.tallies, default=None)
         if label is None:
             return None
+        counts = self.counts(window, label)
+        if counts.height < FEWEST_PAIRS:
+            return None
+        self._refit_period = today // self._refit_every
         fitted = refit(
-            self.counts(window, label),
+            counts,
             previous=self.scorer.prior,
             fitted_on=_EPOCH + timedelta(days=today),
             window=label,
@@ -166,7 +174,6 @@ class Detector:
         )
         if fitted is None:
             return None
-        self._refit_period = today // self._refit_every
         self.scorer.prior, event = fitted
         self._stale.update(label for held in self.windows for label in held.tallies)
         return event
@@ -201,6 +208,7 @@ class Detector:
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
             "watermark": self.watermark,
             "rows": self._rows,
+            "test": None if self._vigil is None else self._vigil.facts(),
         }
         return self.log.rows(), facts
 
@@ -213,6 +221,8 @@ class Detector:
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
         self._fold(rows.match_to_schema(dict(CASE_LOG)))
+        if self._vigil is not None and facts["test"] is not None:
+            self._vigil.restore(facts["test"], self.log)
 
     def settle(self) -> None:
         """Regard all changes so far as evaluated: a restored detector published them before."""

@@ -12,9 +12,10 @@ from schemas.alert import InputOffset
 from schemas.errors import FitError
 from schemas.prior import PriorRefit
 
-__all__ = ["refit"]
+__all__ = ["FEWEST_PAIRS", "refit"]
 
-_FEWEST_PAIRS = 500
+FEWEST_PAIRS = 500
+"""Fewer pairs say nothing of a mixture; a stream waits for them before the first fit."""
 
 
 def refit(
@@ -27,12 +28,10 @@ def refit(
 ) -> tuple[GammaMixture, PriorRefit] | None:
     """Fit a prior to a counts frame; `None` if what comes out should not be scored with.
 
-    That is with fewer than 500 pairs, or when the winner lies at the edge of the search: a fit by
-    hand may be wanted then, but not one that takes over unasked. The likelihood is the truncated
-    mixture, as a counts frame lists only pairs with a case.
+    That is when the winner lies at the edge of the search: a fit by hand may be wanted then, but
+    not one that takes over unasked. The likelihood is the truncated mixture, as a counts frame
+    lists only pairs with a case.
     """
-    if counts.height < _FEWEST_PAIRS:
-        return None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
         try:

@@ -15,7 +15,7 @@ __all__ = ["NEEDS_PRIOR", "NEEDS_SAFE_TEST", "Scorer"]
 NEEDS_PRIOR = frozenset({"ebgm", "eb05", "eb95"})
 """Statistics that a fitted prior is needed for."""
 
-NEEDS_SAFE_TEST = frozenset({"e_value", "e_bh_level"})
+NEEDS_SAFE_TEST = frozenset({"e_value", "log_e_value", "e_bh_level"})
 """Statistics of the anytime-valid test, which needs days, not one table."""
 
 # Their bounds are part of a signal's published state, whatever the rules ask.

@@ -1,5 +1,9 @@
 """The anytime-valid test kept over the cumulative counts, day by day as days close."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -30,6 +34,17 @@ class Vigil:
         """Whether a past day was corrected after it had been taken in."""
         return self._test.recomputed
 
+    def facts(self) -> dict[str, Any]:
+        """Return what a snapshot holds of the test; the daily counts come from the case log."""
+        return {"last_day": self._last_day, "recomputed": self.recomputed or self._corrected}
+
+    def restore(self, facts: Mapping[str, Any], log: CaseLog) -> None:
+        """Bring a new test to a snapshot, so that later corrections are known as such."""
+        if facts["last_day"] is not None:
+            test = recompute(daily_counts(log.between(None, facts["last_day"])), self._test.level)
+            self._test = replace(test, recomputed=facts["recomputed"])
+            self._last_day = facts["last_day"]
+
     def note(self, rows: pl.DataFrame) -> None:
         """Look for corrections among new rows of the case log.
 
@@ -56,10 +71,9 @@ class Vigil:
             self._last_day, self._table = last_day, None
 
     def statistics(self, keys: np.ndarray) -> pl.DataFrame:
-        """Return `e_value` and `e_bh_level` of pairs, in the order asked for; null if unknown."""
+        """Return the test's three statistics of pairs, in the order asked for; null if unknown."""
         if self._table is None:
-            self._table = e_values(self._test).select(
-                join_key(pl.col("drug"), pl.col("event")).alias("key"), "e_value", "e_bh_level"
-            )
+            key = join_key(pl.col("drug"), pl.col("event")).alias("key")
+            self._table = e_values(self._test).select(key, "e_value", "log_e_value", "e_bh_level")
         asked = pl.DataFrame({"key": keys})
         return asked.join(self._table, on="key", how="left", maintain_order="left").drop("key")

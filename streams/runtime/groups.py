@@ -1,0 +1,80 @@
+"""Consumer groups: joining one without the client's races, and noticing when it hangs.
+
+kafka-python 3.0.12: a leader that has no metadata of the topic yet assigns nothing, and nobody is
+asked again; and a second join that such a leader begins is forgotten if a `poll` ends before it
+does: the member then stays 'rebalancing' for ever, without a heartbeat and without a word.
+"""
+
+import time
+from typing import Any
+
+from kafka.coordinator.base import MemberState
+
+from streams.runtime.following import close_consumer, end_offsets
+from streams.runtime.kafka_errors import broker_errors
+from streams.runtime.kafka_io import make_consumer
+from streams.runtime.settings import Settings
+
+__all__ = ["Membership", "join_group"]
+
+_STALLED_SECONDS = 30.0  # a group waits for its slowest member; a forgotten join waits for nothing
+
+
+def join_group(settings: Settings, group: str, topic: str, listener: Any) -> Any:
+    """Return a consumer that subscribes to a topic; its first `poll` joins the group.
+
+    A position must be sought for every partition that comes: none is assumed.
+
+    Raises
+    ------
+    BrokerError
+        If there is no such topic, which a poll would wait for without a word.
+    """
+    consumer = make_consumer(settings, group, auto_offset_reset="none")
+    try:
+        with broker_errors(f"join the group {group}"):
+            end_offsets(consumer, topic)
+            consumer.subscribe([topic], listener=listener)
+            consumer.topics()  # with the metadata there, one join is enough
+    except BaseException:
+        close_consumer(consumer)
+        raise
+    return consumer
+
+
+class Membership:
+    """What a worker is in its group, as of its last poll.
+
+    Attributes
+    ----------
+    metadata
+        To publish with: a broker refuses a member that has been dropped since.
+    """
+
+    def __init__(self) -> None:
+        self.metadata: Any = None
+        self._joining_since: float | None = None
+
+    def update(self, consumer: Any) -> None:
+        """Take note of what the consumer is after a poll."""
+        self.metadata = consumer.group_metadata()
+        if not self.joining:
+            self._joining_since = None
+        elif self._joining_since is None:
+            self._joining_since = time.monotonic()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the group has dropped it; a broker would accept anything from nobody."""
+        return bool(self.metadata.generation_id < 0)
+
+    @property
+    def joining(self) -> bool:
+        """Whether it waits for the group; what it publishes meanwhile may be refused."""
+        return bool(self.metadata.state is MemberState.REBALANCING)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it has been joining for so long that it is better to begin anew."""
+        since = self._joining_since
+        return since is not None and time.monotonic() - since > _STALLED_SECONDS

@@ -1,0 +1,176 @@
+"""Arguments of several commands: what is read from them, and each refusal in its own words."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from detectors.gamma_mixture import GammaMixture
+from schemas.errors import InputError, RuleError
+from streams.cli.options import (
+    DEFAULT_RULES,
+    interval_days,
+    lists_from,
+    parse_day,
+    prior_from,
+    rules_from,
+    tomorrow,
+    windows_from,
+    writable,
+)
+from streams.topology.windows import WindowSpec
+
+PRIOR = GammaMixture(
+    alpha1=0.2, beta1=0.1, alpha2=2.0, beta2=4.0, weight=1 / 3, likelihood="untruncated"
+)
+
+
+def test_rules_are_named_by_commas() -> None:
+    assert [rule.name for rule in rules_from(DEFAULT_RULES).rules] == ["mhra", "ema", "ic"]
+    assert [rule.name for rule in rules_from(" eb05 ,, safe,").rules] == ["eb05", "safe"]
+
+
+def test_a_list_is_a_file_of_names(tmp_path: Path) -> None:
+    named = tmp_path / "a=b.txt"
+    named.write_text("  Sepsis \n\n   \nArrêt cardiaque\r\nSepsis\n", encoding="utf-8")
+    (tmp_path / "none.txt").write_text("", encoding="utf-8")
+    texts = [f"important_events={named}", f"watched={tmp_path / 'none.txt'}"]
+    assert lists_from(texts) == {
+        "important_events": ["Sepsis", "Arrêt cardiaque", "Sepsis"],
+        "watched": [],
+    }
+    assert lists_from(None) == lists_from([]) == {}
+
+
+def test_a_list_narrows_its_rule(tmp_path: Path) -> None:
+    (tmp_path / "ime.txt").write_text("Sepsis\n", encoding="utf-8")
+    lists = lists_from([f"important_events={tmp_path / 'ime.txt'}"])
+    narrowed, plain = rules_from("ema", lists), rules_from("ema")
+    assert "event is on the list important_events" in narrowed.rules[0].sentence
+    assert narrowed.rules_hash != plain.rules_hash
+
+
+def test_a_list_that_no_rule_asks_for_is_refused() -> None:
+    with pytest.raises(
+        RuleError,
+        match=r"^load_rules: a list must be one that a rule asks for, "
+        r"\['additional_monitoring', 'important_events'\]; got \['importent_events'\]$",
+    ):
+        rules_from("ema", {"importent_events": ["Sepsis"]})
+
+
+@pytest.mark.parametrize("text", ["", "important_events", "=file.txt", "important_events=", "="])
+def test_a_list_without_name_or_file_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=rf"^--list: NAME=FILE must be given; got '{text}'$"):
+        lists_from([text])
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("none.txt", "No such file"), (".", "Is a directory"), ("latin.txt", "'utf-8' codec")],
+)
+def test_a_list_that_cannot_be_read_is_refused(name: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes("Arrêt cardiaque".encode("latin-1"))
+    with pytest.raises(
+        InputError, match=rf"^--list events: .* must be a readable text file; got .*{problem}"
+    ):
+        lists_from([f"events={tmp_path / name}"])
+
+
+def test_a_prior_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "prior.json"
+    path.write_text(PRIOR.model_dump_json(indent=2), encoding="utf-8")
+    read = prior_from(path)
+    assert read == PRIOR
+    assert read is not None
+    assert read.prior_id == PRIOR.prior_id
+    assert prior_from(None) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "No such file"),
+        ("", "Invalid JSON"),
+        ("not json", "Invalid JSON"),
+        ("{}", "Field required"),
+        (json.dumps({**PRIOR.model_dump(), "version": 2}), "Input should be 1"),
+        (json.dumps({**PRIOR.model_dump(), "weight": 1.0}), "Input should be less than 1"),
+        (json.dumps({**PRIOR.model_dump(), "alpha1": 0.0}), "Input should be greater than 0"),
+        (json.dumps({**PRIOR.model_dump(), "window": "all"}), "Extra inputs are not permitted"),
+    ],
+)
+def test_what_is_no_prior_is_refused(content: str | None, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "prior.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(
+        InputError,
+        match=rf"^--prior: .*prior\.json must be a prior written by tocsin fit; got .*{problem}",
+    ):
+        prior_from(path)
+
+
+def test_windows_are_cumulative_unless_named_and_each_is_kept_once() -> None:
+    assert windows_from(None) == windows_from([]) == [WindowSpec.parse("cumulative")]
+    texts = ["sliding:30", "month", "sliding:30"]
+    assert windows_from(texts) == [WindowSpec.parse("sliding:30"), WindowSpec.parse("month")]
+
+
+@pytest.mark.parametrize("text", ["", "week", "sliding", "sliding:0", "sliding:-3", "Month"])
+def test_an_unknown_window_is_refused(text: str) -> None:
+    with pytest.raises(
+        InputError,
+        match=rf"^window: cumulative, month, quarter or sliding:DAYS must be given; got '{text}'$",
+    ):
+        windows_from([text])
+
+
+def test_an_interval_is_days_or_weeks() -> None:
+    assert [interval_days(text) for text in ("1d", "90d", "1w", "52w")] == [1, 90, 7, 364]
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "0d", "-1d", "1.5d", "1h", "1d ", "100000d", "1D"])
+@pytest.mark.parametrize("option", ["--every", "--refit"])
+def test_what_is_no_interval_is_refused(text: str, option: str) -> None:
+    with pytest.raises(
+        InputError,
+        match=rf"^{option}: a number of days or weeks such as 1d or 2w must be given; "
+        rf"got '{text}'$",
+    ):
+        interval_days(text, option)
+
+
+def test_an_interval_is_that_of_every_unless_told_otherwise() -> None:
+    with pytest.raises(InputError, match=r"^--every: "):
+        interval_days("soon")
+
+
+def test_a_day_is_an_iso_date() -> None:
+    assert parse_day("2024-02-29", "--until") == date(2024, 2, 29)
+    assert parse_day(None, "--until") is None
+
+
+@pytest.mark.parametrize("text", ["", "2023-02-29", "29.2.2024", "today"])
+def test_what_is_no_date_is_refused(text: str) -> None:
+    with pytest.raises(
+        InputError, match=rf"^--until: a date such as 2024-05-31 must be given; got '{text}'$"
+    ):
+        parse_day(text, "--until")
+
+
+def test_tomorrow_is_the_day_after_today_in_utc() -> None:
+    before = datetime.now(UTC).date()
+    found = tomorrow()
+    assert before + timedelta(days=1) <= found <= datetime.now(UTC).date() + timedelta(days=1)
+
+
+def test_a_file_is_written_only_into_a_folder_that_exists(tmp_path: Path) -> None:
+    assert writable(None) is None
+    assert writable(tmp_path / "new.json") == tmp_path / "new.json"
+    with pytest.raises(
+        InputError,
+        match=r"^.*new\.json: the folder to write into must exist; got no folder .*none$",
+    ):
+        writable(tmp_path / "none" / "new.json")
