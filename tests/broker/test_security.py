@@ -1,0 +1,300 @@
+"""Every role on a broker that trusts nobody, and what each refusal looks like to its user.
+
+The ACLs and the settings file are those that `docs/security.md` prints.
+"""
+
+import io
+import logging
+import os
+import re
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import polars as pl
+import pytest
+from kafka.admin import ResourceType
+
+from schemas.alert import Alert
+from schemas.errors import BrokerError, InputError
+from schemas.report import Report
+from streams.runtime.kafka_io import make_admin, make_consumer, make_producer
+from streams.runtime.settings import Settings
+from tests.broker.kafka_jars import NoBroker
+from tests.broker.processes import COMMAND, as_counts, recount, require_revisions, stream
+from tests.broker.secure_kafka import (
+    DOCUMENT,
+    STORE_PASSWORD,
+    SecureKafka,
+    documented_grants,
+    secure_kafka,
+)
+
+pytestmark = pytest.mark.broker
+
+LIMIT = 30.0  # seconds that a refusal may take
+AT_ONCE = 6  # commands: they mostly wait
+GRANTS = documented_grants()
+ROLES = sorted({grant.role for grant in GRANTS})
+WITHOUT = {
+    "cases-without-id": ("cases", ResourceType.TRANSACTIONAL_ID),
+    "detect-without-id": ("detect", ResourceType.TRANSACTIONAL_ID),
+    "cases-without-group": ("cases", ResourceType.GROUP),
+}
+"""Users with the rights of a role but those on one kind of resource."""
+PASSWORDS = {user: f"secret-{uuid4().hex}" for user in (*ROLES, *WITHOUT)}
+WRONG = f"wrong-{uuid4().hex}"
+
+CASES = ("run", "--stage", "cases")
+DETECT = ("run", "--stage", "detect")
+
+
+class Ended(NamedTuple):
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+class Secured:
+    """A broker with its users, and how they run commands."""
+
+    def __init__(self, server: SecureKafka, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+        self.reports = folder / "reports.jsonl"
+        self.said: list[str] = []
+
+    def config(self, user: str, listener: str, *, trusting: bool = True) -> Path:
+        """Write the documented settings file, with the values that are true here."""
+        (example,) = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+        values = {
+            "kafka1.example.org:9093": self.server.address(listener),
+            '"cases"': f'"{user}"',
+            "/etc/tocsin/ca.pem": str(self.server.ca),
+        }
+        for printed, true in values.items():
+            assert example.count(printed) == 1
+            example = example.replace(printed, true)
+        if not trusting:
+            example = re.sub("ssl_cafile = .*\n", "", example)
+        path = self.folder / f"{user}-{listener}-{trusting}.toml"
+        path.write_text(example)
+        return path
+
+    def run(
+        self,
+        user: str,
+        *arguments: object,
+        listener: str = "VALID",
+        password: str | None = None,
+        trusting: bool = True,
+        seconds: float = 90,
+    ) -> Ended:
+        config = self.config(user, listener, trusting=trusting)
+        foreign = {k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")}
+        begun = time.monotonic()
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments), "--config", config],
+            env={
+                **foreign,
+                "TOCSIN_SASL_PASSWORD": password or PASSWORDS[user],
+                "TOCSIN_PARTITIONS": "2",
+                "TOCSIN_SESSION_TIMEOUT_MS": "6000",
+                "TOCSIN_CONNECT_TIMEOUT_MS": "4000",
+                "TOCSIN_STATE_DIR": str(self.folder / "state" / user),
+                "COLUMNS": "200",
+            },
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        self.said += [done.stdout, done.stderr]
+        return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
+
+    def settings(self, user: str, listener: str = "VALID", password: str = "") -> Settings:
+        secret = password or PASSWORDS[user]
+        config = self.config(user, listener)
+        return Settings.load(config, sasl_password=secret, connect_timeout_ms=2000)
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    folder = tmp_path_factory.mktemp("secured")
+    try:
+        running = secure_kafka(folder, PASSWORDS)
+        server = running.__enter__()
+    except NoBroker as why:
+        pytest.skip(f"a broker with users of its own needs Java and Maven: {why}")
+    try:
+        server.allow(acl for grant in GRANTS for acl in grant.acls(grant.role))
+        for user, (role, lacking) in WITHOUT.items():
+            held = [one for one in GRANTS if one.role == role and one.resource != lacking]
+            server.allow(acl for grant in held for acl in grant.acls(user))
+        yield Secured(server, folder)
+    finally:
+        running.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def latest(secured: Secured) -> list[Report]:
+    """What holds of the reports that the roles have published, counted and alerted on."""
+    messages, latest = stream(400, seed=7)
+    lines = [message.model_dump_json() for message in messages]
+    secured.reports.write_text("\n".join([*lines, "{no report"]) + "\n")
+    steps = {
+        "admin": ("topics", "create"),
+        "intake": ("publish", secured.reports),
+        "cases": (*CASES, "--drain"),
+        "detect": (*DETECT, "--drain", "--counts", secured.folder / "counts.parquet"),
+    }
+    for role, arguments in steps.items():
+        done = secured.run(role, *arguments)
+        assert done.code == 0, f"{role}: {done.err}"
+    return latest
+
+
+def test_every_role_does_its_part(secured: Secured, latest: list[Report]) -> None:
+    assert ROLES == ["admin", "cases", "detect", "intake", "subscriber"]
+    assert as_counts(pl.read_parquet(secured.folder / "counts.parquet")) == recount(latest)
+    printed = secured.run("subscriber", "alerts", "--json")
+    assert (printed.code, printed.err) == (0, "")
+    alerts = [Alert.model_validate_json(line) for line in printed.out.splitlines()]
+    assert len(alerts) > 3
+    require_revisions(alerts)
+
+
+class Refusal(NamedTuple):
+    """A command that must be refused, and what it must say."""
+
+    words: str
+    user: str
+    arguments: tuple[str, ...]
+    listener: str = "VALID"
+    password: str | None = None
+    trusting: bool = True
+
+
+PUBLISH = ("publish", "REPORTS")
+PASSWORD = "the broker refused the user name or password"
+ELSEWHERE = "the broker's certificate is of another host"
+EXPIRED = "the broker's certificate is out of date"
+UNKNOWN = "ssl_cafile must hold the authority of the broker's certificate"
+RIGHTS = "the broker does not authorise us"
+REFUSALS = {
+    "wrong password, create": Refusal(PASSWORD, "admin", ("topics", "create"), password=WRONG),
+    "wrong password, publish": Refusal(PASSWORD, "intake", PUBLISH, password=WRONG),
+    "wrong password, cases": Refusal(PASSWORD, "cases", CASES, password=WRONG),
+    "wrong password, detect": Refusal(PASSWORD, "detect", DETECT, password=WRONG),
+    "wrong password, alerts": Refusal(PASSWORD, "subscriber", ("alerts",), password=WRONG),
+    "wrong host name, publish": Refusal(ELSEWHERE, "intake", PUBLISH, "ELSEWHERE"),
+    "wrong host name, run": Refusal(ELSEWHERE, "cases", ("run",), "ELSEWHERE"),
+    "expired certificate, create": Refusal(EXPIRED, "admin", ("topics", "create"), "EXPIRED"),
+    "expired certificate, run": Refusal(EXPIRED, "detect", DETECT, "EXPIRED"),
+    "unknown authority, alerts": Refusal(UNKNOWN, "subscriber", ("alerts",), trusting=False),
+    "unknown authority, run": Refusal(UNKNOWN, "cases", CASES, trusting=False),
+    "no right to publish": Refusal(RIGHTS, "subscriber", PUBLISH),
+    "no right to create": Refusal("Authorization failed", "subscriber", ("topics", "create")),
+    "no transactional id, cases": Refusal(RIGHTS, "cases-without-id", CASES),
+    "no transactional id, detect": Refusal(RIGHTS, "detect-without-id", DETECT),
+    "no group": Refusal(RIGHTS, "cases-without-group", CASES),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(secured: Secured, latest: list[Report]) -> dict[str, Ended]:
+    def run(refusal: Refusal) -> Ended:
+        _, user, arguments, listener, password, trusting = refusal
+        paths = [secured.reports if one == "REPORTS" else one for one in arguments]
+        try:
+            return secured.run(
+                user,
+                *paths,
+                listener=listener,
+                password=password,
+                trusting=trusting,
+                seconds=LIMIT,
+            )
+        except subprocess.TimeoutExpired as error:
+            return Ended(-1, str(error.stdout), str(error.stderr), LIMIT)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(REFUSALS, pool.map(run, REFUSALS.values()), strict=True))
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_a_refusal_is_one_clear_line(what: str, refused: dict[str, Ended]) -> None:
+    ended = refused[what]
+    assert ended.seconds < LIMIT, "it must not hang"
+    assert ended.code == 2, ended.err
+    # A worker logs to stderr what the group does; what went wrong is said once.
+    lines = [line for line in ended.err.splitlines() if line and " kafka.coord" not in line]
+    assert len(lines) == 1, ended.err
+    assert lines[0].startswith("tocsin: ")
+    assert REFUSALS[what].words in lines[0]
+    assert ended.out == ""
+
+
+def test_no_secret_is_in_any_output_log_or_file(
+    secured: Secured, refused: dict[str, Ended]
+) -> None:
+    assert len(secured.said) > 2 * len(REFUSALS)
+    found = "\n".join(secured.said)
+    log = secured.server.log_path.read_text(errors="replace")
+    assert "Failed authentication" in log, "this is the log"
+    kept = {path: path.read_bytes() for path in (secured.folder / "state").rglob("*.*")}
+    kept |= {path: path.read_bytes() for path in secured.folder.glob("*.toml")}
+    assert any(path.name.startswith("LOG") for path in (secured.folder / "state").rglob("*"))
+    for secret in (*PASSWORDS.values(), WRONG, STORE_PASSWORD):
+        assert secret not in found
+        assert secret not in log
+        assert not [path for path, content in kept.items() if secret.encode() in content]
+
+
+def test_the_client_at_its_most_talkative_does_not_tell_the_password(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    logger = logging.getLogger("kafka")
+    monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(log)])
+    monkeypatch.setattr(logger, "propagate", False)
+    logger.setLevel(logging.DEBUG)
+    for make, user in ((make_admin, "admin"), (make_consumer, "cases"), (make_producer, "intake")):
+        with closing(make(secured.settings(user))):
+            pass
+        with pytest.raises(BrokerError, match=PASSWORD) as raised:
+            make(secured.settings(user, password=WRONG))
+        assert WRONG not in str(raised.value)
+    logger.setLevel(logging.NOTSET)
+    told = log.getvalue()
+    assert "Starting KafkaAdminClient with configuration" in told
+    assert "sasl_plain_password" in told
+    for secret in (*PASSWORDS.values(), WRONG):
+        assert secret not in told
+        assert secret not in repr(secured.settings("admin", password=secret).client_settings())
+
+
+def test_no_setting_turns_off_the_check_of_the_certificate(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = secured.settings("admin", "ELSEWHERE")
+    context = settings.client_settings()["ssl_context"]
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    known = {name for name in Settings.model_fields if name.startswith("ssl_")}
+    assert known == {"ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_key_password"}
+    for name in ("SSL_CHECK_HOSTNAME", "SSL_VERIFY", "SSL_ENDPOINT_IDENTIFICATION_ALGORITHM"):
+        with monkeypatch.context() as patched:
+            patched.setenv(f"TOCSIN_{name}", "false")
+            with pytest.raises(InputError, match="must be a known setting"):
+                secured.settings("admin")
