@@ -45,6 +45,7 @@ class Run:
     reports: int
     publish: float
     bare: float
+    bare_busy: float
     bytes: int
     cases: float = 0.0
     path: float = 0.0
@@ -63,20 +64,20 @@ def publish(settings: Settings, lines: list[bytes]) -> float:
     return time.perf_counter() - begun
 
 
-def consume(settings: Settings, number: int) -> tuple[float, int]:
-    """Read every report and do nothing with it; return seconds and bytes."""
+def consume(settings: Settings, number: int) -> tuple[float, float, int]:
+    """Read every report and do nothing with it; return seconds, seconds of CPU, and bytes."""
     topic = f"{settings.topic_prefix}reports"
     with closing(make_consumer(settings)) as consumer:
         partitions = [TopicPartition(topic, at) for at in end_offsets(consumer, topic)]
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
         seen = size = 0
-        begun = time.perf_counter()
+        begun, busy = time.perf_counter(), time.process_time()
         while seen < number:
             for batch in consumer.poll(timeout_ms=500).values():
                 seen += len(batch)
                 size += sum(len(record.value) for record in batch)
-        return time.perf_counter() - begun, size
+        return time.perf_counter() - begun, time.process_time() - busy, size
 
 
 def follow_path(settings: Settings, run: Run, folder: Path) -> None:
@@ -163,8 +164,8 @@ def measure(bootstrap: str, lines: list[bytes], workers: int, partitions: int) -
     create_topics(settings)
     published = publish(settings, lines)
     consume(settings, len(lines))  # once for the page cache
-    seconds, size = consume(settings, len(lines))
-    run = Run(workers, len(lines), published, seconds, size)
+    seconds, busy, size = consume(settings, len(lines))
+    run = Run(workers, len(lines), published, seconds, busy, size)
     with tempfile.TemporaryDirectory() as folder:
         follow_path(settings, run, Path(folder))
     run.load = os.getloadavg()[0]
@@ -186,6 +187,7 @@ def show(run: Run) -> None:
     line("case stage, from partitions to last delta", run.cases)
     line("Kafka path, from partitions to last alert", run.path)
     line("Kafka path with start, join and end", run.wall)
+    print(f"  bare consumer: {run.bare_busy:.1f} s of CPU")
     for name, memory, busy in run.processes:
         print(f"  {name:<8} peak {memory:,.0f} MB, {busy:.1f} s of CPU")
     for name, (number, total) in (("deltas", run.deltas), ("alerts", run.alerts)):

@@ -1,0 +1,22 @@
+"""Print the alerts of Tocsin as they come: python alert_consumer.py [HOST:PORT [TOPIC]]."""
+
+import json
+import sys
+
+from kafka import KafkaConsumer
+
+BOOTSTRAP, TOPIC = (*sys.argv[1:], *("127.0.0.1:9092", "pv.alerts")[len(sys.argv) - 1 :])[:2]
+
+# A message may be handed over twice: its `alert_id` is the idempotency key, the same for ever.
+# Messages with one key (`signal_key`) come in order: revision 1, 2, 3, ...; others interleave.
+# An alert is taken back by a later revision of kind `weakened` or `cleared`: act on these, too.
+consumer = KafkaConsumer(
+    TOPIC,
+    bootstrap_servers=BOOTSTRAP.split(","),
+    isolation_level="read_committed",  # what a transaction took back is never seen
+    auto_offset_reset="earliest",
+    enable_auto_commit=False,  # with a group_id, call consumer.commit() after acting on an alert
+)
+for message in consumer:
+    alert = json.loads(message.value)
+    print(f"{alert['kind']}: {alert['sentence']} {alert['alert_id']}", flush=True)
