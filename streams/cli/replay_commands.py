@@ -159,14 +159,13 @@ def replay(
                     progress.advance(task, number)
                 progress.update(task, total=progress.tasks[task].completed)
         run.finish()
-    pairs = run.detector.all_counts()
     if counts is not None:
-        pairs.write_parquet(counts)
+        run.detector.all_counts().write_parquet(counts)
     seconds = time.monotonic() - started
-    console.print(_summary(run, pairs.height, seconds))
+    console.print(_summary(run, seconds))
 
 
-def _summary(run: Replay, pairs: int, seconds: float) -> object:
+def _summary(run: Replay, seconds: float) -> object:
     summary = run.summary
     rows: dict[str, object] = {
         "messages read": summary.messages,
@@ -183,7 +182,7 @@ def _summary(run: Replay, pairs: int, seconds: float) -> object:
     reasons = sorted(set(summary.population) - {"counted"})
     rows |= {f"  excluded, {reason}": summary.population[reason] for reason in reasons}
     rows |= {
-        "drug-event pairs": pairs,
+        "drug-event pairs": run.detector.n_pairs,
         "evaluations": summary.evaluations,
         "last day": run.last_day or "none",
         "alert revisions": summary.alerts.total(),

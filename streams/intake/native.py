@@ -5,24 +5,27 @@ import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from pydantic import ValidationError
 
 from schemas.errors import IcsrError, InputError
-from schemas.report import Report
+from schemas.fields import fields_validator
+from schemas.report import DATES_IN_ORDER, Report
 
 __all__ = ["MOST_BYTES", "decode_report", "read_lines"]
 
-# What `Report.model_validate_json` calls; the way there is a twentieth of the time of a report.
-_VALIDATE = Report.__pydantic_validator__.validate_json
+_VALIDATE = fields_validator(Report).validate_json
 
 MOST_BYTES = 1_000_000
 """The longest message that is read; a report of more is an attachment or an attack."""
 
 
-def decode_report(raw: bytes) -> Report:
-    """Read one report.
+def decode_report(raw: bytes) -> dict[str, Any]:
+    """Read one report into the fields it states; what it does not state has its default.
+
+    Every rule of `schemas.report.Report` holds. `Report` itself can be had of the same bytes with
+    `Report.model_validate_json`, at twice the cost.
 
     Raises
     ------
@@ -34,8 +37,7 @@ def decode_report(raw: bytes) -> Report:
         msg = f"report: at most {MOST_BYTES} bytes are read; got {len(raw)}"
         raise IcsrError(msg)
     try:
-        report: Report = _VALIDATE(raw)
-        return report
+        fields: dict[str, Any] = _VALIDATE(raw)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         first = problems[0]
@@ -46,6 +48,10 @@ def decode_report(raw: bytes) -> Report:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         msg = f"{place}: {rule}{more}"
         raise IcsrError(msg) from error
+    if fields["latest_received"] < fields["first_received"]:
+        msg = f"report: {DATES_IN_ORDER}"
+        raise IcsrError(msg)
+    return fields
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

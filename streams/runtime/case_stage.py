@@ -13,7 +13,7 @@ from schemas.report import Report
 from streams.intake.native import decode_report
 from streams.runtime.codec import encode_outgoing
 from streams.runtime.store import CaseStore
-from streams.topology.cases import CaseVersion, advance, case_version
+from streams.topology.cases import CaseVersion, advance, case_version, version_of
 
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch"]
 
@@ -110,10 +110,9 @@ class CaseStage:
 
 def _read(message: Incoming, limit: int) -> CaseVersion:
     value = message.value
-    report = value if isinstance(value, Report) else decode_report(value)
-    version = case_version(report)
+    version = case_version(value) if isinstance(value, Report) else version_of(decode_report(value))
     if version.latest_received > limit:
-        msg = f"latest_received: must not lie in the future; got {report.latest_received}"
+        msg = "latest_received: must not lie in the future"
         raise IcsrError(msg)
     # A case whose messages stand on two partitions would be counted twice.
     if message.key is not None and message.key != version.case_id.encode():

@@ -54,7 +54,7 @@ def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
     Raises
     ------
     BrokerError
-        If there is no such topic.
+        If there is no such topic, or no right to read it.
     """
     with broker_errors(f"read the offsets of {topic}"):
         numbers = consumer.partitions_for_topic(topic)

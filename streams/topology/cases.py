@@ -9,16 +9,26 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import msgspec
 import polars as pl
 
 from schemas.delta import CASE_CHANGES
+from schemas.product import Product
 from schemas.report import Report
-from schemas.vocabulary import LinkKind, Outcome, ProductRole, Seriousness, Sex, VerificationState
+from schemas.vocabulary import (
+    LinkKind,
+    Outcome,
+    ProductRole,
+    RevisionKind,
+    Seriousness,
+    Sex,
+    VerificationState,
+)
 from streams.topology.strata import age_group, region
 
-__all__ = ["CaseStep", "CaseVersion", "advance", "case_version"]
+__all__ = ["CaseStep", "CaseVersion", "advance", "case_version", "version_of"]
 
 _SEPARATOR = (
     "\x1f"  # ASCII unit separator; normalising removes it, so that it never stands in a name
@@ -27,6 +37,11 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 _MOST_NAMES = 200_000  # kept normalised at a time
 _SEX = {sex: sex.value for sex in Sex}  # a look-up costs a third of `Enum.value`
+# Defaults of the schema, for fields that a report does not state.
+_VERSION = Report.model_fields["version"].default
+_VERIFICATION = Report.model_fields["verification"].default
+_ROLE = Product.model_fields["role"].default
+_NOTHING: Mapping[str, Any] = {}
 _COUNTED = {
     VerificationState.VALID_ICSR,
     VerificationState.HCP_CONFIRMED,
@@ -95,58 +110,75 @@ class _Names(dict[str, str]):
 _NAMES = _Names()
 
 
-def _drugs(report: Report) -> set[str]:
+def _drugs(products: Iterable[Mapping[str, Any]]) -> set[str]:
     drugs: set[str] = set()
-    for product in report.products:
-        role = product.role
+    for product in products:
+        role = product.get("role", _ROLE)
         if role is ProductRole.SUSPECT or role is ProductRole.INTERACTING:
-            named = {_NAMES[substance] for substance in product.substances}
-            named.discard("")
-            drugs |= named or {
-                _NAMES[product.product_class or ""] or _NAMES[product.verbatim or ""]
-            }
+            named = False
+            for substance in product.get("substances", ()):
+                if name := _NAMES[substance]:
+                    drugs.add(name)
+                    named = True
+            if not named:
+                of_class = _NAMES[product.get("product_class") or ""]
+                drugs.add(of_class or _NAMES[product.get("verbatim") or ""])
     drugs.discard("")
     return drugs
 
 
 def case_version(report: Report) -> CaseVersion:
-    """Reduce a report to what the counts need of it.
+    """Reduce a report to what the counts need of it; see `version_of`."""
+    return version_of(report.model_dump(exclude_defaults=True))
+
+
+def version_of(report: Mapping[str, Any]) -> CaseVersion:
+    """Reduce the fields that a report states to what the counts need of it.
 
     The drugs of a case are the substances of its suspect and interacting products; a product
     without a substance counts under its class, else under its name as reported. `excluded` is
     ``nullified``, ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
     ``no_reaction``, the first that applies.
+
+    Parameters
+    ----------
+    report
+        Fields of a valid `schemas.report.Report`; those that are missing have their defaults.
     """
-    drugs = _drugs(report)
-    events = {_NAMES[reaction.term] for reaction in report.reactions}
+    get = report.get
+    reactions = get("reactions", ())
+    drugs = _drugs(get("products", ()))
+    events = {_NAMES[reaction["term"]] for reaction in reactions}
     events.discard("")
-    nullified = report.is_nullified
-    links = report.links
+    revision, links = get("revision"), get("links", ())
+    nullified = revision is not None and revision["kind"] is RevisionKind.NULLIFICATION
     if nullified:
         excluded = "nullified"
-    elif links and any(link.kind is LinkKind.DUPLICATE_OF for link in links):
+    elif links and any(link["kind"] is LinkKind.DUPLICATE_OF for link in links):
         excluded = "duplicate"
-    elif report.verification not in _COUNTED:
+    elif get("verification", _VERIFICATION) not in _COUNTED:
         excluded = "unverified"
     elif not drugs:
         excluded = "no_suspect_product"
     else:
         excluded = "" if events else "no_reaction"
-    seriousness = report.seriousness
+    seriousness = get("seriousness", ())
     fatal = Seriousness.DEATH in seriousness
-    for reaction in report.reactions:
-        if reaction.outcome is Outcome.FATAL:
+    for reaction in reactions:
+        if reaction.get("outcome") is Outcome.FATAL:
             fatal = True
+    patient = get("patient", _NOTHING)
+    country = get("occurrence_country") or get("reporter", _NOTHING).get("country")
     return CaseVersion(
-        report.case_id,
-        report.version,
-        report.latest_received.toordinal() - _EPOCH,
+        report["case_id"],
+        get("version", _VERSION),
+        report["latest_received"].toordinal() - _EPOCH,
         nullified,
-        report.message_id,
-        report.first_received.toordinal() - _EPOCH,
-        age_group(report),
-        _SEX[report.patient.sex],
-        region(report),
+        get("message_id", ""),
+        report["first_received"].toordinal() - _EPOCH,
+        age_group(patient.get("age_years"), patient.get("age_group")),
+        _SEX[patient.get("sex", Sex.UNKNOWN)],
+        region(country),
         fatal or bool(seriousness),
         fatal,
         _SEPARATOR.join(sorted(drugs)),

@@ -190,6 +190,12 @@ class Detector:
         keys = tally.pairs.keys[tally.pairs.counts > 0]
         return self._named(tally.table(keys)).drop("key").sort("drug", "event")
 
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs with a case, over all window instances."""
+        tallies = (tally for window in self.windows for tally in window.tallies.values())
+        return sum(int(np.count_nonzero(tally.pairs.counts > 0)) for tally in tallies)
+
     def all_counts(self) -> pl.DataFrame:
         """Return the counts of every window instance, with its label as `window`."""
         frames = [

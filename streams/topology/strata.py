@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 
-from schemas.report import Report
+from schemas.vocabulary import AgeGroup
 
 __all__ = ["UNKNOWN", "age_group", "region"]
 
@@ -30,16 +30,13 @@ _AGE_ENDS = (28 / 365.25, 2.0, 12.0, 18.0, 65.0)
 _AGE_GROUPS = ("neonate", "infant", "child", "adolescent", "adult", "elderly")
 
 
-def age_group(report: Report) -> str:
-    """Return the patient's age group: from the age in years, else as reported, else `unknown`."""
-    years = report.patient.age_years
+def age_group(years: float | None, reported: AgeGroup | None) -> str:
+    """Return the age group of an age in years, else the one reported, else `unknown`."""
     if years is None:
-        reported = report.patient.age_group
         return UNKNOWN if reported is None else reported.value
     return _AGE_GROUPS[bisect_right(_AGE_ENDS, years)]
 
 
-def region(report: Report) -> str:
-    """Return the region where the reaction occurred, else that of the reporter, else `unknown`."""
-    country = report.occurrence_country or report.reporter.country
+def region(country: str | None) -> str:
+    """Return the region of a country (ISO 3166-1 alpha-2), `unknown` without one."""
     return UNKNOWN if country is None else _REGION.get(country, "rest_of_world")

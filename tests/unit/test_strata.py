@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
-from schemas.report import Patient, Report, Reporter
+from schemas.report import Report, Reporter
 from schemas.vocabulary import AgeGroup
-from streams.topology.strata import age_group, region
+from streams.topology.cases import case_version
+from streams.topology.strata import age_group
 
 DAY = date(2024, 2, 29)
 
@@ -29,16 +30,12 @@ DAY = date(2024, 2, 29)
     ],
 )
 def test_the_age_in_years_gives_the_group_whatever_was_reported(years: float, group: str) -> None:
-    patient = Patient(age_years=years, age_group=AgeGroup.UNKNOWN)
-    report = Report(case_id="A", first_received=DAY, latest_received=DAY, patient=patient)
-    assert age_group(report) == group
+    assert age_group(years, AgeGroup.UNKNOWN) == group
 
 
 @pytest.mark.parametrize("group", [*AgeGroup, None])
 def test_without_years_the_reported_group_holds(group: AgeGroup | None) -> None:
-    patient = Patient(age_group=group)
-    report = Report(case_id="A", first_received=DAY, latest_received=DAY, patient=patient)
-    assert age_group(report) == ("unknown" if group is None else group.value)
+    assert age_group(None, group) == ("unknown" if group is None else group.value)
 
 
 @pytest.mark.parametrize(
@@ -65,4 +62,4 @@ def test_the_region_is_where_it_happened_else_where_it_was_reported(
         occurrence_country=occurred,
         reporter=Reporter(country=reporter),
     )
-    assert region(report) == expected
+    assert case_version(report).region == expected
