@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .bench-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
@@ -34,6 +35,20 @@ check: $(VENV)/.dev  ## format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+$(BENCH)/.ready: requirements/bench.txt pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements/bench.txt
+	$(BENCH)/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
+	@touch $@
+
+bench: $(BENCH)/.ready  ## speed and memory, beside peers and raw ceilings, about fifteen minutes
+	$(BENCH)/bin/python -m benchmarks.replay
+	$(BENCH)/bin/python -m benchmarks.kafka_path
+	$(BENCH)/bin/python -m benchmarks.scoring --pairs 600000
+	$(BENCH)/bin/python -m benchmarks.scoring --pairs 5000000
+	$(BENCH)/bin/python -m benchmarks.gps --peer-python $(BENCH)/bin/python
+	$(BENCH)/bin/python -m benchmarks.safe_test
+
 wheel: $(VENV)/.dev  ## build the wheel and try it in an environment of its own, outside the checkout
 	rm -rf dist .wheel-venv
 	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .
@@ -48,6 +63,7 @@ lock: $(VENV)/.dev  ## resolve the pinned, hashed requirements again
 	@$(PIP) install "uv>=0.9"
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --universal --generate-hashes --no-header --no-annotate -o requirements/runtime.txt
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --universal --generate-hashes --no-header --no-annotate -c requirements/runtime.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group bench --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/bench.txt
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) .bench-venv .wheel-venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) .wheel-venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
