@@ -317,6 +317,7 @@ class CaseWorker:
     def _publish_one(self, at: TopicPartition, owned: _Owned, following: int, raw: bytes) -> None:
         outgoing = decode_outgoing(raw)
         deltas, rejects = (topic_name(self._settings, name) for name in ("deltas", "rejected"))
+        last: BrokerError | None = None
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with transaction(
@@ -332,6 +333,7 @@ class CaseWorker:
                 raise _Superseded(str(error)) from error
             except ProducerUnusable as error:
                 _LOG.warning("attempt %d: %s", attempt, error)
+                last = error
                 discard(owned.producer)
                 owned.producer = make_producer(self._settings, f"{at.topic}-cases-{at.partition}")
                 # The new producer ended the old one's transaction, one way or the other.
@@ -341,8 +343,9 @@ class CaseWorker:
                 if isinstance(error.__cause__, CommitFailedError):
                     raise _Superseded(str(error)) from error
                 _LOG.warning("attempt %d: %s", attempt, error)
-        msg = f"publish {at.topic}[{at.partition}]: gave up after {_ATTEMPTS} attempts"
-        raise BrokerError(msg)
+                last = error
+        msg = f"publish {at.topic}[{at.partition}]: gave up after {_ATTEMPTS} attempts: {last}"
+        raise BrokerError(msg) from last
 
 
 class _Superseded(Exception):

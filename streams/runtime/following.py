@@ -59,7 +59,8 @@ def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
     with broker_errors(f"read the offsets of {topic}"):
         numbers = consumer.partitions_for_topic(topic)
         if not numbers:
-            msg = f"read {topic}: no such topic: run `tocsin topics create`"
+            # Kafka hides a topic from who may not see it.
+            msg = f"read {topic}: no such topic: run `tocsin topics create`, or ask for the right"
             raise BrokerError(msg)
         partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
         return {at.partition: end for at, end in consumer.end_offsets(partitions).items()}
