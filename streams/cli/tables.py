@@ -22,24 +22,19 @@ def alert_table(alerts: Iterable[Alert], title: str) -> Table:
     table.add_column("day", no_wrap=True)
     table.add_column("what happened", no_wrap=True)
     table.add_column("event [dim]with drug[/]", ratio=1, overflow="fold")
-    table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("ROR and IC [95%]", no_wrap=True)
-    table.add_column("rules", no_wrap=True)
+    table.add_column("cases, ROR, IC [dim](95%)[/]", no_wrap=True)
     for alert in alerts:
         numbers = alert.statistics
         kind = alert.kind.value
         table.add_row(
             f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
-            f"[{_COLOURS[kind]}]{kind}[/]",
+            f"[{_COLOURS[kind]}]{kind}[/]\n[dim]{', '.join(alert.rules_fired) or 'no rule'}[/]",
             f"{escape(alert.event)}\n[dim]{escape(alert.drug)}[/]",
-            f"{alert.counts.n_observed}\n[dim]{_number(numbers.expected)}[/]",
+            f"n {alert.counts.n_observed}, {_number(numbers.expected)} expected\n"
             f"ROR {_interval(numbers.ror, numbers.ror_lower, numbers.ror_upper)}\n"
             f"IC {_interval(numbers.ic, numbers.ic_lower, numbers.ic_upper)}",
-            "\n".join(alert.rules_fired) or "none",
         )
-    table.caption = (
-        "n: cases, and below them how many were expected if drug and event were unrelated"
-    )
+    table.caption = "expected: if unrelated; below what happened stand the rules that fire"
     table.caption_justify = "left"
     return table
 
