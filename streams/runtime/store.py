@@ -99,6 +99,7 @@ class RocksStore:
     def __init__(self, path: Path, identity: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self._forgotten = 0  # no entry of the outbox below this offset is left
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(CaseVersion).decode
         options = Options(raw_mode=True)
@@ -141,7 +142,9 @@ class RocksStore:
     def unpublished(self) -> list[tuple[int, bytes]]:
         """Return `next_offset` and content of what is not known to be published, in order."""
         entries = []
-        stored = cast(Iterator[tuple[bytes, bytes]], self._db.items(from_key=_OUTBOX))
+        # From where it can begin: forgotten entries leave marks that a scan would wade through.
+        start = _OUTBOX + self._forgotten.to_bytes(8, "big")
+        stored = cast(Iterator[tuple[bytes, bytes]], self._db.items(from_key=start))
         for key, value in stored:
             if not key.startswith(_OUTBOX):
                 break
@@ -154,6 +157,7 @@ class RocksStore:
         for end, _ in self.unpublished():
             if end <= next_offset:
                 batch.delete(_OUTBOX + end.to_bytes(8, "big"))
+        self._forgotten = max(self._forgotten, next_offset + 1)
         self._db.write(batch)  # unsynced: to publish again what was published is harmless
 
     def close(self) -> None:
