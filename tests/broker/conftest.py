@@ -12,9 +12,8 @@ from kafka import KafkaAdminClient
 
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
+from tests.broker.absence import NO_BROKER, without_broker
 from tests.broker.kafka_server import NoBroker, running_kafka
-
-NO_BROKER = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
@@ -24,10 +23,7 @@ def broker(pytestconfig: pytest.Config) -> Iterator[str]:
     try:
         bootstrap = running.__enter__()
     except NoBroker as why:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI is set and no Kafka can be had: {why}", pytrace=False)
-        pytestconfig.stash[NO_BROKER] = str(why)
-        pytest.skip(f"NO KAFKA: {why}")
+        without_broker(pytestconfig, why)
     try:
         yield bootstrap
     finally:

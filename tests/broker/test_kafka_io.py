@@ -27,6 +27,7 @@ from streams.runtime.kafka_io import (
 )
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
+from tests.broker.absence import without_broker
 from tests.broker.kafka_jars import NoBroker, kafka_jars
 from tests.broker.kafka_server import KafkaServer, free_ports, start_server
 
@@ -35,11 +36,11 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-def killable() -> Iterator[KafkaServer]:
+def killable(pytestconfig: pytest.Config) -> Iterator[KafkaServer]:
     try:
         jars = kafka_jars()
     except NoBroker as why:
-        pytest.skip(f"a broker of our own to kill needs Java and Maven: {why}")
+        without_broker(pytestconfig, why)
     server = start_server(jars)
     yield server
     server.stop()

@@ -26,6 +26,7 @@ from schemas.errors import BrokerError, InputError
 from schemas.report import Report
 from streams.runtime.kafka_io import make_admin, make_consumer, make_producer
 from streams.runtime.settings import Settings
+from tests.broker.absence import without_broker
 from tests.broker.kafka_jars import NoBroker
 from tests.broker.processes import COMMAND, as_counts, recount, require_revisions, stream
 from tests.broker.secure_kafka import (
@@ -128,13 +129,15 @@ class Secured:
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+def secured(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("secured")
     try:
         running = secure_kafka(folder, PASSWORDS)
         server = running.__enter__()
     except NoBroker as why:
-        pytest.skip(f"a broker with users of its own needs Java and Maven: {why}")
+        without_broker(pytestconfig, why)
     try:
         server.allow(acl for grant in GRANTS for acl in grant.acls(grant.role))
         for user, (role, lacking) in WITHOUT.items():
