@@ -11,12 +11,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from schemas.alert import Alert
+from schemas.alert import Alert, AlertKind
 from schemas.base import Message
 from schemas.rejected import Rejected
+from schemas.suppressed import SuppressionReason
 from streams.cli.options import (
     DEFAULT_RULES,
     ListOption,
+    PolicyOption,
     PriorOption,
     RefitOption,
     RulesOption,
@@ -34,6 +36,7 @@ from streams.cli.options import (
 from streams.cli.tables import alert_table, summary_table
 from streams.demo import PRODUCT_CLASS, background, cases
 from streams.runtime.replay import Replay, read_source
+from streams.topology.policy import load_policy
 from streams.topology.windows import WindowSpec
 
 __all__ = ["Format", "item_progress", "register"]
@@ -109,6 +112,7 @@ def replay(
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
     lists: ListOption = None,
+    policy: PolicyOption = None,
     prior: PriorOption = None,
     refit: RefitOption = None,
     until: Annotated[
@@ -126,6 +130,9 @@ def replay(
     priors: Annotated[
         Path | None, typer.Option(help="Write every prior fitted on the way, one a line.")
     ] = None,
+    suppressed: Annotated[
+        Path | None, typer.Option(help="Write every change of a signal not told, with its reason.")
+    ] = None,
 ) -> None:
     """Run files through both stages, as if their reports arrived now. Needs no broker.
 
@@ -136,11 +143,12 @@ def replay(
     """
     console = Console()
     started = time.monotonic()
-    require_apart(sources, [alerts, counts, rejects, priors])
+    require_apart(sources, [alerts, counts, rejects, priors, suppressed])
     with ExitStack() as files:
         run = Replay(
             windows_from(window),
             rules_from(rules, lists_from(lists)),
+            policy=load_policy(policy),
             prior=prior_from(prior),
             refit_every=None if refit is None else interval_days(refit, "--refit"),
             every=interval_days(every),
@@ -149,6 +157,9 @@ def replay(
             on_alert=files.enter_context(_json_lines(writable(alerts))),
             on_rejected=files.enter_context(_json_lines(writable(rejects))),
             on_refit=files.enter_context(_json_lines(writable(priors))),
+            on_suppressed=None
+            if suppressed is None
+            else files.enter_context(_json_lines(writable(suppressed))),
         )
         writable(counts)
         with item_progress() as progress:
@@ -185,9 +196,14 @@ def _summary(run: Replay, seconds: float) -> object:
         "drug-event pairs": run.detector.n_pairs,
         "evaluations": summary.evaluations,
         "last day": run.last_day or "none",
+        "rule crossings, either way": run.detector.crossings,
+        "signals": summary.alerts[AlertKind.NEW],
         "alert revisions": summary.alerts.total(),
     }
-    rows |= {f"  {kind}": number for kind, number in sorted(summary.alerts.items())}
+    rows |= {f"  {kind}": summary.alerts[kind] for kind in AlertKind}
+    suppressed = run.detector.suppressed
+    rows["changes not told"] = suppressed.total()
+    rows |= {f"  {reason}": suppressed[reason] for reason in SuppressionReason}
     rows["seconds"] = f"{seconds:.1f}"
     rows["messages a second"] = int(summary.messages / seconds)
     return summary_table(rows, "Replay")

@@ -12,7 +12,14 @@ from schemas.alert import Alert
 
 __all__ = ["alert_table", "summary_table", "validation_table"]
 
-_COLOURS = {"new": "bold red", "strengthened": "red", "weakened": "yellow", "cleared": "green"}
+_COLOURS = {
+    "new": "bold red",
+    "strengthened": "red",
+    "weakened": "yellow",
+    "update": "yellow",
+    "retraction": "green",
+    "closed": "green",
+}
 
 
 def alert_table(alerts: Iterable[Alert], title: str) -> Table:
@@ -34,7 +41,7 @@ def alert_table(alerts: Iterable[Alert], title: str) -> Table:
             f"ROR {_interval(numbers.ror, numbers.ror_lower, numbers.ror_upper)}\n"
             f"IC {_interval(numbers.ic, numbers.ic_lower, numbers.ic_upper)}",
         )
-    table.caption = "expected: if unrelated; below what happened stand the rules that fire"
+    table.caption = "expected: if unrelated; below what happened stand the rules that are on"
     table.caption_justify = "left"
     return table
 

@@ -39,6 +39,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.snapshot import read_snapshot, write_snapshot
 from streams.runtime.topics import topic_name
 from streams.topology.detecting import Detector
+from streams.topology.policy import AlertPolicy
 from streams.topology.windows import WindowSpec
 
 __all__ = ["DetectWorker", "detect_group"]
@@ -62,7 +63,7 @@ class DetectWorker:
     ----------
     settings
         How to reach the broker, and where the snapshot is.
-    windows, rules, prior, refit_every
+    windows, rules, policy, prior, refit_every
         As of `streams.topology.detecting.Detector`.
     """
 
@@ -72,6 +73,7 @@ class DetectWorker:
         windows: Iterable[WindowSpec],
         rules: RuleSet,
         *,
+        policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
     ) -> None:
@@ -81,6 +83,7 @@ class DetectWorker:
             list(windows),
             rules,
             topic=topic_name(settings, "reports"),
+            policy=policy,
             prior=prior,
             refit_every=refit_every,
         )
@@ -287,6 +290,7 @@ class DetectWorker:
         # Margins move pairs that no report touched: those are found once, when a day is over.
         day_over = today > self._closed_day + 1
         refit = detector.refit_if_due(today) if day_over else None
+        before = Counter(detector.suppressed)
         alerts = (
             detector.evaluate(today, touched_only=not day_over, day_over=False)
             if today >= 0
@@ -298,6 +302,8 @@ class DetectWorker:
         if day_over:
             self._closed_day = today - 1
         self.tally.update(alert.kind.value for alert in alerts)
+        for reason, number in (detector.suppressed - before).items():
+            self.tally[f"suppressed, {reason}"] += number
         if time.monotonic() > self._snapshot_due:
             self._write_snapshot(detector, following)
 

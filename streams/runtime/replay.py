@@ -19,6 +19,7 @@ from schemas.alert import Alert
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.report import Report
+from schemas.suppressed import Suppressed
 from streams.intake.faers import read_faers
 from streams.intake.formats import detect_format
 from streams.intake.native import read_lines
@@ -27,6 +28,7 @@ from streams.runtime.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.store import MemoryStore
 from streams.topology.cases import CaseVersion
 from streams.topology.detecting import Detector
+from streams.topology.policy import AlertPolicy
 from streams.topology.windows import WindowSpec
 
 __all__ = ["Replay", "ReplaySummary", "read_source"]
@@ -77,9 +79,9 @@ class Replay:
         Reports received later are left out, as if they had not been sent yet.
     horizon
         Latest day a report can honestly have been received on.
-    on_alert, on_rejected, on_refit
+    on_alert, on_rejected, on_refit, on_suppressed
         Called for each, in order.
-    prior, refit_every
+    policy, prior, refit_every
         As of `streams.topology.detecting.Detector`.
     """
 
@@ -93,11 +95,15 @@ class Replay:
         horizon: date,
         on_alert: Callable[[Alert], None],
         on_rejected: Callable[[Rejected], None],
+        policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
         on_refit: Callable[[PriorRefit], None] = lambda refit: None,
+        on_suppressed: Callable[[Suppressed], None] | None = None,
     ) -> None:
-        self.detector = Detector(windows, rules, prior=prior, refit_every=refit_every)
+        self.detector = Detector(
+            windows, rules, policy=policy, prior=prior, refit_every=refit_every
+        )
         self.summary = ReplaySummary()
         self._stage = CaseStage(MemoryStore(), partition=0, keep_outbox=False)
         self._every = every
@@ -106,6 +112,7 @@ class Replay:
         self._on_alert = on_alert
         self._on_rejected = on_rejected
         self._on_refit = on_refit
+        self._on_suppressed = on_suppressed
         self._offset = 0  # of the next message in the log
         self._counted = 0  # first offset that is in no delta yet
         self._clock: int | None = None  # latest day of receipt seen
@@ -185,6 +192,9 @@ class Replay:
         for alert in self.detector.evaluate(day):
             self.summary.alerts[alert.kind.value] += 1
             self._on_alert(alert)
+        if self._on_suppressed is not None:
+            for suppressed in self.detector.suppressions():
+                self._on_suppressed(suppressed)
 
     def _reject(self, rejected: Rejected) -> None:
         self.summary.rejected[rejected.source] += 1

@@ -27,32 +27,76 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
 """Columns of the log: one row a case entering (+1) or leaving (-1) its day's bucket."""
 
 
+_OF_CASE = ("case_id", "day", "stratum", "serious", "fatal", "n")
+_AT_ONCE = 1 << 21  # candidates held at a time when pairs are looked up: some 50 MB
+
+
 class _Run:
-    """An immutable stretch of the log, sorted by day, with an index by drug made on first use."""
+    """An immutable stretch of the log, sorted by day, with indexes by name made on first use."""
 
     def __init__(self, rows: pl.DataFrame) -> None:
         self.rows = rows
         self.days = rows["day"].to_numpy()
-        self._index: tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]] | None = None
+        self._indexes: dict[str, Keys] = {}
 
     def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
         start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
         end = int(np.searchsorted(self.days, last_day, "right"))
         return self.rows.slice(start, end - start)
 
-    def naming(self, drugs: npt.NDArray[np.uint32]) -> pl.DataFrame:
-        """Return the rows that name any of the drugs, in the order of the run."""
-        if self._index is None:
-            named = self.rows.select("drugs", row=pl.int_range(pl.len(), dtype=pl.UInt32))
-            named = named.explode("drugs").sort("drugs", "row")
-            self._index = named["drugs"].to_numpy(), named["row"].to_numpy()
-        codes, rows = self._index
-        starts = np.searchsorted(codes, drugs, "left")
-        ends = np.searchsorted(codes, drugs, "right")
-        wanted = np.zeros(self.rows.height, dtype=np.bool_)
-        for start, end in zip(starts, ends, strict=True):
-            wanted[rows[start:end]] = True
-        return self.rows.filter(pl.Series(wanted))
+    def naming(self, pairs: Keys) -> pl.DataFrame:
+        """Return the rows that name both of a pair, with its `key`."""
+        drugs, events = split_key(pairs)
+        by_drug, by_event = self._index("drugs"), self._index("events")
+        of_drug, of_event = _slices(by_drug, drugs), _slices(by_event, events)
+        # Whichever name is in fewer rows gives the candidates, the other is looked for in them.
+        rarer = of_event[1] - of_event[0] < of_drug[1] - of_drug[0]
+        keys, rows = [pairs[:0]], [pairs[:0]]
+        for chosen, index, (starts, ends), other, codes in (
+            (rarer, by_event, of_event, by_drug, drugs),
+            (~rarer, by_drug, of_drug, by_event, events),
+        ):
+            at = np.flatnonzero(chosen)
+            for some in _portions(at, (ends - starts)[at]):
+                which, places = _spread(starts[some], ends[some])
+                candidates = split_key(index[places])[1]
+                named = _contains(other, codes[some][which] << 32 | candidates)
+                keys.append(pairs[some][which][named])
+                rows.append(candidates[named])
+        key = pl.Series("key", np.concatenate(keys), dtype=pl.Int64)
+        return self.rows.select(_OF_CASE)[np.concatenate(rows)].insert_column(0, key)
+
+    def _index(self, column: str) -> Keys:
+        """Return name and row, as one key, of every name in every row, sorted."""
+        if column not in self._indexes:
+            named = self.rows.select(column, row=pl.int_range(pl.len())).explode(column)
+            keys = named.select(join_key(pl.col(column), pl.col("row")))[column].to_numpy()
+            self._indexes[column] = np.sort(keys)
+        return self._indexes[column]
+
+
+def _slices(index: Keys, names: Keys) -> tuple[Keys, Keys]:
+    """Return where each name starts and ends in an index."""
+    return np.searchsorted(index, names << 32), np.searchsorted(index, (names + 1) << 32)
+
+
+def _portions(at: Keys, sizes: Keys) -> list[Keys]:
+    """Cut places into stretches of no more than so many candidates, but one place at least."""
+    return np.split(at, np.flatnonzero(np.diff(np.cumsum(sizes) // _AT_ONCE)) + 1)
+
+
+def _spread(starts: Keys, ends: Keys) -> tuple[Keys, Keys]:
+    """Return every place from each start to its end, with the number of the stretch it is in."""
+    sizes = ends - starts
+    which = np.repeat(np.arange(len(sizes)), sizes)
+    before = np.cumsum(sizes) - sizes
+    return which, np.arange(len(which)) - before[which] + starts[which]
+
+
+def _contains(index: Keys, keys: Keys) -> npt.NDArray[np.bool_]:
+    at = np.minimum(np.searchsorted(index, keys), len(index) - 1)
+    found: npt.NDArray[np.bool_] = index[at] == keys
+    return found
 
 
 class CaseLog:
@@ -90,29 +134,25 @@ class CaseLog:
         Returns
         -------
         polars.DataFrame
-            `key`, `case_id`, `day`, `serious`, `fatal`; one row a case and pair, sorted by `key`,
-            `day` and `case_id`.
+            `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`; one row a case and pair, sorted
+            by `key`, `day` and `case_id`.
         """
-        drugs = np.unique(split_key(pairs)[0]).astype(np.uint32)
-        named = pl.concat(
-            [pl.DataFrame(schema=dict(CASE_LOG)), *(run.naming(drugs) for run in self._runs)]
-        ).filter(pl.col("day") <= last_day)
-        if first_day is not None:
-            named = named.filter(pl.col("day") >= first_day)
-        exploded = (
-            named.lazy()
-            .explode("drugs")
-            .filter(pl.col("drugs").is_in(pl.Series(drugs).implode()))
-            .explode("events")
-            .with_columns(key=join_key(pl.col("drugs"), pl.col("events")))
-            .join(pl.LazyFrame({"key": np.unique(pairs)}), on="key", how="semi")
-            .group_by("key", "case_id", "day", "serious", "fatal")
-            .agg(pl.col("n").cast(pl.Int64).sum())
-            .filter(pl.col("n") != 0)
-            .drop("n")
-            .sort("key", "day", "case_id")
+        wanted = np.unique(pairs)
+        schema = {"key": pl.Int64(), **{name: CASE_LOG[name] for name in _OF_CASE}}
+        found = pl.concat(
+            [pl.DataFrame(schema=schema), *(run.naming(wanted) for run in self._runs)]
         )
-        return exploded.collect()
+        inside = pl.col("day") <= last_day
+        if first_day is not None:
+            inside &= pl.col("day") >= first_day
+        cases = found.lazy().filter(inside)
+        if (found["n"] < 0).any():
+            cases = (
+                cases.group_by("key", "case_id", "day", "stratum", "serious", "fatal")
+                .agg(pl.col("n").cast(pl.Int64).sum())
+                .filter(pl.col("n") != 0)
+            )
+        return cases.drop("n").sort("key", "day", "case_id").collect()
 
     def rows(self) -> pl.DataFrame:
         """Return every row that has not cancelled out, sorted by day: the log's snapshot."""

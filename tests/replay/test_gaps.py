@@ -48,7 +48,7 @@ def test_a_signal_is_cleared_on_the_day_its_cases_leave_the_window() -> None:
     )
     days = [(alert.kind.value, alert.drug, alert.evaluated_on) for alert in alerts]
     assert ("new", "zinc", first) in days
-    assert ("cleared", "zinc", date(2024, 1, 8)) in days
+    assert ("closed", "zinc", date(2024, 1, 8)) in days
     assert replay.summary.evaluations <= 7 + 3
 
 

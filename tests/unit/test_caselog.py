@@ -34,7 +34,7 @@ def test_an_empty_log_has_its_columns() -> None:
     assert dict(log.rows().schema) == dict(CASE_LOG)
     assert log.between(None, 10).height == 0
     cases = log.cases_of(np.array([_key(0, 0)]), None, 10)
-    assert cases.columns == ["key", "case_id", "day", "serious", "fatal"]
+    assert cases.columns == ["key", "case_id", "day", "stratum", "serious", "fatal"]
     assert cases.height == 0
 
 

@@ -300,7 +300,7 @@ def test_a_refit_makes_every_signal_be_looked_at_again(told: Delta, counts: pl.D
     assert prior is not None
     after = detector.evaluate(DAY + 2)
     _require_ebgm(after, prior)
-    cleared = {(alert.drug, alert.event) for alert in after if alert.kind.value == "cleared"}
+    cleared = {(alert.drug, alert.event) for alert in after if alert.kind.value == "closed"}
     assert cleared == _signals(counts, EAGER) - _signals(counts, prior)
     new = {(alert.drug, alert.event) for alert in after if alert.kind.value == "new"}
     assert new == _signals(counts, prior) - _signals(counts, EAGER)
