@@ -212,7 +212,6 @@ class Evaluation:
                 if gone:
                     dropped[key] = gone
                 on = sum(bits.get(name, 0) for name in alert.rules_fired)
-                held = sum(bits.get(rule.name, 0) for rule in alert.rules if rule.held)
                 if on or gone:
                     named[key] = pl.Series(alert.case_ids, dtype=pl.String).hash().to_numpy()
                 rows.append(
@@ -228,8 +227,7 @@ class Evaluation:
                         facets=(FATAL if alert.n_fatal else 0)
                         | (PAEDIATRIC_BIT if alert.n_paediatric else 0)
                         | region_mask(alert.regions),
-                        looked_n=alert.counts.n_observed,
-                        looked_entered=on & ~held,
+                        looked_n=-1,
                     )
                 )
             signals.publish(np.concatenate(rows), named)

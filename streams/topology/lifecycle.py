@@ -36,7 +36,7 @@ _SIGNAL = np.dtype(
         ("ror_lower", np.float64),  # NaN: undefined
         ("ic_lower", np.float64),
         ("facets", np.int64),  # bits of `streams.topology.evidence`
-        ("looked_n", np.int64),  # at the last look, told or not: what counts as a change since
+        ("looked_n", np.int64),  # at the last look; negative: not known, after a restart
         ("looked_entered", np.int64),  # the rules that fired then
     ]
 )
@@ -55,9 +55,8 @@ class Signals:
 
     @staticmethod
     def row(**values: Any) -> npt.NDArray[Any]:
-        """Return one row, or as many as the arrays given have."""
-        size = max(np.size(value) for value in values.values())
-        rows = np.zeros(size, dtype=_SIGNAL)
+        """Return one row a `key`; what is not given is 0."""
+        rows = np.zeros(np.size(values["key"]), dtype=_SIGNAL)
         for name, value in values.items():
             rows[name] = value
         return rows
@@ -207,8 +206,10 @@ def decide(
     for reason, holds in reasons.items():
         codes[holds] |= 1 << REASONS.index(reason)
 
-    changed = entered ^ was["looked_entered"]
-    moved = look.touched[there] | (n != was["looked_n"]) | ((changed & was["on"]) != 0)
+    looked = was["looked_n"] >= 0
+    changed = np.where(looked, entered ^ was["looked_entered"], 0)
+    grew = looked & (n != was["looked_n"])
+    moved = look.touched[there] | grew | ((changed & was["on"]) != 0)
     silent = np.flatnonzero(stays & moved & (kinds < 0))
     off = np.logical_or.reduce([known & ~told for told, known in news.values()])
     why = _first_of(

@@ -1,6 +1,7 @@
 """The detector stage: each delta once, and what a restart may and may not do."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -176,8 +177,16 @@ def test_without_its_signals_a_detector_starts_over(mhra: RuleSet) -> None:
     assert _kinds(again) == [("new", "iron"), ("new", "zinc")]
 
 
-def test_of_a_rule_that_is_no_longer_asked_subscribers_are_told(mhra: RuleSet) -> None:
-    both = load_rules(["ic", "mhra"])
+def test_of_a_rule_that_is_no_longer_asked_subscribers_are_told(
+    mhra: RuleSet, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'many = { title = "many", source = "test", '
+        'all = [{ statistic = "n_observed", op = ">=", value = 4 }] }',
+        encoding="utf-8",
+    )
+    both = load_rules([own, "mhra"])
     detector = _detector(both, _delta(0, 12, *REST, *SIGNAL))
     alerts = detector.evaluate(DAY)
     again = Detector(CUMULATIVE, mhra)
@@ -187,7 +196,7 @@ def test_of_a_rule_that_is_no_longer_asked_subscribers_are_told(mhra: RuleSet) -
     assert (told.drug, told.kind.value, told.rules_fired) == ("iron", "weakened", ("mhra",))
     assert told.reason == "a rule that was on is no longer asked"
     assert told.previous is not None
-    assert told.previous.rules_fired == ("ic", "mhra")
+    assert told.previous.rules_fired == ("many", "mhra")
     assert _kinds(again) == []
 
 
