@@ -4,7 +4,7 @@ Holds the published side of the detector. What is counted comes with every call,
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -64,12 +64,12 @@ class Counted:
     as_of: Sequence[InputOffset]
 
     def named(
-        self, table: pl.DataFrame, columns: Iterable[str] = ("drug", "event")
+        self, table: pl.DataFrame, columns: Collection[str] = ("drug", "event")
     ) -> pl.DataFrame:
         """Put the names of drugs and events before a table of keys."""
         codes = split_key(table["key"].to_numpy())
         of = {"drug": (self.drugs, codes[0]), "event": (self.events, codes[1])}
-        names = [of[name][0].decode(of[name][1]).alias(name) for name in columns]
+        names = [of[name][0].decode(of[name][1]).alias(name) for name in of if name in columns]
         return pl.DataFrame(names + table.get_columns())
 
 
@@ -93,7 +93,7 @@ class Evaluation:
         self.crossings = 0
         self._policy = policy
         self._alerts = AlertBuilder(rules, policy)
-        self._columns = sorted(rules.columns)
+        self._columns = rules.columns
         self._facets = lru_cache(maxsize=1)(_facets)
         self._silent: list[tuple[str, Keys, Decisions, Look]] = []
 
@@ -158,8 +158,7 @@ class Evaluation:
             return []
         keys = keys[decided.rows]
         rows = self.scorer.complete(scored[decided.rows])
-        if not self._columns:
-            rows = counted.named(rows)
+        rows = counted.named(rows, {"drug", "event"}.difference(self._columns))
         facts = facts_of(counted.log.cases_of(keys, *days), keys, facets)
         alerts = self._alerts.build(
             rows.hstack(

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import event, given, settings
@@ -42,6 +43,7 @@ any = [
     { statistic = "n_observed", op = ">", value = 5 },
 ]
 """
+BOUNDS = ("ror_lower", "ic_lower")
 CHILDREN = {"infant", "child", "adolescent", "neonate"}
 
 
@@ -301,7 +303,8 @@ class World:
 
     def restart(self) -> None:
         """Stop and start anew from the counts and the last alert of every signal, no more."""
-        rows, facts = self.detector.snapshot()
+        stopped = self.detector
+        rows, facts = stopped.snapshot()
         self.detector = self._fresh()
         self.detector.restore(rows, facts)
         published = [
@@ -310,6 +313,7 @@ class World:
         ]
         self.detector.restore_signals(published)
         self.detector.settle()
+        assert _published(self.detector) == _published(stopped)
         for seen in self.subscriber.seen.values():
             seen.entered = None
 
@@ -353,6 +357,19 @@ class World:
                 assert alert.counts.n_observed <= len(cases)
 
 
+def _published(detector: Detector) -> list[Any]:
+    """The published state of every signal, as far as decisions rest on it."""
+    found = []
+    for label, signals in sorted(detector.signals.items()):
+        rows = signals.rows
+        bounds = [np.where(np.isfinite(rows[name]), rows[name], 1e9) for name in BOUNDS]
+        exact = rows[["key", "revision", "kind", "evaluated_on", "on", "n_observed", "facets"]]
+        named = {key: sorted(hashes.tolist()) for key, hashes in signals.named.items()}
+        if len(rows):
+            found.append((label, exact.tolist(), [bound.tolist() for bound in bounds], named))
+    return found
+
+
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
     path: Path = tmp_path_factory.mktemp("rules") / "own.toml"
@@ -360,14 +377,18 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
     return load_rules(path)
 
 
-@settings(deadline=None, max_examples=150, report_multiple_bugs=False)
-@given(policy=POLICIES, steps=st.lists(STEPS, min_size=10, max_size=60))
+@settings(deadline=None, max_examples=80, report_multiple_bugs=False)
+@given(
+    policy=POLICIES,
+    known=st.lists(SENT, min_size=8, max_size=20),
+    steps=st.lists(STEPS, min_size=10, max_size=40),
+)
 def test_what_is_told_is_what_the_recount_says(
-    rules: RuleSet, policy: AlertPolicy, steps: list[Any]
+    rules: RuleSet, policy: AlertPolicy, known: list[Any], steps: list[Any]
 ) -> None:
     world = World(rules, Subscriber(policy))
     restarted = False
-    for step in [*steps, "look"]:
+    for step in [*known, "look", *steps, "look"]:
         if isinstance(step, tuple):
             world.send(*step)
         elif step == "restart":

@@ -70,6 +70,7 @@ def test_the_alerts_are_those_of_the_recount_and_no_others(
     in_order: tuple[list[Alert], Replay],
 ) -> None:
     alerts, _ = in_order
+    assert not any(rule.held for alert in alerts for rule in alert.rules)
     found = [
         (
             alert.evaluated_on.isoformat(),
@@ -111,7 +112,9 @@ def test_what_is_kept_out_is_told_apart(in_order: tuple[list[Alert], Replay]) ->
 def test_alerts_name_their_cases(in_order: tuple[list[Alert], Replay]) -> None:
     alerts, _ = in_order
     assert alerts[3].case_ids == ("LC-1", "LC-2", "LC-4")
-    assert alerts[3].reason == "a rule no longer fires"
+    # Step 15: the rule ic is past its exit of -0.25, the ROR still says a signal.
+    assert alerts[3].reason == "cases were retracted; a rule that was on is past its exit"
+    assert [reason.value for reason in alerts[3].reasons] == ["cases_retracted", "rule_off"]
     assert alerts[3].previous is not None
     assert (alerts[3].revision, alerts[3].previous.revision) == (3, 2)
     assert alerts[4].case_ids == ("NE-1", "NE-2", "NE-3", "NE-4")
