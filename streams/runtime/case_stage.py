@@ -13,7 +13,7 @@ from schemas.report import Report
 from streams.intake.native import decode_report
 from streams.runtime.codec import encode_outgoing
 from streams.runtime.store import CaseStore
-from streams.topology.cases import CaseVersion, advance, case_version, version_of
+from streams.topology.cases import CaseVersion, advance, case_version
 
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch"]
 
@@ -110,7 +110,7 @@ class CaseStage:
 
 def _read(message: Incoming, limit: int) -> CaseVersion:
     value = message.value
-    version = case_version(value) if isinstance(value, Report) else version_of(decode_report(value))
+    version = case_version(value if isinstance(value, Report) else decode_report(value))
     if version.latest_received > limit:
         msg = "latest_received: must not lie in the future"
         raise IcsrError(msg)
