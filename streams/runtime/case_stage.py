@@ -16,7 +16,7 @@ from streams.runtime.correlation import ReportTimes
 from streams.runtime.store import CaseStore
 from streams.topology.cases import CaseVersion, advance, case_version
 
-__all__ = ["CaseStage", "Counted", "Incoming", "read_batch"]
+__all__ = ["CaseStage", "Counted", "Incoming", "read_batch", "reject"]
 
 _EPOCH = date(1970, 1, 1)
 
@@ -51,7 +51,7 @@ def read_batch(
         try:
             versions.append((message.offset, _read(message, limit)))
         except IcsrError as error:
-            rejected.append(_reject(message, source, str(error)))
+            rejected.append(reject(message, source, str(error)))
     return versions, rejected
 
 
@@ -96,6 +96,11 @@ class CaseStage:
 
         Messages of the range that gave no version were rejected, or are markers that the log keeps
         for itself. `times` travel with the delta.
+
+        Raises
+        ------
+        TooLarge
+            If what came of them does not fit into a message; nothing is counted then.
         """
         step = advance(versions, self._store.get([version.case_id for version in versions]))
         delta = Delta(
@@ -123,7 +128,8 @@ def _read(message: Incoming, limit: int) -> CaseVersion:
     return version
 
 
-def _reject(message: Incoming, source: str, reason: str) -> Rejected:
+def reject(message: Incoming, source: str, reason: str) -> Rejected:
+    """Set a message aside, with the reason."""
     value = message.value
     raw = value if isinstance(value, bytes) else value.model_dump_json().encode()
     return Rejected(source=source, position=message.offset, reason=reason, raw=raw)
