@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from schemas.delta import Delta
 from schemas.errors import IcsrError
-from schemas.rejected import Rejected
+from schemas.rejected import LONGEST_KEY, Rejected
 from schemas.report import Report
 from streams.intake.native import decode_report
 from streams.runtime.codec import encode_outgoing
+from streams.runtime.lineage import lineage
 from streams.runtime.store import CaseStore
 from streams.topology.cases import CaseVersion, advance, case_version, version_of
 
@@ -26,6 +27,7 @@ class Incoming(NamedTuple):
     offset: int
     value: bytes | Report
     key: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 def read_batch(
@@ -124,4 +126,12 @@ def _read(message: Incoming, limit: int) -> CaseVersion:
 def _reject(message: Incoming, source: str, reason: str) -> Rejected:
     value = message.value
     raw = value if isinstance(value, bytes) else value.model_dump_json().encode()
-    return Rejected(source=source, position=message.offset, reason=reason, raw=raw)
+    key = message.key if message.key and len(message.key) <= LONGEST_KEY else None
+    return Rejected(
+        source=source,
+        position=message.offset,
+        reason=reason,
+        raw=raw,
+        key=key,
+        **lineage(message.headers),
+    )

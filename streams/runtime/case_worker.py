@@ -289,7 +289,7 @@ class CaseWorker:
         versions, rejected = read_batch(
             [
                 # Without a key a case might stand on two partitions, and be counted twice.
-                Incoming(record.offset, record.value or b"", record.key or b"")
+                Incoming(record.offset, record.value or b"", record.key or b"", record.headers)
                 for record in records
             ],
             source=f"{at.topic}[{at.partition}]",

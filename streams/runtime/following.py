@@ -32,20 +32,25 @@ def read_alerts(
         yield Alert.model_validate_json(record.value)
 
 
-def read_to_end(settings: Settings, topic: str, *, start: int | None = None) -> Iterator[Any]:
+def read_to_end(
+    settings: Settings, topic: str, *, start: int | None = None, settled: bool = False
+) -> Iterator[Any]:
     """Yield the committed records of a topic up to its present end.
 
     Parameters
     ----------
     start
         First offset, of every partition; `None` for the first record there is.
+    settled
+        Whether to wait for transactions that are open now. A record that is committed already is
+        hidden behind an older transaction, of whomever, for as long as that one is open.
 
     Raises
     ------
     BrokerError
         If the topic is missing, or begins only after `start`.
     """
-    return _records(settings, topic, start=start)
+    return _records(settings, topic, start=start, settled=settled)
 
 
 def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
@@ -79,13 +84,14 @@ def _records(
     topic: str,
     *,
     start: int | None = None,
+    settled: bool = False,
     follow: bool = False,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Any]:
     consumer = make_consumer(settings, auto_offset_reset="none")
     try:
         with broker_errors(f"read {topic}"):
-            ends = end_offsets(consumer, topic)
+            ends = _written(settings, topic) if settled else end_offsets(consumer, topic)
             partitions = [TopicPartition(topic, number) for number in ends]
             consumer.assign(partitions)
             firsts = consumer.beginning_offsets(partitions)
@@ -97,5 +103,14 @@ def _records(
             ):
                 for records in consumer.poll(timeout_ms=_POLL_MS).values():
                     yield from records
+    finally:
+        close_consumer(consumer)
+
+
+def _written(settings: Settings, topic: str) -> dict[int, int]:
+    """Return the end offsets of what is written, whether its transactions have ended or not."""
+    consumer = make_consumer(settings, isolation_level="read_uncommitted")
+    try:
+        return end_offsets(consumer, topic)
     finally:
         close_consumer(consumer)
