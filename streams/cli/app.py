@@ -18,6 +18,7 @@ from schemas.errors import TocsinError
 from schemas.report import Report
 from streams.cli import (
     kafka_commands,
+    recount_commands,
     rejected_commands,
     replay_commands,
     rule_commands,
@@ -42,6 +43,7 @@ for commands in (
     score_commands,
     rule_commands,
     kafka_commands,
+    recount_commands,
     rejected_commands,
 ):
     commands.register(app)
