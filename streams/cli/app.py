@@ -19,6 +19,7 @@ from schemas.report import Report
 from streams.cli import (
     kafka_commands,
     recount_commands,
+    rejected_commands,
     replay_commands,
     rule_commands,
     score_commands,
@@ -43,6 +44,7 @@ for commands in (
     rule_commands,
     kafka_commands,
     recount_commands,
+    rejected_commands,
 ):
     commands.register(app)
 

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from schemas.delta import Delta
 from schemas.errors import IcsrError
-from schemas.rejected import Rejected
+from schemas.rejected import LONGEST_KEY, Rejected
 from schemas.report import Report
 from streams.intake.native import decode_report
 from streams.runtime.codec import encode_outgoing
 from streams.runtime.correlation import ReportTimes
+from streams.runtime.lineage import lineage
 from streams.runtime.store import CaseStore
 from streams.topology.cases import CaseVersion, advance, case_version
 
@@ -27,6 +28,7 @@ class Incoming(NamedTuple):
     offset: int
     value: bytes | Report
     key: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 def read_batch(
@@ -132,4 +134,12 @@ def reject(message: Incoming, source: str, reason: str) -> Rejected:
     """Set a message aside, with the reason."""
     value = message.value
     raw = value if isinstance(value, bytes) else value.model_dump_json().encode()
-    return Rejected(source=source, position=message.offset, reason=reason, raw=raw)
+    key = message.key if message.key and len(message.key) <= LONGEST_KEY else None
+    return Rejected(
+        source=source,
+        position=message.offset,
+        reason=reason,
+        raw=raw,
+        key=key,
+        **lineage(message.headers),
+    )
