@@ -16,6 +16,7 @@ from schemas.report import Report
 
 __all__ = ["MOST_BYTES", "decode_report", "read_lines"]
 
+_BLOCK = 1 << 20  # bytes read at a time; of the usual 8,192 lines are put together again
 _DECODE = fields_decoder(Report).decode
 
 MOST_BYTES = 1_000_000
@@ -65,13 +66,19 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     InputError
         If the file cannot be read to its end.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with cast(IO[bytes], opener(path, "rb")) as lines:
+        with _opened(path) as lines:
             for number, line in enumerate(lines, start=1):
-                text = line.removeprefix(BOM_UTF8) if number == 1 else line
-                if stripped := text.strip():
+                if number == 1:
+                    line = line.removeprefix(BOM_UTF8)
+                if stripped := line.strip():
                     yield number, stripped
     except (OSError, EOFError, zlib.error) as error:
         msg = f"{path}: must be readable to its end; got {error}"
         raise InputError(msg) from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb", buffering=_BLOCK)

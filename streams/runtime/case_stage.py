@@ -20,6 +20,8 @@ from streams.topology.cases import CaseVersion, advance, case_version
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch", "reject"]
 
 _EPOCH = date(1970, 1, 1)
+_IN_THE_FUTURE = "latest_received: must not lie in the future"
+_FOREIGN_KEY = "key: must be the case_id of the report; got another one"
 
 
 class Incoming(NamedTuple):
@@ -32,14 +34,14 @@ class Incoming(NamedTuple):
 
 
 def read_batch(
-    messages: Iterable[Incoming], *, source: str, horizon: date
+    messages: Iterable[tuple[int, bytes | Report, bytes | None]], *, source: str, horizon: date
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
 
     Parameters
     ----------
     messages
-        In order of offset.
+        In order of offset; `Incoming`, or plain tuples of the same where a name costs too much.
     source
         How rejects name where they came from, such as `pv.reports[3]`.
     horizon
@@ -50,10 +52,18 @@ def read_batch(
     rejected: list[Rejected] = []
     limit = (horizon - _EPOCH).days
     for message in messages:
+        value, key = message.value, message.key
         try:
-            versions.append((message.offset, _read(message, limit)))
+            version = case_version(decode_report(value) if isinstance(value, bytes) else value)
+            if version.latest_received > limit:
+                raise IcsrError(_IN_THE_FUTURE)
+            # A case whose messages stand on two partitions would be counted twice.
+            if key is not None and key != version.case_id.encode():
+                raise IcsrError(_FOREIGN_KEY)
         except IcsrError as error:
             rejected.append(reject(message, source, str(error)))
+        else:
+            versions.append((message.offset, version))
     return versions, rejected
 
 
@@ -115,19 +125,6 @@ class CaseStage:
         outgoing = encode_outgoing(delta, rejected, times) if self._keep_outbox else b""
         self._store.commit(step.updates, next_offset, outgoing)
         return Counted(delta, outgoing, step.tally, step.population)
-
-
-def _read(message: Incoming, limit: int) -> CaseVersion:
-    value = message.value
-    version = case_version(value if isinstance(value, Report) else decode_report(value))
-    if version.latest_received > limit:
-        msg = "latest_received: must not lie in the future"
-        raise IcsrError(msg)
-    # A case whose messages stand on two partitions would be counted twice.
-    if message.key is not None and message.key != version.case_id.encode():
-        msg = "key: must be the case_id of the report; got another one"
-        raise IcsrError(msg)
-    return version
 
 
 def reject(message: Incoming, source: str, reason: str) -> Rejected:

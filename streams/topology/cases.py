@@ -98,32 +98,34 @@ class _Names(dict[str, str]):
         if len(self) >= _MOST_NAMES:
             self.clear()
         # NFKC for width; `str.split` takes the unit separator for white space as well.
-        name = self[text] = " ".join(unicodedata.normalize("NFKC", text).split())
+        name = " ".join(unicodedata.normalize("NFKC", text).split())
+        self[text] = text if name == text else name
         return name
 
 
 _NAMES = _Names()
 
 
-def _drugs(products: Iterable[Product]) -> str:
-    drugs: set[str] = set()
+def _drugs(products: Iterable[Product]) -> list[str]:
+    drugs: list[str] = []
     for product in products:
         role = product.role
         if role is _SUSPECT or role is _INTERACTING:
-            named = False
+            others = len(drugs)
             for substance in product.substances:
                 if name := _NAMES[substance]:
-                    drugs.add(name)
-                    named = True
-            if not named:
-                of_class = _NAMES[product.product_class or ""]
-                drugs.add(of_class or _NAMES[product.verbatim or ""])
-    drugs.discard("")
-    return _joined(drugs)
+                    drugs.append(name)
+            if len(drugs) == others:
+                name = _NAMES[product.product_class or ""] or _NAMES[product.verbatim or ""]
+                if name:
+                    drugs.append(name)
+    return drugs
 
 
-def _joined(names: set[str]) -> str:
-    return _SEPARATOR.join(sorted(names) if len(names) > 1 else names)
+def _joined(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return _SEPARATOR.join(sorted(set(names)))
 
 
 def case_version(report: Report) -> CaseVersion:
@@ -139,11 +141,15 @@ def case_version(report: Report) -> CaseVersion:
     report
         A report, or any object with the attributes of one (`streams.intake.native`).
     """
-    reactions = report.reactions
-    drugs = _drugs(report.products)
-    names = {_NAMES[reaction.term] for reaction in reactions}
-    names.discard("")
-    events = _joined(names)
+    seriousness = report.seriousness
+    fatal = _DEATH in seriousness
+    terms: list[str] = []
+    for reaction in report.reactions:
+        if name := _NAMES[reaction.term]:
+            terms.append(name)
+        if reaction.outcome is _FATAL:
+            fatal = True
+    drugs, events = _joined(_drugs(report.products)), _joined(terms)
     revision, links, verification = report.revision, report.links, report.verification
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
@@ -156,11 +162,6 @@ def case_version(report: Report) -> CaseVersion:
         excluded = "no_suspect_product"
     else:
         excluded = "" if events else "no_reaction"
-    seriousness = report.seriousness
-    fatal = _DEATH in seriousness
-    for reaction in reactions:
-        if reaction.outcome is _FATAL:
-            fatal = True
     patient = report.patient
     return CaseVersion(
         report.case_id,
