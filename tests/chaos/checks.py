@@ -1,48 +1,18 @@
 """What must hold whenever nothing is on its way: the topics, compared with the batch recount."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import product
-from typing import Any
-
-from kafka import TopicPartition
 
 from schemas.alert import Alert, AlertKind
 from schemas.delta import Delta
 from streams.runtime.codec import decode_delta
-from streams.runtime.following import end_offsets
-from streams.runtime.kafka_io import make_consumer
 from streams.runtime.settings import Settings
 from tests.chaos.batch import Batch, mhra, read
+from tests.chaos.following import Following
 from tests.recounts import Counts
 
-__all__ = ["Checks", "follow"]
-
-
-class follow:
-    """Reads what is committed on a topic, each time from where it stopped."""
-
-    def __init__(self, settings: Settings, name: str) -> None:
-        topic = f"{settings.topic_prefix}{name}"
-        self._consumer = make_consumer(settings, auto_offset_reset="none")
-        self._topic = topic
-        self._at = [TopicPartition(topic, number) for number in end_offsets(self._consumer, topic)]
-        self._consumer.assign(self._at)
-        for at in self._at:
-            self._consumer.seek(at, 0)
-
-    def ends(self) -> dict[int, int]:
-        return end_offsets(self._consumer, self._topic)
-
-    def rest(self) -> Iterator[Any]:
-        """Yield the records up to the present end."""
-        ends = self.ends()
-        while any(self._consumer.position(at) < ends[at.partition] for at in self._at):
-            for records in self._consumer.poll(timeout_ms=200).values():
-                yield from records
-
-    def close(self) -> None:
-        self._consumer.close()
+__all__ = ["Checks"]
 
 
 class Checks:
@@ -56,7 +26,7 @@ class Checks:
 
     def __init__(self, settings: Settings) -> None:
         names = ("reports", "deltas", "rejected", "alerts", "signals")
-        self._topics = {name: follow(settings, name) for name in names}
+        self._topics = {name: Following(settings, name) for name in names}
         self._reports = f"{settings.topic_prefix}reports"
         self._values: Counter[bytes] = Counter()
         self._broken: set[tuple[int, int]] = set()

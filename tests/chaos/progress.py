@@ -13,8 +13,8 @@ from kafka.errors import KafkaError
 from schemas.errors import TocsinError
 from streams.runtime.kafka_io import make_admin
 from streams.runtime.settings import Settings
-from tests.chaos.checks import follow
 from tests.chaos.faults import Fault
+from tests.chaos.following import Following
 
 __all__ = ["Progress"]
 
@@ -31,8 +31,8 @@ class Progress(threading.Thread):
     def __init__(self, settings: Settings) -> None:
         super().__init__(name="progress", daemon=True)
         self._settings = settings
-        self._reports = follow(settings, "reports")
-        self._deltas = follow(settings, "deltas")
+        self._reports = Following(settings, "reports")
+        self._deltas = Following(settings, "deltas")
         # Of each partition, in order: input offset reached, and where that delta stands.
         self._counted: dict[int, list[tuple[int, int]]] = {}
         self._admin: Any = None
