@@ -200,7 +200,7 @@ class Faults:
         self._proxy.heal(cut)
 
     def _fill(self, fault: Fault) -> None:
-        with self._some(fault, lambda worker: worker.disk.can_be_full) as worker:
+        with self._some(fault, _has_cases) as worker:
             self._begins(fault, worker.name)
             for _ in range(fault.chance.randint(8, 20)):
                 worker.disk.fill()  # again: what it frees by clearing up is not room
@@ -208,9 +208,13 @@ class Faults:
             worker.disk.make_room()
 
     def _corrupt(self, fault: Fault) -> None:
-        with self._some(fault, lambda worker: worker.name.startswith("cases")) as worker:
+        with self._some(fault, _has_cases) as worker:
             worker.held = True
             self._begins(fault, worker.name)
             worker.kill()
             fault.target += f", {worker.disk.corrupt(fault.chance)}"
             time.sleep(1)
+
+
+def _has_cases(worker: Worker) -> bool:
+    return worker.name.startswith("cases")

@@ -41,8 +41,7 @@ class Following:
         """Yield the records up to the present end."""
         ends = self.ends()
         while any(self._next[at] < ends[at.partition] for at in self._next):
-            for record in self._trying(self._poll):
-                yield record
+            yield from self._trying(self._poll)
 
     def close(self) -> None:
         if self._consumer is not None:
