@@ -24,17 +24,23 @@ _IN_THE_FUTURE = "latest_received: must not lie in the future"
 _FOREIGN_KEY = "key: must be the case_id of the report; got another one"
 
 
+_Headers = Sequence[tuple[str, bytes | None]]
+
+
 class Incoming(NamedTuple):
     """A message as it stands in the log: its offset, its value, and its key if it has one."""
 
     offset: int
     value: bytes | Report
     key: bytes | None = None
-    headers: Sequence[tuple[str, bytes | None]] = ()
+    headers: _Headers = ()
 
 
 def read_batch(
-    messages: Iterable[tuple[int, bytes | Report, bytes | None]], *, source: str, horizon: date
+    messages: Iterable[tuple[int, bytes | Report, bytes | None, _Headers]],
+    *,
+    source: str,
+    horizon: date,
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
 
@@ -51,8 +57,7 @@ def read_batch(
     versions: list[tuple[int, CaseVersion]] = []
     rejected: list[Rejected] = []
     limit = (horizon - _EPOCH).days
-    for message in messages:
-        value, key = message.value, message.key
+    for offset, value, key, headers in messages:
         try:
             version = case_version(decode_report(value) if isinstance(value, bytes) else value)
             if version.latest_received > limit:
@@ -61,9 +66,10 @@ def read_batch(
             if key is not None and key != version.case_id.encode():
                 raise IcsrError(_FOREIGN_KEY)
         except IcsrError as error:
+            message = Incoming(offset, value, key, headers)
             rejected.append(reject(message, source, str(error)))
         else:
-            versions.append((message.offset, version))
+            versions.append((offset, version))
     return versions, rejected
 
 

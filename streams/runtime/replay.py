@@ -136,7 +136,7 @@ class Replay:
         self._offset += len(messages)
         values = map(itemgetter(1), messages)
         versions, rejected = read_batch(
-            zip(range(first, self._offset), values, repeat(None)),
+            zip(range(first, self._offset), values, repeat(None), repeat(())),
             source=source,
             horizon=self._horizon,
         )
