@@ -193,7 +193,7 @@ class CasePartition:
     def _count_part(self, records: Sequence[Any], following: int) -> None:
         messages = [
             # Without a key a case might stand on two partitions, and be counted twice.
-            Incoming(record.offset, record.value or b"", record.key or b"")
+            Incoming(record.offset, record.value or b"", record.key or b"", record.headers)
             for record in records
         ]
         source = f"{self.at.topic}[{self.at.partition}]"

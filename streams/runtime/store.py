@@ -19,6 +19,7 @@ __all__ = [
     "RocksStore",
     "StoreDamaged",
     "StoreLocked",
+    "StoreSize",
     "Unpublished",
 ]
 
@@ -40,6 +41,14 @@ class Unpublished(NamedTuple):
     next_offset: int
     outgoing: bytes
     changes: list[Part]  # what was written to the store
+
+
+class StoreSize(NamedTuple):
+    """What the database of one partition takes, as RocksDB estimates it."""
+
+    live_bytes: int  # in files; what is not flushed to one yet is in memory only
+    memory_bytes: int
+    cases: int
 
 
 class CaseStore(Protocol):
@@ -101,6 +110,7 @@ class MemoryStore:
 
 # Keys of the database. A case id is at most 200 characters, so no prefix is ambiguous.
 _CASE, _OFFSET, _OUTBOX, _IDENTITY, _MANIFEST = b"c", b"o", b"x", b"i", b"m"
+_NOT_CASES = 3  # keys: the offset, the identity and the manifest
 _STATE = (_CASE,)  # prefixes of what the changelog keeps; adjacent, in order
 _FORMAT = 2  # of the stored values; another one is refused, never guessed at
 
@@ -263,6 +273,16 @@ class RocksStore:
         batch = WriteBatch(raw_mode=True)
         batch.put(_OFFSET, next_offset.to_bytes(8, "big"))
         self._write(batch)
+
+    def size(self) -> StoreSize:
+        """Return what the database takes, as RocksDB estimates it."""
+
+        def told(name: str) -> int:
+            return int(self._db.property_int_value(f"rocksdb.{name}") or 0)
+
+        memory = ("cur-size-all-mem-tables", "block-cache-usage", "estimate-table-readers-mem")
+        cases = max(told("estimate-num-keys") - _NOT_CASES, 0)
+        return StoreSize(told("estimate-live-data-size"), sum(map(told, memory)), cases)
 
     def close(self) -> None:
         """Close the database; another process may then open it."""
