@@ -15,7 +15,6 @@ from schemas.errors import BrokerError
 from schemas.rejected import Rejected
 from streams.runtime.case_stage import CaseStage, Incoming, read_batch, reject
 from streams.runtime.changelog import (
-    Part,
     Progress,
     TooLarge,
     encode_pairs,
@@ -158,13 +157,20 @@ class CasePartition:
         if not progress.copying:
             progress = progress.begin_copy(self.consumer.end_offsets([at])[at])
             _LOG.info("%s[%d]: copying the cases into it", at.topic, at.partition)
-        pairs, last = self.store.state_after(progress.copy_after, _CHUNK_BYTES)
-        records = []
+        pairs, ends = self.store.state_after(progress.copy_after, _CHUNK_BYTES)
         parts = encode_pairs(pairs)
-        after = pairs[-1][0] if pairs else progress.copy_after
-        for number, part in enumerate(parts, 1):
-            progress = progress.after_chunk(part, after, last=last and number == len(parts))
-            records.append(self._record(self.published, progress, part))
+        records = []
+        done = 0
+        for part in parts:
+            after = progress.copy_after
+            done += part.pairs
+            until = pairs[done - 1][0] if pairs else after
+            last = ends and part is parts[-1]
+            progress = progress.after_chunk(part, until, last=last)
+            span = (self.published, self.published)
+            records.append(
+                encode_record(self.partitions, span, progress, part.encoded, (after, until))
+            )
 
         def send(out: Transaction) -> None:
             for record in records:
@@ -172,7 +178,7 @@ class CasePartition:
 
         self._transact(send, None)
         self.progress = progress
-        if last:
+        if ends:
             _LOG.info("%s[%d]: whole from offset %d", at.topic, at.partition, progress.base)
             delete_before(self.settings, at, progress.base)
 
@@ -183,9 +189,6 @@ class CasePartition:
     @property
     def _key(self) -> bytes:
         return str(self.at.partition).encode()
-
-    def _record(self, following: int, progress: Progress, part: Part) -> bytes:
-        return encode_record(self.partitions, self.published, following, progress, part.encoded)
 
     def _count_part(self, records: Sequence[Any], following: int) -> None:
         messages = [
@@ -224,7 +227,8 @@ class CasePartition:
         changes = []
         for part in entry.changes:
             progress = progress.after_part(part)
-            changes.append(self._record(entry.next_offset, progress, part))
+            span = (self.published, entry.next_offset)
+            changes.append(encode_record(self.partitions, span, progress, part.encoded))
         deltas, rejects = (topic_name(self.settings, name) for name in ("deltas", "rejected"))
 
         def send(out: Transaction) -> None:
