@@ -15,6 +15,7 @@ from detectors.validation import validate
 from schemas.alert import Alert
 from schemas.base import Message
 from schemas.errors import TocsinError
+from schemas.link import CaseLink
 from schemas.report import Report
 from streams.cli import kafka_commands, replay_commands, rule_commands, score_commands
 from streams.cli.tables import validation_table
@@ -39,6 +40,7 @@ class SchemaName(StrEnum):
     """What has a published schema."""
 
     REPORT = "report"
+    LINK = "link"
     ALERT = "alert"
 
 
@@ -66,6 +68,7 @@ def schema_command(
     """Print the JSON Schema of a message."""
     models: dict[SchemaName, type[Message]] = {
         SchemaName.REPORT: Report,
+        SchemaName.LINK: CaseLink,
         SchemaName.ALERT: Alert,
     }
     model = models[name]

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from schemas.errors import IcsrError, InputError
 from schemas.fields import fields_validator
+from schemas.link import LINK_MARK, CaseLink
 from schemas.report import DATES_IN_ORDER, Report
 
-__all__ = ["MOST_BYTES", "decode_report", "read_lines"]
+__all__ = ["MOST_BYTES", "decode_message", "decode_report", "read_lines"]
 
 _VALIDATE = fields_validator(Report).validate_json
 
@@ -39,19 +40,42 @@ def decode_report(raw: bytes) -> dict[str, Any]:
     try:
         fields: dict[str, Any] = _VALIDATE(raw)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        first = problems[0]
-        loc, rule = first["loc"], first["msg"]
-        if first["type"] == "extra_forbidden":  # the field's name is the sender's, not ours
-            loc, rule = loc[:-1], "holds a field that the schema does not know"
-        place = ".".join(map(str, loc)) or "report"
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        msg = f"{place}: {rule}{more}"
-        raise IcsrError(msg) from error
+        raise _refused(error, "report") from error
     if fields["latest_received"] < fields["first_received"]:
         msg = f"report: {DATES_IN_ORDER}"
         raise IcsrError(msg)
     return fields
+
+
+def decode_message(raw: bytes) -> dict[str, Any] | CaseLink:
+    """Read what stands on `pv.reports`: the fields of a report, or a link between two.
+
+    Raises
+    ------
+    IcsrError
+        As of `decode_report`.
+    """
+    try:
+        return decode_report(raw)
+    except IcsrError:
+        # Only here, so that no report pays for the links there are: none can be read as a report.
+        if LINK_MARK not in raw or len(raw) > MOST_BYTES:
+            raise
+    try:
+        return CaseLink.model_validate_json(raw)
+    except ValidationError as error:
+        raise _refused(error, "link") from error
+
+
+def _refused(error: ValidationError, what: str) -> IcsrError:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    first = problems[0]
+    loc, rule = first["loc"], first["msg"]
+    if first["type"] == "extra_forbidden":  # the field's name is the sender's, not ours
+        loc, rule = loc[:-1], "holds a field that the schema does not know"
+    place = ".".join(map(str, loc)) or what
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return IcsrError(f"{place}: {rule}{more}")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from schemas.delta import Delta
 from schemas.errors import IcsrError
+from schemas.link import CaseLink
 from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.intake.native import decode_report
+from streams.intake.native import decode_message
 from streams.runtime.codec import encode_outgoing
 from streams.runtime.store import CaseStore
-from streams.topology.cases import CaseVersion, advance, case_version, version_of
+from streams.topology.cases import CaseVersion, advance, case_version, link_version, version_of
 
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch"]
 
@@ -32,6 +33,8 @@ def read_batch(
     messages: Iterable[Incoming], *, source: str, horizon: date
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
+
+    A link between cases gives what `streams.topology.cases.link_version` makes of it.
 
     Parameters
     ----------
@@ -110,7 +113,7 @@ class CaseStage:
 
 def _read(message: Incoming, limit: int) -> CaseVersion:
     value = message.value
-    version = case_version(value) if isinstance(value, Report) else version_of(decode_report(value))
+    version = case_version(value) if isinstance(value, Report) else _decode(value)
     if version.latest_received > limit:
         msg = "latest_received: must not lie in the future"
         raise IcsrError(msg)
@@ -119,6 +122,11 @@ def _read(message: Incoming, limit: int) -> CaseVersion:
         msg = "key: must be the case_id of the report; got another one"
         raise IcsrError(msg)
     return version
+
+
+def _decode(value: bytes) -> CaseVersion:
+    message = decode_message(value)
+    return link_version(message) if isinstance(message, CaseLink) else version_of(message)
 
 
 def _reject(message: Incoming, source: str, reason: str) -> Rejected:
