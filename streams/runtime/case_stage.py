@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 from schemas.delta import Delta
 from schemas.errors import IcsrError
+from schemas.link import CaseLink
 from schemas.rejected import LONGEST_KEY, Rejected
 from schemas.report import Report
-from streams.intake.native import decode_report
+from streams.intake.native import decode_message
 from streams.runtime.codec import encode_outgoing
 from streams.runtime.correlation import ReportTimes
 from streams.runtime.lineage import lineage
 from streams.runtime.store import CaseStore
-from streams.topology.cases import CaseVersion, advance, case_version
+from streams.topology.cases import CaseVersion, advance, case_version, link_version
 
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch", "reject"]
 
@@ -44,6 +45,8 @@ def read_batch(
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
 
+    A link between cases gives what `streams.topology.cases.link_version` makes of it.
+
     Parameters
     ----------
     messages
@@ -59,7 +62,8 @@ def read_batch(
     limit = (horizon - _EPOCH).days
     for offset, value, key, headers in messages:
         try:
-            version = case_version(decode_report(value) if isinstance(value, bytes) else value)
+            found = decode_message(value) if isinstance(value, bytes) else value
+            version = link_version(found) if isinstance(found, CaseLink) else case_version(found)
             if version.latest_received > limit:
                 raise IcsrError(_IN_THE_FUTURE)
             # A case whose messages stand on two partitions would be counted twice.

@@ -56,7 +56,7 @@ class Topic:
 
 
 TOPICS = (
-    Topic("reports", "case id", "one version of one case", KEPT_FOR_EVER),
+    Topic("reports", "case id", "one version of one case, or a link to its master", KEPT_FOR_EVER),
     Topic("notices", "subject id", "what is not a case", KEPT_FOR_EVER),
     Topic("rejected", "source coordinates", "what could not be read", KEPT_FOR_EVER),
     # One partition: the detector stage needs one order over all input partitions.
