@@ -193,7 +193,8 @@ class CasePartition:
     def _count_part(self, records: Sequence[Any], following: int) -> None:
         messages = [
             # Without a key a case might stand on two partitions, and be counted twice.
-            Incoming(record.offset, record.value or b"", record.key or b"", record.headers)
+            # Plain tuples: a name for each costs too much.
+            (record.offset, record.value or b"", record.key or b"", record.headers)
             for record in records
         ]
         source = f"{self.at.topic}[{self.at.partition}]"
@@ -212,7 +213,8 @@ class CasePartition:
                 self._count_part([one for one in records if one.offset < half], half)
                 self._count_part([one for one in records if one.offset >= half], following)
                 return
-            rejected = [reject(message, source, f"report: {error}") for message in messages]
+            reason = f"report: {error}"
+            rejected = [reject(Incoming(*message), source, reason) for message in messages]
             counted = self._stage.count(
                 [], rejected, first_offset=self.next_offset, next_offset=following
             )

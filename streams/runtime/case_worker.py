@@ -17,7 +17,7 @@ from kafka.errors import OffsetOutOfRangeError
 
 from schemas.errors import StateError
 from streams.runtime.case_partition import CasePartition, Superseded
-from streams.runtime.case_takeover import database, set_aside, take_over
+from streams.runtime.case_takeover import changed_partitions, database, set_aside, take_over
 from streams.runtime.following import close_consumer, end_offsets
 from streams.runtime.groups import Membership, join_group
 from streams.runtime.kafka_errors import broker_errors
@@ -25,6 +25,7 @@ from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.store import StoreDamaged
 from streams.runtime.topics import topic_name
+from streams.runtime.watchdog import Watchdog
 
 __all__ = ["CaseWorker", "case_group"]
 
@@ -65,6 +66,7 @@ class CaseWorker:
         self._damages: Counter[int] = Counter()
         self._said = time.monotonic()
         self._member = Membership()
+        self._watchdog = Watchdog()
         self.tally: Counter[str] = Counter()
         self._consumer: Any = self._join()
 
@@ -95,6 +97,9 @@ class CaseWorker:
                 return 0
             if not polled and self._member.joining:
                 return 0
+            if self._stalled():
+                self._rejoin()
+                return 0
             try:
                 self._take_over()
                 return sum(
@@ -104,6 +109,8 @@ class CaseWorker:
                 )
             except Superseded as error:
                 _LOG.warning("joining the group anew after: %s", error)
+                self.release([*self._owned, *self._coming])
+                self._member.confirm(self._consumer)
                 self._rejoin()
                 return 0
 
@@ -155,7 +162,7 @@ class CaseWorker:
     def _rejoin(self) -> None:
         self.release([*self._owned, *self._coming])
         close_consumer(self._consumer)
-        self._member = Membership()
+        self._member, self._watchdog = Membership(), Watchdog()
         self._consumer = self._join()
 
     def _committed(self, partition: int) -> int:
@@ -189,6 +196,24 @@ class CaseWorker:
         if self._coming and time.monotonic() > self._said + _SAY_EVERY:
             self._said = time.monotonic()
             _LOG.info("%s", self.readiness())
+
+    def _stalled(self) -> bool:
+        """Seek partitions again of which nothing comes; whether that was in vain.
+
+        Raises
+        ------
+        StateError
+            If partitions were added to the input.
+        """
+        held = {TopicPartition(self._topic, one): self._owned[one] for one in self._owned}
+        number = len(self._consumer.partitions_for_topic(self._topic) or ())
+        for owned in held.values():
+            if number > owned.partitions:
+                raise changed_partitions(self._topic, owned.partitions, number)
+        stalled = self._watchdog.stalled(self._consumer, held)
+        for at in stalled:
+            self._consumer.seek(at, held[at].next_offset)
+        return max(stalled.values(), default=0) > 1
 
     def _begin(self, at: TopicPartition, owned: CasePartition) -> None:
         owned.tally = self.tally

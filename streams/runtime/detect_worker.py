@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 from kafka import ConsumerRebalanceListener, TopicPartition
-from kafka.errors import CommitFailedError, OffsetOutOfRangeError
+from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetOutOfRangeError
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
@@ -45,6 +45,7 @@ from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.snapshot import write_snapshot
 from streams.runtime.topics import topic_name
+from streams.runtime.watchdog import Watchdog
 from streams.topology.detecting import Detector
 from streams.topology.windows import WindowSpec
 
@@ -101,7 +102,7 @@ class DetectWorker:
         self._producer: Any = None
         self._restoring: Generator[float, None, Restored] | None = None
         self._fraction = 0.0  # of the restoring that is done
-        self._member = Membership()
+        self._member, self._watchdog = Membership(), Watchdog()
         self._published: int | None = None  # offset up to which counts and alerts agree
         self._held = False  # deltas are counted whose alerts are not due yet
         self._failures = 0  # since a batch was published
@@ -135,6 +136,9 @@ class DetectWorker:
                 self.stand_by()
                 return 0
             if not polled and self._member.joining:
+                return 0
+            if self.detector is not None and self._stalled():
+                self._rejoin()
                 return 0
             records = polled.get(self._at, [])
             try:
@@ -214,8 +218,15 @@ class DetectWorker:
     def _rejoin(self) -> None:
         self.stand_by()
         close_consumer(self._consumer)
-        self._member = Membership()
+        self._member, self._watchdog = Membership(), Watchdog()
         self._consumer = self._join()
+
+    def _stalled(self) -> bool:
+        """Seek the partition again if nothing comes of it; whether that was in vain."""
+        stalled = self._watchdog.stalled(self._consumer, [self._at])
+        for at in stalled:
+            self._consumer.seek(at, self._consumer.position(at))
+        return max(stalled.values(), default=0) > 1
 
     def _begin_again(self, error: TransactionAborted | ProducerUnusable) -> None:
         """Restore, since the counts are ahead of what is published."""
@@ -226,8 +237,11 @@ class DetectWorker:
         _LOG.warning("restoring after: %s", error)
         self.stand_by()
         self._consumer.pause(self._at)
-        if isinstance(error, ProducerFenced) or isinstance(error.__cause__, CommitFailedError):
+        if isinstance(error, ProducerFenced) or isinstance(
+            error.__cause__, CommitFailedError | FencedInstanceIdError
+        ):
             # Another member may be active by now; the group knows.
+            self._member.confirm(self._consumer)
             self._rejoin()
 
     def _restore(self) -> None:
