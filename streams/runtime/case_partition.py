@@ -1,6 +1,7 @@
 """One partition that a case worker holds: counted batch by batch, each published once."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from schemas.errors import BrokerError
 from schemas.rejected import Rejected
 from streams.runtime.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.codec import decode_outgoing
+from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.groups import Membership
 from streams.runtime.kafka_io import (
     ProducerFenced,
@@ -23,6 +25,7 @@ from streams.runtime.kafka_io import (
     make_producer,
     transaction,
 )
+from streams.runtime.observing import SILENT, Observer, observed
 from streams.runtime.rejects import reject_record
 from streams.runtime.settings import Settings
 from streams.runtime.store import RocksStore
@@ -63,6 +66,8 @@ class CasePartition:
         Offsets, of those published, that the database has yet to count and that were rejected.
     tally
         What became of the messages.
+    observer
+        Hears of every batch, but not of one that is counted again to rebuild the database.
     """
 
     settings: Settings
@@ -75,6 +80,7 @@ class CasePartition:
     published: int
     rejected: frozenset[int]
     tally: Counter[str] = field(default_factory=Counter)
+    observer: Observer = SILENT
 
     def __post_init__(self) -> None:
         self._stage = CaseStage(self.store, partition=self.at.partition, keep_outbox=True)
@@ -121,11 +127,15 @@ class CasePartition:
         """Publish the outbox, each batch in a transaction of its own with its input offset."""
         for following, raw in self.store.unpublished():
             if following > self.published:
-                self._publish_one(following, raw)
+                batch = Batch(self.at.topic, self.at.partition, self.published, following)
+                self._publish_one(batch, raw)
                 self.published = following
+                self.observer.published(batch, time.monotonic() - self.member.polled_at)
             self.store.published(following)
 
     def _count_part(self, records: Sequence[Any], following: int) -> None:
+        began = time.monotonic()
+        batch = Batch(self.at.topic, self.at.partition, self.next_offset, following)
         versions, rejected = read_batch(
             [
                 # Without a key a case might stand on two partitions, and be counted twice.
@@ -140,25 +150,33 @@ class CasePartition:
             rejected,
             first_offset=self.next_offset,
             next_offset=following,
+            times=ReportTimes.of(record.timestamp for record in records),
         )
         self.next_offset = following
+        if following > self.published:
+            self.observer.counted(batch, counted, rejected, time.monotonic() - began)
         self.tally.update(counted.tally)
         self.tally["rejected"] += len(rejected)
         self.publish()
 
-    def _publish_one(self, following: int, raw: bytes) -> None:
-        outgoing = decode_outgoing(raw)
+    def _publish_one(self, batch: Batch, raw: bytes) -> None:
+        outgoing, following = decode_outgoing(raw), batch.next_offset
+        of_delta = {} if outgoing.times is None else outgoing.times.headers()
+        of_delta |= self.observer.publishing(batch)
         deltas, rejects = (topic_name(self.settings, name) for name in ("deltas", "rejected"))
         last: BrokerError | None = None
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with transaction(
-                    self.producer,
-                    offsets={self.at: following},
-                    group_metadata=self.member.metadata,
-                ) as out:
+                with (
+                    observed(self.observer, "cases"),
+                    transaction(
+                        self.producer,
+                        offsets={self.at: following},
+                        group_metadata=self.member.metadata,
+                    ) as out,
+                ):
                     key = str(self.at.partition).encode()
-                    out.send(deltas, outgoing.delta, key, partition=0)
+                    out.send(deltas, outgoing.delta, key, partition=0, headers=of_delta)
                     for reject in outgoing.rejected:
                         value, name, headers = reject_record(Rejected.model_validate_json(reject))
                         out.send(rejects, value, name, headers=headers)

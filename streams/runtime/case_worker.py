@@ -22,6 +22,7 @@ from streams.runtime.case_takeover import Diverged, database, take_over
 from streams.runtime.following import close_consumer, end_offsets
 from streams.runtime.groups import Membership, join_group
 from streams.runtime.kafka_errors import broker_errors
+from streams.runtime.observing import SILENT, Observer
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.store import RocksStore
@@ -45,10 +46,15 @@ class CaseWorker:
     ----------
     settings
         How to reach the broker, and where the databases are.
+    observer
+        Hears what the worker does.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    stage = "cases"
+
+    def __init__(self, settings: Settings, observer: Observer = SILENT) -> None:
         self._settings = settings
+        self._observer = observer
         self._topic = topic_name(settings, "reports")
         self._owned: dict[int, CasePartition] = {}
         self._locked: dict[int, float] = {}  # databases another process holds, since when
@@ -101,6 +107,20 @@ class CaseWorker:
             self._owned[at.partition].fraction if at.partition in self._owned else 0.0
             for at in self._consumer.assignment()
         )
+
+    def lags(self) -> dict[int, int | None]:
+        """Return the offsets to count of each partition it holds; `None` until it is known."""
+        ends = {number: self._consumer.highwater(held.at) for number, held in self._owned.items()}
+        return {
+            number: None if end is None else max(end - self._owned[number].next_offset, 0)
+            for number, end in ends.items()
+        }
+
+    def sizes(self) -> None:
+        """Tell the observer how large the databases are, and how many there are in all."""
+        partitions = self._consumer.partitions_for_topic(self._topic) or ()
+        sizes = {number: held.store.size() for number, held in self._owned.items()}
+        self._observer.stores(sizes, len(partitions))
 
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether the group has published everything up to these input offsets."""
@@ -161,7 +181,7 @@ class CaseWorker:
                 except BaseException:
                     store.close()
                     raise
-                owned.tally = self.tally
+                owned.tally, owned.observer = self.tally, self._observer
                 self._owned[at.partition] = owned
                 owned.publish()
                 self._consumer.seek(at, owned.next_offset)

@@ -49,15 +49,19 @@ class Membership:
     ----------
     metadata
         To publish with: a broker refuses a member that has been dropped since.
+    polled_at
+        When that poll ended, on a clock that only rises [s].
     """
 
     def __init__(self) -> None:
         self.metadata: Any = None
+        self.polled_at = time.monotonic()
         self._joining_since: float | None = None
 
     def update(self, consumer: Any) -> None:
         """Take note of what the consumer is after a poll."""
         self.metadata = consumer.group_metadata()
+        self.polled_at = time.monotonic()
         if not self.joining:
             self._joining_since = None
         elif self._joining_since is None:
