@@ -15,8 +15,16 @@ from detectors.validation import validate
 from schemas.alert import Alert
 from schemas.base import Message
 from schemas.errors import TocsinError
+from schemas.link import CaseLink
 from schemas.report import Report
-from streams.cli import kafka_commands, replay_commands, rule_commands, score_commands
+from streams.cli import (
+    kafka_commands,
+    recount_commands,
+    rejected_commands,
+    replay_commands,
+    rule_commands,
+    score_commands,
+)
 from streams.cli.tables import validation_table
 
 __all__ = ["app", "main"]
@@ -31,7 +39,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (replay_commands, score_commands, rule_commands, kafka_commands):
+for commands in (
+    replay_commands,
+    score_commands,
+    rule_commands,
+    kafka_commands,
+    recount_commands,
+    rejected_commands,
+):
     commands.register(app)
 
 
@@ -39,6 +54,7 @@ class SchemaName(StrEnum):
     """What has a published schema."""
 
     REPORT = "report"
+    LINK = "link"
     ALERT = "alert"
 
 
@@ -66,6 +82,7 @@ def schema_command(
     """Print the JSON Schema of a message."""
     models: dict[SchemaName, type[Message]] = {
         SchemaName.REPORT: Report,
+        SchemaName.LINK: CaseLink,
         SchemaName.ALERT: Alert,
     }
     model = models[name]

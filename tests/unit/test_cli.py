@@ -69,7 +69,18 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     [
         (
             (),
-            ("demo", "replay", "score", "validate", "schema", "topics", "publish", "run", "alerts"),
+            (
+                "demo",
+                "replay",
+                "score",
+                "validate",
+                "schema",
+                "topics",
+                "publish",
+                "run",
+                "alerts",
+                "recount",
+            ),
         ),
         (("demo",), ("exosome", "Needs no broker")),
         (
@@ -84,7 +95,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
         (("publish",), ("rejects", "VAERS")),
         (
             ("run",),
-            ("--drain", "--stage", "state_dir", "--metrics-port", "/health", "--log-format"),
+            ("--drain", "--stage", "state_dir", "--metrics-port", "/health", "--log"),
         ),
         (("alerts",), ("--follow", "--json")),
     ],
@@ -108,7 +119,7 @@ def test_help_teaches(command: tuple[str, ...], taught: tuple[str, ...], run: Ru
         ("schema nonsense", "nonsense"),
         ("score counts.parquet", "--output"),
         ("run --stage nonsense", "nonsense"),
-        ("run --metrics-port 65536", "65536"),
+        ("run --metrics-port 65536", "65535"),
         ("run --log-format xml", "xml"),
     ],
 )

@@ -229,6 +229,8 @@ def test_every_reject_has_a_class_of_its_own() -> None:
         ("not_json", b"", None),
         ("not_json", b"3", None),
         ("too_long", b" " * 1_000_001, None),
+        ("not_json", b'{"case_link"', None),
+        ("schema", b'{"case_link": 1}', None),
         ("schema", b"{}", None),
         ("schema", json.dumps(plain | {"colour": "red"}).encode(), None),
         ("schema", json.dumps(plain | {"version": "x"}).encode(), None),
