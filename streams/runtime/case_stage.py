@@ -15,6 +15,7 @@ from streams.runtime.codec import encode_outgoing
 from streams.runtime.correlation import ReportTimes
 from streams.runtime.lineage import lineage
 from streams.runtime.store import CaseStore
+from streams.runtime.unreadable import Unreadable
 from streams.topology.cases import CaseVersion, advance, case_version
 
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch"]
@@ -114,6 +115,11 @@ class CaseStage:
 
 def _read(message: Incoming, limit: int) -> CaseVersion:
     value = message.value
+    if isinstance(value, Unreadable):
+        raise IcsrError(value.reason)
+    if value == b"":
+        msg = "value: must be a report; got nothing. A nullification takes a case back"
+        raise IcsrError(msg)
     version = case_version(value if isinstance(value, Report) else decode_report(value))
     if version.latest_received > limit:
         msg = "latest_received: must not lie in the future"

@@ -11,6 +11,8 @@ _BEGINNINGS = (
     ("latest_received: must not lie in the future", "future_date"),
     ("report: latest_received must not be before first_received", "dates_out_of_order"),
     ("report: at most ", "too_long"),
+    ("value: ", "empty"),
+    ("batch of offsets ", "compression"),
     ("report: Invalid JSON", "not_json"),
     ("report: Input should be ", "not_json"),  # JSON, but no object
 )
@@ -20,6 +22,8 @@ REJECT_CLASSES = (
     "future_date",
     "dates_out_of_order",
     "too_long",
+    "empty",
+    "compression",
     "not_json",
     "schema",
 )
