@@ -12,6 +12,8 @@ _BEGINNINGS = (
     ("report: latest_received must not be before first_received", "dates_out_of_order"),
     ("report: at most ", "too_long"),
     ("report: the change of a case must fit", "too_long"),
+    ("value: ", "empty"),
+    ("batch of offsets ", "compression"),
     ("report: Invalid JSON", "not_json"),
     ("link: Invalid JSON", "not_json"),
     ("report: Input should be ", "not_json"),  # JSON, but no object
@@ -22,6 +24,8 @@ REJECT_CLASSES = (
     "future_date",
     "dates_out_of_order",
     "too_long",
+    "empty",
+    "compression",
     "not_json",
     "schema",
 )
