@@ -15,10 +15,12 @@ from detectors.validation import validate
 from schemas.alert import Alert
 from schemas.base import Message
 from schemas.errors import TocsinError
+from schemas.link import CaseLink
 from schemas.report import Report
 from streams.cli import (
     kafka_commands,
     recount_commands,
+    rejected_commands,
     replay_commands,
     rule_commands,
     score_commands,
@@ -43,6 +45,7 @@ for commands in (
     rule_commands,
     kafka_commands,
     recount_commands,
+    rejected_commands,
 ):
     commands.register(app)
 
@@ -51,6 +54,7 @@ class SchemaName(StrEnum):
     """What has a published schema."""
 
     REPORT = "report"
+    LINK = "link"
     ALERT = "alert"
 
 
@@ -78,6 +82,7 @@ def schema_command(
     """Print the JSON Schema of a message."""
     models: dict[SchemaName, type[Message]] = {
         SchemaName.REPORT: Report,
+        SchemaName.LINK: CaseLink,
         SchemaName.ALERT: Alert,
     }
     model = models[name]
