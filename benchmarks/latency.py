@@ -3,7 +3,7 @@
     python -m benchmarks.latency --rates 1000 5000 --workers 1 2 --seconds 60
 
 One broker, case workers and a detector as processes. Generated reports are sent at a fixed pace
-that waits for nothing (open loop), one in a hundred a probe: the third report of a drug and an event
+that waits for nothing (open loop), one in a hundred a probe: the third report of a drug and event
 that nobody else names, two of which were counted before. The third makes its alert certain, and at
 once: three cases, none expected. Latency runs from the moment a probe was due to be sent until a
 `read_committed` consumer has polled its alert; probes of the first seconds are dropped. Where

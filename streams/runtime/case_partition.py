@@ -1,6 +1,7 @@
 """One partition that a case worker holds: counted batch by batch, each published once."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -15,13 +16,13 @@ from schemas.errors import BrokerError
 from schemas.rejected import Rejected
 from streams.runtime.case_stage import CaseStage, Incoming, read_batch, reject
 from streams.runtime.changelog import (
-    Part,
     Progress,
     TooLarge,
     encode_pairs,
     encode_record,
 )
 from streams.runtime.codec import decode_outgoing
+from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.groups import Membership
 from streams.runtime.kafka_errors import one_line
 from streams.runtime.kafka_io import (
@@ -34,6 +35,7 @@ from streams.runtime.kafka_io import (
     make_producer,
     transaction,
 )
+from streams.runtime.observing import SILENT, Observer, observed
 from streams.runtime.rejects import reject_record
 from streams.runtime.settings import Settings
 from streams.runtime.store import RocksStore, Unpublished
@@ -79,6 +81,8 @@ class CasePartition:
         Offsets, of those published, that the database has yet to count and that were rejected.
     tally
         What became of the messages.
+    observer
+        Hears of every batch, but not of one that is counted again to rebuild the database.
     """
 
     settings: Settings
@@ -93,6 +97,7 @@ class CasePartition:
     published: int
     rejected: frozenset[int]
     tally: Counter[str] = field(default_factory=Counter)
+    observer: Observer = SILENT
 
     def __post_init__(self) -> None:
         self._stage = CaseStage(self.store, partition=self.at.partition, keep_outbox=True)
@@ -139,8 +144,11 @@ class CasePartition:
         """Publish the outbox, each batch in a transaction of its own with its input offset."""
         for entry in self.store.unpublished():
             if entry.next_offset > self.published:
-                self._publish_one(entry)
+                where = self.at
+                batch = Batch(where.topic, where.partition, self.published, entry.next_offset)
+                self._publish_one(batch, entry)
                 self.published = entry.next_offset
+                self.observer.published(batch, time.monotonic() - self.member.polled_at)
             self.store.published(entry.next_offset)
 
     def copy_state(self) -> None:
@@ -158,13 +166,20 @@ class CasePartition:
         if not progress.copying:
             progress = progress.begin_copy(self.consumer.end_offsets([at])[at])
             _LOG.info("%s[%d]: copying the cases into it", at.topic, at.partition)
-        pairs, last = self.store.state_after(progress.copy_after, _CHUNK_BYTES)
-        records = []
+        pairs, ends = self.store.state_after(progress.copy_after, _CHUNK_BYTES)
         parts = encode_pairs(pairs)
-        after = pairs[-1][0] if pairs else progress.copy_after
-        for number, part in enumerate(parts, 1):
-            progress = progress.after_chunk(part, after, last=last and number == len(parts))
-            records.append(self._record(self.published, progress, part))
+        records = []
+        done = 0
+        for part in parts:
+            after = progress.copy_after
+            done += part.pairs
+            until = pairs[done - 1][0] if pairs else after
+            last = ends and part is parts[-1]
+            progress = progress.after_chunk(part, until, last=last)
+            span = (self.published, self.published)
+            records.append(
+                encode_record(self.partitions, span, progress, part.encoded, (after, until))
+            )
 
         def send(out: Transaction) -> None:
             for record in records:
@@ -172,7 +187,7 @@ class CasePartition:
 
         self._transact(send, None)
         self.progress = progress
-        if last:
+        if ends:
             _LOG.info("%s[%d]: whole from offset %d", at.topic, at.partition, progress.base)
             delete_before(self.settings, at, progress.base)
 
@@ -184,13 +199,13 @@ class CasePartition:
     def _key(self) -> bytes:
         return str(self.at.partition).encode()
 
-    def _record(self, following: int, progress: Progress, part: Part) -> bytes:
-        return encode_record(self.partitions, self.published, following, progress, part.encoded)
-
     def _count_part(self, records: Sequence[Any], following: int) -> None:
+        began = time.monotonic()
+        times = ReportTimes.of(record.timestamp for record in records)
         messages = [
             # Without a key a case might stand on two partitions, and be counted twice.
-            Incoming(record.offset, record.value or b"", record.key or b"", record.headers)
+            # Plain tuples: a name for each costs too much.
+            (record.offset, record.value or b"", record.key or b"", record.headers)
             for record in records
         ]
         source = f"{self.at.topic}[{self.at.partition}]"
@@ -202,6 +217,7 @@ class CasePartition:
                 rejected,
                 first_offset=self.next_offset,
                 next_offset=following,
+                times=times,
             )
         except TooLarge as error:
             if len(records) > 1:
@@ -209,26 +225,33 @@ class CasePartition:
                 self._count_part([one for one in records if one.offset < half], half)
                 self._count_part([one for one in records if one.offset >= half], following)
                 return
-            rejected = [reject(message, source, f"report: {error}") for message in messages]
+            reason = f"report: {error}"
+            rejected = [reject(Incoming(*message), source, reason) for message in messages]
             counted = self._stage.count(
-                [], rejected, first_offset=self.next_offset, next_offset=following
+                [], rejected, first_offset=self.next_offset, next_offset=following, times=times
             )
+        batch = Batch(self.at.topic, self.at.partition, self.next_offset, following)
         self.next_offset = following
+        if following > self.published:
+            self.observer.counted(batch, counted, rejected, time.monotonic() - began)
         self.tally.update(counted.tally)
         self.tally["rejected"] += len(rejected)
         self.publish()
 
-    def _publish_one(self, entry: Unpublished) -> None:
+    def _publish_one(self, batch: Batch, entry: Unpublished) -> None:
         outgoing = decode_outgoing(entry.outgoing)
+        of_delta = {} if outgoing.times is None else outgoing.times.headers()
+        of_delta |= self.observer.publishing(batch)
         progress = self.progress
         changes = []
         for part in entry.changes:
             progress = progress.after_part(part)
-            changes.append(self._record(entry.next_offset, progress, part))
+            span = (self.published, entry.next_offset)
+            changes.append(encode_record(self.partitions, span, progress, part.encoded))
         deltas, rejects = (topic_name(self.settings, name) for name in ("deltas", "rejected"))
 
         def send(out: Transaction) -> None:
-            out.send(deltas, outgoing.delta, self._key, partition=0)
+            out.send(deltas, outgoing.delta, self._key, partition=0, headers=of_delta)
             for change in changes:
                 out.send(self._changelog.topic, change, self._key, partition=self.at.partition)
             for one in outgoing.rejected:
@@ -243,11 +266,14 @@ class CasePartition:
         last: BrokerError | None = None
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with transaction(
-                    self.producer,
-                    offsets=None if following is None else {self.at: following},
-                    group_metadata=self.member.metadata,
-                ) as out:
+                with (
+                    observed(self.observer, "cases"),
+                    transaction(
+                        self.producer,
+                        offsets=None if following is None else {self.at: following},
+                        group_metadata=self.member.metadata,
+                    ) as out,
+                ):
                     send(out)
                 return
             except ProducerFenced as error:

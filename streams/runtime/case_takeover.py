@@ -229,8 +229,9 @@ class _Takeover:
             known.append(last.next_offset)
         elif known[1] is None and (outbox or claimed is None):
             key = str(self._at.partition).encode()
-            for records, _ in read_in_steps(self._settings, topic_name(self._settings, "deltas")):
-                known += [decode_delta(r.value).next_offset for r in records if r.key == key]
+            for record, _ in read_in_steps(self._settings, topic_name(self._settings, "deltas")):
+                if record is not None and record.key == key:
+                    known.append(decode_delta(record.value).next_offset)
                 yield 0.0
         return max(int(offset) for offset in known if offset is not None)
 
@@ -281,11 +282,10 @@ class _Takeover:
 
     def _rejected(self) -> Generator[float, None, frozenset[int]]:
         offsets = set()
-        for records, _ in read_in_steps(self._settings, topic_name(self._settings, "rejected")):
-            for record in records:
-                headers = dict(record.headers)
-                if headers.get("source") == self._name.encode():
-                    offsets.add(int(headers["position"]))
+        for record, _ in read_in_steps(self._settings, topic_name(self._settings, "rejected")):
+            headers = dict(record.headers) if record is not None else {}
+            if headers.get("source") == self._name.encode():
+                offsets.add(int(headers["position"]))
             yield 0.0
         return frozenset(offsets)
 
@@ -300,23 +300,28 @@ def restore_cases(
     ChangelogGap
         If its records do not follow one another up to what is published.
     """
-    following: int | None = None
-    before: tuple[int, int] | None = None
-    for records, part in read_in_steps(settings, at.topic, start=base, partition=at.partition):
-        for record in records:
-            one = decode_record(record.value, f"{at.topic}[{at.partition}]@{record.offset}")
-            span = (one.first_offset, one.next_offset)
-            # A chunk shows the state as of what precedes it; a large batch has several records.
-            joins = one.first_offset == following or span == before
-            if not (joins or (following is None and (one.is_chunk or one.first_offset == 0))):
-                msg = (
-                    f"{at.topic}[{at.partition}]@{record.offset}: must follow input offset "
-                    f"{following}; got the messages from {one.first_offset} on"
-                )
-                raise ChangelogGap(msg)
-            store.load(decode_pairs(one.pairs))
-            following, before = one.next_offset, span
-            yield part
+    span = copied = None
+    for record, part in read_in_steps(settings, at.topic, start=base, partition=at.partition):
+        yield part
+        if record is None:
+            continue
+        one = decode_record(record.value, f"{at.topic}[{at.partition}]@{record.offset}")
+        begins = one.first_offset == 0 if one.copied is None else one.copied[0] == b""
+        if span is None and not begins:
+            # The base is where the log ended as the copy began; the end is known late.
+            continue
+        # A chunk shows the state as of what precedes it; a large batch has several records.
+        joins = span is None or one.first_offset == span[1] or _span(one) == span
+        if not joins or (one.copied is not None and one.copied[0] not in (b"", copied)):
+            msg = (
+                f"{at.topic}[{at.partition}]@{record.offset}: must follow offset {span} of the "
+                f"input and key {copied!r} of the copy; got {_span(one)} and {one.copied}"
+            )
+            raise ChangelogGap(msg)
+        store.load(decode_pairs(one.pairs))
+        span = _span(one)
+        copied = copied if one.copied is None else one.copied[1]
+    following = None if span is None else span[1]
     if following != published:
         msg = (
             f"{at.topic}[{at.partition}]: must give the cases up to input offset {published}; got "
@@ -324,6 +329,10 @@ def restore_cases(
         )
         raise ChangelogGap(msg)
     store.settle(published)
+
+
+def _span(record: ChangelogRecord) -> tuple[int, int]:
+    return record.first_offset, record.next_offset
 
 
 def _delta_start(outgoing: bytes) -> int:

@@ -134,6 +134,8 @@ class ChangelogRecord(msgspec.Struct, array_like=True, frozen=True):
     first_offset, next_offset
         The messages whose changes these are, half open; equal for a chunk of a copy, which shows
         the state before that message.
+    copied
+        Of a chunk, the key before its first and its last key; what is between is all there is.
     progress
         What holds after this record.
     pairs
@@ -144,13 +146,9 @@ class ChangelogRecord(msgspec.Struct, array_like=True, frozen=True):
     partitions: int
     first_offset: int
     next_offset: int
+    copied: tuple[bytes, bytes] | None
     progress: Progress
     pairs: bytes
-
-    @property
-    def is_chunk(self) -> bool:
-        """Whether it copies a part of the state."""
-        return self.first_offset == self.next_offset
 
 
 def encode_pairs(pairs: Sequence[Pair]) -> list[Part]:
@@ -190,10 +188,14 @@ def decode_pairs(raw: bytes) -> Iterator[Pair]:
 
 
 def encode_record(
-    partitions: int, first_offset: int, next_offset: int, progress: Progress, pairs: bytes
+    partitions: int,
+    span: tuple[int, int],
+    progress: Progress,
+    pairs: bytes,
+    copied: tuple[bytes, bytes] | None = None,
 ) -> bytes:
-    """Encode a record of the present format."""
-    record = ChangelogRecord(_FORMAT, partitions, first_offset, next_offset, progress, pairs)
+    """Encode a record of the present format; `span` is its range of offsets."""
+    record = ChangelogRecord(_FORMAT, partitions, *span, copied, progress, pairs)
     return msgspec.msgpack.encode(record)
 
 
