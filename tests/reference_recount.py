@@ -9,8 +9,9 @@ from typing import Any
 
 from detectors.gamma_mixture import GammaMixture
 from schemas.alert import Alert
+from schemas.link import CaseLink
 from schemas.report import Patient, Report
-from schemas.vocabulary import Seriousness, Sex
+from schemas.vocabulary import LinkBasis, LinkState, Seriousness, Sex
 from tests.broker.processes import stream
 
 PRIOR = GammaMixture(
@@ -30,17 +31,46 @@ def varied_stream(cases: int, seed: int) -> list[Report]:
     return varied
 
 
+def with_links(reports: Iterable[Report], seed: int) -> list[Report | CaseLink]:
+    """Put decisions on duplicates between reports, by two deciders."""
+    chance = random.Random(seed)
+    mixed: list[Report | CaseLink] = []
+    for one in reports:
+        mixed.append(one)
+        if chance.random() < 0.15:
+            basis = chance.choice((LinkBasis.MANUAL, LinkBasis.WORLDWIDE_ID))
+            mixed.append(
+                CaseLink(
+                    case_id=one.case_id,
+                    master_case_id="another",
+                    state=chance.choice(list(LinkState)),
+                    basis=basis,
+                    decision=chance.randint(1, 3),
+                    decided_on=one.latest_received,
+                    decided_by="test",
+                    reason="drawn",
+                )
+            )
+    return mixed
+
+
 def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     """Check counts, cases and expectations of an alert against the messages before its offsets.
 
     Knows of reports what `varied_stream` says, and no more.
     """
     latest: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    decided: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
     for raw in messages:
         try:
             content = json.loads(raw)
+            if content.get("message_type") == "case_link":
+                of_case = decided[content["case_id"]]
+                decision = (content["decision"], content["state"])
+                of_case[content["basis"]] = max(decision, of_case.get(content["basis"], (0, "")))
+                continue
             case_id, version = content["case_id"], content["version"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             continue  # broken
         if case_id not in latest or version > latest[case_id][0]:
             latest[case_id] = (version, content)
@@ -53,6 +83,12 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     for case_id, (_, content) in latest.items():
         day = date.fromisoformat(content["first_received"])
         if content["revision"] is not None or not first <= day <= last:
+            continue
+        of_case = decided[case_id]
+        person = of_case.get("manual", (0, "suspected"))[1]
+        if person == "suspected":
+            person = of_case.get("worldwide_id", (0, ""))[1]
+        if person == "applied":
             continue
         with_drug = alert.drug in {n for p in content["products"] for n in p["substances"]}
         with_event = alert.event in {reaction["term"] for reaction in content["reactions"]}

@@ -21,6 +21,7 @@ from streams.runtime.case_takeover import changed_partitions, database, set_asid
 from streams.runtime.following import close_consumer, end_offsets
 from streams.runtime.groups import Membership, join_group
 from streams.runtime.kafka_errors import broker_errors
+from streams.runtime.observing import SILENT, Observer
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.store import StoreDamaged
@@ -56,10 +57,15 @@ class CaseWorker:
     ----------
     settings
         How to reach the broker, and where the databases are.
+    observer
+        Hears what the worker does.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    stage = "cases"
+
+    def __init__(self, settings: Settings, observer: Observer = SILENT) -> None:
         self._settings = settings
+        self._observer = observer
         self._topic = topic_name(settings, "reports")
         self._owned: dict[int, CasePartition] = {}
         self._coming: dict[int, _Coming] = {}
@@ -121,6 +127,20 @@ class CaseWorker:
         return Readiness.of_parts(
             self._fraction(at.partition) for at in self._consumer.assignment()
         )
+
+    def lags(self) -> dict[int, int | None]:
+        """Return the offsets to count of each partition it holds; `None` until it is known."""
+        lags: dict[int, int | None] = dict.fromkeys(self._coming)
+        for number, held in self._owned.items():
+            end = self._consumer.highwater(held.at)
+            lags[number] = None if end is None else max(end - held.next_offset, 0)
+        return lags
+
+    def sizes(self) -> None:
+        """Tell the observer how large the databases are, and how many there are in all."""
+        partitions = self._consumer.partitions_for_topic(self._topic) or ()
+        sizes = {number: held.store.size() for number, held in self._owned.items()}
+        self._observer.stores(sizes, len(partitions))
 
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether the group has published everything up to these input offsets."""
@@ -216,7 +236,7 @@ class CaseWorker:
         return max(stalled.values(), default=0) > 1
 
     def _begin(self, at: TopicPartition, owned: CasePartition) -> None:
-        owned.tally = self.tally
+        owned.tally, owned.observer = self.tally, self._observer
         self._owned[at.partition] = owned
         try:
             owned.publish()

@@ -8,7 +8,7 @@ repeats an alert nor forgets one.
 import logging
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from schemas.alert import Alert
 from schemas.errors import BrokerError
 from schemas.prior import PriorRefit
 from streams.runtime.codec import decode_delta
+from streams.runtime.correlation import Batch
 from streams.runtime.detect_restore import (
     Restored,
     apply_delta,
@@ -39,6 +40,14 @@ from streams.runtime.kafka_io import (
     discard,
     make_producer,
     transaction,
+)
+from streams.runtime.observing import (
+    SILENT,
+    Applied,
+    DetectorSize,
+    Evaluation,
+    Observer,
+    observed,
 )
 from streams.runtime.pacing import LookPacing
 from streams.runtime.readiness import Phase, Readiness
@@ -72,7 +81,11 @@ class DetectWorker:
         How to reach the broker, and where the snapshot is.
     windows, rules, prior, refit_every
         As of `streams.topology.detecting.Detector`.
+    observer
+        Hears what the worker does.
     """
+
+    stage = "detect"
 
     def __init__(
         self,
@@ -82,8 +95,10 @@ class DetectWorker:
         *,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        observer: Observer = SILENT,
     ) -> None:
         self._settings = settings
+        self._observer = observer
         self._make_detector = partial(
             Detector,
             list(windows),
@@ -105,6 +120,7 @@ class DetectWorker:
         self._member, self._watchdog = Membership(), Watchdog()
         self._published: int | None = None  # offset up to which counts and alerts agree
         self._held = False  # deltas are counted whose alerts are not due yet
+        self._applied: list[Applied] = []  # since the last evaluation
         self._failures = 0  # since a batch was published
         self.detector: Detector | None = None  # None while standing by
         self.tally: Counter[str] = Counter()
@@ -163,6 +179,17 @@ class DetectWorker:
             return Readiness(Phase.RESTORING, self._fraction)
         return Readiness(Phase.STANDBY)
 
+    def lags(self) -> dict[int, int | None]:
+        """Return the deltas to count, by partition held: offsets; `None` until it is known."""
+        if self._at not in self._consumer.assignment():
+            return {}
+        end = self._consumer.highwater(self._at)
+        return {0: None if end is None else max(end - self._consumer.position(self._at), 0)}
+
+    def sizes(self) -> None:
+        """Tell the observer what the detector holds."""
+        self._observer.detector(DetectorSize.of(self.detector))
+
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether everything up to these offsets of the input is counted and published."""
         if self.detector is None or self._published is None:
@@ -189,6 +216,7 @@ class DetectWorker:
         self._producer = None
         self._published = None
         self._held = False
+        self._applied = []
         self.detector = None
 
     def prepare(self) -> None:
@@ -280,13 +308,19 @@ class DetectWorker:
         self._published = None
         self._held = False
         for record in records:
+            began = time.monotonic()
             delta = decode_delta(record.value)
-            self.tally["deltas"] += apply_delta(detector, self._at, delta)
+            fresh = apply_delta(detector, self._at, delta)
+            self.tally["deltas"] += fresh
+            batch = Batch(detector.topic, delta.partition, delta.first_offset, delta.next_offset)
+            self._applied.append(Applied.of(record, batch, fresh, began, self._member.polled_at))
+            self._observer.applied(self._applied[-1])
             self._pacing.counted(delta.next_offset - delta.first_offset)
         self._held = True
 
     def _evaluate(self, detector: Detector) -> None:
         self._held = False
+        began = time.monotonic()
         self._pacing.begin()
         today = detector.watermark
         following: int = self._consumer.position(self._at)
@@ -298,7 +332,11 @@ class DetectWorker:
             if today >= 0
             else []
         )
-        self._publish(alerts, following, refit)
+        seconds = time.monotonic() - began
+        evaluation = Evaluation(self._applied, alerts, full=day_over, seconds=seconds)
+        self._publish(alerts, following, refit, self._observer.evaluated(evaluation))
+        self._applied = []
+        self._observer.alerted(evaluation, time.monotonic() - evaluation.deltas[0].polled_at)
         self._published = following
         self._failures = 0
         self._pacing.end()
@@ -308,28 +346,38 @@ class DetectWorker:
         if time.monotonic() > self._snapshot_due:
             self._write_snapshot(detector, following)
 
-    def _publish(self, alerts: Sequence[Alert], following: int, refit: PriorRefit | None) -> None:
+    def _publish(
+        self,
+        alerts: Sequence[Alert],
+        following: int,
+        refit: PriorRefit | None,
+        headers: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Publish alerts with the state of their signals; with the last of them, the offset.
 
         A new prior goes out with the first of the alerts that were computed with it.
 
         What was published without the offset is known to a restart from the state of the signals.
         """
-        names = [topic_name(self._settings, name) for name in ("alerts", "signals")]
+        to_alerts, to_signals = (topic_name(self._settings, name) for name in ("alerts", "signals"))
         for part, last in _parts(alerts):
-            with transaction(
-                self._producer,
-                offsets={self._at: following} if last else None,
-                group_metadata=self._member.metadata,
-            ) as out:
+            with (
+                observed(self._observer, "detect"),
+                transaction(
+                    self._producer,
+                    offsets={self._at: following} if last else None,
+                    group_metadata=self._member.metadata,
+                ) as out,
+            ):
                 if refit is not None:
                     priors = topic_name(self._settings, "priors")
                     out.send(priors, refit.model_dump_json().encode(), partition=0)
                     refit = None
                 for alert in part:
                     value = alert.model_dump_json().encode()
-                    for name in names:
-                        out.send(name, value, alert.signal_key.encode())
+                    key = alert.signal_key.encode()
+                    out.send(to_alerts, value, key, headers=headers)
+                    out.send(to_signals, value, key)
 
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:
         write_snapshot(self._snapshot, detector, topic=self._topic, next_offset=next_offset)

@@ -55,10 +55,13 @@ class Membership:
     ----------
     metadata
         To publish with: a broker refuses a member that has been dropped since.
+    polled_at
+        When that poll ended, on a clock that only rises [s].
     """
 
     def __init__(self) -> None:
         self.metadata: Any = None
+        self.polled_at = time.monotonic()
         self._joining_since: float | None = None
 
     def update(self, consumer: Any) -> None:
@@ -71,6 +74,7 @@ class Membership:
             own.
         """
         self.metadata = consumer.group_metadata()
+        self.polled_at = time.monotonic()
         name = self.metadata.group_instance_id
         if name is not None and self.metadata.state is MemberState.STABLE:
             coordinator = consumer._coordinator

@@ -22,7 +22,6 @@ from typing import Any, Literal
 from kafka import (
     ConsumerGroupMetadata,
     KafkaAdminClient,
-    KafkaConsumer,
     KafkaProducer,
     OffsetAndMetadata,
     TopicPartition,
@@ -32,6 +31,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.net.compat import KafkaNetClient
 
 from schemas.errors import BrokerError, InputError
+from streams.runtime.consuming import BoundedConsumer
 from streams.runtime.kafka_errors import (
     broker_errors,
     explained,
@@ -165,7 +165,7 @@ def make_consumer(
     max_poll_records: int = MAX_POLL_RECORDS,
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed",
 ) -> Any:
-    """Return a connected `KafkaConsumer` that sees committed records and commits nothing itself.
+    """Return a connected `BoundedConsumer` that sees committed records and commits nothing itself.
 
     Groups rebalance cooperatively: a partition that stays is not interrupted.
 
@@ -192,7 +192,7 @@ def make_consumer(
     """
     return _connect(
         settings,
-        KafkaConsumer,
+        BoundedConsumer,
         group_id=group_id,
         group_instance_id=group_instance_id,
         enable_auto_commit=False,

@@ -23,16 +23,21 @@ from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.topology.alerts import MOST_CASE_IDS
 from streams.topology.cases import CaseVersion
+from streams.topology.decisions import Decision
 
 __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
 
 _UNIT = "\x1f"  # stands between the names of a case; no name holds it
 _EPOCH = date(1970, 1, 1)
-_ORDER = CaseVersion.__struct_fields__  # the order of versions, by definition
+_PLAIN = {  # the order of versions, by definition; links are a matter of their own
+    name: kind for name, kind in CaseVersion.__annotations__.items() if name != "links"
+}
+_LINK = Decision.__struct_fields__
 _STRATUM = ("age_group", "sex", "region")
 _TEST = ("e_value", "log_e_value", "e_bh_level")
 _TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean}
-_FIELDS = {name: _TYPES[kind] for name, kind in CaseVersion.__annotations__.items()}
+_FIELDS = {name: _TYPES[kind] for name, kind in _PLAIN.items()}
+_LINK_FIELDS = {f"link_{name}": _TYPES[kind] for name, kind in Decision.__annotations__.items()}
 _OF_PAIR = ("n_serious", "n_fatal", "first_received", "last_received", "case_ids")
 
 COMPARED = (
@@ -83,8 +88,11 @@ class Recounted:
 
 def version_frame(partition: int, versions: Sequence[tuple[int, CaseVersion]]) -> pl.DataFrame:
     """Return versions, each with its offset in a partition, as a frame."""
-    columns = {name: [getattr(version, name) for _, version in versions] for name in _ORDER}
-    return pl.DataFrame(columns, schema=_FIELDS).with_columns(
+    columns = {name: [getattr(version, name) for _, version in versions] for name in _PLAIN}
+    # A message is a report without a decision, or a link with one.
+    links = [version.links[0] if version.links else None for _, version in versions]
+    columns |= {f"link_{name}": [link and getattr(link, name) for link in links] for name in _LINK}
+    return pl.DataFrame(columns, schema=_FIELDS | _LINK_FIELDS).with_columns(
         pl.Series("offset", [offset for offset, _ in versions], dtype=pl.Int64),
         pl.lit(partition, dtype=pl.Int32).alias("partition"),
     )
@@ -126,11 +134,12 @@ class Recount:
         self._versions = (
             pl.concat([version_frame(0, ()), *versions])
             .lazy()
-            .sort(_ORDER)
+            .sort(list(_PLAIN))
             .select(
                 "partition",
                 "offset",
                 "case_id",
+                *_LINK_FIELDS,
                 "latest_received",
                 "day",
                 "serious",
@@ -161,9 +170,12 @@ class Recount:
     def _of_evaluation(self, alerts: list[Alert]) -> Iterator[Recounted]:
         first = alerts[0]
         before = self._before(first)
+        linked = _linked_away(before.filter(pl.col("link_decider").is_not_null()))
+        before = before.filter(pl.col("link_decider").is_null())
         # Of the rows of a case the last is the greatest.
         last = pl.col("case_id") != pl.col("case_id").shift(-1)
         current = before.filter(last.fill_null(True)).filter("counted")
+        current = current.join(linked, on="case_id", how="anti")
         within = _within(current, first.window)
         strata = before["stratum"].unique().cast(pl.String).sort()
         pairs = list(dict.fromkeys((alert.drug, alert.event) for alert in alerts))
@@ -219,6 +231,21 @@ class Recount:
             )
             raise InputError(msg)
         return score(counts, self._methods, prior=self._priors[prior_id])
+
+
+def _linked_away(links: pl.DataFrame) -> pl.DataFrame:
+    """Return the cases that links keep out of the counts: see `schemas.link.CaseLink`."""
+    decided = (
+        links.sort([f"link_{name}" for name in _LINK])
+        .group_by("case_id", "link_decider")
+        .agg(pl.col("link_state").last())
+    )
+    by_person = decided.filter(
+        (pl.col("link_decider") == "manual") & (pl.col("link_state") != "suspected")
+    )
+    by_others = decided.join(by_person, on="case_id", how="anti")
+    away = pl.concat([by_person, by_others]).filter(pl.col("link_state") == "applied")
+    return away.select("case_id").unique()
 
 
 def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:

@@ -127,3 +127,16 @@ def test_two_workers_cannot_share_a_store(tmp_path: Path) -> None:
         pytest.raises(StateError, match=r"the database must open; got .*(?i:lock)"),
     ):
         RocksStore(tmp_path / "cases", IDENTITY)
+
+
+def test_the_size_of_a_database_is_told(tmp_path: Path) -> None:
+    versions = {f"case {n}": _version(f"case {n}") for n in range(500)}
+    with RocksStore(tmp_path / "cases", IDENTITY) as store:
+        assert store.size().cases == 0
+        store.commit(versions, 500, b"")
+        assert store.size().cases == 500
+        assert store.size().memory_bytes > 500 * len("case 100")
+        store._db.flush()
+        written = sum(file.stat().st_size for file in (tmp_path / "cases").glob("*.sst"))
+        assert 0 < store.size().live_bytes <= written
+        assert store.size().cases == 500
