@@ -17,7 +17,14 @@ from schemas.base import Message
 from schemas.errors import TocsinError
 from schemas.link import CaseLink
 from schemas.report import Report
-from streams.cli import kafka_commands, replay_commands, rule_commands, score_commands
+from streams.cli import (
+    kafka_commands,
+    recount_commands,
+    rejected_commands,
+    replay_commands,
+    rule_commands,
+    score_commands,
+)
 from streams.cli.tables import validation_table
 
 __all__ = ["app", "main"]
@@ -32,7 +39,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (replay_commands, score_commands, rule_commands, kafka_commands):
+for commands in (
+    replay_commands,
+    score_commands,
+    rule_commands,
+    kafka_commands,
+    recount_commands,
+    rejected_commands,
+):
     commands.register(app)
 
 

@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 from schemas.errors import BrokerError, IcsrError
-from schemas.link import CaseLink
 from schemas.rejected import Rejected
 from schemas.report import Report
 from streams.intake.native import decode_message
@@ -70,8 +69,6 @@ def _record(item: SourceItem, source: str, place: int) -> tuple[bytes, bytes] | 
     if isinstance(item, Report):
         return item.case_id.encode(), item.model_dump_json(exclude_defaults=True).encode()
     try:
-        message = decode_message(item)
-        case_id = message.case_id if isinstance(message, CaseLink) else message["case_id"]
-        return case_id.encode(), item
+        return decode_message(item).case_id.encode(), item
     except IcsrError as error:
         return Rejected(source=source, position=place, reason=str(error), raw=item)

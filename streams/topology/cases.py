@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import msgspec
 import polars as pl
@@ -27,7 +26,6 @@ from schemas.vocabulary import (
     ProductRole,
     RevisionKind,
     Seriousness,
-    Sex,
     VerificationState,
 )
 from streams.topology.decisions import Decision, decision_of, highest, is_linked_away
@@ -40,7 +38,6 @@ __all__ = [
     "case_version",
     "joined",
     "link_version",
-    "version_of",
 ]
 
 _SEPARATOR = (
@@ -49,12 +46,9 @@ _SEPARATOR = (
 _EPOCH = date(1970, 1, 1).toordinal()
 
 _MOST_NAMES = 200_000  # kept normalised at a time
-_SEX = {sex: sex.value for sex in Sex}  # a look-up costs a third of `Enum.value`
-# Defaults of the schema, for fields that a report does not state.
-_VERSION = Report.model_fields["version"].default
-_VERIFICATION = Report.model_fields["verification"].default
-_ROLE = Product.model_fields["role"].default
-_NOTHING: Mapping[str, Any] = {}
+# Members by names of their own: to look one up in its class costs more than to compare it.
+_SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
+_FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
 _COUNTED = {
     VerificationState.VALID_ICSR,
     VerificationState.HCP_CONFIRMED,
@@ -117,37 +111,38 @@ class _Names(dict[str, str]):
         if len(self) >= _MOST_NAMES:
             self.clear()
         # NFKC for width; `str.split` takes the unit separator for white space as well.
-        name = self[text] = " ".join(unicodedata.normalize("NFKC", text).split())
+        name = " ".join(unicodedata.normalize("NFKC", text).split())
+        self[text] = text if name == text else name
         return name
 
 
 _NAMES = _Names()
 
 
-def _drugs(products: Iterable[Mapping[str, Any]]) -> set[str]:
-    drugs: set[str] = set()
+def _drugs(products: Iterable[Product]) -> list[str]:
+    drugs: list[str] = []
     for product in products:
-        role = product.get("role", _ROLE)
-        if role is ProductRole.SUSPECT or role is ProductRole.INTERACTING:
-            named = False
-            for substance in product.get("substances", ()):
+        role = product.role
+        if role is _SUSPECT or role is _INTERACTING:
+            others = len(drugs)
+            for substance in product.substances:
                 if name := _NAMES[substance]:
-                    drugs.add(name)
-                    named = True
-            if not named:
-                of_class = _NAMES[product.get("product_class") or ""]
-                drugs.add(of_class or _NAMES[product.get("verbatim") or ""])
-    drugs.discard("")
+                    drugs.append(name)
+            if len(drugs) == others:
+                name = _NAMES[product.product_class or ""] or _NAMES[product.verbatim or ""]
+                if name:
+                    drugs.append(name)
     return drugs
 
 
+def _joined(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return _SEPARATOR.join(sorted(set(names)))
+
+
 def case_version(report: Report) -> CaseVersion:
-    """Reduce a report to what the counts need of it; see `version_of`."""
-    return version_of(report.model_dump(exclude_defaults=True))
-
-
-def version_of(report: Mapping[str, Any]) -> CaseVersion:
-    """Reduce the fields that a report states to what the counts need of it.
+    """Reduce a report to what the counts need of it.
 
     The drugs of a case are the substances of its suspect and interacting products; a product
     without a substance counts under its class, else under its name as reported. `excluded` is
@@ -157,46 +152,44 @@ def version_of(report: Mapping[str, Any]) -> CaseVersion:
     Parameters
     ----------
     report
-        Fields of a valid `schemas.report.Report`; those that are missing have their defaults.
+        A report, or any object with the attributes of one (`streams.intake.native`).
     """
-    get = report.get
-    reactions = get("reactions", ())
-    drugs = _drugs(get("products", ()))
-    events = {_NAMES[reaction["term"]] for reaction in reactions}
-    events.discard("")
-    revision, links = get("revision"), get("links", ())
-    nullified = revision is not None and revision["kind"] is RevisionKind.NULLIFICATION
+    seriousness = report.seriousness
+    fatal = _DEATH in seriousness
+    terms: list[str] = []
+    for reaction in report.reactions:
+        if name := _NAMES[reaction.term]:
+            terms.append(name)
+        if reaction.outcome is _FATAL:
+            fatal = True
+    drugs, events = _joined(_drugs(report.products)), _joined(terms)
+    revision, links, verification = report.revision, report.links, report.verification
+    nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
         excluded = "nullified"
-    elif links and any(link["kind"] is LinkKind.DUPLICATE_OF for link in links):
+    elif links and any(link.kind is LinkKind.DUPLICATE_OF for link in links):
         excluded = "duplicate"
-    elif get("verification", _VERIFICATION) not in _COUNTED:
+    elif verification is not _VALID and verification not in _COUNTED:
         excluded = "unverified"
     elif not drugs:
         excluded = "no_suspect_product"
     else:
         excluded = "" if events else "no_reaction"
-    seriousness = get("seriousness", ())
-    fatal = Seriousness.DEATH in seriousness
-    for reaction in reactions:
-        if reaction.get("outcome") is Outcome.FATAL:
-            fatal = True
-    patient = get("patient", _NOTHING)
-    country = get("occurrence_country") or get("reporter", _NOTHING).get("country")
+    patient = report.patient
     return CaseVersion(
-        report["case_id"],
-        get("version", _VERSION),
-        report["latest_received"].toordinal() - _EPOCH,
+        report.case_id,
+        report.version,
+        report.latest_received.toordinal() - _EPOCH,
         nullified,
-        get("message_id", ""),
-        report["first_received"].toordinal() - _EPOCH,
-        age_group(patient.get("age_years"), patient.get("age_group")),
-        _SEX[patient.get("sex", Sex.UNKNOWN)],
-        region(country),
+        report.message_id,
+        report.first_received.toordinal() - _EPOCH,
+        age_group(patient.age_years, patient.age_group),
+        patient.sex._value_,
+        region(report.occurrence_country or report.reporter.country),
         fatal or bool(seriousness),
         fatal,
-        _SEPARATOR.join(sorted(drugs)),
-        _SEPARATOR.join(sorted(events)),
+        drugs,
+        events,
         excluded,
     )
 

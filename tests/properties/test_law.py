@@ -119,7 +119,7 @@ class World:
         if isinstance(store, RocksStore):
             store.close()
             self.stores[number] = store = self._open(number)
-        for end, outgoing in store.unpublished():
+        for end, outgoing, _ in store.unpublished():
             self._publish(decode_outgoing(outgoing).delta)
             store.published(end)
 

@@ -58,6 +58,7 @@ def test_what_entered_and_left_cancels_across_runs() -> None:
     left = [_rows((6 + n, n, f"case {n}", -1, [0], [0])) for n in range(5)]
     log = _log(*entered, *left)
     assert log.rows()["case_id"].to_list() == ["case 5"]
+    assert [_log(*rows).n_cases for rows in ((), entered, [*entered, *left])] == [0, 6, 1]
     assert log.between(None, 10)["n"].sum() == 1
 
 
