@@ -5,6 +5,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -130,19 +131,20 @@ def test_what_is_scraped_is_what_happened(topics: Settings, tmp_path: Path) -> N
     messages, latest = [told_all(one) for one in messages], [told_all(one) for one in latest]
     broken = planted(messages[0])
     port, of_detector = free_ports(2)
-    with (
-        running(topics, tmp_path / "c", "run", "--stage", "cases", "--metrics-port", port, *JSON)
-        as cases,
-        running(
-            topics, tmp_path / "d", "run", "--stage", "detect", "--rules", "mhra,ic",
-            "--metrics-port", of_detector, *JSON,
-        ) as detector,
-    ):  # fmt: skip
-        for one in (port, of_detector):
+    commands = (
+        (port, ("--stage", "cases")),
+        (of_detector, ("--stage", "detect", "--rules", "mhra,ic")),
+    )
+    with ExitStack() as started:
+        workers = []
+        for one, command in commands:
+            options = ("run", *command, "--metrics-port", one, *JSON)
+            workers.append(started.enter_context(running(topics, tmp_path / str(one), *options)))
             said = list(becomes_ready(one))
             assert said[0] == (503, "joining")
             assert said[-1] == (200, "ready")
             assert get(one, "/health/live")[0] == 200
+        cases, detector = workers
         begun = time.time()
         send(topics, keyed(messages[:400]))
         wait_until(lambda: Scraped(of_detector).by("alerts_total", "kind") != {}, 30, "an alert")
