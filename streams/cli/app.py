@@ -15,6 +15,7 @@ from detectors.validation import validate
 from schemas.alert import Alert
 from schemas.base import Message
 from schemas.errors import TocsinError
+from schemas.link import CaseLink
 from schemas.report import Report
 from streams.cli import (
     kafka_commands,
@@ -23,6 +24,7 @@ from streams.cli import (
     replay_commands,
     rule_commands,
     score_commands,
+    state_commands,
 )
 from streams.cli.tables import validation_table
 
@@ -41,6 +43,7 @@ app = typer.Typer(
 for commands in (
     replay_commands,
     score_commands,
+    state_commands,
     rule_commands,
     kafka_commands,
     recount_commands,
@@ -53,6 +56,7 @@ class SchemaName(StrEnum):
     """What has a published schema."""
 
     REPORT = "report"
+    LINK = "link"
     ALERT = "alert"
 
 
@@ -80,6 +84,7 @@ def schema_command(
     """Print the JSON Schema of a message."""
     models: dict[SchemaName, type[Message]] = {
         SchemaName.REPORT: Report,
+        SchemaName.LINK: CaseLink,
         SchemaName.ALERT: Alert,
     }
     model = models[name]

@@ -57,10 +57,11 @@ def read_to_end(
 
 def read_in_steps(
     settings: Settings, topic: str, *, start: int | None = None, partition: int | None = None
-) -> Iterator[tuple[list[Any], float]]:
-    """Yield what each poll brings of a topic up to its present end, and the part read by then.
+) -> Iterator[tuple[Any, float]]:
+    """Yield the records of a topic up to its present end, each with the part that is read by then.
 
-    For who has something else to do in between, such as staying in a group.
+    Instead of a record it yields `None` after a poll that brought none: for who has something else
+    to do in between, such as staying in a group.
 
     Parameters
     ----------
@@ -69,7 +70,13 @@ def read_in_steps(
     partition
         The only one to read; `None` for all.
     """
-    return _polls(settings, topic, start=start, partition=partition)
+    before = 0.0
+    for records, part in _polls(settings, topic, start=start, partition=partition):
+        for number, record in enumerate(records, 1):
+            yield record, before + (part - before) * number / len(records)
+        if not records:
+            yield None, part
+        before = part
 
 
 def end_offsets(consumer: Any, topic: str) -> dict[int, int]:

@@ -1,7 +1,8 @@
 """The numbers of an alert made anew, in one pass over the messages it was made from.
 
 The counts share no code with those that a stream keeps: versions are sorted, the last of each case
-is taken, and what an alert names is counted among these. The estimators are the same ones.
+is taken, those that links keep out are left out, and what an alert names is counted among the
+rest. The estimators are the same ones.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,16 +24,19 @@ from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.topology.alerts import MOST_CASE_IDS
 from streams.topology.cases import CaseVersion
+from streams.topology.decisions import Decision
 
 __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
 
 _UNIT = "\x1f"  # stands between the names of a case; no name holds it
 _EPOCH = date(1970, 1, 1)
-_ORDER = CaseVersion.__struct_fields__  # the order of versions, by definition
+_LINKS = "links"
+_ORDER = tuple(name for name in CaseVersion.__struct_fields__ if name != _LINKS)  # of versions
 _STRATUM = ("age_group", "sex", "region")
 _TEST = ("e_value", "log_e_value", "e_bh_level")
 _TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean}
-_FIELDS = {name: _TYPES[kind] for name, kind in CaseVersion.__annotations__.items()}
+_FIELDS = {name: _TYPES[CaseVersion.__annotations__[name]] for name in _ORDER}
+_DECISION = {name: _TYPES[kind] for name, kind in Decision.__annotations__.items()}
 _OF_PAIR = ("n_serious", "n_fatal", "first_received", "last_received", "case_ids")
 
 COMPARED = (
@@ -84,7 +88,10 @@ class Recounted:
 def version_frame(partition: int, versions: Sequence[tuple[int, CaseVersion]]) -> pl.DataFrame:
     """Return versions, each with its offset in a partition, as a frame."""
     columns = {name: [getattr(version, name) for _, version in versions] for name in _ORDER}
-    return pl.DataFrame(columns, schema=_FIELDS).with_columns(
+    # A link is a version with one decision and nothing else (`streams.topology.cases`).
+    decided = [version.links[0] if version.links else None for _, version in versions]
+    columns |= {name: [one and getattr(one, name) for one in decided] for name in _DECISION}
+    return pl.DataFrame(columns, schema=_FIELDS | _DECISION).with_columns(
         pl.Series("offset", [offset for offset, _ in versions], dtype=pl.Int64),
         pl.lit(partition, dtype=pl.Int32).alias("partition"),
     )
@@ -123,9 +130,14 @@ class Recount:
         self._test_lag = test_lag
         self._until_evaluated = until_evaluated
         self._methods = methods_for(frozenset(Statistics.model_fields) | rules.statistics)
+        everything = pl.concat([version_frame(0, ()), *versions])
+        is_link = pl.col("decider").is_not_null()
+        self._links = everything.filter(is_link).select(
+            "partition", "offset", "case_id", "latest_received", *_DECISION
+        )
         self._versions = (
-            pl.concat([version_frame(0, ()), *versions])
-            .lazy()
+            everything.lazy()
+            .filter(~is_link)
             .sort(_ORDER)
             .select(
                 "partition",
@@ -160,10 +172,12 @@ class Recount:
 
     def _of_evaluation(self, alerts: list[Alert]) -> Iterator[Recounted]:
         first = alerts[0]
-        before = self._before(first)
+        before = self._before(self._versions, first)
         # Of the rows of a case the last is the greatest.
         last = pl.col("case_id") != pl.col("case_id").shift(-1)
         current = before.filter(last.fill_null(True)).filter("counted")
+        linked_away = _linked_away(self._before(self._links, first))
+        current = current.join(linked_away, on="case_id", how="anti", maintain_order="left")
         within = _within(current, first.window)
         strata = before["stratum"].unique().cast(pl.String).sort()
         pairs = list(dict.fromkeys((alert.drug, alert.event) for alert in alerts))
@@ -196,8 +210,8 @@ class Recount:
                 values["rules_fired"] = tuple(sorted(name for name in flags if flags[name]))
             yield _compared(alert, values, rules_known=known)
 
-    def _before(self, alert: Alert) -> pl.DataFrame:
-        """Return the versions that stand before the offsets of an alert."""
+    def _before(self, messages: pl.DataFrame, alert: Alert) -> pl.DataFrame:
+        """Return the messages that stand before the offsets of an alert."""
         ends = {at.partition: at.next_offset for at in alert.as_of}
         end = pl.col("partition").replace_strict(
             list(ends), list(ends.values()), default=0, return_dtype=pl.Int64
@@ -205,7 +219,7 @@ class Recount:
         before = pl.col("offset") < end
         if self._until_evaluated:
             before &= pl.col("latest_received") <= (alert.evaluated_on - _EPOCH).days
-        return self._versions.filter(before)
+        return messages.filter(before)
 
     def _scored(self, counts: pl.DataFrame, prior_id: str | None) -> pl.DataFrame:
         if prior_id is None:
@@ -219,6 +233,25 @@ class Recount:
             )
             raise InputError(msg)
         return score(counts, self._methods, prior=self._priors[prior_id])
+
+
+def _linked_away(links: pl.DataFrame) -> pl.DataFrame:
+    """Return the cases that the highest decision of each decider keeps out of the counts."""
+    manual = pl.col("state").filter(pl.col("decider") == "manual").first()
+    return (
+        links.sort(list(_DECISION))
+        .group_by("case_id", "decider")
+        .agg(pl.col("state").last())
+        .group_by("case_id")
+        .agg(
+            pl.when(manual.fill_null("suspected") == "suspected")
+            .then((pl.col("state") == "applied").any())
+            .otherwise(manual == "applied")
+            .alias("away")
+        )
+        .filter("away")
+        .select("case_id")
+    )
 
 
 def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:

@@ -1,5 +1,8 @@
 """Both stores keep one contract; the one on disk keeps it across restarts."""
 
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -19,6 +22,10 @@ def _version(case_id: str, version: int = 1) -> CaseVersion:
     return case_version(
         Report(case_id=case_id, version=version, first_received=day, latest_received=day)
     )
+
+
+def outbox(store: CaseStore) -> list[tuple[int, bytes]]:
+    return [(entry.next_offset, entry.outgoing) for entry in store.unpublished()]
 
 
 @pytest.fixture(params=["memory", "rocks"])
@@ -43,14 +50,14 @@ def test_what_is_committed_is_held(store: CaseStore) -> None:
     store.commit({"A": _version("A", 2)}, 9, b"second")
     assert store.get(["B", "A", "C"]) == {"A": _version("A", 2), "B": _version("B")}
     assert store.next_offset == 9
-    assert store.unpublished() == [(2, b"first"), (9, b"second")]
+    assert outbox(store) == [(2, b"first"), (9, b"second")]
 
 
 def test_the_outbox_is_emptied_up_to_an_offset(store: CaseStore) -> None:
     for end in (1, 255, 256, 70_000):
         store.commit({}, end, str(end).encode())
     store.published(255)
-    assert store.unpublished() == [(256, b"256"), (70_000, b"70000")]
+    assert outbox(store) == [(256, b"256"), (70_000, b"70000")]
     store.published(80_000)
     assert store.unpublished() == []
     assert store.next_offset == 70_000
@@ -67,7 +74,7 @@ def test_no_case_id_is_mistaken_for_another_key(store: CaseStore, case_id: str) 
     held = CaseVersion(case_id, 1, 0, False, "", 0, "", "", "", False, False, "", "", "nullified")
     store.commit({case_id: held}, 5, b"out")
     assert store.get([case_id]) == {case_id: held}
-    assert (store.next_offset, store.unpublished()) == (5, [(5, b"out")])
+    assert (store.next_offset, outbox(store)) == (5, [(5, b"out")])
 
 
 def test_a_reopened_store_goes_on(tmp_path: Path) -> None:
@@ -78,7 +85,7 @@ def test_a_reopened_store_goes_on(tmp_path: Path) -> None:
         with RocksStore(path, IDENTITY) as again:
             assert again.next_offset == 4
             assert again.get(["A"]) == {"A": _version("A")}
-            assert again.unpublished() == [(4, b"out")]
+            assert outbox(again) == [(4, b"out")]
 
 
 def test_a_store_that_was_opened_but_never_used_can_be_opened_again(tmp_path: Path) -> None:
@@ -123,3 +130,42 @@ def test_two_workers_cannot_share_a_store(tmp_path: Path) -> None:
         pytest.raises(StateError, match=r"the database must open; got .*(?i:lock)"),
     ):
         RocksStore(tmp_path / "cases", IDENTITY)
+
+
+def test_the_size_of_a_database_is_told(tmp_path: Path) -> None:
+    versions = {f"case {n}": _version(f"case {n}") for n in range(500)}
+    with RocksStore(tmp_path / "cases", IDENTITY) as store:
+        assert store.size().cases == 0
+        store.commit(versions, 500, b"")
+        assert store.size().cases == 500
+        assert store.size().memory_bytes > 500 * len("case 100")
+        store._db.flush()
+        written = sum(file.stat().st_size for file in (tmp_path / "cases").glob("*.sst"))
+        assert 0 < store.size().live_bytes <= written
+        assert store.size().cases == 500
+
+
+def test_a_full_disk_is_said_in_one_line_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "cases"
+    code = f"""
+        import random, resource
+        from pathlib import Path
+        from streams.runtime.store import RocksStore
+        with RocksStore(Path({str(path)!r}), {IDENTITY!r}) as store:
+            store.commit({{}}, 7, b"small")
+            # For one process alone, the disk ends here.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
+            store.commit({{}}, 8, random.Random(1).randbytes(60_000))
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("schemas.errors.StateError: ")
+    assert str(path) in last
+    assert last.endswith("Make room on the disk of state_dir and start again; nothing is lost")
+    with RocksStore(path, IDENTITY) as store:
+        assert store.next_offset == 7
+        store.commit({}, 8, b"large")
+        assert outbox(store) == [(7, b"small"), (8, b"large")]
