@@ -14,6 +14,7 @@ from streams.runtime.changelog import Pair, Part, encode_pairs
 from streams.topology.cases import CaseVersion
 
 __all__ = [
+    "CASE_PREFIX",
     "CaseStore",
     "MemoryStore",
     "RocksStore",
@@ -109,9 +110,9 @@ class MemoryStore:
 
 
 # Keys of the database. A case id is at most 200 characters, so no prefix is ambiguous.
-_CASE, _OFFSET, _OUTBOX, _IDENTITY, _MANIFEST = b"c", b"o", b"x", b"i", b"m"
+CASE_PREFIX, _OFFSET, _OUTBOX, _IDENTITY, _MANIFEST = b"c", b"o", b"x", b"i", b"m"
 _NOT_CASES = 3  # keys: the offset, the identity and the manifest
-_STATE = (_CASE,)  # prefixes of what the changelog keeps; adjacent, in order
+_STATE = (CASE_PREFIX,)  # prefixes of what the changelog keeps; adjacent, in order
 _FORMAT = 2  # of the stored values; another one is refused, never guessed at
 
 
@@ -187,7 +188,7 @@ class RocksStore:
 
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
         """Return the versions that are held, of those asked for."""
-        keys: list[Any] = [_CASE + case_id.encode() for case_id in case_ids]
+        keys: list[Any] = [CASE_PREFIX + case_id.encode() for case_id in case_ids]
         with self._errors("read"):
             values = cast(list[bytes | None], self._db.get(keys))
         return {
@@ -205,7 +206,7 @@ class RocksStore:
             If what is to be published does not fit into a message; nothing is stored then.
         """
         pairs: list[Pair] = [
-            (_CASE + case_id.encode(), self._encode(version))
+            (CASE_PREFIX + case_id.encode(), self._encode(version))
             for case_id, version in updates.items()
         ]
         batch = _written(pairs)
@@ -239,8 +240,8 @@ class RocksStore:
 
     def versions(self) -> Iterator[CaseVersion]:
         """Yield the version of every case, by key."""
-        for key, value in self._scan(_CASE):
-            if not key.startswith(_CASE):
+        for key, value in self._scan(CASE_PREFIX):
+            if not key.startswith(CASE_PREFIX):
                 break
             yield self._decode(value)
 
