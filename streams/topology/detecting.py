@@ -28,6 +28,7 @@ from streams.topology.windows import Contributions, Tally, WindowedCounts, Windo
 __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
+_RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
 _UNIT = "\x1f"  # joins the parts of a stratum; no part holds it
 _NO_KEYS: Keys = np.empty(0, dtype=np.int64)
 
@@ -226,7 +227,10 @@ class Detector:
         self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
-        self._fold(rows.match_to_schema(dict(CASE_LOG)))
+        # In parts, and settled each: millions of cases give hundreds of millions of changes.
+        for part in rows.match_to_schema(dict(CASE_LOG)).iter_slices(_RESTORED_AT_ONCE):
+            self._fold(part)
+            self.settle()
         if self._vigil is not None and facts["test"] is not None:
             self._vigil.restore(facts["test"], self.log)
 

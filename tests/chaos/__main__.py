@@ -244,8 +244,8 @@ class Run:
         ).most_common():
             print(f"  {number} x {words}")
         unclear = [one for one in exits if not one.clear]
-        for one in unclear:
-            print(f"NOT CLEAR: {one}")
+        for one, number in Counter(unclear).items():
+            print(f"NOT CLEAR, {number} times: {one}")
         for error in self._faults.errors:
             print(f"THE SUITE ITSELF FAILED: {error}")
         print(f"messages sent: {self._sender.sent.total():,}, again: {self._sender.again:,}")
