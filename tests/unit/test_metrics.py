@@ -25,6 +25,7 @@ from streams.runtime.observing import (
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.reject_reasons import REJECT_CLASSES, reject_class
 from streams.runtime.store import StoreSize
+from streams.runtime.unreadable import Unreadable
 from tests.watched_work import Work, changes, raw
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"
@@ -230,10 +231,13 @@ def test_transactions_are_counted_by_how_they_end(
 
 def test_every_reject_has_a_class_of_its_own() -> None:
     plain = json.loads(raw(1))
+    packed = Unreadable(b"packed")
+    packed.reason = "batch of offsets 3 to 5: compression must be gzip or none; got snappy"
     cases: list[tuple[str, bytes, bytes | None]] = [
         ("not_json", b"{", None),
         ("not_json", b"\xff", None),
-        ("not_json", b"", None),
+        ("empty", b"", None),
+        ("compression", packed, None),
         ("not_json", b"3", None),
         ("too_long", b" " * 1_000_001, None),
         ("not_json", b'{"case_link"', None),
