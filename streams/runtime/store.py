@@ -14,6 +14,7 @@ from streams.runtime.changelog import Pair, Part, encode_pairs
 from streams.topology.cases import CaseVersion
 
 __all__ = [
+    "CASE_PREFIX",
     "CaseStore",
     "MemoryStore",
     "RocksStore",
@@ -109,12 +110,13 @@ class MemoryStore:
 
 
 # Keys of the database. A case id is at most 200 characters, so no prefix is ambiguous.
-_CASE, _OFFSET, _OUTBOX, _IDENTITY, _MANIFEST = b"c", b"o", b"x", b"i", b"m"
+CASE_PREFIX, _OFFSET, _OUTBOX, _IDENTITY, _MANIFEST = b"c", b"o", b"x", b"i", b"m"
 _NOT_CASES = 3  # keys: the offset, the identity and the manifest
-_STATE = (_CASE,)  # prefixes of what the changelog keeps; adjacent, in order
+_STATE = (CASE_PREFIX,)  # prefixes of what the changelog keeps; adjacent, in order
 # What systems say of a full disk, a quota, a limit; and RocksDB of every write after the first.
 _NO_ROOM = ("No space left", "quota exceeded", "File too large", "Writer has previous error")
 _FORMAT = 2  # of the stored values; another one is refused, never guessed at
+_WRITE_BUFFER = 16 << 20  # of a partition, twice; RocksDB's 64 MiB were most of a worker's memory
 
 
 class RocksStore:
@@ -148,6 +150,7 @@ class RocksStore:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(CaseVersion).decode
         options = Options(raw_mode=True)
+        options.set_write_buffer_size(_WRITE_BUFFER)
         manifest, size = self._manifest()
         with self._errors("open"):
             if identity is None:
@@ -189,7 +192,7 @@ class RocksStore:
 
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
         """Return the versions that are held, of those asked for."""
-        keys: list[Any] = [_CASE + case_id.encode() for case_id in case_ids]
+        keys: list[Any] = [CASE_PREFIX + case_id.encode() for case_id in case_ids]
         with self._errors("read"):
             values = cast(list[bytes | None], self._db.get(keys))
         return {
@@ -207,7 +210,7 @@ class RocksStore:
             If what is to be published does not fit into a message; nothing is stored then.
         """
         pairs: list[Pair] = [
-            (_CASE + case_id.encode(), self._encode(version))
+            (CASE_PREFIX + case_id.encode(), self._encode(version))
             for case_id, version in updates.items()
         ]
         batch = _written(pairs)
@@ -241,8 +244,8 @@ class RocksStore:
 
     def versions(self) -> Iterator[CaseVersion]:
         """Yield the version of every case, by key."""
-        for key, value in self._scan(_CASE):
-            if not key.startswith(_CASE):
+        for key, value in self._scan(CASE_PREFIX):
+            if not key.startswith(CASE_PREFIX):
                 break
             yield self._decode(value)
 

@@ -82,6 +82,7 @@ def test_a_new_process_shows_zeros_to_count_from() -> None:
         ("alert_rules_fired_total", ("mhra", "mine")),
         ("deltas_total", ("counted", "repeated")),
         ("reports_total", ("first", "replaced", "repeated", "stale", "conflicting")),
+        ("reports_total", ("linked", "repeated_link")),
     ):
         for label in labels:
             assert value(metrics, name, label) == 0
@@ -204,9 +205,14 @@ def test_transactions_are_counted_by_how_they_end(
 ) -> None:
     told: list[tuple[str, str]] = []
 
+    turns: list[int] = []
+
     class Listener(Observer):
         def transaction(self, stage: str, outcome: str) -> None:
             told.append((stage, outcome))
+
+        def turned(self) -> None:
+            turns.append(1)
 
     def body() -> None:
         with observed(Observers([SILENT, Listener()]), "cases"):
@@ -219,6 +225,7 @@ def test_transactions_are_counted_by_how_they_end(
         with pytest.raises(type(error)):
             body()
     assert told == ([] if outcome is None else [("cases", outcome)])
+    assert turns == [1], "an attempt to publish is a sign of life"
 
 
 def test_every_reject_has_a_class_of_its_own() -> None:
@@ -226,7 +233,7 @@ def test_every_reject_has_a_class_of_its_own() -> None:
     cases: list[tuple[str, bytes, bytes | None]] = [
         ("not_json", b"{", None),
         ("not_json", b"\xff", None),
-        ("not_json", b"", None),
+        ("empty", b"", None),
         ("not_json", b"3", None),
         ("too_long", b" " * 1_000_001, None),
         ("not_json", b'{"case_link"', None),
@@ -240,7 +247,8 @@ def test_every_reject_has_a_class_of_its_own() -> None:
     ]
     _, _, rejected = Work().count([one for _, one, _ in cases], keys=[key for *_, key in cases])
     assert [reject_class(one.reason) for one in rejected] == [name for name, *_ in cases]
-    assert set(REJECT_CLASSES) == {name for name, *_ in cases}
+    packed = reject_class("batch of offsets 3 to 4: must be unpacked")
+    assert set(REJECT_CLASSES) == {packed, *(name for name, *_ in cases)}
 
 
 def test_several_observers_hear_everything_and_give_their_headers() -> None:
@@ -290,6 +298,11 @@ def test_names_and_labels_are_those_of_prometheus() -> None:
 def test_every_metric_is_documented_as_it_is() -> None:
     text = (OPERATIONS / "metrics.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|(.*?)\| (.+) \|$", text, re.MULTILINE)
+    for name, metric in exposed().items():  # what a label can say is said
+        row = next(row for found, *_, row in rows if found == name)
+        for label in ("outcome", "reason", "kind", "report", "scope"):
+            values = {sample.labels.get(label) for sample in metric.samples} - {None}
+            assert values <= set(re.findall(r"`(\w+)`", row)), name
     documented = {
         name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels, _ in rows
     }
