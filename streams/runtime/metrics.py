@@ -31,7 +31,7 @@ from streams.runtime.store import StoreSize
 __all__ = ["Metrics"]
 
 _DAY = 86_400
-_STAGES = ("cases", "detect")
+_STAGES = ("link", "cases", "detect")
 _OUTCOMES = ("committed", "aborted", "fenced", "unknown")
 _MESSAGES = ("first", "replaced", "repeated", "stale", "conflicting", "linked", "repeated_link")
 # A batch of one report takes a millisecond, one of 10,000 a second, one that is retried a minute.

@@ -29,6 +29,7 @@ __all__ = [
     "MemoryIndex",
     "key_changes",
     "relink",
+    "taken_in",
 ]
 
 MOST_SHARING = 50
@@ -121,7 +122,16 @@ class LinkStep:
     refused: tuple[str, ...]
 
 
-def relink(arrived: Iterable[KnownCase], index: IdentityIndex) -> LinkStep:
+def taken_in(arrived: Iterable[KnownCase], index: IdentityIndex) -> dict[str, KnownCase]:
+    """Return the cases to store after a batch whose links somebody has published already."""
+    staged = _Staged(index)
+    staged.take_in(list(arrived))
+    return staged.updates
+
+
+def relink(
+    arrived: Iterable[KnownCase], index: IdentityIndex, also: Iterable[str] = ()
+) -> LinkStep:
     """Bring the links of the cases that a batch touches to what they must be.
 
     Cases that share an identifier, directly or through others, are one patient. Of them the master
@@ -136,10 +146,13 @@ def relink(arrived: Iterable[KnownCase], index: IdentityIndex) -> LinkStep:
         identifiers as well: a later one voids what an earlier one stated.
     index
         What was known before; it is only read.
+    also
+        Further cases of the index whose links to look at.
     """
     staged = _Staged(index)
     staged.take_in(list(arrived))
     affected, refused = staged.affected()
+    affected.update(also)
     links: list[CaseLink] = []
     done: set[str] = set()
     for case_id in sorted(affected):
