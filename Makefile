@@ -6,7 +6,7 @@ BENCH := .bench-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak wheel lock clean
+.PHONY: help demo test check bench chaos soak wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench: $(BENCH)/.ready  ## speed, latency and memory, beside peers and raw ceili
 	$(BENCH)/bin/python -m benchmarks.scoring --pairs 5000000
 	$(BENCH)/bin/python -m benchmarks.gps --peer-python $(BENCH)/bin/python
 	$(BENCH)/bin/python -m benchmarks.safe_test
+
+chaos: $(VENV)/.dev  ## break workers, brokers, disks and connections for half an hour; CHAOS="--seed 7 ..."
+	$(BIN)/python -W ignore -m tests.chaos $(CHAOS)
 
 soak: $(BENCH)/.ready  ## half an hour at a steady rate: memory stays flat, counts are right
 	$(BENCH)/bin/python -W ignore -m benchmarks.soak

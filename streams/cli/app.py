@@ -24,6 +24,7 @@ from streams.cli import (
     replay_commands,
     rule_commands,
     score_commands,
+    state_commands,
 )
 from streams.cli.tables import validation_table
 
@@ -42,6 +43,7 @@ app = typer.Typer(
 for commands in (
     replay_commands,
     score_commands,
+    state_commands,
     rule_commands,
     kafka_commands,
     recount_commands,

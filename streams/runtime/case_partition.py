@@ -1,6 +1,7 @@
 """One partition that a case worker holds: counted batch by batch, each published once."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from streams.runtime.changelog import (
     encode_record,
 )
 from streams.runtime.codec import decode_outgoing
+from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.groups import Membership
 from streams.runtime.kafka_errors import one_line
 from streams.runtime.kafka_io import (
@@ -33,6 +35,7 @@ from streams.runtime.kafka_io import (
     make_producer,
     transaction,
 )
+from streams.runtime.observing import SILENT, Observer, observed
 from streams.runtime.rejects import reject_record
 from streams.runtime.settings import Settings
 from streams.runtime.store import RocksStore, Unpublished
@@ -78,6 +81,8 @@ class CasePartition:
         Offsets, of those published, that the database has yet to count and that were rejected.
     tally
         What became of the messages.
+    observer
+        Hears of every batch, but not of one that is counted again to rebuild the database.
     """
 
     settings: Settings
@@ -92,6 +97,7 @@ class CasePartition:
     published: int
     rejected: frozenset[int]
     tally: Counter[str] = field(default_factory=Counter)
+    observer: Observer = SILENT
 
     def __post_init__(self) -> None:
         self._stage = CaseStage(self.store, partition=self.at.partition, keep_outbox=True)
@@ -138,8 +144,11 @@ class CasePartition:
         """Publish the outbox, each batch in a transaction of its own with its input offset."""
         for entry in self.store.unpublished():
             if entry.next_offset > self.published:
-                self._publish_one(entry)
+                where = self.at
+                batch = Batch(where.topic, where.partition, self.published, entry.next_offset)
+                self._publish_one(batch, entry)
                 self.published = entry.next_offset
+                self.observer.published(batch, time.monotonic() - self.member.polled_at)
             self.store.published(entry.next_offset)
 
     def copy_state(self) -> None:
@@ -191,9 +200,12 @@ class CasePartition:
         return str(self.at.partition).encode()
 
     def _count_part(self, records: Sequence[Any], following: int) -> None:
+        began = time.monotonic()
+        times = ReportTimes.of(record.timestamp for record in records)
         messages = [
             # Without a key a case might stand on two partitions, and be counted twice.
-            Incoming(record.offset, record.value or b"", record.key or b"", record.headers)
+            # Plain tuples: a name for each costs too much.
+            (record.offset, record.value or b"", record.key or b"", record.headers)
             for record in records
         ]
         source = f"{self.at.topic}[{self.at.partition}]"
@@ -205,6 +217,7 @@ class CasePartition:
                 rejected,
                 first_offset=self.next_offset,
                 next_offset=following,
+                times=times,
             )
         except TooLarge as error:
             if len(records) > 1:
@@ -212,17 +225,23 @@ class CasePartition:
                 self._count_part([one for one in records if one.offset < half], half)
                 self._count_part([one for one in records if one.offset >= half], following)
                 return
-            rejected = [reject(message, source, f"report: {error}") for message in messages]
+            reason = f"report: {error}"
+            rejected = [reject(Incoming(*message), source, reason) for message in messages]
             counted = self._stage.count(
-                [], rejected, first_offset=self.next_offset, next_offset=following
+                [], rejected, first_offset=self.next_offset, next_offset=following, times=times
             )
+        batch = Batch(self.at.topic, self.at.partition, self.next_offset, following)
         self.next_offset = following
+        if following > self.published:
+            self.observer.counted(batch, counted, rejected, time.monotonic() - began)
         self.tally.update(counted.tally)
         self.tally["rejected"] += len(rejected)
         self.publish()
 
-    def _publish_one(self, entry: Unpublished) -> None:
+    def _publish_one(self, batch: Batch, entry: Unpublished) -> None:
         outgoing = decode_outgoing(entry.outgoing)
+        of_delta = {} if outgoing.times is None else outgoing.times.headers()
+        of_delta |= self.observer.publishing(batch)
         progress = self.progress
         changes = []
         for part in entry.changes:
@@ -232,7 +251,7 @@ class CasePartition:
         deltas, rejects = (topic_name(self.settings, name) for name in ("deltas", "rejected"))
 
         def send(out: Transaction) -> None:
-            out.send(deltas, outgoing.delta, self._key, partition=0)
+            out.send(deltas, outgoing.delta, self._key, partition=0, headers=of_delta)
             for change in changes:
                 out.send(self._changelog.topic, change, self._key, partition=self.at.partition)
             for one in outgoing.rejected:
@@ -247,11 +266,14 @@ class CasePartition:
         last: BrokerError | None = None
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with transaction(
-                    self.producer,
-                    offsets=None if following is None else {self.at: following},
-                    group_metadata=self.member.metadata,
-                ) as out:
+                with (
+                    observed(self.observer, "cases"),
+                    transaction(
+                        self.producer,
+                        offsets=None if following is None else {self.at: following},
+                        group_metadata=self.member.metadata,
+                    ) as out,
+                ):
                     send(out)
                 return
             except ProducerFenced as error:

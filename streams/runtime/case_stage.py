@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, Never
 
 from schemas.delta import Delta
 from schemas.errors import IcsrError
@@ -16,12 +16,15 @@ from streams.runtime.codec import encode_outgoing
 from streams.runtime.correlation import ReportTimes
 from streams.runtime.lineage import lineage
 from streams.runtime.store import CaseStore
+from streams.runtime.unreadable import Unreadable
 from streams.topology.cases import CaseVersion, advance, case_version, link_version
+from streams.topology.identifiers import Identifiers, identifiers_of
 
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch", "reject"]
 
 _EPOCH = date(1970, 1, 1)
 _IN_THE_FUTURE = "latest_received: must not lie in the future"
+_NOTHING = "value: must be a report; got nothing. A nullification takes a case back"
 _FOREIGN_KEY = "key: must be the case_id of the report; got another one"
 
 
@@ -42,6 +45,7 @@ def read_batch(
     *,
     source: str,
     horizon: date,
+    identified: dict[int, Identifiers] | None = None,
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
 
@@ -56,13 +60,18 @@ def read_batch(
     horizon
         The latest day a report can honestly have been received on. A later one is rejected:
         it would move the clock of the windows for everybody.
+    identified
+        Takes the identifiers of the reports that state some, by offset.
     """
     versions: list[tuple[int, CaseVersion]] = []
     rejected: list[Rejected] = []
     limit = (horizon - _EPOCH).days
     for offset, value, key, headers in messages:
         try:
-            found = decode_message(value) if isinstance(value, bytes) else value
+            if isinstance(value, bytes):
+                found = decode_message(value) if type(value) is bytes and value else _refused(value)
+            else:
+                found = value
             version = link_version(found) if isinstance(found, CaseLink) else case_version(found)
             if version.latest_received > limit:
                 raise IcsrError(_IN_THE_FUTURE)
@@ -74,7 +83,15 @@ def read_batch(
             rejected.append(reject(message, source, str(error)))
         else:
             versions.append((offset, version))
+            if identified is not None and not version.links and (ids := identifiers_of(found)):
+                identified[offset] = ids
     return versions, rejected
+
+
+def _refused(value: bytes) -> Never:
+    if isinstance(value, Unreadable):
+        raise IcsrError(value.reason)
+    raise IcsrError(_NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,21 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import OffsetOutOfRangeError
 
 from schemas.errors import StateError
 from streams.runtime.case_partition import CasePartition, Superseded
-from streams.runtime.case_takeover import database, set_aside, take_over
+from streams.runtime.case_takeover import changed_partitions, database, set_aside, take_over
 from streams.runtime.following import close_consumer, end_offsets
-from streams.runtime.groups import Membership, join_group
+from streams.runtime.groups import Membership, Ownership, join_group
 from streams.runtime.kafka_errors import broker_errors
+from streams.runtime.observing import SILENT, Observer
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.store import StoreDamaged
 from streams.runtime.topics import topic_name
+from streams.runtime.watchdog import Watchdog
 
 __all__ = ["CaseWorker", "case_group"]
 
@@ -55,16 +57,22 @@ class CaseWorker:
     ----------
     settings
         How to reach the broker, and where the databases are.
+    observer
+        Hears what the worker does.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    stage = "cases"
+
+    def __init__(self, settings: Settings, observer: Observer = SILENT) -> None:
         self._settings = settings
+        self._observer = observer
         self._topic = topic_name(settings, "reports")
         self._owned: dict[int, CasePartition] = {}
         self._coming: dict[int, _Coming] = {}
         self._damages: Counter[int] = Counter()
         self._said = time.monotonic()
         self._member = Membership()
+        self._watchdog = Watchdog()
         self.tally: Counter[str] = Counter()
         self._consumer: Any = self._join()
 
@@ -95,6 +103,9 @@ class CaseWorker:
                 return 0
             if not polled and self._member.joining:
                 return 0
+            if self._stalled():
+                self._rejoin()
+                return 0
             try:
                 self._take_over()
                 return sum(
@@ -104,6 +115,8 @@ class CaseWorker:
                 )
             except Superseded as error:
                 _LOG.warning("joining the group anew after: %s", error)
+                self.release([*self._owned, *self._coming])
+                self._member.confirm(self._consumer)
                 self._rejoin()
                 return 0
 
@@ -114,6 +127,20 @@ class CaseWorker:
         return Readiness.of_parts(
             self._fraction(at.partition) for at in self._consumer.assignment()
         )
+
+    def lags(self) -> dict[int, int | None]:
+        """Return the offsets to count of each partition it holds; `None` until it is known."""
+        lags: dict[int, int | None] = dict.fromkeys(self._coming)
+        for number, held in self._owned.items():
+            end = self._consumer.highwater(held.at)
+            lags[number] = None if end is None else max(end - held.next_offset, 0)
+        return lags
+
+    def sizes(self) -> None:
+        """Tell the observer how large the databases are, and how many there are in all."""
+        partitions = self._consumer.partitions_for_topic(self._topic) or ()
+        sizes = {number: held.store.size() for number, held in self._owned.items()}
+        self._observer.stores(sizes, len(partitions))
 
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether the group has published everything up to these input offsets."""
@@ -148,14 +175,17 @@ class CaseWorker:
             self._consumer.seek(at, 0)
             self._consumer.pause(at)
 
+    def _leave(self, partitions: Iterable[TopicPartition]) -> None:
+        self.release([at.partition for at in partitions])
+
     def _join(self) -> Any:
         group = case_group(self._settings)
-        return join_group(self._settings, group, self._topic, _Ownership(self))
+        return join_group(self._settings, group, self._topic, Ownership(self._leave, self.prepare))
 
     def _rejoin(self) -> None:
         self.release([*self._owned, *self._coming])
         close_consumer(self._consumer)
-        self._member = Membership()
+        self._member, self._watchdog = Membership(), Watchdog()
         self._consumer = self._join()
 
     def _committed(self, partition: int) -> int:
@@ -190,8 +220,26 @@ class CaseWorker:
             self._said = time.monotonic()
             _LOG.info("%s", self.readiness())
 
+    def _stalled(self) -> bool:
+        """Seek partitions again of which nothing comes; whether that was in vain.
+
+        Raises
+        ------
+        StateError
+            If partitions were added to the input.
+        """
+        held = {TopicPartition(self._topic, one): self._owned[one] for one in self._owned}
+        number = len(self._consumer.partitions_for_topic(self._topic) or ())
+        for owned in held.values():
+            if number > owned.partitions:
+                raise changed_partitions(self._topic, owned.partitions, number)
+        stalled = self._watchdog.stalled(self._consumer, held)
+        for at in stalled:
+            self._consumer.seek(at, held[at].next_offset)
+        return max(stalled.values(), default=0) > 1
+
     def _begin(self, at: TopicPartition, owned: CasePartition) -> None:
-        owned.tally = self.tally
+        owned.tally, owned.observer = self.tally, self._observer
         self._owned[at.partition] = owned
         try:
             owned.publish()
@@ -228,22 +276,3 @@ class CaseWorker:
         self.release([at.partition])
         set_aside(database(self._settings, at.partition), "damaged")
         self.prepare([at])
-
-
-class _Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Closes the databases of partitions that leave; holds those that come until `step` opens them.
-
-    Opening a database here would hold up the heartbeat.
-    """
-
-    def __init__(self, worker: CaseWorker) -> None:
-        self._worker = worker
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        self._worker.release([at.partition for at in revoked])
-
-    def on_partitions_lost(self, lost: Any) -> None:
-        self._worker.release([at.partition for at in lost])
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        self._worker.prepare(assigned)

@@ -8,21 +8,23 @@ repeats an alert nor forgets one.
 import logging
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from kafka import ConsumerRebalanceListener, TopicPartition
-from kafka.errors import CommitFailedError, OffsetOutOfRangeError
+from kafka import TopicPartition
+from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetOutOfRangeError
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert
 from schemas.errors import BrokerError
 from schemas.prior import PriorRefit
+from streams.runtime.alert_publishing import publish_alerts
 from streams.runtime.codec import decode_delta
+from streams.runtime.correlation import Batch
 from streams.runtime.detect_restore import (
     Restored,
     apply_delta,
@@ -30,7 +32,7 @@ from streams.runtime.detect_restore import (
     restore_detector,
 )
 from streams.runtime.following import close_consumer, end_offsets
-from streams.runtime.groups import Membership, join_group
+from streams.runtime.groups import Membership, Ownership, join_group
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
     ProducerFenced,
@@ -38,13 +40,20 @@ from streams.runtime.kafka_io import (
     TransactionAborted,
     discard,
     make_producer,
-    transaction,
+)
+from streams.runtime.observing import (
+    SILENT,
+    Applied,
+    DetectorSize,
+    Evaluation,
+    Observer,
 )
 from streams.runtime.pacing import LookPacing
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.snapshot import write_snapshot
 from streams.runtime.topics import topic_name
+from streams.runtime.watchdog import Watchdog
 from streams.topology.detecting import Detector
 from streams.topology.windows import WindowSpec
 
@@ -53,7 +62,6 @@ __all__ = ["DetectWorker", "detect_group"]
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT_SECONDS = 300.0  # a restart reads at most so much of the deltas again
 _RESTORE_SECONDS = 1.0  # between two polls; the group waits for five minutes
-_ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
 _ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
 
 
@@ -71,7 +79,11 @@ class DetectWorker:
         How to reach the broker, and where the snapshot is.
     windows, rules, prior, refit_every
         As of `streams.topology.detecting.Detector`.
+    observer
+        Hears what the worker does.
     """
+
+    stage = "detect"
 
     def __init__(
         self,
@@ -81,8 +93,10 @@ class DetectWorker:
         *,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        observer: Observer = SILENT,
     ) -> None:
         self._settings = settings
+        self._observer = observer
         self._make_detector = partial(
             Detector,
             list(windows),
@@ -101,9 +115,10 @@ class DetectWorker:
         self._producer: Any = None
         self._restoring: Generator[float, None, Restored] | None = None
         self._fraction = 0.0  # of the restoring that is done
-        self._member = Membership()
+        self._member, self._watchdog = Membership(), Watchdog()
         self._published: int | None = None  # offset up to which counts and alerts agree
         self._held = False  # deltas are counted whose alerts are not due yet
+        self._applied: list[Applied] = []  # since the last evaluation
         self._failures = 0  # since a batch was published
         self.detector: Detector | None = None  # None while standing by
         self.tally: Counter[str] = Counter()
@@ -136,6 +151,9 @@ class DetectWorker:
                 return 0
             if not polled and self._member.joining:
                 return 0
+            if self.detector is not None and self._stalled():
+                self._rejoin()
+                return 0
             records = polled.get(self._at, [])
             try:
                 if self.detector is None:
@@ -159,6 +177,17 @@ class DetectWorker:
             return Readiness(Phase.RESTORING, self._fraction)
         return Readiness(Phase.STANDBY)
 
+    def lags(self) -> dict[int, int | None]:
+        """Return the deltas to count, by partition held: offsets; `None` until it is known."""
+        if self._at not in self._consumer.assignment():
+            return {}
+        end = self._consumer.highwater(self._at)
+        return {0: None if end is None else max(end - self._consumer.position(self._at), 0)}
+
+    def sizes(self) -> None:
+        """Tell the observer what the detector holds."""
+        self._observer.detector(DetectorSize.of(self.detector))
+
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether everything up to these offsets of the input is counted and published."""
         if self.detector is None or self._published is None:
@@ -174,7 +203,7 @@ class DetectWorker:
         """Return the counts of every window; `None` while standing by."""
         return None if self.detector is None else self.detector.all_counts()
 
-    def stand_by(self) -> None:
+    def stand_by(self, leaving: Sequence[TopicPartition] = ()) -> None:
         """Give up the counts; they are restored if the partition comes back."""
         if self._restoring is not None:
             self._restoring.close()
@@ -185,12 +214,14 @@ class DetectWorker:
         self._producer = None
         self._published = None
         self._held = False
+        self._applied = []
         self.detector = None
 
-    def prepare(self) -> None:
+    def prepare(self, coming: Sequence[TopicPartition]) -> None:
         """Hold the partition until the counts are restored."""
-        self._consumer.seek(self._at, 0)
-        self._consumer.pause(self._at)
+        for at in coming:
+            self._consumer.seek(at, 0)
+            self._consumer.pause(at)
 
     def close(self) -> None:
         """Publish the alerts that are due, write a snapshot and leave the group."""
@@ -209,13 +240,22 @@ class DetectWorker:
 
     def _join(self) -> Any:
         group = detect_group(self._settings)
-        return join_group(self._settings, group, self._topic, _StandBy(self))
+        return join_group(
+            self._settings, group, self._topic, Ownership(self.stand_by, self.prepare)
+        )
 
     def _rejoin(self) -> None:
         self.stand_by()
         close_consumer(self._consumer)
-        self._member = Membership()
+        self._member, self._watchdog = Membership(), Watchdog()
         self._consumer = self._join()
+
+    def _stalled(self) -> bool:
+        """Seek the partition again if nothing comes of it; whether that was in vain."""
+        stalled = self._watchdog.stalled(self._consumer, [self._at])
+        for at in stalled:
+            self._consumer.seek(at, self._consumer.position(at))
+        return max(stalled.values(), default=0) > 1
 
     def _begin_again(self, error: TransactionAborted | ProducerUnusable) -> None:
         """Restore, since the counts are ahead of what is published."""
@@ -226,8 +266,11 @@ class DetectWorker:
         _LOG.warning("restoring after: %s", error)
         self.stand_by()
         self._consumer.pause(self._at)
-        if isinstance(error, ProducerFenced) or isinstance(error.__cause__, CommitFailedError):
+        if isinstance(error, ProducerFenced) or isinstance(
+            error.__cause__, CommitFailedError | FencedInstanceIdError
+        ):
             # Another member may be active by now; the group knows.
+            self._member.confirm(self._consumer)
             self._rejoin()
 
     def _restore(self) -> None:
@@ -266,13 +309,19 @@ class DetectWorker:
         self._published = None
         self._held = False
         for record in records:
+            began = time.monotonic()
             delta = decode_delta(record.value)
-            self.tally["deltas"] += apply_delta(detector, self._at, delta)
+            fresh = apply_delta(detector, self._at, delta)
+            self.tally["deltas"] += fresh
+            batch = Batch(detector.topic, delta.partition, delta.first_offset, delta.next_offset)
+            self._applied.append(Applied.of(record, batch, fresh, began, self._member.polled_at))
+            self._observer.applied(self._applied[-1])
             self._pacing.counted(delta.next_offset - delta.first_offset)
         self._held = True
 
     def _evaluate(self, detector: Detector) -> None:
         self._held = False
+        began = time.monotonic()
         self._pacing.begin()
         today = detector.watermark
         following: int = self._consumer.position(self._at)
@@ -284,7 +333,11 @@ class DetectWorker:
             if today >= 0
             else []
         )
-        self._publish(alerts, following, refit)
+        seconds = time.monotonic() - began
+        evaluation = Evaluation(self._applied, alerts, full=day_over, seconds=seconds)
+        self._publish(alerts, following, refit, self._observer.evaluated(evaluation))
+        self._applied = []
+        self._observer.alerted(evaluation, time.monotonic() - evaluation.deltas[0].polled_at)
         self._published = following
         self._failures = 0
         self._pacing.end()
@@ -294,55 +347,24 @@ class DetectWorker:
         if time.monotonic() > self._snapshot_due:
             self._write_snapshot(detector, following)
 
-    def _publish(self, alerts: Sequence[Alert], following: int, refit: PriorRefit | None) -> None:
-        """Publish alerts with the state of their signals; with the last of them, the offset.
-
-        A new prior goes out with the first of the alerts that were computed with it.
-
-        What was published without the offset is known to a restart from the state of the signals.
-        """
-        names = [topic_name(self._settings, name) for name in ("alerts", "signals")]
-        for part, last in _parts(alerts):
-            with transaction(
-                self._producer,
-                offsets={self._at: following} if last else None,
-                group_metadata=self._member.metadata,
-            ) as out:
-                if refit is not None:
-                    priors = topic_name(self._settings, "priors")
-                    out.send(priors, refit.model_dump_json().encode(), partition=0)
-                    refit = None
-                for alert in part:
-                    value = alert.model_dump_json().encode()
-                    for name in names:
-                        out.send(name, value, alert.signal_key.encode())
+    def _publish(
+        self,
+        alerts: Sequence[Alert],
+        following: int,
+        refit: PriorRefit | None,
+        headers: Mapping[str, bytes] | None = None,
+    ) -> None:
+        publish_alerts(
+            self._settings,
+            self._producer,
+            alerts,
+            offset=(self._at, following),
+            refit=refit,
+            headers=headers,
+            metadata=self._member.metadata,
+            observer=self._observer,
+        )
 
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:
         write_snapshot(self._snapshot, detector, topic=self._topic, next_offset=next_offset)
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
-
-
-def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:
-    """Cut into parts for one transaction each, with whether it is the last; at least one."""
-    for start in range(0, max(len(alerts), 1), _ALERTS):
-        yield alerts[start : start + _ALERTS], start + _ALERTS >= len(alerts)
-
-
-class _StandBy(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Gives up the counts when another member takes the partition."""
-
-    def __init__(self, worker: DetectWorker) -> None:
-        self._worker = worker
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        if revoked:
-            self._worker.stand_by()
-
-    def on_partitions_lost(self, lost: Any) -> None:
-        if lost:
-            self._worker.stand_by()
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        """Hold what comes; restoring here would hold up the heartbeat."""
-        if assigned:
-            self._worker.prepare()

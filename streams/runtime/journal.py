@@ -6,7 +6,7 @@ nothing of a report, and no setting. docs/operations/logs.md lists its events.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -28,12 +28,18 @@ LogFormat = Literal["text", "json"]
 
 
 @contextmanager
-def logging_as(form: LogFormat) -> Iterator[None]:
+def logging_as(form: LogFormat) -> Iterator[Callable[[], None]]:
     """Write the log of this process to stderr until the end of the block.
 
     As JSON, it says also with which error the block ended; as text the command's own line does.
+
+    Yields
+    ------
+    A function to call once the Kafka clients are connected: from then on their warnings are
+    written. Those of a failing attempt to connect are summed up by the error.
     """
     handler = logging.StreamHandler()
+    handler.addFilter(_not_of_the_client)
     if form == "json":
         handler.setFormatter(
             JsonFormatter(
@@ -48,7 +54,7 @@ def logging_as(form: LogFormat) -> Iterator[None]:
     root.addHandler(handler)
     ours.setLevel(logging.INFO)
     try:
-        yield
+        yield lambda: handler.removeFilter(_not_of_the_client)
     except TocsinError as error:
         if form == "json":
             _LOG.error("stopped: %s", " ".join(str(error).split()), extra={"event": "stopped"})
@@ -119,6 +125,10 @@ class Journal(Observer):
                     "kind": alert.kind.value,
                 },
             )
+
+
+def _not_of_the_client(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] != "kafka"
 
 
 def _range(batch: Batch) -> dict[str, Any]:

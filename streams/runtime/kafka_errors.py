@@ -31,6 +31,7 @@ ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.NoOffsetForPartitionError, "a partition has no position to begin at"),
     (errors.LogTruncationError, "the broker lost records that were already read"),
     (errors.CommitFailedError, "the consumer group has rebalanced"),
+    (errors.FencedInstanceIdError, "another worker has taken this group_instance_id"),
     (errors.CorruptRecordError, "a record's checksum is wrong"),
     (ssl.SSLError, "the encrypted connection failed"),
 )

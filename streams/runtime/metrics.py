@@ -33,7 +33,7 @@ __all__ = ["Metrics"]
 _DAY = 86_400
 _STAGES = ("cases", "detect")
 _OUTCOMES = ("committed", "aborted", "fenced", "unknown")
-_MESSAGES = ("first", "replaced", "repeated", "stale", "conflicting")
+_MESSAGES = ("first", "replaced", "repeated", "stale", "conflicting", "linked", "repeated_link")
 # A batch of one report takes a millisecond, one of 10,000 a second, one that is retried a minute.
 _WORK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 # From well within a second, which is the aim, to an hour: a backlog after an outage.
@@ -72,6 +72,7 @@ class Metrics(Observer):
             "restore_progress_ratio", "Part of the state that is restored, 0 to 1.", "stage"
         )
         self._held = gauge("partitions_held", "Partitions this process works on.", "stage")
+        self._partitions = gauge("report_partitions", "Partitions of the reports, in all.")
         self._lag = gauge(
             "lag_messages", "Offsets on the topic that are not counted yet.", "stage", "partition"
         )
@@ -191,8 +192,9 @@ class Metrics(Observer):
             self._watermarks = held
             self._show(self._watermark, held)
 
-    def stores(self, sizes: Mapping[int, StoreSize]) -> None:
+    def stores(self, sizes: Mapping[int, StoreSize], partitions: int) -> None:
         """Set the sizes of the databases, by partition."""
+        self._partitions.set(partitions)
         self._show(self._live, {at: size.live_bytes for at, size in sizes.items()})
         self._show(self._memory, {at: size.memory_bytes for at, size in sizes.items()})
         self._show(self._cases, {at: size.cases for at, size in sizes.items()})

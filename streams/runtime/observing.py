@@ -4,10 +4,11 @@ A worker calls an `Observer` at few points and goes on; an observer must not rai
 wait. Durations are measured by the worker, with a clock that only rises.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from schemas.alert import Alert
 from schemas.rejected import Rejected
@@ -16,6 +17,7 @@ from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.kafka_io import ProducerFenced, ProducerUnusable, TransactionAborted
 from streams.runtime.readiness import Readiness
 from streams.runtime.store import StoreSize
+from streams.topology.detecting import Detector
 
 __all__ = ["SILENT", "Applied", "DetectorSize", "Evaluation", "Observer", "Observers", "observed"]
 
@@ -31,6 +33,20 @@ class DetectorSize(NamedTuple):
     events: int = 0
     strata: int = 0
     watermark: int = -1  # days since 1970-01-01; -1 before the first report
+
+    @classmethod
+    def of(cls, detector: Detector | None) -> Self:
+        """Ask a detector, if there is one."""
+        if detector is None:
+            return cls()
+        return cls(
+            detector.log.n_cases,
+            detector.n_pairs,
+            len(detector.drugs),
+            len(detector.events),
+            len(detector.strata),
+            detector.watermark,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,8 @@ class Applied:
         Whether it was counted; a delta that was counted before is dropped.
     seconds
         What that took.
+    polled_at
+        When the poll that brought it ended, on a clock that only rises [s].
     """
 
     batch: Batch
@@ -56,6 +74,14 @@ class Applied:
     headers: Mapping[str, bytes]
     fresh: bool
     seconds: float
+    polled_at: float
+
+    @classmethod
+    def of(cls, record: Any, batch: Batch, fresh: bool, began: float, polled_at: float) -> Self:
+        """Take it from a record that was begun to be read at a time of the same clock."""
+        source = Batch(record.topic, record.partition, record.offset, record.offset + 1)
+        seconds = time.monotonic() - began
+        return cls(batch, source, dict(record.headers), fresh, seconds, polled_at)
 
     @property
     def report_times(self) -> ReportTimes | None:
@@ -125,8 +151,8 @@ class Observer:
     def stands(self, stage: str, readiness: Readiness, lags: Mapping[int, int | None]) -> None:
         """Take note of how far a stage is, and of the lag of each partition it holds [offsets]."""
 
-    def stores(self, sizes: Mapping[int, StoreSize]) -> None:
-        """Take note of the sizes of the databases a process has open, by partition."""
+    def stores(self, sizes: Mapping[int, StoreSize], partitions: int) -> None:
+        """Take note of the databases a process has open, by partition, and of how many exist."""
 
     def detector(self, size: DetectorSize) -> None:
         """Take note of what the detector holds."""
@@ -189,10 +215,10 @@ class Observers(Observer):
         for each in self._observers:
             each.stands(stage, readiness, lags)
 
-    def stores(self, sizes: Mapping[int, StoreSize]) -> None:
+    def stores(self, sizes: Mapping[int, StoreSize], partitions: int) -> None:
         """Tell each."""
         for each in self._observers:
-            each.stores(sizes)
+            each.stores(sizes, partitions)
 
     def detector(self, size: DetectorSize) -> None:
         """Tell each."""
@@ -202,7 +228,8 @@ class Observers(Observer):
 
 @contextmanager
 def observed(observer: Observer, stage: str) -> Iterator[None]:
-    """Tell an observer how the transaction within ends."""
+    """Tell an observer how the transaction within ends; each may last as long as a turn may."""
+    observer.turned()
     try:
         yield
     except ProducerFenced:

@@ -11,7 +11,11 @@ _BEGINNINGS = (
     ("latest_received: must not lie in the future", "future_date"),
     ("report: latest_received must not be before first_received", "dates_out_of_order"),
     ("report: at most ", "too_long"),
+    ("report: the change of a case must fit", "too_long"),
+    ("value: ", "empty"),
+    ("batch of offsets ", "compression"),
     ("report: Invalid JSON", "not_json"),
+    ("link: Invalid JSON", "not_json"),
     ("report: Input should be ", "not_json"),  # JSON, but no object
 )
 
@@ -20,10 +24,12 @@ REJECT_CLASSES = (
     "future_date",
     "dates_out_of_order",
     "too_long",
+    "empty",
+    "compression",
     "not_json",
     "schema",
 )
-"""Every class there is. `schema`: an object, but not one that the report's schema allows."""
+"""Every class there is. `schema`: an object that is neither a valid report nor a valid link."""
 
 
 def reject_class(reason: str) -> str:

@@ -120,6 +120,12 @@ class Settings(BaseSettings):
         ge=1_000,
         description="A worker silent for so long loses its partitions to the others [ms].",
     )
+    group_instance_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="Name of this worker, of no other: with it, a restart within "
+        "session_timeout_ms moves no partition.",
+    )
     state_dir: Path = Field(
         default=Path("state"), description="Folder of the state store; one database a partition."
     )

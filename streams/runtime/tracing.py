@@ -6,6 +6,7 @@ and `pv.alerts`, so a consumer's spans belong to the trace of the alert. Nothing
 library's tracing is left alone. The standard variables ``OTEL_...`` apply, samplers among them.
 """
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,7 +34,8 @@ _TRACE_CONTEXT = TraceContextTextMapPropagator()
 @contextmanager
 def exporting(endpoint: str) -> Iterator["Tracing"]:
     """Send spans to an OTLP collector over HTTP, in the background, until the end of the block."""
-    provider = TracerProvider(resource=Resource.create({"service.name": "tocsin"}))
+    name = os.environ.get("OTEL_SERVICE_NAME", "tocsin")
+    provider = TracerProvider(resource=Resource.create({"service.name": name}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
     try:
         yield Tracing(provider)

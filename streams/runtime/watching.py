@@ -96,7 +96,7 @@ def watching(
             try:
                 from streams.runtime.tracing import exporting
             except ModuleNotFoundError as error:
-                msg = f"traces_endpoint: the extra `tracing` must be installed; got {error}"
+                msg = f"traces_endpoint: pip install 'tocsin[tracing]' must come first; got {error}"
                 raise InputError(msg) from None
             observers.append(opened.enter_context(exporting(settings.traces_endpoint)))
         yield Watch(Observers(observers))

@@ -284,8 +284,8 @@ class Detector:
             "stratum": self.strata.encode(stratum),
             "serious": changes["serious"],
             "fatal": changes["fatal"],
-            "drugs": _encode_lists(self.drugs, changes["drugs"]),
-            "events": _encode_lists(self.events, changes["events"]),
+            "drugs": self.drugs.encode(changes["drugs"]),
+            "events": self.events.encode(changes["events"]),
             "n": changes["n"],
         }
         return pl.DataFrame(columns, schema=dict(CASE_LOG))
@@ -379,11 +379,3 @@ class Detector:
             InputOffset(topic=self.topic, partition=partition, next_offset=offset)
             for partition, offset in sorted(self.offsets.items())
         ]
-
-
-def _encode_lists(vocabulary: Vocabulary, names: pl.Series) -> pl.Series:
-    """Encode a column of lists of names; no list is empty."""
-    flat = vocabulary.encode(names.explode())
-    rows = pl.int_range(len(names), dtype=pl.UInt32, eager=True).alias("row")
-    frame = pl.DataFrame({"row": rows.repeat_by(names.list.len()).explode(), "code": flat})
-    return frame.group_by("row", maintain_order=True).agg("code")["code"]

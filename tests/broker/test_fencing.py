@@ -130,7 +130,9 @@ def wake(worker: Running, words: str) -> None:
     worker.says(words, seconds=60)
 
 
-@pytest.mark.parametrize("zombie", [("cases", moment) for moment in MOMENTS], indirect=True)
+@pytest.mark.parametrize(
+    "zombie", [("cases", moment) for moment in MOMENTS], indirect=True, ids=MOMENTS
+)
 def test_a_case_worker_that_wakes_publishes_nothing(
     one: Settings, zombie: Running, tmp_path: Path
 ) -> None:
@@ -160,7 +162,9 @@ def test_a_case_worker_that_wakes_publishes_nothing(
     assert detect_all(one) == recount(latest)
 
 
-@pytest.mark.parametrize("zombie", [("detect", moment) for moment in MOMENTS], indirect=True)
+@pytest.mark.parametrize(
+    "zombie", [("detect", moment) for moment in MOMENTS], indirect=True, ids=MOMENTS
+)
 def test_a_detector_that_wakes_publishes_nothing(
     one: Settings, zombie: Running, tmp_path: Path
 ) -> None:

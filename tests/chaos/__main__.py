@@ -153,7 +153,9 @@ class Run:
     def _quiet(self, number: int) -> None:
         """Let everything come to rest, and compare all there is."""
         self._faults.over()
+        begun = time.monotonic()
         self._drain()
+        rest = time.monotonic() - begun
         # A day later: whatever is due at the close of a day has been published then.
         last = self._checks_day()
         self._sender.send([probe(number, last + timedelta(days=1))])
@@ -163,7 +165,10 @@ class Run:
         checks.run(self._sender.sent, counted)
         checked = ", ".join(f"{n:,} {name}" for name, n in checks.checked.items())
         found = len(checks.differences)
-        print(f"{self._clock()} quiet point {number}: {checked}; differences: {found}")
+        print(
+            f"{self._clock()} quiet point {number}, at rest {rest:.0f} s after the last fault: "
+            f"{checked}; differences: {found}"
+        )
         if found:
             raise Wrong
 
@@ -239,8 +244,8 @@ class Run:
         ).most_common():
             print(f"  {number} x {words}")
         unclear = [one for one in exits if not one.clear]
-        for one in unclear:
-            print(f"NOT CLEAR: {one}")
+        for one, number in Counter(unclear).items():
+            print(f"NOT CLEAR, {number} times: {one}")
         for error in self._faults.errors:
             print(f"THE SUITE ITSELF FAILED: {error}")
         print(f"messages sent: {self._sender.sent.total():,}, again: {self._sender.again:,}")

@@ -12,6 +12,7 @@ from schemas.delta import CASE_CHANGES, DELTA_VERSION, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
 from streams.runtime.codec import decode_delta, decode_outgoing, encode_delta, encode_outgoing
+from streams.runtime.correlation import ReportTimes
 
 ROW = ("A", date(1969, 12, 31), "adult", "male", "asia", True, False, ["zinc"], ["Rash", "x"], -1)
 
@@ -48,6 +49,14 @@ def test_an_entry_of_the_outbox_survives() -> None:
     outgoing = decode_outgoing(encode_outgoing(_delta(ROW), [reject]))
     assert outgoing.delta == encode_delta(_delta(ROW))
     assert [Rejected.model_validate_json(raw) for raw in outgoing.rejected] == [reject]
+    assert outgoing.times is None
+    timed = decode_outgoing(encode_outgoing(_delta(ROW), [reject], ReportTimes(3, 9)))
+    assert timed.times == ReportTimes(3, 9)
+
+
+def test_an_entry_that_an_earlier_release_left_has_no_times() -> None:
+    outgoing = decode_outgoing(msgspec.msgpack.encode([b"delta", [b"reject"]]))
+    assert (outgoing.delta, outgoing.rejected, outgoing.times) == (b"delta", [b"reject"], None)
 
 
 @pytest.mark.parametrize(
