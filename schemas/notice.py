@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import Message
 from schemas.report import EARLIEST, Country
-from schemas.vocabulary import ActionTaken, ReporterKind
+from schemas.vocabulary import ActionTaken, ReporterKind, SupplyRoute
 
 __all__ = [
     "NOTICE_SCHEMA_VERSION",
@@ -176,6 +176,9 @@ class Notice(Message):
     )
     product: str | None = Field(default=None, max_length=2000, description="Product as named.")
     product_class: str | None = Field(default=None, max_length=200, description="Its class.")
+    supply_route: SupplyRoute = Field(
+        default=SupplyRoute.UNKNOWN, description="How it reached the patients; decides the law."
+    )
     terms: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = Field(
         default=(), max_length=100, description="Reactions it tells of, as terms."
     )

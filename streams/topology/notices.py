@@ -10,7 +10,7 @@ from datetime import date
 
 from schemas.domain import domain_vocabulary
 from schemas.notice import Assertion, Notice, NoticeKind, Patients, Verdict
-from schemas.vocabulary import ActionTaken, ReporterKind, VerificationState
+from schemas.vocabulary import ActionTaken, ReporterKind, SupplyRoute, VerificationState
 
 __all__ = ["LinkedCase", "Subject", "describe", "verification_state"]
 
@@ -85,6 +85,7 @@ class Subject:
     countries: tuple[str, ...]
     facilities: tuple[str, ...]
     indications: tuple[str, ...]
+    supply_route: SupplyRoute
     patients: Patients | None
     cases: tuple[LinkedCase, ...]
     fatal: bool
@@ -156,6 +157,10 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
         countries=_distinct(notice.country for notice in known),
         facilities=_distinct(notice.facility_id for notice in known),
         indications=_distinct(notice.indication for notice in known),
+        supply_route=next(
+            (n.supply_route for n in reversed(known) if n.supply_route is not SupplyRoute.UNKNOWN),
+            SupplyRoute.UNKNOWN,
+        ),
         patients=_patients(known, linked),
         cases=linked,
         fatal=any(notice.fatal or "Death" in notice.terms for notice in known)
