@@ -8,7 +8,7 @@ repeats an alert nor forgets one.
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,16 @@ from kafka.errors import CommitFailedError, OffsetOutOfRangeError
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert
-from schemas.delta import Delta
-from schemas.errors import BrokerError, StateError
+from schemas.errors import BrokerError
 from schemas.prior import PriorRefit
 from streams.runtime.codec import decode_delta
-from streams.runtime.following import close_consumer, end_offsets, read_to_end
+from streams.runtime.detect_restore import (
+    Restored,
+    apply_delta,
+    deltas_deleted,
+    restore_detector,
+)
+from streams.runtime.following import close_consumer, end_offsets
 from streams.runtime.groups import Membership, join_group
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
@@ -35,8 +40,9 @@ from streams.runtime.kafka_io import (
     make_producer,
     transaction,
 )
+from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
-from streams.runtime.snapshot import read_snapshot, write_snapshot
+from streams.runtime.snapshot import write_snapshot
 from streams.runtime.topics import topic_name
 from streams.topology.detecting import Detector
 from streams.topology.windows import WindowSpec
@@ -46,6 +52,7 @@ __all__ = ["DetectWorker", "detect_group"]
 _LOG = logging.getLogger(__name__)
 _EVALUATION_SECONDS = 1.0  # between two; more often, a backlog gives alerts that are soon revised
 _SNAPSHOT_SECONDS = 300.0  # a restart reads at most so much of the deltas again
+_RESTORE_SECONDS = 1.0  # between two polls; the group waits for five minutes
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
 _ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
 
@@ -92,6 +99,8 @@ class DetectWorker:
         self._evaluation_due = 0.0
         self._closed_day = -1  # the last day that was evaluated in full
         self._producer: Any = None
+        self._restoring: Generator[float, None, Restored] | None = None
+        self._fraction = 0.0  # of the restoring that is done
         self._member = Membership()
         self._published: int | None = None  # offset up to which counts and alerts agree
         self._held = False  # deltas are counted whose alerts are not due yet
@@ -114,7 +123,7 @@ class DetectWorker:
             try:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
             except OffsetOutOfRangeError as error:
-                raise self._deleted() from error
+                raise deltas_deleted(self._at) from error
             self._member.update(self._consumer)
             if self._member.stalled:
                 _LOG.warning("joining the group anew: it does not answer")
@@ -138,6 +147,16 @@ class DetectWorker:
                 self._begin_again(error)
             return len(records)
 
+    def readiness(self) -> Readiness:
+        """Return what the worker is doing, as of its last step."""
+        if self._member.metadata is None or self._member.joining or self._member.lost:
+            return Readiness(Phase.JOINING)
+        if self.detector is not None:
+            return Readiness(Phase.ACTIVE)
+        if self._at in self._consumer.assignment():
+            return Readiness(Phase.RESTORING, self._fraction)
+        return Readiness(Phase.STANDBY)
+
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether everything up to these offsets of the input is counted and published."""
         if self.detector is None or self._published is None:
@@ -155,6 +174,10 @@ class DetectWorker:
 
     def stand_by(self) -> None:
         """Give up the counts; they are restored if the partition comes back."""
+        if self._restoring is not None:
+            self._restoring.close()
+        self._restoring = None
+        self._fraction = 0.0
         if self._producer is not None:
             discard(self._producer)
         self._producer = None
@@ -206,77 +229,42 @@ class DetectWorker:
             self._rejoin()
 
     def _restore(self) -> None:
-        detector = self._make_detector()
-        # First the producer: it ends an open transaction of a predecessor, one way or the other.
-        self._producer = make_producer(self._settings, f"{self._topic}-detect")
-        start = read_snapshot(self._snapshot, detector, topic=self._topic)
-        latest: dict[bytes, Alert] = {}
-        for record in read_to_end(self._settings, topic_name(self._settings, "signals")):
-            latest[record.key] = Alert.model_validate_json(record.value)
-        committed: int | None = self._consumer.committed(self._at)
-        end = self._consumer.end_offsets([self._at])[self._at]
-        if max(start, committed or 0) > end or (committed is not None and start > committed):
-            msg = (
-                f"snapshot {self._snapshot}: must not be ahead of {self._topic}, which ends at "
-                f"{end} and is published up to {committed}; got {start}: it belongs to another "
-                "broker or the topic was made anew. Move it away, or use another topic_prefix"
+        """Restore for a while; a group drops a member that does not poll for long."""
+        if self._restoring is None:
+            # First the producer: it ends what a predecessor had open, one way or the other.
+            self._producer = make_producer(self._settings, f"{self._topic}-detect")
+            self._restoring = restore_detector(
+                self._settings, self._consumer, self._at, self._make_detector(), self._snapshot
             )
-            raise StateError(msg)
-        following = self._replay(detector, start, committed, latest.values())
-        detector.restore_signals(latest.values())
-        for record in read_to_end(self._settings, topic_name(self._settings, "priors")):
-            detector.restore_prior(PriorRefit.model_validate_json(record.value))
-        detector.settle()
-        if committed is None:
+        pause = time.monotonic() + _RESTORE_SECONDS
+        try:
+            while time.monotonic() < pause:
+                self._fraction = next(self._restoring)
+        except StopIteration as done:
+            self._restoring = None
+            self._begin(done.value)
+        else:
+            _LOG.info("%s", self.readiness())
+
+    def _begin(self, restored: Restored) -> None:
+        if restored.first:
             # From now on it is known how far the alerts are published, if a batch breaks off.
-            self._publish([], following, None)
-        self._consumer.seek(self._at, following)
+            self._publish([], restored.next_offset, None)
+        self._consumer.seek(self._at, restored.next_offset)
         self._consumer.resume(self._at)
-        self.detector = detector
-        self._published = following
-        self._closed_day = detector.watermark - 1
+        self.detector = restored.detector
+        self._published = restored.next_offset
+        self._closed_day = self.detector.watermark - 1
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
-        _LOG.info("detecting from offset %d, %d signals known", following, len(latest))
-
-    def _replay(
-        self, detector: Detector, start: int, committed: int | None, latest: Iterable[Alert]
-    ) -> int:
-        """Count the deltas from `start` whose alerts are published; return the offset after."""
-        if committed == start:
-            return start
-        if self._consumer.beginning_offsets([self._at])[self._at] > start:
-            raise self._deleted()
-        # A group that was away for a week has lost its offsets; then the alerts say how far it was.
-        seen: dict[int, int] = {}
-        for at in (at for alert in latest for at in alert.as_of):
-            seen[at.partition] = max(seen.get(at.partition, 0), at.next_offset)
-        following = start
-        for record in read_to_end(self._settings, self._topic, start=start):
-            if committed is not None and record.offset >= committed:
-                break
-            delta = decode_delta(record.value)
-            if committed is None and delta.next_offset > seen.get(delta.partition, 0):
-                break
-            self._apply(detector, delta)
-            following = record.offset + 1
-        return following if committed is None else committed
-
-    def _apply(self, detector: Detector, delta: Delta) -> bool:
-        if delta.partition not in detector.offsets and delta.first_offset > 0:
-            raise self._deleted()
-        return detector.apply(delta)
-
-    def _deleted(self) -> StateError:
-        return StateError(
-            f"{self._topic}: every delta must be counted; got a topic that no longer has those due "
-            "next: they were deleted. Restore the snapshot or the topic from a backup"
+        _LOG.info(
+            "detecting from offset %d, %d signals known", restored.next_offset, restored.signals
         )
 
     def _count(self, detector: Detector, records: Sequence[Any]) -> None:
         self._published = None
         self._held = False
         for record in records:
-            self.tally["deltas"] += self._apply(detector, decode_delta(record.value))
+            self.tally["deltas"] += apply_delta(detector, self._at, decode_delta(record.value))
         self._held = True
 
     def _evaluate(self, detector: Detector) -> None:

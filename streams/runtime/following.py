@@ -14,7 +14,7 @@ from streams.runtime.kafka_io import make_consumer
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
 
-__all__ = ["close_consumer", "end_offsets", "read_alerts", "read_to_end"]
+__all__ = ["close_consumer", "end_offsets", "read_alerts", "read_in_steps", "read_to_end"]
 
 _LOG = logging.getLogger(__name__)
 _POLL_MS = 500
@@ -28,8 +28,9 @@ def read_alerts(
     The revisions of one signal come in order; those of different signals may interleave.
     """
     topic = topic_name(settings, "alerts")
-    for record in _records(settings, topic, follow=follow, stopped=stopped):
-        yield Alert.model_validate_json(record.value)
+    for records, _ in _polls(settings, topic, follow=follow, stopped=stopped):
+        for record in records:
+            yield Alert.model_validate_json(record.value)
 
 
 def read_to_end(settings: Settings, topic: str, *, start: int | None = None) -> Iterator[Any]:
@@ -45,7 +46,25 @@ def read_to_end(settings: Settings, topic: str, *, start: int | None = None) -> 
     BrokerError
         If the topic is missing, or begins only after `start`.
     """
-    return _records(settings, topic, start=start)
+    for records, _ in _polls(settings, topic, start=start):
+        yield from records
+
+
+def read_in_steps(
+    settings: Settings, topic: str, *, start: int | None = None, partition: int | None = None
+) -> Iterator[tuple[list[Any], float]]:
+    """Yield what each poll brings of a topic up to its present end, and the part read by then.
+
+    For who has something else to do in between, such as staying in a group.
+
+    Parameters
+    ----------
+    start
+        As of `read_to_end`.
+    partition
+        The only one to read; `None` for all.
+    """
+    return _polls(settings, topic, start=start, partition=partition)
 
 
 def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
@@ -74,28 +93,33 @@ def close_consumer(consumer: Any) -> None:
         _LOG.warning("%s", one_line("close a consumer", error))
 
 
-def _records(
+def _polls(
     settings: Settings,
     topic: str,
     *,
     start: int | None = None,
+    partition: int | None = None,
     follow: bool = False,
     stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[Any]:
+) -> Iterator[tuple[list[Any], float]]:
     consumer = make_consumer(settings, auto_offset_reset="none")
     try:
         with broker_errors(f"read {topic}"):
             ends = end_offsets(consumer, topic)
-            partitions = [TopicPartition(topic, number) for number in ends]
+            partitions = [TopicPartition(topic, n) for n in ends if partition in (None, n)]
             consumer.assign(partitions)
             firsts = consumer.beginning_offsets(partitions)
+            if start is not None:
+                firsts = dict.fromkeys(partitions, start)
             for at in partitions:
-                consumer.seek(at, firsts[at] if start is None else start)
+                consumer.seek(at, firsts[at])
+            total = sum(max(ends[at.partition] - firsts[at], 0) for at in partitions)
+            left = total
             # A position passes the markers of transactions, which are no records, as well.
-            while not stopped() and (
-                follow or any(consumer.position(at) < ends[at.partition] for at in partitions)
-            ):
-                for records in consumer.poll(timeout_ms=_POLL_MS).values():
-                    yield from records
+            while not stopped() and (follow or left):
+                polled = consumer.poll(timeout_ms=_POLL_MS)
+                left = sum(max(ends[at.partition] - consumer.position(at), 0) for at in partitions)
+                part = 1 - left / total if total else 1.0
+                yield [record for records in polled.values() for record in records], part
     finally:
         close_consumer(consumer)

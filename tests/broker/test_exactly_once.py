@@ -13,7 +13,8 @@ from kafka.coordinator.base import MemberState
 
 from detectors.rules import load_rules
 from schemas.errors import StateError
-from streams.runtime import case_worker, detect_worker, groups
+from streams.runtime import case_partition, detect_worker, groups
+from streams.runtime.case_partition import CasePartition
 from streams.runtime.case_worker import CaseWorker, case_group
 from streams.runtime.detect_worker import DetectWorker, detect_group
 from streams.runtime.kafka_io import MAX_MESSAGE_BYTES, discard, make_admin, make_producer
@@ -86,15 +87,15 @@ def test_a_crash_around_publishing_neither_loses_nor_repeats(
 ) -> None:
     messages, latest = stream(200, seed=1)
     send(one, keyed(messages))
-    publish = CaseWorker._publish_one
+    publish = CasePartition._publish_one
 
-    def crash(self: CaseWorker, *arguments: Any) -> None:
+    def crash(self: CasePartition, *arguments: Any) -> None:
         if moment == "after":
             publish(self, *arguments)
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(CaseWorker, "_publish_one", crash)
+        patched.setattr(CasePartition, "_publish_one", crash)
         with pytest.raises(Crash):
             count_all(one)
     count_all(one)
@@ -154,11 +155,11 @@ def test_a_database_that_counted_what_another_published_otherwise_is_rebuilt(
     messages, latest = stream(300, seed=4)
     send(one, keyed(messages[:200]))
 
-    def crash(self: CaseWorker, *arguments: Any) -> None:
+    def crash(self: CasePartition, *arguments: Any) -> None:
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(CaseWorker, "_publish_one", crash)
+        patched.setattr(CasePartition, "_publish_one", crash)
         with pytest.raises(Crash):
             count_all(one)  # 0 to 200 are counted here, and not published
     other = one.model_copy(update={"state_dir": tmp_path / "other"})
@@ -216,7 +217,7 @@ def test_what_was_rejected_for_its_date_stays_rejected_when_the_date_is_past(
         def now(cls, tz: Any = None) -> "Later":
             return cls(2200, 1, 1, tzinfo=tz)
 
-    monkeypatch.setattr(case_worker, "datetime", Later)
+    monkeypatch.setattr(case_partition, "datetime", Later)
     send(one, keyed([nullified]))
     count_all(one)
     assert [row for delta in deltas(one) for row in delta.changes["case_id"]] == ["C2"]
