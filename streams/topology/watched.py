@@ -4,14 +4,14 @@ Counts need drugs and events. Of the few cases whose product belongs to a class 
 vocabulary, more is kept: it travels with the changes of the counts, as one encoded column.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
-from typing import Any
 
 import msgspec
 
 from schemas.domain import domain_vocabulary
-from schemas.product import normalise_lot
+from schemas.product import Product, normalise_lot
+from schemas.report import Report
 from schemas.vocabulary import (
     LinkKind,
     Outcome,
@@ -26,7 +26,7 @@ __all__ = ["WatchedCase", "confounded", "decode_watched", "encode_watched", "wat
 _EPOCH = date(1970, 1, 1).toordinal()
 _MOST_NAMES = 100_000
 _SUSPECT = {ProductRole.SUSPECT, ProductRole.INTERACTING}
-_NOTHING: Mapping[str, Any] = {}
+_LAY = {Qualification.CONSUMER, Qualification.LAWYER}
 
 
 class WatchedCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -70,61 +70,54 @@ class _Classes(dict[str, str]):
 _CLASSES = _Classes()
 
 
-def watched_case(report: Mapping[str, Any], age_group: str) -> WatchedCase | None:
-    """Reduce the fields of a report to a watched case; None without a product of the domain.
+def watched_case(report: Report, age_group: str) -> WatchedCase | None:
+    """Reduce a report to a watched case; None without a product of the domain.
 
     Parameters
     ----------
     report
-        Fields of a valid `schemas.report.Report`; those that are missing have their defaults.
+        A report, or any object with the attributes of one (`streams.intake.native`).
     age_group
         As `streams.topology.strata.age_group` has it.
     """
-    products = [
+    named = [
         (code, product)
-        for product in report.get("products", ())
-        if product.get("role", ProductRole.SUSPECT) in _SUSPECT and (code := _class_of(product))
+        for product in report.products
+        if product.role in _SUSPECT and (code := _class_of(product))
     ]
-    if not products:
+    if not named:
         return None
-    given = [product for _, product in products]
-    reactions = report.get("reactions", ())
-    onsets = [reaction["onset"] for reaction in reactions if reaction.get("onset")]
-    indications = _distinct(product.get("indication") for product in given)
-    terms = _distinct(reaction["term"] for reaction in reactions)
-    seriousness = report.get("seriousness", ())
-    reporter = report.get("reporter", _NOTHING)
-    fatal = Seriousness.DEATH in seriousness or any(
-        reaction.get("outcome") is Outcome.FATAL for reaction in reactions
+    products = [product for _, product in named]
+    reactions, reporter = report.reactions, report.reporter
+    onsets = [reaction.onset for reaction in reactions if reaction.onset]
+    indications = _distinct(product.indication for product in products)
+    terms = _distinct(reaction.term for reaction in reactions)
+    fatal = Seriousness.DEATH in report.seriousness or any(
+        reaction.outcome is Outcome.FATAL for reaction in reactions
     )
-    facilities = (product.get("facility") or _NOTHING for product in given)
+    facilities = (product.facility for product in products)
+    routes = (p.supply_route for p in products if p.supply_route is not SupplyRoute.UNKNOWN)
     return WatchedCase(
-        case_id=report["case_id"],
-        product_class=products[0][0],
-        received=report["first_received"].toordinal() - _EPOCH,
+        case_id=report.case_id,
+        product_class=named[0][0],
+        received=report.first_received.toordinal() - _EPOCH,
         onset=min(onsets).toordinal() - _EPOCH if onsets else None,
         terms=terms,
         indication_terms=confounded(terms, indications),
-        serious=fatal or bool(seriousness),
+        serious=fatal or bool(report.seriousness),
         fatal=fatal,
-        by_professional=reporter.get("qualification", Qualification.CONSUMER)
-        not in (Qualification.CONSUMER, Qualification.LAWYER),
-        country=report.get("occurrence_country") or reporter.get("country"),
+        by_professional=reporter.qualification not in _LAY,
+        country=report.occurrence_country or reporter.country,
         age_group=age_group,
-        lots=_distinct(normalise_lot(product.get("lot")) for product in given),
-        facilities=_distinct(facility.get("facility_id") for facility in facilities),
-        manufacturers=_distinct(product.get("manufacturer") for product in given),
-        distributors=_distinct(product.get("distributor") for product in given),
+        lots=_distinct(normalise_lot(product.lot) for product in products),
+        facilities=_distinct(facility.facility_id for facility in facilities if facility),
+        manufacturers=_distinct(product.manufacturer for product in products),
+        distributors=_distinct(product.distributor for product in products),
         indications=indications,
-        supply_route=next(
-            (str(route) for product in given if (route := product.get("supply_route"))),
-            SupplyRoute.UNKNOWN.value,
-        ),
-        exposure_ongoing=_ongoing(given),
-        part_of=_distinct(
-            link["case_id"] for link in report.get("links", ()) if link["kind"] is LinkKind.PART_OF
-        ),
-        source=report.get("sender") or report.get("source", "native"),
+        supply_route=next(routes, SupplyRoute.UNKNOWN).value,
+        exposure_ongoing=_ongoing(products),
+        part_of=_distinct(link.case_id for link in report.links if link.kind is LinkKind.PART_OF),
+        source=report.sender or report.source,
     )
 
 
@@ -156,16 +149,14 @@ def decode_watched(text: str) -> WatchedCase:
     return msgspec.json.decode(text, type=WatchedCase)
 
 
-def _class_of(product: Mapping[str, Any]) -> str:
-    named = product.get("product_class")
-    if named and (code := _CLASSES[named]):
+def _class_of(product: Product) -> str:
+    if product.product_class and (code := _CLASSES[product.product_class]):
         return code
-    verbatim = product.get("verbatim")
-    return _CLASSES[verbatim] if verbatim else ""
+    return _CLASSES[product.verbatim] if product.verbatim else ""
 
 
-def _ongoing(products: Iterable[Mapping[str, Any]]) -> bool | None:
-    stated = {product.get("exposure_ongoing") for product in products} - {None}
+def _ongoing(products: Iterable[Product]) -> bool | None:
+    stated = {product.exposure_ongoing for product in products} - {None}
     return (True in stated) if stated else None
 
 

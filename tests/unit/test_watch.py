@@ -70,7 +70,7 @@ def case(
         seriousness=(Seriousness.HOSPITALISATION,) if serious else (),
         links=(Link(kind=LinkKind.PART_OF, case_id=part_of),) if part_of else (),
     )
-    return watched_case(report.model_dump(exclude_defaults=True), "unknown")
+    return watched_case(report, "unknown")
 
 
 def notice(number, received, kind, subject=None, **fields):
