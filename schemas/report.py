@@ -22,7 +22,6 @@ from schemas.vocabulary import (
 )
 
 __all__ = [
-    "DATES_IN_ORDER",
     "EARLIEST",
     "SCHEMA_VERSION",
     "Country",
@@ -39,9 +38,6 @@ SCHEMA_VERSION = "1.0"
 
 EARLIEST = date(1900, 1, 1)
 """No report is older; a date before it is a typing error that would stretch every time axis."""
-
-DATES_IN_ORDER = "latest_received must not be before first_received"
-"""The one rule between fields of a report, as rejects state it."""
 
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2, upper case."""
@@ -202,7 +198,8 @@ class Report(Message):
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
         if self.latest_received < self.first_received:
-            raise ValueError(DATES_IN_ORDER)
+            msg = "latest_received must not be before first_received"
+            raise ValueError(msg)
         return self
 
     @property

@@ -21,6 +21,7 @@ from schemas.safety_alert import SafetyAlert
 from streams.cli import (
     audit_commands,
     kafka_commands,
+    recount_commands,
     replay_commands,
     rule_commands,
     score_commands,
@@ -44,6 +45,7 @@ for commands in (
     score_commands,
     rule_commands,
     kafka_commands,
+    recount_commands,
     audit_commands,
 ):
     commands.register(app)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from schemas.alert import Alert
 from schemas.base import Message
+from schemas.notice import Notice
 from schemas.rejected import Rejected
 from streams.cli.options import (
     DEFAULT_RULES,
@@ -33,6 +34,7 @@ from streams.cli.options import (
 )
 from streams.cli.tables import alert_table, summary_table
 from streams.demo import PRODUCT_CLASS, background, cases
+from streams.intake.notices import read_notices
 from streams.runtime.replay import Replay, read_source
 from streams.topology.windows import WindowSpec
 
@@ -111,6 +113,10 @@ def replay(
     lists: ListOption = None,
     prior: PriorOption = None,
     refit: RefitOption = None,
+    notices: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSON lines of notices: rumours, denials, usage. Never counted."),
+    ] = None,
     until: Annotated[
         str | None, typer.Option(metavar="DATE", help="Leave out what was received later.")
     ] = None,
@@ -136,8 +142,19 @@ def replay(
     """
     console = Console()
     started = time.monotonic()
-    require_apart(sources, [alerts, counts, rejects, priors])
+    require_apart([*sources, *(notices or ())], [alerts, counts, rejects, priors])
     with ExitStack() as files:
+        write_alert = files.enter_context(_json_lines(writable(alerts)))
+        write_rejected = files.enter_context(_json_lines(writable(rejects)))
+        told: list[Notice] = []
+        unread = 0
+        for path in notices or ():
+            for item in read_notices(path):
+                if isinstance(item, Notice):
+                    told.append(item)
+                else:
+                    write_rejected(item)
+                    unread += 1
         run = Replay(
             windows_from(window),
             rules_from(rules, lists_from(lists)),
@@ -146,8 +163,10 @@ def replay(
             every=interval_days(every),
             until=parse_day(until, "--until"),
             horizon=tomorrow(),
-            on_alert=files.enter_context(_json_lines(writable(alerts))),
-            on_rejected=files.enter_context(_json_lines(writable(rejects))),
+            on_alert=write_alert,
+            on_safety_alert=write_alert,
+            on_rejected=write_rejected,
+            notices=told,
             on_refit=files.enter_context(_json_lines(writable(priors))),
         )
         writable(counts)
@@ -162,10 +181,10 @@ def replay(
     if counts is not None:
         run.detector.all_counts().write_parquet(counts)
     seconds = time.monotonic() - started
-    console.print(_summary(run, seconds))
+    console.print(_summary(run, seconds, len(told), unread))
 
 
-def _summary(run: Replay, seconds: float) -> object:
+def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
     summary = run.summary
     rows: dict[str, object] = {
         "messages read": summary.messages,
@@ -188,6 +207,13 @@ def _summary(run: Replay, seconds: float) -> object:
         "alert revisions": summary.alerts.total(),
     }
     rows |= {f"  {kind}": number for kind, number in sorted(summary.alerts.items())}
+    if notices or unread:
+        rows["notices"] = notices
+        rows["  rejected"] = unread
+    if summary.safety_alerts:
+        rows["safety alert revisions"] = summary.safety_alerts.total()
+        found = sorted(summary.safety_alerts.items())
+        rows |= {f"  {category}": number for category, number in found}
     rows["seconds"] = f"{seconds:.1f}"
     rows["messages a second"] = int(summary.messages / seconds)
     return summary_table(rows, "Replay")

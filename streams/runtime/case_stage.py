@@ -12,8 +12,9 @@ from schemas.rejected import Rejected
 from schemas.report import Report
 from streams.intake.native import decode_report
 from streams.runtime.codec import encode_outgoing
+from streams.runtime.correlation import ReportTimes
 from streams.runtime.store import CaseStore
-from streams.topology.cases import CaseVersion, advance, case_version, version_of
+from streams.topology.cases import CaseVersion, advance, case_version
 
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch"]
 
@@ -89,11 +90,12 @@ class CaseStage:
         *,
         first_offset: int,
         next_offset: int,
+        times: ReportTimes | None = None,
     ) -> Counted:
         """Count the versions of the messages from `first_offset` up to, not with, `next_offset`.
 
         Messages of the range that gave no version were rejected, or are markers that the log keeps
-        for itself.
+        for itself. `times` travel with the delta.
         """
         step = advance(versions, self._store.get([version.case_id for version in versions]))
         delta = Delta(
@@ -103,14 +105,14 @@ class CaseStage:
             watermark=max((version.latest_received for version in versions), default=-1),
             changes=step.changes,
         )
-        outgoing = encode_outgoing(delta, rejected) if self._keep_outbox else b""
+        outgoing = encode_outgoing(delta, rejected, times) if self._keep_outbox else b""
         self._store.commit(step.updates, next_offset, outgoing)
         return Counted(delta, outgoing, step.tally, step.population)
 
 
 def _read(message: Incoming, limit: int) -> CaseVersion:
     value = message.value
-    version = case_version(value) if isinstance(value, Report) else version_of(decode_report(value))
+    version = case_version(value if isinstance(value, Report) else decode_report(value))
     if version.latest_received > limit:
         msg = "latest_received: must not lie in the future"
         raise IcsrError(msg)

@@ -69,6 +69,6 @@ def _record(item: SourceItem, source: str, place: int) -> tuple[bytes, bytes] | 
     if isinstance(item, Report):
         return item.case_id.encode(), item.model_dump_json(exclude_defaults=True).encode()
     try:
-        return decode_report(item)["case_id"].encode(), item
+        return decode_report(item).case_id.encode(), item
     except IcsrError as error:
         return Rejected(source=source, position=place, reason=str(error), raw=item)

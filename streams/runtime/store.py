@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, NamedTuple, Protocol, Self, cast
 
 import msgspec
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
@@ -11,7 +11,15 @@ from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 from schemas.errors import StateError
 from streams.topology.cases import CaseVersion
 
-__all__ = ["CaseStore", "MemoryStore", "RocksStore"]
+__all__ = ["CaseStore", "MemoryStore", "RocksStore", "StoreSize"]
+
+
+class StoreSize(NamedTuple):
+    """What the database of one partition takes, as RocksDB estimates it."""
+
+    live_bytes: int  # in files; what is not flushed to one yet is in memory only
+    memory_bytes: int
+    cases: int
 
 
 class CaseStore(Protocol):
@@ -73,6 +81,7 @@ class MemoryStore:
 
 # Keys of the database. A case id is at most 200 characters, so no prefix is ambiguous.
 _CASE, _OFFSET, _OUTBOX, _IDENTITY = b"c", b"o", b"x", b"i"
+_NOT_CASES = 2  # keys: the offset and the identity
 _FORMAT = 1  # of the stored values; another one is refused, never guessed at
 
 
@@ -159,6 +168,16 @@ class RocksStore:
                 batch.delete(_OUTBOX + end.to_bytes(8, "big"))
         self._forgotten = max(self._forgotten, next_offset + 1)
         self._db.write(batch)  # unsynced: to publish again what was published is harmless
+
+    def size(self) -> StoreSize:
+        """Return what the database takes, as RocksDB estimates it."""
+
+        def told(name: str) -> int:
+            return int(self._db.property_int_value(f"rocksdb.{name}") or 0)
+
+        memory = ("cur-size-all-mem-tables", "block-cache-usage", "estimate-table-readers-mem")
+        cases = max(told("estimate-num-keys") - _NOT_CASES, 0)
+        return StoreSize(told("estimate-live-data-size"), sum(map(told, memory)), cases)
 
     def close(self) -> None:
         """Close the database; another process may then open it."""

@@ -75,6 +75,11 @@ class CaseLog:
             merged = pl.concat([older.rows, newer.rows]).sort("day", "seq")
             self._runs.append(_Run(_cancelled(merged)))
 
+    @property
+    def n_cases(self) -> int:
+        """Number of cases that are counted."""
+        return sum(int(run.rows["n"].sum()) for run in self._runs)
+
     def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
         """Return the rows of the days, both ends included; `None` is open to the past."""
         return pl.concat(

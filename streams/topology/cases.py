@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import msgspec
 import polars as pl
@@ -23,12 +22,12 @@ from schemas.vocabulary import (
     ProductRole,
     RevisionKind,
     Seriousness,
-    Sex,
     VerificationState,
 )
 from streams.topology.strata import age_group, region
+from streams.topology.watched import encode_watched, watched_case
 
-__all__ = ["CaseStep", "CaseVersion", "advance", "case_version", "version_of"]
+__all__ = ["CaseStep", "CaseVersion", "advance", "case_version"]
 
 _SEPARATOR = (
     "\x1f"  # ASCII unit separator; normalising removes it, so that it never stands in a name
@@ -36,12 +35,9 @@ _SEPARATOR = (
 _EPOCH = date(1970, 1, 1).toordinal()
 
 _MOST_NAMES = 200_000  # kept normalised at a time
-_SEX = {sex: sex.value for sex in Sex}  # a look-up costs a third of `Enum.value`
-# Defaults of the schema, for fields that a report does not state.
-_VERSION = Report.model_fields["version"].default
-_VERIFICATION = Report.model_fields["verification"].default
-_ROLE = Product.model_fields["role"].default
-_NOTHING: Mapping[str, Any] = {}
+# Members by names of their own: to look one up in its class costs more than to compare it.
+_SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
+_FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
 _COUNTED = {
     VerificationState.VALID_ICSR,
     VerificationState.HCP_CONFIRMED,
@@ -71,6 +67,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     drugs: str  # distinct suspect drugs, sorted, joined by the unit separator
     events: str  # distinct reactions, likewise
     excluded: str  # why the case is not counted; empty if it is
+    watched: str = ""  # what is kept of a case of the domain's products; empty of the others
 
     def same_message(self, other: "CaseVersion") -> bool:
         """Whether both claim to be the same message of the same version."""
@@ -93,6 +90,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
             and self.region == other.region
             and self.serious == other.serious
             and self.fatal == other.fatal
+            and self.watched == other.watched
         )
 
 
@@ -110,30 +108,29 @@ class _Names(dict[str, str]):
 _NAMES = _Names()
 
 
-def _drugs(products: Iterable[Mapping[str, Any]]) -> set[str]:
+def _drugs(products: Iterable[Product]) -> str:
     drugs: set[str] = set()
     for product in products:
-        role = product.get("role", _ROLE)
-        if role is ProductRole.SUSPECT or role is ProductRole.INTERACTING:
+        role = product.role
+        if role is _SUSPECT or role is _INTERACTING:
             named = False
-            for substance in product.get("substances", ()):
+            for substance in product.substances:
                 if name := _NAMES[substance]:
                     drugs.add(name)
                     named = True
             if not named:
-                of_class = _NAMES[product.get("product_class") or ""]
-                drugs.add(of_class or _NAMES[product.get("verbatim") or ""])
+                of_class = _NAMES[product.product_class or ""]
+                drugs.add(of_class or _NAMES[product.verbatim or ""])
     drugs.discard("")
-    return drugs
+    return _joined(drugs)
+
+
+def _joined(names: set[str]) -> str:
+    return _SEPARATOR.join(sorted(names) if len(names) > 1 else names)
 
 
 def case_version(report: Report) -> CaseVersion:
-    """Reduce a report to what the counts need of it; see `version_of`."""
-    return version_of(report.model_dump(exclude_defaults=True))
-
-
-def version_of(report: Mapping[str, Any]) -> CaseVersion:
-    """Reduce the fields that a report states to what the counts need of it.
+    """Reduce a report to what the counts need of it.
 
     The drugs of a case are the substances of its suspect and interacting products; a product
     without a substance counts under its class, else under its name as reported. `excluded` is
@@ -143,47 +140,48 @@ def version_of(report: Mapping[str, Any]) -> CaseVersion:
     Parameters
     ----------
     report
-        Fields of a valid `schemas.report.Report`; those that are missing have their defaults.
+        A report, or any object with the attributes of one (`streams.intake.native`).
     """
-    get = report.get
-    reactions = get("reactions", ())
-    drugs = _drugs(get("products", ()))
-    events = {_NAMES[reaction["term"]] for reaction in reactions}
-    events.discard("")
-    revision, links = get("revision"), get("links", ())
-    nullified = revision is not None and revision["kind"] is RevisionKind.NULLIFICATION
+    reactions = report.reactions
+    drugs = _drugs(report.products)
+    names = {_NAMES[reaction.term] for reaction in reactions}
+    names.discard("")
+    events = _joined(names)
+    revision, links, verification = report.revision, report.links, report.verification
+    nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
         excluded = "nullified"
-    elif links and any(link["kind"] is LinkKind.DUPLICATE_OF for link in links):
+    elif links and any(link.kind is LinkKind.DUPLICATE_OF for link in links):
         excluded = "duplicate"
-    elif get("verification", _VERIFICATION) not in _COUNTED:
+    elif verification is not _VALID and verification not in _COUNTED:
         excluded = "unverified"
     elif not drugs:
         excluded = "no_suspect_product"
     else:
         excluded = "" if events else "no_reaction"
-    seriousness = get("seriousness", ())
-    fatal = Seriousness.DEATH in seriousness
+    seriousness = report.seriousness
+    fatal = _DEATH in seriousness
     for reaction in reactions:
-        if reaction.get("outcome") is Outcome.FATAL:
+        if reaction.outcome is _FATAL:
             fatal = True
-    patient = get("patient", _NOTHING)
-    country = get("occurrence_country") or get("reporter", _NOTHING).get("country")
+    patient = report.patient
+    age = age_group(patient.age_years, patient.age_group)
     return CaseVersion(
-        report["case_id"],
-        get("version", _VERSION),
-        report["latest_received"].toordinal() - _EPOCH,
+        report.case_id,
+        report.version,
+        report.latest_received.toordinal() - _EPOCH,
         nullified,
-        get("message_id", ""),
-        report["first_received"].toordinal() - _EPOCH,
-        age_group(patient.get("age_years"), patient.get("age_group")),
-        _SEX[patient.get("sex", Sex.UNKNOWN)],
-        region(country),
+        report.message_id,
+        report.first_received.toordinal() - _EPOCH,
+        age,
+        patient.sex._value_,
+        region(report.occurrence_country or report.reporter.country),
         fatal or bool(seriousness),
         fatal,
-        _SEPARATOR.join(sorted(drugs)),
-        _SEPARATOR.join(sorted(events)),
+        drugs,
+        events,
         excluded,
+        encode_watched(watched_case(report, age)),
     )
 
 
@@ -281,6 +279,7 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(
                 _SEPARATOR
             ),
+            "watched": [row.watched for row in rows],
             "n": pl.Series(signs, dtype=pl.Int8),
         },
         schema=dict(CASE_CHANGES),

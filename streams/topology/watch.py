@@ -7,7 +7,7 @@ so that a repeat says nothing, a change is a revision, and what is withdrawn is 
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from importlib.metadata import version
 from urllib.parse import quote
 
@@ -72,7 +72,7 @@ class Watch:
         self._notices: dict[str, dict[str, Notice]] = {}
         self._published: dict[str, SafetyAlert] = {}
         self._changed = False
-        self._due: date | None = None  # the next day on which time alone changes something
+        self._next: date | None = None  # the next day on which time alone changes something
 
     def count(self, changes: Iterable[tuple[str, int]]) -> None:
         """Take in changes of watched cases: each encoded, and +1 (it is current) or -1."""
@@ -91,13 +91,16 @@ class Watch:
         if held is None or _content(notice) > _content(held):
             of_subject[notice.notice_id] = notice
             self._changed = True
-            if notice.followup_due is not None:
-                self._due = min(self._due or date.max, notice.followup_due)
 
     def restore(self, published: Iterable[SafetyAlert]) -> None:
         """Take over what was published last, one alert a signal key."""
         self._published = {alert.signal_key: alert for alert in published}
         self._changed = True
+
+    @property
+    def next_day(self) -> date | None:
+        """The next day on which something is due although nothing arrives; None: none is."""
+        return self._next
 
     @property
     def cases(self) -> tuple[WatchedCase, ...]:
@@ -106,7 +109,7 @@ class Watch:
 
     def evaluate(self, day: date, as_of: Sequence[InputOffset]) -> list[SafetyAlert]:
         """Return the revisions that are due, in order of signal key."""
-        if not self._changed and (self._due is None or day <= self._due):
+        if not self._changed and (self._next is None or day < self._next):
             return []
         self._changed = False
         heard = {name: tuple(of.values()) for name, of in self._notices.items()}
@@ -116,15 +119,15 @@ class Watch:
                 self._cases.values(), heard, day, clusters=self._clusters, usage=self._usage
             )
         }
-        self._due = min(
-            (
-                notice.followup_due
-                for of in heard.values()
-                for notice in of
-                if notice.followup_due is not None and notice.followup_due >= day
-            ),
-            default=None,
-        )
+        # A notice of a later day becomes known then; an answer is overdue the day after its day.
+        later = [
+            moment
+            for of_subject in heard.values()
+            for notice in of_subject
+            for moment in (notice.received, _after(notice.followup_due))
+            if moment is not None and moment > day
+        ]
+        self._next = min(later, default=None)
         revisions = []
         for key in sorted(standing.keys() | self._published.keys()):
             revision = self._revise(
@@ -282,6 +285,10 @@ def _next(
             "code_version": _CODE_VERSION,
         }
     )
+
+
+def _after(day: date | None) -> date | None:
+    return None if day is None else day + timedelta(days=1)
 
 
 def _key(finding: Finding) -> str:

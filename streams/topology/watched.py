@@ -80,6 +80,11 @@ def watched_case(report: Report, age_group: str) -> WatchedCase | None:
     age_group
         As `streams.topology.strata.age_group` has it.
     """
+    for product in report.products:  # a loop and two look-ups: most cases are not of the domain
+        if _CLASSES[product.product_class or ""] or _CLASSES[product.verbatim or ""]:
+            break
+    else:
+        return None
     named = [
         (code, product)
         for product in report.products
@@ -150,9 +155,7 @@ def decode_watched(text: str) -> WatchedCase:
 
 
 def _class_of(product: Product) -> str:
-    if product.product_class and (code := _CLASSES[product.product_class]):
-        return code
-    return _CLASSES[product.verbatim] if product.verbatim else ""
+    return _CLASSES[product.product_class or ""] or _CLASSES[product.verbatim or ""]
 
 
 def _ongoing(products: Iterable[Product]) -> bool | None:

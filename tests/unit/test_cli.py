@@ -69,7 +69,18 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     [
         (
             (),
-            ("demo", "replay", "score", "validate", "schema", "topics", "publish", "run", "alerts"),
+            (
+                "demo",
+                "replay",
+                "score",
+                "validate",
+                "schema",
+                "topics",
+                "publish",
+                "run",
+                "alerts",
+                "recount",
+            ),
         ),
         (("demo",), ("exosome", "Needs no broker")),
         (
