@@ -26,6 +26,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Country",
     "Link",
+    "OtherId",
     "Patient",
     "Reaction",
     "Report",
@@ -124,6 +125,15 @@ class Link(Message):
     case_id: str = Field(min_length=1, max_length=200, description="The other case.")
 
 
+class OtherId(Message):
+    """A number under which an earlier sender knew the case (ICH E2B(R3) C.1.9.1.r)."""
+
+    source: str | None = Field(
+        default=None, max_length=200, description="Who gave the number (C.1.9.1.r.1)."
+    )
+    case_id: str = Field(min_length=1, max_length=200, description="The number (C.1.9.1.r.2).")
+
+
 class Report(Message):
     """One version of one case: what was known about one patient on one day.
 
@@ -156,6 +166,14 @@ class Report(Message):
     )
     sender: str | None = Field(
         default=None, max_length=200, description="Organisation that sent this version."
+    )
+    sender_case_id: str | None = Field(
+        default=None,
+        max_length=200,
+        description="The sender's own number of the case (C.1.1), the same in every version.",
+    )
+    other_ids: tuple[OtherId, ...] = Field(
+        default=(), max_length=100, description="Numbers of the case in earlier transmissions."
     )
     report_type: ReportType = Field(default=ReportType.UNKNOWN, description="ICH E2B(R3) C.1.3.")
     first_received: date = Field(

@@ -15,6 +15,7 @@ from detectors.validation import validate
 from schemas.alert import Alert
 from schemas.base import Message
 from schemas.errors import TocsinError
+from schemas.link import CaseLink
 from schemas.notice import Notice
 from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
@@ -22,6 +23,7 @@ from streams.cli import (
     audit_commands,
     kafka_commands,
     recount_commands,
+    rejected_commands,
     replay_commands,
     rule_commands,
     score_commands,
@@ -46,6 +48,7 @@ for commands in (
     rule_commands,
     kafka_commands,
     recount_commands,
+    rejected_commands,
     audit_commands,
 ):
     commands.register(app)
@@ -55,6 +58,7 @@ class SchemaName(StrEnum):
     """What has a published schema."""
 
     REPORT = "report"
+    LINK = "link"
     NOTICE = "notice"
     ALERT = "alert"
     SAFETY_ALERT = "safety-alert"
@@ -84,6 +88,7 @@ def schema_command(
     """Print the JSON Schema of a message."""
     models: dict[SchemaName, type[Message]] = {
         SchemaName.REPORT: Report,
+        SchemaName.LINK: CaseLink,
         SchemaName.NOTICE: Notice,
         SchemaName.ALERT: Alert,
         SchemaName.SAFETY_ALERT: SafetyAlert,

@@ -12,10 +12,12 @@ from pydantic import ValidationError
 
 from schemas.errors import IcsrError, InputError
 from schemas.fields import fields_decoder
+from schemas.link import LINK_MARK, CaseLink
 from schemas.report import Report
 
-__all__ = ["MOST_BYTES", "decode_report", "read_lines"]
+__all__ = ["MOST_BYTES", "decode_message", "decode_report", "read_lines"]
 
+_BLOCK = 1 << 20  # bytes read at a time; of the usual 8,192 lines are put together again
 _DECODE = fields_decoder(Report).decode
 
 MOST_BYTES = 1_000_000
@@ -46,15 +48,38 @@ def _ask_the_model(raw: bytes) -> Report:
     try:
         return Report.model_validate_json(raw)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        first = problems[0]
-        loc, rule = first["loc"], first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":  # the field's name is the sender's, not ours
-            loc, rule = loc[:-1], "holds a field that the schema does not know"
-        place = ".".join(map(str, loc)) or "report"
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        msg = f"{place}: {rule}{more}"
-        raise IcsrError(msg) from error
+        raise _refused(error, "report") from error
+
+
+def decode_message(raw: bytes) -> Any:
+    """Read what stands on `pv.reports`: a report as of `decode_report`, or a `CaseLink`.
+
+    Raises
+    ------
+    IcsrError
+        As of `decode_report`.
+    """
+    try:
+        return decode_report(raw)
+    except IcsrError:
+        # Only here, so that no report pays for the links there are: none can be read as a report.
+        if LINK_MARK not in raw or len(raw) > MOST_BYTES:
+            raise
+    try:
+        return CaseLink.model_validate_json(raw)
+    except ValidationError as error:
+        raise _refused(error, "link") from error
+
+
+def _refused(error: ValidationError, what: str) -> IcsrError:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    first = problems[0]
+    loc, rule = first["loc"], first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":  # the field's name is the sender's, not ours
+        loc, rule = loc[:-1], "holds a field that the schema does not know"
+    place = ".".join(map(str, loc)) or what
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return IcsrError(f"{place}: {rule}{more}")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -65,13 +90,19 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     InputError
         If the file cannot be read to its end.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with cast(IO[bytes], opener(path, "rb")) as lines:
+        with _opened(path) as lines:
             for number, line in enumerate(lines, start=1):
-                text = line.removeprefix(BOM_UTF8) if number == 1 else line
-                if stripped := text.strip():
+                if number == 1:
+                    line = line.removeprefix(BOM_UTF8)
+                if stripped := line.strip():
                     yield number, stripped
     except (OSError, EOFError, zlib.error) as error:
         msg = f"{path}: must be readable to its end; got {error}"
         raise InputError(msg) from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb", buffering=_BLOCK)

@@ -2,36 +2,47 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import CommitFailedError
+from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError
 
 from schemas.errors import BrokerError
 from schemas.rejected import Rejected
-from streams.runtime.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.case_stage import CaseStage, Incoming, read_batch, reject
+from streams.runtime.changelog import (
+    Progress,
+    TooLarge,
+    encode_pairs,
+    encode_record,
+)
 from streams.runtime.codec import decode_outgoing
 from streams.runtime.groups import Membership
+from streams.runtime.kafka_errors import one_line
 from streams.runtime.kafka_io import (
     ProducerFenced,
     ProducerUnusable,
+    Transaction,
     TransactionAborted,
     discard,
+    make_admin,
     make_producer,
     transaction,
 )
 from streams.runtime.rejects import reject_record
 from streams.runtime.settings import Settings
-from streams.runtime.store import RocksStore
+from streams.runtime.store import RocksStore, Unpublished
 from streams.runtime.topics import topic_name
 
 __all__ = ["CasePartition", "Superseded", "partition_producer"]
 
 _LOG = logging.getLogger(__name__)
 _ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
+_CHUNK_BYTES = 4 << 20  # of the state to copy between two batches: some 30,000 cases, 50 ms
 
 
 class Superseded(Exception):
@@ -53,8 +64,12 @@ class CasePartition:
         How to reach the broker, and what the worker is in its group.
     at
         Topic and partition of the input.
+    partitions
+        Of the input: the cases are spread over so many.
     store, producer
         Its database and its transactional producer; `close` closes both.
+    progress
+        Of its changelog, as it is published.
     next_offset
         Of the input, as the store has it.
     published
@@ -69,8 +84,10 @@ class CasePartition:
     consumer: Any
     member: Membership
     at: TopicPartition
+    partitions: int
     store: RocksStore
     producer: Any
+    progress: Progress
     next_offset: int
     published: int
     rejected: frozenset[int]
@@ -119,49 +136,123 @@ class CasePartition:
 
     def publish(self) -> None:
         """Publish the outbox, each batch in a transaction of its own with its input offset."""
-        for following, raw in self.store.unpublished():
-            if following > self.published:
-                self._publish_one(following, raw)
-                self.published = following
-            self.store.published(following)
+        for entry in self.store.unpublished():
+            if entry.next_offset > self.published:
+                self._publish_one(entry)
+                self.published = entry.next_offset
+            self.store.published(entry.next_offset)
+
+    def copy_state(self) -> None:
+        """Copy a part of the state to the changelog, if that has outgrown it.
+
+        Raises
+        ------
+        Superseded, BrokerError
+            As of `count`.
+        """
+        if not self.progress.due or self.next_offset != self.published:
+            return
+        at = self._changelog
+        progress = self.progress
+        if not progress.copying:
+            progress = progress.begin_copy(self.consumer.end_offsets([at])[at])
+            _LOG.info("%s[%d]: copying the cases into it", at.topic, at.partition)
+        pairs, ends = self.store.state_after(progress.copy_after, _CHUNK_BYTES)
+        parts = encode_pairs(pairs)
+        records = []
+        done = 0
+        for part in parts:
+            after = progress.copy_after
+            done += part.pairs
+            until = pairs[done - 1][0] if pairs else after
+            last = ends and part is parts[-1]
+            progress = progress.after_chunk(part, until, last=last)
+            span = (self.published, self.published)
+            records.append(
+                encode_record(self.partitions, span, progress, part.encoded, (after, until))
+            )
+
+        def send(out: Transaction) -> None:
+            for record in records:
+                out.send(at.topic, record, self._key, partition=at.partition)
+
+        self._transact(send, None)
+        self.progress = progress
+        if ends:
+            _LOG.info("%s[%d]: whole from offset %d", at.topic, at.partition, progress.base)
+            delete_before(self.settings, at, progress.base)
+
+    @property
+    def _changelog(self) -> TopicPartition:
+        return TopicPartition(topic_name(self.settings, "cases"), self.at.partition)
+
+    @property
+    def _key(self) -> bytes:
+        return str(self.at.partition).encode()
 
     def _count_part(self, records: Sequence[Any], following: int) -> None:
-        versions, rejected = read_batch(
-            [
-                # Without a key a case might stand on two partitions, and be counted twice.
-                Incoming(record.offset, record.value or b"", record.key or b"")
-                for record in records
-            ],
-            source=f"{self.at.topic}[{self.at.partition}]",
-            horizon=datetime.now(UTC).date() + timedelta(days=1),
-        )
-        counted = self._stage.count(
-            [version for _, version in versions],
-            rejected,
-            first_offset=self.next_offset,
-            next_offset=following,
-        )
+        messages = [
+            # Without a key a case might stand on two partitions, and be counted twice.
+            Incoming(record.offset, record.value or b"", record.key or b"", record.headers)
+            for record in records
+        ]
+        source = f"{self.at.topic}[{self.at.partition}]"
+        horizon = datetime.now(UTC).date() + timedelta(days=1)
+        versions, rejected = read_batch(messages, source=source, horizon=horizon)
+        try:
+            counted = self._stage.count(
+                [version for _, version in versions],
+                rejected,
+                first_offset=self.next_offset,
+                next_offset=following,
+            )
+        except TooLarge as error:
+            if len(records) > 1:
+                half = records[len(records) // 2].offset
+                self._count_part([one for one in records if one.offset < half], half)
+                self._count_part([one for one in records if one.offset >= half], following)
+                return
+            rejected = [reject(message, source, f"report: {error}") for message in messages]
+            counted = self._stage.count(
+                [], rejected, first_offset=self.next_offset, next_offset=following
+            )
         self.next_offset = following
         self.tally.update(counted.tally)
         self.tally["rejected"] += len(rejected)
         self.publish()
 
-    def _publish_one(self, following: int, raw: bytes) -> None:
-        outgoing = decode_outgoing(raw)
+    def _publish_one(self, entry: Unpublished) -> None:
+        outgoing = decode_outgoing(entry.outgoing)
+        progress = self.progress
+        changes = []
+        for part in entry.changes:
+            progress = progress.after_part(part)
+            span = (self.published, entry.next_offset)
+            changes.append(encode_record(self.partitions, span, progress, part.encoded))
         deltas, rejects = (topic_name(self.settings, name) for name in ("deltas", "rejected"))
+
+        def send(out: Transaction) -> None:
+            out.send(deltas, outgoing.delta, self._key, partition=0)
+            for change in changes:
+                out.send(self._changelog.topic, change, self._key, partition=self.at.partition)
+            for one in outgoing.rejected:
+                value, name, headers = reject_record(Rejected.model_validate_json(one))
+                out.send(rejects, value, name, headers=headers)
+
+        self._transact(send, entry.next_offset)
+        self.progress = progress
+
+    def _transact(self, send: Callable[[Transaction], None], following: int | None) -> None:
+        """Send in one transaction, with the input offset if there is one; again if it fails."""
         last: BrokerError | None = None
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with transaction(
                     self.producer,
-                    offsets={self.at: following},
+                    offsets=None if following is None else {self.at: following},
                     group_metadata=self.member.metadata,
                 ) as out:
-                    key = str(self.at.partition).encode()
-                    out.send(deltas, outgoing.delta, key, partition=0)
-                    for reject in outgoing.rejected:
-                        value, name, headers = reject_record(Rejected.model_validate_json(reject))
-                        out.send(rejects, value, name, headers=headers)
+                    send(out)
                 return
             except ProducerFenced as error:
                 raise Superseded(str(error)) from error
@@ -171,13 +262,23 @@ class CasePartition:
                 discard(self.producer)
                 self.producer = partition_producer(self.settings, self.at)
                 # The new producer ended the old one's transaction, one way or the other.
-                if (self.consumer.committed(self.at) or 0) >= following:
+                if following is not None and (self.consumer.committed(self.at) or 0) >= following:
                     return
             except TransactionAborted as error:
-                if isinstance(error.__cause__, CommitFailedError):
+                if isinstance(error.__cause__, CommitFailedError | FencedInstanceIdError):
                     raise Superseded(str(error)) from error
                 _LOG.warning("attempt %d: %s", attempt, error)
                 last = error
         where = f"{self.at.topic}[{self.at.partition}]"
         msg = f"publish {where}: gave up after {_ATTEMPTS} attempts: {last}"
         raise BrokerError(msg) from last
+
+
+def delete_before(settings: Settings, at: TopicPartition, offset: int) -> None:
+    """Delete what a changelog no longer needs; what cannot be deleted costs room, nothing else."""
+    try:
+        with closing(make_admin(settings)) as admin:
+            admin.delete_records({at: offset})
+    except (KafkaError, BrokerError) as error:
+        doing = f"delete what precedes {at.topic}[{at.partition}]@{offset}"
+        _LOG.warning("%s", one_line(doing, error))

@@ -8,17 +8,24 @@ from typing import NamedTuple
 
 from schemas.delta import Delta
 from schemas.errors import IcsrError
-from schemas.rejected import Rejected
+from schemas.link import CaseLink
+from schemas.rejected import LONGEST_KEY, Rejected
 from schemas.report import Report
-from streams.intake.native import decode_report
+from streams.intake.native import decode_message
 from streams.runtime.codec import encode_outgoing
 from streams.runtime.correlation import ReportTimes
+from streams.runtime.lineage import lineage
 from streams.runtime.store import CaseStore
-from streams.topology.cases import CaseVersion, advance, case_version
+from streams.topology.cases import CaseVersion, advance, case_version, link_version
 
-__all__ = ["CaseStage", "Counted", "Incoming", "read_batch"]
+__all__ = ["CaseStage", "Counted", "Incoming", "read_batch", "reject"]
 
 _EPOCH = date(1970, 1, 1)
+_IN_THE_FUTURE = "latest_received: must not lie in the future"
+_FOREIGN_KEY = "key: must be the case_id of the report; got another one"
+
+
+_Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Incoming(NamedTuple):
@@ -27,17 +34,23 @@ class Incoming(NamedTuple):
     offset: int
     value: bytes | Report
     key: bytes | None = None
+    headers: _Headers = ()
 
 
 def read_batch(
-    messages: Iterable[Incoming], *, source: str, horizon: date
+    messages: Iterable[tuple[int, bytes | Report, bytes | None, _Headers]],
+    *,
+    source: str,
+    horizon: date,
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
+
+    A link between cases gives what `streams.topology.cases.link_version` makes of it.
 
     Parameters
     ----------
     messages
-        In order of offset.
+        In order of offset; `Incoming`, or plain tuples of the same where a name costs too much.
     source
         How rejects name where they came from, such as `pv.reports[3]`.
     horizon
@@ -47,11 +60,20 @@ def read_batch(
     versions: list[tuple[int, CaseVersion]] = []
     rejected: list[Rejected] = []
     limit = (horizon - _EPOCH).days
-    for message in messages:
+    for offset, value, key, headers in messages:
         try:
-            versions.append((message.offset, _read(message, limit)))
+            found = decode_message(value) if isinstance(value, bytes) else value
+            version = link_version(found) if isinstance(found, CaseLink) else case_version(found)
+            if version.latest_received > limit:
+                raise IcsrError(_IN_THE_FUTURE)
+            # A case whose messages stand on two partitions would be counted twice.
+            if key is not None and key != version.case_id.encode():
+                raise IcsrError(_FOREIGN_KEY)
         except IcsrError as error:
-            rejected.append(_reject(message, source, str(error)))
+            message = Incoming(offset, value, key, headers)
+            rejected.append(reject(message, source, str(error)))
+        else:
+            versions.append((offset, version))
     return versions, rejected
 
 
@@ -96,6 +118,11 @@ class CaseStage:
 
         Messages of the range that gave no version were rejected, or are markers that the log keeps
         for itself. `times` travel with the delta.
+
+        Raises
+        ------
+        TooLarge
+            If what came of them does not fit into a message; nothing is counted then.
         """
         step = advance(versions, self._store.get([version.case_id for version in versions]))
         delta = Delta(
@@ -110,20 +137,16 @@ class CaseStage:
         return Counted(delta, outgoing, step.tally, step.population)
 
 
-def _read(message: Incoming, limit: int) -> CaseVersion:
-    value = message.value
-    version = case_version(value if isinstance(value, Report) else decode_report(value))
-    if version.latest_received > limit:
-        msg = "latest_received: must not lie in the future"
-        raise IcsrError(msg)
-    # A case whose messages stand on two partitions would be counted twice.
-    if message.key is not None and message.key != version.case_id.encode():
-        msg = "key: must be the case_id of the report; got another one"
-        raise IcsrError(msg)
-    return version
-
-
-def _reject(message: Incoming, source: str, reason: str) -> Rejected:
+def reject(message: Incoming, source: str, reason: str) -> Rejected:
+    """Set a message aside, with the reason."""
     value = message.value
     raw = value if isinstance(value, bytes) else value.model_dump_json().encode()
-    return Rejected(source=source, position=message.offset, reason=reason, raw=raw)
+    key = message.key if message.key and len(message.key) <= LONGEST_KEY else None
+    return Rejected(
+        source=source,
+        position=message.offset,
+        reason=reason,
+        raw=raw,
+        key=key,
+        **lineage(message.headers),
+    )

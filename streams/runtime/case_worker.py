@@ -6,11 +6,10 @@ in between leaves work that is found and finished on the next start.
 """
 
 import logging
-import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
@@ -18,24 +17,35 @@ from kafka.errors import OffsetOutOfRangeError
 
 from schemas.errors import StateError
 from streams.runtime.case_partition import CasePartition, Superseded
-from streams.runtime.case_takeover import Diverged, database, take_over
+from streams.runtime.case_takeover import database, set_aside, take_over
 from streams.runtime.following import close_consumer, end_offsets
 from streams.runtime.groups import Membership, join_group
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
-from streams.runtime.store import RocksStore
+from streams.runtime.store import StoreDamaged
 from streams.runtime.topics import topic_name
 
 __all__ = ["CaseWorker", "case_group"]
 
 _LOG = logging.getLogger(__name__)
-_LOCK_SECONDS = 60.0  # for a worker that lost a partition to notice, and to close its database
+_RESTORE_SECONDS = 0.2  # between two polls: the other partitions wait for no longer
+_RESTORING_MS = 10
+_DAMAGES = 3  # of one database in one run: then the disk is at fault, and more of it is in vain
+_SAY_EVERY = 10.0  # seconds between lines on what is being restored
 
 
 def case_group(settings: Settings) -> str:
     """Return the consumer group of the case stage."""
     return f"{settings.topic_prefix}cases"
+
+
+@dataclass
+class _Coming:
+    """A partition that is being taken over."""
+
+    takeover: Generator[float, None, CasePartition]
+    fraction: float = 0.0  # of it that is done
 
 
 class CaseWorker:
@@ -51,7 +61,9 @@ class CaseWorker:
         self._settings = settings
         self._topic = topic_name(settings, "reports")
         self._owned: dict[int, CasePartition] = {}
-        self._locked: dict[int, float] = {}  # databases another process holds, since when
+        self._coming: dict[int, _Coming] = {}
+        self._damages: Counter[int] = Counter()
+        self._said = time.monotonic()
         self._member = Membership()
         self.tally: Counter[str] = Counter()
         self._consumer: Any = self._join()
@@ -68,7 +80,9 @@ class CaseWorker:
         """
         with broker_errors(f"read {self._topic}"):
             try:
-                polled = self._consumer.poll(timeout_ms=timeout_ms)
+                # While something is to be restored there is no time to wait for messages.
+                wait = min(timeout_ms, _RESTORING_MS) if self._coming else timeout_ms
+                polled = self._consumer.poll(timeout_ms=wait)
             except OffsetOutOfRangeError as error:
                 raise self._deleted() from error
             self._member.update(self._consumer)
@@ -77,7 +91,7 @@ class CaseWorker:
                 self._rejoin()
                 return 0
             if self._member.lost:
-                self.release(list(self._owned))
+                self.release([*self._owned, *self._coming])
                 return 0
             if not polled and self._member.joining:
                 return 0
@@ -98,8 +112,7 @@ class CaseWorker:
         if self._member.metadata is None or self._member.joining or self._member.lost:
             return Readiness(Phase.JOINING)
         return Readiness.of_parts(
-            self._owned[at.partition].fraction if at.partition in self._owned else 0.0
-            for at in self._consumer.assignment()
+            self._fraction(at.partition) for at in self._consumer.assignment()
         )
 
     def drained(self, ends: dict[int, int]) -> bool:
@@ -117,13 +130,14 @@ class CaseWorker:
 
     def close(self) -> None:
         """Leave the group and close the databases."""
-        self.release(list(self._owned))
+        self.release([*self._owned, *self._coming])
         close_consumer(self._consumer)
 
     def release(self, partitions: Sequence[int]) -> None:
         """Close what belongs to partitions that move elsewhere; every batch is finished by then."""
         for partition in partitions:
-            self._locked.pop(partition, None)
+            if coming := self._coming.pop(partition, None):
+                coming.takeover.close()
             if owned := self._owned.pop(partition, None):
                 owned.close()
                 _LOG.info("released %s[%d]", self._topic, partition)
@@ -139,7 +153,7 @@ class CaseWorker:
         return join_group(self._settings, group, self._topic, _Ownership(self))
 
     def _rejoin(self) -> None:
-        self.release(list(self._owned))
+        self.release([*self._owned, *self._coming])
         close_consumer(self._consumer)
         self._member = Membership()
         self._consumer = self._join()
@@ -148,44 +162,45 @@ class CaseWorker:
         offset: int | None = self._consumer.committed(TopicPartition(self._topic, partition))
         return offset or 0
 
+    def _fraction(self, partition: int) -> float:
+        if owned := self._owned.get(partition):
+            return owned.fraction
+        coming = self._coming.get(partition)
+        return coming.fraction if coming else 0.0
+
     def _take_over(self) -> None:
+        """Go on with the partitions that came, for a while: a group drops who does not poll."""
+        pause = time.monotonic() + _RESTORE_SECONDS
         for at in sorted(self._consumer.assignment()):
-            if at.partition not in self._owned and (store := self._open_store(at)):
-                try:
-                    owned = take_over(self._settings, self._consumer, self._member, at, store)
-                except Diverged as error:
-                    store.close()
-                    _LOG.warning("%s; it is set aside and rebuilt", error)
-                    self._set_aside(database(self._settings, at.partition))
-                    continue
-                except BaseException:
-                    store.close()
-                    raise
-                owned.tally = self.tally
-                self._owned[at.partition] = owned
-                owned.publish()
-                self._consumer.seek(at, owned.next_offset)
-                self._consumer.resume(at)
-                _LOG.info("took %s[%d] at offset %d", at.topic, at.partition, owned.next_offset)
+            if at.partition in self._owned:
+                continue
+            coming = self._coming.get(at.partition)
+            if coming is None:
+                takeover = take_over(self._settings, self._consumer, self._member, at)
+                coming = self._coming[at.partition] = _Coming(takeover)
+            try:
+                while time.monotonic() < pause:
+                    coming.fraction = next(coming.takeover)
+            except StopIteration as done:
+                del self._coming[at.partition]
+                self._begin(at, done.value)
+            except StoreDamaged as error:
+                self._damaged(at, error)
+        if self._coming and time.monotonic() > self._said + _SAY_EVERY:
+            self._said = time.monotonic()
+            _LOG.info("%s", self.readiness())
 
-    def _set_aside(self, path: Path) -> None:
-        aside = path.with_name(f"{path.name}.diverged")
-        shutil.rmtree(aside, ignore_errors=True)
-        path.rename(aside)
-
-    def _open_store(self, at: TopicPartition) -> RocksStore | None:
-        """Open a partition's database; `None` while the worker that had it has yet to let go."""
+    def _begin(self, at: TopicPartition, owned: CasePartition) -> None:
+        owned.tally = self.tally
+        self._owned[at.partition] = owned
         try:
-            store = RocksStore(
-                database(self._settings, at.partition), f"{at.topic}[{at.partition}]"
-            )
-        except StateError as error:
-            since = self._locked.setdefault(at.partition, time.monotonic())
-            if "/LOCK" not in str(error) or time.monotonic() - since > _LOCK_SECONDS:
-                raise
-            return None
-        self._locked.pop(at.partition, None)
-        return store
+            owned.publish()
+        except StoreDamaged as error:
+            self._damaged(at, error)
+            return
+        self._consumer.seek(at, owned.next_offset)
+        self._consumer.resume(at)
+        _LOG.info("took %s[%d] at offset %d", at.topic, at.partition, owned.next_offset)
 
     def _deleted(self) -> StateError:
         return StateError(
@@ -196,8 +211,23 @@ class CaseWorker:
 
     def _count(self, at: TopicPartition, records: Sequence[Any]) -> int:
         following: int = self._consumer.position(at)  # after markers of transactions, too
-        self._owned[at.partition].count(records, following)
+        owned = self._owned[at.partition]
+        try:
+            owned.count(records, following)
+            owned.copy_state()
+        except StoreDamaged as error:
+            self._damaged(at, error)
         return len(records)
+
+    def _damaged(self, at: TopicPartition, error: StoreDamaged) -> None:
+        """Begin anew without the database."""
+        self._damages[at.partition] += 1
+        if self._damages[at.partition] == _DAMAGES:
+            raise error
+        _LOG.warning("%s; it is set aside and restored", error)
+        self.release([at.partition])
+        set_aside(database(self._settings, at.partition), "damaged")
+        self.prepare([at])
 
 
 class _Ownership(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -9,6 +9,7 @@ import polars as pl
 from schemas.delta import CASE_CHANGES, DELTA_VERSION, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
+from streams.runtime.changelog import too_large
 from streams.runtime.correlation import ReportTimes
 
 __all__ = ["Outgoing", "decode_delta", "decode_outgoing", "encode_delta", "encode_outgoing"]
@@ -34,10 +35,16 @@ class Outgoing(msgspec.Struct, array_like=True, frozen=True):
 def encode_outgoing(
     delta: Delta, rejected: Iterable[Rejected], times: ReportTimes | None = None
 ) -> bytes:
-    """Encode an entry of the outbox."""
-    outgoing = Outgoing(
-        encode_delta(delta), [reject.model_dump_json().encode() for reject in rejected], times
-    )
+    """Encode an entry of the outbox.
+
+    Raises
+    ------
+    TooLarge
+        If the delta does not fit into a message.
+    """
+    encoded = encode_delta(delta)
+    too_large(encoded)
+    outgoing = Outgoing(encoded, [reject.model_dump_json().encode() for reject in rejected], times)
     return msgspec.msgpack.encode(outgoing)
 
 

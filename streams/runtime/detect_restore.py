@@ -81,8 +81,8 @@ def restore_detector(
     yield 0.0
     start = read_snapshot(snapshot, detector, topic=at.topic)
     latest: dict[bytes, Alert] = {}
-    for records, _ in read_in_steps(settings, topic_name(settings, "signals")):
-        for record in records:
+    for record, _ in read_in_steps(settings, topic_name(settings, "signals")):
+        if record is not None:
             latest[record.key] = Alert.model_validate_json(record.value)
         yield 0.0
     committed: int | None = consumer.committed(at)
@@ -124,8 +124,8 @@ def _replay(
         for one in alert.as_of:
             seen[one.partition] = max(seen.get(one.partition, 0), one.next_offset)
     following = start
-    for records, part in read_in_steps(settings, at.topic, start=start):
-        for record in records:
+    for record, part in read_in_steps(settings, at.topic, start=start):
+        if record is not None:
             if committed is not None and record.offset >= committed:
                 return committed
             delta = decode_delta(record.value)
@@ -133,5 +133,5 @@ def _replay(
                 return following
             apply_delta(detector, at, delta)
             following = record.offset + 1
-            yield part
+        yield part
     return following if committed is None else committed

@@ -40,6 +40,7 @@ from streams.runtime.kafka_io import (
     make_producer,
     transaction,
 )
+from streams.runtime.pacing import LookPacing
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.snapshot import write_snapshot
@@ -50,7 +51,6 @@ from streams.topology.windows import WindowSpec
 __all__ = ["DetectWorker", "detect_group"]
 
 _LOG = logging.getLogger(__name__)
-_EVALUATION_SECONDS = 1.0  # between two; more often, a backlog gives alerts that are soon revised
 _SNAPSHOT_SECONDS = 300.0  # a restart reads at most so much of the deltas again
 _RESTORE_SECONDS = 1.0  # between two polls; the group waits for five minutes
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
@@ -96,7 +96,7 @@ class DetectWorker:
         self._at = TopicPartition(self._topic, 0)
         self._snapshot = Path(settings.state_dir) / "detect"
         self._snapshot_due = 0.0
-        self._evaluation_due = 0.0
+        self._pacing = LookPacing()
         self._closed_day = -1  # the last day that was evaluated in full
         self._producer: Any = None
         self._restoring: Generator[float, None, Restored] | None = None
@@ -119,6 +119,8 @@ class DetectWorker:
         StateError
             If the deltas are not those of the snapshot, or one is missing.
         """
+        if self._held:  # not longer than until the next look
+            timeout_ms = min(timeout_ms, int(self._pacing.wait() * 1000) + 1)
         with broker_errors(f"read {self._topic}"):
             try:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
@@ -141,7 +143,7 @@ class DetectWorker:
                     return 0
                 if records:
                     self._count(self.detector, records)
-                if self._held and time.monotonic() > self._evaluation_due:
+                if self._held and not self._pacing.wait():
                     self._evaluate(self.detector)
             except (TransactionAborted, ProducerUnusable) as error:
                 self._begin_again(error)
@@ -264,12 +266,14 @@ class DetectWorker:
         self._published = None
         self._held = False
         for record in records:
-            self.tally["deltas"] += apply_delta(detector, self._at, decode_delta(record.value))
+            delta = decode_delta(record.value)
+            self.tally["deltas"] += apply_delta(detector, self._at, delta)
+            self._pacing.counted(delta.next_offset - delta.first_offset)
         self._held = True
 
     def _evaluate(self, detector: Detector) -> None:
         self._held = False
-        self._evaluation_due = time.monotonic() + _EVALUATION_SECONDS
+        self._pacing.begin()
         today = detector.watermark
         following: int = self._consumer.position(self._at)
         # Margins move pairs that no report touched: those are found once, when a day is over.
@@ -283,6 +287,7 @@ class DetectWorker:
         self._publish(alerts, following, refit)
         self._published = following
         self._failures = 0
+        self._pacing.end()
         if day_over:
             self._closed_day = today - 1
         self.tally.update(alert.kind.value for alert in alerts)

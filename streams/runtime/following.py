@@ -33,29 +33,35 @@ def read_alerts(
             yield Alert.model_validate_json(record.value)
 
 
-def read_to_end(settings: Settings, topic: str, *, start: int | None = None) -> Iterator[Any]:
+def read_to_end(
+    settings: Settings, topic: str, *, start: int | None = None, settled: bool = False
+) -> Iterator[Any]:
     """Yield the committed records of a topic up to its present end.
 
     Parameters
     ----------
     start
         First offset, of every partition; `None` for the first record there is.
+    settled
+        Whether to wait for transactions that are open now. A record that is committed already is
+        hidden behind an older transaction, of whomever, for as long as that one is open.
 
     Raises
     ------
     BrokerError
         If the topic is missing, or begins only after `start`.
     """
-    for records, _ in _polls(settings, topic, start=start):
+    for records, _ in _polls(settings, topic, start=start, settled=settled):
         yield from records
 
 
 def read_in_steps(
     settings: Settings, topic: str, *, start: int | None = None, partition: int | None = None
-) -> Iterator[tuple[list[Any], float]]:
-    """Yield what each poll brings of a topic up to its present end, and the part read by then.
+) -> Iterator[tuple[Any, float]]:
+    """Yield the records of a topic up to its present end, each with the part that is read by then.
 
-    For who has something else to do in between, such as staying in a group.
+    Instead of a record it yields `None` after a poll that brought none: for who has something else
+    to do in between, such as staying in a group.
 
     Parameters
     ----------
@@ -64,7 +70,13 @@ def read_in_steps(
     partition
         The only one to read; `None` for all.
     """
-    return _polls(settings, topic, start=start, partition=partition)
+    before = 0.0
+    for records, part in _polls(settings, topic, start=start, partition=partition):
+        for number, record in enumerate(records, 1):
+            yield record, before + (part - before) * number / len(records)
+        if not records:
+            yield None, part
+        before = part
 
 
 def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
@@ -98,6 +110,7 @@ def _polls(
     topic: str,
     *,
     start: int | None = None,
+    settled: bool = False,
     partition: int | None = None,
     follow: bool = False,
     stopped: Callable[[], bool] = lambda: False,
@@ -105,7 +118,7 @@ def _polls(
     consumer = make_consumer(settings, auto_offset_reset="none")
     try:
         with broker_errors(f"read {topic}"):
-            ends = end_offsets(consumer, topic)
+            ends = _written(settings, topic) if settled else end_offsets(consumer, topic)
             partitions = [TopicPartition(topic, n) for n in ends if partition in (None, n)]
             consumer.assign(partitions)
             firsts = consumer.beginning_offsets(partitions)
@@ -121,5 +134,14 @@ def _polls(
                 left = sum(max(ends[at.partition] - consumer.position(at), 0) for at in partitions)
                 part = 1 - left / total if total else 1.0
                 yield [record for records in polled.values() for record in records], part
+    finally:
+        close_consumer(consumer)
+
+
+def _written(settings: Settings, topic: str) -> dict[int, int]:
+    """Return the end offsets of what is written, whether its transactions have ended or not."""
+    consumer = make_consumer(settings, isolation_level="read_uncommitted")
+    try:
+        return end_offsets(consumer, topic)
     finally:
         close_consumer(consumer)

@@ -160,6 +160,7 @@ def make_consumer(
     group_instance_id: str | None = None,
     auto_offset_reset: Literal["earliest", "none"] = "earliest",
     max_poll_records: int = MAX_POLL_RECORDS,
+    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed",
 ) -> Any:
     """Return a connected `KafkaConsumer` that sees committed records and commits nothing itself.
 
@@ -178,6 +179,8 @@ def make_consumer(
         when the position sought has been deleted, which 'earliest' would skip in silence.
     max_poll_records
         Most records that one `poll` returns.
+    isolation_level
+        'read_uncommitted' only to learn how far a topic is written.
 
     Raises
     ------
@@ -191,7 +194,7 @@ def make_consumer(
         group_instance_id=group_instance_id,
         enable_auto_commit=False,
         auto_offset_reset=auto_offset_reset,
-        isolation_level="read_committed",
+        isolation_level=isolation_level,
         check_crcs=True,
         allow_auto_create_topics=False,
         max_poll_records=max_poll_records,

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import islice
+from itertools import islice, repeat
+from operator import itemgetter
 from pathlib import Path
 
 from detectors.gamma_mixture import GammaMixture
@@ -25,7 +26,7 @@ from streams.intake.faers import read_faers
 from streams.intake.formats import detect_format
 from streams.intake.native import read_lines
 from streams.intake.vaers import read_vaers
-from streams.runtime.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.case_stage import CaseStage, read_batch
 from streams.runtime.store import MemoryStore
 from streams.topology.cases import CaseVersion
 from streams.topology.detecting import Detector
@@ -141,18 +142,21 @@ class Replay:
 
     def _feed_chunk(self, source: str, chunk: list[tuple[int, SourceItem]]) -> None:
         first = self._offset
-        messages: list[Incoming] = []
-        places: list[int] = []
+        messages: list[tuple[int, bytes | Report]] = []  # each with its place in the source
         for place, item in chunk:
             if isinstance(item, Rejected):
                 self._reject(item)
             else:
-                messages.append(Incoming(first + len(messages), item))
-                places.append(place)
+                messages.append((place, item))
         self._offset += len(messages)
-        versions, rejected = read_batch(messages, source=source, horizon=self._horizon)
+        values = map(itemgetter(1), messages)
+        versions, rejected = read_batch(
+            zip(range(first, self._offset), values, repeat(None), repeat(())),
+            source=source,
+            horizon=self._horizon,
+        )
         for reject in rejected:
-            place = places[reject.position - first]
+            place = messages[reject.position - first][0]
             self._reject(reject.model_copy(update={"position": place}))
         self.summary.messages += len(messages)
         pending: list[CaseVersion] = []

@@ -56,12 +56,13 @@ class Topic:
 
 
 TOPICS = (
-    Topic("reports", "case id", "one version of one case", KEPT_FOR_EVER),
+    Topic("reports", "case id", "one version of one case, or a link to its master", KEPT_FOR_EVER),
     Topic("notices", "subject id", "what is not a case", KEPT_FOR_EVER),
     Topic("rejected", "source coordinates", "what could not be read", KEPT_FOR_EVER),
     # One partition: the detector stage needs one order over all input partitions.
     Topic("deltas", "input partition", "a batch of count changes", KEPT_FOR_EVER, partitions=1),
-    Topic("cases", "case id", "the case stage's state, for restore", LATEST_PER_KEY),
+    # Its workers delete what a copy of their state has superseded; see `changelog`.
+    Topic("cases", "input partition", "the case stage's state, for restore", KEPT_FOR_EVER),
     Topic("alerts", "signal key", "every revision of every alert", KEPT_FOR_EVER),
     Topic("priors", "nothing", "each prior of EBGM, from its day on", KEPT_FOR_EVER, partitions=1),
     Topic("signals", "signal key", "the current state of every signal", LATEST_PER_KEY),

@@ -1,8 +1,7 @@
 """Crashes at the worst moments, on a real Kafka: before and after a commit, fenced, moved."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 from kafka.coordinator.base import MemberState
 
-from detectors.rules import load_rules
 from schemas.errors import StateError
 from streams.runtime import case_partition, detect_worker, groups
 from streams.runtime.case_partition import CasePartition
@@ -20,7 +18,6 @@ from streams.runtime.detect_worker import DetectWorker, detect_group
 from streams.runtime.kafka_io import MAX_MESSAGE_BYTES, discard, make_admin, make_producer
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
-from streams.topology.windows import WindowSpec
 from tests.broker.processes import (
     alerts,
     as_counts,
@@ -34,45 +31,9 @@ from tests.broker.processes import (
     send,
     stream,
 )
+from tests.broker.stages import Crash, at_work, count_all, detect_all, detector
 
 pytestmark = pytest.mark.broker
-
-
-class Crash(BaseException):
-    """The process ends here, as far as anybody can tell."""
-
-
-@pytest.fixture
-def one(settings: Settings, tmp_path: Path) -> Settings:
-    """Topics with one partition, and a place for the state."""
-    chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
-    settings = settings.model_copy(update=chosen)
-    create_topics(settings)
-    return settings
-
-
-@contextmanager
-def at_work(settings: Settings, worker: Any) -> Iterator[Any]:
-    """Run until drained, and close."""
-    with closing(worker):
-        ends = worker.ends()
-        while not worker.drained(ends):
-            worker.step(100)
-        yield worker
-
-
-def count_all(settings: Settings) -> None:
-    with at_work(settings, CaseWorker(settings)):
-        pass
-
-
-def detector(settings: Settings) -> DetectWorker:
-    return DetectWorker(settings, [WindowSpec.parse("cumulative")], load_rules(["mhra", "ic"]))
-
-
-def detect_all(settings: Settings) -> Any:
-    with at_work(settings, detector(settings)) as worker:
-        return as_counts(worker.counts())
 
 
 def forget_offsets(settings: Settings, group: str) -> None:

@@ -133,7 +133,7 @@ def test_a_snapshot_of_another_topic_or_format_is_refused(tmp_path: Path) -> Non
     ):
         read_snapshot(folder, _detector(), topic="test.deltas")
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    (folder / "about.json").write_text(json.dumps({**about, "format": 2}), encoding="utf-8")
+    (folder / "about.json").write_text(json.dumps({**about, "format": 1}), encoding="utf-8")
     with pytest.raises(StateError, match=r"must be of format 2 and topic pv\.deltas; got 1 and pv"):
         read_snapshot(folder, _detector(), topic=TOPIC)
 
