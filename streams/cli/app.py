@@ -21,6 +21,7 @@ from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from streams.cli import (
     audit_commands,
+    demo_commands,
     kafka_commands,
     recount_commands,
     rejected_commands,
@@ -43,6 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for commands in (
+    demo_commands,
     replay_commands,
     score_commands,
     rule_commands,

@@ -1,4 +1,4 @@
-"""`tocsin demo` and `tocsin replay`: the embedded log, without a broker."""
+"""`tocsin replay`: the embedded log, without a broker."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from schemas.alert import Alert
 from schemas.base import Message
 from schemas.notice import Notice
-from schemas.rejected import Rejected
 from streams.cli.options import (
     DEFAULT_RULES,
     ListOption,
@@ -32,11 +30,9 @@ from streams.cli.options import (
     windows_from,
     writable,
 )
-from streams.cli.tables import alert_table, summary_table
-from streams.demo import PRODUCT_CLASS, background, cases
+from streams.cli.tables import summary_table
 from streams.intake.notices import read_notices
 from streams.runtime.replay import Replay, read_source
-from streams.topology.windows import WindowSpec
 
 __all__ = ["Format", "item_progress", "register"]
 
@@ -51,49 +47,7 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    app.command("demo")(demo)
     app.command("replay")(replay)
-
-
-def demo() -> None:
-    """Show the exosome scenario from the first report to the last alert. Needs no broker.
-
-    A synthetic background of 20,060 reports, then the cases: a sepsis cluster after exosome
-    injections, and lung cancers that grew rapidly after injections of stem-cell culture
-    supernatant. No alert comes of the background; watch what the cases do.
-    """
-    console = Console()
-    alerts: list[Alert] = []
-    rejected: list[Rejected] = []
-    told = cases()
-    run = Replay(
-        [WindowSpec.parse("cumulative")],
-        rules_from(DEFAULT_RULES, {"additional_monitoring": [PRODUCT_CLASS]}),
-        every=1,
-        until=None,
-        horizon=tomorrow(),
-        on_alert=alerts.append,
-        on_rejected=rejected.append,
-    )
-    reports = [*background(), *(entry.report for entry in told)]
-    for _ in run.feed("demo", enumerate(reports, start=1)):
-        pass
-    run.finish()
-    console.print(
-        f"{len(reports) - len(told):,} synthetic reports of other products, 2012 to 2019, and of "
-        f"{PRODUCT_CLASS}; then, as they were received:\n"
-    )
-    for entry in told:
-        console.print(f"  {entry.report.latest_received}  {entry.line}", highlight=False)
-    console.print()
-    console.print(alert_table(alerts, "Alerts, in the order in which they would have been sent"))
-    counted = run.summary.population
-    console.print(
-        f"{counted['counted']:,} cases counted, {counted['duplicate']} duplicate and "
-        f"{counted['nullified']} nullified case kept out, {len(rejected)} rejected. "
-        f"{alerts[0].caveat}",
-        highlight=False,
-    )
 
 
 def replay(
