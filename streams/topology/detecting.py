@@ -16,6 +16,7 @@ from schemas.counts import COUNTS
 from schemas.delta import STRATUM, Delta
 from schemas.errors import InputError, StateError
 from schemas.prior import PriorRefit
+from schemas.safety_alert import SafetyAlert
 from streams.topology.alerts import AlertBuilder
 from streams.topology.caselog import CASE_LOG, CaseLog
 from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
@@ -23,6 +24,8 @@ from streams.topology.lifecycle import SIGNALS, decide, publish
 from streams.topology.refitting import FEWEST_PAIRS, refit
 from streams.topology.scoring import Scorer
 from streams.topology.vigil import Vigil
+from streams.topology.watch import Watch
+from streams.topology.watched import encode_watched
 from streams.topology.windows import Contributions, Tally, WindowedCounts, WindowSpec
 
 __all__ = ["Detector"]
@@ -72,6 +75,7 @@ class Detector:
         self._refit_period: int | None = None
         self._vigil = Vigil() if self.scorer.needs_safe_test else None
         self.topic = topic
+        self.watch = Watch()
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
@@ -109,6 +113,8 @@ class Detector:
             )
             raise StateError(msg)
         self._fold(self._encode(delta.changes))
+        watched = delta.changes.filter(pl.col("watched") != "")
+        self.watch.count(watched.select("watched", "n").iter_rows())
         self.offsets[delta.partition] = delta.next_offset
         self.watermark = max(self.watermark, delta.watermark)
         return True
@@ -145,6 +151,10 @@ class Detector:
             self._stale.clear()
         self.settle()
         return alerts
+
+    def safety_alerts(self, today: int) -> list[SafetyAlert]:
+        """Return the revisions of safety alerts that are due on a day: see `Watch`."""
+        return self.watch.evaluate(_EPOCH + timedelta(days=today), self._as_of())
 
     def refit_if_due(self, today: int) -> PriorRefit | None:
         """Fit the prior anew if a period of `refit_every` days has begun since the last fit.
@@ -215,6 +225,7 @@ class Detector:
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
             "watermark": self.watermark,
             "rows": self._rows,
+            "watched": [encode_watched(case) for case in self.watch.cases],
             "test": None if self._vigil is None else self._vigil.facts(),
         }
         return self.log.rows(), facts
@@ -227,6 +238,7 @@ class Detector:
         self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
+        self.watch.count((encoded, 1) for encoded in facts["watched"])
         # In parts, and settled each: millions of cases give hundreds of millions of changes.
         for part in rows.match_to_schema(dict(CASE_LOG)).iter_slices(_RESTORED_AT_ONCE):
             self._fold(part)
