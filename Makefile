@@ -6,7 +6,7 @@ BENCH := .bench-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos wheel lock clean
+.PHONY: help demo test check bench chaos soak wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,9 +41,11 @@ $(BENCH)/.ready: requirements/bench.txt pyproject.toml
 	$(BENCH)/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
 	@touch $@
 
-bench: $(BENCH)/.ready  ## speed and memory, beside peers and raw ceilings, about fifteen minutes
+bench: $(BENCH)/.ready  ## speed, latency and memory, beside peers and raw ceilings, about forty minutes
 	$(BENCH)/bin/python -m benchmarks.replay
 	$(BENCH)/bin/python -m benchmarks.kafka_path
+	$(BENCH)/bin/python -m benchmarks.latency
+	$(BENCH)/bin/python -m benchmarks.growth
 	$(BENCH)/bin/python -m benchmarks.scoring --pairs 600000
 	$(BENCH)/bin/python -m benchmarks.scoring --pairs 5000000
 	$(BENCH)/bin/python -m benchmarks.gps --peer-python $(BENCH)/bin/python
@@ -51,6 +53,9 @@ bench: $(BENCH)/.ready  ## speed and memory, beside peers and raw ceilings, abou
 
 chaos: $(VENV)/.dev  ## break workers, brokers, disks and connections for half an hour; CHAOS="--seed 7 ..."
 	$(BIN)/python -W ignore -m tests.chaos $(CHAOS)
+
+soak: $(BENCH)/.ready  ## half an hour at a steady rate: memory stays flat, counts are right
+	$(BENCH)/bin/python -W ignore -m benchmarks.soak
 
 wheel: $(VENV)/.dev  ## build the wheel and try it in an environment of its own, outside the checkout
 	rm -rf dist .wheel-venv

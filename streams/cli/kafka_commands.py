@@ -36,6 +36,7 @@ from streams.runtime.case_worker import CaseWorker
 from streams.runtime.detect_worker import DetectWorker
 from streams.runtime.following import read_alerts
 from streams.runtime.journal import LogFormat, logging_as
+from streams.runtime.link_worker import LinkWorker
 from streams.runtime.publishing import publish_source
 from streams.runtime.replay import read_source
 from streams.runtime.settings import Settings
@@ -58,9 +59,13 @@ BootstrapOption = Annotated[
 ]
 
 
+Worker = LinkWorker | CaseWorker | DetectWorker
+
+
 class Stage(StrEnum):
     """Which stages a worker runs."""
 
+    LINK = "link"
     CASES = "cases"
     DETECT = "detect"
     ALL = "all"
@@ -121,7 +126,7 @@ def publish(
 
 def run(
     stage: Annotated[
-        Stage, typer.Option(help="cases (start as many as you like), detect, or all in one.")
+        Stage, typer.Option(help="link, cases (start as many as you like), detect, or all.")
     ] = Stage.ALL,
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
@@ -159,22 +164,27 @@ def run(
         metrics_bind=None if metrics_port is None else f"127.0.0.1:{metrics_port}",
         log_format=log_format,
     )
-    if counts is not None and stage is Stage.CASES:
-        msg = "--counts: the case stage keeps no counts; use it with --stage detect or all"
+    if counts is not None and stage in (Stage.LINK, Stage.CASES):
+        msg = (
+            f"--counts: the {stage.value} stage keeps no counts; use it with --stage detect or all"
+        )
         raise InputError(msg)
     writable(counts)
     stop = _StopSignal()
-    workers: list[CaseWorker | DetectWorker] = []
+    workers: list[Worker] = []
     chosen = rules_from(rules, lists_from(lists))
-    stages = [name for name in ("cases", "detect") if stage in (name, Stage.ALL)]
+    stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker, the last first, whatever happens
         hear_the_client = opened.enter_context(logging_as(settings.log_format))
         watch = opened.enter_context(watching(settings, stages, [r.name for r in chosen.rules]))
-        if stage is not Stage.DETECT:
+        if stage in (Stage.LINK, Stage.ALL):
+            workers.append(LinkWorker(settings, watch.observer))
+            opened.callback(workers[-1].close)
+        if stage in (Stage.CASES, Stage.ALL):
             workers.append(CaseWorker(settings, watch.observer))
             opened.callback(workers[-1].close)
-        if stage is not Stage.CASES:
+        if stage in (Stage.DETECT, Stage.ALL):
             detector = DetectWorker(
                 settings,
                 windows_from(window),
@@ -223,18 +233,19 @@ def alerts(
         Console().print(alert_table(found, f"{len(found):,} alert revisions"))
 
 
-def _loop(
-    workers: list[CaseWorker | DetectWorker], stop: "_StopSignal", watch: Watch, *, drain: bool
-) -> None:
+def _loop(workers: list[Worker], stop: "_StopSignal", watch: Watch, *, drain: bool) -> None:
     # A batch makes a million values and no cycle among them: the collector may rest.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
     ends = workers[0].ends() if drain else None
+    linking = isinstance(workers[0], LinkWorker)
     said = time.monotonic()
     while not stop.asked():
         for worker in workers:
             worker.step(_POLL_MS // len(workers))
         watch.turned(workers)
+        if ends is not None and linking and workers[0].drained(ends):
+            ends, linking = workers[0].ends(), False  # the links that came of it belong to it
         if ends is not None and all(worker.drained(ends) for worker in workers):
             return
         if time.monotonic() - said > _SAY_EVERY:

@@ -8,7 +8,7 @@ repeats an alert nor forgets one.
 import logging
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from detectors.rules import RuleSet
 from schemas.alert import Alert
 from schemas.errors import BrokerError
 from schemas.prior import PriorRefit
+from streams.runtime.alert_publishing import publish_alerts
 from streams.runtime.codec import decode_delta
 from streams.runtime.correlation import Batch
 from streams.runtime.detect_restore import (
@@ -39,7 +40,6 @@ from streams.runtime.kafka_io import (
     TransactionAborted,
     discard,
     make_producer,
-    transaction,
 )
 from streams.runtime.observing import (
     SILENT,
@@ -47,7 +47,6 @@ from streams.runtime.observing import (
     DetectorSize,
     Evaluation,
     Observer,
-    observed,
 )
 from streams.runtime.pacing import LookPacing
 from streams.runtime.readiness import Phase, Readiness
@@ -63,7 +62,6 @@ __all__ = ["DetectWorker", "detect_group"]
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT_SECONDS = 300.0  # a restart reads at most so much of the deltas again
 _RESTORE_SECONDS = 1.0  # between two polls; the group waits for five minutes
-_ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
 _ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
 
 
@@ -356,38 +354,17 @@ class DetectWorker:
         refit: PriorRefit | None,
         headers: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Publish alerts with the state of their signals; with the last of them, the offset.
-
-        A new prior goes out with the first of the alerts that were computed with it.
-
-        What was published without the offset is known to a restart from the state of the signals.
-        """
-        to_alerts, to_signals = (topic_name(self._settings, name) for name in ("alerts", "signals"))
-        for part, last in _parts(alerts):
-            with (
-                observed(self._observer, "detect"),
-                transaction(
-                    self._producer,
-                    offsets={self._at: following} if last else None,
-                    group_metadata=self._member.metadata,
-                ) as out,
-            ):
-                if refit is not None:
-                    priors = topic_name(self._settings, "priors")
-                    out.send(priors, refit.model_dump_json().encode(), partition=0)
-                    refit = None
-                for alert in part:
-                    value = alert.model_dump_json().encode()
-                    key = alert.signal_key.encode()
-                    out.send(to_alerts, value, key, headers=headers)
-                    out.send(to_signals, value, key)
+        publish_alerts(
+            self._settings,
+            self._producer,
+            alerts,
+            offset=(self._at, following),
+            refit=refit,
+            headers=headers,
+            metadata=self._member.metadata,
+            observer=self._observer,
+        )
 
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:
         write_snapshot(self._snapshot, detector, topic=self._topic, next_offset=next_offset)
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
-
-
-def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:
-    """Cut into parts for one transaction each, with whether it is the last; at least one."""
-    for start in range(0, max(len(alerts), 1), _ALERTS):
-        yield alerts[start : start + _ALERTS], start + _ALERTS >= len(alerts)

@@ -1,7 +1,7 @@
 """What a case stage remembers of one partition, and the promise that it changes all at once."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, cast
@@ -113,7 +113,10 @@ class MemoryStore:
 CASE_PREFIX, _OFFSET, _OUTBOX, _IDENTITY, _MANIFEST = b"c", b"o", b"x", b"i", b"m"
 _NOT_CASES = 3  # keys: the offset, the identity and the manifest
 _STATE = (CASE_PREFIX,)  # prefixes of what the changelog keeps; adjacent, in order
+# What systems say of a full disk, a quota, a limit; and RocksDB of every write after the first.
+_NO_ROOM = ("No space left", "quota exceeded", "File too large", "Writer has previous error")
 _FORMAT = 2  # of the stored values; another one is refused, never guessed at
+_WRITE_BUFFER = 16 << 20  # of a partition, twice; RocksDB's 64 MiB were most of a worker's memory
 
 
 class RocksStore:
@@ -147,6 +150,7 @@ class RocksStore:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(CaseVersion).decode
         options = Options(raw_mode=True)
+        options.set_write_buffer_size(_WRITE_BUFFER)
         manifest, size = self._manifest()
         with self._errors("open"):
             if identity is None:
@@ -287,7 +291,9 @@ class RocksStore:
 
     def close(self) -> None:
         """Close the database; another process may then open it."""
-        self._db.close()
+        # It writes out what is in memory: on a full disk in vain, and again as it opens.
+        with suppress(Exception):
+            self._db.close()
 
     def __enter__(self) -> Self:
         return self
@@ -351,6 +357,9 @@ class RocksStore:
             msg = f"store {self._path}: the database must {doing}; got {text}"
             if "/LOCK" in text:
                 raise StoreLocked(msg) from error
+            if any(words in text for words in _NO_ROOM):
+                msg += ". Make room on the disk of state_dir and start again; nothing is lost"
+                raise StateError(msg) from error
             if "Corruption" in text or ("MANIFEST" in text and "No such file" in text):
                 raise StoreDamaged(msg) from error
             raise StateError(msg) from error
@@ -358,7 +367,8 @@ class RocksStore:
     def _claim(self, identity: bytes) -> None:
         held = self._get(_IDENTITY)
         if held is None and self.next_offset is None:
-            self._db.put(_IDENTITY, identity)
+            with self._errors("write"):
+                self._db.put(_IDENTITY, identity)
         elif held != identity:
             msg = (
                 f"store {self._path}: the state must be of '{identity.decode()}'; got "

@@ -28,6 +28,7 @@ from streams.topology.windows import Contributions, Tally, WindowedCounts, Windo
 __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
+_RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
 _UNIT = "\x1f"  # joins the parts of a stratum; no part holds it
 _NO_KEYS: Keys = np.empty(0, dtype=np.int64)
 
@@ -226,7 +227,10 @@ class Detector:
         self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
-        self._fold(rows.match_to_schema(dict(CASE_LOG)))
+        # In parts, and settled each: millions of cases give hundreds of millions of changes.
+        for part in rows.match_to_schema(dict(CASE_LOG)).iter_slices(_RESTORED_AT_ONCE):
+            self._fold(part)
+            self.settle()
         if self._vigil is not None and facts["test"] is not None:
             self._vigil.restore(facts["test"], self.log)
 
@@ -280,8 +284,8 @@ class Detector:
             "stratum": self.strata.encode(stratum),
             "serious": changes["serious"],
             "fatal": changes["fatal"],
-            "drugs": _encode_lists(self.drugs, changes["drugs"]),
-            "events": _encode_lists(self.events, changes["events"]),
+            "drugs": self.drugs.encode(changes["drugs"]),
+            "events": self.events.encode(changes["events"]),
             "n": changes["n"],
         }
         return pl.DataFrame(columns, schema=dict(CASE_LOG))
@@ -375,11 +379,3 @@ class Detector:
             InputOffset(topic=self.topic, partition=partition, next_offset=offset)
             for partition, offset in sorted(self.offsets.items())
         ]
-
-
-def _encode_lists(vocabulary: Vocabulary, names: pl.Series) -> pl.Series:
-    """Encode a column of lists of names; no list is empty."""
-    flat = vocabulary.encode(names.explode())
-    rows = pl.int_range(len(names), dtype=pl.UInt32, eager=True).alias("row")
-    frame = pl.DataFrame({"row": rows.repeat_by(names.list.len()).explode(), "code": flat})
-    return frame.group_by("row", maintain_order=True).agg("code")["code"]

@@ -1,6 +1,9 @@
 """Both stores keep one contract; the one on disk keeps it across restarts."""
 
 import shutil
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -141,6 +144,32 @@ def test_the_size_of_a_database_is_told(tmp_path: Path) -> None:
         written = sum(file.stat().st_size for file in (tmp_path / "cases").glob("*.sst"))
         assert 0 < store.size().live_bytes <= written
         assert store.size().cases == 500
+
+
+def test_a_full_disk_is_said_in_one_line_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "cases"
+    code = f"""
+        import random, resource
+        from pathlib import Path
+        from streams.runtime.store import RocksStore
+        with RocksStore(Path({str(path)!r}), {IDENTITY!r}) as store:
+            store.commit({{}}, 7, b"small")
+            # For one process alone, the disk ends here.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
+            store.commit({{}}, 8, random.Random(1).randbytes(60_000))
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("schemas.errors.StateError: ")
+    assert str(path) in last
+    assert last.endswith("Make room on the disk of state_dir and start again; nothing is lost")
+    with RocksStore(path, IDENTITY) as store:
+        assert store.next_offset == 7
+        store.commit({}, 8, b"large")
+        assert outbox(store) == [(7, b"small"), (8, b"large")]
 
 
 def _damage(file: Path) -> None:
