@@ -174,6 +174,8 @@ def _summary(run: Replay, seconds: float) -> object:
         "  repeated": summary.tally["repeated"],
         "  stale": summary.tally["stale"],
         "  conflicting (one number, two contents)": summary.tally["conflicting"],
+        "links between cases": summary.tally["linked"],
+        "identifiers that too many cases share": summary.refused_identifiers,
         "received after --until": summary.after_until,
         "rejected": summary.rejected.total(),
     }

@@ -18,6 +18,7 @@ from streams.runtime.lineage import lineage
 from streams.runtime.store import CaseStore
 from streams.runtime.unreadable import Unreadable
 from streams.topology.cases import CaseVersion, advance, case_version, link_version
+from streams.topology.identifiers import Identifiers, identifiers_of
 
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch", "reject"]
 
@@ -44,6 +45,7 @@ def read_batch(
     *,
     source: str,
     horizon: date,
+    identified: dict[int, Identifiers] | None = None,
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
 
@@ -58,6 +60,8 @@ def read_batch(
     horizon
         The latest day a report can honestly have been received on. A later one is rejected:
         it would move the clock of the windows for everybody.
+    identified
+        Takes the identifiers of the reports that state some, by offset.
     """
     versions: list[tuple[int, CaseVersion]] = []
     rejected: list[Rejected] = []
@@ -79,6 +83,8 @@ def read_batch(
             rejected.append(reject(message, source, str(error)))
         else:
             versions.append((offset, version))
+            if identified is not None and not version.links and (ids := identifiers_of(found)):
+                identified[offset] = ids
     return versions, rejected
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetOutOfRangeError
 
 from detectors.gamma_mixture import GammaMixture
@@ -32,7 +32,7 @@ from streams.runtime.detect_restore import (
     restore_detector,
 )
 from streams.runtime.following import close_consumer, end_offsets
-from streams.runtime.groups import Membership, join_group
+from streams.runtime.groups import Membership, Ownership, join_group
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
     ProducerFenced,
@@ -203,7 +203,7 @@ class DetectWorker:
         """Return the counts of every window; `None` while standing by."""
         return None if self.detector is None else self.detector.all_counts()
 
-    def stand_by(self) -> None:
+    def stand_by(self, leaving: Sequence[TopicPartition] = ()) -> None:
         """Give up the counts; they are restored if the partition comes back."""
         if self._restoring is not None:
             self._restoring.close()
@@ -217,10 +217,11 @@ class DetectWorker:
         self._applied = []
         self.detector = None
 
-    def prepare(self) -> None:
+    def prepare(self, coming: Sequence[TopicPartition]) -> None:
         """Hold the partition until the counts are restored."""
-        self._consumer.seek(self._at, 0)
-        self._consumer.pause(self._at)
+        for at in coming:
+            self._consumer.seek(at, 0)
+            self._consumer.pause(at)
 
     def close(self) -> None:
         """Publish the alerts that are due, write a snapshot and leave the group."""
@@ -239,7 +240,9 @@ class DetectWorker:
 
     def _join(self) -> Any:
         group = detect_group(self._settings)
-        return join_group(self._settings, group, self._topic, _StandBy(self))
+        return join_group(
+            self._settings, group, self._topic, Ownership(self.stand_by, self.prepare)
+        )
 
     def _rejoin(self) -> None:
         self.stand_by()
@@ -365,23 +368,3 @@ class DetectWorker:
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:
         write_snapshot(self._snapshot, detector, topic=self._topic, next_offset=next_offset)
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
-
-
-class _StandBy(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Gives up the counts when another member takes the partition."""
-
-    def __init__(self, worker: DetectWorker) -> None:
-        self._worker = worker
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        if revoked:
-            self._worker.stand_by()
-
-    def on_partitions_lost(self, lost: Any) -> None:
-        if lost:
-            self._worker.stand_by()
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        """Hold what comes; restoring here would hold up the heartbeat."""
-        if assigned:
-            self._worker.prepare()

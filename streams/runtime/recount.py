@@ -27,6 +27,10 @@ from streams.runtime.kafka_io import make_consumer
 from streams.runtime.replay import read_source
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
+from streams.topology.cases import CaseVersion, joined
+from streams.topology.duplicates import KnownCase
+from streams.topology.identifiers import Identifiers
+from streams.topology.inline_links import InlineLinks
 from streams.topology.recount import Recount, version_frame
 
 __all__ = ["choose", "prior_of", "read_alert_file", "recount_of_files", "recount_of_topics"]
@@ -145,6 +149,8 @@ def _versions_of_files(
     sources: Sequence[Path], source_format: str | None
 ) -> Iterator[pl.DataFrame]:
     offset = 0
+    latest: dict[str, CaseVersion] = {}
+    links = InlineLinks(lambda ids: {one: latest[one] for one in ids if one in latest})
     for path in sources:
         items = (item for _, item in read_source(path, source_format))
         # What could not even be read has no place in the log of a replay.
@@ -152,7 +158,24 @@ def _versions_of_files(
         while chunk := list(islice(messages, _CHUNK)):
             incoming = [Incoming(offset + i, item) for i, item in enumerate(chunk)]
             offset += len(chunk)
-            yield version_frame(0, _readable(incoming, path.name))
+            identified: dict[int, Identifiers] = {}
+            versions = _readable(incoming, path.name, identified)
+            yield version_frame(0, list(_with_links(versions, identified, links, latest)))
+
+
+def _with_links(
+    versions: Iterable[tuple[int, CaseVersion]],
+    identified: Mapping[int, Identifiers],
+    links: InlineLinks,
+    latest: dict[str, CaseVersion],
+) -> Iterator[tuple[int, CaseVersion]]:
+    """Yield versions and, at the offset of the one that it comes of, each link."""
+    for offset, version in versions:
+        known = [KnownCase(version, identified[offset])] if offset in identified else []
+        for one in (version, *links.links([version], known)):
+            held = latest.get(one.case_id)
+            latest[one.case_id] = one if held is None else joined(one, held)
+            yield offset, one
 
 
 def _versions_of_topic(
@@ -175,8 +198,10 @@ def _versions_of_topic(
         yield version_frame(partition, _readable(incoming, source))
 
 
-def _readable(messages: Iterable[Incoming], source: str) -> list[tuple[int, Any]]:
-    versions, _ = read_batch(messages, source=source, horizon=date.max)
+def _readable(
+    messages: Iterable[Incoming], source: str, identified: dict[int, Identifiers] | None = None
+) -> list[tuple[int, CaseVersion]]:
+    versions, _ = read_batch(messages, source=source, horizon=date.max, identified=identified)
     return versions
 
 

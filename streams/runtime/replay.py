@@ -1,7 +1,7 @@
 """The embedded log: the same stages in one process, without a broker, over files.
 
 A replay looks at the counts when event time passes a boundary, not when a batch happens to end, so
-that the same input gives the same alerts to the byte.
+that the same input gives the same alerts to the byte. It links exact duplicates before it counts.
 """
 
 import gc
@@ -28,6 +28,9 @@ from streams.runtime.case_stage import CaseStage, read_batch
 from streams.runtime.store import MemoryStore
 from streams.topology.cases import CaseVersion
 from streams.topology.detecting import Detector
+from streams.topology.duplicates import KnownCase
+from streams.topology.identifiers import Identifiers
+from streams.topology.inline_links import InlineLinks
 from streams.topology.windows import WindowSpec
 
 __all__ = ["Replay", "ReplaySummary", "read_source"]
@@ -63,6 +66,7 @@ class ReplaySummary:
     population: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
     evaluations: int = 0
+    refused_identifiers: int = 0  # that too many cases share
 
 
 class Replay:
@@ -100,7 +104,9 @@ class Replay:
     ) -> None:
         self.detector = Detector(windows, rules, prior=prior, refit_every=refit_every)
         self.summary = ReplaySummary()
-        self._stage = CaseStage(MemoryStore(), partition=0, keep_outbox=False)
+        store = MemoryStore()
+        self._stage = CaseStage(store, partition=0, keep_outbox=False)
+        self._links = InlineLinks(store.get)
         self._every = every
         self._until = None if until is None else (until - _EPOCH).days
         self._horizon = horizon
@@ -135,16 +141,19 @@ class Replay:
                 messages.append((place, item))
         self._offset += len(messages)
         values = map(itemgetter(1), messages)
+        identified: dict[int, Identifiers] = {}
         versions, rejected = read_batch(
             zip(range(first, self._offset), values, repeat(None), repeat(())),
             source=source,
             horizon=self._horizon,
+            identified=identified,
         )
         for reject in rejected:
             place = messages[reject.position - first][0]
             self._reject(reject.model_copy(update={"position": place}))
         self.summary.messages += len(messages)
         pending: list[CaseVersion] = []
+        known: list[KnownCase] = []
         for offset, version in versions:
             day = version.latest_received
             if self._until is not None and day > self._until:
@@ -154,16 +163,20 @@ class Replay:
                 self._clock = day
             elif day > self._clock:
                 if day // self._every > self._clock // self._every:
-                    self._count(pending, offset)
-                    pending = []
+                    self._count(pending, known, offset)
+                    pending, known = [], []
                     self._close_until(day)
                 self._clock = day
             pending.append(version)
-        self._count(pending, self._offset)
+            if offset in identified:
+                known.append(KnownCase(version, identified[offset]))
+        self._count(pending, known, self._offset)
 
-    def _count(self, versions: list[CaseVersion], next_offset: int) -> None:
+    def _count(self, versions: list[CaseVersion], known: list[KnownCase], next_offset: int) -> None:
         if next_offset == self._counted:
             return
+        versions += self._links.links(versions, known)
+        self.summary.refused_identifiers = self._links.refused
         counted = self._stage.count(versions, first_offset=self._counted, next_offset=next_offset)
         self._counted = next_offset
         self.summary.tally.update(counted.tally)

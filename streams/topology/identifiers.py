@@ -1,12 +1,8 @@
-"""The identifiers that a report states, in the form in which two reports share one.
-
-Most reports of some sources state none: those are told by a look at their bytes.
-"""
+"""The identifiers that a report states, in the form in which two reports share one."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -15,8 +11,6 @@ from schemas.report import Report
 __all__ = ["Identifiers", "identifiers_of", "normalise_id"]
 
 _SEPARATOR = "\x1f"
-# A key may be spelled with escapes; such a report is looked at too.
-_MARKS = (b'"worldwide_id"', b'"sender_case_id"', b'"other_ids"', b"\\u")
 _WORLDWIDE = re.compile(r"[A-Z]{2}-[^-]+-.+")  # country, organisation, number (ICH E2B(R3) C.1.8.1)
 
 
@@ -37,53 +31,6 @@ class Identifiers(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
         return tuple(dict.fromkeys((*self.own, *self.listed)))
 
 
-class _OtherId(msgspec.Struct):
-    case_id: str
-    source: str | None = None
-
-
-class _Patient(msgspec.Struct):
-    age_years: float | None = None
-    age_group: str | None = None
-    sex: str = "unknown"
-
-
-class _Reporter(msgspec.Struct):
-    kind: str = "unknown"
-    country: str | None = None
-
-
-class _Product(msgspec.Struct):
-    role: str = "suspect"
-    indication: str | None = None
-    dose: str | None = None
-    first_given: str | None = None
-
-
-class _Reaction(msgspec.Struct):
-    onset: str | None = None
-    onset_days: int | None = None
-    outcome: str = "unknown"
-
-
-class _Stated(msgspec.Struct):
-    """The part of a report that is wanted here; the rest is passed over."""
-
-    worldwide_id: str | None = None
-    sender: str | None = None
-    sender_case_id: str | None = None
-    other_ids: tuple[_OtherId, ...] = ()
-    report_type: str = "unknown"
-    reporter: _Reporter = msgspec.field(default_factory=_Reporter)
-    occurrence_country: str | None = None
-    patient: _Patient = msgspec.field(default_factory=_Patient)
-    products: tuple[_Product, ...] = ()
-    reactions: tuple[_Reaction, ...] = ()
-
-
-_DECODE = msgspec.json.Decoder(_Stated).decode
-
-
 def normalise_id(text: str | None) -> str | None:
     """Reduce a number to what identifies it: width, case, blanks and kinds of dash do not.
 
@@ -98,12 +45,17 @@ def normalise_id(text: str | None) -> str | None:
     return plain if any(each.isdigit() and each != "0" for each in plain) else None
 
 
-def identifiers_of(message: bytes | Report) -> Identifiers | None:
-    r"""Return the identifiers of a report that is valid; `None` if it states none.
+def identifiers_of(report: Report) -> Identifiers | None:
+    r"""Return the identifiers of a report; `None` if it states none.
 
     `completeness` is the product of the penalties of vigiGrade [1]_ for what the report as a whole
     leaves open: time to onset 1/2; indication, outcome, sex, age 7/10 each; dose, country,
     reporter, type of report 9/10 each.
+
+    Parameters
+    ----------
+    report
+        A report, or any object with the attributes of one (`streams.intake.native`).
 
     References
     ----------
@@ -112,29 +64,25 @@ def identifiers_of(message: bytes | Report) -> Identifiers | None:
 
     Examples
     --------
-    >>> found = identifiers_of(b'{"worldwide_id": "JP-X-1", "sender": "Y", "sender_case_id": "7"}')
-    >>> found.own
+    >>> from datetime import date
+    >>> day = {"first_received": date(2024, 1, 1), "latest_received": date(2024, 1, 1)}
+    >>> ids = {"worldwide_id": "JP-X-1", "sender": "Y", "sender_case_id": "7"}
+    >>> identifiers_of(Report(case_id="A", **day, **ids)).own
     ('s:Y\x1f7', 'w:JP-X-1')
-    >>> identifiers_of(b'{"worldwide_id": "unknown"}') is None
+    >>> identifiers_of(Report(case_id="A", **day, worldwide_id="unknown")) is None
     True
     """
-    if isinstance(message, Report):
-        stated: Any = message
-        if not (message.worldwide_id or message.sender_case_id or message.other_ids):
-            return None
-    elif any(mark in message for mark in _MARKS):
-        stated = _DECODE(message)
-    else:
+    if not (report.worldwide_id or report.sender_case_id or report.other_ids):
         return None
-    own = set(_keys(stated.sender, stated.sender_case_id))
-    if worldwide := normalise_id(stated.worldwide_id):
+    own = set(_keys(report.sender, report.sender_case_id))
+    if worldwide := normalise_id(report.worldwide_id):
         own.add(f"w:{worldwide}")
     listed: set[str] = set()
-    for other in stated.other_ids:
+    for other in report.other_ids:
         listed.update(_keys(other.source, other.case_id, bare=other.source is None))
     if not own and not listed:
         return None
-    return Identifiers(tuple(sorted(own)), tuple(sorted(listed - own)), _completeness(stated))
+    return Identifiers(tuple(sorted(own)), tuple(sorted(listed - own)), _completeness(report))
 
 
 def _keys(source: str | None, number: str | None, *, bare: bool = False) -> Iterable[str]:
@@ -158,9 +106,9 @@ def _plain(text: str | None) -> str:
     )
 
 
-def _completeness(stated: Any) -> int:
-    suspects = [each for each in stated.products if each.role in ("suspect", "interacting")]
-    reactions, patient, reporter = stated.reactions, stated.patient, stated.reporter
+def _completeness(report: Report) -> int:
+    suspects = [each for each in report.products if each.role in ("suspect", "interacting")]
+    reactions, patient, reporter = report.reactions, report.patient, report.reporter
     dated = any(each.onset for each in reactions) and any(each.first_given for each in suspects)
     aged = patient.age_years is not None or patient.age_group not in (None, "unknown")
     known = (
@@ -170,9 +118,9 @@ def _completeness(stated: Any) -> int:
         (7, patient.sex != "unknown"),
         (7, aged),
         (9, any(each.dose for each in suspects)),
-        (9, bool(stated.occurrence_country or reporter.country)),
+        (9, bool(report.occurrence_country or reporter.country)),
         (9, reporter.kind != "unknown"),
-        (9, stated.report_type != "unknown"),
+        (9, report.report_type != "unknown"),
     )
     score = 1_000_000
     for tenths, stands in known:

@@ -13,6 +13,7 @@ from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import OtherId, Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkState, RevisionKind, Sex
+from streams.intake.native import decode_message
 from streams.topology import duplicates
 from streams.topology.cases import case_version, link_version
 from streams.topology.duplicates import KnownCase, MemoryIndex, relink
@@ -72,9 +73,9 @@ def decisions(draw: st.DrawFn) -> CaseLink:
 def known(message: Report | CaseLink) -> KnownCase:
     if isinstance(message, CaseLink):
         return KnownCase(link_version(message))
-    raw = message.model_dump_json().encode()
     found = identifiers_of(message)
-    assert identifiers_of(raw) == found
+    # what is read of its bytes states the same
+    assert identifiers_of(decode_message(message.model_dump_json().encode())) == found
     return KnownCase(case_version(message), found or Identifiers((), (), 0))
 
 
