@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .bench-venv
+SPARK := .spark-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos soak wheel lock clean
+.PHONY: help demo test check bench chaos soak spark wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -57,6 +58,15 @@ chaos: $(VENV)/.dev  ## break workers, brokers, disks and connections for half a
 soak: $(BENCH)/.ready  ## half an hour at a steady rate: memory stays flat, counts are right
 	$(BENCH)/bin/python -W ignore -m benchmarks.soak
 
+$(SPARK)/.ready: requirements/spark.txt pyproject.toml
+	$(PYTHON) -m venv $(SPARK)
+	$(SPARK)/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements/spark.txt
+	$(SPARK)/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
+	@touch $@
+
+spark: $(SPARK)/.ready  ## the independent recount with Spark against ours; needs Java 17
+	$(SPARK)/bin/python -m pytest --timeout 1200 tests/spark
+
 wheel: $(VENV)/.dev  ## build the wheel and try it in an environment of its own, outside the checkout
 	rm -rf dist .wheel-venv
 	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .
@@ -75,4 +85,4 @@ lock: $(VENV)/.dev  ## resolve the pinned, hashed requirements again
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group bench --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/bench.txt
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) $(BENCH) .wheel-venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(SPARK) .wheel-venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,10 +27,16 @@ from pyspark.sql.types import ArrayType, StringType
 FIELDS = """
     case_id STRING, version INT, message_id STRING, first_received DATE, latest_received DATE,
     revision STRUCT<kind: STRING>, verification STRING, links ARRAY<STRUCT<kind: STRING>>,
+    message_type STRING, master_case_id STRING, state STRING, basis STRING, decision LONG,
     products ARRAY<STRUCT<
         role: STRING, substances: ARRAY<STRING>, product_class: STRING, verbatim: STRING>>,
     reactions ARRAY<STRUCT<term: STRING>>
 """
+DECIDERS = {
+    "manual": ("manual",),
+    "exact": ("worldwide_id", "source_id", "cross_listed"),
+    "probable": ("probable",),
+}
 COUNTED = ("valid_icsr", "hcp_confirmed", "authority_confirmed")
 MARGINS = ("n_observed", "n_drug", "n_event", "n_total")
 SHOWN = 20  # differences that are printed
@@ -78,7 +84,7 @@ def from_kafka(spark: SparkSession, bootstrap: str, prefix: str, *, streaming: b
 
 
 def latest_versions(messages: DataFrame) -> DataFrame:
-    """Keep one row a case: what counts of the greatest of its messages."""
+    """Keep one row a case: what counts of the greatest of its messages, and its links."""
     report = messages.select(F.from_json("value", FIELDS).alias("report")).select("report.*")
     suspect = F.filter("products", lambda one: one["role"].isin("suspect", "interacting"))
     drugs = F.flatten(F.transform(suspect, _drugs_of))
@@ -96,16 +102,28 @@ def latest_versions(messages: DataFrame) -> DataFrame:
             F.exists("links", lambda one: one["kind"] == "duplicate_of"), F.lit(False)
         ).alias("duplicate"),
         F.coalesce("verification", F.lit("valid_icsr")).alias("verification"),
+        F.when(
+            F.col("message_type") == "case_link",
+            F.struct("decision", "state", "master_case_id", "basis"),
+        ).alias("link"),
     )
     order = F.struct("version", "latest_received", "nullified", "message_id")
     content = F.struct("day", "drugs", "events", "duplicate", "verification")
-    rows = versions.select(
-        "case_id", F.struct(order.alias("order"), content.alias("content")).alias("row")
+    is_link = F.col("link").isNotNull()
+    greatest = {
+        "row": F.max(F.when(~is_link, F.struct(order.alias("order"), content.alias("content"))))
+    }
+    for decider, bases in DECIDERS.items():
+        decision = F.when(F.col("link.basis").isin(*bases), F.col("link"))
+        greatest[decider] = F.max(decision)["state"]
+    latest = versions.groupBy("case_id").agg(*(one.alias(key) for key, one in greatest.items()))
+    manual = F.coalesce("manual", F.lit("suspected"))
+    others = F.coalesce(F.col("exact") == "applied", F.lit(False)) | F.coalesce(
+        F.col("probable") == "applied", F.lit(False)
     )
-    return (
-        rows.groupBy("case_id")
-        .agg(F.max("row").alias("row"))
-        .select("case_id", "row.order.*", "row.content.*")
+    linked = F.when(manual == "suspected", others).otherwise(manual == "applied")
+    return latest.where("row IS NOT NULL").select(
+        "case_id", "row.order.*", "row.content.*", linked.alias("linked")
     )
 
 
@@ -129,6 +147,7 @@ def population(latest: DataFrame) -> DataFrame:
         .when(~F.col("verification").isin(*COUNTED), "unverified")
         .when(F.size("drugs") == 0, "no_suspect_product")
         .when(F.size("events") == 0, "no_reaction")
+        .when(F.col("linked"), "linked to its master")
         .otherwise("counted")
     )
     return latest.withColumn("why", why)
