@@ -21,6 +21,7 @@ from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from streams.cli import (
     audit_commands,
+    delivery_commands,
     demo_commands,
     kafka_commands,
     recount_commands,
@@ -54,6 +55,7 @@ for commands in (
     recount_commands,
     rejected_commands,
     audit_commands,
+    delivery_commands,
 ):
     commands.register(app)
 

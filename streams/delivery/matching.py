@@ -4,13 +4,11 @@ from collections.abc import Iterable
 
 from schemas.alert import Alert
 from schemas.domain import domain_vocabulary
-from schemas.safety_alert import SafetyAlert
 from schemas.subscription import SDR, Subscription
+from streams.delivery.reading import AnyAlert
 from streams.delivery.tiers import hidden_from
 
-__all__ = ["AnyAlert", "category_of", "matches"]
-
-AnyAlert = Alert | SafetyAlert
+__all__ = ["category_of", "matches"]
 
 
 def category_of(alert: AnyAlert) -> str:

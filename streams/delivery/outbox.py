@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from schemas.errors import InputError, StateError
 from schemas.subscription import Subscription
-from streams.delivery.matching import AnyAlert, matches
-from streams.delivery.schedule import Outcome, next_attempt
+from streams.delivery.matching import matches
+from streams.delivery.reading import AnyAlert
+from streams.delivery.schedule import Attempt, Outcome, next_attempt
 from streams.delivery.tiers import copy_for
-from streams.delivery.webhook import Attempt
 
 __all__ = ["Due", "Outbox", "Standing", "deliver"]
 
@@ -99,6 +101,17 @@ class Outbox:
         except sqlite3.DatabaseError as error:
             msg = f"outbox {path}: must be an outbox of Tocsin; got {error}"
             raise StateError(msg) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -1,9 +1,10 @@
 """When a delivery is tried again: the schedule that Standard Webhooks publishes."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-__all__ = ["RETRY_AFTER", "Outcome", "next_attempt"]
+__all__ = ["RETRY_AFTER", "Attempt", "Outcome", "next_attempt"]
 
 RETRY_AFTER = tuple(
     timedelta(seconds=seconds)
@@ -23,6 +24,14 @@ class Outcome(StrEnum):
     FAILED = "failed"
     GONE = "gone"  # 410: the receiver asks for no more
     REFUSED = "refused"  # not sent: the address is not one that may be posted to
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How an attempt ended, and why, in a few words without anything of the body."""
+
+    outcome: Outcome
+    detail: str
 
 
 def next_attempt(failures: int, now: datetime) -> datetime | None:

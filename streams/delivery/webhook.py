@@ -3,7 +3,6 @@
 import ipaddress
 import socket
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -11,22 +10,14 @@ import httpx
 from standardwebhooks.webhooks import Webhook
 
 from schemas.errors import InputError
-from streams.delivery.schedule import Outcome
+from streams.delivery.schedule import Attempt, Outcome
 
-__all__ = ["Attempt", "WebhookSender", "require_secret", "resolve"]
+__all__ = ["WebhookSender", "require_secret", "resolve"]
 
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 _GONE = 410
 
 Resolver = Callable[[str, int], Collection[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """How an attempt ended, and why, in a few words without anything of the body."""
-
-    outcome: Outcome
-    detail: str
 
 
 def resolve(host: str, port: int) -> Collection[str]:

@@ -20,9 +20,9 @@ from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.subscription import Filters, Subscription, Tier
 from streams.delivery.matching import matches
 from streams.delivery.outbox import Outbox, deliver
-from streams.delivery.schedule import RETRY_AFTER, Outcome, next_attempt
+from streams.delivery.schedule import RETRY_AFTER, Attempt, Outcome, next_attempt
 from streams.delivery.tiers import band, copy_for
-from streams.delivery.webhook import Attempt, WebhookSender, require_secret
+from streams.delivery.webhook import WebhookSender, require_secret
 
 KEY = b"k" * 32
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
