@@ -1,6 +1,7 @@
 """The Kafka path beside the raw ceiling: the stages and a bare consumer of the same messages.
 
-    python -m benchmarks.kafka_path --reports 300000 --workers 1 2
+    python -m benchmarks.kafka_path --reports 300000 --workers 1 2 4
+    python -m benchmarks.kafka_path --reports 5000000 --workers 1 2        a backfill
 
 For each number of case workers, on topics of their own: generated reports are published; a bare
 kafka-python consumer reads them (poll, count bytes; nothing else); then case workers and a detector
@@ -13,28 +14,25 @@ Needs a Kafka as the broker tests do: `TOCSIN_KAFKA`, Docker, or Java with Maven
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kafka import TopicPartition
 
+from benchmarks.cluster import Worker, benchmark_settings, process_cpu, workers
 from benchmarks.generate import reports
 from streams.runtime.following import end_offsets, read_to_end
 from streams.runtime.kafka_io import make_consumer
 from streams.runtime.publishing import publish_source
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
 from tests.broker.kafka_server import running_kafka
-
-COMMAND = (sys.executable, "-W", "ignore", "-c", "from streams.cli import main; main()")
 
 
 @dataclass
@@ -51,17 +49,30 @@ class Run:
     path: float = 0.0
     wall: float = 0.0
     processes: list[tuple[str, float, float]] = field(default_factory=list)  # name, MB, CPU s
+    broker: float = 0.0  # CPU s on the path, as those of the processes
+    watching: float = 0.0
     deltas: tuple[int, int] = (0, 0)  # number, bytes
     alerts: tuple[int, int] = (0, 0)
     load: float = 0.0
 
 
-def publish(settings: Settings, lines: list[bytes]) -> float:
+def publish(settings: Settings, number: int, days: int) -> float:
+    """Publish generated reports; return the seconds it took, without generating them."""
+    generating = 0.0
+
+    def items() -> Iterator[tuple[int, Any]]:
+        nonlocal generating
+        lines = reports(number, days=days)
+        for place in range(number):
+            begun = time.perf_counter()
+            line = next(lines)
+            generating += time.perf_counter() - begun
+            yield place, line
+
     begun = time.perf_counter()
-    items: Iterator[tuple[int, Any]] = enumerate(lines, start=1)
-    for _ in publish_source(settings, "generated", items, Counter()):
+    for _ in publish_source(settings, "generated", items(), Counter()):
         pass
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun - generating
 
 
 def consume(settings: Settings, number: int) -> tuple[float, float, int]:
@@ -82,90 +93,85 @@ def consume(settings: Settings, number: int) -> tuple[float, float, int]:
 
 def follow_path(settings: Settings, run: Run, folder: Path) -> None:
     """Run the stages from nothing until everything is published."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")},
-        "TOCSIN_BOOTSTRAP": settings.bootstrap,
-        "TOCSIN_TOPIC_PREFIX": settings.topic_prefix,
-        "TOCSIN_PARTITIONS": str(settings.partitions),
-        "TOCSIN_ALLOW_PLAINTEXT_TO": ",".join(settings.allow_plaintext_to),
-        "TOCSIN_STATE_DIR": str(folder / "state"),
-    }
-    stages = ["detect", *["cases"] * run.workers]
-    logs = [folder / f"{number}.log" for number in range(len(stages))]
     begun = time.perf_counter()
-    started: float | None = None
-    processes = []
-    for stage, log in zip(stages, logs, strict=True):
-        with log.open("wb") as out:
-            arguments = ["run", "--stage", stage, "--drain"]
-            processes.append(
-                subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=out, stderr=out)
-            )
+    detector = Worker(settings, folder / "detect", "detector", "--stage", "detect", "--drain")
+    cases = [
+        Worker(settings, folder / f"cases{at}", f"cases {at}", "--stage", "cases", "--drain")
+        for at in range(run.workers)
+    ]
+    started = [detector, *cases]
+    peaks, busy = [0.0] * len(started), [0.0] * len(started)
+
+    before = [0.0] * len(started)
+    broker = broker_pids()
+
+    def watch() -> None:
+        for at, worker in enumerate(started):
+            peaks[at] = max(peaks[at], worker.status("VmHWM"))
+            busy[at] = max(busy[at], worker.cpu_seconds() - before[at])
+            worker.require_alive()
+        time.sleep(0.05)
+
     with (
-        closing(make_consumer(settings, f"{settings.topic_prefix}cases")) as cases,
-        closing(make_consumer(settings, f"{settings.topic_prefix}detect")) as detect,
+        workers(*started),
+        closing(make_consumer(settings, f"{settings.topic_prefix}cases")) as case_group,
+        closing(make_consumer(settings, f"{settings.topic_prefix}detect")) as detect_group,
     ):
         inputs = [
             (TopicPartition(f"{settings.topic_prefix}reports", at), end)
-            for at, end in end_offsets(cases, f"{settings.topic_prefix}reports").items()
+            for at, end in end_offsets(case_group, f"{settings.topic_prefix}reports").items()
         ]
         deltas = TopicPartition(f"{settings.topic_prefix}deltas", 0)
-        while started is None:
-            if any("took " in log.read_text() for log in logs):
-                started = time.perf_counter()
+        while not any(worker.says("took ") for worker in cases):
             time.sleep(0.01)
-        peaks = [0.0] * len(stages)
-
-        def watch() -> None:
-            peaks[:] = [max(*pair) for pair in zip(peaks, map(peak, processes), strict=True)]
-            time.sleep(0.05)
-
-        while not all((cases.committed(at) or 0) >= end for at, end in inputs):
+        has_partitions = time.perf_counter()
+        before[:] = [worker.cpu_seconds() for worker in started]
+        of_broker, of_this = sum(map(process_cpu, broker)), time.process_time()
+        while not all((case_group.committed(at) or 0) >= end for at, end in inputs):
             watch()
-        run.cases = time.perf_counter() - started
-        last = detect.end_offsets([deltas])[deltas]
+        run.cases = time.perf_counter() - has_partitions
+        last = detect_group.end_offsets([deltas])[deltas]
         # A commit marker may stand after the last delta.
-        while (detect.committed(deltas) or 0) < last - 1:
+        while (detect_group.committed(deltas) or 0) < last - 1:
             watch()
-        run.path = time.perf_counter() - started
-    for stage, process, log, memory in zip(stages, processes, logs, peaks, strict=True):
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(log.read_text())
-        run.processes.append((stage, memory, usage.ru_utime + usage.ru_stime))
+        run.path = time.perf_counter() - has_partitions
+        run.broker = sum(map(process_cpu, broker)) - of_broker
+        run.watching = time.process_time() - of_this
+        for worker in started:
+            if worker.process.wait(60):
+                sys.exit(worker.log.read_text())
+    run.processes = [
+        (w.name, *used) for w, used in zip(started, zip(peaks, busy, strict=True), strict=True)
+    ]
     run.wall = time.perf_counter() - begun
     run.deltas, run.alerts = (volume(settings, name) for name in ("deltas", "alerts"))
 
 
-def peak(process: subprocess.Popen[bytes]) -> float:
-    """Return the most memory a process has had [MB]; 0 once it has ended."""
-    # Not the usage that `wait` gives: it starts from what the parent had at the fork.
-    try:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-    except OSError:
-        return 0.0
-    lines = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
-    return int(lines[0]) / 1024 if lines else 0.0
+def broker_pids() -> list[int]:
+    """Return the brokers that this process started; one that was there before is not known."""
+    pids = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid() and b"kafka.Kafka" in (folder / "cmdline").read_bytes():
+                pids.append(int(folder.name))
+    return pids
 
 
 def volume(settings: Settings, name: str) -> tuple[int, int]:
-    sizes = [len(r.value) for r in read_to_end(settings, f"{settings.topic_prefix}{name}")]
-    return len(sizes), sum(sizes)
+    number = total = 0
+    for record in read_to_end(settings, f"{settings.topic_prefix}{name}"):
+        number += 1
+        total += len(record.value)
+    return number, total
 
 
-def measure(bootstrap: str, lines: list[bytes], workers: int, partitions: int) -> Run:
-    settings = Settings.load(
-        bootstrap=bootstrap,
-        topic_prefix=f"bench{os.getpid()}x{workers}.",
-        partitions=partitions,
-        allow_plaintext_to=bootstrap.rpartition(":")[0],
-    )
-    create_topics(settings)
-    published = publish(settings, lines)
-    consume(settings, len(lines))  # once for the page cache
-    seconds, busy, size = consume(settings, len(lines))
-    run = Run(workers, len(lines), published, seconds, busy, size)
+def measure(bootstrap: str, options: argparse.Namespace, case_workers: int) -> Run:
+    settings = benchmark_settings(bootstrap, f"w{case_workers}", options.partitions)
+    published = publish(settings, options.reports, options.days)
+    consume(settings, options.reports)  # once for the page cache
+    seconds, busy, size = consume(settings, options.reports)
+    run = Run(case_workers, options.reports, published, seconds, busy, size)
     with tempfile.TemporaryDirectory() as folder:
         follow_path(settings, run, Path(folder))
     run.load = os.getloadavg()[0]
@@ -188,11 +194,14 @@ def show(run: Run) -> None:
     line("Kafka path, from partitions to last alert", run.path)
     line("Kafka path with start, join and end", run.wall)
     print(f"  bare consumer: {run.bare_busy:.1f} s of CPU")
+    print("  CPU on the path, without start and end [microseconds a report]:")
     for name, memory, busy in run.processes:
-        print(f"  {name:<8} peak {memory:,.0f} MB, {busy:.1f} s of CPU")
+        print(f"    {name:<18}{busy / run.reports * 1e6:>6.1f}   peak {memory:,.0f} MB")
+    for name, busy in (("broker", run.broker), ("this benchmark", run.watching)):
+        print(f"    {name:<18}{busy / run.reports * 1e6:>6.1f}")
     for name, (number, total) in (("deltas", run.deltas), ("alerts", run.alerts)):
         print(f"  {number:,} {name}, {total / 1e6:,.1f} MB")
-    print(f"  load average at the end: {run.load:.1f} on {os.cpu_count()} cores")
+    print(f"  load average at the end: {run.load:.1f} on {os.cpu_count()} cores", flush=True)
 
 
 def main() -> None:
@@ -200,13 +209,12 @@ def main() -> None:
     parser.add_argument("--reports", type=int, default=300_000)
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     options = parser.parse_args()
-    lines = list(reports(options.reports, days=options.days))
     print(f"load average at the start: {os.getloadavg()[0]:.1f}")
     with running_kafka() as bootstrap:
-        for workers in options.workers:
-            show(measure(bootstrap, lines, workers, options.partitions))
+        for case_workers in options.workers:
+            show(measure(bootstrap, options, case_workers))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ from pydantic import ConfigDict, Field
 
 from schemas.base import Message
 
-__all__ = ["Rejected"]
+__all__ = ["LONGEST_KEY", "Rejected"]
+
+LONGEST_KEY = 800
+"""A case id has 200 characters at most, of 4 bytes at most; a longer key is no case id [bytes]."""
 
 
 class Rejected(Message):
@@ -16,3 +19,13 @@ class Rejected(Message):
     position: int = Field(ge=0, description="Line number from 1 in a file; offset in a topic.")
     reason: str = Field(description="The rule that was broken and what was got, in one line.")
     raw: bytes = Field(description="The original bytes, whole; base64 in JSON.")
+    key: bytes | None = Field(
+        default=None,
+        max_length=LONGEST_KEY,
+        description="Key it was published with; null if it had none or one that is no case id.",
+    )
+    first: str | None = Field(
+        default=None,
+        description="Where it was rejected first, as `source@position`, if it was redriven since.",
+    )
+    attempts: int = Field(default=0, ge=0, description="How often it was redriven before this.")

@@ -22,11 +22,11 @@ from schemas.vocabulary import (
 )
 
 __all__ = [
-    "DATES_IN_ORDER",
     "EARLIEST",
     "SCHEMA_VERSION",
     "Country",
     "Link",
+    "OtherId",
     "Patient",
     "Reaction",
     "Report",
@@ -39,9 +39,6 @@ SCHEMA_VERSION = "1.0"
 
 EARLIEST = date(1900, 1, 1)
 """No report is older; a date before it is a typing error that would stretch every time axis."""
-
-DATES_IN_ORDER = "latest_received must not be before first_received"
-"""The one rule between fields of a report, as rejects state it."""
 
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2, upper case."""
@@ -128,6 +125,15 @@ class Link(Message):
     case_id: str = Field(min_length=1, max_length=200, description="The other case.")
 
 
+class OtherId(Message):
+    """A number under which an earlier sender knew the case (ICH E2B(R3) C.1.9.1.r)."""
+
+    source: str | None = Field(
+        default=None, max_length=200, description="Who gave the number (C.1.9.1.r.1)."
+    )
+    case_id: str = Field(min_length=1, max_length=200, description="The number (C.1.9.1.r.2).")
+
+
 class Report(Message):
     """One version of one case: what was known about one patient on one day.
 
@@ -160,6 +166,14 @@ class Report(Message):
     )
     sender: str | None = Field(
         default=None, max_length=200, description="Organisation that sent this version."
+    )
+    sender_case_id: str | None = Field(
+        default=None,
+        max_length=200,
+        description="The sender's own number of the case (C.1.1), the same in every version.",
+    )
+    other_ids: tuple[OtherId, ...] = Field(
+        default=(), max_length=100, description="Numbers of the case in earlier transmissions."
     )
     report_type: ReportType = Field(default=ReportType.UNKNOWN, description="ICH E2B(R3) C.1.3.")
     first_received: date = Field(
@@ -202,7 +216,8 @@ class Report(Message):
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
         if self.latest_received < self.first_received:
-            raise ValueError(DATES_IN_ORDER)
+            msg = "latest_received must not be before first_received"
+            raise ValueError(msg)
         return self
 
     @property

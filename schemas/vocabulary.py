@@ -7,7 +7,9 @@ __all__ = [
     "AgeGroup",
     "ClaimType",
     "Donor",
+    "LinkBasis",
     "LinkKind",
+    "LinkState",
     "Outcome",
     "Payment",
     "ProductRole",
@@ -186,3 +188,21 @@ class LinkKind(StrEnum):
     PART_OF = "part_of"  # one patient of an aggregate report
     RELATED = "related"  # ICH E2B(R3) C.1.10.r
     DERIVED_FROM = "derived_from"  # repeats what the other one said
+
+
+class LinkState(StrEnum):
+    """What was decided about a case and its master."""
+
+    APPLIED = "applied"  # a duplicate: it is kept out of the counts
+    REVERSED = "reversed"  # no duplicate after all: it counts again
+    SUSPECTED = "suspected"  # noted; it changes no count
+
+
+class LinkBasis(StrEnum):
+    """What the decision that a case is a duplicate rests on."""
+
+    WORLDWIDE_ID = "worldwide_id"  # both have one worldwide case number
+    SOURCE_ID = "source_id"  # both have one case number of one sender
+    CROSS_LISTED = "cross_listed"  # one lists a number of the other, or both list the same
+    PROBABLE = "probable"  # patient, dates, drugs and events agree
+    MANUAL = "manual"  # somebody decided

@@ -7,17 +7,20 @@ documented order.
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 from schemas.alert import WindowKind
+from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Link, Patient, Reaction, Report, Revision
 from schemas.vocabulary import (
+    LinkBasis,
     LinkKind,
+    LinkState,
     Outcome,
     ProductRole,
     RevisionKind,
@@ -38,6 +41,7 @@ DAYS = [
 ]
 AGES = {None: "unknown", 5.0: "child", 70.0: "elderly"}
 COUNTRIES = {None: "unknown", "DE": "europe", "JP": "japan"}
+Arrival = Report | CaseLink
 SPECS = ("cumulative", "month", "quarter", "sliding:2", "sliding:31", "sliding:400")
 
 
@@ -78,14 +82,37 @@ def reports(draw: st.DrawFn) -> Report:
 
 
 @st.composite
-def arrivals(draw: st.DrawFn) -> list[Report]:
-    """Versions in any order, some of them more than once; half of the time by day of receipt."""
-    sent = draw(st.lists(reports(), min_size=1, max_size=18))
+def case_links(draw: st.DrawFn) -> CaseLink:
+    """Any decision on one of the eight cases, whether reported or not, its number used at will."""
+    basis = draw(st.sampled_from(LinkBasis))
+    case_id, master = draw(st.permutations("ABCDEFGH"))[:2]
+    return CaseLink(
+        case_id=case_id,
+        master_case_id=master,
+        state=draw(st.sampled_from([LinkState.APPLIED, *LinkState])),
+        basis=basis,
+        decision=draw(st.integers(1, 3)),
+        decided_on=draw(st.sampled_from(DAYS)),
+        decided_by="test",
+        reason="test",
+        score=0.5 if basis is LinkBasis.PROBABLE else None,
+    )
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[Arrival]:
+    """Versions and links in any order, some more than once; half of the time by day of receipt."""
+    sent: list[Arrival] = draw(st.lists(reports(), min_size=1, max_size=18))
+    sent += draw(st.lists(case_links(), max_size=8))
     again = draw(st.lists(st.sampled_from(sent), max_size=8))
     arrived = draw(st.permutations(sent + again))
     if draw(st.booleans()):
-        arrived = sorted(arrived, key=lambda report: report.latest_received)
+        arrived = sorted(arrived, key=day_of)
     return arrived
+
+
+def day_of(message: Arrival) -> date:
+    return message.decided_on if isinstance(message, CaseLink) else message.latest_received
 
 
 @dataclass(frozen=True, order=True)
@@ -130,14 +157,47 @@ def content_of(report: Report) -> Content:
     )
 
 
-def latest_versions(messages: Iterable[Report]) -> dict[str, Content]:
-    """Return what holds of each case: by version, then day, then nullification, then message."""
+def latest_versions(messages: Iterable[Arrival]) -> dict[str, Content]:
+    """Return what holds of each case: by version, then day, then nullification, then message.
+
+    A case that is linked to a master is excluded as a duplicate, unless it is nullified.
+    """
+    arrived = list(messages)
     ranked: dict[str, tuple[Any, ...]] = {}
-    for report in messages:
-        numbers = (report.version, report.latest_received, report.is_nullified, report.message_id)
-        rank = (*numbers, content_of(report))
-        ranked[report.case_id] = max(rank, ranked.get(report.case_id, rank))
-    return {case: rank[-1] for case, rank in ranked.items()}
+    for report in arrived:
+        if isinstance(report, Report):
+            numbers = (report.version, report.latest_received, report.is_nullified)
+            rank = (*numbers, report.message_id, content_of(report))
+            ranked[report.case_id] = max(rank, ranked.get(report.case_id, rank))
+    latest = {case: rank[-1] for case, rank in ranked.items()}
+    merged = merged_away([link for link in arrived if isinstance(link, CaseLink)])
+    for case_id in merged & latest.keys():
+        if latest[case_id].excluded != "nullified":
+            latest[case_id] = replace(latest[case_id], excluded="duplicate")
+    return latest
+
+
+def merged_away(links: Sequence[CaseLink]) -> set[str]:
+    """Return the cases that their links keep out: a person's word goes before a program's."""
+    gravest = ["applied", "reversed", "suspected"]
+    merged = set()
+    for case_id in {link.case_id for link in links}:
+        holds = {}
+        for decider in ("person", "identifiers", "linkage"):
+            theirs = [
+                (link.decision, gravest.index(link.state.value))
+                for link in links
+                if link.case_id == case_id
+                and decider
+                == {"manual": "person", "probable": "linkage"}.get(link.basis.value, "identifiers")
+            ]
+            holds[decider] = gravest[max(theirs)[1]] if theirs else "suspected"
+        if holds["person"] == "suspected":
+            if "applied" in (holds["identifiers"], holds["linkage"]):
+                merged.add(case_id)
+        elif holds["person"] == "applied":
+            merged.add(case_id)
+    return merged
 
 
 Cell = tuple[int, int, int, int]
@@ -189,7 +249,7 @@ def labels_of(spec: WindowSpec, day: date, today: date) -> list[str]:
 
 
 def recount_windows(
-    specs: Iterable[WindowSpec], messages: Iterable[Report], today: date
+    specs: Iterable[WindowSpec], messages: Iterable[Arrival], today: date
 ) -> dict[str, list[Content]]:
     """Return the counted cases of every window instance."""
     counted = [case for case in latest_versions(messages).values() if not case.excluded]

@@ -15,8 +15,22 @@ from detectors.validation import validate
 from schemas.alert import Alert
 from schemas.base import Message
 from schemas.errors import TocsinError
+from schemas.link import CaseLink
+from schemas.notice import Notice
 from schemas.report import Report
-from streams.cli import kafka_commands, replay_commands, rule_commands, score_commands
+from schemas.safety_alert import SafetyAlert
+from streams.cli import (
+    audit_commands,
+    delivery_commands,
+    demo_commands,
+    kafka_commands,
+    recount_commands,
+    rejected_commands,
+    replay_commands,
+    rule_commands,
+    score_commands,
+    state_commands,
+)
 from streams.cli.tables import validation_table
 
 __all__ = ["app", "main"]
@@ -31,7 +45,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (replay_commands, score_commands, rule_commands, kafka_commands):
+for commands in (
+    demo_commands,
+    replay_commands,
+    score_commands,
+    state_commands,
+    rule_commands,
+    kafka_commands,
+    recount_commands,
+    rejected_commands,
+    audit_commands,
+    delivery_commands,
+):
     commands.register(app)
 
 
@@ -39,7 +64,10 @@ class SchemaName(StrEnum):
     """What has a published schema."""
 
     REPORT = "report"
+    LINK = "link"
+    NOTICE = "notice"
     ALERT = "alert"
+    SAFETY_ALERT = "safety-alert"
 
 
 @app.command("validate")
@@ -66,7 +94,10 @@ def schema_command(
     """Print the JSON Schema of a message."""
     models: dict[SchemaName, type[Message]] = {
         SchemaName.REPORT: Report,
+        SchemaName.LINK: CaseLink,
+        SchemaName.NOTICE: Notice,
         SchemaName.ALERT: Alert,
+        SchemaName.SAFETY_ALERT: SafetyAlert,
     }
     model = models[name]
     typer.echo(json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False))

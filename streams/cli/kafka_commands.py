@@ -36,10 +36,13 @@ from streams.cli.tables import alert_table, summary_table
 from streams.runtime.case_worker import CaseWorker
 from streams.runtime.detect_worker import DetectWorker
 from streams.runtime.following import read_alerts
+from streams.runtime.journal import LogFormat, logging_as
+from streams.runtime.link_worker import LinkWorker
 from streams.runtime.publishing import publish_source
 from streams.runtime.replay import read_source
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
+from streams.runtime.watching import Watch, watching
 from streams.topology.policy import load_policy
 
 __all__ = ["register"]
@@ -58,9 +61,13 @@ BootstrapOption = Annotated[
 ]
 
 
+Worker = LinkWorker | CaseWorker | DetectWorker
+
+
 class Stage(StrEnum):
     """Which stages a worker runs."""
 
+    LINK = "link"
     CASES = "cases"
     DETECT = "detect"
     ALL = "all"
@@ -121,7 +128,7 @@ def publish(
 
 def run(
     stage: Annotated[
-        Stage, typer.Option(help="cases (start as many as you like), detect, or all in one.")
+        Stage, typer.Option(help="link, cases (start as many as you like), detect, or all.")
     ] = Stage.ALL,
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
@@ -135,6 +142,17 @@ def run(
     counts: Annotated[
         Path | None, typer.Option(help="On stopping, write the counts of every window (detect).")
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65_535,
+            help="Serve /metrics and /health on this port of 127.0.0.1; 0 is any free one.",
+        ),
+    ] = None,
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="text, or json: one object a line, with the journal.")
+    ] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -143,33 +161,47 @@ def run(
     State is kept in state_dir, one database a partition; a restart goes on where it stopped.
     More workers are more processes with the same command.
     """
-    settings = Settings.load(config, bootstrap=bootstrap)
-    if counts is not None and stage is Stage.CASES:
-        msg = "--counts: the case stage keeps no counts; use it with --stage detect or all"
+    settings = Settings.load(
+        config,
+        bootstrap=bootstrap,
+        metrics_bind=None if metrics_port is None else f"127.0.0.1:{metrics_port}",
+        log_format=log_format,
+    )
+    if counts is not None and stage in (Stage.LINK, Stage.CASES):
+        msg = (
+            f"--counts: the {stage.value} stage keeps no counts; use it with --stage detect or all"
+        )
         raise InputError(msg)
     writable(counts)
     stop = _StopSignal()
-    workers: list[CaseWorker | DetectWorker] = []
+    workers: list[Worker] = []
+    chosen = rules_from(rules, lists_from(lists))
+    stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker, the last first, whatever happens
-        if stage is not Stage.DETECT:
-            workers.append(CaseWorker(settings))
+        hear_the_client = opened.enter_context(logging_as(settings.log_format))
+        watch = opened.enter_context(watching(settings, stages, [r.name for r in chosen.rules]))
+        if stage in (Stage.LINK, Stage.ALL):
+            workers.append(LinkWorker(settings, watch.observer))
             opened.callback(workers[-1].close)
-        if stage is not Stage.CASES:
+        if stage in (Stage.CASES, Stage.ALL):
+            workers.append(CaseWorker(settings, watch.observer))
+            opened.callback(workers[-1].close)
+        if stage in (Stage.DETECT, Stage.ALL):
             detector = DetectWorker(
                 settings,
                 windows_from(window),
-                rules_from(rules, lists_from(lists)),
+                chosen,
                 policy=load_policy(policy),
                 prior=prior_from(prior),
                 refit_every=None if refit is None else interval_days(refit, "--refit"),
+                observer=watch.observer,
             )
             workers.append(detector)
             opened.callback(detector.close)
         # Not before: the client warns of every attempt to connect, and the error says it once.
-        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-        logging.getLogger("streams").setLevel(logging.INFO)
-        _loop(workers, stop, drain=drain)
+        hear_the_client()
+        _loop(workers, stop, watch, drain=drain)
         if counts is not None:
             frame = detector.counts()
     if counts is not None:
@@ -205,15 +237,19 @@ def alerts(
         Console().print(alert_table(found, f"{len(found):,} alert revisions"))
 
 
-def _loop(workers: list[CaseWorker | DetectWorker], stop: "_StopSignal", *, drain: bool) -> None:
+def _loop(workers: list[Worker], stop: "_StopSignal", watch: Watch, *, drain: bool) -> None:
     # A batch makes a million values and no cycle among them: the collector may rest.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
     ends = workers[0].ends() if drain else None
+    linking = isinstance(workers[0], LinkWorker)
     said = time.monotonic()
     while not stop.asked():
         for worker in workers:
             worker.step(_POLL_MS // len(workers))
+        watch.turned(workers)
+        if ends is not None and linking and workers[0].drained(ends):
+            ends, linking = workers[0].ends(), False  # the links that came of it belong to it
         if ends is not None and all(worker.drained(ends) for worker in workers):
             return
         if time.monotonic() - said > _SAY_EVERY:

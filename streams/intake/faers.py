@@ -134,6 +134,7 @@ def _report(version: Version, quarter: Quarter) -> Report:
         message_id=version.message_id,
         source="faers",
         sender=clean(details.mfr_sndr, 200),
+        sender_case_id=clean(details.mfr_num, 200),
         report_type=report_type,
         first_received=version.first,
         latest_received=version.latest,

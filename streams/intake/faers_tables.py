@@ -49,6 +49,7 @@ class Details(NamedTuple):
     event_dt: str
     rept_cod: str
     mfr_sndr: str
+    mfr_num: str
     age: str
     age_cod: str
     age_grp: str

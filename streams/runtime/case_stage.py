@@ -4,20 +4,31 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, Never
 
 from schemas.delta import Delta
 from schemas.errors import IcsrError
-from schemas.rejected import Rejected
+from schemas.link import CaseLink
+from schemas.rejected import LONGEST_KEY, Rejected
 from schemas.report import Report
-from streams.intake.native import decode_report
+from streams.intake.native import decode_message
 from streams.runtime.codec import encode_outgoing
+from streams.runtime.correlation import ReportTimes
+from streams.runtime.lineage import lineage
 from streams.runtime.store import CaseStore
-from streams.topology.cases import CaseVersion, advance, case_version, version_of
+from streams.runtime.unreadable import Unreadable
+from streams.topology.cases import CaseVersion, advance, case_version, link_version
+from streams.topology.identifiers import Identifiers, identifiers_of
 
-__all__ = ["CaseStage", "Counted", "Incoming", "read_batch"]
+__all__ = ["CaseStage", "Counted", "Incoming", "read_batch", "reject"]
 
 _EPOCH = date(1970, 1, 1)
+_IN_THE_FUTURE = "latest_received: must not lie in the future"
+_NOTHING = "value: must be a report; got nothing. A nullification takes a case back"
+_FOREIGN_KEY = "key: must be the case_id of the report; got another one"
+
+
+_Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Incoming(NamedTuple):
@@ -26,32 +37,61 @@ class Incoming(NamedTuple):
     offset: int
     value: bytes | Report
     key: bytes | None = None
+    headers: _Headers = ()
 
 
 def read_batch(
-    messages: Iterable[Incoming], *, source: str, horizon: date
+    messages: Iterable[tuple[int, bytes | Report, bytes | None, _Headers]],
+    *,
+    source: str,
+    horizon: date,
+    identified: dict[int, Identifiers] | None = None,
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
+
+    A link between cases gives what `streams.topology.cases.link_version` makes of it.
 
     Parameters
     ----------
     messages
-        In order of offset.
+        In order of offset; `Incoming`, or plain tuples of the same where a name costs too much.
     source
         How rejects name where they came from, such as `pv.reports[3]`.
     horizon
         The latest day a report can honestly have been received on. A later one is rejected:
         it would move the clock of the windows for everybody.
+    identified
+        Takes the identifiers of the reports that state some, by offset.
     """
     versions: list[tuple[int, CaseVersion]] = []
     rejected: list[Rejected] = []
     limit = (horizon - _EPOCH).days
-    for message in messages:
+    for offset, value, key, headers in messages:
         try:
-            versions.append((message.offset, _read(message, limit)))
+            if isinstance(value, bytes):
+                found = decode_message(value) if type(value) is bytes and value else _refused(value)
+            else:
+                found = value
+            version = link_version(found) if isinstance(found, CaseLink) else case_version(found)
+            if version.latest_received > limit:
+                raise IcsrError(_IN_THE_FUTURE)
+            # A case whose messages stand on two partitions would be counted twice.
+            if key is not None and key != version.case_id.encode():
+                raise IcsrError(_FOREIGN_KEY)
         except IcsrError as error:
-            rejected.append(_reject(message, source, str(error)))
+            message = Incoming(offset, value, key, headers)
+            rejected.append(reject(message, source, str(error)))
+        else:
+            versions.append((offset, version))
+            if identified is not None and not version.links and (ids := identifiers_of(found)):
+                identified[offset] = ids
     return versions, rejected
+
+
+def _refused(value: bytes) -> Never:
+    if isinstance(value, Unreadable):
+        raise IcsrError(value.reason)
+    raise IcsrError(_NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +129,17 @@ class CaseStage:
         *,
         first_offset: int,
         next_offset: int,
+        times: ReportTimes | None = None,
     ) -> Counted:
         """Count the versions of the messages from `first_offset` up to, not with, `next_offset`.
 
         Messages of the range that gave no version were rejected, or are markers that the log keeps
-        for itself.
+        for itself. `times` travel with the delta.
+
+        Raises
+        ------
+        TooLarge
+            If what came of them does not fit into a message; nothing is counted then.
         """
         step = advance(versions, self._store.get([version.case_id for version in versions]))
         delta = Delta(
@@ -103,25 +149,21 @@ class CaseStage:
             watermark=max((version.latest_received for version in versions), default=-1),
             changes=step.changes,
         )
-        outgoing = encode_outgoing(delta, rejected) if self._keep_outbox else b""
+        outgoing = encode_outgoing(delta, rejected, times) if self._keep_outbox else b""
         self._store.commit(step.updates, next_offset, outgoing)
         return Counted(delta, outgoing, step.tally, step.population)
 
 
-def _read(message: Incoming, limit: int) -> CaseVersion:
-    value = message.value
-    version = case_version(value) if isinstance(value, Report) else version_of(decode_report(value))
-    if version.latest_received > limit:
-        msg = "latest_received: must not lie in the future"
-        raise IcsrError(msg)
-    # A case whose messages stand on two partitions would be counted twice.
-    if message.key is not None and message.key != version.case_id.encode():
-        msg = "key: must be the case_id of the report; got another one"
-        raise IcsrError(msg)
-    return version
-
-
-def _reject(message: Incoming, source: str, reason: str) -> Rejected:
+def reject(message: Incoming, source: str, reason: str) -> Rejected:
+    """Set a message aside, with the reason."""
     value = message.value
     raw = value if isinstance(value, bytes) else value.model_dump_json().encode()
-    return Rejected(source=source, position=message.offset, reason=reason, raw=raw)
+    key = message.key if message.key and len(message.key) <= LONGEST_KEY else None
+    return Rejected(
+        source=source,
+        position=message.offset,
+        reason=reason,
+        raw=raw,
+        key=key,
+        **lineage(message.headers),
+    )

@@ -9,6 +9,8 @@ import polars as pl
 from schemas.delta import CASE_CHANGES, DELTA_VERSION, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
+from streams.runtime.changelog import too_large
+from streams.runtime.correlation import ReportTimes
 
 __all__ = ["Outgoing", "decode_delta", "decode_outgoing", "encode_delta", "encode_outgoing"]
 
@@ -23,17 +25,26 @@ class _Envelope(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Outgoing(msgspec.Struct, array_like=True, frozen=True):
-    """What one batch has to publish: an encoded delta, and the rejects as JSON."""
+    """What one batch has to publish: an encoded delta, the rejects as JSON, its reports' times."""
 
     delta: bytes
     rejected: list[bytes]
+    times: ReportTimes | None = None  # unknown in an entry that an earlier release left
 
 
-def encode_outgoing(delta: Delta, rejected: Iterable[Rejected]) -> bytes:
-    """Encode an entry of the outbox."""
-    outgoing = Outgoing(
-        encode_delta(delta), [reject.model_dump_json().encode() for reject in rejected]
-    )
+def encode_outgoing(
+    delta: Delta, rejected: Iterable[Rejected], times: ReportTimes | None = None
+) -> bytes:
+    """Encode an entry of the outbox.
+
+    Raises
+    ------
+    TooLarge
+        If the delta does not fit into a message.
+    """
+    encoded = encode_delta(delta)
+    too_large(encoded)
+    outgoing = Outgoing(encoded, [reject.model_dump_json().encode() for reject in rejected], times)
     return msgspec.msgpack.encode(outgoing)
 
 

@@ -8,24 +8,31 @@ repeats an alert nor forgets one.
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from kafka import ConsumerRebalanceListener, TopicPartition
-from kafka.errors import CommitFailedError, OffsetOutOfRangeError
+from kafka import TopicPartition
+from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetOutOfRangeError
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert
-from schemas.delta import Delta
-from schemas.errors import BrokerError, StateError
+from schemas.errors import BrokerError
 from schemas.prior import PriorRefit
+from streams.runtime.alert_publishing import publish_alerts
 from streams.runtime.codec import decode_delta
-from streams.runtime.following import close_consumer, end_offsets, read_to_end
-from streams.runtime.groups import Membership, join_group
+from streams.runtime.correlation import Batch
+from streams.runtime.detect_restore import (
+    Restored,
+    apply_delta,
+    deltas_deleted,
+    restore_detector,
+)
+from streams.runtime.following import close_consumer, end_offsets
+from streams.runtime.groups import Membership, Ownership, join_group
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
     ProducerFenced,
@@ -33,11 +40,20 @@ from streams.runtime.kafka_io import (
     TransactionAborted,
     discard,
     make_producer,
-    transaction,
 )
+from streams.runtime.observing import (
+    SILENT,
+    Applied,
+    DetectorSize,
+    Evaluation,
+    Observer,
+)
+from streams.runtime.pacing import LookPacing
+from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
-from streams.runtime.snapshot import read_snapshot, write_snapshot
+from streams.runtime.snapshot import write_snapshot
 from streams.runtime.topics import topic_name
+from streams.runtime.watchdog import Watchdog
 from streams.topology.detecting import Detector
 from streams.topology.policy import AlertPolicy
 from streams.topology.windows import WindowSpec
@@ -45,9 +61,8 @@ from streams.topology.windows import WindowSpec
 __all__ = ["DetectWorker", "detect_group"]
 
 _LOG = logging.getLogger(__name__)
-_EVALUATION_SECONDS = 1.0  # between two; more often, a backlog gives alerts that are soon revised
 _SNAPSHOT_SECONDS = 300.0  # a restart reads at most so much of the deltas again
-_ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
+_RESTORE_SECONDS = 1.0  # between two polls; the group waits for five minutes
 _ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
 
 
@@ -65,7 +80,11 @@ class DetectWorker:
         How to reach the broker, and where the snapshot is.
     windows, rules, policy, prior, refit_every
         As of `streams.topology.detecting.Detector`.
+    observer
+        Hears what the worker does.
     """
+
+    stage = "detect"
 
     def __init__(
         self,
@@ -76,8 +95,10 @@ class DetectWorker:
         policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        observer: Observer = SILENT,
     ) -> None:
         self._settings = settings
+        self._observer = observer
         self._make_detector = partial(
             Detector,
             list(windows),
@@ -92,12 +113,15 @@ class DetectWorker:
         self._at = TopicPartition(self._topic, 0)
         self._snapshot = Path(settings.state_dir) / "detect"
         self._snapshot_due = 0.0
-        self._evaluation_due = 0.0
+        self._pacing = LookPacing()
         self._closed_day = -1  # the last day that was evaluated in full
         self._producer: Any = None
-        self._member = Membership()
+        self._restoring: Generator[float, None, Restored] | None = None
+        self._fraction = 0.0  # of the restoring that is done
+        self._member, self._watchdog = Membership(), Watchdog()
         self._published: int | None = None  # offset up to which counts and alerts agree
         self._held = False  # deltas are counted whose alerts are not due yet
+        self._applied: list[Applied] = []  # since the last evaluation
         self._failures = 0  # since a batch was published
         self.detector: Detector | None = None  # None while standing by
         self.tally: Counter[str] = Counter()
@@ -113,11 +137,13 @@ class DetectWorker:
         StateError
             If the deltas are not those of the snapshot, or one is missing.
         """
+        if self._held:  # not longer than until the next look
+            timeout_ms = min(timeout_ms, int(self._pacing.wait() * 1000) + 1)
         with broker_errors(f"read {self._topic}"):
             try:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
             except OffsetOutOfRangeError as error:
-                raise self._deleted() from error
+                raise deltas_deleted(self._at) from error
             self._member.update(self._consumer)
             if self._member.stalled:
                 _LOG.warning("joining the group anew: it does not answer")
@@ -128,6 +154,9 @@ class DetectWorker:
                 return 0
             if not polled and self._member.joining:
                 return 0
+            if self.detector is not None and self._stalled():
+                self._rejoin()
+                return 0
             records = polled.get(self._at, [])
             try:
                 if self.detector is None:
@@ -135,11 +164,32 @@ class DetectWorker:
                     return 0
                 if records:
                     self._count(self.detector, records)
-                if self._held and time.monotonic() > self._evaluation_due:
+                if self._held and not self._pacing.wait():
                     self._evaluate(self.detector)
             except (TransactionAborted, ProducerUnusable) as error:
                 self._begin_again(error)
             return len(records)
+
+    def readiness(self) -> Readiness:
+        """Return what the worker is doing, as of its last step."""
+        if self._member.metadata is None or self._member.joining or self._member.lost:
+            return Readiness(Phase.JOINING)
+        if self.detector is not None:
+            return Readiness(Phase.ACTIVE)
+        if self._at in self._consumer.assignment():
+            return Readiness(Phase.RESTORING, self._fraction)
+        return Readiness(Phase.STANDBY)
+
+    def lags(self) -> dict[int, int | None]:
+        """Return the deltas to count, by partition held: offsets; `None` until it is known."""
+        if self._at not in self._consumer.assignment():
+            return {}
+        end = self._consumer.highwater(self._at)
+        return {0: None if end is None else max(end - self._consumer.position(self._at), 0)}
+
+    def sizes(self) -> None:
+        """Tell the observer what the detector holds."""
+        self._observer.detector(DetectorSize.of(self.detector))
 
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether everything up to these offsets of the input is counted and published."""
@@ -156,19 +206,25 @@ class DetectWorker:
         """Return the counts of every window; `None` while standing by."""
         return None if self.detector is None else self.detector.all_counts()
 
-    def stand_by(self) -> None:
+    def stand_by(self, leaving: Sequence[TopicPartition] = ()) -> None:
         """Give up the counts; they are restored if the partition comes back."""
+        if self._restoring is not None:
+            self._restoring.close()
+        self._restoring = None
+        self._fraction = 0.0
         if self._producer is not None:
             discard(self._producer)
         self._producer = None
         self._published = None
         self._held = False
+        self._applied = []
         self.detector = None
 
-    def prepare(self) -> None:
+    def prepare(self, coming: Sequence[TopicPartition]) -> None:
         """Hold the partition until the counts are restored."""
-        self._consumer.seek(self._at, 0)
-        self._consumer.pause(self._at)
+        for at in coming:
+            self._consumer.seek(at, 0)
+            self._consumer.pause(at)
 
     def close(self) -> None:
         """Publish the alerts that are due, write a snapshot and leave the group."""
@@ -187,13 +243,22 @@ class DetectWorker:
 
     def _join(self) -> Any:
         group = detect_group(self._settings)
-        return join_group(self._settings, group, self._topic, _StandBy(self))
+        return join_group(
+            self._settings, group, self._topic, Ownership(self.stand_by, self.prepare)
+        )
 
     def _rejoin(self) -> None:
         self.stand_by()
         close_consumer(self._consumer)
-        self._member = Membership()
+        self._member, self._watchdog = Membership(), Watchdog()
         self._consumer = self._join()
+
+    def _stalled(self) -> bool:
+        """Seek the partition again if nothing comes of it; whether that was in vain."""
+        stalled = self._watchdog.stalled(self._consumer, [self._at])
+        for at in stalled:
+            self._consumer.seek(at, self._consumer.position(at))
+        return max(stalled.values(), default=0) > 1
 
     def _begin_again(self, error: TransactionAborted | ProducerUnusable) -> None:
         """Restore, since the counts are ahead of what is published."""
@@ -204,87 +269,63 @@ class DetectWorker:
         _LOG.warning("restoring after: %s", error)
         self.stand_by()
         self._consumer.pause(self._at)
-        if isinstance(error, ProducerFenced) or isinstance(error.__cause__, CommitFailedError):
+        if isinstance(error, ProducerFenced) or isinstance(
+            error.__cause__, CommitFailedError | FencedInstanceIdError
+        ):
             # Another member may be active by now; the group knows.
+            self._member.confirm(self._consumer)
             self._rejoin()
 
     def _restore(self) -> None:
-        detector = self._make_detector()
-        # First the producer: it ends an open transaction of a predecessor, one way or the other.
-        self._producer = make_producer(self._settings, f"{self._topic}-detect")
-        start = read_snapshot(self._snapshot, detector, topic=self._topic)
-        latest: dict[bytes, Alert] = {}
-        for record in read_to_end(self._settings, topic_name(self._settings, "signals")):
-            latest[record.key] = Alert.model_validate_json(record.value)
-        committed: int | None = self._consumer.committed(self._at)
-        end = self._consumer.end_offsets([self._at])[self._at]
-        if max(start, committed or 0) > end or (committed is not None and start > committed):
-            msg = (
-                f"snapshot {self._snapshot}: must not be ahead of {self._topic}, which ends at "
-                f"{end} and is published up to {committed}; got {start}: it belongs to another "
-                "broker or the topic was made anew. Move it away, or use another topic_prefix"
+        """Restore for a while; a group drops a member that does not poll for long."""
+        if self._restoring is None:
+            # First the producer: it ends what a predecessor had open, one way or the other.
+            self._producer = make_producer(self._settings, f"{self._topic}-detect")
+            self._restoring = restore_detector(
+                self._settings, self._consumer, self._at, self._make_detector(), self._snapshot
             )
-            raise StateError(msg)
-        following = self._replay(detector, start, committed, latest.values())
-        detector.restore_signals(latest.values())
-        for record in read_to_end(self._settings, topic_name(self._settings, "priors")):
-            detector.restore_prior(PriorRefit.model_validate_json(record.value))
-        detector.settle()
-        if committed is None:
+        pause = time.monotonic() + _RESTORE_SECONDS
+        try:
+            while time.monotonic() < pause:
+                self._fraction = next(self._restoring)
+        except StopIteration as done:
+            self._restoring = None
+            self._begin(done.value)
+        else:
+            _LOG.info("%s", self.readiness())
+
+    def _begin(self, restored: Restored) -> None:
+        if restored.first:
             # From now on it is known how far the alerts are published, if a batch breaks off.
-            self._publish([], following, None)
-        self._consumer.seek(self._at, following)
+            self._publish([], restored.next_offset, None)
+        self._consumer.seek(self._at, restored.next_offset)
         self._consumer.resume(self._at)
-        self.detector = detector
-        self._published = following
-        self._closed_day = detector.watermark - 1
+        self.detector = restored.detector
+        self._published = restored.next_offset
+        self._closed_day = self.detector.watermark - 1
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
-        _LOG.info("detecting from offset %d, %d signals known", following, len(latest))
-
-    def _replay(
-        self, detector: Detector, start: int, committed: int | None, latest: Iterable[Alert]
-    ) -> int:
-        """Count the deltas from `start` whose alerts are published; return the offset after."""
-        if committed == start:
-            return start
-        if self._consumer.beginning_offsets([self._at])[self._at] > start:
-            raise self._deleted()
-        # A group that was away for a week has lost its offsets; then the alerts say how far it was.
-        seen: dict[int, int] = {}
-        for at in (at for alert in latest for at in alert.as_of):
-            seen[at.partition] = max(seen.get(at.partition, 0), at.next_offset)
-        following = start
-        for record in read_to_end(self._settings, self._topic, start=start):
-            if committed is not None and record.offset >= committed:
-                break
-            delta = decode_delta(record.value)
-            if committed is None and delta.next_offset > seen.get(delta.partition, 0):
-                break
-            self._apply(detector, delta)
-            following = record.offset + 1
-        return following if committed is None else committed
-
-    def _apply(self, detector: Detector, delta: Delta) -> bool:
-        if delta.partition not in detector.offsets and delta.first_offset > 0:
-            raise self._deleted()
-        return detector.apply(delta)
-
-    def _deleted(self) -> StateError:
-        return StateError(
-            f"{self._topic}: every delta must be counted; got a topic that no longer has those due "
-            "next: they were deleted. Restore the snapshot or the topic from a backup"
+        _LOG.info(
+            "detecting from offset %d, %d signals known", restored.next_offset, restored.signals
         )
 
     def _count(self, detector: Detector, records: Sequence[Any]) -> None:
         self._published = None
         self._held = False
         for record in records:
-            self.tally["deltas"] += self._apply(detector, decode_delta(record.value))
+            began = time.monotonic()
+            delta = decode_delta(record.value)
+            fresh = apply_delta(detector, self._at, delta)
+            self.tally["deltas"] += fresh
+            batch = Batch(detector.topic, delta.partition, delta.first_offset, delta.next_offset)
+            self._applied.append(Applied.of(record, batch, fresh, began, self._member.polled_at))
+            self._observer.applied(self._applied[-1])
+            self._pacing.counted(delta.next_offset - delta.first_offset)
         self._held = True
 
     def _evaluate(self, detector: Detector) -> None:
         self._held = False
-        self._evaluation_due = time.monotonic() + _EVALUATION_SECONDS
+        began = time.monotonic()
+        self._pacing.begin()
         today = detector.watermark
         following: int = self._consumer.position(self._at)
         # Margins move pairs that no report touched: those are found once, when a day is over.
@@ -296,9 +337,14 @@ class DetectWorker:
             if today >= 0
             else []
         )
-        self._publish(alerts, following, refit)
+        seconds = time.monotonic() - began
+        evaluation = Evaluation(self._applied, alerts, full=day_over, seconds=seconds)
+        self._publish(alerts, following, refit, self._observer.evaluated(evaluation))
+        self._applied = []
+        self._observer.alerted(evaluation, time.monotonic() - evaluation.deltas[0].polled_at)
         self._published = following
         self._failures = 0
+        self._pacing.end()
         if day_over:
             self._closed_day = today - 1
         self.tally.update(alert.kind.value for alert in alerts)
@@ -307,55 +353,24 @@ class DetectWorker:
         if time.monotonic() > self._snapshot_due:
             self._write_snapshot(detector, following)
 
-    def _publish(self, alerts: Sequence[Alert], following: int, refit: PriorRefit | None) -> None:
-        """Publish alerts with the state of their signals; with the last of them, the offset.
-
-        A new prior goes out with the first of the alerts that were computed with it.
-
-        What was published without the offset is known to a restart from the state of the signals.
-        """
-        names = [topic_name(self._settings, name) for name in ("alerts", "signals")]
-        for part, last in _parts(alerts):
-            with transaction(
-                self._producer,
-                offsets={self._at: following} if last else None,
-                group_metadata=self._member.metadata,
-            ) as out:
-                if refit is not None:
-                    priors = topic_name(self._settings, "priors")
-                    out.send(priors, refit.model_dump_json().encode(), partition=0)
-                    refit = None
-                for alert in part:
-                    value = alert.model_dump_json().encode()
-                    for name in names:
-                        out.send(name, value, alert.signal_key.encode())
+    def _publish(
+        self,
+        alerts: Sequence[Alert],
+        following: int,
+        refit: PriorRefit | None,
+        headers: Mapping[str, bytes] | None = None,
+    ) -> None:
+        publish_alerts(
+            self._settings,
+            self._producer,
+            alerts,
+            offset=(self._at, following),
+            refit=refit,
+            headers=headers,
+            metadata=self._member.metadata,
+            observer=self._observer,
+        )
 
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:
         write_snapshot(self._snapshot, detector, topic=self._topic, next_offset=next_offset)
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
-
-
-def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:
-    """Cut into parts for one transaction each, with whether it is the last; at least one."""
-    for start in range(0, max(len(alerts), 1), _ALERTS):
-        yield alerts[start : start + _ALERTS], start + _ALERTS >= len(alerts)
-
-
-class _StandBy(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Gives up the counts when another member takes the partition."""
-
-    def __init__(self, worker: DetectWorker) -> None:
-        self._worker = worker
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        if revoked:
-            self._worker.stand_by()
-
-    def on_partitions_lost(self, lost: Any) -> None:
-        if lost:
-            self._worker.stand_by()
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        """Hold what comes; restoring here would hold up the heartbeat."""
-        if assigned:
-            self._worker.prepare()

@@ -14,7 +14,7 @@ from streams.runtime.kafka_io import make_consumer
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
 
-__all__ = ["close_consumer", "end_offsets", "read_alerts", "read_to_end"]
+__all__ = ["close_consumer", "end_offsets", "read_alerts", "read_in_steps", "read_to_end"]
 
 _LOG = logging.getLogger(__name__)
 _POLL_MS = 500
@@ -28,24 +28,60 @@ def read_alerts(
     The revisions of one signal come in order; those of different signals may interleave.
     """
     topic = topic_name(settings, "alerts")
-    for record in _records(settings, topic, follow=follow, stopped=stopped):
-        yield Alert.model_validate_json(record.value)
+    for records, _ in _polls(settings, topic, follow=follow, stopped=stopped):
+        for record in records:
+            yield Alert.model_validate_json(record.value)
 
 
-def read_to_end(settings: Settings, topic: str, *, start: int | None = None) -> Iterator[Any]:
+def read_to_end(
+    settings: Settings, topic: str, *, start: int | None = None, settled: bool = False
+) -> Iterator[Any]:
     """Yield the committed records of a topic up to its present end.
 
     Parameters
     ----------
     start
         First offset, of every partition; `None` for the first record there is.
+    settled
+        Whether to wait for transactions that are open now. A record that is committed already is
+        hidden behind an older transaction, of whomever, for as long as that one is open.
 
     Raises
     ------
     BrokerError
         If the topic is missing, or begins only after `start`.
     """
-    return _records(settings, topic, start=start)
+    for records, _ in _polls(settings, topic, start=start, settled=settled):
+        yield from records
+
+
+def read_in_steps(
+    settings: Settings,
+    topic: str,
+    *,
+    start: int | None = None,
+    partition: int | None = None,
+    settled: bool = False,
+) -> Iterator[tuple[Any, float]]:
+    """Yield the records of a topic up to its present end, each with the part that is read by then.
+
+    Instead of a record it yields `None` after a poll that brought none: for who has something else
+    to do in between, such as staying in a group.
+
+    Parameters
+    ----------
+    start, settled
+        As of `read_to_end`.
+    partition
+        The only one to read; `None` for all.
+    """
+    before = 0.0
+    for records, part in _polls(settings, topic, start=start, settled=settled, partition=partition):
+        for number, record in enumerate(records, 1):
+            yield record, before + (part - before) * number / len(records)
+        if not records:
+            yield None, part
+        before = part
 
 
 def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
@@ -74,28 +110,43 @@ def close_consumer(consumer: Any) -> None:
         _LOG.warning("%s", one_line("close a consumer", error))
 
 
-def _records(
+def _polls(
     settings: Settings,
     topic: str,
     *,
     start: int | None = None,
+    settled: bool = False,
+    partition: int | None = None,
     follow: bool = False,
     stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[Any]:
+) -> Iterator[tuple[list[Any], float]]:
     consumer = make_consumer(settings, auto_offset_reset="none")
     try:
         with broker_errors(f"read {topic}"):
-            ends = end_offsets(consumer, topic)
-            partitions = [TopicPartition(topic, number) for number in ends]
+            ends = _written(settings, topic) if settled else end_offsets(consumer, topic)
+            partitions = [TopicPartition(topic, n) for n in ends if partition in (None, n)]
             consumer.assign(partitions)
             firsts = consumer.beginning_offsets(partitions)
+            if start is not None:
+                firsts = dict.fromkeys(partitions, start)
             for at in partitions:
-                consumer.seek(at, firsts[at] if start is None else start)
+                consumer.seek(at, firsts[at])
+            total = sum(max(ends[at.partition] - firsts[at], 0) for at in partitions)
+            left = total
             # A position passes the markers of transactions, which are no records, as well.
-            while not stopped() and (
-                follow or any(consumer.position(at) < ends[at.partition] for at in partitions)
-            ):
-                for records in consumer.poll(timeout_ms=_POLL_MS).values():
-                    yield from records
+            while not stopped() and (follow or left):
+                polled = consumer.poll(timeout_ms=_POLL_MS)
+                left = sum(max(ends[at.partition] - consumer.position(at), 0) for at in partitions)
+                part = 1 - left / total if total else 1.0
+                yield [record for records in polled.values() for record in records], part
+    finally:
+        close_consumer(consumer)
+
+
+def _written(settings: Settings, topic: str) -> dict[int, int]:
+    """Return the end offsets of what is written, whether its transactions have ended or not."""
+    consumer = make_consumer(settings, isolation_level="read_uncommitted")
+    try:
+        return end_offsets(consumer, topic)
     finally:
         close_consumer(consumer)

@@ -3,20 +3,26 @@
 kafka-python 3.0.12: a leader that has no metadata of the topic yet assigns nothing, and nobody is
 asked again; and a second join that such a leader begins is forgotten if a `poll` ends before it
 does: the member then stays 'rebalancing' for ever, without a heartbeat and without a word.
+A static member whose name another has taken learns of it by its heartbeat, which then ends; `poll`
+goes on as if nothing had happened.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
+from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.coordinator.base import MemberState
 
+from schemas.errors import BrokerError
 from streams.runtime.following import close_consumer, end_offsets
 from streams.runtime.kafka_errors import broker_errors
-from streams.runtime.kafka_io import make_consumer
+from streams.runtime.kafka_io import HEARTBEAT_MS, make_consumer
 from streams.runtime.settings import Settings
 
-__all__ = ["Membership", "join_group"]
+__all__ = ["Membership", "Ownership", "join_group"]
 
+_CONFIRM_SECONDS = 2 * HEARTBEAT_MS / 1000  # one may be under way already
 _STALLED_SECONDS = 30.0  # a group waits for its slowest member; a forgotten join waits for nothing
 
 
@@ -30,7 +36,9 @@ def join_group(settings: Settings, group: str, topic: str, listener: Any) -> Any
     BrokerError
         If there is no such topic, which a poll would wait for without a word.
     """
-    consumer = make_consumer(settings, group, auto_offset_reset="none")
+    consumer = make_consumer(
+        settings, group, group_instance_id=settings.group_instance_id, auto_offset_reset="none"
+    )
     try:
         with broker_errors(f"join the group {group}"):
             end_offsets(consumer, topic)
@@ -42,6 +50,36 @@ def join_group(settings: Settings, group: str, topic: str, listener: Any) -> Any
     return consumer
 
 
+class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells a worker which partitions leave and which come; it must be quick about either.
+
+    What takes time is left to the worker's next step: here it would hold up the heartbeat.
+    """
+
+    def __init__(
+        self,
+        leaving: Callable[[list[TopicPartition]], None],
+        coming: Callable[[list[TopicPartition]], None],
+    ) -> None:
+        self._leaving = leaving
+        self._coming = coming
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        """Let go of partitions that move elsewhere."""
+        if revoked:
+            self._leaving(list(revoked))
+
+    def on_partitions_lost(self, lost: Any) -> None:
+        """Let go of partitions that are elsewhere already."""
+        if lost:
+            self._leaving(list(lost))
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        """Hold partitions that come."""
+        if assigned:
+            self._coming(list(assigned))
+
+
 class Membership:
     """What a worker is in its group, as of its last poll.
 
@@ -49,19 +87,51 @@ class Membership:
     ----------
     metadata
         To publish with: a broker refuses a member that has been dropped since.
+    polled_at
+        When that poll ended, on a clock that only rises [s].
     """
 
     def __init__(self) -> None:
         self.metadata: Any = None
+        self.polled_at = time.monotonic()
         self._joining_since: float | None = None
 
     def update(self, consumer: Any) -> None:
-        """Take note of what the consumer is after a poll."""
+        """Take note of what the consumer is after a poll.
+
+        Raises
+        ------
+        BrokerError
+            If another worker has taken its name. Give every worker a `group_instance_id` of its
+            own.
+        """
         self.metadata = consumer.group_metadata()
+        self.polled_at = time.monotonic()
+        name = self.metadata.group_instance_id
+        if name is not None and self.metadata.state is MemberState.STABLE:
+            coordinator = consumer._coordinator
+            if not (coordinator._heartbeat_enabled or coordinator.rejoin_needed):
+                msg = (
+                    f"group {self.metadata.group_id}: group_instance_id must be of one worker at "
+                    f"a time; got another with {name!r}: give each a name of its own"
+                )
+                raise BrokerError(msg)
         if not self.joining:
             self._joining_since = None
         elif self._joining_since is None:
             self._joining_since = time.monotonic()
+
+    def confirm(self, consumer: Any) -> None:
+        """Wait until a worker that was fenced may know whether another has taken its name.
+
+        Else two with one name would take the partitions from each other, for ever.
+        """
+        if self.metadata is None or self.metadata.group_instance_id is None:
+            return
+        deadline = time.monotonic() + _CONFIRM_SECONDS
+        while time.monotonic() < deadline:
+            consumer.poll(timeout_ms=100)  # what comes is read again after joining anew
+            self.update(consumer)
 
     @property
     def lost(self) -> bool:

@@ -31,6 +31,7 @@ ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (errors.NoOffsetForPartitionError, "a partition has no position to begin at"),
     (errors.LogTruncationError, "the broker lost records that were already read"),
     (errors.CommitFailedError, "the consumer group has rebalanced"),
+    (errors.FencedInstanceIdError, "another worker has taken this group_instance_id"),
     (errors.CorruptRecordError, "a record's checksum is wrong"),
     (ssl.SSLError, "the encrypted connection failed"),
 )
@@ -139,3 +140,14 @@ def _keep_last_words(transport: Any) -> None:
 
 for _transport in (KafkaTCPTransport, KafkaSSLTransport):
     _keep_last_words(_transport)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Log a lost connection in one line: the client adds where in its own code it noticed."""
+    if record.exc_info and isinstance(record.exc_info[1], OSError):
+        record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("kafka.net.transport").addFilter(_without_traceback)

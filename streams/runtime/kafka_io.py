@@ -22,7 +22,6 @@ from typing import Any, Literal
 from kafka import (
     ConsumerGroupMetadata,
     KafkaAdminClient,
-    KafkaConsumer,
     KafkaProducer,
     OffsetAndMetadata,
     TopicPartition,
@@ -32,6 +31,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.net.compat import KafkaNetClient
 
 from schemas.errors import BrokerError, InputError
+from streams.runtime.consuming import BoundedConsumer
 from streams.runtime.kafka_errors import (
     broker_errors,
     explained,
@@ -44,6 +44,7 @@ from streams.runtime.kafka_errors import (
 from streams.runtime.settings import Settings
 
 __all__ = [
+    "HEARTBEAT_MS",
     "MAX_MESSAGE_BYTES",
     "ProducerFenced",
     "ProducerUnusable",
@@ -62,6 +63,8 @@ PARTITION_FETCH_BYTES = 8 << 20  # 10,000 reports of 586 bytes, keys and framing
 FETCH_BYTES = 64 << 20
 BATCH_BYTES = 1 << 20
 REQUEST_MS = 15_000
+HEARTBEAT_MS = 3_000
+METADATA_MS = 30_000  # until partitions that were added are noticed
 DELIVERY_MS = 45_000  # three requests
 TRANSACTION_MS = 60_000  # the broker aborts what is older; until then read_committed readers wait
 FINISH_SECONDS = TRANSACTION_MS / 1000
@@ -160,8 +163,9 @@ def make_consumer(
     group_instance_id: str | None = None,
     auto_offset_reset: Literal["earliest", "none"] = "earliest",
     max_poll_records: int = MAX_POLL_RECORDS,
+    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed",
 ) -> Any:
-    """Return a connected `KafkaConsumer` that sees committed records and commits nothing itself.
+    """Return a connected `BoundedConsumer` that sees committed records and commits nothing itself.
 
     Groups rebalance cooperatively: a partition that stays is not interrupted.
 
@@ -178,6 +182,8 @@ def make_consumer(
         when the position sought has been deleted, which 'earliest' would skip in silence.
     max_poll_records
         Most records that one `poll` returns.
+    isolation_level
+        'read_uncommitted' only to learn how far a topic is written.
 
     Raises
     ------
@@ -186,12 +192,12 @@ def make_consumer(
     """
     return _connect(
         settings,
-        KafkaConsumer,
+        BoundedConsumer,
         group_id=group_id,
         group_instance_id=group_instance_id,
         enable_auto_commit=False,
         auto_offset_reset=auto_offset_reset,
-        isolation_level="read_committed",
+        isolation_level=isolation_level,
         check_crcs=True,
         allow_auto_create_topics=False,
         max_poll_records=max_poll_records,
@@ -199,7 +205,9 @@ def make_consumer(
         fetch_max_bytes=FETCH_BYTES,
         request_timeout_ms=REQUEST_MS,
         session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_interval_ms=settings.session_timeout_ms // 3,
+        # A member learns of a rebalance by it: a long session need not make that slow.
+        heartbeat_interval_ms=min(settings.session_timeout_ms // 3, HEARTBEAT_MS),
+        metadata_max_age_ms=METADATA_MS,
         partition_assignment_strategy=[CooperativeStickyAssignor],
     )
 

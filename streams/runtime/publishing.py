@@ -8,7 +8,7 @@ from typing import Any
 from schemas.errors import BrokerError, IcsrError
 from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.intake.native import decode_report
+from streams.intake.native import decode_message
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import make_producer
 from streams.runtime.rejects import reject_record
@@ -69,6 +69,6 @@ def _record(item: SourceItem, source: str, place: int) -> tuple[bytes, bytes] | 
     if isinstance(item, Report):
         return item.case_id.encode(), item.model_dump_json(exclude_defaults=True).encode()
     try:
-        return decode_report(item)["case_id"].encode(), item
+        return decode_message(item).case_id.encode(), item
     except IcsrError as error:
         return Rejected(source=source, position=place, reason=str(error), raw=item)

@@ -1,7 +1,7 @@
 """The embedded log: the same stages in one process, without a broker, over files.
 
 A replay looks at the counts when event time passes a boundary, not when a batch happens to end, so
-that the same input gives the same alerts to the byte.
+that the same input gives the same alerts to the byte. It links exact duplicates before it counts.
 """
 
 import gc
@@ -10,24 +10,30 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import islice
+from itertools import islice, repeat
+from operator import itemgetter
 from pathlib import Path
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert
+from schemas.notice import Notice
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.report import Report
+from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.intake.faers import read_faers
 from streams.intake.formats import detect_format
 from streams.intake.native import read_lines
 from streams.intake.vaers import read_vaers
-from streams.runtime.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.case_stage import CaseStage, read_batch
 from streams.runtime.store import MemoryStore
 from streams.topology.cases import CaseVersion
 from streams.topology.detecting import Detector
+from streams.topology.duplicates import KnownCase
+from streams.topology.identifiers import Identifiers
+from streams.topology.inline_links import InlineLinks
 from streams.topology.policy import AlertPolicy
 from streams.topology.windows import WindowSpec
 
@@ -63,7 +69,9 @@ class ReplaySummary:
     tally: Counter[str] = field(default_factory=Counter)
     population: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
+    safety_alerts: Counter[str] = field(default_factory=Counter)
     evaluations: int = 0
+    refused_identifiers: int = 0  # that too many cases share
 
 
 class Replay:
@@ -79,7 +87,9 @@ class Replay:
         Reports received later are left out, as if they had not been sent yet.
     horizon
         Latest day a report can honestly have been received on.
-    on_alert, on_rejected, on_refit, on_suppressed
+    notices
+        What is not a case; each becomes known on its day.
+    on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed
         Called for each, in order.
     policy, prior, refit_every
         As of `streams.topology.detecting.Detector`.
@@ -100,12 +110,16 @@ class Replay:
         refit_every: int | None = None,
         on_refit: Callable[[PriorRefit], None] = lambda refit: None,
         on_suppressed: Callable[[Suppressed], None] | None = None,
+        notices: Iterable[Notice] = (),
+        on_safety_alert: Callable[[SafetyAlert], None] = lambda alert: None,
     ) -> None:
         self.detector = Detector(
             windows, rules, policy=policy, prior=prior, refit_every=refit_every
         )
         self.summary = ReplaySummary()
-        self._stage = CaseStage(MemoryStore(), partition=0, keep_outbox=False)
+        store = MemoryStore()
+        self._stage = CaseStage(store, partition=0, keep_outbox=False)
+        self._links = InlineLinks(store.get)
         self._every = every
         self._until = None if until is None else (until - _EPOCH).days
         self._horizon = horizon
@@ -113,6 +127,12 @@ class Replay:
         self._on_rejected = on_rejected
         self._on_refit = on_refit
         self._on_suppressed = on_suppressed
+        self._on_safety_alert = on_safety_alert
+        self._last_notice: date | None = None
+        for notice in notices:
+            if until is None or notice.received <= until:
+                self.detector.watch.hear(notice)
+                self._last_notice = max(notice.received, self._last_notice or date.min)
         self._offset = 0  # of the next message in the log
         self._counted = 0  # first offset that is in no delta yet
         self._clock: int | None = None  # latest day of receipt seen
@@ -127,27 +147,35 @@ class Replay:
                 yield len(chunk)
 
     def finish(self) -> None:
-        """Evaluate at the last day that was reached."""
+        """Evaluate at the last day that was reached, and on days of notices after it."""
         if self._clock is not None:
             self._evaluate(self._clock)
+        if self._last_notice is not None:
+            self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
 
     def _feed_chunk(self, source: str, chunk: list[tuple[int, SourceItem]]) -> None:
         first = self._offset
-        messages: list[Incoming] = []
-        places: list[int] = []
+        messages: list[tuple[int, bytes | Report]] = []  # each with its place in the source
         for place, item in chunk:
             if isinstance(item, Rejected):
                 self._reject(item)
             else:
-                messages.append(Incoming(first + len(messages), item))
-                places.append(place)
+                messages.append((place, item))
         self._offset += len(messages)
-        versions, rejected = read_batch(messages, source=source, horizon=self._horizon)
+        values = map(itemgetter(1), messages)
+        identified: dict[int, Identifiers] = {}
+        versions, rejected = read_batch(
+            zip(range(first, self._offset), values, repeat(None), repeat(())),
+            source=source,
+            horizon=self._horizon,
+            identified=identified,
+        )
         for reject in rejected:
-            place = places[reject.position - first]
+            place = messages[reject.position - first][0]
             self._reject(reject.model_copy(update={"position": place}))
         self.summary.messages += len(messages)
         pending: list[CaseVersion] = []
+        known: list[KnownCase] = []
         for offset, version in versions:
             day = version.latest_received
             if self._until is not None and day > self._until:
@@ -157,16 +185,20 @@ class Replay:
                 self._clock = day
             elif day > self._clock:
                 if day // self._every > self._clock // self._every:
-                    self._count(pending, offset)
-                    pending = []
+                    self._count(pending, known, offset)
+                    pending, known = [], []
                     self._close_until(day)
                 self._clock = day
             pending.append(version)
-        self._count(pending, self._offset)
+            if offset in identified:
+                known.append(KnownCase(version, identified[offset]))
+        self._count(pending, known, self._offset)
 
-    def _count(self, versions: list[CaseVersion], next_offset: int) -> None:
+    def _count(self, versions: list[CaseVersion], known: list[KnownCase], next_offset: int) -> None:
         if next_offset == self._counted:
             return
+        versions += self._links.links(versions, known)
+        self.summary.refused_identifiers = self._links.refused
         counted = self._stage.count(versions, first_offset=self._counted, next_offset=next_offset)
         self._counted = next_offset
         self.summary.tally.update(counted.tally)
@@ -184,6 +216,15 @@ class Replay:
             last_change = min(last_end, self._clock + self._longest + self._every)
         for end in range(first_end, last_change + 1, self._every):
             self._evaluate(end)
+        self._evaluate_notices(last_end, every=self._every)
+
+    def _evaluate_notices(self, last: int, *, every: int) -> None:
+        """Evaluate where a notice becomes known or an answer is overdue, and no report arrived."""
+        while (due := self.detector.watch.next_day) is not None:
+            end = ((due - _EPOCH).days // every + 1) * every - 1
+            if end > last:
+                return
+            self._evaluate(end)
 
     def _evaluate(self, day: int) -> None:
         self.summary.evaluations += 1
@@ -195,6 +236,9 @@ class Replay:
         if self._on_suppressed is not None:
             for suppressed in self.detector.suppressions():
                 self._on_suppressed(suppressed)
+        for safety_alert in self.detector.safety_alerts(day):
+            self.summary.safety_alerts[safety_alert.category.value] += 1
+            self._on_safety_alert(safety_alert)
 
     def _reject(self, rejected: Rejected) -> None:
         self.summary.rejected[rejected.source] += 1

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BeforeValidator,
@@ -108,7 +109,8 @@ class Settings(BaseSettings):
     )
     allow_plaintext_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
-        description="Hosts other than this machine that may be spoken to without encryption.",
+        description="Hosts other than this machine that may be spoken to without encryption, and "
+        "addresses of this machine that may be listened on so.",
     )
     connect_timeout_ms: int = Field(
         default=10_000, ge=100, description="How long to look for a broker before giving up [ms]."
@@ -118,8 +120,27 @@ class Settings(BaseSettings):
         ge=1_000,
         description="A worker silent for so long loses its partitions to the others [ms].",
     )
+    group_instance_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="Name of this worker, of no other: with it, a restart within "
+        "session_timeout_ms moves no partition.",
+    )
     state_dir: Path = Field(
         default=Path("state"), description="Folder of the state store; one database a partition."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="The log on stderr: lines for people, or JSON with the journal of batches.",
+    )
+    metrics_bind: str | None = Field(
+        default=None,
+        description="host:port for /metrics and /health; port 0 is any free one. Default: none.",
+    )
+    traces_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s@]+$",
+        description="URL of an OTLP collector of traces, over HTTP; needs the extra tracing.",
     )
 
     @classmethod
@@ -188,19 +209,29 @@ class Settings(BaseSettings):
     def hosts(self) -> Iterator[tuple[str, int]]:
         """Yield host and port of every bootstrap address."""
         for one in self.bootstrap.split(","):
-            host, _, port = one.rpartition(":")
-            yield host.strip("[]"), int(port)
+            yield _host_and_port(one)
+
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Return host and port to serve metrics and health on; `None` for nowhere."""
+        return None if self.metrics_bind is None else _host_and_port(self.metrics_bind)
 
     @field_validator("bootstrap", mode="after")
     @classmethod
     def _addresses(cls, value: str) -> str:
         addresses = [one.strip() for one in value.split(",")]
         for one in addresses:
-            host, colon, port = one.rpartition(":")
-            if not (host and colon and port.isdecimal() and 0 < int(port) < 65_536):
+            if not _is_address(one, first_port=1):
                 msg = f"each address must be host:port; got {one!r}"
                 raise ValueError(msg)
         return ",".join(addresses)
+
+    @field_validator("metrics_bind", mode="after")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not _is_address(value, first_port=0):
+            msg = f"must be host:port; got {value!r}"
+            raise ValueError(msg)
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -222,7 +253,20 @@ class Settings(BaseSettings):
         if self.security_protocol.endswith("PLAINTEXT"):
             for host, _ in self.hosts():
                 self.refuse_plaintext(host)
+        address, traces = self.metrics_address(), urlsplit(self.traces_endpoint or "")
+        if address is not None:
+            self._refuse_openness("metrics_bind: to listen", address[0])
+        if traces.scheme == "http":
+            self._refuse_openness("traces_endpoint: to send", traces.hostname or "")
         return self
+
+    def _refuse_openness(self, doing: str, host: str) -> None:
+        if not self.may_speak_plainly_to(host):
+            msg = (
+                f"settings: {doing} without encryption beyond this machine must be asked for by "
+                f"name; got {host!r}: add it to allow_plaintext_to"
+            )
+            raise InputError(msg)
 
     def refuse_plaintext(self, host: str) -> None:
         """Raise `BrokerError` unless `host` may be spoken to without encryption."""
@@ -300,6 +344,16 @@ class _Unprinted(str):
 
     def __repr__(self) -> str:
         return "'**********'"
+
+
+def _is_address(text: str, *, first_port: int) -> bool:
+    host, colon, port = text.rpartition(":")
+    return bool(host and colon and port.isdecimal() and first_port <= int(port) < 65_536)
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _is_this_machine(host: str) -> bool:

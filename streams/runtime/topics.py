@@ -21,6 +21,12 @@ from streams.runtime.settings import Settings
 __all__ = ["TOPICS", "Topic", "TopicMismatch", "TopicReport", "create_topics", "topic_name"]
 
 KEPT_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+FROM_SENDERS = {
+    **KEPT_FOR_EVER,
+    # The broker unpacks what senders pack, with every codec, and refuses what is then too large: so
+    # that what can be read does not depend on the reader, and a few bytes never fill its memory.
+    "compression.type": "uncompressed",
+}
 LATEST_PER_KEY = {
     "cleanup.policy": "compact",
     # A deletion stays readable for a week, so a restore that takes days still learns of it.
@@ -56,12 +62,13 @@ class Topic:
 
 
 TOPICS = (
-    Topic("reports", "case id", "one version of one case", KEPT_FOR_EVER),
-    Topic("notices", "subject id", "what is not a case", KEPT_FOR_EVER),
+    Topic("reports", "case id", "one version of one case, or a link to its master", FROM_SENDERS),
+    Topic("notices", "subject id", "what is not a case", FROM_SENDERS),
     Topic("rejected", "source coordinates", "what could not be read", KEPT_FOR_EVER),
     # One partition: the detector stage needs one order over all input partitions.
     Topic("deltas", "input partition", "a batch of count changes", KEPT_FOR_EVER, partitions=1),
-    Topic("cases", "case id", "the case stage's state, for restore", LATEST_PER_KEY),
+    # Its workers delete what a copy of their state has superseded; see `changelog`.
+    Topic("cases", "input partition", "the case stage's state, for restore", KEPT_FOR_EVER),
     Topic("alerts", "signal key", "every revision of every alert", KEPT_FOR_EVER),
     Topic("priors", "nothing", "each prior of EBGM, from its day on", KEPT_FOR_EVER, partitions=1),
     Topic("signals", "signal key", "the current state of every signal", LATEST_PER_KEY),

@@ -29,6 +29,7 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
 
 _OF_CASE = ("case_id", "day", "stratum", "serious", "fatal", "n")
 _AT_ONCE = 1 << 21  # candidates held at a time when pairs are looked up: some 50 MB
+_MERGED = 4  # runs at a time
 
 
 class _Run:
@@ -110,14 +111,24 @@ class CaseLog:
         self._runs: list[_Run] = []
 
     def append(self, rows: pl.DataFrame) -> None:
-        """Add rows of `CASE_LOG`, later in `seq` than any before."""
+        """Add rows of `CASE_LOG`, later in `seq` than any before, those of one day in its order."""
         if rows.height == 0:
             return
-        self._runs.append(_Run(rows.sort("day", "seq")))
-        while len(self._runs) > 1 and self._runs[-2].rows.height <= 2 * self._runs[-1].rows.height:
-            newer, older = self._runs.pop(), self._runs.pop()
-            merged = pl.concat([older.rows, newer.rows]).sort("day", "seq")
-            self._runs.append(_Run(_cancelled(merged)))
+        self._runs.append(_Run(_by_day(rows)))
+        while self._runs_are_many():
+            merged = _by_day(pl.concat(run.rows for run in self._runs[-_MERGED:]))
+            self._runs[-_MERGED:] = [_Run(_cancelled(merged))]
+
+    def _runs_are_many(self) -> bool:
+        # Of any four runs in a row the first is the larger by a power of four: so they stay few,
+        # and a row is merged as many times as it takes fours to make the log.
+        first, *later = [run.rows.height.bit_length() // 2 for run in self._runs[-_MERGED:]]
+        return len(later) == _MERGED - 1 and first <= max(later)
+
+    @property
+    def n_cases(self) -> int:
+        """Number of cases that are counted."""
+        return sum(int(run.rows["n"].sum()) for run in self._runs)
 
     def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
         """Return the rows of the days, both ends included; `None` is open to the past."""
@@ -157,7 +168,11 @@ class CaseLog:
     def rows(self) -> pl.DataFrame:
         """Return every row that has not cancelled out, sorted by day: the log's snapshot."""
         merged = pl.concat([pl.DataFrame(schema=dict(CASE_LOG)), *(run.rows for run in self._runs)])
-        return _cancelled(merged.sort("day", "seq"))
+        return _cancelled(_by_day(merged))
+
+
+def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("day", maintain_order=True)  # the order is that of `seq`
 
 
 def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
@@ -166,9 +181,17 @@ def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
     Along `seq` the rows of a case alternate, so all cancel but a leading -1, which takes back a row
     of an earlier run, and a trailing +1, which still stands.
     """
-    if (rows["n"] > 0).all():
+    back = rows.filter(pl.col("n") < 0)["case_id"]
+    if len(back) == 0:
         return rows
+    # Most cases only enter.
+    moved = rows.select("seq", "n", "case_id", row=pl.int_range(pl.len(), dtype=pl.UInt32)).filter(
+        pl.col("case_id").is_in(back.implode())
+    )
     seq = pl.col("seq")
     leading = (pl.col("n") < 0) & (seq == seq.min().over("case_id"))
     trailing = (pl.col("n") > 0) & (seq == seq.max().over("case_id"))
-    return rows.filter(leading | trailing)
+    gone = moved.filter(~(leading | trailing))["row"].to_numpy()
+    kept = np.ones(rows.height, dtype=np.bool_)
+    kept[gone] = False
+    return rows.filter(pl.Series(kept))

@@ -1,7 +1,10 @@
 """The case stage: versions of cases in, changes of the counted population out.
 
 The law of this project: after any messages, in any order and with any repeats, the changes sum to
-a batch count of the latest version of every case.
+a batch count of the latest version of every case, without those that a link keeps out.
+
+A link is a version of a case of which nothing is known but the link (`link_version`): it travels
+with the versions, is kept with the case, and a case without one pays a look at an empty tuple.
 """
 
 import unicodedata
@@ -9,12 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import msgspec
 import polars as pl
 
 from schemas.delta import CASE_CHANGES
+from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Report
 from schemas.vocabulary import (
@@ -23,12 +26,20 @@ from schemas.vocabulary import (
     ProductRole,
     RevisionKind,
     Seriousness,
-    Sex,
     VerificationState,
 )
+from streams.topology.decisions import Decision, decision_of, highest, is_linked_away
 from streams.topology.strata import age_group, region
+from streams.topology.watched import encode_watched, watched_case
 
-__all__ = ["CaseStep", "CaseVersion", "advance", "case_version", "version_of"]
+__all__ = [
+    "CaseStep",
+    "CaseVersion",
+    "advance",
+    "case_version",
+    "joined",
+    "link_version",
+]
 
 _SEPARATOR = (
     "\x1f"  # ASCII unit separator; normalising removes it, so that it never stands in a name
@@ -36,12 +47,9 @@ _SEPARATOR = (
 _EPOCH = date(1970, 1, 1).toordinal()
 
 _MOST_NAMES = 200_000  # kept normalised at a time
-_SEX = {sex: sex.value for sex in Sex}  # a look-up costs a third of `Enum.value`
-# Defaults of the schema, for fields that a report does not state.
-_VERSION = Report.model_fields["version"].default
-_VERIFICATION = Report.model_fields["verification"].default
-_ROLE = Product.model_fields["role"].default
-_NOTHING: Mapping[str, Any] = {}
+# Members by names of their own: to look one up in its class costs more than to compare it.
+_SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
+_FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
 _COUNTED = {
     VerificationState.VALID_ICSR,
     VerificationState.HCP_CONFIRMED,
@@ -70,7 +78,9 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     fatal: bool
     drugs: str  # distinct suspect drugs, sorted, joined by the unit separator
     events: str  # distinct reactions, likewise
-    excluded: str  # why the case is not counted; empty if it is
+    excluded: str  # why the case is not counted, links apart; empty if it is
+    links: tuple[Decision, ...] = ()  # at most one of each decider, by decider; mostly none
+    watched: str = ""  # what is kept of a case of the domain's products; empty of the others
 
     def same_message(self, other: "CaseVersion") -> bool:
         """Whether both claim to be the same message of the same version."""
@@ -93,6 +103,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
             and self.region == other.region
             and self.serious == other.serious
             and self.fatal == other.fatal
+            and self.watched == other.watched
         )
 
 
@@ -103,37 +114,38 @@ class _Names(dict[str, str]):
         if len(self) >= _MOST_NAMES:
             self.clear()
         # NFKC for width; `str.split` takes the unit separator for white space as well.
-        name = self[text] = " ".join(unicodedata.normalize("NFKC", text).split())
+        name = " ".join(unicodedata.normalize("NFKC", text).split())
+        self[text] = text if name == text else name
         return name
 
 
 _NAMES = _Names()
 
 
-def _drugs(products: Iterable[Mapping[str, Any]]) -> set[str]:
-    drugs: set[str] = set()
+def _drugs(products: Iterable[Product]) -> list[str]:
+    drugs: list[str] = []
     for product in products:
-        role = product.get("role", _ROLE)
-        if role is ProductRole.SUSPECT or role is ProductRole.INTERACTING:
-            named = False
-            for substance in product.get("substances", ()):
+        role = product.role
+        if role is _SUSPECT or role is _INTERACTING:
+            others = len(drugs)
+            for substance in product.substances:
                 if name := _NAMES[substance]:
-                    drugs.add(name)
-                    named = True
-            if not named:
-                of_class = _NAMES[product.get("product_class") or ""]
-                drugs.add(of_class or _NAMES[product.get("verbatim") or ""])
-    drugs.discard("")
+                    drugs.append(name)
+            if len(drugs) == others:
+                name = _NAMES[product.product_class or ""] or _NAMES[product.verbatim or ""]
+                if name:
+                    drugs.append(name)
     return drugs
 
 
+def _joined(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return _SEPARATOR.join(sorted(set(names)))
+
+
 def case_version(report: Report) -> CaseVersion:
-    """Reduce a report to what the counts need of it; see `version_of`."""
-    return version_of(report.model_dump(exclude_defaults=True))
-
-
-def version_of(report: Mapping[str, Any]) -> CaseVersion:
-    """Reduce the fields that a report states to what the counts need of it.
+    """Reduce a report to what the counts need of it.
 
     The drugs of a case are the substances of its suspect and interacting products; a product
     without a substance counts under its class, else under its name as reported. `excluded` is
@@ -143,48 +155,80 @@ def version_of(report: Mapping[str, Any]) -> CaseVersion:
     Parameters
     ----------
     report
-        Fields of a valid `schemas.report.Report`; those that are missing have their defaults.
+        A report, or any object with the attributes of one (`streams.intake.native`).
     """
-    get = report.get
-    reactions = get("reactions", ())
-    drugs = _drugs(get("products", ()))
-    events = {_NAMES[reaction["term"]] for reaction in reactions}
-    events.discard("")
-    revision, links = get("revision"), get("links", ())
-    nullified = revision is not None and revision["kind"] is RevisionKind.NULLIFICATION
+    seriousness = report.seriousness
+    fatal = _DEATH in seriousness
+    terms: list[str] = []
+    for reaction in report.reactions:
+        if name := _NAMES[reaction.term]:
+            terms.append(name)
+        if reaction.outcome is _FATAL:
+            fatal = True
+    drugs, events = _joined(_drugs(report.products)), _joined(terms)
+    revision, links, verification = report.revision, report.links, report.verification
+    nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
         excluded = "nullified"
-    elif links and any(link["kind"] is LinkKind.DUPLICATE_OF for link in links):
+    elif links and any(link.kind is LinkKind.DUPLICATE_OF for link in links):
         excluded = "duplicate"
-    elif get("verification", _VERIFICATION) not in _COUNTED:
+    elif verification is not _VALID and verification not in _COUNTED:
         excluded = "unverified"
     elif not drugs:
         excluded = "no_suspect_product"
     else:
         excluded = "" if events else "no_reaction"
-    seriousness = get("seriousness", ())
-    fatal = Seriousness.DEATH in seriousness
-    for reaction in reactions:
-        if reaction.get("outcome") is Outcome.FATAL:
-            fatal = True
-    patient = get("patient", _NOTHING)
-    country = get("occurrence_country") or get("reporter", _NOTHING).get("country")
+    patient = report.patient
+    age = age_group(patient.age_years, patient.age_group)
     return CaseVersion(
-        report["case_id"],
-        get("version", _VERSION),
-        report["latest_received"].toordinal() - _EPOCH,
+        report.case_id,
+        report.version,
+        report.latest_received.toordinal() - _EPOCH,
         nullified,
-        get("message_id", ""),
-        report["first_received"].toordinal() - _EPOCH,
-        age_group(patient.get("age_years"), patient.get("age_group")),
-        _SEX[patient.get("sex", Sex.UNKNOWN)],
-        region(country),
+        report.message_id,
+        report.first_received.toordinal() - _EPOCH,
+        age,
+        patient.sex._value_,
+        region(report.occurrence_country or report.reporter.country),
         fatal or bool(seriousness),
         fatal,
-        _SEPARATOR.join(sorted(drugs)),
-        _SEPARATOR.join(sorted(events)),
+        drugs,
+        events,
         excluded,
+        (),
+        encode_watched(watched_case(report, age)),
     )
+
+
+def link_version(link: CaseLink) -> CaseVersion:
+    """Put a link into the form of a version: below every report of its case, and never counted."""
+    day = link.decided_on.toordinal() - _EPOCH
+    links = (decision_of(link),)
+    return CaseVersion(
+        link.case_id, -1, day, False, "", day, "", "", "", False, False, "", "", "", links
+    )
+
+
+def joined(version: CaseVersion, held: CaseVersion) -> CaseVersion:
+    """Return the greater of two versions of one case, with the highest decisions of both.
+
+    Joining in any order, and any number of times, gives the same.
+    """
+    bare = max(_without_links(version), _without_links(held))
+    return msgspec.structs.replace(bare, links=highest(version.links, held.links))
+
+
+def _without_links(version: CaseVersion) -> CaseVersion:
+    return msgspec.structs.replace(version, links=()) if version.links else version
+
+
+def _as_counted(version: CaseVersion) -> CaseVersion | None:
+    """Return a linked case as its links let it count; `None` if no report of it came yet."""
+    if version.version < 0:
+        return None
+    if not version.nullified and is_linked_away(version.links):
+        return msgspec.structs.replace(version, excluded="duplicate")
+    return version
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +243,11 @@ class CaseStep:
         The versions to store, by case id: only cases whose latest version changed.
     tally
         Messages by what became of them: `first` (a new case), `replaced`, `repeated`, `stale`, and
-        `conflicting` (the sender gave one number to two contents).
+        `conflicting` (the sender gave one number to two contents); `linked` and `repeated_link`
+        for links that did and did not change what is held.
     population
-        By how many the current cases changed: `counted`, and each reason of exclusion.
+        By how many the current cases changed: `counted`, and each reason of exclusion. Cases of
+        which only a link is known are none.
     """
 
     changes: pl.DataFrame
@@ -222,18 +268,30 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
     """
     updates: dict[str, CaseVersion] = {}
     first = replaced = repeated = stale = conflicting = 0
+    links: Counter[str] = Counter()
     for version in versions:
         case_id = version.case_id
         held = updates.get(case_id)
         if held is None:
             held = stored.get(case_id)
-            if held is None:
-                updates[case_id] = version
-                first += 1
-                continue
-        if version > held:
+        if version.links:
+            after = version if held is None else joined(version, held)
+            links["repeated_link" if after == held else "linked"] += 1
+            if after != held:
+                updates[case_id] = after
+            continue
+        if held is None:
             updates[case_id] = version
-            if version.same_message(held):
+            first += 1
+            continue
+        kept = held.links
+        if kept:
+            held = _without_links(held)
+        if version > held:
+            updates[case_id] = msgspec.structs.replace(version, links=kept) if kept else version
+            if held.version < 0:
+                first += 1
+            elif version.same_message(held):
                 conflicting += 1
             else:
                 replaced += 1
@@ -249,18 +307,24 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
     population: Counter[str] = Counter()
     for case_id, version in updates.items():
         held = stored.get(case_id)
-        population[version.excluded or "counted"] += 1
+        now = version
+        if version.links:
+            linked = _as_counted(version)
+            if linked is None:
+                continue
+            now, held = linked, held and _as_counted(held)
+        population[now.excluded or "counted"] += 1
         if held is not None:
             population[held.excluded or "counted"] -= 1
-            if version.counts_as(held):
+            if now.counts_as(held):
                 continue
             if not held.excluded:
                 rows.append(held)
                 signs.append(-1)
-        if not version.excluded:
-            rows.append(version)
+        if not now.excluded:
+            rows.append(now)
             signs.append(1)
-    tally = Counter(
+    tally = links + Counter(
         first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
     )
     return CaseStep(_changes(rows, signs), updates, +tally, population)
@@ -281,6 +345,7 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(
                 _SEPARATOR
             ),
+            "watched": [row.watched for row in rows],
             "n": pl.Series(signs, dtype=pl.Int8),
         },
         schema=dict(CASE_CHANGES),

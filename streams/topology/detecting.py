@@ -16,6 +16,7 @@ from schemas.counts import COUNTS
 from schemas.delta import STRATUM, Delta
 from schemas.errors import InputError, StateError
 from schemas.prior import PriorRefit
+from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.topology.caselog import CASE_LOG, CaseLog
 from streams.topology.counting import Keys, Vocabulary
@@ -26,11 +27,14 @@ from streams.topology.policy import AlertPolicy, load_policy
 from streams.topology.refitting import FEWEST_PAIRS, refit
 from streams.topology.scoring import Scorer
 from streams.topology.vigil import Vigil
+from streams.topology.watch import Watch
+from streams.topology.watched import encode_watched
 from streams.topology.windows import Contributions, WindowedCounts, WindowSpec
 
 __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
+_RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
 
 
 class Detector:
@@ -75,6 +79,7 @@ class Detector:
         self._refit_period: int | None = None
         self._vigil = Vigil() if self.scorer.needs_safe_test else None
         self.topic = topic
+        self.watch = Watch()
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
@@ -111,6 +116,8 @@ class Detector:
             )
             raise StateError(msg)
         self._fold(self._encode(delta.changes))
+        watched = delta.changes.filter(pl.col("watched") != "")
+        self.watch.count(watched.select("watched", "n").iter_rows())
         self.offsets[delta.partition] = delta.next_offset
         self.watermark = max(self.watermark, delta.watermark)
         return True
@@ -154,6 +161,10 @@ class Detector:
             self._stale.clear()
         self.settle()
         return alerts
+
+    def safety_alerts(self, today: int) -> list[SafetyAlert]:
+        """Return the revisions of safety alerts that are due on a day: see `Watch`."""
+        return self.watch.evaluate(_EPOCH + timedelta(days=today), self._as_of())
 
     def _is_due(self, window: WindowedCounts, label: str) -> bool:
         return label in self._stale or window.spec.days is not None
@@ -251,6 +262,7 @@ class Detector:
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
             "watermark": self.watermark,
             "rows": self._rows,
+            "watched": [encode_watched(case) for case in self.watch.cases],
             "test": None if self._vigil is None else self._vigil.facts(),
         }
         return self.log.rows(), facts
@@ -263,7 +275,11 @@ class Detector:
         self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
-        self._fold(rows.match_to_schema(dict(CASE_LOG)))
+        self.watch.count((encoded, 1) for encoded in facts["watched"])
+        # In parts, and settled each: millions of cases give hundreds of millions of changes.
+        for part in rows.match_to_schema(dict(CASE_LOG)).iter_slices(_RESTORED_AT_ONCE):
+            self._fold(part)
+            self.settle()
         if self._vigil is not None and facts["test"] is not None:
             self._vigil.restore(facts["test"], self.log)
 
@@ -284,7 +300,8 @@ class Detector:
             for label in window.fold(changes):
                 self._touched.setdefault(label, []).append(pairs["key"].to_numpy())
                 self._stale.add(label)
-        self._pending.note(rows)
+        if any(len(signals.rows) for signals in self.signals.values()):
+            self._pending.note(rows)
         if self._vigil is not None:
             self._vigil.note(rows)
 
@@ -299,8 +316,8 @@ class Detector:
             "stratum": self.strata.encode(stratum),
             "serious": changes["serious"],
             "fatal": changes["fatal"],
-            "drugs": _encode_lists(self.drugs, changes["drugs"]),
-            "events": _encode_lists(self.events, changes["events"]),
+            "drugs": self.drugs.encode(changes["drugs"]),
+            "events": self.events.encode(changes["events"]),
             "n": changes["n"],
         }
         return pl.DataFrame(columns, schema=dict(CASE_LOG))
@@ -321,11 +338,3 @@ class Detector:
             InputOffset(topic=self.topic, partition=partition, next_offset=offset)
             for partition, offset in sorted(self.offsets.items())
         ]
-
-
-def _encode_lists(vocabulary: Vocabulary, names: pl.Series) -> pl.Series:
-    """Encode a column of lists of names; no list is empty."""
-    flat = vocabulary.encode(names.explode())
-    rows = pl.int_range(len(names), dtype=pl.UInt32, eager=True).alias("row")
-    frame = pl.DataFrame({"row": rows.repeat_by(names.list.len()).explode(), "code": flat})
-    return frame.group_by("row", maintain_order=True).agg("code")["code"]

@@ -56,6 +56,15 @@ def topics(settings: Settings) -> Settings:
     return settings
 
 
+@pytest.fixture
+def one(settings: Settings, tmp_path: Path) -> Settings:
+    """Topics with one partition, and a place for the state."""
+    chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
+    settings = settings.model_copy(update=chosen)
+    create_topics(settings)
+    return settings
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # kafka-python 3.0.12 leaves the socket of a refused connection to the garbage collector.
     here = Path(__file__).parent

@@ -111,6 +111,11 @@ class KafkaServer:
 
     def start(self) -> None:
         """Start the process and return once it answers clients; raise with its log's end if not."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start the process and return at once: of a quorum, one alone answers nobody."""
         if self._process is not None:
             msg = "Kafka is already running"
             raise RuntimeError(msg)
@@ -130,6 +135,9 @@ class KafkaServer:
             )
         atexit.register(self.stop)
         self._watch()
+
+    def wait_until_ready(self) -> None:
+        """Return once the process answers clients; raise with its log's end if it does not."""
         try:
             wait_until_ready(self.bootstrap, START_SECONDS, dead=self._why_dead)
         except RuntimeError as failure:
@@ -174,13 +182,15 @@ class KafkaServer:
             *arguments,
         ]
 
+    def _cluster(self) -> str:
+        return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
     def _format(self, config: Path) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
             [
                 *self._java("kafka.tools.StorageTool", "format", heap="128m"),
                 # One argument: an id may begin with a hyphen.
-                f"--cluster-id={cluster_id}",
+                f"--cluster-id={self._cluster()}",
                 f"--config={config}",
             ],
             capture_output=True,

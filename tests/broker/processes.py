@@ -43,8 +43,11 @@ def environment(settings: Settings, state: Path) -> dict[str, str]:
         "TOCSIN_TOPIC_PREFIX": settings.topic_prefix,
         "TOCSIN_PARTITIONS": str(settings.partitions),
         "TOCSIN_ALLOW_PLAINTEXT_TO": ",".join(settings.allow_plaintext_to),
-        "TOCSIN_SESSION_TIMEOUT_MS": SESSION_MS,
+        "TOCSIN_SESSION_TIMEOUT_MS": str(settings.session_timeout_ms)
+        if "session_timeout_ms" in settings.model_fields_set
+        else SESSION_MS,
         "TOCSIN_STATE_DIR": str(state),
+        **({"TOCSIN_GROUP_INSTANCE_ID": name} if (name := settings.group_instance_id) else {}),
         "COLUMNS": "200",
     }
 

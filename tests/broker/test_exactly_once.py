@@ -1,8 +1,7 @@
 """Crashes at the worst moments, on a real Kafka: before and after a commit, fenced, moved."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,15 +10,14 @@ from typing import Any
 import pytest
 from kafka.coordinator.base import MemberState
 
-from detectors.rules import load_rules
 from schemas.errors import StateError
-from streams.runtime import case_worker, detect_worker, groups
+from streams.runtime import alert_publishing, case_partition, groups
+from streams.runtime.case_partition import CasePartition
 from streams.runtime.case_worker import CaseWorker, case_group
 from streams.runtime.detect_worker import DetectWorker, detect_group
 from streams.runtime.kafka_io import MAX_MESSAGE_BYTES, discard, make_admin, make_producer
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
-from streams.topology.windows import WindowSpec
 from tests.broker.processes import (
     alerts,
     as_counts,
@@ -33,45 +31,9 @@ from tests.broker.processes import (
     send,
     stream,
 )
+from tests.broker.stages import Crash, at_work, count_all, detect_all, detector
 
 pytestmark = pytest.mark.broker
-
-
-class Crash(BaseException):
-    """The process ends here, as far as anybody can tell."""
-
-
-@pytest.fixture
-def one(settings: Settings, tmp_path: Path) -> Settings:
-    """Topics with one partition, and a place for the state."""
-    chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
-    settings = settings.model_copy(update=chosen)
-    create_topics(settings)
-    return settings
-
-
-@contextmanager
-def at_work(settings: Settings, worker: Any) -> Iterator[Any]:
-    """Run until drained, and close."""
-    with closing(worker):
-        ends = worker.ends()
-        while not worker.drained(ends):
-            worker.step(100)
-        yield worker
-
-
-def count_all(settings: Settings) -> None:
-    with at_work(settings, CaseWorker(settings)):
-        pass
-
-
-def detector(settings: Settings) -> DetectWorker:
-    return DetectWorker(settings, [WindowSpec.parse("cumulative")], load_rules(["mhra", "ic"]))
-
-
-def detect_all(settings: Settings) -> Any:
-    with at_work(settings, detector(settings)) as worker:
-        return as_counts(worker.counts())
 
 
 def forget_offsets(settings: Settings, group: str) -> None:
@@ -86,15 +48,15 @@ def test_a_crash_around_publishing_neither_loses_nor_repeats(
 ) -> None:
     messages, latest = stream(200, seed=1)
     send(one, keyed(messages))
-    publish = CaseWorker._publish_one
+    publish = CasePartition._publish_one
 
-    def crash(self: CaseWorker, *arguments: Any) -> None:
+    def crash(self: CasePartition, *arguments: Any) -> None:
         if moment == "after":
             publish(self, *arguments)
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(CaseWorker, "_publish_one", crash)
+        patched.setattr(CasePartition, "_publish_one", crash)
         with pytest.raises(Crash):
             count_all(one)
     count_all(one)
@@ -154,11 +116,11 @@ def test_a_database_that_counted_what_another_published_otherwise_is_rebuilt(
     messages, latest = stream(300, seed=4)
     send(one, keyed(messages[:200]))
 
-    def crash(self: CaseWorker, *arguments: Any) -> None:
+    def crash(self: CasePartition, *arguments: Any) -> None:
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(CaseWorker, "_publish_one", crash)
+        patched.setattr(CasePartition, "_publish_one", crash)
         with pytest.raises(Crash):
             count_all(one)  # 0 to 200 are counted here, and not published
     other = one.model_copy(update={"state_dir": tmp_path / "other"})
@@ -216,7 +178,7 @@ def test_what_was_rejected_for_its_date_stays_rejected_when_the_date_is_past(
         def now(cls, tz: Any = None) -> "Later":
             return cls(2200, 1, 1, tzinfo=tz)
 
-    monkeypatch.setattr(case_worker, "datetime", Later)
+    monkeypatch.setattr(case_partition, "datetime", Later)
     send(one, keyed([nullified]))
     count_all(one)
     assert [row for delta in deltas(one) for row in delta.changes["case_id"]] == ["C2"]
@@ -256,7 +218,7 @@ def test_a_detector_that_breaks_off_leaves_no_snapshot_of_what_is_not_published(
         with pytest.raises(Crash):
             detect_all(one)
     assert not (tmp_path / "state" / "detect").exists()
-    monkeypatch.setattr(detect_worker, "_ALERTS", 3)  # many transactions for one batch
+    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)  # many transactions for one batch
     assert detect_all(one) == recount(latest)
     found = alerts(one)
     assert len(found) > 3
@@ -271,8 +233,8 @@ def test_alerts_cut_off_between_two_transactions_are_completed(
     messages, latest = stream(300, seed=8)
     send(one, keyed(messages))
     count_all(one)
-    monkeypatch.setattr(detect_worker, "_ALERTS", 3)
-    transaction = detect_worker.transaction
+    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)
+    transaction = alert_publishing.transaction
     begun = []
 
     def crash_in_between(*arguments: Any, **options: Any) -> Any:
@@ -282,7 +244,7 @@ def test_alerts_cut_off_between_two_transactions_are_completed(
         return transaction(*arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(detect_worker, "transaction", crash_in_between)
+        patched.setattr(alert_publishing, "transaction", crash_in_between)
         with pytest.raises(Crash):
             detect_all(one)
     assert len(alerts(one)) == 6

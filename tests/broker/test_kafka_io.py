@@ -1,5 +1,8 @@
 """The adapters over kafka-python meet a real Kafka: transactions, fencing, limits, dead brokers."""
 
+import logging
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -319,6 +322,30 @@ def test_an_unreachable_broker_is_reported_in_time(make: Any) -> None:
     with pytest.raises(BrokerError, match=rf"connect to Kafka at 127.0.0.1:{port} .*REFUSED"):
         make(settings)
     assert 1 < time.monotonic() - started < 7, "the timeout, and some seconds of a busy machine"
+
+
+def test_a_connection_that_is_reset_is_logged_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            connection.recv(1)
+            # Zero seconds to linger: the end of the connection is a reset, not a farewell.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        port = server.getsockname()[1]
+        settings = Settings.load(bootstrap=f"127.0.0.1:{port}", connect_timeout_ms=1000)
+        with caplog.at_level(logging.WARNING), pytest.raises(BrokerError, match="reset by peer"):
+            make_admin(settings)
+        thread.join()
+    lost = [record for record in caplog.records if "reset by peer" in record.getMessage()]
+    assert lost
+    assert all(record.exc_info is None for record in caplog.records)
 
 
 def test_the_wrong_protocol_says_so(broker: str) -> None:

@@ -4,6 +4,7 @@ The ACLs and the settings file are those that `docs/security.md` prints.
 """
 
 import io
+import json
 import logging
 import os
 import re
@@ -47,6 +48,7 @@ WITHOUT = {
     "cases-without-id": ("cases", ResourceType.TRANSACTIONAL_ID),
     "detect-without-id": ("detect", ResourceType.TRANSACTIONAL_ID),
     "cases-without-group": ("cases", ResourceType.GROUP),
+    "redrive-without-id": ("redrive", ResourceType.TRANSACTIONAL_ID),
 }
 """Users with the rights of a role but those on one kind of resource."""
 PASSWORDS = {user: f"secret-{uuid4().hex}" for user in (*ROLES, *WITHOUT)}
@@ -54,6 +56,8 @@ WRONG = f"wrong-{uuid4().hex}"
 
 CASES = ("run", "--stage", "cases")
 DETECT = ("run", "--stage", "detect")
+JOURNAL = ("--log-format", "json")
+REDRIVE = ("rejected", "redrive")
 
 
 class Ended(NamedTuple):
@@ -157,8 +161,8 @@ def latest(secured: Secured) -> list[Report]:
     steps = {
         "admin": ("topics", "create"),
         "intake": ("publish", secured.reports),
-        "cases": (*CASES, "--drain"),
-        "detect": (*DETECT, "--drain", "--counts", secured.folder / "counts.parquet"),
+        "cases": (*CASES, "--drain", *JOURNAL),
+        "detect": (*DETECT, "--drain", "--counts", secured.folder / "counts.parquet", *JOURNAL),
     }
     for role, arguments in steps.items():
         done = secured.run(role, *arguments)
@@ -167,13 +171,27 @@ def latest(secured: Secured) -> list[Report]:
 
 
 def test_every_role_does_its_part(secured: Secured, latest: list[Report]) -> None:
-    assert ROLES == ["admin", "cases", "detect", "intake", "subscriber"]
+    assert ROLES == ["admin", "cases", "detect", "intake", "redrive", "subscriber"]
     assert as_counts(pl.read_parquet(secured.folder / "counts.parquet")) == recount(latest)
     printed = secured.run("subscriber", "alerts", "--json")
     assert (printed.code, printed.err) == (0, "")
     alerts = [Alert.model_validate_json(line) for line in printed.out.splitlines()]
     assert len(alerts) > 3
     require_revisions(alerts)
+
+
+def test_a_reject_is_mended_and_redriven_with_the_rights_for_it(
+    secured: Secured, latest: list[Report]
+) -> None:
+    listed = secured.run("redrive", "rejected", "list", "-o", "jsonl")
+    assert listed.code == 0, listed.err
+    (line,) = map(json.loads, listed.out.splitlines())
+    assert line["value"] == "{no report"
+    mended = secured.folder / "mended.jsonl"
+    mended.write_text(json.dumps(line | {"value": latest[0].model_dump(mode="json")}))
+    done = secured.run("redrive", "rejected", "redrive", "--from", mended)
+    assert done.code == 0, done.err
+    assert secured.run("redrive", "rejected", "list", "-o", "jsonl").out == ""
 
 
 class Refusal(NamedTuple):
@@ -209,6 +227,7 @@ REFUSALS = {
     "no right to create": Refusal("Authorization failed", "subscriber", ("topics", "create")),
     "no transactional id, cases": Refusal(RIGHTS, "cases-without-id", CASES),
     "no transactional id, detect": Refusal(RIGHTS, "detect-without-id", DETECT),
+    "no transactional id, redrive": Refusal(RIGHTS, "redrive-without-id", REDRIVE),
     "no group": Refusal(RIGHTS, "cases-without-group", CASES),
 }
 
@@ -252,6 +271,7 @@ def test_no_secret_is_in_any_output_log_or_file(
 ) -> None:
     assert len(secured.said) > 2 * len(REFUSALS)
     found = "\n".join(secured.said)
+    assert '"event": "alert"' in found, "the journal is in it"
     log = secured.server.log_path.read_text(errors="replace")
     assert "Failed authentication" in log, "this is the log"
     kept = {path: path.read_bytes() for path in (secured.folder / "state").rglob("*.*")}

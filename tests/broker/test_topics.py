@@ -21,12 +21,12 @@ def test_topics_are_made_once_and_found_afterwards(settings: Settings) -> None:
 
 
 def test_topics_that_differ_are_reported_and_left_alone(settings: Settings) -> None:
-    deltas, cases = (f"{settings.topic_prefix}{name}" for name in ("deltas", "cases"))
+    deltas, signals = (f"{settings.topic_prefix}{name}" for name in ("deltas", "signals"))
     with closing(make_admin(settings)) as admin:
         admin.create_topics(
             {
                 deltas: {"num_partitions": 3, "replication_factor": 1},
-                cases: {"num_partitions": 2, "configs": {"cleanup.policy": "delete"}},
+                signals: {"num_partitions": 2, "configs": {"cleanup.policy": "delete"}},
             },
             wait_for_metadata=True,
         )
@@ -35,9 +35,9 @@ def test_topics_that_differ_are_reported_and_left_alone(settings: Settings) -> N
         found = [str(mismatch) for mismatch in report.mismatched]
         assert f"{deltas}: partitions must be 1; got 3" in found
         assert f"{deltas}: retention.ms must be -1; got 604800000" in found
-        assert f"{cases}: cleanup.policy must be compact; got delete" in found
-        assert {mismatch.topic for mismatch in report.mismatched} == {deltas, cases}
-        assert set(report.existing) >= {deltas, cases}
+        assert f"{signals}: cleanup.policy must be compact; got delete" in found
+        assert {mismatch.topic for mismatch in report.mismatched} == {deltas, signals}
+        assert set(report.existing) >= {deltas, signals}
 
 
 def test_copies_that_no_broker_can_hold_are_refused(settings: Settings) -> None:

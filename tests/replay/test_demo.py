@@ -13,7 +13,7 @@ from detectors.rules import load_rules
 from schemas.alert import Alert
 from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.demo import PRODUCT_CLASS, background, cases
+from streams.demo import PRODUCT_CLASS, background, story
 from streams.runtime.replay import Replay
 from streams.topology.windows import WindowSpec
 
@@ -58,7 +58,7 @@ def _replay(reports: Iterable[Report]) -> tuple[list[Alert], Replay]:
 
 @pytest.fixture(scope="module")
 def told() -> list[Report]:
-    return [*background(), *(entry.report for entry in cases())]
+    return [*background(), *(entry.item for entry in story() if isinstance(entry.item, Report))]
 
 
 @pytest.fixture(scope="module")

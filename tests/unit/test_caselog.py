@@ -59,6 +59,7 @@ def test_what_entered_and_left_cancels_across_runs() -> None:
     left = [_rows((6 + n, n, f"case {n}", -1, [0], [0])) for n in range(5)]
     log = _log(*entered, *left)
     assert log.rows()["case_id"].to_list() == ["case 5"]
+    assert [_log(*rows).n_cases for rows in ((), entered, [*entered, *left])] == [0, 6, 1]
     assert log.between(None, 10)["n"].sum() == 1
 
 
@@ -81,7 +82,7 @@ def test_a_retraction_of_an_older_run_is_not_lost_in_a_merge_of_newer_ones() -> 
 
 def test_runs_stay_few() -> None:
     log = _log(*(_rows((n, n % 7, f"case {n}", 1, [n % 3], [0])) for n in range(200)))
-    assert len(log._runs) <= 9
+    assert len(log._runs) <= 12  # three for every power of four
     assert log.rows().height == 200
 
 

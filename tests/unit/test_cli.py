@@ -69,7 +69,18 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     [
         (
             (),
-            ("demo", "replay", "score", "validate", "schema", "topics", "publish", "run", "alerts"),
+            (
+                "demo",
+                "replay",
+                "score",
+                "validate",
+                "schema",
+                "topics",
+                "publish",
+                "run",
+                "alerts",
+                "recount",
+            ),
         ),
         (("demo",), ("exosome", "Needs no broker")),
         (
@@ -82,7 +93,10 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
         (("topics",), ("create",)),
         (("topics", "create"), ("partitions", "--bootstrap")),
         (("publish",), ("rejects", "VAERS")),
-        (("run",), ("--drain", "--stage", "state_dir")),
+        (
+            ("run",),
+            ("--drain", "--stage", "state_dir", "--metrics-port", "/health", "--log"),
+        ),
         (("alerts",), ("--follow", "--json")),
     ],
     ids=lambda value: " ".join(value[:2]),
@@ -105,6 +119,8 @@ def test_help_teaches(command: tuple[str, ...], taught: tuple[str, ...], run: Ru
         ("schema nonsense", "nonsense"),
         ("score counts.parquet", "--output"),
         ("run --stage nonsense", "nonsense"),
+        ("run --metrics-port 65536", "65535"),
+        ("run --log-format xml", "xml"),
     ],
 )
 def test_a_usage_error_ends_with_2_and_says_what(arguments: str, said: str, run: Run) -> None:

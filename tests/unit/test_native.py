@@ -20,8 +20,8 @@ def _raw(**changes: Any) -> bytes:
 
 
 def test_a_report_is_read() -> None:
-    assert decode_report(_raw(case_id="日本"))["case_id"] == "日本"
-    assert decode_report(b" \t" + _raw() + b"\r\n")["case_id"] == "A"
+    assert decode_report(_raw(case_id="日本")).case_id == "日本"
+    assert decode_report(b" \t" + _raw() + b"\r\n").case_id == "A"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_reason_names_place_and_rule_and_quotes_nothing(raw: bytes, reason: st
 
 def test_a_message_beyond_the_limit_is_not_parsed() -> None:
     largest = _raw() + b" " * (MOST_BYTES - len(_raw()))
-    assert decode_report(largest)["case_id"] == "A"
+    assert decode_report(largest).case_id == "A"
     with pytest.raises(
         IcsrError, match=rf"^report: at most {MOST_BYTES} bytes are read; got {MOST_BYTES + 1}$"
     ):

@@ -70,6 +70,11 @@ def test_a_file_given_by_name_replaces_the_default_one(tmp_path: Path) -> None:
             'security_protocol = "SSL"\nssl_keyfile = "tocsin.toml"\n',
             r"ssl_keyfile and ssl_key_password need ssl_certfile$",
         ),
+        ('metrics_bind = "9464"\n', r"metrics_bind in tocsin.toml: must be host:port; got '9464'$"),
+        ('metrics_bind = "127.0.0.1:99999"\n', r"must be host:port; got '127.0.0.1:99999'$"),
+        ('log_format = "xml"\n', r"log_format in tocsin.toml: should be 'text' or 'json'$"),
+        ('traces_endpoint = "localhost:4318"\n', r"traces_endpoint in tocsin.toml: .*pattern"),
+        ('traces_endpoint = "http://me:pw@localhost"\n', r"traces_endpoint in tocsin.toml: .*patt"),
         ("ssl_check_hostname = false\n", r"ssl_check_hostname in tocsin.toml must be a known"),
     ],
 )
@@ -127,6 +132,31 @@ def test_plaintext_is_allowed_to_the_named_host_only(monkeypatch: pytest.MonkeyP
     assert settings.allow_plaintext_to == ("Kafka", "other")
     with pytest.raises(BrokerError, match="kafka2"):
         Settings.load(bootstrap="kafka:9092,kafka2:9092")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"metrics_bind": "0.0.0.0:9464"},
+        {"metrics_bind": "[::]:9464"},
+        {"metrics_bind": "10.0.0.7:0"},
+        {"traces_endpoint": "http://collector.example:4318/v1/traces"},
+    ],
+)
+def test_what_others_could_read_must_be_asked_for_by_name(setting: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"must be asked for by name; got '.*allow_plaintext_to$"):
+        Settings.load(**setting)
+    hosts = ["0.0.0.0", "::", "10.0.0.7", "collector.example"]
+    for name, value in setting.items():
+        assert getattr(Settings.load(allow_plaintext_to=hosts, **setting), name) == value
+
+
+def test_what_stays_here_or_is_encrypted_needs_no_asking() -> None:
+    assert Settings.load().metrics_address() is None
+    settings = Settings.load(metrics_bind="[::1]:0", traces_endpoint="http://localhost:4318/x")
+    assert settings.metrics_address() == ("::1", 0)
+    assert Settings.load(metrics_bind="127.0.0.1:9464").metrics_address() == ("127.0.0.1", 9464)
+    Settings.load(traces_endpoint="https://collector.example/v1/traces")
 
 
 def test_secrets_never_show() -> None:

@@ -1,0 +1,279 @@
+"""Memory and state on disk as cases grow: the case store and the detector, each in a process.
+
+    python -m benchmarks.growth --cases 1000000 5000000 20000000
+
+Cases are made as the stages hold them, without JSON and Kafka: two products and three reactions on
+average, drugs and events by Zipf laws as in `benchmarks.generate`, one version in ten a follow-up
+that changes the events. The detector looks at all pairs five times on the way, as at the close
+of a day; its snapshot is then read by a fresh process.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.cluster import process_memory
+from detectors.rules import load_rules
+from schemas.delta import CASE_CHANGES, Delta
+from streams.runtime.case_stage import CaseStage
+from streams.runtime.snapshot import read_snapshot, write_snapshot
+from streams.runtime.store import RocksStore
+from streams.topology.cases import CaseVersion
+from streams.topology.detecting import Detector
+from streams.topology.windows import WindowSpec
+
+_DRUGS, _EVENTS = 5_000, 8_000
+_FIRST_DAY = (date(2004, 1, 1) - date(1970, 1, 1)).days
+_DAYS = 7_300  # twenty years
+_BATCH = 10_000  # as the workers poll
+_LOOKS = 5
+_PARTITIONS = 4
+_UNIT = "\x1f"
+_COLUMNS = ("age_group", "sex", "region")
+_VALUES = (
+    ("child", "adult", "elderly", "unknown"),
+    ("female", "male", "unknown"),
+    ("north_america", "europe", "japan", "asia", "rest_of_world"),
+)
+TOPIC = "growth.deltas"
+
+
+def changes(cases: int) -> Iterator[pl.DataFrame]:
+    """Yield the changes of batch after batch: new cases, and follow-ups of the batch before."""
+    rng = np.random.default_rng(20240101)
+    drug_share = 1 / np.arange(1, _DRUGS + 1) ** 1.05
+    event_share = 1 / np.arange(1, _EVENTS + 1)
+    drug_share, event_share = drug_share / drug_share.sum(), event_share / event_share.sum()
+    drugs = pl.Series([f"SUBSTANCE {code:04}" for code in range(_DRUGS)])
+    events = pl.Series([f"Reaction {code:04}" for code in range(_EVENTS)])
+
+    def lists(names: pl.Series, share: np.ndarray, numbers: np.ndarray) -> pl.Series:
+        rows = np.repeat(np.arange(len(numbers)), numbers)
+        codes = rng.choice(len(names), size=len(rows), p=share)
+        return (
+            pl.DataFrame({"row": rows, "name": names.gather(codes)})
+            .unique()
+            .sort("row", "name")
+            .group_by("row", maintain_order=True)
+            .agg("name")["name"]
+        )
+
+    def reactions(size: int) -> pl.Series:
+        numbers = rng.choice([1, 2, 3, 4, 6], size=size, p=[0.2, 0.25, 0.25, 0.2, 0.1])
+        return lists(events, event_share, numbers)
+
+    before: pl.DataFrame | None = None
+    for start in range(0, cases, _BATCH):
+        size = min(_BATCH, cases - start)
+        days = _FIRST_DAY + (start + np.arange(size)) * _DAYS // cases
+        new = pl.DataFrame(
+            {
+                "case_id": [f"GEN-{number:09}" for number in range(start, start + size)],
+                "day": pl.Series(days, dtype=pl.Int32).cast(pl.Date),
+                **{
+                    name: pl.Series(values).gather(rng.integers(0, len(values), size))
+                    for name, values in zip(_COLUMNS, _VALUES, strict=True)
+                },
+                "serious": rng.random(size) < 0.3,
+                "fatal": rng.random(size) < 0.05,
+                "drugs": lists(drugs, drug_share, rng.choice([1, 2], size=size, p=[0.4, 0.6])),
+                "events": reactions(size),
+                "n": pl.Series(np.ones(size), dtype=pl.Int8),
+            },
+            schema=dict(CASE_CHANGES),
+        )
+        followed = [new]
+        if before is not None:
+            was = before.head(size // 10)
+            followed += [
+                was.with_columns(n=pl.lit(-1, pl.Int8)),
+                was.with_columns(reactions(was.height).alias("events")),
+            ]
+        before = new
+        yield pl.concat(followed)
+
+
+def deltas(cases: int) -> Iterator[Delta]:
+    place = 0
+    for frame in changes(cases):
+        messages = frame.filter(pl.col("n") > 0).height
+        last = frame["day"].cast(pl.Int32).max()
+        yield Delta(0, place, place + messages, int(str(last)), frame)
+        place += messages
+
+
+def versions(frame: pl.DataFrame) -> list[CaseVersion]:
+    """Return what entered with a batch as the case stage stores it."""
+    days = frame["day"].cast(pl.Int32)
+    joined = frame.with_columns(
+        pl.col("drugs", "events").list.join(_UNIT), day=days, follow=pl.col("n").cum_count()
+    )
+    return [
+        CaseVersion(
+            case_id, 1, day, False, case_id[4:], day, *stratum, serious, fatal, drugs, events, ""
+        )
+        for case_id, day, *stratum, serious, fatal, drugs, events in joined.filter(pl.col("n") > 0)
+        .select("case_id", "day", *_COLUMNS, "serious", "fatal", "drugs", "events")
+        .iter_rows()
+    ]
+
+
+def store_part(cases: int, folder: Path) -> dict[str, Any]:
+    """Fill the databases of the case stage as a worker does, four partitions in one process."""
+    stores = [RocksStore(folder / "cases" / str(at), f"t[{at}]") for at in range(_PARTITIONS)]
+    stages = [CaseStage(s, partition=at, keep_outbox=True) for at, s in enumerate(stores)]
+    offsets = [0] * _PARTITIONS
+    spent = 0.0
+    for number, frame in enumerate(changes(cases)):
+        at = number % _PARTITIONS
+        batch = versions(frame)
+        begun = time.perf_counter()
+        following = offsets[at] + len(batch)
+        stages[at].count(batch, first_offset=offsets[at], next_offset=following)
+        stores[at].published(following)
+        spent += time.perf_counter() - begun
+        offsets[at] = following
+    memory = process_memory(os.getpid()), process_memory(os.getpid(), "VmHWM")
+    for store in stores:
+        store.close()
+    size = disk(folder)
+    begun = time.perf_counter()
+    for at in range(_PARTITIONS):
+        RocksStore(folder / "cases" / str(at), f"t[{at}]").close()
+    return {
+        "part": "case store",
+        "versions a second": sum(offsets) / spent,
+        "RSS [MB]": memory[0],
+        "peak [MB]": memory[1],
+        "disk [GB]": size / 1e9,
+        "disk [GB a million cases]": size / cases / 1e3,
+        "reopened [s]": time.perf_counter() - begun,
+    }
+
+
+def make_detector() -> Detector:
+    return Detector([WindowSpec.parse("cumulative")], load_rules(["mhra", "ema", "ic"]))
+
+
+def detector_part(cases: int, folder: Path) -> dict[str, Any]:
+    """Count, look at every million, and write the snapshot."""
+    detector = make_detector()
+    applying = looking = 0.0
+    alerts = looks = 0
+    for delta in deltas(cases):
+        begun = time.perf_counter()
+        detector.apply(delta)
+        applying += time.perf_counter() - begun
+        if delta.next_offset * _LOOKS >= cases * 1.09 * (looks + 1):
+            looks += 1
+            begun = time.perf_counter()
+            alerts += len(detector.evaluate(detector.watermark))
+            looking = time.perf_counter() - begun
+    memory = process_memory(os.getpid()), process_memory(os.getpid(), "VmHWM")
+    begun = time.perf_counter()
+    write_snapshot(folder / "detect", detector, topic=TOPIC, next_offset=1)
+    return {
+        "part": "detector",
+        "pairs": detector.n_pairs,
+        "changes a second": sum(detector.offsets.values()) / applying,
+        "last look at all pairs [s]": looking,
+        "alerts": alerts,
+        "RSS [MB]": memory[0],
+        "peak [MB]": memory[1],
+        "bytes a case": memory[0] * 2**20 / cases,
+        **{f"held, {name} [MB]": size / 2**20 for name, size in held(detector).items()},
+        "snapshot [s]": time.perf_counter() - begun,
+        "peak with snapshot [MB]": process_memory(os.getpid(), "VmHWM"),
+        "snapshot [GB]": disk(folder) / 1e9,
+    }
+
+
+def held(detector: Detector) -> dict[str, float]:
+    """Return what the large parts of a detector take [bytes]."""
+    runs = detector.log._runs
+    tally = detector.windows[0].tallies["cumulative"]
+    counts = (tally.pairs, tally.drugs, tally.events, tally.totals)
+    indexes = [run._index for run in runs if run._index is not None]
+    return {
+        "case log": sum(run.rows.estimated_size() for run in runs),
+        "index by drug": sum(array.nbytes for index in indexes for array in index),
+        "counts": sum(part.keys.nbytes + part.counts.nbytes for part in counts),
+        "signals": sum(frame.estimated_size() for frame in detector.signals.values()),
+    }
+
+
+def restore_part(cases: int, folder: Path) -> dict[str, Any]:
+    """Read the snapshot as a standby does."""
+    begun = time.perf_counter()
+    detector = make_detector()
+    read_snapshot(folder / "detect", detector, topic=TOPIC)
+    seconds = time.perf_counter() - begun
+    total = int(detector.windows[0].tallies["cumulative"].totals.counts.sum())
+    if total != cases:
+        sys.exit(f"restored {total:,} cases of {cases:,}")
+    return {
+        "part": "restore",
+        "restored [s]": seconds,
+        "pairs": detector.n_pairs,
+        "RSS [MB]": process_memory(os.getpid()),
+        "peak [MB]": process_memory(os.getpid(), "VmHWM"),
+    }
+
+
+PARTS = {"store": store_part, "detector": detector_part, "restore": restore_part}
+
+
+def disk(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--cases", type=int, nargs="+", default=[1_000_000, 5_000_000])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--child", nargs=2, metavar=("PART", "FOLDER"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        part, folder = options.child
+        print(json.dumps(PARTS[part](options.cases[0], Path(folder))))
+        return
+    for cases in options.cases:
+        print(f"\n{cases:,} cases, load average {os.getloadavg()[0]:.1f}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            for part in options.parts:
+                begun = time.perf_counter()
+                kept = Path(folder) / ("store" if part == "store" else "detector")
+                command = [sys.executable, "-W", "ignore", "-m", "benchmarks.growth"]
+                child = subprocess.run(
+                    [*command, "--cases", str(cases), "--child", part, str(kept)],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    check=False,
+                )
+                if child.returncode:
+                    print(f"  {part}: ended with {child.returncode}", flush=True)
+                    continue
+                facts = json.loads(child.stdout.splitlines()[-1])
+                print(f"  {facts.pop('part')} ({time.perf_counter() - begun:.0f} s in all)")
+                for name, value in facts.items():
+                    print(
+                        f"    {name:<32}{value:>14,.3g}"
+                        if value < 10
+                        else f"    {name:<32}{value:>14,.0f}"
+                    )
+                sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

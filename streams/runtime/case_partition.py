@@ -1,0 +1,306 @@
+"""One partition that a case worker holds: counted batch by batch, each published once."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError
+
+from schemas.errors import BrokerError
+from schemas.rejected import Rejected
+from streams.runtime.case_stage import CaseStage, Incoming, read_batch, reject
+from streams.runtime.changelog import (
+    Progress,
+    TooLarge,
+    encode_pairs,
+    encode_record,
+)
+from streams.runtime.codec import decode_outgoing
+from streams.runtime.correlation import Batch, ReportTimes
+from streams.runtime.groups import Membership
+from streams.runtime.kafka_errors import one_line
+from streams.runtime.kafka_io import (
+    ProducerFenced,
+    ProducerUnusable,
+    Transaction,
+    TransactionAborted,
+    discard,
+    make_admin,
+    make_producer,
+    transaction,
+)
+from streams.runtime.observing import SILENT, Observer, observed
+from streams.runtime.rejects import reject_record
+from streams.runtime.settings import Settings
+from streams.runtime.store import RocksStore, Unpublished
+from streams.runtime.topics import topic_name
+
+__all__ = ["CasePartition", "Superseded", "partition_producer"]
+
+_LOG = logging.getLogger(__name__)
+_ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
+_CHUNK_BYTES = 4 << 20  # of the state to copy between two batches: some 30,000 cases, 50 ms
+
+
+class Superseded(Exception):
+    """The group or another producer has taken over; what is owned is known after joining anew."""
+
+
+def partition_producer(settings: Settings, at: TopicPartition) -> Any:
+    """Return the producer of a partition; it ends what its predecessor had open, and fences it."""
+    return make_producer(settings, f"{at.topic}-cases-{at.partition}")
+
+
+@dataclass
+class CasePartition:
+    """A partition this worker holds.
+
+    Attributes
+    ----------
+    settings, consumer, member
+        How to reach the broker, and what the worker is in its group.
+    at
+        Topic and partition of the input.
+    partitions
+        Of the input: the cases are spread over so many.
+    store, producer
+        Its database and its transactional producer; `close` closes both.
+    progress
+        Of its changelog, as it is published.
+    next_offset
+        Of the input, as the store has it.
+    published
+        Input offset up to which deltas are published.
+    rejected
+        Offsets, of those published, that the database has yet to count and that were rejected.
+    tally
+        What became of the messages.
+    observer
+        Hears of every batch, but not of one that is counted again to rebuild the database.
+    """
+
+    settings: Settings
+    consumer: Any
+    member: Membership
+    at: TopicPartition
+    partitions: int
+    store: RocksStore
+    producer: Any
+    progress: Progress
+    next_offset: int
+    published: int
+    rejected: frozenset[int]
+    tally: Counter[str] = field(default_factory=Counter)
+    observer: Observer = SILENT
+
+    def __post_init__(self) -> None:
+        self._stage = CaseStage(self.store, partition=self.at.partition, keep_outbox=True)
+
+    @property
+    def fraction(self) -> float:
+        """Part of what is published that the database holds."""
+        return min(self.next_offset / self.published, 1.0) if self.published else 1.0
+
+    def close(self) -> None:
+        """Let go of producer and database; every batch is finished by then."""
+        discard(self.producer)
+        self.store.close()
+
+    def count(self, records: Sequence[Any], following: int) -> None:
+        """Count the messages up to an offset, and publish what came of them.
+
+        Parameters
+        ----------
+        records
+            As polled, in order.
+        following
+            The position after them; markers of transactions stand between, too.
+
+        Raises
+        ------
+        Superseded
+            If somebody else holds the partition by now.
+        BrokerError
+            If publishing failed for good.
+        """
+        if self.next_offset < self.published:
+            # A database that is being rebuilt: the part that is published ends where it ended then.
+            cut = min(following, self.published)
+            known = [record for record in records if record.offset < cut]
+            records = records[len(known) :]
+            # What was rejected then stays rejected: a date may lie in the future no longer.
+            known = [record for record in known if record.offset not in self.rejected]
+            self._count_part(known, cut)
+        if following > self.next_offset:
+            self._count_part(records, following)
+
+    def publish(self) -> None:
+        """Publish the outbox, each batch in a transaction of its own with its input offset."""
+        for entry in self.store.unpublished():
+            if entry.next_offset > self.published:
+                where = self.at
+                batch = Batch(where.topic, where.partition, self.published, entry.next_offset)
+                self._publish_one(batch, entry)
+                self.published = entry.next_offset
+                self.observer.published(batch, time.monotonic() - self.member.polled_at)
+            self.store.published(entry.next_offset)
+
+    def copy_state(self) -> None:
+        """Copy a part of the state to the changelog, if that has outgrown it.
+
+        Raises
+        ------
+        Superseded, BrokerError
+            As of `count`.
+        """
+        if not self.progress.due or self.next_offset != self.published:
+            return
+        at = self._changelog
+        progress = self.progress
+        if not progress.copying:
+            progress = progress.begin_copy(self.consumer.end_offsets([at])[at])
+            _LOG.info("%s[%d]: copying the cases into it", at.topic, at.partition)
+        pairs, ends = self.store.state_after(progress.copy_after, _CHUNK_BYTES)
+        parts = encode_pairs(pairs)
+        records = []
+        done = 0
+        for part in parts:
+            after = progress.copy_after
+            done += part.pairs
+            until = pairs[done - 1][0] if pairs else after
+            last = ends and part is parts[-1]
+            progress = progress.after_chunk(part, until, last=last)
+            span = (self.published, self.published)
+            records.append(
+                encode_record(self.partitions, span, progress, part.encoded, (after, until))
+            )
+
+        def send(out: Transaction) -> None:
+            for record in records:
+                out.send(at.topic, record, self._key, partition=at.partition)
+
+        self._transact(send, None)
+        self.progress = progress
+        if ends:
+            _LOG.info("%s[%d]: whole from offset %d", at.topic, at.partition, progress.base)
+            delete_before(self.settings, at, progress.base)
+
+    @property
+    def _changelog(self) -> TopicPartition:
+        return TopicPartition(topic_name(self.settings, "cases"), self.at.partition)
+
+    @property
+    def _key(self) -> bytes:
+        return str(self.at.partition).encode()
+
+    def _count_part(self, records: Sequence[Any], following: int) -> None:
+        began = time.monotonic()
+        times = ReportTimes.of(record.timestamp for record in records)
+        messages = [
+            # Without a key a case might stand on two partitions, and be counted twice.
+            # Plain tuples: a name for each costs too much.
+            (record.offset, record.value or b"", record.key or b"", record.headers)
+            for record in records
+        ]
+        source = f"{self.at.topic}[{self.at.partition}]"
+        horizon = datetime.now(UTC).date() + timedelta(days=1)
+        versions, rejected = read_batch(messages, source=source, horizon=horizon)
+        try:
+            counted = self._stage.count(
+                [version for _, version in versions],
+                rejected,
+                first_offset=self.next_offset,
+                next_offset=following,
+                times=times,
+            )
+        except TooLarge as error:
+            if len(records) > 1:
+                half = records[len(records) // 2].offset
+                self._count_part([one for one in records if one.offset < half], half)
+                self._count_part([one for one in records if one.offset >= half], following)
+                return
+            reason = f"report: {error}"
+            rejected = [reject(Incoming(*message), source, reason) for message in messages]
+            counted = self._stage.count(
+                [], rejected, first_offset=self.next_offset, next_offset=following, times=times
+            )
+        batch = Batch(self.at.topic, self.at.partition, self.next_offset, following)
+        self.next_offset = following
+        if following > self.published:
+            self.observer.counted(batch, counted, rejected, time.monotonic() - began)
+        self.tally.update(counted.tally)
+        self.tally["rejected"] += len(rejected)
+        self.publish()
+
+    def _publish_one(self, batch: Batch, entry: Unpublished) -> None:
+        outgoing = decode_outgoing(entry.outgoing)
+        of_delta = {} if outgoing.times is None else outgoing.times.headers()
+        of_delta |= self.observer.publishing(batch)
+        progress = self.progress
+        changes = []
+        for part in entry.changes:
+            progress = progress.after_part(part)
+            span = (self.published, entry.next_offset)
+            changes.append(encode_record(self.partitions, span, progress, part.encoded))
+        deltas, rejects = (topic_name(self.settings, name) for name in ("deltas", "rejected"))
+
+        def send(out: Transaction) -> None:
+            out.send(deltas, outgoing.delta, self._key, partition=0, headers=of_delta)
+            for change in changes:
+                out.send(self._changelog.topic, change, self._key, partition=self.at.partition)
+            for one in outgoing.rejected:
+                value, name, headers = reject_record(Rejected.model_validate_json(one))
+                out.send(rejects, value, name, headers=headers)
+
+        self._transact(send, entry.next_offset)
+        self.progress = progress
+
+    def _transact(self, send: Callable[[Transaction], None], following: int | None) -> None:
+        """Send in one transaction, with the input offset if there is one; again if it fails."""
+        last: BrokerError | None = None
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with (
+                    observed(self.observer, "cases"),
+                    transaction(
+                        self.producer,
+                        offsets=None if following is None else {self.at: following},
+                        group_metadata=self.member.metadata,
+                    ) as out,
+                ):
+                    send(out)
+                return
+            except ProducerFenced as error:
+                raise Superseded(str(error)) from error
+            except ProducerUnusable as error:
+                _LOG.warning("attempt %d: %s", attempt, error)
+                last = error
+                discard(self.producer)
+                self.producer = partition_producer(self.settings, self.at)
+                # The new producer ended the old one's transaction, one way or the other.
+                if following is not None and (self.consumer.committed(self.at) or 0) >= following:
+                    return
+            except TransactionAborted as error:
+                if isinstance(error.__cause__, CommitFailedError | FencedInstanceIdError):
+                    raise Superseded(str(error)) from error
+                _LOG.warning("attempt %d: %s", attempt, error)
+                last = error
+        where = f"{self.at.topic}[{self.at.partition}]"
+        msg = f"publish {where}: gave up after {_ATTEMPTS} attempts: {last}"
+        raise BrokerError(msg) from last
+
+
+def delete_before(settings: Settings, at: TopicPartition, offset: int) -> None:
+    """Delete what a changelog no longer needs; what cannot be deleted costs room, nothing else."""
+    try:
+        with closing(make_admin(settings)) as admin:
+            admin.delete_records({at: offset})
+    except (KafkaError, BrokerError) as error:
+        doing = f"delete what precedes {at.topic}[{at.partition}]@{offset}"
+        _LOG.warning("%s", one_line(doing, error))

@@ -1,0 +1,76 @@
+"""Decisions that a case is a duplicate: whose hold, and what they add up to."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.link import CaseLink
+from schemas.vocabulary import LinkBasis, LinkState
+
+__all__ = ["DECIDERS", "Decision", "decision_of", "highest", "is_linked_away", "of_decider"]
+
+DECIDERS = {
+    LinkBasis.MANUAL: "manual",
+    LinkBasis.WORLDWIDE_ID: "exact",
+    LinkBasis.SOURCE_ID: "exact",
+    LinkBasis.CROSS_LISTED: "exact",
+    LinkBasis.PROBABLE: "probable",
+}
+"""Who decides on a basis. Of each decider a case keeps one decision, the highest."""
+
+_APPLIED, _SUSPECTED = LinkState.APPLIED.value, LinkState.SUSPECTED.value
+
+
+class Decision(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+    """The highest decision of one decider on one case; of two of one decider the greater holds."""
+
+    decider: str  # a value of `DECIDERS`
+    number: int
+    state: str  # of `schemas.vocabulary.LinkState`
+    master: str
+    basis: str  # of `schemas.vocabulary.LinkBasis`
+
+
+def decision_of(link: CaseLink) -> Decision:
+    """Reduce a link to what the case keeps of it."""
+    return Decision(
+        DECIDERS[link.basis],
+        link.decision,
+        link.state.value,
+        link.master_case_id,
+        link.basis.value,
+    )
+
+
+def highest(*decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """Return the highest decision of each decider, by decider; order and repeats change nothing."""
+    found: dict[str, Decision] = {}
+    for each in (each for some in decisions for each in some):
+        found[each.decider] = max(each, found.get(each.decider, each))
+    return tuple(sorted(found.values()))
+
+
+def of_decider(decisions: Iterable[Decision], decider: str) -> Decision | None:
+    """Return what a decider holds; `None` if it decided nothing.
+
+    >>> exact = Decision("exact", 1, "applied", "M", "worldwide_id")
+    >>> of_decider((exact,), "exact") is exact, of_decider((exact,), "manual")
+    (True, None)
+    """
+    return next((each for each in decisions if each.decider == decider), None)
+
+
+def is_linked_away(decisions: Iterable[Decision]) -> bool:
+    """Whether the decisions on a case keep it out of the counts.
+
+    A person's decision holds over the other two, unless it is `suspected`, which is no decision.
+
+    >>> exact = Decision("exact", 1, "applied", "M", "worldwide_id")
+    >>> is_linked_away([exact])
+    True
+    >>> is_linked_away([exact, Decision("manual", 1, "reversed", "M", "manual")])
+    False
+    """
+    states = {each.decider: each.state for each in decisions}
+    manual = states.get("manual", _SUSPECTED)
+    return _APPLIED in states.values() if manual == _SUSPECTED else manual == _APPLIED

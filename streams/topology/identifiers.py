@@ -1,0 +1,129 @@
+"""The identifiers that a report states, in the form in which two reports share one."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.report import Report
+
+__all__ = ["Identifiers", "identifiers_of", "normalise_id"]
+
+_SEPARATOR = "\x1f"
+_WORLDWIDE = re.compile(r"[A-Z]{2}-[^-]+-.+")  # country, organisation, number (ICH E2B(R3) C.1.8.1)
+
+
+class Identifiers(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+    """What may tell that a report is of a patient already known, and how much it says of him.
+
+    Keys begin with ``w`` for a worldwide number and ``s`` for a number of one sender. Numbers of
+    one kind meet only each other, but a sender's number in the form of a worldwide one is both.
+    """
+
+    own: tuple[str, ...]  # keys of the numbers of this case, sorted
+    listed: tuple[str, ...]  # keys of numbers it had in earlier transmissions, sorted
+    completeness: int  # millionths; see `identifiers_of`
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key, each once."""
+        return tuple(dict.fromkeys((*self.own, *self.listed)))
+
+
+def normalise_id(text: str | None) -> str | None:
+    """Reduce a number to what identifies it: width, case, blanks and kinds of dash do not.
+
+    What holds no digit from 1 to 9 is a placeholder, and identifies nothing.
+
+    >>> normalise_id(" us-Acme - 2024 7"), normalise_id("ＵＳ－ACME‐20247")
+    ('US-ACME-20247', 'US-ACME-20247')
+    >>> [normalise_id(text) for text in (None, "", " ", "UNKNOWN", "N/A", "000")]
+    [None, None, None, None, None, None]
+    """
+    plain = _plain(text)
+    return plain if any(each.isdigit() and each != "0" for each in plain) else None
+
+
+def identifiers_of(report: Report) -> Identifiers | None:
+    r"""Return the identifiers of a report; `None` if it states none.
+
+    `completeness` is the product of the penalties of vigiGrade [1]_ for what the report as a whole
+    leaves open: time to onset 1/2; indication, outcome, sex, age 7/10 each; dose, country,
+    reporter, type of report 9/10 each.
+
+    Parameters
+    ----------
+    report
+        A report, or any object with the attributes of one (`streams.intake.native`).
+
+    References
+    ----------
+    .. [1] Bergvall, Noren, Lindquist (2014). vigiGrade: a tool to identify well-documented
+       individual case reports. Drug Safety 37, 65-77. doi 10.1007/s40264-013-0131-x. Table 1.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> day = {"first_received": date(2024, 1, 1), "latest_received": date(2024, 1, 1)}
+    >>> ids = {"worldwide_id": "JP-X-1", "sender": "Y", "sender_case_id": "7"}
+    >>> identifiers_of(Report(case_id="A", **day, **ids)).own
+    ('s:Y\x1f7', 'w:JP-X-1')
+    >>> identifiers_of(Report(case_id="A", **day, worldwide_id="unknown")) is None
+    True
+    """
+    if not (report.worldwide_id or report.sender_case_id or report.other_ids):
+        return None
+    own = set(_keys(report.sender, report.sender_case_id))
+    if worldwide := normalise_id(report.worldwide_id):
+        own.add(f"w:{worldwide}")
+    listed: set[str] = set()
+    for other in report.other_ids:
+        listed.update(_keys(other.source, other.case_id, bare=other.source is None))
+    if not own and not listed:
+        return None
+    return Identifiers(tuple(sorted(own)), tuple(sorted(listed - own)), _completeness(report))
+
+
+def _keys(source: str | None, number: str | None, *, bare: bool = False) -> Iterable[str]:
+    """Give the keys of a number that somebody gave a case; with `bare`, whoever it was."""
+    plain = normalise_id(number)
+    if plain is None:
+        return
+    if whose := _plain(source):
+        yield f"s:{whose}{_SEPARATOR}{plain}"
+    if bare or _WORLDWIDE.fullmatch(plain):
+        yield f"w:{plain}"
+
+
+def _plain(text: str | None) -> str:
+    if not text:
+        return ""
+    return "".join(
+        "-" if unicodedata.category(each) == "Pd" else each
+        for each in unicodedata.normalize("NFKC", text).upper()
+        if not each.isspace() and each.isprintable()
+    )
+
+
+def _completeness(report: Report) -> int:
+    suspects = [each for each in report.products if each.role in ("suspect", "interacting")]
+    reactions, patient, reporter = report.reactions, report.patient, report.reporter
+    dated = any(each.onset for each in reactions) and any(each.first_given for each in suspects)
+    aged = patient.age_years is not None or patient.age_group not in (None, "unknown")
+    known = (
+        (5, dated or any(each.onset_days is not None for each in reactions)),
+        (7, any(each.indication for each in suspects)),
+        (7, any(each.outcome != "unknown" for each in reactions)),
+        (7, patient.sex != "unknown"),
+        (7, aged),
+        (9, any(each.dose for each in suspects)),
+        (9, bool(report.occurrence_country or reporter.country)),
+        (9, reporter.kind != "unknown"),
+        (9, report.report_type != "unknown"),
+    )
+    score = 1_000_000
+    for tenths, stands in known:
+        if not stands:
+            score = score * tenths // 10
+    return score

@@ -1,0 +1,40 @@
+"""The stages run to their end inside the test's own process, where they can be made to crash."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from detectors.rules import load_rules
+from streams.runtime.case_worker import CaseWorker
+from streams.runtime.detect_worker import DetectWorker
+from streams.runtime.settings import Settings
+from streams.topology.windows import WindowSpec
+from tests.broker.processes import as_counts
+
+
+class Crash(BaseException):
+    """The process ends here, as far as anybody can tell."""
+
+
+@contextmanager
+def at_work(settings: Settings, worker: Any) -> Iterator[Any]:
+    """Run until drained, and close."""
+    with closing(worker):
+        ends = worker.ends()
+        while not worker.drained(ends):
+            worker.step(100)
+        yield worker
+
+
+def count_all(settings: Settings) -> None:
+    with at_work(settings, CaseWorker(settings)):
+        pass
+
+
+def detector(settings: Settings) -> DetectWorker:
+    return DetectWorker(settings, [WindowSpec.parse("cumulative")], load_rules(["mhra", "ic"]))
+
+
+def detect_all(settings: Settings) -> Any:
+    with at_work(settings, detector(settings)) as worker:
+        return as_counts(worker.counts())

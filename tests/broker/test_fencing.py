@@ -1,0 +1,270 @@
+"""Zombies: workers that were given up for dead, and wake. Nothing they do is seen or counted.
+
+The process is stopped by itself at the worst moments of a transaction, as a pause of the machine
+would, for longer than its group waits; another has taken its place when it goes on.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import CommitFailedError
+
+from schemas.errors import StateError
+from streams.runtime.case_worker import CaseWorker
+from streams.runtime.codec import decode_delta, encode_delta
+from streams.runtime.kafka_io import TransactionAborted, discard, make_producer, transaction
+from streams.runtime.settings import Settings
+from streams.runtime.topics import create_topics
+from tests.broker import processes
+from tests.broker.processes import (
+    Running,
+    alerts,
+    at,
+    deltas,
+    keyed,
+    records,
+    recount,
+    report,
+    require_contiguous,
+    require_revisions,
+    running,
+    send,
+    stream,
+    wait_until,
+)
+from tests.broker.test_exactly_once import count_all, detect_all
+
+pytestmark = pytest.mark.broker
+
+MOMENTS = {
+    "before the first record": ("streams.runtime.kafka_io.Transaction.send", "before"),
+    "before the commit": ("streams.runtime.kafka_io.Transaction._acknowledged", "after"),
+}
+STOPPING = """
+import os, signal
+from pathlib import Path
+from pkgutil import resolve_name
+import streams.cli
+owner, _, name = {place!r}.rpartition(".")
+owner = resolve_name(owner)
+original = getattr(owner, name)
+def stopping(self, *arguments, **options):
+    setattr(owner, name, original)
+    if {when!r} == "after":
+        original(self, *arguments, **options)
+    print("stopped", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    if {when!r} == "before":
+        original(self, *arguments, **options)
+def armed(self, *arguments, **options):
+    if Path({trigger!r}).exists():
+        return stopping(self, *arguments, **options)
+    return original(self, *arguments, **options)
+setattr(owner, name, armed)
+streams.cli.main()
+"""
+
+
+@pytest.fixture
+def one(settings: Settings, tmp_path: Path) -> Settings:
+    """Topics with one partition, and a place for the state."""
+    chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
+    settings = settings.model_copy(update=chosen)
+    create_topics(settings)
+    return settings
+
+
+@pytest.fixture
+def zombie(
+    one: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Running]:
+    """A worker that stops itself at a moment, once the file `trigger` is there."""
+    stage, moment = request.param
+    place, when = MOMENTS[moment]
+    code = STOPPING.format(place=place, when=when, trigger=str(tmp_path / "trigger"))
+    with monkeypatch.context() as patched:
+        patched.setattr(processes, "COMMAND", (sys.executable, "-W", "ignore", "-c", code))
+        worker = Running(one, tmp_path / "zombie", "run", "--stage", stage, "--rules", "mhra,ic")
+    try:
+        yield worker
+    finally:
+        worker.kill()
+
+
+def uncommitted(settings: Settings, name: str) -> list[Any]:
+    """Read a topic of one partition as no reader of ours does: with what was never committed."""
+    partition = at(settings, name)
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.bootstrap, isolation_level="read_uncommitted"
+    )
+    found: list[Any] = []
+    with closing(consumer):
+        consumer.assign([partition])
+        consumer.seek_to_beginning(partition)
+        end = consumer.end_offsets([partition])[partition]
+        while consumer.position(partition) < end:
+            for polled in consumer.poll(timeout_ms=200).values():
+                found += polled
+    return found
+
+
+def everything_visible(settings: Settings, name: str) -> bool:
+    """Whether no open transaction holds readers back."""
+    partition = TopicPartition(f"{settings.topic_prefix}{name}", 0)
+    ends = []
+    for isolation in ("read_committed", "read_uncommitted"):
+        consumer = KafkaConsumer(bootstrap_servers=settings.bootstrap, isolation_level=isolation)
+        with closing(consumer):
+            ends.append(consumer.end_offsets([partition])[partition])
+    return ends[0] == ends[1]
+
+
+def wake(worker: Running, words: str) -> None:
+    worker.process.send_signal(signal.SIGCONT)
+    worker.says(words, seconds=60)
+
+
+@pytest.mark.parametrize(
+    "zombie", [("cases", moment) for moment in MOMENTS], indirect=True, ids=MOMENTS
+)
+def test_a_case_worker_that_wakes_publishes_nothing(
+    one: Settings, zombie: Running, tmp_path: Path
+) -> None:
+    messages, latest = stream(300, seed=11)
+    send(one, keyed(messages[:100]))
+    zombie.says("took ")
+    wait_until(lambda: sum(require_contiguous(deltas(one)).values()) == 100, 60, "counted")
+    (tmp_path / "trigger").touch()
+    send(one, keyed(messages[100:200]))
+    zombie.says("stopped")
+    with running(one, tmp_path / "other", "run", "--stage", "cases") as other:
+        other.says("took ", seconds=60)
+        send(one, keyed(messages[200:]))
+        total = len(messages)
+        wait_until(lambda: sum(require_contiguous(deltas(one)).values()) == total, 60, "counted")
+        before = [record.offset for record in records(one, "deltas")]
+        wake(zombie, "joining the group anew")
+        wait_until(lambda: everything_visible(one, "deltas"), 30, "no transaction is open")
+        assert [record.offset for record in records(one, "deltas")] == before
+        other.stop()
+    zombie.says("took ", times=2, seconds=60)
+    zombie.stop()
+    raw = {record.offset for record in uncommitted(one, "deltas")}
+    # It had written, in the case where it had come so far; nobody ever sees it.
+    assert bool(raw - set(before)) == ("_acknowledged" in " ".join(zombie.process.args))
+    assert sum(require_contiguous(deltas(one)).values()) == total
+    assert detect_all(one) == recount(latest)
+
+
+@pytest.mark.parametrize(
+    "zombie", [("detect", moment) for moment in MOMENTS], indirect=True, ids=MOMENTS
+)
+def test_a_detector_that_wakes_publishes_nothing(
+    one: Settings, zombie: Running, tmp_path: Path
+) -> None:
+    messages, latest = stream(700, seed=12)
+    zombie.says("detecting from")
+    send(one, keyed(messages[:300]))
+    count_all(one)
+    wait_until(lambda: len(alerts(one)) > 0, 60, "an alert")
+    (tmp_path / "trigger").touch()
+    send(one, keyed(messages[300:500]))
+    count_all(one)
+    zombie.says("stopped", seconds=60)
+    before = len(alerts(one))
+    with running(
+        one, tmp_path / "other", "run", "--stage", "detect", "--rules", "mhra,ic"
+    ) as other:
+        other.says("detecting from", seconds=60)
+        send(one, keyed(messages[500:]))
+        count_all(one)
+        wait_until(lambda: len(alerts(one)) > before, 60, "an alert of the other")
+        wake(zombie, "restoring after")
+        other.stop()
+    zombie.says("detecting from", times=2, seconds=60)
+    zombie.stop()
+    found = alerts(one)
+    require_revisions(found)
+    ids = {alert.alert_id for alert in found}
+    assert len(ids) == len(found)
+    states = {record.key: record.value for record in records(one, "signals")}
+    assert states == {record.key: record.value for record in records(one, "alerts")}
+    assert detect_all(one) == recount(latest)
+    require_revisions(alerts(one))
+
+
+def test_a_zombie_with_a_producer_of_its_own_is_refused_by_the_group(one: Settings) -> None:
+    messages, latest = stream(200, seed=13)
+    send(one, keyed(messages[:100]))
+    gone = CaseWorker(one)
+    ends = gone.ends()
+    while not gone.drained(ends):
+        gone.step(100)
+    stale = gone._member.metadata
+    gone.close()
+    with closing(CaseWorker(one)) as owner:
+        while not owner._owned:
+            owner.step(100)
+        # What it does after an unclear failure: it takes its transactional id again.
+        producer = make_producer(one, f"{one.topic_prefix}reports-cases-0")
+        (published,) = records(one, "deltas")
+        with (
+            pytest.raises(TransactionAborted) as refused,
+            transaction(producer, offsets={at(one, "reports"): 200}, group_metadata=stale) as out,
+        ):
+            out.send(f"{one.topic_prefix}deltas", published.value, b"0", partition=0)
+        assert isinstance(refused.value.__cause__, CommitFailedError)
+        discard(producer)
+        assert len(records(one, "deltas")) == 1
+        send(one, keyed(messages[100:]))
+        ends = owner.ends()
+        while not owner.drained(ends):
+            owner.step(100)
+    assert sum(require_contiguous(deltas(one)).values()) == len(messages)
+    assert detect_all(one) == recount(latest)
+
+
+def test_a_delta_that_came_through_all_the_same_is_not_counted(
+    one: Settings, tmp_path: Path
+) -> None:
+    messages, latest = stream(300, seed=14)
+    send(one, keyed(messages[:200]))
+    count_all(one)
+    assert detect_all(one)
+    before = len(alerts(one))
+    # Without a transaction, as if the broker fenced nobody.
+    (first,) = deltas(one)
+    with closing(make_producer(one)) as producer:
+        producer.send(f"{one.topic_prefix}deltas", encode_delta(first), b"0", partition=0)
+        producer.flush()
+    assert len(deltas(one)) == 2
+    detect_all(one)
+    assert len(alerts(one)) == before
+    send(one, keyed(messages[200:]))
+    count_all(one)
+    assert detect_all(one) == recount(latest)
+    # So does a detector that has nothing but the topics.
+    elsewhere = one.model_copy(update={"state_dir": tmp_path / "elsewhere"})
+    assert detect_all(elsewhere) == recount(latest)
+    require_revisions(alerts(one))
+
+
+def test_a_delta_that_overlaps_in_part_stops_the_detector(one: Settings) -> None:
+    send(one, keyed([report(case) for case in range(20)]))
+    count_all(one)
+    detect_all(one)
+    (counted,) = (decode_delta(record.value) for record in records(one, "deltas"))
+    longer = encode_delta(type(counted)(0, 10, 30, counted.watermark, counted.changes))
+    with closing(make_producer(one)) as producer:
+        producer.send(f"{one.topic_prefix}deltas", longer, b"0", partition=0)
+        producer.flush()
+    send(one, keyed([report(20)]))
+    count_all(one)
+    with pytest.raises(StateError, match=r"must follow one another from offset 20; got \[10, 30\)"):
+        detect_all(one)

@@ -1,0 +1,197 @@
+"""Workers in their groups: restarts that move nothing, names taken twice, partitions that stall."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import BrokerError
+from streams.runtime import watchdog
+from streams.runtime.case_worker import CaseWorker
+from streams.runtime.settings import Settings
+from streams.runtime.topics import create_topics
+from tests.broker.processes import (
+    Running,
+    alerts,
+    at,
+    deltas,
+    keyed,
+    recount,
+    report,
+    require_contiguous,
+    require_revisions,
+    running,
+    send,
+    stream,
+    wait_until,
+)
+from tests.broker.stages import detect_all
+
+pytestmark = pytest.mark.broker
+
+CASES = ("run", "--stage", "cases")
+DETECT = ("run", "--stage", "detect")
+
+
+def named(settings: Settings, name: str) -> Settings:
+    return settings.model_copy(update={"group_instance_id": name})
+
+
+def took(worker: Running) -> list[str]:
+    """Return the partitions a worker took and released, in order."""
+    words = (line.split() for line in worker.text().splitlines())
+    return [f"{w[i]} {w[i + 1]}" for w in words for i in range(len(w)) if w[i] in TOLD]
+
+
+TOLD = ("took", "released")
+
+
+def test_a_rolling_restart_moves_no_partition_that_stays(
+    settings: Settings, tmp_path: Path
+) -> None:
+    # A busy machine takes seconds to start a process.
+    settings = settings.model_copy(update={"partitions": 4, "session_timeout_ms": 20_000})
+    create_topics(settings)
+    messages, latest = stream(900, seed=41)
+    states = tmp_path / "a", tmp_path / "b"
+    with running(named(settings, "b"), states[1], *CASES) as staying:
+        with running(named(settings, "a"), states[0], *CASES) as leaving:
+            wait_until(lambda: min(len(took(leaving)), len(took(staying))) >= 2, 30, "both hold")
+            send(settings, keyed(messages[:300]))
+            wait_until(lambda: total(settings) == 300, 30, "counted")
+            before = set(held(staying)), set(held(leaving))
+            assert all(len(part) == 2 for part in before)
+            told = took(staying)
+            leaving.stop()
+        send(settings, keyed(messages[300:600]))
+        with running(named(settings, "a"), states[0], *CASES) as back:
+            wait_until(lambda: len(took(back)) >= 2, 30, "back")
+            wait_until(lambda: total(settings) == 600, 30, "counted")
+            assert set(held(back)) == before[1]
+            back.kill()  # rolling on after a crash is the same
+        send(settings, keyed(messages[600:]))
+        with running(named(settings, "a"), states[0], *CASES) as again:
+            wait_until(lambda: total(settings) == len(messages), 30, "counted")
+            assert set(held(again)) == before[1]
+            assert took(staying) == told, "nothing of the other was touched"
+            again.stop()
+        staying.stop()
+    one = settings.model_copy(update={"state_dir": tmp_path / "d"})
+    assert detect_all(one) == recount(latest)
+
+
+def held(worker: Running) -> list[str]:
+    held: list[str] = []
+    for line in took(worker):
+        word, partition = line.split()
+        held.append(partition) if word == "took" else held.remove(partition)
+    return held
+
+
+def total(settings: Settings) -> int:
+    return sum(require_contiguous(deltas(settings)).values())
+
+
+def test_a_name_that_another_worker_takes_is_one_clear_error(
+    topics: Settings, tmp_path: Path
+) -> None:
+    messages, latest = stream(400, seed=42)
+    twin = named(topics, "twin")
+    with running(twin, tmp_path / "a", *CASES) as first:
+        first.says("took ", times=2)
+        send(topics, keyed(messages[:200]))
+        wait_until(lambda: total(topics) == 200, 30, "counted")
+        with running(twin, tmp_path / "b", *CASES) as second:
+            second.says("took ", times=2)
+            send(topics, keyed(messages[200:]))
+            assert first.process.wait(30) == 2
+            last = first.text().strip().splitlines()[-1]
+            assert last.startswith("tocsin: group ")
+            assert (
+                "group_instance_id must be of one worker at a time; got another with 'twin'" in last
+            )
+            wait_until(lambda: total(topics) == len(messages), 30, "counted")
+            assert second.process.poll() is None
+            second.stop()
+    one = topics.model_copy(update={"state_dir": tmp_path / "d"})
+    assert detect_all(one) == recount(latest)
+
+
+def test_a_fenced_worker_with_a_name_does_not_fence_back(one: Settings, tmp_path: Path) -> None:
+    twin = named(one, "twin")
+    other = twin.model_copy(update={"state_dir": tmp_path / "other"})
+    send(one, keyed([report(1)]))
+    with closing(CaseWorker(twin)) as first, closing(CaseWorker(other)) as second:
+        while not first._owned:
+            first.step(100)
+        while not second._owned:
+            second.step(100)
+        send(one, keyed([report(2)]))
+        with pytest.raises(BrokerError, match="must be of one worker at a time"):
+            step_for_ever(first)
+        ends = second.ends()
+        while not second.drained(ends):
+            second.step(100)
+    assert total(one) == 2
+
+
+def step_for_ever(worker: CaseWorker) -> None:
+    while True:
+        worker.step(100)
+
+
+@pytest.mark.parametrize("how", ["seek", "rejoin"])
+def test_a_partition_of_which_nothing_comes_is_noticed(
+    one: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    monkeypatch.setattr(watchdog, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(watchdog, "_STALLED_SECONDS", 0.5)
+    with closing(CaseWorker(one)) as worker:
+        while not worker._owned:
+            worker.step(100)
+        consumer = worker._consumer
+        state = consumer._subscription.assignment[at(one, "reports")]
+        if how == "seek":  # what the client might forget, and a seek resets
+            monkeypatch.setattr(state, "is_fetchable", lambda: False)
+            seek = consumer.seek
+
+            def mended(*arguments: object) -> None:
+                monkeypatch.delattr(state, "is_fetchable")
+                seek(*arguments)
+
+            monkeypatch.setattr(consumer, "seek", mended)
+        else:
+            state._pending_revocation = True  # as of a rebalance that never ended
+        time.sleep(1)
+        for _ in range(12):
+            worker.step(100)
+        assert "nothing comes" not in caplog.text, "there is nothing to come"
+        send(one, keyed([report(1)]))
+        deadline = time.monotonic() + 30
+        while not worker.drained({0: 1}):
+            worker.step(100)
+            assert time.monotonic() < deadline
+        assert (worker._consumer is consumer) is (how == "seek")
+    assert caplog.text.count("nothing comes from offset 0 on") == (1 if how == "seek" else 2)
+
+
+def test_a_standby_detector_that_restores_takes_over(topics: Settings, tmp_path: Path) -> None:
+    messages, latest = stream(800, seed=43)
+    with (
+        running(topics, tmp_path / "cases", *CASES) as cases,
+        running(named(topics, "one"), tmp_path / "a", *DETECT) as active,
+    ):
+        active.says("detecting from offset")
+        with running(named(topics, "two"), tmp_path / "b", *DETECT) as standby:
+            send(topics, keyed(messages[:500]))
+            wait_until(lambda: len(alerts(topics)) > 0, 30, "an alert")
+            active.kill()
+            standby.says("detecting from offset")
+            send(topics, keyed(messages[500:]))
+            wait_until(lambda: total(topics) == len(messages), 30, "counted")
+            standby.stop()
+        cases.stop()
+    one = topics.model_copy(update={"state_dir": tmp_path / "d"})
+    assert detect_all(one) == recount(latest)
+    require_revisions(alerts(topics))

@@ -1,0 +1,339 @@
+"""What no sender should send, on a real Kafka: each becomes a reject or is refused at the door.
+
+Nothing of it stops a partition: every test ends with a good report behind the bad one that counts.
+"""
+
+import json
+import random
+import tracemalloc
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from schemas.report import Report
+from streams.runtime.case_worker import CaseWorker
+from streams.runtime.consuming import POLL_BYTES, UNPACKED_BYTES
+from streams.runtime.kafka_io import (
+    FETCH_BYTES,
+    MAX_MESSAGE_BYTES,
+    PARTITION_FETCH_BYTES,
+    make_admin,
+    make_consumer,
+    make_producer,
+)
+from streams.runtime.settings import Settings
+from streams.runtime.topics import create_topics
+from tests.broker.processes import (
+    at,
+    deltas,
+    keyed,
+    records,
+    report,
+    require_contiguous,
+    send,
+    wait_until,
+)
+from tests.broker.raw_batches import (
+    GZIP,
+    SNAPPY,
+    ZSTD,
+    batch,
+    bomb,
+    gzipped,
+    produce,
+    record,
+    snappy,
+    zstd,
+)
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+def one(settings: Settings, tmp_path: Path) -> Settings:
+    """Topics with one partition, and a place for the state."""
+    chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
+    settings = settings.model_copy(update=chosen)
+    create_topics(settings)
+    return settings
+
+
+@pytest.fixture
+def packed(settings: Settings, tmp_path: Path) -> Settings:
+    """The same, with reports left as their senders packed them: a topic not made by Tocsin."""
+    chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
+    settings = settings.model_copy(update=chosen)
+    configs = {"compression.type": "producer", "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    with closing(make_admin(settings)) as admin:
+        topic = {"num_partitions": 1, "replication_factor": 1, "configs": configs}
+        admin.create_topics({at(settings, "reports").topic: topic}, wait_for_metadata=True)
+    found = create_topics(settings).mismatched
+    assert "compression.type must be uncompressed; got producer" in "; ".join(map(str, found))
+    return settings
+
+
+def value_of(one: Report) -> bytes:
+    return one.model_dump_json().encode()
+
+
+def put(settings: Settings, raw: bytes) -> int:
+    return produce(settings, at(settings, "reports").topic, 0, raw)
+
+
+def counted(settings: Settings) -> Counter[str]:
+    """Count all there is; return by how much each case is in the counts."""
+    with closing(CaseWorker(settings)) as worker:
+        ends = worker.ends()
+        while not worker.drained(ends):
+            worker.step(100)
+    found: Counter[str] = Counter()
+    for delta in deltas(settings):
+        for case, n in delta.changes.select("case_id", "n").iter_rows():
+            found[case] += n
+    assert sum(require_contiguous(deltas(settings)).values()) == sum(ends.values())
+    return +found
+
+
+def reasons(settings: Settings) -> list[str]:
+    return [dict(record.headers)["reason"].decode() for record in records(settings, "rejected")]
+
+
+NO_REPORTS: dict[str, bytes | None] = {
+    "null": None,
+    "empty": b"",
+    "white space": b" \n",
+    "no JSON": b"{",
+    "an array": b"[]",
+    "not UTF-8": b'{"case_id": "\xff"}',
+    "half a surrogate": b'{"case_id": "\\ud800"}',
+    "a byte order mark": b"\xef\xbb\xbf" + value_of(report(1)),
+    "UTF-16": value_of(report(1)).decode().encode("utf-16"),
+    "a schema registry's magic byte": b"\0\0\0\0\7" + value_of(report(1)),
+    "a value packed by its sender": gzipped([value_of(report(1))]),
+    "too deep": b'{"case_id":' * 100_000,
+    "a number of many digits": b'{"case_id":"C1","version":' + b"9" * 900_000 + b"}",
+    "a number without end": b'{"case_id":"C1","version":1e999}',
+    "many reactions": value_of(report(1)).replace(
+        b'"reactions":[', b'"reactions":[' + b'{"term":"x"},' * 1_000
+    ),
+    "a reaction as long as a book": value_of(report(1)).replace(b"event", b"e" * 501),
+    "a million bytes of white space": value_of(report(1)) + b" " * 1_000_000,
+    "a name given twice with other types": b'{"case_id":"C1","case_id":7}',
+    "a date that is none": value_of(report(1)).replace(b"2024-01-01", b"2024-02-30"),
+    "a date before everything": value_of(report(1)).replace(b"2024-01-01", b"0001-01-01"),
+    "a date after everything": value_of(report(1)).replace(b"2024-01-01", b"9999-12-31"),
+    "no finite age": value_of(report(1)).replace(b'"age_years":null', b'"age_years":NaN'),
+}
+
+
+def test_what_is_no_report_is_rejected_and_the_next_report_counts(one: Settings) -> None:
+    send(one, [*((b"C1", value) for value in NO_REPORTS.values()), *keyed([report(2)])])
+    assert counted(one) == {"C2": 1}
+    found = records(one, "rejected")
+    assert [record.value for record in found] == [value or b"" for value in NO_REPORTS.values()]
+    said = dict(zip(NO_REPORTS, reasons(one), strict=True))
+    assert said["null"].startswith("value: must be a report; got nothing")
+    assert said["many reactions"].startswith("reactions: ")
+    assert max(map(len, said.values())) < 400
+
+
+def test_messages_as_large_as_can_be_are_rejected(one: Settings) -> None:
+    large = MAX_MESSAGE_BYTES - 200
+    send(
+        one, [(b"k", b"x" * large), (b"k" * large, b"x"), (b"k", b"y" * large), *keyed([report(1)])]
+    )
+    assert counted(one) == {"C1": 1}
+    found = records(one, "rejected")
+    assert [dict(r.headers).get("size") for r in found] == [b"%d" % large, None, b"%d" % large]
+
+
+def test_a_case_with_as_many_names_as_the_schema_allows_is_counted(one: Settings) -> None:
+    value = json.loads(value_of(report(1)))
+    value["products"] = [{"substances": [f"drug {n}"], "role": "suspect"} for n in range(1_000)]
+    value["reactions"] = [{"term": f"event {n}"} for n in range(1_000)]
+    send(one, [(b"C1", json.dumps(value).encode()), *keyed([report(2)])])
+    assert counted(one) == {"C1": 1, "C2": 1}
+    (row,) = (delta.changes.filter(case_id="C1") for delta in deltas(one))
+    assert (row["drugs"].list.len().item(), row["events"].list.len().item()) == (1_000, 1_000)
+
+
+# batches
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (batch(record(0, b"C1", b"v"), 1, magic=0), 87),
+        (batch(record(0, b"C1", b"v"), 1, magic=1), 87),
+        (batch(record(0, b"C1", b"v"), 1, magic=3), 2),
+        (batch(record(0, b"C1", b"v"), 1, crc=1), 2),
+        (batch(record(0, b"C1", b"v"), 2), 87),
+        (batch(record(0, b"C1", b"v") + b"more", 1), 87),
+        (batch(b"no gzip", 1, codec=GZIP), -1),
+        (bomb(b"C1", 4 * MAX_MESSAGE_BYTES), 10),
+    ],
+    ids=["magic 0", "magic 1", "magic 3", "checksum", "too few", "more", "no gzip", "bomb"],
+)
+def test_a_broken_batch_is_refused_by_the_broker(one: Settings, raw: bytes, code: int) -> None:
+    assert put(one, raw) == code
+    send(one, keyed([report(2)]))
+    assert counted(one) == {"C2": 1}
+    assert reasons(one) == []
+
+
+def test_what_senders_pack_is_unpacked_by_the_broker(one: Settings) -> None:
+    both = record(0, b"C1", value_of(report(1))) + record(1, b"C2", value_of(report(2)))
+    assert put(one, batch(gzipped([both]), 2, codec=GZIP)) == 0
+    assert put(one, batch(zstd(record(0, b"C3", value_of(report(3)))), 1, codec=ZSTD)) == 0
+    assert put(one, batch(snappy(record(0, b"C4", value_of(report(4)))), 1, codec=SNAPPY)) == 0
+    assert counted(one) == {"C1": 1, "C2": 1, "C3": 1, "C4": 1}
+    assert reasons(one) == []
+
+
+def test_headers_whose_names_are_no_text_stop_nobody(one: Settings) -> None:
+    odd = [(b"\xff\xfe", b"x"), (b"ok", b"y")]
+    first = record(0, b"C1", value_of(report(1)), odd)
+    assert put(one, batch(first + record(1, b"C2", value_of(report(2))), 2)) == 0
+    assert put(one, batch(record(0, None, None, odd), 1)) == 0
+    assert put(one, batch(record(0, b"C3", value_of(report(3)), [(b"", b"")]), 1)) == 0
+    assert counted(one) == {"C1": 1, "C2": 1, "C3": 1}
+    assert len(reasons(one)) == 1
+
+
+def test_a_topic_that_keeps_what_senders_pack_is_read_as_far_as_it_can_be(
+    packed: Settings,
+) -> None:
+    stream_of_two = gzipped([record(0, b"C1", value_of(report(1)))]) + gzipped(
+        [record(1, b"C2", value_of(report(2)))]
+    )
+    unreadable = zstd(record(0, b"C9", value_of(report(9))))
+    assert put(packed, batch(stream_of_two, 2, codec=GZIP)) == 0
+    assert put(packed, batch(unreadable, 1, codec=ZSTD)) == 0
+    assert put(packed, bomb(b"C9", UNPACKED_BYTES)) == 0
+    assert put(packed, bomb(b"C9", 1_500 << 20)) == 0
+    send(packed, keyed([report(3)]))
+    tracemalloc.start()
+    try:
+        assert counted(packed) == {"C1": 1, "C2": 1, "C3": 1}
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * UNPACKED_BYTES, "not the 1.5 GB"
+    foreign, *bombs = reasons(packed)
+    assert foreign == "batch of offsets 2 to 2: compression must be gzip or none; got zstd"
+    assert [why.partition(": ")[2] for why in bombs] == [
+        f"records must unpack to at most {UNPACKED_BYTES} bytes; got more"
+    ] * 2
+    assert records(packed, "rejected")[0].value == unreadable
+    # Another worker, without a database, rejects the same and publishes nothing again.
+    elsewhere = packed.model_copy(update={"state_dir": packed.state_dir / "other"})
+    assert counted(elsewhere) == {"C1": 1, "C2": 1, "C3": 1}
+    assert len(reasons(packed)) == 3
+
+
+def test_a_batch_that_cannot_be_read_is_one_reject_whatever_it_holds(packed: Settings) -> None:
+    held = b"".join(record(n, b"C9", b"x") for n in range(100))
+    assert put(packed, batch(zstd(held), 100, codec=ZSTD)) == 0
+    send(packed, keyed([report(1)]))
+    assert counted(packed) == {"C1": 1}
+    (reject,) = records(packed, "rejected")
+    assert dict(reject.headers)["position"] == b"0"
+    assert dict(reject.headers)["reason"].startswith(b"batch of offsets 0 to 99: ")
+    assert sum(require_contiguous(deltas(packed)).values()) == 101
+
+
+# bounds
+
+
+class Watched:
+    """A consumer that says what each poll gave and what waits in memory besides."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.consumer = make_consumer(settings)
+        self.consumer.assign([at(settings, "reports", n) for n in range(settings.partitions)])
+        self.consumer.seek_to_beginning()
+        self.largest = self.waiting = self.number = 0
+
+    def read(self, number: int) -> None:
+        while self.number < number:
+            polled = self.consumer.poll(timeout_ms=500)
+            sizes = [len(r.value) + len(r.key or b"") for rs in polled.values() for r in rs]
+            self.number += len(sizes)
+            self.largest = max(self.largest, sum(sizes))
+            self.look()
+
+    def look(self) -> bool:
+        """Note how many raw bytes wait; whether any ever did."""
+        fetcher = self.consumer._fetcher
+        raw = [*fetcher._completed_fetches, *fetcher._paused_completed_fetches.values()]
+        waiting = sum(len(one.partition_data.records or b"") for one in raw)
+        self.waiting = max(self.waiting, waiting)
+        return self.waiting > 0
+
+
+def test_a_poll_has_a_bound_in_bytes(settings: Settings) -> None:
+    settings = settings.model_copy(update={"partitions": 8})
+    create_topics(settings)
+    chance = random.Random(5)
+    sizes = [*(chance.randrange(900_000) for _ in range(150)), MAX_MESSAGE_BYTES - 300, 0, 0]
+    chance.shuffle(sizes)
+    send(settings, [(b"%d" % n, bytes(size)) for n, size in enumerate(sizes)])
+    watched = Watched(settings)
+    with closing(watched.consumer):
+        watched.read(len(sizes))
+    assert sum(sizes) > 4 * POLL_BYTES, "it would not fit into one poll"
+    assert POLL_BYTES // 2 < watched.largest < POLL_BYTES + MAX_MESSAGE_BYTES
+    assert watched.waiting <= FETCH_BYTES + MAX_MESSAGE_BYTES
+
+
+def test_a_poll_has_a_bound_in_bytes_after_unpacking(packed: Settings) -> None:
+    of_one = [record(n, b"k", bytes(1_000_000)) for n in range(40)]
+    raw = batch(gzipped(of_one), len(of_one), codec=GZIP)
+    assert len(raw) < 100_000
+    for _ in range(20):
+        assert put(packed, raw) == 0
+    watched = Watched(packed)
+    with closing(watched.consumer):
+        watched.read(20 * len(of_one))
+    assert POLL_BYTES // 2 < watched.largest <= POLL_BYTES + 2_000_000
+    assert watched.waiting < PARTITION_FETCH_BYTES
+
+
+def test_what_waits_for_a_paused_partition_has_a_bound(topics: Settings) -> None:
+    watched = Watched(topics)
+    halves = [at(topics, "reports", n) for n in range(2)]
+    send(topics, [(b"%d" % n, bytes(200_000)) for n in range(200)])
+    with closing(watched.consumer):
+        watched.consumer.pause(halves[0])
+        ends = watched.consumer.end_offsets(halves)
+        watched.read(ends[halves[1]])
+        for _ in range(5):
+            watched.consumer.resume(halves[0])
+            watched.consumer.poll(timeout_ms=0)  # asks, and does not wait for the answer
+            watched.consumer.pause(halves[0])
+            watched.consumer.poll(timeout_ms=100)
+            watched.look()
+            assert watched.waiting <= PARTITION_FETCH_BYTES + MAX_MESSAGE_BYTES
+        wait_until(watched.look, 30, "an answer that waits for the paused partition")
+
+
+def test_a_backlog_does_not_starve_another_partition(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"state_dir": tmp_path / "state"})
+    create_topics(settings)
+    large, small = 0, 1
+    assert settings.partitions == 2
+    backlog, others = keyed(map(report, range(40_000))), keyed([report(50_000)])
+    with closing(make_producer(settings)) as producer:
+        for partition, messages in ((large, backlog), (small, others)):
+            for key, value in messages:
+                producer.send(at(settings, "reports").topic, value, key, partition=partition)
+        producer.flush()
+    with closing(CaseWorker(settings)) as worker:
+        ends = worker.ends()
+        while not worker.drained(ends):
+            worker.step(100)
+    order = [delta.partition for delta in deltas(settings)]
+    assert order.count(large) > 3, "the backlog took several batches"
+    assert order.index(small) <= 2, "and the other partition did not wait for all of them"

@@ -1,0 +1,379 @@
+"""The cases of a partition come back on a machine that never had them, or whose disk lies."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka.admin import NewPartitions
+
+from schemas.errors import StateError
+from streams.runtime import (
+    case_partition,
+    case_takeover,
+    case_worker,
+    changelog,
+    detect_worker,
+    groups,
+)
+from streams.runtime.case_partition import CasePartition
+from streams.runtime.case_worker import CaseWorker
+from streams.runtime.changelog import decode_record
+from streams.runtime.kafka_io import make_admin
+from streams.runtime.readiness import Phase
+from streams.runtime.settings import Settings
+from streams.runtime.store import RocksStore
+from streams.topology.cases import CaseVersion, case_version
+from tests.broker.processes import (
+    as_counts,
+    at,
+    deltas,
+    keyed,
+    records,
+    recount,
+    report,
+    require_contiguous,
+    send,
+    stream,
+)
+from tests.broker.stages import Crash, detect_all, detector
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of 40 messages, copies after a few, in chunks of a few cases."""
+    few = partial(groups.make_consumer, max_poll_records=40)
+    monkeypatch.setattr(groups, "make_consumer", few)
+    monkeypatch.setattr(changelog, "_FLOOR", 8_000)
+    monkeypatch.setattr(case_partition, "_CHUNK_BYTES", 8_000)
+
+
+def forget_reports(settings: Settings, offset: int, name: str = "reports") -> None:
+    """Delete what the retention of a careless operator would."""
+    with closing(make_admin(settings)) as admin:
+        admin.delete_records({at(settings, name): offset})
+
+
+def cases(settings: Settings, folder: str = "0") -> dict[str, CaseVersion]:
+    with RocksStore(Path(settings.state_dir) / "cases" / folder, None) as store:
+        return {version.case_id: version for version in store.versions()}
+
+
+def expected(messages: Any) -> dict[str, CaseVersion]:
+    """Count again: of every case the greatest version."""
+    held: dict[str, CaseVersion] = {}
+    for one in map(case_version, messages):
+        held[one.case_id] = max(one, held.get(one.case_id, one))
+    return held
+
+
+@contextmanager
+def holding(settings: Settings) -> Iterator[CaseWorker]:
+    """Run until the partition is here and everything is counted."""
+    with closing(CaseWorker(settings)) as worker:
+        ends = worker.ends()
+        while 0 not in worker._owned or worker._owned[0].next_offset < ends[0]:
+            worker.step(100)
+        yield worker
+
+
+def take(settings: Settings) -> None:
+    with holding(settings):
+        pass
+
+
+def elsewhere(settings: Settings, name: str) -> Settings:
+    return settings.model_copy(update={"state_dir": Path(settings.state_dir).with_name(name)})
+
+
+def test_an_empty_disk_is_filled_from_the_changelog(one: Settings, small: None) -> None:
+    messages, latest = stream(900, seed=21)
+    send(one, keyed(messages[:600]))
+    take(one)
+    forget_reports(one, 500)  # the reports alone would not do
+    other = elsewhere(one, "other")
+    take(other)
+    assert cases(other) == cases(one) == expected(messages[:600])
+    send(one, keyed(messages[600:]))
+    take(other)
+    assert cases(other) == expected(messages)
+    # The first machine comes back, far behind: it does not go on from there.
+    take(one)
+    assert cases(one) == expected(messages)
+    assert sum(require_contiguous(deltas(one)).values()) == len(messages)
+    assert detect_all(one) == recount(latest)
+
+
+def test_a_changelog_stays_proportional_to_its_state(one: Settings, small: None) -> None:
+    """300 cases, every one of them sent twelve times in another version."""
+    rounds = [[report(case, version) for case in range(300)] for version in range(1, 13)]
+    sizes, seen = [], {}
+    with closing(CaseWorker(one)) as worker:
+        for messages in rounds:
+            send(one, keyed(messages))
+            ends = worker.ends()
+            while not worker.drained(ends) or worker._owned[0].progress.copying:
+                worker.step(100)
+            found = {r.offset: len(r.value) for r in records(one, "cases")}
+            seen.update(found)
+            sizes.append(sum(found.values()))
+    assert max(sizes) < 60_000 < sum(seen.values()) / 2
+    take(elsewhere(one, "other"))
+    assert cases(elsewhere(one, "other")) == expected(rounds[-1])
+
+
+def test_a_copy_that_is_killed_is_taken_up_where_it_stopped(
+    one: Settings, small: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    messages, latest = stream(900, seed=22)
+    send(one, keyed(messages[:700]))
+    copy_state = CasePartition.copy_state
+    copied = []
+
+    def crash(self: CasePartition) -> None:
+        copy_state(self)
+        if self.progress.copying:
+            copied.append(self.progress.copy_after)
+        if len(copied) == 3:
+            raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CasePartition, "copy_state", crash)
+        with pytest.raises(Crash):
+            take(one)
+    # Its disk is lost as well: what stands is enough, and the copy goes on from another machine.
+    other = elsewhere(one, "other")
+    take(other)
+    assert cases(other) == expected(messages[:700])
+    send(one, keyed(messages[700:]))
+    with holding(other) as worker:
+        while worker._owned[0].progress.copying:
+            worker.step(100)
+    written = [decode_record(record.value, "").copied for record in records(one, "cases")]
+    chunks = [chunk for chunk in written if chunk is not None]
+    (stopped,) = [number for number, (_, until) in enumerate(chunks) if until == copied[-1]]
+    assert chunks[stopped + 1][0] == copied[-1], "not from the beginning again"
+    forget_reports(one, 800)
+    take(elsewhere(one, "third"))
+    assert cases(elsewhere(one, "third")) == expected(messages)
+    assert detect_all(one) == recount(latest)
+
+
+def test_a_restore_that_is_killed_begins_anew(
+    one: Settings, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, latest = stream(600, seed=23)
+    send(one, keyed(messages))
+    take(one)
+    forget_reports(one, 1)
+    other = elsewhere(one, "other")
+    load = RocksStore.load
+    loaded = []
+
+    def crash(self: RocksStore, pairs: Any) -> None:
+        load(self, pairs)
+        loaded.append(self)
+        if len(loaded) == 3:
+            raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RocksStore, "load", crash)
+        with pytest.raises(Crash):
+            take(other)
+    assert (Path(other.state_dir) / "cases" / "0.restoring").is_dir()
+    take(other)
+    assert not (Path(other.state_dir) / "cases" / "0.restoring").exists()
+    assert cases(other) == expected(messages)
+    assert detect_all(one) == recount(latest)
+
+
+def test_a_worker_that_restores_says_how_far_it_is_and_stays_in_its_group(
+    one: Settings, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, _ = stream(900, seed=24)
+    send(one, keyed(messages))
+    take(one)
+    monkeypatch.setattr(case_worker, "_RESTORE_SECONDS", 0.0001)  # a record or two between polls
+    said = []
+    with closing(CaseWorker(elsewhere(one, "other"))) as worker:
+        while 0 not in worker._owned:
+            worker.step(100)
+            said.append(worker.readiness())
+        generation = worker._consumer.group_metadata().generation_id
+        assert worker.readiness().phase is Phase.ACTIVE
+    restoring = [one.fraction for one in said if one.phase is Phase.RESTORING]
+    assert restoring == sorted(restoring)
+    assert len({f for f in restoring if 0 < f < 1}) >= 3
+    assert generation > 0
+
+
+@pytest.mark.parametrize("what", ["garbage", "truncated", "manifest"])
+def test_a_damaged_database_is_set_aside_and_restored(
+    one: Settings, small: None, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    messages, latest = stream(600, seed=25)
+    send(one, keyed(messages[:400]))
+    take(one)
+    take(one)  # opening it again moves the cases from the log into a file
+    forget_reports(one, 400)
+    send(one, keyed(messages[400:]))
+    folder = Path(one.state_dir) / "cases" / "0"
+    pattern = "MANIFEST-*" if what == "manifest" else "*.sst"
+    file = max(folder.glob(pattern), key=lambda path: path.stat().st_size)
+    size = file.stat().st_size
+    with file.open("r+b") as opened:
+        if what == "garbage":
+            opened.seek(size // 8)
+            opened.write(b"\xde\xad\xbe\xef" * (size // 16))
+        else:
+            opened.truncate(size // 2)
+    take(one)
+    assert caplog.text.count("it is set aside and restored") == 1
+    assert (folder.parent / "0.damaged").is_dir()
+    assert cases(one) == expected(messages)
+    assert sum(require_contiguous(deltas(one)).values()) == len(messages)
+    assert detect_all(one) == recount(latest)
+
+
+def test_without_a_whole_changelog_the_reports_are_counted_again(
+    one: Settings, small: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    messages, latest = stream(600, seed=26)
+    send(one, keyed(messages))
+    take(one)
+    forget_reports(one, records(one, "cases")[-2].offset, "cases")
+    other = elsewhere(one, "other")
+    with holding(other) as worker:
+        while worker._owned[0].progress.base < 0 or worker._owned[0].progress.copying:
+            worker.step(100)
+    assert cases(other) == expected(messages)
+    # By now it is whole again.
+    forget_reports(one, 500)
+    take(elsewhere(one, "third"))
+    assert cases(elsewhere(one, "third")) == expected(messages)
+    assert detect_all(one) == recount(latest)
+
+
+def test_with_neither_changelog_nor_reports_the_worker_stops_with_instructions(
+    one: Settings, small: None
+) -> None:
+    messages, _ = stream(300, seed=27)
+    send(one, keyed(messages))
+    take(one)
+    forget_reports(one, records(one, "cases")[-1].offset, "cases")
+    forget_reports(one, 100)
+    shutil.rmtree(Path(one.state_dir))
+    with pytest.raises(StateError, match=r"every report from offset 0 on is .* begins at 100\. "):
+        take(one)
+
+
+@pytest.mark.parametrize("missing", ["batch", "chunk"])
+def test_a_gap_in_the_changelog_is_found(
+    one: Settings,
+    small: None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str,
+) -> None:
+    messages, latest = stream(600, seed=28)
+    send(one, keyed(messages))
+    take(one)
+    found = [(r.offset, decode_record(r.value, "")) for r in records(one, "cases")]
+    base = found[-1][1].progress.base
+    assert base > 0
+    if missing == "chunk":  # the second one of the copy at the base
+        lost = next(n for n, r in found if n > base and r.copied is not None and r.copied[0])
+    else:
+        lost = [n for n, r in found if r.copied is None][-2]
+    read = case_takeover.read_in_steps
+
+    def skip_one(settings: Settings, topic: str, **options: Any) -> Any:
+        for record, part in read(settings, topic, **options):
+            if not (topic.endswith("cases") and record is not None and record.offset == lost):
+                yield record, part
+
+    other = elsewhere(one, "other")
+    with monkeypatch.context() as patched:
+        patched.setattr(case_takeover, "read_in_steps", skip_one)
+        take(other)
+    assert "counting from the reports instead" in caplog.text
+    assert cases(other) == expected(messages)
+    assert detect_all(one) == recount(latest)
+
+
+def test_partitions_that_were_added_stop_the_workers(one: Settings, tmp_path: Path) -> None:
+    send(one, keyed(stream(100, seed=29)[0]))
+    take(one)
+    reports, changelogs = f"{one.topic_prefix}reports", f"{one.topic_prefix}cases"
+    with closing(make_admin(one)) as admin:
+        admin.create_partitions({reports: NewPartitions(2)})
+    rule = "the number of partitions must stay 1 once its reports are counted; got 2"
+    with pytest.raises(StateError, match=rule):
+        take(one)
+    with closing(make_admin(one)) as admin:  # the changelogs as well: they tell what was counted
+        admin.create_partitions({changelogs: NewPartitions(2)})
+    for settings in (one, elsewhere(one, "other")):
+        with pytest.raises(StateError, match=rule):
+            take(settings)
+
+
+def test_changelogs_of_another_number_than_the_reports_are_refused(one: Settings) -> None:
+    with closing(make_admin(one)) as admin:
+        admin.create_partitions({f"{one.topic_prefix}cases": NewPartitions(3)})
+    with pytest.raises(StateError, match="the number of partitions must stay 3"):
+        take(one)
+
+
+def test_a_detector_restores_between_polls_and_says_how_far_it_is(
+    one: Settings, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, latest = stream(600, seed=31)
+    send(one, keyed(messages))
+    take(one)
+    detect_all(one)
+    shutil.rmtree(Path(one.state_dir) / "detect")
+    monkeypatch.setattr(detect_worker, "_RESTORE_SECONDS", 0.0001)  # a delta or two between polls
+    said = []
+    with closing(detector(one)) as worker:
+        while worker.detector is None:
+            worker.step(1)
+            said.append(worker.readiness())
+        assert as_counts(worker.counts()) == recount(latest)
+    fractions = [one.fraction for one in said if one.phase is Phase.RESTORING]
+    assert fractions == sorted(fractions)
+    assert len({fraction for fraction in fractions if 0 < fraction < 1}) >= 3
+
+
+def test_a_delta_beyond_the_size_of_a_message_is_split_by_offsets(
+    one: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, latest = stream(300, seed=30)
+    monkeypatch.setattr(changelog, "RECORD_BYTES", 3_500)
+    send(one, keyed(messages))
+    take(one)
+    found = deltas(one)
+    assert len(found) > 1
+    assert sum(require_contiguous(found).values()) == len(messages)
+    assert all(len(record.value) <= 3_500 for record in records(one, "deltas"))
+    assert detect_all(one) == recount(latest)
+
+
+def test_a_report_whose_change_fits_in_no_message_is_rejected(
+    one: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changelog, "RECORD_BYTES", 2_000)
+    send(one, keyed([report(1), report(2)]))
+    take(one)
+    reasons = [dict(record.headers)["reason"] for record in records(one, "rejected")]
+    assert len(reasons) == 2
+    assert b"the change of a case must fit in 2000 bytes; got " in reasons[0]
+    monkeypatch.undo()
+    send(one, keyed([report(3)]))
+    shutil.rmtree(one.state_dir)
+    take(one)
+    assert detect_all(one) == recount([report(3)])

@@ -1,0 +1,114 @@
+"""The oracle: the messages on the topic, recounted without any code of Tocsin.
+
+A message counts if it is the highest version of its case so far and no nullification. That is all
+there is to know, given how `tests.chaos.reports` writes them.
+"""
+
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tests.recounts import Counts, tabulate
+
+__all__ = ["Batch", "Table", "Version", "mhra", "mhra_stays", "read"]
+
+Table = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What counts of one readable message."""
+
+    case: str
+    version: int
+    day: str  # on which it was received
+    counted: bool
+    drugs: tuple[str, ...]
+    events: tuple[str, ...]
+
+
+def read(value: bytes) -> Version | None:
+    """Return what a message says; `None` for one that was written to be unreadable."""
+    try:
+        report = json.loads(value)
+        return Version(
+            report["case_id"],
+            report["version"],
+            report["latest_received"],
+            "revision" not in report,
+            tuple(name for product in report["products"] for name in product["substances"]),
+            tuple(reaction["term"] for reaction in report["reactions"]),
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+@dataclass
+class Batch:
+    """The count of a growing part of the topic: any offset of each partition."""
+
+    messages: dict[int, list[Version | None]] = field(default_factory=dict)
+    reached: Counter[int] = field(default_factory=Counter)
+    _latest: dict[str, Version] = field(default_factory=dict)
+    _pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _drugs: Counter[str] = field(default_factory=Counter)
+    _events: Counter[str] = field(default_factory=Counter)
+    _total: int = 0
+
+    def advance(self, offsets: Iterable[tuple[int, int]]) -> None:
+        """Take in the messages of each partition up to, not with, an offset."""
+        for partition, end in offsets:
+            for message in self.messages[partition][self.reached[partition] : end]:
+                if message is not None:
+                    self._take(message)
+            self.reached[partition] = max(self.reached[partition], end)
+
+    def table(self, drug: str, event: str) -> Table:
+        """Return n_observed, n_drug, n_event and n_total of a pair."""
+        return self._pairs[drug, event], self._drugs[drug], self._events[event], self._total
+
+    def tables(self) -> Counts:
+        """Recount what holds now from nothing."""
+        return tabulate(
+            (set(one.drugs), set(one.events)) for one in self._latest.values() if one.counted
+        )
+
+    def _take(self, message: Version) -> None:
+        held = self._latest.get(message.case)
+        if held is not None and held.version >= message.version:
+            return
+        self._latest[message.case] = message
+        for version, sign in ((held, -1), (message, 1)):
+            if version is not None and version.counted:
+                for pair in itertools.product(version.drugs, version.events):
+                    self._pairs[pair] += sign
+                for drug in version.drugs:
+                    self._drugs[drug] += sign
+                for event in version.events:
+                    self._events[event] += sign
+                self._total += sign
+
+
+def mhra(table: Table, least_prr: float = 2, least_chi2: float = 4) -> bool | None:
+    """Whether PRR >= 2, chi-square (Yates) >= 4 and 3 cases hold; `None` on the very edge."""
+    observed, drug, event, total = table
+    b, c, d = drug - observed, event - observed, total - drug - event + observed
+    if observed < 3:
+        return False
+    prr = math.inf if c == 0 else (observed / drug) * (total - drug) / c
+    margins = drug * event * (total - drug) * (total - event)
+    if margins == 0:
+        return None
+    excess = max(abs(observed * d - b * c) - total / 2, 0.0)
+    chi2 = total * excess * excess / margins
+    if min(abs(prr - least_prr), abs(chi2 - least_chi2)) < 1e-9:
+        return None
+    return prr >= least_prr and chi2 >= least_chi2
+
+
+def mhra_stays(table: Table) -> bool | None:
+    """Whether the rule, once on, stays so: PRR >= 1.68, chi-square >= 2.71 and 3 cases hold."""
+    return mhra(table, 1.68, 2.71)

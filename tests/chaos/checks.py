@@ -1,0 +1,215 @@
+"""What must hold whenever nothing is on its way: the topics, compared with the batch recount."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from itertools import product
+
+from schemas.alert import Alert, AlertKind
+from schemas.delta import Delta
+from streams.runtime.codec import decode_delta
+from streams.runtime.settings import Settings
+from tests.chaos.batch import Batch, Table, mhra, mhra_stays, read
+from tests.chaos.following import Following
+from tests.recounts import Counts
+
+__all__ = ["Checks"]
+
+
+class Checks:
+    """Everything published so far, and what was found wrong with it.
+
+    Parameters
+    ----------
+    settings
+        How to reach the brokers behind the proxy.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        names = ("reports", "deltas", "rejected", "alerts", "signals")
+        self._topics = {name: Following(settings, name) for name in names}
+        self._reports = f"{settings.topic_prefix}reports"
+        self._values: Counter[bytes] = Counter()
+        self._broken: set[tuple[int, int]] = set()
+        self._rejected: Counter[tuple[int, int]] = Counter()
+        self._ends: Counter[int] = Counter()  # of the deltas, by input partition
+        self._pairs: Counter[tuple[str, str]] = Counter()
+        self._drugs: Counter[str] = Counter()
+        self._events: Counter[str] = Counter()
+        self._total = 0
+        self._last: dict[str, Alert] = {}
+        self._alert_ids: set[str] = set()
+        self._states: dict[str, Alert] = {}
+        self._now = Batch()
+        self._then = Batch(self._now.messages)  # as of the alerts
+        self.latest_day = ""
+        self.checked: Counter[str] = Counter()
+        self.differences: list[str] = []
+
+    def run(self, sent: Counter[bytes], counted: Counts | None) -> None:
+        """Read what is new and compare.
+
+        Parameters
+        ----------
+        sent
+            The values that the broker acknowledged.
+        counted
+            The counts that the detector wrote as it stopped.
+        """
+        self._read_reports(sent)
+        self._read_deltas()
+        self._read_rejected()
+        self._now.advance((at, len(found)) for at, found in self._now.messages.items())
+        tables = self._now.tables()
+        self._compare("deltas", tables, self._of_deltas())
+        if counted is not None:
+            self._compare("counts of the detector", tables, counted)
+        for pair, table in tables.items():
+            if self._now.table(*pair) != table:
+                self._wrong("the two recounts differ, which is a fault of this suite")
+        self._read_alerts()
+        self._read_signals(tables)
+
+    def close(self) -> None:
+        for topic in self._topics.values():
+            topic.close()
+
+    def _wrong(self, what: str) -> None:
+        self.differences.append(what)
+
+    def _read_reports(self, sent: Counter[bytes]) -> None:
+        for record in self._topics["reports"].rest():
+            messages = self._now.messages.setdefault(record.partition, [])
+            if record.offset != len(messages):
+                self._wrong(f"reports[{record.partition}]: offset {record.offset} after a gap")
+            message = read(record.value)
+            messages.append(message)
+            self._values[record.value] += 1
+            if message is None:
+                self._broken.add((record.partition, record.offset))
+            else:
+                self.latest_day = max(self.latest_day, message.day)
+        if lost := sent - self._values:
+            self._wrong(f"reports: {lost.total()} acknowledged messages are not on the topic")
+        self.checked["reports"] = self._values.total()
+
+    def _read_deltas(self) -> None:
+        for record in self._topics["deltas"].rest():
+            delta = decode_delta(record.value)
+            self.checked["deltas"] += 1
+            if delta.first_offset != self._ends[delta.partition]:
+                self._wrong(
+                    f"deltas of partition {delta.partition}: [{delta.first_offset}, "
+                    f"{delta.next_offset}) at offset {record.offset} after "
+                    f"{self._ends[delta.partition]}"
+                )
+            self._ends[delta.partition] = delta.next_offset
+            self._add(delta)
+        for partition, messages in self._now.messages.items():
+            if self._ends[partition] != len(messages):
+                self._wrong(
+                    f"deltas of partition {partition}: end at {self._ends[partition]}, "
+                    f"the reports at {len(messages)}"
+                )
+
+    def _add(self, delta: Delta) -> None:
+        for row in delta.changes.select("drugs", "events", "n").iter_rows():
+            drugs, events, sign = row
+            for pair in product(drugs, events):
+                self._pairs[pair] += sign
+            for drug in drugs:
+                self._drugs[drug] += sign
+            for event in events:
+                self._events[event] += sign
+            self._total += sign
+
+    def _of_deltas(self) -> Counts:
+        return {
+            (drug, event): (n, self._drugs[drug], self._events[event], self._total)
+            for (drug, event), n in self._pairs.items()
+            if n
+        }
+
+    def _compare(self, name: str, expected: Counts, found: Counts) -> None:
+        self.checked["pairs"] = len(expected)
+        for pair in expected.keys() | found.keys():
+            if expected.get(pair) != found.get(pair):
+                self._wrong(f"{name}: {pair} must be {expected.get(pair)}; got {found.get(pair)}")
+
+    def _read_rejected(self) -> None:
+        for record in self._topics["rejected"].rest():
+            headers: Mapping[str, bytes] = dict(record.headers)
+            source = headers["source"].decode()
+            partition = int(source.removeprefix(f"{self._reports}[").removesuffix("]"))
+            self._rejected[partition, int(headers["position"])] += 1
+        self.checked["rejects"] = self._rejected.total()
+        for place in self._broken | self._rejected.keys():
+            if self._rejected[place] != (place in self._broken):
+                self._wrong(
+                    f"rejected: {place} must stand there {int(place in self._broken)} times; "
+                    f"got {self._rejected[place]}"
+                )
+
+    def _read_alerts(self) -> None:
+        fresh: list[Alert] = []
+        for record in self._topics["alerts"].rest():
+            alert = Alert.model_validate_json(record.value)
+            before = self._last.get(alert.signal_key)
+            if alert.revision != (before.revision if before else 0) + 1:
+                self._wrong(f"alerts: {alert.signal_key} revision {alert.revision} out of turn")
+            if alert.alert_id in self._alert_ids:
+                self._wrong(f"alerts: {alert.alert_id} stands there twice")
+            self._alert_ids.add(alert.alert_id)
+            self._last[alert.signal_key] = alert
+            fresh.append(alert)
+        self.checked["alerts"] = len(self._alert_ids)
+        by_input: dict[tuple[tuple[int, int], ...], list[Alert]] = defaultdict(list)
+        for alert in fresh:
+            by_input[tuple((at.partition, at.next_offset) for at in alert.as_of)].append(alert)
+        # One detector after another: of two inputs, one holds the other.
+        for offsets, alerts in sorted(by_input.items(), key=lambda one: sum(n for _, n in one[0])):
+            if any(self._then.reached[partition] > end for partition, end in offsets):
+                self._wrong(f"alerts: counted from {offsets}, but others from more and from less")
+            self._then.advance(offsets)
+            for alert in alerts:
+                table = self._then.table(alert.drug, alert.event)
+                counts = alert.counts
+                got = (counts.n_observed, counts.n_drug, counts.n_event, counts.n_total)
+                if got != table:
+                    self._wrong(
+                        f"alerts: {alert.signal_key} revision {alert.revision} must have {table}; "
+                        f"got {got}"
+                    )
+                was_on = alert.previous is not None and bool(alert.previous.rules_fired)
+                expected = _on(table, was_on=was_on)
+                if expected is not None and expected != bool(alert.rules_fired):
+                    self._wrong(f"alerts: {alert.signal_key} {alert.rules_fired} with {table}")
+
+    def _read_signals(self, tables: Counts) -> None:
+        for record in self._topics["signals"].rest():
+            self._states[record.key.decode()] = Alert.model_validate_json(record.value)
+        self.checked["signals"] = len(self._states)
+        if self._states != self._last:
+            self._wrong("signals: the state of some is not their last alert")
+        by_pair = {(alert.drug, alert.event): alert for alert in self._last.values()}
+        for pair in tables.keys() | by_pair.keys():
+            table = self._now.table(*pair)
+            alert = by_pair.get(pair)
+            is_on = alert is not None and alert.kind not in (AlertKind.CLOSED, AlertKind.RETRACTION)
+            expected = _on(table, was_on=is_on)
+            if expected is not None and expected != is_on:
+                self._wrong(f"signals: {pair} with {table} must be {expected}; got {is_on}")
+            if alert is not None and is_on and not _up_to_date(alert.counts.n_observed, table[0]):
+                self._wrong(
+                    f"signals: {pair} has {table[0]} cases; the last alert says "
+                    f"{alert.counts.n_observed}"
+                )
+
+
+def _on(table: Table, *, was_on: bool) -> bool | None:
+    """Whether a signal is on: it comes on where the rule fires and goes where it passes its exit."""
+    return mhra_stays(table) if was_on else mhra(table)
+
+
+def _up_to_date(published: int, cases: int) -> bool:
+    """Whether a signal that is on needs no new revision for its cases: none less, not many more."""
+    return published <= cases and not (cases >= published + 3 and cases >= 1.5 * published)

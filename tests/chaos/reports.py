@@ -1,0 +1,136 @@
+"""The input of a chaos run, from its seed: reports as they reach a regulator, broken ones too.
+
+10% of them are follow-ups that change drugs and events, 2% nullifications, 5% repeats of a message
+and 1% cannot be read. Each arrives up to a month after its day, so that follow-ups overtake what
+they follow.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+__all__ = ["FIRST_DAY", "Sent", "probe", "reports"]
+
+FIRST_DAY = date(2023, 1, 1)
+DAYS = 365
+LATE_DAYS = 30
+DRUGS, EVENTS = 120, 200
+FOLLOW_UPS, NULLIFICATIONS, REPEATS, BROKEN = 0.10, 0.02, 0.05, 0.01
+
+BROKEN_VALUES = (
+    b"{",
+    b"\xff\xfe",
+    b'{"case_id": 7}',
+    b'"a string"',
+    b"[]",
+    b"null",
+    b'{"case_id": "BROKEN", "version": 1, "first_received": "2023-02-30"}',
+)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message and what it is: `first`, `follow-up`, `nullification`, `repeat` or `broken`."""
+
+    key: bytes
+    value: bytes
+    kind: str
+
+
+def reports(number: int, seed: int) -> list[Sent]:
+    """Return so many messages in order of arrival."""
+    chance = random.Random(seed)
+    placed: list[tuple[float, int, Sent]] = []
+    versions: list[int] = []  # of each case so far
+    begun: list[int] = []  # on which day
+    written: list[Sent] = []
+    for at in range(number):
+        day = at * DAYS / number
+        draw = chance.random()
+        if draw < BROKEN:
+            value = chance.choice(BROKEN_VALUES) + b" " * at  # white space: each is one of a kind
+            sent = Sent(b"BROKEN-%d" % at, value, "broken")
+        elif draw < BROKEN + REPEATS and written:
+            # Not of the first version for ever: a repeat comes soon after.
+            again = chance.choice(written[-2_000:])
+            sent = Sent(again.key, again.value, "repeat")
+        else:
+            draw -= BROKEN + REPEATS
+            if versions and draw < NULLIFICATIONS + FOLLOW_UPS:
+                case = chance.randrange(max(0, len(versions) - 40_000), len(versions))
+                versions[case] += 1
+                kind = "nullification" if draw < NULLIFICATIONS else "follow-up"
+            else:
+                case, kind = len(versions), "first"
+                versions.append(1)
+                begun.append(int(day))
+            sent = _report(chance, case, versions[case], (begun[case], int(day)), kind)
+            written.append(sent)
+        placed.append((day + chance.random() * LATE_DAYS, at, sent))
+    return [sent for _, _, sent in sorted(placed, key=lambda one: one[:2])]
+
+
+def probe(number: int, day: date) -> Sent:
+    """Return a report of a case of its own whose day is over all before it."""
+    return _message(f"PROBE-{number}", 1, day, day, ["drug 0"], ["event 0"], "first")
+
+
+def _report(
+    chance: random.Random, case: int, version: int, days: tuple[int, int], kind: str
+) -> Sent:
+    drugs = {_skewed(chance, DRUGS) for _ in range(chance.choice((1, 1, 2)))}
+    # A third of the events belong to a drug of the report: what makes signals.
+    events = {
+        (drug * 7 + chance.randrange(3)) % EVENTS
+        if chance.random() < 0.3
+        else _skewed(chance, EVENTS)
+        for drug in drugs
+        for _ in range(chance.choice((1, 2)))
+    }
+    first, latest = (FIRST_DAY + timedelta(days=day) for day in days)
+    return _message(
+        f"CASE-{case:07}",
+        version,
+        first,
+        latest,
+        [f"drug {drug}" for drug in sorted(drugs)],
+        [f"event {event}" for event in sorted(events)],
+        kind,
+    )
+
+
+def _message(
+    case: str,
+    version: int,
+    first: date,
+    latest: date,
+    drugs: list[str],
+    events: list[str],
+    kind: str,
+) -> Sent:
+    report: dict[str, object] = {
+        "case_id": case,
+        "version": version,
+        "message_id": f"{case}.{version}",
+        "source": "chaos",
+        "first_received": first.isoformat(),
+        "latest_received": latest.isoformat(),
+        "products": [{"substances": drugs, "role": "suspect"}],
+        "reactions": [{"term": event} for event in events],
+    }
+    if kind == "nullification":
+        report["revision"] = {"kind": "nullification", "reason": "sent in error"}
+    return Sent(case.encode(), json.dumps(report).encode(), kind)
+
+
+def _skewed(chance: random.Random, number: int) -> int:
+    """Return a number below `number`, the small ones much more often."""
+    return int(number * chance.random() ** 2)
+
+
+def parts(messages: list[Sent], size: int) -> Iterator[list[Sent]]:
+    """Cut messages into bursts."""
+    for start in range(0, len(messages), size):
+        yield messages[start : start + size]

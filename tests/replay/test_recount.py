@@ -1,0 +1,238 @@
+"""Alerts of a replay are made anew from their input, and a changed one is found out."""
+
+import io
+import json
+import math
+import sys
+from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.alert import Alert
+from streams.cli import main
+from tests.reference_recount import PRIOR, require_recounted, varied_stream
+
+RULES = ("--rules", "mhra,ema,ic,mhra_eb,safe")
+WINDOWS = ("--window", "cumulative", "--window", "sliding:14", "--window", "month")
+UNTIL = "2024-02-05"  # what was received later stands in the log, and is not counted
+
+
+@dataclass(frozen=True)
+class Ended:
+    returncode: Any
+    stdout: str
+    stderr: str
+
+
+def tocsin(folder: Path, *arguments: object) -> Ended:
+    """Run a command in a folder, in this process: a new one would start Python again."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        chdir(folder),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        patched.setattr(sys, "argv", ["tocsin", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+    return Ended(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[bytes]:
+    reports = [value for _, value in varied_stream(1_000, seed=21)]
+    broken = [b"{broken" if i % 90 == 0 else b"" for i in range(len(reports))]
+    return [line for pair in zip(broken, reports, strict=True) for line in pair if line]
+
+
+@pytest.fixture(scope="module")
+def replayed(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("replayed")
+    middle = len(lines) // 2
+    (folder / "one.jsonl").write_bytes(b"\n".join(lines[:middle]))
+    (folder / "two.jsonl").write_bytes(b"\n".join(lines[middle:]))
+    (folder / "prior.json").write_text(PRIOR.model_dump_json())
+    done = tocsin(
+        folder,
+        *("replay", "one.jsonl", "two.jsonl", "--alerts", "alerts.jsonl"),
+        *("--prior", "prior.json", "--until", UNTIL, *RULES, *WINDOWS),
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def recount(folder: Path, *arguments: object) -> Ended:
+    return tocsin(
+        folder,
+        *("recount", "--source", "one.jsonl", "--source", "two.jsonl"),
+        *("--prior", "prior.json", *RULES, *arguments),
+    )
+
+
+def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
+    replayed: Path, lines: list[bytes]
+) -> None:
+    done = recount(replayed, "--alerts", "alerts.jsonl", "--sample", 100, "--json")
+    assert done.returncode == 0, done.stdout
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [result["equal"] for result in results] == [True] * 100
+    assert {result["compared"] for result in results} == {30}
+    assert all(result["rules_known"] for result in results)
+    text = (replayed / "alerts.jsonl").read_text().splitlines()
+    published = {alert.alert_id: alert for alert in map(Alert.model_validate_json, text)}
+    chosen = [published[result["alert_id"]] for result in results]
+    assert len({alert.alert_id for alert in chosen}) == 100
+    middle = [alert for alert in chosen if alert.as_of[0].next_offset < len(lines) // 2]
+    assert 20 < len(middle) < 80
+    assert {alert.window.kind.value for alert in chosen} == {"cumulative", "sliding", "month"}
+    assert sum(alert.statistics.e_value is not None for alert in chosen) > 20
+    assert all(alert.statistics.ebgm is not None for alert in chosen)
+    for alert in chosen:
+        before = lines[: alert.as_of[0].next_offset]
+        known = [raw for raw in before if b"{broken" in raw or _received(raw) <= UNTIL]
+        require_recounted(alert, known)
+
+
+def _received(raw: bytes) -> str:
+    content = json.loads(raw)
+    received: str = content.get("latest_received") or content["decided_on"]
+    return received
+
+
+def test_the_same_seed_chooses_the_same_alerts_whatever_order_they_are_in(replayed: Path) -> None:
+    text = (replayed / "alerts.jsonl").read_text().splitlines()
+    (replayed / "turned.jsonl").write_text("\n".join(reversed(text)))
+    chosen = [
+        [
+            json.loads(line)["alert_id"]
+            for line in recount(
+                replayed, "--alerts", file, "--sample", 5, "--seed", seed, "--json"
+            ).stdout.splitlines()
+        ]
+        for file, seed in (("alerts.jsonl", 3), ("turned.jsonl", 3), ("alerts.jsonl", 4))
+    ]
+    assert len(chosen[0]) == 5
+    assert sorted(chosen[0]) == sorted(chosen[1])
+    assert set(chosen[0]) != set(chosen[2])
+
+
+def _next_float(*path: str) -> Callable[[dict[str, Any]], None]:
+    def change(alert: dict[str, Any]) -> None:
+        *to, last = path
+        for name in to:
+            alert = alert[name]
+        alert[last] = math.nextafter(alert[last], math.inf)
+
+    return change
+
+
+def _earlier(alert: dict[str, Any]) -> None:
+    alert["as_of"][0]["next_offset"] -= 40
+
+
+def _one_more(alert: dict[str, Any]) -> None:
+    alert["counts"]["n_event"] += 1
+
+
+def _fewer_cases(alert: dict[str, Any]) -> None:
+    del alert["case_ids"][0]
+
+
+def _no_rule(alert: dict[str, Any]) -> None:
+    alert["rules_fired"] = alert["rules_fired"][1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (_one_more, "counts.n_event"),
+        (_next_float("statistics", "ror_lower"), "statistics.ror_lower"),
+        (_next_float("statistics", "eb05"), "statistics.eb05"),
+        (_next_float("statistics", "e_value"), "statistics.e_value"),
+        (_next_float("statistics", "expected_stratified"), "statistics.expected_stratified"),
+        (_earlier, "counts.n_total"),
+        (_fewer_cases, "case_ids"),
+        (_no_rule, "rules_fired"),
+    ],
+)
+def test_an_alert_that_was_changed_is_found_out(
+    replayed: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None], named: str
+) -> None:
+    lines = (replayed / "alerts.jsonl").read_text().splitlines()
+    told = [json.loads(line) for line in lines]
+    alert = next(
+        one
+        for one in reversed(told)
+        if one["window"]["kind"] == "cumulative" and one["rules_fired"] and one["case_ids"]
+    )
+    change(alert)
+    (tmp_path / "changed.jsonl").write_text(json.dumps(alert))
+    done = recount(replayed, "--alerts", tmp_path / "changed.jsonl", "--json")
+    assert done.returncode == 1, done.stderr
+    (result,) = map(json.loads, done.stdout.splitlines())
+    assert not result["equal"]
+    assert named in result["differences"]
+    if change is not _earlier:
+        assert list(result["differences"]) == [named]
+    table = recount(replayed, "--alerts", tmp_path / "changed.jsonl")
+    assert table.returncode == 1
+    assert f"{named}: published " in table.stdout
+    assert "0 equal to the last bit, 1 differ" in table.stdout
+
+
+def test_a_source_that_was_changed_is_found_out(replayed: Path, tmp_path: Path) -> None:
+    alerts = (replayed / "alerts.jsonl").read_text().splitlines()
+    alert = next(line for line in reversed(alerts) if "|cumulative" in line)
+    (tmp_path / "alerts.jsonl").write_text(alert)
+    lines = (replayed / "one.jsonl").read_bytes().split(b"\n")
+    (tmp_path / "one.jsonl").write_bytes(b"\n".join(lines[:200] + lines[500:]))
+    done = tocsin(
+        replayed,
+        *("recount", "--alerts", tmp_path / "alerts.jsonl", "--source", tmp_path / "one.jsonl"),
+        *("--source", "two.jsonl", "--prior", "prior.json", *RULES),
+    )
+    assert done.returncode == 1
+    assert "counts.n_total: published" in done.stdout
+
+
+def test_rules_that_are_not_those_of_the_alert_are_not_asked(replayed: Path) -> None:
+    done = recount(replayed, "--alerts", "alerts.jsonl", "--sample", 3, "--rules", "mhra")
+    assert done.returncode == 0
+    assert "3 equal to the last bit" in done.stdout
+    assert "Whether rules fire was not asked for 3" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("recount",), "must be named by id, by --sample or by --alerts"),
+        (("recount", "x", "--source", "one.jsonl"), "--source needs --alerts"),
+        (("recount", "--alerts", "one.jsonl", "--source", "one.jsonl"), "line 1 must be an alert"),
+        (
+            ("recount", "nobody", "--alerts", "alerts.jsonl", "--source", "one.jsonl"),
+            "got no alert nobody",
+        ),
+        (
+            ("recount", "--alerts", "alerts.jsonl", "--source", "one.jsonl", "--sample", "1"),
+            "the prior of every alert must be known",
+        ),
+        (
+            ("recount", "--sample", "1", "--priors", "one.jsonl"),
+            "--priors one.jsonl: line 1 must be a prior's refit",
+        ),
+    ],
+)
+def test_what_cannot_be_recounted_is_said_in_one_line(
+    replayed: Path, arguments: tuple[str, ...], complaint: str
+) -> None:
+    done = tocsin(replayed, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert complaint in done.stderr

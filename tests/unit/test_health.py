@@ -1,0 +1,171 @@
+"""Health and metrics over HTTP: what is asked, what is answered, and who may listen where."""
+
+import json
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+
+from schemas.errors import InputError
+from streams.runtime import health as health_module
+from streams.runtime import kafka_io
+from streams.runtime.health import LIVE_SECONDS, Health, serving
+from streams.runtime.metrics import Metrics
+from streams.runtime.readiness import Phase, Readiness
+
+NOTHING: dict[int, int | None] = {}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(["cases", "detect"], clock=clock)
+
+
+@pytest.fixture
+def connection(health: Health) -> Iterator[HTTPConnection]:
+    with serving(("127.0.0.1", 0), Metrics().registry, health) as (host, port):
+        made = HTTPConnection(host, port, timeout=10)
+        yield made
+        made.close()
+
+
+def get(connection: HTTPConnection, path: str, method: str = "GET") -> tuple[int, str, str]:
+    connection.request(method, path)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, answer.headers["Content-Type"], body
+
+
+def asked(connection: HTTPConnection, path: str) -> tuple[int, Any]:
+    status, kind, body = get(connection, path)
+    assert kind == "application/json"
+    return status, json.loads(body)
+
+
+def test_live_is_a_loop_that_goes_round(
+    connection: HTTPConnection, health: Health, clock: Clock
+) -> None:
+    assert asked(connection, "/health/live") == (200, {"status": "live", "silent_seconds": 0.0})
+    clock.now += LIVE_SECONDS
+    assert asked(connection, "/health/live")[0] == 200
+    clock.now += 0.5
+    status, body = asked(connection, "/health/live")
+    assert (status, body) == (503, {"status": "hangs", "silent_seconds": LIVE_SECONDS + 0.5})
+    health.turned()
+    assert asked(connection, "/health/live")[0] == 200
+
+
+def test_a_turn_may_last_as_long_as_its_parts() -> None:
+    longest = kafka_io.FINISH_SECONDS + kafka_io.ABORT_SECONDS + kafka_io.REQUEST_MS / 1000
+    assert longest < LIVE_SECONDS
+
+
+def test_ready_is_every_stage_restored_and_in_its_group(
+    connection: HTTPConnection, health: Health
+) -> None:
+    joining = {"status": "joining"}
+    stages: dict[str, Any] = {"cases": joining, "detect": joining}
+    assert asked(connection, "/health/ready") == (503, {"status": "joining", "stages": stages})
+    health.stands("detect", Readiness(Phase.STANDBY), NOTHING)
+    health.stands("cases", Readiness(Phase.RESTORING, 0.6399), NOTHING)
+    restoring = {"status": "restoring", "done": 0.63}
+    stages = {"cases": restoring, "detect": {"status": "standby"}}
+    assert asked(connection, "/health/ready") == (503, {**restoring, "stages": stages})
+    health.stands("cases", Readiness(Phase.RESTORING, 0.9999), NOTHING)
+    assert asked(connection, "/health/ready")[1]["done"] == 0.99
+    health.stands("cases", Readiness(Phase.ACTIVE), NOTHING)
+    stages["cases"] = {"status": "active"}
+    assert asked(connection, "/health/ready") == (200, {"status": "ready", "stages": stages})
+    health.stands("detect", Readiness(Phase.JOINING), NOTHING)
+    assert asked(connection, "/health/ready")[0] == 503
+
+
+def test_metrics_are_in_the_format_that_is_asked_for(connection: HTTPConnection) -> None:
+    status, kind, body = get(connection, "/metrics")
+    assert status == 200
+    assert kind.startswith("text/plain; version=")
+    assert "# TYPE tocsin_lag_messages gauge\n" in body
+    assert "tocsin_build_info{" in body
+
+
+def test_any_other_page_says_which_there_are(connection: HTTPConnection) -> None:
+    status, body = asked(connection, "/")
+    assert status == 404
+    assert body["pages"] == ["/metrics", "/health/live", "/health/ready"]
+    assert asked(connection, "/metrics/../../etc/passwd")[0] == 404
+    assert get(connection, "/metrics", "POST")[0] == 405
+
+
+def test_who_hangs_up_or_says_nothing_leaves_no_word_and_blocks_nobody(
+    connection: HTTPConnection,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health_module._Quiet, "timeout", 0.2)
+    address = (connection.host, connection.port)
+    with socket.create_connection(address) as silent:
+        assert get(connection, "/metrics")[0] == 200
+        assert silent.recv(1) == b"", "hung up on"
+    with socket.create_connection(address) as gone:
+        gone.sendall(b"GET /metr")
+    assert get(connection, "/metrics")[0] == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_address_that_cannot_be_had_is_one_line() -> None:
+    registry, health = Metrics().registry, Health([])
+    with (
+        serving(("127.0.0.1", 0), registry, health) as (host, port),
+        pytest.raises(InputError, match=rf"^metrics_bind: .* got {host}:{port}: Address already"),
+        serving((host, port), registry, health),
+    ):
+        pass
+    with (
+        pytest.raises(InputError, match=r"^metrics_bind: must be an address of this machine"),
+        serving(("203.0.113.7", 0), registry, health),
+    ):
+        pass
+
+
+def test_it_listens_on_the_address_only_and_no_longer_than_it_should(health: Health) -> None:
+    with serving(("127.0.0.1", 0), Metrics().registry, health) as address:
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.2", address[1]), timeout=5)
+        socket.create_connection(address, timeout=5).close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(address, timeout=5)
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as tried:
+            tried.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def test_it_listens_on_the_newer_loopback_where_there_is_one(health: Health) -> None:
+    served = serving(("::1", 0), Metrics().registry, health)
+    if has_ipv6():
+        with served as address:
+            socket.create_connection(address, timeout=5).close()
+    else:
+        with pytest.raises(InputError, match="got ::1:0"), served:
+            pass
