@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from detectors.rules import load_rules
-from schemas.alert import Alert, AlertKind, Counts, Statistics, Window, WindowKind
+from schemas.alert import Alert, AlertKind, AlertReason, Counts, Statistics, Window, WindowKind
 from schemas.errors import InputError, StateError
 from schemas.notice import Patients
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
@@ -39,6 +39,7 @@ def signal(n=3, *, revision=1, drug="msc-supernatant-exosome", event="Sepsis", f
         revision=revision,
         kind=AlertKind.NEW if revision == 1 else AlertKind.STRENGTHENED,
         reason="r",
+        reasons=(AlertReason.FIRST if revision == 1 else AlertReason.MORE_CASES,),
         sentence=f"{n} cases",
         drug=drug,
         event=event,
@@ -54,9 +55,12 @@ def signal(n=3, *, revision=1, drug="msc-supernatant-exosome", event="Sepsis", f
         rules=(),
         rules_fired=("mhra",),
         rules_hash=RULES.rules_hash,
+        policy_hash="0",
         previous=None,
         n_serious=n,
         n_fatal=fatal,
+        n_paediatric=0,
+        regions=(),
         first_received=None,
         last_received=None,
         case_ids=tuple(f"NE-{i}" for i in range(n)),
