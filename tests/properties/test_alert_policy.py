@@ -293,7 +293,7 @@ class World:
             (
                 *(name, day),
                 *(form.age, "male", form.region, False, form.fatal),
-                *(sorted(form.drugs), sorted(form.events), n),
+                *(sorted(form.drugs), sorted(form.events), "", n),
             )
             for name, form, n in changes
         ]
