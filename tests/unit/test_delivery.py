@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from detectors.rules import load_rules
-from schemas.alert import Alert, AlertKind, Counts, Statistics, Window, WindowKind
+from schemas.alert import Alert, AlertKind, AlertReason, Counts, Statistics, Window, WindowKind
 from schemas.errors import InputError, StateError
 from schemas.notice import Patients
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
@@ -57,6 +57,10 @@ def signal(n=3, *, revision=1, drug="msc-supernatant-exosome", event="Sepsis", f
         previous=None,
         n_serious=n,
         n_fatal=fatal,
+        n_paediatric=0,
+        regions=(),
+        reasons=(AlertReason.FIRST,),
+        policy_hash="p",
         first_received=None,
         last_received=None,
         case_ids=tuple(f"NE-{i}" for i in range(n)),
