@@ -19,6 +19,7 @@ from schemas.link import CaseLink
 from schemas.report import Report
 from streams.cli import (
     kafka_commands,
+    link_commands,
     recount_commands,
     rejected_commands,
     replay_commands,
@@ -44,6 +45,7 @@ for commands in (
     score_commands,
     rule_commands,
     kafka_commands,
+    link_commands,
     recount_commands,
     rejected_commands,
 ):
