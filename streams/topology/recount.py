@@ -51,9 +51,9 @@ COMPARED = (
 )
 """What a recount compares; `rules_fired` only if the rules are those of the alert's `rules_hash`.
 
-A rule is on if it fires, or was on in `previous` and is not past its exit. Other fields tell how the
-stream came there, which the input alone does not say: kind, reason, revision and `previous` depend
-on what had been published before, `test_recomputed` on when a correction came.
+A rule is on if it fires, or was on in `previous` and is not past its exit. Other fields tell how
+the stream came there, which the input alone does not say: kind, reason, revision and `previous`
+depend on what had been published before, `test_recomputed` on when a correction came.
 """
 
 
