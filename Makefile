@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .bench-venv
+SPARK := .spark-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos wheel lock clean
+.PHONY: help demo test check bench chaos soak spark wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,9 +42,11 @@ $(BENCH)/.ready: requirements/bench.txt pyproject.toml
 	$(BENCH)/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
 	@touch $@
 
-bench: $(BENCH)/.ready  ## speed and memory, beside peers and raw ceilings, about fifteen minutes
+bench: $(BENCH)/.ready  ## speed, latency and memory, beside peers and raw ceilings, about forty minutes
 	$(BENCH)/bin/python -m benchmarks.replay
 	$(BENCH)/bin/python -m benchmarks.kafka_path
+	$(BENCH)/bin/python -m benchmarks.latency
+	$(BENCH)/bin/python -m benchmarks.growth
 	$(BENCH)/bin/python -m benchmarks.scoring --pairs 600000
 	$(BENCH)/bin/python -m benchmarks.scoring --pairs 5000000
 	$(BENCH)/bin/python -m benchmarks.gps --peer-python $(BENCH)/bin/python
@@ -51,6 +54,18 @@ bench: $(BENCH)/.ready  ## speed and memory, beside peers and raw ceilings, abou
 
 chaos: $(VENV)/.dev  ## break workers, brokers, disks and connections for half an hour; CHAOS="--seed 7 ..."
 	$(BIN)/python -W ignore -m tests.chaos $(CHAOS)
+
+soak: $(BENCH)/.ready  ## half an hour at a steady rate: memory stays flat, counts are right
+	$(BENCH)/bin/python -W ignore -m benchmarks.soak
+
+$(SPARK)/.ready: requirements/spark.txt pyproject.toml
+	$(PYTHON) -m venv $(SPARK)
+	$(SPARK)/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements/spark.txt
+	$(SPARK)/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
+	@touch $@
+
+spark: $(SPARK)/.ready  ## the independent recount with Spark against ours; needs Java 17
+	$(SPARK)/bin/python -m pytest --timeout 1200 tests/spark
 
 wheel: $(VENV)/.dev  ## build the wheel and try it in an environment of its own, outside the checkout
 	rm -rf dist .wheel-venv
@@ -70,4 +85,4 @@ lock: $(VENV)/.dev  ## resolve the pinned, hashed requirements again
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group bench --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/bench.txt
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) $(BENCH) .wheel-venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(SPARK) .wheel-venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

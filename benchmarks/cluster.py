@@ -16,7 +16,15 @@ from streams.runtime.kafka_io import make_consumer, make_producer
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
 
-__all__ = ["Worker", "benchmark_settings", "detector_has_all", "paced", "wait_for", "workers"]
+__all__ = [
+    "Worker",
+    "benchmark_settings",
+    "detector_has_all",
+    "paced",
+    "process_cpu",
+    "wait_for",
+    "workers",
+]
 
 COMMAND = (sys.executable, "-W", "ignore", "-c", "from streams.cli import main; main()")
 _TICK = 0.002  # between two looks at the clock [s]

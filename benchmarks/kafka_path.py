@@ -19,14 +19,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kafka import TopicPartition
 
-from benchmarks.cluster import Worker, benchmark_settings, workers
+from benchmarks.cluster import Worker, benchmark_settings, process_cpu, workers
 from benchmarks.generate import reports
 from streams.runtime.following import end_offsets, read_to_end
 from streams.runtime.kafka_io import make_consumer
@@ -49,6 +49,8 @@ class Run:
     path: float = 0.0
     wall: float = 0.0
     processes: list[tuple[str, float, float]] = field(default_factory=list)  # name, MB, CPU s
+    broker: float = 0.0  # CPU s on the path, as those of the processes
+    watching: float = 0.0
     deltas: tuple[int, int] = (0, 0)  # number, bytes
     alerts: tuple[int, int] = (0, 0)
     load: float = 0.0
@@ -100,10 +102,13 @@ def follow_path(settings: Settings, run: Run, folder: Path) -> None:
     started = [detector, *cases]
     peaks, busy = [0.0] * len(started), [0.0] * len(started)
 
+    before = [0.0] * len(started)
+    broker = broker_pids()
+
     def watch() -> None:
         for at, worker in enumerate(started):
             peaks[at] = max(peaks[at], worker.status("VmHWM"))
-            busy[at] = max(busy[at], worker.cpu_seconds())
+            busy[at] = max(busy[at], worker.cpu_seconds() - before[at])
             worker.require_alive()
         time.sleep(0.05)
 
@@ -120,6 +125,8 @@ def follow_path(settings: Settings, run: Run, folder: Path) -> None:
         while not any(worker.says("took ") for worker in cases):
             time.sleep(0.01)
         has_partitions = time.perf_counter()
+        before[:] = [worker.cpu_seconds() for worker in started]
+        of_broker, of_this = sum(map(process_cpu, broker)), time.process_time()
         while not all((case_group.committed(at) or 0) >= end for at, end in inputs):
             watch()
         run.cases = time.perf_counter() - has_partitions
@@ -128,6 +135,8 @@ def follow_path(settings: Settings, run: Run, folder: Path) -> None:
         while (detect_group.committed(deltas) or 0) < last - 1:
             watch()
         run.path = time.perf_counter() - has_partitions
+        run.broker = sum(map(process_cpu, broker)) - of_broker
+        run.watching = time.process_time() - of_this
         for worker in started:
             if worker.process.wait(60):
                 sys.exit(worker.log.read_text())
@@ -136,6 +145,17 @@ def follow_path(settings: Settings, run: Run, folder: Path) -> None:
     ]
     run.wall = time.perf_counter() - begun
     run.deltas, run.alerts = (volume(settings, name) for name in ("deltas", "alerts"))
+
+
+def broker_pids() -> list[int]:
+    """Return the brokers that this process started; one that was there before is not known."""
+    pids = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid() and b"kafka.Kafka" in (folder / "cmdline").read_bytes():
+                pids.append(int(folder.name))
+    return pids
 
 
 def volume(settings: Settings, name: str) -> tuple[int, int]:
@@ -174,8 +194,11 @@ def show(run: Run) -> None:
     line("Kafka path, from partitions to last alert", run.path)
     line("Kafka path with start, join and end", run.wall)
     print(f"  bare consumer: {run.bare_busy:.1f} s of CPU")
+    print("  CPU on the path, without start and end [microseconds a report]:")
     for name, memory, busy in run.processes:
-        print(f"  {name:<9} peak {memory:,.0f} MB, {busy:.1f} s of CPU")
+        print(f"    {name:<18}{busy / run.reports * 1e6:>6.1f}   peak {memory:,.0f} MB")
+    for name, busy in (("broker", run.broker), ("this benchmark", run.watching)):
+        print(f"    {name:<18}{busy / run.reports * 1e6:>6.1f}")
     for name, (number, total) in (("deltas", run.deltas), ("alerts", run.alerts)):
         print(f"  {number:,} {name}, {total / 1e6:,.1f} MB")
     print(f"  load average at the end: {run.load:.1f} on {os.cpu_count()} cores", flush=True)

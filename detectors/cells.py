@@ -33,11 +33,16 @@ EVENT_OTHER_DRUGS = N_EVENT - N_OBSERVED  # c
 OTHER_DRUGS_OTHER_EVENTS = OTHER_DRUGS - EVENT_OTHER_DRUGS  # d
 
 
-def with_statistics(frame: pl.DataFrame, statistics: Sequence[pl.Expr]) -> pl.DataFrame:
+def with_statistics(
+    frame: pl.DataFrame, statistics: Sequence[pl.Expr], *further: pl.Expr
+) -> pl.DataFrame:
     """Return the frame and the statistics, each row to the last bit what it would be alone.
+
+    `further` columns are made from the statistics, in the same pass.
 
     polars keeps a literal column (one `n_total` for all rows) as a scalar and divides by it as a
     product with its reciprocal: 49 / 49 becomes 0.9999999999999999, and a PRR of exactly 2 falls
     below the line. `get_columns` writes such columns out; the others are not copied.
     """
-    return pl.DataFrame(frame.get_columns()).lazy().with_columns(statistics).collect()
+    columns = pl.DataFrame(frame.get_columns()).lazy().with_columns(statistics)
+    return (columns.with_columns(further) if further else columns).collect()

@@ -13,10 +13,19 @@ from detectors.cells import (
 )
 from schemas.counts import require_counts
 
-__all__ = ["chi_squared", "chi_squared_yates"]
+__all__ = ["CHI_SQUARED", "CHI_SQUARED_YATES", "chi_squared", "chi_squared_yates"]
 
 _DETERMINANT = (N_OBSERVED * N_TOTAL - N_DRUG * N_EVENT).abs()  # |ad - bc|
 _MARGINS = N_DRUG * N_EVENT * (OTHER_DRUGS * OTHER_EVENTS)
+_BRACKET = pl.max_horizontal(_DETERMINANT - N_TOTAL / 2, pl.lit(0.0))
+
+CHI_SQUARED = pl.when(_MARGINS > 0).then(N_TOTAL * _DETERMINANT.pow(2) / _MARGINS).alias("chi2")
+"""What `chi_squared` adds, as an expression over a counts frame."""
+
+CHI_SQUARED_YATES = (
+    pl.when(_MARGINS > 0).then(N_TOTAL * _BRACKET.pow(2) / _MARGINS).alias("chi2_yates")
+)
+"""What `chi_squared_yates` adds, likewise."""
 
 
 def chi_squared(counts: pl.DataFrame) -> pl.DataFrame:
@@ -65,8 +74,7 @@ def chi_squared(counts: pl.DataFrame) -> pl.DataFrame:
     39.6753
     """
     require_counts(counts, where="chi_squared")
-    statistic = N_TOTAL * _DETERMINANT.pow(2) / _MARGINS
-    return with_statistics(counts, [pl.when(_MARGINS > 0).then(statistic).alias("chi2")])
+    return with_statistics(counts, [CHI_SQUARED])
 
 
 def chi_squared_yates(counts: pl.DataFrame) -> pl.DataFrame:
@@ -117,6 +125,4 @@ def chi_squared_yates(counts: pl.DataFrame) -> pl.DataFrame:
     26.7707
     """
     require_counts(counts, where="chi_squared_yates")
-    bracket = pl.max_horizontal(_DETERMINANT - N_TOTAL / 2, pl.lit(0.0))
-    statistic = N_TOTAL * bracket.pow(2) / _MARGINS
-    return with_statistics(counts, [pl.when(_MARGINS > 0).then(statistic).alias("chi2_yates")])
+    return with_statistics(counts, [CHI_SQUARED_YATES])

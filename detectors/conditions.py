@@ -2,6 +2,9 @@
 
 A condition knows itself as a polars expression, in words, and by the fewest cases at which it can
 hold. `settled` fills in the lists that the user supplied, and drops what then makes no difference.
+
+A comparison may state an exit: the bound that holds a pair once it is flagged. It is laxer than the
+entry, and nothing negates a condition, so whatever satisfies the entry satisfies what holds.
 """
 
 import math
@@ -11,7 +14,16 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Union
 
 import polars as pl
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from scipy.special import gammaincinv
 
@@ -56,6 +68,8 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
 # A pair without a case has 0 or null here, so a threshold above 0 (for `>`: from 0 on) needs one.
 _ZERO_WITHOUT_CASES = {"prr", "prr_lower", "ror", "ror_lower", "rrr"}
 
+_OPPOSITE = {">=": "<", ">": "<=", "<=": ">", "<": ">="}
+
 
 def _known_statistic(name: str) -> str:
     if name not in STATISTICS:
@@ -76,26 +90,54 @@ class Comparison(_Part):
     )
     op: Literal[">=", ">", "<=", "<"] = Field(description="The exact inequality.")
     value: float = Field(description="What it is compared with.", allow_inf_nan=False)
+    exit: float | None = Field(
+        default=None,
+        description="What holds a pair that is flagged: it is let go where the statistic is "
+        "undefined, or beyond this number. Laxer than `value`; null: let go where `op` fails.",
+        allow_inf_nan=False,
+    )
+
+    @field_validator("exit")
+    @classmethod
+    def _laxer(cls, exit: float | None, info: ValidationInfo) -> float | None:
+        op, value = info.data.get("op"), info.data.get("value")
+        if exit is None or op is None or value is None:
+            return exit
+        if exit >= value if op in (">=", ">") else exit <= value:
+            side = "below" if op in (">=", ">") else "above"
+            kind, msg = "exit", f"An exit must be laxer than its entry: {side} {value:g}"
+            raise PydanticCustomError(kind, msg)
+        return exit
+
+    @property
+    def _held(self) -> tuple[str, float]:
+        return (self.op, self.value) if self.exit is None else (f"{self.op[0]}=", self.exit)
 
     def settled(self, lists: Lists) -> "Condition":
         """Return itself: no list is involved."""
         return self
 
-    def expression(self) -> pl.Expr:
-        """Return the condition as a boolean column without nulls."""
+    def expression(self, *, held: bool = False) -> pl.Expr:
+        """Return the condition, or what holds a flagged pair, as a boolean column without nulls."""
+        op, bound = self._held if held else (self.op, self.value)
         # NaN would count as larger than every number; as Float64 it can be told from a value.
         column = pl.col(self.statistic).cast(pl.Float64).fill_nan(None)
         compared = {
-            ">=": column >= self.value,
-            ">": column > self.value,
-            "<=": column <= self.value,
-            "<": column < self.value,
+            ">=": column >= bound,
+            ">": column > bound,
+            "<=": column <= bound,
+            "<": column < bound,
         }
-        return compared[self.op].fill_null(False)
+        return compared[op].fill_null(False)
 
     def sentence(self) -> str:
         """Return the condition in words, with its exact inequality."""
         return f"{STATISTICS[self.statistic]} {self.op} {self.value:g}"
+
+    def exit_sentence(self) -> str:
+        """Return in words what lets a flagged pair go."""
+        op, bound = self._held
+        return f"{STATISTICS[self.statistic]} {_OPPOSITE[op]} {bound:g}"
 
     def floor(self) -> float:
         """Return the fewest cases at which the condition can hold."""
@@ -128,13 +170,17 @@ class OnList(_Part):
         names = tuple(sorted(set(lists[self.on_list])))
         return self.model_copy(update={"names": names}) if names else False
 
-    def expression(self) -> pl.Expr:
-        """Return the condition as a boolean column without nulls."""
+    def expression(self, *, held: bool = False) -> pl.Expr:
+        """Return the condition as a boolean column without nulls; a list holds as it enters."""
         return pl.col(self.column).cast(pl.String).is_in(list(self.names or ())).fill_null(False)
 
     def sentence(self) -> str:
         """Return the condition in words."""
         return f"{self.column} is on the list {self.on_list}"
+
+    def exit_sentence(self) -> str:
+        """Return in words what lets a flagged pair go."""
+        return f"{self.column} is not on the list {self.on_list}"
 
     def floor(self) -> float:
         """Return the fewest cases at which the condition can hold: none."""
@@ -156,13 +202,17 @@ class AllOf(_Part):
             return AllOf(all=open_parts)
         return open_parts[0] if open_parts else True
 
-    def expression(self) -> pl.Expr:
-        """Return the condition as a boolean column without nulls."""
-        return pl.all_horizontal([part.expression() for part in self.all])
+    def expression(self, *, held: bool = False) -> pl.Expr:
+        """Return the condition, or what holds a flagged pair, as a boolean column without nulls."""
+        return pl.all_horizontal([part.expression(held=held) for part in self.all])
 
     def sentence(self) -> str:
         """Return the condition in words; nested alternatives in brackets."""
-        return " and ".join(_bracketed(part, AnyOf) for part in self.all)
+        return " and ".join(_bracketed(part.sentence(), part, AnyOf) for part in self.all)
+
+    def exit_sentence(self) -> str:
+        """Return in words what lets a flagged pair go."""
+        return " or ".join(_bracketed(part.exit_sentence(), part, AnyOf) for part in self.all)
 
     def floor(self) -> float:
         """Return the fewest cases at which the condition can hold."""
@@ -184,13 +234,17 @@ class AnyOf(_Part):
             return AnyOf(any=open_parts)
         return open_parts[0] if open_parts else False
 
-    def expression(self) -> pl.Expr:
-        """Return the condition as a boolean column without nulls."""
-        return pl.any_horizontal([part.expression() for part in self.any])
+    def expression(self, *, held: bool = False) -> pl.Expr:
+        """Return the condition, or what holds a flagged pair, as a boolean column without nulls."""
+        return pl.any_horizontal([part.expression(held=held) for part in self.any])
 
     def sentence(self) -> str:
         """Return the condition in words; nested conjunctions in brackets."""
-        return " or ".join(_bracketed(part, AllOf) for part in self.any)
+        return " or ".join(_bracketed(part.sentence(), part, AllOf) for part in self.any)
+
+    def exit_sentence(self) -> str:
+        """Return in words what lets a flagged pair go."""
+        return " and ".join(_bracketed(part.exit_sentence(), part, AllOf) for part in self.any)
 
     def floor(self) -> float:
         """Return the fewest cases at which the condition can hold."""
@@ -224,8 +278,7 @@ AllOf.model_rebuild()
 AnyOf.model_rebuild()
 
 
-def _bracketed(part: Any, kind: type[_Part]) -> str:
-    sentence: str = part.sentence()
+def _bracketed(sentence: str, part: Any, kind: type[_Part]) -> str:
     return f"({sentence})" if isinstance(part, kind) else sentence
 
 

@@ -1,6 +1,6 @@
 """How many cases a pair would have if drug and event were reported independently."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from detectors.cells import N_DRUG, N_EVENT, N_TOTAL, with_statistics
 from schemas.counts import require_counts
 from schemas.errors import CountsError
 
-__all__ = ["EXPECTED_CRUDE", "expected_crude", "expected_stratified"]
+__all__ = ["EXPECTED_CRUDE", "expected_crude", "expected_stratified", "sum_over_strata"]
 
 EXPECTED_CRUDE = pl.when(N_TOTAL > 0).then(N_DRUG * N_EVENT / N_TOTAL)
 """The crude expectation as an expression; null where the population is empty."""
@@ -128,12 +128,37 @@ def expected_stratified(
     by_drug = _placed("drug_margins", drug_margins, "drug", strata)
     by_event = _placed("event_margins", event_margins, "event", strata)
     drug_of, event_of = _places(pairs, by_drug, "drug"), _places(pairs, by_event, "event")
-    n_drug, n_event = _by_stratum(by_drug, strata.height), _by_stratum(by_event, strata.height)
-    expected = np.zeros(pairs.height)
-    for total, drugs, events in zip(strata["n_total"], n_drug, n_event, strict=True):
-        if total:
-            expected += drugs[drug_of] * events[event_of] / float(total)
+    expected = sum_over_strata(
+        strata["n_total"],
+        (drugs[drug_of] for drugs in _by_stratum(by_drug, strata.height)),
+        (events[event_of] for events in _by_stratum(by_event, strata.height)),
+        pairs.height,
+    )
     return pairs.with_columns(pl.Series("expected", expected, dtype=pl.Float64))
+
+
+def sum_over_strata(
+    totals: Iterable[int],
+    n_drug: Iterable[NDArray[np.float64]],
+    n_event: Iterable[NDArray[np.float64]],
+    n_pairs: int,
+) -> NDArray[np.float64]:
+    """Return the sum of `expected_stratified` over arrays, with nothing checked.
+
+    Parameters
+    ----------
+    totals
+        Cases of each stratum, in the order of the strata's names.
+    n_drug, n_event
+        Stratum by stratum, the cases with the drug, and with the event, of every pair.
+    n_pairs
+        How many pairs there are.
+    """
+    expected = np.zeros(n_pairs)
+    for total, drugs, events in zip(totals, n_drug, n_event, strict=True):
+        if total:
+            expected += drugs * events / float(total)
+    return expected
 
 
 def _require_keys(name: str, frame: pl.DataFrame, keys: list[str]) -> None:

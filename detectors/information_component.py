@@ -1,5 +1,9 @@
 """The information component, IC, with the exact interval of Norén, Hopstadius and Bate."""
 
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 from scipy.special import gammainccinv, gammaincinv
 
@@ -9,7 +13,9 @@ from detectors.intervals import tail_mass
 from schemas.counts import require_counts
 from schemas.errors import InputError
 
-__all__ = ["information_component", "log2_gamma_quantiles"]
+__all__ = ["ic_expressions", "information_component", "log2_gamma_quantiles"]
+
+_TABLE = 1 << 14  # counts below it are tabled once; of larger ones a frame has few
 
 
 def information_component(
@@ -81,17 +87,20 @@ def information_component(
     if not 0 < shrinkage < float("inf"):
         msg = f"{where}: shrinkage must be a positive number of cases; got {shrinkage!r}"
         raise InputError(msg)
+    expressions = ic_expressions(counts["n_observed"], shrinkage=shrinkage, tail=tail)
+    return with_statistics(counts, expressions)
+
+
+def ic_expressions(n_observed: pl.Series, *, shrinkage: float, tail: float) -> list[pl.Expr]:
+    """Return what `information_component` adds to the frame of these counts, as expressions."""
     log2_rate = (EXPECTED_CRUDE + shrinkage).log(2)
-    lower, upper = log2_gamma_quantiles(counts["n_observed"], shrinkage=shrinkage, tail=tail)
-    return with_statistics(
-        counts,
-        [
-            EXPECTED_CRUDE.alias("expected"),
-            ((N_OBSERVED + shrinkage).log(2) - log2_rate).alias("ic"),
-            (lower - log2_rate).alias("ic_lower"),
-            (upper - log2_rate).alias("ic_upper"),
-        ],
-    )
+    lower, upper = log2_gamma_quantiles(n_observed, shrinkage=shrinkage, tail=tail)
+    return [
+        EXPECTED_CRUDE.alias("expected"),
+        ((N_OBSERVED + shrinkage).log(2) - log2_rate).alias("ic"),
+        (lower - log2_rate).alias("ic_lower"),
+        (upper - log2_rate).alias("ic_upper"),
+    ]
 
 
 def log2_gamma_quantiles(
@@ -99,20 +108,28 @@ def log2_gamma_quantiles(
 ) -> tuple[pl.Expr, pl.Expr]:
     """Return, of column `n_observed`, log2 of the lower and upper quantile at rate 1.
 
-    The shape depends on the count alone, so each distinct count is looked up once: some
-    thousands of quantiles serve millions of pairs.
+    The shape depends on the count alone, so each count is looked up: some thousands of quantiles
+    serve millions of pairs, and one evaluation after the other.
     """
+    counts = pl.col("n_observed").cast(pl.Int64)
+    largest = int(n_observed.to_numpy().max(initial=0))
+    if largest < _TABLE:
+        size = 1 << max(largest.bit_length(), 8)
+        lower, upper = _tabled(size, shrinkage, tail)
+        return pl.lit(lower).gather(counts), pl.lit(upper).gather(counts)
     distinct = n_observed.unique().cast(pl.Int64)
-    shape = distinct.to_numpy() + shrinkage
-
-    def looked_up(quantiles: pl.Series) -> pl.Expr:
-        return (
-            pl.col("n_observed")
-            .cast(pl.Int64)
-            .replace_strict(distinct, quantiles.log(2), return_dtype=pl.Float64)
-        )
-
+    lower, upper = _quantiles(distinct.to_numpy() + shrinkage, tail)
     return (
-        looked_up(pl.Series(gammaincinv(shape, tail))),
-        looked_up(pl.Series(gammainccinv(shape, tail))),
+        counts.replace_strict(distinct, lower, return_dtype=pl.Float64),
+        counts.replace_strict(distinct, upper, return_dtype=pl.Float64),
     )
+
+
+@lru_cache(maxsize=32)
+def _tabled(size: int, shrinkage: float, tail: float) -> tuple[pl.Series, pl.Series]:
+    return _quantiles(np.arange(size) + shrinkage, tail)
+
+
+def _quantiles(shape: npt.NDArray[np.floating], tail: float) -> tuple[pl.Series, pl.Series]:
+    below, above = gammaincinv(shape, tail), gammainccinv(shape, tail)
+    return pl.Series(below).log(2), pl.Series(above).log(2)

@@ -14,7 +14,7 @@ from detectors.cells import (
 from detectors.intervals import log_ratio_columns, tail_mass
 from schemas.counts import require_counts
 
-__all__ = ["proportional_reporting_ratio"]
+__all__ = ["proportional_reporting_ratio", "prr_expressions"]
 
 
 def proportional_reporting_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.DataFrame:
@@ -75,15 +75,19 @@ def proportional_reporting_ratio(counts: pl.DataFrame, *, level: float = 0.95) -
     """
     where = "proportional_reporting_ratio"
     require_counts(counts, where=where)
+    return with_statistics(counts, prr_expressions(tail_mass(level, where=where)))
+
+
+def prr_expressions(tail: float) -> list[pl.Expr]:
+    """Return what `proportional_reporting_ratio` adds, as expressions over a counts frame."""
     # b/(a n_drug) = 1/a - 1/n_drug, without the cancellation; likewise d and c.
     log_variance = DRUG_OTHER_EVENTS / (N_OBSERVED * N_DRUG) + OTHER_DRUGS_OTHER_EVENTS / (
         EVENT_OTHER_DRUGS * OTHER_DRUGS
     )
-    columns = log_ratio_columns(
+    return log_ratio_columns(
         "prr",
         numerator=N_OBSERVED * OTHER_DRUGS,
         denominator=EVENT_OTHER_DRUGS * N_DRUG,
         log_variance=log_variance,
-        tail=tail_mass(level, where=where),
+        tail=tail,
     )
-    return with_statistics(counts, columns)

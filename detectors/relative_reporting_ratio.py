@@ -6,7 +6,12 @@ from detectors.cells import N_OBSERVED, with_statistics
 from detectors.expected import EXPECTED_CRUDE
 from schemas.counts import require_counts
 
-__all__ = ["relative_reporting_ratio"]
+__all__ = ["RELATIVE_REPORTING_RATIO", "relative_reporting_ratio"]
+
+RELATIVE_REPORTING_RATIO = (
+    pl.when(EXPECTED_CRUDE > 0).then(N_OBSERVED / EXPECTED_CRUDE).alias("rrr")
+)
+"""What `relative_reporting_ratio` adds, as an expression over a counts frame."""
 
 
 def relative_reporting_ratio(counts: pl.DataFrame) -> pl.DataFrame:
@@ -53,5 +58,4 @@ def relative_reporting_ratio(counts: pl.DataFrame) -> pl.DataFrame:
     15.0
     """
     require_counts(counts, where="relative_reporting_ratio")
-    ratio = pl.when(EXPECTED_CRUDE > 0).then(N_OBSERVED / EXPECTED_CRUDE)
-    return with_statistics(counts, [ratio.alias("rrr")])
+    return with_statistics(counts, [RELATIVE_REPORTING_RATIO])

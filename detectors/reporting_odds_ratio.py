@@ -12,7 +12,7 @@ from detectors.cells import (
 from detectors.intervals import log_ratio_columns, tail_mass
 from schemas.counts import require_counts
 
-__all__ = ["reporting_odds_ratio"]
+__all__ = ["reporting_odds_ratio", "ror_expressions"]
 
 
 def reporting_odds_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.DataFrame:
@@ -72,17 +72,21 @@ def reporting_odds_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.Dat
     """
     where = "reporting_odds_ratio"
     require_counts(counts, where=where)
+    return with_statistics(counts, ror_expressions(tail_mass(level, where=where)))
+
+
+def ror_expressions(tail: float) -> list[pl.Expr]:
+    """Return what `reporting_odds_ratio` adds, as expressions over a counts frame."""
     log_variance = (
         1 / N_OBSERVED
         + 1 / DRUG_OTHER_EVENTS
         + 1 / EVENT_OTHER_DRUGS
         + 1 / OTHER_DRUGS_OTHER_EVENTS
     )
-    columns = log_ratio_columns(
+    return log_ratio_columns(
         "ror",
         numerator=N_OBSERVED * OTHER_DRUGS_OTHER_EVENTS,
         denominator=DRUG_OTHER_EVENTS * EVENT_OTHER_DRUGS,
         log_variance=log_variance,
-        tail=tail_mass(level, where=where),
+        tail=tail,
     )
-    return with_statistics(counts, columns)

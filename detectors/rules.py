@@ -36,6 +36,11 @@ class Rule(BaseModel):
         return f"{self.title}: {self.condition.sentence()}"
 
     @property
+    def exit_sentence(self) -> str:
+        """What ends it once it is on, in words; an undefined statistic does so as well."""
+        return self.condition.exit_sentence()
+
+    @property
     def statistics(self) -> frozenset[str]:
         """The columns that it compares."""
         return frozenset(_statistics(self.condition))
@@ -57,6 +62,11 @@ class RuleSet(BaseModel):
     def statistics(self) -> frozenset[str]:
         """The columns that `evaluate` needs; see `detectors.scoring.methods_for`."""
         return frozenset().union(*(rule.statistics for rule in self.rules))
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Which of `drug` and `event` they look up on lists."""
+        return frozenset().union(*(_columns(rule.condition) for rule in self.rules))
 
     @property
     def floor(self) -> int:
@@ -109,6 +119,22 @@ class RuleSet(BaseModel):
                 raise RuleError(msg)
         flags = [rule.condition.expression().alias(rule.name) for rule in self.rules]
         return scored.lazy().select(flags).collect()
+
+    def masks(self) -> tuple[pl.Expr, pl.Expr]:
+        """Return `entered` and `held` as expressions over a scored frame [Int64, never null].
+
+        Bit i of `entered`: rule i fires, as `evaluate` says. Bit i of `held`: what keeps rule i on
+        once it has fired holds; it is set wherever that of `entered` is.
+        """
+        return tuple(  # type: ignore[return-value]
+            pl.sum_horizontal(
+                [
+                    rule.condition.expression(held=held).cast(pl.Int64) * (1 << bit)
+                    for bit, rule in enumerate(self.rules)
+                ]
+            ).alias(name)
+            for name, held in (("entered", False), ("held", True))
+        )
 
 
 def load_rules(rules: str | Path | Iterable[str | Path], lists: Lists | None = None) -> RuleSet:
@@ -269,7 +295,7 @@ def _canonical(condition: Condition) -> Any:
         return {"any": sorted((_canonical(part) for part in condition.any), key=_json)}
     if isinstance(condition, OnList):
         return {"column": condition.column, "names": condition.names}
-    return condition.model_dump()
+    return condition.model_dump(exclude_none=True)
 
 
 def _json(content: Any) -> str:

@@ -8,17 +8,19 @@ from types import MappingProxyType
 import polars as pl
 
 from detectors.bcpnn import bcpnn
-from detectors.chi_squared import chi_squared, chi_squared_yates
+from detectors.cells import with_statistics
+from detectors.chi_squared import CHI_SQUARED, CHI_SQUARED_YATES, chi_squared, chi_squared_yates
 from detectors.ebgm import ebgm
 from detectors.false_discovery import false_discovery
 from detectors.fisher_exact import fisher_exact
 from detectors.gamma_mixture import GammaMixture
-from detectors.information_component import information_component
+from detectors.information_component import ic_expressions, information_component
+from detectors.intervals import tail_mass
 from detectors.likelihood_ratio import likelihood_ratio
 from detectors.masking import masking_screen
-from detectors.proportional_reporting_ratio import proportional_reporting_ratio
-from detectors.relative_reporting_ratio import relative_reporting_ratio
-from detectors.reporting_odds_ratio import reporting_odds_ratio
+from detectors.proportional_reporting_ratio import proportional_reporting_ratio, prr_expressions
+from detectors.relative_reporting_ratio import RELATIVE_REPORTING_RATIO, relative_reporting_ratio
+from detectors.reporting_odds_ratio import reporting_odds_ratio, ror_expressions
 from schemas.counts import require_counts, require_unique_pairs
 from schemas.errors import InputError
 
@@ -33,15 +35,42 @@ class Method:
     estimators: tuple[Callable[..., pl.DataFrame], ...]
     needs_prior: bool = False  # the estimators take a `GammaMixture` as well
     on_request: bool = False  # slow, or of a whole table: a row depends on the others
+    # What the estimators add to a frame of sound counts, where expressions can say it.
+    expressions: Callable[[pl.DataFrame], list[pl.Expr]] | None = None
+
+
+_TAIL = tail_mass(0.95, where="score")
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "prr": Method(("prr", "prr_lower", "prr_upper"), (proportional_reporting_ratio,)),
-        "ror": Method(("ror", "ror_lower", "ror_upper"), (reporting_odds_ratio,)),
-        "chi2": Method(("chi2", "chi2_yates"), (chi_squared, chi_squared_yates)),
-        "rrr": Method(("rrr",), (relative_reporting_ratio,)),
-        "ic": Method(("expected", "ic", "ic_lower", "ic_upper"), (information_component,)),
+        "prr": Method(
+            ("prr", "prr_lower", "prr_upper"),
+            (proportional_reporting_ratio,),
+            expressions=lambda counts: prr_expressions(_TAIL),
+        ),
+        "ror": Method(
+            ("ror", "ror_lower", "ror_upper"),
+            (reporting_odds_ratio,),
+            expressions=lambda counts: ror_expressions(_TAIL),
+        ),
+        "chi2": Method(
+            ("chi2", "chi2_yates"),
+            (chi_squared, chi_squared_yates),
+            expressions=lambda counts: [CHI_SQUARED, CHI_SQUARED_YATES],
+        ),
+        "rrr": Method(
+            ("rrr",),
+            (relative_reporting_ratio,),
+            expressions=lambda counts: [RELATIVE_REPORTING_RATIO],
+        ),
+        "ic": Method(
+            ("expected", "ic", "ic_lower", "ic_upper"),
+            (information_component,),
+            expressions=lambda counts: ic_expressions(
+                counts["n_observed"], shrinkage=0.5, tail=_TAIL
+            ),
+        ),
         "bcpnn": Method(("bcpnn", "bcpnn_lower", "bcpnn_upper"), (bcpnn,)),
         "fisher": Method(("fisher_p", "fisher_mid_p"), (fisher_exact,)),
         "ebgm": Method(("expected", "ebgm", "eb05", "eb95"), (ebgm,), needs_prior=True),
@@ -119,25 +148,51 @@ def score(
 
 
 def apply_methods(
-    table: pl.DataFrame, methods: Collection[str], *, prior: GammaMixture | None = None
+    table: pl.DataFrame,
+    methods: Collection[str],
+    *further: pl.Expr,
+    prior: GammaMixture | None = None,
 ) -> pl.DataFrame:
     """Add the columns of known methods to a counts frame whose pairs are known to be unique.
 
+    What expressions can say is computed in one pass over counts that are checked once, and gives
+    what the estimators give one after the other, to the last bit.
+
+    Parameters
+    ----------
+    table
+        Columns of `schemas.counts.COUNTS`; one row a pair; unit: cases.
+    methods
+        Names from `METHODS`.
+    further
+        Columns to be made from the statistics, in the same pass where that can be.
+    prior
+        For methods that need one.
+
     Raises
     ------
+    CountsError
+        If the counts cannot belong to one 2x2 table.
     InputError
         If a method needs a prior and none is given.
     """
-    scored = table
-    for name, method in METHODS.items():
-        if name in methods:
-            if method.needs_prior and prior is None:
-                msg = f"score: method {name!r} needs a prior, fitted or from a file; got none"
-                raise InputError(msg)
+    chosen = [(name, method) for name, method in METHODS.items() if name in methods]
+    for name, method in chosen:
+        if method.needs_prior and prior is None:
+            msg = f"score: method {name!r} needs a prior, fitted or from a file; got none"
+            raise InputError(msg)
+    require_counts(table, where="score")
+    said = [method.expressions(table) for _, method in chosen if method.expressions]
+    statistics = [expression for expressions in said for expression in expressions]
+    if len(said) == len(chosen):
+        return with_statistics(table, statistics, *further)
+    scored = with_statistics(table, statistics) if statistics else table
+    for _, method in chosen:
+        if method.expressions is None:
             for estimator in method.estimators:
                 bound = partial(estimator, prior=prior) if method.needs_prior else estimator
                 scored = bound(scored)
-    return scored
+    return with_statistics(scored, further) if further else scored
 
 
 def methods_for(statistics: Collection[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ BOOTSTRAP, TOPIC = (*sys.argv[1:], *("127.0.0.1:9092", "pv.alerts")[len(sys.argv
 
 # A message may be handed over twice: its `alert_id` is the idempotency key, the same for ever.
 # Messages with one key (`signal_key`) come in order: revision 1, 2, 3, ...; others interleave.
-# An alert is taken back by a later revision of kind `weakened` or `cleared`: act on these, too.
+# Later revisions correct it: act on `weakened`, `update`, `retraction` and `closed`, too.
 consumer = KafkaConsumer(
     TOPIC,
     bootstrap_servers=BOOTSTRAP.split(","),

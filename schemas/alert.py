@@ -13,6 +13,7 @@ __all__ = [
     "CAVEAT",
     "Alert",
     "AlertKind",
+    "AlertReason",
     "Counts",
     "InputOffset",
     "Previous",
@@ -33,12 +34,54 @@ CAVEAT = (
 
 
 class AlertKind(StrEnum):
-    """What happened to the signal of disproportionate reporting."""
+    """What happened to the signal of disproportionate reporting since its last revision."""
 
     NEW = "new"  # a rule fires for this signal for the first time
-    STRENGTHENED = "strengthened"  # more rules fire, the evidence grew much, or it fires again
-    WEAKENED = "weakened"  # a rule no longer fires, or cases were retracted
-    CLEARED = "cleared"  # no rule fires any more
+    STRENGTHENED = "strengthened"  # substantial new evidence, or it is on again
+    WEAKENED = "weakened"  # a rule went off, or cases were retracted; the signal is on
+    UPDATE = "update"  # what an earlier revision said is corrected; no weaker, no stronger
+    RETRACTION = "retraction"  # off, because cases were retracted
+    CLOSED = "closed"  # off: no rule is on any more
+
+
+class AlertReason(StrEnum):
+    """Why a revision is published, the gravest first."""
+
+    FIRST = "first"
+    CASES_RETRACTED = "cases_retracted"
+    NO_RULE_ON = "no_rule_on"
+    RULE_OFF = "rule_off"
+    RULE_DROPPED = "rule_dropped"
+    REOPENED = "reopened"
+    FIRST_FATAL = "first_fatal"
+    FURTHER_RULE = "further_rule"
+    MORE_CASES = "more_cases"
+    IC_ROSE = "ic_rose"
+    FIRST_PAEDIATRIC = "first_paediatric"
+    NEW_REGION = "new_region"
+    FACTS_WITHDRAWN = "facts_withdrawn"
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words."""
+        return _REASONS[self]
+
+
+_REASONS = {
+    AlertReason.FIRST: "a rule fires for the first time",
+    AlertReason.CASES_RETRACTED: "cases were retracted",
+    AlertReason.NO_RULE_ON: "no rule is on any more",
+    AlertReason.RULE_OFF: "a rule that was on is past its exit",
+    AlertReason.RULE_DROPPED: "a rule that was on is no longer asked",
+    AlertReason.REOPENED: "a rule fires again after the signal had gone",
+    AlertReason.FIRST_FATAL: "the first fatal case",
+    AlertReason.FURTHER_RULE: "a further rule fires",
+    AlertReason.MORE_CASES: "many more cases than last published",
+    AlertReason.IC_ROSE: "IC025 rose much since last published",
+    AlertReason.FIRST_PAEDIATRIC: "the first case of a child",
+    AlertReason.NEW_REGION: "the first case of a region",
+    AlertReason.FACTS_WITHDRAWN: "no fatal case, child or case of a region is left that there was",
+}
 
 
 class WindowKind(StrEnum):
@@ -111,11 +154,20 @@ class Statistics(Message):
 
 
 class RuleOutcome(Message):
-    """One rule, and whether it fires on these counts."""
+    """One rule, and whether it is on.
+
+    A rule fires when its inequalities hold. It is on from then until it passes its exit.
+    """
 
     name: str = Field(description="Name of the rule.")
     sentence: str = Field(description="The rule in words, with its exact inequalities.")
-    fired: bool = Field(description="Whether it fires now.")
+    exit_sentence: str = Field(
+        description="What ends it once it is on; an undefined statistic does so as well."
+    )
+    fired: bool = Field(description="Whether it is on now.")
+    held: bool = Field(
+        description="Whether it is on only because its exit is not passed: it would not fire now."
+    )
 
 
 class Previous(Message):
@@ -127,7 +179,7 @@ class Previous(Message):
     n_observed: int = Field(ge=0, description="Its count of cases.")
     ror_lower: float | None = Field(description="Its lower bound of the reporting odds ratio.")
     ic_lower: float | None = Field(description="Its IC025.")
-    rules_fired: tuple[str, ...] = Field(description="The rules that fired then.")
+    rules_fired: tuple[str, ...] = Field(description="The rules that were on then.")
 
 
 class InputOffset(Message):
@@ -145,8 +197,8 @@ class Alert(Message):
         default="1.0", description="Version of this schema; additive within a major number."
     )
     alert_id: str = Field(
-        description="Unique to this revision, derived from signal key, rules and revision number: "
-        "a repeat is recognisable for ever."
+        description="Unique to this revision, derived from signal key, rules, policy and revision "
+        "number: a repeat is recognisable for ever."
     )
     signal_key: str = Field(
         description="The same in every revision: `drug|event|window`, each part percent-encoded."
@@ -154,6 +206,10 @@ class Alert(Message):
     revision: int = Field(ge=1, description="1, 2, 3 ... within the signal key, without gaps.")
     kind: AlertKind = Field(description="What happened.")
     reason: str = Field(description="Why this revision was published, in one line.")
+    reasons: tuple[AlertReason, ...] = Field(
+        description="The same as codes: every one that applies, the gravest first.",
+        min_length=1,
+    )
     sentence: str = Field(description="The alert in plain words.")
     caveat: str = Field(default=CAVEAT, description="What the alert does not say.")
     drug: str = Field(description="Product of the pair, as counted.")
@@ -163,8 +219,11 @@ class Alert(Message):
     counts: Counts = Field(description="The 2x2 table.")
     statistics: Statistics = Field(description="What was computed from it.")
     rules: tuple[RuleOutcome, ...] = Field(description="Every rule asked, and its answer.")
-    rules_fired: tuple[str, ...] = Field(description="Names of the rules that fire, sorted.")
-    rules_hash: str = Field(description="SHA-256 of the rules and their lists.")
+    rules_fired: tuple[str, ...] = Field(
+        description="Names of the rules that are on, sorted; none if the signal is off."
+    )
+    rules_hash: str = Field(description="SHA-256 of the rules, their exits and their lists.")
+    policy_hash: str = Field(description="SHA-256 of the policy that decides what is told again.")
     prior_id: str | None = Field(
         default=None, description="Prior that EBGM was computed with; null if none was."
     )
@@ -176,6 +235,10 @@ class Alert(Message):
     previous: Previous | None = Field(description="What this revision replaces; null in the first.")
     n_serious: int = Field(ge=0, description="Cases of the pair with any seriousness criterion.")
     n_fatal: int = Field(ge=0, description="Cases of the pair with a fatal outcome.")
+    n_paediatric: int = Field(ge=0, description="Cases of the pair of patients under 18 years.")
+    regions: tuple[str, ...] = Field(
+        description="Regions the cases of the pair come from, sorted; those unknown left out."
+    )
     first_received: date | None = Field(description="Earliest first receipt among the cases.")
     last_received: date | None = Field(description="Latest first receipt among the cases.")
     case_ids: tuple[str, ...] = Field(

@@ -10,7 +10,7 @@ from typing import Any
 from detectors.gamma_mixture import GammaMixture
 from schemas.alert import Alert
 from schemas.link import CaseLink
-from schemas.report import Patient, Report
+from schemas.report import Patient
 from schemas.vocabulary import LinkBasis, LinkState, Seriousness, Sex
 from tests.broker.processes import stream
 
@@ -19,39 +19,40 @@ PRIOR = GammaMixture(
 )
 
 
-def varied_stream(cases: int, seed: int) -> list[Report]:
-    """Return the messages of `stream`, of patients of two sexes or none, some of them serious."""
+_DECIDERS = {"manual": "person", "worldwide_id": "matching", "probable": "linkage"}
+
+
+def varied_stream(cases: int, seed: int) -> list[tuple[bytes, bytes]]:
+    """Return the messages of `stream`, each with its key, and among them links.
+
+    Patients are of two sexes or none, some cases are serious. A link says that a case is a
+    duplicate, or that it is not after all; numbers of decisions come in any order.
+    """
     messages, _ = stream(cases, seed)
-    varied = []
+    varied: list[tuple[bytes, bytes]] = []
     for one in messages:
-        chance = random.Random(one.message_id)
-        sex = chance.choice((Sex.FEMALE, Sex.MALE, Sex.UNKNOWN))
-        serious = (Seriousness.HOSPITALISATION,) if chance.random() < 0.3 else ()
-        varied.append(one.model_copy(update={"patient": Patient(sex=sex), "seriousness": serious}))
-    return varied
-
-
-def with_links(reports: Iterable[Report], seed: int) -> list[Report | CaseLink]:
-    """Put decisions on duplicates between reports, by two deciders."""
-    chance = random.Random(seed)
-    mixed: list[Report | CaseLink] = []
-    for one in reports:
-        mixed.append(one)
+        chance = random.Random(f"{one.message_id} {len(varied)}")
+        of_case = random.Random(one.message_id)
+        sex = of_case.choice((Sex.FEMALE, Sex.MALE, Sex.UNKNOWN))
+        serious = (Seriousness.HOSPITALISATION,) if of_case.random() < 0.3 else ()
+        report = one.model_copy(update={"patient": Patient(sex=sex), "seriousness": serious})
+        key = one.case_id.encode()
+        varied.append((key, report.model_dump_json().encode()))
         if chance.random() < 0.15:
-            basis = chance.choice((LinkBasis.MANUAL, LinkBasis.WORLDWIDE_ID))
-            mixed.append(
-                CaseLink(
-                    case_id=one.case_id,
-                    master_case_id="another",
-                    state=chance.choice(list(LinkState)),
-                    basis=basis,
-                    decision=chance.randint(1, 3),
-                    decided_on=one.latest_received,
-                    decided_by="test",
-                    reason="drawn",
-                )
+            basis = chance.choice((LinkBasis.MANUAL, LinkBasis.WORLDWIDE_ID, LinkBasis.PROBABLE))
+            link = CaseLink(
+                case_id=one.case_id,
+                master_case_id="C0" if one.case_id != "C0" else "C1",
+                state=chance.choice((LinkState.APPLIED, LinkState.APPLIED, LinkState.REVERSED)),
+                basis=basis,
+                decision=chance.randrange(1, 10**9),
+                decided_on=one.latest_received,
+                decided_by="test",
+                reason="test",
+                score=0.9 if basis is LinkBasis.PROBABLE else None,
             )
-    return mixed
+            varied.append((key, link.model_dump_json().encode()))
+    return varied
 
 
 def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
@@ -64,14 +65,15 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     for raw in messages:
         try:
             content = json.loads(raw)
-            if content.get("message_type") == "case_link":
-                of_case = decided[content["case_id"]]
-                decision = (content["decision"], content["state"])
-                of_case[content["basis"]] = max(decision, of_case.get(content["basis"], (0, "")))
-                continue
-            case_id, version = content["case_id"], content["version"]
-        except (ValueError, TypeError, KeyError, AttributeError):
+            case_id = content["case_id"]
+        except (ValueError, TypeError, KeyError):
             continue  # broken
+        if "decision" in content:
+            decider = _DECIDERS[content["basis"]]
+            mine = (content["decision"], content["state"])
+            decided[case_id][decider] = max(mine, decided[case_id].get(decider, mine))
+            continue
+        version = content["version"]
         if case_id not in latest or version > latest[case_id][0]:
             latest[case_id] = (version, content)
     first, last = _days(alert)
@@ -82,13 +84,10 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     total = 0
     for case_id, (_, content) in latest.items():
         day = date.fromisoformat(content["first_received"])
-        if content["revision"] is not None or not first <= day <= last:
+        states = {decider: state for decider, (_, state) in decided[case_id].items()}
+        if states.get("person", "applied" if "applied" in states.values() else "") == "applied":
             continue
-        of_case = decided[case_id]
-        person = of_case.get("manual", (0, "suspected"))[1]
-        if person == "suspected":
-            person = of_case.get("worldwide_id", (0, ""))[1]
-        if person == "applied":
+        if content["revision"] is not None or not first <= day <= last:
             continue
         with_drug = alert.drug in {n for p in content["products"] for n in p["substances"]}
         with_event = alert.event in {reaction["term"] for reaction in content["reactions"]}

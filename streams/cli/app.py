@@ -16,8 +16,13 @@ from schemas.alert import Alert
 from schemas.base import Message
 from schemas.errors import TocsinError
 from schemas.link import CaseLink
+from schemas.notice import Notice
 from schemas.report import Report
+from schemas.safety_alert import SafetyAlert
 from streams.cli import (
+    audit_commands,
+    delivery_commands,
+    demo_commands,
     kafka_commands,
     link_commands,
     recount_commands,
@@ -25,6 +30,7 @@ from streams.cli import (
     replay_commands,
     rule_commands,
     score_commands,
+    state_commands,
 )
 from streams.cli.tables import validation_table
 
@@ -41,13 +47,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for commands in (
+    demo_commands,
     replay_commands,
     score_commands,
+    state_commands,
     rule_commands,
     kafka_commands,
     link_commands,
     recount_commands,
     rejected_commands,
+    audit_commands,
+    delivery_commands,
 ):
     commands.register(app)
 
@@ -57,7 +67,9 @@ class SchemaName(StrEnum):
 
     REPORT = "report"
     LINK = "link"
+    NOTICE = "notice"
     ALERT = "alert"
+    SAFETY_ALERT = "safety-alert"
 
 
 @app.command("validate")
@@ -85,7 +97,9 @@ def schema_command(
     models: dict[SchemaName, type[Message]] = {
         SchemaName.REPORT: Report,
         SchemaName.LINK: CaseLink,
+        SchemaName.NOTICE: Notice,
         SchemaName.ALERT: Alert,
+        SchemaName.SAFETY_ALERT: SafetyAlert,
     }
     model = models[name]
     typer.echo(json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False))

@@ -19,6 +19,7 @@ from schemas.errors import InputError
 from streams.cli.options import (
     DEFAULT_RULES,
     ListOption,
+    PolicyOption,
     PriorOption,
     RefitOption,
     RulesOption,
@@ -42,6 +43,7 @@ from streams.runtime.replay import read_source
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
 from streams.runtime.watching import Watch, watching
+from streams.topology.policy import load_policy
 
 __all__ = ["register"]
 
@@ -131,6 +133,7 @@ def run(
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
     lists: ListOption = None,
+    policy: PolicyOption = None,
     prior: PriorOption = None,
     refit: RefitOption = None,
     drain: Annotated[
@@ -189,6 +192,7 @@ def run(
                 settings,
                 windows_from(window),
                 chosen,
+                policy=load_policy(policy),
                 prior=prior_from(prior),
                 refit_every=None if refit is None else interval_days(refit, "--refit"),
                 observer=watch.observer,

@@ -17,6 +17,7 @@ from streams.topology.windows import WindowSpec
 __all__ = [
     "DEFAULT_RULES",
     "ListOption",
+    "PolicyOption",
     "PriorOption",
     "RefitOption",
     "RulesOption",
@@ -48,6 +49,12 @@ ListOption = Annotated[
         metavar="NAME=FILE",
         help="A list the rules ask for (important_events, additional_monitoring, or of your own): "
         "a text file, one name a line; may be repeated.",
+    ),
+]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.toml", help="What is told again of a signal; see docs/alerts.md for its keys."
     ),
 ]
 PriorOption = Annotated[

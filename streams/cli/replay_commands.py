@@ -1,4 +1,4 @@
-"""`tocsin demo` and `tocsin replay`: the embedded log, without a broker."""
+"""`tocsin replay`: the embedded log, without a broker."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +11,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from schemas.alert import Alert
+from schemas.alert import AlertKind
 from schemas.base import Message
-from schemas.rejected import Rejected
+from schemas.notice import Notice
+from schemas.suppressed import SuppressionReason
 from streams.cli.options import (
     DEFAULT_RULES,
     ListOption,
+    PolicyOption,
     PriorOption,
     RefitOption,
     RulesOption,
@@ -31,10 +33,10 @@ from streams.cli.options import (
     windows_from,
     writable,
 )
-from streams.cli.tables import alert_table, summary_table
-from streams.demo import PRODUCT_CLASS, background, cases
+from streams.cli.tables import summary_table
+from streams.intake.notices import read_notices
 from streams.runtime.replay import Replay, read_source
-from streams.topology.windows import WindowSpec
+from streams.topology.policy import load_policy
 
 __all__ = ["Format", "item_progress", "register"]
 
@@ -49,49 +51,7 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    app.command("demo")(demo)
     app.command("replay")(replay)
-
-
-def demo() -> None:
-    """Show the exosome scenario from the first report to the last alert. Needs no broker.
-
-    A synthetic background of 20,060 reports, then the cases: a sepsis cluster after exosome
-    injections, and lung cancers that grew rapidly after injections of stem-cell culture
-    supernatant. No alert comes of the background; watch what the cases do.
-    """
-    console = Console()
-    alerts: list[Alert] = []
-    rejected: list[Rejected] = []
-    told = cases()
-    run = Replay(
-        [WindowSpec.parse("cumulative")],
-        rules_from(DEFAULT_RULES, {"additional_monitoring": [PRODUCT_CLASS]}),
-        every=1,
-        until=None,
-        horizon=tomorrow(),
-        on_alert=alerts.append,
-        on_rejected=rejected.append,
-    )
-    reports = [*background(), *(entry.report for entry in told)]
-    for _ in run.feed("demo", enumerate(reports, start=1)):
-        pass
-    run.finish()
-    console.print(
-        f"{len(reports) - len(told):,} synthetic reports of other products, 2012 to 2019, and of "
-        f"{PRODUCT_CLASS}; then, as they were received:\n"
-    )
-    for entry in told:
-        console.print(f"  {entry.report.latest_received}  {entry.line}", highlight=False)
-    console.print()
-    console.print(alert_table(alerts, "Alerts, in the order in which they would have been sent"))
-    counted = run.summary.population
-    console.print(
-        f"{counted['counted']:,} cases counted, {counted['duplicate']} duplicate and "
-        f"{counted['nullified']} nullified case kept out, {len(rejected)} rejected. "
-        f"{alerts[0].caveat}",
-        highlight=False,
-    )
 
 
 def replay(
@@ -109,8 +69,13 @@ def replay(
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
     lists: ListOption = None,
+    policy: PolicyOption = None,
     prior: PriorOption = None,
     refit: RefitOption = None,
+    notices: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSON lines of notices: rumours, denials, usage. Never counted."),
+    ] = None,
     until: Annotated[
         str | None, typer.Option(metavar="DATE", help="Leave out what was received later.")
     ] = None,
@@ -126,6 +91,9 @@ def replay(
     priors: Annotated[
         Path | None, typer.Option(help="Write every prior fitted on the way, one a line.")
     ] = None,
+    suppressed: Annotated[
+        Path | None, typer.Option(help="Write every change of a signal not told, with its reason.")
+    ] = None,
 ) -> None:
     """Run files through both stages, as if their reports arrived now. Needs no broker.
 
@@ -136,19 +104,36 @@ def replay(
     """
     console = Console()
     started = time.monotonic()
-    require_apart(sources, [alerts, counts, rejects, priors])
+    require_apart([*sources, *(notices or ())], [alerts, counts, rejects, priors, suppressed])
     with ExitStack() as files:
+        write_alert = files.enter_context(_json_lines(writable(alerts)))
+        write_rejected = files.enter_context(_json_lines(writable(rejects)))
+        told: list[Notice] = []
+        unread = 0
+        for path in notices or ():
+            for item in read_notices(path):
+                if isinstance(item, Notice):
+                    told.append(item)
+                else:
+                    write_rejected(item)
+                    unread += 1
         run = Replay(
             windows_from(window),
             rules_from(rules, lists_from(lists)),
+            policy=load_policy(policy),
             prior=prior_from(prior),
             refit_every=None if refit is None else interval_days(refit, "--refit"),
             every=interval_days(every),
             until=parse_day(until, "--until"),
             horizon=tomorrow(),
-            on_alert=files.enter_context(_json_lines(writable(alerts))),
-            on_rejected=files.enter_context(_json_lines(writable(rejects))),
+            on_alert=write_alert,
+            on_safety_alert=write_alert,
+            on_rejected=write_rejected,
+            notices=told,
             on_refit=files.enter_context(_json_lines(writable(priors))),
+            on_suppressed=None
+            if suppressed is None
+            else files.enter_context(_json_lines(writable(suppressed))),
         )
         writable(counts)
         with item_progress() as progress:
@@ -162,10 +147,10 @@ def replay(
     if counts is not None:
         run.detector.all_counts().write_parquet(counts)
     seconds = time.monotonic() - started
-    console.print(_summary(run, seconds))
+    console.print(_summary(run, seconds, len(told), unread))
 
 
-def _summary(run: Replay, seconds: float) -> object:
+def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
     summary = run.summary
     rows: dict[str, object] = {
         "messages read": summary.messages,
@@ -187,9 +172,21 @@ def _summary(run: Replay, seconds: float) -> object:
         "drug-event pairs": run.detector.n_pairs,
         "evaluations": summary.evaluations,
         "last day": run.last_day or "none",
+        "rule crossings, either way": run.detector.crossings,
+        "signals": summary.alerts[AlertKind.NEW],
         "alert revisions": summary.alerts.total(),
     }
-    rows |= {f"  {kind}": number for kind, number in sorted(summary.alerts.items())}
+    rows |= {f"  {kind}": summary.alerts[kind] for kind in AlertKind}
+    suppressed = run.detector.suppressed
+    rows["changes not told"] = suppressed.total()
+    rows |= {f"  {reason}": suppressed[reason] for reason in SuppressionReason}
+    if notices or unread:
+        rows["notices"] = notices
+        rows["  rejected"] = unread
+    if summary.safety_alerts:
+        rows["safety alert revisions"] = summary.safety_alerts.total()
+        found = sorted(summary.safety_alerts.items())
+        rows |= {f"  {category}": number for category, number in found}
     rows["seconds"] = f"{seconds:.1f}"
     rows["messages a second"] = int(summary.messages / seconds)
     return summary_table(rows, "Replay")

@@ -10,9 +10,17 @@ from rich.table import Table
 
 from schemas.alert import Alert
 
-__all__ = ["alert_table", "summary_table", "validation_table"]
+__all__ = ["KIND_COLOURS", "alert_table", "summary_table", "validation_table"]
 
-_COLOURS = {"new": "bold red", "strengthened": "red", "weakened": "yellow", "cleared": "green"}
+KIND_COLOURS = {
+    "new": "bold red",
+    "strengthened": "red",
+    "weakened": "yellow",
+    "update": "yellow",
+    "retraction": "green",
+    "closed": "green",
+}
+"""Styles of what happened to a signal."""
 
 
 def alert_table(alerts: Iterable[Alert], title: str) -> Table:
@@ -28,13 +36,13 @@ def alert_table(alerts: Iterable[Alert], title: str) -> Table:
         kind = alert.kind.value
         table.add_row(
             f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
-            f"[{_COLOURS[kind]}]{kind}[/]\n[dim]{', '.join(alert.rules_fired) or 'no rule'}[/]",
+            f"[{KIND_COLOURS[kind]}]{kind}[/]\n[dim]{', '.join(alert.rules_fired) or 'no rule'}[/]",
             f"{escape(alert.event)}\n[dim]{escape(alert.drug)}[/]",
             f"n {alert.counts.n_observed}, {_number(numbers.expected)} expected\n"
             f"ROR {_interval(numbers.ror, numbers.ror_lower, numbers.ror_upper)}\n"
             f"IC {_interval(numbers.ic, numbers.ic_lower, numbers.ic_upper)}",
         )
-    table.caption = "expected: if unrelated; below what happened stand the rules that fire"
+    table.caption = "expected: if unrelated; below what happened stand the rules that are on"
     table.caption_justify = "left"
     return table
 

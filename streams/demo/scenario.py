@@ -8,10 +8,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from schemas.notice import Notice
 from schemas.product import Product
 from schemas.report import Reaction, Report
 
-__all__ = ["PRODUCT_CLASS", "Told", "background", "cases"]
+__all__ = ["PRODUCT_CLASS", "Told", "background", "story"]
 
 PRODUCT_CLASS = "msc-supernatant-exosome"
 """The class of the scenario's products: vesicles or supernatant of cultured mesenchymal cells."""
@@ -19,10 +20,17 @@ PRODUCT_CLASS = "msc-supernatant-exosome"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A report of the scenario, and what it tells in one line."""
+    """A report or notice of the scenario, its step, and what it tells in one line."""
 
+    step: int
     line: str
-    report: Report
+    item: Report | Notice
+
+    @property
+    def day(self) -> date:
+        """The day it is received."""
+        item = self.item
+        return item.latest_received if isinstance(item, Report) else item.received
 
 
 @lru_cache(maxsize=1)
@@ -68,9 +76,28 @@ def _first_of_month(start: date, days: int) -> date:
     return (start + timedelta(days=days)).replace(day=1)
 
 
-def cases() -> list[Told]:
-    """Return the scenario's cases in order of receipt, each with its line."""
-    return [
-        Told(entry["told"], Report.model_validate_json(json.dumps(entry["report"])))
-        for entry in _scenario()["cases"]
+def story(*, refuted: bool = False) -> list[Told]:
+    """Return the scenario's reports and notices, step by step.
+
+    Parameters
+    ----------
+    refuted
+        Whether the rumour of deaths ends refuted; else a report confirms it.
+    """
+    scenario = _scenario()
+    told = [
+        Told(entry["step"], entry["told"], Report.model_validate_json(json.dumps(entry["report"])))
+        for entry in scenario["cases"]
     ]
+    told += [
+        Told(entry["step"], entry["told"], Notice.model_validate_json(json.dumps(entry["notice"])))
+        for entry in [*scenario["notices"], scenario["refuted"]]
+    ]
+    ended = ("RUM-1-ICSR", "RUM-1e") if refuted else ("RUM-1f",)
+    return sorted(
+        (entry for entry in told if _name(entry.item) not in ended), key=lambda entry: entry.step
+    )
+
+
+def _name(item: Report | Notice) -> str:
+    return item.case_id if isinstance(item, Report) else item.notice_id

@@ -229,7 +229,9 @@ class _Takeover:
             known.append(last.next_offset)
         elif known[1] is None and (outbox or claimed is None):
             key = str(self._at.partition).encode()
-            for record, _ in read_in_steps(self._settings, topic_name(self._settings, "deltas")):
+            # Of other partitions transactions may be open; they hide what was committed since.
+            topic = topic_name(self._settings, "deltas")
+            for record, _ in read_in_steps(self._settings, topic, settled=True):
                 if record is not None and record.key == key:
                     known.append(decode_delta(record.value).next_offset)
                 yield 0.0
@@ -282,7 +284,8 @@ class _Takeover:
 
     def _rejected(self) -> Generator[float, None, frozenset[int]]:
         offsets = set()
-        for record, _ in read_in_steps(self._settings, topic_name(self._settings, "rejected")):
+        topic = topic_name(self._settings, "rejected")
+        for record, _ in read_in_steps(self._settings, topic, settled=True):
             headers = dict(record.headers) if record is not None else {}
             if headers.get("source") == self._name.encode():
                 offsets.add(int(headers["position"]))

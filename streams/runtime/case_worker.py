@@ -12,14 +12,14 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import OffsetOutOfRangeError
 
 from schemas.errors import StateError
 from streams.runtime.case_partition import CasePartition, Superseded
 from streams.runtime.case_takeover import changed_partitions, database, set_aside, take_over
 from streams.runtime.following import close_consumer, end_offsets
-from streams.runtime.groups import Membership, join_group
+from streams.runtime.groups import Membership, Ownership, join_group
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.observing import SILENT, Observer
 from streams.runtime.readiness import Phase, Readiness
@@ -175,9 +175,12 @@ class CaseWorker:
             self._consumer.seek(at, 0)
             self._consumer.pause(at)
 
+    def _leave(self, partitions: Iterable[TopicPartition]) -> None:
+        self.release([at.partition for at in partitions])
+
     def _join(self) -> Any:
         group = case_group(self._settings)
-        return join_group(self._settings, group, self._topic, _Ownership(self))
+        return join_group(self._settings, group, self._topic, Ownership(self._leave, self.prepare))
 
     def _rejoin(self) -> None:
         self.release([*self._owned, *self._coming])
@@ -273,22 +276,3 @@ class CaseWorker:
         self.release([at.partition])
         set_aside(database(self._settings, at.partition), "damaged")
         self.prepare([at])
-
-
-class _Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Closes the databases of partitions that leave; holds those that come until `step` opens them.
-
-    Opening a database here would hold up the heartbeat.
-    """
-
-    def __init__(self, worker: CaseWorker) -> None:
-        self._worker = worker
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        self._worker.release([at.partition for at in revoked])
-
-    def on_partitions_lost(self, lost: Any) -> None:
-        self._worker.release([at.partition for at in lost])
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        self._worker.prepare(assigned)

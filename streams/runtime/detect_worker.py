@@ -8,13 +8,13 @@ repeats an alert nor forgets one.
 import logging
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetOutOfRangeError
 
 from detectors.gamma_mixture import GammaMixture
@@ -22,6 +22,7 @@ from detectors.rules import RuleSet
 from schemas.alert import Alert
 from schemas.errors import BrokerError
 from schemas.prior import PriorRefit
+from streams.runtime.alert_publishing import publish_alerts
 from streams.runtime.codec import decode_delta
 from streams.runtime.correlation import Batch
 from streams.runtime.detect_restore import (
@@ -31,7 +32,7 @@ from streams.runtime.detect_restore import (
     restore_detector,
 )
 from streams.runtime.following import close_consumer, end_offsets
-from streams.runtime.groups import Membership, join_group
+from streams.runtime.groups import Membership, Ownership, join_group
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
     ProducerFenced,
@@ -39,7 +40,6 @@ from streams.runtime.kafka_io import (
     TransactionAborted,
     discard,
     make_producer,
-    transaction,
 )
 from streams.runtime.observing import (
     SILENT,
@@ -47,7 +47,6 @@ from streams.runtime.observing import (
     DetectorSize,
     Evaluation,
     Observer,
-    observed,
 )
 from streams.runtime.pacing import LookPacing
 from streams.runtime.readiness import Phase, Readiness
@@ -56,6 +55,7 @@ from streams.runtime.snapshot import write_snapshot
 from streams.runtime.topics import topic_name
 from streams.runtime.watchdog import Watchdog
 from streams.topology.detecting import Detector
+from streams.topology.policy import AlertPolicy
 from streams.topology.windows import WindowSpec
 
 __all__ = ["DetectWorker", "detect_group"]
@@ -63,7 +63,6 @@ __all__ = ["DetectWorker", "detect_group"]
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT_SECONDS = 300.0  # a restart reads at most so much of the deltas again
 _RESTORE_SECONDS = 1.0  # between two polls; the group waits for five minutes
-_ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
 _ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
 
 
@@ -79,7 +78,7 @@ class DetectWorker:
     ----------
     settings
         How to reach the broker, and where the snapshot is.
-    windows, rules, prior, refit_every
+    windows, rules, policy, prior, refit_every
         As of `streams.topology.detecting.Detector`.
     observer
         Hears what the worker does.
@@ -93,6 +92,7 @@ class DetectWorker:
         windows: Iterable[WindowSpec],
         rules: RuleSet,
         *,
+        policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
         observer: Observer = SILENT,
@@ -104,6 +104,7 @@ class DetectWorker:
             list(windows),
             rules,
             topic=topic_name(settings, "reports"),
+            policy=policy,
             prior=prior,
             refit_every=refit_every,
         )
@@ -205,7 +206,7 @@ class DetectWorker:
         """Return the counts of every window; `None` while standing by."""
         return None if self.detector is None else self.detector.all_counts()
 
-    def stand_by(self) -> None:
+    def stand_by(self, leaving: Sequence[TopicPartition] = ()) -> None:
         """Give up the counts; they are restored if the partition comes back."""
         if self._restoring is not None:
             self._restoring.close()
@@ -219,10 +220,11 @@ class DetectWorker:
         self._applied = []
         self.detector = None
 
-    def prepare(self) -> None:
+    def prepare(self, coming: Sequence[TopicPartition]) -> None:
         """Hold the partition until the counts are restored."""
-        self._consumer.seek(self._at, 0)
-        self._consumer.pause(self._at)
+        for at in coming:
+            self._consumer.seek(at, 0)
+            self._consumer.pause(at)
 
     def close(self) -> None:
         """Publish the alerts that are due, write a snapshot and leave the group."""
@@ -241,7 +243,9 @@ class DetectWorker:
 
     def _join(self) -> Any:
         group = detect_group(self._settings)
-        return join_group(self._settings, group, self._topic, _StandBy(self))
+        return join_group(
+            self._settings, group, self._topic, Ownership(self.stand_by, self.prepare)
+        )
 
     def _rejoin(self) -> None:
         self.stand_by()
@@ -327,6 +331,7 @@ class DetectWorker:
         # Margins move pairs that no report touched: those are found once, when a day is over.
         day_over = today > self._closed_day + 1
         refit = detector.refit_if_due(today) if day_over else None
+        before = Counter(detector.suppressed)
         alerts = (
             detector.evaluate(today, touched_only=not day_over, day_over=False)
             if today >= 0
@@ -343,6 +348,8 @@ class DetectWorker:
         if day_over:
             self._closed_day = today - 1
         self.tally.update(alert.kind.value for alert in alerts)
+        for reason, number in (detector.suppressed - before).items():
+            self.tally[f"suppressed, {reason}"] += number
         if time.monotonic() > self._snapshot_due:
             self._write_snapshot(detector, following)
 
@@ -353,58 +360,17 @@ class DetectWorker:
         refit: PriorRefit | None,
         headers: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Publish alerts with the state of their signals; with the last of them, the offset.
-
-        A new prior goes out with the first of the alerts that were computed with it.
-
-        What was published without the offset is known to a restart from the state of the signals.
-        """
-        to_alerts, to_signals = (topic_name(self._settings, name) for name in ("alerts", "signals"))
-        for part, last in _parts(alerts):
-            with (
-                observed(self._observer, "detect"),
-                transaction(
-                    self._producer,
-                    offsets={self._at: following} if last else None,
-                    group_metadata=self._member.metadata,
-                ) as out,
-            ):
-                if refit is not None:
-                    priors = topic_name(self._settings, "priors")
-                    out.send(priors, refit.model_dump_json().encode(), partition=0)
-                    refit = None
-                for alert in part:
-                    value = alert.model_dump_json().encode()
-                    key = alert.signal_key.encode()
-                    out.send(to_alerts, value, key, headers=headers)
-                    out.send(to_signals, value, key)
+        publish_alerts(
+            self._settings,
+            self._producer,
+            alerts,
+            offset=(self._at, following),
+            refit=refit,
+            headers=headers,
+            metadata=self._member.metadata,
+            observer=self._observer,
+        )
 
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:
         write_snapshot(self._snapshot, detector, topic=self._topic, next_offset=next_offset)
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
-
-
-def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:
-    """Cut into parts for one transaction each, with whether it is the last; at least one."""
-    for start in range(0, max(len(alerts), 1), _ALERTS):
-        yield alerts[start : start + _ALERTS], start + _ALERTS >= len(alerts)
-
-
-class _StandBy(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Gives up the counts when another member takes the partition."""
-
-    def __init__(self, worker: DetectWorker) -> None:
-        self._worker = worker
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        if revoked:
-            self._worker.stand_by()
-
-    def on_partitions_lost(self, lost: Any) -> None:
-        if lost:
-            self._worker.stand_by()
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        """Hold what comes; restoring here would hold up the heartbeat."""
-        if assigned:
-            self._worker.prepare()

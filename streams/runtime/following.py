@@ -56,7 +56,12 @@ def read_to_end(
 
 
 def read_in_steps(
-    settings: Settings, topic: str, *, start: int | None = None, partition: int | None = None
+    settings: Settings,
+    topic: str,
+    *,
+    start: int | None = None,
+    partition: int | None = None,
+    settled: bool = False,
 ) -> Iterator[tuple[Any, float]]:
     """Yield the records of a topic up to its present end, each with the part that is read by then.
 
@@ -65,13 +70,13 @@ def read_in_steps(
 
     Parameters
     ----------
-    start
+    start, settled
         As of `read_to_end`.
     partition
         The only one to read; `None` for all.
     """
     before = 0.0
-    for records, part in _polls(settings, topic, start=start, partition=partition):
+    for records, part in _polls(settings, topic, start=start, settled=settled, partition=partition):
         for number, record in enumerate(records, 1):
             yield record, before + (part - before) * number / len(records)
         if not records:

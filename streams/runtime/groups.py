@@ -8,8 +8,10 @@ goes on as if nothing had happened.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
+from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.coordinator.base import MemberState
 
 from schemas.errors import BrokerError
@@ -18,7 +20,7 @@ from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import HEARTBEAT_MS, make_consumer
 from streams.runtime.settings import Settings
 
-__all__ = ["Membership", "join_group"]
+__all__ = ["Membership", "Ownership", "join_group"]
 
 _CONFIRM_SECONDS = 2 * HEARTBEAT_MS / 1000  # one may be under way already
 _STALLED_SECONDS = 30.0  # a group waits for its slowest member; a forgotten join waits for nothing
@@ -46,6 +48,36 @@ def join_group(settings: Settings, group: str, topic: str, listener: Any) -> Any
         close_consumer(consumer)
         raise
     return consumer
+
+
+class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells a worker which partitions leave and which come; it must be quick about either.
+
+    What takes time is left to the worker's next step: here it would hold up the heartbeat.
+    """
+
+    def __init__(
+        self,
+        leaving: Callable[[list[TopicPartition]], None],
+        coming: Callable[[list[TopicPartition]], None],
+    ) -> None:
+        self._leaving = leaving
+        self._coming = coming
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        """Let go of partitions that move elsewhere."""
+        if revoked:
+            self._leaving(list(revoked))
+
+    def on_partitions_lost(self, lost: Any) -> None:
+        """Let go of partitions that are elsewhere already."""
+        if lost:
+            self._leaving(list(lost))
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        """Hold partitions that come."""
+        if assigned:
+            self._coming(list(assigned))
 
 
 class Membership:

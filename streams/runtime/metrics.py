@@ -33,7 +33,7 @@ __all__ = ["Metrics"]
 _DAY = 86_400
 _STAGES = ("link", "cases", "detect")
 _OUTCOMES = ("committed", "aborted", "fenced", "unknown")
-_MESSAGES = ("first", "replaced", "repeated", "stale", "conflicting")
+_MESSAGES = ("first", "replaced", "repeated", "stale", "conflicting", "linked", "repeated_link")
 # A batch of one report takes a millisecond, one of 10,000 a second, one that is retried a minute.
 _WORK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 # From well within a second, which is the aim, to an hour: a backlog after an outage.

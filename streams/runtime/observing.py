@@ -228,7 +228,8 @@ class Observers(Observer):
 
 @contextmanager
 def observed(observer: Observer, stage: str) -> Iterator[None]:
-    """Tell an observer how the transaction within ends."""
+    """Tell an observer how the transaction within ends; each may last as long as a turn may."""
+    observer.turned()
     try:
         yield
     except ProducerFenced:

@@ -17,9 +17,12 @@ from pathlib import Path
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert
+from schemas.notice import Notice
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.report import Report
+from schemas.safety_alert import SafetyAlert
+from schemas.suppressed import Suppressed
 from streams.intake.faers import read_faers
 from streams.intake.formats import detect_format
 from streams.intake.native import read_lines
@@ -31,6 +34,7 @@ from streams.topology.detecting import Detector
 from streams.topology.duplicates import KnownCase
 from streams.topology.identifiers import Identifiers
 from streams.topology.inline_links import InlineLinks
+from streams.topology.policy import AlertPolicy
 from streams.topology.windows import WindowSpec
 
 __all__ = ["Replay", "ReplaySummary", "read_source"]
@@ -65,6 +69,7 @@ class ReplaySummary:
     tally: Counter[str] = field(default_factory=Counter)
     population: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
+    safety_alerts: Counter[str] = field(default_factory=Counter)
     evaluations: int = 0
     refused_identifiers: int = 0  # that too many cases share
 
@@ -82,9 +87,11 @@ class Replay:
         Reports received later are left out, as if they had not been sent yet.
     horizon
         Latest day a report can honestly have been received on.
-    on_alert, on_rejected, on_refit
+    notices
+        What is not a case; each becomes known on its day.
+    on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed
         Called for each, in order.
-    prior, refit_every
+    policy, prior, refit_every
         As of `streams.topology.detecting.Detector`.
     """
 
@@ -98,11 +105,17 @@ class Replay:
         horizon: date,
         on_alert: Callable[[Alert], None],
         on_rejected: Callable[[Rejected], None],
+        policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
         on_refit: Callable[[PriorRefit], None] = lambda refit: None,
+        on_suppressed: Callable[[Suppressed], None] | None = None,
+        notices: Iterable[Notice] = (),
+        on_safety_alert: Callable[[SafetyAlert], None] = lambda alert: None,
     ) -> None:
-        self.detector = Detector(windows, rules, prior=prior, refit_every=refit_every)
+        self.detector = Detector(
+            windows, rules, policy=policy, prior=prior, refit_every=refit_every
+        )
         self.summary = ReplaySummary()
         store = MemoryStore()
         self._stage = CaseStage(store, partition=0, keep_outbox=False)
@@ -113,6 +126,13 @@ class Replay:
         self._on_alert = on_alert
         self._on_rejected = on_rejected
         self._on_refit = on_refit
+        self._on_suppressed = on_suppressed
+        self._on_safety_alert = on_safety_alert
+        self._last_notice: date | None = None
+        for notice in notices:
+            if until is None or notice.received <= until:
+                self.detector.watch.hear(notice)
+                self._last_notice = max(notice.received, self._last_notice or date.min)
         self._offset = 0  # of the next message in the log
         self._counted = 0  # first offset that is in no delta yet
         self._clock: int | None = None  # latest day of receipt seen
@@ -127,9 +147,11 @@ class Replay:
                 yield len(chunk)
 
     def finish(self) -> None:
-        """Evaluate at the last day that was reached."""
+        """Evaluate at the last day that was reached, and on days of notices after it."""
         if self._clock is not None:
             self._evaluate(self._clock)
+        if self._last_notice is not None:
+            self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
 
     def _feed_chunk(self, source: str, chunk: list[tuple[int, SourceItem]]) -> None:
         first = self._offset
@@ -194,6 +216,15 @@ class Replay:
             last_change = min(last_end, self._clock + self._longest + self._every)
         for end in range(first_end, last_change + 1, self._every):
             self._evaluate(end)
+        self._evaluate_notices(last_end, every=self._every)
+
+    def _evaluate_notices(self, last: int, *, every: int) -> None:
+        """Evaluate where a notice becomes known or an answer is overdue, and no report arrived."""
+        while (due := self.detector.watch.next_day) is not None:
+            end = ((due - _EPOCH).days // every + 1) * every - 1
+            if end > last:
+                return
+            self._evaluate(end)
 
     def _evaluate(self, day: int) -> None:
         self.summary.evaluations += 1
@@ -202,6 +233,12 @@ class Replay:
         for alert in self.detector.evaluate(day):
             self.summary.alerts[alert.kind.value] += 1
             self._on_alert(alert)
+        if self._on_suppressed is not None:
+            for suppressed in self.detector.suppressions():
+                self._on_suppressed(suppressed)
+        for safety_alert in self.detector.safety_alerts(day):
+            self.summary.safety_alerts[safety_alert.category.value] += 1
+            self._on_safety_alert(safety_alert)
 
     def _reject(self, rejected: Rejected) -> None:
         self.summary.rejected[rejected.source] += 1

@@ -12,7 +12,7 @@ from streams.topology.detecting import Detector
 
 __all__ = ["read_snapshot", "write_snapshot"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset: int) -> None:

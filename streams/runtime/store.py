@@ -1,7 +1,7 @@
 """What a case stage remembers of one partition, and the promise that it changes all at once."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, cast
@@ -14,6 +14,7 @@ from streams.runtime.changelog import Pair, Part, encode_pairs
 from streams.topology.cases import CaseVersion
 
 __all__ = [
+    "CASE_PREFIX",
     "CaseStore",
     "MemoryStore",
     "RocksStore",
@@ -109,10 +110,13 @@ class MemoryStore:
 
 
 # Keys of the database. A case id is at most 200 characters, so no prefix is ambiguous.
-_CASE, _OFFSET, _OUTBOX, _IDENTITY, _MANIFEST = b"c", b"o", b"x", b"i", b"m"
+CASE_PREFIX, _OFFSET, _OUTBOX, _IDENTITY, _MANIFEST = b"c", b"o", b"x", b"i", b"m"
 _NOT_CASES = 3  # keys: the offset, the identity and the manifest
-_STATE = (_CASE,)  # prefixes of what the changelog keeps; adjacent, in order
+_STATE = (CASE_PREFIX,)  # prefixes of what the changelog keeps; adjacent, in order
+# What systems say of a full disk, a quota, a limit; and RocksDB of every write after the first.
+_NO_ROOM = ("No space left", "quota exceeded", "File too large", "Writer has previous error")
 _FORMAT = 2  # of the stored values; another one is refused, never guessed at
+_WRITE_BUFFER = 16 << 20  # of a partition, twice; RocksDB's 64 MiB were most of a worker's memory
 
 
 class RocksStore:
@@ -146,6 +150,7 @@ class RocksStore:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(CaseVersion).decode
         options = Options(raw_mode=True)
+        options.set_write_buffer_size(_WRITE_BUFFER)
         manifest, size = self._manifest()
         with self._errors("open"):
             if identity is None:
@@ -187,7 +192,7 @@ class RocksStore:
 
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
         """Return the versions that are held, of those asked for."""
-        keys: list[Any] = [_CASE + case_id.encode() for case_id in case_ids]
+        keys: list[Any] = [CASE_PREFIX + case_id.encode() for case_id in case_ids]
         with self._errors("read"):
             values = cast(list[bytes | None], self._db.get(keys))
         return {
@@ -205,7 +210,7 @@ class RocksStore:
             If what is to be published does not fit into a message; nothing is stored then.
         """
         pairs: list[Pair] = [
-            (_CASE + case_id.encode(), self._encode(version))
+            (CASE_PREFIX + case_id.encode(), self._encode(version))
             for case_id, version in updates.items()
         ]
         batch = _written(pairs)
@@ -239,8 +244,8 @@ class RocksStore:
 
     def versions(self) -> Iterator[CaseVersion]:
         """Yield the version of every case, by key."""
-        for key, value in self._scan(_CASE):
-            if not key.startswith(_CASE):
+        for key, value in self._scan(CASE_PREFIX):
+            if not key.startswith(CASE_PREFIX):
                 break
             yield self._decode(value)
 
@@ -286,7 +291,9 @@ class RocksStore:
 
     def close(self) -> None:
         """Close the database; another process may then open it."""
-        self._db.close()
+        # It writes out what is in memory: on a full disk in vain, and again as it opens.
+        with suppress(Exception):
+            self._db.close()
 
     def __enter__(self) -> Self:
         return self
@@ -350,6 +357,9 @@ class RocksStore:
             msg = f"store {self._path}: the database must {doing}; got {text}"
             if "/LOCK" in text:
                 raise StoreLocked(msg) from error
+            if any(words in text for words in _NO_ROOM):
+                msg += ". Make room on the disk of state_dir and start again; nothing is lost"
+                raise StateError(msg) from error
             if "Corruption" in text or ("MANIFEST" in text and "No such file" in text):
                 raise StoreDamaged(msg) from error
             raise StateError(msg) from error
@@ -357,7 +367,8 @@ class RocksStore:
     def _claim(self, identity: bytes) -> None:
         held = self._get(_IDENTITY)
         if held is None and self.next_offset is None:
-            self._db.put(_IDENTITY, identity)
+            with self._errors("write"):
+                self._db.put(_IDENTITY, identity)
         elif held != identity:
             msg = (
                 f"store {self._path}: the state must be of '{identity.decode()}'; got "

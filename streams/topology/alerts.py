@@ -1,19 +1,23 @@
 """Rows that were decided to be published, made into alerts."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from detectors.rules import RuleSet
 from schemas.alert import (
     Alert,
     AlertKind,
+    AlertReason,
     Counts,
     InputOffset,
     Previous,
@@ -21,20 +25,26 @@ from schemas.alert import (
     Statistics,
     Window,
 )
+from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Masks, region_mask
+from streams.topology.lifecycle import KINDS, REASONS, Decisions
+from streams.topology.policy import AlertPolicy
+from streams.topology.strata import REGIONS
 
-__all__ = ["MOST_CASE_IDS", "AlertBuilder", "signal_key"]
+__all__ = ["MOST_CASE_IDS", "AlertBuilder", "facts_of", "signal_key"]
 
 MOST_CASE_IDS = 1000
 """An alert names at most so many cases, the latest received; its counts are of all of them."""
 
 _CODE_VERSION = version("tocsin")
 _STATISTICS = tuple(Statistics.model_fields)
-_KINDS = {kind.value: kind for kind in AlertKind}
+_EPOCH = date(1970, 1, 1)
 _VERBS = {
     AlertKind.NEW: "is reported disproportionately often with",
     AlertKind.STRENGTHENED: "is reported even more disproportionately with",
     AlertKind.WEAKENED: "is reported less disproportionately than before with",
-    AlertKind.CLEARED: "is no longer reported disproportionately with",
+    AlertKind.UPDATE: "is still reported disproportionately often with",
+    AlertKind.RETRACTION: "is, after cases were retracted, not reported disproportionately with",
+    AlertKind.CLOSED: "is no longer reported disproportionately with",
 }
 
 
@@ -52,78 +62,144 @@ def _quoted(part: str) -> str:
     return quote(part, safe=" ")
 
 
+def facts_of(cases: pl.DataFrame, keys: npt.NDArray[np.int64], facets: Masks) -> pl.DataFrame:
+    """Sum up the cases of pairs.
+
+    Parameters
+    ----------
+    cases
+        What `streams.topology.caselog.CaseLog.cases_of` gives for the pairs.
+    keys
+        The pairs, one row each in this order, those without a case too.
+    facets
+        What `streams.topology.evidence.facets_of_strata` gives.
+
+    Returns
+    -------
+    polars.DataFrame
+        `key`, `n_serious`, `n_fatal`, `n_paediatric`, `facets` [bits], `first_received` and
+        `last_received` [date, null without a case], `case_ids` and their hashes `named`.
+    """
+    bits = np.where(cases["fatal"].to_numpy(), FATAL, 0) | facets[cases["stratum"].to_numpy()]
+    latest = pl.col("case_id").tail(MOST_CASE_IDS).sort()
+    facts = (
+        cases.lazy()
+        .with_columns(pl.Series("bits", bits, dtype=pl.Int64))
+        .group_by("key")
+        .agg(
+            pl.col("serious").sum().cast(pl.Int64).alias("n_serious"),
+            pl.col("fatal").sum().cast(pl.Int64).alias("n_fatal"),
+            (pl.col("bits") & PAEDIATRIC_BIT).gt(0).sum().cast(pl.Int64).alias("n_paediatric"),
+            pl.col("bits").bitwise_or().alias("facets"),
+            pl.col("day").first().cast(pl.Date).alias("first_received"),
+            pl.col("day").last().cast(pl.Date).alias("last_received"),
+            latest.alias("case_ids"),
+            latest.hash().alias("named"),
+        )
+    )
+    counts = ("n_serious", "n_fatal", "n_paediatric", "facets")
+    return (
+        pl.LazyFrame({"key": keys})
+        .join(facts, on="key", how="left", maintain_order="left")
+        .with_columns(pl.col(counts).fill_null(0), pl.col("case_ids", "named").fill_null([]))
+        .collect()
+    )
+
+
 class AlertBuilder:
     """Makes alerts under one set of rules; what the rules say of themselves is made once."""
 
-    def __init__(self, rules: RuleSet) -> None:
-        self._names = [rule.name for rule in rules.rules]
-        self._sentences = [rule.sentence for rule in rules.rules]
-        self._hash = rules.rules_hash
-        self._fired = lru_cache(self._fired_names)
+    def __init__(self, rules: RuleSet, policy: AlertPolicy) -> None:
+        self._rules = [(rule.name, rule.sentence, rule.exit_sentence) for rule in rules.rules]
+        self._rules_hash = rules.rules_hash
+        self._policy_hash = policy.policy_hash
+        self._on = lru_cache(self._names_on)
         self._outcomes = lru_cache(self._rule_outcomes)
 
     def build(
         self,
-        decided: pl.DataFrame,
-        cases: pl.DataFrame,
+        rows: pl.DataFrame,
+        decisions: Decisions,
         *,
         window: Window,
         evaluated_on: date,
         as_of: Sequence[InputOffset],
         prior_id: str | None = None,
         test_recomputed: bool | None = None,
+        dropped: Mapping[int, tuple[str, ...]] | None = None,
     ) -> list[Alert]:
         """Make an alert of every decided row, sorted by drug and event.
 
         Parameters
         ----------
-        decided
-            What `streams.topology.lifecycle.decide` gives, with `drug`, `event`, the four counts
-            and every field of `schemas.alert.Statistics`.
-        cases
-            What `streams.topology.caselog.CaseLog.cases_of` gives for the same keys and window.
+        rows
+            One row a decision, in their order: `key`, `drug`, `event`, the four counts, `entered`
+            [bits of the rules that fire], every field of `schemas.alert.Statistics`, and what
+            `facts_of` gives.
+        dropped
+            By key, names of rules that were on and are no longer asked.
         """
-        of_pair = cases.group_by("key").agg(
-            pl.col("serious").sum().alias("n_serious"),
-            pl.col("fatal").sum().alias("n_fatal"),
-            pl.col("day").first().cast(pl.Date).alias("first_received"),
-            pl.col("day").last().cast(pl.Date).alias("last_received"),
-            pl.col("case_id").tail(MOST_CASE_IDS).sort().alias("case_ids"),
-        )
-        floats = [name for name, dtype in decided.schema.items() if dtype == pl.Float64]
-        rows = (
-            decided.join(of_pair, on="key", how="left")
+        floats = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
+        ordered = (
+            rows.lazy()
             .with_columns(
                 *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
-                pl.col("n_serious", "n_fatal").fill_null(0),
-                pl.col("was_evaluated_on").cast(pl.Date),
+                pl.int_range(pl.len()).alias("at"),
             )
             .sort("drug", "event")
+            .collect()
         )
         common = {
             "window": window,
             "evaluated_on": evaluated_on,
             "as_of": tuple(as_of),
-            "rules_hash": self._hash,
+            "rules_hash": self._rules_hash,
+            "policy_hash": self._policy_hash,
             "prior_id": prior_id,
             "test_recomputed": test_recomputed,
             "code_version": _CODE_VERSION,
         }
-        return [self._alert(row, common) for row in rows.iter_rows(named=True)]
+        # As Python values once: one by one out of arrays they cost twice as much.
+        kinds, reasons, on = (
+            column.tolist() for column in (decisions.kinds, decisions.reasons, decisions.on)
+        )
+        names = decisions.was.dtype.names or ()
+        was = [dict(zip(names, row, strict=True)) for row in decisions.was.tolist()]
+        return [
+            self._alert(
+                row,
+                KINDS[kinds[row["at"]]],
+                reasons[row["at"]],
+                on[row["at"]],
+                self._previous(was[row["at"]], dropped or {}),
+                common,
+            )
+            for row in ordered.iter_rows(named=True)
+        ]
 
-    def _alert(self, row: Mapping[str, Any], common: Mapping[str, Any]) -> Alert:
-        drug, event, revision = row["drug"], row["event"], row["revision"]
-        kind = _KINDS[row["kind"]]
+    def _alert(
+        self,
+        row: Mapping[str, Any],
+        kind: AlertKind,
+        reasons: int,
+        on: int,
+        previous: Previous | None,
+        common: Mapping[str, Any],
+    ) -> Alert:
+        drug, event = row["drug"], row["event"]
+        revision = 1 if previous is None else previous.revision + 1
         key = signal_key(drug, event, common["window"].label)
-        fired = self._fired(row["fired"])
+        why = _reasons(reasons)
+        held = on & ~row["entered"]
         statistics = Statistics(**{name: row[name] for name in _STATISTICS})
         return Alert(
-            alert_id=_alert_id(key, self._hash, revision),
+            alert_id=self._alert_id(key, revision),
             signal_key=key,
             revision=revision,
             kind=kind,
-            reason=row["reason"],
-            sentence=_sentence(kind, row, statistics, fired),
+            reason="; ".join(reason.sentence for reason in why),
+            reasons=why,
+            sentence=_sentence(kind, row, statistics, self._on(on & ~held), self._on(held)),
             drug=drug,
             event=event,
             counts=Counts(
@@ -133,46 +209,75 @@ class AlertBuilder:
                 n_total=row["n_total"],
             ),
             statistics=statistics,
-            rules=self._outcomes(row["fired"]),
-            rules_fired=fired,
-            previous=self._previous(row),
+            rules=self._outcomes(on, held),
+            rules_fired=self._on(on),
+            previous=previous,
             n_serious=row["n_serious"],
             n_fatal=row["n_fatal"],
+            n_paediatric=row["n_paediatric"],
+            regions=_regions(row["facets"]),
             first_received=row["first_received"],
             last_received=row["last_received"],
-            case_ids=tuple(row["case_ids"] or ()),
+            case_ids=tuple(row["case_ids"]),
             **common,
         )
 
-    def _fired_names(self, mask: int) -> tuple[str, ...]:
-        return tuple(sorted(name for bit, name in enumerate(self._names) if mask >> bit & 1))
+    def _alert_id(self, key: str, revision: int) -> str:
+        text = f"{key}\n{self._rules_hash}\n{self._policy_hash}\n{revision}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def _rule_outcomes(self, mask: int) -> tuple[RuleOutcome, ...]:
+    def _names_on(self, mask: int) -> tuple[str, ...]:
+        return tuple(sorted(name for bit, (name, *_) in enumerate(self._rules) if mask >> bit & 1))
+
+    def _rule_outcomes(self, on: int, held: int) -> tuple[RuleOutcome, ...]:
         return tuple(
-            RuleOutcome(name=name, sentence=sentence, fired=bool(mask >> bit & 1))
-            for bit, (name, sentence) in enumerate(zip(self._names, self._sentences, strict=True))
+            RuleOutcome(
+                name=name,
+                sentence=sentence,
+                exit_sentence=exit_sentence,
+                fired=bool(on >> bit & 1),
+                held=bool(held >> bit & 1),
+            )
+            for bit, (name, sentence, exit_sentence) in enumerate(self._rules)
         )
 
-    def _previous(self, row: Mapping[str, Any]) -> Previous | None:
-        if row["was_revision"] is None:
+    def _previous(
+        self, was: Mapping[str, Any], dropped: Mapping[int, tuple[str, ...]]
+    ) -> Previous | None:
+        if was["revision"] == 0:
             return None
+        names = self._on(was["on"]) + dropped.get(was["key"], ())
         return Previous(
-            revision=row["was_revision"],
-            kind=_KINDS[row["was_kind"]],
-            evaluated_on=row["was_evaluated_on"],
-            n_observed=row["was_n_observed"],
-            ror_lower=row["was_ror_lower"],
-            ic_lower=row["was_ic_lower"],
-            rules_fired=self._fired(row["was_fired"]),
+            revision=was["revision"],
+            kind=KINDS[was["kind"]],
+            evaluated_on=_EPOCH + timedelta(days=was["evaluated_on"]),
+            n_observed=was["n_observed"],
+            ror_lower=_finite(was["ror_lower"]),
+            ic_lower=_finite(was["ic_lower"]),
+            rules_fired=tuple(sorted(names)),
         )
 
 
-def _alert_id(key: str, rules_hash: str, revision: int) -> str:
-    return hashlib.sha256(f"{key}\n{rules_hash}\n{revision}".encode()).hexdigest()[:32]
+@lru_cache
+def _reasons(mask: int) -> tuple[AlertReason, ...]:
+    return tuple(reason for bit, reason in enumerate(REASONS) if mask >> bit & 1)
+
+
+@lru_cache
+def _regions(mask: int) -> tuple[str, ...]:
+    return tuple(name for name in REGIONS if mask & region_mask((name,)))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _sentence(
-    kind: AlertKind, row: Mapping[str, Any], statistics: Statistics, fired: Iterable[str]
+    kind: AlertKind,
+    row: Mapping[str, Any],
+    statistics: Statistics,
+    fires: Sequence[str],
+    held: Sequence[str],
 ) -> str:
     n = row["n_observed"]
     expected = statistics.expected
@@ -187,5 +292,6 @@ def _sentence(
         parts.append(
             f"IC {statistics.ic:.2f} [{statistics.ic_lower:.2f}, {statistics.ic_upper:.2f}]"
         )
-    names = ", ".join(fired)
-    return "; ".join(parts) + (f". Rules that fire: {names}." if names else ". No rule fires.")
+    said = "; ".join(parts)
+    said += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
+    return said + (f" On until past their exits: {', '.join(held)}." if held else "")

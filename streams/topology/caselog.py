@@ -27,32 +27,77 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
 """Columns of the log: one row a case entering (+1) or leaving (-1) its day's bucket."""
 
 
+_OF_CASE = ("case_id", "day", "stratum", "serious", "fatal", "n")
+_AT_ONCE = 1 << 21  # candidates held at a time when pairs are looked up: some 50 MB
+_MERGED = 4  # runs at a time
+
+
 class _Run:
-    """An immutable stretch of the log, sorted by day, with an index by drug made on first use."""
+    """An immutable stretch of the log, sorted by day, with indexes by name made on first use."""
 
     def __init__(self, rows: pl.DataFrame) -> None:
         self.rows = rows
         self.days = rows["day"].to_numpy()
-        self._index: tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]] | None = None
+        self._indexes: dict[str, Keys] = {}
 
     def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
         start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
         end = int(np.searchsorted(self.days, last_day, "right"))
         return self.rows.slice(start, end - start)
 
-    def naming(self, drugs: npt.NDArray[np.uint32]) -> pl.DataFrame:
-        """Return the rows that name any of the drugs, in the order of the run."""
-        if self._index is None:
-            named = self.rows.select("drugs", row=pl.int_range(pl.len(), dtype=pl.UInt32))
-            named = named.explode("drugs").sort("drugs", "row")
-            self._index = named["drugs"].to_numpy(), named["row"].to_numpy()
-        codes, rows = self._index
-        starts = np.searchsorted(codes, drugs, "left")
-        ends = np.searchsorted(codes, drugs, "right")
-        wanted = np.zeros(self.rows.height, dtype=np.bool_)
-        for start, end in zip(starts, ends, strict=True):
-            wanted[rows[start:end]] = True
-        return self.rows.filter(pl.Series(wanted))
+    def naming(self, pairs: Keys) -> pl.DataFrame:
+        """Return the rows that name both of a pair, with its `key`."""
+        drugs, events = split_key(pairs)
+        by_drug, by_event = self._index("drugs"), self._index("events")
+        of_drug, of_event = _slices(by_drug, drugs), _slices(by_event, events)
+        # Whichever name is in fewer rows gives the candidates, the other is looked for in them.
+        rarer = of_event[1] - of_event[0] < of_drug[1] - of_drug[0]
+        keys, rows = [pairs[:0]], [pairs[:0]]
+        for chosen, index, (starts, ends), other, codes in (
+            (rarer, by_event, of_event, by_drug, drugs),
+            (~rarer, by_drug, of_drug, by_event, events),
+        ):
+            at = np.flatnonzero(chosen)
+            for some in _portions(at, (ends - starts)[at]):
+                which, places = _spread(starts[some], ends[some])
+                candidates = split_key(index[places])[1]
+                named = _contains(other, codes[some][which] << 32 | candidates)
+                keys.append(pairs[some][which][named])
+                rows.append(candidates[named])
+        key = pl.Series("key", np.concatenate(keys), dtype=pl.Int64)
+        return self.rows.select(_OF_CASE)[np.concatenate(rows)].insert_column(0, key)
+
+    def _index(self, column: str) -> Keys:
+        """Return name and row, as one key, of every name in every row, sorted."""
+        if column not in self._indexes:
+            named = self.rows.select(column, row=pl.int_range(pl.len())).explode(column)
+            keys = named.select(join_key(pl.col(column), pl.col("row")))[column].to_numpy()
+            self._indexes[column] = np.sort(keys)
+        return self._indexes[column]
+
+
+def _slices(index: Keys, names: Keys) -> tuple[Keys, Keys]:
+    """Return where each name starts and ends in an index."""
+    return np.searchsorted(index, names << 32), np.searchsorted(index, (names + 1) << 32)
+
+
+def _portions(at: Keys, sizes: Keys) -> list[Keys]:
+    """Cut places into stretches of no more than so many candidates, but one place at least."""
+    return np.split(at, np.flatnonzero(np.diff(np.cumsum(sizes) // _AT_ONCE)) + 1)
+
+
+def _spread(starts: Keys, ends: Keys) -> tuple[Keys, Keys]:
+    """Return every place from each start to its end, with the number of the stretch it is in."""
+    sizes = ends - starts
+    which = np.repeat(np.arange(len(sizes)), sizes)
+    before = np.cumsum(sizes) - sizes
+    return which, np.arange(len(which)) - before[which] + starts[which]
+
+
+def _contains(index: Keys, keys: Keys) -> npt.NDArray[np.bool_]:
+    at = np.minimum(np.searchsorted(index, keys), len(index) - 1)
+    found: npt.NDArray[np.bool_] = index[at] == keys
+    return found
 
 
 class CaseLog:
@@ -66,14 +111,19 @@ class CaseLog:
         self._runs: list[_Run] = []
 
     def append(self, rows: pl.DataFrame) -> None:
-        """Add rows of `CASE_LOG`, later in `seq` than any before."""
+        """Add rows of `CASE_LOG`, later in `seq` than any before, those of one day in its order."""
         if rows.height == 0:
             return
-        self._runs.append(_Run(rows.sort("day", "seq")))
-        while len(self._runs) > 1 and self._runs[-2].rows.height <= 2 * self._runs[-1].rows.height:
-            newer, older = self._runs.pop(), self._runs.pop()
-            merged = pl.concat([older.rows, newer.rows]).sort("day", "seq")
-            self._runs.append(_Run(_cancelled(merged)))
+        self._runs.append(_Run(_by_day(rows)))
+        while self._runs_are_many():
+            merged = _by_day(pl.concat(run.rows for run in self._runs[-_MERGED:]))
+            self._runs[-_MERGED:] = [_Run(_cancelled(merged))]
+
+    def _runs_are_many(self) -> bool:
+        # Of any four runs in a row the first is the larger by a power of four: so they stay few,
+        # and a row is merged as many times as it takes fours to make the log.
+        first, *later = [run.rows.height.bit_length() // 2 for run in self._runs[-_MERGED:]]
+        return len(later) == _MERGED - 1 and first <= max(later)
 
     @property
     def n_cases(self) -> int:
@@ -95,34 +145,34 @@ class CaseLog:
         Returns
         -------
         polars.DataFrame
-            `key`, `case_id`, `day`, `serious`, `fatal`; one row a case and pair, sorted by `key`,
-            `day` and `case_id`.
+            `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`; one row a case and pair, sorted
+            by `key`, `day` and `case_id`.
         """
-        drugs = np.unique(split_key(pairs)[0]).astype(np.uint32)
-        named = pl.concat(
-            [pl.DataFrame(schema=dict(CASE_LOG)), *(run.naming(drugs) for run in self._runs)]
-        ).filter(pl.col("day") <= last_day)
-        if first_day is not None:
-            named = named.filter(pl.col("day") >= first_day)
-        exploded = (
-            named.lazy()
-            .explode("drugs")
-            .filter(pl.col("drugs").is_in(pl.Series(drugs).implode()))
-            .explode("events")
-            .with_columns(key=join_key(pl.col("drugs"), pl.col("events")))
-            .join(pl.LazyFrame({"key": np.unique(pairs)}), on="key", how="semi")
-            .group_by("key", "case_id", "day", "serious", "fatal")
-            .agg(pl.col("n").cast(pl.Int64).sum())
-            .filter(pl.col("n") != 0)
-            .drop("n")
-            .sort("key", "day", "case_id")
+        wanted = np.unique(pairs)
+        schema = {"key": pl.Int64(), **{name: CASE_LOG[name] for name in _OF_CASE}}
+        found = pl.concat(
+            [pl.DataFrame(schema=schema), *(run.naming(wanted) for run in self._runs)]
         )
-        return exploded.collect()
+        inside = pl.col("day") <= last_day
+        if first_day is not None:
+            inside &= pl.col("day") >= first_day
+        cases = found.lazy().filter(inside)
+        if (found["n"] < 0).any():
+            cases = (
+                cases.group_by("key", "case_id", "day", "stratum", "serious", "fatal")
+                .agg(pl.col("n").cast(pl.Int64).sum())
+                .filter(pl.col("n") != 0)
+            )
+        return cases.drop("n").sort("key", "day", "case_id").collect()
 
     def rows(self) -> pl.DataFrame:
         """Return every row that has not cancelled out, sorted by day: the log's snapshot."""
         merged = pl.concat([pl.DataFrame(schema=dict(CASE_LOG)), *(run.rows for run in self._runs)])
-        return _cancelled(merged.sort("day", "seq"))
+        return _cancelled(_by_day(merged))
+
+
+def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("day", maintain_order=True)  # the order is that of `seq`
 
 
 def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
@@ -131,9 +181,17 @@ def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
     Along `seq` the rows of a case alternate, so all cancel but a leading -1, which takes back a row
     of an earlier run, and a trailing +1, which still stands.
     """
-    if (rows["n"] > 0).all():
+    back = rows.filter(pl.col("n") < 0)["case_id"]
+    if len(back) == 0:
         return rows
+    # Most cases only enter.
+    moved = rows.select("seq", "n", "case_id", row=pl.int_range(pl.len(), dtype=pl.UInt32)).filter(
+        pl.col("case_id").is_in(back.implode())
+    )
     seq = pl.col("seq")
     leading = (pl.col("n") < 0) & (seq == seq.min().over("case_id"))
     trailing = (pl.col("n") > 0) & (seq == seq.max().over("case_id"))
-    return rows.filter(leading | trailing)
+    gone = moved.filter(~(leading | trailing))["row"].to_numpy()
+    kept = np.ones(rows.height, dtype=np.bool_)
+    kept[gone] = False
+    return rows.filter(pl.Series(kept))

@@ -30,6 +30,7 @@ from schemas.vocabulary import (
 )
 from streams.topology.decisions import Decision, decision_of, highest, is_linked_away
 from streams.topology.strata import age_group, region
+from streams.topology.watched import encode_watched, watched_case
 
 __all__ = [
     "CaseStep",
@@ -79,6 +80,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     events: str  # distinct reactions, likewise
     excluded: str  # why the case is not counted, links apart; empty if it is
     links: tuple[Decision, ...] = ()  # at most one of each decider, by decider; mostly none
+    watched: str = ""  # what is kept of a case of the domain's products; empty of the others
 
     def same_message(self, other: "CaseVersion") -> bool:
         """Whether both claim to be the same message of the same version."""
@@ -101,6 +103,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
             and self.region == other.region
             and self.serious == other.serious
             and self.fatal == other.fatal
+            and self.watched == other.watched
         )
 
 
@@ -176,6 +179,7 @@ def case_version(report: Report) -> CaseVersion:
     else:
         excluded = "" if events else "no_reaction"
     patient = report.patient
+    age = age_group(patient.age_years, patient.age_group)
     return CaseVersion(
         report.case_id,
         report.version,
@@ -183,7 +187,7 @@ def case_version(report: Report) -> CaseVersion:
         nullified,
         report.message_id,
         report.first_received.toordinal() - _EPOCH,
-        age_group(patient.age_years, patient.age_group),
+        age,
         patient.sex._value_,
         region(report.occurrence_country or report.reporter.country),
         fatal or bool(seriousness),
@@ -191,6 +195,8 @@ def case_version(report: Report) -> CaseVersion:
         drugs,
         events,
         excluded,
+        (),
+        encode_watched(watched_case(report, age)),
     )
 
 
@@ -339,6 +345,7 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(
                 _SEPARATOR
             ),
+            "watched": [row.watched for row in rows],
             "n": pl.Series(signs, dtype=pl.Int8),
         },
         schema=dict(CASE_CHANGES),

@@ -6,13 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Keys", "SortedCounts", "Vocabulary", "join_key", "split_key"]
+__all__ = ["Counts", "Keys", "SortedCounts", "Vocabulary", "join_key", "split_key"]
 
 Keys = npt.NDArray[np.int64]
 """Sorted or unsorted integer keys, each two 31-bit codes: `join_key(major, minor)`."""
 
+Counts = npt.NDArray[np.int64]
+"""Signed counts [cases]."""
+
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
+_MOST_WAITING = 1 << 20  # changes of 16 bytes each
 
 
 def join_key(major: pl.Expr, minor: pl.Expr) -> pl.Expr:
@@ -49,13 +53,17 @@ class Vocabulary:
         return self._codes[name]
 
     def encode(self, names: pl.Series) -> pl.Series:
-        """Return the codes of a column of names [UInt32], learning new ones."""
-        distinct = names.unique().to_list()
-        self.learn(distinct)
-        codes = [self._codes[name] for name in distinct]
-        return names.replace_strict(
-            pl.Series(distinct, dtype=pl.String), codes, return_dtype=pl.UInt32
-        )
+        """Return the codes of a column of names, or of lists of names [UInt32]; learn new ones."""
+        code = pl.UInt32()
+        distinct = names.explode() if names.dtype == pl.List else names
+        distinct = distinct.unique(maintain_order=True)
+        texts = distinct.to_list()
+        self.learn(texts)
+        codes = np.fromiter(map(self._codes.__getitem__, texts), np.uint32, len(texts))
+        if names.dtype == pl.List:
+            coded = pl.element().replace_strict(distinct, codes, return_dtype=code)
+            return names.list.eval(coded).cast(pl.List(code))
+        return names.replace_strict(distinct, codes, return_dtype=code).cast(code)
 
     def decode(self, codes: Keys) -> pl.Series:
         """Return the names of codes."""
@@ -71,44 +79,73 @@ class SortedCounts:
     """Signed counts by key: what is folded in is added up, exactly.
 
     Keys stand sorted in one array and their counts beside them, so that a batch of 90,000 changes
-    is found by binary search and added in place; only new keys move memory.
+    is found by binary search and added in place. New keys move all of them; changes wait therefore
+    until somebody looks, or until they are many.
     """
 
     def __init__(self) -> None:
-        self.keys: Keys = np.empty(0, dtype=np.int64)
-        self.counts: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._keys: Keys = np.empty(0, dtype=np.int64)
+        self._counts: Counts = np.empty(0, dtype=np.int64)
+        self._waiting: list[tuple[Keys, Counts]] = []
+        self._n_waiting = 0
+
+    @property
+    def keys(self) -> Keys:
+        """The keys, sorted; some may have the count 0."""
+        self._settle()
+        return self._keys
+
+    @property
+    def counts(self) -> Counts:
+        """The counts, in the order of `keys`."""
+        self._settle()
+        return self._counts
 
     def fold(self, changes: pl.DataFrame) -> None:
         """Add a frame of `key` and `n`; a key may stand in several rows."""
         if changes.height == 0:
             return
-        summed = changes.group_by("key").agg(pl.col("n").cast(pl.Int64).sum()).sort("key")
-        keys, n = summed["key"].to_numpy(), summed["n"].to_numpy()
-        at = np.searchsorted(self.keys, keys)
-        known = at < len(self.keys)
-        known[known] = self.keys[at[known]] == keys[known]
-        self.counts[at[known]] += n[known]
-        if not known.all():
-            new = ~known & (n != 0)
-            self.keys = np.insert(self.keys, at[new], keys[new])
-            self.counts = np.insert(self.counts, at[new], n[new])
+        self._waiting.append((changes["key"].to_numpy(), changes["n"].cast(pl.Int64).to_numpy()))
+        self._n_waiting += changes.height
+        if self._n_waiting > _MOST_WAITING:
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self._waiting:
+            return
+        keys, n = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+        self._waiting.clear()
+        self._n_waiting = 0
+        order = np.argsort(keys)
+        keys = keys[order]
+        starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+        keys, n = keys[starts], np.add.reduceat(n[order], starts)
+        at = np.searchsorted(self._keys, keys)
+        known = at < len(self._keys)
+        known[known] = self._keys[at[known]] == keys[known]
+        self._counts[at[known]] += n[known]
+        new = ~known & (n != 0)
+        if new.any():
+            self._keys = np.insert(self._keys, at[new], keys[new])
+            self._counts = np.insert(self._counts, at[new], n[new])
             self._drop_zeros()
 
-    def get(self, keys: Keys) -> npt.NDArray[np.int64]:
+    def get(self, keys: Keys) -> Counts:
         """Return the count of every key asked for; 0 where there is none."""
-        if len(self.keys) == 0:
+        self._settle()
+        if len(self._keys) == 0:
             return np.zeros(len(keys), dtype=np.int64)
-        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[at] == keys, self.counts[at], 0)
+        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.where(self._keys[at] == keys, self._counts[at], 0)
 
-    def by_major(self, size: int) -> npt.NDArray[np.int64]:
+    def by_major(self, size: int) -> Counts:
         """Return the counts summed over the minor code, one for every major code below `size`."""
         # float64 sums of integers below 2**53 are exact
         majors = self.keys >> _SHIFT
-        return np.bincount(majors, weights=self.counts, minlength=size).astype(np.int64)
+        return np.bincount(majors, weights=self._counts, minlength=size).astype(np.int64)
 
     def _drop_zeros(self) -> None:
         # Pairs that left a sliding window would otherwise stay for ever.
-        present = self.counts != 0
+        present = self._counts != 0
         if np.count_nonzero(present) < 0.75 * len(present):
-            self.keys, self.counts = self.keys[present], self.counts[present]
+            self._keys, self._counts = self._keys[present], self._counts[present]

@@ -1,14 +1,14 @@
 """The detector stage: deltas in, revisions of alerts out. Holds the counts; knows no clock."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from detectors.expected import expected_stratified
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert, InputOffset, WindowKind
@@ -16,20 +16,25 @@ from schemas.counts import COUNTS
 from schemas.delta import STRATUM, Delta
 from schemas.errors import InputError, StateError
 from schemas.prior import PriorRefit
-from streams.topology.alerts import AlertBuilder
+from schemas.safety_alert import SafetyAlert
+from schemas.suppressed import Suppressed
 from streams.topology.caselog import CASE_LOG, CaseLog
-from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
-from streams.topology.lifecycle import SIGNALS, decide, publish
+from streams.topology.counting import Keys, Vocabulary
+from streams.topology.evaluation import UNIT, Counted, Evaluation
+from streams.topology.evidence import Pending
+from streams.topology.lifecycle import Signals
+from streams.topology.policy import AlertPolicy, load_policy
 from streams.topology.refitting import FEWEST_PAIRS, refit
 from streams.topology.scoring import Scorer
 from streams.topology.vigil import Vigil
-from streams.topology.windows import Contributions, Tally, WindowedCounts, WindowSpec
+from streams.topology.watch import Watch
+from streams.topology.watched import encode_watched
+from streams.topology.windows import Contributions, WindowedCounts, WindowSpec
 
 __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
-_UNIT = "\x1f"  # joins the parts of a stratum; no part holds it
-_NO_KEYS: Keys = np.empty(0, dtype=np.int64)
+_RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
 
 
 class Detector:
@@ -41,6 +46,8 @@ class Detector:
         The windows to keep; each gives signals of its own.
     rules
         What makes a pair a signal of disproportionate reporting.
+    policy
+        What is told again of a signal that is on; that of `policy.toml` unless told otherwise.
     topic
         Name of the topic that the deltas' offsets belong to; stands in every alert.
     prior
@@ -59,11 +66,12 @@ class Detector:
         windows: Iterable[WindowSpec],
         rules: RuleSet,
         *,
+        policy: AlertPolicy | None = None,
         topic: str = "pv.reports",
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
     ) -> None:
-        self.scorer = Scorer(rules, prior)
+        self._published = Evaluation(rules, prior, policy or load_policy())
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
@@ -71,18 +79,18 @@ class Detector:
         self._refit_period: int | None = None
         self._vigil = Vigil() if self.scorer.needs_safe_test else None
         self.topic = topic
+        self.watch = Watch()
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
-        self.signals: dict[str, pl.DataFrame] = {}
         self.offsets: dict[int, int] = {}
         self.watermark = -1
         self._rows = 0
-        self._alerts = AlertBuilder(rules)
         # Pairs changed since the last evaluation, as they came, repeats and all.
         self._touched: dict[str, list[Keys]] = {}
         self._stale: set[str] = set()  # windows whose margins moved since the last full one
-        self._retracted: list[Keys] = []
+        self._pending = Pending()
+        self._today = -1
 
     def apply(self, delta: Delta) -> bool:
         """Count a delta, exactly once by its offset range.
@@ -108,6 +116,8 @@ class Detector:
             )
             raise StateError(msg)
         self._fold(self._encode(delta.changes))
+        watched = delta.changes.filter(pl.col("watched") != "")
+        self.watch.count(watched.select("watched", "n").iter_rows())
         self.offsets[delta.partition] = delta.next_offset
         self.watermark = max(self.watermark, delta.watermark)
         return True
@@ -129,21 +139,59 @@ class Detector:
         """
         if self._vigil is not None:
             self._vigil.close(today if day_over else today - 1, self.log)
-        retracted = np.concatenate([_NO_KEYS, *self._retracted])
+        self._published.begin()
+        self._today, day = today, _EPOCH + timedelta(days=today)
+        counted = self._counted()
         alerts: list[Alert] = []
         for window in self.windows:
             window.advance(today, self.log)
             for label, tally in window.tallies.items():
-                if touched_only:
-                    if label in self._touched:
-                        only = np.unique(np.concatenate(self._touched[label]))
-                        alerts += self._evaluate(window, label, tally, today, retracted, only)
-                elif label in self._stale or window.spec.days is not None:
-                    alerts += self._evaluate(window, label, tally, today, retracted, None)
+                touched = self._touched.get(label)
+                if touched is None if touched_only else not self._is_due(window, label):
+                    continue
+                alerts += self._published.look(
+                    counted,
+                    window.spec.window(label, day),
+                    tally,
+                    today,
+                    touched=None if touched is None else np.unique(np.concatenate(touched)),
+                    touched_only=touched_only,
+                )
         if not touched_only:
             self._stale.clear()
         self.settle()
         return alerts
+
+    def safety_alerts(self, today: int) -> list[SafetyAlert]:
+        """Return the revisions of safety alerts that are due on a day: see `Watch`."""
+        return self.watch.evaluate(_EPOCH + timedelta(days=today), self._as_of())
+
+    def _is_due(self, window: WindowedCounts, label: str) -> bool:
+        return label in self._stale or window.spec.days is not None
+
+    @property
+    def scorer(self) -> Scorer:
+        """What computes the statistics; holds the prior in force."""
+        return self._published.scorer
+
+    @property
+    def signals(self) -> dict[str, Signals]:
+        """The published state of signals, by window label."""
+        return self._published.signals
+
+    @property
+    def suppressed(self) -> Counter[str]:
+        """How many changes of signals were not told, by reason, over all evaluations."""
+        return self._published.suppressed
+
+    @property
+    def crossings(self) -> int:
+        """How often a rule came to fire for a pair, or ceased to, told or not."""
+        return self._published.crossings
+
+    def suppressions(self) -> Iterator[Suppressed]:
+        """Yield what the last evaluation did not tell, with its reason."""
+        return self._published.suppressions(self._counted(), self._today)
 
     def refit_if_due(self, today: int) -> PriorRefit | None:
         """Fit the prior anew if a period of `refit_every` days has begun since the last fit.
@@ -188,7 +236,7 @@ class Detector:
         """Return the counts frame of one window instance, sorted by drug and event."""
         tally = window.tallies[label]
         keys = tally.pairs.keys[tally.pairs.counts > 0]
-        return self._named(tally.table(keys)).drop("key").sort("drug", "event")
+        return self._counted().named(tally.table(keys)).drop("key").sort("drug", "event")
 
     @property
     def n_pairs(self) -> int:
@@ -214,6 +262,7 @@ class Detector:
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
             "watermark": self.watermark,
             "rows": self._rows,
+            "watched": [encode_watched(case) for case in self.watch.cases],
             "test": None if self._vigil is None else self._vigil.facts(),
         }
         return self.log.rows(), facts
@@ -226,36 +275,22 @@ class Detector:
         self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
-        self._fold(rows.match_to_schema(dict(CASE_LOG)))
+        self.watch.count((encoded, 1) for encoded in facts["watched"])
+        # In parts, and settled each: millions of cases give hundreds of millions of changes.
+        for part in rows.match_to_schema(dict(CASE_LOG)).iter_slices(_RESTORED_AT_ONCE):
+            self._fold(part)
+            self.settle()
         if self._vigil is not None and facts["test"] is not None:
             self._vigil.restore(facts["test"], self.log)
 
     def settle(self) -> None:
         """Regard all changes so far as evaluated: a restored detector published them before."""
         self._touched.clear()
-        self._retracted.clear()
+        self._pending.clear()
 
     def restore_signals(self, alerts: Iterable[Alert]) -> None:
         """Take over the published state of signals, from the latest alert of each."""
-        rows: dict[str, list[tuple[object, ...]]] = {}
-        bits = {rule.name: 1 << bit for bit, rule in enumerate(self.scorer.rules.rules)}
-        for alert in alerts:
-            key = self.drugs.code(alert.drug) << 32 | self.events.code(alert.event)
-            fired = sum(bits.get(name, 0) for name in alert.rules_fired)
-            rows.setdefault(alert.window.label, []).append(
-                (
-                    key,
-                    alert.revision,
-                    alert.kind.value,
-                    (alert.evaluated_on - _EPOCH).days,
-                    fired,
-                    alert.counts.n_observed,
-                    alert.statistics.ror_lower,
-                    alert.statistics.ic_lower,
-                )
-            )
-        for label, published in rows.items():
-            self.signals[label] = pl.DataFrame(published, schema=SIGNALS, orient="row")
+        self._published.restore(alerts, self.drugs, self.events)
 
     def _fold(self, rows: pl.DataFrame) -> None:
         self.log.append(rows)
@@ -265,12 +300,13 @@ class Detector:
             for label in window.fold(changes):
                 self._touched.setdefault(label, []).append(pairs["key"].to_numpy())
                 self._stale.add(label)
-        self._retracted.append(pairs.filter(pl.col("n") < 0)["key"].to_numpy())
+        if any(len(signals.rows) for signals in self.signals.values()):
+            self._pending.note(rows)
         if self._vigil is not None:
             self._vigil.note(rows)
 
     def _encode(self, changes: pl.DataFrame) -> pl.DataFrame:
-        stratum = changes.select(pl.concat_str(STRATUM, separator=_UNIT))[STRATUM[0]]
+        stratum = changes.select(pl.concat_str(STRATUM, separator=UNIT))[STRATUM[0]]
         seq = pl.int_range(self._rows, self._rows + changes.height, dtype=pl.Int64, eager=True)
         self._rows += changes.height
         columns = {
@@ -280,106 +316,25 @@ class Detector:
             "stratum": self.strata.encode(stratum),
             "serious": changes["serious"],
             "fatal": changes["fatal"],
-            "drugs": _encode_lists(self.drugs, changes["drugs"]),
-            "events": _encode_lists(self.events, changes["events"]),
+            "drugs": self.drugs.encode(changes["drugs"]),
+            "events": self.events.encode(changes["events"]),
             "n": changes["n"],
         }
         return pl.DataFrame(columns, schema=dict(CASE_LOG))
 
-    def _evaluate(
-        self,
-        window: WindowedCounts,
-        label: str,
-        tally: Tally,
-        today: int,
-        retracted: Keys,
-        only: Keys | None,
-    ) -> list[Alert]:
-        signals = self.signals.get(label, pl.DataFrame(schema=SIGNALS))
-        enough = tally.pairs.counts >= max(self.scorer.rules.floor, 1)
-        on = signals.filter(pl.col("fired") > 0)["key"].to_numpy()
-        keys = np.union1d(tally.pairs.keys[enough], on)
-        if only is not None:
-            keys = np.intersect1d(keys, only, assume_unique=True)
-        if len(keys) == 0:
-            return []
-        table = self._named(tally.table(keys))
-        if self._vigil is not None:
-            table = table.hstack(self._of_test(window, keys))
-        scored = self.scorer.score(table).with_columns(
-            pl.Series("retracted", np.isin(keys, retracted))
-        )
-        decided = decide(scored, signals)
-        if decided.height == 0:
-            return []
-        self.signals[label] = publish(signals, decided, today)
-        described = window.spec.window(label, _EPOCH + timedelta(days=today))
-        first, last = described.first_day, described.last_day
-        return self._alerts.build(
-            self._fully_scored(decided, tally),
-            self.log.cases_of(
-                decided["key"].to_numpy(),
-                None if first is None else (first - _EPOCH).days,
-                (last - _EPOCH).days,
-            ),
-            window=described,
-            evaluated_on=_EPOCH + timedelta(days=today),
+    def _counted(self) -> Counted:
+        return Counted(
+            drugs=self.drugs,
+            events=self.events,
+            strata=self.strata,
+            log=self.log,
+            pending=self._pending,
+            vigil=self._vigil,
             as_of=self._as_of(),
-            prior_id=self.scorer.prior_id,
-            test_recomputed=None if self._vigil is None else self._vigil.recomputed,
         )
-
-    def _fully_scored(self, decided: pl.DataFrame, tally: Tally) -> pl.DataFrame:
-        drug_codes, event_codes = split_key(decided["key"].to_numpy())
-        # Every stratum known, not only those of the window: an emptied window has none left.
-        strata = np.arange(len(self.strata), dtype=np.int64)
-        totals = {"stratum": self.strata.decode(strata), "n": tally.totals.get(strata)}
-        stratified = expected_stratified(
-            decided.select("drug", "event"),
-            self._margins("drug", self.drugs, tally.drugs, drug_codes, strata),
-            self._margins("event", self.events, tally.events, event_codes, strata),
-            pl.DataFrame(totals),
-        )
-        return self.scorer.complete(decided).with_columns(
-            stratified["expected"].alias("expected_stratified")
-        )
-
-    def _of_test(self, window: WindowedCounts, keys: Keys) -> pl.DataFrame:
-        # The test is of all days; in another window its statistics are undefined.
-        assert self._vigil is not None
-        known = keys if window.spec.kind is WindowKind.CUMULATIVE else _NO_KEYS
-        statistics = self._vigil.statistics(known)
-        return statistics if len(known) else statistics.clear(len(keys))
-
-    def _margins(
-        self, name: str, vocabulary: Vocabulary, margins: SortedCounts, codes: Keys, strata: Keys
-    ) -> pl.DataFrame:
-        # Every stratum of every code asked for, zeros among them: a cleared pair has no case left.
-        codes = np.unique(codes)
-        keys = (codes[:, None] << 32 | strata[None, :]).ravel()
-        return pl.DataFrame(
-            {
-                "stratum": self.strata.decode(np.tile(strata, len(codes))),
-                name: vocabulary.decode(np.repeat(codes, len(strata))),
-                "n": margins.get(keys),
-            }
-        )
-
-    def _named(self, table: pl.DataFrame) -> pl.DataFrame:
-        drugs, events = split_key(table["key"].to_numpy())
-        names = [self.drugs.decode(drugs).alias("drug"), self.events.decode(events).alias("event")]
-        return pl.DataFrame(names).hstack(table)
 
     def _as_of(self) -> Sequence[InputOffset]:
         return [
             InputOffset(topic=self.topic, partition=partition, next_offset=offset)
             for partition, offset in sorted(self.offsets.items())
         ]
-
-
-def _encode_lists(vocabulary: Vocabulary, names: pl.Series) -> pl.Series:
-    """Encode a column of lists of names; no list is empty."""
-    flat = vocabulary.encode(names.explode())
-    rows = pl.int_range(len(names), dtype=pl.UInt32, eager=True).alias("row")
-    frame = pl.DataFrame({"row": rows.repeat_by(names.list.len()).explode(), "code": flat})
-    return frame.group_by("row", maintain_order=True).agg("code")["code"]

@@ -1,7 +1,8 @@
 """The numbers of an alert made anew, in one pass over the messages it was made from.
 
 The counts share no code with those that a stream keeps: versions are sorted, the last of each case
-is taken, and what an alert names is counted among these. The estimators are the same ones.
+is taken, those that links keep out are left out, and what an alert names is counted among the
+rest. The estimators are the same ones.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,21 +25,23 @@ from schemas.errors import InputError
 from streams.topology.alerts import MOST_CASE_IDS
 from streams.topology.cases import CaseVersion
 from streams.topology.decisions import Decision
+from streams.topology.strata import PAEDIATRIC, UNKNOWN
 
 __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
 
 _UNIT = "\x1f"  # stands between the names of a case; no name holds it
 _EPOCH = date(1970, 1, 1)
-_PLAIN = {  # the order of versions, by definition; links are a matter of their own
-    name: kind for name, kind in CaseVersion.__annotations__.items() if name != "links"
-}
-_LINK = Decision.__struct_fields__
+_LINKS = "links"
+_ORDER = tuple(name for name in CaseVersion.__struct_fields__ if name != _LINKS)  # of versions
 _STRATUM = ("age_group", "sex", "region")
 _TEST = ("e_value", "log_e_value", "e_bh_level")
 _TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean}
-_FIELDS = {name: _TYPES[kind] for name, kind in _PLAIN.items()}
-_LINK_FIELDS = {f"link_{name}": _TYPES[kind] for name, kind in Decision.__annotations__.items()}
-_OF_PAIR = ("n_serious", "n_fatal", "first_received", "last_received", "case_ids")
+_FIELDS = {name: _TYPES[CaseVersion.__annotations__[name]] for name in _ORDER}
+_DECISION = {name: _TYPES[kind] for name, kind in Decision.__annotations__.items()}
+_OF_PAIR = (
+    *("n_serious", "n_fatal", "n_paediatric", "regions"),
+    *("first_received", "last_received", "case_ids"),
+)
 
 COMPARED = (
     *(f"counts.{name}" for name in Counts.model_fields),
@@ -48,9 +51,9 @@ COMPARED = (
 )
 """What a recount compares; `rules_fired` only if the rules are those of the alert's `rules_hash`.
 
-Other fields tell how the stream came there, which the input alone does not say: kind, reason,
-revision and `previous` depend on what had been published before, `test_recomputed` on when a
-correction came.
+A rule is on if it fires, or was on in `previous` and is not past its exit. Other fields tell how
+the stream came there, which the input alone does not say: kind, reason, revision and `previous`
+depend on what had been published before, `test_recomputed` on when a correction came.
 """
 
 
@@ -88,11 +91,11 @@ class Recounted:
 
 def version_frame(partition: int, versions: Sequence[tuple[int, CaseVersion]]) -> pl.DataFrame:
     """Return versions, each with its offset in a partition, as a frame."""
-    columns = {name: [getattr(version, name) for _, version in versions] for name in _PLAIN}
-    # A message is a report without a decision, or a link with one.
-    links = [version.links[0] if version.links else None for _, version in versions]
-    columns |= {f"link_{name}": [link and getattr(link, name) for link in links] for name in _LINK}
-    return pl.DataFrame(columns, schema=_FIELDS | _LINK_FIELDS).with_columns(
+    columns = {name: [getattr(version, name) for _, version in versions] for name in _ORDER}
+    # A link is a version with one decision and nothing else (`streams.topology.cases`).
+    decided = [version.links[0] if version.links else None for _, version in versions]
+    columns |= {name: [one and getattr(one, name) for one in decided] for name in _DECISION}
+    return pl.DataFrame(columns, schema=_FIELDS | _DECISION).with_columns(
         pl.Series("offset", [offset for offset, _ in versions], dtype=pl.Int64),
         pl.lit(partition, dtype=pl.Int32).alias("partition"),
     )
@@ -131,15 +134,19 @@ class Recount:
         self._test_lag = test_lag
         self._until_evaluated = until_evaluated
         self._methods = methods_for(frozenset(Statistics.model_fields) | rules.statistics)
+        everything = pl.concat([version_frame(0, ()), *versions])
+        is_link = pl.col("decider").is_not_null()
+        self._links = everything.filter(is_link).select(
+            "partition", "offset", "case_id", "latest_received", *_DECISION
+        )
         self._versions = (
-            pl.concat([version_frame(0, ()), *versions])
-            .lazy()
-            .sort(list(_PLAIN))
+            everything.lazy()
+            .filter(~is_link)
+            .sort(_ORDER)
             .select(
                 "partition",
                 "offset",
                 "case_id",
-                *_LINK_FIELDS,
                 "latest_received",
                 "day",
                 "serious",
@@ -169,13 +176,12 @@ class Recount:
 
     def _of_evaluation(self, alerts: list[Alert]) -> Iterator[Recounted]:
         first = alerts[0]
-        before = self._before(first)
-        linked = _linked_away(before.filter(pl.col("link_decider").is_not_null()))
-        before = before.filter(pl.col("link_decider").is_null())
+        before = self._before(self._versions, first)
         # Of the rows of a case the last is the greatest.
         last = pl.col("case_id") != pl.col("case_id").shift(-1)
         current = before.filter(last.fill_null(True)).filter("counted")
-        current = current.join(linked, on="case_id", how="anti")
+        linked_away = _linked_away(self._before(self._links, first))
+        current = current.join(linked_away, on="case_id", how="anti", maintain_order="left")
         within = _within(current, first.window)
         strata = before["stratum"].unique().cast(pl.String).sort()
         pairs = list(dict.fromkeys((alert.drug, alert.event) for alert in alerts))
@@ -196,7 +202,7 @@ class Recount:
         else:
             nothing = pl.lit(None, dtype=pl.Float64)
             scored = scored.with_columns(nothing.alias(name) for name in _TEST)
-        fired = self._rules.evaluate(scored)
+        masks = scored.select(self._rules.masks()).rows()
         for alert in alerts:
             at = pairs.index((alert.drug, alert.event))
             known = alert.rules_hash == self._rules.rules_hash
@@ -204,12 +210,21 @@ class Recount:
             if alert.test_recomputed is None:
                 values |= {f"statistics.{name}": None for name in _TEST}
             if known:
-                flags = fired.row(at, named=True)
-                values["rules_fired"] = tuple(sorted(name for name in flags if flags[name]))
+                values["rules_fired"] = self._on(alert, *masks[at])
             yield _compared(alert, values, rules_known=known)
 
-    def _before(self, alert: Alert) -> pl.DataFrame:
-        """Return the versions that stand before the offsets of an alert."""
+    def _on(self, alert: Alert, entered: int, held: int) -> tuple[str, ...]:
+        was = () if alert.previous is None else alert.previous.rules_fired
+        return tuple(
+            sorted(
+                rule.name
+                for bit, rule in enumerate(self._rules.rules)
+                if entered >> bit & 1 or (held >> bit & 1 and rule.name in was)
+            )
+        )
+
+    def _before(self, messages: pl.DataFrame, alert: Alert) -> pl.DataFrame:
+        """Return the messages that stand before the offsets of an alert."""
         ends = {at.partition: at.next_offset for at in alert.as_of}
         end = pl.col("partition").replace_strict(
             list(ends), list(ends.values()), default=0, return_dtype=pl.Int64
@@ -217,7 +232,7 @@ class Recount:
         before = pl.col("offset") < end
         if self._until_evaluated:
             before &= pl.col("latest_received") <= (alert.evaluated_on - _EPOCH).days
-        return self._versions.filter(before)
+        return messages.filter(before)
 
     def _scored(self, counts: pl.DataFrame, prior_id: str | None) -> pl.DataFrame:
         if prior_id is None:
@@ -234,18 +249,22 @@ class Recount:
 
 
 def _linked_away(links: pl.DataFrame) -> pl.DataFrame:
-    """Return the cases that links keep out of the counts: see `schemas.link.CaseLink`."""
-    decided = (
-        links.sort([f"link_{name}" for name in _LINK])
-        .group_by("case_id", "link_decider")
-        .agg(pl.col("link_state").last())
+    """Return the cases that the highest decision of each decider keeps out of the counts."""
+    manual = pl.col("state").filter(pl.col("decider") == "manual").first()
+    return (
+        links.sort(list(_DECISION))
+        .group_by("case_id", "decider")
+        .agg(pl.col("state").last())
+        .group_by("case_id")
+        .agg(
+            pl.when(manual.fill_null("suspected") == "suspected")
+            .then((pl.col("state") == "applied").any())
+            .otherwise(manual == "applied")
+            .alias("away")
+        )
+        .filter("away")
+        .select("case_id")
     )
-    by_person = decided.filter(
-        (pl.col("link_decider") == "manual") & (pl.col("link_state") != "suspected")
-    )
-    by_others = decided.join(by_person, on="case_id", how="anti")
-    away = pl.concat([by_person, by_others]).filter(pl.col("link_state") == "applied")
-    return away.select("case_id").unique()
 
 
 def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:
@@ -271,9 +290,12 @@ def _facts(cases: pl.DataFrame, drug: str, event: str) -> tuple[dict[str, int], 
         "n_total": cases.height,
     }
     days = both["day"].cast(pl.Int32).cast(pl.Date)
+    strata = [stratum.split(_UNIT) for stratum in both["stratum"].cast(pl.String)]
     of_pair = {
         "n_serious": both["serious"].sum(),
         "n_fatal": both["fatal"].sum(),
+        "n_paediatric": sum(age in PAEDIATRIC for age, *_ in strata),
+        "regions": tuple(sorted({region for *_, region in strata} - {UNKNOWN})),
         "first_received": days.min(),
         "last_received": days.max(),
         "case_ids": tuple(sorted(both["case_id"].tail(MOST_CASE_IDS))),

@@ -41,6 +41,7 @@ class Scorer:
         self.prior = prior
         self.needs_prior = bool(rules.statistics & NEEDS_PRIOR)
         self.needs_safe_test = bool(rules.statistics & NEEDS_SAFE_TEST)
+        self._masks = rules.masks()
         self._for_rules = methods_for(rules.statistics | _OF_STATE)
         self._for_alerts = tuple(
             name
@@ -54,19 +55,21 @@ class Scorer:
         return None if self.prior is None else self.prior.prior_id
 
     def score(self, table: pl.DataFrame) -> pl.DataFrame:
-        """Add the statistics the rules need, and `fired` [UInt32]: bit i, rule i fires.
+        """Add the statistics the rules need, and which rules fire, and which would stay on.
 
         Parameters
         ----------
         table
-            `drug`, `event` and the four counts; with the statistics of the safe test, if needed.
+            The four counts; `drug` and `event` where a rule looks them up; with the statistics of
+            the safe test, if needed.
+
+        Returns
+        -------
+        polars.DataFrame
+            `table`, same order, with the statistics and the bits `entered` and `held` of
+            `detectors.rules.RuleSet.masks`.
         """
-        scored = self._apply(table, self._for_rules)
-        flags = self.rules.evaluate(scored)
-        fired = pl.lit(0, dtype=pl.UInt32)
-        for bit, rule in enumerate(self.rules.rules):
-            fired = fired | pl.when(rule.name).then(1 << bit).otherwise(0).cast(pl.UInt32)
-        return scored.with_columns(flags.select(fired.alias("fired"))["fired"])
+        return self._apply(table, self._for_rules, *self._masks)
 
     def complete(self, scored: pl.DataFrame) -> pl.DataFrame:
         """Add the statistics that an alert carries besides."""
@@ -76,11 +79,11 @@ class Scorer:
             pl.lit(None, dtype=pl.Float64).alias(name) for name in missing
         )
 
-    def _apply(self, table: pl.DataFrame, methods: Collection[str]) -> pl.DataFrame:
-        if self.prior is not None:
-            return apply_methods(table, methods, prior=self.prior)
-        scored = apply_methods(table, [name for name in methods if name != "ebgm"])
-        if "ebgm" in methods:
+    def _apply(
+        self, table: pl.DataFrame, methods: Collection[str], *further: pl.Expr
+    ) -> pl.DataFrame:
+        if self.prior is None and "ebgm" in methods:
             unknown = [pl.lit(None, dtype=pl.Float64).alias(name) for name in sorted(NEEDS_PRIOR)]
-            scored = scored.with_columns(unknown)
-        return scored
+            table = table.with_columns(unknown)
+            methods = [name for name in methods if name != "ebgm"]
+        return apply_methods(table, methods, *further, prior=self.prior)

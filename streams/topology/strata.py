@@ -4,7 +4,7 @@ from bisect import bisect_right
 
 from schemas.vocabulary import AgeGroup
 
-__all__ = ["UNKNOWN", "age_group", "region"]
+__all__ = ["PAEDIATRIC", "REGIONS", "UNKNOWN", "age_group", "region"]
 
 UNKNOWN = "unknown"
 
@@ -25,9 +25,15 @@ _REGION = (
     | {"US": "north_america", "CA": "north_america", "JP": "japan"}
 )
 
+REGIONS = ("asia", "europe", "japan", "north_america", "rest_of_world")
+"""What `region` gives for a country, sorted."""
+
 # Upper ends [years] of the groups of ICH E2B(R3) D.2.3; 28 days is the end of the neonatal period.
 _AGE_ENDS = (28 / 365.25, 2.0, 12.0, 18.0, 65.0)
 _AGE_GROUPS = ("neonate", "infant", "child", "adolescent", "adult", "elderly")
+
+PAEDIATRIC = frozenset(_AGE_GROUPS[:4])
+"""Age groups under 18 years."""
 
 
 def age_group(years: float | None, reported: AgeGroup | None) -> str:

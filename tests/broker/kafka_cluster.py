@@ -6,6 +6,7 @@ brokers themselves, and whoever checks the topics, use a listener behind it.
 """
 
 import base64
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,10 @@ class ClusterNode(KafkaServer):
             "share.coordinator.state.topic.replication.factor": copies,
             "share.coordinator.state.topic.min.isr": in_step,
         }
+
+    def end(self) -> None:
+        """End the process in order; the folder stays for `restart`."""
+        self._end(signal.SIGTERM)
 
     def _cluster(self) -> str:
         return self._cluster_id

@@ -152,10 +152,6 @@ class KafkaServer:
         """Kill -9: nothing is flushed, nobody is told. The folder stays for `restart`."""
         self._end(signal.SIGKILL)
 
-    def end(self) -> None:
-        """End the process in order; the folder stays for `restart`."""
-        self._end(signal.SIGTERM)
-
     def restart(self) -> None:
         """Start again on the same data and ports; ends the process in order if it still runs."""
         self._end(signal.SIGTERM)
@@ -187,7 +183,6 @@ class KafkaServer:
         ]
 
     def _cluster(self) -> str:
-        """Return the id of the cluster it belongs to."""
         return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
     def _format(self, config: Path) -> None:

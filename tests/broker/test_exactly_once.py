@@ -11,7 +11,7 @@ import pytest
 from kafka.coordinator.base import MemberState
 
 from schemas.errors import StateError
-from streams.runtime import case_partition, detect_worker, groups
+from streams.runtime import alert_publishing, case_partition, groups
 from streams.runtime.case_partition import CasePartition
 from streams.runtime.case_worker import CaseWorker, case_group
 from streams.runtime.detect_worker import DetectWorker, detect_group
@@ -218,7 +218,7 @@ def test_a_detector_that_breaks_off_leaves_no_snapshot_of_what_is_not_published(
         with pytest.raises(Crash):
             detect_all(one)
     assert not (tmp_path / "state" / "detect").exists()
-    monkeypatch.setattr(detect_worker, "_ALERTS", 3)  # many transactions for one batch
+    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)  # many transactions for one batch
     assert detect_all(one) == recount(latest)
     found = alerts(one)
     assert len(found) > 3
@@ -233,8 +233,8 @@ def test_alerts_cut_off_between_two_transactions_are_completed(
     messages, latest = stream(300, seed=8)
     send(one, keyed(messages))
     count_all(one)
-    monkeypatch.setattr(detect_worker, "_ALERTS", 3)
-    transaction = detect_worker.transaction
+    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)
+    transaction = alert_publishing.transaction
     begun = []
 
     def crash_in_between(*arguments: Any, **options: Any) -> Any:
@@ -244,7 +244,7 @@ def test_alerts_cut_off_between_two_transactions_are_completed(
         return transaction(*arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(detect_worker, "transaction", crash_in_between)
+        patched.setattr(alert_publishing, "transaction", crash_in_between)
         with pytest.raises(Crash):
             detect_all(one)
     assert len(alerts(one)) == 6

@@ -2,9 +2,11 @@
 
 import json
 import math
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from tests.broker.processes import (
     running,
     send,
     stream,
+    tocsin,
     wait_until,
 )
 
@@ -130,19 +133,20 @@ def test_what_is_scraped_is_what_happened(topics: Settings, tmp_path: Path) -> N
     messages, latest = [told_all(one) for one in messages], [told_all(one) for one in latest]
     broken = planted(messages[0])
     port, of_detector = free_ports(2)
-    with (
-        running(topics, tmp_path / "c", "run", "--stage", "cases", "--metrics-port", port, *JSON)
-        as cases,
-        running(
-            topics, tmp_path / "d", "run", "--stage", "detect", "--rules", "mhra,ic",
-            "--metrics-port", of_detector, *JSON,
-        ) as detector,
-    ):  # fmt: skip
-        for one in (port, of_detector):
+    commands = (
+        (port, ("--stage", "cases")),
+        (of_detector, ("--stage", "detect", "--rules", "mhra,ic")),
+    )
+    with ExitStack() as started:
+        workers = []
+        for one, command in commands:
+            options = ("run", *command, "--metrics-port", one, *JSON)
+            workers.append(started.enter_context(running(topics, tmp_path / str(one), *options)))
             said = list(becomes_ready(one))
             assert said[0] == (503, "joining")
             assert said[-1] == (200, "ready")
             assert get(one, "/health/live")[0] == 200
+        cases, detector = workers
         begun = time.time()
         send(topics, keyed(messages[:400]))
         wait_until(lambda: Scraped(of_detector).by("alerts_total", "kind") != {}, 30, "an alert")
@@ -270,3 +274,26 @@ def follow_every_report(settings: Settings, cases: Running, detector: Running) -
             if line["batch"] in batches
         }.items():
             assert ends[partition] == end
+
+
+def test_a_worker_that_gives_up_says_why_in_its_journal_and_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_CONNECT_TIMEOUT_MS", "1500")
+    nobody = Settings(bootstrap="127.0.0.1:1")
+    port = free_ports(1)[0]
+    ended = tocsin(nobody, tmp_path, "run", *JSON, "--metrics-port", port)
+    *lines, last = ended.stderr.splitlines()
+    assert ended.returncode == 2
+    assert last.startswith("tocsin: connect to Kafka at 127.0.0.1:1")
+    first, stopped = map(json.loads, lines)
+    assert first["message"] == f"metrics and health on http://127.0.0.1:{port}"
+    assert (stopped["event"], stopped["level"]) == ("stopped", "ERROR")
+    assert stopped["message"] == last.replace("tocsin", "stopped", 1)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ended = tocsin(nobody, tmp_path, "run", "--metrics-port", taken.getsockname()[1])
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "metrics_bind: must be an address of this machine that is free" in ended.stderr

@@ -11,7 +11,14 @@ import pytest
 from kafka.admin import NewPartitions
 
 from schemas.errors import StateError
-from streams.runtime import case_partition, case_takeover, case_worker, changelog, groups
+from streams.runtime import (
+    case_partition,
+    case_takeover,
+    case_worker,
+    changelog,
+    detect_worker,
+    groups,
+)
 from streams.runtime.case_partition import CasePartition
 from streams.runtime.case_worker import CaseWorker
 from streams.runtime.changelog import decode_record
@@ -21,6 +28,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.store import RocksStore
 from streams.topology.cases import CaseVersion, case_version
 from tests.broker.processes import (
+    as_counts,
     at,
     deltas,
     keyed,
@@ -31,7 +39,7 @@ from tests.broker.processes import (
     send,
     stream,
 )
-from tests.broker.stages import Crash, detect_all
+from tests.broker.stages import Crash, detect_all, detector
 
 pytestmark = pytest.mark.broker
 
@@ -140,16 +148,16 @@ def test_a_copy_that_is_killed_is_taken_up_where_it_stopped(
             take(one)
     # Its disk is lost as well: what stands is enough, and the copy goes on from another machine.
     other = elsewhere(one, "other")
-    take(other)
-    assert cases(other) == expected(messages[:700])
-    send(one, keyed(messages[700:]))
     with holding(other) as worker:
         while worker._owned[0].progress.copying:
             worker.step(100)
+    assert cases(other) == expected(messages[:700])
     written = [decode_record(record.value, "").copied for record in records(one, "cases")]
     chunks = [chunk for chunk in written if chunk is not None]
     (stopped,) = [number for number, (_, until) in enumerate(chunks) if until == copied[-1]]
     assert chunks[stopped + 1][0] == copied[-1], "not from the beginning again"
+    send(one, keyed(messages[700:]))
+    take(other)
     forget_reports(one, 800)
     take(elsewhere(one, "third"))
     assert cases(elsewhere(one, "third")) == expected(messages)
@@ -312,6 +320,33 @@ def test_partitions_that_were_added_stop_the_workers(one: Settings, tmp_path: Pa
     for settings in (one, elsewhere(one, "other")):
         with pytest.raises(StateError, match=rule):
             take(settings)
+
+
+def test_changelogs_of_another_number_than_the_reports_are_refused(one: Settings) -> None:
+    with closing(make_admin(one)) as admin:
+        admin.create_partitions({f"{one.topic_prefix}cases": NewPartitions(3)})
+    with pytest.raises(StateError, match="the number of partitions must stay 3"):
+        take(one)
+
+
+def test_a_detector_restores_between_polls_and_says_how_far_it_is(
+    one: Settings, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, latest = stream(600, seed=31)
+    send(one, keyed(messages))
+    take(one)
+    detect_all(one)
+    shutil.rmtree(Path(one.state_dir) / "detect")
+    monkeypatch.setattr(detect_worker, "_RESTORE_SECONDS", 0.0001)  # a delta or two between polls
+    said = []
+    with closing(detector(one)) as worker:
+        while worker.detector is None:
+            worker.step(1)
+            said.append(worker.readiness())
+        assert as_counts(worker.counts()) == recount(latest)
+    fractions = [one.fraction for one in said if one.phase is Phase.RESTORING]
+    assert fractions == sorted(fractions)
+    assert len({fraction for fraction in fractions if 0 < fraction < 1}) >= 3
 
 
 def test_a_delta_beyond_the_size_of_a_message_is_split_by_offsets(

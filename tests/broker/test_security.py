@@ -56,6 +56,7 @@ WRONG = f"wrong-{uuid4().hex}"
 
 CASES = ("run", "--stage", "cases")
 DETECT = ("run", "--stage", "detect")
+JOURNAL = ("--log-format", "json")
 REDRIVE = ("rejected", "redrive")
 
 
@@ -161,8 +162,8 @@ def latest(secured: Secured) -> list[Report]:
         "admin": ("topics", "create"),
         "intake": ("publish", secured.reports),
         "link": ("run", "--stage", "link", "--drain"),
-        "cases": (*CASES, "--drain"),
-        "detect": (*DETECT, "--drain", "--counts", secured.folder / "counts.parquet"),
+        "cases": (*CASES, "--drain", *JOURNAL),
+        "detect": (*DETECT, "--drain", "--counts", secured.folder / "counts.parquet", *JOURNAL),
     }
     for role, arguments in steps.items():
         done = secured.run(role, *arguments)
@@ -271,6 +272,7 @@ def test_no_secret_is_in_any_output_log_or_file(
 ) -> None:
     assert len(secured.said) > 2 * len(REFUSALS)
     found = "\n".join(secured.said)
+    assert '"event": "alert"' in found, "the journal is in it"
     log = secured.server.log_path.read_text(errors="replace")
     assert "Failed authentication" in log, "this is the log"
     kept = {path: path.read_bytes() for path in (secured.folder / "state").rglob("*.*")}

@@ -6,6 +6,7 @@ if nothing was lost, nothing stood twice and every number was right; else with 1
 
 import argparse
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -15,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from signal import SIGTERM
 from typing import Any
 
 import polars as pl
@@ -202,7 +202,7 @@ class Run:
                 file.unlink(missing_ok=True)
             for worker in self._detectors:
                 worker.held = True
-                worker.signal(SIGTERM)
+                worker.signal(signal.SIGTERM)
             for worker in self._detectors:
                 worker.wait(60)
             for worker in self._detectors:
@@ -244,8 +244,8 @@ class Run:
         ).most_common():
             print(f"  {number} x {words}")
         unclear = [one for one in exits if not one.clear]
-        for one in unclear:
-            print(f"NOT CLEAR: {one}")
+        for one, number in Counter(unclear).items():
+            print(f"NOT CLEAR, {number} times: {one}")
         for error in self._faults.errors:
             print(f"THE SUITE ITSELF FAILED: {error}")
         print(f"messages sent: {self._sender.sent.total():,}, again: {self._sender.again:,}")
@@ -288,6 +288,8 @@ def main() -> int:
     parser.add_argument("--without", nargs="*", choices=list(KINDS), default=[])
     parser.add_argument("--keep", type=Path, help="folder for logs, which then stays")
     options = parser.parse_args()
+    # Whoever ends it early ends what it has started as well.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(130))
     print("python -m tests.chaos", " ".join(sys.argv[1:]))
     print(f"seed {options.seed}: the same --seed gives the same reports and faults", flush=True)
     with ExitStack() as stack:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tests.recounts import Counts, tabulate
 
-__all__ = ["Batch", "Version", "mhra", "read"]
+__all__ = ["Batch", "Table", "Version", "mhra", "mhra_stays", "read"]
 
 Table = tuple[int, int, int, int]
 
@@ -92,7 +92,7 @@ class Batch:
                 self._total += sign
 
 
-def mhra(table: Table) -> bool | None:
+def mhra(table: Table, least_prr: float = 2, least_chi2: float = 4) -> bool | None:
     """Whether PRR >= 2, chi-square (Yates) >= 4 and 3 cases hold; `None` on the very edge."""
     observed, drug, event, total = table
     b, c, d = drug - observed, event - observed, total - drug - event + observed
@@ -104,6 +104,11 @@ def mhra(table: Table) -> bool | None:
         return None
     excess = max(abs(observed * d - b * c) - total / 2, 0.0)
     chi2 = total * excess * excess / margins
-    if min(abs(prr - 2), abs(chi2 - 4)) < 1e-9:
+    if min(abs(prr - least_prr), abs(chi2 - least_chi2)) < 1e-9:
         return None
-    return prr >= 2 and chi2 >= 4
+    return prr >= least_prr and chi2 >= least_chi2
+
+
+def mhra_stays(table: Table) -> bool | None:
+    """Whether the rule, once on, stays so: PRR >= 1.68, chi-square >= 2.71 and 3 cases hold."""
+    return mhra(table, 1.68, 2.71)

@@ -8,7 +8,7 @@ from schemas.alert import Alert, AlertKind
 from schemas.delta import Delta
 from streams.runtime.codec import decode_delta
 from streams.runtime.settings import Settings
-from tests.chaos.batch import Batch, mhra, read
+from tests.chaos.batch import Batch, Table, mhra, mhra_stays, read
 from tests.chaos.following import Following
 from tests.recounts import Counts
 
@@ -179,8 +179,9 @@ class Checks:
                         f"alerts: {alert.signal_key} revision {alert.revision} must have {table}; "
                         f"got {got}"
                     )
-                fires = mhra(table)
-                if fires is not None and fires != bool(alert.rules_fired):
+                was_on = alert.previous is not None and bool(alert.previous.rules_fired)
+                expected = _on(table, was_on=was_on)
+                if expected is not None and expected != bool(alert.rules_fired):
                     self._wrong(f"alerts: {alert.signal_key} {alert.rules_fired} with {table}")
 
     def _read_signals(self, tables: Counts) -> None:
@@ -193,15 +194,20 @@ class Checks:
         for pair in tables.keys() | by_pair.keys():
             table = self._now.table(*pair)
             alert = by_pair.get(pair)
-            fires = mhra(table)
-            is_on = alert is not None and alert.kind is not AlertKind.CLEARED
-            if fires is not None and fires != is_on:
-                self._wrong(f"signals: {pair} with {table} must be {fires}; got {is_on}")
+            is_on = alert is not None and alert.kind not in (AlertKind.CLOSED, AlertKind.RETRACTION)
+            expected = _on(table, was_on=is_on)
+            if expected is not None and expected != is_on:
+                self._wrong(f"signals: {pair} with {table} must be {expected}; got {is_on}")
             if alert is not None and is_on and not _up_to_date(alert.counts.n_observed, table[0]):
                 self._wrong(
                     f"signals: {pair} has {table[0]} cases; the last alert says "
                     f"{alert.counts.n_observed}"
                 )
+
+
+def _on(table: Table, *, was_on: bool) -> bool | None:
+    """Whether a signal is on: from where the rule fires until it passes its exit."""
+    return mhra_stays(table) if was_on else mhra(table)
 
 
 def _up_to_date(published: int, cases: int) -> bool:

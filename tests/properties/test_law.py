@@ -188,7 +188,10 @@ def _check_counts(world: World) -> None:
 def _check_cases(world: World) -> None:
     held = latest_versions(itertools.chain.from_iterable(world.logs))
     expected = {
-        (drug, event, case_id, (case.day - EPOCH).days, case.serious, case.fatal)
+        (
+            *(drug, event, case_id, (case.day - EPOCH).days),
+            *("\x1f".join(case.stratum), case.serious, case.fatal),
+        )
         for case_id, case in held.items()
         if not case.excluded
         for drug, event in itertools.product(case.drugs, case.events)
@@ -197,7 +200,11 @@ def _check_cases(world: World) -> None:
     detector = world.detector
     keys = {(detector.drugs.code(d) << 32 | detector.events.code(e)): (d, e) for d, e in codes}
     rows = detector.log.cases_of(np.array(sorted(keys)), None, (HORIZON - EPOCH).days)
-    found = [(*keys[key], *rest) for key, *rest in rows.iter_rows()]
+    strata = detector.strata.names
+    found = [
+        (*keys[key], case_id, day, strata[stratum], *rest)
+        for key, case_id, day, stratum, *rest in rows.iter_rows()
+    ]
     assert len(found) == len(set(found))
     assert set(found) == expected
 
@@ -227,6 +234,10 @@ def _check_alert(world: World, alert: Alert) -> None:
     assert alert.case_ids == tuple(sorted(inside))
     assert alert.n_serious == sum(case.serious for case in inside.values())
     assert alert.n_fatal == sum(case.fatal for case in inside.values())
+    children = {"neonate", "infant", "child", "adolescent"}
+    assert alert.n_paediatric == sum(case.stratum[0] in children for case in inside.values())
+    regions = {case.stratum[2] for case in inside.values()} - {"unknown"}
+    assert alert.regions == tuple(sorted(regions))
 
 
 STEPS = ("wait", "count", "count", "crash", "save", "bounce", "restart", "look", "look")

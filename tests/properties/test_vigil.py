@@ -141,6 +141,7 @@ class World:
                     False,
                     list(case.drugs),
                     list(case.events),
+                    "",
                     n,
                 )
                 for case, case_id, n in rows

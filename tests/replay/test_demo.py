@@ -13,7 +13,7 @@ from detectors.rules import load_rules
 from schemas.alert import Alert
 from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.demo import PRODUCT_CLASS, background, cases
+from streams.demo import PRODUCT_CLASS, background, story
 from streams.runtime.replay import Replay
 from streams.topology.windows import WindowSpec
 
@@ -58,7 +58,7 @@ def _replay(reports: Iterable[Report]) -> tuple[list[Alert], Replay]:
 
 @pytest.fixture(scope="module")
 def told() -> list[Report]:
-    return [*background(), *(entry.report for entry in cases())]
+    return [*background(), *(entry.item for entry in story() if isinstance(entry.item, Report))]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,7 @@ def test_the_alerts_are_those_of_the_recount_and_no_others(
     in_order: tuple[list[Alert], Replay],
 ) -> None:
     alerts, _ = in_order
+    assert not any(rule.held for alert in alerts for rule in alert.rules)
     found = [
         (
             alert.evaluated_on.isoformat(),
@@ -111,7 +112,9 @@ def test_what_is_kept_out_is_told_apart(in_order: tuple[list[Alert], Replay]) ->
 def test_alerts_name_their_cases(in_order: tuple[list[Alert], Replay]) -> None:
     alerts, _ = in_order
     assert alerts[3].case_ids == ("LC-1", "LC-2", "LC-4")
-    assert alerts[3].reason == "a rule no longer fires"
+    # Step 15: the rule ic is past its exit of -0.25, the ROR still says a signal.
+    assert alerts[3].reason == "cases were retracted; a rule that was on is past its exit"
+    assert [reason.value for reason in alerts[3].reasons] == ["cases_retracted", "rule_off"]
     assert alerts[3].previous is not None
     assert (alerts[3].revision, alerts[3].previous.revision) == (3, 2)
     assert alerts[4].case_ids == ("NE-1", "NE-2", "NE-3", "NE-4")

@@ -170,10 +170,10 @@ def test_the_loss_of_the_master_is_corrected_where_the_alert_went(any_case: Rule
     ]
     assert monthly == [
         ("2024-01", 1, "new", ("A",)),
-        ("2024-01", 2, "cleared", ()),
+        ("2024-01", 2, "retraction", ()),
         ("2024-02", 1, "new", ("B",)),
         ("2024-01", 3, "strengthened", ("A",)),
-        ("2024-02", 2, "cleared", ()),
+        ("2024-02", 2, "retraction", ()),
     ]
 
 

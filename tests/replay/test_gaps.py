@@ -39,7 +39,7 @@ def _run(*reports: Report) -> tuple[Replay, list[Alert]]:
     return replay, alerts
 
 
-def test_a_signal_is_cleared_on_the_day_its_cases_leave_the_window() -> None:
+def test_a_signal_is_closed_on_the_day_its_cases_leave_the_window() -> None:
     first = date(2024, 1, 1)
     replay, alerts = _run(
         *_reports(first, "zinc", "Rash", 6),
@@ -48,7 +48,7 @@ def test_a_signal_is_cleared_on_the_day_its_cases_leave_the_window() -> None:
     )
     days = [(alert.kind.value, alert.drug, alert.evaluated_on) for alert in alerts]
     assert ("new", "zinc", first) in days
-    assert ("cleared", "zinc", date(2024, 1, 8)) in days
+    assert ("closed", "zinc", date(2024, 1, 8)) in days
     assert replay.summary.evaluations <= 7 + 3
 
 

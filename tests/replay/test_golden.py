@@ -163,9 +163,12 @@ def test_the_numbers_on_file_follow_from_the_input_they_name(golden: list[dict[s
             below = gammainc(a + 0.5, (expected + 0.5) * 2 ** numbers[name])
             assert below == pytest.approx(mass, rel=1e-9)
 
-        # mhra: PRR >= 2 (unbounded counts), Yates's chi-square >= 4, at least 3 cases
+        # mhra: PRR >= 2 (unbounded counts), Yates's chi-square >= 4, at least 3 cases; once on,
+        # it stays so down to 1.68 and 2.71.
         mhra = (prr is None or prr >= 2) and yates >= 4 and a >= 3
-        assert alert["rules_fired"] == (["mhra"] if mhra else [])
+        stays = (prr is None or prr >= 1.68) and yates >= 2.71 and a >= 3
+        was = alert["previous"] is not None and "mhra" in alert["previous"]["rules_fired"]
+        assert alert["rules_fired"] == (["mhra"] if mhra or (was and stays) else [])
         assert numbers["ic_lower"] <= 0, "else the rule ic fires"
 
 

@@ -5,14 +5,28 @@ import math
 from datetime import date
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from detectors.rules import load_rules
-from schemas.alert import CAVEAT, Alert, InputOffset, Statistics, Window, WindowKind
-from streams.topology.alerts import MOST_CASE_IDS, AlertBuilder, signal_key
+from schemas.alert import (
+    CAVEAT,
+    Alert,
+    AlertKind,
+    AlertReason,
+    InputOffset,
+    Statistics,
+    Window,
+    WindowKind,
+)
+from streams.topology.alerts import MOST_CASE_IDS, AlertBuilder, facts_of, signal_key
+from streams.topology.evidence import PAEDIATRIC_BIT, region_mask
+from streams.topology.lifecycle import KINDS, REASONS, Decisions, Signals
+from streams.topology.policy import load_policy
 
 RULES = load_rules(["mhra", "ic"])
+POLICY = load_policy()
 TODAY = date(2024, 2, 29)
 WINDOW = Window(
     kind=WindowKind.CUMULATIVE, label="cumulative", first_day=None, last_day=date(2024, 2, 29)
@@ -26,58 +40,91 @@ ROW: dict[str, Any] = {
     "n_drug": 20,
     "n_event": 100,
     "n_total": 10_000,
-    "fired": 0b11,
-    "kind": "new",
-    "reason": "a rule fires for the first time",
+    "entered": 0b11,
+}
+WAS: dict[str, Any] = {
     "revision": 1,
-    "was_revision": None,
-    "was_kind": None,
-    "was_evaluated_on": None,
-    "was_n_observed": None,
-    "was_ror_lower": None,
-    "was_ic_lower": None,
-    "was_fired": None,
+    "kind": KINDS.index(AlertKind.NEW),
+    "evaluated_on": 19_700,
+    "n_observed": 4,
+    "ror_lower": math.inf,
+    "ic_lower": 0.25,
+    "on": 0b10,
 }
-WAS = {
-    "was_revision": 1,
-    "was_kind": "new",
-    "was_evaluated_on": 19_700,
-    "was_n_observed": 4,
-    "was_ror_lower": math.inf,
-    "was_ic_lower": 0.25,
-    "was_fired": 0b10,
-}
+FACETS = np.array([0, PAEDIATRIC_BIT | region_mask(["japan"]), region_mask(["asia"])])
 
 
-def _cases(*rows: tuple[str, int, bool, bool]) -> pl.DataFrame:
-    schema = ["key", "case_id", "day", "serious", "fatal"]
-    types = [pl.Int64, pl.String, pl.Int32, pl.Boolean, pl.Boolean]
+def _cases(*rows: tuple[str, int, int, bool, bool]) -> pl.DataFrame:
+    schema = {"key": pl.Int64, "case_id": pl.String, "day": pl.Int32, "stratum": pl.UInt32}
     found = pl.DataFrame(
-        [(0, *row) for row in rows], schema=dict(zip(schema, types, strict=True)), orient="row"
+        [(0, *row) for row in rows],
+        schema={**schema, "serious": pl.Boolean, "fatal": pl.Boolean},
+        orient="row",
     )
     return found.sort("key", "day", "case_id")
 
 
-ONE_CASE = _cases(("A", 19_782, True, False))
+ONE_CASE = _cases(("A", 19_782, 0, True, False))
 
 
-def _alert(cases: pl.DataFrame = ONE_CASE, **changes: Any) -> Alert:
-    (alert,) = AlertBuilder(RULES).build(
-        pl.DataFrame([{**ROW, **changes}], infer_schema_length=None),
-        cases,
+def _decisions(
+    size: int, kind: str, reasons: tuple[str, ...], on: int, was: dict[str, Any]
+) -> Decisions:
+    mask = sum(1 << REASONS.index(AlertReason(reason)) for reason in reasons)
+    nothing = np.empty(0, dtype=np.intp)
+    return Decisions(
+        rows=np.arange(size),
+        kinds=np.full(size, KINDS.index(AlertKind(kind)), dtype=np.int8),
+        reasons=np.full(size, mask),
+        on=np.full(size, on),
+        was=Signals.row(key=np.zeros(size, dtype=np.int64), **was),
+        suppressed=nothing,
+        why=nothing.astype(np.int8),
+        crossings=0,
+    )
+
+
+def _build(
+    rows: list[dict[str, Any]],
+    cases: pl.DataFrame,
+    decisions: Decisions,
+    dropped: dict[int, tuple[str, ...]] | None = None,
+) -> list[Alert]:
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    facts = facts_of(cases, frame["key"].to_numpy(), FACETS).drop("key")
+    return AlertBuilder(RULES, POLICY).build(
+        frame.hstack(facts),
+        decisions,
         window=WINDOW,
         evaluated_on=TODAY,
         as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],
+        dropped=dropped,
     )
+
+
+def _alert(
+    cases: pl.DataFrame = ONE_CASE,
+    *,
+    kind: str = "new",
+    reasons: tuple[str, ...] = ("first",),
+    on: int | None = None,
+    was: dict[str, Any] | None = None,
+    dropped: dict[int, tuple[str, ...]] | None = None,
+    **changes: Any,
+) -> Alert:
+    row = {**ROW, **changes}
+    decisions = _decisions(1, kind, reasons, row["entered"] if on is None else on, was or {})
+    (alert,) = _build([row], cases, decisions, dropped)
     return alert
 
 
-def test_the_id_is_a_hash_of_signal_rules_and_revision_alone() -> None:
-    text = f"zinc|Rash|cumulative\n{RULES.rules_hash}\n2"
-    assert _alert(revision=2).alert_id == hashlib.sha256(text.encode()).hexdigest()[:32]
-    same = _alert(revision=2, n_observed=4, reason="another", kind="weakened", **WAS)
-    assert same.alert_id == _alert(revision=2).alert_id
-    others = [_alert(), _alert(revision=3), _alert(drug="iron"), _alert(event="Fever")]
+def test_the_id_is_a_hash_of_signal_rules_policy_and_revision_alone() -> None:
+    text = f"zinc|Rash|cumulative\n{RULES.rules_hash}\n{POLICY.policy_hash}\n2"
+    assert _alert(was=WAS).alert_id == hashlib.sha256(text.encode()).hexdigest()[:32]
+    same = _alert(n_observed=4, reasons=("rule_off",), kind="weakened", was=WAS)
+    assert same.alert_id == _alert(was=WAS).alert_id
+    third = WAS | {"revision": 2}
+    others = [_alert(), _alert(was=third), _alert(drug="iron"), _alert(event="Fever")]
     assert len({alert.alert_id for alert in (same, *others)}) == 5
 
 
@@ -101,12 +148,12 @@ def test_a_signal_key_can_be_taken_apart_again(drug: str, event: str, key: str) 
 
 
 def test_an_alert_survives_json() -> None:
-    alert = _alert(**WAS, ror_upper=math.inf)
+    alert = _alert(was=WAS, ror_upper=math.inf)
     assert Alert.model_validate_json(alert.model_dump_json()) == alert
 
 
 def test_what_is_not_finite_is_null() -> None:
-    alert = _alert(**WAS, ror=math.inf, ror_lower=None, ror_upper=math.inf, prr_upper=math.nan)
+    alert = _alert(was=WAS, ror=math.inf, ror_lower=None, ror_upper=math.inf, prr_upper=math.nan)
     numbers = alert.statistics
     assert (numbers.ror, numbers.ror_lower, numbers.ror_upper, numbers.prr_upper) == (None,) * 4
     assert alert.previous is not None
@@ -115,13 +162,30 @@ def test_what_is_not_finite_is_null() -> None:
     assert "Infinity" not in alert.model_dump_json()
 
 
-def test_rules_are_named_and_those_that_fire_sorted() -> None:
-    alert = _alert(fired=0b11)
+def test_rules_are_named_and_those_that_are_on_sorted() -> None:
+    alert = _alert(entered=0b11)
     assert alert.rules_fired == ("ic", "mhra")
     assert [(rule.name, rule.fired) for rule in alert.rules] == [("mhra", True), ("ic", True)]
-    assert all(rule.sentence for rule in alert.rules)
-    assert [rule.fired for rule in _alert(fired=0b10).rules] == [False, True]
-    assert _alert(fired=0, kind="cleared").sentence.endswith(". No rule fires.")
+    assert all(rule.sentence and rule.exit_sentence for rule in alert.rules)
+    assert [rule.fired for rule in _alert(entered=0b10).rules] == [False, True]
+    off = _alert(entered=0, kind="closed", reasons=("no_rule_on",), was=WAS)
+    assert off.sentence.endswith(". No rule fires.")
+
+
+def test_a_rule_that_is_only_held_is_told_apart() -> None:
+    alert = _alert(entered=0b01, on=0b11, was=WAS)
+    assert alert.rules_fired == ("ic", "mhra")
+    assert [(rule.fired, rule.held) for rule in alert.rules] == [(True, False), (True, True)]
+    assert alert.sentence.endswith(". Rules that fire: mhra. On until past their exits: ic.")
+    held = _alert(entered=0, on=0b10, was=WAS).sentence
+    assert held.endswith(". No rule fires. On until past their exits: ic.")
+
+
+def test_every_reason_is_given_as_code_and_in_words() -> None:
+    alert = _alert(kind="weakened", reasons=("first_fatal", "cases_retracted"), was=WAS)
+    assert alert.reasons == (AlertReason.CASES_RETRACTED, AlertReason.FIRST_FATAL)
+    assert alert.reason == "cases were retracted; the first fatal case"
+    assert len({reason.sentence for reason in AlertReason}) == len(AlertReason)
 
 
 def test_the_sentence_says_what_happened_in_words() -> None:
@@ -131,7 +195,7 @@ def test_the_sentence_says_what_happened_in_words() -> None:
     )
     assert ": 1 case, " in _alert(n_observed=1).sentence
     assert "[0, unbounded]" in _alert(ror=0.0, ror_lower=0.0, ror_upper=None).sentence
-    bare = _alert(expected=None, ror=None, ic=None, kind="weakened", **WAS).sentence
+    bare = _alert(expected=None, ror=None, ic=None, kind="weakened", was=WAS).sentence
     assert bare == (
         "Rash is reported less disproportionately than before with zinc: 3 cases. "
         "Rules that fire: ic, mhra."
@@ -140,29 +204,35 @@ def test_the_sentence_says_what_happened_in_words() -> None:
 
 def test_the_previous_revision_is_told() -> None:
     assert _alert().previous is None
-    previous = _alert(revision=2, **WAS).previous
+    previous = _alert(was=WAS).previous
     assert previous is not None
     assert previous.evaluated_on == date(2023, 12, 9)
     assert (previous.kind.value, previous.n_observed, previous.rules_fired) == ("new", 4, ("ic",))
+    assert (previous.ror_lower, previous.ic_lower) == (None, 0.25)
+    dropped = _alert(was=WAS, dropped={0: ("eb05",), 1: ("safe",)}).previous
+    assert dropped is not None
+    assert dropped.rules_fired == ("eb05", "ic")
 
 
 def test_cases_are_sorted_and_summed() -> None:
     alert = _alert(
-        _cases(("B", 5, True, True), ("A", 9, True, False), ("C", 7, False, False)),
+        _cases(("B", 5, 0, True, True), ("A", 9, 1, True, False), ("C", 7, 2, False, False)),
     )
     assert alert.case_ids == ("A", "B", "C")
-    assert (alert.n_serious, alert.n_fatal) == (2, 1)
+    assert (alert.n_serious, alert.n_fatal, alert.n_paediatric) == (2, 1, 1)
+    assert alert.regions == ("asia", "japan")
     assert (str(alert.first_received), str(alert.last_received)) == ("1970-01-06", "1970-01-10")
 
 
 def test_a_pair_without_cases_left_has_none() -> None:
-    alert = _alert(_cases(), n_observed=0, fired=0, kind="cleared", **WAS)
+    alert = _alert(_cases(), n_observed=0, entered=0, kind="retraction", was=WAS)
     assert (alert.case_ids, alert.n_serious, alert.n_fatal) == ((), 0, 0)
+    assert (alert.n_paediatric, alert.regions) == (0, ())
     assert (alert.first_received, alert.last_received) == (None, None)
 
 
 def test_of_more_than_a_thousand_cases_the_latest_are_named() -> None:
-    rows = [(f"case {n:05}", n, True, n % 2 == 0) for n in range(1500)]
+    rows = [(f"case {n:05}", n, 0, True, n % 2 == 0) for n in range(1500)]
     alert = _alert(_cases(*rows), n_observed=1500)
     assert alert.case_ids == tuple(f"case {n:05}" for n in range(500, 1500))
     assert len(alert.case_ids) == MOST_CASE_IDS
@@ -173,9 +243,8 @@ def test_of_more_than_a_thousand_cases_the_latest_are_named() -> None:
 def test_alerts_of_one_evaluation_come_by_drug_and_event() -> None:
     pairs = [("b", "x"), ("a", "y"), ("a", "x")]
     rows = [{**ROW, "key": k, "drug": d, "event": e} for k, (d, e) in enumerate(pairs)]
-    alerts = AlertBuilder(RULES).build(
-        pl.DataFrame(rows), ONE_CASE, window=WINDOW, evaluated_on=TODAY, as_of=[]
-    )
+    alerts = _build(rows, ONE_CASE, _decisions(3, "new", ("first",), 1, {}))
     assert [(alert.drug, alert.event) for alert in alerts] == [("a", "x"), ("a", "y"), ("b", "x")]
     assert {alert.caveat for alert in alerts} == {CAVEAT}
     assert {alert.rules_hash for alert in alerts} == {RULES.rules_hash}
+    assert {alert.policy_hash for alert in alerts} == {POLICY.policy_hash}

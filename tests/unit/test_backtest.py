@@ -85,7 +85,7 @@ def _alert(kind: AlertKind, day: int, window: str = "cumulative") -> Alert:
 
 def test_only_the_first_alert_of_a_signal_dates_it() -> None:
     history = History()
-    kinds = (AlertKind.NEW, AlertKind.STRENGTHENED, AlertKind.CLEARED, AlertKind.STRENGTHENED)
+    kinds = (AlertKind.NEW, AlertKind.STRENGTHENED, AlertKind.CLOSED, AlertKind.STRENGTHENED)
     for day, kind in enumerate(kinds, start=4):
         history.note(_alert(kind, day))
     history.note(_alert(AlertKind.NEW, 9, "2024-01"))
@@ -93,7 +93,7 @@ def test_only_the_first_alert_of_a_signal_dates_it() -> None:
         _signal("a"): date(2024, 1, 4),
         _signal("a", "2024-01"): date(2024, 1, 9),
     }
-    assert history.revisions == Counter(new=2, strengthened=2, cleared=1)
+    assert history.revisions == Counter(new=2, strengthened=2, closed=1)
 
 
 def _reports() -> list[Report]:

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from streams.topology import caselog
 from streams.topology.caselog import CASE_LOG, CaseLog
 
 Row = tuple[int, int, str, int, list[int], list[int]]
@@ -34,7 +35,7 @@ def test_an_empty_log_has_its_columns() -> None:
     assert dict(log.rows().schema) == dict(CASE_LOG)
     assert log.between(None, 10).height == 0
     cases = log.cases_of(np.array([_key(0, 0)]), None, 10)
-    assert cases.columns == ["key", "case_id", "day", "serious", "fatal"]
+    assert cases.columns == ["key", "case_id", "day", "stratum", "serious", "fatal"]
     assert cases.height == 0
 
 
@@ -81,7 +82,7 @@ def test_a_retraction_of_an_older_run_is_not_lost_in_a_merge_of_newer_ones() -> 
 
 def test_runs_stay_few() -> None:
     log = _log(*(_rows((n, n % 7, f"case {n}", 1, [n % 3], [0])) for n in range(200)))
-    assert len(log._runs) <= 9
+    assert len(log._runs) <= 12  # three for every power of four
     assert log.rows().height == 200
 
 
@@ -112,3 +113,27 @@ def test_the_cases_of_a_pair_are_sorted_and_within_the_days(splits: int) -> None
 def test_no_pairs_have_no_cases() -> None:
     log = _log(_rows((0, 0, "A", 1, [0], [0])))
     assert log.cases_of(np.empty(0, dtype=np.int64), None, 9).height == 0
+
+
+def test_many_pairs_are_looked_up_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    rows: list[Row] = [
+        (
+            *(at, int(random.integers(0, 9)), f"C{at:03}", 1),
+            sorted(set(random.integers(0, 5, 2).tolist())),
+            sorted(set(random.integers(0, 7, 3).tolist())),
+        )
+        for at in range(300)
+    ]
+    log = _log(_rows(*rows[:200]), _rows(*rows[200:]))
+    keys = np.array([_key(drug, event) for drug in range(6) for event in range(8)])
+    expected = sorted(
+        (_key(drug, event), day, case)
+        for _, day, case, _, drugs, events in rows
+        for drug in drugs
+        for event in events
+        if 2 <= day <= 7
+    )
+    for portion in (1, 50, 1 << 21):
+        monkeypatch.setattr(caselog, "_AT_ONCE", portion)
+        assert log.cases_of(keys, 2, 7).select("key", "day", "case_id").rows() == expected

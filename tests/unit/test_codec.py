@@ -14,7 +14,19 @@ from schemas.rejected import Rejected
 from streams.runtime.codec import decode_delta, decode_outgoing, encode_delta, encode_outgoing
 from streams.runtime.correlation import ReportTimes
 
-ROW = ("A", date(1969, 12, 31), "adult", "male", "asia", True, False, ["zinc"], ["Rash", "x"], -1)
+ROW = (
+    "A",
+    date(1969, 12, 31),
+    "adult",
+    "male",
+    "asia",
+    True,
+    False,
+    ["zinc"],
+    ["Rash", "x"],
+    "",
+    -1,
+)
 
 
 def _delta(*rows: tuple[object, ...]) -> Delta:
@@ -70,8 +82,8 @@ def test_what_is_no_delta_is_refused(raw: bytes) -> None:
 
 
 def test_a_delta_of_another_version_is_refused() -> None:
-    with pytest.raises(StateError, match=r"^delta: must be of version 1; got version 2$"):
-        decode_delta(_envelope(2, _delta(ROW).changes))
+    with pytest.raises(StateError, match=r"^delta: must be of version 2; got version 3$"):
+        decode_delta(_envelope(3, _delta(ROW).changes))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +99,7 @@ def test_changes_with_other_columns_are_refused(changes: pl.DataFrame) -> None:
     with pytest.raises(
         StateError, match=r"^delta: changes must have the columns \['case_id', 'day', .*; got \["
     ):
-        decode_delta(_envelope(1, changes))
+        decode_delta(_envelope(2, changes))
 
 
 @pytest.mark.parametrize("cut", [0, 40, -30])
@@ -95,4 +107,4 @@ def test_changes_that_are_torn_are_refused(cut: int) -> None:
     raw = io.BytesIO()
     _delta(ROW).changes.write_ipc(raw)
     with pytest.raises(StateError, match=r"^delta: changes must be an Arrow IPC file; got "):
-        decode_delta(_envelope(1, raw.getvalue()[:cut]))
+        decode_delta(_envelope(2, raw.getvalue()[:cut]))

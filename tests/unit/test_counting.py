@@ -1,12 +1,14 @@
 """Signed counts in sorted arrays, against a plain dictionary; and the codes of names."""
 
 from collections import Counter
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.topology import counting
 from streams.topology.counting import SortedCounts, Vocabulary, join_key, split_key
 
 folds = st.lists(st.lists(st.tuples(st.integers(0, 12), st.integers(-3, 3)), max_size=8))
@@ -17,24 +19,43 @@ def _frame(rows: list[tuple[int, int]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"key": pl.Int64, "n": pl.Int8}, orient="row")
 
 
-@settings(deadline=None, max_examples=60)
-@given(folds)
-def test_any_folds_equal_a_dictionary(changes: list[list[tuple[int, int]]]) -> None:
+@settings(deadline=None, max_examples=100)
+@given(folds, st.sets(st.integers(0, 8)), st.integers(0, 9))
+def test_any_folds_equal_a_dictionary_whenever_one_looks(
+    changes: list[list[tuple[int, int]]], looks: set[int], most_waiting: int
+) -> None:
     counts, expected = SortedCounts(), Counter[int]()
-    for rows in changes:
-        counts.fold(_frame(rows))
-        for key, n in rows:
-            expected[key] += n
-        asked = np.arange(-1, 14)
-        assert counts.get(asked).tolist() == [expected[key] for key in asked.tolist()]
-        assert (np.diff(counts.keys) > 0).all()
-        held = dict(zip(counts.keys.tolist(), counts.counts.tolist(), strict=True))
-        assert {key: n for key, n in held.items() if n} == {k: n for k, n in expected.items() if n}
+    with patch.object(counting, "_MOST_WAITING", most_waiting):
+        for at, rows in enumerate(changes):
+            counts.fold(_frame(rows))
+            for key, n in rows:
+                expected[key] += n
+            if at in looks:
+                _check(counts, expected)
+    _check(counts, expected)
+
+
+def _check(counts: SortedCounts, expected: Counter[int]) -> None:
+    asked = np.arange(-1, 14)
+    assert counts.get(asked).tolist() == [expected[key] for key in asked.tolist()]
+    assert (np.diff(counts.keys) > 0).all()
+    held = dict(zip(counts.keys.tolist(), counts.counts.tolist(), strict=True))
+    assert {key: n for key, n in held.items() if n} == {k: n for k, n in expected.items() if n}
+
+
+def test_changes_wait_until_they_are_many() -> None:
+    counts = SortedCounts()
+    with patch.object(counting, "_MOST_WAITING", 2):
+        counts.fold(_frame([(1, 1), (2, 1)]))
+        assert len(counts._keys) == 0
+        counts.fold(_frame([(1, 1)]))
+        assert (counts._keys.tolist(), counts._counts.tolist()) == ([1, 2], [2, 1])
 
 
 def test_keys_whose_count_is_zero_are_dropped_once_they_are_many() -> None:
     counts = SortedCounts()
     counts.fold(_frame([(key, 1) for key in range(4)]))
+    assert counts.keys.tolist() == [0, 1, 2, 3]
     counts.fold(_frame([(key, -1) for key in range(3)]))
     assert counts.keys.tolist() == [0, 1, 2, 3]
     counts.fold(_frame([(9, 1)]))
@@ -81,12 +102,16 @@ def test_a_vocabulary_codes_names_in_order_of_appearance() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.text(max_size=3)), st.lists(st.text(max_size=3), min_size=1))
-def test_encoded_names_decode_to_themselves(known: list[str], names: list[str]) -> None:
+@given(st.lists(st.text(max_size=3)), st.lists(st.lists(st.text(max_size=3)), min_size=1))
+def test_encoded_names_decode_to_themselves(known: list[str], lists: list[list[str]]) -> None:
     vocabulary = Vocabulary(known)
     before = list(vocabulary.names)
+    names = [name for each in lists for name in each]
     encoded = vocabulary.encode(pl.Series(names, dtype=pl.String))
     assert encoded.dtype == pl.UInt32
     assert vocabulary.decode(encoded.to_numpy()).to_list() == names
     assert list(vocabulary.names[: len(before)]) == before
     assert set(vocabulary.names) == {*known, *names}
+    nested = Vocabulary(known).encode(pl.Series(lists, dtype=pl.List(pl.String)))
+    assert nested.dtype == pl.List(pl.UInt32)
+    assert [vocabulary.decode(np.array(each, dtype=int)).to_list() for each in nested] == lists

@@ -1,6 +1,7 @@
 """The detector stage: each delta once, and what a restart may and may not do."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -24,7 +25,7 @@ def mhra() -> RuleSet:
 def _delta(start: int, end: int, *cases: tuple[str, str, str, int], partition: int = 0) -> Delta:
     """A delta of (case, drug, event, n), all received on one day."""
     rows = [
-        (case, date(2024, 2, 29), "adult", "male", "asia", False, False, [drug], [event], n)
+        (case, date(2024, 2, 29), "adult", "male", "asia", False, False, [drug], [event], "", n)
         for case, drug, event, n in cases
     ]
     changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")
@@ -138,14 +139,15 @@ def test_touched_only_leaves_pairs_to_the_close_of_day_that_only_their_margins_m
     assert _kinds(detector) == []
 
 
-def test_a_retraction_clears_and_the_last_case_may_go(mhra: RuleSet) -> None:
+def test_a_signal_goes_by_retraction_and_the_last_case_may_go(mhra: RuleSet) -> None:
     detector = _detector(mhra, _delta(0, 12, *REST, *SIGNAL))
     detector.evaluate(DAY)
     detector.apply(_delta(12, 15, *((case, drug, event, -1) for case, drug, event, _ in SIGNAL)))
-    cleared = {alert.drug: alert for alert in detector.evaluate(DAY, touched_only=True)}
-    assert list(cleared) == ["zinc"]
-    alert = cleared["zinc"]
-    assert (alert.kind.value, alert.revision, alert.counts.n_observed) == ("cleared", 2, 0)
+    gone = {alert.drug: alert for alert in detector.evaluate(DAY, touched_only=True)}
+    assert list(gone) == ["zinc"]
+    alert = gone["zinc"]
+    assert (alert.kind.value, alert.revision, alert.counts.n_observed) == ("retraction", 2, 0)
+    assert alert.reason == "cases were retracted; no rule is on any more"
     assert (alert.case_ids, alert.statistics.expected_stratified) == ((), 0.0)
 
 
@@ -162,7 +164,7 @@ def test_restored_signals_are_not_published_again(mhra: RuleSet) -> None:
     assert not again.apply(_delta(0, 12, *REST, *SIGNAL))
     again.apply(_delta(12, 13, ("S0", "zinc", "Rash", -1)))
     (alert,) = [alert for alert in again.evaluate(DAY) if alert.drug == "zinc"]
-    assert (alert.kind.value, alert.revision) == ("cleared", 2)
+    assert (alert.kind.value, alert.revision) == ("retraction", 2)
     assert alert.previous is not None
     assert alert.previous.rules_fired == ("mhra",)
 
@@ -175,17 +177,30 @@ def test_without_its_signals_a_detector_starts_over(mhra: RuleSet) -> None:
     assert _kinds(again) == [("new", "iron"), ("new", "zinc")]
 
 
-def test_a_rule_that_is_no_longer_asked_is_forgotten(mhra: RuleSet) -> None:
-    both = load_rules(["ic", "mhra"])
+def test_of_a_rule_that_is_no_longer_asked_subscribers_are_told(
+    mhra: RuleSet, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'many = { title = "many", source = "test", '
+        'all = [{ statistic = "n_observed", op = ">=", value = 4 }] }',
+        encoding="utf-8",
+    )
+    both = load_rules([own, "mhra"])
     detector = _detector(both, _delta(0, 12, *REST, *SIGNAL))
     alerts = detector.evaluate(DAY)
     again = Detector(CUMULATIVE, mhra)
     again.restore(*detector.snapshot())
     again.restore_signals(alerts)
+    (told,) = again.evaluate(DAY)
+    assert (told.drug, told.kind.value, told.rules_fired) == ("iron", "weakened", ("mhra",))
+    assert told.reason == "a rule that was on is no longer asked"
+    assert told.previous is not None
+    assert told.previous.rules_fired == ("many", "mhra")
     assert _kinds(again) == []
 
 
-def test_a_signal_of_a_window_that_emptied_while_it_was_down_is_cleared(mhra: RuleSet) -> None:
+def test_a_signal_of_a_window_that_emptied_while_it_was_down_is_closed(mhra: RuleSet) -> None:
     windows = [WindowSpec.parse("sliding:7")]
     detector = Detector(windows, mhra)
     detector.apply(_delta(0, 12, *REST, *SIGNAL))
@@ -194,7 +209,7 @@ def test_a_signal_of_a_window_that_emptied_while_it_was_down_is_cleared(mhra: Ru
     again = Detector(windows, mhra)
     again.restore(*detector.snapshot())
     again.restore_signals(alerts)
-    assert _kinds(again, DAY + 30) == [("cleared", "iron"), ("cleared", "zinc")]
+    assert _kinds(again, DAY + 30) == [("closed", "iron"), ("closed", "zinc")]
 
 
 def test_other_windows_may_be_kept_after_a_restart(mhra: RuleSet) -> None:

@@ -1,136 +1,371 @@
-"""When a revision is due, of which kind, and why."""
+"""When a revision is due, of which kind and why; and what is not told, and why not."""
 
-import polars as pl
+from typing import Any
+
+import numpy as np
 import pytest
 
-from streams.topology.lifecycle import SIGNALS, decide, publish
+from schemas.alert import AlertKind
+from schemas.suppressed import SuppressionReason
+from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Evidence, region_mask
+from streams.topology.lifecycle import (
+    DROPPED,
+    KINDS,
+    REASONS,
+    SUPPRESSIONS,
+    Decisions,
+    Look,
+    Signals,
+    decide,
+)
+from streams.topology.policy import AlertPolicy, load_policy
 
 A, B = 1, 2  # bits of two rules
-
-NEW = ("new", "a rule fires for the first time")
-CLEARED = ("cleared", "no rule fires any more")
-AGAIN = ("strengthened", "a rule fires again after clearance")
-LOST = ("weakened", "a rule no longer fires")
-RETRACTED = ("weakened", "cases were retracted")
-GAINED = ("strengthened", "a further rule fires")
-MORE = ("strengthened", "many more cases than last published")
-SHARPER = ("strengthened", "IC025 rose by half a unit or more")
-
-Published = tuple[int, int, float | None]  # fired, n_observed, ic_lower
+JAPAN, ASIA = region_mask(["japan"]), region_mask(["asia"])
+DEFAULTS = load_policy()
+NAMED = np.array([11, 12, 13], dtype=np.uint64)  # hashes of the cases published
+NAN = float("nan")
 
 
-def _scored(fired: int, n: int, ic_lower: float | None, *, retracted: bool = False) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "key": [7],
-            "n_observed": [n],
-            "ror_lower": pl.Series([1.5], dtype=pl.Float64),
-            "ic_lower": pl.Series([ic_lower], dtype=pl.Float64),
-            "fired": pl.Series([fired], dtype=pl.UInt32),
-            "retracted": [retracted],
-        }
+def _signals(**published: Any) -> Signals:
+    """One signal, of key 7, as it was published; by default with rule A on and three cases."""
+    row = {"revision": 4, "on": A, "n_observed": 3, "ic_lower": 0.1, "evaluated_on": 100}
+    row |= {"kind": KINDS.index(AlertKind.NEW), "ror_lower": 1.5, "facets": 0} | published
+    row = {"looked_n": row["n_observed"], "looked_entered": row["on"], "key": 7} | row
+    signals = Signals()
+    signals.publish(Signals.row(**row), {7: NAMED})
+    return signals
+
+
+def _look(
+    entered: int = A,
+    held: int | None = None,
+    *,
+    n: int = 3,
+    ic: float = 0.1,
+    key: int = 7,
+    touched: bool = False,
+) -> Look:
+    return Look(
+        keys=np.array([key]),
+        entered=np.array([entered]),
+        held=np.array([entered if held is None else held]),
+        n_observed=np.array([n]),
+        ror_lower=np.array([1.5]),
+        ic_lower=np.array([ic]),
+        touched=np.array([touched]),
     )
 
 
-def _signals(published: Published | None, key: int = 7) -> pl.DataFrame:
-    rows = []
-    if published is not None:
-        fired, n, ic_lower = published
-        rows = [(key, 4, "new", 100, fired, n, 1.5, ic_lower)]
-    return pl.DataFrame(rows, schema=SIGNALS, orient="row")
+def _evidence(gained: int = 0, left: tuple[int, ...] = ()) -> Evidence:
+    """Of the one pair: facets gained, and the hashes of the cases that left it."""
+    return Evidence(
+        gained=np.array([gained]),
+        fewer=np.array([0]),
+        left=np.array([bool(left)]),
+        left_pairs=np.zeros(len(left), dtype=np.intp),
+        left_cases=np.array(left, dtype=np.uint64),
+    )
+
+
+def _decide(
+    look: Look,
+    signals: Signals,
+    evidence: Evidence | None = None,
+    withdrawn: int = 0,
+    policy: AlertPolicy = DEFAULTS,
+) -> Decisions:
+    known = len(signals.within(look.keys)[0])
+    if evidence is None:
+        evidence = Evidence.none(known)
+    return decide(look, signals, evidence, np.full(known, withdrawn), policy)
+
+
+def _told(decided: Decisions) -> list[tuple[str, ...]]:
+    """Kind and reason codes of each revision."""
+    return [
+        (KINDS[kind].value, *(r.value for i, r in enumerate(REASONS) if mask >> i & 1))
+        for kind, mask in zip(decided.kinds, decided.reasons.tolist(), strict=True)
+    ]
+
+
+def _not_told(decided: Decisions) -> list[str]:
+    return [SUPPRESSIONS[code].value for code in decided.why]
 
 
 @pytest.mark.parametrize(
-    ("was", "fired", "n", "ic", "retracted", "expected"),
+    ("entered", "expected"), [(A, [("new", "first")]), (A | B, [("new", "first")]), (0, [])]
+)
+def test_a_pair_is_new_when_a_rule_fires(entered: int, expected: list[tuple[str, ...]]) -> None:
+    decided = _decide(_look(entered, held=A | B), Signals())
+    assert _told(decided) == expected
+    assert decided.on.tolist() == [entered] * len(expected)
+    assert decided.was["revision"].tolist() == [0] * len(expected)
+
+
+ONE_LEFT = _evidence(left=(12,))
+ONE_UNNAMED_LEFT = _evidence(left=(99,))
+
+
+@pytest.mark.parametrize(
+    ("was", "look", "evidence", "expected"),
     [
-        # first time
-        (None, A, 3, 0.1, False, NEW),
-        (None, A | B, 3, 0.1, True, NEW),
-        (None, 0, 3, 0.1, False, None),
         # nothing worth telling
-        ((A, 3, 0.1), A, 3, 0.1, False, None),
-        ((A, 3, 0.1), A, 4, 0.5, False, None),
-        ((0, 3, 0.1), 0, 9, 2.0, False, None),
-        ((0, 3, 0.1), 0, 1, 0.1, True, None),
-        # off, and on again
-        ((A, 3, 0.1), 0, 3, 0.1, False, CLEARED),
-        ((A | B, 3, 0.1), 0, 2, 0.1, True, CLEARED),
-        ((0, 3, 0.1), A, 3, 0.1, False, AGAIN),
-        ((0, 3, 0.1), B, 9, 2.0, True, AGAIN),
+        ({}, {}, None, None),
+        ({}, {"n": 4, "ic": 0.5}, None, None),
+        ({"on": 0}, {"entered": 0, "n": 9, "ic": 2.0}, None, None),
+        ({"on": 0}, {"entered": 0, "n": 1}, ONE_LEFT, None),
+        # within the band: the rule would not fire, but its exit is not passed
+        ({}, {"entered": 0, "held": A}, None, None),
+        ({"on": A | B}, {"entered": A, "held": A | B}, None, None),
+        # off, and on again at the entry only
+        ({}, {"entered": 0, "held": 0}, None, ("closed", "no_rule_on")),
+        ({}, {"entered": 0, "held": B}, None, ("closed", "no_rule_on")),
+        (
+            {"on": A | B},
+            {"entered": 0, "held": 0, "n": 2},
+            ONE_LEFT,
+            ("retraction", "cases_retracted", "no_rule_on"),
+        ),
+        (
+            {},
+            {"entered": 0, "held": 0, "n": 3},
+            ONE_UNNAMED_LEFT,
+            ("retraction", "cases_retracted", "no_rule_on"),
+        ),
+        ({"on": 0}, {"entered": 0, "held": A}, None, None),
+        ({"on": 0}, {"entered": A}, None, ("strengthened", "reopened")),
+        ({"on": 0}, {"entered": B, "n": 9, "ic": 2.0}, None, ("strengthened", "reopened")),
         # down before up
-        ((A | B, 3, 0.1), A, 3, 0.1, False, LOST),
-        ((A, 3, 0.1), B, 9, 2.0, False, LOST),
-        ((A | B, 9, 0.1), A, 3, 0.1, True, LOST),
-        ((A, 9, 0.1), A, 8, 0.1, True, RETRACTED),
-        ((A, 9, 0.1), A | B, 8, 2.0, True, RETRACTED),
-        # a case left, but the count did not fall; or it fell, but no case was retracted
-        ((A, 9, 0.1), A, 9, 0.1, True, None),
-        ((A, 9, 0.1), A, 8, 0.1, False, None),
+        ({"on": A | B}, {"entered": A}, None, ("weakened", "rule_off")),
+        ({}, {"entered": B, "held": B}, None, ("weakened", "rule_off", "further_rule")),
+        (
+            {"on": A | B, "n_observed": 9},
+            {"entered": A, "n": 3},
+            ONE_LEFT,
+            ("weakened", "cases_retracted", "rule_off"),
+        ),
+        ({"n_observed": 9}, {"n": 8}, ONE_LEFT, ("weakened", "cases_retracted")),
+        ({"n_observed": 9}, {"n": 8}, ONE_UNNAMED_LEFT, ("weakened", "cases_retracted")),
+        (
+            {"n_observed": 9},
+            {"entered": A | B, "n": 8, "ic": 2.0},
+            ONE_LEFT,
+            ("weakened", "cases_retracted", "further_rule", "ic_rose"),
+        ),
+        # a retraction into the band is told, whichever case it was
+        ({}, {"entered": 0, "held": A}, ONE_LEFT, ("weakened", "cases_retracted")),
+        (
+            {},
+            {"entered": 0, "held": A, "n": 4},
+            ONE_UNNAMED_LEFT,
+            ("weakened", "cases_retracted"),
+        ),
+        # a case that was named left and others came: corrected, no weaker
+        ({}, {}, ONE_LEFT, ("update", "cases_retracted")),
+        ({}, {"n": 5}, ONE_LEFT, ("update", "cases_retracted")),
+        ({}, {"n": 6}, ONE_LEFT, ("strengthened", "cases_retracted", "more_cases")),
+        ({}, {"n": 4}, ONE_UNNAMED_LEFT, None),
+        # fewer cases, but none was retracted: a moving window left them behind
+        ({"n_observed": 9}, {"n": 8}, None, None),
         # up
-        ((A, 3, 0.1), A | B, 3, 0.1, False, GAINED),
-        ((A, 3, 0.1), A | B, 9, 2.0, True, GAINED),
-        ((A, 4, 0.1), A, 7, 0.1, False, MORE),
-        ((A, 6, 0.1), A, 9, 2.0, False, MORE),
-        ((A, 3, 0.1), A, 5, 0.1, False, None),  # 1.67 times, but 2 more
-        ((A, 8, 0.1), A, 11, 0.1, False, None),  # 3 more, but 1.38 times
-        ((A, 0, 0.1), A, 3, 0.1, False, MORE),
-        ((A, 3, 0.25), A, 3, 0.75, False, SHARPER),
-        ((A, 3, 0.25), A, 3, 0.7499, False, None),
-        ((A, 3, -0.5), A, 3, 0.0, False, SHARPER),
+        ({}, {"entered": A | B}, None, ("strengthened", "further_rule")),
+        ({"n_observed": 4}, {"n": 7}, None, ("strengthened", "more_cases")),
+        ({"n_observed": 6}, {"n": 9, "ic": 2}, None, ("strengthened", "more_cases", "ic_rose")),
+        ({}, {"n": 5}, None, None),  # 1.67 times, but 2 more
+        ({"n_observed": 8}, {"n": 11}, None, None),  # 3 more, but 1.38 times
+        ({"n_observed": 0}, {"n": 3}, None, ("strengthened", "more_cases")),
+        ({"ic_lower": 0.25}, {"ic": 0.75}, None, ("strengthened", "ic_rose")),
+        ({"ic_lower": 0.25}, {"ic": 0.7499}, None, None),
         # an undefined bound is no evidence of anything
-        ((A, 3, None), A, 3, 2.0, False, None),
-        ((A, 3, 0.1), A, 3, None, False, None),
-        ((A, 3, None), A, 6, None, False, MORE),
+        ({"ic_lower": NAN}, {"ic": 2.0}, None, None),
+        ({}, {"ic": NAN}, None, None),
+        ({"ic_lower": NAN}, {"n": 6, "ic": NAN}, None, ("strengthened", "more_cases")),
+        # the first of a kind, once published never again
+        ({}, {"n": 4}, _evidence(FATAL), ("strengthened", "first_fatal")),
+        ({"facets": FATAL}, {"n": 4}, _evidence(FATAL), None),
+        ({}, {"n": 4}, _evidence(PAEDIATRIC_BIT), ("strengthened", "first_paediatric")),
+        ({"facets": JAPAN}, {"n": 4}, _evidence(JAPAN), None),
+        ({"facets": JAPAN}, {"n": 4}, _evidence(ASIA), ("strengthened", "new_region")),
+        ({"on": 0}, {"entered": 0, "n": 4}, _evidence(FATAL), None),
+        (
+            {"on": A | B},
+            {"entered": A, "n": 4},
+            _evidence(FATAL | ASIA),
+            ("weakened", "rule_off", "first_fatal", "new_region"),
+        ),
+        # a rule of an earlier run that is not asked any more
+        ({"on": A | DROPPED}, {}, None, ("weakened", "rule_dropped")),
+        ({"on": DROPPED}, {"entered": 0}, None, ("closed", "no_rule_on", "rule_dropped")),
+        (
+            {"on": DROPPED},
+            {"entered": B},
+            None,
+            ("weakened", "rule_dropped", "further_rule"),
+        ),
     ],
 )
-def test_each_change_has_its_kind_and_reason(
-    was: Published | None,
-    fired: int,
-    n: int,
-    ic: float | None,
-    retracted: bool,
-    expected: tuple[str, str] | None,
+def test_each_change_has_its_kind_and_reasons(
+    was: dict[str, Any],
+    look: dict[str, Any],
+    evidence: Evidence | None,
+    expected: tuple[str, ...] | None,
 ) -> None:
-    decided = decide(_scored(fired, n, ic, retracted=retracted), _signals(was))
-    found = decided.select("kind", "reason", "revision").rows()
-    assert found == ([] if expected is None else [(*expected, 1 if was is None else 5)])
+    decided = _decide(_look(**look), _signals(**was), evidence)
+    assert _told(decided) == ([] if expected is None else [expected])
+    assert decided.was["revision"].tolist() == ([] if expected is None else [4])
 
 
-def test_there_is_no_hysteresis() -> None:
-    signals = _signals(None)
-    kinds = []
-    for day, fired in enumerate([A, 0, A, 0, A]):
-        decided = decide(_scored(fired, 3, 0.1), signals)
-        kinds += decided["kind"].to_list()
-        signals = publish(signals, decided, day)
-    assert kinds == ["new", "cleared", "strengthened", "cleared", "strengthened"]
-    assert signals["revision"].to_list() == [5]
+def test_a_fact_that_no_case_is_left_of_is_corrected() -> None:
+    decided = _decide(_look(), _signals(facets=FATAL), withdrawn=FATAL)
+    assert _told(decided) == [("update", "facts_withdrawn")]
+    off = _decide(_look(0), _signals(on=0, facets=FATAL), withdrawn=FATAL)
+    assert _told(off) == []
+
+
+@pytest.mark.parametrize(
+    ("off", "was", "look", "evidence"),
+    [
+        ({"further_rule": False}, {}, {"entered": A | B, "touched": True}, None),
+        ({"more_cases": None}, {}, {"n": 99}, None),
+        ({"more_cases": 97}, {}, {"n": 99}, None),
+        ({"more_cases_factor": 34.0}, {}, {"n": 99}, None),
+        ({"ic_lower_rise": None}, {}, {"ic": 9.0}, None),
+        ({"ic_lower_rise": 9.0}, {}, {"ic": 9.0}, None),
+        ({"first_fatal": False}, {}, {"n": 4}, _evidence(FATAL)),
+        ({"first_paediatric": False}, {}, {"n": 4}, _evidence(PAEDIATRIC_BIT)),
+        ({"new_region": False}, {}, {"n": 4}, _evidence(ASIA)),
+    ],
+)
+def test_each_trigger_can_be_switched_off(
+    off: dict[str, Any], was: dict[str, Any], look: dict[str, Any], evidence: Evidence | None
+) -> None:
+    assert len(_told(_decide(_look(**look), _signals(**was), evidence))) == 1
+    policy = DEFAULTS.model_copy(update=off)
+    assert _told(_decide(_look(**look), _signals(**was), evidence, policy=policy)) == []
+
+
+def test_a_rule_that_is_not_told_is_on_from_the_next_revision() -> None:
+    policy = DEFAULTS.model_copy(update={"further_rule": False})
+    decided = _decide(_look(A | B, n=6), _signals(), policy=policy)
+    assert (_told(decided), decided.on.tolist()) == ([("strengthened", "more_cases")], [A | B])
+
+
+@pytest.mark.parametrize(
+    ("was", "look", "evidence", "expected"),
+    [
+        ({}, {}, None, []),
+        ({}, {"ic": 0.2}, None, []),  # margins alone moved it
+        ({"on": 0}, {"entered": 0, "n": 9, "touched": True}, None, []),  # off: nothing to tell
+        ({}, {"touched": True}, None, ["no_material_change"]),
+        ({}, {"n": 4}, None, ["few_more_cases"]),
+        ({"looked_n": 4}, {"n": 4}, None, []),  # counted when it came
+        ({"looked_n": 4}, {"n": 4, "touched": True}, None, ["few_more_cases"]),
+        ({}, {"entered": 0, "held": A, "n": 4}, None, ["within_band"]),
+        ({"looked_entered": 0}, {"entered": 0, "held": A}, None, []),
+        ({"looked_entered": 0}, {"entered": A}, None, ["entry_regained"]),
+        ({"looked_n": 5}, {"n": 4}, ONE_UNNAMED_LEFT, ["few_more_cases"]),
+        ({"looked_n": 4}, {"n": 3}, ONE_UNNAMED_LEFT, ["unnamed_case_left"]),
+        ({"n_observed": 9}, {"n": 8}, None, ["aged_out"]),
+        ({}, {"n": 4}, ONE_LEFT, []),  # told
+    ],
+)
+def test_what_is_not_told_has_a_reason(
+    was: dict[str, Any], look: dict[str, Any], evidence: Evidence | None, expected: list[str]
+) -> None:
+    decided = _decide(_look(**look), _signals(**was), evidence)
+    assert _not_told(decided) == expected
+    assert decided.suppressed.tolist() == [0] * len(expected)
+
+
+def test_what_the_policy_leaves_out_is_counted_as_such() -> None:
+    policy = DEFAULTS.model_copy(update={"first_fatal": False})
+    decided = _decide(_look(n=4), _signals(), _evidence(FATAL), policy=policy)
+    assert _not_told(decided) == [SuppressionReason.SWITCHED_OFF]
+
+
+def _history(looks: list[Look], signals: Signals) -> list[tuple[str, ...]]:
+    """Tell, look by look, what is published, and publish it."""
+    told = []
+    for day, look in enumerate(looks):
+        decided = _decide(look, signals)
+        told += [(str(day), *revision) for revision in _told(decided)]
+        rows = Signals.row(
+            key=look.keys[decided.rows],
+            revision=decided.was["revision"] + 1,
+            kind=decided.kinds,
+            evaluated_on=day,
+            on=decided.on,
+            n_observed=look.n_observed[decided.rows],
+            ic_lower=look.ic_lower[decided.rows],
+            looked_n=look.n_observed[decided.rows],
+            looked_entered=look.entered[decided.rows],
+        )
+        signals.publish(rows, dict.fromkeys(look.keys.tolist(), NAMED))
+    return told
+
+
+def test_a_pair_on_the_threshold_is_told_once_and_counted_at_each_crossing() -> None:
+    signals = Signals()
+    hovering = [_look(A), *[_look(0, held=A), _look(A)] * 10]
+    assert _history(hovering, signals) == [("0", "new", "first")]
+    assert signals.rows["revision"].tolist() == [1]
+    without_band = [_look(A), *[_look(0, held=0), _look(A)] * 10]
+    assert len(_history(without_band, Signals())) == 21
+
+
+def test_the_way_back_is_through_the_entry() -> None:
+    looks = [_look(A), _look(0, held=0), _look(0, held=A), _look(A)]
+    assert _history(looks, Signals()) == [
+        ("0", "new", "first"),
+        ("1", "closed", "no_rule_on"),
+        ("3", "strengthened", "reopened"),
+    ]
 
 
 def test_small_steps_are_measured_from_what_was_published_not_from_yesterday() -> None:
-    signals = publish(_signals(None), decide(_scored(A, 4, 0.1), _signals(None)), 0)
-    told = []
-    for day, n in enumerate([5, 6, 7, 8, 9], start=1):
-        decided = decide(_scored(A, n, 0.1), signals)
-        signals = publish(signals, decided, day)
-        told += [(day, *row) for row in decided.select("reason", "was_n_observed").rows()]
-    assert told == [(3, MORE[1], 4)]
+    signals = Signals()
+    looks = [_look(n=n) for n in (4, 5, 6, 7, 8, 9)]
+    assert _history(looks, signals) == [
+        ("0", "new", "first"),
+        ("3", "strengthened", "more_cases"),
+    ]
+    assert signals.rows["n_observed"].tolist() == [7]
 
 
-def test_decided_rows_are_sorted_and_carry_what_was_published() -> None:
-    scored = pl.concat([_scored(A, 3, 0.1).with_columns(key=pl.lit(k)) for k in (9, 2, 7)])
-    decided = decide(scored.cast({"key": pl.Int64}), _signals((A | B, 5, 0.4)))
-    assert decided["key"].to_list() == [2, 7, 9]
-    assert decided["was_n_observed"].to_list() == [None, 5, None]
-    assert decided["was_evaluated_on"].to_list() == [None, 100, None]
+def test_crossings_are_counted_rule_by_rule_either_way() -> None:
+    signals = Signals()
+    crossings = []
+    for look in (_look(A | B), _look(A, held=A | B), _look(A, held=A | B), _look(0, held=0)):
+        crossings.append(_decide(look, signals).crossings)
+        if not len(signals.rows):
+            signals = _signals(on=A | B)
+    assert crossings == [2, 1, 0, 1]
+
+
+def test_decisions_are_sorted_and_carry_what_was_published() -> None:
+    signals = _signals(on=A | B, n_observed=5)
+    three = Look(
+        keys=np.array([2, 7, 9]),
+        entered=np.array([A, A, 0]),
+        held=np.array([A, A, A]),
+        n_observed=np.array([3, 5, 3]),
+        ror_lower=np.full(3, 1.5),
+        ic_lower=np.full(3, 0.1),
+        touched=np.zeros(3, dtype=np.bool_),
+    )
+    decided = _decide(three, signals)
+    assert decided.rows.tolist() == [0, 1]
+    assert _told(decided) == [("new", "first"), ("weakened", "rule_off")]
+    assert decided.was["n_observed"].tolist() == [0, 5]
+    assert decided.was["evaluated_on"].tolist() == [0, 100]
 
 
 def test_publishing_replaces_one_signal_and_keeps_the_others() -> None:
-    held = pl.concat([_signals((A, 5, 0.4)), _signals((B, 6, 0.5), key=8)])
-    decided = decide(_scored(0, 5, 0.4), _signals((A, 5, 0.4)))
-    published = publish(held, decided, 123)
-    assert dict(published.schema) == {name: dtype() for name, dtype in SIGNALS.items()}
-    assert published.sort("key").rows() == [
-        (7, 5, "cleared", 123, 0, 5, 1.5, 0.4),
-        (8, 4, "new", 100, B, 6, 1.5, 0.5),
-    ]
+    held = _signals(n_observed=5)
+    held.publish(Signals.row(key=[9, 8], revision=1, on=B), {8: NAMED, 9: NAMED[:1]})
+    held.publish(Signals.row(key=7, revision=5, on=0, n_observed=4), {})
+    fields = ["key", "revision", "on", "n_observed"]
+    assert held.rows[fields].tolist() == [(7, 5, 0, 4), (8, 1, B, 0), (9, 1, B, 0)]
+    assert held.on.tolist() == [8, 9]
+    assert sorted(held.named) == [8, 9]

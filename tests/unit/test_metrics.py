@@ -25,6 +25,7 @@ from streams.runtime.observing import (
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.reject_reasons import REJECT_CLASSES, reject_class
 from streams.runtime.store import StoreSize
+from streams.runtime.unreadable import Unreadable
 from tests.watched_work import Work, changes, raw
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"
@@ -78,10 +79,11 @@ def test_a_new_process_shows_zeros_to_count_from() -> None:
     metrics = Metrics(["mhra", "mine"])
     for name, labels in (
         ("rejects_total", REJECT_CLASSES),
-        ("alerts_total", ("new", "strengthened", "weakened", "cleared")),
+        ("alerts_total", ("new", "strengthened", "weakened", "update", "retraction", "closed")),
         ("alert_rules_fired_total", ("mhra", "mine")),
         ("deltas_total", ("counted", "repeated")),
         ("reports_total", ("first", "replaced", "repeated", "stale", "conflicting")),
+        ("reports_total", ("linked", "repeated_link")),
     ):
         for label in labels:
             assert value(metrics, name, label) == 0
@@ -204,9 +206,14 @@ def test_transactions_are_counted_by_how_they_end(
 ) -> None:
     told: list[tuple[str, str]] = []
 
+    turns: list[int] = []
+
     class Listener(Observer):
         def transaction(self, stage: str, outcome: str) -> None:
             told.append((stage, outcome))
+
+        def turned(self) -> None:
+            turns.append(1)
 
     def body() -> None:
         with observed(Observers([SILENT, Listener()]), "cases"):
@@ -219,14 +226,18 @@ def test_transactions_are_counted_by_how_they_end(
         with pytest.raises(type(error)):
             body()
     assert told == ([] if outcome is None else [("cases", outcome)])
+    assert turns == [1], "an attempt to publish is a sign of life"
 
 
 def test_every_reject_has_a_class_of_its_own() -> None:
     plain = json.loads(raw(1))
+    packed = Unreadable(b"packed")
+    packed.reason = "batch of offsets 3 to 5: compression must be gzip or none; got snappy"
     cases: list[tuple[str, bytes, bytes | None]] = [
         ("not_json", b"{", None),
         ("not_json", b"\xff", None),
-        ("not_json", b"", None),
+        ("empty", b"", None),
+        ("compression", packed, None),
         ("not_json", b"3", None),
         ("too_long", b" " * 1_000_001, None),
         ("not_json", b'{"case_link"', None),
@@ -290,6 +301,11 @@ def test_names_and_labels_are_those_of_prometheus() -> None:
 def test_every_metric_is_documented_as_it_is() -> None:
     text = (OPERATIONS / "metrics.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|(.*?)\| (.+) \|$", text, re.MULTILINE)
+    for name, metric in exposed().items():  # what a label can say is said
+        row = next(row for found, *_, row in rows if found == name)
+        for label in ("outcome", "reason", "kind", "report", "scope"):
+            values = {sample.labels.get(label) for sample in metric.samples} - {None}
+            assert values <= set(re.findall(r"`(\w+)`", row)), name
     documented = {
         name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels, _ in rows
     }

@@ -52,15 +52,15 @@ def _bits(fired: pl.Series, rules: RuleSet) -> pl.DataFrame:
 def test_the_bits_are_what_each_rule_says(table: pl.DataFrame) -> None:
     rules = load_rules(WITHOUT_TEST, lists={"important_events": ["Rash"]})
     scored = Scorer(rules, PRIOR).score(table)
-    assert scored.schema["fired"] == pl.UInt32
+    assert scored.schema["entered"] == pl.Int64
     flags = rules.evaluate(score(table, ["prr", "ror", "chi2", "ic", "ebgm"], prior=PRIOR))
-    assert_frame_equal(_bits(scored["fired"], rules), flags)
+    assert_frame_equal(_bits(scored["entered"], rules), flags)
     assert [0 < flags[name].sum() < table.height for name in flags.columns] == [True] * 6
 
 
 def test_the_bits_follow_the_order_of_the_rules(table: pl.DataFrame) -> None:
     one, other = (load_rules(names) for names in (["ic", "mhra"], ["mhra", "ic"]))
-    first, second = (Scorer(rules).score(table)["fired"] for rules in (one, other))
+    first, second = (Scorer(rules).score(table)["entered"] for rules in (one, other))
     assert_frame_equal(_bits(first, one).select("mhra", "ic"), _bits(second, other))
     assert not first.equals(second)
 
@@ -70,7 +70,7 @@ def test_the_safe_rule_reads_the_test_beside_the_counts(table: pl.DataFrame) -> 
     assert scorer.needs_safe_test
     levels = pl.Series("e_bh_level", [0.05, 0.0500001, None, 0.0, 1e300] + [None] * 301)
     given = table.with_columns(levels.cast(pl.Float64), e_value=pl.lit(7.0))
-    assert scorer.score(given)["fired"].to_list() == [1, 0, 0, 1] + [0] * 302
+    assert scorer.score(given)["entered"].to_list() == [1, 0, 0, 1] + [0] * 302
     completed = scorer.complete(scorer.score(given))
     assert completed["e_bh_level"].equals(given["e_bh_level"])
     assert completed["e_value"].to_list() == [7.0] * 306
@@ -82,7 +82,7 @@ def test_without_a_prior_ebgm_is_null_and_its_rules_are_silent(table: pl.DataFra
     assert (scorer.needs_prior, scorer.prior_id) == (True, None)
     scored = scorer.score(table)
     assert scored.select(EBGM).null_count().row(0) == (table.height,) * 3
-    flags = _bits(scored["fired"], rules)
+    flags = _bits(scored["entered"], rules)
     assert flags["mhra"].any()
     assert not flags["eb05"].any()
     assert not flags["mhra_eb"].any()
@@ -100,9 +100,9 @@ def test_with_a_prior_ebgm_is_ebgm(rules: str, table: pl.DataFrame) -> None:
 
 def test_the_prior_may_change_between_two_scores(table: pl.DataFrame) -> None:
     scorer = Scorer(load_rules("eb05"))
-    assert not scorer.score(table)["fired"].sum()
+    assert not scorer.score(table)["entered"].sum()
     scorer.prior = PRIOR
-    assert scorer.score(table)["fired"].sum()
+    assert scorer.score(table)["entered"].sum()
     assert scorer.prior_id == PRIOR.prior_id
 
 
@@ -143,7 +143,7 @@ def test_thirty_two_rules_have_a_bit_each(tmp_path: Path) -> None:
     rules = _many_rules(tmp_path, 32)
     rows = [("a", "x", n, 90, 90, 900) for n in (0, 1, 31, 32)]
     names = ["drug", "event", "n_observed", "n_drug", "n_event", "n_total"]
-    fired = Scorer(rules).score(pl.DataFrame(rows, schema=names, orient="row"))["fired"]
+    fired = Scorer(rules).score(pl.DataFrame(rows, schema=names, orient="row"))["entered"]
     assert fired.to_list() == [0, 1, 2**31 - 1, 2**32 - 1]
 
 

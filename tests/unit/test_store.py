@@ -1,5 +1,9 @@
 """Both stores keep one contract; the one on disk keeps it across restarts."""
 
+import shutil
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -8,7 +12,7 @@ import pytest
 
 from schemas.errors import StateError
 from schemas.report import Report
-from streams.runtime.store import CaseStore, MemoryStore, RocksStore
+from streams.runtime.store import CaseStore, MemoryStore, RocksStore, StoreDamaged
 from streams.topology.cases import CaseVersion, case_version
 
 IDENTITY = "pv.reports[0]"
@@ -140,3 +144,91 @@ def test_the_size_of_a_database_is_told(tmp_path: Path) -> None:
         written = sum(file.stat().st_size for file in (tmp_path / "cases").glob("*.sst"))
         assert 0 < store.size().live_bytes <= written
         assert store.size().cases == 500
+
+
+def test_a_full_disk_is_said_in_one_line_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "cases"
+    code = f"""
+        import random, resource
+        from pathlib import Path
+        from streams.runtime.store import RocksStore
+        with RocksStore(Path({str(path)!r}), {IDENTITY!r}) as store:
+            store.commit({{}}, 7, b"small")
+            # For one process alone, the disk ends here.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
+            store.commit({{}}, 8, random.Random(1).randbytes(60_000))
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("schemas.errors.StateError: ")
+    assert str(path) in last
+    assert last.endswith("Make room on the disk of state_dir and start again; nothing is lost")
+    with RocksStore(path, IDENTITY) as store:
+        assert store.next_offset == 7
+        store.commit({}, 8, b"large")
+        assert outbox(store) == [(7, b"small"), (8, b"large")]
+
+
+def _damage(file: Path) -> None:
+    size = file.stat().st_size
+    with file.open("r+b") as opened:
+        opened.seek(size // 3)
+        opened.write(b"\xde\xad" * 2000)
+
+
+def test_damage_in_a_file_is_told_by_every_way_of_reading(tmp_path: Path) -> None:
+    path = tmp_path / "cases"
+    ids = [f"{number:06d}" for number in range(5_000)]
+    with RocksStore(path, IDENTITY) as store:
+        store.commit({one: _version(one, hash(one) % 1000 + 1) for one in ids}, 4, b"out")
+    with RocksStore(path, IDENTITY) as store:  # opening moves what was logged into a file
+        store.commit({}, 5, b"more")
+    _damage(max(path.glob("*.sst"), key=lambda file: file.stat().st_size))
+    with RocksStore(path, IDENTITY) as store:
+        for read in (
+            lambda: store.get(ids),
+            lambda: list(store.versions()),
+            lambda: store.state_after(b"", 1 << 30),
+        ):
+            with pytest.raises(StoreDamaged, match="checksum mismatch"):
+                read()
+        assert store.next_offset == 5
+
+
+def test_a_list_of_files_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "cases"
+    with RocksStore(path, IDENTITY) as store:
+        store.commit({"A": _version("A")}, 1, b"out")
+        store._db.flush()  # as RocksDB does by itself: a file, and its entry in the list
+        store.commit({"B": _version("B")}, 2, b"out")
+        listed = int((store._get(b"m") or b"").split()[0])
+        crashed = shutil.copytree(path, tmp_path / "crashed")  # closing would write the log out
+    (manifest,) = crashed.glob("MANIFEST-*")
+    with manifest.open("r+b") as opened:
+        opened.truncate(listed - 1)
+    with pytest.raises(StoreDamaged, match=r"MANIFEST-\d+ must have \d+ bytes or more; got \d+$"):
+        RocksStore(crashed, IDENTITY)
+
+
+def test_a_state_is_read_in_parts_and_loaded_again(tmp_path: Path) -> None:
+    with RocksStore(tmp_path / "one", IDENTITY) as store:
+        versions = {name: _version(name) for name in ("A", "B", "C", "a\x00", "é")}
+        store.commit(versions, 7, b"out")
+        after, pairs, ends = b"", [], False
+        while not ends:
+            part, ends = store.state_after(after, 1)
+            assert len(part) <= 1
+            pairs += part
+            after = part[-1][0] if part else after
+        assert store.state_after(b"", 1 << 20) == (pairs, True)
+    with RocksStore(tmp_path / "two", IDENTITY) as other:
+        other.load([*pairs, (b"cX", b"x"), (b"cX", None)])
+        other.settle(7)
+        assert {one.case_id: one for one in other.versions()} == versions
+        assert other.next_offset == 7
+    with RocksStore(tmp_path / "two", None) as reading:
+        assert reading.identity.endswith(IDENTITY)
+        assert reading.get(["A"]) == {"A": versions["A"]}

@@ -1,0 +1,196 @@
+"""The words of the domain, from `domain.toml`: product classes, tissues, routes, hazard families.
+
+Codes are what counts and rules speak of; synonyms, English and Japanese, are how people write them.
+A look-up never changes a report: the words as reported stay beside the code.
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from importlib.resources import files
+from typing import Annotated, Self
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from schemas.base import Message
+from schemas.errors import InputError
+
+__all__ = [
+    "DomainVocabulary",
+    "EventFamily",
+    "ProductClass",
+    "Term",
+    "domain_vocabulary",
+    "read_vocabulary",
+]
+
+_Words = Annotated[tuple[str, ...], Field(min_length=1)]
+_LATIN = re.compile(r"[a-z0-9]")
+
+
+class Term(Message):
+    """A code of the vocabulary."""
+
+    label: str = Field(min_length=1, description="In words, for people.")
+    synonyms: _Words = Field(description="Spellings, English and Japanese.")
+
+
+class ProductClass(Term):
+    """A class of products; what is found of it counts for the class above as well."""
+
+    under: str | None = Field(default=None, description="Code of the class above; null at the top.")
+
+
+class EventFamily(Message):
+    """Reactions that belong to one hazard."""
+
+    label: str = Field(min_length=1, description="In words, for people.")
+    terms: _Words = Field(description="Terms of the family, compared without regard to case.")
+
+
+class DomainVocabulary(Message):
+    """The vocabulary of one version.
+
+    Look-ups take any text of a report and give a code, or None if nothing of it is known. The
+    longest synonym in the text decides: 'engineered exosomes' are not plain exosomes.
+    """
+
+    version: str = Field(min_length=1, description="Of the data.")
+    classes: Mapping[str, ProductClass] = Field(description="Product classes by code.")
+    tissues: Mapping[str, Term] = Field(description="Tissues of origin by code.")
+    donors: Mapping[str, Term] = Field(description="Donor relations by code of `Donor`.")
+    routes: Mapping[str, Term] = Field(description="Routes of administration by code.")
+    indications: Mapping[str, Term] = Field(description="Claimed indications by code.")
+    families: Mapping[str, EventFamily] = Field(description="Hazard families by code.")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        for code, entry in self.classes.items():
+            above, seen = entry.under, {code}
+            while above is not None:
+                if above not in self.classes or above in seen:
+                    msg = f"classes.{code}: must be under a known class, and not under itself"
+                    raise ValueError(msg)
+                seen.add(above)
+                above = self.classes[above].under
+        shared: dict[str, str] = {}
+        for code, family in self.families.items():
+            for term in family.terms:
+                if shared.setdefault(_folded(term), code) != code:
+                    msg = f"families.{code}: the term {term!r} must belong to one family"
+                    raise ValueError(msg)
+        for kind in ("classes", "tissues", "donors", "routes", "indications"):
+            owner: dict[str, str] = {}
+            for code, term in getattr(self, kind).items():
+                for synonym in term.synonyms:
+                    if owner.setdefault(_folded(synonym), code) != code:
+                        msg = f"{kind}.{code}: the synonym {synonym!r} must belong to one code"
+                        raise ValueError(msg)
+        return self
+
+    def product_class(self, text: str | None) -> str | None:
+        """Return the class of a product by its name as reported.
+
+        >>> domain_vocabulary().product_class("ヒト脂肪由来幹細胞培養上清液")
+        'culture-supernatant'
+        """
+        return _found(self.classes, text)
+
+    def classes_of(self, code: str) -> tuple[str, ...]:
+        """Return a class and those above it, the narrowest first; an unknown code stands alone."""
+        found = [code]
+        while (entry := self.classes.get(found[-1])) and entry.under:
+            found.append(entry.under)
+        return tuple(found)
+
+    def tissue(self, text: str | None) -> str | None:
+        """Return the tissue that a product was made from."""
+        return _found(self.tissues, text)
+
+    def donor(self, text: str | None) -> str | None:
+        """Return the relation of donor to patient, a code of `schemas.vocabulary.Donor`."""
+        return _found(self.donors, text)
+
+    def route(self, text: str | None) -> str | None:
+        """Return the route of administration."""
+        return _found(self.routes, text)
+
+    def indication(self, text: str | None) -> str | None:
+        """Return what a product was given for."""
+        return _found(self.indications, text)
+
+    def family(self, term: str) -> str | None:
+        """Return the hazard family of a reaction.
+
+        >>> domain_vocabulary().family("sepsis")
+        'infection'
+        """
+        return self._family_of.get(_folded(term))
+
+    @cached_property
+    def _family_of(self) -> Mapping[str, str]:
+        return {
+            _folded(term): code for code, family in self.families.items() for term in family.terms
+        }
+
+
+@lru_cache(maxsize=1)
+def domain_vocabulary() -> DomainVocabulary:
+    """Return the vocabulary that is shipped."""
+    return read_vocabulary(files("schemas").joinpath("domain.toml").read_text(encoding="utf-8"))
+
+
+def read_vocabulary(text: str) -> DomainVocabulary:
+    """Read a vocabulary from TOML.
+
+    Raises
+    ------
+    InputError
+        If it is no TOML, or breaks a rule of `DomainVocabulary`; the message names the entry.
+    """
+    try:
+        raw = tomllib.loads(text)
+        return TypeAdapter(DomainVocabulary).validate_python(raw, strict=False)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"vocabulary: must be TOML; got {error}"
+        raise InputError(msg) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        msg = f"vocabulary: {where + ': ' if where else ''}{first['msg']}"
+        raise InputError(msg) from error
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _found(terms: Mapping[str, Term], text: str | None) -> str | None:
+    if not text:
+        return None
+    folded = _folded(text)
+    best, length = None, 0
+    for code, term in terms.items():
+        if folded == code:
+            return code
+        for synonym in term.synonyms:
+            if len(synonym) > length and _holds(folded, _folded(synonym)):
+                best, length = code, len(synonym)
+    return best
+
+
+def _holds(text: str, synonym: str) -> bool:
+    """Whether the text has the synonym; a Latin one as a word, since 'iv' is in 'private'."""
+    start = text.find(synonym)
+    while start >= 0:
+        end = start + len(synonym)
+        before, after = text[start - 1 : start], text[end : end + 1]
+        if not (
+            (_LATIN.match(synonym[0]) and before and _LATIN.match(before))
+            or (_LATIN.match(synonym[-1]) and after and _LATIN.match(after))
+        ):
+            return True
+        start = text.find(synonym, start + 1)
+    return False

@@ -1,0 +1,103 @@
+"""`tocsin signals` and `tocsin audit`: decisions about signals, and the log that holds them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from schemas.decision import Decision, SignalState
+from schemas.errors import InputError
+from streams.runtime.audit import AuditLog
+
+__all__ = ["register"]
+
+LogOption = Annotated[Path, typer.Option("--log", help="The audit log, a file of JSON lines.")]
+_LOG = Path("audit.jsonl")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    signals = typer.Typer(help="Decide about signals; see where they stand.", no_args_is_help=True)
+    signals.command("decide")(decide)
+    signals.command("list")(list_signals)
+    app.add_typer(signals, name="signals")
+    audit = typer.Typer(help="The log of every decision.", no_args_is_help=True)
+    audit.command("verify")(verify)
+    audit.command("show")(show)
+    app.add_typer(audit, name="audit")
+
+
+def decide(
+    signal_key: Annotated[str, typer.Argument(help="As alerts have it.")],
+    to: Annotated[SignalState, typer.Argument(help="The state it goes to.")],
+    by: Annotated[str, typer.Option(help="Who decides.")],
+    reason: Annotated[str, typer.Option(help="Why; some steps must say.")] = "",
+    alert: Annotated[
+        str | None, typer.Option(help="alert_id of the revision it is decided on.")
+    ] = None,
+    superseded_by: Annotated[
+        str | None, typer.Option(help="Key of the signal that takes its place.")
+    ] = None,
+    log: LogOption = _LOG,
+) -> None:
+    """Take a signal one step further, and log who did and why."""
+    try:
+        decision = Decision(
+            signal_key=signal_key,
+            to=to,
+            by=by,
+            reason=reason,
+            alert_id=alert,
+            superseded_by=superseded_by,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        msg = f"decision: {first['loc'][0]}: {first['msg']}"
+        raise InputError(msg) from error
+    entry = AuditLog(log).decide(decision, datetime.now(UTC))
+    typer.echo(f"{entry.number}: {signal_key}: {entry.frm} -> {to}, {entry.hash}")
+
+
+def list_signals(log: LogOption = _LOG) -> None:
+    """Show where every signal stands that anything was decided of."""
+    verified = AuditLog(log).verify()
+    table = Table("signal", "state", "since", "by")
+    for key, state in sorted(verified.states.items()):
+        last = next(e for e in reversed(verified.entries) if e.decision.signal_key == key)
+        table.add_row(escape(key), state, f"{last.at:%Y-%m-%d %H:%M}Z", escape(last.decision.by))
+    Console().print(table)
+
+
+def show(
+    signal_key: Annotated[str, typer.Argument(help="As alerts have it.")], log: LogOption = _LOG
+) -> None:
+    """Show every step of one signal."""
+    steps = [e for e in AuditLog(log).verify().entries if e.decision.signal_key == signal_key]
+    if not steps:
+        msg = f"{log}: must hold the signal; got nothing decided of {signal_key!r}"
+        raise InputError(msg)
+    table = Table("no.", "at", "step", "by", "reason")
+    for e in steps:
+        step = f"{e.frm} -> {e.decision.to}"
+        at = f"{e.at:%Y-%m-%d %H:%M}Z"
+        table.add_row(str(e.number), at, step, escape(e.decision.by), escape(e.decision.reason))
+    Console().print(table)
+
+
+def verify(
+    log: Annotated[Path, typer.Argument(help="The audit log.")] = _LOG,
+    last_hash: Annotated[
+        str | None, typer.Option(help="A hash noted earlier, that must still be in it.")
+    ] = None,
+) -> None:
+    """Check that no line was changed, lost or put in, and that every step was allowed.
+
+    Ends with 2 and names the first line that is not as it was written.
+    """
+    verified = AuditLog(log).verify(last_hash)
+    typer.echo(f"{log}: {len(verified.entries)} entries, whole; last hash {verified.last_hash}")

@@ -1,0 +1,135 @@
+"""`tocsin state`: what a state directory holds, whether it is right, and making it again."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from schemas.errors import InputError
+from streams.cli.kafka_commands import BootstrapOption, ConfigOption
+from streams.runtime.settings import Settings
+from streams.runtime.state_folder import (
+    inspect_cases,
+    inspect_snapshot,
+    local_partitions,
+    rebuild,
+)
+from streams.runtime.verify import verify
+
+__all__ = ["register"]
+
+_SHOWN = 10  # differences of one comparison
+
+
+class Source(StrEnum):
+    """What a database is made from."""
+
+    CASES = "cases"
+    REPORTS = "reports"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    state = typer.Typer(help="The state of workers on this machine.", no_args_is_help=True)
+    state.command("inspect")(inspect_command)
+    state.command("verify")(verify_command)
+    state.command("rebuild")(rebuild_command)
+    app.add_typer(state, name="state")
+
+
+def inspect_command(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+    """Print what the state directory holds, also while workers run; no broker is asked."""
+    settings = Settings.load(config, bootstrap=bootstrap)
+    table = Table(box=box.SIMPLE_HEAD, title=str(settings.state_dir), title_justify="left")
+    table.add_column("database", no_wrap=True)
+    for name in ("next offset", "cases", "counted", "unpublished batches", "format"):
+        table.add_column(name, justify="right")
+    for held in inspect_cases(settings):
+        form, _, of = held.identity.partition(" ")
+        table.add_row(
+            of,
+            "-" if held.next_offset is None else f"{held.next_offset:,}",
+            f"{held.cases:,}",
+            f"{held.counted:,}",
+            f"{held.unpublished:,}",
+            form,
+        )
+    snapshot = inspect_snapshot(settings)
+    if snapshot is not None:
+        row = (f"snapshot of {snapshot.topic}", f"{snapshot.next_offset:,}", "", "", "")
+        table.add_row(*row, str(snapshot.form))
+    if not table.row_count:
+        msg = f"state inspect: {settings.state_dir} must hold state; got none. Set state_dir"
+        raise InputError(msg)
+    Console().print(table)
+
+
+def verify_command(
+    alerts: Annotated[
+        int, typer.Option(min=0, help="Compare at most so many alerts, the latest ones.")
+    ] = 100,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Recount the topics plainly; compare databases, changelogs, deltas and latest alerts.
+
+    Reads every report, and holds one partition at a time in memory. Bit for bit: ends with 1 if
+    anything differs. For every number of an alert, see tocsin recount.
+    """
+    wrong = 0
+    for finding in verify(Settings.load(config, bootstrap=bootstrap), alerts=alerts):
+        number = len(finding.differences)
+        wrong += number
+        typer.echo(f"{finding.what}: {finding.compared:,} compared, {number:,} differ")
+        for line in finding.differences[:_SHOWN]:
+            typer.echo(f"  {line}")
+        if number > _SHOWN:
+            typer.echo(f"  and {number - _SHOWN:,} more")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def rebuild_command(
+    partition: Annotated[
+        list[int] | None,
+        typer.Option(help="Only this partition; may be repeated. By default all that are here."),
+    ] = None,
+    source: Annotated[
+        Source,
+        typer.Option("--from", help="cases (the changelog, quick) or reports (counted again)."),
+    ] = Source.CASES,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Replace databases by new ones, made from the topics; the workers here must be stopped.
+
+    A worker does the same by itself for a database that is missing or damaged. An old database
+    stays until its new one is whole.
+    """
+    settings = Settings.load(config, bootstrap=bootstrap)
+    chosen = partition or local_partitions(settings)
+    if not chosen:
+        msg = f"state rebuild: {settings.state_dir} must hold databases; got none. Set state_dir"
+        raise InputError(msg)
+    if not yes:
+        names = ", ".join(map(str, chosen))
+        question = f"Replace the databases of partitions {names} in {settings.state_dir}?"
+        typer.confirm(question, abort=True)
+    for number in chosen:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(f"partition {number}", total=1.0)
+            making = rebuild(settings, number, from_reports=source is Source.REPORTS)
+            try:
+                while True:
+                    progress.update(task, completed=next(making))
+            except StopIteration as done:
+                held = done.value
+        typer.echo(
+            f"partition {number}: {held.cases:,} cases up to offset {held.next_offset or 0:,}, "
+            f"from {source.value}"
+        )

@@ -1,0 +1,67 @@
+"""Which subscription an alert is for."""
+
+from collections.abc import Iterable
+
+from schemas.alert import Alert
+from schemas.domain import domain_vocabulary
+from schemas.subscription import SDR, Subscription
+from streams.delivery.reading import AnyAlert
+from streams.delivery.tiers import hidden_from
+
+__all__ = ["category_of", "matches"]
+
+
+def category_of(alert: AnyAlert) -> str:
+    """Return the category of an alert; that of a disproportionality is `SDR`."""
+    return SDR if isinstance(alert, Alert) else alert.category.value
+
+
+def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -> bool:
+    """Whether an alert is for a subscription.
+
+    Parameters
+    ----------
+    sent_before
+        Whether an earlier revision of its signal was for it. Then every later one is, whatever the
+        filters say now: who was told is told the correction.
+    """
+    if hidden_from(subscription.tier, category_of(alert)):
+        return False
+    if sent_before:
+        return True
+    wanted = subscription.filters
+    vocabulary = domain_vocabulary()
+    countries: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    terms: tuple[str, ...]
+    windows: tuple[str, ...] = ()
+    if isinstance(alert, Alert):
+        product_class, urgent = vocabulary.product_class(alert.drug), False
+        products, terms = (alert.drug,), (alert.event,)
+        rules, windows = alert.rules_fired, (alert.window.label,)
+    else:
+        product_class, urgent = alert.product_class, alert.urgent
+        countries, terms = alert.countries, alert.terms
+    classes = vocabulary.classes_of(product_class) if product_class else ()
+    families = [family for term in terms if (family := vocabulary.family(term))]
+    return (
+        _passes(wanted.categories, (category_of(alert),))
+        and _passes(wanted.kinds, (alert.kind.value,))
+        and _passes(wanted.jurisdictions, countries, silent=True)
+        and _passes(wanted.classes, classes)
+        and _passes(wanted.products, products)
+        and _passes(wanted.terms, terms)
+        and _passes(wanted.families, families)
+        and _passes(wanted.rules, rules, silent=not isinstance(alert, Alert))
+        and _passes(wanted.windows, windows, silent=True)
+        and (urgent or not wanted.urgent_only)
+    )
+
+
+def _passes(wanted: Iterable[str], found: Iterable[str], *, silent: bool = False) -> bool:
+    names = {name.casefold() for name in wanted}
+    if not names:
+        return True
+    has = {name.casefold() for name in found}
+    return bool(names & has) or (silent and not has)

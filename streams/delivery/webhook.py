@@ -1,0 +1,134 @@
+"""One attempt to deliver one alert: signed, to a public address, without following anybody."""
+
+import ipaddress
+import socket
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import httpx
+from standardwebhooks.webhooks import Webhook
+
+from schemas.errors import InputError
+from streams.delivery.schedule import Attempt, Outcome
+
+__all__ = ["WebhookSender", "require_secret", "resolve"]
+
+_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+_GONE = 410
+
+Resolver = Callable[[str, int], Collection[str]]
+
+
+def resolve(host: str, port: int) -> Collection[str]:
+    """Return every address of a host."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return sorted({str(address[4][0]) for address in found})
+
+
+def require_secret(secret: str, where: str) -> str:
+    """Return a signing key if it is one: base64 of 24 bytes or more, with `whsec_` or not.
+
+    Raises
+    ------
+    InputError
+        If it is not; the message does not quote it.
+    """
+    try:
+        enough = len(Webhook(secret)._whsecret) >= 24
+    except Exception:
+        enough = False
+    if not enough:
+        msg = f"{where}: must hold base64 of at least 24 random bytes, after `whsec_`; got other"
+        raise InputError(msg)
+    return secret
+
+
+class WebhookSender:
+    """Posts alerts.
+
+    Parameters
+    ----------
+    allow_hosts
+        Hosts that may be posted to although their address is private, or without encryption; each
+        was asked for by name.
+    client
+        Where requests go; it must follow no redirect.
+    resolver
+        Finds addresses; they are looked at before the connection, and the one that was looked at
+        is the one connected to.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_hosts: Collection[str] = (),
+        client: httpx.Client | None = None,
+        resolver: Resolver = resolve,
+    ) -> None:
+        self._allowed = frozenset(allow_hosts)
+        self._client = client or httpx.Client(
+            timeout=_TIMEOUT, follow_redirects=False, trust_env=False
+        )
+        self._resolve = resolver
+
+    def send(
+        self, url: str, secrets: Sequence[str], alert_id: str, body: str, now: datetime
+    ) -> Attempt:
+        """Post once.
+
+        Parameters
+        ----------
+        secrets
+            Signing keys; the signature of each is sent, so that keys can be rotated.
+        alert_id
+            Becomes `webhook-id`: the same at every attempt, so that a repeat is recognised.
+        """
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        address = self._address(host, port, parts.scheme)
+        if isinstance(address, Attempt):
+            return address
+        signatures = " ".join(Webhook(s).sign(alert_id, now, body) for s in secrets)
+        shown = f"[{address}]" if ":" in address else address
+        try:
+            answer = self._client.post(
+                parts._replace(netloc=f"{shown}:{port}").geturl(),
+                content=body.encode(),
+                headers={
+                    "host": parts.netloc.rpartition("@")[2],
+                    "content-type": "application/json",
+                    "user-agent": "tocsin-webhooks",
+                    "webhook-id": alert_id,
+                    "webhook-timestamp": str(int(now.timestamp())),
+                    "webhook-signature": signatures,
+                },
+                extensions={"sni_hostname": host},
+            )
+        except httpx.HTTPError as error:
+            return Attempt(Outcome.FAILED, type(error).__name__)
+        if answer.is_success:
+            return Attempt(Outcome.DELIVERED, str(answer.status_code))
+        outcome = Outcome.GONE if answer.status_code == _GONE else Outcome.FAILED
+        return Attempt(outcome, f"status {answer.status_code}")
+
+    def _address(self, host: str, port: int, scheme: str) -> str | Attempt:
+        if host in self._allowed:
+            pass
+        elif scheme != "https":
+            return Attempt(Outcome.REFUSED, "not https")
+        try:
+            addresses = self._resolve(host, port)
+        except OSError as error:
+            return Attempt(Outcome.FAILED, f"no address: {type(error).__name__}")
+        # All of them: which one a name gives next is up to whoever owns it.
+        if host not in self._allowed and not all(map(_is_public, addresses)):
+            return Attempt(Outcome.REFUSED, "a private address")
+        return next(iter(addresses), None) or Attempt(Outcome.FAILED, "no address")
+
+
+def _is_public(address: str) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(found, "ipv4_mapped", None)
+    found = mapped or found
+    return found.is_global and not found.is_multicast

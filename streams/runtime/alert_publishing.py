@@ -1,0 +1,70 @@
+"""Alerts onto their topics, with the state of their signals and the offset they were made at."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kafka import TopicPartition
+
+from schemas.alert import Alert
+from schemas.prior import PriorRefit
+from streams.runtime.kafka_io import transaction
+from streams.runtime.observing import Observer, observed
+from streams.runtime.settings import Settings
+from streams.runtime.topics import topic_name
+
+__all__ = ["publish_alerts"]
+
+_ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
+
+
+def publish_alerts(
+    settings: Settings,
+    producer: Any,
+    alerts: Sequence[Alert],
+    *,
+    offset: tuple[TopicPartition, int],
+    refit: PriorRefit | None,
+    headers: Mapping[str, bytes] | None,
+    metadata: Any,
+    observer: Observer,
+) -> None:
+    """Publish alerts with the state of their signals; with the last of them, the offset.
+
+    A new prior goes out with the first of the alerts that were computed with it. What was published
+    without the offset is known to a restart from the state of the signals.
+
+    Parameters
+    ----------
+    offset
+        Partition of the deltas, and the first of it that is in no alert yet.
+    headers
+        Of every record on `pv.alerts`.
+    metadata
+        Of the member that publishes; the broker refuses one that the group has dropped.
+    """
+    at, following = offset
+    to_alerts, to_signals = (topic_name(settings, name) for name in ("alerts", "signals"))
+    for part, last in _parts(alerts):
+        with (
+            observed(observer, "detect"),
+            transaction(
+                producer,
+                offsets={at: following} if last else None,
+                group_metadata=metadata,
+            ) as out,
+        ):
+            if refit is not None:
+                priors = topic_name(settings, "priors")
+                out.send(priors, refit.model_dump_json().encode(), partition=0)
+                refit = None
+            for alert in part:
+                value = alert.model_dump_json().encode()
+                key = alert.signal_key.encode()
+                out.send(to_alerts, value, key, headers=headers)
+                out.send(to_signals, value, key)
+
+
+def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:
+    """Cut into parts for one transaction each, with whether it is the last; at least one."""
+    for start in range(0, max(len(alerts), 1), _ALERTS):
+        yield alerts[start : start + _ALERTS], start + _ALERTS >= len(alerts)

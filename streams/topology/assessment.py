@@ -1,0 +1,87 @@
+"""The assessment of signals: which step may follow which, and what each has to say."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from schemas.decision import Decision, SignalState
+from schemas.errors import InputError
+
+__all__ = ["NEEDS_REASON", "STEPS", "require_step", "states_after"]
+
+_S = SignalState
+
+STEPS: Mapping[SignalState, frozenset[SignalState]] = MappingProxyType(
+    {
+        frm: frozenset(to)
+        for frm, to in {
+            _S.DETECTED: {_S.UNDER_TRIAGE, _S.RETRACTED, _S.SUPERSEDED},
+            _S.UNDER_TRIAGE: {
+                _S.VALIDATED, _S.NOT_VALIDATED, _S.MONITORING, _S.RETRACTED, _S.SUPERSEDED,
+            },
+            _S.VALIDATED: {
+                _S.CONFIRMED, _S.NOT_CONFIRMED, _S.MONITORING, _S.RETRACTED, _S.SUPERSEDED,
+            },
+            _S.CONFIRMED: {_S.PRIORITISED, _S.RETRACTED, _S.SUPERSEDED},
+            _S.PRIORITISED: {_S.UNDER_ASSESSMENT, _S.RETRACTED, _S.SUPERSEDED},
+            _S.UNDER_ASSESSMENT: {_S.CLOSED, _S.MONITORING, _S.RETRACTED, _S.SUPERSEDED},
+            _S.NOT_VALIDATED: {_S.MONITORING, _S.REOPENED},
+            _S.NOT_CONFIRMED: {_S.MONITORING, _S.REOPENED},
+            _S.MONITORING: {_S.REOPENED, _S.CLOSED, _S.RETRACTED, _S.SUPERSEDED},
+            _S.CLOSED: {_S.REOPENED},
+            _S.RETRACTED: {_S.REOPENED},
+            _S.SUPERSEDED: set[SignalState](),
+            _S.REOPENED: {_S.UNDER_TRIAGE, _S.SUPERSEDED},
+        }.items()
+    }
+)  # fmt: skip
+"""The states that each state may be followed by; no other step is taken."""
+
+NEEDS_REASON = frozenset(
+    {
+        _S.NOT_VALIDATED,
+        _S.NOT_CONFIRMED,
+        _S.CLOSED,
+        _S.MONITORING,
+        _S.REOPENED,
+        _S.RETRACTED,
+        _S.SUPERSEDED,
+    }
+)
+"""States that are not entered without a reason in words."""
+
+
+def require_step(frm: SignalState, decision: Decision) -> None:
+    """Raise `InputError` unless a decision may be taken in this state, and says what it must.
+
+    >>> require_step(SignalState.DETECTED, Decision(
+    ...     signal_key="X|Sepsis|cumulative", to=SignalState.UNDER_TRIAGE, by="a.assessor"))
+    """
+    to, where = decision.to, f"signal {decision.signal_key}"
+    if to not in STEPS[frm]:
+        allowed = ", ".join(sorted(STEPS[frm])) or "nothing"
+        msg = f"{where}: after {frm} may come {allowed}; got {to}"
+        raise InputError(msg)
+    if to in NEEDS_REASON and not decision.reason.strip():
+        msg = f"{where}: a step to {to} must have a reason; got none"
+        raise InputError(msg)
+    if (to is _S.SUPERSEDED) != (decision.superseded_by is not None):
+        msg = f"{where}: superseded_by must name a signal when one takes its place, and only then"
+        raise InputError(msg)
+    if decision.superseded_by == decision.signal_key:
+        msg = f"{where}: must be superseded by another signal; got itself"
+        raise InputError(msg)
+
+
+def states_after(decisions: Iterable[Decision]) -> dict[str, SignalState]:
+    """Return the state of every signal that anything was decided of, decisions in order.
+
+    Raises
+    ------
+    InputError
+        If one of them may not follow the one before.
+    """
+    states: dict[str, SignalState] = {}
+    for decision in decisions:
+        require_step(states.get(decision.signal_key, _S.DETECTED), decision)
+        states[decision.signal_key] = decision.to
+    return states

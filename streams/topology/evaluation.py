@@ -1,0 +1,340 @@
+"""One look at a window: score its pairs, compare with what was published, and write the revisions.
+
+Holds the published side of the detector. What is counted comes with every call, and stays as it is.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from detectors.expected import sum_over_strata
+from detectors.gamma_mixture import GammaMixture
+from detectors.rules import RuleSet
+from schemas.alert import Alert, InputOffset, Window, WindowKind
+from schemas.suppressed import Suppressed
+from streams.topology.alerts import AlertBuilder, facts_of, signal_key
+from streams.topology.caselog import CaseLog
+from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
+from streams.topology.evidence import (
+    FATAL,
+    PAEDIATRIC_BIT,
+    Masks,
+    Pending,
+    facets_of_strata,
+    region_mask,
+)
+from streams.topology.lifecycle import (
+    DROPPED,
+    KINDS,
+    SUPPRESSIONS,
+    Decisions,
+    Look,
+    Signals,
+    decide,
+)
+from streams.topology.policy import AlertPolicy
+from streams.topology.scoring import Scorer
+from streams.topology.vigil import Vigil
+from streams.topology.windows import Tally
+
+__all__ = ["UNIT", "Counted", "Evaluation"]
+
+UNIT = "\x1f"
+"""Joins the parts of a stratum; no part holds it."""
+
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a look is at: the names, the cases, and how far the input was counted."""
+
+    drugs: Vocabulary
+    events: Vocabulary
+    strata: Vocabulary
+    log: CaseLog
+    pending: Pending
+    vigil: Vigil | None
+    as_of: Sequence[InputOffset]
+
+    def named(
+        self, table: pl.DataFrame, columns: Collection[str] = ("drug", "event")
+    ) -> pl.DataFrame:
+        """Put the names of drugs and events before a table of keys."""
+        codes = split_key(table["key"].to_numpy())
+        of = {"drug": (self.drugs, codes[0]), "event": (self.events, codes[1])}
+        names = [of[name][0].decode(of[name][1]).alias(name) for name in of if name in columns]
+        return pl.DataFrame(names + table.get_columns())
+
+
+class Evaluation:
+    """The published state of all signals of one run, and what makes revisions of them.
+
+    Parameters
+    ----------
+    rules
+        What makes a pair a signal of disproportionate reporting.
+    prior
+        As of `streams.topology.scoring.Scorer`.
+    policy
+        What is told again of a signal that is on.
+    """
+
+    def __init__(self, rules: RuleSet, prior: GammaMixture | None, policy: AlertPolicy) -> None:
+        self.scorer = Scorer(rules, prior)
+        self.signals: dict[str, Signals] = {}
+        self.suppressed: Counter[str] = Counter()
+        self.crossings = 0
+        self._policy = policy
+        self._alerts = AlertBuilder(rules, policy)
+        self._columns = rules.columns
+        self._facets = lru_cache(maxsize=1)(_facets)
+        self._silent: list[tuple[str, Keys, Decisions, Look]] = []
+
+    def begin(self) -> None:
+        """Forget what the last evaluation suppressed."""
+        self._silent.clear()
+
+    def look(
+        self,
+        counted: Counted,
+        window: Window,
+        tally: Tally,
+        today: int,
+        *,
+        touched: Keys | None,
+        touched_only: bool,
+    ) -> list[Alert]:
+        """Return the revisions due in one window instance, and hold them for published.
+
+        Parameters
+        ----------
+        counted
+            What was counted so far.
+        window, tally
+            The instance, as of today, and its counts.
+        today
+            Day of the evaluation [days since 1970-01-01].
+        touched
+            Keys of the pairs that cases came to or left since the last look, sorted, each once.
+        touched_only
+            Whether to leave the others alone.
+        """
+        signals = self.signals.setdefault(window.label, Signals())
+        keys = self._scope(tally, signals, touched if touched_only else None)
+        if len(keys) == 0:
+            return []
+        table = tally.table(keys)
+        if self._columns:
+            table = counted.named(table, self._columns)
+        if counted.vigil is not None:
+            table = table.hstack(_of_test(counted.vigil, window, keys))
+        scored = self.scorer.score(table)
+        look = Look(
+            keys=keys,
+            entered=scored["entered"].to_numpy(),
+            held=scored["held"].to_numpy(),
+            n_observed=scored["n_observed"].to_numpy(),
+            ror_lower=scored["ror_lower"].to_numpy(),
+            ic_lower=scored["ic_lower"].to_numpy(),
+            touched=_is_in(keys, touched),
+        )
+        facets = self._facets(counted.strata, len(counted.strata))
+        days = _days(window)
+        known = look.keys[signals.within(keys)[1]]
+        evidence = counted.pending.evidence(known, *days, facets)
+        withdrawn = _withdrawn(counted.log, signals, known, evidence.fewer, days, facets)
+        decided = decide(look, signals, evidence, withdrawn, self._policy)
+        self.crossings += decided.crossings
+        if len(decided.suppressed):
+            self._note_suppressed(window.label, look, decided)
+        if len(decided.rows) == 0:
+            return []
+        keys = keys[decided.rows]
+        rows = self.scorer.complete(scored[decided.rows])
+        rows = counted.named(rows, {"drug", "event"}.difference(self._columns))
+        facts = facts_of(counted.log.cases_of(keys, *days), keys, facets)
+        alerts = self._alerts.build(
+            rows.hstack(
+                [
+                    pl.Series("expected_stratified", _stratified(counted, tally, keys)),
+                    *facts.drop("key").get_columns(),
+                ]
+            ),
+            decided,
+            window=window,
+            evaluated_on=_EPOCH + timedelta(days=today),
+            as_of=counted.as_of,
+            prior_id=self.scorer.prior_id,
+            test_recomputed=None if counted.vigil is None else counted.vigil.recomputed,
+            dropped=signals.dropped,
+        )
+        self._publish(signals, look, decided, facts, today)
+        return alerts
+
+    def suppressions(self, counted: Counted, today: int) -> Iterator[Suppressed]:
+        """Yield what the last evaluation did not tell, by window, then drug and event."""
+        for label, keys, decided, look in self._silent:
+            names = counted.named(pl.DataFrame({"key": keys}))
+            signals = self.signals[label]
+            at = np.searchsorted(signals.rows["key"], keys)
+            told = signals.rows[at]
+            order = names.with_row_index("at").sort("drug", "event")["at"]
+            for place in order.to_list():
+                yield Suppressed(
+                    signal_key=signal_key(names["drug"][place], names["event"][place], label),
+                    evaluated_on=_EPOCH + timedelta(days=today),
+                    reason=SUPPRESSIONS[decided.why[place]],
+                    revision=int(told["revision"][place]),
+                    n_observed=int(look.n_observed[decided.suppressed[place]]),
+                    n_published=int(told["n_observed"][place]),
+                )
+
+    def restore(self, alerts: Iterable[Alert], drugs: Vocabulary, events: Vocabulary) -> None:
+        """Take over the published state of signals, from the latest alert of each."""
+        by_label: dict[str, list[Alert]] = {}
+        for alert in alerts:
+            by_label.setdefault(alert.window.label, []).append(alert)
+        bits = {rule.name: 1 << bit for bit, rule in enumerate(self.scorer.rules.rules)}
+        for label, published in by_label.items():
+            self.signals[label] = signals = Signals()
+            rows, named, dropped = [], {}, {}
+            for alert in published:
+                key = drugs.code(alert.drug) << 32 | events.code(alert.event)
+                gone = tuple(name for name in alert.rules_fired if name not in bits)
+                if gone:
+                    dropped[key] = gone
+                on = sum(bits.get(name, 0) for name in alert.rules_fired)
+                if on or gone:
+                    named[key] = pl.Series(alert.case_ids, dtype=pl.String).hash().to_numpy()
+                rows.append(
+                    Signals.row(
+                        key=key,
+                        revision=alert.revision,
+                        kind=KINDS.index(alert.kind),
+                        evaluated_on=(alert.evaluated_on - _EPOCH).days,
+                        on=on | (DROPPED if gone else 0),
+                        n_observed=alert.counts.n_observed,
+                        ror_lower=_or_nan(alert.statistics.ror_lower),
+                        ic_lower=_or_nan(alert.statistics.ic_lower),
+                        facets=(FATAL if alert.n_fatal else 0)
+                        | (PAEDIATRIC_BIT if alert.n_paediatric else 0)
+                        | region_mask(alert.regions),
+                        looked_n=-1,
+                    )
+                )
+            signals.publish(np.concatenate(rows), named)
+            signals.dropped = dropped
+
+    def _scope(self, tally: Tally, signals: Signals, only: Keys | None) -> Keys:
+        floor = max(self.scorer.rules.floor, 1)
+        if only is None:
+            enough = tally.pairs.keys[tally.pairs.counts >= floor]
+            below = signals.on[~_is_in(signals.on, enough)]
+            return np.union1d(enough, below) if len(below) else enough
+        return only[(tally.pairs.get(only) >= floor) | _is_in(only, signals.on)]
+
+    def _note_suppressed(self, label: str, look: Look, decided: Decisions) -> None:
+        counts = np.bincount(decided.why, minlength=len(SUPPRESSIONS)).tolist()
+        self.suppressed.update(
+            {reason.value: n for reason, n in zip(SUPPRESSIONS, counts, strict=True) if n}
+        )
+        self._silent.append((label, look.keys[decided.suppressed], decided, look))
+
+    def _publish(
+        self, signals: Signals, look: Look, decided: Decisions, facts: pl.DataFrame, today: int
+    ) -> None:
+        at = decided.rows
+        rows = Signals.row(
+            key=look.keys[at],
+            revision=decided.was["revision"] + 1,
+            kind=decided.kinds,
+            evaluated_on=today,
+            on=decided.on,
+            n_observed=look.n_observed[at],
+            ror_lower=look.ror_lower[at],
+            ic_lower=look.ic_lower[at],
+            facets=facts["facets"].to_numpy(),
+            looked_n=look.n_observed[at],
+            looked_entered=look.entered[at],
+        )
+        ends = np.cumsum(facts["named"].list.len().to_numpy().astype(np.int64))
+        hashes = np.split(facts["named"].explode().drop_nulls().to_numpy(), ends[:-1])
+        signals.publish(rows, dict(zip(rows["key"].tolist(), hashes, strict=True)))
+
+
+def _facets(strata: Vocabulary, size: int) -> Masks:
+    del size  # the vocabulary grows; its length is what makes a cached answer stale
+    return facets_of_strata(strata, UNIT)
+
+
+def _days(window: Window) -> tuple[int | None, int]:
+    first = None if window.first_day is None else (window.first_day - _EPOCH).days
+    return first, (window.last_day - _EPOCH).days
+
+
+def _is_in(keys: Keys, those: Keys | None) -> npt.NDArray[np.bool_]:
+    """Tell which keys are among sorted others."""
+    if those is None or len(those) == 0:
+        return np.zeros(len(keys), dtype=np.bool_)
+    found: npt.NDArray[np.bool_] = (
+        those[np.minimum(np.searchsorted(those, keys), len(those) - 1)] == keys
+    )
+    return found
+
+
+def _of_test(vigil: Vigil, window: Window, keys: Keys) -> pl.DataFrame:
+    # The test is of all days; in another window its statistics are undefined.
+    known = keys if window.kind is WindowKind.CUMULATIVE else keys[:0]
+    statistics = vigil.statistics(known)
+    return statistics if len(known) else statistics.clear(len(keys))
+
+
+def _withdrawn(
+    log: CaseLog,
+    signals: Signals,
+    known: Keys,
+    fewer: Masks,
+    days: tuple[int | None, int],
+    facets: Masks,
+) -> Masks:
+    """Return the published facets of which a pair has no case left, of those that have fewer."""
+    here = np.searchsorted(signals.rows["key"], known)
+    withdrawn: Masks = fewer & signals.rows["facets"][here] if len(known) else fewer
+    doubtful = np.flatnonzero(withdrawn)
+    if len(doubtful):
+        keys = known[doubtful]
+        present = facts_of(log.cases_of(keys, *days), keys, facets)["facets"].to_numpy()
+        withdrawn[doubtful] &= ~present
+    return withdrawn
+
+
+def _stratified(counted: Counted, tally: Tally, keys: Keys) -> npt.NDArray[np.float64]:
+    # Every stratum known, not only those of the window: an emptied window has none left.
+    names = counted.strata.names
+    strata = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+    drugs, events = split_key(keys)
+    return sum_over_strata(
+        tally.totals.get(strata).tolist(),
+        _by_stratum(tally.drugs, drugs, strata),
+        _by_stratum(tally.events, events, strata),
+        len(keys),
+    )
+
+
+def _by_stratum(
+    margins: SortedCounts, codes: Keys, strata: Keys
+) -> Iterator[npt.NDArray[np.float64]]:
+    distinct, places = np.unique(codes, return_inverse=True)
+    for stratum in strata:
+        yield margins.get(distinct << 32 | stratum).astype(np.float64)[places]
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value

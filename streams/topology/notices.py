@@ -1,0 +1,270 @@
+"""What is known of rumours and other subjects, from their notices: a ledger beside the counts.
+
+Nothing here enters a 2x2 table. What a subject is follows from the set of its notices and of the
+reports that are part of it, so that the order of arrival and repeats change nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from schemas.domain import domain_vocabulary
+from schemas.notice import Assertion, Notice, NoticeKind, Patients, Verdict
+from schemas.vocabulary import ActionTaken, ReporterKind, SupplyRoute, VerificationState
+
+__all__ = ["LinkedCase", "Subject", "describe", "verification_state"]
+
+_TELLS = {NoticeKind.SAFETY_NOTICE, NoticeKind.MEDIA, NoticeKind.AGGREGATE}
+_SETTLED = {
+    Verdict.REFUTED: VerificationState.REFUTED,
+    Verdict.UNRESOLVABLE: VerificationState.UNRESOLVABLE,
+}
+_PHYSICIANS = {
+    ReporterKind.PHYSICIAN,
+    ReporterKind.OUTSIDE_PHYSICIAN,
+    ReporterKind.PHARMACIST,
+    ReporterKind.OTHER_HEALTH_PROFESSIONAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedCase:
+    """A current case that says it is part of a subject.
+
+    Attributes
+    ----------
+    counted
+        Whether it is in the counted population: valid, not nullified, no duplicate.
+    by_professional
+        Whether a health professional reported it.
+    """
+
+    case_id: str
+    counted: bool
+    by_professional: bool
+    fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is known of one subject.
+
+    Attributes
+    ----------
+    state
+        How far it is known to be true.
+    evidence
+        Who said what, in order of receipt: (day, role, assertion or verdict).
+    sources
+        Notices that tell of it and repeat no other one.
+    repeats
+        Notices that tell what another one told.
+    patients
+        How many patients it speaks of, the case reports included; None if nothing says.
+    cases
+        Current cases that are part of it, counted or not, by name.
+    fatal
+        Whether it tells of a death.
+    exposure_ongoing
+        Whether treatment goes on, or was said to, against advice; None if not known.
+    overdue_since
+        The first day on which an answer was due and had not come, as of the day asked; None if
+        nothing is overdue.
+    """
+
+    subject_id: str
+    first_received: date
+    last_received: date
+    state: VerificationState
+    evidence: tuple[tuple[date, str, str], ...]
+    sources: tuple[str, ...]
+    repeats: tuple[str, ...]
+    product_class: str | None
+    terms: tuple[str, ...]
+    families: tuple[str, ...]
+    countries: tuple[str, ...]
+    facilities: tuple[str, ...]
+    indications: tuple[str, ...]
+    supply_route: SupplyRoute
+    patients: Patients | None
+    cases: tuple[LinkedCase, ...]
+    fatal: bool
+    exposure_ongoing: bool | None
+    advised_by: str | None
+    overdue_since: date | None
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether it was settled as true."""
+        return self.state in _CONFIRMED
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was settled at all."""
+        return self.confirmed or self.state in _SETTLED.values()
+
+    @property
+    def verified(self) -> int:
+        """Patients that a counted case stands for."""
+        return sum(case.counted for case in self.cases)
+
+
+_CONFIRMED = {
+    VerificationState.VALID_ICSR,
+    VerificationState.HCP_CONFIRMED,
+    VerificationState.AUTHORITY_CONFIRMED,
+}
+
+
+def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) -> Subject:
+    """Say what is known of a subject on a day.
+
+    Parameters
+    ----------
+    notices
+        Every notice of the subject so far, in any order, repeats included; at least one.
+    cases
+        Current cases that say they are part of it.
+    day
+        Event-time day that deadlines are held against.
+    """
+    unique = {notice.notice_id: notice for notice in sorted(notices, key=_content)}
+    known = sorted(unique.values(), key=_order)
+    linked = tuple(sorted(cases, key=lambda case: case.case_id))
+    tells = [notice for notice in known if notice.kind in _TELLS]
+    terms = tuple(sorted({term for notice in known for term in notice.terms}))
+    vocabulary = domain_vocabulary()
+    classes = [
+        code
+        for notice in known
+        if (code := notice.product_class or vocabulary.product_class(notice.product))
+    ]
+    return Subject(
+        subject_id=known[0].subject_id,
+        first_received=known[0].received,
+        last_received=known[-1].received,
+        state=verification_state(known),
+        evidence=tuple(
+            (notice.received, said.by, str(said.assertion or said.verdict))
+            for notice in known
+            if (said := notice.verification)
+        ),
+        sources=tuple(notice.notice_id for notice in tells if not notice.derived_from),
+        repeats=tuple(notice.notice_id for notice in tells if notice.derived_from),
+        product_class=classes[0] if classes else None,
+        terms=terms,
+        families=tuple(sorted({f for term in terms if (f := vocabulary.family(term))})),
+        countries=_distinct(notice.country for notice in known),
+        facilities=_distinct(notice.facility_id for notice in known),
+        indications=_distinct(notice.indication for notice in known),
+        supply_route=next(
+            (n.supply_route for n in reversed(known) if n.supply_route is not SupplyRoute.UNKNOWN),
+            SupplyRoute.UNKNOWN,
+        ),
+        patients=_patients(known, linked),
+        cases=linked,
+        fatal=any(notice.fatal or "Death" in notice.terms for notice in known)
+        or any(case.fatal and case.counted for case in linked),
+        exposure_ongoing=_exposure(known),
+        advised_by=next(
+            (
+                notice.exposure.discontinuation_advised_by
+                for notice in reversed(known)
+                if notice.exposure and notice.exposure.discontinuation_advised_by
+            ),
+            None,
+        ),
+        overdue_since=_overdue(known, day),
+    )
+
+
+def verification_state(notices: Sequence[Notice]) -> VerificationState:
+    """Return how far a subject is known to be true, from its notices in order of receipt.
+
+    It begins as a rumour; one that tells of patients who could be found is `reported`. A denial, or
+    an authority that knows of no source, makes it `contested` and no more: only a verdict on
+    evidence settles it. What is said after a verdict is evidence, and changes it only if it is
+    another verdict. A confirmation is the authority's, a health professional's, or a valid
+    report's.
+    """
+    state = VerificationState.RUMOUR
+    settled = False
+    for notice in notices:
+        said = notice.verification
+        if said is None:
+            tells_of_patients = notice.patients is not None and notice.kind in _TELLS
+            if tells_of_patients and state is VerificationState.RUMOUR:
+                state = VerificationState.REPORTED
+        elif said.verdict is not None:
+            settled = True
+            state = _SETTLED.get(said.verdict, _confirmed_by(notice.reporter))
+        elif not settled and said.assertion is not Assertion.AFFIRMS:
+            state = VerificationState.CONTESTED
+    return state
+
+
+def _confirmed_by(reporter: ReporterKind) -> VerificationState:
+    if reporter is ReporterKind.AUTHORITY:
+        return VerificationState.AUTHORITY_CONFIRMED
+    if reporter in _PHYSICIANS:
+        return VerificationState.HCP_CONFIRMED
+    return VerificationState.VALID_ICSR
+
+
+def _patients(known: Sequence[Notice], cases: Sequence[LinkedCase]) -> Patients | None:
+    """Return the number of patients: the cases are among those told of, not beside them."""
+    told = [notice.patients for notice in known if notice.patients]
+    verified = sum(case.counted for case in cases)
+    if not told:
+        return Patients(at_least=verified) if verified else None
+    at_least = max(patients.at_least for patients in told)
+    # The latest word on the upper bound holds, unless there are more cases than it allows.
+    at_most = told[-1].at_most
+    at_least = max(at_least, verified)
+    if at_most is not None and at_most < at_least:
+        at_most = None
+    return Patients(at_least=at_least, at_most=at_most)
+
+
+def _exposure(known: Sequence[Notice]) -> bool | None:
+    for notice in reversed(known):
+        if (exposure := notice.exposure) is None:
+            continue
+        if exposure.ongoing is not None:
+            return exposure.ongoing
+        if exposure.action_taken is ActionTaken.DOSE_NOT_CHANGED:
+            return True
+        if exposure.action_taken is ActionTaken.WITHDRAWN:
+            return False
+    return None
+
+
+def _overdue(known: Sequence[Notice], day: date) -> date | None:
+    closed = max(
+        (notice.received for notice in known if notice.followup_closed or _settles(notice)),
+        default=None,
+    )
+    due = [
+        notice.followup_due
+        for notice in known
+        if notice.followup_due and (closed is None or notice.received > closed)
+    ]
+    return min((limit for limit in due if limit < day), default=None)
+
+
+def _settles(notice: Notice) -> bool:
+    return notice.verification is not None and notice.verification.verdict is not None
+
+
+def _distinct(values: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(sorted({value for value in values if value}))
+
+
+def _order(notice: Notice) -> tuple[date, bool, str]:
+    # On one day what tells goes before what judges it.
+    return notice.received, notice.verification is not None, notice.notice_id
+
+
+def _content(notice: Notice) -> tuple[date, str]:
+    # Of two contents under one number the later holds, whatever order they came in.
+    return notice.received, notice.model_dump_json()

@@ -1,0 +1,167 @@
+"""Cases of the domain's products, with what lots, clinics and laws need of them.
+
+Counts need drugs and events. Of the few cases whose product belongs to a class of the domain's
+vocabulary, more is kept: it travels with the changes of the counts, as one encoded column.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+import msgspec
+
+from schemas.domain import domain_vocabulary
+from schemas.product import Product, normalise_lot
+from schemas.report import Report
+from schemas.vocabulary import (
+    LinkKind,
+    Outcome,
+    ProductRole,
+    Qualification,
+    Seriousness,
+    SupplyRoute,
+)
+
+__all__ = ["WatchedCase", "confounded", "decode_watched", "encode_watched", "watched_case"]
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_MOST_NAMES = 100_000
+_SUSPECT = {ProductRole.SUSPECT, ProductRole.INTERACTING}
+_LAY = {Qualification.CONSUMER, Qualification.LAWYER}
+
+
+class WatchedCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is kept of one version of one case with a product of the domain.
+
+    Days are counted from 1970-01-01. Lists are sorted and hold no repeats; empty: not known.
+    """
+
+    case_id: str
+    product_class: str
+    received: int  # first receipt
+    onset: int | None  # earliest onset of a reaction
+    terms: list[str]
+    indication_terms: list[str]  # reactions that are, or worsen, what was treated
+    serious: bool
+    fatal: bool
+    by_professional: bool
+    country: str | None
+    age_group: str
+    lots: list[str]  # normalised
+    facilities: list[str]
+    manufacturers: list[str]
+    distributors: list[str]
+    indications: list[str]
+    supply_route: str
+    exposure_ongoing: bool | None
+    part_of: list[str]
+    source: str
+
+
+class _Classes(dict[str, str]):
+    """Product names as reported, and their class or nothing: a look-up, not a search."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        found = self[text] = domain_vocabulary().product_class(text) or ""
+        return found
+
+
+_CLASSES = _Classes()
+
+
+def watched_case(report: Report, age_group: str) -> WatchedCase | None:
+    """Reduce a report to a watched case; None without a product of the domain.
+
+    Parameters
+    ----------
+    report
+        A report, or any object with the attributes of one (`streams.intake.native`).
+    age_group
+        As `streams.topology.strata.age_group` has it.
+    """
+    for product in report.products:  # a loop and two look-ups: most cases are not of the domain
+        if _CLASSES[product.product_class or ""] or _CLASSES[product.verbatim or ""]:
+            break
+    else:
+        return None
+    named = [
+        (code, product)
+        for product in report.products
+        if product.role in _SUSPECT and (code := _class_of(product))
+    ]
+    if not named:
+        return None
+    products = [product for _, product in named]
+    reactions, reporter = report.reactions, report.reporter
+    onsets = [reaction.onset for reaction in reactions if reaction.onset]
+    indications = _distinct(product.indication for product in products)
+    terms = _distinct(reaction.term for reaction in reactions)
+    fatal = Seriousness.DEATH in report.seriousness or any(
+        reaction.outcome is Outcome.FATAL for reaction in reactions
+    )
+    facilities = (product.facility for product in products)
+    routes = (p.supply_route for p in products if p.supply_route is not SupplyRoute.UNKNOWN)
+    return WatchedCase(
+        case_id=report.case_id,
+        product_class=named[0][0],
+        received=report.first_received.toordinal() - _EPOCH,
+        onset=min(onsets).toordinal() - _EPOCH if onsets else None,
+        terms=terms,
+        indication_terms=confounded(terms, indications),
+        serious=fatal or bool(report.seriousness),
+        fatal=fatal,
+        by_professional=reporter.qualification not in _LAY,
+        country=report.occurrence_country or reporter.country,
+        age_group=age_group,
+        lots=_distinct(normalise_lot(product.lot) for product in products),
+        facilities=_distinct(facility.facility_id for facility in facilities if facility),
+        manufacturers=_distinct(product.manufacturer for product in products),
+        distributors=_distinct(product.distributor for product in products),
+        indications=indications,
+        supply_route=next(routes, SupplyRoute.UNKNOWN).value,
+        exposure_ongoing=_ongoing(products),
+        part_of=_distinct(link.case_id for link in report.links if link.kind is LinkKind.PART_OF),
+        source=report.sender or report.source,
+    )
+
+
+def confounded(terms: Iterable[str], indications: Iterable[str]) -> list[str]:
+    """Return the reactions that belong to what was treated: a cancer that progressed in cancer.
+
+    >>> confounded(["Malignant neoplasm progression", "Sepsis"], ["Lung cancer stage IV"])
+    ['Malignant neoplasm progression']
+    """
+    vocabulary = domain_vocabulary()
+    given_for = set(indications)
+    treated = {vocabulary.indication(indication) for indication in given_for} - {None}
+    return [
+        term
+        for term in terms
+        if term in given_for
+        or ("cancer" in treated and vocabulary.family(term) == "malignancy")
+        or vocabulary.indication(term) in treated
+    ]
+
+
+def encode_watched(case: WatchedCase | None) -> str:
+    """Encode a case as the deltas carry it; nothing is the empty text."""
+    return "" if case is None else msgspec.json.encode(case).decode()
+
+
+def decode_watched(text: str) -> WatchedCase:
+    """Decode what `encode_watched` gave of a case."""
+    return msgspec.json.decode(text, type=WatchedCase)
+
+
+def _class_of(product: Product) -> str:
+    return _CLASSES[product.product_class or ""] or _CLASSES[product.verbatim or ""]
+
+
+def _ongoing(products: Iterable[Product]) -> bool | None:
+    stated = {product.exposure_ongoing for product in products} - {None}
+    return (True in stated) if stated else None
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return sorted({" ".join(value.split()) for value in values if value and value.strip()})

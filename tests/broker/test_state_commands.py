@@ -1,0 +1,162 @@
+"""`tocsin state` says what is held, finds a number that was tampered with, and rebuilds."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from schemas.alert import Alert
+from schemas.delta import Delta
+from streams.runtime.case_worker import CaseWorker
+from streams.runtime.codec import decode_delta, encode_delta
+from streams.runtime.kafka_io import make_producer
+from streams.runtime.settings import Settings
+from streams.runtime.store import RocksStore
+from tests.broker.processes import (
+    keyed,
+    records,
+    report,
+    send,
+    stream,
+    tocsin,
+)
+from tests.broker.stages import count_all, detect_all
+from tests.broker.test_restore import cases, expected, forget_reports
+
+pytestmark = pytest.mark.broker
+
+
+def state(settings: Settings, *arguments: object) -> CompletedProcess[str]:
+    return tocsin(settings, Path(settings.state_dir), "state", *arguments)
+
+
+def published(settings: Settings, name: str, value: bytes, key: bytes) -> None:
+    producer = make_producer(settings)
+    with closing(producer):
+        future = producer.send(f"{settings.topic_prefix}{name}", value, key, partition=0)
+        producer.flush()
+        future.get(timeout=0)
+
+
+def tamper_with_the_database(settings: Settings) -> str:
+    folder = Path(settings.state_dir) / "cases" / "0"
+    with RocksStore(folder, f"{settings.topic_prefix}reports[0] of 1") as store:
+        (held,) = store.get(["C5"]).values()
+        fields = {name: getattr(held, name) for name in held.__struct_fields__}
+        other = type(held)(**{**fields, "events": held.events + "x", "serious": True})
+        store.load([(b"cC5", store._encode(other)), (b"cC6", None)])
+    return "case C5: differs in serious, events"
+
+
+def tamper_with_the_deltas(settings: Settings) -> str:
+    last = decode_delta(records(settings, "deltas")[-1].value)
+    first = decode_delta(records(settings, "deltas")[0].value)
+    again = Delta(0, last.next_offset, last.next_offset + 1, 0, first.changes.head(1))
+    published(settings, "deltas", encode_delta(again), b"0")
+    return f"case {first.changes['case_id'][0]}: its deltas do not add up to it"
+
+
+def tamper_with_an_alert(settings: Settings) -> str:
+    alert = Alert.model_validate_json(records(settings, "signals")[-1].value)
+    counts = alert.counts.model_copy(update={"n_drug": alert.counts.n_drug + 1})
+    wrong = alert.model_copy(update={"counts": counts})
+    published(settings, "signals", wrong.model_dump_json().encode(), alert.signal_key.encode())
+    return f"alert {alert.alert_id}: says "
+
+
+def tamper_with_the_changelog(settings: Settings) -> str:
+    record = records(settings, "cases")[0]
+    published(settings, "cases", record.value, b"0")  # an old state, after the newest one
+    return "changelog"
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        tamper_with_the_database,
+        tamper_with_the_deltas,
+        tamper_with_an_alert,
+        tamper_with_the_changelog,
+    ],
+)
+def test_verify_agrees_until_a_number_is_tampered_with(
+    one: Settings, tamper: Callable[[Settings], str]
+) -> None:
+    messages, _ = stream(300, seed=51)
+    send(one, [*keyed(messages[:200]), (b"k", b"broken")])
+    count_all(one)
+    send(one, keyed(messages[200:]))
+    count_all(one)
+    detect_all(one)
+    right = state(one, "verify")
+    assert (right.returncode, right.stderr) == (0, "")
+    lines = right.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["database", "changelog", "deltas", "latest"]
+    assert all(line.endswith(" compared, 0 differ") for line in lines)
+    assert f"offset {len(messages) + 1}: 300 compared" in lines[0]
+    words = tamper(one)
+    wrong = state(one, "verify")
+    assert wrong.returncode == 1
+    assert words in wrong.stdout
+    assert "Traceback" not in wrong.stderr
+
+
+def test_inspect_prints_what_is_there_while_a_worker_runs(one: Settings) -> None:
+    messages = [report(case) for case in range(20)] + [report(3, 2, nullified=True)]
+    send(one, keyed(messages))
+    count_all(one)
+    detect_all(one)
+    send(one, keyed([report(30)]))
+    with closing(CaseWorker(one)) as worker:
+        ends = worker.ends()
+        while not worker.drained(ends):
+            worker.step(100)
+        shown = state(one, "inspect")
+    assert shown.returncode == 0, shown.stderr
+    (row,) = [line.split() for line in shown.stdout.splitlines() if "reports[0]" in line]
+    assert row == [f"{one.topic_prefix}reports[0]", "of", "1", "22", "21", "20", "0", "2"]
+    assert f"snapshot of {one.topic_prefix}deltas" in shown.stdout
+
+
+@pytest.mark.parametrize("source", ["cases", "reports"])
+def test_rebuild_makes_a_database_from_the_topics(one: Settings, source: str) -> None:
+    messages, _ = stream(300, seed=52)
+    send(one, [*keyed(messages), (b"k", b"broken")])
+    count_all(one)
+    tamper_with_the_database(one)
+    if source == "cases":
+        forget_reports(one, 10)
+    asked = tocsin(one, Path(one.state_dir), "state", "rebuild")
+    assert asked.returncode != 0, "nobody said yes"
+    assert cases(one) != expected(messages)
+    with closing(CaseWorker(one)) as worker:
+        while not worker._owned:
+            worker.step(100)
+        refused = state(one, "rebuild", "--yes")
+        assert refused.returncode == 2
+        assert "LOCK" in refused.stderr
+    done = state(one, "rebuild", "--yes", "--from", source)
+    assert done.returncode == 0, done.stderr
+    assert "partition 0: 300 cases up to offset" in done.stdout
+    assert cases(one) == expected(messages)
+    send(one, keyed([report(300)]))
+    count_all(one)
+    assert "C300" in cases(one)
+
+
+def test_state_commands_without_state_or_topics_are_one_line(one: Settings, tmp_path: Path) -> None:
+    for command in (("inspect",), ("rebuild", "--yes")):
+        none = state(one, *command)
+        assert none.returncode == 2
+        assert none.stderr.count("\n") == 1
+        assert "got none. Set state_dir" in none.stderr
+    send(one, keyed([report(1), report(2)]))
+    count_all(one)
+    shutil.rmtree(one.state_dir)
+    forget_reports(one, 1)
+    gone = state(one, "verify")
+    assert gone.returncode == 2
+    assert "there is nothing to compare with" in gone.stderr

@@ -1,0 +1,179 @@
+import multiprocessing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from schemas.decision import Decision, SignalState
+from schemas.errors import InputError, StateError
+from streams.cli.app import app
+from streams.runtime.audit import AuditLog
+from streams.topology.assessment import NEEDS_REASON, STEPS, require_step, states_after
+
+S = SignalState
+KEY = "msc-supernatant-exosome|Sepsis|cumulative"
+START = datetime(2024, 1, 1, tzinfo=UTC)
+WHOLE_WAY = (
+    S.UNDER_TRIAGE,
+    S.VALIDATED,
+    S.CONFIRMED,
+    S.PRIORITISED,
+    S.UNDER_ASSESSMENT,
+    S.CLOSED,
+    S.REOPENED,
+    S.UNDER_TRIAGE,
+    S.NOT_VALIDATED,
+)
+
+
+def decision(to, *, key=KEY, reason="as discussed", **fields):
+    return Decision(signal_key=key, to=to, by="a.assessor", reason=reason, **fields)
+
+
+@pytest.fixture
+def written(tmp_path):
+    log = AuditLog(tmp_path / "audit.jsonl")
+    for number, to in enumerate(WHOLE_WAY):
+        log.decide(decision(to), START + timedelta(minutes=number))
+    return tmp_path / "audit.jsonl"
+
+
+def test_the_whole_way(written):
+    verified = AuditLog(written).verify()
+    assert verified.states == {KEY: S.NOT_VALIDATED}
+    assert [entry.number for entry in verified.entries] == list(range(1, 10))
+    assert verified.last_hash == verified.entries[-1].hash
+
+
+@pytest.mark.parametrize(
+    ("frm", "to"),
+    [
+        (S.DETECTED, S.VALIDATED),  # triage is not skipped
+        (S.DETECTED, S.CONFIRMED),
+        (S.UNDER_TRIAGE, S.CONFIRMED),
+        (S.VALIDATED, S.CLOSED),
+        (S.CLOSED, S.UNDER_TRIAGE),  # it has to be reopened first
+        (S.NOT_VALIDATED, S.VALIDATED),
+        (S.SUPERSEDED, S.REOPENED),
+        (S.CONFIRMED, S.CONFIRMED),
+    ],
+)
+def test_illegal_steps_are_refused(frm, to):
+    with pytest.raises(InputError, match=f"after {frm} may come .*; got {to}"):
+        require_step(frm, decision(to))
+
+
+def test_a_refusal_must_say_why():
+    for to in NEEDS_REASON - {S.SUPERSEDED}:
+        frm = next(state for state, following in STEPS.items() if to in following)
+        with pytest.raises(InputError, match="must have a reason"):
+            require_step(frm, decision(to, reason="  "))
+
+
+def test_who_supersedes_is_named_and_is_another():
+    with pytest.raises(InputError, match="superseded_by must name"):
+        require_step(S.DETECTED, decision(S.SUPERSEDED))
+    with pytest.raises(InputError, match="superseded_by must name"):
+        require_step(S.DETECTED, decision(S.UNDER_TRIAGE, superseded_by="x"))
+    with pytest.raises(InputError, match="got itself"):
+        require_step(S.DETECTED, decision(S.SUPERSEDED, superseded_by=KEY))
+    require_step(S.DETECTED, decision(S.SUPERSEDED, superseded_by="other"))
+
+
+@given(st.lists(st.sampled_from(list(S)), max_size=12))
+def test_any_way_ends_where_its_last_step_leads_or_is_refused(way):
+    steps = [decision(to, superseded_by="other" if to is S.SUPERSEDED else None) for to in way]
+    legal = all(b in STEPS[a] for a, b in zip([S.DETECTED, *way], way, strict=False))
+    if legal:
+        assert states_after(steps) == ({KEY: way[-1]} if way else {})
+    else:
+        with pytest.raises(InputError):
+            states_after(steps)
+
+
+def test_a_refused_step_leaves_no_trace(written):
+    before = written.read_bytes()
+    with pytest.raises(InputError):
+        AuditLog(written).decide(decision(S.CONFIRMED), START)
+    assert written.read_bytes() == before
+
+
+def test_any_edited_byte_is_found(written):
+    whole = written.read_bytes()
+    for at in range(0, len(whole), 41):
+        torn = bytearray(whole)
+        torn[at] ^= 0x01
+        written.write_bytes(torn)
+        with pytest.raises(StateError, match="line "):
+            AuditLog(written).verify()
+
+
+@pytest.mark.parametrize("harm", ["first", "middle", "swap", "repeat", "insert blank"])
+def test_lines_lost_moved_or_put_in_are_found(written, harm):
+    lines = written.read_bytes().splitlines(keepends=True)
+    if harm == "first":
+        del lines[0]
+    elif harm == "middle":
+        del lines[4]
+    elif harm == "swap":
+        lines[2], lines[3] = lines[3], lines[2]
+    elif harm == "repeat":
+        lines.append(lines[-1])
+    else:
+        lines[3] = lines[3].replace(b'":', b'": ', 1)
+    written.write_bytes(b"".join(lines))
+    with pytest.raises(StateError, match="line "):
+        AuditLog(written).verify()
+    with pytest.raises(StateError, match="line "):
+        AuditLog(written).decide(decision(S.REOPENED), START)
+
+
+def test_a_log_cut_short_is_found_by_the_hash_noted_earlier(written):
+    noted = AuditLog(written).verify().last_hash
+    written.write_bytes(b"".join(written.read_bytes().splitlines(keepends=True)[:-2]))
+    AuditLog(written).verify()  # whole in itself
+    with pytest.raises(StateError, match="written anew or cut short"):
+        AuditLog(written).verify(noted)
+
+
+def add(path: Path, name: str) -> None:
+    for to in (S.UNDER_TRIAGE, S.VALIDATED, S.CONFIRMED):
+        AuditLog(path).decide(decision(to, key=name), datetime.now(UTC))
+
+
+def test_several_processes_add_to_one_chain(tmp_path):
+    path = tmp_path / "audit.jsonl"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=add, args=(path, f"signal {n}")) for n in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    verified = AuditLog(path).verify()
+    assert len(verified.entries) == 12
+    assert set(verified.states.values()) == {S.CONFIRMED}
+
+
+def test_the_command_line(tmp_path):
+    log = str(tmp_path / "audit.jsonl")
+    run = CliRunner()
+
+    def tocsin(*arguments):
+        return run.invoke(app, list(arguments))
+
+    done = tocsin("signals", "decide", KEY, "under_triage", "--by", "a.assessor", "--log", log)
+    assert done.exit_code == 0, done.output
+    assert "detected -> under_triage" in done.output
+    nobody = tocsin("signals", "decide", KEY, "validated", "--by", "", "--log", log)
+    assert isinstance(nobody.exception, InputError)
+    refused = tocsin("signals", "decide", KEY, "closed", "--by", "a.assessor", "--log", log)
+    assert isinstance(refused.exception, InputError)
+    assert "1 entries, whole" in tocsin("audit", "verify", log).output
+    assert "under_triage" in tocsin("signals", "list", "--log", log).output
+    assert "a.assessor" in tocsin("audit", "show", KEY, "--log", log).output
+    assert isinstance(tocsin("audit", "show", "x", "--log", log).exception, InputError)
+    assert isinstance(tocsin("audit", "verify", str(tmp_path / "no")).exception, InputError)

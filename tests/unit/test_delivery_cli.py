@@ -1,0 +1,147 @@
+"""`tocsin subscribe` and `deliver`, with a real receiver on loopback."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+from typer.testing import CliRunner, Result
+
+from schemas.errors import InputError
+from streams.cli.app import app
+from tests.unit.test_delivery import SECRET, safety, signal
+
+
+class Receiver(BaseHTTPRequestHandler):
+    received: ClassVar[list[dict[str, object]]] = []
+    answers: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        status = self.answers.pop(0) if self.answers else 204
+        if status == 204:
+            self.received.append(Webhook(SECRET).verify(body, dict(self.headers)))
+        self.send_response(status)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def receiving(*answers: int) -> Iterator[str]:
+    Receiver.received.clear()
+    Receiver.answers[:] = answers
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hook"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIER_KEY", "k" * 32)
+    monkeypatch.setenv("HOOK", SECRET)
+    write(tmp_path, signal(3), safety())
+    return tmp_path
+
+
+def write(folder: Path, *alerts: object) -> None:
+    lines = [alert.model_dump_json() + "\n" for alert in alerts]  # type: ignore[attr-defined]
+    with (folder / "alerts.jsonl").open("a") as file:
+        file.writelines(lines)
+
+
+def tocsin(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+
+
+def subscribed(url: str, *more: str) -> Result:
+    who = ("--subscriber", "PMDA", "--tier", "authority", "--secret", "HOOK", "--yes")
+    return tocsin("subscribe", "pmda", "--url", url, *who, *more)
+
+
+def delivered() -> Result:
+    return tocsin("deliver", "alerts.jsonl", "--once", "--allow-host", "127.0.0.1")
+
+
+def test_what_is_subscribed_is_delivered_once_and_goes_on(folder: Path) -> None:
+    with receiving() as url:
+        done = subscribed(url, "--preview", "alerts.jsonl", "--family", "infection")
+        assert done.exit_code == 0, done.output
+        assert "LOT_CLUSTER" not in done.output  # of 2019: more than 90 days earlier
+        assert "SDR" in done.output
+        assert delivered().exit_code == 0
+        assert [alert["revision"] for alert in Receiver.received] == [1, 1]
+        delivered()
+        assert len(Receiver.received) == 2  # nothing twice
+        write(folder, signal(4, revision=2))
+        delivered()
+    assert [alert["revision"] for alert in Receiver.received] == [1, 1, 2]
+    assert Receiver.received[0]["counts"]["n_observed"] == 3  # type: ignore[index]
+
+
+def test_who_answers_410_rests_until_resumed(folder: Path) -> None:
+    with receiving(410) as url:
+        subscribed(url)
+        delivered()
+        assert Receiver.received == []
+        assert "gone: status 410" in tocsin("subscriptions").output
+        delivered()
+        assert Receiver.received == []
+        assert "active" in tocsin("subscriptions", "--resume", "pmda").output
+        delivered()
+    assert len(Receiver.received) == 2
+
+
+def test_a_receiver_on_this_machine_must_be_asked_for_by_name(folder: Path) -> None:
+    with receiving() as url:
+        subscribed(url)
+        assert tocsin("deliver", "alerts.jsonl", "--once").exit_code == 0
+    assert Receiver.received == []
+    assert "refused: not https" in tocsin("subscriptions").output
+
+
+def test_nothing_is_saved_without_a_yes(folder: Path) -> None:
+    arguments = ["subscribe", "s", "--subscriber", "x", "--url", "https://x.example/", "--secret"]
+    done = CliRunner().invoke(app, [*arguments, "HOOK"], input="n\n")
+    assert done.exit_code != 0
+    assert not list(folder.glob("outbox.db"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"TIER_KEY": ""}, "TIER_KEY: must be in the environment"),
+        ({"HOOK": "whsec_short"}, "HOOK: must hold base64"),
+    ],
+)
+def test_keys_that_are_missing_are_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], reason: str
+) -> None:
+    subscribed("https://x.example/")
+    for name, value in change.items():
+        monkeypatch.setenv(name, value)
+    error = delivered().exception
+    assert isinstance(error, InputError)
+    assert reason in str(error)
+
+
+def test_a_file_that_holds_no_alerts_is_refused_with_its_line(folder: Path) -> None:
+    with (folder / "alerts.jsonl").open("a") as file:
+        file.write(json.dumps({"a": 1}) + "\n")
+    subscribed("https://x.example/")
+    error = delivered().exception
+    assert isinstance(error, InputError)
+    assert "alerts.jsonl, line 3: must be an alert" in str(error)
+    assert isinstance(subscribed("ftp://x").exception, InputError)
