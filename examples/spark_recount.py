@@ -1,8 +1,9 @@
 r"""Recount the latest version of every case with Spark, and compare with the counts of Tocsin.
 
     python spark_recount.py --reports FILE.jsonl [FILE.jsonl ...] --counts COUNTS.parquet
+    python spark_recount.py --reports FOLDER --streaming --counts COUNTS.parquet
     spark-submit --packages org.apache.spark:spark-sql-kafka-0-10_2.13:VERSION_OF_SPARK \
-        spark_recount.py --bootstrap HOST:PORT [--prefix pv.] [--streaming] --counts COUNTS.parquet
+        spark_recount.py --bootstrap HOST:PORT [--prefix pv.] --counts COUNTS.parquet
 
 It shares no code with Tocsin: the rules of `docs/architecture.md` are written here once more, in
 SQL. Reports are native JSON, one a line, or the committed messages of `pv.reports` without those
@@ -55,9 +56,11 @@ def stated(name: Column) -> Column:
     return F.coalesce(name.rlike(r"(?U)[^\s\x1c-\x1f]"), F.lit(False))
 
 
-def from_files(spark: SparkSession, paths: list[str]) -> DataFrame:
+def from_files(spark: SparkSession, paths: list[str], *, streaming: bool) -> DataFrame:
     """Read native JSON lines; blank ones are no messages."""
-    return spark.read.text(paths).where(F.trim("value") != "")
+    # A stream has one source: a folder or a pattern.
+    lines = spark.readStream.text(paths[0]) if streaming else spark.read.text(paths)
+    return lines.where(F.trim("value") != "")
 
 
 def from_kafka(spark: SparkSession, bootstrap: str, prefix: str, *, streaming: bool) -> DataFrame:
@@ -211,13 +214,11 @@ def main() -> int:
     source.add_argument("--reports", nargs="+", metavar="FILE.jsonl")
     source.add_argument("--bootstrap", metavar="HOST:PORT")
     parser.add_argument("--prefix", default="pv.")
-    parser.add_argument(
-        "--streaming", action="store_true", help="Structured Streaming; needs --bootstrap"
-    )
+    parser.add_argument("--streaming", action="store_true", help="by Structured Streaming")
     parser.add_argument("--counts", required=True, metavar="COUNTS.parquet")
     options = parser.parse_args()
-    if options.streaming and not options.bootstrap:
-        parser.error("--streaming needs --bootstrap")
+    if options.streaming and options.reports and len(options.reports) > 1:
+        parser.error("--streaming reads one folder or pattern of files")
 
     spark = SparkSession.builder.appName("tocsin recount").getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
@@ -225,7 +226,7 @@ def main() -> int:
         spark.conf.set("spark.sql.shuffle.partitions", spark.sparkContext.defaultParallelism)
     with tempfile.TemporaryDirectory() as folder:
         if options.reports:
-            messages = from_files(spark, options.reports)
+            messages = from_files(spark, options.reports, streaming=options.streaming)
         else:
             messages = from_kafka(
                 spark, options.bootstrap, options.prefix, streaming=options.streaming

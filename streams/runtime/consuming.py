@@ -10,6 +10,8 @@ What this adds to kafka-python, each read or tried in version 3.0.12:
   depend on the machine; ours unpacks gzip and nothing else.
 - The name of a header that is not UTF-8 raises, at the same record for ever; brokers and other
   clients let such names pass. Ours leaves the headers of that record out.
+- Its records are unpacked number by number, by calls. Ours takes two thirds of the time for those
+  without headers; any other it leaves to the library.
 
 A batch that cannot be unpacked is handed out as one record, at the offset of its first, whose value
 is `Unreadable`: it becomes one reject, and the partition goes on. A checksum that does not fit
@@ -20,6 +22,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
@@ -34,6 +37,8 @@ POLL_BYTES = 16 << 20  # of values: 10,000 reports of 1,600 bytes, or one messag
 UNPACKED_BYTES = 64 << 20  # of a batch: a producer's megabyte at four times the usual ratio
 _CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 _GZIP = 1
+_MORE = 0x80  # a byte of a varint with others after it
+_NO_HEADERS = 0
 
 
 class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
@@ -50,6 +55,23 @@ class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
         self._fetcher.__class__ = _Fetcher
 
 
+class _Plain(msgspec.Struct, gc=False):
+    """A record as the fetcher reads it; its class of the same does so through properties."""
+
+    size_in_bytes: int
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    checksum: None = None
+
+    def validate_crc(self) -> bool:
+        """Say yes: the checksum is that of the batch."""
+        return True
+
+
 class _Unpackable(Exception):
     """A batch cannot be unpacked, and why."""
 
@@ -62,9 +84,38 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]
             self._unpack()
         except _Unpackable as why:
             return iter([self._placeholder(str(why))])
-        return self
+        return self._each()
 
-    def __next__(self) -> Any:
+    def _each(self: Any) -> Iterator[Any]:
+        # What nearly every record is, whole and without headers; any other is left to `__next__`.
+        buffer, pos, number = bytes(self._buffer), self._pos, self._num_records
+        base, first, kind = self.base_offset, self.first_timestamp, self.timestamp_type
+        appended = self.max_timestamp if kind == self.LOG_APPEND_TIME else None
+        for index in range(number):
+            start = pos
+            try:
+                length, pos = _varint(buffer, pos)
+                end = pos + length
+                _, pos = _varint(buffer, pos)  # attributes, unused
+                since, pos = _varint(buffer, pos)
+                delta, pos = _varint(buffer, pos)
+                key, pos = _sized(buffer, pos)
+                value, pos = _sized(buffer, pos)
+                plain = buffer[pos] == _NO_HEADERS and pos + 1 == end
+            except (IndexError, ValueError):
+                plain = False
+            if plain:
+                pos = end
+                at = first + since if appended is None else appended
+                yield _Plain(length, base + delta, at, kind, key, value, [])
+            else:
+                self._pos, self._next_record_index = start, index
+                yield next(self)
+                pos = self._pos
+        self._pos, self._next_record_index = pos, number
+        next(self, None)  # raises if something is left
+
+    def __next__(self: Any) -> Any:
         start = self._pos
         try:
             return super().__next__()
@@ -178,6 +229,19 @@ def _gunzip(packed: Any) -> bytearray:
             return unpacked
 
 
-def _sized(buffer: bytearray, at: int) -> tuple[bytes | None, int]:
-    length, at = decode_varint(buffer, at)
+def _varint(buffer: bytes | bytearray, at: int) -> tuple[int, int]:
+    """Do as `decode_varint`, but sooner where there are two bytes."""
+    low = buffer[at]
+    if low < _MORE:
+        return (low >> 1) ^ -(low & 1), at + 1
+    high = buffer[at + 1]
+    if high < _MORE:
+        whole = low & 0x7F | high << 7
+        return (whole >> 1) ^ -(whole & 1), at + 2
+    number, after = decode_varint(buffer, at)
+    return number, after
+
+
+def _sized(buffer: bytes | bytearray, at: int) -> tuple[bytes | None, int]:
+    length, at = _varint(buffer, at)
     return (None, at) if length < 0 else (bytes(buffer[at : at + length]), at + length)

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.report import Report
 
-__all__ = ["Identifiers", "identifiers_of", "normalise_id"]
+__all__ = ["Identifiers", "completeness", "identifiers_of", "normalise_id"]
 
 _SEPARATOR = "\x1f"
 _WORLDWIDE = re.compile(r"[A-Z]{2}-[^-]+-.+")  # country, organisation, number (ICH E2B(R3) C.1.8.1)
@@ -23,7 +23,7 @@ class Identifiers(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
 
     own: tuple[str, ...]  # keys of the numbers of this case, sorted
     listed: tuple[str, ...]  # keys of numbers it had in earlier transmissions, sorted
-    completeness: int  # millionths; see `identifiers_of`
+    completeness: int  # millionths; see `completeness`
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -48,19 +48,10 @@ def normalise_id(text: str | None) -> str | None:
 def identifiers_of(report: Report) -> Identifiers | None:
     r"""Return the identifiers of a report; `None` if it states none.
 
-    `completeness` is the product of the penalties of vigiGrade [1]_ for what the report as a whole
-    leaves open: time to onset 1/2; indication, outcome, sex, age 7/10 each; dose, country,
-    reporter, type of report 9/10 each.
-
     Parameters
     ----------
     report
         A report, or any object with the attributes of one (`streams.intake.native`).
-
-    References
-    ----------
-    .. [1] Bergvall, Noren, Lindquist (2014). vigiGrade: a tool to identify well-documented
-       individual case reports. Drug Safety 37, 65-77. doi 10.1007/s40264-013-0131-x. Table 1.
 
     Examples
     --------
@@ -82,7 +73,7 @@ def identifiers_of(report: Report) -> Identifiers | None:
         listed.update(_keys(other.source, other.case_id, bare=other.source is None))
     if not own and not listed:
         return None
-    return Identifiers(tuple(sorted(own)), tuple(sorted(listed - own)), _completeness(report))
+    return Identifiers(tuple(sorted(own)), tuple(sorted(listed - own)), completeness(report))
 
 
 def _keys(source: str | None, number: str | None, *, bare: bool = False) -> Iterable[str]:
@@ -106,7 +97,18 @@ def _plain(text: str | None) -> str:
     )
 
 
-def _completeness(report: Report) -> int:
+def completeness(report: Report) -> int:
+    """Return how much a report says, in millionths.
+
+    It is the product of the penalties of vigiGrade [1]_ for what the report as a whole leaves open:
+    time to onset 1/2; indication, outcome, sex, age 7/10 each; dose, country, reporter, type of
+    report 9/10 each.
+
+    References
+    ----------
+    .. [1] Bergvall, Noren, Lindquist (2014). vigiGrade: a tool to identify well-documented
+       individual case reports. Drug Safety 37, 65-77. doi 10.1007/s40264-013-0131-x.
+    """
     suspects = [each for each in report.products if each.role in ("suspect", "interacting")]
     reactions, patient, reporter = report.reactions, report.patient, report.reporter
     dated = any(each.onset for each in reactions) and any(each.first_given for each in suspects)

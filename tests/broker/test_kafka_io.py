@@ -161,7 +161,7 @@ def test_a_record_that_fails_aborts_the_whole_transaction(topics: Settings) -> N
         with pytest.raises(TransactionAborted), transaction(producer) as records:
             records.send(where.topic, b"good")
             # A compacted topic takes no record without a key.
-            records.send(at(topics, "cases").topic, b"no key", partition=0)
+            records.send(at(topics, "signals").topic, b"no key", partition=0)
         with transaction(producer) as records:
             records.send(where.topic, b"next")
     assert read(topics, where) == [b"next"]

@@ -148,16 +148,16 @@ def test_a_copy_that_is_killed_is_taken_up_where_it_stopped(
             take(one)
     # Its disk is lost as well: what stands is enough, and the copy goes on from another machine.
     other = elsewhere(one, "other")
-    take(other)
-    assert cases(other) == expected(messages[:700])
-    send(one, keyed(messages[700:]))
     with holding(other) as worker:
         while worker._owned[0].progress.copying:
             worker.step(100)
+    assert cases(other) == expected(messages[:700])
     written = [decode_record(record.value, "").copied for record in records(one, "cases")]
     chunks = [chunk for chunk in written if chunk is not None]
     (stopped,) = [number for number, (_, until) in enumerate(chunks) if until == copied[-1]]
     assert chunks[stopped + 1][0] == copied[-1], "not from the beginning again"
+    send(one, keyed(messages[700:]))
+    take(other)
     forget_reports(one, 800)
     take(elsewhere(one, "third"))
     assert cases(elsewhere(one, "third")) == expected(messages)

@@ -161,6 +161,7 @@ def latest(secured: Secured) -> list[Report]:
     steps = {
         "admin": ("topics", "create"),
         "intake": ("publish", secured.reports),
+        "link": ("run", "--stage", "link", "--drain"),
         "cases": (*CASES, "--drain", *JOURNAL),
         "detect": (*DETECT, "--drain", "--counts", secured.folder / "counts.parquet", *JOURNAL),
     }
@@ -171,7 +172,7 @@ def latest(secured: Secured) -> list[Report]:
 
 
 def test_every_role_does_its_part(secured: Secured, latest: list[Report]) -> None:
-    assert ROLES == ["admin", "cases", "detect", "intake", "redrive", "subscriber"]
+    assert ROLES == ["admin", "cases", "detect", "intake", "link", "redrive", "subscriber"]
     assert as_counts(pl.read_parquet(secured.folder / "counts.parquet")) == recount(latest)
     printed = secured.run("subscriber", "alerts", "--json")
     assert (printed.code, printed.err) == (0, "")

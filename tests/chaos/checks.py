@@ -206,7 +206,7 @@ class Checks:
 
 
 def _on(table: Table, *, was_on: bool) -> bool | None:
-    """Whether a signal is on: from where the rule fires to where it passes its exit."""
+    """Whether a signal is on: from where the rule fires until it passes its exit."""
     return mhra_stays(table) if was_on else mhra(table)
 
 

@@ -1,7 +1,6 @@
 """The policy recounted: after any history, what subscribers were told is what there is to tell.
 
-The recount keeps cases in dictionaries and knows of the detector only the alerts it published. It
-asks of every pair, in plain words, what docs/alerts.md says.
+The recount keeps cases in dictionaries, and asks of every pair what docs/alerts.md says.
 """
 
 import math

@@ -1,8 +1,4 @@
-"""Spark recounts what Tocsin counted, and notices every difference. Run by `make spark`.
-
-The connector to Kafka is fetched with Maven; where it cannot be had, the topics are exported and
-read as files.
-"""
+"""Spark recounts what Tocsin counted, and notices every difference. Run by `make spark`."""
 
 import os
 import random
@@ -21,7 +17,9 @@ from schemas.report import Link, Reaction, Report
 from schemas.vocabulary import LinkBasis, LinkKind, LinkState, ProductRole, VerificationState
 from streams.runtime.replay import read_source
 from streams.runtime.settings import Settings
-from tests.broker.processes import report, stream, tocsin
+from streams.runtime.topics import create_topics
+from tests.broker.kafka_server import running_kafka
+from tests.broker.processes import keyed, report, send, stream, tocsin
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "spark_recount.py"
 SECONDS = 500
@@ -37,10 +35,10 @@ NAMES = (
 )
 
 
-def spark(*arguments: object, packages: str | None = None) -> subprocess.CompletedProcess[str]:
+def spark(*arguments: object, jars: Iterable[Path] = ()) -> subprocess.CompletedProcess[str]:
     options = "--conf spark.ui.enabled=false --driver-memory 2g"
-    if packages:
-        options += f" --jars {packages}"
+    if names := ",".join(map(str, jars)):
+        options += f" --jars {names}"
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
         env={**os.environ, "PYSPARK_SUBMIT_ARGS": f"{options} pyspark-shell"},
@@ -53,7 +51,8 @@ def spark(*arguments: object, packages: str | None = None) -> subprocess.Complet
 
 def counted(tmp_path: Path, *sources: Path) -> Path:
     file = tmp_path / "counts.parquet"
-    done = tocsin(Settings(), tmp_path, "replay", *sources, "--counts", file, "--rules", "ema")
+    replay = ("replay", *sources, "--counts", file, "--rules", "ema")
+    done = tocsin(Settings(), tmp_path, *replay, seconds=SECONDS)
     assert done.returncode == 0, done.stderr
     return file
 
@@ -132,6 +131,43 @@ def test_every_reason_of_exclusion_odd_names_and_links(tmp_path: Path) -> None:
     for why in ("nullified", "duplicate", "unverified", "no_suspect_product", "no_reaction"):
         assert f"cases {why}: " in done.stdout
     assert "cases linked to its master: " in done.stdout
+
+
+def test_structured_streaming_finds_the_same(tmp_path: Path) -> None:
+    messages = odd_reports(4, 600)
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    files = [
+        written(folder / f"{n}.jsonl", messages[start : start + 400])
+        for n, start in enumerate(range(0, len(messages), 400))
+    ]
+    assert len(files) > 1
+    done = spark("--reports", folder, "--streaming", "--counts", counted(tmp_path, *files))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "different: 0" in done.stdout
+
+
+@pytest.mark.broker
+def test_the_topics_without_what_was_rejected(tmp_path: Path) -> None:
+    jars, pom = tmp_path / "jars", Path(__file__).with_name("pom.xml")
+    fetch = ["mvn", "-q", "-B", "-C", "-f", str(pom), "dependency:copy-dependencies"]
+    subprocess.run([*fetch, f"-DoutputDirectory={jars}"], check=True, timeout=SECONDS)
+    messages, _ = stream(600, seed=3)
+    with running_kafka() as bootstrap:
+        settings = Settings(bootstrap=bootstrap, topic_prefix="spark.", partitions=2)
+        create_topics(settings)
+        # A readable report that was rejected for its key: Spark must not count it either.
+        unkeyed = [(None, value) for _, value in keyed([report(9_999)])]
+        send(settings, [*keyed(messages), (b"k", b"broken"), *unkeyed])
+        counts = tmp_path / "counts.parquet"
+        drain = ("run", "--drain", "--counts", counts)
+        done = tocsin(settings, tmp_path / "state", *drain, seconds=SECONDS)
+        assert done.returncode == 0, done.stderr
+        options = ("--bootstrap", bootstrap, "--prefix", "spark.", "--counts", counts)
+        recount = spark(*options, jars=jars.glob("*.jar"))
+    assert recount.returncode == 0, recount.stdout + recount.stderr
+    assert "cases counted: 544" in recount.stdout
+    assert "different: 0" in recount.stdout
 
 
 @pytest.mark.realdata

@@ -37,6 +37,7 @@ def test_a_current_report_is_joined_from_seven_tables(quarter: Quarter) -> None:
                 "init_fda_dt": "20150402",
                 "rept_cod": "EXP",
                 "mfr_sndr": " ROCHE ",
+                "mfr_num": " US-ROCHE-1 ",
                 "age": "66",
                 "age_cod": "YR",
                 "age_grp": "E",
@@ -91,6 +92,7 @@ def test_a_current_report_is_joined_from_seven_tables(quarter: Quarter) -> None:
     assert rejects == []
     assert (report.case_id, report.version, report.message_id) == ("FAERS-1001", 2, "000000010012")
     assert (report.source, report.sender) == ("faers", "ROCHE")
+    assert report.sender_case_id == "US-ROCHE-1"
     assert report.report_type is ReportType.UNKNOWN
     assert report.first_received == date(2015, 4, 2)
     assert report.latest_received == date(2017, 4, 6)

@@ -1,0 +1,85 @@
+"""What docs/operations.md tells an operator to do when a topic is lost, done on a real Kafka."""
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from streams.runtime.kafka_io import make_admin
+from streams.runtime.settings import Settings
+from streams.runtime.topics import create_topics
+from tests.broker.processes import (
+    alerts,
+    as_counts,
+    deltas,
+    keyed,
+    recount,
+    require_contiguous,
+    require_revisions,
+    send,
+    stream,
+    wait_until,
+)
+from tests.broker.test_end_to_end import drain
+
+pytestmark = pytest.mark.broker
+
+
+def lose(settings: Settings, name: str) -> None:
+    """Delete a topic, and make it again as the runbook says."""
+    topic = f"{settings.topic_prefix}{name}"
+    with closing(make_admin(settings)) as admin:
+        admin.delete_topics([topic])
+
+    def gone() -> bool:
+        with closing(make_admin(settings)) as admin:
+            return topic not in admin.list_topics()
+
+    wait_until(gone, 30, f"{topic} is deleted")
+    assert topic in create_topics(settings).created
+
+
+def test_without_the_changelog_databases_go_on_and_lost_ones_are_counted_again(
+    topics: Settings, tmp_path: Path
+) -> None:
+    messages, latest = stream(600, seed=21)
+    state = tmp_path / "state"
+    send(topics, keyed(messages[:300]))
+    drain(topics, state)
+    lose(topics, "cases")
+    send(topics, keyed(messages[300:500]))
+    drain(topics, state)
+    shutil.rmtree(state / "cases" / "0")
+    send(topics, keyed(messages[500:]))
+    assert as_counts(drain(topics, state)) == recount(latest)
+    assert sum(require_contiguous(deltas(topics)).values()) == len(messages)
+
+
+def test_without_the_alerts_signals_go_on_where_they_were(topics: Settings, tmp_path: Path) -> None:
+    messages, latest = stream(600, seed=22)
+    state = tmp_path / "state"
+    send(topics, keyed(messages[:300]))
+    drain(topics, state)
+    before = alerts(topics)
+    assert before
+    lose(topics, "alerts")
+    send(topics, keyed(messages[300:]))
+    assert as_counts(drain(topics, state)) == recount(latest)
+    require_revisions([*before, *alerts(topics)])
+
+
+def test_without_the_snapshot_the_detector_counts_again_and_repeats_nothing(
+    topics: Settings, tmp_path: Path
+) -> None:
+    messages, latest = stream(600, seed=23)
+    state = tmp_path / "state"
+    send(topics, keyed(messages[:300]))
+    drain(topics, state)
+    before = len(alerts(topics))
+    (state / "detect").rename(tmp_path / "away")
+    drain(topics, state)
+    assert len(alerts(topics)) == before > 0
+    send(topics, keyed(messages[300:]))
+    assert as_counts(drain(topics, state)) == recount(latest)
+    require_revisions(alerts(topics))
