@@ -3,13 +3,17 @@
 The identical runs evaluate daily, the one in reverse quarterly.
 """
 
+import json
+import math
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from scipy.special import gammaincinv
 
 from schemas.alert import Alert
 from tests.recounts import recount_vaers
@@ -84,3 +88,49 @@ def test_revisions_follow_one_another_and_the_last_ones_hold(
         ids.add(alert.alert_id)
         latest[alert.signal_key] = alert
     assert len(ids) == len(forward[1].splitlines()) > len(latest) > 0
+
+
+def _fires_and_stays(a: int, n_drug: int, n_event: int, total: int) -> tuple[set[str], set[str]]:
+    """Which rules fire for a table, and which would stay on, by their textbook formulas."""
+    b, c = n_drug - a, n_event - a
+    d = total - a - b - c
+    prr = math.inf if c == 0 else (a / n_drug) / (c / (total - n_drug))
+    excess = max(abs(a * d - b * c) - total / 2, 0)
+    chi2 = total * excess**2 / (n_drug * (c + d) * n_event * (b + d))
+    ic = math.log2(gammaincinv(a + 0.5, 0.025) / (n_drug * n_event / total + 0.5))
+    ror = None  # undefined with an empty cell
+    if b and c and d:
+        spread = 1.959963984540054 * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+        ror = a * d / (b * c) * math.exp(-spread)
+    found = []
+    for least in ((2, 4, 1, 0), (1.68, 2.71, 0.84, -0.25)):
+        rules = {"mhra"} if prr >= least[0] and chi2 >= least[1] and a >= 3 else set()
+        rules |= {"ema"} if ror is not None and ror > least[2] and a >= 5 else set()
+        found.append(rules | ({"ic"} if ic > least[3] else set()))
+    return found[0], found[1]
+
+
+def test_at_the_end_subscribers_know_which_rules_are_on(
+    forward: tuple[pl.DataFrame, bytes],
+) -> None:
+    last = {}
+    for line in forward[1].splitlines():
+        alert = Alert.model_validate_json(line)
+        last[alert.drug, alert.event] = alert
+    held = 0
+    for _, drug, event, *cell in forward[0].iter_rows():
+        fires, stays = _fires_and_stays(*cell)
+        on = set(last[drug, event].rules_fired) if (drug, event) in last else set()
+        assert fires <= on <= stays, (drug, event, cell)
+        held += len(on - fires)
+    assert held > 50, "else no exit was put to the test"
+
+
+def test_the_volume_is_that_of_the_documents(forward: tuple[pl.DataFrame, bytes]) -> None:
+    alerts = [json.loads(line) for line in forward[1].splitlines()]
+    kinds = Counter(alert["kind"] for alert in alerts)
+    text = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    four = [kinds["new"], kinds["strengthened"], kinds["weakened"], kinds["closed"]]
+    assert " / ".join(f"{number:,}" for number in four) + " |" in text
+    assert f"| 9,058 | {len(alerts):,} |" in text
+    assert f"| 2,755 | {len(alerts) / 3.2882:,.0f} |" in text
