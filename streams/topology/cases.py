@@ -30,7 +30,7 @@ from schemas.vocabulary import (
 )
 from streams.topology.decisions import Decision, decision_of, highest, is_linked_away
 from streams.topology.strata import age_group, region
-from streams.topology.watched import encode_watched, watched_case
+from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
 
 __all__ = [
     "CaseStep",
@@ -180,6 +180,12 @@ def case_version(report: Report) -> CaseVersion:
         excluded = "" if events else "no_reaction"
     patient = report.patient
     age = age_group(patient.age_years, patient.age_group)
+    watched = ""
+    for product in report.products:
+        # Here and not in a call of its own, which nearly all reports would make in vain.
+        if CLASS_OF_NAME[product.verbatim or ""] or CLASS_OF_NAME[product.product_class or ""]:
+            watched = encode_watched(watched_case(report, age))
+            break
     return CaseVersion(
         report.case_id,
         report.version,
@@ -196,7 +202,7 @@ def case_version(report: Report) -> CaseVersion:
         events,
         excluded,
         (),
-        encode_watched(watched_case(report, age)),
+        watched,
     )
 
 

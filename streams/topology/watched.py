@@ -21,7 +21,14 @@ from schemas.vocabulary import (
     SupplyRoute,
 )
 
-__all__ = ["WatchedCase", "confounded", "decode_watched", "encode_watched", "watched_case"]
+__all__ = [
+    "CLASS_OF_NAME",
+    "WatchedCase",
+    "confounded",
+    "decode_watched",
+    "encode_watched",
+    "watched_case",
+]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _MOST_NAMES = 100_000
@@ -67,7 +74,8 @@ class _Classes(dict[str, str]):
         return found
 
 
-_CLASSES = _Classes()
+CLASS_OF_NAME = _Classes()
+"""Class by product name as reported; the empty text for a name of no class."""
 
 
 def watched_case(report: Report, age_group: str) -> WatchedCase | None:
@@ -80,11 +88,6 @@ def watched_case(report: Report, age_group: str) -> WatchedCase | None:
     age_group
         As `streams.topology.strata.age_group` has it.
     """
-    for product in report.products:  # a loop and two look-ups: most cases are not of the domain
-        if _CLASSES[product.product_class or ""] or _CLASSES[product.verbatim or ""]:
-            break
-    else:
-        return None
     named = [
         (code, product)
         for product in report.products
@@ -155,7 +158,7 @@ def decode_watched(text: str) -> WatchedCase:
 
 
 def _class_of(product: Product) -> str:
-    return _CLASSES[product.product_class or ""] or _CLASSES[product.verbatim or ""]
+    return CLASS_OF_NAME[product.product_class or ""] or CLASS_OF_NAME[product.verbatim or ""]
 
 
 def _ongoing(products: Iterable[Product]) -> bool | None:
