@@ -7,7 +7,7 @@ A look-up never changes a report: the words as reported stay beside the code.
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Annotated, Self
@@ -96,7 +96,7 @@ class DomainVocabulary(Message):
         >>> domain_vocabulary().product_class("ヒト脂肪由来幹細胞培養上清液")
         'culture-supernatant'
         """
-        return _found(self.classes, text)
+        return _found(self.classes, self._synonyms["classes"], text)
 
     def classes_of(self, code: str) -> tuple[str, ...]:
         """Return a class and those above it, the narrowest first; an unknown code stands alone."""
@@ -107,19 +107,19 @@ class DomainVocabulary(Message):
 
     def tissue(self, text: str | None) -> str | None:
         """Return the tissue that a product was made from."""
-        return _found(self.tissues, text)
+        return _found(self.tissues, self._synonyms["tissues"], text)
 
     def donor(self, text: str | None) -> str | None:
         """Return the relation of donor to patient, a code of `schemas.vocabulary.Donor`."""
-        return _found(self.donors, text)
+        return _found(self.donors, self._synonyms["donors"], text)
 
     def route(self, text: str | None) -> str | None:
         """Return the route of administration."""
-        return _found(self.routes, text)
+        return _found(self.routes, self._synonyms["routes"], text)
 
     def indication(self, text: str | None) -> str | None:
         """Return what a product was given for."""
-        return _found(self.indications, text)
+        return _found(self.indications, self._synonyms["indications"], text)
 
     def family(self, term: str) -> str | None:
         """Return the hazard family of a reaction.
@@ -128,6 +128,11 @@ class DomainVocabulary(Message):
         'infection'
         """
         return self._family_of.get(_folded(term))
+
+    @cached_property
+    def _synonyms(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        kinds = ("classes", "tissues", "donors", "routes", "indications")
+        return {kind: _longest_first(getattr(self, kind)) for kind in kinds}
 
     @cached_property
     def _family_of(self) -> Mapping[str, str]:
@@ -167,18 +172,21 @@ def _folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _found(terms: Mapping[str, Term], text: str | None) -> str | None:
+def _longest_first(terms: Mapping[str, Term]) -> tuple[tuple[str, str], ...]:
+    """Return every synonym, folded, with its code; a code stands for itself as a whole text."""
+    pairs = [(_folded(synonym), code) for code, term in terms.items() for synonym in term.synonyms]
+    return tuple(sorted(pairs, key=lambda pair: -len(pair[0])))
+
+
+def _found(
+    terms: Mapping[str, Term], synonyms: Iterable[tuple[str, str]], text: str | None
+) -> str | None:
     if not text:
         return None
     folded = _folded(text)
-    best, length = None, 0
-    for code, term in terms.items():
-        if folded == code:
-            return code
-        for synonym in term.synonyms:
-            if len(synonym) > length and _holds(folded, _folded(synonym)):
-                best, length = code, len(synonym)
-    return best
+    if folded in terms:
+        return folded
+    return next((code for synonym, code in synonyms if _holds(folded, synonym)), None)
 
 
 def _holds(text: str, synonym: str) -> bool:
