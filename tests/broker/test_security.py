@@ -40,8 +40,8 @@ from tests.broker.secure_kafka import (
 
 pytestmark = pytest.mark.broker
 
-LIMIT = 30.0  # seconds that a refusal may take
-AT_ONCE = 6  # commands: they mostly wait
+LIMIT = 60.0  # seconds that a refusal may take, on a machine that does other work too
+AT_ONCE = 4  # processes; more of them wait for a processor, not for a broker
 GRANTS = documented_grants()
 ROLES = sorted({grant.role for grant in GRANTS})
 WITHOUT = {
@@ -259,8 +259,8 @@ def test_a_refusal_is_one_clear_line(what: str, refused: dict[str, Ended]) -> No
     ended = refused[what]
     assert ended.seconds < LIMIT, "it must not hang"
     assert ended.code == 2, ended.err
-    # A worker logs to stderr what the group does; what went wrong is said once.
-    lines = [line for line in ended.err.splitlines() if line and " kafka.coord" not in line]
+    # A worker logs what the group does, the client when it was slow; what went wrong is said once.
+    lines = [line for line in ended.err.splitlines() if line and " kafka." not in line]
     assert len(lines) == 1, ended.err
     assert lines[0].startswith("tocsin: ")
     assert REFUSALS[what].words in lines[0]
