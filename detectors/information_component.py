@@ -112,7 +112,7 @@ def log2_gamma_quantiles(
     serve millions of pairs, and one evaluation after the other.
     """
     counts = pl.col("n_observed").cast(pl.Int64)
-    largest = int(n_observed.to_numpy().max(initial=0))
+    largest = int(n_observed.cast(pl.Int64).to_numpy().max(initial=0))  # NumPy has no Int128
     if largest < _TABLE:
         size = 1 << max(largest.bit_length(), 8)
         lower, upper = _tabled(size, shrinkage, tail)
