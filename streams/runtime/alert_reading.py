@@ -27,14 +27,6 @@ def decode_alert(value: bytes) -> AnyAlert:
     ------
     pydantic.ValidationError
         If it is no alert of its kind.
-
-    Examples
-    --------
-    >>> decode_alert(b'{"category": "LOT_CLUSTER"}')
-    Traceback (most recent call last):
-    ...
-    pydantic_core._pydantic_core.ValidationError: 14 validation errors for SafetyAlert
-    ...
     """
     try:
         category = _KIND.decode(value).category
