@@ -10,6 +10,7 @@ BOOTSTRAP, TOPIC = (*sys.argv[1:], *("127.0.0.1:9092", "pv.alerts")[len(sys.argv
 # A message may be handed over twice: its `alert_id` is the idempotency key, the same for ever.
 # Messages with one key (`signal_key`) come in order: revision 1, 2, 3, ...; others interleave.
 # Later revisions correct it: act on `weakened`, `update`, `retraction` and `closed`, too.
+# `category` is there in safety alerts only: a lot, a rumour, a death; see docs/safety-alerts.md.
 consumer = KafkaConsumer(
     TOPIC,
     bootstrap_servers=BOOTSTRAP.split(","),
