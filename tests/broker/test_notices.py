@@ -11,15 +11,21 @@ from kafka.admin import NewPartitions
 
 from schemas.errors import StateError
 from schemas.notice import Notice, NoticeKind, Patients
+from schemas.product import Product
+from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
-from streams.runtime import kafka_io, notice_input
+from schemas.vocabulary import Seriousness
+from streams.demo import PRODUCT_CLASS
+from streams.runtime import alert_publishing, kafka_io, notice_input
 from streams.runtime.alert_reading import decode_alert
+from streams.runtime.detect_worker import detect_group
 from streams.runtime.kafka_io import make_admin, make_producer
 from streams.runtime.notice_input import NoticeInput
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
-from tests.broker.processes import keyed, records, report, send, tocsin, wait_until
+from tests.broker.processes import keyed, records, report, send, stream, tocsin, wait_until
 from tests.broker.stages import Crash, at_work, count_all, detector
+from tests.broker.test_exactly_once import forget_offsets
 
 pytestmark = pytest.mark.broker
 
@@ -116,7 +122,7 @@ def test_what_cannot_be_read_is_set_aside_once(
 
         def crashing(rejected: object) -> None:
             if moment == "after":
-                set_aside(rejected)  # type: ignore[arg-type]
+                set_aside(rejected)
             raise Crash
 
         self._set_aside = crashing
@@ -151,8 +157,59 @@ def test_what_cannot_be_read_is_set_aside_once(
     assert rejected_places(one) == expected
     (alert,) = safety(one)  # and none of what was early
     assert alert.subject == "RUM"
-    (_, heard) = alert.as_of if len(alert.as_of) == 2 else (None, *alert.as_of)
+    (heard,) = alert.as_of
     assert (heard.topic, heard.next_offset) == (f"{one.topic_prefix}notices", 6)
+
+
+def dead(number: int) -> Report:
+    """Return a report that alone makes a safety alert."""
+    product = Product(product_class=PRODUCT_CLASS)
+    told = {"products": (product,), "seriousness": (Seriousness.DEATH,)}
+    return report(number).model_copy(update={"case_id": f"DEAD-{number}", **told})
+
+
+def test_safety_alerts_wait_for_the_last_of_many_transactions(
+    one: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, _ = stream(300, seed=8)
+    send(one, keyed([dead(1), *messages]))
+    count_all(one)
+    tell(one, [line(notice(1))])
+    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)
+    transaction = alert_publishing.transaction
+    begun = []
+
+    def crash_in_between(*arguments: object, **options: object) -> object:
+        begun.append(1)
+        if len(begun) == 4:  # the first commits where the detector begins
+            raise Crash
+        return transaction(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(alert_publishing, "transaction", crash_in_between)
+        with pytest.raises(Crash):
+            listen(one)
+    assert len(records(one, "alerts")) == 6
+    listen(one)
+    found = [(alert.category.value, alert.revision) for alert in safety(one)]
+    assert sorted(found) == [("FATAL_CASE", 1), ("UNVERIFIED_FATAL", 1)]
+
+
+def test_a_group_whose_offsets_have_expired_forgets_and_repeats_no_safety_alert(
+    one: Settings,
+) -> None:
+    send(one, keyed([dead(1)]))
+    count_all(one)
+    tell(one, [line(notice(number)) for number in range(30)])
+    listen(one)
+    found = safety(one)
+    assert sorted(alert.category.value for alert in found) == ["FATAL_CASE", "UNVERIFIED_FATAL"]
+    forget_offsets(one, detect_group(one))
+    send(one, keyed([dead(2)]))  # within as many offsets as there were notices
+    count_all(one)
+    listen(one)
+    (fresh,) = safety(one)[len(found) :]
+    assert (fresh.subject, fresh.kind.value) == ("DEAD-2", "new")
 
 
 def test_a_detector_does_not_start_without_the_notices_its_alerts_rest_on(one: Settings) -> None:

@@ -1,6 +1,5 @@
 """Alerts of either kind are told apart by their category, and by nothing else."""
 
-
 import pytest
 from pydantic import ValidationError
 
