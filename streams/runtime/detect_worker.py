@@ -138,7 +138,7 @@ class DetectWorker:
             If the deltas are not those of the snapshot, or one is missing.
         """
         if self._held:  # not longer than until the next look
-            timeout_ms = min(timeout_ms, int(self._pacing.wait() * 1000) + 1)
+            timeout_ms = min(timeout_ms, int(self._pacing.patience * 1000) + 1)
         with broker_errors(f"read {self._topic}"):
             try:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
@@ -162,8 +162,7 @@ class DetectWorker:
                 if self.detector is None:
                     self._restore()
                     return 0
-                if records:
-                    self._count(self.detector, records)
+                self._pacing.polled(self._count(self.detector, records) if records else 0)
                 if self._held and not self._pacing.wait():
                     self._evaluate(self.detector)
             except (TransactionAborted, ProducerUnusable) as error:
@@ -308,9 +307,11 @@ class DetectWorker:
             "detecting from offset %d, %d signals known", restored.next_offset, restored.signals
         )
 
-    def _count(self, detector: Detector, records: Sequence[Any]) -> None:
+    def _count(self, detector: Detector, records: Sequence[Any]) -> int:
+        """Count deltas; return of how many reports they are."""
         self._published = None
         self._held = False
+        reports = 0
         for record in records:
             began = time.monotonic()
             delta = decode_delta(record.value)
@@ -319,8 +320,9 @@ class DetectWorker:
             batch = Batch(detector.topic, delta.partition, delta.first_offset, delta.next_offset)
             self._applied.append(Applied.of(record, batch, fresh, began, self._member.polled_at))
             self._observer.applied(self._applied[-1])
-            self._pacing.counted(delta.next_offset - delta.first_offset)
+            reports += delta.next_offset - delta.first_offset
         self._held = True
+        return reports
 
     def _evaluate(self, detector: Detector) -> None:
         self._held = False
