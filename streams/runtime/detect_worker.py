@@ -126,7 +126,7 @@ class DetectWorker:
             If the deltas are not those of the snapshot, or one is missing; or a notice.
         """
         if (looking := self._looking) is not None and looking.held:  # until the next look
-            timeout_ms = min(timeout_ms, int(looking.wait() * 1000) + 1)
+            timeout_ms = min(timeout_ms, int(looking.patience * 1000) + 1)
         with broker_errors(f"read {self._topic}"):
             try:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
@@ -313,7 +313,7 @@ class DetectWorker:
     def _work(self, looking: Looking, records: Sequence[Any]) -> None:
         if records:
             self._published = None
-            self.tally["deltas"] += looking.count(records, self._member.polled_at)
+        self.tally["deltas"] += looking.count(records, self._member.polled_at)
         looking.notices.poll()
         if looking.held and not looking.wait():
             self._evaluate(looking)

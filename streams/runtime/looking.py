@@ -75,13 +75,18 @@ class Looking:
         """Whether deltas or notices wait for a look."""
         return bool(self._applied or self.notices.heard)
 
+    @property
+    def patience(self) -> float:
+        """Seconds that the next poll may last, if something waits for a look."""
+        return self._pacing.patience
+
     def wait(self) -> float:
         """Return the seconds until a look is due, if anything waits for it; 0 if it is."""
         return self._pacing.wait()
 
     def count(self, records: Sequence[Any], polled_at: float) -> int:
-        """Count deltas; return how many were news."""
-        fresh = 0
+        """Count the deltas of a poll, perhaps none; return how many were news."""
+        fresh = reports = 0
         for record in records:
             began = time.monotonic()
             delta = decode_delta(record.value)
@@ -91,7 +96,8 @@ class Looking:
             batch = Batch(self.detector.topic, delta.partition, first, following)
             self._applied.append(Applied.of(record, batch, news, began, polled_at))
             self._observer.applied(self._applied[-1])
-            self._pacing.counted(following - first)
+            reports += following - first
+        self._pacing.polled(reports)
         return fresh
 
     def look(self) -> Look:
