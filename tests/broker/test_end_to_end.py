@@ -259,6 +259,7 @@ def test_the_example_consumer_prints_every_alert(topics: Settings, tmp_path: Pat
                 example,
                 topics.bootstrap,
                 f"{topics.topic_prefix}alerts",
+                "SDR",
             ],
             stdout=file,
         )
