@@ -14,6 +14,7 @@ from streams.cli import (
     audit_commands,
     delivery_commands,
     demo_commands,
+    export_commands,
     kafka_commands,
     link_commands,
     recount_commands,
@@ -51,6 +52,7 @@ for commands in (
     audit_commands,
     delivery_commands,
     schema_commands,
+    export_commands,
 ):
     commands.register(app)
 
