@@ -9,6 +9,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from schemas.alert import Alert
+from schemas.cloud_event import cloud_event_headers
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
@@ -51,7 +52,7 @@ def publish_alerts(
     offset
         Partition of the deltas, and the first of it that is in no alert yet.
     headers
-        Of every record on `pv.alerts`.
+        Of every record on `pv.alerts`, beside those that make it a CloudEvent.
     metadata
         Of the member that publishes; the broker refuses one that the group has dropped.
     """
@@ -74,8 +75,9 @@ def publish_alerts(
             for alert in due:
                 value = alert.model_dump_json().encode()
                 key = alert.signal_key.encode()
-                out.send(to_alerts, value, key, headers=headers)
-                out.send(to_signals, value, key)
+                event = cloud_event_headers(alert, source=f"/tocsin/{to_alerts}")
+                out.send(to_alerts, value, key, headers={**event, **(headers or {})})
+                out.send(to_signals, value, key, headers=event)
 
 
 def publish_rejected(
