@@ -239,7 +239,8 @@ def test_what_a_look_found_is_not_lost_when_publishing_it_fails_for_good(
     def fail_once(self: DetectWorker, *arguments: Any) -> None:
         tried.append(1)
         if len(tried) == 2:  # the first is where the detector begins
-            raise BrokerError("refused")
+            msg = "refused"
+            raise BrokerError(msg)
         publish(self, *arguments)
 
     with monkeypatch.context() as patched:
