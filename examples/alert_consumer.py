@@ -11,6 +11,7 @@ BOOTSTRAP, TOPIC, CATEGORY = (*sys.argv[1:], *DEFAULTS[len(sys.argv) - 1 :])[:3]
 # A message may be handed over twice: its `alert_id` is the idempotency key, the same for ever.
 # Messages with one key (`signal_key`) come in order: revision 1, 2, 3, ...; others interleave.
 # Later revisions correct it: act on `weakened`, `update`, `retraction` and `closed`, too.
+# `category` is there in safety alerts only: a lot, a rumour, a death; see docs/safety-alerts.md.
 consumer = KafkaConsumer(
     TOPIC,
     bootstrap_servers=BOOTSTRAP.split(","),
