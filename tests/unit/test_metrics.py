@@ -159,7 +159,8 @@ def test_alerts_are_counted_by_kind_and_rule_and_their_reports_waiting_is_timed(
 
 def test_safety_alerts_are_counted_by_category_and_notices_by_number() -> None:
     metrics, done = Metrics(), Work()
-    batch, counted, _ = done.count([watched(1, seriousness=("death",))])
+    dead = watched(1, seriousness=("death",))
+    batch, counted, _ = done.count([dead])
     delta = done.apply(batch, counted)
     safety_alerts = done.detector.safety_alerts(done.detector.watermark)
     assert [alert.category.value for alert in safety_alerts] == ["FATAL_CASE"]
