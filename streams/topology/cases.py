@@ -28,7 +28,14 @@ from schemas.vocabulary import (
     Seriousness,
     VerificationState,
 )
-from streams.topology.decisions import Decision, decision_of, highest, is_linked_away
+from streams.topology.decisions import (
+    Decision,
+    decision_of,
+    highest,
+    is_linked_away,
+    is_suspected,
+)
+from streams.topology.provenance import DOSE, INDICATION, ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
 from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
 
@@ -49,6 +56,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _MOST_NAMES = 200_000  # kept normalised at a time
 # Members by names of their own: to look one up in its class costs more than to compare it.
 _SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
+_NO_OUTCOME = Outcome.UNKNOWN
 _FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
 _COUNTED = {
     VerificationState.VALID_ICSR,
@@ -81,6 +89,14 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     excluded: str  # why the case is not counted, links apart; empty if it is
     links: tuple[Decision, ...] = ()  # at most one of each decider, by decider; mostly none
     watched: str = ""  # what is kept of a case of the domain's products; empty of the others
+    origin: str = ""  # as of `streams.topology.provenance`
+    indications: str = ""  # distinct indications of suspect products, as `drugs`
+    completeness: int = 0  # of the report [%]
+
+    @property
+    def suspected_duplicate(self) -> bool:
+        """Whether a link says that the case may be a duplicate, and none that it is."""
+        return is_suspected(self.links)
 
     def same_message(self, other: "CaseVersion") -> bool:
         """Whether both claim to be the same message of the same version."""
@@ -104,6 +120,10 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
             and self.serious == other.serious
             and self.fatal == other.fatal
             and self.watched == other.watched
+            and self.origin == other.origin
+            and self.indications == other.indications
+            and self.completeness == other.completeness
+            and (self.links == other.links or self.suspected_duplicate == other.suspected_duplicate)
         )
 
 
@@ -122,8 +142,13 @@ class _Names(dict[str, str]):
 _NAMES = _Names()
 
 
-def _drugs(products: Iterable[Product]) -> list[str]:
+def _of_suspects(
+    products: Iterable[Product], onset: date | None
+) -> tuple[list[str], list[str], int]:
+    """Return the drugs and indications of suspect products, and bits of what they state."""
     drugs: list[str] = []
+    indications: list[str] = []
+    stated = 0
     for product in products:
         role = product.role
         if role is _SUSPECT or role is _INTERACTING:
@@ -135,7 +160,14 @@ def _drugs(products: Iterable[Product]) -> list[str]:
                 name = _NAMES[product.product_class or ""] or _NAMES[product.verbatim or ""]
                 if name:
                     drugs.append(name)
-    return drugs
+            if product.indication and (name := _NAMES[product.indication]):
+                indications.append(name)
+                stated |= INDICATION
+            if product.dose or product.volume_ml is not None:
+                stated |= DOSE
+            if onset is not None and product.first_given and product.first_given <= onset:
+                stated |= ONSET
+    return drugs, indications, stated
 
 
 def _joined(names: list[str]) -> str:
@@ -160,12 +192,22 @@ def case_version(report: Report) -> CaseVersion:
     seriousness = report.seriousness
     fatal = _DEATH in seriousness
     terms: list[str] = []
+    stated, onset = 0, None
     for reaction in report.reactions:
         if name := _NAMES[reaction.term]:
             terms.append(name)
-        if reaction.outcome is _FATAL:
-            fatal = True
-    drugs, events = _joined(_drugs(report.products)), _joined(terms)
+        outcome = reaction.outcome
+        if outcome is not _NO_OUTCOME:
+            stated |= OUTCOME
+            if outcome is _FATAL:
+                fatal = True
+        if reaction.onset_days is not None:
+            stated |= ONSET
+        elif reaction.onset and (onset is None or reaction.onset > onset):
+            onset = reaction.onset
+    of_drugs, of_indications, of_products = _of_suspects(report.products, onset)
+    drugs, events = _joined(of_drugs), _joined(terms)
+    indications = _joined(of_indications) if of_indications else ""
     revision, links, verification = report.revision, report.links, report.verification
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
@@ -203,6 +245,9 @@ def case_version(report: Report) -> CaseVersion:
         excluded,
         (),
         watched,
+        origin_of(report),
+        indications,
+        completeness(report, age, stated | of_products),
     )
 
 
@@ -351,6 +396,10 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(
                 _SEPARATOR
             ),
+            "origin": [row.origin for row in rows],
+            "indications": [row.indications for row in rows],
+            "completeness": pl.Series([row.completeness for row in rows], dtype=pl.UInt8),
+            "suspected_duplicate": [bool(row.links) and row.suspected_duplicate for row in rows],
             "watched": [row.watched for row in rows],
             "n": pl.Series(signs, dtype=pl.Int8),
         },
