@@ -330,6 +330,8 @@ class Detector:
             drugs=self.drugs,
             events=self.events,
             strata=self.strata,
+            origins=self.origins,
+            indications=self.indications,
             log=self.log,
             pending=self._pending,
             vigil=self._vigil,
