@@ -143,7 +143,7 @@ class Detector:
             self._vigil.close(today if day_over else today - 1, self.log)
         self._published.begin()
         self._today, day = today, _EPOCH + timedelta(days=today)
-        counted = self._counted()
+        counted = self._counted(day)
         alerts: list[Alert] = []
         for window in self.windows:
             window.advance(today, self.log)
@@ -325,7 +325,7 @@ class Detector:
         }
         return pl.DataFrame(columns, schema=dict(CASE_LOG))
 
-    def _counted(self) -> Counted:
+    def _counted(self, day: date | None = None) -> Counted:
         return Counted(
             drugs=self.drugs,
             events=self.events,
@@ -336,6 +336,7 @@ class Detector:
             pending=self._pending,
             vigil=self._vigil,
             as_of=self._as_of(),
+            acted={} if day is None else self.watch.acted(day),
         )
 
     def _as_of(self) -> Sequence[InputOffset]:
