@@ -7,7 +7,6 @@ A link is a version of a case of which nothing is known but the link (`link_vers
 with the versions, is kept with the case, and a case without one pays a look at an empty tuple.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,10 @@ import polars as pl
 
 from schemas.delta import CASE_CHANGES
 from schemas.link import CaseLink
-from schemas.product import Product
 from schemas.report import Report
 from schemas.vocabulary import (
     LinkKind,
     Outcome,
-    ProductRole,
     RevisionKind,
     Seriousness,
     VerificationState,
@@ -35,7 +32,8 @@ from streams.topology.decisions import (
     is_linked_away,
     is_suspected,
 )
-from streams.topology.provenance import DOSE, INDICATION, ONSET, OUTCOME, completeness, origin_of
+from streams.topology.names import NAMES, SEPARATOR, joined_names, suspects
+from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
 from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
 
@@ -48,14 +46,9 @@ __all__ = [
     "link_version",
 ]
 
-_SEPARATOR = (
-    "\x1f"  # ASCII unit separator; normalising removes it, so that it never stands in a name
-)
 _EPOCH = date(1970, 1, 1).toordinal()
 
-_MOST_NAMES = 200_000  # kept normalised at a time
 # Members by names of their own: to look one up in its class costs more than to compare it.
-_SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
 _NO_OUTCOME = Outcome.UNKNOWN
 _FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
 _COUNTED = {
@@ -127,55 +120,6 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
         )
 
 
-class _Names(dict[str, str]):
-    """Names as reported, and what they are normalised to; a look-up costs less than a call."""
-
-    def __missing__(self, text: str) -> str:
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        # NFKC for width; `str.split` takes the unit separator for white space as well.
-        name = " ".join(unicodedata.normalize("NFKC", text).split())
-        self[text] = text if name == text else name
-        return name
-
-
-_NAMES = _Names()
-
-
-def _of_suspects(
-    products: Iterable[Product], onset: date | None
-) -> tuple[list[str], list[str], int]:
-    """Return the drugs and indications of suspect products, and bits of what they state."""
-    drugs: list[str] = []
-    indications: list[str] = []
-    stated = 0
-    for product in products:
-        role = product.role
-        if role is _SUSPECT or role is _INTERACTING:
-            others = len(drugs)
-            for substance in product.substances:
-                if name := _NAMES[substance]:
-                    drugs.append(name)
-            if len(drugs) == others:
-                name = _NAMES[product.product_class or ""] or _NAMES[product.verbatim or ""]
-                if name:
-                    drugs.append(name)
-            if product.indication and (name := _NAMES[product.indication]):
-                indications.append(name)
-                stated |= INDICATION
-            if product.dose or product.volume_ml is not None:
-                stated |= DOSE
-            if onset is not None and product.first_given and product.first_given <= onset:
-                stated |= ONSET
-    return drugs, indications, stated
-
-
-def _joined(names: list[str]) -> str:
-    if len(names) == 1:
-        return names[0]
-    return _SEPARATOR.join(sorted(set(names)))
-
-
 def case_version(report: Report) -> CaseVersion:
     """Reduce a report to what the counts need of it.
 
@@ -194,7 +138,7 @@ def case_version(report: Report) -> CaseVersion:
     terms: list[str] = []
     stated, onset = 0, None
     for reaction in report.reactions:
-        if name := _NAMES[reaction.term]:
+        if name := NAMES[reaction.term]:
             terms.append(name)
         outcome = reaction.outcome
         if outcome is not _NO_OUTCOME:
@@ -205,9 +149,9 @@ def case_version(report: Report) -> CaseVersion:
             stated |= ONSET
         elif reaction.onset and (onset is None or reaction.onset > onset):
             onset = reaction.onset
-    of_drugs, of_indications, of_products = _of_suspects(report.products, onset)
-    drugs, events = _joined(of_drugs), _joined(terms)
-    indications = _joined(of_indications) if of_indications else ""
+    of_drugs, of_indications, of_products = suspects(report.products, onset)
+    drugs, events = joined_names(of_drugs), joined_names(terms)
+    indications = joined_names(of_indications) if of_indications else ""
     revision, links, verification = report.revision, report.links, report.verification
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
@@ -392,10 +336,8 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "region": [row.region for row in rows],
             "serious": [row.serious for row in rows],
             "fatal": [row.fatal for row in rows],
-            "drugs": pl.Series([row.drugs for row in rows], dtype=pl.String).str.split(_SEPARATOR),
-            "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(
-                _SEPARATOR
-            ),
+            "drugs": pl.Series([row.drugs for row in rows], dtype=pl.String).str.split(SEPARATOR),
+            "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(SEPARATOR),
             "origin": [row.origin for row in rows],
             "indications": [row.indications for row in rows],
             "completeness": pl.Series([row.completeness for row in rows], dtype=pl.UInt8),
