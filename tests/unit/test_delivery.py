@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from detectors.rules import load_rules
-from schemas.alert import Alert, AlertKind, AlertReason, Counts, Statistics, Window, WindowKind
+from schemas.alert import (
+    Alert,
+    AlertKind,
+    AlertReason,
+    Counts,
+    Statistics,
+    Window,
+    WindowKind,
+)
 from schemas.errors import InputError, StateError
 from schemas.notice import Patients
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
