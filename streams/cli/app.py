@@ -30,6 +30,7 @@ from streams.cli import (
     replay_commands,
     rule_commands,
     score_commands,
+    serve_commands,
     state_commands,
 )
 from streams.cli.tables import validation_table
@@ -58,6 +59,7 @@ for commands in (
     rejected_commands,
     audit_commands,
     delivery_commands,
+    serve_commands,
 ):
     commands.register(app)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,15 +28,15 @@ from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import summary_table
 from streams.delivery.keys import derived_key, installation_key, signing_keys
-from streams.delivery.matching import category_of, matches, require_askable
+from streams.delivery.matching import require_askable
 from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.preview import PREVIEW_DAYS, would_send
 from streams.delivery.reading import FileTail, KafkaTail, Tail, parse_alert, read_alert_lines
 from streams.runtime.posting import TopicWriter
 from streams.runtime.settings import Settings
 
 __all__ = ["OutboxOption", "open_outbox", "open_tail", "register"]
 
-_PREVIEW = timedelta(days=90)
 _IDLE_SECONDS = 5.0  # between two looks at the file
 
 OutboxOption = Annotated[
@@ -235,15 +235,11 @@ def open_tail(settings: Settings, alerts: Path | None, place: Callable[[str], in
 
 def _previewed(wanted: Subscription, path: Path) -> Table:
     alerts = [alert for _, alert in read_alert_lines(path)]
-    last = max((alert.evaluated_on for alert in alerts), default=None)
-    found: Counter[tuple[str, str]] = Counter()
-    told: set[str] = set()
-    for alert in alerts:
-        recent = last is not None and alert.evaluated_on > last - _PREVIEW
-        if recent and matches(wanted, alert, sent_before=alert.signal_key in told):
-            told.add(alert.signal_key)
-            found[category_of(alert), alert.kind.value] += 1
-    title = f"{wanted.subscription_id}: what 90 days to {last or 'no day'} would have sent"
+    last = max((alert.evaluated_on for alert in alerts), default=date.min)
+    recent = (alert for alert in alerts if (last - alert.evaluated_on).days < PREVIEW_DAYS)
+    found = would_send(wanted, recent)
+    until = last if alerts else "no day"
+    title = f"{wanted.subscription_id}: what {PREVIEW_DAYS} days to {until} would have sent"
     table = Table("category", "kind", "alerts", title=title, title_justify="left")
     for (category, kind), number in sorted(found.items()):
         table.add_row(category, kind, str(number))

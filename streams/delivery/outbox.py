@@ -10,7 +10,6 @@ digest gets one, is put together once, and is the same message at every attempt.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,41 +22,10 @@ from streams.delivery.ledger import Ledger
 from streams.delivery.matching import matches
 from streams.delivery.reading import AnyAlert
 from streams.delivery.schedule import Attempt, Outcome, next_attempt
+from streams.delivery.standing import Due, Standing
 from streams.delivery.tiers import copy_for
 
-__all__ = ["Due", "Outbox", "Standing", "deliver"]
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """One message that is due to one subscriber now: an alert, or a digest."""
-
-    number: int
-    subscription: Subscription
-    alert_id: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a subscription stands.
-
-    Attributes
-    ----------
-    resting
-        Why nothing is sent until somebody resumes it; None while it is active.
-    waiting, delivered
-        Number of alerts.
-    held
-        Those of the waiting that wait for a digest, or for the day after their budget.
-    """
-
-    subscription: Subscription
-    resting: str | None
-    failures: int
-    waiting: int
-    held: int
-    delivered: int
+__all__ = ["Outbox", "deliver"]
 
 
 class Outbox(Ledger):
@@ -87,6 +55,16 @@ class Outbox(Ledger):
                 "INSERT INTO subscription (id, body) VALUES (?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
                 (subscription.subscription_id, subscription.model_dump_json()),
+            )
+
+    def subscribe_new(self, subscription: Subscription) -> bool:
+        """Add a subscription unless there is one of that name; return whether there was none."""
+        with self._transaction():
+            return bool(
+                self._db.execute(
+                    "INSERT OR IGNORE INTO subscription (id, body) VALUES (?, ?)",
+                    (subscription.subscription_id, subscription.model_dump_json()),
+                ).rowcount
             )
 
     def unsubscribe(self, subscription_id: str) -> None:
@@ -243,15 +221,17 @@ class Outbox(Ledger):
         ).fetchone()
         return None if row[0] is None else datetime.fromtimestamp(row[0], UTC)
 
-    def standing(self) -> list[Standing]:
-        """Return every subscription and how it stands, by name."""
+    def standing(self, name: str | None = None) -> list[Standing]:
+        """Return every subscription, or the one of a name, and how it stands, by name."""
         rows = self._db.execute(
             "SELECT subscription.body, resting, failures, "
             "COALESCE(SUM(due.number IS NOT NULL AND delivered_at IS NULL), 0), "
             "COALESCE(SUM(held_until IS NOT NULL), 0), "
             "COUNT(delivered_at) FROM subscription LEFT JOIN due "
             "ON due.subscription = subscription.id AND due.signal <> '' "
-            "GROUP BY subscription.id ORDER BY subscription.id"
+            "WHERE subscription.id = COALESCE(?, subscription.id) "
+            "GROUP BY subscription.id ORDER BY subscription.id",
+            (name,),
         ).fetchall()
         return [
             Standing(Subscription.model_validate_json(body), *numbers) for body, *numbers in rows

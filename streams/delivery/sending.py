@@ -9,8 +9,8 @@ from schemas.errors import BrokerError, InputError
 from schemas.subscription import Folder, OwnTopic, Webhook
 from streams.delivery.bundling import markdown_of
 from streams.delivery.keys import signing_keys
-from streams.delivery.outbox import Due
 from streams.delivery.schedule import Attempt, Outcome
+from streams.delivery.standing import Due
 from streams.delivery.webhook import WebhookSender
 from streams.runtime.posting import TopicWriter
 

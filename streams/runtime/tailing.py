@@ -53,10 +53,12 @@ class TopicTail:
     def poll(self, timeout_ms: int = _POLL_MS) -> list[tuple[str, int, bytes]]:
         """Return further records, each with its source, offset and value; those of a key in order.
 
+        The value of what has none, or cannot be unpacked, is empty: no message is.
+
         Raises
         ------
         BrokerError
-            If Kafka refused, or a record cannot be unpacked.
+            If Kafka refused.
         """
         with broker_errors(f"read {self._topic}"):
             numbers = set(self._consumer.partitions_for_topic(self._topic) or self._assigned)
@@ -93,11 +95,8 @@ class TopicTail:
         self._assigned = numbers
 
     def _entry(self, record: Any) -> tuple[str, int, bytes]:
-        source = self._source(record.partition)
-        if isinstance(record.value, Unreadable) or record.value is None:
-            msg = f"{source}@{record.offset}: must hold a message; got what cannot be unpacked"
-            raise BrokerError(msg)
-        return source, record.offset, record.value
+        value = b"" if isinstance(record.value, Unreadable) else record.value or b""
+        return self._source(record.partition), record.offset, value
 
     def _source(self, partition: int) -> str:
         return f"{self._topic}[{partition}]"
