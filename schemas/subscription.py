@@ -114,7 +114,7 @@ class Folder(Message):
     path: str = Field(min_length=1, max_length=1000, description="Folder; made if missing.")
 
 
-Channel = Annotated[Webhook | OwnTopic | Stream | Folder, Field(discriminator="kind")]
+Channel = Webhook | OwnTopic | Stream | Folder
 
 
 class Subscription(Message):

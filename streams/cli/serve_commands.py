@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from schemas.errors import InputError
 from schemas.subscription import Tier
@@ -85,7 +85,13 @@ def serve(
         import uvicorn
 
         from streams.delivery.api.application import make_application
-        from streams.delivery.api.service import FileNotices, KafkaNotices, NoticeSink, Service
+        from streams.delivery.api.service import (
+            FileNotices,
+            Health,
+            KafkaNotices,
+            NoticeSink,
+            Service,
+        )
         from streams.delivery.feeding import OpenTail, feeding
     except ImportError as error:
         msg = f"serving needs the extra 'serve': install tocsin[serve]; got no {error.name}"
@@ -116,6 +122,7 @@ def serve(
             key=key,
             audit=AuditLog(log),
             notices=sink,
+            health=Health("what there is was not read to its end yet"),
             token_rate=token_rate,
             address_rate=address_rate,
         )
@@ -174,7 +181,7 @@ def add(
 
 def list_tokens(outbox: OutboxOption = Path("outbox.db")) -> None:
     """Show every token, without its secret."""
-    table = Table("token", "subscriber", "tier", "scopes", "made", "revoked")
+    table = Table(Column("token", no_wrap=True), "subscriber", "tier", "scopes", "made", "revoked")
     with TokenStore(outbox) as store:
         for token in store.tokens():
             table.add_row(

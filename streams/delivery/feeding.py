@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from itertools import islice
 
 from schemas.errors import IcsrError, TocsinError
 from schemas.link import CaseLink
@@ -18,6 +19,7 @@ __all__ = ["feed_once", "feeding"]
 _LOG = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
+_BATCH = 1_000
 
 Stores = tuple[Outbox, ReadModel]
 OpenTail = Callable[[Callable[[str], int]], Tail]
@@ -66,17 +68,24 @@ def feed_once(service: Service, alerts: Tail, reports: Tail | None, stores: Stor
         model.put(alert, source=source, position=position)
         outbox.put(alert, source=source, position=position, now=service.now())
         taken += 1
-    for source, position, raw in reports.read() if reports else ():
-        taken += 1
-        try:
-            report = decode_message(raw)
-        except IcsrError:  # it is among the rejects, and in no alert
-            report = None
-        if report is None or isinstance(report, CaseLink):
-            model.skip(source=source, position=position)
-        else:
-            model.put_report(report, source=source, position=position)
+    entries = reports.read() if reports else iter(())
+    while batch := list(islice(entries, _BATCH)):
+        with model.batch():
+            for source, position, raw in batch:
+                _put_report(model, source, position, raw)
+        taken += len(batch)
     return taken
+
+
+def _put_report(model: ReadModel, source: str, position: int, raw: bytes) -> None:
+    try:
+        report = decode_message(raw)
+    except IcsrError:  # it is among the rejects, and in no alert
+        report = None
+    if report is None or isinstance(report, CaseLink):
+        model.skip(source=source, position=position)
+    else:
+        model.put_report(report, source=source, position=position)
 
 
 def _follow(

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -80,6 +81,7 @@ class ReadModel:
         self._key = key
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read again
             (held,) = self._db.execute("PRAGMA user_version").fetchone()
             if held not in (0, _FORMAT):
                 self._db.close()
@@ -164,6 +166,17 @@ class ReadModel:
         """Pass over what is nothing to keep."""
         self._once(source, position, lambda: None)
 
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Take in what the body puts in one transaction: all of it, or none."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
     def place(self, source: str) -> int:
         """Return the next position of a source that is not taken in."""
         row = self._db.execute("SELECT next FROM place WHERE source = ?", (source,)).fetchone()
@@ -184,7 +197,7 @@ class ReadModel:
         for looked_at, (key, body) in enumerate(rows):
             if len(found) == most or looked_at == _MOST_LOOKED_AT:
                 return Page(tuple(found), last)
-            alert = parse_alert(body, "read model")
+            alert = parse_alert(body.encode(), "read model")
             if wanted(alert):
                 found.append(alert)
             last = key
@@ -197,7 +210,7 @@ class ReadModel:
             f"SELECT body FROM alert WHERE {name} = ? AND {_visible(tier)} ORDER BY revision",
             (signal_key,),
         )
-        return [parse_alert(body, "read model") for (body,) in rows]
+        return [parse_alert(body.encode(), "read model") for (body,) in rows]
 
     def alert(self, tier: Tier, alert_id: str) -> AnyAlert | None:
         """Return one revision, by the id that the tier has for it."""
@@ -205,7 +218,7 @@ class ReadModel:
         row = self._db.execute(
             f"SELECT body FROM alert WHERE {name} = ? AND {_visible(tier)}", (alert_id,)
         ).fetchone()
-        return None if row is None else parse_alert(row[0], "read model")
+        return None if row is None else parse_alert(row[0].encode(), "read model")
 
     def recent(self, days: int) -> Iterator[AnyAlert]:
         """Yield the alerts of the last days before the latest of them, in order."""
@@ -216,7 +229,7 @@ class ReadModel:
         for (body,) in self._db.execute(
             "SELECT body FROM alert WHERE day > ? ORDER BY sequence", (first,)
         ):
-            yield parse_alert(body, "read model")
+            yield parse_alert(body.encode(), "read model")
 
     def lines(self, case_ids: Sequence[str]) -> list[CaseLine]:
         """Return the lines of cases, those that are known."""
@@ -234,18 +247,14 @@ class ReadModel:
         return {"alerts": alerts, "signals": signals or 0, "cases": cases}
 
     def _once(self, source: str, position: int, store: Callable[[], None]) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            if position >= self.place(source):
-                store()
-                self._db.execute(
-                    "INSERT INTO place VALUES (?, ?) ON CONFLICT DO UPDATE SET next=excluded.next",
-                    (source, position + 1),
-                )
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with nullcontext() if self._db.in_transaction else self.batch():
+            if position < self.place(source):
+                return
+            store()
+            self._db.execute(
+                "INSERT INTO place VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
+                (source, position + 1),
+            )
 
 
 def _signal_name(tier: Tier) -> str:

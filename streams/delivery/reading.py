@@ -5,19 +5,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from schemas.alert import Alert
 from schemas.errors import InputError
-from schemas.safety_alert import SafetyAlert
 from streams.intake.native import read_lines
+from streams.runtime.alert_reading import AnyAlert, decode_alert
 from streams.runtime.settings import Settings
 from streams.runtime.tailing import TopicTail
 
 __all__ = ["AnyAlert", "FileTail", "KafkaTail", "Tail", "parse_alert", "read_alert_lines"]
-
-AnyAlert = Alert | SafetyAlert
-_ALERTS: TypeAdapter[AnyAlert] = TypeAdapter(AnyAlert)
 
 Entry = tuple[str, int, bytes]
 """Source, position in it, and the bytes there."""
@@ -133,7 +129,7 @@ def parse_alert(raw: bytes, where: str) -> AnyAlert:
         If it is none that this version knows.
     """
     try:
-        return _ALERTS.validate_json(raw)
+        return decode_alert(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         msg = f"{where}: must be an alert; got {first['msg']}"
