@@ -148,6 +148,7 @@ class World:
         self.deliver_for(8 * DAY)
         with self.opened() as (outbox, _):
             assert outbox.next_due() is None
+            assert outbox.standing()[0].waiting == 0
 
 
 KINDS = ("strengthened", "weakened", "update", "retraction", "closed")
@@ -286,6 +287,12 @@ def test_who_saw_an_alert_gets_every_correction_of_it_in_order(
             assert list(dict.fromkeys(got)) == revisions  # first arrivals: all, and in order
             assert repeats_follow_at_once(world, key)
         assert {key for key, _ in found} == set(due)
+        # What no budget may hold back was held back by none.
+        for message in world.receiver.messages:
+            if message.get("because") == "overflow":
+                for alert in message["alerts"]:  # type: ignore[attr-defined]
+                    assert alert["kind"] not in CORRECTIONS
+                    assert not alert.get("urgent")
         # The same id is the same message, at every attempt.
         assert all(len(bodies) == 1 for bodies in world.receiver.bodies.values())
         corrected = any(
