@@ -3,18 +3,23 @@
 import itertools
 import json
 from contextlib import closing
+from datetime import date
 from pathlib import Path
+from urllib.parse import quote
 
+import httpx
 import pytest
 
 from schemas.notice import Notice, NoticeKind
+from schemas.report import Report
 from schemas.subscription import OwnTopic, Tier
 from streams.delivery.outbox import Outbox
+from streams.delivery.tokens import Scope, TokenStore
 from streams.runtime.following import read_to_end
 from streams.runtime.kafka_io import make_admin, make_producer, transaction
 from streams.runtime.posting import TopicWriter, publish_notice
 from streams.runtime.settings import Settings
-from tests.broker.processes import records, running, tocsin, wait_until
+from tests.broker.processes import keyed, records, running, send, tocsin, wait_until
 from tests.unit.test_delivery import KEY, NOW, safety, signal, subscription
 
 pytestmark = pytest.mark.broker
@@ -153,3 +158,45 @@ def test_a_notice_is_published_by_its_subject(topics: Settings) -> None:
     assert record.key == b"RUM-1"
     assert Notice.model_validate_json(record.value) == notice
     assert notice.kind is NoticeKind.VERIFICATION
+
+
+def test_the_api_answers_from_the_topics_and_verifications_go_there(
+    topics: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "outbox.db"
+    with TokenStore(file) as store:
+        token = store.add("PMDA", Tier.AUTHORITY, frozenset(Scope), NOW)
+    publish(topics, signal(), safety())
+    one = Report(
+        case_id="NE-1", first_received=date(2019, 10, 7), latest_received=date(2019, 10, 7)
+    )
+    send(topics, [(b"NE-1", b"not a report"), *keyed([one])])
+    command = (
+        "serve", "--cases", "--port", "0", "--outbox", file, "--model", tmp_path / "signals.db",
+        "--log", tmp_path / "audit.jsonl",
+    )  # fmt: skip
+    with running(topics, tmp_path / "state", *command) as served:
+        served.says("/v1/openapi.json")
+        address = served.text().split("/openapi.json")[0]
+        with httpx.Client(base_url=address, trust_env=False) as client:
+            client.headers["authorization"] = f"Bearer {token}"
+            wait_until(lambda: client.get("/health").status_code == 200, 60, "all to be read")
+            keys = [found["signal_key"] for found in client.get("/signals").json()["signals"]]
+            assert sorted(keys) == sorted([signal().signal_key, safety().signal_key])
+            cases = client.get(f"/signals/{quote(safety().signal_key, safe='')}/cases").json()
+            assert [line["case_id"] for line in cases["cases"]] == ["NE-1"]
+            assert cases["unknown"] == ["NE-2"]
+            publish(topics, signal(revision=2))
+            latest = f"/signals/{quote(signal().signal_key, safe='')}"
+            wait_until(
+                lambda: client.get(latest).json()["signal"]["revision"] == 2, 30, "the next one"
+            )
+            said = {
+                "verification_id": "v1", "subject_id": "RUM-1", "source": "ministry",
+                "verification": {"by": "ministry", "assertion": "source_unknown"},
+            }  # fmt: skip
+            assert client.post("/verifications", json=said).status_code == 201
+        served.stop()
+    (record,) = records(topics, "notices")
+    assert record.key == b"RUM-1"
+    assert Notice.model_validate_json(record.value).kind is NoticeKind.VERIFICATION

@@ -153,21 +153,26 @@ class World:
 
 KINDS = ("strengthened", "weakened", "update", "retraction", "closed")
 ALERTS = st.tuples(st.just("alert"), st.sampled_from("ABD"), st.sampled_from(KINDS), st.booleans())
+ANSWERS = st.tuples(st.just("answers"), st.lists(st.sampled_from(FATES), max_size=8))
+WAITS = st.tuples(st.just("wait"), st.sampled_from((timedelta(), HOUR, 7 * HOUR, DAY, 4 * DAY)))
 OTHERS = st.one_of(
     st.tuples(st.just("take in"), st.booleans()),
-    st.tuples(st.just("answers"), st.lists(st.sampled_from(FATES), max_size=8)),
-    st.tuples(st.just("wait"), st.sampled_from((timedelta(), HOUR, 7 * HOUR, DAY, 4 * DAY))),
     st.tuples(st.just("down for a day")),
     st.tuples(st.just("moves to a private address"), st.booleans()),
     st.tuples(st.just("pause")),
     st.tuples(st.just("resume")),
     st.tuples(st.just("rotate the key")),
 )
-ACTIONS = st.lists(
-    st.tuples(st.lists(ALERTS, min_size=1, max_size=3), st.lists(OTHERS, min_size=1, max_size=3)),
-    min_size=2,
-    max_size=10,
-).map(lambda rounds: [action for some, others in rounds for action in (*some, *others)])
+ROUNDS = st.tuples(
+    st.lists(ALERTS, min_size=1, max_size=3), ANSWERS, st.lists(OTHERS, max_size=1), WAITS
+)
+ACTIONS = st.lists(ROUNDS, min_size=2, max_size=10).map(
+    lambda rounds: [
+        action
+        for some, answers, others, wait in rounds
+        for action in (*some, answers, *others, wait)
+    ]
+)
 PLANS = st.one_of(
     st.just({}),
     st.sampled_from([{"digest": DigestPeriod.DAILY}, {"digest": DigestPeriod.WEEKLY}]),
