@@ -17,7 +17,7 @@ from schemas.alert import Alert
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import Tier
 
-__all__ = ["band", "copy_for", "hidden_from"]
+__all__ = ["band", "copy_for", "hidden_categories", "hidden_from"]
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; 1 to 10 is the least that is told
 _NOT_FOR: Mapping[Tier, frozenset[str]] = {
@@ -31,6 +31,11 @@ _NAMES_A_UNIT = {
     AlertCategory.DISTRIBUTOR_CLUSTER,
     AlertCategory.FATAL_CASE,
 }
+
+
+def hidden_categories(tier: Tier) -> frozenset[str]:
+    """Return the categories of alerts that a tier is not sent at all."""
+    return _NOT_FOR[tier]
 
 
 def hidden_from(tier: Tier, category: str) -> bool:
