@@ -3,10 +3,11 @@
     python -m benchmarks.soak --minutes 30 --rate 1000
 
 Nothing grows here that has to be remembered, or memory would have to: a fixed population is loaded
-first, and then every message is about one of its cases. Follow-ups that change drugs and events back
-and forth between two accounts of the case (always new ones would make ever more signals),
-nullifications and cases that come back after one, repeats, and messages that cannot be read. Two case workers and a detector
-run as processes on a real Kafka; the resident memory of each is sampled every ten seconds.
+first, and then every message is about one of its cases. Follow-ups that change drugs and events
+back and forth between two accounts of the case (ever new ones would make ever more signals),
+nullifications and cases that come back after one, repeats, and messages that cannot be read. Two
+case workers and a detector run as processes on a real Kafka; the resident memory of each is sampled
+every ten seconds.
 
 The slope of memory is fitted by least squares to the samples after the warm-up, its 95% interval
 with Newey-West errors, as neighbouring samples are not independent. Flat is said of a process whose
