@@ -26,6 +26,7 @@ from streams.runtime.topics import create_topics
 from tests.broker.processes import keyed, records, report, send, stream, tocsin, wait_until
 from tests.broker.stages import Crash, at_work, count_all, detector
 from tests.broker.test_exactly_once import forget_offsets
+from tests.cloud_events import read_event
 
 pytestmark = pytest.mark.broker
 
@@ -53,8 +54,14 @@ def tell(settings: Settings, values: Sequence[bytes | None], partition: int = 0)
 
 
 def safety(settings: Settings) -> list[SafetyAlert]:
-    found = [decode_alert(record.value) for record in records(settings, "alerts")]
-    return [alert for alert in found if isinstance(alert, SafetyAlert)]
+    found = []
+    for record in records(settings, "alerts"):
+        attributes, _ = read_event(record.headers, record.key, record.value)
+        if isinstance(alert := decode_alert(record.value), SafetyAlert):
+            said = f"tocsin.safety.{alert.category.lower()}.{alert.kind}", alert.alert_id
+            assert (attributes["type"], attributes["id"]) == said
+            found.append(alert)
+    return found
 
 
 def listen(settings: Settings) -> None:
