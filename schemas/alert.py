@@ -18,6 +18,7 @@ __all__ = [
     "InputOffset",
     "Previous",
     "RuleOutcome",
+    "SignalLevel",
     "Statistics",
     "Window",
     "WindowKind",
@@ -82,6 +83,16 @@ _REASONS = {
     AlertReason.NEW_REGION: "the first case of a region",
     AlertReason.FACTS_WITHDRAWN: "no fatal case, child or case of a region is left that there was",
 }
+
+
+class SignalLevel(StrEnum):
+    """What a signal is of. Each level has keys of its own."""
+
+    PRODUCT = "product"  # a substance, or a product by its name
+    CLASS = "class"  # a class of the domain's vocabulary, with those under it
+    LOT = "lot"  # `drug` is `lot:` and the lot, normalised
+    FACILITY = "facility"  # `drug` is `facility:` and the pseudonym
+    FAMILY = "family"  # a class; `event` is `family:` and a hazard family
 
 
 class WindowKind(StrEnum):
@@ -214,6 +225,9 @@ class Alert(Message):
     caveat: str = Field(default=CAVEAT, description="What the alert does not say.")
     drug: str = Field(description="Product of the pair, as counted.")
     event: str = Field(description="Event of the pair, as counted.")
+    level: SignalLevel = Field(
+        default=SignalLevel.PRODUCT, description="What the signal is of, by its drug and event."
+    )
     window: Window = Field(description="The days counted.")
     evaluated_on: date = Field(description="Event-time day of the evaluation, not a clock reading.")
     counts: Counts = Field(description="The 2x2 table.")

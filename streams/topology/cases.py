@@ -7,7 +7,6 @@ A link is a version of a case of which nothing is known but the link (`link_vers
 with the versions, is kept with the case, and a case without one pays a look at an empty tuple.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,17 +17,17 @@ import polars as pl
 
 from schemas.delta import CASE_CHANGES
 from schemas.link import CaseLink
-from schemas.product import Product
 from schemas.report import Report
 from schemas.vocabulary import (
     LinkKind,
     Outcome,
-    ProductRole,
     RevisionKind,
     Seriousness,
     VerificationState,
 )
 from streams.topology.decisions import Decision, decision_of, highest, is_linked_away
+from streams.topology.levels import FAMILY_OF_TERM, level_names
+from streams.topology.names import NAMES, drug_names
 from streams.topology.strata import age_group, region
 from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
 
@@ -46,9 +45,7 @@ _SEPARATOR = (
 )
 _EPOCH = date(1970, 1, 1).toordinal()
 
-_MOST_NAMES = 200_000  # kept normalised at a time
 # Members by names of their own: to look one up in its class costs more than to compare it.
-_SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
 _FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
 _COUNTED = {
     VerificationState.VALID_ICSR,
@@ -107,37 +104,6 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
         )
 
 
-class _Names(dict[str, str]):
-    """Names as reported, and what they are normalised to; a look-up costs less than a call."""
-
-    def __missing__(self, text: str) -> str:
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        # NFKC for width; `str.split` takes the unit separator for white space as well.
-        name = " ".join(unicodedata.normalize("NFKC", text).split())
-        self[text] = text if name == text else name
-        return name
-
-
-_NAMES = _Names()
-
-
-def _drugs(products: Iterable[Product]) -> list[str]:
-    drugs: list[str] = []
-    for product in products:
-        role = product.role
-        if role is _SUSPECT or role is _INTERACTING:
-            others = len(drugs)
-            for substance in product.substances:
-                if name := _NAMES[substance]:
-                    drugs.append(name)
-            if len(drugs) == others:
-                name = _NAMES[product.product_class or ""] or _NAMES[product.verbatim or ""]
-                if name:
-                    drugs.append(name)
-    return drugs
-
-
 def _joined(names: list[str]) -> str:
     if len(names) == 1:
         return names[0]
@@ -148,8 +114,9 @@ def case_version(report: Report) -> CaseVersion:
     """Reduce a report to what the counts need of it.
 
     The drugs of a case are the substances of its suspect and interacting products; a product
-    without a substance counts under its class, else under its name as reported. `excluded` is
-    ``nullified``, ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
+    without a substance counts under its class, else under its name as reported; and the case under
+    the levels it belongs to (`streams.topology.levels`). `excluded` is ``nullified``,
+    ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
     ``no_reaction``, the first that applies.
 
     Parameters
@@ -161,11 +128,24 @@ def case_version(report: Report) -> CaseVersion:
     fatal = _DEATH in seriousness
     terms: list[str] = []
     for reaction in report.reactions:
-        if name := _NAMES[reaction.term]:
+        if name := NAMES[reaction.term]:
             terms.append(name)
+            if family := FAMILY_OF_TERM[name]:
+                terms.append(family)
         if reaction.outcome is _FATAL:
             fatal = True
-    drugs, events = _joined(_drugs(report.products)), _joined(terms)
+    patient = report.patient
+    age = age_group(patient.age_years, patient.age_group)
+    watched = ""
+    names = drug_names(report.products)
+    for product in report.products:
+        # Here and not in a call of its own, which nearly all reports would make in vain.
+        if CLASS_OF_NAME[product.verbatim or ""] or CLASS_OF_NAME[product.product_class or ""]:
+            if case := watched_case(report, age):
+                watched = encode_watched(case)
+                names += level_names(case.classes, case.lots, case.facilities)
+            break
+    drugs, events = _joined(names), _joined(terms)
     revision, links, verification = report.revision, report.links, report.verification
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
@@ -178,14 +158,6 @@ def case_version(report: Report) -> CaseVersion:
         excluded = "no_suspect_product"
     else:
         excluded = "" if events else "no_reaction"
-    patient = report.patient
-    age = age_group(patient.age_years, patient.age_group)
-    watched = ""
-    for product in report.products:
-        # Here and not in a call of its own, which nearly all reports would make in vain.
-        if CLASS_OF_NAME[product.verbatim or ""] or CLASS_OF_NAME[product.product_class or ""]:
-            watched = encode_watched(watched_case(report, age))
-            break
     return CaseVersion(
         report.case_id,
         report.version,

@@ -22,6 +22,7 @@ from streams.topology.caselog import CASE_LOG, CaseLog
 from streams.topology.counting import Keys, Vocabulary
 from streams.topology.evaluation import UNIT, Counted, Evaluation
 from streams.topology.evidence import Pending
+from streams.topology.levels import LevelCodes, plain_pairs
 from streams.topology.lifecycle import Signals
 from streams.topology.policy import AlertPolicy, load_policy
 from streams.topology.refitting import FEWEST_PAIRS, refit
@@ -77,7 +78,8 @@ class Detector:
             raise InputError(msg)
         self._refit_every = refit_every
         self._refit_period: int | None = None
-        self._vigil = Vigil() if self.scorer.needs_safe_test else None
+        self._levels = LevelCodes()
+        self._vigil = Vigil(self._plain) if self.scorer.needs_safe_test else None
         self.topic = topic
         self.watch = Watch()
         self.windows = [WindowedCounts(spec) for spec in windows]
@@ -209,7 +211,7 @@ class Detector:
         label = max(window.tallies, default=None)
         if label is None:
             return None
-        counts = self.counts(window, label)
+        counts = plain_pairs(self.counts(window, label))
         if counts.height < FEWEST_PAIRS:
             return None
         self._refit_period = today // self._refit_every
@@ -235,14 +237,21 @@ class Detector:
     def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
         """Return the counts frame of one window instance, sorted by drug and event."""
         tally = window.tallies[label]
-        keys = tally.pairs.keys[tally.pairs.counts > 0]
+        keys = self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0])
         return self._counted().named(tally.table(keys)).drop("key").sort("drug", "event")
 
     @property
     def n_pairs(self) -> int:
         """Number of pairs with a case, over all window instances."""
         tallies = (tally for window in self.windows for tally in window.tallies.values())
-        return sum(int(np.count_nonzero(tally.pairs.counts > 0)) for tally in tallies)
+        scored = (self.levels.scored(each.pairs.keys[each.pairs.counts > 0]) for each in tallies)
+        return sum(map(len, scored))
+
+    @property
+    def levels(self) -> LevelCodes:
+        """What the codes of drugs and events stand for."""
+        self._levels.learn(self.drugs, self.events)
+        return self._levels
 
     def all_counts(self) -> pl.DataFrame:
         """Return the counts of every window instance, with its label as `window`."""
@@ -272,6 +281,7 @@ class Detector:
         self.drugs, self.events, self.strata = (
             Vocabulary(facts[name]) for name in ("drugs", "events", "strata")
         )
+        self._levels = LevelCodes()
         self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
@@ -305,6 +315,9 @@ class Detector:
         if self._vigil is not None:
             self._vigil.note(rows)
 
+    def _plain(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return self.levels.without_levels(rows)
+
     def _encode(self, changes: pl.DataFrame) -> pl.DataFrame:
         stratum = changes.select(pl.concat_str(STRATUM, separator=UNIT))[STRATUM[0]]
         seq = pl.int_range(self._rows, self._rows + changes.height, dtype=pl.Int64, eager=True)
@@ -327,6 +340,7 @@ class Detector:
             drugs=self.drugs,
             events=self.events,
             strata=self.strata,
+            levels=self.levels,
             log=self.log,
             pending=self._pending,
             vigil=self._vigil,

@@ -21,6 +21,7 @@ from schemas.suppressed import Suppressed
 from streams.topology.alerts import AlertBuilder, facts_of, signal_key
 from streams.topology.caselog import CaseLog
 from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
+from streams.topology.coverage import Coverage
 from streams.topology.evidence import (
     FATAL,
     PAEDIATRIC_BIT,
@@ -29,6 +30,7 @@ from streams.topology.evidence import (
     facets_of_strata,
     region_mask,
 )
+from streams.topology.levels import LevelCodes
 from streams.topology.lifecycle import (
     DROPPED,
     KINDS,
@@ -58,6 +60,7 @@ class Counted:
     drugs: Vocabulary
     events: Vocabulary
     strata: Vocabulary
+    levels: LevelCodes
     log: CaseLog
     pending: Pending
     vigil: Vigil | None
@@ -95,6 +98,7 @@ class Evaluation:
         self._alerts = AlertBuilder(rules, policy)
         self._columns = rules.columns
         self._facets = lru_cache(maxsize=1)(_facets)
+        self._coverage = Coverage()
         self._silent: list[tuple[str, Keys, Decisions, Look]] = []
 
     def begin(self) -> None:
@@ -128,6 +132,7 @@ class Evaluation:
         """
         signals = self.signals.setdefault(window.label, Signals())
         keys = self._scope(tally, signals, touched if touched_only else None)
+        keys = counted.levels.scored(keys)
         if len(keys) == 0:
             return []
         table = tally.table(keys)
@@ -151,6 +156,9 @@ class Evaluation:
         evidence = counted.pending.evidence(known, *days, facets)
         withdrawn = _withdrawn(counted.log, signals, known, evidence.fewer, days, facets)
         decided = decide(look, signals, evidence, withdrawn, self._policy)
+        decided = self._coverage.untold(
+            decided, look, signals, counted, tally, window.label, days, full=not touched_only
+        )
         self.crossings += decided.crossings
         if len(decided.suppressed):
             self._note_suppressed(window.label, look, decided)
@@ -183,12 +191,18 @@ class Evaluation:
         for label, keys, decided, look in self._silent:
             names = counted.named(pl.DataFrame({"key": keys}))
             signals = self.signals[label]
-            at = np.searchsorted(signals.rows["key"], keys)
-            told = signals.rows[at]
+            told_as = self._coverage.told_as(label, keys)
+            told = signals.rows[np.searchsorted(signals.rows["key"], told_as)]
+            others = counted.named(pl.DataFrame({"key": told_as}))
             order = names.with_row_index("at").sort("drug", "event")["at"]
             for place in order.to_list():
+                key, other = (
+                    signal_key(of["drug"][place], of["event"][place], label)
+                    for of in (names, others)
+                )
                 yield Suppressed(
-                    signal_key=signal_key(names["drug"][place], names["event"][place], label),
+                    signal_key=key,
+                    told_as=None if other == key else other,
                     evaluated_on=_EPOCH + timedelta(days=today),
                     reason=SUPPRESSIONS[decided.why[place]],
                     revision=int(told["revision"][place]),

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from detectors.rules import load_rules
-from schemas.alert import Alert, AlertKind, AlertReason, Counts, Statistics, Window, WindowKind
+from schemas.alert import (
+    Alert,
+    AlertKind,
+    AlertReason,
+    Counts,
+    SignalLevel,
+    Statistics,
+    Window,
+    WindowKind,
+)
 from schemas.errors import InputError, StateError
 from schemas.notice import Patients
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
@@ -112,6 +121,41 @@ def test_no_name_of_a_unit_or_case_leaves_the_authority():
             text = json.dumps(copy_for(tier, alert, key=KEY))
             assert not any(word in text for word in ("EX117", "C-A", "NE-1"))
         assert "NE-1" in json.dumps(copy_for(Tier.AUTHORITY, alert, key=KEY))
+
+
+@pytest.mark.parametrize(
+    ("drug", "level", "sees"),
+    [
+        ("msc-supernatant-exosome", "class", {"public", "consumer", "authority"}),
+        ("lot:EX117", "lot", {"consumer", "authority"}),
+        ("facility:C-A", "facility", {"authority"}),
+    ],
+)
+def test_a_signal_of_a_lot_is_not_public_and_one_of_a_facility_is_for_authorities(
+    drug, level, sees
+):
+    alert = signal(drug=drug).model_copy(update={"level": SignalLevel(level)})
+    sent = {tier.value for tier in Tier if matches(subscription(tier), alert, sent_before=True)}
+    assert sent == sees
+    for tier in Tier:
+        copy = copy_for(tier, alert, key=KEY)
+        named = any(word in json.dumps(copy) for word in ("EX117", "C-A"))
+        assert named == (tier is Tier.AUTHORITY and level != "class")
+        assert (copy["alert_id"] == alert.alert_id) == (tier is Tier.AUTHORITY or level == "class")
+
+
+def test_a_subscription_may_ask_for_levels_and_families():
+    lot = signal(drug="lot:EX117").model_copy(update={"level": SignalLevel.LOT})
+    family = signal(event="family:infection").model_copy(update={"level": SignalLevel.FAMILY})
+    for wanted, expected in (
+        ({"levels": ("lot",)}, [True, False, False, True]),
+        ({"levels": ("class", "product")}, [False, False, True, True]),
+        ({"families": ("infection",)}, [True, True, True, True]),
+        ({"families": ("toxicity",)}, [False, False, False, False]),
+    ):
+        alerts = (lot, family, signal(), safety())
+        found = [matches(subscription(**wanted), each, sent_before=False) for each in alerts]
+        assert found == expected, wanted
 
 
 def test_the_public_sees_no_day_and_no_number_that_follows_from_a_small_count():

@@ -1,0 +1,50 @@
+"""The names a case counts under, as its report has them: width, spaces and nothing else changed."""
+
+import unicodedata
+from collections.abc import Iterable
+
+from schemas.product import Product
+from schemas.vocabulary import ProductRole
+from streams.topology.levels import unmarked
+
+__all__ = ["NAMES", "drug_names"]
+
+_MOST_NAMES = 200_000  # kept normalised at a time
+# Members by names of their own: to look one up in its class costs more than to compare it.
+_SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
+
+
+class _Names(dict[str, str]):
+    """Names as reported, and what they are normalised to; a look-up costs less than a call."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        # NFKC for width; `str.split` takes the unit separator for white space as well.
+        name = unmarked(" ".join(unicodedata.normalize("NFKC", text).split()))
+        self[text] = text if name == text else name
+        return name
+
+
+NAMES = _Names()
+"""Name by text as reported; the empty text for one that holds nothing."""
+
+
+def drug_names(products: Iterable[Product]) -> list[str]:
+    """Return the drugs that suspect and interacting products count under, repeats and all.
+
+    They are the substances of a product; without one its class, else its name as reported.
+    """
+    drugs: list[str] = []
+    for product in products:
+        role = product.role
+        if role is _SUSPECT or role is _INTERACTING:
+            others = len(drugs)
+            for substance in product.substances:
+                if name := NAMES[substance]:
+                    drugs.append(name)
+            if len(drugs) == others:
+                name = NAMES[product.product_class or ""] or NAMES[product.verbatim or ""]
+                if name:
+                    drugs.append(name)
+    return drugs
