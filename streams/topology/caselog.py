@@ -21,13 +21,20 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
         "fatal": pl.Boolean(),
         "drugs": pl.List(pl.UInt32()),
         "events": pl.List(pl.UInt32()),
+        "origin": pl.UInt32(),
+        "indications": pl.UInt32(),  # code of what all of them are together
+        "completeness": pl.UInt8(),  # of the report [%]
+        "suspected_duplicate": pl.Boolean(),
         "n": pl.Int8(),
     }
 )
 """Columns of the log: one row a case entering (+1) or leaving (-1) its day's bucket."""
 
 
-_OF_CASE = ("case_id", "day", "stratum", "serious", "fatal", "n")
+_OF_CASE = (
+    *("case_id", "day", "stratum", "serious", "fatal"),
+    *("origin", "indications", "completeness", "suspected_duplicate"),
+)
 _AT_ONCE = 1 << 21  # candidates held at a time when pairs are looked up: some 50 MB
 _MERGED = 4  # runs at a time
 
@@ -65,7 +72,7 @@ class _Run:
                 keys.append(pairs[some][which][named])
                 rows.append(candidates[named])
         key = pl.Series("key", np.concatenate(keys), dtype=pl.Int64)
-        return self.rows.select(_OF_CASE)[np.concatenate(rows)].insert_column(0, key)
+        return self.rows.select(*_OF_CASE, "n")[np.concatenate(rows)].insert_column(0, key)
 
     def _index(self, column: str) -> Keys:
         """Return name and row, as one key, of every name in every row, sorted."""
@@ -145,11 +152,12 @@ class CaseLog:
         Returns
         -------
         polars.DataFrame
-            `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`; one row a case and pair, sorted
-            by `key`, `day` and `case_id`.
+            `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`, `origin`, `indications`,
+            `completeness`, `suspected_duplicate`; one row a case and pair, sorted by `key`, `day`
+            and `case_id`.
         """
         wanted = np.unique(pairs)
-        schema = {"key": pl.Int64(), **{name: CASE_LOG[name] for name in _OF_CASE}}
+        schema = {"key": pl.Int64(), **{name: CASE_LOG[name] for name in (*_OF_CASE, "n")}}
         found = pl.concat(
             [pl.DataFrame(schema=schema), *(run.naming(wanted) for run in self._runs)]
         )
@@ -159,7 +167,7 @@ class CaseLog:
         cases = found.lazy().filter(inside)
         if (found["n"] < 0).any():
             cases = (
-                cases.group_by("key", "case_id", "day", "stratum", "serious", "fatal")
+                cases.group_by("key", *_OF_CASE)
                 .agg(pl.col("n").cast(pl.Int64).sum())
                 .filter(pl.col("n") != 0)
             )

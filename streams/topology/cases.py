@@ -25,9 +25,16 @@ from schemas.vocabulary import (
     Seriousness,
     VerificationState,
 )
-from streams.topology.decisions import Decision, decision_of, highest, is_linked_away
+from streams.topology.decisions import (
+    Decision,
+    decision_of,
+    highest,
+    is_linked_away,
+    is_suspected,
+)
 from streams.topology.levels import FAMILY_OF_TERM, level_names
-from streams.topology.names import NAMES, drug_names
+from streams.topology.names import NAMES, of_suspects
+from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
 from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
 
@@ -46,6 +53,7 @@ _SEPARATOR = (
 _EPOCH = date(1970, 1, 1).toordinal()
 
 # Members by names of their own: to look one up in its class costs more than to compare it.
+_NO_OUTCOME = Outcome.UNKNOWN
 _FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
 _COUNTED = {
     VerificationState.VALID_ICSR,
@@ -78,6 +86,14 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     excluded: str  # why the case is not counted, links apart; empty if it is
     links: tuple[Decision, ...] = ()  # at most one of each decider, by decider; mostly none
     watched: str = ""  # what is kept of a case of the domain's products; empty of the others
+    origin: str = ""  # as of `streams.topology.provenance`
+    indications: str = ""  # distinct indications of suspect products, as `drugs`
+    completeness: int = 0  # of the report [%]
+
+    @property
+    def suspected_duplicate(self) -> bool:
+        """Whether a link says that the case may be a duplicate, and none that it is."""
+        return is_suspected(self.links)
 
     def same_message(self, other: "CaseVersion") -> bool:
         """Whether both claim to be the same message of the same version."""
@@ -101,6 +117,10 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
             and self.serious == other.serious
             and self.fatal == other.fatal
             and self.watched == other.watched
+            and self.origin == other.origin
+            and self.indications == other.indications
+            and self.completeness == other.completeness
+            and (self.links == other.links or self.suspected_duplicate == other.suspected_duplicate)
         )
 
 
@@ -127,17 +147,25 @@ def case_version(report: Report) -> CaseVersion:
     seriousness = report.seriousness
     fatal = _DEATH in seriousness
     terms: list[str] = []
+    stated, onset = 0, None
     for reaction in report.reactions:
         if name := NAMES[reaction.term]:
             terms.append(name)
             if family := FAMILY_OF_TERM[name]:
                 terms.append(family)
-        if reaction.outcome is _FATAL:
-            fatal = True
+        outcome = reaction.outcome
+        if outcome is not _NO_OUTCOME:
+            stated |= OUTCOME
+            if outcome is _FATAL:
+                fatal = True
+        if reaction.onset_days is not None:
+            stated |= ONSET
+        elif reaction.onset and (onset is None or reaction.onset > onset):
+            onset = reaction.onset
+    names, of_indications, of_products = of_suspects(report.products, onset)
     patient = report.patient
     age = age_group(patient.age_years, patient.age_group)
     watched = ""
-    names = drug_names(report.products)
     for product in report.products:
         # Here and not in a call of its own, which nearly all reports would make in vain.
         if CLASS_OF_NAME[product.verbatim or ""] or CLASS_OF_NAME[product.product_class or ""]:
@@ -146,6 +174,7 @@ def case_version(report: Report) -> CaseVersion:
                 names += level_names(case.classes, case.lots, case.facilities)
             break
     drugs, events = _joined(names), _joined(terms)
+    indications = _joined(of_indications) if of_indications else ""
     revision, links, verification = report.revision, report.links, report.verification
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
@@ -175,6 +204,9 @@ def case_version(report: Report) -> CaseVersion:
         excluded,
         (),
         watched,
+        origin_of(report),
+        indications,
+        completeness(report, age, stated | of_products),
     )
 
 
@@ -323,6 +355,10 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(
                 _SEPARATOR
             ),
+            "origin": [row.origin for row in rows],
+            "indications": [row.indications for row in rows],
+            "completeness": pl.Series([row.completeness for row in rows], dtype=pl.UInt8),
+            "suspected_duplicate": [bool(row.links) and row.suspected_duplicate for row in rows],
             "watched": [row.watched for row in rows],
             "n": pl.Series(signs, dtype=pl.Int8),
         },

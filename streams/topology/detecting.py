@@ -35,6 +35,7 @@ from streams.topology.windows import Contributions, WindowedCounts, WindowSpec
 __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
+_VOCABULARIES = ("drugs", "events", "strata", "origins", "indications")
 _RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
 
 
@@ -85,6 +86,7 @@ class Detector:
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
+        self.origins, self.indications = Vocabulary(), Vocabulary()
         self.offsets: dict[int, int] = {}
         self.watermark = -1
         self._rows = 0
@@ -265,9 +267,7 @@ class Detector:
     def snapshot(self) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return the counted cases, and the names and offsets that go with them."""
         facts = {
-            "drugs": list(self.drugs.names),
-            "events": list(self.events.names),
-            "strata": list(self.strata.names),
+            **{name: list(getattr(self, name).names) for name in _VOCABULARIES},
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
             "watermark": self.watermark,
             "rows": self._rows,
@@ -278,9 +278,8 @@ class Detector:
 
     def restore(self, rows: pl.DataFrame, facts: Mapping[str, Any]) -> None:
         """Bring a new detector to a snapshot; its windows and rules may be others than before."""
-        self.drugs, self.events, self.strata = (
-            Vocabulary(facts[name]) for name in ("drugs", "events", "strata")
-        )
+        for name in _VOCABULARIES:
+            setattr(self, name, Vocabulary(facts[name]))
         self._levels = LevelCodes()
         self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
         self.watermark = facts["watermark"]
@@ -331,6 +330,10 @@ class Detector:
             "fatal": changes["fatal"],
             "drugs": self.drugs.encode(changes["drugs"]),
             "events": self.events.encode(changes["events"]),
+            "origin": self.origins.encode(changes["origin"]),
+            "indications": self.indications.encode(changes["indications"]),
+            "completeness": changes["completeness"],
+            "suspected_duplicate": changes["suspected_duplicate"],
             "n": changes["n"],
         }
         return pl.DataFrame(columns, schema=dict(CASE_LOG))

@@ -2,12 +2,14 @@
 
 import unicodedata
 from collections.abc import Iterable
+from datetime import date
 
 from schemas.product import Product
 from schemas.vocabulary import ProductRole
 from streams.topology.levels import unmarked
+from streams.topology.provenance import DOSE, INDICATION, ONSET
 
-__all__ = ["NAMES", "drug_names"]
+__all__ = ["NAMES", "of_suspects"]
 
 _MOST_NAMES = 200_000  # kept normalised at a time
 # Members by names of their own: to look one up in its class costs more than to compare it.
@@ -30,12 +32,23 @@ NAMES = _Names()
 """Name by text as reported; the empty text for one that holds nothing."""
 
 
-def drug_names(products: Iterable[Product]) -> list[str]:
-    """Return the drugs that suspect and interacting products count under, repeats and all.
+def of_suspects(
+    products: Iterable[Product], onset: date | None
+) -> tuple[list[str], list[str], int]:
+    """Return the drugs and indications of suspect products, and bits of what they state.
 
-    They are the substances of a product; without one its class, else its name as reported.
+    The drugs of a product are its substances; without one its class, else its name as reported.
+
+    Parameters
+    ----------
+    products
+        Of any role; interacting ones are suspect.
+    onset
+        Latest onset of a reaction by date: a product given by then states the time to it.
     """
     drugs: list[str] = []
+    indications: list[str] = []
+    stated = 0
     for product in products:
         role = product.role
         if role is _SUSPECT or role is _INTERACTING:
@@ -47,4 +60,11 @@ def drug_names(products: Iterable[Product]) -> list[str]:
                 name = NAMES[product.product_class or ""] or NAMES[product.verbatim or ""]
                 if name:
                     drugs.append(name)
-    return drugs
+            if product.indication and (name := NAMES[product.indication]):
+                indications.append(name)
+                stated |= INDICATION
+            if product.dose or product.volume_ml is not None:
+                stated |= DOSE
+            if onset is not None and product.first_given and product.first_given <= onset:
+                stated |= ONSET
+    return drugs, indications, stated
