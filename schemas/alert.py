@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.base import Message
+from schemas.context import Context
 
 __all__ = [
     "ALERT_SCHEMA_VERSION",
@@ -55,11 +56,17 @@ class AlertReason(StrEnum):
     RULE_DROPPED = "rule_dropped"
     REOPENED = "reopened"
     FIRST_FATAL = "first_fatal"
+    FIRST_DESIGNATED = "first_designated"
+    EXPOSURE_ONGOING = "exposure_ongoing"
+    VERIFICATION_CHANGED = "verification_changed"
     FURTHER_RULE = "further_rule"
     MORE_CASES = "more_cases"
     IC_ROSE = "ic_rose"
     FIRST_PAEDIATRIC = "first_paediatric"
     NEW_REGION = "new_region"
+    NEW_COUNTRY = "new_country"
+    NEW_LOT = "new_lot"
+    NEW_FACILITY = "new_facility"
     FACTS_WITHDRAWN = "facts_withdrawn"
 
     @property
@@ -76,12 +83,19 @@ _REASONS = {
     AlertReason.RULE_DROPPED: "a rule that was on is no longer asked",
     AlertReason.REOPENED: "a rule fires again after the signal had gone",
     AlertReason.FIRST_FATAL: "the first fatal case",
+    AlertReason.FIRST_DESIGNATED: "the first case with a designated event",
+    AlertReason.EXPOSURE_ONGOING: "the product is still being given",
+    AlertReason.VERIFICATION_CHANGED: "a rumour or series it belongs to was confirmed or refuted",
     AlertReason.FURTHER_RULE: "a further rule fires",
     AlertReason.MORE_CASES: "many more cases than last published",
     AlertReason.IC_ROSE: "IC025 rose much since last published",
     AlertReason.FIRST_PAEDIATRIC: "the first case of a child",
     AlertReason.NEW_REGION: "the first case of a region",
-    AlertReason.FACTS_WITHDRAWN: "no fatal case, child or case of a region is left that there was",
+    AlertReason.NEW_COUNTRY: "the first case of a country",
+    AlertReason.NEW_LOT: "the first case of a lot",
+    AlertReason.NEW_FACILITY: "the first case of a facility",
+    AlertReason.FACTS_WITHDRAWN: "no fatal case, child, region, country, lot or facility is left "
+    "that there was",
 }
 
 
@@ -227,6 +241,18 @@ class Alert(Message):
     event: str = Field(description="Event of the pair, as counted.")
     level: SignalLevel = Field(
         default=SignalLevel.PRODUCT, description="What the signal is of, by its drug and event."
+    )
+    urgent: bool = Field(
+        default=False,
+        description="Whether it goes past every digest: it is new, or told for, a fatal case or an "
+        "event that the policy designates.",
+    )
+    next_step: str = Field(default="", description="What an assessor is asked to do, in words.")
+    due: date | None = Field(
+        default=None, description="Event-time day by which that should be done; null: none."
+    )
+    context: Context | None = Field(
+        default=None, description="What is known around it; null unless a product of the domain."
     )
     window: Window = Field(description="The days counted.")
     evaluated_on: date = Field(description="Event-time day of the evaluation, not a clock reading.")

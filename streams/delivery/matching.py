@@ -37,7 +37,10 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
     terms: tuple[str, ...]
     windows: tuple[str, ...] = ()
     if isinstance(alert, Alert):
-        product_class, urgent = vocabulary.product_class(alert.drug), False
+        product_class, urgent = vocabulary.product_class(alert.drug), alert.urgent
+        if alert.context is not None:
+            product_class = alert.context.product_class
+            countries = tuple(each.name for each in alert.context.countries)
         products, terms = (alert.drug,), (alert.event,)
         rules, windows = alert.rules_fired, (alert.window.label,)
     else:

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 from schemas.alert import Alert, SignalLevel
+from schemas.context import Context
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import Tier
 
@@ -79,6 +80,8 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
         if alert.level in (SignalLevel.LOT, SignalLevel.FACILITY):
             whole |= _coded_unit(alert, key)
         if tier is Tier.CONSUMER:
+            if whole["context"] is not None:
+                whole["context"] = {k: v for k, v in whole["context"].items() if k not in _SMALL}
             return {name: value for name, value in whole.items() if name not in _CASES}
         return _public_signal(whole["drug"], alert, whole)
     copy = {name: value for name, value in whole.items() if name not in _UNITS}
@@ -93,10 +96,11 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
 
 
 _CASES = {"case_ids", "as_of"}
+_SMALL = {"lots", "facilities", "indications"}  # of a context: what tells who it was
 _UNITS = {"case_ids", "lots", "facilities", "as_of"}
 _PUBLIC = (
     "schema_version", "alert_id", "signal_key", "revision", "kind", "caveat", "drug", "event",
-    "level", "rules_hash", "code_version",
+    "level", "urgent", "rules_hash", "code_version",
 )  # fmt: skip
 _PUBLIC_SAFETY = (
     "schema_version", "category", "alert_id", "signal_key", "revision", "kind", "urgent", "caveat",
@@ -120,6 +124,7 @@ def _public_signal(drug: str, alert: Alert, whole: Mapping[str, Any]) -> dict[st
     firing = "Rules of disproportionate reporting fire" if alert.rules_fired else "No rule fires"
     return {
         **{name: whole[name] for name in _PUBLIC},
+        **_public_context(alert.context),
         "tier": Tier.PUBLIC.value,
         "window": whole["window"]["label"],
         "evaluated_in": _month(alert.evaluated_on),
@@ -127,6 +132,18 @@ def _public_signal(drug: str, alert: Alert, whole: Mapping[str, Any]) -> dict[st
         "n_fatal": band(alert.n_fatal),
         "fires": bool(alert.rules_fired),
         "sentence": f"{alert.event} with {drug}: {band(alert.counts.n_observed)} cases. {firing}.",
+    }
+
+
+def _public_context(context: Context | None) -> dict[str, Any]:
+    """Return what the public sees of a context: product, hazard and law, and no count."""
+    if context is None:
+        return {}
+    return {
+        "product_class": context.product_class,
+        "family": context.family,
+        "duty": list(context.duty),
+        "law_version": context.law_version,
     }
 
 

@@ -20,6 +20,7 @@ from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.topology.caselog import CASE_LOG, CaseLog
 from streams.topology.counting import Keys, Vocabulary
+from streams.topology.dossier import Dossier
 from streams.topology.evaluation import UNIT, Counted, Evaluation
 from streams.topology.evidence import Pending
 from streams.topology.levels import LevelCodes, plain_pairs
@@ -73,7 +74,8 @@ class Detector:
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
     ) -> None:
-        self._published = Evaluation(rules, prior, policy or load_policy())
+        policy = policy or load_policy()
+        self._published = Evaluation(rules, prior, policy)
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
@@ -83,6 +85,7 @@ class Detector:
         self._vigil = Vigil(self._plain) if self.scorer.needs_safe_test else None
         self.topic = topic
         self.watch = Watch()
+        self._dossier = Dossier(self.watch, policy)
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
@@ -146,6 +149,8 @@ class Detector:
         self._published.begin()
         self._today, day = today, _EPOCH + timedelta(days=today)
         counted = self._counted()
+        if not touched_only:
+            self._stale.update(self._dossier.stale(day))
         alerts: list[Alert] = []
         for window in self.windows:
             window.advance(today, self.log)
@@ -299,7 +304,9 @@ class Detector:
 
     def restore_signals(self, alerts: Iterable[Alert]) -> None:
         """Take over the published state of signals, from the latest alert of each."""
-        self._published.restore(alerts, self.drugs, self.events)
+        published = list(alerts)
+        self._published.restore(published, self.drugs, self.events)
+        self._dossier.restore(published)
 
     def _fold(self, rows: pl.DataFrame) -> None:
         self.log.append(rows)
@@ -344,6 +351,7 @@ class Detector:
             events=self.events,
             strata=self.strata,
             levels=self.levels,
+            dossier=self._dossier,
             log=self.log,
             pending=self._pending,
             vigil=self._vigil,

@@ -5,7 +5,7 @@ Holds the published side of the detector. What is counted comes with every call,
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -22,8 +22,10 @@ from streams.topology.alerts import AlertBuilder, facts_of, signal_key
 from streams.topology.caselog import CaseLog
 from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
 from streams.topology.coverage import Coverage
+from streams.topology.dossier import Dossier
 from streams.topology.evidence import (
     FATAL,
+    GONE,
     PAEDIATRIC_BIT,
     Masks,
     Pending,
@@ -61,6 +63,7 @@ class Counted:
     events: Vocabulary
     strata: Vocabulary
     levels: LevelCodes
+    dossier: Dossier
     log: CaseLog
     pending: Pending
     vigil: Vigil | None
@@ -155,6 +158,11 @@ class Evaluation:
         known = look.keys[signals.within(keys)[1]]
         evidence = counted.pending.evidence(known, *days, facets)
         withdrawn = _withdrawn(counted.log, signals, known, evidence.fewer, days, facets)
+        day = _EPOCH + timedelta(days=today)
+        domain = counted.dossier.news(known, counted, window.label, days, day)
+        evidence = replace(evidence, domain=domain)
+        if window.first_day is None:  # else what is gone may have been left behind
+            withdrawn |= domain & GONE
         decided = decide(look, signals, evidence, withdrawn, self._policy)
         decided = self._coverage.untold(
             decided, look, signals, counted, tally, window.label, days, full=not touched_only
@@ -177,14 +185,14 @@ class Evaluation:
             ),
             decided,
             window=window,
-            evaluated_on=_EPOCH + timedelta(days=today),
+            evaluated_on=day,
             as_of=counted.as_of,
             prior_id=self.scorer.prior_id,
             test_recomputed=None if counted.vigil is None else counted.vigil.recomputed,
             dropped=signals.dropped,
         )
         self._publish(signals, look, decided, facts, today)
-        return alerts
+        return counted.dossier.complete(alerts, day)
 
     def suppressions(self, counted: Counted, today: int) -> Iterator[Suppressed]:
         """Yield what the last evaluation did not tell, by window, then drug and event."""

@@ -4,7 +4,7 @@ Counts need drugs and events. Of the few cases whose product belongs to a class 
 vocabulary, more is kept: it travels with the changes of the counts, as one encoded column.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 import msgspec
@@ -139,7 +139,7 @@ def watched_case(report: Report, age_group: str) -> WatchedCase | None:
         tissues=_distinct(map(_tissue, products)),
         donors=_distinct(map(_donor, products)),
         routes=_distinct(
-            vocabulary.route(_spaced(product.route)) or product.route for product in products
+            _coded(vocabulary.route, product.route) or product.route for product in products
         ),
     )
 
@@ -180,7 +180,7 @@ def _tissue(product: Product) -> str | None:
     """Return the code of the tissue, else the words as reported; the name may say it as well."""
     material, find = product.source_material, domain_vocabulary().tissue
     stated = (material.tissue, material.tissue_verbatim) if material else (None, None)
-    found = (find(_spaced(text)) for text in (*stated, product.verbatim))
+    found = (_coded(find, text) for text in (*stated, product.verbatim))
     return next(filter(None, found), None) or next(filter(None, stated), None)
 
 
@@ -191,9 +191,11 @@ def _donor(product: Product) -> str | None:
     return domain_vocabulary().donor(product.verbatim)
 
 
-def _spaced(text: str | None) -> str | None:
-    """Return a code, such as `umbilical_cord`, as the words that the vocabulary has."""
-    return text and text.replace("_", " ")
+def _coded(find: Callable[[str], str | None], text: str | None) -> str | None:
+    """Look words up; a source's code, such as `intra_articular`, is read as words."""
+    if not text:
+        return None
+    return find(text) or find(text.replace("_", " ")) or find(text.replace("_", "-"))
 
 
 def _ongoing(products: Iterable[Product]) -> bool | None:
