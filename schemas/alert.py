@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from schemas.alert_reason import AlertKind, AlertReason, SignalLevel
 from schemas.base import Message
 from schemas.context import Context
+from schemas.priority import Priority
 
 __all__ = [
     "ALERT_SCHEMA_VERSION",
@@ -15,9 +17,12 @@ __all__ = [
     "Alert",
     "AlertKind",
     "AlertReason",
+    "Burst",
     "Counts",
     "InputOffset",
     "Previous",
+    "Restricted",
+    "RestrictedStatistics",
     "RuleOutcome",
     "SignalLevel",
     "Statistics",
@@ -33,80 +38,6 @@ CAVEAT = (
     "event. Counts are spontaneous reports, not incidence."
 )
 """Stands in every alert."""
-
-
-class AlertKind(StrEnum):
-    """What happened to the signal of disproportionate reporting since its last revision."""
-
-    NEW = "new"  # a rule fires for this signal for the first time
-    STRENGTHENED = "strengthened"  # substantial new evidence, or it is on again
-    WEAKENED = "weakened"  # a rule went off, or cases were retracted; the signal is on
-    UPDATE = "update"  # what an earlier revision said is corrected; no weaker, no stronger
-    RETRACTION = "retraction"  # off, because cases were retracted
-    CLOSED = "closed"  # off: no rule is on any more
-
-
-class AlertReason(StrEnum):
-    """Why a revision is published, the gravest first."""
-
-    FIRST = "first"
-    CASES_RETRACTED = "cases_retracted"
-    NO_RULE_ON = "no_rule_on"
-    RULE_OFF = "rule_off"
-    RULE_DROPPED = "rule_dropped"
-    REOPENED = "reopened"
-    FIRST_FATAL = "first_fatal"
-    FIRST_DESIGNATED = "first_designated"
-    EXPOSURE_ONGOING = "exposure_ongoing"
-    VERIFICATION_CHANGED = "verification_changed"
-    FURTHER_RULE = "further_rule"
-    MORE_CASES = "more_cases"
-    IC_ROSE = "ic_rose"
-    FIRST_PAEDIATRIC = "first_paediatric"
-    NEW_REGION = "new_region"
-    NEW_COUNTRY = "new_country"
-    NEW_LOT = "new_lot"
-    NEW_FACILITY = "new_facility"
-    FACTS_WITHDRAWN = "facts_withdrawn"
-
-    @property
-    def sentence(self) -> str:
-        """The reason in words."""
-        return _REASONS[self]
-
-
-_REASONS = {
-    AlertReason.FIRST: "a rule fires for the first time",
-    AlertReason.CASES_RETRACTED: "cases were retracted",
-    AlertReason.NO_RULE_ON: "no rule is on any more",
-    AlertReason.RULE_OFF: "a rule that was on is past its exit",
-    AlertReason.RULE_DROPPED: "a rule that was on is no longer asked",
-    AlertReason.REOPENED: "a rule fires again after the signal had gone",
-    AlertReason.FIRST_FATAL: "the first fatal case",
-    AlertReason.FIRST_DESIGNATED: "the first case with a designated event",
-    AlertReason.EXPOSURE_ONGOING: "the product is still being given",
-    AlertReason.VERIFICATION_CHANGED: "a rumour or series it belongs to was confirmed or refuted",
-    AlertReason.FURTHER_RULE: "a further rule fires",
-    AlertReason.MORE_CASES: "many more cases than last published",
-    AlertReason.IC_ROSE: "IC025 rose much since last published",
-    AlertReason.FIRST_PAEDIATRIC: "the first case of a child",
-    AlertReason.NEW_REGION: "the first case of a region",
-    AlertReason.NEW_COUNTRY: "the first case of a country",
-    AlertReason.NEW_LOT: "the first case of a lot",
-    AlertReason.NEW_FACILITY: "the first case of a facility",
-    AlertReason.FACTS_WITHDRAWN: "no fatal case, child, region, country, lot or facility is left "
-    "that there was",
-}
-
-
-class SignalLevel(StrEnum):
-    """What a signal is of. Each level has keys of its own."""
-
-    PRODUCT = "product"  # a substance, or a product by its name
-    CLASS = "class"  # a class of the domain's vocabulary, with those under it
-    LOT = "lot"  # `drug` is `lot:` and the lot, normalised
-    FACILITY = "facility"  # `drug` is `facility:` and the pseudonym
-    FAMILY = "family"  # a class; `event` is `family:` and a hazard family
 
 
 class WindowKind(StrEnum):
@@ -178,6 +109,69 @@ class Statistics(Message):
     )
 
 
+class Burst(Message):
+    """Cases of one pair that came from one source on one day, so many that they may be the signal.
+
+    A campaign, a study that was closed, or reports that somebody made up look like this.
+    """
+
+    source: str = Field(
+        description="Sender of the reports, else the system they came from. Authority tier only."
+    )
+    received: date = Field(description="Day they were first received.")
+    n_cases: int = Field(ge=1, description="Cases of the pair that came so.")
+    n_by_professional: int = Field(
+        ge=0, description="Of them reported by a health professional, as the reports say."
+    )
+    counts_without: Counts = Field(description="The 2x2 table without these cases.")
+    rules_without: tuple[str, ...] = Field(
+        description="Rules that are on and would fire without them, sorted."
+    )
+    rules_not_asked: tuple[str, ...] = Field(
+        description="Rules that are on and rest on the anytime-valid test, which is not computed "
+        "for a part of the cases."
+    )
+
+
+class RestrictedStatistics(Message):
+    """Statistics of a restricted table; null and bounds as in `Statistics`."""
+
+    expected: float | None = Field(description="Expected cases under independence.")
+    prr: float | None = Field(description="Proportional reporting ratio.")
+    prr_lower: float | None = Field(description="Its lower bound.")
+    prr_upper: float | None = Field(description="Its upper bound.")
+    ror: float | None = Field(description="Reporting odds ratio.")
+    ror_lower: float | None = Field(description="Its lower bound.")
+    ror_upper: float | None = Field(description="Its upper bound.")
+    chi2: float | None = Field(description="Pearson chi-square, 1 degree of freedom.")
+    chi2_yates: float | None = Field(description="The same with Yates's correction.")
+    ic: float | None = Field(description="Information component [log2 units].")
+    ic_lower: float | None = Field(description="IC025, exact gamma quantile.")
+    ic_upper: float | None = Field(description="IC975, exact gamma quantile.")
+
+
+class Restricted(Message):
+    """The pair among the cases that were treated for what the event may be: fewer, and alike.
+
+    Whoever is treated for a cancer is at risk of its progression whatever the drug. The restricted
+    table takes that away; it may as well hide a reaction that all treatments share. So both tables
+    are shown, and neither replaces the other.
+    """
+
+    indication: str = Field(
+        description="What the pair's cases were treated for and the event is about: a group of the "
+        "domain's vocabulary, such as `cancer`, or the event's own name; several joined by `, `."
+    )
+    n_stating: int = Field(ge=1, description="Cases of the pair that state an indication.")
+    counts: Counts = Field(description="The 2x2 table among the cases with that indication.")
+    statistics: RestrictedStatistics = Field(description="What was computed from it.")
+    rules_fired: tuple[str, ...] = Field(
+        description="Rules that are on and fire in the restricted table, sorted."
+    )
+    rules_not_asked: tuple[str, ...] = Field(description="As in `Burst`.")
+    supported: bool = Field(description="Whether any rule that is on fires there as well.")
+
+
 class RuleOutcome(Message):
     """One rule, and whether it is on.
 
@@ -247,6 +241,9 @@ class Alert(Message):
         description="Whether it goes past every digest: it is new, or told for, a fatal case or an "
         "event that the policy designates.",
     )
+    priority: Priority | None = Field(
+        default=None, description="How urgently it asks to be looked at, with its parts."
+    )
     next_step: str = Field(default="", description="What an assessor is asked to do, in words.")
     due: date | None = Field(
         default=None, description="Event-time day by which that should be done; null: none."
@@ -278,6 +275,41 @@ class Alert(Message):
     n_paediatric: int = Field(ge=0, description="Cases of the pair of patients under 18 years.")
     regions: tuple[str, ...] = Field(
         description="Regions the cases of the pair come from, sorted; those unknown left out."
+    )
+    n_by_professional: int | None = Field(
+        default=None, ge=0, description="Cases of the pair reported by a health professional."
+    )
+    n_sources: int | None = Field(
+        default=None, ge=0, description="Distinct sources they came from: senders, else systems."
+    )
+    countries: tuple[str, ...] | None = Field(
+        default=None,
+        description="ISO 3166-1 alpha-2 of occurrence, else of the reporter, sorted; those not "
+        "stated left out.",
+    )
+    completeness: float | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Median completeness of their reports [%]; null without a case.",
+    )
+    n_suspected_duplicates: int | None = Field(
+        default=None, ge=0, description="Cases of the pair that may be duplicates; they count."
+    )
+    burst: Burst | None = Field(
+        default=None,
+        description="Cases that came from one source on one day, if they are at least 10 and half "
+        "of the pair's; null if there is none, or no rule is on.",
+    )
+    indication_confounding: bool | None = Field(
+        default=None,
+        description="Whether the event is what was treated in at least half of the pair's cases "
+        "that state an indication.",
+    )
+    restricted: Restricted | None = Field(
+        default=None,
+        description="The pair among cases of that indication; null unless "
+        "`indication_confounding`, or if no rule is on.",
     )
     first_received: date | None = Field(description="Earliest first receipt among the cases.")
     last_received: date | None = Field(description="Latest first receipt among the cases.")

@@ -1,6 +1,7 @@
 """What each tier may see of an alert: `public < consumer < authority`.
 
-An authority sees all of it. A consumer sees the numbers, and no facility, nor whose case it was.
+An authority sees all of it. A consumer sees the numbers, and no facility, nor whose case it was or
+who sent it.
 The public sees that there is a signal, and the band that a count lies in; nothing else in its copy
 follows from exact counts. So two revisions, or two copies, subtracted from one another, give bands
 again, and never a count between 1 and 10.
@@ -80,9 +81,12 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
         if alert.level in (SignalLevel.LOT, SignalLevel.FACILITY):
             whole |= _coded_unit(alert, key)
         if tier is Tier.CONSUMER:
-            if whole["context"] is not None:
-                whole["context"] = {k: v for k, v in whole["context"].items() if k not in _SMALL}
-            return {name: value for name, value in whole.items() if name not in _CASES}
+            copy = {name: value for name, value in whole.items() if name not in _CASES}
+            if copy["burst"] is not None:
+                del copy["burst"]["source"]
+            if copy["context"] is not None:
+                copy["context"] = {k: v for k, v in copy["context"].items() if k not in _SMALL}
+            return copy
         return _public_signal(whole["drug"], alert, whole)
     copy = {name: value for name, value in whole.items() if name not in _UNITS}
     if alert.category in _NAMES_A_UNIT:

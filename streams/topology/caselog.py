@@ -35,6 +35,7 @@ _OF_CASE = (
     *("case_id", "day", "stratum", "serious", "fatal"),
     *("origin", "indications", "completeness", "suspected_duplicate"),
 )
+Flags = npt.NDArray[np.bool_]
 _AT_ONCE = 1 << 21  # candidates held at a time when pairs are looked up: some 50 MB
 _MERGED = 4  # runs at a time
 
@@ -46,6 +47,7 @@ class _Run:
         self.rows = rows
         self.days = rows["day"].to_numpy()
         self._indexes: dict[str, Keys] = {}
+        self._by_indications: npt.NDArray[np.float64] | None = None
 
     def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
         start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
@@ -73,6 +75,30 @@ class _Run:
                 rows.append(candidates[named])
         key = pl.Series("key", np.concatenate(keys), dtype=pl.Int64)
         return self.rows.select(*_OF_CASE, "n")[np.concatenate(rows)].insert_column(0, key)
+
+    def margins_within(
+        self, pair: Keys, treated: Flags, first_day: int | None, last_day: int
+    ) -> npt.NDArray[np.int64]:
+        """Return the 2x2 table of a pair among the cases of these indications."""
+        indications, n = self.rows["indications"].to_numpy(), self.rows["n"].to_numpy()
+        start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
+        end = int(np.searchsorted(self.days, last_day, "right"))
+        if end - start == len(self.days):  # most runs are wholly inside: summed up once
+            if self._by_indications is None:
+                self._by_indications = np.bincount(indications, weights=n).astype(np.float64)
+            total = self._by_indications[treated[: len(self._by_indications)]].sum()
+        else:
+            total = n[start:end][treated[indications[start:end]]].sum()
+        named: list[Keys] = []
+        for column, code in zip(("drugs", "events"), split_key(pair), strict=True):
+            index = self._index(column)
+            (first,), (last,) = _slices(index, code)
+            rows = split_key(index[first:last])[1]
+            inside = treated[indications[rows]] & (start <= rows) & (rows < end)
+            named.append(rows[inside])
+        both = np.intersect1d(named[0], named[1], assume_unique=True)
+        counts = [int(n[rows].sum(dtype=np.int64)) for rows in (both, *named)]
+        return np.array([*counts, int(total)], dtype=np.int64)
 
     def _index(self, column: str) -> Keys:
         """Return name and row, as one key, of every name in every row, sorted."""
@@ -172,6 +198,31 @@ class CaseLog:
                 .filter(pl.col("n") != 0)
             )
         return cases.drop("n").sort("key", "day", "case_id").collect()
+
+    def counts_within(
+        self, pair: int, treated: Flags, first_day: int | None, last_day: int
+    ) -> tuple[int, int, int, int]:
+        """Return the 2x2 table of a pair among the cases of some indications.
+
+        Parameters
+        ----------
+        pair
+            Its key.
+        treated
+            By code of `indications`, whether the cases that have it belong.
+        first_day, last_day
+            As of `cases_of`.
+
+        Returns
+        -------
+        tuple
+            `n_observed`, `n_drug`, `n_event`, `n_total` [cases].
+        """
+        counts = np.zeros(4, dtype=np.int64)
+        for run in self._runs:
+            counts += run.margins_within(np.array([pair]), treated, first_day, last_day)
+        n_observed, n_drug, n_event, n_total = counts.tolist()
+        return n_observed, n_drug, n_event, n_total
 
     def rows(self) -> pl.DataFrame:
         """Return every row that has not cancelled out, sorted by day: the log's snapshot."""

@@ -352,6 +352,8 @@ class Detector:
             strata=self.strata,
             levels=self.levels,
             dossier=self._dossier,
+            origins=self.origins,
+            indications=self.indications,
             log=self.log,
             pending=self._pending,
             vigil=self._vigil,

@@ -26,6 +26,7 @@ from streams.topology.evidence import (
     Masks,
 )
 from streams.topology.policy import AlertPolicy
+from streams.topology.priority import priority_of
 from streams.topology.steps import next_step
 from streams.topology.watch import Watch
 from streams.topology.watched import WatchedCase
@@ -88,7 +89,13 @@ class Dossier:
             urgent = self._is_urgent(alert, context)
             step, due = next_step(alert, context, urgent=urgent)
             revision = alert.model_copy(
-                update={"context": context, "urgent": urgent, "next_step": step, "due": due}
+                update={
+                    "context": context,
+                    "urgent": urgent,
+                    "priority": priority_of(alert),
+                    "next_step": step,
+                    "due": due,
+                }
             )
             self._note(revision)
             completed.append(revision)

@@ -17,6 +17,7 @@ from detectors.expected import sum_over_strata
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert, InputOffset, Window, WindowKind
+from schemas.counts import MARGINS
 from schemas.suppressed import Suppressed
 from streams.topology.alerts import AlertBuilder, facts_of, signal_key
 from streams.topology.caselog import CaseLog
@@ -44,6 +45,8 @@ from streams.topology.lifecycle import (
 )
 from streams.topology.policy import AlertPolicy
 from streams.topology.scoring import Scorer
+from streams.topology.scrutiny import Scrutiny
+from streams.topology.sources import Origins, burst_rule, sources_of
 from streams.topology.vigil import Vigil
 from streams.topology.windows import Tally
 
@@ -64,6 +67,8 @@ class Counted:
     strata: Vocabulary
     levels: LevelCodes
     dossier: Dossier
+    origins: Vocabulary
+    indications: Vocabulary
     log: CaseLog
     pending: Pending
     vigil: Vigil | None
@@ -102,6 +107,8 @@ class Evaluation:
         self._columns = rules.columns
         self._facets = lru_cache(maxsize=1)(_facets)
         self._coverage = Coverage()
+        self._origins = lru_cache(maxsize=1)(Origins)
+        self._scrutiny = Scrutiny(self.scorer, burst_rule())
         self._silent: list[tuple[str, Keys, Decisions, Look]] = []
 
     def begin(self) -> None:
@@ -175,15 +182,28 @@ class Evaluation:
         keys = keys[decided.rows]
         rows = self.scorer.complete(scored[decided.rows])
         rows = counted.named(rows, {"drug", "event"}.difference(self._columns))
-        facts = facts_of(counted.log.cases_of(keys, *days), keys, facets)
+        cases = counted.log.cases_of(keys, *days)
+        facts = facts_of(cases, keys, facets)
+        origins = self._origins(counted.origins)
+        found = self._scrutiny.of_pairs(
+            rows.select("key", "drug", "event", *MARGINS),
+            decided.on.tolist(),
+            cases,
+            origins,
+            counted.indications,
+            counted.log,
+            days,
+        )
         alerts = self._alerts.build(
             rows.hstack(
                 [
                     pl.Series("expected_stratified", _stratified(counted, tally, keys)),
                     *facts.drop("key").get_columns(),
+                    *sources_of(cases, keys, origins.parts).drop("key").get_columns(),
                 ]
             ),
             decided,
+            found,
             window=window,
             evaluated_on=day,
             as_of=counted.as_of,

@@ -83,7 +83,9 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     assert done.returncode == 0, done.stdout
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [result["equal"] for result in results] == [True] * 100
-    assert {result["compared"] for result in results} == {32}
+    # 30 of every alert, its rules, and of a burst or a restricted table each field.
+    compared = {result["compared"] for result in results}
+    assert min(compared) == 40, compared
     assert all(result["rules_known"] for result in results)
     text = (replayed / "alerts.jsonl").read_text().splitlines()
     published = {alert.alert_id: alert for alert in map(Alert.model_validate_json, text)}
