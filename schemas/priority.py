@@ -6,7 +6,7 @@ from pydantic import Field
 
 from schemas.base import Message
 
-__all__ = ["Priority", "PriorityLevel", "PriorityPart"]
+__all__ = ["Priority", "PriorityLevel"]
 
 
 class PriorityLevel(StrEnum):
@@ -17,16 +17,6 @@ class PriorityLevel(StrEnum):
     LOW = "low"
 
 
-class PriorityPart(Message):
-    """One part of the score."""
-
-    name: str = Field(description="What it measures.")
-    value: float | None = Field(
-        ge=0, le=1, description="How much of it there is, from none to all; null: not known."
-    )
-    weight: float = Field(ge=0, le=1, description="Its share of the score.")
-
-
 class Priority(Message):
     """A score for the order of work. It says nothing about whether the product is to blame."""
 
@@ -34,7 +24,10 @@ class Priority(Message):
         ge=0, le=1, description="Sum of weight times value of the parts; what is not known adds 0."
     )
     level: PriorityLevel = Field(description="The total against the thresholds.")
-    parts: tuple[PriorityPart, ...] = Field(description="Every part, in order of weight.")
+    parts: dict[str, float | None] = Field(
+        description="What each part measures, from 0 (none of it) to 1; null: not known."
+    )
+    weights: dict[str, float] = Field(description="Share of each part in the total; they sum to 1.")
     burst_only: bool = Field(
         description="Whether no rule fires without the cases that came from one source on one day: "
         "then the level is low, whatever the total."

@@ -134,9 +134,8 @@ class Dossier:
         return Surroundings(day, self._watch.known(day), self._watch.law, self._designated)
 
     def _cases(self, drug: str, case_ids: Iterable[str]) -> list[WatchedCase]:
-        held = (self._watch.case(case_id) for case_id in case_ids)
-        of_product = [case for case in held if case is not None and is_of_product(case, drug)]
-        return sorted(of_product, key=lambda case: case.case_id)
+        held = self._watch.cases_among(case_ids)
+        return [case for case in held if is_of_product(case, drug)]
 
     def _is_urgent(self, alert: Alert, context: Context | None) -> bool:
         if alert.kind is AlertKind.NEW:

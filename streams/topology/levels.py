@@ -6,6 +6,7 @@ name of a level starts with a mark that no name of a sender has: `unmarked` sees
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -82,6 +83,7 @@ def level_names(classes: Iterable[str], lots: Iterable[str], facilities: Iterabl
     }
 
 
+@lru_cache(maxsize=_MOST_TERMS)
 def level_of(drug: str, event: str) -> SignalLevel:
     """Return the level of a pair by its names, as counted.
 
@@ -95,6 +97,7 @@ def level_of(drug: str, event: str) -> SignalLevel:
     return SignalLevel.CLASS if drug in domain_vocabulary().classes else SignalLevel.PRODUCT
 
 
+@lru_cache(maxsize=_MOST_TERMS)
 def drug_in_words(drug: str) -> str:
     """Return a drug as a sentence may have it: lots and facilities are not named.
 
@@ -106,6 +109,7 @@ def drug_in_words(drug: str) -> str:
     return "products of one lot" if drug.startswith(_LOT) else "products given at one facility"
 
 
+@lru_cache(maxsize=_MOST_TERMS)
 def event_in_words(event: str) -> str:
     """Return an event as a sentence may have it.
 

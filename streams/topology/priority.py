@@ -1,7 +1,7 @@
 """The priority of an alert: its parts and weights as data, its total a plain sum."""
 
 import tomllib
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Annotated, Self
 
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from schemas.alert import Alert
 from schemas.base import Message
-from schemas.priority import Priority, PriorityLevel, PriorityPart
+from schemas.priority import Priority, PriorityLevel
 
 __all__ = ["PriorityRules", "priority_of", "priority_rules", "read_priority_rules"]
 
@@ -51,6 +51,12 @@ class PriorityRules(Message):
     scales: _Scales = Field(description="What each part is full at.")
     levels: _Levels = Field(description="Thresholds of the total.")
 
+    @cached_property
+    def by_part(self) -> dict[str, float]:
+        """Weights by name of the part."""
+        weights: dict[str, float] = self.weights.model_dump()
+        return weights
+
 
 def read_priority_rules(text: str) -> PriorityRules:
     """Read the table from TOML."""
@@ -68,23 +74,15 @@ def priority_rules() -> PriorityRules:
 def priority_of(alert: Alert, rules: PriorityRules | None = None) -> Priority:
     """Return the priority of an alert, from what stands in it and nothing else."""
     table = rules or priority_rules()
-    values = _values(alert, table.scales)
-    weights: dict[str, float] = table.weights.model_dump()
-    parts = [
-        PriorityPart(name=name, value=values[name], weight=weight)
-        for name, weight in weights.items()
-    ]
-    total = sum(part.weight * (part.value or 0.0) for part in parts)
+    parts, weights = _values(alert, table.scales), table.by_part
+    total = sum(weight * (parts[name] or 0.0) for name, weight in weights.items())
     burst = alert.burst
     burst_only = burst is not None and not (burst.rules_without or burst.rules_not_asked)
     level = PriorityLevel.LOW
     if not burst_only and total >= table.levels.medium:
         level = PriorityLevel.HIGH if total >= table.levels.high else PriorityLevel.MEDIUM
     return Priority(
-        total=min(total, 1.0),
-        level=level,
-        parts=tuple(sorted(parts, key=lambda part: (-part.weight, part.name))),
-        burst_only=burst_only,
+        total=min(total, 1.0), level=level, parts=parts, weights=weights, burst_only=burst_only
     )
 
 

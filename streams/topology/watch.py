@@ -112,9 +112,11 @@ class Watch:
         """The table of laws."""
         return self._law
 
-    def case(self, case_id: str) -> WatchedCase | None:
-        """Return a current watched case by its id."""
-        return self._cases.get(case_id)
+    def cases_among(self, case_ids: Iterable[str]) -> list[WatchedCase]:
+        """Return the current watched cases among some, in order of name."""
+        if not self._cases:
+            return []
+        return [self._cases[case_id] for case_id in sorted(self._cases.keys() & set(case_ids))]
 
     def known(self, day: date) -> dict[str, tuple[Notice, ...]]:
         """Return the notices received by a day, by subject, both in order of name."""
