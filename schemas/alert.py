@@ -296,6 +296,13 @@ class Alert(Message):
     n_suspected_duplicates: int | None = Field(
         default=None, ge=0, description="Cases of the pair that may be duplicates; they count."
     )
+    n_post_notice: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases first received after an authority first acted on the class of the "
+        "product: its notice may have called them forth. Null if none did, as far as is known, or "
+        "the product is of no class of the domain's vocabulary.",
+    )
     burst: Burst | None = Field(
         default=None,
         description="Cases that came from one source on one day, if they are at least 10 and half "

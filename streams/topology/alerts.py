@@ -38,7 +38,13 @@ MOST_CASE_IDS = 1000
 """An alert names at most so many cases, the latest received; its counts are of all of them."""
 
 _CODE_VERSION = version("tocsin")
-_OF_SOURCES = ("n_by_professional", "n_sources", "completeness", "n_suspected_duplicates")
+_OF_SOURCES = (
+    "n_by_professional",
+    "n_sources",
+    "completeness",
+    "n_suspected_duplicates",
+    "n_post_notice",
+)
 _STATISTICS = tuple(Statistics.model_fields)
 _EPOCH = date(1970, 1, 1)
 _VERBS = {

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Keys, join_key, split_key
+from streams.topology.counting import Keys, distinct, join_key, split_key
 
 __all__ = ["CASE_LOG", "CaseLog"]
 
@@ -182,7 +182,7 @@ class CaseLog:
             `completeness`, `suspected_duplicate`; one row a case and pair, sorted by `key`, `day`
             and `case_id`.
         """
-        wanted = np.unique(pairs)
+        wanted = distinct(pairs)
         schema = {"key": pl.Int64(), **{name: CASE_LOG[name] for name in (*_OF_CASE, "n")}}
         found = pl.concat(
             [pl.DataFrame(schema=schema), *(run.naming(wanted) for run in self._runs)]

@@ -33,7 +33,7 @@ from streams.topology.decisions import (
     is_suspected,
 )
 from streams.topology.levels import FAMILY_OF_TERM, level_names
-from streams.topology.names import NAMES, of_suspects
+from streams.topology.names import NAMES, SEPARATOR, joined_names, suspects
 from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
 from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
@@ -47,9 +47,6 @@ __all__ = [
     "link_version",
 ]
 
-_SEPARATOR = (
-    "\x1f"  # ASCII unit separator; normalising removes it, so that it never stands in a name
-)
 _EPOCH = date(1970, 1, 1).toordinal()
 
 # Members by names of their own: to look one up in its class costs more than to compare it.
@@ -124,12 +121,6 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
         )
 
 
-def _joined(names: list[str]) -> str:
-    if len(names) == 1:
-        return names[0]
-    return _SEPARATOR.join(sorted(set(names)))
-
-
 def case_version(report: Report) -> CaseVersion:
     """Reduce a report to what the counts need of it.
 
@@ -162,7 +153,7 @@ def case_version(report: Report) -> CaseVersion:
             stated |= ONSET
         elif reaction.onset and (onset is None or reaction.onset > onset):
             onset = reaction.onset
-    names, of_indications, of_products = of_suspects(report.products, onset)
+    names, of_indications, of_products = suspects(report.products, onset)
     patient = report.patient
     age = age_group(patient.age_years, patient.age_group)
     watched = ""
@@ -173,8 +164,8 @@ def case_version(report: Report) -> CaseVersion:
                 watched = encode_watched(case)
                 names += level_names(case.classes, case.lots, case.facilities)
             break
-    drugs, events = _joined(names), _joined(terms)
-    indications = _joined(of_indications) if of_indications else ""
+    drugs, events = joined_names(names), joined_names(terms)
+    indications = joined_names(of_indications) if of_indications else ""
     revision, links, verification = report.revision, report.links, report.verification
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
@@ -351,10 +342,8 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "region": [row.region for row in rows],
             "serious": [row.serious for row in rows],
             "fatal": [row.fatal for row in rows],
-            "drugs": pl.Series([row.drugs for row in rows], dtype=pl.String).str.split(_SEPARATOR),
-            "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(
-                _SEPARATOR
-            ),
+            "drugs": pl.Series([row.drugs for row in rows], dtype=pl.String).str.split(SEPARATOR),
+            "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(SEPARATOR),
             "origin": [row.origin for row in rows],
             "indications": [row.indications for row in rows],
             "completeness": pl.Series([row.completeness for row in rows], dtype=pl.UInt8),

@@ -14,7 +14,7 @@ from schemas.context import Context, NamedCount, NoticeSoFar, SubjectSoFar
 from schemas.domain import domain_vocabulary
 from schemas.notice import Notice, NoticeKind
 from schemas.vocabulary import SupplyRoute, VerificationState
-from streams.topology.findings import first_actions, flags_of
+from streams.topology.findings import actions, flags_of
 from streams.topology.law import LawTable, duty_line
 from streams.topology.levels import FAMILY_OF_TERM, level_names, level_of
 from streams.topology.notices import Subject, describe
@@ -117,7 +117,7 @@ def context_of(
         notices=_so_far(of_class.values(), code),
         n_by_professional=n_by_professional,
         verification=_verification(n, n_by_professional, subjects),
-        flags=flags_of(cases, first_actions(around.notices)),
+        flags=flags_of(cases, actions(around.notices)),
     )
 
 

@@ -19,7 +19,7 @@ from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.topology.caselog import CASE_LOG, CaseLog
-from streams.topology.counting import Keys, Vocabulary
+from streams.topology.counting import Keys, Vocabulary, distinct
 from streams.topology.dossier import Dossier
 from streams.topology.evaluation import UNIT, Counted, Evaluation
 from streams.topology.evidence import Pending
@@ -148,7 +148,7 @@ class Detector:
             self._vigil.close(today if day_over else today - 1, self.log)
         self._published.begin()
         self._today, day = today, _EPOCH + timedelta(days=today)
-        counted = self._counted()
+        counted = self._counted(day)
         if not touched_only:
             self._stale.update(self._dossier.stale(day))
         alerts: list[Alert] = []
@@ -163,7 +163,7 @@ class Detector:
                     window.spec.window(label, day),
                     tally,
                     today,
-                    touched=None if touched is None else np.unique(np.concatenate(touched)),
+                    touched=None if touched is None else distinct(np.concatenate(touched)),
                     touched_only=touched_only,
                 )
         if not touched_only:
@@ -345,7 +345,7 @@ class Detector:
         }
         return pl.DataFrame(columns, schema=dict(CASE_LOG))
 
-    def _counted(self) -> Counted:
+    def _counted(self, day: date | None = None) -> Counted:
         return Counted(
             drugs=self.drugs,
             events=self.events,
@@ -358,6 +358,7 @@ class Detector:
             pending=self._pending,
             vigil=self._vigil,
             as_of=self._as_of(),
+            acted={} if day is None else self.watch.acted(day),
         )
 
     def _as_of(self) -> Sequence[InputOffset]:

@@ -4,8 +4,8 @@ Holds the published side of the detector. What is counted comes with every call,
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -44,6 +44,7 @@ from streams.topology.lifecycle import (
     decide,
 )
 from streams.topology.policy import AlertPolicy
+from streams.topology.post_notice import after_notice
 from streams.topology.scoring import Scorer
 from streams.topology.scrutiny import Scrutiny
 from streams.topology.sources import Origins, burst_rule, sources_of
@@ -73,6 +74,7 @@ class Counted:
     pending: Pending
     vigil: Vigil | None
     as_of: Sequence[InputOffset]
+    acted: Mapping[str, date] = field(default_factory=dict)  # by class: when an authority did
 
     def named(
         self, table: pl.DataFrame, columns: Collection[str] = ("drug", "event")
@@ -200,6 +202,7 @@ class Evaluation:
                     pl.Series("expected_stratified", _stratified(counted, tally, keys)),
                     *facts.drop("key").get_columns(),
                     *sources_of(cases, keys, origins.parts).drop("key").get_columns(),
+                    after_notice(cases, rows["key"], rows["drug"], counted.acted),
                 ]
             ),
             decided,

@@ -18,7 +18,7 @@ from streams.topology.notices import LinkedCase, Subject, describe
 from streams.topology.usage import UsageRules, check_usage
 from streams.topology.watched import WatchedCase, confounded
 
-__all__ = ["Finding", "cluster_rules", "findings", "first_actions", "flags_of"]
+__all__ = ["Finding", "actions", "cluster_rules", "findings", "flags_of"]
 
 _EPOCH = date(1970, 1, 1)
 _LATE_DAYS = 90  # from onset to receipt
@@ -97,7 +97,7 @@ def findings(
         for subject, all_of_it in sorted(notices.items())
         if (heard := [notice for notice in all_of_it if notice.received <= day])
     }
-    acted = first_actions(known)
+    acted = actions(known)
     found = _clusters(by_id, clusters, acted)
     found += [_fatal(case, acted) for case in by_id.values() if case.fatal]
     for subject, heard in known.items():
@@ -287,7 +287,7 @@ def flags_of(cases: Iterable[WatchedCase], acted: Mapping[str, date]) -> tuple[s
     Parameters
     ----------
     acted
-        What `first_actions` gives.
+        What `actions` gives.
     """
     flags = set()
     for case in cases:
@@ -302,7 +302,7 @@ def flags_of(cases: Iterable[WatchedCase], acted: Mapping[str, date]) -> tuple[s
     return tuple(sorted(flags))
 
 
-def first_actions(known: Mapping[str, Sequence[Notice]]) -> dict[str, date]:
+def actions(known: Mapping[str, Sequence[Notice]]) -> dict[str, date]:
     """Return the first day an authority acted on each class: reports after it may be stimulated."""
     first: dict[str, date] = {}
     for heard in known.values():

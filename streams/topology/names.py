@@ -1,4 +1,4 @@
-"""The names a case counts under, as its report has them: width, spaces and nothing else changed."""
+"""Names as reports have them, made comparable; and what suspect products name and state."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -9,7 +9,10 @@ from schemas.vocabulary import ProductRole
 from streams.topology.levels import unmarked
 from streams.topology.provenance import DOSE, INDICATION, ONSET
 
-__all__ = ["NAMES", "of_suspects"]
+__all__ = ["NAMES", "SEPARATOR", "joined_names", "suspects"]
+
+SEPARATOR = "\x1f"
+"""ASCII unit separator; normalising removes it, so that it never stands in a name."""
 
 _MOST_NAMES = 200_000  # kept normalised at a time
 # Members by names of their own: to look one up in its class costs more than to compare it.
@@ -29,23 +32,11 @@ class _Names(dict[str, str]):
 
 
 NAMES = _Names()
-"""Name by text as reported; the empty text for one that holds nothing."""
+"""Names as reported, and what they are normalised to."""
 
 
-def of_suspects(
-    products: Iterable[Product], onset: date | None
-) -> tuple[list[str], list[str], int]:
-    """Return the drugs and indications of suspect products, and bits of what they state.
-
-    The drugs of a product are its substances; without one its class, else its name as reported.
-
-    Parameters
-    ----------
-    products
-        Of any role; interacting ones are suspect.
-    onset
-        Latest onset of a reaction by date: a product given by then states the time to it.
-    """
+def suspects(products: Iterable[Product], onset: date | None) -> tuple[list[str], list[str], int]:
+    """Return the drugs and indications of suspect products, and bits of what they state."""
     drugs: list[str] = []
     indications: list[str] = []
     stated = 0
@@ -68,3 +59,10 @@ def of_suspects(
             if onset is not None and product.first_given and product.first_given <= onset:
                 stated |= ONSET
     return drugs, indications, stated
+
+
+def joined_names(names: list[str]) -> str:
+    """Return distinct names, sorted, in one text."""
+    if len(names) == 1:
+        return names[0]
+    return SEPARATOR.join(sorted(set(names)))

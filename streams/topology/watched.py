@@ -21,7 +21,7 @@ from schemas.vocabulary import (
     Seriousness,
     SupplyRoute,
 )
-from streams.topology.names import of_suspects
+from streams.topology.names import suspects
 
 __all__ = [
     "CLASS_OF_NAME",
@@ -134,7 +134,7 @@ def watched_case(report: Report, age_group: str) -> WatchedCase | None:
         exposure_ongoing=_ongoing(products),
         part_of=_distinct(link.case_id for link in report.links if link.kind is LinkKind.PART_OF),
         source=report.sender or report.source,
-        drugs=sorted(set(of_suspects(products, None)[0])),
+        drugs=sorted(set(suspects(products, None)[0])),
         classes=sorted({code for code, _ in named}),
         tissues=_distinct(map(_tissue, products)),
         donors=_distinct(map(_donor, products)),

@@ -106,7 +106,7 @@ def _build(
     facts = facts_of(cases, frame["key"].to_numpy(), FACETS).drop("key")
     sources = sources_of(cases, frame["key"].to_numpy(), ORIGINS.parts).drop("key")
     return AlertBuilder(RULES, POLICY).build(
-        frame.hstack(facts).hstack(sources),
+        frame.hstack(facts).hstack(sources).with_columns(n_post_notice=None),
         decisions,
         [found or Scrutinised()] * len(rows),
         window=WINDOW,

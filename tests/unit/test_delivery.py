@@ -15,11 +15,7 @@ from schemas.alert import (
     Alert,
     AlertKind,
     AlertReason,
-    Burst,
     Counts,
-    Restricted,
-    RestrictedStatistics,
-    SignalLevel,
     Statistics,
     Window,
     WindowKind,
@@ -124,92 +120,6 @@ def test_no_name_of_a_unit_or_case_leaves_the_authority():
             text = json.dumps(copy_for(tier, alert, key=KEY))
             assert not any(word in text for word in ("EX117", "C-A", "NE-1"))
         assert "NE-1" in json.dumps(copy_for(Tier.AUTHORITY, alert, key=KEY))
-
-
-@pytest.mark.parametrize(
-    ("drug", "level", "sees"),
-    [
-        ("msc-supernatant-exosome", "class", {"public", "consumer", "authority"}),
-        ("lot:EX117", "lot", {"consumer", "authority"}),
-        ("facility:C-A", "facility", {"authority"}),
-    ],
-)
-def test_a_signal_of_a_lot_is_not_public_and_one_of_a_facility_is_for_authorities(
-    drug, level, sees
-):
-    alert = signal(drug=drug).model_copy(update={"level": SignalLevel(level)})
-    sent = {tier.value for tier in Tier if matches(subscription(tier), alert, sent_before=True)}
-    assert sent == sees
-    for tier in Tier:
-        copy = copy_for(tier, alert, key=KEY)
-        named = any(word in json.dumps(copy) for word in ("EX117", "C-A"))
-        assert named == (tier is Tier.AUTHORITY and level != "class")
-        assert (copy["alert_id"] == alert.alert_id) == (tier is Tier.AUTHORITY or level == "class")
-
-
-def test_a_subscription_may_ask_for_levels_and_families():
-    lot = signal(drug="lot:EX117").model_copy(update={"level": SignalLevel.LOT})
-    family = signal(event="family:infection").model_copy(update={"level": SignalLevel.FAMILY})
-    for wanted, expected in (
-        ({"levels": ("lot",)}, [True, False, False, True]),
-        ({"levels": ("class", "product")}, [False, False, True, True]),
-        ({"families": ("infection",)}, [True, True, True, True]),
-        ({"families": ("toxicity",)}, [False, False, False, False]),
-    ):
-        alerts = (lot, family, signal(), safety())
-        found = [matches(subscription(**wanted), each, sent_before=False) for each in alerts]
-        assert found == expected, wanted
-
-
-def burst_signal(n_cases=500, n=503):
-    counts = Counts(n_observed=n - n_cases, n_drug=40, n_event=160, n_total=20_000)
-    burst = Burst(
-        source="RIVAL LLC",
-        received=date(2023, 12, 24),
-        n_cases=n_cases,
-        n_by_professional=7,
-        counts_without=counts,
-        rules_without=(),
-        rules_not_asked=(),
-    )
-    restricted = Restricted(
-        indication="cancer",
-        n_stating=9,
-        counts=counts,
-        statistics=RestrictedStatistics(**dict.fromkeys(RestrictedStatistics.model_fields, 1.25)),
-        rules_fired=(),
-        rules_not_asked=(),
-        supported=False,
-    )
-    found = {
-        "n_by_professional": 13,
-        "n_sources": 17,
-        "countries": ("JP", "LI"),
-        "completeness": 43.5,
-        "n_suspected_duplicates": 19,
-        "burst": burst,
-        "indication_confounding": True,
-        "restricted": restricted,
-        "sentence": "500 of the 503 cases came from one source on one day",
-    }
-    return signal(n).model_copy(update=found)
-
-
-def test_a_consumer_sees_the_counts_of_a_burst_and_not_whose_it_was():
-    copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
-    assert copy["burst"]["n_cases"] == 500
-    assert (copy["n_sources"], copy["countries"]) == (17, ["JP", "LI"])
-    assert copy["restricted"]["supported"] is False
-    assert "RIVAL" not in json.dumps(copy)
-    assert "RIVAL LLC" in json.dumps(copy_for(Tier.AUTHORITY, burst_signal(), key=KEY))
-    assert copy_for(Tier.CONSUMER, signal(), key=KEY)["burst"] is None
-
-
-def test_the_public_copy_is_the_same_whoever_reported():
-    plain, told = (copy_for(Tier.PUBLIC, alert, key=KEY) for alert in (signal(503), burst_signal()))
-    assert told == plain
-    for word in ("RIVAL", "JP", "LI", "43.5", "13", "17", "19", "2023-12", "503"):
-        assert word not in json.dumps(told)
 
 
 def test_the_public_sees_no_day_and_no_number_that_follows_from_a_small_count():

@@ -35,11 +35,7 @@ def _delta(start: int, end: int, *cases: tuple[str, str, str, int], partition: i
             False,
             [drug],
             [event],
-            "",
-            "",
-            0,
-            False,
-            "",
+            *("\x1f\x1ftest", "", 0, False, ""),
             n,
         )
         for case, drug, event, n in cases

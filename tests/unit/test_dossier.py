@@ -1,6 +1,5 @@
 """What alerts of the domain's products say besides their counts, and what of it is told again."""
 
-import json
 from datetime import date
 
 import pytest
@@ -11,7 +10,6 @@ from schemas.errors import InputError
 from schemas.notice import Exposure, Notice, NoticeKind, Patients, Verdict, VerificationEvent
 from schemas.product import Facility, Product, SourceMaterial
 from schemas.report import Link, Reaction, Report, Reporter, Revision
-from schemas.subscription import Tier
 from schemas.vocabulary import (
     Donor,
     LinkKind,
@@ -22,8 +20,6 @@ from schemas.vocabulary import (
     Seriousness,
     SupplyRoute,
 )
-from streams.delivery.matching import matches
-from streams.delivery.tiers import copy_for
 from streams.demo import PRODUCT_CLASS, background, story
 from streams.runtime.case_stage import CaseStage
 from streams.runtime.replay import Replay
@@ -34,7 +30,6 @@ from streams.topology.law import law_table
 from streams.topology.policy import load_policy
 from streams.topology.steps import steps
 from streams.topology.windows import WindowSpec
-from tests.unit.test_delivery import subscription
 
 RULES = load_rules(["mhra"])
 PROGRESSION = "Malignant neoplasm progression"
@@ -131,35 +126,6 @@ def test_what_is_not_of_the_domain_has_no_context_and_a_next_step():
     (alert,) = [a for a in replay([*others(), *cases]) if a.drug == "zinc"]
     assert alert.context is None
     assert alert.next_step == steps().kinds[AlertKind.NEW].step
-
-
-@pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
-def test_copies_below_the_authority_name_no_lot_facility_or_indication(told, tier):
-    for alert in told:
-        copy = copy_for(tier, alert, key=b"k" * 32)
-        text = json.dumps(copy)
-        for name in ("EX117", "C-A", "C-B", "C-T", "Pain", "Lung cancer", "NE-1", "LC-1"):
-            assert name not in text, (tier, name)
-        law = copy if tier is Tier.PUBLIC else copy["context"]
-        assert law["duty"] == list(alert.context.duty)
-    whole = json.dumps(copy_for(Tier.AUTHORITY, told[0], key=b"k" * 32))
-    assert "EX117" in whole
-    assert "C-A" in whole
-
-
-def test_a_filter_by_country_and_class_reads_the_context(told):
-    sepsis, progression = told[0], told[1]
-    for wanted, expected in (
-        ({"jurisdictions": ("JP",)}, [False, True]),
-        ({"jurisdictions": ("US",)}, [True, False]),
-        ({"classes": (PRODUCT_CLASS,)}, [True, True]),
-        ({"urgent_only": True}, [False, False]),
-    ):
-        found = [
-            matches(subscription(**wanted), each, sent_before=False)
-            for each in (sepsis, progression)
-        ]
-        assert found == expected, wanted
 
 
 FIRST = date(2024, 1, 1)

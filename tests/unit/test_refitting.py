@@ -63,11 +63,7 @@ def _delta(start: int, cases: Cases, day: int = DAY) -> Delta:
             False,
             [drug],
             [event],
-            "",
-            "",
-            0,
-            False,
-            "",
+            *("\x1f\x1ftest", "", 0, False, ""),
             1,
         )
         for at, (drug, event) in enumerate(cases)
