@@ -6,7 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from schemas.alert_reason import AlertKind, AlertReason, SignalLevel
 from schemas.base import Message
+from schemas.context import Context
+from schemas.priority import Priority
 
 __all__ = [
     "ALERT_SCHEMA_VERSION",
@@ -21,6 +24,7 @@ __all__ = [
     "Restricted",
     "RestrictedStatistics",
     "RuleOutcome",
+    "SignalLevel",
     "Statistics",
     "Window",
     "WindowKind",
@@ -34,57 +38,6 @@ CAVEAT = (
     "event. Counts are spontaneous reports, not incidence."
 )
 """Stands in every alert."""
-
-
-class AlertKind(StrEnum):
-    """What happened to the signal of disproportionate reporting since its last revision."""
-
-    NEW = "new"  # a rule fires for this signal for the first time
-    STRENGTHENED = "strengthened"  # substantial new evidence, or it is on again
-    WEAKENED = "weakened"  # a rule went off, or cases were retracted; the signal is on
-    UPDATE = "update"  # what an earlier revision said is corrected; no weaker, no stronger
-    RETRACTION = "retraction"  # off, because cases were retracted
-    CLOSED = "closed"  # off: no rule is on any more
-
-
-class AlertReason(StrEnum):
-    """Why a revision is published, the gravest first."""
-
-    FIRST = "first"
-    CASES_RETRACTED = "cases_retracted"
-    NO_RULE_ON = "no_rule_on"
-    RULE_OFF = "rule_off"
-    RULE_DROPPED = "rule_dropped"
-    REOPENED = "reopened"
-    FIRST_FATAL = "first_fatal"
-    FURTHER_RULE = "further_rule"
-    MORE_CASES = "more_cases"
-    IC_ROSE = "ic_rose"
-    FIRST_PAEDIATRIC = "first_paediatric"
-    NEW_REGION = "new_region"
-    FACTS_WITHDRAWN = "facts_withdrawn"
-
-    @property
-    def sentence(self) -> str:
-        """The reason in words."""
-        return _REASONS[self]
-
-
-_REASONS = {
-    AlertReason.FIRST: "a rule fires for the first time",
-    AlertReason.CASES_RETRACTED: "cases were retracted",
-    AlertReason.NO_RULE_ON: "no rule is on any more",
-    AlertReason.RULE_OFF: "a rule that was on is past its exit",
-    AlertReason.RULE_DROPPED: "a rule that was on is no longer asked",
-    AlertReason.REOPENED: "a rule fires again after the signal had gone",
-    AlertReason.FIRST_FATAL: "the first fatal case",
-    AlertReason.FURTHER_RULE: "a further rule fires",
-    AlertReason.MORE_CASES: "many more cases than last published",
-    AlertReason.IC_ROSE: "IC025 rose much since last published",
-    AlertReason.FIRST_PAEDIATRIC: "the first case of a child",
-    AlertReason.NEW_REGION: "the first case of a region",
-    AlertReason.FACTS_WITHDRAWN: "no fatal case, child or case of a region is left that there was",
-}
 
 
 class WindowKind(StrEnum):
@@ -280,6 +233,24 @@ class Alert(Message):
     caveat: str = Field(default=CAVEAT, description="What the alert does not say.")
     drug: str = Field(description="Product of the pair, as counted.")
     event: str = Field(description="Event of the pair, as counted.")
+    level: SignalLevel = Field(
+        default=SignalLevel.PRODUCT, description="What the signal is of, by its drug and event."
+    )
+    urgent: bool = Field(
+        default=False,
+        description="Whether it goes past every digest: it is new, or told for, a fatal case or an "
+        "event that the policy designates.",
+    )
+    priority: Priority | None = Field(
+        default=None, description="How urgently it asks to be looked at, with its parts."
+    )
+    next_step: str = Field(default="", description="What an assessor is asked to do, in words.")
+    due: date | None = Field(
+        default=None, description="Event-time day by which that should be done; null: none."
+    )
+    context: Context | None = Field(
+        default=None, description="What is known around it; null unless a product of the domain."
+    )
     window: Window = Field(description="The days counted.")
     evaluated_on: date = Field(description="Event-time day of the evaluation, not a clock reading.")
     counts: Counts = Field(description="The 2x2 table.")

@@ -11,7 +11,7 @@ References
 
 from functools import lru_cache
 
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalLevel
 from schemas.contracts import contract_of
 from schemas.domain import domain_vocabulary
 from schemas.safety_alert import AlertCategory, SafetyAlert
@@ -31,7 +31,9 @@ EXTENSIONS = {
 }
 """Attributes beyond those of CloudEvents, each in a header `ce_` + name, and what they mean."""
 
-LEVELS = ("product", "class", "lot", "facility", "manufacturer", "distributor", "case", "subject")
+LEVELS = (
+    *(level.value for level in SignalLevel), "manufacturer", "distributor", "case", "subject"
+)  # fmt: skip
 """What a signal can be of. A subject is a rumour, a series of patients or a person."""
 
 _LEVEL_OF = {
@@ -61,8 +63,10 @@ def cloud_event_headers(alert: Alert | SafetyAlert, *, source: str) -> dict[str,
     """
     countries: tuple[str, ...] = ()
     if isinstance(alert, Alert):
-        category, urgent = SDR, False
-        classes, level = _of_drug(alert.drug)
+        category, urgent, level = SDR, alert.urgent, alert.level.value
+        countries = alert.countries or ()
+        known = alert.context.product_class if alert.context else None
+        classes = _with_those_above(known) if known else _of_drug(alert.drug)
     else:
         category, urgent, countries = alert.category.value, alert.urgent, alert.countries
         classes = _with_those_above(alert.product_class) if alert.product_class else b""
@@ -114,11 +118,9 @@ def _constant(model: type[Alert | SafetyAlert], category: str, kind: str) -> dic
 
 
 @lru_cache(maxsize=100_000)
-def _of_drug(drug: str) -> tuple[bytes, str]:
-    vocabulary = domain_vocabulary()
-    code = vocabulary.product_class(drug)
-    level = "class" if drug in vocabulary.classes else "product"
-    return _with_those_above(code) if code else b"", level
+def _of_drug(drug: str) -> bytes:
+    code = domain_vocabulary().product_class(drug)
+    return _with_those_above(code) if code else b""
 
 
 @lru_cache(maxsize=1024)

@@ -57,6 +57,10 @@ class Filters(Message):
     products: tuple[_Code, ...] = Field(default=(), description="Drugs, as counted.")
     terms: tuple[_Code, ...] = Field(default=(), description="Reactions, as terms.")
     families: tuple[_Code, ...] = Field(default=(), description="Hazard families.")
+    levels: tuple[_Code, ...] = Field(
+        default=(),
+        description="What a signal is of: `product`, `class`, `lot`, `facility`, `family`.",
+    )
     rules: tuple[_Code, ...] = Field(default=(), description="Rules of which one fires.")
     windows: tuple[_Code, ...] = Field(default=(), description="Labels, such as `cumulative`.")
     urgent_only: bool = Field(default=False, description="Only what goes past every digest.")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from schemas.alert import WindowKind
 from schemas.link import CaseLink
-from schemas.product import Product
+from schemas.product import Facility, Product
 from schemas.report import Link, Patient, Reaction, Report, Reporter, Revision
 from schemas.vocabulary import (
     LinkBasis,
@@ -32,8 +32,24 @@ from schemas.vocabulary import (
 )
 from streams.topology.windows import WindowSpec
 
-DRUGS = ("aspirin", "ibuprofen", "zinc")
-EVENTS = ("rash", "nausea", "stroke")
+SUBSTANCES = ("aspirin", "ibuprofen", "zinc", "zinc", "lot:EX1")
+TERMS = ("rash", "nausea", "stroke", "Sepsis", "endocarditis")
+# What else a case counts under, written out by hand.
+CLASSES = {
+    "engineered-ev": ("engineered-ev", "extracellular-vesicles", "msc-supernatant-exosome"),
+    "culture-supernatant": ("culture-supernatant", "msc-supernatant-exosome"),
+}
+LOTS = {None: (), "ex 1": ("lot:EX1",), "EX-1": ("lot:EX1",), "B2": ("lot:B2",), "unknown": ()}
+FACILITIES = {None: (), "C-A": ("facility:C-A",)}
+FAMILIES = {"Sepsis": ("family:infection",), "endocarditis": ("family:infection",)}
+FORGED = {"lot:EX1": "lot: EX1"}
+DRUGS = (
+    *("aspirin", "ibuprofen", "zinc", "lot: EX1", "lot:EX1", "lot:B2", "facility:C-A"),
+    *("engineered-ev", "extracellular-vesicles", "culture-supernatant", "msc-supernatant-exosome"),
+)
+EVENTS = (*TERMS, "family:infection")
+UNITS = ("lot:EX1", "lot:B2", "facility:C-A")
+IS_CLASS = {code for chain in CLASSES.values() for code in chain}
 DAYS = [
     date.fromisoformat(day)
     for day in (
@@ -53,17 +69,30 @@ def reports(draw: st.DrawFn) -> Report:
     """Any version of one of eight cases: most are counted, each exclusion occurs."""
     rarely = st.sampled_from([False, False, False, False, True])
     first = draw(st.sampled_from(DAYS))
+    roles = st.sampled_from(["suspect", "suspect", "interacting", "concomitant"]).map(ProductRole)
     product = st.builds(
         lambda drug, role, indication: Product(
             substances=(drug,), role=role, indication=indication
         ),
-        st.sampled_from(DRUGS),
-        st.sampled_from(["suspect", "suspect", "interacting", "concomitant"]).map(ProductRole),
+        st.sampled_from(SUBSTANCES),
+        roles,
         st.sampled_from(INDICATIONS),
+    )
+    of_domain = st.builds(
+        lambda code, lot, clinic, role: Product(
+            product_class=code,
+            lot=lot,
+            facility=Facility(facility_id=clinic) if clinic else None,
+            role=role,
+        ),
+        st.sampled_from(list(CLASSES)),
+        st.sampled_from(list(LOTS)),
+        st.sampled_from(list(FACILITIES)),
+        roles,
     )
     reaction = st.builds(
         lambda term, fatal: Reaction(term=term, outcome=Outcome("fatal" if fatal else "unknown")),
-        st.sampled_from(EVENTS),
+        st.sampled_from(TERMS),
         rarely,
     )
     revision = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")
@@ -77,7 +106,7 @@ def reports(draw: st.DrawFn) -> Report:
         revision=revision if draw(rarely) else None,
         links=(master,) if draw(rarely) else (),
         verification=VerificationState("contested" if draw(rarely) else "hcp_confirmed"),
-        products=tuple(draw(st.lists(product, max_size=3))),
+        products=tuple(draw(st.lists(product | of_domain, max_size=3))),
         reactions=tuple(draw(st.lists(reaction, max_size=3))),
         seriousness=tuple(draw(st.lists(st.sampled_from(Seriousness), max_size=1))),
         patient=Patient(
@@ -142,8 +171,15 @@ class Content:
 
 def content_of(report: Report) -> Content:
     roles = (ProductRole.SUSPECT, ProductRole.INTERACTING)
-    drugs = {name for each in report.products if each.role in roles for name in each.substances}
-    events = {reaction.term for reaction in report.reactions}
+    drugs, events = set[str](), set[str]()
+    for each in report.products:
+        if each.role in roles:
+            drugs.update(FORGED.get(name, name) for name in each.substances)
+            if each.product_class is not None:
+                drugs.update(CLASSES[each.product_class], LOTS[each.lot])
+                drugs.update(FACILITIES[each.facility and each.facility.facility_id])
+    for reaction in report.reactions:
+        events.update((reaction.term,), FAMILIES.get(reaction.term, ()))
     reasons = {
         "nullified": report.revision is not None,
         "duplicate": bool(report.links),
@@ -264,7 +300,10 @@ Cell = tuple[int, int, int, int]
 
 
 def recount(cases: Iterable[Content]) -> dict[tuple[str, str], Cell]:
-    """Count pairs and margins of counted cases by sets of their places."""
+    """Count pairs and margins of counted cases by sets of their places.
+
+    A family is a question only of classes.
+    """
     total = 0
     drugs: dict[str, set[int]] = defaultdict(set)
     events: dict[str, set[int]] = defaultdict(set)
@@ -284,6 +323,7 @@ def recount(cases: Iterable[Content]) -> dict[tuple[str, str], Cell]:
         )
         for drug, event in pairs
         if drugs[drug] & events[event]
+        if drug in IS_CLASS or not event.startswith("family:")
     }
 
 

@@ -37,8 +37,8 @@ class Held:
 
 
 def is_urgent(alert: AnyAlert) -> bool:
-    """Whether an alert goes past every digest and budget; a kind that cannot be urgent is not."""
-    return bool(alert.model_dump(include={"urgent"}).get("urgent"))
+    """Whether an alert goes past every digest and budget."""
+    return alert.urgent
 
 
 def lane_of(

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalLevel
 from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
 from schemas.subscription import SDR, Subscription, Tier
 from streams.delivery.lanes import is_urgent
 from streams.delivery.reading import AnyAlert
-from streams.delivery.tiers import hidden_from
+from streams.delivery.tiers import is_hidden
 
 __all__ = ["category_of", "matches", "require_askable"]
 
@@ -27,7 +27,7 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         Whether an earlier revision of its signal was for it. Then every later one is, whatever the
         filters say now: who was told is told the correction.
     """
-    if hidden_from(subscription.tier, category_of(alert)):
+    if is_hidden(subscription.tier, alert):
         return False
     if sent_before:
         return True
@@ -40,6 +40,9 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
     windows: tuple[str, ...] = ()
     if isinstance(alert, Alert):
         product_class = vocabulary.product_class(alert.drug)
+        if alert.context is not None:
+            product_class = alert.context.product_class
+            countries = tuple(each.name for each in alert.context.countries)
         products, terms = (alert.drug,), (alert.event,)
         rules, windows = alert.rules_fired, (alert.window.label,)
     else:
@@ -47,6 +50,11 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         countries, terms = alert.countries, alert.terms
     classes = vocabulary.classes_of(product_class) if product_class else ()
     families = [family for term in terms if (family := vocabulary.family(term))]
+    levels: tuple[str, ...] = ()
+    if isinstance(alert, Alert):
+        levels = (alert.level.value,)
+        if alert.level is SignalLevel.FAMILY:
+            families.append(alert.event.removeprefix("family:"))
     return (
         _passes(wanted.categories, (category_of(alert),))
         and _passes(wanted.kinds, (alert.kind.value,))
@@ -55,6 +63,7 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         and _passes(wanted.products, products)
         and _passes(wanted.terms, terms)
         and _passes(wanted.families, families)
+        and _passes(wanted.levels, levels, silent=True)
         and _passes(wanted.rules, rules, silent=not isinstance(alert, Alert))
         and _passes(wanted.windows, windows, silent=True)
         and (is_urgent(alert) or not wanted.urgent_only)

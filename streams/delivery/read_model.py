@@ -14,18 +14,17 @@ from schemas.errors import StateError
 from schemas.report import Report
 from schemas.subscription import Tier
 from streams.delivery.case_lines import case_line
-from streams.delivery.matching import category_of
 from streams.delivery.reading import AnyAlert, parse_alert
-from streams.delivery.tiers import copy_for, hidden_categories
+from streams.delivery.tiers import copy_for, is_hidden
 
 __all__ = ["Page", "ReadModel"]
 
-_FORMAT = 1
+_FORMAT = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS alert (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, alert_id TEXT NOT NULL UNIQUE,
     coded_id TEXT NOT NULL UNIQUE, signal TEXT NOT NULL, coded_signal TEXT NOT NULL,
-    revision INTEGER NOT NULL, category TEXT NOT NULL, day TEXT NOT NULL,
+    revision INTEGER NOT NULL, lowest_tier INTEGER NOT NULL, day TEXT NOT NULL,
     latest INTEGER NOT NULL, body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS alert_signal ON alert (signal, revision);
@@ -119,14 +118,14 @@ class ReadModel:
         def store() -> None:
             self._db.execute(
                 "INSERT OR IGNORE INTO alert (alert_id, coded_id, signal, coded_signal, revision, "
-                "category, day, latest, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
+                "lowest_tier, day, latest, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
                 (
                     alert.alert_id,
                     coded["alert_id"],
                     alert.signal_key,
                     coded["signal_key"],
                     alert.revision,
-                    category_of(alert),
+                    _lowest_tier(alert),
                     alert.evaluated_on.isoformat(),
                     alert.model_dump_json(),
                 ),
@@ -261,7 +260,12 @@ def _signal_name(tier: Tier) -> str:
     return "signal" if tier is Tier.AUTHORITY else "coded_signal"
 
 
+_TIERS = tuple(Tier)  # each sees what those before it see
+
+
+def _lowest_tier(alert: AnyAlert) -> int:
+    return next(rank for rank, tier in enumerate(_TIERS) if not is_hidden(tier, alert))
+
+
 def _visible(tier: Tier) -> str:
-    # Names of an enum, none of a user's: they may stand in the statement.
-    hidden = ", ".join(f"'{name}'" for name in sorted(hidden_categories(tier)))
-    return f"category NOT IN ({hidden})" if hidden else "1"
+    return f"lowest_tier <= {_TIERS.index(tier)}"

@@ -13,16 +13,22 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalLevel
+from schemas.context import Context
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import Tier
 
-__all__ = ["band", "copy_for", "hidden_categories", "hidden_from"]
+__all__ = ["band", "copy_for", "is_hidden"]
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; 1 to 10 is the least that is told
 _NOT_FOR: Mapping[Tier, frozenset[str]] = {
     Tier.PUBLIC: frozenset({AlertCategory.FACILITY_CLUSTER, AlertCategory.USAGE_RULE}),
     Tier.CONSUMER: frozenset({AlertCategory.FACILITY_CLUSTER}),
+    Tier.AUTHORITY: frozenset(),
+}
+_LEVELS_NOT_FOR: Mapping[Tier, frozenset[SignalLevel]] = {
+    Tier.PUBLIC: frozenset({SignalLevel.FACILITY, SignalLevel.LOT}),
+    Tier.CONSUMER: frozenset({SignalLevel.FACILITY}),
     Tier.AUTHORITY: frozenset(),
 }
 _NAMES_A_UNIT = {
@@ -33,14 +39,11 @@ _NAMES_A_UNIT = {
 }
 
 
-def hidden_categories(tier: Tier) -> frozenset[str]:
-    """Return the categories of alerts that a tier is not sent at all."""
-    return _NOT_FOR[tier]
-
-
-def hidden_from(tier: Tier, category: str) -> bool:
-    """Whether alerts of a category are not sent to a tier at all."""
-    return category in _NOT_FOR[tier]
+def is_hidden(tier: Tier, alert: Alert | SafetyAlert) -> bool:
+    """Whether an alert is not sent to a tier at all: of some, that it exists says too much."""
+    if isinstance(alert, Alert):
+        return alert.level in _LEVELS_NOT_FOR[tier]
+    return alert.category in _NOT_FOR[tier]
 
 
 def band(count: int) -> str:
@@ -70,12 +73,16 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
     if tier is Tier.AUTHORITY:
         return whole
     if isinstance(alert, Alert):
+        if alert.level in (SignalLevel.LOT, SignalLevel.FACILITY):
+            whole |= _coded_unit(alert, key)
         if tier is Tier.CONSUMER:
             copy = {name: value for name, value in whole.items() if name not in _CASES}
             if copy["burst"] is not None:
                 del copy["burst"]["source"]
+            if copy["context"] is not None:
+                copy["context"] = {k: v for k, v in copy["context"].items() if k not in _SMALL}
             return copy
-        return _public_signal(alert, whole)
+        return _public_signal(whole["drug"], alert, whole)
     copy = {name: value for name, value in whole.items() if name not in _UNITS}
     if alert.category in _NAMES_A_UNIT:
         copy["signal_key"] = f"{alert.category}|{_code(alert.signal_key, key)}"
@@ -88,10 +95,11 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
 
 
 _CASES = {"case_ids", "as_of"}
+_SMALL = {"lots", "facilities", "indications"}  # of a context: what tells who it was
 _UNITS = {"case_ids", "lots", "facilities", "as_of"}
 _PUBLIC = (
     "schema_version", "alert_id", "signal_key", "revision", "kind", "caveat", "drug", "event",
-    "rules_hash", "code_version",
+    "level", "urgent", "rules_hash", "code_version",
 )  # fmt: skip
 _PUBLIC_SAFETY = (
     "schema_version", "category", "alert_id", "signal_key", "revision", "kind", "urgent", "caveat",
@@ -100,18 +108,41 @@ _PUBLIC_SAFETY = (
 )  # fmt: skip
 
 
-def _public_signal(alert: Alert, whole: Mapping[str, Any]) -> dict[str, Any]:
+def _coded_unit(alert: Alert, key: bytes) -> dict[str, str]:
+    """Return what names the lot or facility of a signal, as a code; its sentence names none."""
+    drug = f"{alert.level}:{_code(alert.drug, key)}"
+    return {
+        "drug": drug,
+        "signal_key": f"{alert.level}|{_code(alert.signal_key, key)}",
+        # The id is a hash of the key: whoever guesses the lot could check the guess.
+        "alert_id": _code(alert.alert_id, key),
+    }
+
+
+def _public_signal(drug: str, alert: Alert, whole: Mapping[str, Any]) -> dict[str, Any]:
     firing = "Rules of disproportionate reporting fire" if alert.rules_fired else "No rule fires"
     return {
         **{name: whole[name] for name in _PUBLIC},
+        **_public_context(alert.context),
         "tier": Tier.PUBLIC.value,
         "window": whole["window"]["label"],
         "evaluated_in": _month(alert.evaluated_on),
         "n_observed": band(alert.counts.n_observed),
         "n_fatal": band(alert.n_fatal),
         "fires": bool(alert.rules_fired),
-        "sentence": f"{alert.event} with {alert.drug}: {band(alert.counts.n_observed)} cases. "
-        f"{firing}.",
+        "sentence": f"{alert.event} with {drug}: {band(alert.counts.n_observed)} cases. {firing}.",
+    }
+
+
+def _public_context(context: Context | None) -> dict[str, Any]:
+    """Return what the public sees of a context: product, hazard and law, and no count."""
+    if context is None:
+        return {}
+    return {
+        "product_class": context.product_class,
+        "family": context.family,
+        "duty": list(context.duty),
+        "law_version": context.law_version,
     }
 
 

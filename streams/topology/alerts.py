@@ -26,6 +26,7 @@ from schemas.alert import (
     Window,
 )
 from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Masks, region_mask
+from streams.topology.levels import drug_in_words, event_in_words, level_of
 from streams.topology.lifecycle import KINDS, REASONS, Decisions
 from streams.topology.policy import AlertPolicy
 from streams.topology.scrutiny import Scrutinised
@@ -216,6 +217,7 @@ class AlertBuilder:
             + found.sentence,
             drug=drug,
             event=event,
+            level=level_of(drug, event),
             counts=Counts(
                 n_observed=row["n_observed"],
                 n_drug=row["n_drug"],
@@ -303,7 +305,8 @@ def _sentence(
     counts = f"{n} {'case' if n == 1 else 'cases'}"
     if expected is not None:
         counts += f", {expected:.3g} expected if they were independent"
-    parts = [f"{row['event']} {_VERBS[kind]} {row['drug']}: {counts}"]
+    event, drug = event_in_words(row["event"]), drug_in_words(row["drug"])
+    parts = [f"{event} {_VERBS[kind]} {drug}: {counts}"]
     if statistics.ror is not None:
         upper = "unbounded" if statistics.ror_upper is None else f"{statistics.ror_upper:.3g}"
         parts.append(f"ROR {statistics.ror:.3g} [{statistics.ror_lower:.3g}, {upper}]")

@@ -32,6 +32,7 @@ from streams.topology.decisions import (
     is_linked_away,
     is_suspected,
 )
+from streams.topology.levels import FAMILY_OF_TERM, level_names
 from streams.topology.names import NAMES, SEPARATOR, joined_names, suspects
 from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
@@ -124,8 +125,9 @@ def case_version(report: Report) -> CaseVersion:
     """Reduce a report to what the counts need of it.
 
     The drugs of a case are the substances of its suspect and interacting products; a product
-    without a substance counts under its class, else under its name as reported. `excluded` is
-    ``nullified``, ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
+    without a substance counts under its class, else under its name as reported; and the case under
+    the levels it belongs to (`streams.topology.levels`). `excluded` is ``nullified``,
+    ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
     ``no_reaction``, the first that applies.
 
     Parameters
@@ -140,6 +142,8 @@ def case_version(report: Report) -> CaseVersion:
     for reaction in report.reactions:
         if name := NAMES[reaction.term]:
             terms.append(name)
+            if family := FAMILY_OF_TERM[name]:
+                terms.append(family)
         outcome = reaction.outcome
         if outcome is not _NO_OUTCOME:
             stated |= OUTCOME
@@ -149,8 +153,18 @@ def case_version(report: Report) -> CaseVersion:
             stated |= ONSET
         elif reaction.onset and (onset is None or reaction.onset > onset):
             onset = reaction.onset
-    of_drugs, of_indications, of_products = suspects(report.products, onset)
-    drugs, events = joined_names(of_drugs), joined_names(terms)
+    names, of_indications, of_products = suspects(report.products, onset)
+    patient = report.patient
+    age = age_group(patient.age_years, patient.age_group)
+    watched = ""
+    for product in report.products:
+        # Here and not in a call of its own, which nearly all reports would make in vain.
+        if CLASS_OF_NAME[product.verbatim or ""] or CLASS_OF_NAME[product.product_class or ""]:
+            if case := watched_case(report, age):
+                watched = encode_watched(case)
+                names += level_names(case.classes, case.lots, case.facilities)
+            break
+    drugs, events = joined_names(names), joined_names(terms)
     indications = joined_names(of_indications) if of_indications else ""
     revision, links, verification = report.revision, report.links, report.verification
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
@@ -164,14 +178,6 @@ def case_version(report: Report) -> CaseVersion:
         excluded = "no_suspect_product"
     else:
         excluded = "" if events else "no_reaction"
-    patient = report.patient
-    age = age_group(patient.age_years, patient.age_group)
-    watched = ""
-    for product in report.products:
-        # Here and not in a call of its own, which nearly all reports would make in vain.
-        if CLASS_OF_NAME[product.verbatim or ""] or CLASS_OF_NAME[product.product_class or ""]:
-            watched = encode_watched(watched_case(report, age))
-            break
     return CaseVersion(
         report.case_id,
         report.version,

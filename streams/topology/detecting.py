@@ -20,8 +20,10 @@ from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.topology.caselog import CASE_LOG, CaseLog
 from streams.topology.counting import Keys, Vocabulary, distinct
+from streams.topology.dossier import Dossier
 from streams.topology.evaluation import UNIT, Counted, Evaluation
 from streams.topology.evidence import Pending
+from streams.topology.levels import LevelCodes, plain_pairs
 from streams.topology.lifecycle import Signals
 from streams.topology.policy import AlertPolicy, load_policy
 from streams.topology.refitting import FEWEST_PAIRS, refit
@@ -72,15 +74,18 @@ class Detector:
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
     ) -> None:
-        self._published = Evaluation(rules, prior, policy or load_policy())
+        policy = policy or load_policy()
+        self._published = Evaluation(rules, prior, policy)
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
         self._refit_every = refit_every
         self._refit_period: int | None = None
-        self._vigil = Vigil() if self.scorer.needs_safe_test else None
+        self._levels = LevelCodes()
+        self._vigil = Vigil(self._plain) if self.scorer.needs_safe_test else None
         self.topic = topic
         self.watch = Watch()
+        self._dossier = Dossier(self.watch, policy)
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
@@ -144,6 +149,8 @@ class Detector:
         self._published.begin()
         self._today, day = today, _EPOCH + timedelta(days=today)
         counted = self._counted(day)
+        if not touched_only:
+            self._stale.update(self._dossier.stale(day))
         alerts: list[Alert] = []
         for window in self.windows:
             window.advance(today, self.log)
@@ -211,7 +218,7 @@ class Detector:
         label = max(window.tallies, default=None)
         if label is None:
             return None
-        counts = self.counts(window, label)
+        counts = plain_pairs(self.counts(window, label))
         if counts.height < FEWEST_PAIRS:
             return None
         self._refit_period = today // self._refit_every
@@ -237,14 +244,21 @@ class Detector:
     def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
         """Return the counts frame of one window instance, sorted by drug and event."""
         tally = window.tallies[label]
-        keys = tally.pairs.keys[tally.pairs.counts > 0]
+        keys = self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0])
         return self._counted().named(tally.table(keys)).drop("key").sort("drug", "event")
 
     @property
     def n_pairs(self) -> int:
         """Number of pairs with a case, over all window instances."""
         tallies = (tally for window in self.windows for tally in window.tallies.values())
-        return sum(int(np.count_nonzero(tally.pairs.counts > 0)) for tally in tallies)
+        scored = (self.levels.scored(each.pairs.keys[each.pairs.counts > 0]) for each in tallies)
+        return sum(map(len, scored))
+
+    @property
+    def levels(self) -> LevelCodes:
+        """What the codes of drugs and events stand for."""
+        self._levels.learn(self.drugs, self.events)
+        return self._levels
 
     def all_counts(self) -> pl.DataFrame:
         """Return the counts of every window instance, with its label as `window`."""
@@ -271,6 +285,7 @@ class Detector:
         """Bring a new detector to a snapshot; its windows and rules may be others than before."""
         for name in _VOCABULARIES:
             setattr(self, name, Vocabulary(facts[name]))
+        self._levels = LevelCodes()
         self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
@@ -289,7 +304,9 @@ class Detector:
 
     def restore_signals(self, alerts: Iterable[Alert]) -> None:
         """Take over the published state of signals, from the latest alert of each."""
-        self._published.restore(alerts, self.drugs, self.events)
+        published = list(alerts)
+        self._published.restore(published, self.drugs, self.events)
+        self._dossier.restore(published)
 
     def _fold(self, rows: pl.DataFrame) -> None:
         self.log.append(rows)
@@ -303,6 +320,9 @@ class Detector:
             self._pending.note(rows)
         if self._vigil is not None:
             self._vigil.note(rows)
+
+    def _plain(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return self.levels.without_levels(rows)
 
     def _encode(self, changes: pl.DataFrame) -> pl.DataFrame:
         stratum = changes.select(pl.concat_str(STRATUM, separator=UNIT))[STRATUM[0]]
@@ -330,6 +350,8 @@ class Detector:
             drugs=self.drugs,
             events=self.events,
             strata=self.strata,
+            levels=self.levels,
+            dossier=self._dossier,
             origins=self.origins,
             indications=self.indications,
             log=self.log,

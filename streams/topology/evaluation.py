@@ -5,7 +5,7 @@ Holds the published side of the detector. What is counted comes with every call,
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -22,14 +22,18 @@ from schemas.suppressed import Suppressed
 from streams.topology.alerts import AlertBuilder, facts_of, signal_key
 from streams.topology.caselog import CaseLog
 from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
+from streams.topology.coverage import Coverage
+from streams.topology.dossier import Dossier
 from streams.topology.evidence import (
     FATAL,
+    GONE,
     PAEDIATRIC_BIT,
     Masks,
     Pending,
     facets_of_strata,
     region_mask,
 )
+from streams.topology.levels import LevelCodes
 from streams.topology.lifecycle import (
     DROPPED,
     KINDS,
@@ -62,6 +66,8 @@ class Counted:
     drugs: Vocabulary
     events: Vocabulary
     strata: Vocabulary
+    levels: LevelCodes
+    dossier: Dossier
     origins: Vocabulary
     indications: Vocabulary
     log: CaseLog
@@ -102,6 +108,7 @@ class Evaluation:
         self._alerts = AlertBuilder(rules, policy)
         self._columns = rules.columns
         self._facets = lru_cache(maxsize=1)(_facets)
+        self._coverage = Coverage()
         self._origins = lru_cache(maxsize=1)(Origins)
         self._scrutiny = Scrutiny(self.scorer, burst_rule())
         self._silent: list[tuple[str, Keys, Decisions, Look]] = []
@@ -137,6 +144,7 @@ class Evaluation:
         """
         signals = self.signals.setdefault(window.label, Signals())
         keys = self._scope(tally, signals, touched if touched_only else None)
+        keys = counted.levels.scored(keys)
         if len(keys) == 0:
             return []
         table = tally.table(keys)
@@ -159,7 +167,15 @@ class Evaluation:
         known = look.keys[signals.within(keys)[1]]
         evidence = counted.pending.evidence(known, *days, facets)
         withdrawn = _withdrawn(counted.log, signals, known, evidence.fewer, days, facets)
+        day = _EPOCH + timedelta(days=today)
+        domain = counted.dossier.news(known, counted, window.label, days, day)
+        evidence = replace(evidence, domain=domain)
+        if window.first_day is None:  # else what is gone may have been left behind
+            withdrawn |= domain & GONE
         decided = decide(look, signals, evidence, withdrawn, self._policy)
+        decided = self._coverage.untold(
+            decided, look, signals, counted, tally, window.label, days, full=not touched_only
+        )
         self.crossings += decided.crossings
         if len(decided.suppressed):
             self._note_suppressed(window.label, look, decided)
@@ -192,26 +208,32 @@ class Evaluation:
             decided,
             found,
             window=window,
-            evaluated_on=_EPOCH + timedelta(days=today),
+            evaluated_on=day,
             as_of=counted.as_of,
             prior_id=self.scorer.prior_id,
             test_recomputed=None if counted.vigil is None else counted.vigil.recomputed,
             dropped=signals.dropped,
         )
         self._publish(signals, look, decided, facts, today)
-        return alerts
+        return counted.dossier.complete(alerts, day)
 
     def suppressions(self, counted: Counted, today: int) -> Iterator[Suppressed]:
         """Yield what the last evaluation did not tell, by window, then drug and event."""
         for label, keys, decided, look in self._silent:
             names = counted.named(pl.DataFrame({"key": keys}))
             signals = self.signals[label]
-            at = np.searchsorted(signals.rows["key"], keys)
-            told = signals.rows[at]
+            told_as = self._coverage.told_as(label, keys)
+            told = signals.rows[np.searchsorted(signals.rows["key"], told_as)]
+            others = counted.named(pl.DataFrame({"key": told_as}))
             order = names.with_row_index("at").sort("drug", "event")["at"]
             for place in order.to_list():
+                key, other = (
+                    signal_key(of["drug"][place], of["event"][place], label)
+                    for of in (names, others)
+                )
                 yield Suppressed(
-                    signal_key=signal_key(names["drug"][place], names["event"][place], label),
+                    signal_key=key,
+                    told_as=None if other == key else other,
                     evaluated_on=_EPOCH + timedelta(days=today),
                     reason=SUPPRESSIONS[decided.why[place]],
                     revision=int(told["revision"][place]),

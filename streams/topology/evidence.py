@@ -1,8 +1,9 @@
 """What the cases that came and went since the last evaluation say of pairs already published.
 
 A facet is a kind of case whose first one is news in itself: fatal, of a child, of a region. Those
-that a published revision had are a bit mask. A further trigger of the kind (a lot, a facility, a
-country) is one more bit, once the rows of the case log carry it.
+that a published revision had are a bit mask. Lots, facilities and countries have no end of kinds:
+what is new of them is compared name by name, for the few signals of the domain's products, and
+comes as bits of its own (`streams.topology.dossier`).
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,27 @@ import polars as pl
 from streams.topology.counting import Keys, Vocabulary, distinct, join_key
 from streams.topology.strata import PAEDIATRIC, REGIONS
 
-__all__ = ["FATAL", "PAEDIATRIC_BIT", "Evidence", "Pending", "facets_of_strata", "region_mask"]
+__all__ = [
+    "DESIGNATED",
+    "EXPOSURE",
+    "FATAL",
+    "GONE",
+    "NEW_COUNTRY",
+    "NEW_FACILITY",
+    "NEW_LOT",
+    "PAEDIATRIC_BIT",
+    "VERIFICATION",
+    "Evidence",
+    "Pending",
+    "facets_of_strata",
+    "region_mask",
+]
 
 FATAL, PAEDIATRIC_BIT = 1, 2
+# Of products of the domain: what `streams.topology.dossier` finds beside what was published.
+NEW_COUNTRY, NEW_LOT, NEW_FACILITY, DESIGNATED, EXPOSURE, VERIFICATION, GONE = (
+    1 << bit for bit in range(7)
+)
 _REGION_BITS = {name: 4 << at for at, name in enumerate(REGIONS)}
 _FACETS = 2 + len(REGIONS)
 
@@ -56,6 +75,8 @@ class Evidence:
         Whether a case is no longer one of the pair's.
     left_pairs, left_cases
         One element a case that left: the place of its pair, and the hash of its id.
+    domain
+        Of signals of the domain's products, `NEW_COUNTRY` and so on; None: of none.
     """
 
     gained: Masks
@@ -63,6 +84,7 @@ class Evidence:
     left: npt.NDArray[np.bool_]
     left_pairs: npt.NDArray[np.intp]
     left_cases: Hashes
+    domain: Masks | None = None
 
     @classmethod
     def none(cls, size: int) -> "Evidence":

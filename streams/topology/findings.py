@@ -18,7 +18,7 @@ from streams.topology.notices import LinkedCase, Subject, describe
 from streams.topology.usage import UsageRules, check_usage
 from streams.topology.watched import WatchedCase, confounded
 
-__all__ = ["Finding", "actions", "cluster_rules", "findings"]
+__all__ = ["Finding", "actions", "cluster_rules", "findings", "flags_of"]
 
 _EPOCH = date(1970, 1, 1)
 _LATE_DAYS = 90  # from onset to receipt
@@ -263,15 +263,6 @@ def _of_cases(cases: Sequence[WatchedCase], acted: Mapping[str, date]) -> dict[s
     vocabulary = domain_vocabulary()
     terms = tuple(sorted({term for case in cases for term in case.terms}))
     days = [_day(case) for case in cases]
-    flags = []
-    if any(case.indication_terms for case in cases):
-        flags.append("indication_confounding")
-    if any(case.onset is not None and case.received - case.onset > _LATE_DAYS for case in cases):
-        flags.append("late")
-    if any(not case.lots for case in cases):
-        flags.append("lot_missing")
-    if any(_after_action(case, acted) for case in cases):
-        flags.append("post_notice")
     routes = {case.supply_route for case in cases} - {SupplyRoute.UNKNOWN.value}
     return {
         "product_class": vocabulary.classes_of(cases[0].product_class)[-1],
@@ -286,8 +277,29 @@ def _of_cases(cases: Sequence[WatchedCase], acted: Mapping[str, date]) -> dict[s
         "last_day": max(days),
         "lots": tuple(sorted({lot for case in cases for lot in case.lots})),
         "facilities": tuple(sorted({name for case in cases for name in case.facilities})),
-        "flags": tuple(flags),
+        "flags": flags_of(cases, acted),
     }
+
+
+def flags_of(cases: Iterable[WatchedCase], acted: Mapping[str, date]) -> tuple[str, ...]:
+    """Return what the reader of some cases has to know, by name.
+
+    Parameters
+    ----------
+    acted
+        What `actions` gives.
+    """
+    flags = set()
+    for case in cases:
+        if case.indication_terms:
+            flags.add("indication_confounding")
+        if case.onset is not None and case.received - case.onset > _LATE_DAYS:
+            flags.add("late")
+        if not case.lots:
+            flags.add("lot_missing")
+        if _after_action(case, acted):
+            flags.add("post_notice")
+    return tuple(sorted(flags))
 
 
 def actions(known: Mapping[str, Sequence[Notice]]) -> dict[str, date]:

@@ -15,7 +15,19 @@ import numpy.typing as npt
 from schemas.alert import AlertKind, AlertReason
 from schemas.suppressed import SuppressionReason
 from streams.topology.counting import Keys
-from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Evidence, Hashes, Masks
+from streams.topology.evidence import (
+    DESIGNATED,
+    EXPOSURE,
+    FATAL,
+    NEW_COUNTRY,
+    NEW_FACILITY,
+    NEW_LOT,
+    PAEDIATRIC_BIT,
+    VERIFICATION,
+    Evidence,
+    Hashes,
+    Masks,
+)
 from streams.topology.policy import AlertPolicy
 
 __all__ = ["DROPPED", "KINDS", "REASONS", "SUPPRESSIONS", "Decisions", "Look", "Signals", "decide"]
@@ -267,6 +279,15 @@ def _news(
         AlertReason.FIRST_PAEDIATRIC: (PAEDIATRIC_BIT, policy.first_paediatric),
         AlertReason.NEW_REGION: (~(FATAL | PAEDIATRIC_BIT), policy.new_region),
     }
+    domain = np.zeros(len(there), dtype=np.int64) if evidence.domain is None else evidence.domain
+    of_domain = {
+        AlertReason.FIRST_DESIGNATED: (DESIGNATED, policy.first_designated),
+        AlertReason.EXPOSURE_ONGOING: (EXPOSURE, policy.exposure_ongoing),
+        AlertReason.VERIFICATION_CHANGED: (VERIFICATION, policy.verification_changed),
+        AlertReason.NEW_COUNTRY: (NEW_COUNTRY, policy.new_country),
+        AlertReason.NEW_LOT: (NEW_LOT, policy.new_lot),
+        AlertReason.NEW_FACILITY: (NEW_FACILITY, policy.new_facility),
+    }
     further = gained != 0
     return {
         AlertReason.FURTHER_RULE: (further & policy.further_rule, further),
@@ -275,6 +296,10 @@ def _news(
         **{
             reason: (((first & bits) != 0) & told, (first & bits) != 0)
             for reason, (bits, told) in facets.items()
+        },
+        **{
+            reason: (((domain & bits) != 0) & told, (domain & bits) != 0)
+            for reason, (bits, told) in of_domain.items()
         },
     }
 

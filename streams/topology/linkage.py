@@ -18,6 +18,7 @@ from schemas.vocabulary import LinkBasis, LinkState, ProductRole, Sex
 from streams.topology.cases import CaseVersion
 from streams.topology.decisions import is_linked_away, of_decider
 from streams.topology.identifiers import completeness
+from streams.topology.levels import plain_parts
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -175,8 +176,8 @@ def records_frame(cases: Iterable[Candidate]) -> pl.DataFrame:
             "weight": case.weight,
             "onset": case.onset,
             "received": case.version.day,
-            "drugs": case.version.drugs.split("\x1f"),
-            "events": case.version.events.split("\x1f"),
+            "drugs": plain_parts(case.version.drugs.split("\x1f")),
+            "events": plain_parts(case.version.events.split("\x1f")),
         }
         for case in cases
         if _may_be_linked(case.version)

@@ -6,6 +6,7 @@ from datetime import date
 
 from schemas.product import Product
 from schemas.vocabulary import ProductRole
+from streams.topology.levels import unmarked
 from streams.topology.provenance import DOSE, INDICATION, ONSET
 
 __all__ = ["NAMES", "SEPARATOR", "joined_names", "suspects"]
@@ -25,7 +26,7 @@ class _Names(dict[str, str]):
         if len(self) >= _MOST_NAMES:
             self.clear()
         # NFKC for width; `str.split` takes the unit separator for white space as well.
-        name = " ".join(unicodedata.normalize("NFKC", text).split())
+        name = unmarked(" ".join(unicodedata.normalize("NFKC", text).split()))
         self[text] = text if name == text else name
         return name
 

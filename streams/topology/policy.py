@@ -5,10 +5,11 @@ import json
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
 
 __all__ = ["AlertPolicy", "load_policy"]
@@ -38,6 +39,36 @@ class AlertPolicy(BaseModel):
     first_fatal: bool = Field(description="A fatal case, where none was published.")
     first_paediatric: bool = Field(description="A patient under 18 years, likewise.")
     new_region: bool = Field(description="A region of which no case was published.")
+    new_country: bool = Field(description="Likewise a country, of products of the domain.")
+    new_lot: bool = Field(description="Likewise a lot.")
+    new_facility: bool = Field(description="Likewise a facility.")
+    first_designated: bool = Field(description="Likewise a case with a designated event.")
+    verification_changed: bool = Field(
+        description="A rumour or series that it belongs to was confirmed or refuted since."
+    )
+    exposure_ongoing: bool = Field(description="The product is given still, which was not known.")
+    designated_events: list[str] = Field(
+        description="Terms that make an alert urgent; `family:` and a code for a hazard family."
+    )
+
+    @property
+    def designated(self) -> frozenset[str]:
+        """The designated terms, those of families included; all names as counted."""
+        families = domain_vocabulary().families
+        found = set(self.designated_events)
+        for code, family in families.items():
+            if f"family:{code}" in found:
+                found.update(family.terms)
+        return frozenset(found)
+
+    @model_validator(mode="after")
+    def _knows_its_families(self) -> Self:
+        for name in self.designated_events:
+            code = name.removeprefix("family:")
+            if code != name and code not in domain_vocabulary().families:
+                msg = "designated_events must name hazard families of the vocabulary"
+                raise ValueError(msg)
+        return self
 
     @property
     def policy_hash(self) -> str:
@@ -72,7 +103,8 @@ def load_policy(path: Path | None = None) -> AlertPolicy:
         return AlertPolicy.model_validate(_DEFAULTS | own | off)
     except ValidationError as error:
         first = error.errors()[0]
-        msg = f"policy {path}: key {first['loc'][0]!r} is malformed: {first['msg']}; "
+        key = first["loc"][0] if first["loc"] else "designated_events"
+        msg = f"policy {path}: key {key!r} is malformed: {first['msg']}; "
         msg += f"got {first['input']!r}"
         raise InputError(msg) from error
     except (OSError, ValueError) as error:

@@ -341,6 +341,11 @@ def _tested(cases: pl.DataFrame) -> pl.DataFrame:
 def _coded(joined: pl.Series) -> tuple[pl.Series, list[str]]:
     """Return lists of codes, and the names by code."""
     lists = joined.str.strip_chars(_UNIT).str.split(_UNIT)
+    # The test is asked of what senders name; a space behind the mark is theirs.
+    of_level = pl.element().str.contains("^(lot|facility|family):[^ ]")
+    lists = lists.to_frame("name").select(pl.col("name").list.eval(pl.element().filter(~of_level)))[
+        "name"
+    ]
     names = lists.explode().unique().drop_nulls().sort().to_list()
     codes = lists.to_frame("name").select(
         pl.col("name").list.eval(

@@ -1,6 +1,6 @@
 """The anytime-valid test kept over the cumulative counts, day by day as days close."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from detectors.safe_test import advance, e_values, recompute, start
-from detectors.safe_test_state import SafeTest, daily_counts
+from detectors.safe_test_state import DayCounts, SafeTest, daily_counts
 from streams.topology.caselog import CaseLog
 from streams.topology.counting import join_key
 
@@ -21,9 +21,15 @@ class Vigil:
     The result is the same to the last bit either way. But a correction that somebody sought because
     of an alert breaks the order in which the test's promise holds, so `recomputed` stays true from
     then on, and alerts say so.
+
+    Parameters
+    ----------
+    asked
+        Takes rows of the case log, and returns them with what the test is asked of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows) -> None:
+        self._asked = asked
         self._test: SafeTest = start()
         self._last_day: int | None = None
         self._corrected = False
@@ -41,7 +47,7 @@ class Vigil:
     def restore(self, facts: Mapping[str, Any], log: CaseLog) -> None:
         """Bring a new test to a snapshot, so that later corrections are known as such."""
         if facts["last_day"] is not None:
-            test = recompute(daily_counts(log.between(None, facts["last_day"])), self._test.level)
+            test = recompute(self._daily(log, None, facts["last_day"]), self._test.level)
             self._test = replace(test, recomputed=facts["recomputed"])
             self._last_day = facts["last_day"]
 
@@ -52,7 +58,7 @@ class Vigil:
         """
         if self._last_day is None or self._corrected:
             return
-        past = rows.filter(pl.col("day") <= self._last_day)
+        past = self._asked(rows.filter(pl.col("day") <= self._last_day))
         if past.height:
             change = past.group_by("day", "drugs", "events").agg(pl.col("n").cast(pl.Int64).sum())
             self._corrected = bool((change["n"] != 0).any())
@@ -61,14 +67,16 @@ class Vigil:
         """Take in the days up to one that is over, both ends included."""
         if self._corrected:
             through = max(last_day, -1 if self._last_day is None else self._last_day)
-            days = daily_counts(log.between(None, through))
-            self._test = recompute(days, self._test.level)
+            self._test = recompute(self._daily(log, None, through), self._test.level)
             self._last_day, self._corrected, self._table = through, False, None
         elif self._last_day is None or last_day > self._last_day:
             first = None if self._last_day is None else self._last_day + 1
-            for day in daily_counts(log.between(first, last_day)):
+            for day in self._daily(log, first, last_day):
                 self._test = advance(self._test, day)
             self._last_day, self._table = last_day, None
+
+    def _daily(self, log: CaseLog, first: int | None, last: int) -> list[DayCounts]:
+        return daily_counts(self._asked(log.between(first, last)))
 
     def statistics(self, keys: np.ndarray) -> pl.DataFrame:
         """Return the test's three statistics of pairs, in the order asked for; null if unknown."""

@@ -115,6 +115,25 @@ class Watch:
         """The current watched cases, by name."""
         return tuple(case for _, case in sorted(self._cases.items()))
 
+    @property
+    def law(self) -> LawTable:
+        """The table of laws."""
+        return self._law
+
+    def cases_among(self, case_ids: Iterable[str]) -> list[WatchedCase]:
+        """Return the current watched cases among some, in order of name."""
+        if not self._cases:
+            return []
+        return [self._cases[case_id] for case_id in sorted(self._cases.keys() & set(case_ids))]
+
+    def known(self, day: date) -> dict[str, tuple[Notice, ...]]:
+        """Return the notices received by a day, by subject, both in order of name."""
+        heard = {
+            subject: tuple(n for _, n in sorted(of_it.items()) if n.received <= day)
+            for subject, of_it in sorted(self._notices.items())
+        }
+        return {subject: notices for subject, notices in heard.items() if notices}
+
     def evaluate(self, day: date, as_of: Sequence[InputOffset]) -> list[SafetyAlert]:
         """Return the revisions that are due, in order of signal key."""
         if not self._changed and (self._next is None or day < self._next):

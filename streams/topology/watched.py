@@ -4,7 +4,7 @@ Counts need drugs and events. Of the few cases whose product belongs to a class 
 vocabulary, more is kept: it travels with the changes of the counts, as one encoded column.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 import msgspec
@@ -13,6 +13,7 @@ from schemas.domain import domain_vocabulary
 from schemas.product import Product, normalise_lot
 from schemas.report import Report
 from schemas.vocabulary import (
+    Donor,
     LinkKind,
     Outcome,
     ProductRole,
@@ -20,6 +21,7 @@ from schemas.vocabulary import (
     Seriousness,
     SupplyRoute,
 )
+from streams.topology.names import suspects
 
 __all__ = [
     "CLASS_OF_NAME",
@@ -62,6 +64,11 @@ class WatchedCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     exposure_ongoing: bool | None
     part_of: list[str]
     source: str
+    drugs: list[str] = []  # what its products of the domain count under, levels apart
+    classes: list[str] = []  # of all of them
+    tissues: list[str] = []
+    donors: list[str] = []
+    routes: list[str] = []
 
 
 class _Classes(dict[str, str]):
@@ -103,6 +110,7 @@ def watched_case(report: Report, age_group: str) -> WatchedCase | None:
     fatal = Seriousness.DEATH in report.seriousness or any(
         reaction.outcome is Outcome.FATAL for reaction in reactions
     )
+    vocabulary = domain_vocabulary()
     facilities = (product.facility for product in products)
     routes = (p.supply_route for p in products if p.supply_route is not SupplyRoute.UNKNOWN)
     return WatchedCase(
@@ -126,6 +134,13 @@ def watched_case(report: Report, age_group: str) -> WatchedCase | None:
         exposure_ongoing=_ongoing(products),
         part_of=_distinct(link.case_id for link in report.links if link.kind is LinkKind.PART_OF),
         source=report.sender or report.source,
+        drugs=sorted(set(suspects(products, None)[0])),
+        classes=sorted({code for code, _ in named}),
+        tissues=_distinct(map(_tissue, products)),
+        donors=_distinct(map(_donor, products)),
+        routes=_distinct(
+            _coded(vocabulary.route, product.route) or product.route for product in products
+        ),
     )
 
 
@@ -159,6 +174,28 @@ def decode_watched(text: str) -> WatchedCase:
 
 def _class_of(product: Product) -> str:
     return CLASS_OF_NAME[product.product_class or ""] or CLASS_OF_NAME[product.verbatim or ""]
+
+
+def _tissue(product: Product) -> str | None:
+    """Return the code of the tissue, else the words as reported; the name may say it as well."""
+    material, find = product.source_material, domain_vocabulary().tissue
+    stated = (material.tissue, material.tissue_verbatim) if material else (None, None)
+    found = (_coded(find, text) for text in (*stated, product.verbatim))
+    return next(filter(None, found), None) or next(filter(None, stated), None)
+
+
+def _donor(product: Product) -> str | None:
+    material = product.source_material
+    if material is not None and material.donor is not Donor.UNKNOWN:
+        return material.donor.value
+    return domain_vocabulary().donor(product.verbatim)
+
+
+def _coded(find: Callable[[str], str | None], text: str | None) -> str | None:
+    """Look words up; a source's code, such as `intra_articular`, is read as words."""
+    if not text:
+        return None
+    return find(text) or find(text.replace("_", " ")) or find(text.replace("_", "-"))
 
 
 def _ongoing(products: Iterable[Product]) -> bool | None:

@@ -24,12 +24,15 @@ from streams.runtime.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.codec import decode_delta, decode_outgoing
 from streams.runtime.snapshot import read_snapshot, write_snapshot
 from streams.runtime.store import CaseStore, MemoryStore, RocksStore
+from streams.topology.alerts import signal_key
 from streams.topology.detecting import Detector
 from streams.topology.windows import WindowSpec
 from tests.law_recount import (
     DRUGS,
     EVENTS,
+    FAMILIES,
     SPECS,
+    UNITS,
     Arrival,
     Cell,
     arrivals,
@@ -246,6 +249,31 @@ def _check_alert(world: World, alert: Alert) -> None:
     assert alert.regions == tuple(sorted(regions))
 
 
+def _check_told(world: World, last: Sequence[Alert]) -> None:
+    """A lot, facility or family with the very cases of a product or class is not told as news."""
+    messages = list(itertools.chain.from_iterable(world.logs))
+    today = EPOCH + timedelta(days=world.today)
+    news = {alert.signal_key for alert in last if alert.kind == "new"}
+    for label, cases in recount_windows(world.specs, messages, today).items():
+        pairs = {
+            pair: frozenset(
+                n
+                for n, case in enumerate(cases)
+                if pair[0] in case.drugs and pair[1] in case.events
+            )
+            for pair in recount(cases)
+        }
+        plain = {p: of for p, of in pairs.items() if ":" not in p[1] and p[0] not in UNITS}
+        for (drug, event), of_pair in pairs.items():
+            alike = {event, *(term for term in FAMILIES if event == "family:infection")}
+            covered = any(of == of_pair and term in alike for (_, term), of in plain.items())
+            key = signal_key(drug, event, label)
+            if (drug, event) in plain or not covered:
+                assert key in world.signals
+            else:
+                assert key not in news
+
+
 STEPS = ("wait", "count", "count", "crash", "save", "bounce", "restart", "look", "look")
 
 
@@ -271,8 +299,10 @@ def _run(world: World, story: Iterable[tuple[Arrival, Sequence[str]]], back: int
                     _check_alert(world, alert)
     for number in range(world.partitions):
         world.count(number)
-    for alert in world.look():
+    last = world.look()
+    for alert in last:
         _check_alert(world, alert)
+    _check_told(world, last)
     _check_counts(world)
     _check_cases(world)
 

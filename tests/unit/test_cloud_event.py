@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from schemas.alert import Alert, AlertKind
+from schemas.alert import Alert, AlertKind, SignalLevel
 from schemas.cloud_event import EXTENSIONS, LEVELS, cloud_event_headers, event_types
+from schemas.context import Context
 from schemas.contracts import CONTRACTS, json_schema
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from tests.cloud_events import read_event
@@ -18,7 +19,9 @@ def signal(drug: str = "zinc", **fields: Any) -> Alert:
     """Return an alert of a pair, of which only what headers say matters."""
     return Alert.model_construct(
         alert_id="0a1b", signal_key=f"{drug}|Rash|cumulative", revision=2, kind=AlertKind.WEAKENED,
-        drug=drug, event="Rash", evaluated_on=date(2024, 2, 29), **fields,
+        drug=drug, event="Rash", evaluated_on=date(2024, 2, 29),
+        **{"level": SignalLevel.PRODUCT, "urgent": False, "context": None, "countries": None,
+           **fields},
     )  # fmt: skip
 
 
@@ -77,19 +80,27 @@ def test_a_safety_alert_says_what_one_filters_by() -> None:
 
 
 @pytest.mark.parametrize(
-    ("drug", "classes", "level"),
+    ("drug", "classes"),
     [
-        ("A exosomes", "extracellular-vesicles,msc-supernatant-exosome", "product"),
-        ("culture-supernatant", "culture-supernatant,msc-supernatant-exosome", "class"),
-        ("培養上清 A", "culture-supernatant,msc-supernatant-exosome", "product"),
-        ("zinc", None, "product"),
+        ("A exosomes", "extracellular-vesicles,msc-supernatant-exosome"),
+        ("culture-supernatant", "culture-supernatant,msc-supernatant-exosome"),
+        ("培養上清 A", "culture-supernatant,msc-supernatant-exosome"),
+        ("zinc", None),
     ],
 )
-def test_the_classes_of_a_drug_are_those_of_the_vocabulary(
-    drug: str, classes: str | None, level: str
-) -> None:
-    found = _read(signal(drug))
-    assert (found.get("productclasses"), found["level"]) == (classes, level)
+def test_the_classes_of_a_drug_are_those_of_the_vocabulary(drug: str, classes: str | None) -> None:
+    assert _read(signal(drug)).get("productclasses") == classes
+
+
+def test_a_signal_of_a_lot_says_its_level_urgency_countries_and_class() -> None:
+    context = Context.model_construct(product_class="engineered-ev")
+    found = _read(
+        signal("lot:EX117", level=SignalLevel.LOT, urgent=True, countries=("US", "JP"),
+               context=context)
+    )  # fmt: skip
+    assert [found[name] for name in ("level", "urgent", "jurisdictions", "productclasses")] == [
+        "lot", "true", "JP,US", "engineered-ev,extracellular-vesicles,msc-supernatant-exosome",
+    ]  # fmt: skip
 
 
 def test_what_is_not_known_has_no_header() -> None:
@@ -111,7 +122,7 @@ def test_every_type_and_level_is_listed() -> None:
         found = _read(safety(category))
         assert found["type"] in of_safety
         levels.add(found["level"])
-    assert levels | {"product", "class"} == set(LEVELS)
+    assert levels | {level.value for level in SignalLevel} == set(LEVELS)
 
 
 def test_the_headers_of_an_alert_are_always_the_same() -> None:

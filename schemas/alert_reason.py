@@ -1,0 +1,79 @@
+"""What a signal is of, what happened to it, and why a revision of it is published."""
+
+from enum import StrEnum
+
+__all__ = ["AlertKind", "AlertReason", "SignalLevel"]
+
+
+class AlertKind(StrEnum):
+    """What happened to the signal of disproportionate reporting since its last revision."""
+
+    NEW = "new"  # a rule fires for this signal for the first time
+    STRENGTHENED = "strengthened"  # substantial new evidence, or it is on again
+    WEAKENED = "weakened"  # a rule went off, or cases were retracted; the signal is on
+    UPDATE = "update"  # what an earlier revision said is corrected; no weaker, no stronger
+    RETRACTION = "retraction"  # off, because cases were retracted
+    CLOSED = "closed"  # off: no rule is on any more
+
+
+class AlertReason(StrEnum):
+    """Why a revision is published, the gravest first."""
+
+    FIRST = "first"
+    CASES_RETRACTED = "cases_retracted"
+    NO_RULE_ON = "no_rule_on"
+    RULE_OFF = "rule_off"
+    RULE_DROPPED = "rule_dropped"
+    REOPENED = "reopened"
+    FIRST_FATAL = "first_fatal"
+    FIRST_DESIGNATED = "first_designated"
+    EXPOSURE_ONGOING = "exposure_ongoing"
+    VERIFICATION_CHANGED = "verification_changed"
+    FURTHER_RULE = "further_rule"
+    MORE_CASES = "more_cases"
+    IC_ROSE = "ic_rose"
+    FIRST_PAEDIATRIC = "first_paediatric"
+    NEW_REGION = "new_region"
+    NEW_COUNTRY = "new_country"
+    NEW_LOT = "new_lot"
+    NEW_FACILITY = "new_facility"
+    FACTS_WITHDRAWN = "facts_withdrawn"
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words."""
+        return _REASONS[self]
+
+
+_REASONS = {
+    AlertReason.FIRST: "a rule fires for the first time",
+    AlertReason.CASES_RETRACTED: "cases were retracted",
+    AlertReason.NO_RULE_ON: "no rule is on any more",
+    AlertReason.RULE_OFF: "a rule that was on is past its exit",
+    AlertReason.RULE_DROPPED: "a rule that was on is no longer asked",
+    AlertReason.REOPENED: "a rule fires again after the signal had gone",
+    AlertReason.FIRST_FATAL: "the first fatal case",
+    AlertReason.FIRST_DESIGNATED: "the first case with a designated event",
+    AlertReason.EXPOSURE_ONGOING: "the product is still being given",
+    AlertReason.VERIFICATION_CHANGED: "a rumour or series it belongs to was confirmed or refuted",
+    AlertReason.FURTHER_RULE: "a further rule fires",
+    AlertReason.MORE_CASES: "many more cases than last published",
+    AlertReason.IC_ROSE: "IC025 rose much since last published",
+    AlertReason.FIRST_PAEDIATRIC: "the first case of a child",
+    AlertReason.NEW_REGION: "the first case of a region",
+    AlertReason.NEW_COUNTRY: "the first case of a country",
+    AlertReason.NEW_LOT: "the first case of a lot",
+    AlertReason.NEW_FACILITY: "the first case of a facility",
+    AlertReason.FACTS_WITHDRAWN: "no fatal case, child, region, country, lot or facility is left "
+    "that there was",
+}
+
+
+class SignalLevel(StrEnum):
+    """What a signal is of. Each level has keys of its own."""
+
+    PRODUCT = "product"  # a substance, or a product by its name
+    CLASS = "class"  # a class of the domain's vocabulary, with those under it
+    LOT = "lot"  # `drug` is `lot:` and the lot, normalised
+    FACILITY = "facility"  # `drug` is `facility:` and the pseudonym
+    FAMILY = "family"  # a class; `event` is `family:` and a hazard family

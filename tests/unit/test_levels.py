@@ -1,0 +1,266 @@
+"""Signals of classes, lots, facilities and families: their names, their counts, and when told."""
+
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+
+from detectors.rules import load_rules
+from schemas.product import Facility, Product
+from schemas.report import Reaction, Report
+from schemas.vocabulary import ProductRole
+from streams.runtime.replay import Replay
+from streams.topology.cases import case_version
+from streams.topology.levels import level_of
+from streams.topology.recount import Recount, version_frame
+from streams.topology.windows import WindowSpec
+
+FIRST = date(2024, 1, 1)
+SUPERNATANT = "msc-supernatant-exosome"
+CLASSES_ABOVE = ("extracellular-vesicles", SUPERNATANT)
+
+
+def report(
+    number, *terms, day=0, product="engineered-ev", lot=None, clinic=None, substance=None, **fields
+):
+    received = FIRST + timedelta(days=day)
+    return Report(
+        case_id=f"C{number:05}",
+        first_received=received,
+        latest_received=received,
+        products=(
+            Product(
+                product_class=product,
+                substances=(substance,) if substance else (),
+                lot=lot,
+                facility=Facility(facility_id=clinic) if clinic else None,
+            ),
+        ),
+        reactions=tuple(Reaction(term=term) for term in terms),
+        **fields,
+    )
+
+
+TERMS = ("Sepsis", "Endocarditis", *(f"Reaction {i}" for i in range(18)))
+
+
+def background(number=2000, days=1):
+    """Other products, a tenth of them with an infection; nothing stands out."""
+    return [
+        report(
+            10_000 + i,
+            TERMS[i % 20],
+            day=i * days // number,
+            product=None,
+            substance=f"drug {i % 49}",
+        )
+        for i in range(number)
+    ]
+
+
+class Ran:
+    def __init__(self, reports, rules="mhra"):
+        self.alerts, self.silent = [], []
+        self.run = Replay(
+            [WindowSpec.parse("cumulative")],
+            load_rules([rules]),
+            every=1,
+            until=None,
+            horizon=date(2030, 1, 1),
+            on_alert=self.alerts.append,
+            on_suppressed=self.silent.append,
+            on_rejected=lambda rejected: pytest.fail(str(rejected)),
+        )
+        for _ in self.run.feed("test", enumerate(reports, start=1)):
+            pass
+        self.run.finish()
+
+    @property
+    def said(self):
+        return [
+            (alert.drug, alert.event, alert.kind.value, alert.counts.n_observed)
+            for alert in self.alerts
+        ]
+
+    def count(self, drug, event):
+        found = self.run.detector.all_counts().filter(drug=drug, event=event)
+        return found.select("n_observed", "n_drug", "n_event", "n_total").rows()
+
+
+@pytest.mark.parametrize(
+    ("products", "names"),
+    [
+        (
+            [Product(product_class="engineered-ev", lot="ex 117")],
+            ["engineered-ev", "extracellular-vesicles", "lot:EX117", "msc-supernatant-exosome"],
+        ),
+        (
+            [Product(verbatim="culture supernatant", facility=Facility(facility_id="C-A"))],
+            ["culture supernatant", "culture-supernatant", "facility:C-A", SUPERNATANT],
+        ),
+        # Two products of one lot are one case of it; that of another role is none.
+        (
+            [
+                Product(product_class="cell-product", lot="A1"),
+                Product(product_class="cell-product", lot="A-1"),
+                Product(product_class="cell-product", lot="B2", role=ProductRole.CONCOMITANT),
+            ],
+            ["cell-product", "lot:A1"],
+        ),
+        # A lot of no product of the domain is not counted.
+        ([Product(substances=("aspirin",), lot="A1")], ["aspirin"]),
+        # What a sender writes is no level.
+        (
+            [Product(substances=("lot:A1", "facility:C", "family:x", "lot: A1", "Lot:A1"))],
+            ["Lot:A1", "facility: C", "family: x", "lot: A1"],
+        ),
+    ],
+)
+def test_a_case_counts_once_under_each_of_its_levels(products, names):
+    one = Report(
+        case_id="A",
+        first_received=FIRST,
+        latest_received=FIRST,
+        products=tuple(products),
+        reactions=(Reaction(term="Sepsis"), Reaction(term="Abscess"), Reaction(term="family:x")),
+    )
+    version = case_version(one)
+    assert version.drugs.split("\x1f") == names
+    assert version.events.split("\x1f") == ["Abscess", "Sepsis", "family: x", "family:infection"]
+
+
+@pytest.mark.parametrize(
+    ("drug", "event", "level"),
+    [
+        ("aspirin", "Sepsis", "product"),
+        ("lot: EX117", "Sepsis", "product"),
+        ("engineered-ev", "Sepsis", "class"),
+        ("engineered-ev", "family: x", "class"),
+        ("lot:EX117", "Sepsis", "lot"),
+        ("facility:C-A", "Sepsis", "facility"),
+        ("engineered-ev", "family:infection", "family"),
+    ],
+)
+def test_the_names_of_a_pair_say_its_level(drug, event, level):
+    assert level_of(drug, event).value == level
+
+
+def test_every_case_is_in_the_margin_of_a_family_which_is_a_question_of_classes_only():
+    infections = [report(i, "Sepsis", "Abscess", lot="A") for i in range(3)]
+    ran = Ran([*background(), *infections])
+    n_family = 200 + 3  # two of twenty terms, of 2,000; a case with both terms is one
+    assert ran.count("engineered-ev", "family:infection") == [(3, 3, n_family, 2003)]
+    assert ran.count("lot:A", "Sepsis") == [(3, 3, 100 + 3, 2003)]
+    assert ran.count("lot:A", "family:infection") == ran.count("drug 0", "family:infection") == []
+    pairs = ran.run.detector.all_counts().height
+    assert ran.run.detector.n_pairs == pairs
+
+
+def test_a_lot_with_the_cases_of_its_class_is_told_once_they_differ():
+    of_lot = [report(i, "Sepsis", day=i, lot="A", clinic="C-A") for i in range(3)]
+    other = report(3, "Sepsis", day=5, lot="B", clinic="C-B")
+    chain = ["engineered-ev", "extracellular-vesicles", "msc-supernatant-exosome"]
+    alone = Ran([*background(), *of_lot])
+    assert alone.said == [(drug, "Sepsis", "new", 3) for drug in chain]
+    both = Ran([*background(), *of_lot, other])
+    assert both.said[:3] == alone.said
+    later = {(alert.drug, alert.level.value): alert.kind.value for alert in both.alerts[3:]}
+    assert {unit for unit, kind in later.items() if kind == "new"} == {
+        ("lot:A", "lot"),
+        ("facility:C-A", "facility"),
+    }
+    news = Counter(alert.signal_key for alert in both.alerts if alert.kind == "new")
+    assert set(news.values()) == {1}
+
+
+def test_what_was_not_told_is_written_down_once_with_where_it_was_told():
+    of_lot = [report(i, "Sepsis", day=i, lot="A") for i in range(3)]
+    quiet = report(9, "Rash", day=9, product=None, substance="drug 1")
+    ran = Ran([*background(), *of_lot, quiet])
+    silent = [one for one in ran.silent if one.reason == "same_cases"]
+    assert {one.signal_key for one in silent} == {
+        "lot%3AA|Sepsis|cumulative",
+        *(
+            f"{code}|family%3Ainfection|cumulative"
+            for code in ("engineered-ev", "extracellular-vesicles", "msc-supernatant-exosome")
+        ),
+    }
+    assert {one.told_as for one in silent} == {"engineered-ev|Sepsis|cumulative"}
+    assert {(one.revision, one.n_observed, one.n_published) for one in silent} == {(1, 3, 3)}
+    assert len(silent) == 4 == ran.run.detector.suppressed["same_cases"]
+    # Three signals told and four not, each with one rule that came to fire.
+    assert ran.run.detector.crossings == 7
+
+
+def test_a_lot_is_told_when_the_signal_that_told_its_cases_goes():
+    """Of the class others come without the reaction, until the class's rule is past its exit."""
+    of_lot = [report(i, "Sepsis", day=i, lot="A") for i in range(3)]
+    others = [report(100 + i, "Rash", day=9, lot=f"B{i}") for i in range(60)]
+    ran = Ran([*background(), *of_lot, *others])
+    said = [(alert.drug, alert.kind.value) for alert in ran.alerts if alert.event == "Sepsis"]
+    assert said[3:] == [
+        ("engineered-ev", "closed"),
+        ("extracellular-vesicles", "closed"),
+        ("lot:A", "new"),
+        ("msc-supernatant-exosome", "closed"),
+    ]
+
+
+def test_as_many_cases_are_not_the_same_cases():
+    """A product with three other cases of the reaction covers no lot."""
+    of_lot = [report(i, "Sepsis", lot="A", product="engineered-ev") for i in range(3)]
+    more = [report(10 + i, "Sepsis", product="engineered-ev") for i in range(2)]
+    product = [
+        report(20 + i, "Sepsis", product="cell-product", substance="Cellia") for i in range(3)
+    ]
+    ran = Ran([*background(), *of_lot, *more, *product])
+    assert ("lot:A", "Sepsis", "new", 3) in ran.said
+
+
+def test_a_sentence_names_no_lot_and_no_facility():
+    of_lot = [report(i, "Sepsis", lot="QX9", clinic="C-A") for i in range(3)]
+    more = [report(10 + i, "Endocarditis", "Sepsis") for i in range(2)]
+    ran = Ran([*background(), *of_lot, *more])
+    sentences = {alert.level.value: alert.sentence for alert in ran.alerts}
+    assert set(sentences) == {"class", "lot", "facility"}
+    assert (
+        "Sepsis is reported disproportionately often with products of one lot:"
+        in (sentences["lot"])
+    )
+    assert "products given at one facility" in sentences["facility"]
+    assert not any("QX9" in text or "C-A" in text for text in sentences.values())
+
+
+def test_the_anytime_valid_test_asks_what_it_asked_before():
+    """Lots, facilities and families are neither hypotheses of it nor do they make it say more."""
+    cases = [report(i, "Sepsis", day=i % 5, lot="A", clinic="C-A") for i in range(6)]
+    plain = [
+        one.model_copy(update={"products": (Product(product_class="engineered-ev"),)})
+        for one in cases
+    ]
+    told = []
+    for some in (cases, plain):
+        by_day = sorted([*background(days=5), *some], key=lambda one: one.latest_received)
+        told.append(
+            {
+                (alert.drug, alert.event): alert.statistics.e_bh_level
+                for alert in Ran(by_day, rules="safe").alerts
+            }
+        )
+    assert set(told[0]) == {(drug, "Sepsis") for drug in ("engineered-ev", *CLASSES_ABOVE)}
+    assert told[0] == told[1]
+
+
+def test_the_reference_replay_counts_levels_as_the_stream_does():
+    of_lot = [report(i, "Sepsis", day=i, lot="A", clinic="C-A") for i in range(5)]
+    others = [report(100 + i, *TERMS[i : i + 2], day=7, lot=f"B{i}") for i in range(3)]
+    sent = [*background(days=5), *of_lot, *others]
+    sent.sort(key=lambda one: one.latest_received)
+    rules = load_rules(["mhra", "safe"])
+    alerts = [alert for name in ("mhra", "safe") for alert in Ran(sent, rules=name).alerts]
+    assert {alert.level.value for alert in alerts} == {"class", "lot", "facility", "family"}
+    versions = version_frame(0, list(enumerate(map(case_version, sent))))
+    recount = Recount([versions], rules, priors={}, test_lag=0, until_evaluated=True)
+    done = list(recount.recount(alerts))
+    assert len(done) == len(alerts)
+    assert [one.differences for one in done] == [()] * len(alerts)
