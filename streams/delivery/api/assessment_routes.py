@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from schemas.alert import Alert
 from schemas.decision import Decision
 from schemas.errors import InputError
 from schemas.notice import Notice, NoticeKind
@@ -53,12 +54,16 @@ def decide(
         known = require_signal(model, token.tier, signal_key)
     if asked.alert_id is not None and asked.alert_id not in {one.alert_id for one in known}:
         raise Problem(HTTPStatus.CONFLICT, "alert_id: must be a revision of this signal")
+    # What the revision decided on tells of a burst, the decision must answer.
+    revision = next((one for one in known if one.alert_id == asked.alert_id), known[-1])
+    burst = revision.burst if isinstance(revision, Alert) else None
     decision = Decision(
         signal_key=known[-1].signal_key,
         to=asked.to,
         by=token.subscriber,
         reason=asked.reason,
         alert_id=asked.alert_id,
+        n_burst=None if burst is None else burst.n_cases,
         superseded_by=asked.superseded_by,
     )
     try:
