@@ -108,8 +108,8 @@ def calls(client: httpx.Client, alerts: list[AnyAlert]) -> Iterator[tuple[str, C
     ids = {alert.alert_id for alert in alerts}
     after: str | None = ""
     while after is not None:
-        yield "GET /v1/signals", ("GET", f"/v1/signals?limit=5&after={quote(after, safe='')}", None)
-        page = client.get("/v1/signals", params={"limit": 5, "after": after}).json()
+        yield "GET /v1/signals", ("GET", f"/v1/signals?limit=1&after={quote(after, safe='')}", None)
+        page = client.get("/v1/signals", params={"limit": 1, "after": after}).json()
         names |= {one["signal_key"] for one in page["signals"]}
         after = page["next"]
     for filters in (

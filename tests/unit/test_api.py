@@ -15,6 +15,7 @@ import pytest
 from schemas.notice import Notice
 from schemas.product import Facility, Product
 from schemas.report import Patient, Reaction, Report
+from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
 from streams.delivery.keys import derived_key
@@ -395,3 +396,16 @@ def test_it_describes_itself(service: Service, open_api: ExitStack) -> None:
     body = document["paths"]["/v1/verifications"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/NewVerification"}
+
+
+@pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
+def test_a_clinic_is_not_there_below_the_authority(
+    service: Service, open_api: ExitStack, tier: Tier
+) -> None:
+    clinic = safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")
+    feed(service, [clinic])
+    below = client(open_api, token_of(service, tier))
+    is_problem(below.get(at(clinic.signal_key)), 404)
+    is_problem(below.get(f"/v1/alerts/{quote(clinic.alert_id, safe='')}"), 404)
+    whole = client(open_api, token_of(service))
+    assert whole.get(at(clinic.signal_key)).status_code == 200
