@@ -12,7 +12,7 @@ from schemas.delta import Delta
 from schemas.errors import StateError
 from schemas.prior import PriorRefit
 from streams.runtime.codec import decode_delta
-from streams.runtime.following import read_in_steps, read_to_end
+from streams.runtime.following import committed_offset, read_in_steps, read_to_end
 from streams.runtime.settings import Settings
 from streams.runtime.snapshot import read_snapshot
 from streams.runtime.topics import topic_name
@@ -85,7 +85,7 @@ def restore_detector(
         if record is not None:
             latest[record.key] = Alert.model_validate_json(record.value)
         yield 0.0
-    committed: int | None = consumer.committed(at)
+    committed = committed_offset(consumer, at)
     end = consumer.end_offsets([at])[at]
     if max(start, committed or 0) > end or (committed is not None and start > committed):
         msg = (

@@ -157,6 +157,9 @@ class Observer:
     def detector(self, size: DetectorSize) -> None:
         """Take note of what the detector holds."""
 
+    def snapshot(self, outcome: str, seconds: float) -> None:
+        """Take note of a snapshot that was `written`, or `failed`, and of how long that took."""
+
 
 SILENT = Observer()
 """For workers that nobody watches."""
@@ -224,6 +227,11 @@ class Observers(Observer):
         """Tell each."""
         for each in self._observers:
             each.detector(size)
+
+    def snapshot(self, outcome: str, seconds: float) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.snapshot(outcome, seconds)
 
 
 @contextmanager

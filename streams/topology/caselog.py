@@ -165,6 +165,12 @@ class CaseLog:
             )
         return cases.drop("n").sort("key", "day", "case_id").collect()
 
+    def frozen(self) -> "CaseLog":
+        """Return the log as it is now, for another thread: runs never change, so it is no copy."""
+        copy = CaseLog()
+        copy._runs = list(self._runs)
+        return copy
+
     def rows(self) -> pl.DataFrame:
         """Return every row that has not cancelled out, sorted by day: the log's snapshot."""
         merged = pl.concat([pl.DataFrame(schema=dict(CASE_LOG)), *(run.rows for run in self._runs)])

@@ -22,7 +22,7 @@ from streams.runtime.observing import (
     Observers,
     observed,
 )
-from streams.runtime.readiness import Phase, Readiness
+from streams.runtime.readiness import Blocked, Phase, Readiness
 from streams.runtime.reject_reasons import REJECT_CLASSES, reject_class
 from streams.runtime.store import StoreSize
 from streams.runtime.unreadable import Unreadable
@@ -70,7 +70,11 @@ def work(metrics: Metrics) -> None:
     metrics.alerted(evaluation, 0.9)
     metrics.transaction("cases", "committed")
     metrics.turned()
-    metrics.stands("cases", Readiness(Phase.ACTIVE), {3: 5})
+    for reason in ("no_answer", "failing", "takeover"):
+        stuck = Blocked(3, reason, 7.0, "no answer")
+        metrics.stands("cases", Readiness(Phase.BLOCKED, blocked=(stuck,)), {3: 5})
+        seen = value(metrics, "partition_blocked_seconds", "3", reason)
+        assert seen == 7
     metrics.stores({3: StoreSize(1, 2, 3)}, 8)
     metrics.detector(DetectorSize.of(done.detector))
 
@@ -82,6 +86,7 @@ def test_a_new_process_shows_zeros_to_count_from() -> None:
         ("alerts_total", ("new", "strengthened", "weakened", "update", "retraction", "closed")),
         ("alert_rules_fired_total", ("mhra", "mine")),
         ("deltas_total", ("counted", "repeated")),
+        ("snapshots_total", ("written", "failed")),
         ("reports_total", ("first", "replaced", "repeated", "stale", "conflicting")),
         ("reports_total", ("linked", "repeated_link")),
     ):
@@ -89,6 +94,20 @@ def test_a_new_process_shows_zeros_to_count_from() -> None:
             assert value(metrics, name, label) == 0
     assert value(metrics, "transactions_total", "detect", "fenced") == 0
     assert math.isnan(value(metrics, "lag_messages", "cases", "0"))
+
+
+def test_a_blocked_partition_has_a_series_as_long_as_it_is_blocked() -> None:
+    metrics = Metrics()
+    for reason in ("no_answer", "failing"):
+        stuck = (Blocked(3, reason, 7.0, "no answer"),)
+        metrics.stands("cases", Readiness(Phase.BLOCKED, blocked=stuck), {3: 5, 4: 0})
+        metrics.stands("detect", Readiness(Phase.ACTIVE), {0: 5})
+        series = {key: n for key, n in scraped(metrics).items() if "blocked" in key[0]}
+        assert series == {("partition_blocked_seconds", ("3", reason)): 7.0}
+        assert value(metrics, "ready", "cases") == 0
+    metrics.stands("cases", Readiness(Phase.ACTIVE), {3: 0, 4: 0})
+    assert not [key for key in scraped(metrics) if "blocked" in key[0]]
+    assert value(metrics, "ready", "cases") == 1
 
 
 def test_batches_are_counted_by_what_became_of_them() -> None:
@@ -227,6 +246,16 @@ def test_transactions_are_counted_by_how_they_end(
             body()
     assert told == ([] if outcome is None else [("cases", outcome)])
     assert turns == [1], "an attempt to publish is a sign of life"
+
+
+def test_snapshots_are_counted_and_the_last_good_one_is_dated() -> None:
+    metrics, before = Metrics(), time.time()
+    metrics.snapshot("failed", 1.0)
+    assert value(metrics, "snapshots_total", "failed") == 1
+    assert value(metrics, "snapshot_timestamp_seconds") == 0
+    metrics.snapshot("written", 1.0)
+    assert value(metrics, "snapshots_total", "written") == 1
+    assert value(metrics, "snapshot_timestamp_seconds") >= before
 
 
 def test_every_reject_has_a_class_of_its_own() -> None:
