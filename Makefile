@@ -7,7 +7,7 @@ SPARK := .spark-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos soak spark wheel lock clean
+.PHONY: help demo test test-broker test-others check golden bench chaos soak spark wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,14 +27,23 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 demo: $(VENV)/.runtime  ## the exosome scenario, start to end, no broker
 	$(BIN)/tocsin demo
 
-test: $(VENV)/.dev  ## every test, the broker tests on a real Apache Kafka among them
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## every test, those on a real Apache Kafka beside the others
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going test-broker test-others
+
+test-broker: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/broker
+
+test-others: $(VENV)/.dev
+	$(BIN)/python -m pytest --ignore=tests/broker
 
 check: $(VENV)/.dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+golden: $(VENV)/.dev  ## after an addition to a contract: its golden schemas and docs/asyncapi.json
+	$(BIN)/python -m tests.golden
 
 $(BENCH)/.ready: requirements/bench.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH)

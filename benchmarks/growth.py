@@ -204,12 +204,11 @@ def held(detector: Detector) -> dict[str, float]:
     runs = detector.log._runs
     tally = detector.windows[0].tallies["cumulative"]
     counts = (tally.pairs, tally.drugs, tally.events, tally.totals)
-    indexes = [run._index for run in runs if run._index is not None]
     return {
         "case log": sum(run.rows.estimated_size() for run in runs),
-        "index by drug": sum(array.nbytes for index in indexes for array in index),
+        "indexes": sum(index.nbytes for run in runs for index in run._indexes.values()),
         "counts": sum(part.keys.nbytes + part.counts.nbytes for part in counts),
-        "signals": sum(frame.estimated_size() for frame in detector.signals.values()),
+        "signals": sum(signals.rows.nbytes for signals in detector.signals.values()),
     }
 
 

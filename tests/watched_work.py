@@ -1,5 +1,6 @@
 """Batches, deltas and evaluations as workers tell of them, for tests of those who listen."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 
@@ -32,6 +33,13 @@ def raw(case: int, day: int = 1, **fields: object) -> bytes:
         reactions=(Reaction(term=f"event {odd}"),),
     )
     return report.model_copy(update=fields).model_dump_json().encode()
+
+
+def watched(case: int, **fields: object) -> bytes:
+    """Return a report in JSON whose product is of the domain's vocabulary."""
+    report = json.loads(raw(case))
+    report["products"] = [{"product_class": "msc-supernatant-exosome", "role": "suspect"}]
+    return json.dumps(report | fields).encode()
 
 
 class Work:

@@ -1,10 +1,7 @@
 """The application: its commands, and how it ends."""
 
-import json
 import os
 import sys
-from enum import StrEnum
-from typing import Annotated
 
 import polars as pl
 import typer
@@ -12,23 +9,19 @@ from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from detectors.validation import validate
-from schemas.alert import Alert
-from schemas.base import Message
 from schemas.errors import TocsinError
-from schemas.link import CaseLink
-from schemas.notice import Notice
-from schemas.report import Report
-from schemas.safety_alert import SafetyAlert
 from streams.cli import (
     audit_commands,
     delivery_commands,
     demo_commands,
+    export_commands,
     kafka_commands,
     link_commands,
     recount_commands,
     rejected_commands,
     replay_commands,
     rule_commands,
+    schema_commands,
     score_commands,
     state_commands,
 )
@@ -58,18 +51,10 @@ for commands in (
     rejected_commands,
     audit_commands,
     delivery_commands,
+    schema_commands,
+    export_commands,
 ):
     commands.register(app)
-
-
-class SchemaName(StrEnum):
-    """What has a published schema."""
-
-    REPORT = "report"
-    LINK = "link"
-    NOTICE = "notice"
-    ALERT = "alert"
-    SAFETY_ALERT = "safety-alert"
 
 
 @app.command("validate")
@@ -87,22 +72,6 @@ def validate_command() -> None:
     if wrong:
         msg = f"validate: every value must be within its tolerance; got {wrong} that are not"
         raise TocsinError(msg)
-
-
-@app.command("schema")
-def schema_command(
-    name: Annotated[SchemaName, typer.Argument(help="Which message.", case_sensitive=False)],
-) -> None:
-    """Print the JSON Schema of a message."""
-    models: dict[SchemaName, type[Message]] = {
-        SchemaName.REPORT: Report,
-        SchemaName.LINK: CaseLink,
-        SchemaName.NOTICE: Notice,
-        SchemaName.ALERT: Alert,
-        SchemaName.SAFETY_ALERT: SafetyAlert,
-    }
-    model = models[name]
-    typer.echo(json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False))
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from schemas.alert import Alert
 from schemas.errors import InputError
+from schemas.safety_alert import SafetyAlert
 from streams.cli.options import (
     DEFAULT_RULES,
     ListOption,
@@ -33,13 +33,15 @@ from streams.cli.options import (
 )
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.tables import alert_table, summary_table
+from streams.intake.notices import read_notices
+from streams.runtime.alert_reading import AnyAlert
 from streams.runtime.case_worker import CaseWorker
 from streams.runtime.detect_worker import DetectWorker
 from streams.runtime.enduring import Enduring
 from streams.runtime.following import read_alerts
 from streams.runtime.journal import LogFormat, logging_as
 from streams.runtime.link_worker import LinkWorker
-from streams.runtime.publishing import publish_source
+from streams.runtime.publishing import publish_notices, publish_source
 from streams.runtime.replay import read_source
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
@@ -102,29 +104,42 @@ def create(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> No
 
 def publish(
     sources: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(help="Native JSON lines, VAERS yearly zips, FAERS quarterly zips."),
-    ],
+    ] = None,
+    notices: Annotated[
+        list[Path] | None,
+        typer.Option(help="Notices as JSON lines: what is not a case, and is never counted."),
+    ] = None,
     source_format: Annotated[
         Format | None, typer.Option("--format", help="What the files are; by default found out.")
     ] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Publish the reports of files; what cannot be read goes to the rejects with its reason.
+    """Publish the reports and notices of files; what cannot be read goes to the rejects.
 
-    May be run again after a failure: repeated reports change no count.
+    May be run again after a failure: repeated reports change no count, repeated notices nothing.
+
+        tocsin publish reports.jsonl --notices notices.jsonl
     """
+    if not (sources or notices):
+        msg = "publish: files of reports, or of notices with --notices, must be given; got none"
+        raise InputError(msg)
     settings = Settings.load(config, bootstrap=bootstrap)
     tally: Counter[str] = Counter()
     with item_progress() as progress:
-        for path in sources:
+        for path in sources or ():
             task = progress.add_task(path.name, total=None)
             items = read_source(path, source_format and source_format.value)
             for number in publish_source(settings, path.name, items, tally):
                 progress.advance(task, number)
-    rows = {"reports published": tally["published"], "rejected": tally["rejected"]}
-    Console().print(summary_table(rows, "Publish"))
+        for path in notices or ():
+            task = progress.add_task(path.name, total=None)
+            for number in publish_notices(settings, path.name, read_notices(path), tally):
+                progress.advance(task, number)
+    rows = {"reports published": tally["reports"], "notices published": tally["notices"]}
+    Console().print(summary_table({**rows, "rejected": tally["rejected"]}, "Publish"))
 
 
 def run(
@@ -224,7 +239,7 @@ def alerts(
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Print the alerts on the topic, from the first one on."""
+    """Print the alerts on the topic, safety alerts among them, from the first one on."""
     settings = Settings.load(config, bootstrap=bootstrap)
     stop = _StopSignal()
     if as_json:
@@ -232,9 +247,10 @@ def alerts(
             typer.echo(alert.model_dump_json())
     elif follow:
         for alert in read_alerts(settings, follow=True, stopped=stop.asked):
-            typer.echo(f"{alert.evaluated_on}  {alert.kind.value:<12}  {alert.sentence}")
+            what = f"{alert.category}: " if isinstance(alert, SafetyAlert) else ""
+            typer.echo(f"{alert.evaluated_on}  {alert.kind.value:<12}  {what}{alert.sentence}")
     else:
-        found: list[Alert] = list(read_alerts(settings, follow=False, stopped=stop.asked))
+        found: list[AnyAlert] = list(read_alerts(settings, follow=False, stopped=stop.asked))
         Console().print(alert_table(found, f"{len(found):,} alert revisions"))
 
 

@@ -1,6 +1,8 @@
 """`tocsin recount`: an alert's numbers made anew from the messages it was made from."""
 
 import json
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +10,10 @@ import typer
 from pydantic import ValidationError
 
 from detectors.gamma_mixture import GammaMixture
+from schemas.alert import Alert
 from schemas.errors import InputError
 from schemas.prior import PriorRefit
+from schemas.safety_alert import SafetyAlert
 from streams.cli.options import (
     DEFAULT_RULES,
     ListOption,
@@ -28,7 +32,9 @@ from streams.runtime.recount import (
     read_alert_file,
     recount_of_files,
     recount_of_topics,
+    safety_recount_of_topics,
 )
+from streams.runtime.safety_recount import RecountedSafety
 from streams.runtime.settings import Settings
 from streams.topology.recount import Recounted
 
@@ -86,7 +92,8 @@ def recount(
         tocsin recount --alerts alerts.jsonl --source reports.jsonl
 
     Not compared: kind, reason, revision and previous, which depend on what had been published, and
-    test_recomputed, which depends on when a correction came.
+    test_recomputed, which depends on when a correction came. Of a safety alert everything is: it is
+    made anew from the reports and notices before its offsets and the revision before it.
     """
     if sources and alerts is None:
         msg = "recount: --source needs --alerts, the alerts that the replay of these files wrote"
@@ -103,18 +110,27 @@ def recount(
         assert settings is not None
         found = read_alerts(settings, follow=False, stopped=lambda: False)
     chosen = choose(found, ids=ids or (), sample=sample, seed=seed)
+    counted = [alert for alert in chosen if isinstance(alert, Alert)]
     if settings is None:
         name = source_format and source_format.value
         counting = recount_of_files(sources or (), name, asked, priors=known)
     else:
-        counting = recount_of_topics(settings, chosen, asked, priors=known)
-    results = []
-    for result in counting.recount(chosen):
+        counting = recount_of_topics(settings, counted, asked, priors=known)
+    results: list[Recounted | RecountedSafety] = []
+    safety = [alert for alert in chosen if isinstance(alert, SafetyAlert)]
+    made = iter(()) if settings is None else safety_recount_of_topics(settings, safety)
+    recounted: Iterator[Recounted | RecountedSafety] = chain(counting.recount(counted), made)
+    for result in recounted:
         typer.echo(_json(result) if as_json else _text(result))
         results.append(result)
     differ = sum(bool(result.differences) for result in results)
     if not as_json:
         typer.echo(_summary(results, differ))
+    if settings is None and safety and not as_json:
+        typer.echo(
+            f"{len(safety):,} safety alerts left out: those of a replay name no notices, and are "
+            "made anew by the replay itself."
+        )
     if differ:
         raise typer.Exit(1)
 
@@ -132,12 +148,17 @@ def _priors(one: GammaMixture | None, file: Path | None) -> dict[str, GammaMixtu
     return known
 
 
-def _text(result: Recounted) -> str:
+def _text(result: Recounted | RecountedSafety) -> str:
     alert = result.alert
     outcome = "DIFFERS" if result.differences else "equal"
+    about = (
+        f"{alert.event} with {alert.drug}, {alert.window.label}"
+        if isinstance(alert, Alert)
+        else f"{alert.category} {alert.kind}"
+    )
     lines = [
-        f"{outcome:<8} {alert.alert_id}  {alert.evaluated_on}  {alert.event} with {alert.drug}, "
-        f"{alert.window.label}: {result.compared} values, {result.messages:,} messages"
+        f"{outcome:<8} {alert.alert_id}  {alert.evaluated_on}  {about}: "
+        f"{result.compared} values, {result.messages:,} messages"
     ]
     lines += [
         f"         {one.name}: published {one.published!r}, recounted {one.recounted!r}"
@@ -146,13 +167,13 @@ def _text(result: Recounted) -> str:
     return "\n".join(lines)
 
 
-def _json(result: Recounted) -> str:
+def _json(result: Recounted | RecountedSafety) -> str:
     content = {
         "alert_id": result.alert.alert_id,
         "equal": not result.differences,
         "messages": result.messages,
         "compared": result.compared,
-        "rules_known": result.rules_known,
+        **({"rules_known": result.rules_known} if isinstance(result, Recounted) else {}),
         "differences": {
             one.name: {"published": one.published, "recounted": one.recounted}
             for one in result.differences
@@ -161,12 +182,12 @@ def _json(result: Recounted) -> str:
     return json.dumps(content, ensure_ascii=False, default=str)
 
 
-def _summary(results: list[Recounted], differ: int) -> str:
+def _summary(results: Sequence[Recounted | RecountedSafety], differ: int) -> str:
     text = (
         f"{len(results):,} alerts recounted: {len(results) - differ:,} equal to the last bit, "
         f"{differ:,} differ; {sum(result.compared for result in results):,} values compared."
     )
-    if strange := sum(not result.rules_known for result in results):
+    if strange := sum(isinstance(r, Recounted) and not r.rules_known for r in results):
         text += (
             f" Whether rules fire was not asked for {strange:,}: their rules are not those given "
             "with --rules and --list."

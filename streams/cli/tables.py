@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.alert import Alert
+from schemas.safety_alert import SafetyAlert
 
 __all__ = ["KIND_COLOURS", "alert_table", "summary_table", "validation_table"]
 
@@ -23,8 +24,8 @@ KIND_COLOURS = {
 """Styles of what happened to a signal."""
 
 
-def alert_table(alerts: Iterable[Alert], title: str) -> Table:
-    """One row an alert revision, in the order given."""
+def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
+    """One row an alert revision, in the order given; neither lots nor facilities are named."""
     # Fits a terminal of 80 columns: names wrap at words, numbers never do.
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("day", no_wrap=True)
@@ -32,6 +33,9 @@ def alert_table(alerts: Iterable[Alert], title: str) -> Table:
     table.add_column("event [dim]with drug[/]", ratio=1, overflow="fold")
     table.add_column("cases, ROR, IC [dim](95%)[/]", no_wrap=True)
     for alert in alerts:
+        if isinstance(alert, SafetyAlert):
+            table.add_row(*_safety_row(alert))
+            continue
         numbers = alert.statistics
         kind = alert.kind.value
         table.add_row(
@@ -45,6 +49,19 @@ def alert_table(alerts: Iterable[Alert], title: str) -> Table:
     table.caption = "expected: if unrelated; below what happened stand the rules that are on"
     table.caption_justify = "left"
     return table
+
+
+def _safety_row(alert: SafetyAlert) -> tuple[str, str, str, str]:
+    kind = alert.kind.value
+    told = alert.patients
+    patients = [f"patients {told.at_least}{'' if told.exact else ' or more'}"] if told else []
+    urgent = "urgent, " if alert.urgent else ""
+    return (
+        f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
+        f"[{KIND_COLOURS[kind]}]{kind}[/]\n[dim]{urgent}{alert.category.value}[/]",
+        escape(alert.sentence),
+        "\n".join([f"cases {len(alert.case_ids)}", *patients]),
+    )
 
 
 def summary_table(rows: Mapping[str, object], title: str) -> Table:

@@ -1,4 +1,7 @@
-"""Alerts onto their topics, with the state of their signals and the offset they were made at."""
+"""Alerts onto their topics, with the state of their signals and the offset they were made at.
+
+And notices that cannot be read onto the rejects.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -6,13 +9,18 @@ from typing import Any
 from kafka import TopicPartition
 
 from schemas.alert import Alert
+from schemas.cloud_event import cloud_event_headers
 from schemas.prior import PriorRefit
+from schemas.rejected import Rejected
+from schemas.safety_alert import SafetyAlert
+from streams.runtime.alert_reading import AnyAlert
 from streams.runtime.kafka_io import transaction
 from streams.runtime.observing import Observer, observed
+from streams.runtime.rejects import reject_record
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
 
-__all__ = ["publish_alerts"]
+__all__ = ["publish_alerts", "publish_rejected"]
 
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
 
@@ -21,6 +29,7 @@ def publish_alerts(
     settings: Settings,
     producer: Any,
     alerts: Sequence[Alert],
+    safety_alerts: Sequence[SafetyAlert],
     *,
     offset: tuple[TopicPartition, int],
     refit: PriorRefit | None,
@@ -33,18 +42,24 @@ def publish_alerts(
     A new prior goes out with the first of the alerts that were computed with it. What was published
     without the offset is known to a restart from the state of the signals.
 
+    Safety alerts go out with the offset. A restart looks at what is watched before it counts on: an
+    alert of a case that it has yet to count again would be retracted.
+
     Parameters
     ----------
+    safety_alerts
+        Few, of the same evaluation.
     offset
         Partition of the deltas, and the first of it that is in no alert yet.
     headers
-        Of every record on `pv.alerts`.
+        Of every record on `pv.alerts`, beside those that make it a CloudEvent.
     metadata
         Of the member that publishes; the broker refuses one that the group has dropped.
     """
     at, following = offset
     to_alerts, to_signals = (topic_name(settings, name) for name in ("alerts", "signals"))
     for part, last in _parts(alerts):
+        due: list[AnyAlert] = [*part, *(safety_alerts if last else ())]
         with (
             observed(observer, "detect"),
             transaction(
@@ -57,11 +72,26 @@ def publish_alerts(
                 priors = topic_name(settings, "priors")
                 out.send(priors, refit.model_dump_json().encode(), partition=0)
                 refit = None
-            for alert in part:
+            for alert in due:
                 value = alert.model_dump_json().encode()
                 key = alert.signal_key.encode()
-                out.send(to_alerts, value, key, headers=headers)
-                out.send(to_signals, value, key)
+                event = cloud_event_headers(alert, source=f"/tocsin/{to_alerts}")
+                out.send(to_alerts, value, key, headers={**event, **(headers or {})})
+                out.send(to_signals, value, key, headers=event)
+
+
+def publish_rejected(
+    settings: Settings, producer: Any, rejected: Sequence[Rejected], observer: Observer
+) -> None:
+    """Publish notices that cannot be read, in a transaction of their own.
+
+    No offset goes with them: at its start a reader of the notices looks for what is rejected.
+    """
+    topic = topic_name(settings, "rejected")
+    with observed(observer, "detect"), transaction(producer) as out:
+        for one in rejected:
+            value, key, headers = reject_record(one)
+            out.send(topic, value, key, headers=headers)
 
 
 def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:

@@ -1,6 +1,6 @@
 """What a detector that takes over must know: the counts, and what was published of them."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,12 @@ from schemas.alert import Alert
 from schemas.delta import Delta
 from schemas.errors import StateError
 from schemas.prior import PriorRefit
+from schemas.rejected import Rejected
+from schemas.safety_alert import SafetyAlert
+from streams.runtime.alert_reading import AnyAlert, decode_alert
 from streams.runtime.codec import decode_delta
 from streams.runtime.following import committed_offset, read_in_steps, read_to_end
+from streams.runtime.notice_input import NoticeInput
 from streams.runtime.settings import Settings
 from streams.runtime.snapshot import read_snapshot
 from streams.runtime.topics import topic_name
@@ -33,9 +37,12 @@ class Restored:
         Number of signals that are known.
     first
         Whether no member of the group has ever said how far it was.
+    notices
+        All that are there, heard, and more to come.
     """
 
     detector: Detector
+    notices: NoticeInput
     next_offset: int
     signals: int
     first: bool
@@ -57,7 +64,12 @@ def apply_delta(detector: Detector, at: TopicPartition, delta: Delta) -> bool:
 
 
 def restore_detector(
-    settings: Settings, consumer: Any, at: TopicPartition, detector: Detector, snapshot: Path
+    settings: Settings,
+    consumer: Any,
+    at: TopicPartition,
+    detector: Detector,
+    snapshot: Path,
+    set_aside: Callable[[Sequence[Rejected]], None],
 ) -> Generator[float, None, Restored]:
     """Bring a new detector to where the last one published; yield the part that is done.
 
@@ -72,18 +84,20 @@ def restore_detector(
         Topic and partition of the deltas.
     snapshot
         Folder of the snapshot.
+    set_aside
+        Publishes notices that cannot be read.
 
     Raises
     ------
     StateError
-        If the deltas are not those of the snapshot, or one is missing.
+        If the deltas are not those of the snapshot, or one is missing; or a notice.
     """
     yield 0.0
     start = read_snapshot(snapshot, detector, topic=at.topic)
-    latest: dict[bytes, Alert] = {}
+    latest: dict[bytes, AnyAlert] = {}
     for record, _ in read_in_steps(settings, topic_name(settings, "signals")):
         if record is not None:
-            latest[record.key] = Alert.model_validate_json(record.value)
+            latest[record.key] = decode_alert(record.value)
         yield 0.0
     committed = committed_offset(consumer, at)
     end = consumer.end_offsets([at])[at]
@@ -97,11 +111,18 @@ def restore_detector(
     following = yield from _replay(
         settings, consumer, at, detector, start, committed, latest.values()
     )
-    detector.restore_signals(latest.values())
+    detector.restore_signals(one for one in latest.values() if isinstance(one, Alert))
+    detector.watch.restore(one for one in latest.values() if isinstance(one, SafetyAlert))
     for record in read_to_end(settings, topic_name(settings, "priors")):
         detector.restore_prior(PriorRefit.model_validate_json(record.value))
     detector.settle()
-    return Restored(detector, following, len(latest), committed is None)
+    notices = NoticeInput(settings, detector.watch, set_aside)
+    try:
+        yield from notices.restore(latest.values())
+    except BaseException:
+        notices.close()
+        raise
+    return Restored(detector, notices, following, len(latest), committed is None)
 
 
 def _replay(
@@ -111,7 +132,7 @@ def _replay(
     detector: Detector,
     start: int,
     committed: int | None,
-    latest: Iterable[Alert],
+    latest: Iterable[AnyAlert],
 ) -> Generator[float, None, int]:
     """Count the deltas from `start` whose alerts are published; return the offset after."""
     if committed == start:
@@ -122,6 +143,8 @@ def _replay(
     seen: dict[int, int] = {}
     for alert in latest:
         for one in alert.as_of:
+            if one.topic != detector.topic:
+                continue  # notices are read from their first one on
             seen[one.partition] = max(seen.get(one.partition, 0), one.next_offset)
     following = start
     for record, part in read_in_steps(settings, at.topic, start=start):

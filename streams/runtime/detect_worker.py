@@ -2,7 +2,7 @@
 
 Counts are restored from a snapshot and the deltas after it; what was published comes from
 `pv.signals`, which is written in the transactions that publish the alerts. So a restart neither
-repeats an alert nor forgets one.
+repeats an alert nor forgets one. Notices are read whole at every start.
 """
 
 import logging
@@ -19,18 +19,10 @@ from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetOutOfRa
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
-from schemas.alert import Alert
 from schemas.errors import BrokerError
-from schemas.prior import PriorRefit
-from streams.runtime.alert_publishing import publish_alerts
-from streams.runtime.codec import decode_delta
-from streams.runtime.correlation import Batch
-from streams.runtime.detect_restore import (
-    Restored,
-    apply_delta,
-    deltas_deleted,
-    restore_detector,
-)
+from schemas.rejected import Rejected
+from streams.runtime.alert_publishing import publish_alerts, publish_rejected
+from streams.runtime.detect_restore import Restored, deltas_deleted, restore_detector
 from streams.runtime.following import close_consumer, end_offsets
 from streams.runtime.groups import Membership, Ownership, join_group
 from streams.runtime.kafka_errors import broker_errors
@@ -41,14 +33,8 @@ from streams.runtime.kafka_io import (
     discard,
     make_producer,
 )
-from streams.runtime.observing import (
-    SILENT,
-    Applied,
-    DetectorSize,
-    Evaluation,
-    Observer,
-)
-from streams.runtime.pacing import LookPacing
+from streams.runtime.looking import Look, Looking
+from streams.runtime.observing import SILENT, DetectorSize, Observer
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.snapshot_writing import SnapshotWriter
@@ -72,7 +58,7 @@ def detect_group(settings: Settings) -> str:
 
 
 class DetectWorker:
-    """Reads `pv.deltas`, keeps the counts, publishes alerts and the state of signals.
+    """Reads `pv.deltas` and `pv.notices`, publishes alerts and the state of signals.
 
     Parameters
     ----------
@@ -114,19 +100,21 @@ class DetectWorker:
         self._snapshot = Path(settings.state_dir) / "detect"
         self._snapshots = SnapshotWriter(self._snapshot, self._topic, observer)
         self._snapshot_due = 0.0
-        self._pacing = LookPacing()
-        self._closed_day = -1  # the last day that was evaluated in full
         self._producer: Any = None
         self._restoring: Generator[float, None, Restored] | None = None
         self._fraction = 0.0  # of the restoring that is done
         self._member, self._watchdog = Membership(), Watchdog()
         self._published: int | None = None  # offset up to which counts and alerts agree
-        self._held = False  # deltas are counted whose alerts are not due yet
-        self._applied: list[Applied] = []  # since the last evaluation
         self._failures = 0  # since a batch was published
-        self.detector: Detector | None = None  # None while standing by
+        self._looking: Looking | None = None  # None while standing by
+        self._notice_ends: dict[int, int] = {}  # asked for together with those of the reports
         self.tally: Counter[str] = Counter()
         self._consumer: Any = self._join()
+
+    @property
+    def detector(self) -> Detector | None:
+        """The detector at work; `None` while standing by."""
+        return None if self._looking is None else self._looking.detector
 
     def step(self, timeout_ms: int) -> int:
         """Poll once, count what came, publish the alerts due; return the number of deltas.
@@ -136,11 +124,11 @@ class DetectWorker:
         BrokerError
             If publishing failed for good, or the broker refused.
         StateError
-            If the deltas are not those of the snapshot, or one is missing.
+            If the deltas are not those of the snapshot, or one is missing; or a notice.
         """
         self._snapshots.look()
-        if self._held:  # not longer than until the next look
-            timeout_ms = min(timeout_ms, int(self._pacing.wait() * 1000) + 1)
+        if (looking := self._looking) is not None and looking.held:  # until the next look
+            timeout_ms = min(timeout_ms, int(looking.patience * 1000) + 1)
         with broker_errors(f"read {self._topic}"):
             try:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
@@ -156,18 +144,15 @@ class DetectWorker:
                 return 0
             if not polled and self._member.joining:
                 return 0
-            if self.detector is not None and self._stalled():
+            if self._looking is not None and self._stalled():
                 self.rejoin()
                 return 0
             records = polled.get(self._at, [])
             try:
-                if self.detector is None:
+                if self._looking is None:
                     self._restore()
                     return 0
-                if records:
-                    self._count(self.detector, records)
-                if self._held and not self._pacing.wait():
-                    self._evaluate(self.detector)
+                self._work(self._looking, records)
             except (TransactionAborted, ProducerUnusable) as error:
                 self._begin_again(error)
             return len(records)
@@ -176,7 +161,7 @@ class DetectWorker:
         """Return what the worker is doing, as of its last step."""
         if self._member.metadata is None or self._member.joining or self._member.lost:
             return Readiness(Phase.JOINING)
-        if self.detector is not None:
+        if self._looking is not None:
             return Readiness(Phase.ACTIVE)
         if self._at in self._consumer.assignment():
             return Readiness(Phase.RESTORING, self._fraction)
@@ -192,16 +177,24 @@ class DetectWorker:
     def sizes(self) -> None:
         """Tell the observer what the detector holds."""
         self._observer.detector(DetectorSize.of(self.detector))
+        self._observer.notices({} if self._looking is None else self._looking.notices.lags())
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether everything up to these offsets of the input is counted and published."""
-        if self.detector is None or self._published is None:
+        """Whether everything up to these offsets of the reports is counted and published.
+
+        And the notices that were there when it was asked for them, or when it began.
+        """
+        looking = self._looking
+        if looking is None or self._published is None or looking.held:
             return False
-        counted = self.detector.offsets
-        return all(counted.get(partition, 0) >= end for partition, end in ends.items())
+        counted = looking.detector.offsets
+        return looking.notices.reached(self._notice_ends) and all(
+            counted.get(partition, 0) >= end for partition, end in ends.items()
+        )
 
     def ends(self) -> dict[int, int]:
         """Return the end offset of every partition of the reports, now."""
+        self._notice_ends = end_offsets(self._consumer, topic_name(self._settings, "notices"))
         return end_offsets(self._consumer, topic_name(self._settings, "reports"))
 
     def counts(self) -> pl.DataFrame | None:
@@ -218,9 +211,9 @@ class DetectWorker:
             discard(self._producer)
         self._producer = None
         self._published = None
-        self._held = False
-        self._applied = []
-        self.detector = None
+        if self._looking is not None:
+            self._looking.close()
+        self._looking = None
 
     def prepare(self, coming: Sequence[TopicPartition]) -> None:
         """Hold the partition until the counts are restored."""
@@ -231,9 +224,9 @@ class DetectWorker:
     def close(self) -> None:
         """Publish the alerts that are due, write a snapshot and leave the group."""
         try:
-            if self.detector is not None and self._held:
+            if (looking := self._looking) is not None and looking.held:
                 try:
-                    self._evaluate(self.detector)
+                    self._evaluate(looking)
                 except (TransactionAborted, ProducerUnusable) as error:
                     _LOG.warning("left to the next start: %s", error)
             # Not after a batch that broke off: its counts are ahead of what is published.
@@ -286,7 +279,12 @@ class DetectWorker:
             # First the producer: it ends what a predecessor had open, one way or the other.
             self._producer = make_producer(self._settings, f"{self._topic}-detect")
             self._restoring = restore_detector(
-                self._settings, self._consumer, self._at, self._make_detector(), self._snapshot
+                self._settings,
+                self._consumer,
+                self._at,
+                self._make_detector(),
+                self._snapshot,
+                self._set_aside,
             )
         pause = time.monotonic() + _RESTORE_SECONDS
         try:
@@ -299,81 +297,68 @@ class DetectWorker:
             _LOG.info("%s", self.readiness())
 
     def _begin(self, restored: Restored) -> None:
-        if restored.first:
-            # From now on it is known how far the alerts are published, if a batch breaks off.
-            self._publish([], restored.next_offset, None)
+        looking = Looking(restored.detector, restored.notices, self._at, self._observer)
+        try:
+            if restored.first:
+                # From now on it is known how far the alerts are published, if a batch breaks off.
+                self._publish(None, restored.next_offset)
+        except BaseException:
+            looking.close()
+            raise
         self._consumer.seek(self._at, restored.next_offset)
         self._consumer.resume(self._at)
-        self.detector = restored.detector
+        self._looking = looking
         self._published = restored.next_offset
-        self._closed_day = self.detector.watermark - 1
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
         _LOG.info(
             "detecting from offset %d, %d signals known", restored.next_offset, restored.signals
         )
 
-    def _count(self, detector: Detector, records: Sequence[Any]) -> None:
-        self._published = None
-        self._held = False
-        for record in records:
-            began = time.monotonic()
-            delta = decode_delta(record.value)
-            fresh = apply_delta(detector, self._at, delta)
-            self.tally["deltas"] += fresh
-            batch = Batch(detector.topic, delta.partition, delta.first_offset, delta.next_offset)
-            self._applied.append(Applied.of(record, batch, fresh, began, self._member.polled_at))
-            self._observer.applied(self._applied[-1])
-            self._pacing.counted(delta.next_offset - delta.first_offset)
-        self._held = True
+    def _work(self, looking: Looking, records: Sequence[Any]) -> None:
+        if records:
+            self._published = None
+        self.tally["deltas"] += looking.count(records, self._member.polled_at)
+        looking.notices.poll()
+        if looking.held and not looking.wait():
+            self._evaluate(looking)
 
-    def _evaluate(self, detector: Detector) -> None:
-        self._held = False
-        began = time.monotonic()
-        self._pacing.begin()
-        today = detector.watermark
+    def _evaluate(self, looking: Looking) -> None:
         following: int = self._consumer.position(self._at)
-        # Margins move pairs that no report touched: those are found once, when a day is over.
-        day_over = today > self._closed_day + 1
-        refit = detector.refit_if_due(today) if day_over else None
-        before = Counter(detector.suppressed)
-        alerts = (
-            detector.evaluate(today, touched_only=not day_over, day_over=False)
-            if today >= 0
-            else []
-        )
-        seconds = time.monotonic() - began
-        evaluation = Evaluation(self._applied, alerts, full=day_over, seconds=seconds)
-        self._publish(alerts, following, refit, self._observer.evaluated(evaluation))
-        self._applied = []
-        self._observer.alerted(evaluation, time.monotonic() - evaluation.deltas[0].polled_at)
+        look = looking.look()
+        evaluation = look.evaluation
+        headers = self._observer.evaluated(evaluation)
+        if look.is_to_publish:
+            self._publish(look, following, headers)
+        self._observer.alerted(evaluation, time.monotonic() - look.began)
         self._published = following
         self._failures = 0
-        self._pacing.end()
-        if day_over:
-            self._closed_day = today - 1
-        self.tally.update(alert.kind.value for alert in alerts)
-        for reason, number in (detector.suppressed - before).items():
+        looking.published(look)
+        self.tally.update(alert.kind.value for alert in evaluation.alerts)
+        self.tally.update(alert.category.value for alert in evaluation.safety_alerts)
+        for reason, number in look.suppressed.items():
             self.tally[f"suppressed, {reason}"] += number
         if time.monotonic() > self._snapshot_due:
-            self._write_snapshot(detector, following)
+            self._write_snapshot(looking.detector, following)
 
     def _publish(
-        self,
-        alerts: Sequence[Alert],
-        following: int,
-        refit: PriorRefit | None,
-        headers: Mapping[str, bytes] | None = None,
+        self, look: Look | None, following: int, headers: Mapping[str, bytes] | None = None
     ) -> None:
         publish_alerts(
             self._settings,
             self._producer,
-            alerts,
+            look.evaluation.alerts if look else (),
+            look.evaluation.safety_alerts if look else (),
             offset=(self._at, following),
-            refit=refit,
+            refit=look.refit if look else None,
             headers=headers,
             metadata=self._member.metadata,
             observer=self._observer,
         )
+
+    def _set_aside(self, rejected: Sequence[Rejected]) -> None:
+        publish_rejected(self._settings, self._producer, rejected, self._observer)
+        self._observer.set_aside(rejected)
+        self.tally["rejected"] += len(rejected)
 
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:
         self._snapshots.begin(detector, next_offset)

@@ -7,8 +7,8 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from schemas.alert import Alert
 from schemas.errors import BrokerError
+from streams.runtime.alert_reading import AnyAlert, decode_alert
 from streams.runtime.kafka_errors import broker_errors, one_line
 from streams.runtime.kafka_io import REQUEST_MS, make_consumer
 from streams.runtime.settings import Settings
@@ -31,15 +31,15 @@ _ASK_MS = 1_000
 
 def read_alerts(
     settings: Settings, *, follow: bool, stopped: Callable[[], bool]
-) -> Iterator[Alert]:
-    """Yield every committed alert from the first one on; with `follow`, wait for more.
+) -> Iterator[AnyAlert]:
+    """Yield every committed alert of either kind; with `follow`, wait for more.
 
     The revisions of one signal come in order; those of different signals may interleave.
     """
     topic = topic_name(settings, "alerts")
     for records, _ in _polls(settings, topic, follow=follow, stopped=stopped):
         for record in records:
-            yield Alert.model_validate_json(record.value)
+            yield decode_alert(record.value)
 
 
 def read_to_end(

@@ -14,6 +14,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from schemas.errors import TocsinError
 from schemas.rejected import Rejected
+from schemas.safety_alert import SafetyAlert
 from streams.runtime.case_stage import Counted
 from streams.runtime.correlation import Batch
 from streams.runtime.observing import Applied, Evaluation, Observer
@@ -82,17 +83,7 @@ class Journal(Observer):
                 "seconds": round(seconds, 4),
             },
         )
-        for reject in rejected[:_REJECTS]:
-            _say(
-                "rejected",
-                {
-                    "batch": str(batch),
-                    "source": reject.source,
-                    "position": reject.position,
-                    "class": reject_class(reject.reason),
-                    "reason": reject.reason,
-                },
-            )
+        _say_rejected(rejected, {"batch": str(batch)})
 
     def published(self, batch: Batch, seconds: float) -> None:
         """Say that the delta of a batch is on its way."""
@@ -110,12 +101,13 @@ class Journal(Observer):
             {
                 "evaluation": evaluation.name,
                 "batches": [str(delta.batch) for delta in evaluation.deltas if delta.fresh],
-                "alerts": len(evaluation.alerts),
+                "notices": evaluation.notices,
+                "alerts": len(evaluation.revisions),
                 "full": evaluation.full,
                 "seconds": round(seconds, 4),
             },
         )
-        for alert in evaluation.alerts:
+        for alert in evaluation.revisions:
             _say(
                 "alert",
                 {
@@ -123,12 +115,31 @@ class Journal(Observer):
                     "alert_id": alert.alert_id,
                     "revision": alert.revision,
                     "kind": alert.kind.value,
+                    **({"category": alert.category} if isinstance(alert, SafetyAlert) else {}),
                 },
             )
+
+    def set_aside(self, rejected: Sequence[Rejected]) -> None:
+        """Say where notices stand that could not be read."""
+        _say_rejected(rejected, {})
 
 
 def _not_of_the_client(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] != "kafka"
+
+
+def _say_rejected(rejected: Sequence[Rejected], of: Mapping[str, Any]) -> None:
+    for reject in rejected[:_REJECTS]:
+        _say(
+            "rejected",
+            {
+                **of,
+                "source": reject.source,
+                "position": reject.position,
+                "class": reject_class(reject.reason),
+                "reason": reject.reason,
+            },
+        )
 
 
 def _range(batch: Batch) -> dict[str, Any]:

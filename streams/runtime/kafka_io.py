@@ -42,6 +42,7 @@ from streams.runtime.kafka_errors import (
     silenced,
     was_fenced,
 )
+from streams.runtime.partitioning import KeyPartitioner
 from streams.runtime.settings import Settings
 
 __all__ = [
@@ -232,6 +233,7 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
         transactional_id=transactional_id,
         transaction_timeout_ms=TRANSACTION_MS,
         acks="all",
+        partitioner=KeyPartitioner(),
         enable_idempotence=True,
         allow_auto_create_topics=False,
         max_request_size=MAX_MESSAGE_BYTES,

@@ -21,6 +21,7 @@ from prometheus_client import (
 
 from schemas.alert import AlertKind
 from schemas.rejected import Rejected
+from schemas.safety_alert import AlertCategory
 from streams.runtime.case_stage import Counted
 from streams.runtime.correlation import Batch
 from streams.runtime.observing import Applied, DetectorSize, Evaluation, Observer
@@ -108,6 +109,13 @@ class Metrics(Observer):
         )
         self._deltas = counter("deltas", "Deltas the detector read.", "outcome")
         self._alerts = counter("alerts", "Revisions of alerts published.", "kind")
+        self._safety_alerts = counter(
+            "safety_alerts", "Revisions of safety alerts published.", "category"
+        )
+        self._heard = counter("notices", "Notices the detector heard.")
+        self._notice_lag = gauge(
+            "notice_lag_messages", "Offsets of the notices that are not read yet.", "partition"
+        )
         self._fired = counter("alert_rules_fired", "Published revisions a rule fires in.", "rule")
         self._live = gauge("state_live_bytes", "Live data of the case database.", "partition")
         self._memory = gauge("state_memory_bytes", "Memory of the case database.", "partition")
@@ -132,6 +140,7 @@ class Metrics(Observer):
             (self._deltas, ("counted", "repeated")),
             (self._snapshots, ("written", "failed")),
             (self._alerts, [kind.value for kind in AlertKind]),
+            (self._safety_alerts, [category.value for category in AlertCategory]),
             (self._fired, rules),
         ):
             for value in values:  # a rate needs a zero to start from
@@ -166,21 +175,28 @@ class Metrics(Observer):
 
     def alerted(self, evaluation: Evaluation, seconds: float) -> None:
         """Count the alerts, and observe how long their reports had waited."""
-        self._evaluation.labels("full" if evaluation.full else "touched").observe(
-            evaluation.seconds
-        )
+        scope = "full" if evaluation.full else "touched" if evaluation.deltas else "notices"
+        self._evaluation.labels(scope).observe(evaluation.seconds)
         self._publish.labels("detect").observe(seconds)
+        self._heard.inc(evaluation.notices)
+        for safety_alert in evaluation.safety_alerts:
+            self._safety_alerts.labels(safety_alert.category.value).inc()
         for alert in evaluation.alerts:
             self._alerts.labels(alert.kind.value).inc()
             for rule in alert.rules_fired:
                 self._fired.labels(rule).inc()
-        if evaluation.alerts:
+        if evaluation.revisions:
             now = time.time() * 1000
             for times in (delta.report_times for delta in evaluation.deltas if delta.fresh):
                 if times is not None:
                     # Clocks of two machines: a report cannot come after its alert.
                     for which, at in times._asdict().items():
                         self._report_to_alert.labels(which).observe(max(now - at, 0.0) / 1000)
+
+    def set_aside(self, rejected: Sequence[Rejected]) -> None:
+        """Count notices by why they could not be read."""
+        for reject in rejected:
+            self._rejects.labels(reject_class(reject.reason)).inc()
 
     def transaction(self, stage: str, outcome: str) -> None:
         """Count a transaction."""
@@ -226,6 +242,11 @@ class Metrics(Observer):
         self._snapshots.labels(outcome).inc()
         if outcome == "written":
             self._snapshot_at.set_to_current_time()
+
+    def notices(self, lags: Mapping[int, int | None]) -> None:
+        """Set the lag of each partition of the notices; of none while standing by."""
+        known = {at: lag for at, lag in lags.items() if lag is not None}
+        self._show(self._notice_lag, known)
 
     def _show(self, gauge: Gauge, values: Mapping[int, float], stage: str = "") -> None:
         """Set a gauge by partition; those of partitions that moved elsewhere end here."""

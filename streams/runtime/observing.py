@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Self
 
 from schemas.alert import Alert
 from schemas.rejected import Rejected
+from schemas.safety_alert import SafetyAlert
+from streams.runtime.alert_reading import AnyAlert
 from streams.runtime.case_stage import Counted
 from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.kafka_io import ProducerFenced, ProducerUnusable, TransactionAborted
@@ -96,24 +98,42 @@ class Evaluation:
     Attributes
     ----------
     deltas
-        What was applied since the look before, in order; at least one.
+        What was applied since the look before, in order; none if only notices came.
     alerts
         The revisions to publish.
     full
         Whether every pair was scored, or only those that changed.
     seconds
         What it took, without publishing.
+    safety_alerts
+        The revisions of safety alerts to publish.
+    notices
+        How many were heard since the look before.
+    last_notice
+        The record of the last of all notices, as a batch of one.
     """
 
     deltas: Sequence[Applied]
     alerts: Sequence[Alert]
     full: bool
     seconds: float
+    safety_alerts: Sequence[SafetyAlert] = ()
+    notices: int = 0
+    last_notice: Batch | None = None
+
+    @property
+    def revisions(self) -> Sequence[AnyAlert]:
+        """The revisions of either kind."""
+        return *self.alerts, *self.safety_alerts
 
     @property
     def name(self) -> str:
-        """The first delta it took in: the same after a restart, so it can be searched for."""
-        source = self.deltas[0].source
+        """The first delta it took in: the same after a restart, so it can be searched for.
+
+        Without a delta it is the last notice.
+        """
+        source = self.deltas[0].source if self.deltas else self.last_notice
+        assert source is not None, "something led to it"
         return f"{source.topic}[{source.partition}]@{source.first_offset}"
 
 
@@ -142,6 +162,9 @@ class Observer:
     def alerted(self, evaluation: Evaluation, seconds: float) -> None:
         """Take note of an evaluation that is published, so many seconds after the poll."""
 
+    def set_aside(self, rejected: Sequence[Rejected]) -> None:
+        """Take note of notices that could not be read, and are published as rejects."""
+
     def transaction(self, stage: str, outcome: str) -> None:
         """Take note of how a transaction ended: `committed`, `aborted`, `fenced` or `unknown`."""
 
@@ -159,6 +182,9 @@ class Observer:
 
     def snapshot(self, outcome: str, seconds: float) -> None:
         """Take note of a snapshot that was `written`, or `failed`, and of how long that took."""
+
+    def notices(self, lags: Mapping[int, int | None]) -> None:
+        """Take note of the notices to be read of each partition [offsets]."""
 
 
 SILENT = Observer()
@@ -203,6 +229,11 @@ class Observers(Observer):
         for each in self._observers:
             each.alerted(evaluation, seconds)
 
+    def set_aside(self, rejected: Sequence[Rejected]) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.set_aside(rejected)
+
     def transaction(self, stage: str, outcome: str) -> None:
         """Tell each."""
         for each in self._observers:
@@ -232,6 +263,11 @@ class Observers(Observer):
         """Tell each."""
         for each in self._observers:
             each.snapshot(outcome, seconds)
+
+    def notices(self, lags: Mapping[int, int | None]) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.notices(lags)
 
 
 @contextmanager

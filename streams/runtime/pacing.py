@@ -2,8 +2,8 @@
 
 A look costs a good deal before it scores the first pair, and on a backlog it gives alerts that are
 revised a moment later. But an alert that waits for its look is late. So looks take at most half of
-the time, whatever they cost; and when reports come by the thousand, which is what a backlog is
-read in, at most one a second.
+the time, whatever they cost; and while reports come by the thousand, which is what a backlog is
+read in, at most a tenth of it, and at least a second lies between two.
 """
 
 import time
@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 __all__ = ["LookPacing"]
 
-BACKLOG = 5_000  # reports waiting for a look; steady streams bring fewer between two
-BACKLOG_SECONDS = 1.0  # between two looks while catching up
+BACKLOG = 5_000  # reports of one poll; steady streams bring fewer, and the poll after a slow look
+BACKLOG_SECONDS = 1.0  # from look to look while catching up, and ...
+BACKLOG_COSTS = 10.0  # ... so many times what the last one took
+BACKLOG_POLL = 0.05  # seconds; when nothing comes for so long, the backlog is over
 
 
 class LookPacing:
@@ -26,18 +28,23 @@ class LookPacing:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._waiting = 0
+        self._behind = False
         self._ended = self._cost = 0.0  # of the last look
         self._began = -BACKLOG_SECONDS
 
-    def counted(self, reports: int) -> None:
-        """Take note of reports that were counted and wait for a look."""
-        self._waiting += reports
+    def polled(self, reports: int) -> None:
+        """Take note of a poll that brought so many reports to count, or none."""
+        self._behind = reports >= BACKLOG
+
+    @property
+    def patience(self) -> float:
+        """Seconds that the next poll may last, if something counted waits for its look."""
+        return min(self.wait(), BACKLOG_POLL) if self._behind else self.wait()
 
     def wait(self) -> float:
         """Return the seconds until a look is due, if anything was counted; 0 if it is."""
-        if self._waiting >= BACKLOG:
-            due = self._began + BACKLOG_SECONDS
+        if self._behind:
+            due = self._began + max(BACKLOG_SECONDS, BACKLOG_COSTS * self._cost)
         else:
             due = self._ended + self._cost
         return max(0.0, due - self._clock())
@@ -45,7 +52,6 @@ class LookPacing:
     def begin(self) -> None:
         """Take note that a look begins."""
         self._began = self._clock()
-        self._waiting = 0
 
     def end(self) -> None:
         """Take note that a look has ended, its alerts published."""

@@ -1,11 +1,12 @@
-"""Files onto `pv.reports`: what can be read goes there by case id, the rest to the rejects."""
+"""Files onto `pv.reports` and `pv.notices`; what cannot be read goes to the rejects."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from schemas.errors import BrokerError, IcsrError
+from schemas.notice import Notice
 from schemas.rejected import Rejected
 from schemas.report import Report
 from streams.intake.native import decode_message
@@ -16,9 +17,11 @@ from streams.runtime.replay import SourceItem
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
 
-__all__ = ["publish_source"]
+__all__ = ["publish_notices", "publish_source"]
 
 _CHUNK = 10_000
+_Item = TypeVar("_Item")
+_Record = tuple[bytes, bytes]  # key and value
 
 
 def publish_source(
@@ -33,15 +36,41 @@ def publish_source(
     BrokerError
         If a record was not acknowledged.
     """
-    reports, rejects = topic_name(settings, "reports"), topic_name(settings, "rejected")
+    yield from _publish(settings, source, "reports", items, lambda one: _record(source, one), tally)
+
+
+def publish_notices(
+    settings: Settings, source: str, items: Iterable[Notice | Rejected], tally: Counter[str]
+) -> Iterator[int]:
+    """Publish notices by their subject; yield the number of items after each chunk acknowledged.
+
+    May be repeated as well: a notice sent twice is one.
+
+    Raises
+    ------
+    BrokerError
+        If a record was not acknowledged.
+    """
+    yield from _publish(settings, source, "notices", items, _notice_record, tally)
+
+
+def _publish(
+    settings: Settings,
+    source: str,
+    name: str,
+    items: Iterable[_Item],
+    record_of: Callable[[_Item], _Record | Rejected],
+    tally: Counter[str],
+) -> Iterator[int]:
+    topic, rejects = topic_name(settings, name), topic_name(settings, "rejected")
     with broker_errors(f"publish {source}"):
         producer = make_producer(settings)
         try:
             remaining = iter(items)
             while chunk := list(islice(remaining, _CHUNK)):
                 futures: list[Any] = []
-                for place, item in chunk:
-                    record = _record(item, source, place)
+                for item in chunk:
+                    record = record_of(item)
                     if isinstance(record, Rejected):
                         value, key, headers = reject_record(record)
                         futures.append(
@@ -50,8 +79,8 @@ def publish_source(
                         tally["rejected"] += 1
                     else:
                         key, value = record
-                        futures.append(producer.send(reports, value, key))
-                        tally["published"] += 1
+                        futures.append(producer.send(topic, value, key))
+                        tally[name] += 1
                 producer.flush()
                 for future in futures:
                     if not future.succeeded():
@@ -62,8 +91,15 @@ def publish_source(
             producer.close()
 
 
-def _record(item: SourceItem, source: str, place: int) -> tuple[bytes, bytes] | Rejected:
+def _notice_record(item: Notice | Rejected) -> _Record | Rejected:
+    if isinstance(item, Rejected):
+        return item
+    return item.subject_id.encode(), item.model_dump_json(exclude_defaults=True).encode()
+
+
+def _record(source: str, placed: tuple[int, SourceItem]) -> _Record | Rejected:
     """Return key and value, or why there is none."""
+    place, item = placed
     if isinstance(item, Rejected):
         return item
     if isinstance(item, Report):

@@ -19,12 +19,16 @@ from schemas.alert import Alert
 from schemas.errors import InputError, StateError
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
+from schemas.safety_alert import SafetyAlert
 from streams.intake.native import read_lines
+from streams.intake.notices import decode_notice
+from streams.runtime.alert_reading import AnyAlert, decode_alert
 from streams.runtime.case_stage import Incoming, read_batch
-from streams.runtime.following import close_consumer, end_offsets, read_to_end
+from streams.runtime.following import close_consumer, end_offsets, read_alerts, read_to_end
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import make_consumer
 from streams.runtime.replay import read_source
+from streams.runtime.safety_recount import RecountedSafety, recount_safety
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
 from streams.topology.cases import CaseVersion, joined
@@ -33,14 +37,21 @@ from streams.topology.identifiers import Identifiers
 from streams.topology.inline_links import InlineLinks
 from streams.topology.recount import Recount, version_frame
 
-__all__ = ["choose", "prior_of", "read_alert_file", "recount_of_files", "recount_of_topics"]
+__all__ = [
+    "choose",
+    "prior_of",
+    "read_alert_file",
+    "recount_of_files",
+    "recount_of_topics",
+    "safety_recount_of_topics",
+]
 
 _CHUNK = 10_000
 _POLL_MS = 500
 
 
-def read_alert_file(path: Path) -> Iterator[Alert]:
-    """Yield the alerts of a file, one JSON object a line.
+def read_alert_file(path: Path) -> Iterator[AnyAlert]:
+    """Yield the alerts of a file, of either kind, one JSON object a line.
 
     Raises
     ------
@@ -49,7 +60,7 @@ def read_alert_file(path: Path) -> Iterator[Alert]:
     """
     for number, line in read_lines(path):
         try:
-            yield Alert.model_validate_json(line)
+            yield decode_alert(line)
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, problem["loc"])) or "the line"
@@ -58,8 +69,8 @@ def read_alert_file(path: Path) -> Iterator[Alert]:
 
 
 def choose(
-    alerts: Iterable[Alert], *, ids: Sequence[str], sample: int | None, seed: int
-) -> list[Alert]:
+    alerts: Iterable[AnyAlert], *, ids: Sequence[str], sample: int | None, seed: int
+) -> list[AnyAlert]:
     """Return the alerts of these ids; else a random sample, whatever order they come in; else all.
 
     Raises
@@ -124,6 +135,50 @@ def recount_of_topics(
     )
 
 
+def safety_recount_of_topics(
+    settings: Settings, alerts: Sequence[SafetyAlert]
+) -> Iterator[RecountedSafety]:
+    """Read what safety alerts of a live run were made from, and make them anew.
+
+    Raises
+    ------
+    BrokerError
+        If a topic cannot be read.
+    InputError
+        If an alert was made from another topic, or the revision before it is not on the topic.
+    StateError
+        If the topics no longer have, or never had, all that an alert was made from.
+    """
+    if not alerts:
+        return
+    reports, notices = (topic_name(settings, name) for name in ("reports", "notices"))
+    ends: dict[str, dict[int, int]] = {reports: {}, notices: {}}
+    for alert in alerts:
+        for at in alert.as_of:
+            of_topic = ends.setdefault(at.topic, {})
+            of_topic[at.partition] = max(of_topic.get(at.partition, 0), at.next_offset)
+    wanted = {alert.signal_key for alert in alerts}
+    published = read_alerts(settings, follow=False, stopped=lambda: False)
+    before = {
+        (one.signal_key, one.revision): one
+        for one in published
+        if isinstance(one, SafetyAlert) and one.signal_key in wanted
+    }
+    versions = [
+        ((partition, offset), version)
+        for partition, found in _readable_of_topic(settings, reports, ends[reports])
+        for offset, version in found
+    ]
+    rejected = _rejected(settings)
+    heard = [
+        ((partition, record.offset), decode_notice(record.value))
+        for partition, records in _records_before(settings, notices, ends[notices])
+        for record in records
+        if (f"{notices}[{partition}]".encode(), b"%d" % record.offset) not in rejected
+    ]
+    yield from recount_safety(alerts, before, versions, heard, topics=(reports, notices))
+
+
 def recount_of_files(
     sources: Sequence[Path],
     source_format: str | None,
@@ -141,7 +196,7 @@ def recount_of_files(
     )
 
 
-def _draw(seed: int, alert: Alert) -> bytes:
+def _draw(seed: int, alert: AnyAlert) -> bytes:
     return hashlib.sha256(f"{seed}\n{alert.alert_id}".encode()).digest()
 
 
@@ -181,12 +236,27 @@ def _with_links(
 def _versions_of_topic(
     settings: Settings, topic: str, ends: Mapping[int, int]
 ) -> Iterator[pl.DataFrame]:
-    # What was rejected stays so: a date that then lay in the future may do so no longer.
-    rejected = {
+    for partition, versions in _readable_of_topic(settings, topic, ends):
+        yield version_frame(partition, versions)
+
+
+def _rejected(settings: Settings) -> set[tuple[bytes, bytes]]:
+    """Return source and position of what was rejected.
+
+    It stays so: a date that then lay in the future may do so no longer.
+    """
+    return {
         (headers["source"], headers["position"])
         for record in read_to_end(settings, topic_name(settings, "rejected"))
         if {"source", "position"} <= (headers := dict(record.headers)).keys()
     }
+
+
+def _readable_of_topic(
+    settings: Settings, topic: str, ends: Mapping[int, int]
+) -> Iterator[tuple[int, list[tuple[int, CaseVersion]]]]:
+    """Yield the versions of reports before some offsets, in parts, each with its partition."""
+    rejected = _rejected(settings)
     for partition, records in _records_before(settings, topic, ends):
         source = f"{topic}[{partition}]"
         name = source.encode()
@@ -195,7 +265,7 @@ def _versions_of_topic(
             for record in records
             if (name, str(record.offset).encode()) not in rejected
         ]
-        yield version_frame(partition, _readable(incoming, source))
+        yield partition, _readable(incoming, source)
 
 
 def _readable(

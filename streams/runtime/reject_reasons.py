@@ -12,6 +12,10 @@ _BEGINNINGS = (
     ("report: latest_received must not be before first_received", "dates_out_of_order"),
     ("report: at most ", "too_long"),
     ("report: the change of a case must fit", "too_long"),
+    ("received: must not lie in the future", "future_date"),
+    ("notice: at most ", "too_long"),
+    ("notice: Invalid JSON", "not_json"),
+    ("notice: Input should be ", "not_json"),
     ("value: ", "empty"),
     ("batch of offsets ", "compression"),
     ("report: Invalid JSON", "not_json"),
@@ -29,7 +33,7 @@ REJECT_CLASSES = (
     "not_json",
     "schema",
 )
-"""Every class there is. `schema`: an object that is neither a valid report nor a valid link."""
+"""Every class there is. `schema`: an object that is no valid report, link or notice."""
 
 
 def reject_class(reason: str) -> str:

@@ -104,6 +104,7 @@ class Tracing(Observer):
             attributes={
                 "tocsin.evaluation": evaluation.name,
                 "tocsin.deltas": len(evaluation.deltas),
+                "tocsin.notices": evaluation.notices,
                 "tocsin.full": evaluation.full,
             },
             start_time=time.time_ns() - int(evaluation.seconds * _NS),
@@ -113,7 +114,7 @@ class Tracing(Observer):
             "publish alerts",
             trace.set_span_in_context(span, Context()),
             SpanKind.PRODUCER,
-            attributes={"tocsin.alerts": len(evaluation.alerts)},
+            attributes={"tocsin.alerts": len(evaluation.revisions)},
         )
         return _headers(self._alerts)
 

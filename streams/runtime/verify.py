@@ -20,6 +20,7 @@ from kafka import TopicPartition
 from schemas.alert import Alert, Window, WindowKind
 from schemas.delta import CASE_CHANGES, Delta
 from schemas.errors import InputError, StateError
+from streams.runtime.alert_reading import decode_alert
 from streams.runtime.case_stage import read_batch
 from streams.runtime.case_takeover import database
 from streams.runtime.changelog import decode_pairs, decode_record, last_record
@@ -223,8 +224,9 @@ def _latest_alerts(settings: Settings, most: int) -> dict[str, Alert]:
     """Return the state of the signals that were evaluated last, by signal key."""
     latest: dict[str, Alert] = {}
     for record in read_to_end(settings, topic_name(settings, "signals")):
-        alert = Alert.model_validate_json(record.value)
-        latest[alert.signal_key] = alert
+        alert = decode_alert(record.value)
+        if isinstance(alert, Alert):  # a safety alert has no counts to compare
+            latest[alert.signal_key] = alert
 
     def newest(alert: Alert) -> tuple[int, str]:
         return sum(at.next_offset for at in alert.as_of), alert.signal_key

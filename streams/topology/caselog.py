@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Keys, join_key, split_key
+from streams.topology.counting import Keys, distinct, join_key, split_key
 
 __all__ = ["CASE_LOG", "CaseLog"]
 
@@ -148,7 +148,7 @@ class CaseLog:
             `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`; one row a case and pair, sorted
             by `key`, `day` and `case_id`.
         """
-        wanted = np.unique(pairs)
+        wanted = distinct(pairs)
         schema = {"key": pl.Int64(), **{name: CASE_LOG[name] for name in _OF_CASE}}
         found = pl.concat(
             [pl.DataFrame(schema=schema), *(run.naming(wanted) for run in self._runs)]

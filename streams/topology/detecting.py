@@ -19,7 +19,7 @@ from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.topology.caselog import CASE_LOG, CaseLog
-from streams.topology.counting import Keys, Vocabulary
+from streams.topology.counting import Keys, Vocabulary, distinct
 from streams.topology.evaluation import UNIT, Counted, Evaluation
 from streams.topology.evidence import Pending
 from streams.topology.lifecycle import Signals
@@ -154,7 +154,7 @@ class Detector:
                     window.spec.window(label, day),
                     tally,
                     today,
-                    touched=None if touched is None else np.unique(np.concatenate(touched)),
+                    touched=None if touched is None else distinct(np.concatenate(touched)),
                     touched_only=touched_only,
                 )
         if not touched_only:

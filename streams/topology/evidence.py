@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Keys, Vocabulary, join_key
+from streams.topology.counting import Keys, Vocabulary, distinct, join_key
 from streams.topology.strata import PAEDIATRIC, REGIONS
 
 __all__ = ["FATAL", "PAEDIATRIC_BIT", "Evidence", "Pending", "facets_of_strata", "region_mask"]
@@ -107,7 +107,7 @@ class Pending:
         """
         if len(pairs) == 0 or not self._rows:
             return Evidence.none(len(pairs))
-        rows = self._of_drugs(np.unique(pairs >> 32), first_day, last_day)
+        rows = self._of_drugs(distinct(pairs >> 32), first_day, last_day)
         at = np.searchsorted(pairs, rows["key"].to_numpy())
         at[at == len(pairs)] = 0
         meant = pairs[at] == rows["key"].to_numpy()

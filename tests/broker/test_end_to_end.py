@@ -21,6 +21,7 @@ from polars.testing import assert_frame_equal
 
 from detectors.rules import load_rules
 from detectors.scoring import score
+from schemas.alert import Alert
 from streams.runtime.kafka_io import make_producer, transaction
 from streams.runtime.replay import Replay, read_source
 from streams.runtime.settings import Settings
@@ -43,6 +44,7 @@ from tests.broker.processes import (
     tocsin,
     wait_until,
 )
+from tests.cloud_events import read_event
 from tests.recounts import recount_vaers
 
 pytestmark = pytest.mark.broker
@@ -257,6 +259,7 @@ def test_the_example_consumer_prints_every_alert(topics: Settings, tmp_path: Pat
                 example,
                 topics.bootstrap,
                 f"{topics.topic_prefix}alerts",
+                "SDR",
             ],
             stdout=file,
         )
@@ -270,6 +273,27 @@ def test_the_example_consumer_prints_every_alert(topics: Settings, tmp_path: Pat
     for line in lines:
         alert = expected[line.rsplit(" ", 1)[1]]
         assert line == f"{alert.kind.value}: {alert.sentence} {alert.alert_id}"
+    require_events(topics)
+
+
+def require_events(topics: Settings) -> None:
+    """Check that another library takes every alert and signal for the CloudEvent that it is."""
+    by_id = {}
+    for record in records(topics, "alerts"):
+        attributes, data = read_event(record.headers, record.key, record.value)
+        alert = Alert.model_validate_json(record.value)
+        assert data == json.loads(record.value)
+        assert attributes["id"] == alert.alert_id
+        assert attributes["source"] == f"/tocsin/{topics.topic_prefix}alerts"
+        assert attributes["subject"] == attributes["partitionkey"] == alert.signal_key
+        assert attributes["type"] == f"tocsin.signal.{alert.kind}"
+        assert attributes["time"].date() == alert.evaluated_on
+        by_id[alert.alert_id] = attributes
+    states = records(topics, "signals")
+    assert len(states) == len(by_id)
+    for record in states:
+        attributes, data = read_event(record.headers, record.key, record.value)
+        assert attributes == by_id[data["alert_id"]], "the state is the event that made it"
 
 
 def test_a_standby_takes_over_from_a_detector_that_is_killed(

@@ -22,9 +22,10 @@ import polars as pl
 import pytest
 from kafka.admin import ResourceType
 
-from schemas.alert import Alert
 from schemas.errors import BrokerError, InputError
 from schemas.report import Report
+from schemas.safety_alert import SafetyAlert
+from streams.runtime.alert_reading import decode_alert
 from streams.runtime.kafka_io import make_admin, make_consumer, make_producer
 from streams.runtime.settings import Settings
 from tests.broker.absence import without_broker
@@ -53,6 +54,11 @@ WITHOUT = {
 """Users with the rights of a role but those on one kind of resource."""
 PASSWORDS = {user: f"secret-{uuid4().hex}" for user in (*ROLES, *WITHOUT)}
 WRONG = f"wrong-{uuid4().hex}"
+
+NOTICE = (
+    '{"notice_id": "RUM-1", "subject_id": "RUM", "kind": "safety_notice", "source": "society", '
+    '"received": "2024-02-01", "fatal": true}'
+)
 
 CASES = ("run", "--stage", "cases")
 DETECT = ("run", "--stage", "detect")
@@ -158,9 +164,11 @@ def latest(secured: Secured) -> list[Report]:
     messages, latest = stream(400, seed=7)
     lines = [message.model_dump_json() for message in messages]
     secured.reports.write_text("\n".join([*lines, "{no report"]) + "\n")
+    notices = secured.folder / "notices.jsonl"
+    notices.write_text(NOTICE + "\n")
     steps = {
         "admin": ("topics", "create"),
-        "intake": ("publish", secured.reports),
+        "intake": ("publish", secured.reports, "--notices", notices),
         "link": ("run", "--stage", "link", "--drain"),
         "cases": (*CASES, "--drain", *JOURNAL),
         "detect": (*DETECT, "--drain", "--counts", secured.folder / "counts.parquet", *JOURNAL),
@@ -168,6 +176,9 @@ def latest(secured: Secured) -> list[Report]:
     for role, arguments in steps.items():
         done = secured.run(role, *arguments)
         assert done.code == 0, f"{role}: {done.err}"
+        if role == "intake":
+            with closing(make_producer(secured.settings(role))) as producer:
+                producer.send("pv.notices", b"{no notice")
     return latest
 
 
@@ -176,9 +187,11 @@ def test_every_role_does_its_part(secured: Secured, latest: list[Report]) -> Non
     assert as_counts(pl.read_parquet(secured.folder / "counts.parquet")) == recount(latest)
     printed = secured.run("subscriber", "alerts", "--json")
     assert (printed.code, printed.err) == (0, "")
-    alerts = [Alert.model_validate_json(line) for line in printed.out.splitlines()]
+    found = [decode_alert(line.encode()) for line in printed.out.splitlines()]
+    alerts = [one for one in found if not isinstance(one, SafetyAlert)]
     assert len(alerts) > 3
     require_revisions(alerts)
+    assert [one.subject for one in found if isinstance(one, SafetyAlert)] == ["RUM"]
 
 
 def test_a_reject_is_mended_and_redriven_with_the_rights_for_it(
@@ -186,13 +199,15 @@ def test_a_reject_is_mended_and_redriven_with_the_rights_for_it(
 ) -> None:
     listed = secured.run("redrive", "rejected", "list", "-o", "jsonl")
     assert listed.code == 0, listed.err
-    (line,) = map(json.loads, listed.out.splitlines())
-    assert line["value"] == "{no report"
+    by_value = {line["value"]: line for line in map(json.loads, listed.out.splitlines())}
+    assert by_value.keys() == {"{no report", "{no notice"}
+    line = by_value["{no report"]
     mended = secured.folder / "mended.jsonl"
     mended.write_text(json.dumps(line | {"value": latest[0].model_dump(mode="json")}))
     done = secured.run("redrive", "rejected", "redrive", "--from", mended)
     assert done.code == 0, done.err
-    assert secured.run("redrive", "rejected", "list", "-o", "jsonl").out == ""
+    left = secured.run("redrive", "rejected", "list", "-o", "jsonl").out
+    assert json.loads(left) == by_value["{no notice"]  # of one line; no report can be made of it
 
 
 class Refusal(NamedTuple):

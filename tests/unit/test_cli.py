@@ -14,11 +14,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+from jsonschema import Draft202012Validator
 
+from schemas.contracts import CONTRACTS, Direction
 from schemas.counts import COUNTS
 from streams.cli import app as app_module
 from streams.cli import main
 from streams.cli.options import interval_days, parse_day, rules_from, windows_from, writable
+from streams.cli.schema_commands import SchemaName
 from streams.topology.windows import WindowSpec
 
 
@@ -221,15 +224,21 @@ def test_scores_make_the_round_trip(run: Run, tmp_path: Path) -> None:
     assert "ror" not in scored.columns
 
 
-@pytest.mark.parametrize("name", ["report", "alert", "REPORT"])
+@pytest.mark.parametrize("name", [*CONTRACTS, "REPORT"])
 def test_a_schema_is_a_json_schema(name: str, run: Run) -> None:
     ended = run("schema", name)
     schema = json.loads(ended.out)
-    assert (ended.code, schema["type"], schema["additionalProperties"]) == (0, "object", False)
+    Draft202012Validator.check_schema(schema)
+    contract = CONTRACTS[name.lower()]
+    assert (ended.code, schema["type"], schema["$id"]) == (0, "object", contract.uri)
+    # Who writes is told of a mistyped name; who reads must bear what is added later.
+    assert ('"additionalProperties": false' in ended.out) is (contract.direction is Direction.INPUT)
     references = {part.split('"')[0] for part in ended.out.split('"$ref": "#/$defs/')[1:]}
-    assert references <= set(schema["$defs"])
-    required = {"report": "case_id", "alert": "alert_id"}[name.lower()]
-    assert required in schema["required"]
+    assert references <= set(schema.get("$defs", ()))
+
+
+def test_everything_with_a_schema_has_a_name() -> None:
+    assert {name.value for name in SchemaName} == {*CONTRACTS, "asyncapi"}
 
 
 def test_every_published_value_is_met(run: Run) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from schemas.errors import StateError
+from schemas.rejected import Rejected
 from streams.runtime import journal as journal_module
+from streams.runtime.correlation import Batch
 from streams.runtime.journal import Journal, LogFormat, logging_as
 from streams.runtime.observing import Evaluation
-from tests.watched_work import Work, raw
+from tests.watched_work import Work, raw, watched
 
 LOG = logging.getLogger("streams.runtime.somewhere")
 
@@ -68,6 +70,28 @@ def test_the_client_is_heard_only_once_it_is_connected(
     err = capfd.readouterr().err
     assert "cannot connect" not in err
     assert err.count("slow") == 1
+
+
+def test_safety_alerts_and_notices_stand_in_the_journal(capfd: pytest.CaptureFixture[str]) -> None:
+    told, work = Journal(), Work()
+    batch, counted, _ = work.count([watched(1, seriousness=["death"])])
+    work.apply(batch, counted)
+    (alert,) = work.detector.safety_alerts(work.detector.watermark)
+    at = Batch("pv.notices", 2, 5, 6)
+    evaluation = Evaluation(
+        [], [], full=False, seconds=0.1, safety_alerts=[alert], notices=2, last_notice=at
+    )
+    reject = Rejected(source="pv.notices[0]", position=3, reason="notice: Invalid JSON", raw=b"{")
+    with logging_as("json"):
+        told.set_aside([reject])
+        told.alerted(evaluation, 0.2)
+    rejected, evaluated, published = lines(capfd)
+    assert (rejected["source"], rejected["position"]) == ("pv.notices[0]", 3)
+    assert rejected["class"] == "not_json"
+    assert evaluated["evaluation"] == published["evaluation"] == "pv.notices[2]@5"
+    assert (evaluated["notices"], evaluated["alerts"], evaluated["batches"]) == (2, 1, [])
+    assert (published["category"], published["kind"]) == ("FATAL_CASE", "new")
+    assert published["alert_id"] == alert.alert_id
 
 
 def test_what_stops_a_process_is_in_its_journal_too(capfd: pytest.CaptureFixture[str]) -> None:

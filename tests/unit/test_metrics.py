@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client.core import Metric
 
+from schemas.rejected import Rejected
 from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.kafka_io import ProducerFenced, ProducerUnusable, TransactionAborted
 from streams.runtime.metrics import Metrics
@@ -26,11 +27,11 @@ from streams.runtime.readiness import Blocked, Phase, Readiness
 from streams.runtime.reject_reasons import REJECT_CLASSES, reject_class
 from streams.runtime.store import StoreSize
 from streams.runtime.unreadable import Unreadable
-from tests.watched_work import Work, changes, raw
+from tests.watched_work import Work, changes, raw, watched
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"
 LABELS = {"stage", "partition", "outcome", "reason", "standing", "report", "scope"}
-LABELS |= {"kind", "rule", "version", "python", "le"}
+LABELS |= {"kind", "category", "rule", "version", "python", "le"}
 
 
 def scraped(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -77,6 +78,9 @@ def work(metrics: Metrics) -> None:
         assert seen == 7
     metrics.stores({3: StoreSize(1, 2, 3)}, 8)
     metrics.detector(DetectorSize.of(done.detector))
+    metrics.notices({0: 1})
+    heard = Evaluation([], [], full=False, seconds=0.1, notices=1, last_notice=batch)
+    metrics.alerted(heard, 0.1)
 
 
 def test_a_new_process_shows_zeros_to_count_from() -> None:
@@ -84,6 +88,7 @@ def test_a_new_process_shows_zeros_to_count_from() -> None:
     for name, labels in (
         ("rejects_total", REJECT_CLASSES),
         ("alerts_total", ("new", "strengthened", "weakened", "update", "retraction", "closed")),
+        ("safety_alerts_total", ("LOT_CLUSTER", "UNVERIFIED_FATAL", "FOLLOW_UP_OVERDUE")),
         ("alert_rules_fired_total", ("mhra", "mine")),
         ("deltas_total", ("counted", "repeated")),
         ("snapshots_total", ("written", "failed")),
@@ -94,20 +99,6 @@ def test_a_new_process_shows_zeros_to_count_from() -> None:
             assert value(metrics, name, label) == 0
     assert value(metrics, "transactions_total", "detect", "fenced") == 0
     assert math.isnan(value(metrics, "lag_messages", "cases", "0"))
-
-
-def test_a_blocked_partition_has_a_series_as_long_as_it_is_blocked() -> None:
-    metrics = Metrics()
-    for reason in ("no_answer", "failing"):
-        stuck = (Blocked(3, reason, 7.0, "no answer"),)
-        metrics.stands("cases", Readiness(Phase.BLOCKED, blocked=stuck), {3: 5, 4: 0})
-        metrics.stands("detect", Readiness(Phase.ACTIVE), {0: 5})
-        series = {key: n for key, n in scraped(metrics).items() if "blocked" in key[0]}
-        assert series == {("partition_blocked_seconds", ("3", reason)): 7.0}
-        assert value(metrics, "ready", "cases") == 0
-    metrics.stands("cases", Readiness(Phase.ACTIVE), {3: 0, 4: 0})
-    assert not [key for key in scraped(metrics) if "blocked" in key[0]]
-    assert value(metrics, "ready", "cases") == 1
 
 
 def test_batches_are_counted_by_what_became_of_them() -> None:
@@ -169,6 +160,40 @@ def test_alerts_are_counted_by_kind_and_rule_and_their_reports_waiting_is_timed(
     assert value(metrics, "evaluation_seconds_sum", "touched") == 0.5
     assert value(metrics, "evaluation_seconds_sum", "full") == 0.25
     assert value(metrics, "poll_to_publish_seconds_sum", "detect") == 4
+
+
+def test_safety_alerts_are_counted_by_category_and_notices_by_number() -> None:
+    metrics, done = Metrics(), Work()
+    dead = watched(1, seriousness=("death",))
+    batch, counted, _ = done.count([dead])
+    delta = done.apply(batch, counted)
+    safety_alerts = done.detector.safety_alerts(done.detector.watermark)
+    assert [alert.category.value for alert in safety_alerts] == ["FATAL_CASE"]
+    told = {"full": False, "seconds": 0.25, "safety_alerts": safety_alerts}
+    metrics.alerted(Evaluation([delta], [], **told), 0.5)
+    at = Batch("pv.notices", 2, 5, 6)
+    alone = Evaluation([], [], **told, notices=3, last_notice=at)
+    metrics.alerted(alone, 0.5)
+    assert alone.name == "pv.notices[2]@5"
+    assert value(metrics, "safety_alerts_total", "FATAL_CASE") == 2
+    assert value(metrics, "safety_alerts_total", "LOT_CLUSTER") == 0
+    assert value(metrics, "alerts_total", "new") == 0
+    assert value(metrics, "notices_total") == 3
+    assert value(metrics, "evaluation_seconds_count", "touched") == 1
+    assert value(metrics, "evaluation_seconds_count", "notices") == 1
+    metrics.notices({2: 7, 3: None})
+    assert value(metrics, "notice_lag_messages", "2") == 7
+    metrics.notices({})
+    assert math.isnan(value(metrics, "notice_lag_messages", "2"))
+    for reason, name in (
+        ("received: must not lie in the future", "future_date"),
+        ("notice: Invalid JSON: expected value", "not_json"),
+        ("notice: at most 1000000 bytes are read; got 2", "too_long"),
+        ("value: must be a notice; got nothing", "empty"),
+        ("verification must be set in a verification, and there only", "schema"),
+    ):
+        metrics.set_aside([Rejected(source="pv.notices[0]", position=1, reason=reason, raw=b"")])
+        assert value(metrics, "rejects_total", name) == 1
 
 
 def test_what_moved_elsewhere_is_shown_no_longer() -> None:
@@ -246,16 +271,6 @@ def test_transactions_are_counted_by_how_they_end(
             body()
     assert told == ([] if outcome is None else [("cases", outcome)])
     assert turns == [1], "an attempt to publish is a sign of life"
-
-
-def test_snapshots_are_counted_and_the_last_good_one_is_dated() -> None:
-    metrics, before = Metrics(), time.time()
-    metrics.snapshot("failed", 1.0)
-    assert value(metrics, "snapshots_total", "failed") == 1
-    assert value(metrics, "snapshot_timestamp_seconds") == 0
-    metrics.snapshot("written", 1.0)
-    assert value(metrics, "snapshots_total", "written") == 1
-    assert value(metrics, "snapshot_timestamp_seconds") >= before
 
 
 def test_every_reject_has_a_class_of_its_own() -> None:

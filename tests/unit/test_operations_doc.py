@@ -32,7 +32,7 @@ def test_every_topic_has_its_policy_and_what_to_do_when_it_is_lost() -> None:
     )
     names = {topic.name for topic in TOPICS}
     assert policies == names
-    assert lost == names - {"notices"}
+    assert lost == names
 
 
 def test_formats_and_bounds_are_those_of_the_code() -> None:

@@ -1,0 +1,126 @@
+"""Alerts as CloudEvents 1.0, binary mode: the headers of their records on Kafka.
+
+The record's value is the alert itself, so who does not know CloudEvents loses nothing. What one
+filters by stands in headers, so that nobody needs to read a message to learn that it is not for
+them.
+
+References
+----------
+.. [1] CloudEvents 1.0.2, and its Kafka Protocol Binding 1.0.2, sections 3.1 and 3.2. CNCF.
+"""
+
+from functools import lru_cache
+
+from schemas.alert import Alert
+from schemas.contracts import contract_of
+from schemas.domain import domain_vocabulary
+from schemas.safety_alert import AlertCategory, SafetyAlert
+from schemas.subscription import SDR
+
+__all__ = ["EXTENSIONS", "LEVELS", "cloud_event_headers", "event_types"]
+
+EXTENSIONS = {
+    "category": "`SDR`, or the category of a safety alert.",
+    "kind": "What happened, such as `new`.",
+    "revision": "Number of the revision within its signal.",
+    "urgent": "`true` if it goes past every digest, else `false`.",
+    "level": "What the signal is of: a product, a class, a lot and so on.",
+    "productclasses": "Class of the product in the domain's vocabulary and those above it, the "
+    "narrowest first, joined by `,`; absent if it has none.",
+    "jurisdictions": "Countries, ISO 3166-1 alpha-2, sorted, joined by `,`; absent if not known.",
+}
+"""Attributes beyond those of CloudEvents, each in a header `ce_` + name, and what they mean."""
+
+LEVELS = ("product", "class", "lot", "facility", "manufacturer", "distributor", "case", "subject")
+"""What a signal can be of. A subject is a rumour, a series of patients or a person."""
+
+_LEVEL_OF = {
+    AlertCategory.LOT_CLUSTER: "lot",
+    AlertCategory.FACILITY_CLUSTER: "facility",
+    AlertCategory.MANUFACTURER_CLUSTER: "manufacturer",
+    AlertCategory.DISTRIBUTOR_CLUSTER: "distributor",
+    AlertCategory.FATAL_CASE: "case",
+}
+
+
+def cloud_event_headers(alert: Alert | SafetyAlert, *, source: str) -> dict[str, bytes]:
+    """Return the headers of the record of an alert, always the same for the same alert.
+
+    Parameters
+    ----------
+    source
+        Who publishes: a URI reference, such as `/tocsin/pv.alerts`. `ce_source` and `ce_id`
+        together are unique; a repeat has the same.
+
+    Returns
+    -------
+    dict
+        In lower case: `content-type`, `ce_specversion`, `ce_id`, `ce_source`, `ce_type`,
+        `ce_subject`, `ce_time`, `ce_dataschema`, and those of `EXTENSIONS`. `ce_time` is the start
+        of the event-time day of the evaluation (UTC), no clock reading: a replay gives it again.
+    """
+    countries: tuple[str, ...] = ()
+    if isinstance(alert, Alert):
+        category, urgent = SDR, False
+        classes, level = _of_drug(alert.drug)
+    else:
+        category, urgent, countries = alert.category.value, alert.urgent, alert.countries
+        classes = _with_those_above(alert.product_class) if alert.product_class else b""
+        level = _LEVEL_OF.get(alert.category, "subject")
+    headers = {
+        **_constant(type(alert), category, alert.kind.value),
+        "ce_id": alert.alert_id.encode(),
+        "ce_source": source.encode(),
+        "ce_subject": alert.signal_key.encode(),
+        "ce_time": f"{alert.evaluated_on.isoformat()}T00:00:00Z".encode(),
+        "ce_revision": b"%d" % alert.revision,
+        "ce_urgent": b"true" if urgent else b"false",
+        "ce_level": level.encode(),
+    }
+    if classes:
+        headers["ce_productclasses"] = classes
+    if countries:
+        headers["ce_jurisdictions"] = ",".join(sorted(countries)).encode()
+    return headers
+
+
+def event_types(model: type[Alert | SafetyAlert]) -> tuple[str, ...]:
+    """Return every `ce_type` that alerts of a model can have.
+
+    >>> event_types(Alert)[0], event_types(SafetyAlert)[0]
+    ('tocsin.signal.new', 'tocsin.safety.lot_cluster.new')
+    """
+    kinds = [kind.value for kind in model.model_fields["kind"].annotation or ()]
+    categories = [SDR] if model is Alert else [category.value for category in AlertCategory]
+    return tuple(_event_type(category, kind) for category in categories for kind in kinds)
+
+
+def _event_type(category: str, kind: str) -> str:
+    return (
+        f"tocsin.signal.{kind}" if category == SDR else f"tocsin.safety.{category.lower()}.{kind}"
+    )
+
+
+@lru_cache(maxsize=1024)
+def _constant(model: type[Alert | SafetyAlert], category: str, kind: str) -> dict[str, bytes]:
+    return {
+        "content-type": b"application/json",
+        "ce_specversion": b"1.0",
+        "ce_type": _event_type(category, kind).encode(),
+        "ce_dataschema": contract_of(model).uri.encode(),
+        "ce_category": category.encode(),
+        "ce_kind": kind.encode(),
+    }
+
+
+@lru_cache(maxsize=100_000)
+def _of_drug(drug: str) -> tuple[bytes, str]:
+    vocabulary = domain_vocabulary()
+    code = vocabulary.product_class(drug)
+    level = "class" if drug in vocabulary.classes else "product"
+    return _with_those_above(code) if code else b"", level
+
+
+@lru_cache(maxsize=1024)
+def _with_those_above(code: str) -> bytes:
+    return ",".join(domain_vocabulary().classes_of(code)).encode()

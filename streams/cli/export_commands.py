@@ -1,0 +1,176 @@
+"""`tocsin export`: signals as tables, methods as a table, alerts as JSON lines."""
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from schemas.alert import Alert
+from schemas.decision import AuditEntry
+from schemas.errors import InputError
+from schemas.subscription import Tier
+from streams.cli.options import PolicyOption, parse_day, require_apart, tomorrow, writable
+from streams.cli.replay_commands import Format
+from streams.delivery.case_counts import CaseCounts, reference_period
+from streams.delivery.ermr import ErmrInput, ermr_sheets
+from streams.delivery.reading import read_alert_lines
+from streams.delivery.readus import ReadusInput, readus_items, write_readus
+from streams.delivery.spreadsheet import write_table
+from streams.delivery.tier_lines import tier_lines
+from streams.runtime.audit import AuditLog
+from streams.topology.policy import load_policy
+
+__all__ = ["register"]
+
+AlertsArgument = Annotated[
+    Path, typer.Argument(help="Alerts as JSON lines, from tocsin replay or tocsin alerts --json.")
+]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+SourceOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="The files that the alerts were made from; may be repeated."),
+]
+UntilOption = Annotated[
+    str | None, typer.Option(metavar="DATE", help="As of this day; what came later is left out.")
+]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="What the sources are; found out if unset.")
+]
+_KEY = "TIER_KEY"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    export = typer.Typer(
+        help="Signals for spreadsheets, papers and other programs.", no_args_is_help=True
+    )
+    export.command("ermr")(ermr)
+    export.command("readus")(readus)
+    export.command("jsonl")(jsonl)
+    app.add_typer(export, name="export")
+
+
+def ermr(
+    alerts: AlertsArgument,
+    output: OutputOption,
+    source: SourceOption = None,
+    period: Annotated[
+        str, typer.Option(help="Whose cases are new: the last 15d, 1m, 3m, 6m or 12m.")
+    ] = "1m",
+    until: UntilOption = None,
+    audit: Annotated[
+        Path | None, typer.Option(help="The assessment log of tocsin signals decide.")
+    ] = None,
+    source_format: FormatOption = None,
+) -> None:
+    """Write signals in the shape of EMA's eRMR, as CSV or XLSX (by the suffix of the file).
+
+    With the reports, new and total cases are counted from them, by kind and region. Without, totals
+    are those of each signal's latest revision, and there are no new ones. What nothing is known of
+    is left out, and said so. Text that a spreadsheet would run gets a ' in front.
+
+        tocsin export ermr alerts.jsonl -o ermr.xlsx --source 1990VAERSData.zip --period 3m
+    """
+    require_apart([alerts, *(source or ()), *([audit] if audit else ())], [output])
+    day = parse_day(until, "--until")
+    signals = _signals(alerts)
+    counts = None
+    if source:
+        counts = CaseCounts(source, until=day, horizon=tomorrow(), source_format=source_format)
+    last = day or (counts.last_day if counts else None) or _last_told(signals, alerts)
+    sheets = ermr_sheets(
+        ErmrInput(
+            alerts=signals,
+            period=reference_period(period, last),
+            counts=counts,
+            decisions=None if audit is None else _decided(audit),
+            sources=[path.name for path in source or ()],
+        )
+    )
+    write_table(_in_a_folder(output), sheets, made=last)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{len(sheets[0].rows):,} signals as of {last}: {output}", markup=False)
+    for what, meaning in sheets[-1].rows:
+        if what in ("Caveat", "Left out", "New"):
+            console.print(f"{what}: {meaning}", markup=False)
+
+
+def readus(
+    alerts: AlertsArgument,
+    output: OutputOption,
+    source: SourceOption = None,
+    policy: PolicyOption = None,
+    source_format: FormatOption = None,
+) -> None:
+    """Write the READUS-PV table of methods, as Markdown (.md) or CSV.
+
+    Items that the run answers are filled in from the alerts, their rules and the policy in force;
+    the others say what the authors have to write.
+
+        tocsin export readus alerts.jsonl -o methods.md --source 1990VAERSData.zip
+    """
+    require_apart([alerts, *(source or ())], [output])
+    signals = _signals(alerts)
+    counts = None
+    if source:
+        counts = CaseCounts(source, until=None, horizon=tomorrow(), source_format=source_format)
+    items = readus_items(ReadusInput(signals, load_policy(policy), tuple(source or ()), counts))
+    write_readus(_in_a_folder(output), items)
+    answered = sum(item.answered for item in items)
+    typer.echo(f"{answered} items answered, {len(items) - answered} for the authors: {output}")
+
+
+def jsonl(
+    alerts: AlertsArgument,
+    output: OutputOption,
+    tier: Annotated[Tier, typer.Option(help="Whose copy.")] = Tier.PUBLIC,
+    all_revisions: Annotated[
+        bool,
+        typer.Option("--all", help="Every revision, in order; else each signal's latest."),
+    ] = False,
+) -> None:
+    """Write alerts as JSON lines, as much of them as a tier may see.
+
+    One object a line. The latest revisions are sorted by signal key; all of them stand in the order
+    they were published in. The same input gives the same bytes.
+    """
+    require_apart([alerts], [output])
+    key = os.environ.get(_KEY, "")
+    if tier is not Tier.AUTHORITY and len(key) < 16:
+        msg = (
+            f"{_KEY}: must be in the environment, at least 16 characters that nobody can guess: "
+            "codes of lots and makers in copies for others are made with it"
+        )
+        raise InputError(msg)
+    found = (alert for _, alert in read_alert_lines(alerts))
+    number = 0
+    with _in_a_folder(output).open("w", encoding="utf-8", newline="\n") as out:
+        for copy in tier_lines(found, tier, key=key.encode(), all_revisions=all_revisions):
+            out.write(json.dumps(copy, ensure_ascii=False, separators=(",", ":")) + "\n")
+            number += 1
+    typer.echo(f"{number:,} alerts for the {tier} tier: {output}")
+
+
+def _signals(path: Path) -> list[Alert]:
+    return [alert for _, alert in read_alert_lines(path) if isinstance(alert, Alert)]
+
+
+def _last_told(signals: list[Alert], path: Path) -> date:
+    if not signals:
+        msg = f"{path}: must hold signals of disproportionate reporting; got none"
+        raise InputError(msg)
+    return max(alert.evaluated_on for alert in signals)
+
+
+def _decided(path: Path) -> dict[str, AuditEntry]:
+    """Return the latest entry of each signal: decisions have clock time, alerts event time."""
+    return {one.decision.signal_key: one for one in AuditLog(path).verify().entries}
+
+
+def _in_a_folder(path: Path) -> Path:
+    writable(path)
+    return path

@@ -1,0 +1,128 @@
+"""Tables as CSV and XLSX that a spreadsheet opens without running anything in them.
+
+A cell that begins with `=` is a formula to a spreadsheet, wherever it came from; and what a
+reporter typed as the name of a drug ends up in a cell. So text that could be taken for one gets a
+`'` in front, the mark by which spreadsheets know text. Quoting alone does not help. Numbers are
+numbers: -0.5 stays.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from schemas.errors import InputError
+
+__all__ = ["Cell", "Sheet", "defused", "write_csv", "write_table"]
+
+Cell = str | int | float | date | None
+
+_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+_NUMBER, _WHOLE, _DAY = "0.00", "0", "yyyy-mm-dd"
+_WIDEST = 45  # characters
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table.
+
+    Attributes
+    ----------
+    name
+        Of the sheet, in XLSX.
+    columns
+        Headings.
+    rows
+        A cell for each heading; `None` is an empty cell.
+    """
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+def defused(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula.
+
+    Full-width signs count as well: some spreadsheets read them as the narrow ones.
+
+    >>> print(defused('=HYPERLINK("http://evil")'), defused("zinc"))
+    '=HYPERLINK("http://evil") zinc
+    """
+    return f"'{text}" if text.startswith(_STARTS) else text
+
+
+def write_table(path: Path, sheets: Sequence[Sheet], *, made: date) -> None:
+    """Write sheets as XLSX, or the first of them as CSV, by the suffix of the path.
+
+    CSV is UTF-8 with a byte order mark, or spreadsheets would not read Japanese; text is quoted.
+
+    Parameters
+    ----------
+    made
+        Day of the file by its own properties: the same content gives the same bytes.
+
+    Raises
+    ------
+    InputError
+        If the suffix is neither `.csv` nor `.xlsx`, or XLSX lacks its library.
+    """
+    if path.suffix == ".csv":
+        write_csv(path, sheets[0])
+    elif path.suffix == ".xlsx":
+        _write_xlsx(path, sheets, made)
+    else:
+        msg = f"{path}: the file to write must end with .csv or .xlsx; got {path.suffix!r}"
+        raise InputError(msg)
+
+
+def write_csv(path: Path, sheet: Sheet) -> None:
+    """Write one sheet as CSV, whatever the suffix of the path."""
+    with path.open("w", encoding="utf-8-sig", newline="") as out:
+        # All text is quoted, or one that holds a semicolon is two cells where that separates.
+        writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow([defused(name) for name in sheet.columns])
+        for row in sheet.rows:
+            writer.writerow([_plain(cell) for cell in row])
+
+
+def _plain(cell: Cell) -> str | int | float:
+    if cell is None:
+        return ""
+    if isinstance(cell, date):
+        return cell.isoformat()
+    return defused(cell) if isinstance(cell, str) else cell
+
+
+def _write_xlsx(path: Path, sheets: Sequence[Sheet], made: date) -> None:
+    try:
+        from xlsxwriter import Workbook
+    except ImportError as error:
+        msg = f"XLSX needs the extra 'serve': install tocsin[serve]; got no {error.name}"
+        raise InputError(msg) from error
+    book = Workbook(path)
+    book.set_properties({"created": datetime(made.year, made.month, made.day, tzinfo=UTC)})
+    bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+    formats = {kind: book.add_format({"num_format": kind}) for kind in (_NUMBER, _WHOLE, _DAY)}
+    for sheet in sheets:
+        page = book.add_worksheet(sheet.name)
+        page.freeze_panes(1, 0)
+        for at, name in enumerate(sheet.columns):
+            page.write_string(0, at, defused(name), bold)
+            texts = [len(str(row[at])) for row in sheet.rows[:1000] if row[at] is not None]
+            page.set_column(at, at, min(max([9, *texts]) + 1, _WIDEST))
+        for number, row in enumerate(sheet.rows, 1):
+            for at, cell in enumerate(row):
+                if isinstance(cell, str):
+                    # Never `write`, which makes formulas and links of what looks like them.
+                    page.write_string(number, at, defused(cell))
+                elif isinstance(cell, date):
+                    page.write_datetime(number, at, cell, formats[_DAY])
+                elif cell is not None:
+                    page.write_number(
+                        number, at, cell, formats[_WHOLE if isinstance(cell, int) else _NUMBER]
+                    )
+        if sheet.rows:
+            page.autofilter(0, 0, len(sheet.rows), len(sheet.columns) - 1)
+    book.close()

@@ -1,0 +1,150 @@
+"""What a detector at work has counted and heard since it last looked, and what a look gives."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from kafka import TopicPartition
+
+from schemas.alert import Alert, InputOffset
+from schemas.prior import PriorRefit
+from schemas.safety_alert import SafetyAlert
+from streams.runtime.codec import decode_delta
+from streams.runtime.correlation import Batch
+from streams.runtime.detect_restore import apply_delta
+from streams.runtime.notice_input import NoticeInput
+from streams.runtime.observing import Applied, Evaluation, Observer
+from streams.runtime.pacing import LookPacing
+from streams.topology.detecting import Detector
+
+__all__ = ["Look", "Looking"]
+
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at counts and notices, to be published.
+
+    Attributes
+    ----------
+    refit
+        The prior it was made with, if that is a new one.
+    suppressed
+        Changes of signals that are not told, by reason.
+    began
+        When the poll ended that brought the first of what led to it, on a clock that only rises.
+    """
+
+    evaluation: Evaluation
+    refit: PriorRefit | None
+    suppressed: Counter[str]
+    began: float
+
+    @property
+    def is_to_publish(self) -> bool:
+        """Whether there is anything: alerts, or the offset of deltas."""
+        return bool(self.evaluation.deltas or self.evaluation.revisions)
+
+
+class Looking:
+    """Counts deltas and hears notices for a restored detector, and looks when it is time.
+
+    Parameters
+    ----------
+    at
+        Topic and partition of the deltas.
+    """
+
+    def __init__(
+        self, detector: Detector, notices: NoticeInput, at: TopicPartition, observer: Observer
+    ) -> None:
+        self.detector = detector
+        self.notices = notices
+        self._at = at
+        self._observer = observer
+        self._pacing = LookPacing()
+        self._applied: list[Applied] = []  # since the last look
+        self._closed_day = detector.watermark - 1  # the last day that was evaluated in full
+
+    @property
+    def held(self) -> bool:
+        """Whether deltas or notices wait for a look."""
+        return bool(self._applied or self.notices.heard)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that the next poll may last, if something waits for a look."""
+        return self._pacing.patience
+
+    def wait(self) -> float:
+        """Return the seconds until a look is due, if anything waits for it; 0 if it is."""
+        return self._pacing.wait()
+
+    def count(self, records: Sequence[Any], polled_at: float) -> int:
+        """Count the deltas of a poll, perhaps none; return how many were news."""
+        fresh = reports = 0
+        for record in records:
+            began = time.monotonic()
+            delta = decode_delta(record.value)
+            news = apply_delta(self.detector, self._at, delta)
+            fresh += news
+            first, following = delta.first_offset, delta.next_offset
+            batch = Batch(self.detector.topic, delta.partition, first, following)
+            self._applied.append(Applied.of(record, batch, news, began, polled_at))
+            self._observer.applied(self._applied[-1])
+            reports += following - first
+        self._pacing.polled(reports)
+        return fresh
+
+    def look(self) -> Look:
+        """Return the revisions that are due."""
+        began = time.monotonic()
+        self._pacing.begin()
+        detector, deltas, notices = self.detector, self._applied, self.notices
+        today = detector.watermark
+        # Margins move pairs that no report touched: those are found once, when a day is over.
+        day_over = bool(deltas) and today > self._closed_day + 1
+        refit = detector.refit_if_due(today) if day_over else None
+        before = Counter(detector.suppressed)
+        alerts: list[Alert] = []
+        if deltas and today >= 0:
+            alerts = detector.evaluate(today, touched_only=not day_over, day_over=False)
+        evaluation = Evaluation(
+            deltas,
+            alerts,
+            full=day_over,
+            seconds=time.monotonic() - began,
+            safety_alerts=self._safety_alerts(),
+            notices=notices.heard,
+            last_notice=notices.last,
+        )
+        polled_at = deltas[0].polled_at if deltas else notices.polled_at
+        return Look(evaluation, refit, detector.suppressed - before, polled_at)
+
+    def published(self, look: Look) -> None:
+        """Take note that what a look gave is published."""
+        self._applied = []
+        self.notices.heard = 0
+        self._pacing.end()
+        if look.evaluation.full:
+            self._closed_day = self.detector.watermark - 1
+
+    def close(self) -> None:
+        """Read no more notices."""
+        self.notices.close()
+
+    def _safety_alerts(self) -> list[SafetyAlert]:
+        # Either clock may be behind the other: reports come by the batch, notices by themselves.
+        today = max(self.detector.watermark, self.notices.latest)
+        if today < 0:
+            return []
+        counted = [
+            InputOffset(topic=self.detector.topic, partition=partition, next_offset=offset)
+            for partition, offset in sorted(self.detector.offsets.items())
+        ]
+        as_of = [*counted, *self.notices.as_of()]
+        return self.detector.watch.evaluate(_EPOCH + timedelta(days=today), as_of)

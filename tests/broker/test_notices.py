@@ -1,0 +1,264 @@
+"""Notices on a real Kafka: published, heard alone, set aside once, and never forgotten."""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from kafka.admin import NewPartitions
+
+from schemas.errors import StateError
+from schemas.notice import Notice, NoticeKind, Patients
+from schemas.product import Product
+from schemas.report import Report
+from schemas.safety_alert import SafetyAlert
+from schemas.vocabulary import Seriousness
+from streams.demo import PRODUCT_CLASS
+from streams.runtime import alert_publishing, kafka_io, notice_input
+from streams.runtime.alert_reading import decode_alert
+from streams.runtime.detect_worker import detect_group
+from streams.runtime.kafka_io import make_admin, make_producer
+from streams.runtime.notice_input import NoticeInput
+from streams.runtime.settings import Settings
+from streams.runtime.topics import create_topics
+from tests.broker.processes import keyed, records, report, send, stream, tocsin, wait_until
+from tests.broker.stages import Crash, at_work, count_all, detector
+from tests.broker.test_exactly_once import forget_offsets
+
+pytestmark = pytest.mark.broker
+
+DAY = date(2024, 3, 1)
+
+
+def notice(number: int, subject: str = "RUM", **fields: object) -> Notice:
+    told = {"kind": NoticeKind.SAFETY_NOTICE, "fatal": True, "source": "society", "country": "JP"}
+    told |= {"received": DAY + timedelta(days=number)}
+    return Notice(notice_id=f"{subject}-{number}", subject_id=subject, **(told | fields))
+
+
+def line(one: Notice) -> bytes:
+    return one.model_dump_json(exclude_defaults=True).encode()
+
+
+def tell(settings: Settings, values: Sequence[bytes | None], partition: int = 0) -> None:
+    """Put values onto the notices as somebody else would, without a look at them."""
+    with closing(make_producer(settings)) as producer:
+        topic = f"{settings.topic_prefix}notices"
+        sent = [producer.send(topic, value, b"any", partition=partition) for value in values]
+        producer.flush()
+        for future in sent:
+            future.get(timeout=0)
+
+
+def safety(settings: Settings) -> list[SafetyAlert]:
+    found = [decode_alert(record.value) for record in records(settings, "alerts")]
+    return [alert for alert in found if isinstance(alert, SafetyAlert)]
+
+
+def listen(settings: Settings) -> None:
+    """Run a detector until it has heard everything."""
+    with at_work(settings, detector(settings)):
+        pass
+
+
+def rejected_places(settings: Settings) -> list[tuple[str, int, str]]:
+    found = [dict(record.headers) for record in records(settings, "rejected")]
+    return sorted(
+        (one["source"].decode(), int(one["position"]), one["reason"].decode()) for one in found
+    )
+
+
+def test_a_file_of_notices_is_published_heard_alone_and_printed(
+    topics: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "notices.jsonl"
+    good = [notice(1), notice(2, "SERIES", fatal=False, patients=Patients(at_least=4))]
+    repeat = notice(3, derived_from=("RUM-1",))
+    path.write_bytes(b"\n".join([line(good[0]), b"{no notice", line(good[1]), b"{}", line(repeat)]))
+    done = tocsin(topics, tmp_path, "publish", "--notices", path)
+    assert done.returncode == 0, done.stderr
+    assert [word for word in done.stdout.split() if word.isdigit()] == ["0", "3", "2"]
+    keys = {record.key: json.loads(record.value) for record in records(topics, "notices")}
+    assert set(keys) == {b"RUM", b"SERIES"}
+    places = rejected_places(topics)
+    assert [place[:2] for place in places] == [("notices.jsonl", 2), ("notices.jsonl", 4)]
+    assert places[0][2].startswith("notice: Invalid JSON")
+    assert places[1][2] == "notice_id: Field required"
+
+    run = tocsin(topics, tmp_path / "state", "run", "--stage", "detect", "--drain")
+    assert run.returncode == 0, run.stderr  # without a single report
+    assert [(one.category.value, one.revision, one.kind.value) for one in safety(topics)] == [
+        ("CASE_SERIES", 1, "new"),
+        ("UNVERIFIED_FATAL", 1, "new"),
+    ]
+    send(topics, keyed([report(1)]))
+    count_all(topics.model_copy(update={"state_dir": tmp_path / "state"}))
+    printed = tocsin(topics, tmp_path, "alerts", "--json")
+    assert [decode_alert(text.encode()) for text in printed.stdout.splitlines()] == safety(topics)
+    table = tocsin(topics, tmp_path, "alerts")
+    assert "UNVERIFIED_FATAL" in table.stdout
+    assert "patients 4 or more" in table.stdout
+
+    nothing = tocsin(topics, tmp_path, "publish")
+    assert nothing.returncode == 2
+    assert nothing.stderr == (
+        "tocsin: publish: files of reports, or of notices with --notices, must be given; got none\n"
+    )
+
+
+@pytest.mark.parametrize("moment", ["before", "after", None])
+def test_what_cannot_be_read_is_set_aside_once(
+    one: Settings, monkeypatch: pytest.MonkeyPatch, moment: str | None
+) -> None:
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    early = notice(0, "EARLY", received=tomorrow + timedelta(days=1))
+    tell(one, [b"{", line(notice(1)), None, line(early), b"", b"x" * 1_000_001])
+    publish = notice_input.NoticeInput._take
+
+    def crash(self: NoticeInput, timeout_ms: int) -> None:
+        set_aside = self._set_aside
+
+        def crashing(rejected: object) -> None:
+            if moment == "after":
+                set_aside(rejected)
+            raise Crash
+
+        self._set_aside = crashing
+        publish(self, timeout_ms)
+
+    if moment is not None:
+        with monkeypatch.context() as patched:
+            patched.setattr(NoticeInput, "_take", crash)
+            with pytest.raises(Crash):
+                listen(one)
+    listen(one)
+    expected = [
+        (f"{one.topic_prefix}notices[0]", position, reason)
+        for position, reason in (
+            (0, "notice: Invalid JSON: EOF while parsing an object at line 1 column 1"),
+            (2, "value: must be a notice; got nothing. What was said is answered, not deleted"),
+            (3, "received: must not lie in the future"),
+            (4, "value: must be a notice; got nothing. What was said is answered, not deleted"),
+            (5, "notice: at most 1000000 bytes are read; got 1000001"),
+        )
+    ]
+    assert rejected_places(one) == expected
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> "Later":
+            return cls(2200, 1, 1, tzinfo=UTC)
+
+    monkeypatch.setattr(notice_input, "datetime", Later)
+    tell(one, [line(notice(2))])
+    listen(one)
+    assert rejected_places(one) == expected
+    (alert,) = safety(one)  # and none of what was early
+    assert alert.subject == "RUM"
+    (heard,) = alert.as_of
+    assert (heard.topic, heard.next_offset) == (f"{one.topic_prefix}notices", 6)
+
+
+def dead(number: int) -> Report:
+    """Return a report that alone makes a safety alert."""
+    product = Product(product_class=PRODUCT_CLASS)
+    told = {"products": (product,), "seriousness": (Seriousness.DEATH,)}
+    return report(number).model_copy(update={"case_id": f"DEAD-{number}", **told})
+
+
+def test_safety_alerts_wait_for_the_last_of_many_transactions(
+    one: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, _ = stream(300, seed=8)
+    send(one, keyed([dead(1), *messages]))
+    count_all(one)
+    tell(one, [line(notice(1))])
+    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)
+    transaction = alert_publishing.transaction
+    begun = []
+
+    def crash_in_between(*arguments: object, **options: object) -> object:
+        begun.append(1)
+        if len(begun) == 4:  # the first commits where the detector begins
+            raise Crash
+        return transaction(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(alert_publishing, "transaction", crash_in_between)
+        with pytest.raises(Crash):
+            listen(one)
+    assert len(records(one, "alerts")) == 6
+    listen(one)
+    found = [(alert.category.value, alert.revision) for alert in safety(one)]
+    assert sorted(found) == [("FATAL_CASE", 1), ("UNVERIFIED_FATAL", 1)]
+
+
+def test_a_group_whose_offsets_have_expired_forgets_and_repeats_no_safety_alert(
+    one: Settings,
+) -> None:
+    send(one, keyed([dead(1)]))
+    count_all(one)
+    tell(one, [line(notice(number)) for number in range(30)])
+    listen(one)
+    found = safety(one)
+    assert sorted(alert.category.value for alert in found) == ["FATAL_CASE", "UNVERIFIED_FATAL"]
+    forget_offsets(one, detect_group(one))
+    send(one, keyed([dead(2)]))  # within as many offsets as there were notices
+    count_all(one)
+    listen(one)
+    (fresh,) = safety(one)[len(found) :]
+    assert (fresh.subject, fresh.kind.value) == ("DEAD-2", "new")
+
+
+def test_a_detector_does_not_start_without_the_notices_its_alerts_rest_on(one: Settings) -> None:
+    tell(one, [line(notice(1)), line(notice(2))])
+    listen(one)
+    (alert,) = safety(one)
+    topic = f"{one.topic_prefix}notices"
+    with closing(make_admin(one)) as admin:
+        admin.delete_topics([topic])
+        wait_until(lambda: topic not in admin.list_topics(), 20, "deleted")
+    create_topics(one)
+    tell(one, [line(notice(3))])
+    with pytest.raises(StateError, match=r"notices\[0\]: must hold every notice from offset 0"):
+        listen(one)
+    assert safety(one) == [alert]
+
+
+def test_partitions_that_are_added_are_heard_without_a_restart(
+    one: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_io, "METADATA_MS", 500)
+    with at_work(one, detector(one)) as worker:
+        with closing(make_admin(one)) as admin:
+            admin.create_partitions({f"{one.topic_prefix}notices": NewPartitions(2)})
+        tell(one, [line(notice(1))], partition=1)
+        for _ in range(200):
+            worker.step(50)
+            if safety(one):
+                break
+    (alert,) = safety(one)
+    assert [(at.partition, at.next_offset) for at in alert.as_of] == [(1, 1)]
+
+
+def test_a_safety_alert_is_made_anew_from_the_topics(one: Settings, tmp_path: Path) -> None:
+    for number in range(3):
+        part = Patients(at_least=2 + number)
+        tell(one, [line(notice(number, "SERIES", fatal=None, patients=part)), b"{"])
+        listen(one)
+    found = safety(one)
+    assert [alert.revision for alert in found] == [1, 2, 3]
+    done = tocsin(one, tmp_path, "recount", "--sample", 10)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("equal    ") == 3
+    assert "CASE_SERIES strengthened" in done.stdout
+    last = found[-1]
+    (at,) = last.as_of
+    shorter = at.model_copy(update={"next_offset": at.next_offset - 2})
+    file = tmp_path / "alerts.jsonl"
+    file.write_text(last.model_copy(update={"as_of": (shorter,)}).model_dump_json())
+    done = tocsin(one, tmp_path, "recount", "--alerts", file)
+    assert done.returncode == 1, done.stderr
+    assert "DIFFERS" in done.stdout

@@ -1,0 +1,89 @@
+"""Tables that a spreadsheet opens: read back by other libraries, nothing in them runs."""
+
+import csv
+import sys
+import zipfile
+from datetime import date
+from pathlib import Path
+
+import pytest
+from openpyxl import load_workbook
+from openpyxl.utils.escape import unescape
+
+from schemas.errors import InputError
+from streams.delivery.spreadsheet import Cell, Sheet, write_table
+
+MADE = date(2024, 5, 31)
+HOSTILE = [
+    '=HYPERLINK("http://evil.example","click")',
+    "+1",
+    "-x",
+    "@SUM(A1)",
+    "\t=1+1",
+    "\r=1+1",
+    "＝1+1",
+    "－x",
+]
+HARMLESS = ["zinc", "a=b", "1-2", "'quoted'", "培養上清", 'say "x"; y', "http://example.org", ""]
+TEXTS = HOSTILE + HARMLESS
+NUMBERS: list[Cell] = [-0.75, -3, 0, 1e-12, 12_345_678_901]
+
+
+def _sheets() -> list[Sheet]:
+    rows = [(text, number, MADE, None) for text in TEXTS for number in NUMBERS]
+    return [Sheet("first", ("=drug", "n", "day", "none"), rows), Sheet("second", ("a",), [("b",)])]
+
+
+def _expected(text: str) -> str:
+    return "'" + text if text in HOSTILE else text
+
+
+def test_csv_read_back_holds_the_texts_as_texts_and_the_numbers_as_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    write_table(path, _sheets(), made=MADE)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "spreadsheets know UTF-8 by its mark"
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        heading, *rows = csv.reader(file)
+    assert heading == ["'=drug", "n", "day", "none"]
+    assert [row[0] for row in rows[:: len(NUMBERS)]] == [_expected(text) for text in TEXTS]
+    assert {row[1] for row in rows} == {"-0.75", "-3", "0", "1e-12", "12345678901"}
+    assert {tuple(row[2:]) for row in rows} == {("2024-05-31", "")}
+    # What separates cells elsewhere stands within quotes.
+    assert '"say ""x""; y"' in path.read_text(encoding="utf-8-sig")
+
+
+def test_xlsx_read_back_has_no_formula_and_no_link(tmp_path: Path) -> None:
+    path = tmp_path / "out.xlsx"
+    write_table(path, _sheets(), made=MADE)
+    book = load_workbook(path)
+    assert book.sheetnames == ["first", "second"]
+    heading, *rows = book["first"].iter_rows()
+    assert [cell.value for cell in heading] == ["'=drug", "n", "day", "none"]
+    for row, (text, number, *_) in zip(rows, _sheets()[0].rows, strict=True):
+        assert [cell.data_type for cell in row] == ["s", "n", "d", "n"]
+        assert unescape(row[0].value or "") == _expected(str(text))  # of a carriage return
+        assert row[1].value == number
+        assert row[2].value.date() == MADE
+        assert row[0].hyperlink is None
+    with zipfile.ZipFile(path) as packed:
+        pages = [packed.read(name) for name in packed.namelist() if "sheet" in name]
+    assert pages
+    assert not any(b"<f>" in page or b"hyperlink" in page for page in pages)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_the_same_content_gives_the_same_bytes(suffix: str, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
+    for path in paths:
+        write_table(path, _sheets(), made=MADE)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_another_suffix_and_a_missing_library_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"must end with \.csv or \.xlsx; got '\.xls'"):
+        write_table(tmp_path / "out.xls", _sheets(), made=MADE)
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    with pytest.raises(InputError, match=r"install tocsin\[serve\]; got no xlsxwriter"):
+        write_table(tmp_path / "out.xlsx", _sheets(), made=MADE)
