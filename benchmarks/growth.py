@@ -46,6 +46,13 @@ _VALUES = (
     ("female", "male", "unknown"),
     ("north_america", "europe", "japan", "asia", "rest_of_world"),
 )
+_ORIGINS = tuple(
+    f"{country}\x1f{by}\x1fPHARMA {number}"
+    for country in ("US", "JP", "DE", "FR")
+    for by in ("p", "")
+    for number in range(25)
+)
+_INDICATIONS = ("", *(f"Indication {number}" for number in range(500)))
 TOPIC = "growth.deltas"
 
 
@@ -89,6 +96,13 @@ def changes(cases: int) -> Iterator[pl.DataFrame]:
                 "fatal": rng.random(size) < 0.05,
                 "drugs": lists(drugs, drug_share, rng.choice([1, 2], size=size, p=[0.4, 0.6])),
                 "events": reactions(size),
+                "origin": pl.Series(_ORIGINS).gather(rng.integers(0, len(_ORIGINS), size)),
+                "indications": pl.Series(_INDICATIONS).gather(
+                    rng.integers(0, len(_INDICATIONS), size)
+                ),
+                "completeness": pl.Series(rng.integers(10, 101, size), dtype=pl.UInt8),
+                "suspected_duplicate": rng.random(size) < 0.01,
+                "watched": pl.repeat("", size, eager=True),
                 "n": pl.Series(np.ones(size), dtype=pl.Int8),
             },
             schema=dict(CASE_CHANGES),
@@ -121,10 +135,16 @@ def versions(frame: pl.DataFrame) -> list[CaseVersion]:
     )
     return [
         CaseVersion(
-            case_id, 1, day, False, case_id[4:], day, *stratum, serious, fatal, drugs, events, ""
+            *(case_id, 1, day, False, case_id[4:], day, *stratum, serious, fatal, drugs, events),
+            *("", (), "", *more.values()),
         )
-        for case_id, day, *stratum, serious, fatal, drugs, events in joined.filter(pl.col("n") > 0)
-        .select("case_id", "day", *_COLUMNS, "serious", "fatal", "drugs", "events")
+        for case_id, day, *stratum, serious, fatal, drugs, events, _, more in joined.filter(
+            pl.col("n") > 0
+        )
+        .select(
+            *("case_id", "day", *_COLUMNS, "serious", "fatal", "drugs", "events", "n"),
+            pl.struct("origin", "indications", "completeness"),
+        )
         .iter_rows()
     ]
 

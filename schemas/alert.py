@@ -14,9 +14,12 @@ __all__ = [
     "Alert",
     "AlertKind",
     "AlertReason",
+    "Burst",
     "Counts",
     "InputOffset",
     "Previous",
+    "Restricted",
+    "RestrictedStatistics",
     "RuleOutcome",
     "Statistics",
     "Window",
@@ -153,6 +156,69 @@ class Statistics(Message):
     )
 
 
+class Burst(Message):
+    """Cases of one pair that came from one source on one day, so many that they may be the signal.
+
+    A campaign, a study that was closed, or reports that somebody made up look like this.
+    """
+
+    source: str = Field(
+        description="Sender of the reports, else the system they came from. Authority tier only."
+    )
+    received: date = Field(description="Day they were first received.")
+    n_cases: int = Field(ge=1, description="Cases of the pair that came so.")
+    n_by_professional: int = Field(
+        ge=0, description="Of them reported by a health professional, as the reports say."
+    )
+    counts_without: Counts = Field(description="The 2x2 table without these cases.")
+    rules_without: tuple[str, ...] = Field(
+        description="Rules that are on and would fire without them, sorted."
+    )
+    rules_not_asked: tuple[str, ...] = Field(
+        description="Rules that are on and rest on the anytime-valid test, which is not computed "
+        "for a part of the cases."
+    )
+
+
+class RestrictedStatistics(Message):
+    """Statistics of a restricted table; null and bounds as in `Statistics`."""
+
+    expected: float | None = Field(description="Expected cases under independence.")
+    prr: float | None = Field(description="Proportional reporting ratio.")
+    prr_lower: float | None = Field(description="Its lower bound.")
+    prr_upper: float | None = Field(description="Its upper bound.")
+    ror: float | None = Field(description="Reporting odds ratio.")
+    ror_lower: float | None = Field(description="Its lower bound.")
+    ror_upper: float | None = Field(description="Its upper bound.")
+    chi2: float | None = Field(description="Pearson chi-square, 1 degree of freedom.")
+    chi2_yates: float | None = Field(description="The same with Yates's correction.")
+    ic: float | None = Field(description="Information component [log2 units].")
+    ic_lower: float | None = Field(description="IC025, exact gamma quantile.")
+    ic_upper: float | None = Field(description="IC975, exact gamma quantile.")
+
+
+class Restricted(Message):
+    """The pair among the cases that were treated for what the event may be: fewer, and alike.
+
+    Whoever is treated for a cancer is at risk of its progression whatever the drug. The restricted
+    table takes that away; it may as well hide a reaction that all treatments share. So both tables
+    are shown, and neither replaces the other.
+    """
+
+    indication: str = Field(
+        description="What the pair's cases were treated for and the event is about: a group of the "
+        "domain's vocabulary, such as `cancer`, or the event's own name; several joined by `, `."
+    )
+    n_stating: int = Field(ge=1, description="Cases of the pair that state an indication.")
+    counts: Counts = Field(description="The 2x2 table among the cases with that indication.")
+    statistics: RestrictedStatistics = Field(description="What was computed from it.")
+    rules_fired: tuple[str, ...] = Field(
+        description="Rules that are on and fire in the restricted table, sorted."
+    )
+    rules_not_asked: tuple[str, ...] = Field(description="As in `Burst`.")
+    supported: bool = Field(description="Whether any rule that is on fires there as well.")
+
+
 class RuleOutcome(Message):
     """One rule, and whether it is on.
 
@@ -238,6 +304,48 @@ class Alert(Message):
     n_paediatric: int = Field(ge=0, description="Cases of the pair of patients under 18 years.")
     regions: tuple[str, ...] = Field(
         description="Regions the cases of the pair come from, sorted; those unknown left out."
+    )
+    n_by_professional: int | None = Field(
+        default=None, ge=0, description="Cases of the pair reported by a health professional."
+    )
+    n_sources: int | None = Field(
+        default=None, ge=0, description="Distinct sources they came from: senders, else systems."
+    )
+    countries: tuple[str, ...] | None = Field(
+        default=None,
+        description="ISO 3166-1 alpha-2 of occurrence, else of the reporter, sorted; those not "
+        "stated left out.",
+    )
+    completeness: float | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Median completeness of their reports [%]; null without a case.",
+    )
+    n_suspected_duplicates: int | None = Field(
+        default=None, ge=0, description="Cases of the pair that may be duplicates; they count."
+    )
+    n_post_notice: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases first received after an authority first acted on the class of the "
+        "product: its notice may have called them forth. Null if none did, as far as is known, or "
+        "the product is of no class of the domain's vocabulary.",
+    )
+    burst: Burst | None = Field(
+        default=None,
+        description="Cases that came from one source on one day, if they are at least 10 and half "
+        "of the pair's; null if there is none, or no rule is on.",
+    )
+    indication_confounding: bool | None = Field(
+        default=None,
+        description="Whether the event is what was treated in at least half of the pair's cases "
+        "that state an indication.",
+    )
+    restricted: Restricted | None = Field(
+        default=None,
+        description="The pair among cases of that indication; null unless "
+        "`indication_confounding`, or if no rule is on.",
     )
     first_received: date | None = Field(description="Earliest first receipt among the cases.")
     last_received: date | None = Field(description="Latest first receipt among the cases.")

@@ -44,6 +44,12 @@ class Decision(Message):
     alert_id: str | None = Field(
         default=None, max_length=100, description="The revision it was decided on."
     )
+    n_burst: int | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=lambda n: n is None,  # logs that were written before are as they were
+        description="Cases of the burst that the revision tells of; null if of none.",
+    )
     superseded_by: str | None = Field(
         default=None, max_length=2000, description="Key of the signal that takes its place."
     )

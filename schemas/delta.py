@@ -8,7 +8,7 @@ import polars as pl
 
 __all__ = ["CASE_CHANGES", "DELTA_VERSION", "STRATUM", "Delta"]
 
-DELTA_VERSION = 2
+DELTA_VERSION = 3
 """Version of `CASE_CHANGES`; a reader stops on one it does not know."""
 
 STRATUM = ("age_group", "sex", "region")
@@ -25,6 +25,10 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
         "fatal": pl.Boolean(),
         "drugs": pl.List(pl.String()),  # distinct suspect drugs, sorted
         "events": pl.List(pl.String()),  # distinct reactions, sorted
+        "origin": pl.String(),  # country, professional or not, and source, in one
+        "indications": pl.String(),  # distinct indications of suspect products, sorted, in one
+        "completeness": pl.UInt8(),  # of the report [%]
+        "suspected_duplicate": pl.Boolean(),  # a link says that it may be one; it counts
         "watched": pl.String(),  # what is kept of a case of the domain's products; mostly empty
         "n": pl.Int8(),  # +1 the case enters the counts in this form, -1 it leaves them
     }

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,13 +17,14 @@ from hypothesis import strategies as st
 from schemas.alert import WindowKind
 from schemas.link import CaseLink
 from schemas.product import Product
-from schemas.report import Link, Patient, Reaction, Report, Revision
+from schemas.report import Link, Patient, Reaction, Report, Reporter, Revision
 from schemas.vocabulary import (
     LinkBasis,
     LinkKind,
     LinkState,
     Outcome,
     ProductRole,
+    Qualification,
     RevisionKind,
     Seriousness,
     Sex,
@@ -40,6 +42,7 @@ DAYS = [
     )
 ]
 AGES = {None: "unknown", 5.0: "child", 70.0: "elderly"}
+INDICATIONS = (None, "acne", "pain")
 COUNTRIES = {None: "unknown", "DE": "europe", "JP": "japan"}
 Arrival = Report | CaseLink
 SPECS = ("cumulative", "month", "quarter", "sliding:2", "sliding:31", "sliding:400")
@@ -51,9 +54,12 @@ def reports(draw: st.DrawFn) -> Report:
     rarely = st.sampled_from([False, False, False, False, True])
     first = draw(st.sampled_from(DAYS))
     product = st.builds(
-        lambda drug, role: Product(substances=(drug,), role=role),
+        lambda drug, role, indication: Product(
+            substances=(drug,), role=role, indication=indication
+        ),
         st.sampled_from(DRUGS),
         st.sampled_from(["suspect", "suspect", "interacting", "concomitant"]).map(ProductRole),
+        st.sampled_from(INDICATIONS),
     )
     reaction = st.builds(
         lambda term, fatal: Reaction(term=term, outcome=Outcome("fatal" if fatal else "unknown")),
@@ -78,6 +84,8 @@ def reports(draw: st.DrawFn) -> Report:
             age_years=draw(st.sampled_from(list(AGES))), sex=draw(st.sampled_from(Sex))
         ),
         occurrence_country=draw(st.sampled_from(list(COUNTRIES))),
+        sender=draw(st.sampled_from([None, "PHARMA"])),
+        reporter=Reporter(qualification=draw(st.sampled_from(Qualification))),
     )
 
 
@@ -126,6 +134,10 @@ class Content:
     drugs: tuple[str, ...]
     events: tuple[str, ...]
     excluded: str
+    origin: tuple[str, str, str] = ("", "", "")
+    indications: tuple[str, ...] = ()
+    completeness: int = 0
+    suspected: bool = False
 
 
 def content_of(report: Report) -> Content:
@@ -154,7 +166,34 @@ def content_of(report: Report) -> Content:
         tuple(sorted(drugs)),
         tuple(sorted(events)),
         next((reason for reason, holds in reasons.items() if holds), ""),
+        (
+            report.occurrence_country or "",
+            "p" if report.reporter.qualification.value not in ("consumer", "lawyer") else "",
+            report.sender or "native",
+        ),
+        tuple(sorted({p.indication for p in report.products if p.role in roles and p.indication})),
+        _completeness(report),
     )
+
+
+def _completeness(report: Report) -> int:
+    """Multiply what is left of 1 where a field is missing; `reports` states no other field."""
+    suspects = [p for p in report.products if p.role in (ProductRole.SUSPECT, "interacting")]
+    bare = [
+        True,  # the type of the report
+        True,  # the dose
+        not report.occurrence_country,
+        report.reporter.qualification.value == "consumer",
+    ]
+    barer = [
+        not any(product.indication for product in suspects),
+        all(reaction.outcome.value == "unknown" for reaction in report.reactions),
+        report.patient.sex.value == "unknown",
+        report.patient.age_years is None,
+    ]
+    left = Fraction(1, 2)  # for there is no time to onset
+    left *= Fraction(9, 10) ** sum(bare) * Fraction(7, 10) ** sum(barer)
+    return round(100 * left)
 
 
 def latest_versions(messages: Iterable[Arrival]) -> dict[str, Content]:
@@ -170,19 +209,45 @@ def latest_versions(messages: Iterable[Arrival]) -> dict[str, Content]:
             rank = (*numbers, report.message_id, content_of(report))
             ranked[report.case_id] = max(rank, ranked.get(report.case_id, rank))
     latest = {case: rank[-1] for case, rank in ranked.items()}
-    merged = merged_away([link for link in arrived if isinstance(link, CaseLink)])
+    links = [link for link in arrived if isinstance(link, CaseLink)]
+    merged = merged_away(links)
     for case_id in merged & latest.keys():
         if latest[case_id].excluded != "nullified":
             latest[case_id] = replace(latest[case_id], excluded="duplicate")
+    for case_id in suspected_of(links) & latest.keys():
+        latest[case_id] = replace(latest[case_id], suspected=True)
     return latest
 
 
 def merged_away(links: Sequence[CaseLink]) -> set[str]:
     """Return the cases that their links keep out: a person's word goes before a program's."""
-    gravest = ["applied", "reversed", "suspected"]
     merged = set()
+    for case_id, holds in _holding(links).items():
+        if holds["person"] in ("nothing", "suspected"):
+            if "applied" in (holds["identifiers"], holds["linkage"]):
+                merged.add(case_id)
+        elif holds["person"] == "applied":
+            merged.add(case_id)
+    return merged
+
+
+def suspected_of(links: Sequence[CaseLink]) -> set[str]:
+    """Return the cases that count and may be duplicates: somebody says so, and nobody decided."""
+    return {
+        case_id
+        for case_id, holds in _holding(links).items()
+        if "suspected" in holds.values()
+        and "applied" not in holds.values()
+        and holds["person"] != "reversed"
+    }
+
+
+def _holding(links: Sequence[CaseLink]) -> dict[str, dict[str, str]]:
+    """Return what each decider holds of each case."""
+    gravest = ["applied", "reversed", "suspected"]
+    holding = {}
     for case_id in {link.case_id for link in links}:
-        holds = {}
+        holds = holding[case_id] = {}
         for decider in ("person", "identifiers", "linkage"):
             theirs = [
                 (link.decision, gravest.index(link.state.value))
@@ -191,13 +256,8 @@ def merged_away(links: Sequence[CaseLink]) -> set[str]:
                 and decider
                 == {"manual": "person", "probable": "linkage"}.get(link.basis.value, "identifiers")
             ]
-            holds[decider] = gravest[max(theirs)[1]] if theirs else "suspected"
-        if holds["person"] == "suspected":
-            if "applied" in (holds["identifiers"], holds["linkage"]):
-                merged.add(case_id)
-        elif holds["person"] == "applied":
-            merged.add(case_id)
-    return merged
+            holds[decider] = gravest[max(theirs)[1]] if theirs else "nothing"
+    return holding
 
 
 Cell = tuple[int, int, int, int]

@@ -2,16 +2,18 @@
 
 import json
 import random
-from collections import defaultdict
+import statistics
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any
 
 from detectors.gamma_mixture import GammaMixture
 from schemas.alert import Alert
 from schemas.link import CaseLink
-from schemas.report import Patient
-from schemas.vocabulary import LinkBasis, LinkState, Seriousness, Sex
+from schemas.report import Patient, Reporter
+from schemas.vocabulary import LinkBasis, LinkState, Qualification, Seriousness, Sex
 from tests.broker.processes import stream
 
 PRIOR = GammaMixture(
@@ -35,7 +37,22 @@ def varied_stream(cases: int, seed: int) -> list[tuple[bytes, bytes]]:
         of_case = random.Random(one.message_id)
         sex = of_case.choice((Sex.FEMALE, Sex.MALE, Sex.UNKNOWN))
         serious = (Seriousness.HOSPITALISATION,) if of_case.random() < 0.3 else ()
-        report = one.model_copy(update={"patient": Patient(sex=sex), "seriousness": serious})
+        first, *rest = one.reactions
+        told = first.model_copy(update={"onset_days": of_case.choice((None, None, 3))})
+        given_for = of_case.choice((None, None, first.term, first.term.upper(), "event 3"))
+        report = one.model_copy(
+            update={
+                "patient": Patient(sex=sex),
+                "seriousness": serious,
+                "sender": of_case.choice((None, "A PHARMA", "B PHARMA")),
+                "occurrence_country": of_case.choice(("FR", "DE")),  # one region: one stratum
+                "reporter": Reporter(qualification=of_case.choice(list(Qualification))),
+                "reactions": (told, *rest),
+                "products": tuple(
+                    product.model_copy(update={"indication": given_for}) for product in one.products
+                ),
+            }
+        )
         key = one.case_id.encode()
         varied.append((key, report.model_dump_json().encode()))
         if chance.random() < 0.15:
@@ -43,7 +60,7 @@ def varied_stream(cases: int, seed: int) -> list[tuple[bytes, bytes]]:
             link = CaseLink(
                 case_id=one.case_id,
                 master_case_id="C0" if one.case_id != "C0" else "C1",
-                state=chance.choice((LinkState.APPLIED, LinkState.APPLIED, LinkState.REVERSED)),
+                state=chance.choice((LinkState.APPLIED, LinkState.APPLIED, *LinkState)),
                 basis=basis,
                 decision=chance.randrange(1, 10**9),
                 decided_on=one.latest_received,
@@ -79,13 +96,17 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     first, last = _days(alert)
     n_observed = n_drug = n_event = 0
     both: list[tuple[str, str]] = []
+    reported: list[Mapping[str, Any]] = []
+    doubted = 0
+    treated = [0, 0, 0, 0]
     serious = 0
     strata: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     total = 0
     for case_id, (_, content) in latest.items():
         day = date.fromisoformat(content["first_received"])
         states = {decider: state for decider, (_, state) in decided[case_id].items()}
-        if states.get("person", "applied" if "applied" in states.values() else "") == "applied":
+        person = states.get("person", "suspected")
+        if person == "applied" or (person == "suspected" and "applied" in states.values()):
             continue
         if content["revision"] is not None or not first <= day <= last:
             continue
@@ -102,6 +123,11 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
             n_observed += 1
             serious += bool(content["seriousness"])
             both.append((content["first_received"], case_id))
+            reported.append(content)
+            doubted += person == "suspected" and "suspected" in states.values()
+        if alert.event.lower() in {(p["indication"] or "").lower() for p in content["products"]}:
+            cells = (with_drug and with_event, with_drug, with_event, True)
+            treated = [n + cell for n, cell in zip(treated, cells, strict=True)]
     counts = alert.counts
     assert (counts.n_observed, counts.n_drug, counts.n_event, counts.n_total) == (
         n_observed,
@@ -111,6 +137,9 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     ), alert.sentence
     assert alert.n_serious == serious
     assert list(alert.case_ids) == sorted(case_id for _, case_id in both)
+    assert alert.n_suspected_duplicates == doubted
+    _require_reported(alert, reported)
+    _require_restricted(alert, reported, treated)
     dates = sorted(day for day, _ in both)
     assert str(alert.first_received) == (dates[0] if dates else "None")
     assert str(alert.last_received) == (dates[-1] if dates else "None")
@@ -118,6 +147,56 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
         assert alert.statistics.expected == float(n_drug) * n_event / total
         by_name = (strata[name] for name in sorted(strata))
         assert alert.statistics.expected_stratified == sum(float(d) * e / n for n, d, e in by_name)
+
+
+def _require_reported(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
+    professionals = ("physician", "pharmacist", "other_health_professional")
+    assert alert.n_by_professional == sum(
+        case["reporter"]["qualification"] in professionals for case in cases
+    )
+    sources = [case["sender"] or "test" for case in cases]
+    assert alert.n_sources == len(set(sources))
+    countries = {case["occurrence_country"] for case in cases} - {None}
+    assert alert.countries == tuple(sorted(countries))
+    assert alert.completeness == (statistics.median(map(_percent, cases)) if cases else None)
+    days = Counter(
+        (source, case["first_received"]) for source, case in zip(sources, cases, strict=True)
+    )
+    most = max(days.values(), default=0)
+    if most >= 10 and 2 * most >= len(cases) and alert.rules_fired:
+        assert alert.burst is not None
+        assert alert.burst.n_cases == most
+        assert days[alert.burst.source, str(alert.burst.received)] == most
+        assert alert.burst.counts_without.n_observed == len(cases) - most
+    else:
+        assert alert.burst is None
+
+
+def _percent(case: Mapping[str, Any]) -> int:
+    """Take off what the case does not state: age, outcome, dose and type never are."""
+    left = Fraction(7, 10) ** 2 * Fraction(9, 10) ** 2
+    if not any(reaction["onset_days"] is not None for reaction in case["reactions"]):
+        left /= 2
+    thirds = (case["patient"]["sex"] == "unknown", not case["products"][0]["indication"])
+    left *= Fraction(7, 10) ** sum(thirds)
+    tenths = (
+        case["occurrence_country"] is None,
+        case["reporter"]["qualification"] == "consumer",
+    )
+    return round(100 * left * Fraction(9, 10) ** sum(tenths))
+
+
+def _require_restricted(alert: Alert, cases: list[Mapping[str, Any]], treated: list[int]) -> None:
+    stated = [name for case in cases if (name := case["products"][0]["indication"])]
+    same = sum(name.lower() == alert.event.lower() for name in stated)
+    assert alert.indication_confounding is (same > 0 and 2 * same >= len(stated))
+    if not (alert.indication_confounding and alert.rules_fired):
+        assert alert.restricted is None
+        return
+    assert alert.restricted is not None
+    assert alert.restricted.n_stating == len(stated)
+    assert alert.restricted.indication == alert.event.lower()
+    assert list(alert.restricted.counts.model_dump().values()) == treated
 
 
 def _days(alert: Alert) -> tuple[date, date]:

@@ -10,14 +10,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from schemas.alert import Alert
 from schemas.decision import Decision, SignalState
 from schemas.errors import InputError
+from schemas.safety_alert import AlertCategory
+from streams.delivery.reading import AnyAlert, read_alert_lines
 from streams.runtime.audit import AuditLog
 
 __all__ = ["register"]
 
 LogOption = Annotated[Path, typer.Option("--log", help="The audit log, a file of JSON lines.")]
 _LOG = Path("audit.jsonl")
+_AFFIRMS = {SignalState.VALIDATED, SignalState.CONFIRMED}
 
 
 def register(app: typer.Typer) -> None:
@@ -40,19 +44,34 @@ def decide(
     alert: Annotated[
         str | None, typer.Option(help="alert_id of the revision it is decided on.")
     ] = None,
+    alerts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Alerts, a JSON object a line; to validate or confirm is decided on one."
+        ),
+    ] = None,
     superseded_by: Annotated[
         str | None, typer.Option(help="Key of the signal that takes its place.")
     ] = None,
     log: LogOption = _LOG,
 ) -> None:
-    """Take a signal one step further, and log who did and why."""
+    """Take a signal one step further, and log who did and why.
+
+    To validate or confirm a signal of disproportionate reporting, give the alerts: the revision
+    decided on, the latest one unless --alert names another, tells whether one source made it.
+    """
+    revision = None if alerts is None else _revision(alerts, signal_key, alert)
+    if revision is None and to in _AFFIRMS and not _is_safety(signal_key):
+        msg = f"signal {signal_key}: a step to {to} must be decided on a revision; give --alerts"
+        raise InputError(msg)
     try:
         decision = Decision(
             signal_key=signal_key,
             to=to,
             by=by,
             reason=reason,
-            alert_id=alert,
+            alert_id=alert if revision is None else revision.alert_id,
+            n_burst=_burst_of(revision),
             superseded_by=superseded_by,
         )
     except ValidationError as error:
@@ -61,6 +80,30 @@ def decide(
         raise InputError(msg) from error
     entry = AuditLog(log).decide(decision, datetime.now(UTC))
     typer.echo(f"{entry.number}: {signal_key}: {entry.frm} -> {to}, {entry.hash}")
+
+
+def _is_safety(signal_key: str) -> bool:
+    """Whether a key is that of a safety alert, which begins with its category."""
+    return signal_key.partition("|")[0] in set(AlertCategory)
+
+
+def _burst_of(revision: AnyAlert | None) -> int | None:
+    burst = revision.burst if isinstance(revision, Alert) else None
+    return None if burst is None else burst.n_cases
+
+
+def _revision(alerts: Path, signal_key: str, alert_id: str | None) -> AnyAlert:
+    """Return the revision that is decided on: the one that is named, else the latest."""
+    found = [
+        alert
+        for _, alert in read_alert_lines(alerts)
+        if alert.signal_key == signal_key and alert_id in (None, alert.alert_id)
+    ]
+    if not found:
+        what = signal_key if alert_id is None else f"{signal_key} with the id {alert_id}"
+        msg = f"{alerts}: must hold an alert of {what}; got none"
+        raise InputError(msg)
+    return max(found, key=lambda alert: alert.revision)
 
 
 def list_signals(log: LogOption = _LOG) -> None:

@@ -1,6 +1,7 @@
 """What each tier may see of an alert: `public < consumer < authority`.
 
-An authority sees all of it. A consumer sees the numbers, and no facility, nor whose case it was.
+An authority sees all of it. A consumer sees the numbers, and no facility, nor whose case it was or
+who sent it.
 The public sees that there is a signal, and the band that a count lies in; nothing else in its copy
 follows from exact counts. So two revisions, or two copies, subtracted from one another, give bands
 again, and never a count between 1 and 10.
@@ -16,7 +17,7 @@ from schemas.alert import Alert
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import Tier
 
-__all__ = ["band", "copy_for", "hidden_from"]
+__all__ = ["band", "copy_for", "hidden_categories", "hidden_from"]
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; 1 to 10 is the least that is told
 _NOT_FOR: Mapping[Tier, frozenset[str]] = {
@@ -30,6 +31,11 @@ _NAMES_A_UNIT = {
     AlertCategory.DISTRIBUTOR_CLUSTER,
     AlertCategory.FATAL_CASE,
 }
+
+
+def hidden_categories(tier: Tier) -> frozenset[str]:
+    """Return the categories of alerts that a tier is not sent at all."""
+    return _NOT_FOR[tier]
 
 
 def hidden_from(tier: Tier, category: str) -> bool:
@@ -65,7 +71,10 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
         return whole
     if isinstance(alert, Alert):
         if tier is Tier.CONSUMER:
-            return {name: value for name, value in whole.items() if name not in _CASES}
+            copy = {name: value for name, value in whole.items() if name not in _CASES}
+            if copy["burst"] is not None:
+                del copy["burst"]["source"]
+            return copy
         return _public_signal(alert, whole)
     copy = {name: value for name, value in whole.items() if name not in _UNITS}
     if alert.category in _NAMES_A_UNIT:

@@ -28,6 +28,7 @@ from schemas.alert import (
 from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Masks, region_mask
 from streams.topology.lifecycle import KINDS, REASONS, Decisions
 from streams.topology.policy import AlertPolicy
+from streams.topology.scrutiny import Scrutinised
 from streams.topology.strata import REGIONS
 
 __all__ = ["MOST_CASE_IDS", "AlertBuilder", "facts_of", "signal_key"]
@@ -36,6 +37,13 @@ MOST_CASE_IDS = 1000
 """An alert names at most so many cases, the latest received; its counts are of all of them."""
 
 _CODE_VERSION = version("tocsin")
+_OF_SOURCES = (
+    "n_by_professional",
+    "n_sources",
+    "completeness",
+    "n_suspected_duplicates",
+    "n_post_notice",
+)
 _STATISTICS = tuple(Statistics.model_fields)
 _EPOCH = date(1970, 1, 1)
 _VERBS = {
@@ -120,6 +128,7 @@ class AlertBuilder:
         self,
         rows: pl.DataFrame,
         decisions: Decisions,
+        scrutinised: Sequence[Scrutinised],
         *,
         window: Window,
         evaluated_on: date,
@@ -135,7 +144,9 @@ class AlertBuilder:
         rows
             One row a decision, in their order: `key`, `drug`, `event`, the four counts, `entered`
             [bits of the rules that fire], every field of `schemas.alert.Statistics`, and what
-            `facts_of` gives.
+            `facts_of` and `streams.topology.sources.sources_of` give.
+        scrutinised
+            What was found of each, in the same order.
         dropped
             By key, names of rules that were on and are no longer asked.
         """
@@ -171,6 +182,7 @@ class AlertBuilder:
                 KINDS[kinds[row["at"]]],
                 reasons[row["at"]],
                 on[row["at"]],
+                scrutinised[row["at"]],
                 self._previous(was[row["at"]], dropped or {}),
                 common,
             )
@@ -183,6 +195,7 @@ class AlertBuilder:
         kind: AlertKind,
         reasons: int,
         on: int,
+        found: Scrutinised,
         previous: Previous | None,
         common: Mapping[str, Any],
     ) -> Alert:
@@ -199,7 +212,8 @@ class AlertBuilder:
             kind=kind,
             reason="; ".join(reason.sentence for reason in why),
             reasons=why,
-            sentence=_sentence(kind, row, statistics, self._on(on & ~held), self._on(held)),
+            sentence=_sentence(kind, row, statistics, self._on(on & ~held), self._on(held))
+            + found.sentence,
             drug=drug,
             event=event,
             counts=Counts(
@@ -216,6 +230,11 @@ class AlertBuilder:
             n_fatal=row["n_fatal"],
             n_paediatric=row["n_paediatric"],
             regions=_regions(row["facets"]),
+            **{name: row[name] for name in _OF_SOURCES},
+            countries=tuple(row["countries"]),
+            burst=found.burst,
+            indication_confounding=found.indication_confounding,
+            restricted=found.restricted,
             first_received=row["first_received"],
             last_received=row["last_received"],
             case_ids=tuple(row["case_ids"]),

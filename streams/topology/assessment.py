@@ -50,6 +50,9 @@ NEEDS_REASON = frozenset(
 """States that are not entered without a reason in words."""
 
 
+_AFFIRMS = {_S.VALIDATED, _S.CONFIRMED}
+
+
 def require_step(frm: SignalState, decision: Decision) -> None:
     """Raise `InputError` unless a decision may be taken in this state, and says what it must.
 
@@ -63,6 +66,13 @@ def require_step(frm: SignalState, decision: Decision) -> None:
         raise InputError(msg)
     if to in NEEDS_REASON and not decision.reason.strip():
         msg = f"{where}: a step to {to} must have a reason; got none"
+        raise InputError(msg)
+    if to in _AFFIRMS and decision.n_burst and "burst" not in decision.reason.casefold():
+        msg = (
+            f"{where}: a step to {to} must have a reason that says why the burst is no objection, "
+            f"by that word: {decision.n_burst} cases came from one source on one day; got "
+            f"{decision.reason or 'none'}"
+        )
         raise InputError(msg)
     if (to is _S.SUPERSEDED) != (decision.superseded_by is not None):
         msg = f"{where}: superseded_by must name a signal when one takes its place, and only then"

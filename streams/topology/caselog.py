@@ -21,13 +21,21 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
         "fatal": pl.Boolean(),
         "drugs": pl.List(pl.UInt32()),
         "events": pl.List(pl.UInt32()),
+        "origin": pl.UInt32(),
+        "indications": pl.UInt32(),  # code of what all of them are together
+        "completeness": pl.UInt8(),  # of the report [%]
+        "suspected_duplicate": pl.Boolean(),
         "n": pl.Int8(),
     }
 )
 """Columns of the log: one row a case entering (+1) or leaving (-1) its day's bucket."""
 
 
-_OF_CASE = ("case_id", "day", "stratum", "serious", "fatal", "n")
+_OF_CASE = (
+    *("case_id", "day", "stratum", "serious", "fatal"),
+    *("origin", "indications", "completeness", "suspected_duplicate"),
+)
+Flags = npt.NDArray[np.bool_]
 _AT_ONCE = 1 << 21  # candidates held at a time when pairs are looked up: some 50 MB
 _MERGED = 4  # runs at a time
 
@@ -39,6 +47,7 @@ class _Run:
         self.rows = rows
         self.days = rows["day"].to_numpy()
         self._indexes: dict[str, Keys] = {}
+        self._by_indications: npt.NDArray[np.float64] | None = None
 
     def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
         start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
@@ -65,7 +74,31 @@ class _Run:
                 keys.append(pairs[some][which][named])
                 rows.append(candidates[named])
         key = pl.Series("key", np.concatenate(keys), dtype=pl.Int64)
-        return self.rows.select(_OF_CASE)[np.concatenate(rows)].insert_column(0, key)
+        return self.rows.select(*_OF_CASE, "n")[np.concatenate(rows)].insert_column(0, key)
+
+    def margins_within(
+        self, pair: Keys, treated: Flags, first_day: int | None, last_day: int
+    ) -> npt.NDArray[np.int64]:
+        """Return the 2x2 table of a pair among the cases of these indications."""
+        indications, n = self.rows["indications"].to_numpy(), self.rows["n"].to_numpy()
+        start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
+        end = int(np.searchsorted(self.days, last_day, "right"))
+        if end - start == len(self.days):  # most runs are wholly inside: summed up once
+            if self._by_indications is None:
+                self._by_indications = np.bincount(indications, weights=n).astype(np.float64)
+            total = self._by_indications[treated[: len(self._by_indications)]].sum()
+        else:
+            total = n[start:end][treated[indications[start:end]]].sum()
+        named: list[Keys] = []
+        for column, code in zip(("drugs", "events"), split_key(pair), strict=True):
+            index = self._index(column)
+            (first,), (last,) = _slices(index, code)
+            rows = split_key(index[first:last])[1]
+            inside = treated[indications[rows]] & (start <= rows) & (rows < end)
+            named.append(rows[inside])
+        both = np.intersect1d(named[0], named[1], assume_unique=True)
+        counts = [int(n[rows].sum(dtype=np.int64)) for rows in (both, *named)]
+        return np.array([*counts, int(total)], dtype=np.int64)
 
     def _index(self, column: str) -> Keys:
         """Return name and row, as one key, of every name in every row, sorted."""
@@ -145,11 +178,12 @@ class CaseLog:
         Returns
         -------
         polars.DataFrame
-            `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`; one row a case and pair, sorted
-            by `key`, `day` and `case_id`.
+            `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`, `origin`, `indications`,
+            `completeness`, `suspected_duplicate`; one row a case and pair, sorted by `key`, `day`
+            and `case_id`.
         """
         wanted = distinct(pairs)
-        schema = {"key": pl.Int64(), **{name: CASE_LOG[name] for name in _OF_CASE}}
+        schema = {"key": pl.Int64(), **{name: CASE_LOG[name] for name in (*_OF_CASE, "n")}}
         found = pl.concat(
             [pl.DataFrame(schema=schema), *(run.naming(wanted) for run in self._runs)]
         )
@@ -159,7 +193,7 @@ class CaseLog:
         cases = found.lazy().filter(inside)
         if (found["n"] < 0).any():
             cases = (
-                cases.group_by("key", "case_id", "day", "stratum", "serious", "fatal")
+                cases.group_by("key", *_OF_CASE)
                 .agg(pl.col("n").cast(pl.Int64).sum())
                 .filter(pl.col("n") != 0)
             )
@@ -170,6 +204,31 @@ class CaseLog:
         copy = CaseLog()
         copy._runs = list(self._runs)
         return copy
+
+    def counts_within(
+        self, pair: int, treated: Flags, first_day: int | None, last_day: int
+    ) -> tuple[int, int, int, int]:
+        """Return the 2x2 table of a pair among the cases of some indications.
+
+        Parameters
+        ----------
+        pair
+            Its key.
+        treated
+            By code of `indications`, whether the cases that have it belong.
+        first_day, last_day
+            As of `cases_of`.
+
+        Returns
+        -------
+        tuple
+            `n_observed`, `n_drug`, `n_event`, `n_total` [cases].
+        """
+        counts = np.zeros(4, dtype=np.int64)
+        for run in self._runs:
+            counts += run.margins_within(np.array([pair]), treated, first_day, last_day)
+        n_observed, n_drug, n_event, n_total = counts.tolist()
+        return n_observed, n_drug, n_event, n_total
 
     def rows(self) -> pl.DataFrame:
         """Return every row that has not cancelled out, sorted by day: the log's snapshot."""

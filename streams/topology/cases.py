@@ -7,7 +7,6 @@ A link is a version of a case of which nothing is known but the link (`link_vers
 with the versions, is kept with the case, and a case without one pays a look at an empty tuple.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,17 +17,23 @@ import polars as pl
 
 from schemas.delta import CASE_CHANGES
 from schemas.link import CaseLink
-from schemas.product import Product
 from schemas.report import Report
 from schemas.vocabulary import (
     LinkKind,
     Outcome,
-    ProductRole,
     RevisionKind,
     Seriousness,
     VerificationState,
 )
-from streams.topology.decisions import Decision, decision_of, highest, is_linked_away
+from streams.topology.decisions import (
+    Decision,
+    decision_of,
+    highest,
+    is_linked_away,
+    is_suspected,
+)
+from streams.topology.names import NAMES, SEPARATOR, joined_names, suspects
+from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
 from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
 
@@ -41,14 +46,10 @@ __all__ = [
     "link_version",
 ]
 
-_SEPARATOR = (
-    "\x1f"  # ASCII unit separator; normalising removes it, so that it never stands in a name
-)
 _EPOCH = date(1970, 1, 1).toordinal()
 
-_MOST_NAMES = 200_000  # kept normalised at a time
 # Members by names of their own: to look one up in its class costs more than to compare it.
-_SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
+_NO_OUTCOME = Outcome.UNKNOWN
 _FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
 _COUNTED = {
     VerificationState.VALID_ICSR,
@@ -81,6 +82,14 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     excluded: str  # why the case is not counted, links apart; empty if it is
     links: tuple[Decision, ...] = ()  # at most one of each decider, by decider; mostly none
     watched: str = ""  # what is kept of a case of the domain's products; empty of the others
+    origin: str = ""  # as of `streams.topology.provenance`
+    indications: str = ""  # distinct indications of suspect products, as `drugs`
+    completeness: int = 0  # of the report [%]
+
+    @property
+    def suspected_duplicate(self) -> bool:
+        """Whether a link says that the case may be a duplicate, and none that it is."""
+        return is_suspected(self.links)
 
     def same_message(self, other: "CaseVersion") -> bool:
         """Whether both claim to be the same message of the same version."""
@@ -104,44 +113,11 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
             and self.serious == other.serious
             and self.fatal == other.fatal
             and self.watched == other.watched
+            and self.origin == other.origin
+            and self.indications == other.indications
+            and self.completeness == other.completeness
+            and (self.links == other.links or self.suspected_duplicate == other.suspected_duplicate)
         )
-
-
-class _Names(dict[str, str]):
-    """Names as reported, and what they are normalised to; a look-up costs less than a call."""
-
-    def __missing__(self, text: str) -> str:
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        # NFKC for width; `str.split` takes the unit separator for white space as well.
-        name = " ".join(unicodedata.normalize("NFKC", text).split())
-        self[text] = text if name == text else name
-        return name
-
-
-_NAMES = _Names()
-
-
-def _drugs(products: Iterable[Product]) -> list[str]:
-    drugs: list[str] = []
-    for product in products:
-        role = product.role
-        if role is _SUSPECT or role is _INTERACTING:
-            others = len(drugs)
-            for substance in product.substances:
-                if name := _NAMES[substance]:
-                    drugs.append(name)
-            if len(drugs) == others:
-                name = _NAMES[product.product_class or ""] or _NAMES[product.verbatim or ""]
-                if name:
-                    drugs.append(name)
-    return drugs
-
-
-def _joined(names: list[str]) -> str:
-    if len(names) == 1:
-        return names[0]
-    return _SEPARATOR.join(sorted(set(names)))
 
 
 def case_version(report: Report) -> CaseVersion:
@@ -160,12 +136,22 @@ def case_version(report: Report) -> CaseVersion:
     seriousness = report.seriousness
     fatal = _DEATH in seriousness
     terms: list[str] = []
+    stated, onset = 0, None
     for reaction in report.reactions:
-        if name := _NAMES[reaction.term]:
+        if name := NAMES[reaction.term]:
             terms.append(name)
-        if reaction.outcome is _FATAL:
-            fatal = True
-    drugs, events = _joined(_drugs(report.products)), _joined(terms)
+        outcome = reaction.outcome
+        if outcome is not _NO_OUTCOME:
+            stated |= OUTCOME
+            if outcome is _FATAL:
+                fatal = True
+        if reaction.onset_days is not None:
+            stated |= ONSET
+        elif reaction.onset and (onset is None or reaction.onset > onset):
+            onset = reaction.onset
+    of_drugs, of_indications, of_products = suspects(report.products, onset)
+    drugs, events = joined_names(of_drugs), joined_names(terms)
+    indications = joined_names(of_indications) if of_indications else ""
     revision, links, verification = report.revision, report.links, report.verification
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
@@ -203,6 +189,9 @@ def case_version(report: Report) -> CaseVersion:
         excluded,
         (),
         watched,
+        origin_of(report),
+        indications,
+        completeness(report, age, stated | of_products),
     )
 
 
@@ -347,10 +336,12 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "region": [row.region for row in rows],
             "serious": [row.serious for row in rows],
             "fatal": [row.fatal for row in rows],
-            "drugs": pl.Series([row.drugs for row in rows], dtype=pl.String).str.split(_SEPARATOR),
-            "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(
-                _SEPARATOR
-            ),
+            "drugs": pl.Series([row.drugs for row in rows], dtype=pl.String).str.split(SEPARATOR),
+            "events": pl.Series([row.events for row in rows], dtype=pl.String).str.split(SEPARATOR),
+            "origin": [row.origin for row in rows],
+            "indications": [row.indications for row in rows],
+            "completeness": pl.Series([row.completeness for row in rows], dtype=pl.UInt8),
+            "suspected_duplicate": [bool(row.links) and row.suspected_duplicate for row in rows],
             "watched": [row.watched for row in rows],
             "n": pl.Series(signs, dtype=pl.Int8),
         },

@@ -70,6 +70,8 @@ class Vocabulary:
         distinct = distinct.unique(maintain_order=True)
         texts = distinct.to_list()
         self.learn(texts)
+        if len(texts) == 1 and names.dtype != pl.List:
+            return pl.repeat(self._codes[texts[0]], len(names), dtype=code, eager=True)
         codes = np.fromiter(map(self._codes.__getitem__, texts), np.uint32, len(texts))
         if names.dtype == pl.List:
             coded = pl.element().replace_strict(distinct, codes, return_dtype=code)

@@ -7,7 +7,15 @@ import msgspec
 from schemas.link import CaseLink
 from schemas.vocabulary import LinkBasis, LinkState
 
-__all__ = ["DECIDERS", "Decision", "decision_of", "highest", "is_linked_away", "of_decider"]
+__all__ = [
+    "DECIDERS",
+    "Decision",
+    "decision_of",
+    "highest",
+    "is_linked_away",
+    "is_suspected",
+    "of_decider",
+]
 
 DECIDERS = {
     LinkBasis.MANUAL: "manual",
@@ -74,3 +82,19 @@ def is_linked_away(decisions: Iterable[Decision]) -> bool:
     states = {each.decider: each.state for each in decisions}
     manual = states.get("manual", _SUSPECTED)
     return _APPLIED in states.values() if manual == _SUSPECTED else manual == _APPLIED
+
+
+def is_suspected(decisions: Iterable[Decision]) -> bool:
+    """Whether the decisions say that a case may be a duplicate, and leave it in the counts.
+
+    A person who decided either way ends the suspicion.
+
+    >>> probable = Decision("probable", 1, "suspected", "M", "probable")
+    >>> is_suspected([probable]), is_suspected([])
+    (True, False)
+    >>> is_suspected([probable, Decision("manual", 1, "reversed", "M", "manual")])
+    False
+    """
+    states = {each.decider: each.state for each in decisions}
+    open_question = states.get("manual", _SUSPECTED) == _SUSPECTED
+    return open_question and _SUSPECTED in states.values() and _APPLIED not in states.values()

@@ -34,6 +34,7 @@ from streams.topology.windows import Contributions, WindowedCounts, WindowSpec
 __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
+_VOCABULARIES = ("drugs", "events", "strata", "origins", "indications")
 _RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
 
 
@@ -83,6 +84,7 @@ class Detector:
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
+        self.origins, self.indications = Vocabulary(), Vocabulary()
         self.offsets: dict[int, int] = {}
         self.watermark = -1
         self._rows = 0
@@ -141,7 +143,7 @@ class Detector:
             self._vigil.close(today if day_over else today - 1, self.log)
         self._published.begin()
         self._today, day = today, _EPOCH + timedelta(days=today)
-        counted = self._counted()
+        counted = self._counted(day)
         alerts: list[Alert] = []
         for window in self.windows:
             window.advance(today, self.log)
@@ -264,9 +266,7 @@ class Detector:
         Its `rows` cost what a snapshot costs; this costs as much as there are names.
         """
         facts = {
-            "drugs": list(self.drugs.names),
-            "events": list(self.events.names),
-            "strata": list(self.strata.names),
+            **{name: list(getattr(self, name).names) for name in _VOCABULARIES},
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
             "watermark": self.watermark,
             "rows": self._rows,
@@ -277,9 +277,8 @@ class Detector:
 
     def restore(self, rows: pl.DataFrame, facts: Mapping[str, Any]) -> None:
         """Bring a new detector to a snapshot; its windows and rules may be others than before."""
-        self.drugs, self.events, self.strata = (
-            Vocabulary(facts[name]) for name in ("drugs", "events", "strata")
-        )
+        for name in _VOCABULARIES:
+            setattr(self, name, Vocabulary(facts[name]))
         self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
@@ -326,19 +325,26 @@ class Detector:
             "fatal": changes["fatal"],
             "drugs": self.drugs.encode(changes["drugs"]),
             "events": self.events.encode(changes["events"]),
+            "origin": self.origins.encode(changes["origin"]),
+            "indications": self.indications.encode(changes["indications"]),
+            "completeness": changes["completeness"],
+            "suspected_duplicate": changes["suspected_duplicate"],
             "n": changes["n"],
         }
         return pl.DataFrame(columns, schema=dict(CASE_LOG))
 
-    def _counted(self) -> Counted:
+    def _counted(self, day: date | None = None) -> Counted:
         return Counted(
             drugs=self.drugs,
             events=self.events,
             strata=self.strata,
+            origins=self.origins,
+            indications=self.indications,
             log=self.log,
             pending=self._pending,
             vigil=self._vigil,
             as_of=self._as_of(),
+            acted={} if day is None else self.watch.acted(day),
         )
 
     def _as_of(self) -> Sequence[InputOffset]:

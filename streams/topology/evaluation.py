@@ -4,8 +4,8 @@ Holds the published side of the detector. What is counted comes with every call,
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -17,6 +17,7 @@ from detectors.expected import sum_over_strata
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert, InputOffset, Window, WindowKind
+from schemas.counts import MARGINS
 from schemas.suppressed import Suppressed
 from streams.topology.alerts import AlertBuilder, facts_of, signal_key
 from streams.topology.caselog import CaseLog
@@ -39,7 +40,10 @@ from streams.topology.lifecycle import (
     decide,
 )
 from streams.topology.policy import AlertPolicy
+from streams.topology.post_notice import after_notice
 from streams.topology.scoring import Scorer
+from streams.topology.scrutiny import Scrutiny
+from streams.topology.sources import Origins, burst_rule, sources_of
 from streams.topology.vigil import Vigil
 from streams.topology.windows import Tally
 
@@ -58,10 +62,13 @@ class Counted:
     drugs: Vocabulary
     events: Vocabulary
     strata: Vocabulary
+    origins: Vocabulary
+    indications: Vocabulary
     log: CaseLog
     pending: Pending
     vigil: Vigil | None
     as_of: Sequence[InputOffset]
+    acted: Mapping[str, date] = field(default_factory=dict)  # by class: when an authority did
 
     def named(
         self, table: pl.DataFrame, columns: Collection[str] = ("drug", "event")
@@ -95,6 +102,8 @@ class Evaluation:
         self._alerts = AlertBuilder(rules, policy)
         self._columns = rules.columns
         self._facets = lru_cache(maxsize=1)(_facets)
+        self._origins = lru_cache(maxsize=1)(Origins)
+        self._scrutiny = Scrutiny(self.scorer, burst_rule())
         self._silent: list[tuple[str, Keys, Decisions, Look]] = []
 
     def begin(self) -> None:
@@ -159,15 +168,29 @@ class Evaluation:
         keys = keys[decided.rows]
         rows = self.scorer.complete(scored[decided.rows])
         rows = counted.named(rows, {"drug", "event"}.difference(self._columns))
-        facts = facts_of(counted.log.cases_of(keys, *days), keys, facets)
+        cases = counted.log.cases_of(keys, *days)
+        facts = facts_of(cases, keys, facets)
+        origins = self._origins(counted.origins)
+        found = self._scrutiny.of_pairs(
+            rows.select("key", "drug", "event", *MARGINS),
+            decided.on.tolist(),
+            cases,
+            origins,
+            counted.indications,
+            counted.log,
+            days,
+        )
         alerts = self._alerts.build(
             rows.hstack(
                 [
                     pl.Series("expected_stratified", _stratified(counted, tally, keys)),
                     *facts.drop("key").get_columns(),
+                    *sources_of(cases, keys, origins.parts).drop("key").get_columns(),
+                    after_notice(cases, rows["key"], rows["drug"], counted.acted),
                 ]
             ),
             decided,
+            found,
             window=window,
             evaluated_on=_EPOCH + timedelta(days=today),
             as_of=counted.as_of,

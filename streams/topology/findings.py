@@ -18,7 +18,7 @@ from streams.topology.notices import LinkedCase, Subject, describe
 from streams.topology.usage import UsageRules, check_usage
 from streams.topology.watched import WatchedCase, confounded
 
-__all__ = ["Finding", "cluster_rules", "findings"]
+__all__ = ["Finding", "actions", "cluster_rules", "findings"]
 
 _EPOCH = date(1970, 1, 1)
 _LATE_DAYS = 90  # from onset to receipt
@@ -97,7 +97,7 @@ def findings(
         for subject, all_of_it in sorted(notices.items())
         if (heard := [notice for notice in all_of_it if notice.received <= day])
     }
-    acted = _actions(known)
+    acted = actions(known)
     found = _clusters(by_id, clusters, acted)
     found += [_fatal(case, acted) for case in by_id.values() if case.fatal]
     for subject, heard in known.items():
@@ -290,7 +290,7 @@ def _of_cases(cases: Sequence[WatchedCase], acted: Mapping[str, date]) -> dict[s
     }
 
 
-def _actions(known: Mapping[str, Sequence[Notice]]) -> dict[str, date]:
+def actions(known: Mapping[str, Sequence[Notice]]) -> dict[str, date]:
     """Return the first day an authority acted on each class: reports after it may be stimulated."""
     first: dict[str, date] = {}
     for heard in known.values():

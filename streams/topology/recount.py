@@ -8,6 +8,7 @@ rest. The estimators are the same ones.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -22,10 +23,17 @@ from detectors.scoring import methods_for, score
 from schemas.alert import Alert, Counts, Statistics, Window, WindowKind
 from schemas.counts import COUNTS
 from schemas.errors import InputError
-from streams.topology.alerts import MOST_CASE_IDS
 from streams.topology.cases import CaseVersion
 from streams.topology.decisions import Decision
-from streams.topology.strata import PAEDIATRIC, UNKNOWN
+from streams.topology.recount_evidence import (
+    EVIDENCE,
+    OF_PAIR,
+    evidence_values,
+    facts,
+    named,
+    naming,
+)
+from streams.topology.scoring import NEEDS_SAFE_TEST
 
 __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
 
@@ -38,15 +46,12 @@ _TEST = ("e_value", "log_e_value", "e_bh_level")
 _TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean}
 _FIELDS = {name: _TYPES[CaseVersion.__annotations__[name]] for name in _ORDER}
 _DECISION = {name: _TYPES[kind] for name, kind in Decision.__annotations__.items()}
-_OF_PAIR = (
-    *("n_serious", "n_fatal", "n_paediatric", "regions"),
-    *("first_received", "last_received", "case_ids"),
-)
 
 COMPARED = (
     *(f"counts.{name}" for name in Counts.model_fields),
     *(f"statistics.{name}" for name in Statistics.model_fields),
-    *_OF_PAIR,
+    *OF_PAIR,
+    *EVIDENCE,
     "rules_fired",
 )
 """What a recount compares; `rules_fired` only if the rules are those of the alert's `rules_hash`.
@@ -155,6 +160,7 @@ class Recount:
                 (pl.col("excluded") == "").alias("counted"),
                 # A unit on both sides of every name: then a name is found whole.
                 *((_UNIT + pl.col(name) + _UNIT).alias(name) for name in ("drugs", "events")),
+                *("origin", "indications", "completeness"),
             )
             .collect()
         )
@@ -180,13 +186,16 @@ class Recount:
         # Of the rows of a case the last is the greatest.
         last = pl.col("case_id") != pl.col("case_id").shift(-1)
         current = before.filter(last.fill_null(True)).filter("counted")
-        linked_away = _linked_away(self._before(self._links, first))
+        held = _held(self._before(self._links, first))
+        linked_away = held.filter("away").select("case_id")
         current = current.join(linked_away, on="case_id", how="anti", maintain_order="left")
+        doubted = held.filter("suspected")["case_id"].implode()
+        current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
         within = _within(current, first.window)
         strata = before["stratum"].unique().cast(pl.String).sort()
         pairs = list(dict.fromkeys((alert.drug, alert.event) for alert in alerts))
-        facts = {pair: _facts(within, *pair) for pair in pairs}
-        rows = [{"drug": drug, "event": event, **facts[drug, event][0]} for drug, event in pairs]
+        of_pairs = {pair: facts(within, *pair) for pair in pairs}
+        rows = [{"drug": drug, "event": event, **of_pairs[drug, event][0]} for drug, event in pairs]
         scored = self._scored(pl.DataFrame(rows, schema=dict(COUNTS)), first.prior_id)
         stratified = [_expected(within, strata, *pair) for pair in pairs]
         scored = scored.with_columns(pl.Series("expected_stratified", stratified, pl.Float64))
@@ -206,12 +215,30 @@ class Recount:
         for alert in alerts:
             at = pairs.index((alert.drug, alert.event))
             known = alert.rules_hash == self._rules.rules_hash
-            values = _values(scored.row(at, named=True), facts[alert.drug, alert.event][1])
+            values = _values(scored.row(at, named=True), of_pairs[alert.drug, alert.event][1])
             if alert.test_recomputed is None:
                 values |= {f"statistics.{name}": None for name in _TEST}
             if known:
                 values["rules_fired"] = self._on(alert, *masks[at])
+            asked = partial(self._asked, alert)
+            values |= evidence_values(alert, *named(within, alert), asked, rules_known=known)
             yield _compared(alert, values, rules_known=known)
+
+    def _asked(
+        self, alert: Alert, counts: Mapping[str, int]
+    ) -> tuple[Mapping[str, Any], frozenset[str], frozenset[str]]:
+        """Return what `streams.topology.recount_evidence.Asked` says of another table."""
+        row = pl.DataFrame(
+            {"drug": [alert.drug], "event": [alert.event], **{n: [c] for n, c in counts.items()}},
+            schema=dict(COUNTS),
+        )
+        nothing = pl.lit(None, dtype=pl.Float64)
+        scored = self._scored(row, alert.prior_id).with_columns(nothing.alias(n) for n in _TEST)
+        ((entered, _),) = scored.select(self._rules.masks()).rows()
+        rules = self._rules.rules
+        fires = {rule.name for bit, rule in enumerate(rules) if entered >> bit & 1}
+        unasked = {rule.name for rule in rules if rule.statistics & NEEDS_SAFE_TEST} - fires
+        return scored.row(0, named=True), frozenset(fires), frozenset(unasked)
 
     def _on(self, alert: Alert, entered: int, held: int) -> tuple[str, ...]:
         was = () if alert.previous is None else alert.previous.rules_fired
@@ -248,8 +275,8 @@ class Recount:
         return score(counts, self._methods, prior=self._priors[prior_id])
 
 
-def _linked_away(links: pl.DataFrame) -> pl.DataFrame:
-    """Return the cases that the highest decision of each decider keeps out of the counts."""
+def _held(links: pl.DataFrame) -> pl.DataFrame:
+    """Return what the highest decision of each decider says of cases: `away`, or `suspected`."""
     manual = pl.col("state").filter(pl.col("decider") == "manual").first()
     return (
         links.sort(list(_DECISION))
@@ -260,10 +287,13 @@ def _linked_away(links: pl.DataFrame) -> pl.DataFrame:
             pl.when(manual.fill_null("suspected") == "suspected")
             .then((pl.col("state") == "applied").any())
             .otherwise(manual == "applied")
-            .alias("away")
+            .alias("away"),
+            (
+                (pl.col("state") == "suspected").any()
+                & ~pl.col("state").is_in(["applied"]).any()
+                & (manual.fill_null("suspected") == "suspected")
+            ).alias("suspected"),
         )
-        .filter("away")
-        .select("case_id")
     )
 
 
@@ -275,40 +305,12 @@ def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:
     return cases if window.kind is WindowKind.CUMULATIVE else cases.filter(inside)
 
 
-def _naming(column: str, name: str) -> pl.Expr:
-    return pl.col(column).str.contains(_UNIT + name + _UNIT, literal=True)
-
-
-def _facts(cases: pl.DataFrame, drug: str, event: str) -> tuple[dict[str, int], dict[str, Any]]:
-    """Return the four counts of a pair, and what else an alert says of its cases."""
-    with_drug = cases.filter(_naming("drugs", drug))
-    both = with_drug.filter(_naming("events", event)).sort("day", "case_id")
-    counts = {
-        "n_observed": both.height,
-        "n_drug": with_drug.height,
-        "n_event": cases.filter(_naming("events", event)).height,
-        "n_total": cases.height,
-    }
-    days = both["day"].cast(pl.Int32).cast(pl.Date)
-    strata = [stratum.split(_UNIT) for stratum in both["stratum"].cast(pl.String)]
-    of_pair = {
-        "n_serious": both["serious"].sum(),
-        "n_fatal": both["fatal"].sum(),
-        "n_paediatric": sum(age in PAEDIATRIC for age, *_ in strata),
-        "regions": tuple(sorted({region for *_, region in strata} - {UNKNOWN})),
-        "first_received": days.min(),
-        "last_received": days.max(),
-        "case_ids": tuple(sorted(both["case_id"].tail(MOST_CASE_IDS))),
-    }
-    return counts, of_pair
-
-
 def _expected(cases: pl.DataFrame, strata: pl.Series, drug: str, event: str) -> float:
     """Return the stratified expectation of a pair; strata without a case add nothing."""
     sums = cases.group_by(pl.col("stratum").cast(pl.String)).agg(
         pl.len().alias("n_total"),
-        _naming("drugs", drug).sum().alias("n_drug"),
-        _naming("events", event).sum().alias("n_event"),
+        naming("drugs", drug).sum().alias("n_drug"),
+        naming("events", event).sum().alias("n_event"),
     )
     table = pl.DataFrame({"stratum": strata}).join(sums, on="stratum", how="left").fill_null(0)
     expected: float = expected_stratified(

@@ -16,7 +16,7 @@ from schemas.alert import InputOffset
 from schemas.domain import domain_vocabulary
 from schemas.notice import Notice
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
-from streams.topology.findings import Finding, cluster_rules, findings
+from streams.topology.findings import Finding, actions, cluster_rules, findings
 from streams.topology.law import LawTable, duty_line, law_table
 from streams.topology.usage import UsageRules, usage_rules
 from streams.topology.watched import WatchedCase, decode_watched
@@ -101,6 +101,14 @@ class Watch:
     def next_day(self) -> date | None:
         """The next day on which something is due although nothing arrives; None: none is."""
         return self._next
+
+    def acted(self, day: date) -> dict[str, date]:
+        """Return when an authority first acted on each class of products, up to a day."""
+        known = {
+            subject: [notice for notice in of.values() if notice.received <= day]
+            for subject, of in self._notices.items()
+        }
+        return actions(known)
 
     @property
     def cases(self) -> tuple[WatchedCase, ...]:

@@ -292,7 +292,7 @@ class World:
             (
                 *(name, day),
                 *(form.age, "male", form.region, False, form.fatal),
-                *(sorted(form.drugs), sorted(form.events), "", n),
+                *(sorted(form.drugs), sorted(form.events), "\x1f\x1ftest", "", 0, False, "", n),
             )
             for name, form, n in changes
         ]

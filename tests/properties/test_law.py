@@ -191,6 +191,8 @@ def _check_cases(world: World) -> None:
         (
             *(drug, event, case_id, (case.day - EPOCH).days),
             *("\x1f".join(case.stratum), case.serious, case.fatal),
+            *("\x1f".join(case.origin), "\x1f".join(case.indications), case.completeness),
+            case.suspected,
         )
         for case_id, case in held.items()
         if not case.excluded
@@ -200,10 +202,14 @@ def _check_cases(world: World) -> None:
     detector = world.detector
     keys = {(detector.drugs.code(d) << 32 | detector.events.code(e)): (d, e) for d, e in codes}
     rows = detector.log.cases_of(np.array(sorted(keys)), None, (HORIZON - EPOCH).days)
-    strata = detector.strata.names
+    strata, origins = detector.strata.names, detector.origins.names
+    indications = detector.indications.names
     found = [
-        (*keys[key], case_id, day, strata[stratum], *rest)
-        for key, case_id, day, stratum, *rest in rows.iter_rows()
+        (
+            *(*keys[key], case_id, day, strata[stratum], serious, fatal),
+            *(origins[origin], indications[given_for], *rest),
+        )
+        for key, case_id, day, stratum, serious, fatal, origin, given_for, *rest in rows.iter_rows()
     ]
     assert len(found) == len(set(found))
     assert set(found) == expected

@@ -38,6 +38,9 @@ PRODUCTS = _some(
     verbatim=TEXT,
     role=st.sampled_from(["suspect", "interacting", "concomitant", "nonsense"]),
     volume_ml=st.sampled_from([0, 1.5, -1]),
+    indication=TEXT,
+    dose=TEXT,
+    first_given=DAYS,
     facility=_some(facility_id=TEXT, country=st.sampled_from(["JP", "jp"])),
     unknown=st.none(),
 )
@@ -52,7 +55,13 @@ REPORTS = st.builds(
         version=st.integers(-1, 3),
         message_id=TEXT,
         revision=_some(kind=st.sampled_from(["nullification", "amendment"]), reason=TEXT),
-        reporter=_some(country=st.sampled_from(["US", "us"])),
+        reporter=_some(
+            country=st.sampled_from(["US", "us"]),
+            qualification=st.sampled_from(["physician", "consumer", "nobody"]),
+            kind=st.sampled_from(["patient", "unknown"]),
+        ),
+        sender=TEXT,
+        report_type=st.sampled_from(["study", "unknown"]),
         occurrence_country=st.sampled_from(["JP", "Japan"]),
         patient=_some(
             age_years=st.sampled_from([0, 40.5, 151]),

@@ -95,6 +95,49 @@ def test_the_alerts_are_those_of_the_recount_and_no_others(
     assert [alert.rules_fired for alert in alerts] == FIRED
 
 
+# Source: the same recount, among cases of cancer. n, ROR and its bounds.
+RESTRICTED = [(3, 3.5, 0.575, 21.304), (4, 4.667, 0.84, 25.938), (3, 3.5, 0.575, 21.304)]
+
+
+def test_the_cancers_are_not_supported_among_cases_of_cancer(
+    in_order: tuple[list[Alert], Replay],
+) -> None:
+    restricted = [alert.restricted for alert in in_order[0] if alert.restricted]
+    found = [
+        (
+            each.counts.n_observed,
+            *(
+                round(value, 3)
+                for value in (
+                    each.statistics.ror,
+                    each.statistics.ror_lower,
+                    each.statistics.ror_upper,
+                )
+                if value is not None
+            ),
+        )
+        for each in restricted
+    ]
+    assert found == RESTRICTED
+    assert [each.supported for each in restricted] == [False] * 3
+    assert {alert.event for alert in in_order[0] if alert.restricted} == {PROGRESSION}
+    assert all(
+        alert.sentence.endswith("not supported within the indication.")
+        is (alert.restricted is not None)
+        for alert in in_order[0]
+    )
+
+
+def test_what_the_alerts_say_of_who_reported(in_order: tuple[list[Alert], Replay]) -> None:
+    third, fourth = in_order[0][1:3]
+    assert (third.n_by_professional, fourth.n_by_professional) == (3, 3)  # LC-4: a relative
+    assert (third.countries, fourth.counts.n_observed) == (("JP",), 4)
+    assert in_order[0][0].countries == ("US",)
+    # Sex, age and outcome, and the dose, are not stated; the onset in one of three.
+    assert third.completeness == round(100 * 0.5 * 0.7**3 * 0.9)
+    assert (third.n_suspected_duplicates, third.burst) == (0, None)
+
+
 def test_no_alert_comes_of_the_background(told: list[Report]) -> None:
     alerts, run = _replay(told[:20060])
     assert (alerts, run.summary.population["counted"]) == ([], 20060)

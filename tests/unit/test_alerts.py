@@ -21,9 +21,12 @@ from schemas.alert import (
     WindowKind,
 )
 from streams.topology.alerts import MOST_CASE_IDS, AlertBuilder, facts_of, signal_key
+from streams.topology.counting import Vocabulary
 from streams.topology.evidence import PAEDIATRIC_BIT, region_mask
 from streams.topology.lifecycle import KINDS, REASONS, Decisions, Signals
 from streams.topology.policy import load_policy
+from streams.topology.scrutiny import Scrutinised
+from streams.topology.sources import Origins, sources_of
 
 RULES = load_rules(["mhra", "ic"])
 POLICY = load_policy()
@@ -57,11 +60,19 @@ FACETS = np.array([0, PAEDIATRIC_BIT | region_mask(["japan"]), region_mask(["asi
 def _cases(*rows: tuple[str, int, int, bool, bool]) -> pl.DataFrame:
     schema = {"key": pl.Int64, "case_id": pl.String, "day": pl.Int32, "stratum": pl.UInt32}
     found = pl.DataFrame(
-        [(0, *row) for row in rows],
-        schema={**schema, "serious": pl.Boolean, "fatal": pl.Boolean},
+        [(0, *row, at % 3, 0, 10 * at % 100, at == 2) for at, row in enumerate(rows)],
+        schema={
+            **{**schema, "serious": pl.Boolean, "fatal": pl.Boolean, "origin": pl.UInt32},
+            "indications": pl.UInt32,
+            "completeness": pl.UInt8,
+            "suspected_duplicate": pl.Boolean,
+        },
         orient="row",
     )
     return found.sort("key", "day", "case_id")
+
+
+ORIGINS = Origins(Vocabulary(["JP\x1fp\x1fA", "\x1f\x1fA", "DE\x1fp\x1fB"]))
 
 
 ONE_CASE = _cases(("A", 19_782, 0, True, False))
@@ -89,12 +100,15 @@ def _build(
     cases: pl.DataFrame,
     decisions: Decisions,
     dropped: dict[int, tuple[str, ...]] | None = None,
+    found: Scrutinised | None = None,
 ) -> list[Alert]:
     frame = pl.DataFrame(rows, infer_schema_length=None)
     facts = facts_of(cases, frame["key"].to_numpy(), FACETS).drop("key")
+    sources = sources_of(cases, frame["key"].to_numpy(), ORIGINS.parts).drop("key")
     return AlertBuilder(RULES, POLICY).build(
-        frame.hstack(facts),
+        frame.hstack(facts).hstack(sources).with_columns(n_post_notice=None),
         decisions,
+        [found or Scrutinised()] * len(rows),
         window=WINDOW,
         evaluated_on=TODAY,
         as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],
@@ -226,6 +240,8 @@ def test_cases_are_sorted_and_summed() -> None:
 
 def test_a_pair_without_cases_left_has_none() -> None:
     alert = _alert(_cases(), n_observed=0, entered=0, kind="retraction", was=WAS)
+    assert (alert.n_by_professional, alert.n_sources, alert.n_suspected_duplicates) == (0, 0, 0)
+    assert (alert.countries, alert.completeness) == ((), None)
     assert (alert.case_ids, alert.n_serious, alert.n_fatal) == ((), 0, 0)
     assert (alert.n_paediatric, alert.regions) == (0, ())
     assert (alert.first_received, alert.last_received) == (None, None)

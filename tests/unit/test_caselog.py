@@ -13,7 +13,10 @@ Row = tuple[int, int, str, int, list[int], list[int]]
 def _rows(*rows: Row) -> pl.DataFrame:
     """Rows of (seq, day, case, n, drugs, events)."""
     return pl.DataFrame(
-        [(s, day, case, 0, False, False, d, e, n) for s, day, case, n, d, e in rows],
+        [
+            (s, day, case, 0, False, False, d, e, 0, 0, 0, False, n)
+            for s, day, case, n, d, e in rows
+        ],
         schema=dict(CASE_LOG),
         orient="row",
     )
@@ -35,7 +38,10 @@ def test_an_empty_log_has_its_columns() -> None:
     assert dict(log.rows().schema) == dict(CASE_LOG)
     assert log.between(None, 10).height == 0
     cases = log.cases_of(np.array([_key(0, 0)]), None, 10)
-    assert cases.columns == ["key", "case_id", "day", "stratum", "serious", "fatal"]
+    assert cases.columns == [
+        *("key", "case_id", "day", "stratum", "serious", "fatal"),
+        *("origin", "indications", "completeness", "suspected_duplicate"),
+    ]
     assert cases.height == 0
 
 

@@ -10,11 +10,12 @@ import pytest
 
 from schemas.delta import CASE_CHANGES
 from schemas.product import Product
-from schemas.report import Link, Reaction, Report, Revision
+from schemas.report import Link, Reaction, Report, Reporter, Revision
 from schemas.vocabulary import (
     LinkKind,
     Outcome,
     ProductRole,
+    Qualification,
     RevisionKind,
     Seriousness,
     VerificationState,
@@ -241,6 +242,11 @@ def test_what_a_follow_up_does_not_change_is_not_counted_again() -> None:
         {"seriousness": (Seriousness.DISABILITY,)},
         {"seriousness": (Seriousness.DEATH,)},
         {"occurrence_country": "JP"},
+        {"reporter": Reporter(country="US")},
+        {"reporter": Reporter(qualification=Qualification.PHARMACIST)},
+        {"sender": "PHARMA"},
+        {"products": (Product(substances=("zinc",), indication="Acne"),)},
+        {"products": (Product(substances=("zinc",), dose="1 mg"),)},
     ],
 )
 def test_every_counted_fact_makes_a_change(changes: dict[str, Any]) -> None:

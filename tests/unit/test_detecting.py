@@ -25,7 +25,19 @@ def mhra() -> RuleSet:
 def _delta(start: int, end: int, *cases: tuple[str, str, str, int], partition: int = 0) -> Delta:
     """A delta of (case, drug, event, n), all received on one day."""
     rows = [
-        (case, date(2024, 2, 29), "adult", "male", "asia", False, False, [drug], [event], "", n)
+        (
+            case,
+            date(2024, 2, 29),
+            "adult",
+            "male",
+            "asia",
+            False,
+            False,
+            [drug],
+            [event],
+            *("\x1f\x1ftest", "", 0, False, ""),
+            n,
+        )
         for case, drug, event, n in cases
     ]
     changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")

@@ -53,7 +53,19 @@ def _cases(seed: int, number: int) -> Cases:
 def _delta(start: int, cases: Cases, day: int = DAY) -> Delta:
     received = EPOCH + timedelta(days=day)
     rows = [
-        (f"{start + at}", received, "adult", "male", "asia", False, False, [drug], [event], "", 1)
+        (
+            f"{start + at}",
+            received,
+            "adult",
+            "male",
+            "asia",
+            False,
+            False,
+            [drug],
+            [event],
+            *("\x1f\x1ftest", "", 0, False, ""),
+            1,
+        )
         for at, (drug, event) in enumerate(cases)
     ]
     changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")

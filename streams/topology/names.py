@@ -1,0 +1,67 @@
+"""Names as reports have them, made comparable; and what suspect products name and state."""
+
+import unicodedata
+from collections.abc import Iterable
+from datetime import date
+
+from schemas.product import Product
+from schemas.vocabulary import ProductRole
+from streams.topology.provenance import DOSE, INDICATION, ONSET
+
+__all__ = ["NAMES", "SEPARATOR", "joined_names", "suspects"]
+
+SEPARATOR = "\x1f"
+"""ASCII unit separator; normalising removes it, so that it never stands in a name."""
+
+_MOST_NAMES = 200_000  # kept normalised at a time
+# Members by names of their own: to look one up in its class costs more than to compare it.
+_SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
+
+
+class _Names(dict[str, str]):
+    """Names as reported, and what they are normalised to; a look-up costs less than a call."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        # NFKC for width; `str.split` takes the unit separator for white space as well.
+        name = " ".join(unicodedata.normalize("NFKC", text).split())
+        self[text] = text if name == text else name
+        return name
+
+
+NAMES = _Names()
+"""Names as reported, and what they are normalised to."""
+
+
+def suspects(products: Iterable[Product], onset: date | None) -> tuple[list[str], list[str], int]:
+    """Return the drugs and indications of suspect products, and bits of what they state."""
+    drugs: list[str] = []
+    indications: list[str] = []
+    stated = 0
+    for product in products:
+        role = product.role
+        if role is _SUSPECT or role is _INTERACTING:
+            others = len(drugs)
+            for substance in product.substances:
+                if name := NAMES[substance]:
+                    drugs.append(name)
+            if len(drugs) == others:
+                name = NAMES[product.product_class or ""] or NAMES[product.verbatim or ""]
+                if name:
+                    drugs.append(name)
+            if product.indication and (name := NAMES[product.indication]):
+                indications.append(name)
+                stated |= INDICATION
+            if product.dose or product.volume_ml is not None:
+                stated |= DOSE
+            if onset is not None and product.first_given and product.first_given <= onset:
+                stated |= ONSET
+    return drugs, indications, stated
+
+
+def joined_names(names: list[str]) -> str:
+    """Return distinct names, sorted, in one text."""
+    if len(names) == 1:
+        return names[0]
+    return SEPARATOR.join(sorted(set(names)))

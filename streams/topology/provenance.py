@@ -1,0 +1,144 @@
+"""Who a case came from, and how complete its report is: what an assessor weighs cases by."""
+
+from math import prod
+from typing import NamedTuple
+
+from schemas.report import Report
+from schemas.vocabulary import Qualification, ReporterKind, ReportType, Sex
+from streams.topology.strata import UNKNOWN
+
+__all__ = [
+    "DOSE",
+    "INDICATION",
+    "ONSET",
+    "OUTCOME",
+    "PENALTIES",
+    "Origin",
+    "completeness",
+    "origin_of",
+    "parse_origin",
+]
+
+_UNIT = "\x1f"  # stands between the parts of an origin; no part holds it
+_MOST_SOURCES = 100_000  # kept at a time
+
+# Members by names of their own: to look one up in its class costs more than to compare it.
+_CONSUMER, _LAWYER = Qualification.CONSUMER, Qualification.LAWYER
+_NO_SEX, _NO_TYPE, _NO_KIND = Sex.UNKNOWN, ReportType.UNKNOWN, ReporterKind.UNKNOWN
+
+
+class Origin(NamedTuple):
+    """Where a case came from.
+
+    Attributes
+    ----------
+    source
+        The sender of the report, else the system that it came from.
+    by_professional
+        Whether its primary source is a health professional, as the report says.
+    country
+        ISO 3166-1 alpha-2 of the occurrence, else of the reporter; empty if neither is stated.
+    """
+
+    source: str
+    by_professional: bool
+    country: str
+
+
+class _Origins(dict[tuple[str, bool, str | None], str]):
+    """Origins as one text each: there are few, so a look-up costs less than to write one."""
+
+    def __missing__(self, key: tuple[str, bool, str | None]) -> str:
+        if len(self) >= _MOST_SOURCES:
+            self.clear()
+        source, by_professional, country = key
+        # `str.split` takes the unit separator for white space.
+        parts = (country or "", "p" if by_professional else "", " ".join(source.split()))
+        found = self[key] = _UNIT.join(parts)
+        return found
+
+
+_ORIGINS = _Origins()
+
+
+def origin_of(report: Report) -> str:
+    """Return the origin of a report as one text, which `parse_origin` takes apart."""
+    reporter = report.reporter
+    stated = reporter.qualification
+    return _ORIGINS[
+        report.sender or report.source,
+        stated is not _CONSUMER and stated is not _LAWYER,
+        report.occurrence_country or reporter.country,
+    ]
+
+
+def parse_origin(text: str) -> Origin:
+    r"""Take apart what `origin_of` gave.
+
+    >>> parse_origin("JP\x1fp\x1fCLINIC A")
+    Origin(source='CLINIC A', by_professional=True, country='JP')
+    """
+    country, by_professional, source = text.split(_UNIT)
+    return Origin(source, bool(by_professional), country)
+
+
+PENALTIES = {
+    "time_to_onset": 50,
+    "indication": 30,
+    "outcome": 30,
+    "sex": 30,
+    "age": 30,
+    "dose": 10,
+    "country": 10,
+    "reporter": 10,
+    "report_type": 10,
+}
+"""What is taken off a report's completeness, which begins at 100, where a field is not stated [%].
+
+Those of vigiGrade, multiplied with one another, without that of comments: narratives never enter
+the stream, so that nothing could tell whether there is one.
+"""
+
+
+def _percent(stated: int) -> int:
+    penalties = PENALTIES.values()
+    factors = [100 - penalty for bit, penalty in enumerate(penalties) if not stated >> bit & 1]
+    scale: int = 100 ** len(factors)  # whole numbers until they are divided once
+    return round(100 * prod(factors) / scale)
+
+
+_PERCENT = bytes(map(_percent, range(1 << len(PENALTIES))))
+ONSET, INDICATION, OUTCOME, _SEX, _AGE, DOSE, _COUNTRY, _REPORTER, _TYPE = (
+    1 << bit for bit in range(len(PENALTIES))
+)
+"""Bits of what a report states, in the order of `PENALTIES`."""
+
+
+def completeness(report: Report, age: str, stated: int) -> int:
+    """Return how complete a report is [%]: what the `PENALTIES` leave of 100.
+
+    A reporter of no kind who is a consumer is one who is not stated: that is what a missing one
+    counts as.
+
+    Parameters
+    ----------
+    report
+        A report, or any object with the attributes of one (`streams.intake.native`).
+    age
+        What `streams.topology.strata.age_group` gives.
+    stated
+        What its products and reactions state: `ONSET`, `INDICATION`, `OUTCOME`, `DOSE`. One of
+        them that states a field suffices.
+    """
+    reporter = report.reporter
+    if report.patient.sex is not _NO_SEX:
+        stated |= _SEX
+    if age != UNKNOWN:
+        stated |= _AGE
+    if report.occurrence_country or reporter.country:
+        stated |= _COUNTRY
+    if reporter.kind is not _NO_KIND or reporter.qualification is not _CONSUMER:
+        stated |= _REPORTER
+    if report.report_type is not _NO_TYPE:
+        stated |= _TYPE
+    return _PERCENT[stated]

@@ -1,0 +1,241 @@
+"""Bursts of one source, and pairs whose event is what was treated."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from detectors.rules import RuleSet, load_rules
+from schemas.alert import Alert
+from schemas.delta import CASE_CHANGES, Delta
+from schemas.notice import Notice, NoticeKind
+from schemas.vocabulary import ReporterKind
+from streams.demo import PRODUCT_CLASS
+from streams.topology.counting import Vocabulary
+from streams.topology.detecting import Detector
+from streams.topology.sources import Origins
+from streams.topology.treated import Indications, groups_of_event, groups_of_indications
+from streams.topology.windows import WindowSpec
+
+DAY = 19_782  # 2024-02-29
+LAY, PROFESSIONAL = "US\x1f\x1f", "US\x1fp\x1f"
+ANY = """
+any_case = { title = "any", source = "test", all = [
+    { statistic = "n_observed", op = ">=", value = 1 },
+] }
+"""
+
+
+@pytest.fixture(scope="module")
+def any_case(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
+    path = tmp_path_factory.mktemp("rules") / "any.toml"
+    path.write_text(ANY, encoding="utf-8")
+    return load_rules(path)
+
+
+class Fed:
+    """A detector that is given cases one kind at a time."""
+
+    def __init__(self, rules: RuleSet, window: str = "cumulative") -> None:
+        self.detector = Detector([WindowSpec.parse(window)], rules)
+        self.offset = 0
+
+    def cases(
+        self,
+        number: int,
+        *,
+        origin: str = LAY + "A",
+        drug: str = "zinc",
+        event: str = "Rash",
+        indications: str = "",
+        day: int = DAY,
+        n: int = 1,
+        first: int | None = None,
+    ) -> "Fed":
+        start = self.offset if first is None else first
+        rows = [
+            (
+                *(f"C{start + at}", date.fromordinal(day + 719_163), "adult", "male", "asia"),
+                *(False, False, [drug], [event], origin, indications, 50, False, "", n),
+            )
+            for at in range(number)
+        ]
+        changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")
+        self.detector.apply(Delta(0, self.offset, self.offset + number, day, changes))
+        self.offset += number
+        return self
+
+    def alert(self, day: int = DAY, drug: str = "zinc", event: str = "Rash") -> Alert:
+        """Return what would be said of a pair if nothing had been published."""
+        self.detector.signals.clear()
+        alerts = self.detector.evaluate(day)
+        return next(a for a in alerts if (a.drug, a.event) == (drug, event))
+
+
+def _burst(alert: Alert) -> tuple[Any, ...] | None:
+    burst = alert.burst
+    return burst and (burst.source, burst.received.day, burst.n_cases, burst.n_by_professional)
+
+
+def test_a_burst_is_ten_cases_and_half_of_the_pair_of_one_source_on_one_day(
+    any_case: RuleSet,
+) -> None:
+    fed = Fed(any_case).cases(9)
+    assert _burst(fed.alert()) is None
+    assert _burst(fed.cases(1, origin=PROFESSIONAL + "A").alert()) == ("A", 29, 10, 1)
+    assert _burst(fed.cases(10, origin=LAY + "B", day=DAY + 1).alert(DAY + 1)) == ("A", 29, 10, 1)
+    assert _burst(fed.cases(1, origin=LAY + "C").alert(DAY + 1)) is None
+    assert _burst(fed.cases(1, origin=LAY + "B", day=DAY + 1).alert(DAY + 1)) == ("B", 1, 11, 0)
+
+
+def test_of_two_bursts_of_one_size_the_name_decides_and_not_which_was_heard_first(
+    any_case: RuleSet,
+) -> None:
+    for first, second in ("AB", "BA"):
+        fed = Fed(any_case).cases(10, origin=LAY + first).cases(10, origin=LAY + second)
+        assert _burst(fed.alert()) == ("A", 29, 10, 0)
+
+
+def test_a_burst_goes_with_its_cases_and_survives_a_restart(any_case: RuleSet) -> None:
+    fed = Fed(any_case).cases(12).cases(3, origin=LAY + "B", day=DAY - 1)
+    alert = fed.alert()
+    assert (alert.n_sources, _burst(alert)) == (2, ("A", 29, 12, 0))
+    again = Fed(any_case)
+    again.detector.restore(*fed.detector.snapshot())
+    assert again.alert() == alert
+    fed.cases(3, n=-1, first=0)
+    fewer = fed.alert()
+    assert (fewer.counts.n_observed, _burst(fewer)) == (12, None)
+
+
+def test_without_a_burst_that_is_all_there_is_nothing_fires(any_case: RuleSet) -> None:
+    alert = Fed(any_case).cases(10).alert()
+    assert alert.burst is not None
+    assert set(alert.burst.counts_without.model_dump().values()) == {0}
+    assert alert.burst.rules_without == ()
+    assert alert.sentence.endswith(
+        "10 of the 10 cases came from one source on one day; without them no rule fires."
+    )
+
+
+def test_a_rule_of_the_anytime_valid_test_is_not_asked_of_a_part() -> None:
+    fed = Fed(load_rules(["safe", "mhra"]))
+    for back in range(9, -1, -1):
+        fed.cases(3, day=DAY - back).cases(300, drug="iron", event="Fever", day=DAY - back)
+    fed.cases(40, origin=LAY + "B")
+    alert = fed.alert()
+    assert alert.rules_fired == ("mhra", "safe")
+    assert alert.burst is not None
+    assert alert.burst.rules_without == ("mhra",)
+    assert alert.burst.rules_not_asked == ("safe",)
+    assert alert.sentence.endswith("these rules fire: mhra (safe cannot be asked).")
+
+
+CANCER, PROGRESSION = "Lung cancer stage IV", "Malignant neoplasm progression"
+
+
+def _treated(rules: RuleSet, window: str = "cumulative") -> Fed:
+    """5 of 7 progressions of zinc in cancer; 20 of 40 cases of cancer that are of iron progress."""
+    fed = Fed(rules, window)
+    fed.cases(5, event=PROGRESSION, indications=CANCER).cases(2, event=PROGRESSION)
+    fed.cases(3, indications=f"Acne\x1f{CANCER}").cases(10, indications="Acne").cases(7)
+    fed.cases(20, drug="iron", event=PROGRESSION, indications="Breast cancer")
+    fed.cases(20, drug="iron", indications="Breast cancer")
+    return fed.cases(900, drug="iron", indications="Pain")
+
+
+def test_the_restricted_table_is_of_the_cases_of_that_group(any_case: RuleSet) -> None:
+    alert = _treated(any_case).alert(event=PROGRESSION)
+    restricted = alert.restricted
+    assert alert.indication_confounding
+    assert restricted is not None
+    assert restricted.indication == "cancer"
+    assert restricted.n_stating == 5
+    assert list(restricted.counts.model_dump().values()) == [5, 8, 25, 48]
+    # 5 x 20 / (3 x 20), by hand.
+    assert restricted.statistics.ror == pytest.approx(5 / 3, rel=1e-12)
+    assert restricted.rules_fired == ("any_case",)
+    assert alert.sentence.endswith(
+        "The event may be what was treated; among the 48 cases with that indication (cancer) there "
+        f"are 5, ROR 1.67 [{restricted.statistics.ror_lower:.3g}, "
+        f"{restricted.statistics.ror_upper:.3g}]: holds within the indication."
+    )
+
+
+def test_a_window_restricts_to_its_own_days(any_case: RuleSet) -> None:
+    fed = _treated(any_case, "sliding:3")
+    fed.cases(6, event=PROGRESSION, indications=CANCER, day=DAY - 3)
+    fed.cases(1, event=PROGRESSION, indications=CANCER, day=DAY - 2)
+    fed.cases(4, drug="iron", indications=CANCER, day=DAY + 1)
+    restricted = fed.alert(event=PROGRESSION).restricted
+    assert restricted is not None
+    assert list(restricted.counts.model_dump().values()) == [6, 9, 26, 49]
+
+
+@pytest.mark.parametrize(("number", "confounded"), [(4, True), (5, True), (6, False)])
+def test_at_least_half_of_those_that_state_an_indication(
+    any_case: RuleSet, number: int, confounded: bool
+) -> None:
+    fed = Fed(any_case).cases(5, event=PROGRESSION, indications=CANCER)
+    fed.cases(90, event=PROGRESSION).cases(number, event=PROGRESSION, indications="Acne")
+    alert = fed.alert(event=PROGRESSION)
+    assert (alert.indication_confounding, alert.restricted is not None) == (confounded, confounded)
+
+
+@pytest.mark.parametrize(
+    ("event", "indications", "shared"),
+    [
+        ("Rash", "", []),
+        ("Rash", "Acne", []),
+        ("Rash", "RASH", ["rash"]),
+        ("Sepsis", CANCER, []),
+        (PROGRESSION, CANCER, ["cancer"]),
+        (PROGRESSION, "Acne\x1fBreast cancer\x1fPain", ["cancer"]),
+        ("Alopecia", "hair regrowth", ["hair-loss"]),
+        ("Alopecia", "Alopecia", ["alopecia", "hair-loss"]),
+    ],
+)
+def test_an_event_is_what_was_treated_by_name_or_by_group(
+    event: str, indications: str, shared: list[str]
+) -> None:
+    assert sorted(groups_of_event(event) & groups_of_indications(indications)) == shared
+    assert sorted(Indications(Vocabulary([indications])).shared(event, 0)) == shared
+
+
+def test_tables_of_codes_grow_with_their_vocabularies() -> None:
+    names = Vocabulary(["Acne", CANCER])
+    indications = Indications(names)
+    assert indications.of_groups({"cancer"}).tolist() == [False, True]
+    names.learn([f"Pain\x1f{CANCER}", "Pain"])
+    assert indications.of_groups({"cancer"}).tolist() == [False, True, True, False]
+    assert indications.of_groups({"cancer", "acne"}).tolist() == [True, True, True, False]
+    texts = Vocabulary([LAY + "A"])
+    origins = Origins(texts)
+    assert origins.parts.rows() == [(0, False, "US")]
+    texts.learn(["\x1fp\x1fB", PROFESSIONAL + "A"])
+    assert origins.parts.rows() == [(0, False, "US"), (1, True, None), (0, True, "US")]
+    assert list(origins.sources) == ["A", "B"]
+
+
+def test_cases_after_an_authority_acted_are_told_apart(any_case: RuleSet) -> None:
+    fed = Fed(any_case).cases(3, drug=PRODUCT_CLASS).cases(2)
+    fed.cases(2, drug=PRODUCT_CLASS, day=DAY + 2)
+    assert fed.alert(DAY + 2, PRODUCT_CLASS).n_post_notice is None
+    for received in (date(2024, 2, 29), date(2024, 3, 4)):
+        fed.detector.watch.hear(
+            Notice(
+                notice_id=f"FDA {received}",
+                subject_id="FDA",
+                kind=NoticeKind.REGULATORY_ACTION,
+                received=received,
+                reporter=ReporterKind.AUTHORITY,
+                product_class="extracellular-vesicles",
+                source="FDA",
+                authority="FDA",
+            )
+        )
+    fed.cases(1, drug=PRODUCT_CLASS)
+    assert fed.alert(DAY + 2, PRODUCT_CLASS).n_post_notice == 2
+    fed.cases(1)
+    assert fed.alert(DAY + 2).n_post_notice is None
