@@ -15,11 +15,17 @@ from schemas.vocabulary import ProductRole
 from streams.runtime.case_stage import CaseStage, Counted, Incoming, read_batch
 from streams.runtime.correlation import Batch
 from streams.runtime.observing import Applied
+from streams.runtime.readiness import Blocked, Phase, Readiness
 from streams.runtime.store import MemoryStore
 from streams.topology.detecting import Detector
 from streams.topology.windows import WindowSpec
 
 HORIZON = date(2024, 6, 1)
+
+
+def stuck(partition: int = 3, reason: str = "takeover") -> Readiness:
+    """Return what a worker says of which one partition is blocked."""
+    return Readiness(Phase.BLOCKED, blocked=(Blocked(partition, reason, 7.0, "no answer"),))
 
 
 def raw(case: int, day: int = 1, **fields: object) -> bytes:

@@ -36,6 +36,7 @@ from streams.intake.notices import read_notices
 from streams.runtime.alert_reading import AnyAlert
 from streams.runtime.case_worker import CaseWorker
 from streams.runtime.detect_worker import DetectWorker
+from streams.runtime.enduring import Enduring
 from streams.runtime.following import read_alerts
 from streams.runtime.journal import LogFormat, logging_as
 from streams.runtime.link_worker import LinkWorker
@@ -215,7 +216,7 @@ def run(
             opened.callback(detector.close)
         # Not before: the client warns of every attempt to connect, and the error says it once.
         hear_the_client()
-        _loop(workers, stop, watch, drain=drain)
+        _loop([Enduring(worker) for worker in workers], stop, watch, drain=drain)
         if counts is not None:
             frame = detector.counts()
     if counts is not None:
@@ -252,12 +253,12 @@ def alerts(
         Console().print(alert_table(found, f"{len(found):,} alert revisions"))
 
 
-def _loop(workers: list[Worker], stop: StopSignal, watch: Watch, *, drain: bool) -> None:
+def _loop(workers: list[Enduring], stop: StopSignal, watch: Watch, *, drain: bool) -> None:
     # A batch makes a million values and no cycle among them: the collector may rest.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
     ends = workers[0].ends() if drain else None
-    linking = isinstance(workers[0], LinkWorker)
+    linking = workers[0].stage == LinkWorker.stage
     said = time.monotonic()
     while not stop.asked():
         for worker in workers:

@@ -1,16 +1,18 @@
 """One partition that a case worker holds: counted batch by batch, each published once."""
 
 import logging
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError
+from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError
 from schemas.rejected import Rejected
@@ -25,36 +27,19 @@ from streams.runtime.codec import decode_outgoing
 from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.groups import Membership
 from streams.runtime.kafka_errors import one_line
-from streams.runtime.kafka_io import (
-    ProducerFenced,
-    ProducerUnusable,
-    Transaction,
-    TransactionAborted,
-    discard,
-    make_admin,
-    make_producer,
-    transaction,
-)
-from streams.runtime.observing import SILENT, Observer, observed
+from streams.runtime.kafka_io import Transaction, make_admin
+from streams.runtime.observing import SILENT, Observer
+from streams.runtime.outlet import Outlet
+from streams.runtime.readiness import Blocked
 from streams.runtime.rejects import reject_record
 from streams.runtime.settings import Settings
 from streams.runtime.store import RocksStore, Unpublished
 from streams.runtime.topics import topic_name
 
-__all__ = ["CasePartition", "Superseded", "partition_producer"]
+__all__ = ["CasePartition"]
 
 _LOG = logging.getLogger(__name__)
-_ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
 _CHUNK_BYTES = 4 << 20  # of the state to copy between two batches: some 30,000 cases, 50 ms
-
-
-class Superseded(Exception):
-    """The group or another producer has taken over; what is owned is known after joining anew."""
-
-
-def partition_producer(settings: Settings, at: TopicPartition) -> Any:
-    """Return the producer of a partition; it ends what its predecessor had open, and fences it."""
-    return make_producer(settings, f"{at.topic}-cases-{at.partition}")
 
 
 @dataclass
@@ -69,8 +54,8 @@ class CasePartition:
         Topic and partition of the input.
     partitions
         Of the input: the cases are spread over so many.
-    store, producer
-        Its database and its transactional producer; `close` closes both.
+    store, outlet
+        Its database, and the way out of what came of its messages; `close` closes both.
     progress
         Of its changelog, as it is published.
     next_offset
@@ -91,7 +76,7 @@ class CasePartition:
     at: TopicPartition
     partitions: int
     store: RocksStore
-    producer: Any
+    outlet: Outlet
     progress: Progress
     next_offset: int
     published: int
@@ -107,13 +92,20 @@ class CasePartition:
         """Part of what is published that the database holds."""
         return min(self.next_offset / self.published, 1.0) if self.published else 1.0
 
+    @property
+    def blocked(self) -> Blocked | None:
+        """Why nothing goes out, and since when; `None` if all is well."""
+        return self.outlet.blocked
+
     def close(self) -> None:
-        """Let go of producer and database; every batch is finished by then."""
-        discard(self.producer)
+        """Let go of producer and database; what is not published then is left in the outbox."""
+        self.outlet.close()
         self.store.close()
 
     def count(self, records: Sequence[Any], following: int) -> None:
         """Count the messages up to an offset, and publish what came of them.
+
+        While the partition is blocked, what comes of them waits in the outbox.
 
         Parameters
         ----------
@@ -127,8 +119,10 @@ class CasePartition:
         Superseded
             If somebody else holds the partition by now.
         BrokerError
-            If publishing failed for good.
+            If the broker denies a right.
         """
+        if self.outlet.busy:
+            self.publish()
         if self.next_offset < self.published:
             # A database that is being rebuilt: the part that is published ends where it ended then.
             cut = min(following, self.published)
@@ -141,14 +135,18 @@ class CasePartition:
             self._count_part(records, following)
 
     def publish(self) -> None:
-        """Publish the outbox, each batch in a transaction of its own with its input offset."""
+        """Publish the outbox, each batch in a transaction of its own with its input offset.
+
+        It ends where the outlet is blocked, and goes on there the next time.
+        """
+        if not self.outlet.settled():
+            return
         for entry in self.store.unpublished():
             if entry.next_offset > self.published:
                 where = self.at
                 batch = Batch(where.topic, where.partition, self.published, entry.next_offset)
-                self._publish_one(batch, entry)
-                self.published = entry.next_offset
-                self.observer.published(batch, time.monotonic() - self.member.polled_at)
+                if not self._publish_one(batch, entry):
+                    return
             self.store.published(entry.next_offset)
 
     def copy_state(self) -> None:
@@ -159,7 +157,7 @@ class CasePartition:
         Superseded, BrokerError
             As of `count`.
         """
-        if not self.progress.due or self.next_offset != self.published:
+        if self.outlet.busy or not self.progress.due or self.next_offset != self.published:
             return
         at = self._changelog
         progress = self.progress
@@ -185,11 +183,16 @@ class CasePartition:
             for record in records:
                 out.send(at.topic, record, self._key, partition=at.partition)
 
-        self._transact(send, None)
-        self.progress = progress
-        if ends:
-            _LOG.info("%s[%d]: whole from offset %d", at.topic, at.partition, progress.base)
-            delete_before(self.settings, at, progress.base)
+        def then() -> None:
+            self.progress = progress
+            if ends:
+                _LOG.info("%s[%d]: whole from offset %d", at.topic, at.partition, progress.base)
+                # In a thread: an admin client that finds no broker waits for one, and nobody does
+                # for what is deleted.
+                delete = partial(delete_before, self.settings, at, progress.base)
+                threading.Thread(target=delete, name="tocsin-delete", daemon=True).start()
+
+        self.outlet.send(send, None, then)
 
     @property
     def _changelog(self) -> TopicPartition:
@@ -238,7 +241,7 @@ class CasePartition:
         self.tally["rejected"] += len(rejected)
         self.publish()
 
-    def _publish_one(self, batch: Batch, entry: Unpublished) -> None:
+    def _publish_one(self, batch: Batch, entry: Unpublished) -> bool:
         outgoing = decode_outgoing(entry.outgoing)
         of_delta = {} if outgoing.times is None else outgoing.times.headers()
         of_delta |= self.observer.publishing(batch)
@@ -258,42 +261,12 @@ class CasePartition:
                 value, name, headers = reject_record(Rejected.model_validate_json(one))
                 out.send(rejects, value, name, headers=headers)
 
-        self._transact(send, entry.next_offset)
-        self.progress = progress
+        def then() -> None:
+            self.progress = progress
+            self.published = entry.next_offset
+            self.observer.published(batch, time.monotonic() - self.member.polled_at)
 
-    def _transact(self, send: Callable[[Transaction], None], following: int | None) -> None:
-        """Send in one transaction, with the input offset if there is one; again if it fails."""
-        last: BrokerError | None = None
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with (
-                    observed(self.observer, "cases"),
-                    transaction(
-                        self.producer,
-                        offsets=None if following is None else {self.at: following},
-                        group_metadata=self.member.metadata,
-                    ) as out,
-                ):
-                    send(out)
-                return
-            except ProducerFenced as error:
-                raise Superseded(str(error)) from error
-            except ProducerUnusable as error:
-                _LOG.warning("attempt %d: %s", attempt, error)
-                last = error
-                discard(self.producer)
-                self.producer = partition_producer(self.settings, self.at)
-                # The new producer ended the old one's transaction, one way or the other.
-                if following is not None and (self.consumer.committed(self.at) or 0) >= following:
-                    return
-            except TransactionAborted as error:
-                if isinstance(error.__cause__, CommitFailedError | FencedInstanceIdError):
-                    raise Superseded(str(error)) from error
-                _LOG.warning("attempt %d: %s", attempt, error)
-                last = error
-        where = f"{self.at.topic}[{self.at.partition}]"
-        msg = f"publish {where}: gave up after {_ATTEMPTS} attempts: {last}"
-        raise BrokerError(msg) from last
+        return self.outlet.send(send, entry.next_offset, then)
 
 
 def delete_before(settings: Settings, at: TopicPartition, offset: int) -> None:

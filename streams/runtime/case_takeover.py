@@ -8,15 +8,16 @@ one of the two reaches back far enough, from that.
 import logging
 import shutil
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kafka import TopicPartition
 
 from schemas.errors import StateError
-from streams.runtime.case_partition import CasePartition, partition_producer
+from streams.runtime.case_partition import CasePartition
 from streams.runtime.changelog import (
     ChangelogRecord,
     Progress,
@@ -25,11 +26,19 @@ from streams.runtime.changelog import (
     last_record,
 )
 from streams.runtime.codec import decode_delta, decode_outgoing
-from streams.runtime.following import end_offsets, read_in_steps
+from streams.runtime.following import (
+    close_consumer,
+    committed_offset,
+    end_offsets,
+    read_in_steps,
+)
 from streams.runtime.groups import Membership
 from streams.runtime.kafka_io import discard, make_consumer
+from streams.runtime.observing import SILENT
+from streams.runtime.outlet import Outlet, partition_producer
 from streams.runtime.settings import Settings
 from streams.runtime.store import RocksStore, StoreDamaged, StoreLocked
+from streams.runtime.tasks import Task
 from streams.runtime.topics import topic_name
 
 __all__ = [
@@ -43,6 +52,7 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 60.0  # for a worker that lost a partition to notice, and to close its database
+_CONNECT_WAIT = 0.05  # for a client, between two polls: most are there by then [s]
 _PAIRS_A_REPORT = 8  # that a changelog gives back in the time it takes to count one report again
 
 
@@ -73,11 +83,11 @@ def changed_partitions(topic: str, counted: int, found: int) -> StateError:
 
 def take_over(
     settings: Settings, consumer: Any, member: Membership, at: TopicPartition
-) -> Generator[float, None, CasePartition]:
+) -> Generator[float | None, None, CasePartition]:
     """Open or restore the cases of a partition; yield the part that is done.
 
     It is a generator since it may take longer than a member of a group may be silent: poll
-    between its steps.
+    between its steps. `None` instead of a part says that it waits for somebody: do something else.
 
     Raises
     ------
@@ -86,13 +96,26 @@ def take_over(
     """
     yield 0.0
     with ExitStack() as held:
-        reader = make_consumer(settings, auto_offset_reset="none")
-        held.enter_context(closing(reader))
+        connect = partial(make_consumer, settings, auto_offset_reset="none")
+        reader = yield from _made(connect, close_consumer)
+        held.callback(close_consumer, reader)
         takeover = _Takeover(settings, consumer, reader, at)
         held.callback(takeover.abandon)
         taken = yield from takeover.run(member)
         takeover.done = True
     return taken
+
+
+def _made(make: Callable[[], Any], undo: Callable[[Any], None]) -> Generator[None, None, Any]:
+    """Return a client, made in a thread: whom it asks may be away for long."""
+    task = Task("tocsin-connect", make, undo)
+    try:
+        while not task.wait(_CONNECT_WAIT):
+            yield None
+        return task.result()
+    except GeneratorExit:
+        task.give_up()
+        raise
 
 
 class _Takeover:
@@ -119,12 +142,13 @@ class _Takeover:
             if self._store is not None:
                 self._store.close()
 
-    def run(self, member: Membership) -> Generator[float, None, CasePartition]:
+    def run(self, member: Membership) -> Generator[float | None, None, CasePartition]:
         """Do it."""
         store = yield from self._opened()
         # Then the producer: it ends an open transaction of a predecessor, one way or the other,
         # and keeps it from publishing more. What is read after it is final.
-        self._producer = partition_producer(self._settings, self._at)
+        make = partial(partition_producer, self._settings, self._at)
+        self._producer = yield from _made(make, discard)
         self._reader.assign([self._changelog])
         last = last_record(self._reader, self._changelog)
         published = yield from self._published(store, last)
@@ -158,6 +182,7 @@ class _Takeover:
         else:
             progress = Progress()
         start = store.next_offset or 0
+        outlet = Outlet(self._settings, member, self._at, self._producer, SILENT)
         return CasePartition(
             self._settings,
             self._consumer,
@@ -165,7 +190,7 @@ class _Takeover:
             self._at,
             self._partitions,
             store,
-            self._producer,
+            outlet,
             progress,
             start,
             published,
@@ -187,7 +212,7 @@ class _Takeover:
                 raise changed_partitions(self._at.topic, last.partitions, number)
         return number
 
-    def _opened(self) -> Generator[float, None, RocksStore]:
+    def _opened(self) -> Generator[None, None, RocksStore]:
         """Open the database; wait for a worker that had it and has yet to let go."""
         deadline = time.monotonic() + _LOCK_SECONDS
         damaged = False
@@ -197,8 +222,7 @@ class _Takeover:
             except StoreLocked:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.05)
-                yield 0.0
+                yield None
             except StoreDamaged as error:
                 if damaged:
                     raise
@@ -223,7 +247,7 @@ class _Takeover:
         """Return the input offset up to which the deltas of a partition are published."""
         outbox = store.unpublished()
         claimed = _delta_start(outbox[0].outgoing) if outbox else store.next_offset
-        known = [claimed or 0, self._consumer.committed(self._at)]
+        known = [claimed or 0, committed_offset(self._consumer, self._at)]
         # A group that was away for a week has lost its offsets. The changelog goes with the deltas.
         if last is not None:
             known.append(last.next_offset)

@@ -9,20 +9,21 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import TopicPartition
 from kafka.errors import OffsetOutOfRangeError
 
-from schemas.errors import StateError
-from streams.runtime.case_partition import CasePartition, Superseded
+from schemas.errors import BrokerError, StateError
+from streams.runtime.case_partition import CasePartition
 from streams.runtime.case_takeover import changed_partitions, database, set_aside, take_over
-from streams.runtime.following import close_consumer, end_offsets
+from streams.runtime.following import close_consumer, end_offsets, settled_offset
 from streams.runtime.groups import Membership, Ownership, join_group
-from streams.runtime.kafka_errors import broker_errors
+from streams.runtime.kafka_errors import BrokerUnavailable, broker_errors
 from streams.runtime.observing import SILENT, Observer
-from streams.runtime.readiness import Phase, Readiness
+from streams.runtime.outlet import BackOff, Superseded
+from streams.runtime.readiness import Blocked, Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.store import StoreDamaged
 from streams.runtime.topics import topic_name
@@ -34,6 +35,7 @@ _LOG = logging.getLogger(__name__)
 _RESTORE_SECONDS = 0.2  # between two polls: the other partitions wait for no longer
 _RESTORING_MS = 10
 _DAMAGES = 3  # of one database in one run: then the disk is at fault, and more of it is in vain
+_BLOCKED_SECONDS = 60.0  # of all partitions: then it is no partition that is in trouble
 _SAY_EVERY = 10.0  # seconds between lines on what is being restored
 
 
@@ -44,10 +46,22 @@ def case_group(settings: Settings) -> str:
 
 @dataclass
 class _Coming:
-    """A partition that is being taken over."""
+    """A partition that is being taken over; again, if it fails for want of a broker."""
 
-    takeover: Generator[float, None, CasePartition]
+    takeover: Generator[float | None, None, CasePartition] | None = None
     fraction: float = 0.0  # of it that is done
+    since: float = 0.0  # the first failure
+    why: str = ""
+    back_off: BackOff = field(default_factory=BackOff)
+
+    def close(self) -> None:
+        if self.takeover is not None:
+            self.takeover.close()
+
+    def blocked(self, partition: int) -> Blocked | None:
+        if not self.back_off.failures:
+            return None
+        return Blocked(partition, "takeover", time.monotonic() - self.since, self.why)
 
 
 class CaseWorker:
@@ -82,21 +96,22 @@ class CaseWorker:
         Raises
         ------
         BrokerError
-            If publishing failed for good, or the broker refused.
+            If the broker refused, or nothing could be published for a minute.
         StateError
             If a database cannot be used, or the input begins after what it had counted.
         """
         with broker_errors(f"read {self._topic}"):
             try:
                 # While something is to be restored there is no time to wait for messages.
-                wait = min(timeout_ms, _RESTORING_MS) if self._coming else timeout_ms
+                restoring = any(coming.takeover for coming in self._coming.values())
+                wait = min(timeout_ms, _RESTORING_MS) if restoring else timeout_ms
                 polled = self._consumer.poll(timeout_ms=wait)
             except OffsetOutOfRangeError as error:
                 raise self._deleted() from error
             self._member.update(self._consumer)
             if self._member.stalled:
                 _LOG.warning("joining the group anew: it does not answer")
-                self._rejoin()
+                self.rejoin()
                 return 0
             if self._member.lost:
                 self.release([*self._owned, *self._coming])
@@ -104,29 +119,30 @@ class CaseWorker:
             if not polled and self._member.joining:
                 return 0
             if self._stalled():
-                self._rejoin()
+                self.rejoin()
                 return 0
             try:
                 self._take_over()
-                return sum(
+                counted = sum(
                     self._count(at, polled.get(at, ()))
                     for at in sorted(self._consumer.assignment())
                     if at.partition in self._owned
                 )
+                self._require_some()
+                return counted
             except Superseded as error:
                 _LOG.warning("joining the group anew after: %s", error)
                 self.release([*self._owned, *self._coming])
                 self._member.confirm(self._consumer)
-                self._rejoin()
+                self.rejoin()
                 return 0
 
     def readiness(self) -> Readiness:
         """Return what the worker is doing, as of its last step."""
         if self._member.metadata is None or self._member.joining or self._member.lost:
             return Readiness(Phase.JOINING)
-        return Readiness.of_parts(
-            self._fraction(at.partition) for at in self._consumer.assignment()
-        )
+        held = [at.partition for at in sorted(self._consumer.assignment())]
+        return Readiness.of_parts(map(self._fraction, held), self._blocked(held))
 
     def lags(self) -> dict[int, int | None]:
         """Return the offsets to count of each partition it holds; `None` until it is known."""
@@ -149,7 +165,10 @@ class CaseWorker:
             mine = ends.keys() & self._owned.keys()
             return all(
                 self._owned[partition].published >= ends[partition] for partition in mine
-            ) and (all(self._committed(other) >= ends[other] for other in ends.keys() - mine))
+            ) and all(
+                settled_offset(self._consumer, TopicPartition(self._topic, other)) >= ends[other]
+                for other in ends.keys() - mine
+            )
 
     def ends(self) -> dict[int, int]:
         """Return the end offset of every partition of the input, now."""
@@ -164,7 +183,7 @@ class CaseWorker:
         """Close what belongs to partitions that move elsewhere; every batch is finished by then."""
         for partition in partitions:
             if coming := self._coming.pop(partition, None):
-                coming.takeover.close()
+                coming.close()
             if owned := self._owned.pop(partition, None):
                 owned.close()
                 _LOG.info("released %s[%d]", self._topic, partition)
@@ -182,15 +201,12 @@ class CaseWorker:
         group = case_group(self._settings)
         return join_group(self._settings, group, self._topic, Ownership(self._leave, self.prepare))
 
-    def _rejoin(self) -> None:
+    def rejoin(self) -> None:
+        """Let go of every partition, and join the group anew."""
         self.release([*self._owned, *self._coming])
         close_consumer(self._consumer)
         self._member, self._watchdog = Membership(), Watchdog()
         self._consumer = self._join()
-
-    def _committed(self, partition: int) -> int:
-        offset: int | None = self._consumer.committed(TopicPartition(self._topic, partition))
-        return offset or 0
 
     def _fraction(self, partition: int) -> float:
         if owned := self._owned.get(partition):
@@ -198,27 +214,59 @@ class CaseWorker:
         coming = self._coming.get(partition)
         return coming.fraction if coming else 0.0
 
+    def _blocked(self, partitions: Iterable[int]) -> list[Blocked]:
+        there = {**self._coming, **self._owned}
+        found = []
+        for partition in partitions:
+            match there.get(partition):
+                case _Coming() as coming:
+                    found.append(coming.blocked(partition))
+                case CasePartition() as owned:
+                    found.append(owned.blocked)
+        return [one for one in found if one is not None]
+
+    def _require_some(self) -> None:
+        """Raise if nothing at all goes on: then the broker, or the way to it, is in trouble."""
+        held = [at.partition for at in self._consumer.assignment()]
+        blocked = self._blocked(held)
+        if held and len(blocked) == len(held):
+            last = min(blocked, key=lambda one: one.seconds)
+            if last.seconds > _BLOCKED_SECONDS:
+                msg = f"{last.why}; gave up after {_BLOCKED_SECONDS:.0f} s without any partition"
+                raise BrokerError(msg)
+
     def _take_over(self) -> None:
         """Go on with the partitions that came, for a while: a group drops who does not poll."""
         pause = time.monotonic() + _RESTORE_SECONDS
         for at in sorted(self._consumer.assignment()):
             if at.partition in self._owned:
                 continue
-            coming = self._coming.get(at.partition)
-            if coming is None:
-                takeover = take_over(self._settings, self._consumer, self._member, at)
-                coming = self._coming[at.partition] = _Coming(takeover)
+            coming = self._coming.setdefault(at.partition, _Coming())
+            if coming.takeover is None:
+                if not coming.back_off.over:
+                    continue
+                coming.takeover = take_over(self._settings, self._consumer, self._member, at)
             try:
-                while time.monotonic() < pause:
-                    coming.fraction = next(coming.takeover)
+                with broker_errors(f"take over {at.topic}[{at.partition}]"):
+                    while time.monotonic() < pause:
+                        fraction = next(coming.takeover)
+                        if fraction is None:  # it waits; the next one need not
+                            break
+                        coming.fraction = fraction
             except StopIteration as done:
                 del self._coming[at.partition]
                 self._begin(at, done.value)
             except StoreDamaged as error:
                 self._damaged(at, error)
-        if self._coming and time.monotonic() > self._said + _SAY_EVERY:
+            except BrokerUnavailable as error:
+                coming.takeover, coming.fraction, coming.why = None, 0.0, str(error)
+                coming.since = coming.since or time.monotonic()
+                coming.back_off.failed()
+                _LOG.warning("attempt %d: %s", coming.back_off.failures, error)
+        if time.monotonic() > self._said + _SAY_EVERY:
             self._said = time.monotonic()
-            _LOG.info("%s", self.readiness())
+            if not (readiness := self.readiness()).ready:
+                _LOG.info("%s", readiness)
 
     def _stalled(self) -> bool:
         """Seek partitions again of which nothing comes; whether that was in vain.
@@ -239,7 +287,8 @@ class CaseWorker:
         return max(stalled.values(), default=0) > 1
 
     def _begin(self, at: TopicPartition, owned: CasePartition) -> None:
-        owned.tally, owned.observer = self.tally, self._observer
+        owned.tally = self.tally
+        owned.observer = owned.outlet.observer = self._observer
         self._owned[at.partition] = owned
         try:
             owned.publish()
@@ -247,7 +296,8 @@ class CaseWorker:
             self._damaged(at, error)
             return
         self._consumer.seek(at, owned.next_offset)
-        self._consumer.resume(at)
+        if not owned.blocked:
+            self._consumer.resume(at)
         _LOG.info("took %s[%d] at offset %d", at.topic, at.partition, owned.next_offset)
 
     def _deleted(self) -> StateError:
@@ -265,6 +315,9 @@ class CaseWorker:
             owned.copy_state()
         except StoreDamaged as error:
             self._damaged(at, error)
+        else:
+            # Its outbox must not grow for ever; what is read already waits in the client.
+            (self._consumer.pause if owned.blocked else self._consumer.resume)(at)
         return len(records)
 
     def _damaged(self, at: TopicPartition, error: StoreDamaged) -> None:

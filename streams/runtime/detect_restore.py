@@ -15,7 +15,7 @@ from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.runtime.alert_reading import AnyAlert, decode_alert
 from streams.runtime.codec import decode_delta
-from streams.runtime.following import read_in_steps, read_to_end
+from streams.runtime.following import committed_offset, read_in_steps, read_to_end
 from streams.runtime.notice_input import NoticeInput
 from streams.runtime.settings import Settings
 from streams.runtime.snapshot import read_snapshot
@@ -99,7 +99,7 @@ def restore_detector(
         if record is not None:
             latest[record.key] = decode_alert(record.value)
         yield 0.0
-    committed: int | None = consumer.committed(at)
+    committed = committed_offset(consumer, at)
     end = consumer.end_offsets([at])[at]
     if max(start, committed or 0) > end or (committed is not None and start > committed):
         msg = (

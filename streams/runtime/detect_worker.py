@@ -37,7 +37,7 @@ from streams.runtime.looking import Look, Looking
 from streams.runtime.observing import SILENT, DetectorSize, Observer
 from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
-from streams.runtime.snapshot import write_snapshot
+from streams.runtime.snapshot_writing import SnapshotWriter
 from streams.runtime.topics import topic_name
 from streams.runtime.watchdog import Watchdog
 from streams.topology.detecting import Detector
@@ -98,6 +98,7 @@ class DetectWorker:
         self._topic = topic_name(settings, "deltas")
         self._at = TopicPartition(self._topic, 0)
         self._snapshot = Path(settings.state_dir) / "detect"
+        self._snapshots = SnapshotWriter(self._snapshot, self._topic, observer)
         self._snapshot_due = 0.0
         self._producer: Any = None
         self._restoring: Generator[float, None, Restored] | None = None
@@ -125,6 +126,7 @@ class DetectWorker:
         StateError
             If the deltas are not those of the snapshot, or one is missing; or a notice.
         """
+        self._snapshots.look()
         if (looking := self._looking) is not None and looking.held:  # until the next look
             timeout_ms = min(timeout_ms, int(looking.patience * 1000) + 1)
         with broker_errors(f"read {self._topic}"):
@@ -135,7 +137,7 @@ class DetectWorker:
             self._member.update(self._consumer)
             if self._member.stalled:
                 _LOG.warning("joining the group anew: it does not answer")
-                self._rejoin()
+                self.rejoin()
                 return 0
             if self._member.lost or self._at not in self._consumer.assignment():
                 self.stand_by()
@@ -143,7 +145,7 @@ class DetectWorker:
             if not polled and self._member.joining:
                 return 0
             if self._looking is not None and self._stalled():
-                self._rejoin()
+                self.rejoin()
                 return 0
             records = polled.get(self._at, [])
             try:
@@ -228,8 +230,7 @@ class DetectWorker:
                 except (TransactionAborted, ProducerUnusable) as error:
                     _LOG.warning("left to the next start: %s", error)
             # Not after a batch that broke off: its counts are ahead of what is published.
-            if self.detector is not None and self._published is not None:
-                self._write_snapshot(self.detector, self._published)
+            self._snapshots.finish(self.detector, self._published)
         finally:
             self.stand_by()
             close_consumer(self._consumer)
@@ -240,7 +241,8 @@ class DetectWorker:
             self._settings, group, self._topic, Ownership(self.stand_by, self.prepare)
         )
 
-    def _rejoin(self) -> None:
+    def rejoin(self) -> None:
+        """Stand by, and join the group anew."""
         self.stand_by()
         close_consumer(self._consumer)
         self._member, self._watchdog = Membership(), Watchdog()
@@ -267,10 +269,12 @@ class DetectWorker:
         ):
             # Another member may be active by now; the group knows.
             self._member.confirm(self._consumer)
-            self._rejoin()
+            self.rejoin()
 
     def _restore(self) -> None:
         """Restore for a while; a group drops a member that does not poll for long."""
+        if self._restoring is None and self._snapshots.busy:
+            return  # until the snapshot to restore from is in its place
         if self._restoring is None:
             # First the producer: it ends what a predecessor had open, one way or the other.
             self._producer = make_producer(self._settings, f"{self._topic}-detect")
@@ -358,5 +362,5 @@ class DetectWorker:
         self.tally["rejected"] += len(rejected)
 
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:
-        write_snapshot(self._snapshot, detector, topic=self._topic, next_offset=next_offset)
+        self._snapshots.begin(detector, next_offset)
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS

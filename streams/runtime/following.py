@@ -5,19 +5,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from schemas.errors import BrokerError
 from streams.runtime.alert_reading import AnyAlert, decode_alert
 from streams.runtime.kafka_errors import broker_errors, one_line
-from streams.runtime.kafka_io import make_consumer
+from streams.runtime.kafka_io import REQUEST_MS, make_consumer
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
 
-__all__ = ["close_consumer", "end_offsets", "read_alerts", "read_in_steps", "read_to_end"]
+__all__ = [
+    "close_consumer",
+    "committed_offset",
+    "end_offsets",
+    "read_alerts",
+    "read_in_steps",
+    "read_to_end",
+    "settled_offset",
+]
 
 _LOG = logging.getLogger(__name__)
 _POLL_MS = 500
+_ASK_MS = 1_000
 
 
 def read_alerts(
@@ -100,6 +109,26 @@ def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
             raise BrokerError(msg)
         partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
         return {at.partition: end for at, end in consumer.end_offsets(partitions).items()}
+
+
+def committed_offset(consumer: Any, at: TopicPartition) -> int | None:
+    """Return how far the consumer's group is in a partition; `None` if it has never said so.
+
+    The client would ask for ever while the group's coordinator is away.
+    """
+    offset: int | None = consumer.committed(at, timeout_ms=REQUEST_MS)
+    return offset
+
+
+def settled_offset(consumer: Any, at: TopicPartition) -> int:
+    """Return how far the consumer's group is for certain: 0 if that is not known now.
+
+    Nobody knows it while a transaction is open that holds an offset of it.
+    """
+    try:
+        return consumer.committed(at, timeout_ms=_ASK_MS) or 0
+    except KafkaTimeoutError:
+        return 0
 
 
 def close_consumer(consumer: Any) -> None:

@@ -90,6 +90,11 @@ def _told(readiness: Readiness) -> dict[str, Any]:
     if readiness.phase is Phase.RESTORING:
         # Rounded down: what is not whole must not read as 1.
         told["done"] = int(readiness.fraction * 100) / 100
+    if readiness.blocked:
+        told["blocked"] = {
+            str(one.partition): {"seconds": int(one.seconds), "why": one.why}
+            for one in readiness.blocked
+        }
     return told
 
 

@@ -12,13 +12,16 @@ from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from schemas.errors import BrokerError
 
 __all__ = [
+    "BrokerUnavailable",
     "broker_errors",
+    "connecting_failed",
     "explained",
     "last_complaint",
     "one_line",
     "shorten",
     "silenced",
     "was_fenced",
+    "was_refused",
 ]
 
 LINE = 400
@@ -50,13 +53,31 @@ ADVICE_ON_CONNECTING: tuple[tuple[str, str], ...] = (
 )
 
 
+class BrokerUnavailable(BrokerError):
+    """Kafka did not answer, or asks to be asked again: a connection, leader or coordinator is lost.
+
+    The same may succeed in a moment. Workers try for a minute; if it lasts, look at the brokers.
+    """
+
+
 @contextmanager
 def broker_errors(doing: str) -> Iterator[None]:
-    """Turn whatever kafka-python raises into one line: a `BrokerError` that begins with `doing`."""
+    """Turn whatever kafka-python raises into one line: a `BrokerError` that begins with `doing`.
+
+    Where it is worth another attempt, that is a `BrokerUnavailable`.
+    """
     try:
         yield
     except errors.KafkaError as error:
-        raise BrokerError(one_line(doing, error)) from error
+        kind = BrokerUnavailable if error.retriable else BrokerError
+        raise kind(one_line(doing, error)) from error
+
+
+def was_refused(error: object) -> bool:
+    """Tell whether the broker denies us a right, or does not know us: no attempt will help."""
+    # As for `was_fenced`: of a first error those that follow keep no more than its name.
+    names = ("AuthorizationFailedError", "SaslAuthenticationFailedError")
+    return any(name in repr(error) or name in str(error) for name in names)
 
 
 def was_fenced(error: object) -> bool:
@@ -82,6 +103,12 @@ def explained(complaint: str) -> str:
     """Put before the client's words on a failed connection what they mean, where that is known."""
     advice = next((f"{text}: " for words, text in ADVICE_ON_CONNECTING if words in complaint), "")
     return f"{advice}{complaint}"
+
+
+def connecting_failed(complaint: str) -> type[BrokerError]:
+    """Return the kind of error that a failed connection is: what has a remedy needs it first."""
+    known = any(words in complaint for words, _ in ADVICE_ON_CONNECTING)
+    return BrokerError if known or was_refused(complaint) else BrokerUnavailable
 
 
 class LastComplaint(logging.Handler):

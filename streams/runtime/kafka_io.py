@@ -34,6 +34,7 @@ from schemas.errors import BrokerError, InputError
 from streams.runtime.consuming import BoundedConsumer
 from streams.runtime.kafka_errors import (
     broker_errors,
+    connecting_failed,
     explained,
     last_complaint,
     one_line,
@@ -341,9 +342,10 @@ def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any
         except (errors.KafkaError, OSError) as error:
             for net in made:  # its thread would go on trying for ever
                 net.close()
-            why = explained(complaint.text or str(error))
-            msg = f"connect to Kafka at {settings.bootstrap} ({settings.security_protocol}): {why}"
-            raise BrokerError(shorten(msg)) from error
+            said = complaint.text or str(error)
+            where = f"{settings.bootstrap} ({settings.security_protocol})"
+            msg = f"connect to Kafka at {where}: {explained(said)}"
+            raise connecting_failed(said)(shorten(msg)) from error
     try:
         # The broker we asked may name others, and these are what records are sent to.
         if settings.security_protocol.endswith("PLAINTEXT"):

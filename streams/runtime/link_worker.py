@@ -16,14 +16,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetOutOfRangeError
 
 from schemas.errors import BrokerError, StateError
 from schemas.link import CaseLink
 from streams.runtime.case_stage import read_batch
-from streams.runtime.following import close_consumer, end_offsets, read_to_end
-from streams.runtime.groups import Membership, join_group
+from streams.runtime.following import (
+    close_consumer,
+    committed_offset,
+    end_offsets,
+    read_to_end,
+    settled_offset,
+)
+from streams.runtime.groups import Membership, Ownership, join_group
 from streams.runtime.identity_store import IdentityStore
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
@@ -119,7 +125,7 @@ class LinkWorker:
             self._member.update(self._consumer)
             if self._member.stalled:
                 _LOG.warning("joining the group anew: it does not answer")
-                self._rejoin()
+                self.rejoin()
                 return 0
             if self._member.lost or self._token not in self._consumer.assignment():
                 self.stand_by()
@@ -168,7 +174,7 @@ class LinkWorker:
             return all(done.get(partition, 0) >= end for partition, end in ends.items())
         with broker_errors(f"read the offsets of {self._topic}"):
             return all(
-                (self._consumer.committed(TopicPartition(self._topic, partition)) or 0) >= end
+                settled_offset(self._consumer, TopicPartition(self._topic, partition)) >= end
                 for partition, end in ends.items()
             )
 
@@ -196,9 +202,16 @@ class LinkWorker:
         close_consumer(self._consumer)
 
     def _join(self) -> Any:
-        return join_group(self._settings, link_group(self._settings), self._topic, _Token(self))
+        group = link_group(self._settings)
+        return join_group(self._settings, group, self._topic, Ownership(self._leave, self.prepare))
 
-    def _rejoin(self) -> None:
+    def _leave(self, partitions: Sequence[TopicPartition]) -> None:
+        """Give up the index when another member takes partition 0."""
+        if self._token in partitions:
+            self.stand_by()
+
+    def rejoin(self) -> None:
+        """Stand by, and join the group anew."""
         self.stand_by()
         close_consumer(self._consumer)
         self._member = Membership()
@@ -216,7 +229,7 @@ class LinkWorker:
         ):
             # Another member may be active by now; the group knows.
             self._member.confirm(self._consumer)
-            self._rejoin()
+            self.rejoin()
 
     def _begin(self) -> _Active:
         # First the producer: it ends an open transaction of a predecessor, one way or the other.
@@ -226,7 +239,7 @@ class LinkWorker:
         try:
             ends = end_offsets(reader, self._topic)
             partitions = {number: TopicPartition(self._topic, number) for number in ends}
-            committed = {at: self._consumer.committed(partitions[at]) or 0 for at in ends}
+            committed = {at: committed_offset(self._consumer, partitions[at]) or 0 for at in ends}
             store = self._opened(ends, committed)
             offsets = {number: store.offsets.get(number, 0) for number in ends}
             self._require(reader, offsets, ends)
@@ -373,23 +386,3 @@ class LinkWorker:
 
 def _key(raw: bytes) -> bytes:
     return CaseLink.model_validate_json(raw).case_id.encode()
-
-
-class _Token(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Gives up the index when another member takes partition 0."""
-
-    def __init__(self, worker: LinkWorker) -> None:
-        self._worker = worker
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        self._lost(revoked)
-
-    def on_partitions_lost(self, lost: Any) -> None:
-        self._lost(lost)
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        self._worker.prepare(list(assigned))
-
-    def _lost(self, partitions: Any) -> None:
-        if any(at.partition == 0 for at in partitions):
-            self._worker.stand_by()

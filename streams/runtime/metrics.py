@@ -77,6 +77,12 @@ class Metrics(Observer):
         self._lag = gauge(
             "lag_messages", "Offsets on the topic that are not counted yet.", "stage", "partition"
         )
+        self._blocked = gauge(
+            "partition_blocked_seconds",
+            "For how long a partition cannot go on.",
+            "partition",
+            "reason",
+        )
         self._watermark = gauge(
             "watermark_timestamp_seconds", "Latest day of receipt read.", "partition"
         )
@@ -116,6 +122,10 @@ class Metrics(Observer):
         self._cases = gauge("state_cases", "Cases in the database, an estimate.", "partition")
         self._counted_cases = gauge("detector_cases", "Cases the detector counts.")
         self._pairs = gauge("detector_pairs", "Drug-event pairs with a case, over all windows.")
+        self._snapshots = counter("snapshots", "Snapshots of the detector.", "outcome")
+        self._snapshot_at = gauge(
+            "snapshot_timestamp_seconds", "When the last snapshot was written."
+        )
         self._names = gauge("detector_names", "Distinct names the detector knows.", "kind")
 
         self._watermarks: dict[int, int] = {}
@@ -128,6 +138,7 @@ class Metrics(Observer):
             (self._reports, _MESSAGES),
             (self._rejects, REJECT_CLASSES),
             (self._deltas, ("counted", "repeated")),
+            (self._snapshots, ("written", "failed")),
             (self._alerts, [kind.value for kind in AlertKind]),
             (self._safety_alerts, [category.value for category in AlertCategory]),
             (self._fired, rules),
@@ -204,6 +215,9 @@ class Metrics(Observer):
         known = {at: lag for at, lag in lags.items() if lag is not None}
         self._show(self._lag, known, stage)
         if stage == "cases":
+            self._blocked.clear()  # as long as it is blocked, for one reason at a time
+            for one in readiness.blocked:
+                self._blocked.labels(str(one.partition), one.reason).set(one.seconds)
             held = {at: day for at, day in self._watermarks.items() if at in lags}
             self._watermarks = held
             self._show(self._watermark, held)
@@ -222,6 +236,12 @@ class Metrics(Observer):
         for kind in ("drugs", "events", "strata"):
             self._names.labels(kind).set(getattr(size, kind))
         self._evaluated_day.set(max(size.watermark, 0) * _DAY)
+
+    def snapshot(self, outcome: str, seconds: float) -> None:
+        """Count a snapshot, and note when it was written."""
+        self._snapshots.labels(outcome).inc()
+        if outcome == "written":
+            self._snapshot_at.set_to_current_time()
 
     def notices(self, lags: Mapping[int, int | None]) -> None:
         """Set the lag of each partition of the notices; of none while standing by."""

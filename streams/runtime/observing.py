@@ -180,6 +180,9 @@ class Observer:
     def detector(self, size: DetectorSize) -> None:
         """Take note of what the detector holds."""
 
+    def snapshot(self, outcome: str, seconds: float) -> None:
+        """Take note of a snapshot that was `written`, or `failed`, and of how long that took."""
+
     def notices(self, lags: Mapping[int, int | None]) -> None:
         """Take note of the notices to be read of each partition [offsets]."""
 
@@ -255,6 +258,11 @@ class Observers(Observer):
         """Tell each."""
         for each in self._observers:
             each.detector(size)
+
+    def snapshot(self, outcome: str, seconds: float) -> None:
+        """Tell each."""
+        for each in self._observers:
+            each.snapshot(outcome, seconds)
 
     def notices(self, lags: Mapping[int, int | None]) -> None:
         """Tell each."""

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-__all__ = ["Phase", "Readiness"]
+__all__ = ["Blocked", "Phase", "Readiness"]
 
 
 class Phase(StrEnum):
@@ -12,8 +13,29 @@ class Phase(StrEnum):
 
     JOINING = "joining"  # waits for its group: it knows of no partition
     RESTORING = "restoring"  # makes its state again; nothing is counted meanwhile
+    BLOCKED = "blocked"  # a partition cannot be published, or taken over; the others go on
     ACTIVE = "active"  # counts and publishes
     STANDBY = "standby"  # a member of its group without a partition
+
+
+class Blocked(NamedTuple):
+    """A partition that cannot go on by itself, while the others do.
+
+    Attributes
+    ----------
+    reason
+        `no_answer` to what was published, `failing` attempts to publish it, or `takeover`: what the
+        partition needs before it is counted cannot be had.
+    seconds
+        For how long.
+    why
+        The last error, in one line.
+    """
+
+    partition: int
+    reason: str
+    seconds: float
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +48,8 @@ class Readiness:
         The least ready of what it does: a worker that still restores one partition restores.
     fraction
         Part of the work of this phase that is done, 0 to 1; 1 for the phases that do not end.
+    blocked
+        Partitions that cannot go on.
 
     Examples
     --------
@@ -33,25 +57,30 @@ class Readiness:
     restoring, 63%
     >>> print(Readiness(Phase.STANDBY))
     standby
+    >>> print(Readiness(Phase.BLOCKED, blocked=(Blocked(3, "no_answer", 12.0, "no answer"),)))
+    blocked, partition 3: no answer
     """
 
     phase: Phase
     fraction: float = 1.0
+    blocked: tuple[Blocked, ...] = ()
 
     @classmethod
-    def of_parts(cls, fractions: Iterable[float]) -> "Readiness":
-        """Sum up partitions, each given by the part of it that is restored.
+    def of_parts(cls, fractions: Iterable[float], blocked: Iterable[Blocked] = ()) -> "Readiness":
+        """Sum up partitions, each given by the part of it that is restored, and those blocked.
 
         >>> print(Readiness.of_parts([1.0, 0.5]))
         restoring, 75%
         >>> print(Readiness.of_parts([1.0, 1.0]), Readiness.of_parts([]))
         active standby
         """
-        parts = list(fractions)
+        parts, stuck = list(fractions), tuple(blocked)
         if not parts:
             return cls(Phase.STANDBY)
         fraction = sum(parts) / len(parts)
-        return cls(Phase.ACTIVE) if fraction >= 1 else cls(Phase.RESTORING, fraction)
+        if fraction < 1:
+            return cls(Phase.RESTORING, fraction, stuck)
+        return cls(Phase.BLOCKED if stuck else Phase.ACTIVE, blocked=stuck)
 
     @property
     def ready(self) -> bool:
@@ -59,7 +88,9 @@ class Readiness:
         return self.phase in (Phase.ACTIVE, Phase.STANDBY)
 
     def __str__(self) -> str:
-        """Return the phase, with the percentage while it restores, rounded down."""
+        """Return the phase, the percentage while it restores, rounded down, and what is blocked."""
+        words = [self.phase.value]
         if self.phase is Phase.RESTORING:
-            return f"{self.phase.value}, {int(self.fraction * 100)}%"
-        return self.phase.value
+            words.append(f"{int(self.fraction * 100)}%")
+        words += [f"partition {one.partition}: {one.why}" for one in self.blocked]
+        return ", ".join(words)

@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from schemas.errors import StateError
+from streams.topology.caselog import CaseLog
 from streams.topology.detecting import Detector
 
-__all__ = ["read_snapshot", "write_snapshot"]
+__all__ = ["read_snapshot", "write_frozen", "write_snapshot"]
 
 _FORMAT = 3
 
@@ -25,11 +27,17 @@ def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset:
     topic, next_offset
         The topic of deltas, and the first offset of it that is not counted.
     """
+    write_frozen(folder, *detector.frozen(), topic=topic, next_offset=next_offset)
+
+
+def write_frozen(
+    folder: Path, log: CaseLog, facts: Mapping[str, Any], *, topic: str, next_offset: int
+) -> None:
+    """Write what `Detector.frozen` gave, in any thread; else as `write_snapshot`."""
     fresh, old = folder.with_suffix(".new"), folder.with_suffix(".old")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    rows, facts = detector.snapshot()
-    rows.write_parquet(fresh / "cases.parquet")
+    log.rows().write_parquet(fresh / "cases.parquet")
     about = {"format": _FORMAT, "topic": topic, "next_offset": next_offset, "counted": facts}
     (fresh / "about.json").write_text(json.dumps(about), encoding="utf-8")
     if folder.exists():  # else `old` is the only whole snapshot, until the next line but one

@@ -199,6 +199,12 @@ class CaseLog:
             )
         return cases.drop("n").sort("key", "day", "case_id").collect()
 
+    def frozen(self) -> "CaseLog":
+        """Return the log as it is now, for another thread: runs never change, so it is no copy."""
+        copy = CaseLog()
+        copy._runs = list(self._runs)
+        return copy
+
     def counts_within(
         self, pair: int, treated: Flags, first_day: int | None, last_day: int
     ) -> tuple[int, int, int, int]:

@@ -271,6 +271,14 @@ class Detector:
 
     def snapshot(self) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return the counted cases, and the names and offsets that go with them."""
+        log, facts = self.frozen()
+        return log.rows(), facts
+
+    def frozen(self) -> tuple[CaseLog, dict[str, Any]]:
+        """Return what a snapshot holds as of now, while counting goes on in another thread.
+
+        Its `rows` cost what a snapshot costs; this costs as much as there are names.
+        """
         facts = {
             **{name: list(getattr(self, name).names) for name in _VOCABULARIES},
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
@@ -279,7 +287,7 @@ class Detector:
             "watched": [encode_watched(case) for case in self.watch.cases],
             "test": None if self._vigil is None else self._vigil.facts(),
         }
-        return self.log.rows(), facts
+        return self.log.frozen(), facts
 
     def restore(self, rows: pl.DataFrame, facts: Mapping[str, Any]) -> None:
         """Bring a new detector to a snapshot; its windows and rules may be others than before."""

@@ -47,7 +47,7 @@ MOMENTS = {
     "before the commit": ("streams.runtime.kafka_io.Transaction._acknowledged", "after"),
 }
 STOPPING = """
-import os, signal
+import os, signal, time
 from pathlib import Path
 from pkgutil import resolve_name
 import streams.cli
@@ -60,6 +60,7 @@ def stopping(self, *arguments, **options):
         original(self, *arguments, **options)
     print("stopped", flush=True)
     os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(1)  # the stop is of the process, and may reach this thread last
     if {when!r} == "before":
         original(self, *arguments, **options)
 def armed(self, *arguments, **options):
@@ -149,7 +150,7 @@ def test_a_case_worker_that_wakes_publishes_nothing(
         total = len(messages)
         wait_until(lambda: sum(require_contiguous(deltas(one)).values()) == total, 60, "counted")
         before = [record.offset for record in records(one, "deltas")]
-        wake(zombie, "joining the group anew")
+        wake(zombie, "released ")
         wait_until(lambda: everything_visible(one, "deltas"), 30, "no transaction is open")
         assert [record.offset for record in records(one, "deltas")] == before
         other.stop()

@@ -217,7 +217,9 @@ class Run:
     def _commands(self) -> dict[str, tuple[object, ...]]:
         cases = {f"cases-{at}": ("run", "--stage", "cases") for at in (1, 2, 3)}
         detect = ("run", "--stage", "detect", "--rules", "mhra", "--counts")
-        return cases | {f"detect-{at}": (*detect, self._counts(f"detect-{at}")) for at in (1, 2)}
+        link = {f"link-{at}": ("run", "--stage", "link") for at in (1, 2)}
+        counting = {f"detect-{at}": (*detect, self._counts(f"detect-{at}")) for at in (1, 2)}
+        return link | cases | counting
 
     def _counts(self, name: str) -> Path:
         return self._folder / f"{name}.parquet"

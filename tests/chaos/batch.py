@@ -1,7 +1,10 @@
 """The oracle: the messages on the topic, recounted without any code of Tocsin.
 
-A message counts if it is the highest version of its case so far and no nullification. That is all
-there is to know, given how `tests.chaos.reports` writes them.
+A message counts if it is the highest version of its case so far and no nullification, and the case
+is not linked to another one. That is all there is to know, given how `tests.chaos.reports` writes
+them. Which cases must be linked, once all is read, is recounted from the numbers that they state,
+without a look at a link (`Batch.tables`); what was counted at any moment before, with the links
+that were on the topic then (`Batch.table`).
 """
 
 import itertools
@@ -13,7 +16,7 @@ from dataclasses import dataclass, field
 
 from tests.recounts import Counts, tabulate
 
-__all__ = ["Batch", "Table", "Version", "mhra", "mhra_stays", "read"]
+__all__ = ["Batch", "Link", "Table", "Version", "mhra", "mhra_stays", "read"]
 
 Table = tuple[int, int, int, int]
 
@@ -28,12 +31,25 @@ class Version:
     counted: bool
     drugs: tuple[str, ...]
     events: tuple[str, ...]
+    first_day: str
+    number: str | None  # that the patient has worldwide
 
 
-def read(value: bytes) -> Version | None:
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What counts of one decision on whether a case is another one's."""
+
+    case: str
+    decision: int
+    away: bool  # whether it keeps the case out
+
+
+def read(value: bytes) -> Version | Link | None:
     """Return what a message says; `None` for one that was written to be unreadable."""
     try:
         report = json.loads(value)
+        if "master_case_id" in report:
+            return Link(report["case_id"], report["decision"], report["state"] == "applied")
         return Version(
             report["case_id"],
             report["version"],
@@ -41,6 +57,8 @@ def read(value: bytes) -> Version | None:
             "revision" not in report,
             tuple(name for product in report["products"] for name in product["substances"]),
             tuple(reaction["term"] for reaction in report["reactions"]),
+            report["first_received"],
+            report.get("worldwide_id"),
         )
     except (ValueError, TypeError, KeyError):
         return None
@@ -50,9 +68,10 @@ def read(value: bytes) -> Version | None:
 class Batch:
     """The count of a growing part of the topic: any offset of each partition."""
 
-    messages: dict[int, list[Version | None]] = field(default_factory=dict)
+    messages: dict[int, list[Version | Link | None]] = field(default_factory=dict)
     reached: Counter[int] = field(default_factory=Counter)
     _latest: dict[str, Version] = field(default_factory=dict)
+    _links: dict[str, Link] = field(default_factory=dict)
     _pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
     _drugs: Counter[str] = field(default_factory=Counter)
     _events: Counter[str] = field(default_factory=Counter)
@@ -62,7 +81,9 @@ class Batch:
         """Take in the messages of each partition up to, not with, an offset."""
         for partition, end in offsets:
             for message in self.messages[partition][self.reached[partition] : end]:
-                if message is not None:
+                if isinstance(message, Link):
+                    self._decide(message)
+                elif message is not None:
                     self._take(message)
             self.reached[partition] = max(self.reached[partition], end)
 
@@ -71,25 +92,53 @@ class Batch:
         return self._pairs[drug, event], self._drugs[drug], self._events[event], self._total
 
     def tables(self) -> Counts:
-        """Recount what holds now from nothing."""
-        return tabulate(
-            (set(one.drugs), set(one.events)) for one in self._latest.values() if one.counted
-        )
+        """Recount what must hold now from nothing, links included: one case of each patient.
+
+        It is the first received, of several the one with the smallest id.
+        """
+        standing: dict[str, Version] = {}
+        for one in self._latest.values():
+            if one.counted:
+                patient = one.case if one.number is None else f"number {one.number}"
+                other = standing.get(patient, one)
+                standing[patient] = min(one, other, key=lambda each: (each.first_day, each.case))
+        return tabulate((set(one.drugs), set(one.events)) for one in standing.values())
+
+    @property
+    def away(self) -> int:
+        """Number of cases that the links on the topic keep out of the counts."""
+        return sum(link.away for link in self._links.values())
 
     def _take(self, message: Version) -> None:
         held = self._latest.get(message.case)
         if held is not None and held.version >= message.version:
             return
         self._latest[message.case] = message
-        for version, sign in ((held, -1), (message, 1)):
-            if version is not None and version.counted:
-                for pair in itertools.product(version.drugs, version.events):
-                    self._pairs[pair] += sign
-                for drug in version.drugs:
-                    self._drugs[drug] += sign
-                for event in version.events:
-                    self._events[event] += sign
-                self._total += sign
+        if not self._is_away(message.case):
+            self._count(held, -1)
+            self._count(message, 1)
+
+    def _decide(self, link: Link) -> None:
+        was = self._is_away(link.case)
+        held = self._links.get(link.case, link)
+        # Of two with one number, the one that lets the case count holds.
+        self._links[link.case] = max(held, link, key=lambda one: (one.decision, not one.away))
+        if self._is_away(link.case) != was:
+            self._count(self._latest.get(link.case), 1 if was else -1)
+
+    def _is_away(self, case: str) -> bool:
+        return case in self._links and self._links[case].away
+
+    def _count(self, version: Version | None, sign: int) -> None:
+        if version is None or not version.counted:
+            return
+        for pair in itertools.product(version.drugs, version.events):
+            self._pairs[pair] += sign
+        for drug in version.drugs:
+            self._drugs[drug] += sign
+        for event in version.events:
+            self._events[event] += sign
+        self._total += sign
 
 
 def mhra(table: Table, least_prr: float = 2, least_chi2: float = 4) -> bool | None:

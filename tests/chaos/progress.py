@@ -1,4 +1,4 @@
-"""How far the workers are, seen from outside: from the deltas and from the detector's offset."""
+"""How far the workers are, seen from outside: from the deltas and the offsets of their groups."""
 
 import threading
 import time
@@ -40,6 +40,7 @@ class Progress(threading.Thread):
         self._lock = threading.Lock()
         self._over = threading.Event()
         self.sent: dict[int, int] = {}
+        self.linked: dict[int, int] = {}  # offset up to which the links are published
         self.evaluated = 0  # offset in the deltas up to which alerts are published
         self.seen_at = 0.0
 
@@ -64,7 +65,10 @@ class Progress(threading.Thread):
                 for at, end in self.sent.items()
                 if counted.get(at, 0) < end
             }
-            return f"partitions behind {behind}, alerts published up to delta {self.evaluated}"
+            return (
+                f"partitions behind {behind}, links of {self.linked}, alerts published up to delta "
+                f"{self.evaluated}"
+            )
 
     def stop(self) -> None:
         self._over.set()
@@ -80,6 +84,8 @@ class Progress(threading.Thread):
 
     def _look(self) -> None:
         begun = time.monotonic()
+        # First how far the links are: what it has published by then is in the ends.
+        linked = self._offsets(f"{self._settings.topic_prefix}links")
         sent = self._reports.ends()
         for record in self._deltas.rest():
             _, partition, _, following, *_ = msgspec.msgpack.decode(record.value)
@@ -89,6 +95,7 @@ class Progress(threading.Thread):
         offsets = self._offsets(group)
         with self._lock:
             self.sent = sent
+            self.linked = {one.partition: offset.offset for one, offset in linked.items()}
             self.evaluated = offsets[at].offset if at in offsets else 0
             self.seen_at = begun
             still = []
@@ -116,6 +123,8 @@ class Progress(threading.Thread):
 
     def _reached(self, ends: dict[int, int]) -> bool:
         for partition, end in ends.items():
+            if self.linked.get(partition, 0) < end:
+                return False
             counted = self._counted.get(partition, [])
             first = bisect_left(counted, (end, 0))
             if end and (first == len(counted) or counted[first][1] >= self.evaluated):

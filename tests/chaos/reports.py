@@ -1,8 +1,9 @@
 """The input of a chaos run, from its seed: reports as they reach a regulator, broken ones too.
 
 10% of them are follow-ups that change drugs and events, 2% nullifications, 5% repeats of a message
-and 1% cannot be read. Each arrives up to a month after its day, so that follow-ups overtake what
-they follow.
+and 1% cannot be read. One case in ten states a worldwide number, and one in twenty is a second case
+of a patient known by one; one follow-up of such a case in five no longer states it. Each arrives up
+to a month after its day, so that follow-ups overtake what they follow.
 """
 
 import json
@@ -18,6 +19,7 @@ DAYS = 365
 LATE_DAYS = 30
 DRUGS, EVENTS = 120, 200
 FOLLOW_UPS, NULLIFICATIONS, REPEATS, BROKEN = 0.10, 0.02, 0.05, 0.01
+NUMBERED, DUPLICATES, WITHDRAWN = 0.10, 0.05, 0.2
 
 BROKEN_VALUES = (
     b"{",
@@ -45,6 +47,7 @@ def reports(number: int, seed: int) -> list[Sent]:
     placed: list[tuple[float, int, Sent]] = []
     versions: list[int] = []  # of each case so far
     begun: list[int] = []  # on which day
+    patients: list[int | None] = []  # of each case, if it states a worldwide number: the first case
     written: list[Sent] = []
     for at in range(number):
         day = at * DAYS / number
@@ -66,7 +69,12 @@ def reports(number: int, seed: int) -> list[Sent]:
                 case, kind = len(versions), "first"
                 versions.append(1)
                 begun.append(int(day))
-            sent = _report(chance, case, versions[case], (begun[case], int(day)), kind)
+                patients.append(_patient(chance, case, patients))
+            patient = patients[case]
+            if kind == "follow-up" and chance.random() < WITHDRAWN:
+                patient = None
+            days = (begun[case], int(day))
+            sent = _report(chance, case, versions[case], days, kind, patient)
             written.append(sent)
         placed.append((day + chance.random() * LATE_DAYS, at, sent))
     return [sent for _, _, sent in sorted(placed, key=lambda one: one[:2])]
@@ -77,8 +85,22 @@ def probe(number: int, day: date) -> Sent:
     return _message(f"PROBE-{number}", 1, day, day, ["drug 0"], ["event 0"], "first")
 
 
+def _patient(chance: random.Random, case: int, patients: list[int | None]) -> int | None:
+    """Draw whose case it is: that of a case not long before, its own, or nobody can tell."""
+    draw = chance.random()
+    if draw < DUPLICATES:
+        known = [patient for patient in patients[-500:] if patient is not None]
+        return chance.choice(known) if known else case
+    return case if draw < DUPLICATES + NUMBERED else None
+
+
 def _report(
-    chance: random.Random, case: int, version: int, days: tuple[int, int], kind: str
+    chance: random.Random,
+    case: int,
+    version: int,
+    days: tuple[int, int],
+    kind: str,
+    patient: int | None,
 ) -> Sent:
     drugs = {_skewed(chance, DRUGS) for _ in range(chance.choice((1, 1, 2)))}
     # A third of the events belong to a drug of the report: what makes signals.
@@ -98,6 +120,7 @@ def _report(
         [f"drug {drug}" for drug in sorted(drugs)],
         [f"event {event}" for event in sorted(events)],
         kind,
+        None if patient is None else f"JP-CHAOS-{patient + 1}",
     )
 
 
@@ -109,6 +132,7 @@ def _message(
     drugs: list[str],
     events: list[str],
     kind: str,
+    worldwide_id: str | None = None,
 ) -> Sent:
     report: dict[str, object] = {
         "case_id": case,
@@ -120,6 +144,8 @@ def _message(
         "products": [{"substances": drugs, "role": "suspect"}],
         "reactions": [{"term": event} for event in events],
     }
+    if worldwide_id is not None:
+        report["worldwide_id"] = worldwide_id
     if kind == "nullification":
         report["revision"] = {"kind": "nullification", "reason": "sent in error"}
     return Sent(case.encode(), json.dumps(report).encode(), kind)

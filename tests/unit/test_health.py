@@ -13,7 +13,7 @@ from streams.runtime import health as health_module
 from streams.runtime import kafka_io
 from streams.runtime.health import LIVE_SECONDS, Health, serving
 from streams.runtime.metrics import Metrics
-from streams.runtime.readiness import Phase, Readiness
+from streams.runtime.readiness import Blocked, Phase, Readiness
 
 NOTHING: dict[int, int | None] = {}
 
@@ -92,6 +92,11 @@ def test_ready_is_every_stage_restored_and_in_its_group(
     health.stands("cases", Readiness(Phase.ACTIVE), NOTHING)
     stages["cases"] = {"status": "active"}
     assert asked(connection, "/health/ready") == (200, {"status": "ready", "stages": stages})
+    stuck = Blocked(3, "no_answer", 12.9, "publish pv.reports[3]: no answer for 13 s")
+    health.stands("cases", Readiness(Phase.BLOCKED, blocked=(stuck,)), NOTHING)
+    blocked = {"3": {"seconds": 12, "why": "publish pv.reports[3]: no answer for 13 s"}}
+    stages["cases"] = {"status": "blocked", "blocked": blocked}
+    assert asked(connection, "/health/ready") == (503, {**stages["cases"], "stages": stages})
     health.stands("detect", Readiness(Phase.JOINING), NOTHING)
     assert asked(connection, "/health/ready")[0] == 503
 

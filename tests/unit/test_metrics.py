@@ -27,7 +27,7 @@ from streams.runtime.readiness import Phase, Readiness
 from streams.runtime.reject_reasons import REJECT_CLASSES, reject_class
 from streams.runtime.store import StoreSize
 from streams.runtime.unreadable import Unreadable
-from tests.watched_work import Work, changes, raw, watched
+from tests.watched_work import Work, changes, raw, stuck, watched
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"
 LABELS = {"stage", "partition", "outcome", "reason", "standing", "report", "scope"}
@@ -71,7 +71,7 @@ def work(metrics: Metrics) -> None:
     metrics.alerted(evaluation, 0.9)
     metrics.transaction("cases", "committed")
     metrics.turned()
-    metrics.stands("cases", Readiness(Phase.ACTIVE), {3: 5})
+    metrics.stands("cases", stuck(), {3: 5})
     metrics.stores({3: StoreSize(1, 2, 3)}, 8)
     metrics.detector(DetectorSize.of(done.detector))
     metrics.notices({0: 1})
@@ -244,7 +244,6 @@ def test_transactions_are_counted_by_how_they_end(
     error: Exception | None, outcome: str | None
 ) -> None:
     told: list[tuple[str, str]] = []
-
     turns: list[int] = []
 
     class Listener(Observer):

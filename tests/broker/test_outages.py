@@ -1,0 +1,298 @@
+"""What fails for a while: a broker that all workers need, or what one partition alone needs."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.errors import BrokerError
+from streams.runtime import (
+    case_takeover,
+    case_worker,
+    detect_worker,
+    kafka_io,
+    link_worker,
+    outlet,
+)
+from streams.runtime.case_worker import CaseWorker
+from streams.runtime.enduring import Enduring
+from streams.runtime.kafka_errors import BrokerUnavailable
+from streams.runtime.link_worker import LinkWorker
+from streams.runtime.readiness import Phase
+from streams.runtime.settings import Settings
+from streams.runtime.topics import create_topics
+from tests.broker.absence import without_broker
+from tests.broker.kafka_jars import NoBroker, kafka_jars
+from tests.broker.kafka_server import KafkaServer, start_server
+from tests.broker.processes import (
+    alerts,
+    as_counts,
+    at,
+    deltas,
+    keyed,
+    recount,
+    require_contiguous,
+    require_revisions,
+    send,
+    stream,
+)
+from tests.broker.stages import at_work, count_all, detect_all, detector
+
+pytestmark = pytest.mark.broker
+
+
+def elsewhere(settings: Settings) -> Settings:
+    return settings.model_copy(update={"state_dir": settings.state_dir.parent / "elsewhere"})
+
+
+def works_until(worker: Any, done: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        worker.step(100)
+
+
+@pytest.fixture(autouse=True)
+def _threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What was given up ends within the test, and lets go of its sockets."""
+    monkeypatch.setattr(kafka_io, "FINISH_SECONDS", 5.0)
+    monkeypatch.setattr(kafka_io, "ABORT_SECONDS", 3.0)
+    yield
+    deadline = time.monotonic() + 30
+    ours = {"tocsin-publish", "tocsin-producer", "tocsin-connect", "tocsin-delete"}
+    while found := [one for one in threading.enumerate() if one.name in ours]:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+# one partition
+
+
+@pytest.fixture
+def two(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Topics with two partitions; a transaction is given up after three seconds."""
+    settings = settings.model_copy(update={"state_dir": tmp_path / "state"})
+    create_topics(settings)
+    monkeypatch.setattr(outlet, "_PATIENCE", 0.5)
+    monkeypatch.setattr(outlet, "_HANGS", 3.0)
+    monkeypatch.setattr(outlet, "_TOLD", 0.5)
+    return settings
+
+
+class Coordinator:
+    """Of the transactions of partition 0: it hangs, before or after it has done what is asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, deaf: bool) -> None:
+        self.back = threading.Event()
+        self.deaf = deaf
+        self.hangs = False
+        self.hung = 0
+        self.producers: set[int] = set()
+        original = kafka_io._Producer.commit_transaction
+
+        def commit(producer: Any) -> None:
+            mine = str(producer.config["transactional_id"]).endswith("-cases-0")
+            if not (mine and self.hangs):
+                original(producer)
+                return
+            self.hung += 1
+            self.producers.add(id(producer))
+            if deaf:
+                original(producer)
+            self.back.wait(60)
+
+        monkeypatch.setattr(kafka_io._Producer, "commit_transaction", commit, raising=False)
+
+
+@pytest.fixture(params=["silent", "deaf"])
+def coordinator(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Coordinator]:
+    coordinator = Coordinator(monkeypatch, deaf=request.param == "deaf")
+    yield coordinator
+    coordinator.back.set()
+
+
+def test_a_partition_that_cannot_publish_holds_up_no_other(
+    two: Settings, coordinator: Coordinator
+) -> None:
+    messages, latest = stream(400, seed=71)
+    third = len(messages) // 3
+    with closing(CaseWorker(two)) as worker:
+        works_until(worker, lambda: worker.readiness().ready)
+        send(two, keyed(messages[:third]))
+        works_until(worker, lambda: worker.drained(worker.ends()))
+        coordinator.hangs = True
+        send(two, keyed(messages[third : 2 * third]))
+        ends = worker.ends()
+        began = time.monotonic()
+        works_until(worker, lambda: worker._owned[1].published == ends[1])
+        assert time.monotonic() - began < 20, "it has not waited for partition 0"
+        works_until(worker, lambda: worker.readiness().phase is Phase.BLOCKED)
+        (blocked,) = worker.readiness().blocked
+        assert blocked.partition == 0
+        assert "publish" in blocked.why
+        assert worker._consumer.paused() == {at(two, "reports", 0)}
+        # More comes: the other goes on, and nothing more is read of this one.
+        counted = worker._owned[0].next_offset
+        send(two, keyed(messages[2 * third :]))
+        ends = worker.ends()
+        works_until(worker, lambda: worker._owned[1].published == ends[1])
+        if not coordinator.deaf:
+            assert worker._owned[0].next_offset == counted < ends[0]
+        # It is tried again, each time with a producer of its own. What was done is not done again.
+        hung = coordinator.hung
+        works_until(worker, lambda: coordinator.hung > hung)
+        coordinator.hangs = False
+        works_until(worker, lambda: worker.drained(ends))
+        assert worker.readiness().phase is Phase.ACTIVE
+        assert worker._consumer.paused() == set()
+    assert len(coordinator.producers) >= 2
+    assert sum(require_contiguous(deltas(two)).values()) == len(messages)
+    assert detect_all(elsewhere(two)) == recount(latest)
+
+
+def test_a_worker_that_ends_while_a_partition_is_blocked_leaves_it_to_the_next(
+    two: Settings, coordinator: Coordinator
+) -> None:
+    messages, latest = stream(300, seed=72)
+    coordinator.hangs = True
+    send(two, keyed(messages))
+    with closing(CaseWorker(two)) as worker:
+        works_until(worker, lambda: worker.readiness().phase is Phase.BLOCKED)
+    coordinator.hangs = False
+    count_all(two)
+    assert sum(require_contiguous(deltas(two)).values()) == len(messages)
+    assert detect_all(elsewhere(two)) == recount(latest)
+
+
+def test_a_partition_that_cannot_be_taken_over_holds_up_no_other(
+    two: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, latest = stream(300, seed=73)
+    send(two, keyed(messages))
+    make, away = case_takeover.partition_producer, threading.Event()
+    away.set()
+
+    def first_refused(settings: Settings, partition: Any) -> Any:
+        if partition.partition == 0 and away.is_set():
+            time.sleep(1)  # as long as a coordinator lets one wait that is away
+            msg = "begin as pv.reports-cases-0: KafkaTimeoutError: no coordinator"
+            raise BrokerUnavailable(msg)
+        return make(settings, partition)
+
+    monkeypatch.setattr(case_takeover, "partition_producer", first_refused)
+    with closing(CaseWorker(two)) as worker:
+        ends = worker.ends()
+        works_until(worker, lambda: 1 in worker._owned and worker._owned[1].published == ends[1])
+        works_until(worker, lambda: bool(worker.readiness().blocked))
+        (blocked,) = worker.readiness().blocked
+        assert (blocked.partition, blocked.reason) == (0, "takeover")
+        assert "no coordinator" in blocked.why
+        assert worker.readiness().phase is Phase.RESTORING
+        away.clear()
+        works_until(worker, lambda: worker.drained(ends))
+    assert sum(require_contiguous(deltas(two)).values()) == len(messages)
+    assert detect_all(elsewhere(two)) == recount(latest)
+
+
+# the broker
+
+
+@pytest.fixture
+def killable(pytestconfig: pytest.Config) -> Iterator[KafkaServer]:
+    try:
+        jars = kafka_jars()
+    except NoBroker as why:
+        without_broker(pytestconfig, why)
+    server = start_server(jars)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def alone(killable: KafkaServer, tmp_path: Path) -> Settings:
+    settings = Settings.load(
+        bootstrap=killable.bootstrap,
+        topic_prefix="outage.",
+        partitions=2,
+        connect_timeout_ms=2_000,
+        session_timeout_ms=6_000,
+        state_dir=tmp_path / "state",
+    )
+    create_topics(settings)
+    return settings
+
+
+def test_a_broker_that_is_away_for_a_while_ends_no_worker(
+    killable: KafkaServer, alone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is lost just when the worker is about to ask something outside of `poll`."""
+    messages, latest = stream(300, seed=74)
+    send(alone, keyed(messages))
+
+    killed = threading.Event()
+
+    def lost_before(module: Any, name: str) -> None:
+        original = getattr(module, name)
+
+        def asked(*arguments: Any, **options: Any) -> Any:
+            monkeypatch.setattr(module, name, original)
+            killable.kill()
+            killed.set()
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(module, name, asked)
+
+    stages: tuple[tuple[Callable[[], Any], Any, str], ...] = (
+        (lambda: LinkWorker(alone), link_worker, "end_offsets"),
+        (lambda: CaseWorker(alone), case_takeover, "make_consumer"),
+        (lambda: detector(alone), detect_worker, "make_producer"),
+    )
+    for make, module, name in stages:
+        with closing(make()) as worker:
+            ends = worker.ends()
+            lost_before(module, name)
+            outlives(killable, killed, Enduring(worker), ends)
+            killed.clear()
+    assert sum(require_contiguous(deltas(alone)).values()) == len(messages)
+    require_revisions(alerts(alone))
+    with at_work(alone, detector(alone)) as counting:
+        assert as_counts(counting.counts()) == recount(latest)
+
+
+def outlives(
+    killable: KafkaServer, killed: threading.Event, enduring: Enduring, ends: dict[int, int]
+) -> None:
+    works_until(enduring, killed.is_set)
+    # A partition has its own trouble; the other stages have nothing else to do.
+    works_until(enduring, lambda: bool(enduring.readiness().blocked) or enduring._broken)
+    assert not enduring.readiness().ready
+    killable.restart()
+    works_until(enduring, lambda: enduring.drained(ends))
+    assert enduring.readiness().phase is Phase.ACTIVE
+
+
+def test_a_worker_of_which_no_partition_goes_on_gives_up_with_one_line(
+    killable: KafkaServer, alone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case_worker, "_BLOCKED_SECONDS", 6.0)
+    monkeypatch.setattr(outlet, "_PATIENCE", 0.5)
+    messages, _ = stream(100, seed=75)
+    send(alone, keyed(messages[:50]))
+    with closing(CaseWorker(alone)) as worker:
+        works_until(worker, lambda: worker.drained(worker.ends()))
+        publish = type(worker._owned[0])._publish_one
+
+        def last(self: Any, *arguments: Any) -> bool:
+            killable.kill()
+            return publish(self, *arguments)
+
+        monkeypatch.setattr(type(worker._owned[0]), "_publish_one", last)
+        send(alone, keyed(messages[50:]))
+        with pytest.raises(BrokerError, match=r"; gave up after 6 s without any partition$"):
+            works_until(worker, lambda: False)

@@ -1,0 +1,202 @@
+"""A worker whose broker is away: tried again for a minute, then given up with the same line."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from kafka import errors
+
+from schemas.errors import BrokerError, StateError, TocsinError
+from streams.runtime.enduring import GIVE_UP_SECONDS, Enduring
+from streams.runtime.kafka_errors import BrokerUnavailable, broker_errors, connecting_failed
+from streams.runtime.readiness import Phase, Readiness
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Worker:
+    """Does what it is told at each step, and says what was asked of it."""
+
+    stage = "cases"
+
+    def __init__(self, clock: Clock, step: Callable[[float], int]) -> None:
+        self.tally: Counter[str] = Counter()
+        self.asked: list[str] = []
+        self.phase = Phase.ACTIVE
+        self._clock, self._step = clock, step
+
+    def step(self, timeout_ms: int) -> int:
+        self.asked.append("step")
+        return self._step(self._clock())
+
+    def rejoin(self) -> None:
+        self.asked.append("rejoin")
+
+    def drained(self, ends: dict[int, int]) -> bool:
+        self._step(self._clock())
+        return True
+
+    def ends(self) -> dict[int, int]:
+        return {}
+
+    def readiness(self) -> Readiness:
+        return Readiness(self.phase)
+
+    def lags(self) -> dict[int, int | None]:
+        return {0: 7}
+
+    def sizes(self) -> None:
+        self.asked.append("sizes")
+
+
+def lost(doing: str = "read the offsets of pv.reports") -> int:
+    words = "reset by peer"
+    with broker_errors(doing):
+        raise errors.KafkaConnectionError(words)
+    raise AssertionError
+
+
+def away(since: float, until: float) -> Callable[[float], int]:
+    return lambda now: lost() if since <= now < until else 1
+
+
+def worked(clock: Clock, step: Callable[[float], int]) -> tuple[Enduring, Worker]:
+    worker = Worker(clock, step)
+    return Enduring(worker, clock=clock, sleep=clock.sleep), worker
+
+
+def work(enduring: Enduring, clock: Clock) -> None:
+    while clock.now < 1_000:
+        enduring.step(100)
+
+
+def test_a_lost_connection_is_outlived_by_joining_anew() -> None:
+    clock = Clock()
+    enduring, worker = worked(clock, away(100, 130))
+    assert enduring.step(100) == 0
+    assert enduring.readiness() == Readiness(Phase.JOINING), "a stage that is away is not ready"
+    assert enduring.lags() == {}
+    enduring.sizes()
+    assert worker.asked == ["step"], "and is asked nothing"
+    while enduring.step(100) == 0:
+        pass
+    assert worker.asked[-2:] == ["rejoin", "step"]
+    assert worker.asked.count("rejoin") == worker.asked.count("step") - 1
+    # After 0, 0.5, 1.5, 3.5, 7.5 seconds, then every 5: no storm, and soon after it is back.
+    assert worker.asked.count("step") == 10
+    assert clock.now == pytest.approx(132.5)
+    assert enduring.readiness() == Readiness(Phase.ACTIVE)
+    assert enduring.lags() == {0: 7}
+
+
+def test_a_wait_is_no_longer_than_a_step_may_take() -> None:
+    clock = Clock()
+    enduring, _ = worked(clock, away(100, 130))
+    enduring.step(100)
+    before = clock.now
+    enduring.step(40)
+    assert clock.now == pytest.approx(before + 0.04), "other stages share the thread"
+
+
+def test_after_a_minute_of_nothing_else_the_same_line_ends_it() -> None:
+    clock = Clock()
+    enduring, _ = worked(clock, away(100, 1e9))
+    line = "^read the offsets of pv.reports: KafkaConnectionError: reset by peer$"
+    with pytest.raises(BrokerError, match=line):
+        work(enduring, clock)
+    assert GIVE_UP_SECONDS < clock.now - 100 < GIVE_UP_SECONDS + 6
+
+
+def test_a_group_that_is_joined_in_vain_is_no_success() -> None:
+    clock = Clock()
+    calls: list[float] = []
+
+    def every_other(now: float) -> int:
+        clock.now += 5
+        calls.append(now)
+        return lost() if len(calls) % 2 else 0  # a poll says nothing of a broker that is away
+
+    enduring, worker = worked(clock, every_other)
+    worker.phase = Phase.JOINING
+    with pytest.raises(BrokerUnavailable):
+        work(enduring, clock)
+    assert clock.now - 100 < GIVE_UP_SECONDS + 20
+
+
+@pytest.mark.parametrize("phase", [Phase.ACTIVE, Phase.RESTORING])
+def test_failures_with_good_work_between_end_nothing(phase: Phase) -> None:
+    # Active: work is done between. Restoring: nothing is to be seen of it, but it went on for long.
+    clock = Clock()
+    apart = 20 if phase is Phase.ACTIVE else GIVE_UP_SECONDS + 20
+    failed = [clock.now]
+
+    def step(now: float) -> int:
+        clock.now += 1
+        if now - failed[-1] < apart:
+            return 0
+        failed.append(now)
+        return lost()
+
+    enduring, worker = worked(clock, step)
+    worker.phase = phase
+    while len(failed) < 20:
+        enduring.step(100)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.TopicAuthorizationFailedError("x"),
+        errors.SaslAuthenticationFailedError("x"),
+        errors.OffsetOutOfRangeError("x"),
+        errors.UnsupportedVersionError("x"),
+        StateError("the database"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_no_attempt_can_mend_ends_it_at_once(error: Exception) -> None:
+    def step(now: float) -> int:
+        with broker_errors("read"):
+            raise error
+
+    enduring, worker = worked(Clock(), step)
+    with pytest.raises(TocsinError) as raised:
+        enduring.step(100)
+    assert not isinstance(raised.value, BrokerUnavailable)
+    assert worker.asked == ["step"]
+
+
+def test_what_is_not_known_to_be_done_is_not_done() -> None:
+    clock = Clock()
+    enduring, worker = worked(clock, away(100, 110))
+    assert not enduring.drained({})
+    assert not enduring.drained({})
+    while enduring.step(100) == 0:
+        pass
+    assert enduring.drained({})
+    assert "rejoin" in worker.asked
+
+
+@pytest.mark.parametrize(
+    ("complaint", "again"),
+    [
+        ("[Errno 111] Connection refused", True),
+        ("RequestTimedOutError: Request timed out after 9998 ms", True),
+        ("SaslAuthenticationFailedError: invalid credentials", False),
+        ("certificate has expired", False),
+        ("Hostname mismatch, certificate is not valid for 'kafka'", False),
+    ],
+)
+def test_a_connection_that_failed_is_tried_again_unless_its_reason_is_known(
+    complaint: str, again: bool
+) -> None:
+    assert (connecting_failed(complaint) is BrokerUnavailable) == again

@@ -1,0 +1,310 @@
+"""The way out of a partition: a transaction that hangs or fails is waited for elsewhere."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+from kafka.errors import (
+    CommitFailedError,
+    KafkaConnectionError,
+    TopicAuthorizationFailedError,
+)
+
+from schemas.errors import BrokerError
+from streams.runtime import outlet as outlet_module
+from streams.runtime.groups import Membership
+from streams.runtime.kafka_errors import BrokerUnavailable
+from streams.runtime.kafka_io import ProducerFenced, ProducerUnusable, TransactionAborted
+from streams.runtime.observing import Observer
+from streams.runtime.outlet import BackOff, Outlet, Superseded
+from streams.runtime.settings import Settings
+
+AT = TopicPartition("pv.reports", 3)
+
+
+class Broker:
+    """What a producer, its transactions and the group's offset are to an outlet."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, Any]] = []  # by which producer, what
+        self.committed = 0
+        self.producers = 0
+        self.discarded: list[Any] = []
+        self.script: list[Callable[[Callable[[], None]], None]] = []  # how each transaction goes
+        self.making: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def transaction(
+        self, producer: Any, *, offsets: Any, group_metadata: Any
+    ) -> Iterator[SimpleNamespace]:
+        sent: list[Any] = []
+        yield SimpleNamespace(send=sent.append)
+
+        def commit() -> None:
+            assert producer not in self.discarded
+            self.log += [(producer, one) for one in sent]
+            self.committed = max([self.committed, *(offsets or {}).values()])
+
+        (self.script.pop(0) if self.script else lambda commit: commit())(commit)
+
+    def producer(self, settings: Settings, at: TopicPartition) -> str:
+        self.making()
+        self.producers += 1
+        return f"producer {self.producers}"
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    broker = Broker()
+    monkeypatch.setattr(outlet_module, "transaction", broker.transaction)
+    monkeypatch.setattr(outlet_module, "partition_producer", broker.producer)
+    monkeypatch.setattr(outlet_module, "discard", broker.discarded.append)
+    monkeypatch.setattr(outlet_module, "make_consumer", lambda settings, group: group)
+    monkeypatch.setattr(outlet_module, "close_consumer", lambda reader: None)
+    monkeypatch.setattr(outlet_module, "committed_offset", lambda reader, at: broker.committed)
+    monkeypatch.setattr(outlet_module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(BackOff, "first", 0.01)
+    return broker
+
+
+class Told(Observer):
+    def __init__(self) -> None:
+        self.outcomes: list[str] = []
+        self.threads: set[str] = set()
+
+    def transaction(self, stage: str, outcome: str) -> None:
+        self.outcomes.append(outcome)
+        self.threads.add(threading.current_thread().name)
+
+
+@pytest.fixture
+def member() -> Membership:
+    member = Membership()
+    member.metadata = SimpleNamespace(generation_id=7, group_id="pv.cases")
+    return member
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def way(broker: Broker, member: Membership, told: Told) -> Outlet:
+    return Outlet(Settings(), member, AT, "producer 0", told)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def fails(error: Exception, cause: Exception | None = None) -> Callable[[Any], None]:
+    def step(commit: Callable[[], None]) -> None:
+        raise error from cause
+
+    return step
+
+
+def test_a_transaction_that_goes_out_blocks_nothing(
+    way: Outlet, broker: Broker, told: Told
+) -> None:
+    done: list[int] = []
+    assert way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+    assert not way.busy
+    assert way.blocked is None
+    assert (broker.log, broker.committed, done) == ([("producer 0", "a")], 10, [10])
+    assert told.outcomes == ["committed"]
+    assert told.threads == {threading.current_thread().name}, "observers hear the worker's thread"
+
+
+def test_one_that_hangs_is_waited_for_shortly_and_then_beside_the_work(
+    way: Outlet, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = threading.Event()
+    done: list[int] = []
+
+    def slow(commit: Callable[[], None]) -> None:
+        answer.wait(20)
+        commit()
+
+    broker.script = [slow]
+    with caplog.at_level(logging.INFO, "streams"):
+        began = time.monotonic()
+        assert not way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+        assert time.monotonic() - began < 5, "the others have waited for no longer"
+        assert way.busy
+        stuck = way.blocked
+        assert stuck is not None
+        assert (stuck.partition, stuck.reason) == (3, "no_answer")
+        assert stuck.why.startswith("publish pv.reports[3]: no answer")
+        assert not way.settled()
+        assert done == []
+        answer.set()
+        until(way.settled)
+    assert (broker.log, done, broker.producers) == ([("producer 0", "a")], [10], 0)
+    assert way.blocked is None
+    words = [record.getMessage() for record in caplog.records]
+    assert words[0].endswith("the partition waits, the others go on")
+    assert words[1].startswith("pv.reports[3]: published after")
+    assert len(words) == 2, "said once, however often it is looked at"
+
+
+def test_one_that_hangs_for_too_long_is_done_again_by_a_new_producer(
+    way: Outlet, broker: Broker, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet_module, "_HANGS", 0.1)
+    monkeypatch.setattr(outlet_module, "_TOLD", 0.3)
+    for_ever = threading.Event()
+    broker.script = [lambda commit: (for_ever.wait(20), None)[1]]
+    done: list[int] = []
+    began = time.monotonic()
+    assert not way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+    until(way.settled)
+    assert (broker.log, done) == ([("producer 1", "a")], [10])
+    assert broker.discarded == ["producer 0"]
+    assert time.monotonic() - began > 0.1 + 0.3, "a zombie learns what it is before it takes over"
+    assert told.outcomes == ["unknown", "committed"]
+    for_ever.set()
+
+
+def test_one_that_went_out_although_nobody_said_so_is_not_sent_again(
+    way: Outlet, broker: Broker
+) -> None:
+    def deaf(commit: Callable[[], None]) -> None:
+        commit()
+        msg = "no answer"
+        raise ProducerUnusable(msg)
+
+    broker.script = [deaf]
+    done: list[int] = []
+    assert not way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+    until(way.settled)
+    assert (broker.log, done) == ([("producer 0", "a")], [10])
+    # The next one goes by the new producer.
+    assert way.send(lambda out: out.send("b"), 20, lambda: done.append(20))
+    assert broker.log[-1] == ("producer 1", "b")
+
+
+def test_failures_are_tried_again_later_and_later(
+    way: Outlet, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = KafkaConnectionError("reset")
+    broker.script = [
+        fails(TransactionAborted("publish: reset"), lost),
+        fails(ProducerUnusable("publish: reset"), lost),
+    ]
+    attempts = iter([BrokerUnavailable("connect: refused")])
+
+    def refuse_once() -> None:
+        if (error := next(attempts, None)) is not None:
+            raise error
+
+    broker.making = refuse_once
+    done: list[int] = []
+    assert not way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+    stuck = way.blocked
+    assert stuck is not None
+    assert (stuck.reason, stuck.why) == ("failing", "publish: reset")
+    until(way.settled)
+    assert done == [10]
+    assert [one for _, one in broker.log] == ["a"]
+    words = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert words == [
+        "attempt 1: publish: reset",
+        "attempt 2: connect: refused",
+        "attempt 3: publish: reset",
+    ]
+
+
+def test_pauses_grow_up_to_half_a_minute() -> None:
+    now = [0.0]
+    back_off = BackOff(clock=lambda: now[0])
+    pauses = []
+    for _ in range(9):
+        back_off.failed()
+        began = now[0]
+        while not back_off.over:
+            now[0] += 0.25
+        pauses.append(now[0] - began)
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_what_the_group_or_another_producer_took_is_not_tried_again(
+    way: Outlet, broker: Broker, member: Membership
+) -> None:
+    broker.script = [fails(ProducerFenced("another took over"))]
+    with pytest.raises(Superseded, match="another took over"):
+        way.send(lambda out: out.send("a"), 10, lambda: None)
+    way.close()
+    after = Outlet(Settings(), member, AT, "producer 5", Told())
+    broker.script = [fails(TransactionAborted("the group has rebalanced"), CommitFailedError())]
+    with pytest.raises(Superseded, match="rebalanced"):
+        after.send(lambda out: out.send("a"), 10, lambda: None)
+    assert broker.log == []
+
+
+def test_a_transaction_that_was_begun_before_a_rebalance_is_begun_again(
+    way: Outlet, broker: Broker, member: Membership
+) -> None:
+    rebalanced = threading.Event()
+
+    def refused(commit: Callable[[], None]) -> None:
+        rebalanced.wait(20)
+        msg = "the group has rebalanced"
+        raise TransactionAborted(msg) from CommitFailedError()
+
+    broker.script = [refused]
+    assert not way.send(lambda out: out.send("a"), 10, lambda: None)
+    member.metadata = SimpleNamespace(generation_id=8, group_id="pv.cases")  # it stayed here
+    rebalanced.set()
+    until(way.settled)
+    assert [one for _, one in broker.log] == ["a"]
+
+
+@pytest.mark.parametrize("when", ["publishing", "connecting"])
+def test_a_right_that_is_missing_ends_the_worker_at_once(
+    way: Outlet, broker: Broker, when: str
+) -> None:
+    denied = TopicAuthorizationFailedError("pv.deltas")
+    if when == "publishing":
+        broker.script = [fails(TransactionAborted("publish: denied"), denied)]
+    else:
+        broker.script = [fails(ProducerUnusable("publish: no answer"))]
+
+        def refuse() -> None:
+            msg = "connect: the broker refused the user name or password"
+            raise BrokerError(msg)
+
+        broker.making = refuse
+
+    def work() -> None:
+        if not way.send(lambda out: out.send("a"), 10, lambda: None):
+            until(way.settled)
+
+    with pytest.raises(BrokerError, match=r"denied|refused"):
+        work()
+
+
+def test_what_is_on_its_way_when_a_partition_leaves_is_given_up(
+    way: Outlet, broker: Broker
+) -> None:
+    made = threading.Event()
+    broker.script = [fails(ProducerUnusable("publish: no answer"))]
+    broker.making = lambda: (made.wait(20), None)[1]
+    assert not way.send(lambda out: out.send("a"), 10, lambda: pytest.fail("it was given up"))
+    until(lambda: not way.settled() and way._making is not None)
+    way.close()
+    made.set()
+    # A producer that is ready only now would fence the one of whoever came next, for as long as
+    # it lives.
+    until(lambda: "producer 1" in broker.discarded)
+    assert broker.log == []
