@@ -2,10 +2,12 @@
 
     python -m benchmarks.soak --minutes 30 --rate 1000
 
-Cases do not grow here, or memory would have to: a fixed population is loaded first, and then every
-message is about one of its cases. Follow-ups that change drugs and events, nullifications and cases
-that come back after one, repeats, and messages that cannot be read. Two case workers and a detector
-run as processes on a real Kafka; the resident memory of each is sampled every ten seconds.
+Nothing grows here that has to be remembered, or memory would have to: a fixed population is loaded
+first, and then every message is about one of its cases. Follow-ups that change drugs and events
+back and forth between two accounts of the case (ever new ones would make ever more signals),
+nullifications and cases that come back after one, repeats, and messages that cannot be read. Two
+case workers and a detector run as processes on a real Kafka; the resident memory of each is sampled
+every ten seconds.
 
 The slope of memory is fitted by least squares to the samples after the warm-up, its 95% interval
 with Newey-West errors, as neighbouring samples are not independent. Flat is said of a process whose
@@ -62,6 +64,7 @@ class Population:
         self._cases = cases
         self._version = [0] * cases
         self._last: list[tuple[frozenset[str], frozenset[str]] | None] = [None] * cases
+        self._accounts = [(self._account(), self._account()) for _ in range(cases)]
         self._sent: list[bytes] = [b""] * cases
         self.broken = 0
 
@@ -88,12 +91,17 @@ class Population:
         """Count what holds now."""
         return tabulate((set(held[0]), set(held[1])) for held in self._last if held is not None)
 
+    def _account(self) -> tuple[list[int], list[int]]:
+        chance = self._chance
+        drugs = {_skewed(chance, _DRUGS) for _ in range(chance.randint(1, 3))}
+        events = {_skewed(chance, _EVENTS) for _ in range(chance.randint(1, 4))}
+        return sorted(drugs), sorted(events)
+
     def _next(self, case: int) -> tuple[bytes, bytes]:
         chance = self._chance
         self._version[case] += 1
         first = _FIRST + timedelta(days=case * 60 // self._cases)
-        drugs = {_skewed(chance, _DRUGS) for _ in range(chance.randint(1, 3))}
-        events = {_skewed(chance, _EVENTS) for _ in range(chance.randint(1, 4))}
+        drugs, events = self._accounts[case][self._version[case] % 2]
         report: dict[str, Any] = {
             "case_id": f"SOAK-{case:07}",
             "version": self._version[case],
@@ -101,8 +109,8 @@ class Population:
             "source": "soak",
             "first_received": first.isoformat(),
             "latest_received": (_FIRST + timedelta(days=60)).isoformat(),
-            "products": [{"substances": [f"SUBSTANCE {code:04}"]} for code in sorted(drugs)],
-            "reactions": [{"term": f"Reaction {code:04}"} for code in sorted(events)],
+            "products": [{"substances": [f"SUBSTANCE {code:04}"]} for code in drugs],
+            "reactions": [{"term": f"Reaction {code:04}"} for code in events],
         }
         nullified = self._version[case] > 1 and chance.random() < 0.02
         if nullified:

@@ -7,6 +7,7 @@ from typing import Any
 from schemas.alert import Alert
 from schemas.base import Message
 from schemas.decision import AuditEntry
+from schemas.digest import Digest
 from schemas.link import CaseLink
 from schemas.notice import Notice
 from schemas.prior import PriorRefit
@@ -66,6 +67,7 @@ CONTRACTS = {
         Contract("rejected", Rejected, Direction.OUTPUT),
         Contract("prior", PriorRefit, Direction.OUTPUT),
         Contract("decision", AuditEntry, Direction.OUTPUT),
+        Contract("digest", Digest, Direction.OUTPUT),
     )
 }
 """By name. `pv.deltas` and `pv.cases` are between our own stages, and no contract."""

@@ -1,13 +1,24 @@
 """Who wants which alerts, how much of them they may see, and where they go."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.base import Message
 
-__all__ = ["SDR", "Filters", "Subscription", "Tier"]
+__all__ = [
+    "SDR",
+    "Channel",
+    "DigestPeriod",
+    "Filters",
+    "Folder",
+    "OwnTopic",
+    "Stream",
+    "Subscription",
+    "Tier",
+    "Webhook",
+]
 
 SDR = "SDR"
 """Category of the alerts of `schemas.alert`: signals of disproportionate reporting."""
@@ -55,8 +66,63 @@ class Filters(Message):
     urgent_only: bool = Field(default=False, description="Only what goes past every digest.")
 
 
+_Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2000)]
+_Secrets = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], ...], Field()]
+
+
+class DigestPeriod(StrEnum):
+    """How often what waits is sent as one message: on clock time, at midnight UTC."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"  # on Mondays
+
+
+class Webhook(Message):
+    """Each alert is posted to an address, signed."""
+
+    kind: Literal["webhook"] = Field(default="webhook", description="Tells the channels apart.")
+    url: _Url = Field(description="Where it posts to.")
+    secrets: _Secrets = Field(
+        default=(),
+        max_length=2,
+        description="Environment variables with the signing keys, two during a rotation; none: "
+        "the keys are derived from the installation's secret.",
+    )
+    generations: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(1,),
+        min_length=1,
+        max_length=2,
+        description="Of derived keys, the newest first; two during a rotation.",
+    )
+
+
+class OwnTopic(Message):
+    """Each alert is written to a Kafka topic, keyed by signal key."""
+
+    kind: Literal["topic"] = Field(default="topic", description="Tells the channels apart.")
+    topic: str = Field(
+        pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Its whole name; it must exist."
+    )
+
+
+class Stream(Message):
+    """Alerts are fetched as server-sent events of the HTTP API."""
+
+    kind: Literal["stream"] = Field(default="stream", description="Tells the channels apart.")
+
+
+class Folder(Message):
+    """Each message becomes a file of JSON, and one of Markdown for people."""
+
+    kind: Literal["folder"] = Field(default="folder", description="Tells the channels apart.")
+    path: str = Field(min_length=1, max_length=1000, description="Folder; made if missing.")
+
+
+Channel = Webhook | OwnTopic | Stream | Folder
+
+
 class Subscription(Message):
-    """One subscription, with a webhook as its channel.
+    """One subscription: who, how much, which alerts, and on which channel.
 
     Secrets are named, not held: each is the name of an environment variable that has it.
     """
@@ -70,11 +136,43 @@ class Subscription(Message):
     subscriber: str = Field(min_length=1, max_length=200, description="Who receives.")
     tier: Tier = Field(description="How much they may see.")
     filters: Filters = Field(default=Filters(), description="Which alerts.")
-    url: str = Field(
-        pattern=r"^https?://[^\s]+$", max_length=2000, description="Where the webhook posts to."
+    channel: Channel | None = Field(
+        default=None, description="Where alerts go; null: to the webhook of `url` and `secrets`."
     )
-    secrets: tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], ...] = Field(
-        min_length=1,
-        max_length=2,
-        description="Environment variables with the signing keys; two during a rotation.",
+    url: _Url | None = Field(
+        default=None, description="A webhook, in the form before there was `channel`."
     )
+    secrets: _Secrets = Field(
+        default=(), max_length=2, description="The names of its keys, in that form."
+    )
+    digest: DigestPeriod | None = Field(
+        default=None,
+        description="One message with what came in the period; urgent alerts do not wait for it. "
+        "Null: each alert by itself.",
+    )
+    budget_per_day: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most alerts a day (UTC) to this subscriber; the others wait for a report "
+        "after midnight. Urgent alerts and corrections never wait. Null: no limit.",
+    )
+
+    @model_validator(mode="after")
+    def _one_channel(self) -> Self:
+        if (self.channel is None) != (self.url is not None) or (self.channel and self.secrets):
+            msg = "there must be a channel, or a url with the secrets of a webhook, and not both"
+            raise ValueError(msg)
+        if self.url is not None and not self.secrets:
+            msg = "secrets must name an environment variable with a signing key"
+            raise ValueError(msg)
+        if self.digest is not None and self.budget_per_day is not None:
+            msg = "budget_per_day has nothing to hold back where there is a digest; leave one out"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def goes_to(self) -> Webhook | OwnTopic | Stream | Folder:
+        """The channel, whichever form it was given in."""
+        if self.channel is not None:
+            return self.channel
+        return Webhook(url=self.url or "", secrets=self.secrets)

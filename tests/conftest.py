@@ -2,10 +2,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.archives import ArchiveOf, write_zip
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How fast an example runs says more of the machine than of us: speed lives in benchmarks/.
+settings.register_profile("tocsin", deadline=None)
+settings.load_profile("tocsin")
 
 
 @pytest.fixture(scope="session")

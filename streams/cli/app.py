@@ -23,6 +23,7 @@ from streams.cli import (
     rule_commands,
     schema_commands,
     score_commands,
+    serve_commands,
     state_commands,
 )
 from streams.cli.tables import validation_table
@@ -51,6 +52,7 @@ for commands in (
     rejected_commands,
     audit_commands,
     delivery_commands,
+    serve_commands,
     schema_commands,
     export_commands,
 ):

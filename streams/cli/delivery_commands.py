@@ -1,9 +1,9 @@
-"""`tocsin subscribe`, `subscriptions` and `deliver`: alerts to webhooks."""
+"""`tocsin subscribe`, `subscriptions` and `deliver`: alerts to those who asked for them."""
 
-import os
-import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,18 +14,30 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.errors import InputError
-from schemas.subscription import Filters, Subscription, Tier
+from schemas.subscription import (
+    DigestPeriod,
+    Filters,
+    Folder,
+    OwnTopic,
+    Stream,
+    Subscription,
+    Tier,
+    Webhook,
+)
+from streams.cli.kafka_commands import BootstrapOption, ConfigOption
+from streams.cli.stopping import StopSignal
 from streams.cli.tables import summary_table
-from streams.delivery.matching import category_of, matches
-from streams.delivery.outbox import Due, Outbox, deliver
-from streams.delivery.reading import read_alert_lines
-from streams.delivery.schedule import Attempt
+from streams.delivery.keys import derived_key, installation_key, signing_keys
+from streams.delivery.matching import require_askable
+from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.preview import PREVIEW_DAYS, would_send
+from streams.delivery.reading import FileTail, KafkaTail, Tail, parse_alert, read_alert_lines
+from streams.runtime.posting import TopicWriter
+from streams.runtime.settings import Settings
 
-__all__ = ["register"]
+__all__ = ["OutboxOption", "open_outbox", "open_tail", "register"]
 
-_PREVIEW = timedelta(days=90)
 _IDLE_SECONDS = 5.0  # between two looks at the file
-_KEY = "TIER_KEY"
 
 OutboxOption = Annotated[
     Path, typer.Option("--outbox", help="SQLite file with subscriptions and what is due to them.")
@@ -43,11 +55,25 @@ def register(app: typer.Typer) -> None:
 def subscribe(
     name: Annotated[str, typer.Argument(help="Name of the subscription.")],
     subscriber: Annotated[str, typer.Option(help="Who receives.")],
-    url: Annotated[str, typer.Option(help="Where the webhook posts to; https.")],
+    url: Annotated[str | None, typer.Option(help="A webhook: where it posts to; https.")] = None,
     secret: Annotated[
-        list[str],
-        typer.Option(help="Environment variable with a signing key; two during a rotation."),
-    ],
+        list[str] | None,
+        typer.Option(
+            help="Environment variable with its signing key; two during a rotation. Without one, a "
+            "key is derived and shown once."
+        ),
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="A Kafka topic of the subscriber's.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="A folder for JSON and Markdown.")] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Server-sent events, fetched from tocsin serve.")
+    ] = False,
+    digest: Annotated[
+        DigestPeriod | None, typer.Option(help="One message a day or week; urgent ones at once.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Most alerts a day; the rest comes after midnight.")
+    ] = None,
     tier: Annotated[Tier, typer.Option(help="How much they may see.")] = Tier.PUBLIC,
     category: ManyOption = None,
     kind: ManyOption = None,
@@ -71,12 +97,23 @@ def subscribe(
     https://pmda.example/hook --secret PMDA_HOOK --preview alerts.jsonl
     """
     try:
+        channels = [
+            url and Webhook(url=url, secrets=tuple(secret or ())),
+            topic and OwnTopic(topic=topic),
+            folder and Folder(path=str(folder.resolve())),
+            Stream() if stream else None,
+        ]
+        given = [channel for channel in channels if channel]
+        if len(given) != 1:
+            msg = "subscribe: give one of --url, --topic, --folder and --stream; got "
+            raise InputError(msg + str(len(given)))
         wanted = Subscription(
             subscription_id=name,
             subscriber=subscriber,
             tier=tier,
-            url=url,
-            secrets=tuple(secret),
+            channel=given[0],
+            digest=digest,
+            budget_per_day=budget,
             filters=Filters(
                 categories=tuple(category or ()),
                 kinds=tuple(kind or ()),
@@ -94,14 +131,18 @@ def subscribe(
         first = error.errors(include_url=False)[0]
         msg = f"subscription: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise InputError(msg) from error
+    require_askable(wanted)
     console = Console()
     if preview is not None:
         console.print(_previewed(wanted, preview))
     if not yes:
         typer.confirm("Save it?", abort=True)
-    with _opened(outbox) as box:
+    with open_outbox(outbox) as box:
         box.subscribe(wanted)
     console.print(f"{name} is saved in {outbox}; alerts from now on go to it.", highlight=False)
+    if isinstance(wanted.channel, Webhook) and not wanted.channel.secrets:
+        key = derived_key(wanted, 1, key=installation_key())
+        console.print(f"It is signed with {key}", highlight=False, soft_wrap=True)
 
 
 def subscriptions(
@@ -111,17 +152,28 @@ def subscriptions(
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
     """Show every subscription, what waits for it, and why it rests if it does."""
-    with _opened(outbox) as box:
+    with open_outbox(outbox) as box:
         if resume is not None:
             box.resume(resume)
-        table = Table("subscription", "subscriber", "tier", "waiting", "delivered", "standing")
+        table = Table(
+            "subscription",
+            "subscriber",
+            "tier",
+            "channel",
+            "waiting",
+            "held",
+            "delivered",
+            "standing",
+        )
         for one in box.standing():
             held = one.subscription
             table.add_row(
                 held.subscription_id,
                 escape(held.subscriber),
                 held.tier,
+                held.goes_to.kind + (f", {held.digest}" if held.digest else ""),
                 str(one.waiting),
+                str(one.held),
                 str(one.delivered),
                 escape(one.resting or ("active" if not one.failures else "is tried again")),
             )
@@ -129,57 +181,65 @@ def subscriptions(
 
 
 def deliver_command(
-    alerts: Annotated[Path, typer.Argument(help="Alerts as JSON lines; it may still grow.")],
+    alerts: Annotated[
+        Path | None,
+        typer.Argument(help="Alerts as JSON lines; it may still grow. By default from Kafka."),
+    ] = None,
     outbox: OutboxOption = Path("outbox.db"),
     once: Annotated[bool, typer.Option("--once", help="Try what is due now, and end.")] = False,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(help="Host that may be posted to in a private network or without https."),
     ] = None,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
 ) -> None:
     """Send alerts to who subscribed: signed, in order, again until they are taken.
 
-    What was sent once is known by its `webhook-id`. A receiver that fails is tried again after 5 s,
+    What was sent once is known by its id. A receiver that fails is tried again after 5 s,
     5 min, 30 min, 2, 5, 10, 14, 20 and 24 h; then, or if it answers 410, its subscription rests
     until `tocsin subscriptions --resume`. Nothing that is due is forgotten.
     """
     try:
-        from streams.delivery.webhook import WebhookSender, require_secret
+        from streams.delivery.sending import ChannelSender
+        from streams.delivery.webhook import WebhookSender
     except ImportError as error:
         msg = f"delivery needs the extra 'serve': install tocsin[serve]; got no {error.name}"
         raise InputError(msg) from error
-    sender = WebhookSender(allow_hosts=allow_host or ())
+    settings = Settings.load(config, bootstrap=bootstrap)
+    key = installation_key()
     ended: Counter[str] = Counter()
-    with _opened(outbox) as box:
-        named = {name for one in box.standing() for name in one.subscription.secrets}
-        secrets = {name: require_secret(os.environ.get(name, ""), name) for name in named}
-        while True:
-            source = str(alerts.resolve())
-            for number, alert in read_alert_lines(alerts, box.place(source)):
-                box.put(alert, source=source, position=number)
-
-            def send(due: Due, now: datetime) -> Attempt:
-                keys = [secrets[name] for name in due.subscription.secrets]
-                return sender.send(due.subscription.url, keys, due.alert_id, due.body, now)
-
-            ended.update(deliver(box, send, lambda: datetime.now(UTC)))
+    with ExitStack() as opened:
+        stop = opened.enter_context(StopSignal())
+        box = opened.enter_context(open_outbox(outbox))
+        for one in box.standing():  # before anything is sent: what is missing is said at once
+            signing_keys(one.subscription, key=key)
+        tail = opened.enter_context(closing(open_tail(settings, alerts, box.place)))
+        topics = opened.enter_context(closing(TopicWriter(settings)))
+        sender = ChannelSender(WebhookSender(allow_hosts=allow_host or ()), topics, key=key)
+        while not stop.asked():
+            for source, position, raw in tail.read():
+                alert = parse_alert(raw, tail.where(source, position))
+                box.put(alert, source=source, position=position, now=datetime.now(UTC))
+            ended.update(deliver(box, sender.send, lambda: datetime.now(UTC)))
             if once:
                 break
-            time.sleep(_IDLE_SECONDS)
+            stop.wait(_IDLE_SECONDS if alerts else 0)
     Console().print(summary_table(dict(sorted(ended.items())), "Attempts"))
+
+
+def open_tail(settings: Settings, alerts: Path | None, place: Callable[[str], int]) -> Tail:
+    """Return where alerts are read from: a file, else the topic."""
+    return FileTail(alerts, place) if alerts else KafkaTail(settings, "alerts", place)
 
 
 def _previewed(wanted: Subscription, path: Path) -> Table:
     alerts = [alert for _, alert in read_alert_lines(path)]
-    last = max((alert.evaluated_on for alert in alerts), default=None)
-    found: Counter[tuple[str, str]] = Counter()
-    told: set[str] = set()
-    for alert in alerts:
-        recent = last is not None and alert.evaluated_on > last - _PREVIEW
-        if recent and matches(wanted, alert, sent_before=alert.signal_key in told):
-            told.add(alert.signal_key)
-            found[category_of(alert), alert.kind.value] += 1
-    title = f"{wanted.subscription_id}: what 90 days to {last or 'no day'} would have sent"
+    last = max((alert.evaluated_on for alert in alerts), default=date.min)
+    recent = (alert for alert in alerts if (last - alert.evaluated_on).days < PREVIEW_DAYS)
+    found = would_send(wanted, recent)
+    until = last if alerts else "no day"
+    title = f"{wanted.subscription_id}: what {PREVIEW_DAYS} days to {until} would have sent"
     table = Table("category", "kind", "alerts", title=title, title_justify="left")
     for (category, kind), number in sorted(found.items()):
         table.add_row(category, kind, str(number))
@@ -187,12 +247,6 @@ def _previewed(wanted: Subscription, path: Path) -> Table:
     return table
 
 
-def _opened(path: Path) -> Outbox:
-    key = os.environ.get(_KEY, "")
-    if len(key) < 16:
-        msg = (
-            f"{_KEY}: must be in the environment, at least 16 characters that nobody can guess: "
-            "codes of lots and makers in copies for the public are made with it; keep it"
-        )
-        raise InputError(msg)
-    return Outbox(path, key=key.encode())
+def open_outbox(path: Path) -> Outbox:
+    """Open an outbox with the installation's secret, which must be in the environment."""
+    return Outbox(path, key=installation_key())

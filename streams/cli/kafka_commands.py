@@ -2,13 +2,11 @@
 
 import gc
 import logging
-import signal
 import time
 from collections import Counter
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -32,6 +30,7 @@ from streams.cli.options import (
     writable,
 )
 from streams.cli.replay_commands import Format, item_progress
+from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, summary_table
 from streams.intake.notices import read_notices
 from streams.runtime.alert_reading import AnyAlert
@@ -188,7 +187,7 @@ def run(
         )
         raise InputError(msg)
     writable(counts)
-    stop = _StopSignal()
+    stop = StopSignal()
     workers: list[Worker] = []
     chosen = rules_from(rules, lists_from(lists))
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
@@ -240,7 +239,7 @@ def alerts(
 ) -> None:
     """Print the alerts on the topic, safety alerts among them, from the first one on."""
     settings = Settings.load(config, bootstrap=bootstrap)
-    stop = _StopSignal()
+    stop = StopSignal()
     if as_json:
         for alert in read_alerts(settings, follow=follow, stopped=stop.asked):
             typer.echo(alert.model_dump_json())
@@ -253,7 +252,7 @@ def alerts(
         Console().print(alert_table(found, f"{len(found):,} alert revisions"))
 
 
-def _loop(workers: list[Worker], stop: "_StopSignal", watch: Watch, *, drain: bool) -> None:
+def _loop(workers: list[Worker], stop: StopSignal, watch: Watch, *, drain: bool) -> None:
     # A batch makes a million values and no cycle among them: the collector may rest.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
@@ -272,21 +271,3 @@ def _loop(workers: list[Worker], stop: "_StopSignal", watch: Watch, *, drain: bo
             said = time.monotonic()
             tally = sum((worker.tally for worker in workers), Counter())
             logging.getLogger(__name__).info("%s", dict(sorted(tally.items())))
-
-
-class _StopSignal:
-    """Turns the first Ctrl-C or SIGTERM into a question that loops ask between batches."""
-
-    def __init__(self) -> None:
-        self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def asked(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self._asked
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True

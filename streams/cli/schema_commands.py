@@ -2,11 +2,12 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from schemas.contracts import CONTRACTS, json_schema
+from schemas.errors import InputError
 from streams.runtime.asyncapi import asyncapi_document
 
 __all__ = ["SchemaName", "register"]
@@ -25,7 +26,9 @@ class SchemaName(StrEnum):
     REJECTED = "rejected"
     PRIOR = "prior"
     DECISION = "decision"
+    DIGEST = "digest"
     ASYNCAPI = "asyncapi"
+    OPENAPI = "openapi"
 
 
 def register(app: typer.Typer) -> None:
@@ -36,14 +39,28 @@ def register(app: typer.Typer) -> None:
 def schema(
     name: Annotated[
         SchemaName,
-        typer.Argument(help="Which message; asyncapi for all topics.", case_sensitive=False),
+        typer.Argument(
+            help="Which message; asyncapi for all topics, openapi for HTTP.", case_sensitive=False
+        ),
     ],
 ) -> None:
-    """Print the JSON Schema of a message, or all topics as an AsyncAPI 3.0 document.
+    """Print the JSON Schema of a message, all topics as AsyncAPI 3.0, or the API as OpenAPI 3.1.
 
     What they promise, and how they may change: docs/contract.md.
     """
-    found = (
-        asyncapi_document() if name is SchemaName.ASYNCAPI else json_schema(CONTRACTS[name.value])
-    )
+    if name is SchemaName.ASYNCAPI:
+        found = asyncapi_document()
+    elif name is SchemaName.OPENAPI:
+        found = _openapi()
+    else:
+        found = json_schema(CONTRACTS[name.value])
     typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def _openapi() -> dict[str, Any]:
+    try:
+        from streams.delivery.api.application import make_application
+    except ImportError as error:
+        msg = f"the API needs the extra 'serve': install tocsin[serve]; got no {error.name}"
+        raise InputError(msg) from error
+    return make_application().openapi()

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 from schemas.alert import Alert, SignalLevel
 from schemas.domain import domain_vocabulary
-from schemas.subscription import SDR, Subscription
+from schemas.errors import InputError
+from schemas.subscription import SDR, Subscription, Tier
+from streams.delivery.lanes import is_urgent
 from streams.delivery.reading import AnyAlert
 from streams.delivery.tiers import is_hidden
 
-__all__ = ["category_of", "matches"]
+__all__ = ["category_of", "matches", "require_askable"]
 
 
 def category_of(alert: AnyAlert) -> str:
@@ -37,14 +39,14 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
     terms: tuple[str, ...]
     windows: tuple[str, ...] = ()
     if isinstance(alert, Alert):
-        product_class, urgent = vocabulary.product_class(alert.drug), alert.urgent
+        product_class = vocabulary.product_class(alert.drug)
         if alert.context is not None:
             product_class = alert.context.product_class
             countries = tuple(each.name for each in alert.context.countries)
         products, terms = (alert.drug,), (alert.event,)
         rules, windows = alert.rules_fired, (alert.window.label,)
     else:
-        product_class, urgent = alert.product_class, alert.urgent
+        product_class = alert.product_class
         countries, terms = alert.countries, alert.terms
     classes = vocabulary.classes_of(product_class) if product_class else ()
     families = [family for term in terms if (family := vocabulary.family(term))]
@@ -64,8 +66,19 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         and _passes(wanted.levels, levels, silent=True)
         and _passes(wanted.rules, rules, silent=not isinstance(alert, Alert))
         and _passes(wanted.windows, windows, silent=True)
-        and (urgent or not wanted.urgent_only)
+        and (is_urgent(alert) or not wanted.urgent_only)
     )
+
+
+def require_askable(subscription: Subscription) -> None:
+    """Raise `InputError` if what a filter lets through would tell more than the tier may know.
+
+    Rules differ in the number of cases they need: who is sent what `ema` flags and `mhra` does not
+    would know that there are three or four.
+    """
+    if subscription.tier is Tier.PUBLIC and subscription.filters.rules:
+        msg = "subscription: the public tier may not ask by rules: they give small counts away"
+        raise InputError(msg)
 
 
 def _passes(wanted: Iterable[str], found: Iterable[str], *, silent: bool = False) -> bool:

@@ -2,76 +2,34 @@
 
 An alert and the place it was read from are stored in one transaction, so that a crash neither
 loses an alert nor puts it in twice. It leaves the outbox when the receiver has answered.
+
+What may go has a turn; urgent alerts go before the others, and take what waits of their signal
+with them. What waits for a digest, or beyond a budget, has none until it is released: then its
+digest gets one, is put together once, and is the same message at every attempt.
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from schemas.errors import InputError, StateError
-from schemas.subscription import Subscription
+from schemas.digest import HeldBack
+from schemas.errors import InputError
+from schemas.subscription import Stream, Subscription
+from streams.delivery.bundling import MOST_ALERTS, digest_of
+from streams.delivery.lanes import AtOnce, Held, is_urgent, lane_of
+from streams.delivery.ledger import Ledger
 from streams.delivery.matching import matches
 from streams.delivery.reading import AnyAlert
 from streams.delivery.schedule import Attempt, Outcome, next_attempt
+from streams.delivery.standing import Due, Standing
 from streams.delivery.tiers import copy_for
 
-__all__ = ["Due", "Outbox", "Standing", "deliver"]
-
-_FORMAT = 1
-_TABLES = """
-CREATE TABLE IF NOT EXISTS subscription (
-    id TEXT PRIMARY KEY, body TEXT NOT NULL, resting TEXT, failures INTEGER NOT NULL DEFAULT 0,
-    next_at REAL
-);
-CREATE TABLE IF NOT EXISTS told (
-    subscription TEXT NOT NULL, signal TEXT NOT NULL, PRIMARY KEY (subscription, signal)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS due (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, subscription TEXT NOT NULL, signal TEXT NOT NULL,
-    alert_id TEXT NOT NULL, body TEXT NOT NULL, delivered_at REAL, UNIQUE (subscription, alert_id)
-);
-CREATE INDEX IF NOT EXISTS due_next ON due (subscription, delivered_at, number);
-CREATE TABLE IF NOT EXISTS place (source TEXT PRIMARY KEY, next INTEGER NOT NULL);
-"""
+__all__ = ["Outbox", "deliver"]
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """One alert that is due to one subscriber now."""
-
-    number: int
-    subscription: Subscription
-    alert_id: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a subscription stands.
-
-    Attributes
-    ----------
-    resting
-        Why nothing is sent until somebody resumes it; None while it is active.
-    waiting, delivered
-        Number of alerts.
-    """
-
-    subscription: Subscription
-    resting: str | None
-    failures: int
-    waiting: int
-    delivered: int
-
-
-class Outbox:
-    """Subscriptions and what is due to them, in one SQLite file. One process delivers at a time.
+class Outbox(Ledger):
+    """Subscriptions and what is due to them. One process delivers at a time; any may put in.
 
     Parameters
     ----------
@@ -87,35 +45,8 @@ class Outbox:
     """
 
     def __init__(self, path: Path, *, key: bytes) -> None:
+        super().__init__(path)
         self._key = key
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            (held,) = self._db.execute("PRAGMA user_version").fetchone()
-            if held not in (0, _FORMAT):
-                msg = f"outbox {path}: must be of format {_FORMAT}; got {held}"
-                raise StateError(msg)
-            self._db.executescript(_TABLES)
-            self._db.execute(f"PRAGMA user_version = {_FORMAT}")
-        except sqlite3.DatabaseError as error:
-            msg = f"outbox {path}: must be an outbox of Tocsin; got {error}"
-            raise StateError(msg) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
 
     def subscribe(self, subscription: Subscription) -> None:
         """Add a subscription, or change the one of that name; what is due to it stays due."""
@@ -125,6 +56,32 @@ class Outbox:
                 "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
                 (subscription.subscription_id, subscription.model_dump_json()),
             )
+
+    def subscribe_new(self, subscription: Subscription) -> bool:
+        """Add a subscription unless there is one of that name; return whether there was none."""
+        with self._transaction():
+            return bool(
+                self._db.execute(
+                    "INSERT OR IGNORE INTO subscription (id, body) VALUES (?, ?)",
+                    (subscription.subscription_id, subscription.model_dump_json()),
+                ).rowcount
+            )
+
+    def unsubscribe(self, subscription_id: str) -> None:
+        """Forget a subscription and all that was due to it; it must exist."""
+        with self._transaction():
+            done = self._db.execute("DELETE FROM subscription WHERE id = ?", (subscription_id,))
+            self._require(done.rowcount, subscription_id)
+            for table in ("due", "told"):
+                self._db.execute(f"DELETE FROM {table} WHERE subscription = ?", (subscription_id,))
+
+    def pause(self, subscription_id: str, why: str) -> None:
+        """Send nothing to a subscription until it is resumed; it must exist."""
+        with self._transaction():
+            done = self._db.execute(
+                "UPDATE subscription SET resting = ? WHERE id = ?", (why, subscription_id)
+            )
+            self._require(done.rowcount, subscription_id)
 
     def resume(self, subscription_id: str) -> None:
         """Send again to a subscription that rests.
@@ -139,38 +96,24 @@ class Outbox:
                 "UPDATE subscription SET resting = NULL, failures = 0, next_at = NULL WHERE id = ?",
                 (subscription_id,),
             )
-        if not done.rowcount:
-            msg = f"subscription: must be one that exists; got {subscription_id!r}"
-            raise InputError(msg)
+            self._require(done.rowcount, subscription_id)
 
-    def put(self, alert: AnyAlert, *, source: str, position: int) -> int:
+    def put(self, alert: AnyAlert, *, source: str, position: int, now: datetime) -> int:
         """Take in an alert for everybody it is for; return for how many.
 
         Parameters
         ----------
         source, position
             Where it was read, such as a partition and offset: one that was taken in is passed over.
+        now
+            The clock that digests and budgets run on.
         """
-        if position < self.place(source):
-            return 0
         taken = 0
         with self._transaction():
-            for name, subscription in self._subscriptions():
-                known = self._db.execute(
-                    "SELECT 1 FROM told WHERE subscription = ? AND signal = ?",
-                    (name, alert.signal_key),
-                ).fetchone()
-                if not matches(subscription, alert, sent_before=known is not None):
-                    continue
-                copy = copy_for(subscription.tier, alert, key=self._key)
-                self._db.execute(
-                    "INSERT OR IGNORE INTO told VALUES (?, ?)", (name, alert.signal_key)
-                )
-                taken += self._db.execute(
-                    "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body) "
-                    "VALUES (?, ?, ?, ?)",
-                    (name, alert.signal_key, copy["alert_id"], json.dumps(copy)),
-                ).rowcount
+            if position < self.place(source):
+                return 0
+            for subscription in self._subscriptions():
+                taken += self._put_for(subscription, alert, now)
             self._db.execute(
                 "INSERT INTO place VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
                 (source, position + 1),
@@ -182,41 +125,80 @@ class Outbox:
         row = self._db.execute("SELECT next FROM place WHERE source = ?", (source,)).fetchone()
         return 0 if row is None else int(row[0])
 
-    def due(self, now: datetime) -> list[Due]:
-        """Return the first undelivered alert of every subscription that may be tried now.
+    def release(self, now: datetime) -> int:
+        """Put together the digests whose time has come; return how many."""
+        made = 0
+        while True:
+            with self._transaction():
+                row = self._db.execute(
+                    "SELECT subscription FROM due JOIN subscription ON subscription.id = "
+                    "due.subscription WHERE held_until <= ? AND resting IS NULL LIMIT 1",
+                    (now.timestamp(),),
+                ).fetchone()
+                if row is None:
+                    return made
+                self._bundle(row[0], now)
+                made += 1
 
-        One at a time to each: so the revisions of a signal arrive in order.
+    def due(self, now: datetime) -> list[Due]:
+        """Return the first message of every subscription that may be tried now.
+
+        One at a time to each: so the revisions of a signal arrive in order. Streams are read by
+        their subscribers, and not sent.
         """
-        rows = self._db.execute(
-            "SELECT MIN(due.number), subscription.body, due.alert_id, due.body "
-            "FROM subscription JOIN due ON due.subscription = subscription.id "
-            "WHERE due.delivered_at IS NULL AND resting IS NULL "
-            "AND (next_at IS NULL OR next_at <= ?) GROUP BY subscription.id",
-            (now.timestamp(),),
-        ).fetchall()
-        return [
-            Due(number, Subscription.model_validate_json(subscription), alert_id, body)
-            for number, subscription, alert_id, body in rows
-        ]
+        found = []
+        for subscription in self._subscriptions(
+            "WHERE resting IS NULL AND (next_at IS NULL OR next_at <= ?)", now.timestamp()
+        ):
+            if isinstance(subscription.goes_to, Stream):
+                continue
+            row = self._db.execute(
+                "SELECT number, alert_id, body FROM due WHERE subscription = ? "
+                "AND delivered_at IS NULL AND turn IS NOT NULL ORDER BY lane, turn LIMIT 1",
+                (subscription.subscription_id,),
+            ).fetchone()
+            if row is not None:
+                number, alert_id, body = row
+                found.append(Due(number, subscription, alert_id, body))
+        return found
+
+    def streamed(
+        self, subscription_id: str, after: str | None, now: datetime, most: int = 100
+    ) -> list[tuple[str, str]]:
+        """Return what a stream has after a message, as id and body, and note it as delivered.
+
+        Parameters
+        ----------
+        after
+            Id of the last message its reader has; None, and one that is not known: from the first.
+        """
+        with self._transaction():
+            rows = self._db.execute(
+                "SELECT number, alert_id, body FROM due WHERE subscription = ? AND turn > COALESCE("
+                "(SELECT turn FROM due WHERE subscription = ? AND alert_id = ?), 0) "
+                "ORDER BY turn LIMIT ?",
+                (subscription_id, subscription_id, after, most),
+            ).fetchall()
+            for number, _, _ in rows:
+                self._delivered(number, now)
+        return [(alert_id, body) for _, alert_id, body in rows]
 
     def record(self, due: Due, attempt: Attempt, now: datetime) -> None:
         """Take note of how an attempt ended, and when the next one is due."""
         name = due.subscription.subscription_id
         with self._transaction():
             if attempt.outcome is Outcome.DELIVERED:
-                self._db.execute(
-                    "UPDATE due SET delivered_at = ? WHERE number = ?",
-                    (now.timestamp(), due.number),
-                )
+                self._delivered(due.number, now)
                 self._db.execute(
                     "UPDATE subscription SET failures = 0, next_at = NULL WHERE id = ?", (name,)
                 )
                 return
-            failures = 1 + int(
-                self._db.execute(
-                    "SELECT failures FROM subscription WHERE id = ?", (name,)
-                ).fetchone()[0]
-            )
+            row = self._db.execute(
+                "SELECT failures FROM subscription WHERE id = ?", (name,)
+            ).fetchone()
+            if row is None:  # unsubscribed meanwhile
+                return
+            failures = 1 + int(row[0])
             again = next_attempt(failures, now)
             resting = None
             if attempt.outcome is not Outcome.FAILED:
@@ -224,43 +206,151 @@ class Outbox:
             elif again is None:
                 resting = f"failed {failures} times, last: {attempt.detail}"
             self._db.execute(
-                "UPDATE subscription SET failures = ?, next_at = ?, resting = ? WHERE id = ?",
+                "UPDATE subscription SET failures = ?, next_at = ?, "
+                "resting = COALESCE(resting, ?) WHERE id = ?",
                 (failures, again.timestamp() if again else None, resting, name),
             )
 
     def next_due(self) -> datetime | None:
-        """Return when the next attempt is due; None if nothing waits."""
+        """Return when the next attempt, or digest, is due; None if nothing waits."""
         row = self._db.execute(
-            "SELECT MIN(COALESCE(next_at, 0)) FROM subscription WHERE resting IS NULL AND EXISTS "
-            "(SELECT 1 FROM due WHERE subscription = subscription.id AND delivered_at IS NULL)"
+            "SELECT MIN(CASE WHEN turn IS NULL THEN held_until ELSE COALESCE(next_at, 0) END) "
+            "FROM due JOIN subscription ON subscription.id = due.subscription "
+            "WHERE delivered_at IS NULL AND bundle IS NULL AND resting IS NULL AND (turn IS NULL "
+            "OR COALESCE(json_extract(subscription.body, '$.channel.kind'), '') <> 'stream')"
         ).fetchone()
         return None if row[0] is None else datetime.fromtimestamp(row[0], UTC)
 
-    def standing(self) -> list[Standing]:
-        """Return every subscription and how it stands, by name."""
+    def standing(self, name: str | None = None) -> list[Standing]:
+        """Return every subscription, or the one of a name, and how it stands, by name."""
         rows = self._db.execute(
             "SELECT subscription.body, resting, failures, "
             "COALESCE(SUM(due.number IS NOT NULL AND delivered_at IS NULL), 0), "
+            "COALESCE(SUM(held_until IS NOT NULL), 0), "
             "COUNT(delivered_at) FROM subscription LEFT JOIN due "
-            "ON due.subscription = subscription.id GROUP BY subscription.id ORDER BY 1"
+            "ON due.subscription = subscription.id AND due.signal <> '' "
+            "WHERE subscription.id = COALESCE(?, subscription.id) "
+            "GROUP BY subscription.id ORDER BY subscription.id",
+            (name,),
         ).fetchall()
         return [
             Standing(Subscription.model_validate_json(body), *numbers) for body, *numbers in rows
         ]
 
-    def _subscriptions(self) -> Iterator[tuple[str, Subscription]]:
-        for name, body in self._db.execute("SELECT id, body FROM subscription").fetchall():
-            yield name, Subscription.model_validate_json(body)
+    def _put_for(self, subscription: Subscription, alert: AnyAlert, now: datetime) -> int:
+        name, key = subscription.subscription_id, alert.signal_key
+        told = self._db.execute(
+            "SELECT urgent FROM told WHERE subscription = ? AND signal = ?", (name, key)
+        ).fetchone()
+        if not matches(subscription, alert, sent_before=told is not None):
+            return 0
+        copy = copy_for(subscription.tier, alert, key=self._key)
+        new = self._db.execute(
+            "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body) VALUES (?, ?, ?, ?)",
+            (name, key, copy["alert_id"], json.dumps(copy)),
+        )
+        if not new.rowcount:
+            return 0
+        lane = lane_of(
+            subscription,
+            alert,
+            urgent_before=told is not None and bool(told[0]),
+            sent_today=self._sent_on(_day(now), subscription.subscriber),
+            now=now,
+        )
+        self._db.execute(
+            "INSERT INTO told VALUES (?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET urgent = MAX(urgent, excluded.urgent)",
+            (name, key, is_urgent(alert)),
+        )
+        if isinstance(lane, Held):
+            self._db.execute(
+                "UPDATE due SET held_until = ?, because = ? WHERE number = ?",
+                (lane.until.timestamp(), lane.because.value, new.lastrowid),
+            )
+        else:
+            self._queue(name, key, lane, now)
+        return 1
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def _queue(self, name: str, key: str, lane: AtOnce, now: datetime) -> None:
+        """Give a turn to the alerts of a signal that have none: what was held goes first."""
+        waiting = self._db.execute(
+            "SELECT number FROM due WHERE subscription = ? AND signal = ? AND turn IS NULL "
+            "AND bundle IS NULL AND delivered_at IS NULL ORDER BY number",
+            (name, key),
+        ).fetchall()
+        for (number,) in waiting:
+            self._db.execute(
+                "UPDATE due SET turn = ?, day = ?, held_until = NULL WHERE number = ?",
+                (self._next_turn(), _day(now), number),
+            )
+        if not lane.urgent:
+            return
+        # A digest that holds an earlier revision goes before it, and so does all that goes before
+        # that digest: else a signal in it would be overtaken.
+        (last,) = self._db.execute(
+            "SELECT COALESCE(MAX(whole.turn), 0) FROM due AS part "
+            "JOIN due AS whole ON whole.number = part.bundle "
+            "WHERE part.subscription = ? AND part.signal = ? AND part.delivered_at IS NULL",
+            (name, key),
+        ).fetchone()
+        self._db.execute(
+            "UPDATE due SET lane = 0 WHERE subscription = ? AND delivered_at IS NULL "
+            "AND turn IS NOT NULL AND (signal = ? OR turn <= ?)",
+            (name, key, last),
+        )
+
+    def _bundle(self, name: str, now: datetime) -> None:
+        """Make one message of what is held for a subscription, the first of it."""
+        rows = self._db.execute(
+            "SELECT number, body, because FROM due WHERE subscription = ? "
+            "AND held_until IS NOT NULL ORDER BY number LIMIT ?",
+            (name, MOST_ALERTS),
+        ).fetchall()
+        reasons = {HeldBack(because) for _, _, because in rows}
+        because = HeldBack.OVERFLOW if HeldBack.OVERFLOW in reasons else HeldBack.DIGEST
+        digest = digest_of(name, [json.loads(body) for _, body, _ in rows], because, now)
+        whole = self._db.execute(
+            "INSERT INTO due (subscription, signal, alert_id, body, turn) VALUES (?, '', ?, ?, ?)",
+            (name, digest.digest_id, digest.model_dump_json(), self._next_turn()),
+        ).lastrowid
+        self._db.executemany(
+            "UPDATE due SET bundle = ?, held_until = NULL WHERE number = ?",
+            [(whole, number) for number, _, _ in rows],
+        )
+
+    def _delivered(self, number: int, now: datetime) -> None:
+        self._db.execute(
+            "UPDATE due SET delivered_at = ? "
+            "WHERE (number = ? OR bundle = ?) AND delivered_at IS NULL",
+            (now.timestamp(), number, number),
+        )
+
+    def _next_turn(self) -> int:
+        (last,) = self._db.execute("SELECT COALESCE(MAX(turn), 0) FROM due").fetchone()
+        return int(last) + 1
+
+    def _sent_on(self, day: str, subscriber: str) -> int:
+        (sent,) = self._db.execute(
+            "SELECT COUNT(*) FROM due JOIN subscription ON subscription.id = due.subscription "
+            "WHERE day = ? AND json_extract(subscription.body, '$.subscriber') = ?",
+            (day, subscriber),
+        ).fetchone()
+        return int(sent)
+
+    def _subscriptions(self, where: str = "", *values: float) -> Iterator[Subscription]:
+        found = self._db.execute(f"SELECT body FROM subscription {where}", values).fetchall()
+        for (body,) in found:
+            yield Subscription.model_validate_json(body)
+
+    def _require(self, found: int, subscription_id: str) -> None:
+        if not found:
+            msg = f"subscription: must be one that exists; got {subscription_id!r}"
+            raise InputError(msg)
+
+
+def _day(now: datetime) -> str:
+    return now.astimezone(UTC).date().isoformat()
 
 
 def deliver(
@@ -270,6 +360,7 @@ def deliver(
 ) -> Mapping[Outcome, int]:
     """Try everything that may be tried now, and return how many attempts ended how."""
     ended = dict.fromkeys(Outcome, 0)
+    outbox.release(now())
     while waiting := outbox.due(now()):
         for due in waiting:
             attempt = send(due, now())

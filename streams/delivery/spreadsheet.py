@@ -21,6 +21,7 @@ Cell = str | int | float | date | None
 _STARTS = tuple("=+-@\t\r\n＝＋－＠")
 _NUMBER, _WHOLE, _DAY = "0.00", "0", "yyyy-mm-dd"
 _WIDEST = 45  # characters
+_MOST_ROWS, _LONGEST = 1_048_575, 32_767  # of XLSX; more would be left out without a word
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def write_table(path: Path, sheets: Sequence[Sheet], *, made: date) -> None:
     Raises
     ------
     InputError
-        If the suffix is neither `.csv` nor `.xlsx`, or XLSX lacks its library.
+        If the suffix is neither `.csv` nor `.xlsx`, or XLSX lacks its library or cannot hold it.
     """
     if path.suffix == ".csv":
         write_csv(path, sheets[0])
@@ -101,6 +102,8 @@ def _write_xlsx(path: Path, sheets: Sequence[Sheet], made: date) -> None:
     except ImportError as error:
         msg = f"XLSX needs the extra 'serve': install tocsin[serve]; got no {error.name}"
         raise InputError(msg) from error
+    for sheet in sheets:
+        _require_room(path, sheet)
     book = Workbook(path)
     book.set_properties({"created": datetime(made.year, made.month, made.day, tzinfo=UTC)})
     bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
@@ -126,3 +129,15 @@ def _write_xlsx(path: Path, sheets: Sequence[Sheet], made: date) -> None:
         if sheet.rows:
             page.autofilter(0, 0, len(sheet.rows), len(sheet.columns) - 1)
     book.close()
+
+
+def _require_room(path: Path, sheet: Sheet) -> None:
+    texts = (defused(cell) for row in sheet.rows for cell in row if isinstance(cell, str))
+    longest = max(map(len, texts), default=0)
+    for got, most, what in (
+        (len(sheet.rows), _MOST_ROWS, "rows"),
+        (longest, _LONGEST, "characters"),
+    ):
+        if got > most:
+            msg = f"{path}: a sheet or cell holds at most {most} {what}; got {got}: write .csv"
+            raise InputError(msg)

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from schemas.subscription import Tier
-from streams.delivery.matching import category_of
 from streams.delivery.reading import AnyAlert
-from streams.delivery.tiers import copy_for, hidden_from
+from streams.delivery.tiers import copy_for, is_hidden
 
 __all__ = ["tier_lines"]
 
@@ -25,7 +24,7 @@ def tier_lines(
     all_revisions
         Every revision, in that order; else the latest of each signal, by the key that the copy has.
     """
-    shown = (alert for alert in alerts if not hidden_from(tier, category_of(alert)))
+    shown = (alert for alert in alerts if not is_hidden(tier, alert))
     if all_revisions:
         yield from (copy_for(tier, alert, key=key) for alert in shown)
         return

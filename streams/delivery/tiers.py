@@ -16,19 +16,17 @@ from typing import Any
 from schemas.alert import Alert, SignalLevel
 from schemas.context import Context
 from schemas.safety_alert import AlertCategory, SafetyAlert
-from schemas.subscription import Tier
+from schemas.subscription import SDR, Tier
 
-__all__ = ["band", "copy_for", "hidden_from", "is_hidden"]
+__all__ = ["band", "copy_for", "hidden_categories", "hiding_category", "is_hidden"]
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; 1 to 10 is the least that is told
+_OF_LOT, _OF_FACILITY = "SDR of a lot", "SDR of a facility"
 _NOT_FOR: Mapping[Tier, frozenset[str]] = {
-    Tier.PUBLIC: frozenset({AlertCategory.FACILITY_CLUSTER, AlertCategory.USAGE_RULE}),
-    Tier.CONSUMER: frozenset({AlertCategory.FACILITY_CLUSTER}),
-    Tier.AUTHORITY: frozenset(),
-}
-_LEVELS_NOT_FOR: Mapping[Tier, frozenset[SignalLevel]] = {
-    Tier.PUBLIC: frozenset({SignalLevel.FACILITY, SignalLevel.LOT}),
-    Tier.CONSUMER: frozenset({SignalLevel.FACILITY}),
+    Tier.PUBLIC: frozenset(
+        {AlertCategory.FACILITY_CLUSTER, AlertCategory.USAGE_RULE, _OF_LOT, _OF_FACILITY}
+    ),
+    Tier.CONSUMER: frozenset({AlertCategory.FACILITY_CLUSTER, _OF_FACILITY}),
     Tier.AUTHORITY: frozenset(),
 }
 _NAMES_A_UNIT = {
@@ -39,16 +37,22 @@ _NAMES_A_UNIT = {
 }
 
 
-def hidden_from(tier: Tier, category: str) -> bool:
-    """Whether alerts of a category are not sent to a tier at all."""
-    return category in _NOT_FOR[tier]
+def hidden_categories(tier: Tier) -> frozenset[str]:
+    """Return the categories of alerts that a tier is not sent at all."""
+    return _NOT_FOR[tier]
+
+
+def hiding_category(alert: Alert | SafetyAlert) -> str:
+    """Return what decides who is sent an alert: its category, apart for lots and facilities."""
+    if isinstance(alert, Alert):
+        of_unit = {SignalLevel.LOT: _OF_LOT, SignalLevel.FACILITY: _OF_FACILITY}
+        return of_unit.get(alert.level, SDR)
+    return alert.category.value
 
 
 def is_hidden(tier: Tier, alert: Alert | SafetyAlert) -> bool:
     """Whether an alert is not sent to a tier at all: of some, that it exists says too much."""
-    if isinstance(alert, Alert):
-        return alert.level in _LEVELS_NOT_FOR[tier]
-    return hidden_from(tier, alert.category)
+    return hiding_category(alert) in _NOT_FOR[tier]
 
 
 def band(count: int) -> str:

@@ -83,6 +83,16 @@ class AuditLog:
             os.fsync(file.fileno())
         return entry
 
+    def states(self) -> dict[str, SignalState]:
+        """Return where the assessment of each signal stands; nothing was decided without a file.
+
+        Raises
+        ------
+        StateError
+            If the log is broken.
+        """
+        return self.verify().states if self._path.is_file() else {}
+
     def verify(self, last_hash: str | None = None) -> Verified:
         """Check every line, the chain, and every step.
 

@@ -319,6 +319,7 @@ class DetectWorker:
             self._evaluate(looking)
 
     def _evaluate(self, looking: Looking) -> None:
+        self._published = None  # until it is; else what a look found would be lost on closing
         following: int = self._consumer.position(self._at)
         look = looking.look()
         evaluation = look.evaluation

@@ -101,10 +101,11 @@ class Looking:
         return fresh
 
     def look(self) -> Look:
-        """Return the revisions that are due."""
+        """Return the revisions that are due; nothing waits for a look any more."""
         began = time.monotonic()
         self._pacing.begin()
-        detector, deltas, notices = self.detector, self._applied, self.notices
+        detector, notices, deltas = self.detector, self.notices, self._applied
+        self._applied = []
         today = detector.watermark
         # Margins move pairs that no report touched: those are found once, when a day is over.
         day_over = bool(deltas) and today > self._closed_day + 1
@@ -122,13 +123,12 @@ class Looking:
             notices=notices.heard,
             last_notice=notices.last,
         )
+        notices.heard = 0
         polled_at = deltas[0].polled_at if deltas else notices.polled_at
         return Look(evaluation, refit, detector.suppressed - before, polled_at)
 
     def published(self, look: Look) -> None:
         """Take note that what a look gave is published."""
-        self._applied = []
-        self.notices.heard = 0
         self._pacing.end()
         if look.evaluation.full:
             self._closed_day = self.detector.watermark - 1

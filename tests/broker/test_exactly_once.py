@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka.coordinator.base import MemberState
 
-from schemas.errors import StateError
+from schemas.errors import BrokerError, StateError
 from streams.runtime import alert_publishing, case_partition, groups
 from streams.runtime.case_partition import CasePartition
 from streams.runtime.case_worker import CaseWorker, case_group
@@ -225,6 +225,33 @@ def test_a_detector_that_breaks_off_leaves_no_snapshot_of_what_is_not_published(
     require_revisions(found)
     assert detect_all(one) == recount(latest)  # from the snapshot
     assert len(alerts(one)) == len(found)
+
+
+def test_what_a_look_found_is_not_lost_when_publishing_it_fails_for_good(
+    one: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, latest = stream(300, seed=9)
+    send(one, keyed(messages))
+    count_all(one)
+    publish = DetectWorker._publish
+    tried = []
+
+    def fail_once(self: DetectWorker, *arguments: Any) -> None:
+        tried.append(1)
+        if len(tried) == 2:  # the first is where the detector begins
+            msg = "refused"
+            raise BrokerError(msg)
+        publish(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DetectWorker, "_publish", fail_once)
+        with pytest.raises(BrokerError, match="refused"):
+            detect_all(one)
+    assert alerts(one) == []
+    assert detect_all(one) == recount(latest)
+    found = alerts(one)
+    assert len(found) > 3
+    require_revisions(found)
 
 
 def test_alerts_cut_off_between_two_transactions_are_completed(

@@ -224,7 +224,7 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
             if of_cases:
                 patched.setattr(CasePartition, "_publish_one", crashing(moment, CasePartition))
             elif moment == MOMENTS[2]:
-                patched.setattr(Looking, "published", crashing(MOMENTS[0], Looking))
+                patched.setattr(Looking, "look", crashing(moment, Looking))
             else:
                 patched.setattr(DetectWorker, "_publish", crashing(moment, DetectWorker))
             try:
@@ -247,7 +247,7 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
 
 def crashing(moment: str, owner: type[Any]) -> Callable[..., None]:
     """Return the method of that class that publishes, or is told of it, with a crash in it."""
-    name = {CasePartition: "_publish_one", Looking: "published", DetectWorker: "_publish"}[owner]
+    name = {CasePartition: "_publish_one", Looking: "look", DetectWorker: "_publish"}[owner]
     original = getattr(owner, name)
 
     def crash(self: Any, *arguments: Any) -> None:

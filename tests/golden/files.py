@@ -1,16 +1,23 @@
 """The contracts as they were when they were last looked at, and what has changed since."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from schemas.contracts import CONTRACTS, json_schema
+from schemas.alert import Alert
+from schemas.contracts import CONTRACTS, Direction, json_schema
+from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
+from schemas.subscription import Tier
+from streams.delivery.tiers import copy_for
 from streams.runtime.asyncapi import asyncapi_document
 from tests.schema_changes import changes
 
-__all__ = ["ASYNCAPI", "breaking_changes", "golden_file", "texts"]
+__all__ = ["ASYNCAPI", "breaking_changes", "copy_schemas", "golden_file", "texts"]
 
 _ROOT = Path(__file__).resolve().parents[2]
+_ALERTS = _ROOT / "tests" / "replay" / "golden" / "alerts.jsonl"
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 ASYNCAPI = _ROOT / "docs" / "asyncapi.json"
 
 
@@ -19,9 +26,41 @@ def golden_file(name: str) -> Path:
     return Path(__file__).parent / "schemas" / f"{name}.json"
 
 
+def copy_schemas() -> dict[str, dict[str, Any]]:
+    """Return the fields of what lower tiers get of an alert, which no model says."""
+    line = json.loads(_ALERTS.read_text(encoding="utf-8").splitlines()[0])
+    samples: dict[str, Alert | SafetyAlert] = {
+        "alert": Alert.model_validate_json(json.dumps({**line, "code_version": "1"})),
+        "safety-alert": SafetyAlert(
+            category=AlertCategory.LOT_CLUSTER, alert_id="a", signal_key="LOT_CLUSTER|EX117",
+            revision=1, kind=SafetyAlertKind.NEW, urgent=True, reason="r", sentence="s",
+            subject="EX117", evaluated_on=date(2024, 1, 1), as_of=(), code_version="1",
+        ),
+    }  # fmt: skip
+    return {
+        f"{name}.{tier}": _schema_of(copy_for(tier, sample, key=b"k" * 16))
+        for name, sample in samples.items()
+        for tier in (Tier.PUBLIC, Tier.CONSUMER)
+    }
+
+
+def _schema_of(copy: dict[str, Any]) -> dict[str, Any]:
+    fields = {
+        name: {"type": _TYPES[type(value)]} if type(value) in _TYPES else {}
+        for name, value in copy.items()
+    }
+    # None is said to be needed: one that comes is an addition; one that goes is gone from here.
+    return {"type": "object", "properties": fields}
+
+
+def _schemas() -> dict[str, tuple[dict[str, Any], Direction]]:
+    of_models = {name: (json_schema(one), one.direction) for name, one in CONTRACTS.items()}
+    return of_models | {name: (one, Direction.OUTPUT) for name, one in copy_schemas().items()}
+
+
 def texts() -> dict[Path, str]:
     """Return what every file must hold."""
-    found: dict[Path, Any] = {golden_file(name): json_schema(c) for name, c in CONTRACTS.items()}
+    found: dict[Path, Any] = {golden_file(name): schema for name, (schema, _) in _schemas().items()}
     found[ASYNCAPI] = asyncapi_document()
     return {
         path: json.dumps(value, indent=2, ensure_ascii=False) + "\n"
@@ -32,15 +71,16 @@ def texts() -> dict[Path, str]:
 def breaking_changes() -> list[str]:
     """Return every change since the golden files that breaks who relies on a contract."""
     found = []
+    now = _schemas()
     for path in sorted((Path(__file__).parent / "schemas").glob("*.json")):
-        if path.stem not in CONTRACTS:
+        if path.stem not in now:
             found.append(f"{path.stem}: the contract is gone")
             continue
         old = json.loads(path.read_text(encoding="utf-8"))
-        contract = CONTRACTS[path.stem]
+        new, direction = now[path.stem]
         found += [
-            f"{contract.name} ({contract.direction}), {change}"
-            for change in changes(old, json_schema(contract), contract.direction)
+            f"{path.stem} ({direction}), {change}"
+            for change in changes(old, new, direction)
             if change.breaking
         ]
     return found

@@ -38,7 +38,9 @@ def _messages(seed: int) -> list[dict[str, Any]]:
         for version in range(1, chance.choice((2, 2, 2, 2, 2, 4))):
             drug = chance.choice(DRUGS)
             event = chance.choice(EVENTS) if chance.random() < 0.5 else EVENTS[DRUGS.index(drug)]
-            later = first + timedelta(days=chance.randrange(9) if version > 1 else 0)
+            further = chance.sample(EVENTS, chance.choice((0, 0, 0, 1, 2)))
+            later = first + timedelta(days=chance.randrange(45) if version > 1 else 0)
+            later = min(later, FIRST + timedelta(days=DAYS))
             message: dict[str, Any] = {
                 "case_id": f"C{case}",
                 "version": version,
@@ -55,7 +57,10 @@ def _messages(seed: int) -> list[dict[str, Any]]:
                     {"substances": [drug], "rechallenge": chance.choice((True, False, None))},
                     {"substances": ["water"], "role": "concomitant", "rechallenge": True},
                 ],
-                "reactions": [{"term": event, "outcome": chance.choice(("fatal", "recovered"))}],
+                "reactions": [
+                    {"term": event, "outcome": chance.choice(("fatal", "recovered", "unknown"))},
+                    *({"term": term} for term in further),
+                ],
                 "seriousness": chance.choice(([], [], ["hospitalisation"], ["death"])),
             }
             if version > 1 and chance.random() < 0.2:
@@ -86,7 +91,7 @@ def _run(*arguments: object) -> Ended:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
-    lines = [json.dumps(message, ensure_ascii=False) for message in _messages(7)]
+    lines = [json.dumps(message, ensure_ascii=False) for message in _messages(9)]
     (folder / "reports.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     ended = _run("replay", folder / "reports.jsonl", "--alerts", folder / "alerts.jsonl",
                  "--rules", "mhra,ic", "--every", "7d")  # fmt: skip
@@ -109,7 +114,7 @@ def _text(cell: str) -> str:
 
 def _latest(until: str) -> Iterator[dict[str, Any]]:
     latest: dict[str, dict[str, Any]] = {}
-    for message in _messages(7):
+    for message in _messages(9):
         held = latest.get(message["case_id"])
         if message["latest_received"] <= until and (
             held is None or message["version"] > held["version"]
@@ -135,11 +140,15 @@ def _is(case: dict[str, Any]) -> dict[str, bool]:
     }
 
 
+def _terms(case: dict[str, Any]) -> set[str]:
+    return {reaction["term"] for reaction in case["reactions"]}
+
+
 def _ror_lower(cases: list[dict[str, Any]], drug: str, event: str) -> float | None:
     table = [[0, 0], [0, 0]]
     for case in cases:
         exposed = case["products"][0]["substances"] == [drug]
-        table[exposed][case["reactions"][0]["term"] == event] += 1
+        table[exposed][event in _terms(case)] += 1
     (d, c), (b, a) = table
     if 0 in (a, b, c, d):
         return None
@@ -156,7 +165,7 @@ def test_every_number_is_the_recount_of_the_messages(
     when = ("--until", until) if until else ()
     ended = _run("export", "ermr", made / "alerts.jsonl", "-o", out, *source, *when)
     assert ended.returncode == 0, ended.stderr
-    end = until or max(message["latest_received"] for message in _messages(7))
+    end = until or max(message["latest_received"] for message in _messages(9))
     last = date.fromisoformat(end)
     back = {"15d": relativedelta(days=15), "1m": relativedelta(months=1)}
     start = last - back.get(period, relativedelta(months=3)) + timedelta(days=1)
@@ -172,7 +181,7 @@ def test_every_number_is_the_recount_of_the_messages(
         of_pair = [
             case
             for case in cases
-            if case["products"][0]["substances"] == [drug] and case["reactions"][0]["term"] == event
+            if case["products"][0]["substances"] == [drug] and event in _terms(case)
         ]
         for title in _is(cases[0]):
             total = [case for case in of_pair if _is(case)[title]]
@@ -238,7 +247,7 @@ def test_without_the_reports_nothing_is_called_new(made: Path, tmp_path: Path) -
 def test_what_no_report_states_is_left_out_not_zero(made: Path, tmp_path: Path) -> None:
     silent = tmp_path / "silent.jsonl"
     with silent.open("w", encoding="utf-8") as out:
-        for message in _messages(7):
+        for message in _messages(9):
             for name in ("reporter", "report_type", "occurrence_country", "patient"):
                 del message[name]
             for product in message["products"]:
@@ -274,7 +283,7 @@ def test_the_assessment_log_gives_disposition_and_justification(made: Path, tmp_
 
 def test_what_is_wrong_is_one_line(made: Path, tmp_path: Path) -> None:
     alerts, other = made / "alerts.jsonl", tmp_path / "other.jsonl"
-    other.write_text(json.dumps({**_messages(7)[-1], "products": [{"substances": ["other"]}]}))
+    other.write_text(json.dumps({**_messages(9)[-1], "products": [{"substances": ["other"]}]}))
     for arguments, said in (
         ((alerts, "-o", tmp_path / "x.pdf"), "must end with .csv or .xlsx"),
         ((alerts, "-o", alerts), "must be another than every source"),

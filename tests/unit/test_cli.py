@@ -238,7 +238,7 @@ def test_a_schema_is_a_json_schema(name: str, run: Run) -> None:
 
 
 def test_everything_with_a_schema_has_a_name() -> None:
-    assert {name.value for name in SchemaName} == {*CONTRACTS, "asyncapi"}
+    assert {name.value for name in SchemaName} == {*CONTRACTS, "asyncapi", "openapi"}
 
 
 def test_every_published_value_is_met(run: Run) -> None:

@@ -246,10 +246,10 @@ class World:
 def test_an_alert_is_taken_in_once():
     world = World()
     world.outbox.subscribe(subscription())
-    assert world.outbox.put(signal(), source="pv.alerts[0]", position=0) == 1
-    assert world.outbox.put(signal(), source="pv.alerts[0]", position=0) == 0
+    assert world.outbox.put(signal(), source="pv.alerts[0]", position=0, now=NOW) == 1
+    assert world.outbox.put(signal(), source="pv.alerts[0]", position=0, now=NOW) == 0
     # Read again after a snapshot of the place was lost: the alert_id tells.
-    assert world.outbox.put(signal(), source="another", position=0) == 0
+    assert world.outbox.put(signal(), source="another", position=0, now=NOW) == 0
     world.run_for(timedelta())
     assert world.received == [(signal().signal_key, 1)]
 
@@ -258,7 +258,7 @@ def test_a_receiver_that_is_down_for_a_day_gets_everything_in_order():
     world = World()
     world.outbox.subscribe(subscription())
     for revision in (1, 2, 3):
-        world.outbox.put(signal(revision=revision), source="a", position=revision)
+        world.outbox.put(signal(revision=revision), source="a", position=revision, now=NOW)
     world.answers = iter([Outcome.FAILED] * 7)  # 5 s, 5 min, 30 min, 2, 5, 10, 14 h
     world.run_for(timedelta(days=1))
     assert world.received == []
@@ -270,14 +270,14 @@ def test_a_receiver_that_is_down_for_a_day_gets_everything_in_order():
 def test_who_gives_no_answer_for_days_rests_and_can_be_resumed(last):
     world = World()
     world.outbox.subscribe(subscription())
-    world.outbox.put(signal(), source="a", position=0)
+    world.outbox.put(signal(), source="a", position=0, now=NOW)
     tries = 10 if last is Outcome.FAILED else 1
     world.answers = iter([last] * tries)
     world.run_for(timedelta(days=10))
     (standing,) = world.outbox.standing()
     assert standing.resting is not None
     assert (standing.waiting, standing.delivered) == (1, 0)
-    world.outbox.put(signal(revision=2), source="a", position=1)
+    world.outbox.put(signal(revision=2), source="a", position=1, now=NOW)
     world.run_for(timedelta(days=10))
     assert world.received == []
     world.outbox.resume("s")
@@ -307,7 +307,7 @@ def test_every_subscriber_gets_every_revision_in_order(history, fates, pauses):
     for position, (drug, n) in enumerate(history):
         revisions[drug] += 1
         alert = signal(n, revision=revisions[drug], drug=drug)
-        world.outbox.put(alert, source="a", position=position)
+        world.outbox.put(alert, source="a", position=position, now=NOW)
         world.run_for(timedelta(seconds=next(pauses, 0)))
     for _ in range(8):
         world.run_for(timedelta(days=5))
@@ -323,8 +323,8 @@ def test_what_is_due_survives_a_crash_at_any_moment(tmp_path):
     path = tmp_path / "outbox.db"
     world = World(path)
     world.outbox.subscribe(subscription())
-    world.outbox.put(signal(), source="a", position=0)
-    world.outbox.put(signal(revision=2), source="a", position=1)
+    world.outbox.put(signal(), source="a", position=0, now=NOW)
+    world.outbox.put(signal(revision=2), source="a", position=1, now=NOW)
 
     def die(due, now):
         raise KeyboardInterrupt
@@ -347,7 +347,7 @@ def test_a_file_that_is_no_outbox_is_refused(tmp_path):
     with sqlite3.connect(other) as db:
         db.execute("PRAGMA user_version = 9")
     db.close()
-    with pytest.raises(StateError, match="must be of format 1; got 9"):
+    with pytest.raises(StateError, match="must be of format 2; got 9"):
         Outbox(other, key=KEY)
 
 

@@ -20,12 +20,13 @@ from tests.unit.test_delivery import SECRET, safety, signal
 class Receiver(BaseHTTPRequestHandler):
     received: ClassVar[list[dict[str, object]]] = []
     answers: ClassVar[list[int]] = []
+    key = SECRET
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         status = self.answers.pop(0) if self.answers else 204
         if status == 204:
-            self.received.append(Webhook(SECRET).verify(body, dict(self.headers)))
+            self.received.append(Webhook(self.key).verify(body, dict(self.headers)))
         self.send_response(status)
         self.end_headers()
 
@@ -37,6 +38,7 @@ class Receiver(BaseHTTPRequestHandler):
 def receiving(*answers: int) -> Iterator[str]:
     Receiver.received.clear()
     Receiver.answers[:] = answers
+    Receiver.key = SECRET
     with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -88,7 +90,8 @@ def test_what_is_subscribed_is_delivered_once_and_goes_on(folder: Path) -> None:
         write(folder, signal(4, revision=2))
         delivered()
     assert [alert["revision"] for alert in Receiver.received] == [1, 1, 2]
-    assert Receiver.received[0]["counts"]["n_observed"] == 3  # type: ignore[index]
+    assert Receiver.received[0]["category"] == "LOT_CLUSTER"  # urgent, so it goes first
+    assert Receiver.received[1]["counts"]["n_observed"] == 3  # type: ignore[index]
 
 
 def test_who_answers_410_rests_until_resumed(folder: Path) -> None:
@@ -110,6 +113,68 @@ def test_a_receiver_on_this_machine_must_be_asked_for_by_name(folder: Path) -> N
         assert tocsin("deliver", "alerts.jsonl", "--once").exit_code == 0
     assert Receiver.received == []
     assert "refused: not https" in tocsin("subscriptions").output
+
+
+def test_a_key_that_is_not_named_is_derived_and_shown_once(folder: Path) -> None:
+    with receiving() as url:
+        done = tocsin("subscribe", "x", "--subscriber", "X", "--url", url, "--yes")
+        shown = done.output.split("signed with ")[1].split()[0]
+        Receiver.key = shown
+        delivered()
+    assert len(Receiver.received) == 2  # the receiver verified both with that key
+    assert shown not in (folder / "outbox.db").read_bytes().decode("latin1")
+    assert "whsec" not in tocsin("subscriptions").output
+
+
+def test_a_folder_gets_json_and_markdown(folder: Path) -> None:
+    done = tocsin("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
+    assert done.exit_code == 0, done.output
+    delivered()
+    bodies = [json.loads(file.read_text()) for file in sorted((folder / "out").glob("*.json"))]
+    assert {body["tier"] for body in bodies} == {"public"}
+    texts = [file.read_text() for file in sorted((folder / "out").glob("*.md"))]
+    assert len(bodies) == len(texts) == len(list((folder / "out").iterdir())) / 2 == 2
+    assert any("Sepsis with msc-supernatant-exosome: 1-10 cases." in text for text in texts)
+    assert all(body["alert_id"] in text for body, text in zip(bodies, texts, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ((), "give one of --url, --topic, --folder and --stream; got 0"),
+        (("--stream", "--topic", "t"), "got 2"),
+        (("--stream", "--digest", "daily", "--budget", "3"), "budget_per_day has nothing"),
+        (("--stream", "--rule", "ema"), "the public tier may not ask by rules"),
+    ],
+)
+def test_subscriptions_that_make_no_sense_are_refused(
+    folder: Path, options: tuple[str, ...], reason: str
+) -> None:
+    error = tocsin("subscribe", "x", "--subscriber", "X", "--yes", *options).exception
+    assert isinstance(error, InputError)
+    assert reason in str(error)
+
+
+def test_a_line_that_is_being_written_is_read_once_it_is_whole(folder: Path) -> None:
+    tocsin("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
+    line = signal(4, revision=2).model_dump_json()
+    with (folder / "alerts.jsonl").open("a") as file:
+        file.write(line[:100])
+    assert delivered().exit_code == 0
+    assert len(list((folder / "out").glob("*.json"))) == 2
+    with (folder / "alerts.jsonl").open("a") as file:
+        file.write(line[100:])  # whole, though no line end has come yet
+    delivered()
+    assert len(list((folder / "out").glob("*.json"))) == 3
+
+
+def test_a_file_that_was_written_anew_is_not_mistaken_for_the_old_one(folder: Path) -> None:
+    tocsin("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
+    delivered()
+    (folder / "alerts.jsonl").write_text(signal(5).model_dump_json() + "\n")
+    error = delivered().exception
+    assert isinstance(error, InputError)
+    assert "must have the 2 lines that were read of it; got 1" in str(error)
 
 
 def test_nothing_is_saved_without_a_yes(folder: Path) -> None:

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Patient, Reaction, Report, Reporter
 from schemas.vocabulary import (
     AgeGroup,
+    LinkBasis,
+    LinkState,
     Outcome,
     ProductRole,
     Qualification,
@@ -16,7 +19,7 @@ from schemas.vocabulary import (
     ReportType,
     Sex,
 )
-from streams.topology.cases import CaseVersion, case_version
+from streams.topology.cases import CaseVersion, advance, case_version, link_version
 from streams.topology.provenance import Origin, parse_origin
 
 GIVEN, ONSET = date(2024, 2, 1), date(2024, 2, 3)
@@ -137,3 +140,36 @@ def test_indications_are_those_of_suspect_products_each_once() -> None:
         )
     )
     assert version.indications == "Acne\x1fPain"
+
+
+def _link(basis: LinkBasis, state: LinkState, decision: int) -> CaseVersion:
+    return link_version(
+        CaseLink(
+            case_id="A",
+            master_case_id="M",
+            state=state,
+            basis=basis,
+            decision=decision,
+            decided_on=date(2024, 3, 1),
+            decided_by="test",
+            reason="test",
+            score=0.6 if basis is LinkBasis.PROBABLE else None,
+        )
+    )
+
+
+def test_a_suspicion_is_a_change_of_the_case_and_ends_when_somebody_decides() -> None:
+    held = {"A": _version()}
+    steps = [
+        (LinkBasis.PROBABLE, LinkState.SUSPECTED, [(False, -1), (True, 1)]),
+        (LinkBasis.MANUAL, LinkState.SUSPECTED, []),  # a person suspects it as well
+        (LinkBasis.MANUAL, LinkState.REVERSED, [(True, -1), (False, 1)]),
+        (LinkBasis.SOURCE_ID, LinkState.SUSPECTED, []),  # the person's word holds
+        (LinkBasis.MANUAL, LinkState.SUSPECTED, [(False, -1), (True, 1)]),
+        (LinkBasis.SOURCE_ID, LinkState.APPLIED, [(True, -1)]),  # no longer counted
+        (LinkBasis.SOURCE_ID, LinkState.REVERSED, [(True, 1)]),
+    ]
+    for number, (basis, state, changes) in enumerate(steps, start=1):
+        step = advance([_link(basis, state, number)], held)
+        assert step.changes.select("suspected_duplicate", "n").rows() == changes, number
+        held |= step.updates

@@ -9,6 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.contracts import CONTRACTS, Direction, json_schema
+from schemas.subscription import Tier
+from tests.golden import files
 from tests.golden.files import breaking_changes, texts
 from tests.schema_changes import changes
 
@@ -160,6 +162,23 @@ def test_no_field_of_any_contract_can_go_unseen(contract: Any) -> None:
         found = changes(_without(schema, path), schema, contract.direction)
         gone = {change.what for change in found if change.breaking}
         assert gone <= {"is new, and must be there"}, path
+
+
+def test_a_field_that_leaves_the_copy_of_a_lower_tier_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert breaking_changes() == []
+    whole = files.copy_for
+
+    def less(tier: Tier, alert: Any, *, key: bytes) -> dict[str, Any]:
+        return {k: v for k, v in whole(tier, alert, key=key).items() if k != "caveat"}
+
+    monkeypatch.setattr(files, "copy_for", less)
+    assert breaking_changes() == [
+        f"{name}.{tier} (output), message.caveat: is gone"
+        for name in ("alert", "safety-alert")
+        for tier in ("consumer", "public")
+    ]
 
 
 def test_no_contract_broke_since_the_golden_files() -> None:

@@ -57,6 +57,7 @@ def test_xlsx_read_back_has_no_formula_and_no_link(tmp_path: Path) -> None:
     write_table(path, _sheets(), made=MADE)
     book = load_workbook(path)
     assert book.sheetnames == ["first", "second"]
+    assert book.properties.created.date() == MADE, "no clock reading: the bytes are the same"
     heading, *rows = book["first"].iter_rows()
     assert [cell.value for cell in heading] == ["'=drug", "n", "day", "none"]
     for row, (text, number, *_) in zip(rows, _sheets()[0].rows, strict=True):
@@ -84,6 +85,11 @@ def test_another_suffix_and_a_missing_library_are_said(
 ) -> None:
     with pytest.raises(InputError, match=r"must end with \.csv or \.xlsx; got '\.xls'"):
         write_table(tmp_path / "out.xls", _sheets(), made=MADE)
+    many = [Sheet("s", ("a",), [("x",)] * 1_048_576)]
+    with pytest.raises(InputError, match=r"at most 1048575 rows; got 1048576: write \.csv"):
+        write_table(tmp_path / "out.xlsx", many, made=MADE)
+    with pytest.raises(InputError, match=r"at most 32767 characters; got 32768: write \.csv"):
+        write_table(tmp_path / "out.xlsx", [Sheet("s", ("a",), [("-" * 32_767,)])], made=MADE)
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(InputError, match=r"install tocsin\[serve\]; got no xlsxwriter"):
         write_table(tmp_path / "out.xlsx", _sheets(), made=MADE)

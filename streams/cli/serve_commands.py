@@ -1,0 +1,205 @@
+"""`tocsin serve` and `tocsin tokens`: the HTTP API, and who may use it."""
+
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from schemas.errors import InputError
+from schemas.subscription import Tier
+from streams.cli.delivery_commands import OutboxOption, open_tail
+from streams.cli.kafka_commands import BootstrapOption, ConfigOption
+from streams.cli.stopping import StopSignal
+from streams.delivery.keys import installation_key
+from streams.delivery.reading import FileTail, KafkaTail, Tail
+from streams.delivery.tokens import Scope, TokenStore
+from streams.runtime.audit import AuditLog
+from streams.runtime.posting import TopicWriter
+from streams.runtime.settings import Settings
+
+__all__ = ["register"]
+
+Place = Callable[[str], int]
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("serve")(serve)
+    tokens = typer.Typer(help="Tokens of the HTTP API.", no_args_is_help=True)
+    tokens.command("add")(add)
+    tokens.command("list")(list_tokens)
+    tokens.command("revoke")(revoke)
+    app.add_typer(tokens, name="tokens")
+
+
+def serve(
+    alerts: Annotated[
+        Path | None,
+        typer.Argument(help="Alerts as JSON lines; it may still grow. By default from Kafka."),
+    ] = None,
+    reports: Annotated[
+        Path | None, typer.Option(help="Reports as JSON lines, for the listing of cases.")
+    ] = None,
+    cases: Annotated[
+        bool, typer.Option("--cases", help="List cases from the reports on Kafka.")
+    ] = False,
+    notices: Annotated[
+        Path | None,
+        typer.Option(help="File that verifications are added to. By default pv.notices on Kafka."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 is any free one.")] = 8080,
+    beyond: Annotated[
+        bool,
+        typer.Option(
+            "--beyond-this-machine",
+            help="Listen on an address that others reach. Put a proxy with TLS before it.",
+        ),
+    ] = False,
+    log: Annotated[Path, typer.Option(help="The audit log of decisions.")] = Path("audit.jsonl"),
+    model: Annotated[
+        Path, typer.Option(help="SQLite file to answer from; it can be deleted.")
+    ] = Path("signals.db"),
+    outbox: OutboxOption = Path("outbox.db"),
+    token_rate: Annotated[str, typer.Option(help="Most requests of a token.")] = "120/minute",
+    address_rate: Annotated[str, typer.Option(help="Most of an address.")] = "600/minute",
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Serve signals, alerts, cases, subscriptions and decisions over HTTP, by token and tier.
+
+    tocsin serve alerts.jsonl --reports reports.jsonl --notices notices.jsonl
+
+    Every answer is the copy for the token's tier. /v1/openapi.json describes it.
+    """
+    try:
+        import uvicorn
+
+        from streams.delivery.api.application import make_application
+        from streams.delivery.api.service import (
+            FileNotices,
+            Health,
+            KafkaNotices,
+            NoticeSink,
+            Service,
+        )
+        from streams.delivery.feeding import OpenTail, feeding
+    except ImportError as error:
+        msg = f"serving needs the extra 'serve': install tocsin[serve]; got no {error.name}"
+        raise InputError(msg) from error
+    key = installation_key()
+    settings = Settings.load(config, bootstrap=bootstrap)
+    if host not in _LOOPBACK:
+        _require_guarded(host, outbox, beyond=beyond)
+
+    def read_alerts(place: Place) -> Tail:
+        return open_tail(settings, alerts, place)
+
+    def read_reports(place: Place) -> Tail:
+        return (
+            FileTail(reports, place, "reports")
+            if reports
+            else KafkaTail(settings, "reports", place)
+        )
+
+    with ExitStack() as opened:
+        sink: NoticeSink | None = FileNotices(notices) if notices else None
+        if sink is None and alerts is None:
+            writer = opened.enter_context(closing(TopicWriter(settings)))
+            sink = KafkaNotices(writer, settings)
+        service = Service(
+            outbox_path=outbox,
+            model_path=model,
+            key=key,
+            audit=AuditLog(log),
+            notices=sink,
+            health=Health("what there is was not read to its end yet"),
+            token_rate=token_rate,
+            address_rate=address_rate,
+        )
+        for open_file in (service.tokens, service.model):  # what is wrong with them, said at once
+            open_file().close()
+        if alerts:
+            with closing(read_alerts(lambda source: 0)) as first:
+                next(first.read(), None)
+        open_reports: OpenTail | None = read_reports if reports or cases else None
+        application = make_application(service)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = opened.enter_context(closing(socket.create_server((host, port), family=family)))
+        opened.enter_context(feeding(service, read_alerts, open_reports))
+        opened.enter_context(StopSignal())  # the server raises its signal again at the end
+        where = f"[{host}]" if ":" in host else host
+        typer.echo(f"http://{where}:{listening.getsockname()[1]}/v1/openapi.json")
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                access_log=False,  # addresses hold signal keys, which may name a lot
+                proxy_headers=False,
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=3,
+                log_level="warning",
+            )
+        )
+        server.run(sockets=[listening])
+
+
+def _require_guarded(host: str, outbox: Path, *, beyond: bool) -> None:
+    if not beyond:
+        msg = f"serve: --host {host} can be reached by others; say --beyond-this-machine if meant"
+        raise InputError(msg)
+    with TokenStore(outbox) as store:
+        if not any(token.revoked_at is None for token in store.tokens()):
+            msg = (
+                f"serve: {host} can be reached by others, and there is no token: tocsin tokens add"
+            )
+            raise InputError(msg)
+
+
+def add(
+    subscriber: Annotated[str, typer.Argument(help="Whose it is: who acts with it.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it is for; may be repeated.")],
+    tier: Annotated[Tier, typer.Option(help="How much they may see.")] = Tier.PUBLIC,
+    outbox: OutboxOption = Path("outbox.db"),
+) -> None:
+    """Make a token and print it, once: the file holds its hash only.
+
+    tocsin tokens add PMDA --tier authority --scope alerts:read --scope cases:read
+    """
+    with TokenStore(outbox) as store:
+        typer.echo(store.add(subscriber, tier, frozenset(scope), datetime.now(UTC)))
+
+
+def list_tokens(outbox: OutboxOption = Path("outbox.db")) -> None:
+    """Show every token, without its secret."""
+    table = Table(Column("token", no_wrap=True), "subscriber", "tier", "scopes", "made", "revoked")
+    with TokenStore(outbox) as store:
+        for token in store.tokens():
+            table.add_row(
+                token.token_id,
+                escape(token.subscriber),
+                token.tier,
+                " ".join(sorted(token.scopes)),
+                f"{token.made_at:%Y-%m-%d}",
+                f"{token.revoked_at:%Y-%m-%d}" if token.revoked_at else "",
+            )
+    Console().print(table)
+
+
+def revoke(
+    token_id: Annotated[str, typer.Argument(help="As `tocsin tokens list` shows it.")],
+    outbox: OutboxOption = Path("outbox.db"),
+) -> None:
+    """End a token: from now on it opens nothing, and its streams close."""
+    with TokenStore(outbox) as store:
+        store.revoke(token_id, datetime.now(UTC))
+    typer.echo(f"{token_id} is revoked.")

@@ -1,0 +1,1 @@
+"""The HTTP API: alerts, cases by tier, subscriptions, decisions and verifications."""

@@ -1,0 +1,66 @@
+"""The application: its routes, what guards them, and what OpenAPI says of them."""
+
+from collections import Counter
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from pydantic.json_schema import models_json_schema
+
+from streams.delivery.api import assessment_routes, signal_routes, subscription_routes
+from streams.delivery.api.bodies import BODIES
+from streams.delivery.api.guard import Guard, Limiter, the_service
+from streams.delivery.api.problems import add_handlers
+from streams.delivery.api.service import Service
+
+__all__ = ["make_application", "openapi"]
+
+_TITLE = "Tocsin"
+_SUMMARY = "Alerts of adverse-event reports: what each tier may see, corrected as they change."
+
+
+def make_application(service: Service | None = None) -> FastAPI:
+    """Return the application; without a service, only for what it says of itself."""
+    app = FastAPI(
+        title=_TITLE,
+        summary=_SUMMARY,
+        version=version("tocsin"),
+        openapi_url="/v1/openapi.json",
+        # Pages of documentation would load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    for routes in (signal_routes, subscription_routes, assessment_routes):
+        app.include_router(routes.router, prefix="/v1")
+    app.add_api_route("/v1/health", _health, tags=["health"], response_model=dict[str, str])
+    add_handlers(app)
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
+    if service is not None:
+        app.state.service = service
+        app.state.token_limiter = Limiter(service.token_rate)
+        app.state.streams = Counter()
+        app.add_middleware(Guard, service=service)
+    return app
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, with the bodies that are read by models of their own."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes
+        )
+        _, models = models_json_schema(
+            [(model, "validation") for model in BODIES],
+            ref_template="#/components/schemas/{model}",
+        )
+        document["components"]["schemas"] |= models["$defs"]
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _health(service: Annotated[Service, Depends(the_service)]) -> JSONResponse:
+    """Whether alerts are being read; says nothing of what they are."""
+    up = service.health.trouble is None
+    return JSONResponse({"status": "up" if up else "behind"}, status_code=200 if up else 503)

@@ -1,0 +1,106 @@
+"""Decisions about signals, and what is heard of the truth of rumours."""
+
+import hashlib
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from schemas.decision import Decision
+from schemas.errors import InputError
+from schemas.notice import Notice, NoticeKind
+from streams.delivery.api.bodies import NewDecision, NewVerification, body_of, described
+from streams.delivery.api.guard import needs, the_service
+from streams.delivery.api.problems import Problem
+from streams.delivery.api.service import Service
+from streams.delivery.api.signal_routes import require_signal
+from streams.delivery.tokens import Scope, Token
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["assessment"])
+
+TheService = Annotated[Service, Depends(the_service)]
+
+
+class Logged(BaseModel):
+    """A decision as it stands in the audit log."""
+
+    entry: dict[str, Any] = Field(description="Numbered, dated and chained to the one before.")
+
+
+class Kept(BaseModel):
+    """A verification as it was kept."""
+
+    notice: dict[str, Any] = Field(description="As it goes to the notices.")
+
+
+@router.post(
+    "/signals/{signal_key}/decisions",
+    status_code=201,
+    response_model=Logged,
+    openapi_extra=described(NewDecision),
+)
+def decide(
+    service: TheService,
+    token: Annotated[Token, Depends(needs(Scope.DECISIONS_WRITE))],
+    asked: Annotated[NewDecision, Depends(body_of(NewDecision))],
+    signal_key: str,
+) -> Logged:
+    """Take a signal one step on. A step that may not follow is refused with the reason."""
+    with service.model() as model:
+        known = require_signal(model, token.tier, signal_key)
+    if asked.alert_id is not None and asked.alert_id not in {one.alert_id for one in known}:
+        raise Problem(HTTPStatus.CONFLICT, "alert_id: must be a revision of this signal")
+    decision = Decision(
+        signal_key=known[-1].signal_key,
+        to=asked.to,
+        by=token.subscriber,
+        reason=asked.reason,
+        alert_id=asked.alert_id,
+        superseded_by=asked.superseded_by,
+    )
+    try:
+        entry = service.audit.decide(decision, service.now())
+    except InputError as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    return Logged(entry=entry.model_dump(mode="json", by_alias=True))
+
+
+@router.post(
+    "/verifications",
+    status_code=201,
+    response_model=Kept,
+    openapi_extra=described(NewVerification),
+)
+def verify(
+    service: TheService,
+    token: Annotated[Token, Depends(needs(Scope.VERIFICATIONS_WRITE))],
+    asked: Annotated[NewVerification, Depends(body_of(NewVerification))],
+) -> Kept:
+    """Say what was said of a rumour, or how it was settled. It becomes a notice."""
+    if service.notices is None:
+        raise Problem(HTTPStatus.NOT_IMPLEMENTED, "this server was given no place for notices")
+    today = service.now().date()
+    received = asked.received or today
+    if received > today:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "received: must not be in the future")
+    # Of a name that nobody else's notice has: one of the same number would take its place.
+    whose = hashlib.sha256(token.subscriber.encode()).hexdigest()[:16]
+    notice_id = f"api:{whose}:{asked.verification_id}"
+    try:
+        notice = Notice(
+            notice_id=notice_id,
+            subject_id=asked.subject_id,
+            kind=NoticeKind.VERIFICATION,
+            received=received,
+            source=asked.source,
+            reporter=asked.reporter,
+            country=asked.country,
+            verification=asked.verification,
+        )
+    except ValueError as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "received: is too early") from error
+    service.notices.put(notice)
+    return Kept(notice=notice.model_dump(mode="json", exclude_none=True))

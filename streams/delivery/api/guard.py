@@ -1,0 +1,155 @@
+"""What stands before every route: sizes, rates, headers; and who a token lets in."""
+
+import math
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schemas.errors import InputError
+from streams.delivery.api.problems import Problem, problem
+from streams.delivery.api.service import Service
+from streams.delivery.tokens import Scope as TokenScope
+from streams.delivery.tokens import Token
+
+__all__ = ["Guard", "Limiter", "needs", "the_service"]
+
+SECURITY_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+_FAILED_COSTS = 10  # a refused token counts as so many requests of its address
+_BEARER = HTTPBearer(auto_error=False, description="A token of `tocsin tokens add`.")
+
+
+class Limiter:
+    """Counts requests in a moving window, in the memory of this process."""
+
+    def __init__(self, rate: str) -> None:
+        try:
+            self._rate: RateLimitItem = parse(rate)
+        except ValueError:
+            msg = f"rate: must be such as 120/minute; got {rate!r}"
+            raise InputError(msg) from None
+        self._windows = MovingWindowRateLimiter(MemoryStorage())
+
+    def wait_for(self, who: str, cost: int = 1) -> int | None:
+        """Count a request; return after how many seconds to come again, None if it may pass."""
+        if self._windows.hit(self._rate, who, cost=cost):
+            return None
+        reset = self._windows.get_window_stats(self._rate, who).reset_time
+        return max(1, math.ceil(reset - time.time()))
+
+
+class Guard:
+    """Middleware: limits the rate of each address and the size of bodies, and sets headers."""
+
+    def __init__(self, app: ASGIApp, *, service: Service) -> None:
+        self._app, self._most = app, service.most_body
+        self.addresses = Limiter(service.address_rate)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or let the application answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["addresses"] = self.addresses
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        wait = self.addresses.wait_for(_address(scope))
+        if wait is not None:
+            await _too_many(wait)(scope, receive, guarded)
+            return
+        # Read here, at most so much, and before anything looks at it: a length that is stated may
+        # be wrong, and one that is not stated has no end.
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._most:
+                refused = problem(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {self._most} bytes are read"
+                )
+                refused.headers["connection"] = "close"
+                await refused(scope, receive, guarded)
+                return
+        handed = False
+
+        async def replay() -> Message:
+            nonlocal handed
+            if handed:
+                return await receive()
+            handed = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, guarded)
+
+
+def the_service(request: Request) -> Service:
+    """Return what the application was made with."""
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+def needs(scope: TokenScope) -> Callable[..., Token]:
+    """Return a dependency that lets tokens of a scope pass, as often as the rate allows."""
+
+    def let_in(
+        request: Request,
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    ) -> Token:
+        with the_service(request).tokens() as store:
+            token = store.find(given.credentials) if given else None
+        if token is None:
+            wait = request.scope["state"]["addresses"].wait_for(
+                _address(request.scope), _FAILED_COSTS
+            )
+            if wait is not None:
+                raise Problem(HTTPStatus.TOO_MANY_REQUESTS, _LATER, {"retry-after": str(wait)})
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "a valid token is needed: Authorization: Bearer tocsin_...",
+                {"www-authenticate": "Bearer"},
+            )
+        wait = request.app.state.token_limiter.wait_for(token.token_id)
+        if wait is not None:
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, _LATER, {"retry-after": str(wait)})
+        if scope not in token.scopes:
+            raise Problem(HTTPStatus.FORBIDDEN, f"the token must have the scope {scope}")
+        return token
+
+    return let_in
+
+
+_LATER = "too many requests; come again after the seconds of Retry-After"
+
+
+def _too_many(wait: int) -> ASGIApp:
+    return problem(HTTPStatus.TOO_MANY_REQUESTS, _LATER, {"retry-after": str(wait)})
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"

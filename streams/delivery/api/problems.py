@@ -1,0 +1,89 @@
+"""Errors as problem details (RFC 9457), one form for all of them."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from schemas.errors import InputError, TocsinError
+
+__all__ = ["Problem", "add_handlers", "problem"]
+
+_LOG = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """A request that is refused.
+
+    Parameters
+    ----------
+    detail
+        What was wrong and what to do; nothing of what an alert or case says.
+    headers
+        Of the answer, besides.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, dict(headers or {})
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the answer that says so."""
+    return JSONResponse(
+        {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+        },
+        status_code=status,
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
+    )
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error of an application a problem."""
+    app.add_exception_handler(Problem, _refused)
+    app.add_exception_handler(HTTPException, _of_the_framework)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(TocsinError, _of_tocsin)
+    app.add_exception_handler(Exception, _defect)
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem)
+    return problem(error.status, error.detail, error.headers)
+
+
+def _of_the_framework(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, str(error.detail), error.headers)
+
+
+def _malformed(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {first['msg']}")
+
+
+def _of_tocsin(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, InputError):
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+    _LOG.error("%s %s: %s", request.method, request.url.path, error)
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "it cannot be answered now; the log of the server says why"
+    )
+
+
+def _defect(request: Request, error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a defect; the log of the server says where")

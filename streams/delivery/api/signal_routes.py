@@ -1,0 +1,175 @@
+"""Signals, their alerts and their cases: every answer is the copy for the token's tier."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from schemas.alert import Alert
+from schemas.case_line import CaseLine
+from schemas.decision import SignalState
+from schemas.errors import InputError
+from schemas.subscription import Filters, Stream, Subscription, Tier
+from streams.delivery.api.guard import needs, the_service
+from streams.delivery.api.problems import Problem
+from streams.delivery.api.service import Service
+from streams.delivery.matching import matches, require_askable
+from streams.delivery.read_model import ReadModel
+from streams.delivery.reading import AnyAlert
+from streams.delivery.tiers import band, copy_for
+from streams.delivery.tokens import Scope, Token
+
+__all__ = ["require_signal", "router"]
+
+router = APIRouter(tags=["signals"])
+
+_GONE = {"closed", "retraction"}
+
+TheService = Annotated[Service, Depends(the_service)]
+Reader = Annotated[Token, Depends(needs(Scope.ALERTS_READ))]
+Many = Annotated[list[str] | None, Query(max_length=50)]
+
+
+class SignalPage(BaseModel):
+    """Some signals, by key."""
+
+    signals: list[dict[str, Any]] = Field(
+        description="The latest revision of each: the copy for the tier of the token."
+    )
+    next: str | None = Field(description="Ask for those after this key; null at the end.")
+
+
+class SignalAnswer(BaseModel):
+    """One signal."""
+
+    signal: dict[str, Any] = Field(description="Its latest revision, as of the tier.")
+    assessment: str | None = Field(
+        description="Where its assessment stands; null below the authority tier."
+    )
+
+
+class Revisions(BaseModel):
+    """Every revision of a signal."""
+
+    alerts: list[dict[str, Any]] = Field(description="In order; the copies for the tier.")
+
+
+class CaseList(BaseModel):
+    """The cases of a signal's latest revision."""
+
+    n_cases: str = Field(description="The number below the authority tier: a band.")
+    cases: list[CaseLine] = Field(description="De-identified; none below the authority tier.")
+    unknown: list[str] = Field(description="Cases of which no report was read here.")
+
+
+@router.get("/signals", response_model=SignalPage)
+def list_signals(
+    service: TheService,
+    token: Reader,
+    after: Annotated[str, Query(max_length=2000, description="A key; begins after it.")] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    active: Annotated[bool | None, Query(description="Whether it is on.")] = None,
+    category: Many = None,
+    kind: Many = None,
+    jurisdiction: Many = None,
+    product_class: Annotated[list[str] | None, Query(alias="class", max_length=50)] = None,
+    product: Many = None,
+    term: Many = None,
+    family: Many = None,
+    rule: Many = None,
+    window: Many = None,
+    urgent: Annotated[bool, Query(description="Only urgent ones.")] = False,
+) -> SignalPage:
+    """Show where every signal stands, as filters of subscriptions choose. A page may hold fewer."""
+    try:
+        asked = Subscription(
+            subscription_id="api",
+            subscriber=token.subscriber,
+            tier=token.tier,
+            channel=Stream(),
+            filters=Filters(
+                categories=tuple(category or ()),
+                kinds=tuple(kind or ()),
+                jurisdictions=tuple(jurisdiction or ()),
+                classes=tuple(product_class or ()),
+                products=tuple(product or ()),
+                terms=tuple(term or ()),
+                families=tuple(family or ()),
+                rules=tuple(rule or ()),
+                windows=tuple(window or ()),
+                urgent_only=urgent,
+            ),
+        )
+    except ValueError as error:
+        msg = "filters: each must be a name of 1 to 500 characters, a jurisdiction two capitals"
+        raise InputError(msg) from error
+    require_askable(asked)
+
+    def wanted(alert: AnyAlert) -> bool:
+        on = alert.kind.value not in _GONE
+        return active in (None, on) and matches(asked, alert, sent_before=False)
+
+    with service.model() as model:
+        page = model.signals(token.tier, after=after, most=limit, wanted=wanted)
+    copies = [copy_for(token.tier, alert, key=service.key) for alert in page.alerts]
+    return SignalPage(signals=copies, next=page.after)
+
+
+@router.get("/signals/{signal_key}", response_model=SignalAnswer)
+def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAnswer:
+    """Show where one signal stands. The key is percent-encoded once more in the address."""
+    with service.model() as model:
+        latest = require_signal(model, token.tier, signal_key)[-1]
+    state = None
+    if token.tier is Tier.AUTHORITY:
+        states = service.audit.states()
+        state = states.get(latest.signal_key, SignalState.DETECTED).value
+    return SignalAnswer(signal=copy_for(token.tier, latest, key=service.key), assessment=state)
+
+
+@router.get("/signals/{signal_key}/alerts", response_model=Revisions)
+def list_alerts(service: TheService, token: Reader, signal_key: str) -> Revisions:
+    """Show every revision of a signal, the first one first."""
+    with service.model() as model:
+        found = require_signal(model, token.tier, signal_key)
+    return Revisions(alerts=[copy_for(token.tier, alert, key=service.key) for alert in found])
+
+
+@router.get("/alerts/{alert_id}", response_model=dict[str, Any])
+def show_alert(service: TheService, token: Reader, alert_id: str) -> dict[str, Any]:
+    """Show one revision, by its id."""
+    with service.model() as model:
+        found = model.alert(token.tier, alert_id)
+    if found is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "no such alert")
+    return copy_for(token.tier, found, key=service.key)
+
+
+@router.get("/signals/{signal_key}/cases", response_model=CaseList, tags=["cases"])
+def list_cases(
+    service: TheService,
+    token: Annotated[Token, Depends(needs(Scope.CASES_READ))],
+    signal_key: str,
+) -> CaseList:
+    """Show the cases of a signal: lines for an authority, a band of their number for others."""
+    with service.model() as model:
+        latest = require_signal(model, token.tier, signal_key)[-1]
+        number = latest.counts.n_observed if isinstance(latest, Alert) else len(latest.case_ids)
+        if token.tier is not Tier.AUTHORITY:
+            return CaseList(n_cases=band(number), cases=[], unknown=[])
+        lines = model.lines(latest.case_ids)
+    known = {line.case_id for line in lines}
+    return CaseList(
+        n_cases=str(number),
+        cases=lines,
+        unknown=[name for name in latest.case_ids if name not in known],
+    )
+
+
+def require_signal(model: ReadModel, tier: Tier, signal_key: str) -> list[AnyAlert]:
+    """Return the revisions of a signal, or refuse in words that are the same for hidden ones."""
+    found = model.revisions(tier, signal_key)
+    if not found:
+        raise Problem(HTTPStatus.NOT_FOUND, "no such signal")
+    return found

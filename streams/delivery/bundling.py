@@ -1,0 +1,67 @@
+"""Puts what waited into one message."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from schemas.digest import Digest, HeldBack
+from schemas.subscription import SDR
+
+__all__ = ["MOST_ALERTS", "digest_of", "markdown_of"]
+
+MOST_ALERTS = 500  # in one message: a few MB, which receivers and brokers take
+_ID_DIGITS = 32
+
+
+def digest_of(
+    subscription_id: str, copies: Sequence[dict[str, Any]], because: HeldBack, now: datetime
+) -> Digest:
+    """Return one message that holds alerts, in order, as copies for the subscriber's tier."""
+    ids = tuple(str(copy["alert_id"]) for copy in copies)
+    named = json.dumps([subscription_id, *ids]).encode()
+    counted = Counter(f"{copy.get('category', SDR)} {copy['kind']}" for copy in copies)
+    listed = ", ".join(f"{n} {name}" for name, n in sorted(counted.items()))
+    why = (
+        "beyond the budget of the day" if because is HeldBack.OVERFLOW else "since the last digest"
+    )
+    return Digest(
+        digest_id=hashlib.sha256(named).hexdigest()[:_ID_DIGITS],
+        subscription_id=subscription_id,
+        because=because,
+        made_at=now,
+        n_alerts=len(copies),
+        alert_ids=ids,
+        sentence=f"{len(copies)} alerts {why}: {listed}.",
+        alerts=tuple(copies),
+    )
+
+
+def markdown_of(message: dict[str, Any]) -> str:
+    """Return a message, an alert or a digest, for people.
+
+    >>> print(markdown_of({"alert_id": "a1", "kind": "new", "sentence": "Look.", "caveat": "But."}))
+    # SDR new
+    <BLANKLINE>
+    Look.
+    <BLANKLINE>
+    *But.* `a1`
+    <BLANKLINE>
+    """
+    if "digest_id" not in message:
+        return _section(message, "#")
+    sections = "\n".join(_section(alert, "##") for alert in message["alerts"])
+    return f"# Digest\n\n{message['sentence']} `{message['digest_id']}`\n\n{sections}"
+
+
+def _section(alert: dict[str, Any], level: str) -> str:
+    title = f"{level} {alert.get('category', SDR)} {alert['kind']}"
+    told = [_plain(str(line)) for line in (alert["sentence"], *alert.get("duty", ()))]
+    return "\n\n".join([title, *told, f"*{_plain(alert['caveat'])}* `{alert['alert_id']}`"]) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Keep what a report says from becoming markup."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>#|" else c for c in " ".join(text.split()))

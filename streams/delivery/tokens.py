@@ -1,0 +1,140 @@
+"""Tokens of the HTTP API: who may do what. The file holds hashes; a token is shown once."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from schemas.errors import InputError
+from schemas.subscription import Tier
+from streams.delivery.ledger import Ledger
+
+__all__ = ["Scope", "Token", "TokenStore"]
+
+_TEXT = re.compile(r"^tocsin_([0-9a-f]{16})_([0-9a-f]{64})$")
+_NO_HASH = "0" * 64
+
+
+class Scope(StrEnum):
+    """What a token is for."""
+
+    ALERTS_READ = "alerts:read"
+    CASES_READ = "cases:read"
+    SUBSCRIPTIONS_WRITE = "subscriptions:write"
+    DECISIONS_WRITE = "decisions:write"
+    VERIFICATIONS_WRITE = "verifications:write"
+
+
+_OF_AUTHORITIES = {Scope.DECISIONS_WRITE, Scope.VERIFICATIONS_WRITE}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token, without its secret.
+
+    Attributes
+    ----------
+    token_id
+        The part of it that may be shown.
+    subscriber
+        Whose it is: the person or organisation that acts with it.
+    """
+
+    token_id: str
+    subscriber: str
+    tier: Tier
+    scopes: frozenset[Scope]
+    made_at: datetime
+    revoked_at: datetime | None
+
+
+class TokenStore(Ledger):
+    """The tokens, in the file of the outbox."""
+
+    def add(self, subscriber: str, tier: Tier, scopes: frozenset[Scope], now: datetime) -> str:
+        """Make a token and return it; it cannot be read again.
+
+        Raises
+        ------
+        InputError
+            If it has no scope, or one that its tier may not have.
+        """
+        if not scopes:
+            msg = f"token: must have a scope ({', '.join(Scope)}); got none"
+            raise InputError(msg)
+        if tier is not Tier.AUTHORITY and scopes & _OF_AUTHORITIES:
+            beyond = ", ".join(sorted(scopes & _OF_AUTHORITIES))
+            msg = f"token: must be of the authority tier for {beyond}; got {tier}"
+            raise InputError(msg)
+        if not subscriber.strip() or len(subscriber) > 200:
+            msg = "token: must name its subscriber in at most 200 characters"
+            raise InputError(msg)
+        token_id, secret = secrets.token_hex(8), secrets.token_hex(32)
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, NULL)",
+                (
+                    token_id,
+                    _hash(secret),
+                    subscriber,
+                    tier.value,
+                    " ".join(sorted(scopes)),
+                    now.timestamp(),
+                ),
+            )
+        return f"tocsin_{token_id}_{secret}"
+
+    def tokens(self) -> list[Token]:
+        """Return every token there ever was, the oldest first."""
+        rows = self._db.execute(
+            "SELECT id, subscriber, tier, scopes, made_at, revoked_at FROM token ORDER BY made_at"
+        )
+        return [_token(*row) for row in rows]
+
+    def revoke(self, token_id: str, now: datetime) -> None:
+        """End a token; it must exist."""
+        with self._transaction():
+            done = self._db.execute(
+                "UPDATE token SET revoked_at = COALESCE(revoked_at, ?) WHERE id = ?",
+                (now.timestamp(), token_id),
+            )
+        if not done.rowcount:
+            msg = f"token: must be the id of one that exists; got {token_id!r}"
+            raise InputError(msg)
+
+    def find(self, text: str) -> Token | None:
+        """Return the token that a text is, if it is one and was not revoked."""
+        shape = _TEXT.match(text)
+        token_id, secret = shape.groups() if shape else ("", "")
+        row = self._db.execute(
+            "SELECT hash, id, subscriber, tier, scopes, made_at, revoked_at FROM token "
+            "WHERE id = ?",
+            (token_id,),
+        ).fetchone()
+        # Of 256 random bits: nobody finds them from a hash, slow or not. The comparison takes as
+        # long whatever differs, also where there is no such token.
+        right = hmac.compare_digest(_hash(secret), row[0] if row else _NO_HASH)
+        if row is None or not right:
+            return None
+        token = _token(*row[1:])
+        return token if token.revoked_at is None else None
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _token(
+    token_id: str, subscriber: str, tier: str, scopes: str, made: float, revoked: float | None
+) -> Token:
+    return Token(
+        token_id,
+        subscriber,
+        Tier(tier),
+        frozenset(Scope(scope) for scope in scopes.split()),
+        datetime.fromtimestamp(made, UTC),
+        None if revoked is None else datetime.fromtimestamp(revoked, UTC),
+    )

@@ -1,0 +1,99 @@
+"""The HTTP API on a port of loopback, as a server of its own thread, and clients of it."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from schemas.report import Report
+from schemas.subscription import Tier
+from streams.delivery.api.application import make_application
+from streams.delivery.api.service import FileNotices, Service
+from streams.delivery.feeding import feed_once
+from streams.delivery.reading import AnyAlert, FileTail
+from streams.delivery.tokens import Scope
+from streams.runtime.audit import AuditLog
+
+KEY = b"k" * 32
+NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
+
+
+def service_in(folder: Path, **changes: object) -> Service:
+    service = Service(
+        outbox_path=folder / "outbox.db",
+        model_path=folder / "signals.db",
+        key=KEY,
+        audit=AuditLog(folder / "audit.jsonl"),
+        notices=FileNotices(folder / "notices.jsonl"),
+        token_rate="10000/minute",
+        address_rate="10000/minute",
+        poll_seconds=0.05,
+        now=lambda: NOW,
+    )
+    return replace(service, **changes)  # type: ignore[arg-type]
+
+
+def feed(service: Service, alerts: Iterable[AnyAlert], reports: Iterable[Report] = ()) -> None:
+    """Add to the files of alerts and reports, and take them in."""
+    folder = service.model_path.parent
+    for name, messages in (("alerts", alerts), ("reports", reports)):
+        with (folder / f"{name}.jsonl").open("a") as file:
+            file.writelines(message.model_dump_json() + "\n" for message in messages)
+    with service.outbox() as outbox, service.model() as model:
+        tails = [
+            FileTail(folder / f"{name}.jsonl", model.place, name) for name in ("alerts", "reports")
+        ]
+        feed_once(service, tails[0], tails[1], (outbox, model))
+
+
+def token_of(
+    service: Service,
+    tier: Tier = Tier.AUTHORITY,
+    scopes: Iterable[Scope] | None = None,
+    subscriber: str = "PMDA",
+) -> str:
+    if scopes is None:
+        authority = {Scope.DECISIONS_WRITE, Scope.VERIFICATIONS_WRITE}
+        scopes = set(Scope) - (set() if tier is Tier.AUTHORITY else authority)
+    with service.tokens() as store:
+        return store.add(subscriber, tier, frozenset(scopes), NOW)
+
+
+@contextmanager
+def serving(service: Service) -> Iterator[str]:
+    """Yield the address of a server."""
+    config = uvicorn.Config(
+        make_application(service),
+        host="127.0.0.1",
+        port=0,
+        log_level="critical",
+        lifespan="off",
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 30
+        while not server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+@contextmanager
+def client_of(address: str, token: str | None) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    with closing(httpx.Client(base_url=address, headers=headers, trust_env=False)) as client:
+        yield client
