@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.base import Message
+from schemas.priority import PriorityLevel
 
 __all__ = [
     "SDR",
@@ -64,6 +65,11 @@ class Filters(Message):
     rules: tuple[_Code, ...] = Field(default=(), description="Rules of which one fires.")
     windows: tuple[_Code, ...] = Field(default=(), description="Labels, such as `cumulative`.")
     urgent_only: bool = Field(default=False, description="Only what goes past every digest.")
+    min_priority: PriorityLevel | None = Field(
+        default=None,
+        description="Only signals of this priority or a higher one; what is urgent, or has none, "
+        "passes. Not for the public.",
+    )
 
 
 _Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2000)]

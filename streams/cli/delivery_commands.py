@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.errors import InputError
+from schemas.priority import PriorityLevel
 from schemas.subscription import (
     DigestPeriod,
     Filters,
@@ -85,6 +86,9 @@ def subscribe(
     rule: ManyOption = None,
     window: ManyOption = None,
     urgent_only: Annotated[bool, typer.Option("--urgent-only")] = False,
+    min_priority: Annotated[
+        PriorityLevel | None, typer.Option(help="Only signals of this priority or a higher one.")
+    ] = None,
     preview: Annotated[
         Path | None, typer.Option(help="Alerts to show what it would have sent in 90 days.")
     ] = None,
@@ -125,6 +129,7 @@ def subscribe(
                 rules=tuple(rule or ()),
                 windows=tuple(window or ()),
                 urgent_only=urgent_only,
+                min_priority=min_priority,
             ),
         )
     except ValidationError as error:

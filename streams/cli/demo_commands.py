@@ -11,13 +11,15 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from schemas.alert import Alert
-from schemas.notice import Notice
+from schemas.notice import Notice, NoticeKind
 from schemas.rejected import Rejected
 from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
+from schemas.vocabulary import LinkKind
+from schemas.watch_item import WatchItem
 from streams.cli.options import DEFAULT_RULES, rules_from, tomorrow
 from streams.cli.tables import KIND_COLOURS
-from streams.demo import PRODUCT_CLASS, background, story
+from streams.demo import PRODUCT_CLASS, Told, background, story
 from streams.runtime.replay import Replay
 from streams.topology.windows import WindowSpec
 
@@ -44,6 +46,7 @@ def demo(
     console = Console()
     told = story(refuted=refuted)
     alerts: dict[date, list[Alert | SafetyAlert]] = defaultdict(list)
+    watched: dict[date, list[WatchItem]] = defaultdict(list)
     rejected: list[Rejected] = []
     run = Replay(
         [WindowSpec.parse("cumulative")],
@@ -53,6 +56,7 @@ def demo(
         horizon=tomorrow(),
         on_alert=lambda alert: alerts[alert.evaluated_on].append(alert),
         on_safety_alert=lambda alert: alerts[alert.evaluated_on].append(alert),
+        on_watch_item=lambda item: watched[item.known_on].append(item),
         on_rejected=rejected.append,
         notices=[entry.item for entry in told if isinstance(entry.item, Notice)],
     )
@@ -70,6 +74,10 @@ def demo(
             kind = "" if isinstance(entry.item, Report) else " [dim](a notice: never counted)[/]"
             line = f"[bold]{day}[/]  step {entry.step:>2}  {escape(entry.line)}{kind}"
             console.print(line, highlight=False)
+            _tell_what_it_is(console, entry)
+        for item in watched.pop(day, ()):
+            asked = f"; ask for: {', '.join(item.ask)}" if item.ask else ""
+            _indented(console, f"[cyan]watch[/] {item.case_id}: {escape(item.why + asked)}")
         for alert in alerts.pop(day, ()):
             _tell(console, alert)
     counted = run.summary.population
@@ -80,16 +88,42 @@ def demo(
     )
 
 
+def _tell_what_it_is(console: Console, entry: Told) -> None:
+    """Say what a report or notice does beside the counts."""
+    item = entry.item
+    if isinstance(item, Report):
+        for link in item.links:
+            if link.kind is LinkKind.DUPLICATE_OF:
+                said = f"linked to {link.case_id} as its duplicate: the patient counts once"
+                _indented(console, f"[cyan]{escape(said)}[/]")
+    elif item.kind is NoticeKind.REGULATORY_ACTION and item.product_class is not None:
+        said = "recorded beside the signals; reports from here on may be stimulated by it"
+        _indented(console, f"[cyan]{said}[/]")
+    elif item.derived_from:
+        said = f"a repetition of {', '.join(item.derived_from)}: no second source"
+        _indented(console, f"[cyan]{escape(said)}[/]")
+
+
 def _tell(console: Console, alert: Alert | SafetyAlert) -> None:
     kind = alert.kind.value
     name = "SDR" if isinstance(alert, Alert) else alert.category.value
-    urgent = ", [bold red]urgent[/]" if isinstance(alert, SafetyAlert) and alert.urgent else ""
+    urgent = ", [bold red]urgent[/]" if alert.urgent else ""
     head = f"[{KIND_COLOURS[kind]}]{name} {kind}[/], revision {alert.revision}{urgent}"
+    if isinstance(alert, Alert) and alert.priority is not None:
+        head += f", priority {alert.priority.level} ({alert.priority.total:.2f})"
     lines = [head, escape(alert.sentence)]
     if kind != "new":
         lines.append(f"[dim]because: {escape(alert.reason)}[/]")
-    if isinstance(alert, SafetyAlert):
-        lines += [f"[dim]{escape(line)}[/]" for line in alert.duty]
-        if alert.flags:
-            lines.append(f"[dim]note: {escape(', '.join(alert.flags).replace('_', ' '))}[/]")
-    console.print(Padding("\n".join(lines), (0, 0, 0, 4)), highlight=False)
+    around = alert if isinstance(alert, SafetyAlert) else alert.context
+    if around is not None:
+        lines += [f"[dim]{escape(line)}[/]" for line in around.duty]
+        if around.flags:
+            lines.append(f"[dim]note: {escape(', '.join(around.flags)).replace('_', ' ')}[/]")
+    if isinstance(alert, Alert) and alert.next_step:
+        by = f", by {alert.due}" if alert.due else ""
+        lines.append(f"[dim]next: {escape(alert.next_step)}{by}[/]")
+    _indented(console, "\n".join(lines))
+
+
+def _indented(console: Console, text: str) -> None:
+    console.print(Padding(text, (0, 0, 0, 4)), highlight=False)

@@ -94,6 +94,9 @@ def replay(
     suppressed: Annotated[
         Path | None, typer.Option(help="Write every change of a signal not told, with its reason.")
     ] = None,
+    watch_items: Annotated[
+        Path | None, typer.Option(help="Write single cases that are worth a question, with it.")
+    ] = None,
 ) -> None:
     """Run files through both stages, as if their reports arrived now. Needs no broker.
 
@@ -104,7 +107,8 @@ def replay(
     """
     console = Console()
     started = time.monotonic()
-    require_apart([*sources, *(notices or ())], [alerts, counts, rejects, priors, suppressed])
+    written = [alerts, counts, rejects, priors, suppressed, watch_items]
+    require_apart([*sources, *(notices or ())], written)
     with ExitStack() as files:
         write_alert = files.enter_context(_json_lines(writable(alerts)))
         write_rejected = files.enter_context(_json_lines(writable(rejects)))
@@ -134,6 +138,9 @@ def replay(
             on_suppressed=None
             if suppressed is None
             else files.enter_context(_json_lines(writable(suppressed))),
+            on_watch_item=None
+            if watch_items is None
+            else files.enter_context(_json_lines(writable(watch_items))),
         )
         writable(counts)
         with item_progress() as progress:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from schemas.alert import Alert, SignalLevel
 from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
+from schemas.priority import PriorityLevel
 from schemas.subscription import SDR, Subscription, Tier
 from streams.delivery.lanes import is_urgent
 from streams.delivery.reading import AnyAlert
@@ -40,9 +41,9 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
     windows: tuple[str, ...] = ()
     if isinstance(alert, Alert):
         product_class = vocabulary.product_class(alert.drug)
+        countries = alert.countries
         if alert.context is not None:
             product_class = alert.context.product_class
-            countries = tuple(each.name for each in alert.context.countries)
         products, terms = (alert.drug,), (alert.event,)
         rules, windows = alert.rules_fired, (alert.window.label,)
     else:
@@ -67,6 +68,7 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         and _passes(wanted.rules, rules, silent=not isinstance(alert, Alert))
         and _passes(wanted.windows, windows, silent=True)
         and (is_urgent(alert) or not wanted.urgent_only)
+        and (is_urgent(alert) or _is_as_high(alert, wanted.min_priority))
     )
 
 
@@ -76,9 +78,21 @@ def require_askable(subscription: Subscription) -> None:
     Rules differ in the number of cases they need: who is sent what `ema` flags and `mhra` does not
     would know that there are three or four.
     """
-    if subscription.tier is Tier.PUBLIC and subscription.filters.rules:
-        msg = "subscription: the public tier may not ask by rules: they give small counts away"
-        raise InputError(msg)
+    if subscription.tier is not Tier.PUBLIC:
+        return
+    for name in ("rules", "min_priority"):
+        if getattr(subscription.filters, name):
+            msg = f"subscription: the public tier may not ask by {name}: it gives small counts away"
+            raise InputError(msg)
+
+
+_PRIORITIES = tuple(PriorityLevel)  # the highest first
+
+
+def _is_as_high(alert: AnyAlert, least: PriorityLevel | None) -> bool:
+    if least is None or not isinstance(alert, Alert) or alert.priority is None:
+        return True
+    return _PRIORITIES.index(alert.priority.level) <= _PRIORITIES.index(least)
 
 
 def _passes(wanted: Iterable[str], found: Iterable[str], *, silent: bool = False) -> bool:

@@ -23,6 +23,7 @@ from schemas.rejected import Rejected
 from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
+from schemas.watch_item import WatchItem
 from streams.intake.faers import read_faers
 from streams.intake.formats import detect_format
 from streams.intake.native import read_lines
@@ -89,8 +90,8 @@ class Replay:
         Latest day a report can honestly have been received on.
     notices
         What is not a case; each becomes known on its day.
-    on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed
-        Called for each, in order.
+    on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed, on_watch_item
+        Called for each, in order; for a case to watch, once.
     policy, prior, refit_every
         As of `streams.topology.detecting.Detector`.
     """
@@ -112,6 +113,7 @@ class Replay:
         on_suppressed: Callable[[Suppressed], None] | None = None,
         notices: Iterable[Notice] = (),
         on_safety_alert: Callable[[SafetyAlert], None] = lambda alert: None,
+        on_watch_item: Callable[[WatchItem], None] | None = None,
     ) -> None:
         self.detector = Detector(
             windows, rules, policy=policy, prior=prior, refit_every=refit_every
@@ -128,6 +130,8 @@ class Replay:
         self._on_refit = on_refit
         self._on_suppressed = on_suppressed
         self._on_safety_alert = on_safety_alert
+        self._on_watch_item = on_watch_item
+        self._listed: set[str] = set()  # cases to watch that were told
         self._last_notice: date | None = None
         for notice in notices:
             if until is None or notice.received <= until:
@@ -239,6 +243,11 @@ class Replay:
         for safety_alert in self.detector.safety_alerts(day):
             self.summary.safety_alerts[safety_alert.category.value] += 1
             self._on_safety_alert(safety_alert)
+        if self._on_watch_item is not None:
+            for item in self.detector.watch.items(_EPOCH + timedelta(days=day)):
+                if item.case_id not in self._listed:
+                    self._listed.add(item.case_id)
+                    self._on_watch_item(item)
 
     def _reject(self, rejected: Rejected) -> None:
         self.summary.rejected[rejected.source] += 1

@@ -5,7 +5,7 @@ so that a repeat says nothing, a change is a revision, and what is withdrawn is 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -16,9 +16,11 @@ from schemas.alert import InputOffset
 from schemas.domain import domain_vocabulary
 from schemas.notice import Notice
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
+from schemas.watch_item import WatchItem
 from streams.topology.findings import Finding, actions, cluster_rules, findings
 from streams.topology.law import LawTable, duty_line, law_table
 from streams.topology.usage import UsageRules, usage_rules
+from streams.topology.watch_items import watch_items
 from streams.topology.watched import WatchedCase, decode_watched
 
 __all__ = ["Watch"]
@@ -133,6 +135,16 @@ class Watch:
             for subject, of_it in sorted(self._notices.items())
         }
         return {subject: notices for subject, notices in heard.items() if notices}
+
+    def items(self, day: date) -> Iterator[WatchItem]:
+        """Yield the single cases that are worth a question, and are nothing to alert of yet."""
+        clustered = {
+            case_id
+            for alert in self._published.values()
+            if alert.category.endswith("_CLUSTER") and alert.kind not in _ENDED
+            for case_id in alert.case_ids
+        }
+        return watch_items(self._cases.values(), clustered, day)
 
     def evaluate(self, day: date, as_of: Sequence[InputOffset]) -> list[SafetyAlert]:
         """Return the revisions that are due, in order of signal key."""

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.domain import domain_vocabulary
 from schemas.product import Product, normalise_lot
-from schemas.report import Report
+from schemas.report import Reaction, Report
 from schemas.vocabulary import (
     Donor,
     LinkKind,
@@ -69,6 +69,7 @@ class WatchedCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tissues: list[str] = []
     donors: list[str] = []
     routes: list[str] = []
+    stated: list[str] = []  # of what is asked for of serious cases (watch_items.toml)
 
 
 class _Classes(dict[str, str]):
@@ -141,6 +142,7 @@ def watched_case(report: Report, age_group: str) -> WatchedCase | None:
         routes=_distinct(
             _coded(vocabulary.route, product.route) or product.route for product in products
         ),
+        stated=_stated(reactions, products),
     )
 
 
@@ -196,6 +198,14 @@ def _coded(find: Callable[[str], str | None], text: str | None) -> str | None:
     if not text:
         return None
     return find(text) or find(text.replace("_", " ")) or find(text.replace("_", "-"))
+
+
+def _stated(reactions: Iterable[Reaction], products: Iterable[Product]) -> list[str]:
+    said = {
+        "culture of the product": any(p.quality and p.quality.culture_result for p in products),
+        "organism": any(reaction.organism for reaction in reactions),
+    }
+    return [name for name, stated in said.items() if stated]
 
 
 def _ongoing(products: Iterable[Product]) -> bool | None:

@@ -145,6 +145,7 @@ def test_a_folder_gets_json_and_markdown(folder: Path) -> None:
         (("--stream", "--topic", "t"), "got 2"),
         (("--stream", "--digest", "daily", "--budget", "3"), "budget_per_day has nothing"),
         (("--stream", "--rule", "ema"), "the public tier may not ask by rules"),
+        (("--stream", "--min-priority", "high"), "the public tier may not ask by min_priority"),
     ],
 )
 def test_subscriptions_that_make_no_sense_are_refused(

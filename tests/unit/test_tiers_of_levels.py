@@ -6,6 +6,7 @@ import pytest
 
 from schemas.alert import SignalLevel
 from schemas.notice import Notice
+from schemas.priority import PriorityLevel
 from schemas.report import Report
 from schemas.subscription import Tier
 from streams.delivery.matching import matches
@@ -85,3 +86,21 @@ def test_a_filter_by_country_and_class_reads_the_context(told):
             for each in (sepsis, progression)
         ]
         assert found == expected, wanted
+
+
+@pytest.mark.parametrize("least", list(PriorityLevel))
+def test_a_subscription_may_ask_for_a_priority(told, least):
+    """What has no priority, or is urgent, passes."""
+    ranks = ["low", "medium", "high"]
+    for rank in ranks:
+        priority = told[0].priority.model_copy(update={"level": PriorityLevel(rank)})
+        alert = told[0].model_copy(update={"priority": priority})
+        expected = ranks.index(rank) >= ranks.index(least.value)
+        asks = subscription(min_priority=least)
+        assert matches(asks, alert, sent_before=False) is expected
+        urgent = alert.model_copy(update={"urgent": True})
+        assert matches(asks, urgent, sent_before=False)
+        assert matches(asks, alert, sent_before=True)
+    assert matches(subscription(min_priority=least), safety(), sent_before=False)
+    without = told[0].model_copy(update={"priority": None})
+    assert matches(subscription(min_priority=least), without, sent_before=False)
