@@ -41,7 +41,7 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
     windows: tuple[str, ...] = ()
     if isinstance(alert, Alert):
         product_class = vocabulary.product_class(alert.drug)
-        countries = alert.countries
+        countries = alert.countries or ()
         if alert.context is not None:
             product_class = alert.context.product_class
         products, terms = (alert.drug,), (alert.event,)

@@ -387,17 +387,6 @@ def test_a_stream_ends_with_its_token_and_there_are_not_too_many(
             answer.read()  # comes to its end
 
 
-def test_it_describes_itself(service: Service, open_api: ExitStack) -> None:
-    document = client(open_api, None).get("/v1/openapi.json").json()
-    assert document["openapi"].startswith("3.1")
-    text = json.dumps(document)
-    for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
-        assert name in document["components"]["schemas"]
-    body = document["paths"]["/v1/verifications"]["post"]["requestBody"]
-    schema = body["content"]["application/json"]["schema"]
-    assert schema == {"$ref": "#/components/schemas/NewVerification"}
-
-
 @pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
 def test_a_clinic_is_not_there_below_the_authority(
     service: Service, open_api: ExitStack, tier: Tier
