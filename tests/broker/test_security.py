@@ -25,6 +25,8 @@ from kafka.admin import ResourceType
 from schemas.errors import BrokerError, InputError
 from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
+from schemas.subscription import Folder, Subscription, Tier
+from streams.delivery.outbox import Outbox
 from streams.runtime.alert_reading import decode_alert
 from streams.runtime.kafka_io import make_admin, make_consumer, make_producer
 from streams.runtime.settings import Settings
@@ -38,6 +40,7 @@ from tests.broker.secure_kafka import (
     documented_grants,
     secure_kafka,
 )
+from tests.unit.test_delivery import KEY
 
 pytestmark = pytest.mark.broker
 
@@ -183,7 +186,8 @@ def latest(secured: Secured) -> list[Report]:
 
 
 def test_every_role_does_its_part(secured: Secured, latest: list[Report]) -> None:
-    assert ROLES == ["admin", "cases", "detect", "intake", "link", "redrive", "subscriber"]
+    known = ("admin", "cases", "deliver", "detect", "intake", "link", "redrive", "subscriber")
+    assert tuple(ROLES) == known
     assert as_counts(pl.read_parquet(secured.folder / "counts.parquet")) == recount(latest)
     printed = secured.run("subscriber", "alerts", "--json")
     assert (printed.code, printed.err) == (0, "")
@@ -192,6 +196,23 @@ def test_every_role_does_its_part(secured: Secured, latest: list[Report]) -> Non
     assert len(alerts) > 3
     require_revisions(alerts)
     assert [one.subject for one in found if isinstance(one, SafetyAlert)] == ["RUM"]
+
+
+def test_alerts_are_delivered_with_the_rights_for_it(
+    secured: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIER_KEY", KEY.decode())
+    box, folder = tmp_path / "outbox.db", tmp_path / "out"
+    with Outbox(box, key=KEY) as outbox:
+        channel = Folder(path=str(folder))
+        outbox.subscribe(
+            Subscription(
+                subscription_id="s", subscriber="PMDA", tier=Tier.AUTHORITY, channel=channel
+            )
+        )
+    ended = secured.run("deliver", "deliver", "--once", "--outbox", box)
+    assert (ended.code, ended.err) == (0, "")
+    assert len(list(folder.glob("*.json"))) > 3
 
 
 def test_a_reject_is_mended_and_redriven_with_the_rights_for_it(
