@@ -22,7 +22,7 @@ from streams.runtime.snapshot import read_snapshot
 from streams.runtime.topics import topic_name
 from streams.topology.detecting import Detector
 
-__all__ = ["Restored", "apply_delta", "deltas_deleted", "restore_detector"]
+__all__ = ["Restored", "apply_deltas", "deltas_deleted", "restore_detector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,14 @@ def deltas_deleted(at: TopicPartition) -> StateError:
     )
 
 
-def apply_delta(detector: Detector, at: TopicPartition, delta: Delta) -> bool:
-    """Count a delta; return whether it was news."""
-    if delta.partition not in detector.offsets and delta.first_offset > 0:
-        raise deltas_deleted(at)
-    return detector.apply(delta)
+def apply_deltas(detector: Detector, at: TopicPartition, deltas: Sequence[Delta]) -> list[bool]:
+    """Count deltas in the order of their topic; return whether each was news."""
+    known = set(detector.offsets)
+    for delta in deltas:
+        if delta.partition not in known and delta.first_offset > 0:
+            raise deltas_deleted(at)
+        known.add(delta.partition)
+    return detector.apply_all(deltas)
 
 
 def restore_detector(
@@ -154,7 +157,7 @@ def _replay(
             delta = decode_delta(record.value)
             if committed is None and delta.next_offset > seen.get(delta.partition, 0):
                 return following
-            apply_delta(detector, at, delta)
+            apply_deltas(detector, at, [delta])
             following = record.offset + 1
         yield part
     return following if committed is None else committed

@@ -4,7 +4,6 @@ A worker calls an `Observer` at few points and goes on; an observer must not rai
 wait. Durations are measured by the worker, with a clock that only rises.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,10 +78,9 @@ class Applied:
     polled_at: float
 
     @classmethod
-    def of(cls, record: Any, batch: Batch, fresh: bool, began: float, polled_at: float) -> Self:
-        """Take it from a record that was begun to be read at a time of the same clock."""
+    def of(cls, record: Any, batch: Batch, fresh: bool, seconds: float, polled_at: float) -> Self:
+        """Take it from a record; what several took together is shared out evenly."""
         source = Batch(record.topic, record.partition, record.offset, record.offset + 1)
-        seconds = time.monotonic() - began
         return cls(batch, source, dict(record.headers), fresh, seconds, polled_at)
 
     @property

@@ -100,21 +100,40 @@ class Detector:
         self._today = -1
 
     def apply(self, delta: Delta) -> bool:
-        """Count a delta, exactly once by its offset range.
+        """Count a delta; return whether it was news: see `apply_all`."""
+        return self.apply_all([delta])[0]
+
+    def apply_all(self, deltas: Sequence[Delta]) -> list[bool]:
+        """Count deltas, each exactly once by its offset range; several cost little more than one.
 
         Returns
         -------
-        bool
-            Whether it was counted; a delta that was counted before is dropped.
+        list of bool
+            Whether each was counted; a delta that was counted before is dropped.
 
         Raises
         ------
         StateError
-            If it leaves a gap after, or overlaps in part, what was counted: then the deltas are
-            not those of this state. Rebuild the detector's state from the start of the topic.
+            If one leaves a gap after, or overlaps in part, what was counted: then the deltas are
+            not those of this state, and none of them is counted. Rebuild the detector's state from
+            the start of the topic.
         """
-        counted = self.offsets.get(delta.partition, delta.first_offset)
-        if delta.next_offset <= counted and delta.partition in self.offsets:
+        offsets = dict(self.offsets)
+        fresh = [self._is_next(delta, offsets) for delta in deltas]
+        changes = [delta.changes for delta, news in zip(deltas, fresh, strict=True) if news]
+        if changes:
+            rows = pl.concat(changes) if len(changes) > 1 else changes[0]
+            self._fold(self._encode(rows))
+            watched = rows.filter(pl.col("watched") != "")
+            self.watch.count(watched.select("watched", "n").iter_rows())
+        self.offsets = offsets
+        self.watermark = max(self.watermark, *(delta.watermark for delta in deltas))
+        return fresh
+
+    def _is_next(self, delta: Delta, offsets: dict[int, int]) -> bool:
+        """Whether a delta follows what was counted, and move the end of that; if not it is old."""
+        counted = offsets.get(delta.partition, delta.first_offset)
+        if delta.next_offset <= counted and delta.partition in offsets:
             return False
         if delta.first_offset != counted:
             msg = (
@@ -122,11 +141,7 @@ class Detector:
                 f"offset {counted}; got [{delta.first_offset}, {delta.next_offset})"
             )
             raise StateError(msg)
-        self._fold(self._encode(delta.changes))
-        watched = delta.changes.filter(pl.col("watched") != "")
-        self.watch.count(watched.select("watched", "n").iter_rows())
-        self.offsets[delta.partition] = delta.next_offset
-        self.watermark = max(self.watermark, delta.watermark)
+        offsets[delta.partition] = delta.next_offset
         return True
 
     def evaluate(

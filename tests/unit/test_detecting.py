@@ -230,3 +230,28 @@ def test_other_windows_may_be_kept_after_a_restart(mhra: RuleSet) -> None:
     again.restore(*detector.snapshot())
     assert again.all_counts()["window"].unique().to_list() == ["2024-Q1"]
     assert again.all_counts()["n_observed"].to_list() == [9, 3]
+
+
+def test_deltas_counted_together_give_what_they_give_one_by_one(mhra: RuleSet) -> None:
+    deltas = [
+        _delta(0, 3, *SIGNAL),
+        _delta(0, 9, *REST, partition=1),
+        _delta(0, 3, *SIGNAL),  # again
+        _delta(3, 4, ("S0", "zinc", "Rash", -1), ("S0", "iron", "Rash", 1)),
+        _delta(9, 10, partition=1),
+    ]
+    single, joint = Detector(CUMULATIVE, mhra), Detector(CUMULATIVE, mhra)
+    news = [single.apply(delta) for delta in deltas]
+    assert joint.apply_all(deltas) == news == [True, True, False, True, True]
+    assert joint.offsets == single.offsets == {0: 4, 1: 10}
+    assert joint.watermark == single.watermark
+    assert joint.all_counts().equals(single.all_counts())
+    assert joint.snapshot()[0].equals(single.snapshot()[0])
+    assert joint.evaluate(DAY) == single.evaluate(DAY)
+
+
+def test_of_deltas_with_a_gap_none_is_counted(mhra: RuleSet) -> None:
+    detector = _detector(mhra, _delta(0, 3, *SIGNAL))
+    with pytest.raises(StateError, match="must follow one another from offset 12"):
+        detector.apply_all([_delta(3, 12, *REST), _delta(13, 14, ("S9", "zinc", "Rash", 1))])
+    assert (_total(detector), detector.offsets) == (3, {0: 3})
