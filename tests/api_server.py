@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -24,7 +25,7 @@ KEY = b"k" * 32
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 
 
-def service_in(folder: Path, **changes: object) -> Service:
+def service_in(folder: Path, **changes: Any) -> Service:
     service = Service(
         outbox_path=folder / "outbox.db",
         model_path=folder / "signals.db",
@@ -36,7 +37,7 @@ def service_in(folder: Path, **changes: object) -> Service:
         poll_seconds=0.05,
         now=lambda: NOW,
     )
-    return replace(service, **changes)  # type: ignore[arg-type]
+    return replace(service, **changes)
 
 
 def feed(service: Service, alerts: Iterable[AnyAlert], reports: Iterable[Report] = ()) -> None:

@@ -14,6 +14,7 @@ from schemas.notice import Notice, NoticeKind
 from schemas.report import Report
 from schemas.subscription import OwnTopic, Tier
 from streams.delivery.outbox import Outbox
+from streams.delivery.reading import AnyAlert
 from streams.delivery.tokens import Scope, TokenStore
 from streams.runtime.following import read_to_end
 from streams.runtime.kafka_io import make_admin, make_producer, transaction
@@ -46,7 +47,7 @@ def subscribe(path: Path, topic: str, tier: Tier = Tier.AUTHORITY) -> None:
         outbox.subscribe(subscription(tier).model_copy(update=changes))
 
 
-def publish(settings: Settings, *alerts: object, commit: bool = True) -> None:
+def publish(settings: Settings, *alerts: AnyAlert, commit: bool = True) -> None:
     class Changed(Exception):
         pass
 
@@ -54,8 +55,8 @@ def publish(settings: Settings, *alerts: object, commit: bool = True) -> None:
         try:
             with transaction(producer) as out:
                 for alert in alerts:
-                    value = alert.model_dump_json().encode()  # type: ignore[attr-defined]
-                    key = alert.signal_key.encode()  # type: ignore[attr-defined]
+                    value = alert.model_dump_json().encode()
+                    key = alert.signal_key.encode()
                     out.send(f"{settings.topic_prefix}alerts", value, key)
                 if not commit:
                     raise Changed

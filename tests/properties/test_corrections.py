@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import httpx
 from hypothesis import event, given, settings
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from schemas.alert import AlertKind
+from schemas.digest import HeldBack
 from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Filters, Subscription, Tier, Webhook
 from streams.delivery.keys import derived_key
@@ -52,7 +54,7 @@ class Receiver:
     now: datetime = NOW
     resolves_to: str = PUBLIC
     crash_after: int | None = None
-    messages: list[dict[str, object]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
     bodies: dict[str, set[bytes]] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
 
@@ -190,24 +192,24 @@ def revision_of(world: World, name: str, kind: str, urgent: bool) -> AnyAlert:
     if name != "D":
         alert = signal(drug=name, revision=number)
         given = AlertKind.NEW if number == 1 else AlertKind(kind)
-        return alert.model_copy(update={"kind": given})
+        return alert.model_copy(update={"kind": given, "urgent": urgent})
     lot = safety(subject=name, revision=number)
     said = SafetyAlertKind.NEW if number == 1 else SafetyAlertKind(kind)
     return lot.model_copy(update={"kind": said, "urgent": urgent})
 
 
-def act(world: World, action: tuple[object, ...]) -> None:
+def act(world: World, action: tuple[Any, ...]) -> None:
     receiver, what = world.receiver, action[0]
     if what == "alert":
         _, name, kind, urgent = action
-        world.written.append(revision_of(world, str(name), str(kind), bool(urgent)))
+        world.written.append(revision_of(world, name, kind, urgent))
     elif what == "take in":
-        world.take_in(crash=bool(action[1]))
+        world.take_in(crash=action[1])
     elif what == "answers":
-        receiver.answers[:] = action[1]  # type: ignore[call-overload]
+        receiver.answers[:] = action[1]
     elif what == "wait":
         world.take_in(crash=False)
-        world.deliver_for(action[1])  # type: ignore[arg-type]
+        world.deliver_for(action[1])
     elif what == "down for a day":
         receiver.down_until = world.now + DAY
     elif what == "moves to a private address":
@@ -247,7 +249,7 @@ def expected(world: World) -> dict[str, list[int]]:
         passes = (
             (not wanted.kinds or alert.kind.value in wanted.kinds)
             and (not wanted.products or getattr(alert, "drug", None) in wanted.products)
-            and (not wanted.urgent_only or getattr(alert, "urgent", False))
+            and (not wanted.urgent_only or alert.urgent)
         )
         if key in due or passes:
             due.setdefault(key, []).append(alert.revision)
@@ -258,7 +260,7 @@ def arrived(world: World) -> list[tuple[str, int]]:
     """Every alert as it came, those of a digest one by one."""
     found = []
     for message in world.receiver.messages:
-        for alert in message.get("alerts", [message]):  # type: ignore[attr-defined]
+        for alert in message.get("alerts", [message]):
             found.append((alert["signal_key"], alert["revision"]))
     return found
 
@@ -266,7 +268,7 @@ def arrived(world: World) -> list[tuple[str, int]]:
 @settings(max_examples=120, deadline=None)
 @given(ACTIONS, PLANS, FILTERS)
 def test_who_saw_an_alert_gets_every_correction_of_it_in_order(
-    actions: list[tuple[object, ...]], plan: dict[str, object], filters: Filters
+    actions: list[tuple[Any, ...]], plan: dict[str, Any], filters: Filters
 ) -> None:
     memory = Path("/dev/shm")  # crashes are of processes: what a disk loses is not tried here
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
@@ -276,7 +278,7 @@ def test_who_saw_an_alert_gets_every_correction_of_it_in_order(
             tier=Tier.AUTHORITY,
             channel=Webhook(url="https://receiver.example/hook"),
             filters=filters,
-            **plan,  # type: ignore[arg-type]
+            **plan,
         )
         world = World(Path(folder) / "outbox.db", Receiver(), subscription)
         with world.opened() as (outbox, _):
@@ -294,10 +296,10 @@ def test_who_saw_an_alert_gets_every_correction_of_it_in_order(
         assert {key for key, _ in found} == set(due)
         # What no budget may hold back was held back by none.
         for message in world.receiver.messages:
-            if message.get("because") == "overflow":
-                for alert in message["alerts"]:  # type: ignore[attr-defined]
+            if "digest_id" in message and message["because"] == HeldBack.OVERFLOW:
+                for alert in message["alerts"]:
                     assert alert["kind"] not in CORRECTIONS
-                    assert not alert.get("urgent")
+                    assert alert["urgent"] is False
         # The same id is the same message, at every attempt.
         assert all(len(bodies) == 1 for bodies in world.receiver.bodies.values())
         corrected = any(
@@ -312,7 +314,7 @@ def repeats_follow_at_once(world: World, key: str) -> bool:
     names = [
         message.get("digest_id", message.get("alert_id"))
         for message in world.receiver.messages
-        if key in [alert["signal_key"] for alert in message.get("alerts", [message])]  # type: ignore[attr-defined]
+        if key in [alert["signal_key"] for alert in message.get("alerts", [message])]
     ]
     once = [name for name, _ in groupby(names)]
     return len(once) == len(set(once))
