@@ -1,5 +1,6 @@
 """Who wants which alerts, how much of them they may see, and where they go."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -70,6 +71,20 @@ class Filters(Message):
         description="Only signals of this priority or a higher one; what is urgent, or has none, "
         "passes. Not for the public.",
     )
+
+    @classmethod
+    def asked(
+        cls,
+        *,
+        urgent_only: bool = False,
+        min_priority: PriorityLevel | None = None,
+        **lists: Iterable[str] | None,
+    ) -> Self:
+        """Make filters of options that may be given several times; one not given asks for all."""
+        named = {name: tuple(values or ()) for name, values in lists.items()}
+        return cls.model_validate(
+            named | {"urgent_only": urgent_only, "min_priority": min_priority}
+        )
 
 
 _Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2000)]

@@ -7,7 +7,7 @@ from schemas.digest import HeldBack
 from schemas.subscription import DigestPeriod, Subscription
 from streams.delivery.reading import AnyAlert
 
-__all__ = ["CORRECTIONS", "AtOnce", "Held", "is_urgent", "lane_of", "next_midnight"]
+__all__ = ["CORRECTIONS", "AtOnce", "Held", "lane_of", "next_midnight"]
 
 CORRECTIONS = frozenset({"weakened", "update", "retraction", "closed"})
 """Kinds of alert that no budget holds back."""
@@ -36,11 +36,6 @@ class Held:
     because: HeldBack
 
 
-def is_urgent(alert: AnyAlert) -> bool:
-    """Whether an alert goes past every digest and budget."""
-    return alert.urgent
-
-
 def lane_of(
     subscription: Subscription,
     alert: AnyAlert,
@@ -58,7 +53,7 @@ def lane_of(
     sent_today
         Alerts that went, or go, to the subscriber at once on this day (UTC).
     """
-    urgent, correction = is_urgent(alert), alert.kind.value in CORRECTIONS
+    urgent, correction = alert.urgent, alert.kind.value in CORRECTIONS
     if urgent or (correction and urgent_before):
         return AtOnce(urgent=urgent)
     if subscription.digest is not None:

@@ -4,10 +4,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from schemas.errors import StateError
+from streams.runtime.closable import Closable
 
 __all__ = ["Ledger"]
 
@@ -50,7 +49,7 @@ DROP INDEX due_next;
 """
 
 
-class Ledger:
+class Ledger(Closable):
     """One SQLite file; several processes may have it open.
 
     Parameters
@@ -84,17 +83,6 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             msg = f"outbox {path}: must be an outbox of Tocsin; got {error}"
             raise StateError(msg) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

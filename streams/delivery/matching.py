@@ -7,7 +7,6 @@ from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 from schemas.subscription import SDR, Subscription, Tier
-from streams.delivery.lanes import is_urgent
 from streams.delivery.reading import AnyAlert
 from streams.delivery.tiers import is_hidden
 
@@ -39,23 +38,21 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
     rules: tuple[str, ...] = ()
     terms: tuple[str, ...]
     windows: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
     if isinstance(alert, Alert):
         product_class = vocabulary.product_class(alert.drug)
         countries = alert.countries or ()
         if alert.context is not None:
             product_class = alert.context.product_class
         products, terms = (alert.drug,), (alert.event,)
-        rules, windows = alert.rules_fired, (alert.window.label,)
+        rules, windows, levels = alert.rules_fired, (alert.window.label,), (alert.level.value,)
     else:
         product_class = alert.product_class
         countries, terms = alert.countries, alert.terms
     classes = vocabulary.classes_of(product_class) if product_class else ()
     families = [family for term in terms if (family := vocabulary.family(term))]
-    levels: tuple[str, ...] = ()
-    if isinstance(alert, Alert):
-        levels = (alert.level.value,)
-        if alert.level is SignalLevel.FAMILY:
-            families.append(alert.event.removeprefix("family:"))
+    if isinstance(alert, Alert) and alert.level is SignalLevel.FAMILY:
+        families.append(alert.event.removeprefix("family:"))
     return (
         _passes(wanted.categories, (category_of(alert),))
         and _passes(wanted.kinds, (alert.kind.value,))
@@ -67,8 +64,8 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         and _passes(wanted.levels, levels, silent=True)
         and _passes(wanted.rules, rules, silent=not isinstance(alert, Alert))
         and _passes(wanted.windows, windows, silent=True)
-        and (is_urgent(alert) or not wanted.urgent_only)
-        and (is_urgent(alert) or _is_as_high(alert, wanted.min_priority))
+        and (alert.urgent or not wanted.urgent_only)
+        and (alert.urgent or _is_as_high(alert, wanted.min_priority))
     )
 
 

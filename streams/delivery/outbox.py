@@ -17,7 +17,7 @@ from schemas.digest import HeldBack
 from schemas.errors import InputError
 from schemas.subscription import Stream, Subscription
 from streams.delivery.bundling import MOST_ALERTS, digest_of
-from streams.delivery.lanes import AtOnce, Held, is_urgent, lane_of
+from streams.delivery.lanes import AtOnce, Held, lane_of
 from streams.delivery.ledger import Ledger
 from streams.delivery.matching import matches
 from streams.delivery.reading import AnyAlert
@@ -261,7 +261,7 @@ class Outbox(Ledger):
         self._db.execute(
             "INSERT INTO told VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET urgent = MAX(urgent, excluded.urgent)",
-            (name, key, is_urgent(alert)),
+            (name, key, alert.urgent),
         )
         if isinstance(lane, Held):
             self._db.execute(

@@ -6,8 +6,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from schemas.case_line import CaseLine
 from schemas.errors import StateError
@@ -16,6 +14,7 @@ from schemas.subscription import Tier
 from streams.delivery.case_lines import case_line
 from streams.delivery.reading import AnyAlert, parse_alert
 from streams.delivery.tiers import copy_for, is_hidden
+from streams.runtime.closable import Closable
 
 __all__ = ["Page", "ReadModel"]
 
@@ -57,7 +56,7 @@ class Page:
     after: str | None
 
 
-class ReadModel:
+class ReadModel(Closable):
     """Alerts and lines of cases, by the names that each tier has for them.
 
     Whoever is below the authority tier knows lots and makers by codes: true names are then no
@@ -95,17 +94,6 @@ class ReadModel:
         except sqlite3.DatabaseError as error:
             msg = f"{path}: must be a read model of Tocsin; got {error}: delete it"
             raise StateError(msg) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

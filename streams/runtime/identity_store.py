@@ -5,13 +5,13 @@ All of it can be made again from `pv.reports`, which holds the links it publishe
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import msgspec
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 
 from schemas.errors import StateError
+from streams.runtime.closable import Closable
 from streams.topology.duplicates import KnownCase, key_changes
 
 __all__ = ["IdentityStore"]
@@ -23,7 +23,7 @@ _FORMAT = 1  # of the stored values; another one is refused, never guessed at
 _NUL = b"\0"
 
 
-class IdentityStore:
+class IdentityStore(Closable):
     """A `streams.topology.duplicates.IdentityIndex` on disk, one RocksDB database.
 
     A batch is one synced write: cases, offsets and the links to publish are all there or none is.
@@ -152,17 +152,6 @@ class IdentityStore:
     def close(self) -> None:
         """Close the database; another process may then open it."""
         self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _linkable(self) -> Iterable[str]:
         for entry in self._keys(_LINKED):

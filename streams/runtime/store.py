@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
 from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
 
 from schemas.errors import StateError
 from streams.runtime.changelog import Pair, Part, encode_pairs
+from streams.runtime.closable import Closable
 from streams.topology.cases import CaseVersion
 
 __all__ = [
@@ -119,7 +119,7 @@ _FORMAT = 3  # of the stored values; another one is refused, never guessed at
 _WRITE_BUFFER = 4 << 20  # of a partition, twice; RocksDB's 64 MiB were most of a worker's memory
 
 
-class RocksStore:
+class RocksStore(Closable):
     """A `CaseStore` on disk, one RocksDB database a partition.
 
     A batch is one synced write: after a crash versions, offset and outgoing messages are all
@@ -294,17 +294,6 @@ class RocksStore:
         # It writes out what is in memory: on a full disk in vain, and again as it opens.
         with suppress(Exception):
             self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _get(self, key: bytes) -> bytes | None:
         with self._errors("read"):

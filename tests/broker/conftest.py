@@ -13,7 +13,8 @@ from kafka import KafkaAdminClient
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
 from tests.broker.absence import NO_BROKER, without_broker
-from tests.broker.kafka_server import NoBroker, running_kafka
+from tests.broker.kafka_jars import kafka_jars
+from tests.broker.kafka_server import KafkaServer, NoBroker, running_kafka, start_server
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,18 @@ def broker(pytestconfig: pytest.Config) -> Iterator[str]:
         yield bootstrap
     finally:
         running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def killable(pytestconfig: pytest.Config) -> Iterator[KafkaServer]:
+    """A broker of the test's own, that it may kill and start again."""
+    try:
+        jars = kafka_jars()
+    except NoBroker as why:
+        without_broker(pytestconfig, why)
+    server = start_server(jars)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import pytest
+
 from detectors.rules import load_rules
+from streams.runtime import alert_publishing
 from streams.runtime.case_worker import CaseWorker
 from streams.runtime.detect_worker import DetectWorker
 from streams.runtime.settings import Settings
@@ -38,3 +41,22 @@ def detector(settings: Settings) -> DetectWorker:
 def detect_all(settings: Settings) -> Any:
     with at_work(settings, detector(settings)) as worker:
         return as_counts(worker.counts())
+
+
+@contextmanager
+def publishing_cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let transactions hold three alerts each; the block has to crash after a part of them."""
+    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)
+    transaction = alert_publishing.transaction
+    begun = []
+
+    def crash_in_between(*arguments: Any, **options: Any) -> Any:
+        begun.append(1)
+        if len(begun) == 4:  # the first commits where the detector begins
+            raise Crash
+        return transaction(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(alert_publishing, "transaction", crash_in_between)
+        with pytest.raises(Crash):
+            yield

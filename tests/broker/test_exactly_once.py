@@ -31,7 +31,7 @@ from tests.broker.processes import (
     send,
     stream,
 )
-from tests.broker.stages import Crash, at_work, count_all, detect_all, detector
+from tests.broker.stages import Crash, at_work, count_all, detect_all, detector, publishing_cut_off
 
 pytestmark = pytest.mark.broker
 
@@ -260,20 +260,8 @@ def test_alerts_cut_off_between_two_transactions_are_completed(
     messages, latest = stream(300, seed=8)
     send(one, keyed(messages))
     count_all(one)
-    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)
-    transaction = alert_publishing.transaction
-    begun = []
-
-    def crash_in_between(*arguments: Any, **options: Any) -> Any:
-        begun.append(1)
-        if len(begun) == 4:  # the first commits where the detector begins
-            raise Crash
-        return transaction(*arguments, **options)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(alert_publishing, "transaction", crash_in_between)
-        with pytest.raises(Crash):
-            detect_all(one)
+    with publishing_cut_off(monkeypatch):
+        detect_all(one)
     assert len(alerts(one)) == 6
     assert detect_all(one) == recount(latest)
     found = alerts(one)

@@ -5,7 +5,6 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 from uuid import uuid4
@@ -30,23 +29,10 @@ from streams.runtime.kafka_io import (
 )
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
-from tests.broker.absence import without_broker
-from tests.broker.kafka_jars import NoBroker, kafka_jars
-from tests.broker.kafka_server import KafkaServer, free_ports, start_server
+from tests.broker.kafka_server import KafkaServer, free_ports
 
 pytestmark = pytest.mark.broker
 # ruff: noqa: PT012  -- the body of a transaction is what must raise
-
-
-@pytest.fixture
-def killable(pytestconfig: pytest.Config) -> Iterator[KafkaServer]:
-    try:
-        jars = kafka_jars()
-    except NoBroker as why:
-        without_broker(pytestconfig, why)
-    server = start_server(jars)
-    yield server
-    server.stop()
 
 
 def at(settings: Settings, name: str, partition: int = 0) -> TopicPartition:

@@ -16,7 +16,7 @@ from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.vocabulary import Seriousness
 from streams.demo import PRODUCT_CLASS
-from streams.runtime import alert_publishing, kafka_io, notice_input
+from streams.runtime import kafka_io, notice_input
 from streams.runtime.alert_reading import decode_alert
 from streams.runtime.detect_worker import detect_group
 from streams.runtime.kafka_io import make_admin, make_producer
@@ -24,7 +24,7 @@ from streams.runtime.notice_input import NoticeInput
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
 from tests.broker.processes import keyed, records, report, send, stream, tocsin, wait_until
-from tests.broker.stages import Crash, at_work, count_all, detector
+from tests.broker.stages import Crash, at_work, count_all, detector, publishing_cut_off
 from tests.broker.test_exactly_once import forget_offsets
 from tests.cloud_events import read_event
 
@@ -184,20 +184,8 @@ def test_safety_alerts_wait_for_the_last_of_many_transactions(
     send(one, keyed([dead(1), *messages]))
     count_all(one)
     tell(one, [line(notice(1))])
-    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)
-    transaction = alert_publishing.transaction
-    begun = []
-
-    def crash_in_between(*arguments: object, **options: object) -> object:
-        begun.append(1)
-        if len(begun) == 4:  # the first commits where the detector begins
-            raise Crash
-        return transaction(*arguments, **options)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(alert_publishing, "transaction", crash_in_between)
-        with pytest.raises(Crash):
-            listen(one)
+    with publishing_cut_off(monkeypatch):
+        listen(one)
     # A part or two is published; whether the notice was looked at before, alone, is up to the poll.
     assert len(records(one, "alerts")) - len(safety(one)) in (3, 6)
     assert "FATAL_CASE" not in {alert.category.value for alert in safety(one)}

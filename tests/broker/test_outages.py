@@ -25,9 +25,7 @@ from streams.runtime.link_worker import LinkWorker
 from streams.runtime.readiness import Phase
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
-from tests.broker.absence import without_broker
-from tests.broker.kafka_jars import NoBroker, kafka_jars
-from tests.broker.kafka_server import KafkaServer, start_server
+from tests.broker.kafka_server import KafkaServer
 from tests.broker.processes import (
     alerts,
     as_counts,
@@ -201,17 +199,6 @@ def test_a_partition_that_cannot_be_taken_over_holds_up_no_other(
 
 
 # the broker
-
-
-@pytest.fixture
-def killable(pytestconfig: pytest.Config) -> Iterator[KafkaServer]:
-    try:
-        jars = kafka_jars()
-    except NoBroker as why:
-        without_broker(pytestconfig, why)
-    server = start_server(jars)
-    yield server
-    server.stop()
 
 
 @pytest.fixture
