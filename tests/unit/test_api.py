@@ -140,7 +140,7 @@ def test_filters_and_pages(service: Service, open_api: ExitStack) -> None:
     assert keys(term="Nausea", limit=200) == 120
     assert keys(family="infection") == 2
     assert keys(category="LOT_CLUSTER") == keys(urgent=True) == 1
-    assert keys(product="drug 007") == 1
+    assert keys(product="drug 007") == keys(level="lot") == 1
     assert keys(active=False) == 0
     is_problem(whole.get("/v1/signals", params={"limit": 1000}), 422, "limit")
     is_problem(whole.get("/v1/signals", params={"jurisdiction": "Japan"}), 422, "two capitals")

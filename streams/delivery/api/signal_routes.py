@@ -10,6 +10,7 @@ from schemas.alert import Alert
 from schemas.case_line import CaseLine
 from schemas.decision import SignalState
 from schemas.errors import InputError
+from schemas.priority import PriorityLevel
 from schemas.subscription import Filters, Stream, Subscription, Tier
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
@@ -77,9 +78,13 @@ def list_signals(
     product: Many = None,
     term: Many = None,
     family: Many = None,
+    level: Many = None,
     rule: Many = None,
     window: Many = None,
     urgent: Annotated[bool, Query(description="Only urgent ones.")] = False,
+    min_priority: Annotated[
+        PriorityLevel | None, Query(description="Only of this priority or a higher one.")
+    ] = None,
 ) -> SignalPage:
     """Show where every signal stands, as filters of subscriptions choose. A page may hold fewer."""
     try:
@@ -96,9 +101,11 @@ def list_signals(
                 products=product,
                 terms=term,
                 families=family,
+                levels=level,
                 rules=rule,
                 windows=window,
                 urgent_only=urgent,
+                min_priority=min_priority,
             ),
         )
     except ValueError as error:
