@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.alert_reason import AlertKind, AlertReason, SignalLevel
 from schemas.base import Message
+from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.context import Context
 from schemas.priority import Priority
 
@@ -273,6 +274,35 @@ class Alert(Message):
     n_serious: int = Field(ge=0, description="Cases of the pair with any seriousness criterion.")
     n_fatal: int = Field(ge=0, description="Cases of the pair with a fatal outcome.")
     n_paediatric: int = Field(ge=0, description="Cases of the pair of patients under 18 years.")
+    n_life_threatening: int | None = Field(
+        default=None, ge=0, description="Cases of the pair stated to be life-threatening."
+    )
+    patients: PatientGroups | None = Field(
+        default=None, description="Cases of the pair by age group, and by sex."
+    )
+    time_to_onset: TimeToOnset | None = Field(
+        default=None,
+        description="Days from drug to event; null if no case states the day of both.",
+    )
+    n_stating_dechallenge: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases that say of the drug whether a reaction abated when it was stopped.",
+    )
+    n_positive_dechallenge: int | None = Field(
+        default=None, ge=0, description="Of them, those in which it abated."
+    )
+    n_stating_rechallenge: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases that say of the drug whether a reaction came back when it was resumed.",
+    )
+    n_positive_rechallenge: int | None = Field(
+        default=None, ge=0, description="Of them, those in which it came back."
+    )
+    n_missing_lot: int | None = Field(
+        default=None, ge=0, description="Cases of the pair that state no lot of the drug."
+    )
     regions: tuple[str, ...] = Field(
         description="Regions the cases of the pair come from, sorted; those unknown left out."
     )

@@ -8,7 +8,7 @@ import polars as pl
 
 __all__ = ["CASE_CHANGES", "DELTA_VERSION", "STRATUM", "Delta"]
 
-DELTA_VERSION = 3
+DELTA_VERSION = 4
 """Version of `CASE_CHANGES`; a reader stops on one it does not know."""
 
 STRATUM = ("age_group", "sex", "region")
@@ -29,6 +29,9 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
         "indications": pl.String(),  # distinct indications of suspect products, sorted, in one
         "completeness": pl.UInt8(),  # of the report [%]
         "suspected_duplicate": pl.Boolean(),  # a link says that it may be one; it counts
+        "life_threatening": pl.Boolean(),
+        "courses": pl.List(pl.UInt32()),  # of each drug (streams/topology/courses.py); null: none
+        "onsets": pl.List(pl.UInt32()),  # of each event: proleptic ordinal, 0: not stated; likewise
         "watched": pl.String(),  # what is kept of a case of the domain's products; mostly empty
         "n": pl.Int8(),  # +1 the case enters the counts in this form, -1 it leaves them
     }

@@ -60,6 +60,10 @@ DAYS = [
 AGES = {None: "unknown", 5.0: "child", 70.0: "elderly"}
 INDICATIONS = (None, "acne", "pain")
 COUNTRIES = {None: "unknown", "DE": "europe", "JP": "japan"}
+# When a product was started and a reaction began: nothing, before, on one day, after.
+STARTS = (None, date(2023, 12, 30), date(2024, 1, 2))
+ONSETS = (None, None, date(2024, 1, 1), date(2024, 1, 2), date(2024, 2, 1))
+ANSWERS = (None, None, True, False)
 Arrival = Report | CaseLink
 SPECS = ("cumulative", "month", "quarter", "sliding:2", "sliding:31", "sliding:400")
 
@@ -70,30 +74,33 @@ def reports(draw: st.DrawFn) -> Report:
     rarely = st.sampled_from([False, False, False, False, True])
     first = draw(st.sampled_from(DAYS))
     roles = st.sampled_from(["suspect", "suspect", "interacting", "concomitant"]).map(ProductRole)
+    courses = {
+        "lot": st.sampled_from(list(LOTS)),
+        "first_given": st.sampled_from(STARTS),
+        "dechallenge": st.sampled_from(ANSWERS),
+        "rechallenge": st.sampled_from(ANSWERS),
+    }
     product = st.builds(
-        lambda drug, role, indication: Product(
-            substances=(drug,), role=role, indication=indication
-        ),
-        st.sampled_from(SUBSTANCES),
-        roles,
-        st.sampled_from(INDICATIONS),
+        Product,
+        substances=st.sampled_from(SUBSTANCES).map(lambda drug: (drug,)),
+        role=roles,
+        indication=st.sampled_from(INDICATIONS),
+        **courses,
     )
     of_domain = st.builds(
-        lambda code, lot, clinic, role: Product(
-            product_class=code,
-            lot=lot,
-            facility=Facility(facility_id=clinic) if clinic else None,
-            role=role,
-        ),
-        st.sampled_from(list(CLASSES)),
-        st.sampled_from(list(LOTS)),
-        st.sampled_from(list(FACILITIES)),
-        roles,
+        Product,
+        product_class=st.sampled_from(list(CLASSES)),
+        facility=st.sampled_from([None, Facility(facility_id="C-A")]),
+        role=roles,
+        **courses,
     )
     reaction = st.builds(
-        lambda term, fatal: Reaction(term=term, outcome=Outcome("fatal" if fatal else "unknown")),
+        lambda term, fatal, onset: Reaction(
+            term=term, outcome=Outcome("fatal" if fatal else "unknown"), onset=onset
+        ),
         st.sampled_from(TERMS),
         rarely,
+        st.sampled_from(ONSETS),
     )
     revision = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")
     master = Link(kind=LinkKind.DUPLICATE_OF, case_id="A")
@@ -166,20 +173,72 @@ class Content:
     origin: tuple[str, str, str] = ("", "", "")
     indications: tuple[str, ...] = ()
     completeness: int = 0
+    life_threatening: bool = False
+    courses: tuple[str, ...] = ()  # as written beside drugs, which decides between contents
+    onsets: tuple[str, ...] = ()  # beside events, likewise
+    told: tuple["Told", ...] = ()  # beside drugs
     suspected: bool = False
+
+    def began(self, event: str) -> int:
+        """Return the first day of an event, 0 if it is not stated."""
+        return (
+            int(dict(zip(self.events, self.onsets, strict=True)).get(event, 0))
+            if self.onsets
+            else 0
+        )
+
+
+@dataclass(frozen=True, order=True)
+class Told:
+    """What all products of one drug say of it together."""
+
+    start: int = 0  # ordinal of the day; 0 if none says it
+    lot: bool = False
+    dechallenges: frozenset[bool] = frozenset()
+    rechallenges: frozenset[bool] = frozenset()
+
+    @property
+    def written(self) -> str:
+        """The integer that travels: the day, and below it five bits."""
+        bits = [
+            self.lot,
+            len(self.dechallenges) > 0,
+            True in self.dechallenges,
+            len(self.rechallenges) > 0,
+            True in self.rechallenges,
+        ]
+        return str(32 * self.start + sum(bit << place for place, bit in enumerate(bits)))
+
+
+def told_of(products: Sequence[Product]) -> Told:
+    """Put together what the products of one drug say."""
+    starts = [product.first_given.toordinal() for product in products if product.first_given]
+    return Told(
+        min(starts, default=0),
+        any(LOTS[product.lot] for product in products),
+        frozenset(p.dechallenge for p in products if p.dechallenge is not None),
+        frozenset(p.rechallenge for p in products if p.rechallenge is not None),
+    )
 
 
 def content_of(report: Report) -> Content:
     roles = (ProductRole.SUSPECT, ProductRole.INTERACTING)
-    drugs, events = set[str](), set[str]()
+    of_drug: dict[str, list[Product]] = defaultdict(list)
+    of_event: dict[str, list[int]] = defaultdict(list)
     for each in report.products:
         if each.role in roles:
-            drugs.update(FORGED.get(name, name) for name in each.substances)
+            names = {FORGED.get(name, name) for name in each.substances}
             if each.product_class is not None:
-                drugs.update(CLASSES[each.product_class], LOTS[each.lot])
-                drugs.update(FACILITIES[each.facility and each.facility.facility_id])
+                names.update(CLASSES[each.product_class], LOTS[each.lot])
+                names.update(FACILITIES[each.facility and each.facility.facility_id])
+            for name in names:
+                of_drug[name].append(each)
     for reaction in report.reactions:
-        events.update((reaction.term,), FAMILIES.get(reaction.term, ()))
+        for name in (reaction.term, *FAMILIES.get(reaction.term, ())):
+            of_event[name] += [reaction.onset.toordinal()] if reaction.onset else []
+    drugs, events = sorted(of_drug), sorted(of_event)
+    told = tuple(told_of(of_drug[drug]) for drug in drugs)
+    began = tuple(min(of_event[event], default=0) for event in events)
     reasons = {
         "nullified": report.revision is not None,
         "duplicate": bool(report.links),
@@ -199,8 +258,8 @@ def content_of(report: Report) -> Content:
         ),
         fatal or len(report.seriousness) > 0,
         fatal,
-        tuple(sorted(drugs)),
-        tuple(sorted(events)),
+        tuple(drugs),
+        tuple(events),
         next((reason for reason, holds in reasons.items() if holds), ""),
         (
             report.occurrence_country or "",
@@ -209,6 +268,10 @@ def content_of(report: Report) -> Content:
         ),
         tuple(sorted({p.indication for p in report.products if p.role in roles and p.indication})),
         _completeness(report),
+        Seriousness.LIFE_THREATENING in report.seriousness,
+        tuple(one.written for one in told) if any(one != Told() for one in told) else (),
+        tuple(map(str, began)) if any(began) else (),
+        told,
     )
 
 
@@ -227,7 +290,10 @@ def _completeness(report: Report) -> int:
         report.patient.sex.value == "unknown",
         report.patient.age_years is None,
     ]
-    left = Fraction(1, 2)  # for there is no time to onset
+    onsets = [reaction.onset for reaction in report.reactions if reaction.onset]
+    starts = [product.first_given for product in suspects if product.first_given]
+    timed = bool(onsets and starts and min(starts) <= max(onsets))
+    left = Fraction(1) if timed else Fraction(1, 2)
     left *= Fraction(9, 10) ** sum(bare) * Fraction(7, 10) ** sum(barer)
     return round(100 * left)
 

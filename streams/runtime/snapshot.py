@@ -14,7 +14,7 @@ from streams.topology.detecting import Detector
 
 __all__ = ["read_snapshot", "write_frozen", "write_snapshot"]
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset: int) -> None:

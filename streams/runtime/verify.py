@@ -38,7 +38,8 @@ __all__ = ["Finding", "verify"]
 
 _EPOCH = date(1970, 1, 1)
 _UNIT = "\x1f"
-_JOINED = {"day": pl.Int32(), "drugs": pl.String(), "events": pl.String()}  # as cases are held
+_LISTS = ("drugs", "events", "courses", "onsets")  # in one text, as cases are held
+_JOINED = {"day": pl.Int32(), **dict.fromkeys(_LISTS, pl.String())}
 _KEY = [name for name in CASE_CHANGES if name != "n"]
 
 
@@ -203,9 +204,13 @@ def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Finding:
         },
         orient="row",
     )
-    names = [pl.col(name).list.join(_UNIT) for name in ("drugs", "events")]
+    lists = [pl.col(name).cast(pl.List(pl.String)).list.join(_UNIT) for name in _LISTS]
     published = [
-        delta.changes.with_columns(*names, pl.col("day").cast(pl.Int32), pl.col("n").cast(pl.Int64))
+        delta.changes.with_columns(
+            *(joined.fill_null("") for joined in lists),
+            pl.col("day").cast(pl.Int32),
+            pl.col("n").cast(pl.Int64),
+        )
         for delta in deltas
     ]
     left = (

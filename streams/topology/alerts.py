@@ -134,6 +134,7 @@ class AlertBuilder:
         window: Window,
         evaluated_on: date,
         as_of: Sequence[InputOffset],
+        clinical: Sequence[Mapping[str, Any]],
         prior_id: str | None = None,
         test_recomputed: bool | None = None,
         dropped: Mapping[int, tuple[str, ...]] | None = None,
@@ -148,6 +149,8 @@ class AlertBuilder:
             `facts_of` and `streams.topology.sources.sources_of` give.
         scrutinised
             What was found of each, in the same order.
+        clinical
+            Further fields of each, in the same order: see `streams.topology.clinical`.
         dropped
             By key, names of rules that were on and are no longer asked.
         """
@@ -185,7 +188,7 @@ class AlertBuilder:
                 on[row["at"]],
                 scrutinised[row["at"]],
                 self._previous(was[row["at"]], dropped or {}),
-                common,
+                {**clinical[row["at"]], **common},
             )
             for row in ordered.iter_rows(named=True)
         ]
@@ -198,11 +201,11 @@ class AlertBuilder:
         on: int,
         found: Scrutinised,
         previous: Previous | None,
-        common: Mapping[str, Any],
+        further: Mapping[str, Any],
     ) -> Alert:
         drug, event = row["drug"], row["event"]
         revision = 1 if previous is None else previous.revision + 1
-        key = signal_key(drug, event, common["window"].label)
+        key = signal_key(drug, event, further["window"].label)
         why = _reasons(reasons)
         held = on & ~row["entered"]
         statistics = Statistics(**{name: row[name] for name in _STATISTICS})
@@ -240,7 +243,7 @@ class AlertBuilder:
             first_received=row["first_received"],
             last_received=row["last_received"],
             case_ids=tuple(row["case_ids"]),
-            **common,
+            **further,
         )
 
     def _alert_id(self, key: str, revision: int) -> str:

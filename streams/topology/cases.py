@@ -25,6 +25,7 @@ from schemas.vocabulary import (
     Seriousness,
     VerificationState,
 )
+from streams.topology.courses import joined_codes
 from streams.topology.decisions import (
     Decision,
     decision_of,
@@ -36,7 +37,12 @@ from streams.topology.levels import FAMILY_OF_TERM, level_names
 from streams.topology.names import NAMES, SEPARATOR, joined_names, suspects
 from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
-from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
+from streams.topology.watched import (
+    CLASS_OF_NAME,
+    add_level_courses,
+    encode_watched,
+    watched_case,
+)
 
 __all__ = [
     "CaseStep",
@@ -52,6 +58,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 # Members by names of their own: to look one up in its class costs more than to compare it.
 _NO_OUTCOME = Outcome.UNKNOWN
 _FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
+_LIFE_THREATENING = Seriousness.LIFE_THREATENING
 _COUNTED = {
     VerificationState.VALID_ICSR,
     VerificationState.HCP_CONFIRMED,
@@ -86,6 +93,9 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     origin: str = ""  # as of `streams.topology.provenance`
     indications: str = ""  # distinct indications of suspect products, as `drugs`
     completeness: int = 0  # of the report [%]
+    life_threatening: bool = False
+    courses: str = ""  # beside `drugs`: codes of `streams.topology.courses`; empty: all are 0
+    onsets: str = ""  # beside `events`: day of onset as `date.toordinal`, 0 if not stated; likewise
 
     @property
     def suspected_duplicate(self) -> bool:
@@ -117,6 +127,9 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
             and self.origin == other.origin
             and self.indications == other.indications
             and self.completeness == other.completeness
+            and self.life_threatening == other.life_threatening
+            and self.courses == other.courses
+            and self.onsets == other.onsets
             and (self.links == other.links or self.suspected_duplicate == other.suspected_duplicate)
         )
 
@@ -139,11 +152,16 @@ def case_version(report: Report) -> CaseVersion:
     fatal = _DEATH in seriousness
     terms: list[str] = []
     stated, onset = 0, None
+    began: dict[str, int] = {}  # day of the earliest onset, by event
     for reaction in report.reactions:
         if name := NAMES[reaction.term]:
             terms.append(name)
             if family := FAMILY_OF_TERM[name]:
                 terms.append(family)
+            if reaction.onset:
+                day = reaction.onset.toordinal()
+                for each in (name, family) if family else (name,):
+                    began[each] = min(day, began.get(each, day))
         outcome = reaction.outcome
         if outcome is not _NO_OUTCOME:
             stated |= OUTCOME
@@ -153,7 +171,7 @@ def case_version(report: Report) -> CaseVersion:
             stated |= ONSET
         elif reaction.onset and (onset is None or reaction.onset > onset):
             onset = reaction.onset
-    names, of_indications, of_products = suspects(report.products, onset)
+    names, of_indications, of_products, courses = suspects(report.products, onset)
     patient = report.patient
     age = age_group(patient.age_years, patient.age_group)
     watched = ""
@@ -163,6 +181,7 @@ def case_version(report: Report) -> CaseVersion:
             if case := watched_case(report, age):
                 watched = encode_watched(case)
                 names += level_names(case.classes, case.lots, case.facilities)
+                add_level_courses(courses, report.products)
             break
     drugs, events = joined_names(names), joined_names(terms)
     indications = joined_names(of_indications) if of_indications else ""
@@ -198,6 +217,9 @@ def case_version(report: Report) -> CaseVersion:
         origin_of(report),
         indications,
         completeness(report, age, stated | of_products),
+        _LIFE_THREATENING in seriousness,
+        joined_codes(drugs, courses) if courses else "",
+        joined_codes(events, began) if began else "",
     )
 
 
@@ -348,8 +370,20 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "indications": [row.indications for row in rows],
             "completeness": pl.Series([row.completeness for row in rows], dtype=pl.UInt8),
             "suspected_duplicate": [bool(row.links) and row.suspected_duplicate for row in rows],
+            "life_threatening": [row.life_threatening for row in rows],
+            "courses": _code_lists([row.courses for row in rows]),
+            "onsets": _code_lists([row.onsets for row in rows]),
             "watched": [row.watched for row in rows],
             "n": pl.Series(signs, dtype=pl.Int8),
         },
         schema=dict(CASE_CHANGES),
     )
+
+
+def _code_lists(texts: Sequence[str]) -> pl.Series:
+    """Return joined codes as lists; null for the empty text."""
+    dtype = pl.List(pl.UInt32)
+    if not any(texts):
+        return pl.repeat(None, len(texts), dtype=dtype, eager=True)
+    stated = pl.Series([text or None for text in texts], dtype=pl.String)
+    return stated.str.split(SEPARATOR).cast(dtype)

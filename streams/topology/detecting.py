@@ -364,6 +364,9 @@ class Detector:
             "indications": self.indications.encode(changes["indications"]),
             "completeness": changes["completeness"],
             "suspected_duplicate": changes["suspected_duplicate"],
+            "life_threatening": changes["life_threatening"],
+            "courses": changes["courses"],
+            "onsets": changes["onsets"],
             "n": changes["n"],
         }
         return pl.DataFrame(columns, schema=dict(CASE_LOG))

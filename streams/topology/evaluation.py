@@ -21,6 +21,7 @@ from schemas.counts import MARGINS
 from schemas.suppressed import Suppressed
 from streams.topology.alerts import AlertBuilder, facts_of, signal_key
 from streams.topology.caselog import CaseLog
+from streams.topology.clinical import clinical_of
 from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
 from streams.topology.coverage import Coverage
 from streams.topology.dossier import Dossier
@@ -210,6 +211,7 @@ class Evaluation:
             window=window,
             evaluated_on=day,
             as_of=counted.as_of,
+            clinical=clinical_of(cases, keys, counted.strata.names, UNIT),
             prior_id=self.scorer.prior_id,
             test_recomputed=None if counted.vigil is None else counted.vigil.recomputed,
             dropped=signals.dropped,

@@ -25,6 +25,7 @@ from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.topology.cases import CaseVersion
 from streams.topology.decisions import Decision
+from streams.topology.recount_clinical import CLINICAL, clinical_values
 from streams.topology.recount_evidence import (
     EVIDENCE,
     OF_PAIR,
@@ -52,6 +53,7 @@ COMPARED = (
     *(f"statistics.{name}" for name in Statistics.model_fields),
     *OF_PAIR,
     *EVIDENCE,
+    *CLINICAL,
     "rules_fired",
 )
 """What a recount compares; `rules_fired` only if the rules are those of the alert's `rules_hash`.
@@ -161,6 +163,7 @@ class Recount:
                 # A unit on both sides of every name: then a name is found whole.
                 *((_UNIT + pl.col(name) + _UNIT).alias(name) for name in ("drugs", "events")),
                 *("origin", "indications", "completeness"),
+                *("life_threatening", "courses", "onsets"),
             )
             .collect()
         )
@@ -221,7 +224,9 @@ class Recount:
             if known:
                 values["rules_fired"] = self._on(alert, *masks[at])
             asked = partial(self._asked, alert)
-            values |= evidence_values(alert, *named(within, alert), asked, rules_known=known)
+            alike, both = named(within, alert)
+            values |= evidence_values(alert, alike, both, asked, rules_known=known)
+            values |= clinical_values(alert, both)
             yield _compared(alert, values, rules_known=known)
 
     def _asked(

@@ -292,7 +292,8 @@ class World:
             (
                 *(name, day),
                 *(form.age, "male", form.region, False, form.fatal),
-                *(sorted(form.drugs), sorted(form.events), "\x1f\x1ftest", "", 0, False, "", n),
+                *(sorted(form.drugs), sorted(form.events), "\x1f\x1ftest", "", 0, False),
+                *(False, None, None, "", n),
             )
             for name, form, n in changes
         ]

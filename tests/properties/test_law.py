@@ -35,6 +35,7 @@ from tests.law_recount import (
     UNITS,
     Arrival,
     Cell,
+    Content,
     arrivals,
     latest_versions,
     recount,
@@ -195,7 +196,9 @@ def _check_cases(world: World) -> None:
             *(drug, event, case_id, (case.day - EPOCH).days),
             *("\x1f".join(case.stratum), case.serious, case.fatal),
             *("\x1f".join(case.origin), "\x1f".join(case.indications), case.completeness),
-            case.suspected,
+            *(case.suspected, case.life_threatening),
+            int(dict(zip(case.drugs, case.courses, strict=False)).get(drug, 0)),
+            case.began(event),
         )
         for case_id, case in held.items()
         if not case.excluded
@@ -247,6 +250,38 @@ def _check_alert(world: World, alert: Alert) -> None:
     assert alert.n_paediatric == sum(case.stratum[0] in children for case in inside.values())
     regions = {case.stratum[2] for case in inside.values()} - {"unknown"}
     assert alert.regions == tuple(sorted(regions))
+    _check_clinical(alert, list(inside.values()))
+
+
+def _check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
+    assert alert.n_life_threatening == sum(case.life_threatening for case in cases)
+    assert alert.patients is not None
+    groups = {name: n for name, n in alert.patients.model_dump().items() if n}
+    ages, sexes = Counter(case.stratum[0] for case in cases), Counter(c.stratum[1] for c in cases)
+    ages["age_unknown"], sexes["sex_unknown"] = ages.pop("unknown", 0), sexes.pop("unknown", 0)
+    assert groups == +(ages + sexes)
+    told = [case.told[case.drugs.index(alert.drug)] for case in cases]
+    assert alert.n_missing_lot == sum(not one.lot for one in told)
+    stated = [one.dechallenges for one in told if one.dechallenges]
+    assert alert.n_stating_dechallenge == len(stated)
+    assert alert.n_positive_dechallenge == sum(True in answers for answers in stated)
+    stated = [one.rechallenges for one in told if one.rechallenges]
+    assert alert.n_stating_rechallenge == len(stated)
+    assert alert.n_positive_rechallenge == sum(True in answers for answers in stated)
+    days = sorted(
+        case.began(alert.event) - one.start
+        for case, one in zip(cases, told, strict=True)
+        if case.began(alert.event) and one.start
+    )
+    if not days:
+        assert alert.time_to_onset is None
+        return
+    found = alert.time_to_onset
+    assert found is not None
+    after = [day for day in days if day >= 0]
+    assert (found.n, found.n_before) == (len(after), len(days) - len(after))
+    expected = [float(np.quantile(after, part)) if after else None for part in (0.25, 0.5, 0.75)]
+    assert [found.lower_quartile, found.median, found.upper_quartile] == expected
 
 
 def _check_told(world: World, last: Sequence[Alert]) -> None:
