@@ -32,11 +32,11 @@ from streams.topology.decisions import (
     is_linked_away,
     is_suspected,
 )
-from streams.topology.levels import FAMILY_OF_TERM, level_names
-from streams.topology.names import NAMES, SEPARATOR, joined_names, suspects
+from streams.topology.levels import level_names
+from streams.topology.names import OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
 from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
-from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
+from streams.topology.watched import encode_watched, watched_case
 
 __all__ = [
     "CaseStep",
@@ -140,10 +140,7 @@ def case_version(report: Report) -> CaseVersion:
     terms: list[str] = []
     stated, onset = 0, None
     for reaction in report.reactions:
-        if name := NAMES[reaction.term]:
-            terms.append(name)
-            if family := FAMILY_OF_TERM[name]:
-                terms.append(family)
+        terms += TERMS[reaction.term]
         outcome = reaction.outcome
         if outcome is not _NO_OUTCOME:
             stated |= OUTCOME
@@ -157,13 +154,9 @@ def case_version(report: Report) -> CaseVersion:
     patient = report.patient
     age = age_group(patient.age_years, patient.age_group)
     watched = ""
-    for product in report.products:
-        # Here and not in a call of its own, which nearly all reports would make in vain.
-        if CLASS_OF_NAME[product.verbatim or ""] or CLASS_OF_NAME[product.product_class or ""]:
-            if case := watched_case(report, age):
-                watched = encode_watched(case)
-                names += level_names(case.classes, case.lots, case.facilities)
-            break
+    if of_products & OF_DOMAIN and (case := watched_case(report, age)):
+        watched = encode_watched(case)
+        names += level_names(case.classes, case.lots, case.facilities)
     drugs, events = joined_names(names), joined_names(terms)
     indications = joined_names(of_indications) if of_indications else ""
     revision, links, verification = report.revision, report.links, report.verification
@@ -197,7 +190,7 @@ def case_version(report: Report) -> CaseVersion:
         watched,
         origin_of(report),
         indications,
-        completeness(report, age, stated | of_products),
+        completeness(report, age, stated | of_products & ~OF_DOMAIN),
     )
 
 
