@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import binom, hypergeom
 
 from schemas.counts import MARGINS, require_counts
 
@@ -79,6 +78,8 @@ def fisher_exact(counts: pl.DataFrame) -> pl.DataFrame:
     at = np.flatnonzero(~wide)
     point[at], more[at] = _narrow(n[at], nd[at], ne[at], population[at])
     at = np.flatnonzero(wide)
+    from scipy.stats import hypergeom  # here, not above: every command would wait for it
+
     point[at] = hypergeom.pmf(n[at], population[at], nd[at], ne[at])
     more[at] = hypergeom.sf(n[at], population[at], nd[at], ne[at])
     # Where the point holds all but a rounding error, their sum may exceed 1 by that much.
@@ -94,6 +95,8 @@ def _narrow(*counts: Counts) -> tuple[Floats, Floats]:
     The point is a ratio of three binomials (Loader 2000, as in R's dhyper); the tail that does
     not hold the mean is summed from there, each term a rational multiple of the one before.
     """
+    from scipy.stats import binom  # here, not above: every command would wait for it
+
     n, n_drug, n_event, total = (column.astype(np.float64) for column in counts)
     share = n_event / total
     point = binom.pmf(n, n_drug, share) * binom.pmf(n_event - n, total - n_drug, share)

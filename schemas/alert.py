@@ -119,6 +119,11 @@ class Burst(Message):
     source: str = Field(
         description="Sender of the reports, else the system they came from. Authority tier only."
     )
+    sender_stated: bool = Field(
+        default=True,
+        description="Whether the reports state their sender. If not, `source` is the system they "
+        "came from, which may be all of a database: one day of it is not one sender's day.",
+    )
     received: date = Field(description="Day they were first received.")
     n_cases: int = Field(ge=1, description="Cases of the pair that came so.")
     n_by_professional: int = Field(
@@ -310,7 +315,10 @@ class Alert(Message):
         default=None, ge=0, description="Cases of the pair reported by a health professional."
     )
     n_sources: int | None = Field(
-        default=None, ge=0, description="Distinct sources they came from: senders, else systems."
+        default=None,
+        ge=0,
+        description="Distinct sources they came from: senders, and each system of whose reports "
+        "some state no sender, once. 1 of a database that states none says nothing.",
     )
     countries: tuple[str, ...] | None = Field(
         default=None,
@@ -335,8 +343,9 @@ class Alert(Message):
     )
     burst: Burst | None = Field(
         default=None,
-        description="Cases that came from one source on one day, if they are at least 10 and half "
-        "of the pair's; null if there is none, or no rule is on.",
+        description="Cases that came from one source on one day (from one system, where they state "
+        "no sender), if they are at least 10 and half of the pair's; null if there is none, or no "
+        "rule is on.",
     )
     indication_confounding: bool | None = Field(
         default=None,

@@ -263,7 +263,8 @@ def content_of(report: Report) -> Content:
         next((reason for reason, holds in reasons.items() if holds), ""),
         (
             report.occurrence_country or "",
-            "p" if report.reporter.qualification.value not in ("consumer", "lawyer") else "",
+            ("p" if report.reporter.qualification.value not in ("consumer", "lawyer") else "")
+            + ("" if report.sender else "u"),
             report.sender or "native",
         ),
         tuple(sorted({p.indication for p in report.products if p.role in roles and p.indication})),

@@ -172,7 +172,10 @@ def _require_reported(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
     assert alert.n_by_professional == sum(
         case["reporter"]["qualification"] in professionals for case in cases
     )
-    sources = [case["sender"] or "test" for case in cases]
+    sources = [
+        ("sender", case["sender"]) if case["sender"] else ("system", case["source"])
+        for case in cases
+    ]
     assert alert.n_sources == len(set(sources))
     countries = {case["occurrence_country"] for case in cases} - {None}
     assert alert.countries == tuple(sorted(countries))
@@ -184,7 +187,10 @@ def _require_reported(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
     if most >= 10 and 2 * most >= len(cases) and alert.rules_fired:
         assert alert.burst is not None
         assert alert.burst.n_cases == most
-        assert days[alert.burst.source, str(alert.burst.received)] == most
+        kind = "sender" if alert.burst.sender_stated else "system"
+        assert days[(kind, alert.burst.source), str(alert.burst.received)] == most
+        said = "one source on one day" if kind == "sender" else "does not say who sent them"
+        assert said in alert.sentence
         assert alert.burst.counts_without.n_observed == len(cases) - most
     else:
         assert alert.burst is None

@@ -128,7 +128,7 @@ def redrive_command(
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Put rejected messages back onto the reports, each once, with the case id as key.
+    """Put rejected messages back onto the reports or notices, each once, with the right key.
 
     As they are, those can go whose key was wrong or missing, whose date is in the future no longer,
     or that a later version of Tocsin can read. The others stay where they are: mend their values

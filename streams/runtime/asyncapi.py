@@ -162,7 +162,7 @@ _OF_REJECTS = {
     },
     "redriven": {
         "name": "redriven",
-        "title": "A mark that a reject was put back onto the reports; it has no value.",
+        "title": "A mark that a reject was put back onto the reports or notices; it has no value.",
         "headers": _headers(
             {
                 "redriven": "`as it was` or `mended`.",

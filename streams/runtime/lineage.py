@@ -22,7 +22,7 @@ def coordinates(rejected: Rejected) -> str:
 
 
 def lineage_headers(rejected: Rejected) -> dict[str, bytes]:
-    """Return the headers of a report that is redriven: where it stood first, and which attempt."""
+    """Return the headers of a message that is redriven: where it stood first, and which attempt."""
     first = rejected.first or coordinates(rejected)
     return {_FROM: first.encode(), _ATTEMPT: str(rejected.attempts + 1).encode()}
 

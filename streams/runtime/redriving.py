@@ -1,6 +1,6 @@
-"""Putting rejected messages back onto `pv.reports`, each once, whatever breaks off in between.
+"""Putting rejected messages back onto the topic they are for, once, whatever breaks off in between.
 
-A report and the marker of its reject are published in one transaction. Every redrive uses the same
+A message and the marker of its reject are published in one transaction. Every redrive uses the same
 transactional id and begins by taking it: that ends what a predecessor left open and fences one that
 still runs, so that the markers read afterwards are all there are and nobody adds to them.
 """
@@ -8,18 +8,19 @@ still runs, so that the markers read afterwards are all there are and nobody add
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from schemas.errors import BrokerError, InputError
+from schemas.errors import BrokerError, IcsrError, InputError
 from streams.runtime.case_stage import Incoming, read_batch
 from streams.runtime.following import read_to_end
 from streams.runtime.kafka_io import ProducerFenced, discard, make_producer, transaction
 from streams.runtime.lineage import lineage_headers
+from streams.runtime.notice_input import read_notice
 from streams.runtime.rejects import Redriven, StoredReject, marker_record, stored
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
@@ -31,6 +32,16 @@ _TRANSACTION_BYTES = 8 << 20
 
 Identity = tuple[str, str]
 """Coordinates and digest of a reject."""
+
+
+class _Ready(NamedTuple):
+    """What is published of a reject: onto which topic (without prefix), and how it went."""
+
+    reject: StoredReject
+    topic: str
+    key: bytes
+    value: bytes
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +112,10 @@ def redrive(
     *,
     dry_run: bool = False,
 ) -> Redrive:
-    """Publish rejected messages as reports again, with the case id as key, each at most once.
+    """Publish rejected messages again, each at most once: reports by case id, notices by subject.
 
-    A message that this version of Tocsin would reject again is left as it is.
+    What came from the topic of reports or of notices goes back there; of a file it is what it reads
+    as. A message that this version of Tocsin would reject again is left as it is.
 
     Parameters
     ----------
@@ -141,11 +153,11 @@ def redrive(
             and reject.identity not in markers
             and (mended is None or reject.identity in mended)
         )
-        ready = _ready(islice(chosen, selection.limit), mended or {}, result.left)
+        ready = _ready(settings, islice(chosen, selection.limit), mended or {}, result.left)
         for part in _parts(ready):
             if producer is not None:
                 _publish(settings, producer, part)
-            result.redriven.update(how for *_, how in part)
+            result.redriven.update(one.how for one in part)
         return result
     except ProducerFenced as error:
         msg = f"redrive {topic}: another redrive has begun and goes on with what is left: {error}"
@@ -178,7 +190,7 @@ def as_line(reject: StoredReject, redriven: str | None) -> dict[str, Any]:
 def read_mended(path: Path) -> dict[Identity, bytes]:
     """Read what `as_line` gave, as an operator has edited it.
 
-    `value` may be the text of a report, or the report itself as an object.
+    `value` may be the text of a report or notice, or the report or notice itself as an object.
 
     Raises
     ------
@@ -218,7 +230,7 @@ def _mended(where: str, text: str) -> tuple[Identity, bytes]:
         case dict(value):
             return identity, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
         case _:
-            msg = f"{where}: value must be a report, as text or as an object; got neither"
+            msg = f"{where}: value must be a report or notice, as text or as an object; got neither"
             raise InputError(msg)
 
 
@@ -249,9 +261,12 @@ def _survey(
 
 
 def _ready(
-    rejects: Iterable[StoredReject], mended: Mapping[Identity, bytes], left: Counter[str]
-) -> Iterator[tuple[StoredReject, bytes, bytes, str]]:
-    """Yield reject, key, value and how, of what can be read; count the reasons of the others."""
+    settings: Settings,
+    rejects: Iterable[StoredReject],
+    mended: Mapping[Identity, bytes],
+    left: Counter[str],
+) -> Iterator[_Ready]:
+    """Yield what can be read, and where it belongs; count the reasons of the others."""
     horizon = datetime.now(UTC).date() + timedelta(days=1)
     for reject in rejects:
         raw = reject.rejected.raw
@@ -259,27 +274,45 @@ def _ready(
         if value is raw and not reject.whole:
             left[f"only the first {len(raw)} of {reject.size} bytes are kept here"] += 1
             continue
-        key, reason = _key(value, horizon)
-        if key is None:
-            left[reason] += 1
+        try:
+            topic, key = _place(settings, reject.rejected.source, value, horizon)
+        except IcsrError as error:
+            left[str(error)] += 1
         else:
-            yield reject, key, value, "as it was" if value == raw else "mended"
+            yield _Ready(reject, topic, key, value, "as it was" if value == raw else "mended")
 
 
-def _key(value: bytes, horizon: date) -> tuple[bytes | None, str]:
-    """Return the case id of what would be counted; or `None`, and why it would be rejected."""
+def _place(settings: Settings, source: str, value: bytes, horizon: date) -> tuple[str, bytes]:
+    """Return topic and key of a message; raise with the reason if it would be rejected again."""
+    readers: dict[str, Callable[[bytes, date], bytes]] = {
+        "reports": _case_id,
+        "notices": _subject_id,
+    }
+    for name, key_of in readers.items():
+        if source.startswith(f"{topic_name(settings, name)}["):
+            return name, key_of(value, horizon)
+    # A line of a file. No report has a `notice_id`, and every notice has one.
+    name = "notices" if b'"notice_id"' in value else "reports"
+    return name, readers[name](value, horizon)
+
+
+def _case_id(value: bytes, horizon: date) -> bytes:
     versions, rejected = read_batch([Incoming(0, value)], source="", horizon=horizon)
-    return (None, rejected[0].reason) if rejected else (versions[0][1].case_id.encode(), "")
+    if rejected:
+        raise IcsrError(rejected[0].reason)
+    return versions[0][1].case_id.encode()
 
 
-def _parts(
-    ready: Iterable[tuple[StoredReject, bytes, bytes, str]],
-) -> Iterator[list[tuple[StoredReject, bytes, bytes, str]]]:
-    part: list[tuple[StoredReject, bytes, bytes, str]] = []
+def _subject_id(value: bytes, horizon: date) -> bytes:
+    return read_notice(value, horizon).subject_id.encode()
+
+
+def _parts(ready: Iterable[_Ready]) -> Iterator[list[_Ready]]:
+    part: list[_Ready] = []
     size = 0
     for one in ready:
         part.append(one)
-        size += len(one[2])
+        size += len(one.value)
         if len(part) == _TRANSACTION_RECORDS or size > _TRANSACTION_BYTES:
             yield part
             part, size = [], 0
@@ -287,12 +320,11 @@ def _parts(
         yield part
 
 
-def _publish(
-    settings: Settings, producer: Any, part: Iterable[tuple[StoredReject, bytes, bytes, str]]
-) -> None:
-    reports, rejected = topic_name(settings, "reports"), topic_name(settings, "rejected")
+def _publish(settings: Settings, producer: Any, part: Iterable[_Ready]) -> None:
+    rejected = topic_name(settings, "rejected")
     with transaction(producer) as out:
-        for reject, key, value, how in part:
-            out.send(reports, value, key, headers=lineage_headers(reject.rejected))
+        for reject, topic, key, value, how in part:
+            headers = lineage_headers(reject.rejected)
+            out.send(topic_name(settings, topic), value, key, headers=headers)
             name, headers = marker_record(reject, how)
             out.send(rejected, None, name, headers=headers)

@@ -63,7 +63,7 @@ class StoredReject:
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """A marker: the reject of this identity was put back onto the reports."""
+    """A marker: the reject of this identity was put back onto its topic."""
 
     identity: tuple[str, str]
     how: str  # `as it was` or `mended`

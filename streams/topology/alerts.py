@@ -25,6 +25,7 @@ from schemas.alert import (
     Statistics,
     Window,
 )
+from schemas.counts import MARGINS
 from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Masks, region_mask
 from streams.topology.levels import drug_in_words, event_in_words, level_of
 from streams.topology.lifecycle import KINDS, REASONS, Decisions
@@ -38,7 +39,12 @@ MOST_CASE_IDS = 1000
 """An alert names at most so many cases, the latest received; its counts are of all of them."""
 
 _CODE_VERSION = version("tocsin")
-_OF_SOURCES = (
+_OF_CASES = (
+    "n_serious",
+    "n_fatal",
+    "n_paediatric",
+    "first_received",
+    "last_received",
     "n_by_professional",
     "n_sources",
     "completeness",
@@ -46,6 +52,19 @@ _OF_SOURCES = (
     "n_post_notice",
 )
 _STATISTICS = tuple(Statistics.model_fields)
+_OF_ROW = (
+    "at",
+    "drug",
+    "event",
+    *MARGINS,
+    "entered",
+    *_OF_CASES,
+    "facets",
+    "countries",
+    "case_ids",
+)
+# Every field in the order of the schema, which is that of the text an alert is written as.
+_TEMPLATE = {name: field.get_default() for name, field in Alert.model_fields.items()}
 _EPOCH = date(1970, 1, 1)
 _VERBS = {
     AlertKind.NEW: "is reported disproportionately often with",
@@ -161,6 +180,7 @@ class AlertBuilder:
                 *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
                 pl.int_range(pl.len()).alias("at"),
             )
+            .select(*_OF_ROW, *_STATISTICS)
             .sort("drug", "event")
             .collect()
         )
@@ -180,9 +200,11 @@ class AlertBuilder:
         )
         names = decisions.was.dtype.names or ()
         was = [dict(zip(names, row, strict=True)) for row in decisions.was.tolist()]
+        statistics = ordered.select(_STATISTICS).to_dicts()
         return [
             self._alert(
                 row,
+                Statistics.trusted(computed),
                 KINDS[kinds[row["at"]]],
                 reasons[row["at"]],
                 on[row["at"]],
@@ -190,12 +212,15 @@ class AlertBuilder:
                 self._previous(was[row["at"]], dropped or {}),
                 {**clinical[row["at"]], **common},
             )
-            for row in ordered.iter_rows(named=True)
+            for row, computed in zip(
+                ordered.select(_OF_ROW).iter_rows(named=True), statistics, strict=True
+            )
         ]
 
     def _alert(
         self,
         row: Mapping[str, Any],
+        statistics: Statistics,
         kind: AlertKind,
         reasons: int,
         on: int,
@@ -208,42 +233,34 @@ class AlertBuilder:
         key = signal_key(drug, event, further["window"].label)
         why = _reasons(reasons)
         held = on & ~row["entered"]
-        statistics = Statistics(**{name: row[name] for name in _STATISTICS})
-        return Alert(
-            alert_id=self._alert_id(key, revision),
-            signal_key=key,
-            revision=revision,
-            kind=kind,
-            reason="; ".join(reason.sentence for reason in why),
-            reasons=why,
-            sentence=_sentence(kind, row, statistics, self._on(on & ~held), self._on(held))
-            + found.sentence,
-            drug=drug,
-            event=event,
-            level=level_of(drug, event),
-            counts=Counts(
-                n_observed=row["n_observed"],
-                n_drug=row["n_drug"],
-                n_event=row["n_event"],
-                n_total=row["n_total"],
-            ),
-            statistics=statistics,
-            rules=self._outcomes(on, held),
-            rules_fired=self._on(on),
-            previous=previous,
-            n_serious=row["n_serious"],
-            n_fatal=row["n_fatal"],
-            n_paediatric=row["n_paediatric"],
-            regions=_regions(row["facets"]),
-            **{name: row[name] for name in _OF_SOURCES},
-            countries=tuple(row["countries"]),
-            burst=found.burst,
-            indication_confounding=found.indication_confounding,
-            restricted=found.restricted,
-            first_received=row["first_received"],
-            last_received=row["last_received"],
-            case_ids=tuple(row["case_ids"]),
-            **further,
+        return Alert.trusted(
+            {
+                **_TEMPLATE,
+                **further,
+                "alert_id": self._alert_id(key, revision),
+                "signal_key": key,
+                "revision": revision,
+                "kind": kind,
+                "reason": _in_words(reasons),
+                "reasons": why,
+                "sentence": _sentence(kind, row, statistics, self._on(on & ~held), self._on(held))
+                + found.sentence,
+                "drug": drug,
+                "event": event,
+                "level": level_of(drug, event),
+                "counts": Counts.trusted({name: row[name] for name in MARGINS}),
+                "statistics": statistics,
+                "rules": self._outcomes(on, held),
+                "rules_fired": self._on(on),
+                "previous": previous,
+                **{name: row[name] for name in _OF_CASES},
+                "regions": _regions(row["facets"]),
+                "countries": tuple(row["countries"]),
+                "burst": found.burst,
+                "indication_confounding": found.indication_confounding,
+                "restricted": found.restricted,
+                "case_ids": tuple(row["case_ids"]),
+            }
         )
 
     def _alert_id(self, key: str, revision: int) -> str:
@@ -271,20 +288,27 @@ class AlertBuilder:
         if was["revision"] == 0:
             return None
         names = self._on(was["on"]) + dropped.get(was["key"], ())
-        return Previous(
-            revision=was["revision"],
-            kind=KINDS[was["kind"]],
-            evaluated_on=_EPOCH + timedelta(days=was["evaluated_on"]),
-            n_observed=was["n_observed"],
-            ror_lower=_finite(was["ror_lower"]),
-            ic_lower=_finite(was["ic_lower"]),
-            rules_fired=tuple(sorted(names)),
+        return Previous.trusted(
+            {
+                "revision": was["revision"],
+                "kind": KINDS[was["kind"]],
+                "evaluated_on": _EPOCH + timedelta(days=was["evaluated_on"]),
+                "n_observed": was["n_observed"],
+                "ror_lower": _finite(was["ror_lower"]),
+                "ic_lower": _finite(was["ic_lower"]),
+                "rules_fired": tuple(sorted(names)),
+            }
         )
 
 
 @lru_cache
 def _reasons(mask: int) -> tuple[AlertReason, ...]:
     return tuple(reason for bit, reason in enumerate(REASONS) if mask >> bit & 1)
+
+
+@lru_cache
+def _in_words(mask: int) -> str:
+    return "; ".join(reason.sentence for reason in _reasons(mask))
 
 
 @lru_cache

@@ -70,8 +70,8 @@ def require_step(frm: SignalState, decision: Decision) -> None:
     if to in _AFFIRMS and decision.n_burst and "burst" not in decision.reason.casefold():
         msg = (
             f"{where}: a step to {to} must have a reason that says why the burst is no objection, "
-            f"by that word: {decision.n_burst} cases came from one source on one day; got "
-            f"{decision.reason or 'none'}"
+            f"by that word: {decision.n_burst} cases came from one source or system on one day; "
+            f"got {decision.reason or 'none'}"
         )
         raise InputError(msg)
     if (to is _S.SUPERSEDED) != (decision.superseded_by is not None):

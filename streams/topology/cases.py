@@ -33,16 +33,11 @@ from streams.topology.decisions import (
     is_linked_away,
     is_suspected,
 )
-from streams.topology.levels import FAMILY_OF_TERM, level_names
-from streams.topology.names import NAMES, SEPARATOR, joined_names, suspects
+from streams.topology.levels import level_names
+from streams.topology.names import OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
 from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
-from streams.topology.watched import (
-    CLASS_OF_NAME,
-    add_level_courses,
-    encode_watched,
-    watched_case,
-)
+from streams.topology.watched import add_level_courses, encode_watched, watched_case
 
 __all__ = [
     "CaseStep",
@@ -154,14 +149,12 @@ def case_version(report: Report) -> CaseVersion:
     stated, onset = 0, None
     began: dict[str, int] = {}  # day of the earliest onset, by event
     for reaction in report.reactions:
-        if name := NAMES[reaction.term]:
-            terms.append(name)
-            if family := FAMILY_OF_TERM[name]:
-                terms.append(family)
-            if reaction.onset:
-                day = reaction.onset.toordinal()
-                for each in (name, family) if family else (name,):
-                    began[each] = min(day, began.get(each, day))
+        names_of = TERMS[reaction.term]
+        terms += names_of
+        if reaction.onset:
+            day = reaction.onset.toordinal()
+            for name in names_of:
+                began[name] = min(day, began.get(name, day))
         outcome = reaction.outcome
         if outcome is not _NO_OUTCOME:
             stated |= OUTCOME
@@ -175,14 +168,10 @@ def case_version(report: Report) -> CaseVersion:
     patient = report.patient
     age = age_group(patient.age_years, patient.age_group)
     watched = ""
-    for product in report.products:
-        # Here and not in a call of its own, which nearly all reports would make in vain.
-        if CLASS_OF_NAME[product.verbatim or ""] or CLASS_OF_NAME[product.product_class or ""]:
-            if case := watched_case(report, age):
-                watched = encode_watched(case)
-                names += level_names(case.classes, case.lots, case.facilities)
-                add_level_courses(courses, report.products)
-            break
+    if of_products & OF_DOMAIN and (case := watched_case(report, age)):
+        watched = encode_watched(case)
+        names += level_names(case.classes, case.lots, case.facilities)
+        add_level_courses(courses, report.products)
     drugs, events = joined_names(names), joined_names(terms)
     indications = joined_names(of_indications) if of_indications else ""
     revision, links, verification = report.revision, report.links, report.verification
@@ -216,7 +205,7 @@ def case_version(report: Report) -> CaseVersion:
         watched,
         origin_of(report),
         indications,
-        completeness(report, age, stated | of_products),
+        completeness(report, age, stated | of_products & ~OF_DOMAIN),
         _LIFE_THREATENING in seriousness,
         joined_codes(drugs, courses) if courses else "",
         joined_codes(events, began) if began else "",

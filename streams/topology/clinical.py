@@ -92,7 +92,7 @@ def _patients(
 
 @lru_cache(maxsize=1 << 14)  # of few cases there are few different ones
 def _patients_of(*counts: int) -> PatientGroups:
-    return PatientGroups(**dict(zip(_GROUPS, counts, strict=True)))
+    return PatientGroups.trusted(dict(zip(_GROUPS, counts, strict=True)))
 
 
 def _times_to_onset(
@@ -118,9 +118,6 @@ def _times_to_onset(
         quartiles[which, stating] = days[low] + (days[high] - days[low]) * (place % 4) / 4
     for pair in np.flatnonzero(n + n_before).tolist():
         of_pair = quartiles[:, pair].tolist() if n[pair] else [None] * len(_QUARTILES)
-        found[pair] = TimeToOnset(
-            n=int(n[pair]),
-            n_before=int(n_before[pair]),
-            **dict(zip(_QUARTILES, of_pair, strict=True)),
-        )
+        counts = {"n": int(n[pair]), "n_before": int(n_before[pair])}
+        found[pair] = TimeToOnset.trusted({**counts, **dict(zip(_QUARTILES, of_pair, strict=True))})
     return found

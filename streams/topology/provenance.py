@@ -38,22 +38,27 @@ class Origin(NamedTuple):
         Whether its primary source is a health professional, as the report says.
     country
         ISO 3166-1 alpha-2 of the occurrence, else of the reporter; empty if neither is stated.
+    sender_stated
+        Whether `source` is the sender; else nobody knows how many senders the system stands for.
     """
 
     source: str
     by_professional: bool
     country: str
+    sender_stated: bool = True
 
 
-class _Origins(dict[tuple[str, bool, str | None], str]):
+class _Origins(dict[tuple[str | None, str, bool, str | None], str]):
     """Origins as one text each: there are few, so a look-up costs less than to write one."""
 
-    def __missing__(self, key: tuple[str, bool, str | None]) -> str:
+    def __missing__(self, key: tuple[str | None, str, bool, str | None]) -> str:
         if len(self) >= _MOST_SOURCES:
             self.clear()
-        source, by_professional, country = key
+        sender, system, by_professional, country = key
         # `str.split` takes the unit separator for white space.
-        parts = (country or "", "p" if by_professional else "", " ".join(source.split()))
+        stated = " ".join((sender or "").split())
+        marks = ("p" if by_professional else "") + ("" if stated else "u")
+        parts = (country or "", marks, stated or " ".join(system.split()))
         found = self[key] = _UNIT.join(parts)
         return found
 
@@ -66,7 +71,8 @@ def origin_of(report: Report) -> str:
     reporter = report.reporter
     stated = reporter.qualification
     return _ORIGINS[
-        report.sender or report.source,
+        report.sender,
+        report.source,
         stated is not _CONSUMER and stated is not _LAWYER,
         report.occurrence_country or reporter.country,
     ]
@@ -76,10 +82,10 @@ def parse_origin(text: str) -> Origin:
     r"""Take apart what `origin_of` gave.
 
     >>> parse_origin("JP\x1fp\x1fCLINIC A")
-    Origin(source='CLINIC A', by_professional=True, country='JP')
+    Origin(source='CLINIC A', by_professional=True, country='JP', sender_stated=True)
     """
-    country, by_professional, source = text.split(_UNIT)
-    return Origin(source, bool(by_professional), country)
+    country, marks, source = text.split(_UNIT)
+    return Origin(source, "p" in marks, country, "u" not in marks)
 
 
 PENALTIES = {

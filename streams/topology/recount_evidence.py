@@ -96,8 +96,8 @@ def evidence_values(
     origins = [tuple(text.split(_UNIT)) for text in both["origin"].to_list()]
     percents = both["completeness"].to_list()
     values: dict[str, object] = {
-        "n_by_professional": sum(by == "p" for _, by, _ in origins),
-        "n_sources": len({source for *_, source in origins}),
+        "n_by_professional": sum("p" in marks for _, marks, _ in origins),
+        "n_sources": len({_source(origin) for origin in origins}),
         "countries": tuple(sorted({country for country, *_ in origins if country})),
         "completeness": float(median(percents)) if percents else None,
         "n_suspected_duplicates": sum(both["suspected"].to_list()),
@@ -134,11 +134,17 @@ def _add(
             values[f"{name}.{field}"] = value
 
 
+def _source(origin: tuple[str, ...]) -> tuple[str, bool]:
+    """Return the name of a source, and whether it is a sender's."""
+    _, marks, name = origin
+    return name, "u" not in marks
+
+
 def _burst(
     origins: Sequence[tuple[str, ...]], days: Sequence[int]
-) -> tuple[str, int, int, int] | None:
+) -> tuple[tuple[str, bool], int, int, int] | None:
     """Return source, day, cases and those by professionals of the largest group, if it is one."""
-    groups = Counter((day, origin[2]) for origin, day in zip(origins, days, strict=True))
+    groups = Counter((day, _source(origin)) for origin, day in zip(origins, days, strict=True))
     if not groups:
         return None
     (day, source), n = min(groups.items(), key=lambda group: (-group[1], group[0]))
@@ -146,21 +152,22 @@ def _burst(
     if n < rule.fewest_cases or n < rule.share * len(days):
         return None
     by_professional = sum(
-        by == "p" and (at, name) == (day, source)
-        for (_, by, name), at in zip(origins, days, strict=True)
+        "p" in origin[1] and (at, _source(origin)) == (day, source)
+        for origin, at in zip(origins, days, strict=True)
     )
     return source, day, n, by_professional
 
 
 def _burst_fields(
-    alert: Alert, burst: tuple[str, int, int, int], asked: Asked
+    alert: Alert, burst: tuple[tuple[str, bool], int, int, int], asked: Asked
 ) -> dict[str, object]:
-    source, day, n, by_professional = burst
+    (source, sender_stated), day, n, by_professional = burst
     counts = {name: value - n for name, value in alert.counts.model_dump().items()}
     _, fires, unasked = asked(counts)
     on = frozenset(alert.rules_fired)
     return {
         "source": source,
+        "sender_stated": sender_stated,
         "received": _EPOCH + timedelta(days=day),
         "n_cases": n,
         "n_by_professional": by_professional,

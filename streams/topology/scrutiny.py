@@ -45,7 +45,11 @@ class Scrutinised:
             return ""
         burst = self.burst
         n = burst.counts_without.n_observed + burst.n_cases
-        said = f"{burst.n_cases} of the {n} cases came from one source on one day; without them "
+        said = f"{burst.n_cases} of the {n} cases came "
+        if burst.sender_stated:
+            said += "from one source on one day; without them "
+        else:
+            said += "on one day from one system, which does not say who sent them; without them "
         if burst.rules_without:
             said += f"these rules fire: {', '.join(burst.rules_without)}"
         else:
@@ -133,6 +137,7 @@ class Scrutiny:
             fires, not_asked = self._asked(row["entered"], on[row["key"]])
             bursts[row["key"]] = Burst(
                 source=row["source"],
+                sender_stated=row["sender_stated"],
                 received=_EPOCH + timedelta(days=row["day"]),
                 n_cases=row["n"],
                 n_by_professional=row["n_by_professional"],

@@ -16,6 +16,7 @@ __all__ = ["BurstRule", "Origins", "burst_rule", "bursts_of", "sources_of"]
 
 
 _PARTS = {"source": pl.UInt32, "by_professional": pl.Boolean, "country": pl.String}
+_BY_NAME = {"source": pl.String, "sender_stated": pl.Boolean}
 
 
 class BurstRule(BaseModel):
@@ -39,14 +40,17 @@ class Origins:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._sources = Vocabulary()
+        self._sources: dict[tuple[str, bool], int] = {}
         self._rows: list[tuple[int, bool, str | None]] = []
         self._frame = pl.DataFrame(schema=_PARTS)
 
     @property
-    def sources(self) -> Sequence[str]:
-        """Sources by their codes in `parts`."""
-        return self._sources.names
+    def sources(self) -> Sequence[tuple[str, bool]]:
+        """Sources by their codes in `parts`: the name, and whether it is that of a sender.
+
+        A sender that has the name of a system is not that system.
+        """
+        return list(self._sources)
 
     @property
     def parts(self) -> pl.DataFrame:
@@ -55,7 +59,8 @@ class Origins:
         if len(names) > len(self._rows):
             for text in names[len(self._rows) :]:
                 origin = parse_origin(text)
-                source = self._sources.code(origin.source)
+                named = origin.source, origin.sender_stated
+                source = self._sources.setdefault(named, len(self._sources))
                 self._rows.append((source, origin.by_professional, origin.country or None))
             self._frame = pl.DataFrame(self._rows, schema=_PARTS, orient="row")
         return self._frame
@@ -102,7 +107,8 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
 def bursts_of(cases: pl.DataFrame, origins: Origins, rule: BurstRule) -> pl.DataFrame:
     """Return the burst of every pair that has one.
 
-    Of two of one size the earlier stands, then that of the source whose name comes first.
+    Of two of one size the earlier stands, then that of the source whose name comes first, then that
+    of the system before that of the sender.
 
     Parameters
     ----------
@@ -116,7 +122,8 @@ def bursts_of(cases: pl.DataFrame, origins: Origins, rule: BurstRule) -> pl.Data
     Returns
     -------
     polars.DataFrame
-        `key`, `day` [days since 1970-01-01], `source` [name], `n` and `n_by_professional` [cases].
+        `key`, `day` [days since 1970-01-01], `source` [name], `sender_stated`, `n` and
+        `n_by_professional` [cases].
     """
     found = (
         _with_origin(cases, origins.parts)
@@ -130,10 +137,10 @@ def bursts_of(cases: pl.DataFrame, origins: Origins, rule: BurstRule) -> pl.Data
         .drop("of")
         .collect()
     )
-    names = pl.Series(origins.sources, dtype=pl.String).gather(found["source"])
+    named = pl.DataFrame(origins.sources, schema=_BY_NAME, orient="row")[found["source"].to_numpy()]
     return (
-        found.with_columns(names.alias("source"))
-        .sort("key", -pl.col("n"), "day", "source")
+        found.with_columns(named.get_columns())
+        .sort("key", -pl.col("n"), "day", "source", "sender_stated")
         .unique("key", keep="first", maintain_order=True)
     )
 

@@ -22,11 +22,10 @@ from schemas.vocabulary import (
     SupplyRoute,
 )
 from streams.topology.courses import add_course, course_of
-from streams.topology.levels import level_names
+from streams.topology.levels import CLASS_OF_NAME, level_names
 from streams.topology.names import suspects
 
 __all__ = [
-    "CLASS_OF_NAME",
     "WatchedCase",
     "add_level_courses",
     "confounded",
@@ -36,7 +35,6 @@ __all__ = [
 ]
 
 _EPOCH = date(1970, 1, 1).toordinal()
-_MOST_NAMES = 100_000
 _SUSPECT = {ProductRole.SUSPECT, ProductRole.INTERACTING}
 _LAY = {Qualification.CONSUMER, Qualification.LAWYER}
 
@@ -73,20 +71,6 @@ class WatchedCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     donors: list[str] = []
     routes: list[str] = []
     stated: list[str] = []  # of what is asked for of serious cases (watch_items.toml)
-
-
-class _Classes(dict[str, str]):
-    """Product names as reported, and their class or nothing: a look-up, not a search."""
-
-    def __missing__(self, text: str) -> str:
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        found = self[text] = domain_vocabulary().product_class(text) or ""
-        return found
-
-
-CLASS_OF_NAME = _Classes()
-"""Class by product name as reported; the empty text for a name of no class."""
 
 
 def watched_case(report: Report, age_group: str) -> WatchedCase | None:

@@ -1,7 +1,7 @@
 """Rejects are put back once, on a real Kafka: whatever breaks off, and whoever else does the same.
 
-"Landing" is seen on `pv.reports` itself: the counts alone would hide a second landing, since a
-repeated version changes nothing.
+"Landing" is seen on the topics themselves: the counts alone would hide a second landing, since a
+repeated version changes nothing, nor does a repeated notice.
 """
 
 import json
@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 
 from schemas.errors import BrokerError, InputError
+from schemas.rejected import Rejected
 from streams.runtime import kafka_io, redriving
 from streams.runtime.case_worker import CaseWorker
 from streams.runtime.kafka_io import MAX_MESSAGE_BYTES, discard, make_producer
 from streams.runtime.redriving import Redrive, Selection, as_line, read_rejects, redrive
+from streams.runtime.rejects import reject_record
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
 from tests.broker.processes import (
@@ -35,6 +37,7 @@ from tests.broker.processes import (
     tocsin,
 )
 from tests.broker.test_end_to_end import drain
+from tests.broker.test_notices import line, listen, notice, safety, tell
 
 pytestmark = pytest.mark.broker
 
@@ -60,8 +63,8 @@ def count_all(settings: Settings) -> None:
 
 
 def landed(settings: Settings) -> Counter[bytes]:
-    """Return how often each value was redriven onto the reports."""
-    found = records(settings, "reports")
+    """Return how often each value was redriven, onto the reports or the notices."""
+    found = [*records(settings, "reports"), *records(settings, "notices")]
     return Counter(r.value for r in found if dict(r.headers).get("redriven-from"))
 
 
@@ -70,6 +73,19 @@ def without_key(settings: Settings, number: int) -> Counter[bytes]:
     values = [value for _, value in keyed(report(case) for case in range(number))]
     send(settings, [(None, value) for value in values])
     count_all(settings)
+    return Counter(values)
+
+
+def of_an_earlier_reader(settings: Settings, number: int) -> Counter[bytes]:
+    """Put rejects of notices there that this version can read; return the values, each once."""
+    values = [line(notice(at, f"SUBJECT-{at}")) for at in range(number)]
+    with closing(make_producer(settings)) as producer:
+        for at, raw in enumerate(values):
+            rejected = Rejected(source="old.jsonl", position=at, reason="not known yet", raw=raw)
+            value, key, headers = reject_record(rejected)
+            topic = f"{settings.topic_prefix}rejected"
+            producer.send(topic, value, key, headers=list(headers.items()))
+        producer.flush()
     return Counter(values)
 
 
@@ -151,11 +167,63 @@ def test_rejects_are_listed_mended_redriven_and_counted_once(
     assert len(listed(topics, state, "--all")) == 5
 
 
+def test_notices_are_listed_mended_redriven_and_heard_once(one: Settings, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    early = notice(0, "EARLY", received=datetime.now(UTC).date() + timedelta(days=3))
+    tell(one, [b"{", line(early), line(notice(4))])
+    listen(one)
+    file = tmp_path / "notices.jsonl"
+    file.write_bytes(line(notice(2, "FILE")).replace(b'"received":"2024-', b'"received":"20x4-'))
+    assert tocsin(one, state, "publish", "--notices", file).returncode == 0
+    without_key(one, 1)
+
+    planned = tocsin(one, state, "rejected", "redrive", "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert "left 1: received: must not lie in the future" in planned.stdout
+    assert "left 1: received: Input should be a valid date" in planned.stdout
+    lines = {(line["source"], line["position"]): line for line in listed(one, state)}
+    broken, later, of_file, keyless = (
+        lines[place]
+        for place in (
+            (f"{one.topic_prefix}notices[0]", 0),
+            (f"{one.topic_prefix}notices[0]", 1),
+            ("notices.jsonl", 1),
+            (f"{one.topic_prefix}reports[0]", 0),
+        )
+    )
+    # What came from the notices stays one, and a report stays a report.
+    strange = tmp_path / "strange.jsonl"
+    swapped = broken | {"value": keyless["value"]}, keyless | {"value": line(notice(1)).decode()}
+    strange.write_text("\n".join(map(json.dumps, swapped)))
+    done = tocsin(one, state, "rejected", "redrive", "--from", strange)
+    assert (done.returncode, landed(one)) == (0, Counter())
+    assert "left 1: notice_id: Field required" in done.stdout
+
+    broken["value"] = line(notice(1, "BROKEN")).decode()
+    later["value"] = json.loads(later["value"]) | {"received": "2024-03-02"}
+    of_file["value"] = of_file["value"].replace("20x4-", "2024-")
+    mended = tmp_path / "mended.jsonl"
+    mended.write_text("\n".join(map(json.dumps, (broken, later, of_file))))
+    for times in range(2):
+        done = tocsin(one, state, "rejected", "redrive", "--from", mended)
+        assert done.returncode == 0, done.stderr
+        assert landed(one).total() == 3, f"after {times + 1}"
+    found = {r.key: r for r in records(one, "notices") if dict(r.headers).get("redriven-from")}
+    assert found.keys() == {b"BROKEN", b"EARLY", b"FILE"}
+    assert found[b"BROKEN"].value == line(notice(1, "BROKEN"))
+    assert dict(found[b"FILE"].headers)["redriven-from"] == b"notices.jsonl@1"
+    for _ in range(2):
+        listen(one)
+        heard = [(alert.subject, alert.revision) for alert in safety(one)]
+        assert sorted(heard) == [("BROKEN", 1), ("EARLY", 1), ("FILE", 1), ("RUM", 1)]
+    assert [line["source"] for line in listed(one, state)] == [keyless["source"]]
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
     one: Settings, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    values = without_key(one, 30)
+    values = without_key(one, 16) + of_an_earlier_reader(one, 14)
     monkeypatch.setattr(redriving, "_TRANSACTION_RECORDS", 10)
     acknowledged = kafka_io.Transaction._acknowledged
     dying: list[Any] = []

@@ -42,6 +42,7 @@ from tests.law_recount import (
     recount_windows,
     stratified_expectation,
 )
+from tests.validity import require_valid
 
 EPOCH = date(1970, 1, 1)
 HORIZON = date(2030, 1, 1)
@@ -223,6 +224,7 @@ def _check_cases(world: World) -> None:
 
 def _check_alert(world: World, alert: Alert) -> None:
     """Recount the input that an alert says it was computed from."""
+    require_valid(alert)
     offsets = {each.partition: each.next_offset for each in alert.as_of}
     prefix = [
         report for number, log in enumerate(world.logs) for report in log[: offsets.get(number, 0)]

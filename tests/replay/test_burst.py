@@ -44,7 +44,7 @@ def _background() -> list[bytes]:
 def _campaign(
     number: int,
     *,
-    sender: str = "RIVAL",
+    sender: str | None = "RIVAL",
     spread: int = 1,
     by: Qualification = Qualification.CONSUMER,
 ) -> list[bytes]:
@@ -90,6 +90,7 @@ def test_the_alert_says_that_one_source_made_it(attacked: tuple[Path, dict[str, 
     assert counts == {name: n + 500 for name, n in without.items()}
     assert alert["burst"] == {
         "source": "RIVAL",
+        "sender_stated": True,
         "received": "2024-02-01",
         "n_cases": 500,
         "n_by_professional": 0,
@@ -122,7 +123,7 @@ def test_nobody_confirms_it_by_accident(attacked: tuple[Path, dict[str, Any]]) -
         refused = _decide(folder, "validated", *seen, *reason)
         assert refused.returncode == 2
         assert "must have a reason that says why the burst is no objection" in refused.stderr
-        assert "500 cases came from one source on one day" in refused.stderr
+        assert "500 cases came from one source or system on one day" in refused.stderr
     other = _decide(folder, "validated", *seen, "--alert", "of another signal")
     assert other.returncode == 2
     assert "must hold an alert of zinc|Rash|cumulative with the id of another" in other.stderr
@@ -147,6 +148,7 @@ def test_a_recount_finds_the_same_burst(attacked: tuple[Path, dict[str, Any]]) -
         ("n_by_professional", 1),
         ("rules_without", ["mhra"]),
         ("received", "2024-02-02"),
+        ("sender_stated", False),
     ):
         wrong = {**alert, "burst": {**alert["burst"], name: value}}
         (folder / "wrong.jsonl").write_text(json.dumps(wrong))
@@ -157,11 +159,28 @@ def test_a_recount_finds_the_same_burst(attacked: tuple[Path, dict[str, Any]]) -
     assert tocsin(folder, "recount", "--alerts", "wrong.jsonl", *arguments[3:]).returncode == 1
 
 
+def test_a_recount_tells_a_system_from_a_sender(tmp_path: Path) -> None:
+    alert = _replay(tmp_path, _background() + _campaign(500, sender=None), "--every", "99999d")[-1]
+    assert (alert["burst"]["source"], alert["burst"]["sender_stated"]) == ("native", False)
+    assert alert["sentence"].endswith(
+        " 500 of the 504 cases came on one day from one system, which does not say who sent them; "
+        "without them no rule fires."
+    )
+    arguments = ("--source", "reports.jsonl", *RULES, "--json")
+    assert tocsin(tmp_path, "recount", "--alerts", "alerts.jsonl", *arguments).returncode == 0
+    wrong = {**alert, "burst": {**alert["burst"], "sender_stated": True}}
+    (tmp_path / "wrong.jsonl").write_text(json.dumps(wrong))
+    told = tocsin(tmp_path, "recount", "--alerts", "wrong.jsonl", *arguments)
+    assert told.returncode == 1
+    assert "burst.sender_stated" in told.stdout
+
+
 @pytest.mark.parametrize(
     ("campaign", "n_cases", "without"),
     [
         (_campaign(500, by=Qualification.PHYSICIAN), 500, []),  # what it says of itself
         (_campaign(500, spread=2), None, None),  # 250 a day are less than half of 504
+        (_campaign(500, sender=None), 500, []),
         (_campaign(9), None, None),  # too few
         (_campaign(10), 10, []),
         # A signal of its own beside the burst: it stands without it.
@@ -171,7 +190,7 @@ def test_a_recount_finds_the_same_burst(attacked: tuple[Path, dict[str, Any]]) -
             ["ema", "ic", "mhra"],
         ),
     ],
-    ids=["physicians", "two days", "nine", "ten", "others as well"],
+    ids=["physicians", "two days", "no sender", "nine", "ten", "others as well"],
 )
 def test_what_is_a_burst(
     tmp_path: Path, campaign: list[bytes], n_cases: int | None, without: list[str] | None
@@ -182,4 +201,9 @@ def test_what_is_a_burst(
     if without:
         said = f"without them these rules fire: {', '.join(without)}."
         assert alert["sentence"].endswith(said)
-    assert ("came from one source" in alert["sentence"]) is (burst is not None)
+    named = burst is not None and burst["sender_stated"]
+    assert named is (burst is not None and campaign[0].find(b'"sender":null') < 0)
+    assert ("came from one source" in alert["sentence"]) is named
+    assert ("one system, which does not say" in alert["sentence"]) is (
+        burst is not None and not named
+    )

@@ -103,21 +103,23 @@ def test_one_product_and_one_reaction_that_state_it_suffice() -> None:
 @pytest.mark.parametrize(
     ("changes", "origin"),
     [
-        ({}, Origin("native", False, "JP")),
-        ({"source": "vaers"}, Origin("vaers", False, "JP")),
+        ({}, Origin("native", False, "JP", sender_stated=False)),
+        ({"source": "vaers"}, Origin("vaers", False, "JP", sender_stated=False)),
+        ({"source": "vaers", "sender": "vaers"}, Origin("vaers", False, "JP")),
+        ({"sender": " \x1f "}, Origin("native", False, "JP", sender_stated=False)),
         ({"source": "faers", "sender": " PHARMA\x1f  A"}, Origin("PHARMA A", False, "JP")),
         (
             {"reporter": Reporter(qualification=Qualification.PHYSICIAN, country="US")},
-            Origin("native", True, "JP"),
+            Origin("native", True, "JP", sender_stated=False),
         ),
         (
             {
                 "occurrence_country": None,
                 "reporter": Reporter(qualification=Qualification.LAWYER, country="US"),
             },
-            Origin("native", False, "US"),
+            Origin("native", False, "US", sender_stated=False),
         ),
-        ({"occurrence_country": None}, Origin("native", False, "")),
+        ({"occurrence_country": None}, Origin("native", False, "", sender_stated=False)),
     ],
 )
 def test_an_origin_is_source_qualification_and_country(

@@ -115,7 +115,10 @@ def test_a_mended_value_is_text_or_an_object(tmp_path: Path) -> None:
         ("{", "a line of `tocsin rejected list -o jsonl` must be given; got"),
         ("[]", "source, position and digest must say which reject; got others"),
         ('{"source": "a", "position": "7", "digest": "d", "value": ""}', "must say which reject"),
-        (json.dumps(WHERE), "value must be a report, as text or as an object; got neither"),
+        (
+            json.dumps(WHERE),
+            "value must be a report or notice, as text or as an object; got neither",
+        ),
         (json.dumps(WHERE | {"value": 7}), "value must be a report"),
         (
             "\n".join(json.dumps(WHERE | {"value": text}) for text in "ab"),

@@ -20,6 +20,7 @@ from streams.topology.windows import WindowSpec
 
 DAY = 19_782  # 2024-02-29
 LAY, PROFESSIONAL = "US\x1f\x1f", "US\x1fp\x1f"
+NO_SENDER, NO_SENDER_PROFESSIONAL = "US\x1fu\x1f", "US\x1fpu\x1f"
 ANY = """
 any_case = { title = "any", source = "test", all = [
     { statistic = "n_observed", op = ">=", value = 1 },
@@ -120,6 +121,29 @@ def test_without_a_burst_that_is_all_there_is_nothing_fires(any_case: RuleSet) -
     )
 
 
+def test_a_burst_without_a_sender_is_said_to_be_of_a_system(any_case: RuleSet) -> None:
+    fed = Fed(any_case).cases(9, origin=NO_SENDER + "A")
+    assert fed.cases(1, origin=LAY + "A").alert().burst is None  # a sender of the system's name
+    alert = fed.cases(3, origin=NO_SENDER_PROFESSIONAL + "A").alert()
+    assert (alert.n_sources, alert.n_by_professional) == (2, 3)
+    assert alert.burst is not None
+    assert (_burst(alert), alert.burst.sender_stated) == (("A", 29, 12, 3), False)
+    assert alert.sentence.endswith(
+        "12 of the 13 cases came on one day from one system, which does not say who sent them; "
+        "without them these rules fire: any_case."
+    )
+
+
+def test_of_a_system_and_a_sender_of_one_name_and_size_the_system_is_the_burst(
+    any_case: RuleSet,
+) -> None:
+    for first, second in ((LAY, NO_SENDER), (NO_SENDER, LAY)):
+        fed = Fed(any_case).cases(10, origin=first + "A").cases(10, origin=second + "A")
+        burst = fed.alert().burst
+        assert burst is not None
+        assert (burst.n_cases, burst.sender_stated) == (10, False)
+
+
 def test_a_rule_of_the_anytime_valid_test_is_not_asked_of_a_part() -> None:
     fed = Fed(load_rules(["safe", "mhra"]))
     for back in range(9, -1, -1):
@@ -216,7 +240,10 @@ def test_tables_of_codes_grow_with_their_vocabularies() -> None:
     assert origins.parts.rows() == [(0, False, "US")]
     texts.learn(["\x1fp\x1fB", PROFESSIONAL + "A"])
     assert origins.parts.rows() == [(0, False, "US"), (1, True, None), (0, True, "US")]
-    assert list(origins.sources) == ["A", "B"]
+    assert list(origins.sources) == [("A", True), ("B", True)]
+    texts.learn([NO_SENDER + "A", NO_SENDER_PROFESSIONAL + "A"])
+    assert origins.parts.rows()[3:] == [(2, False, "US"), (2, True, "US")]
+    assert list(origins.sources)[2:] == [("A", False)]
 
 
 def test_cases_after_an_authority_acted_are_told_apart(any_case: RuleSet) -> None:
