@@ -334,6 +334,24 @@ class Alert(Message):
     n_suspected_duplicates: int | None = Field(
         default=None, ge=0, description="Cases of the pair that may be duplicates; they count."
     )
+    n_new: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases counted now that `previous` did not count; null in the first revision, "
+        "and if that had more cases than its `case_ids` names.",
+    )
+    n_removed_nullified: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases that would be of the pair, as they last were, had they not been "
+        "nullified. They are in no count.",
+    )
+    n_removed_duplicates: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases that would be of the pair, had they not been linked as duplicates. They "
+        "are in no count.",
+    )
     n_post_notice: int | None = Field(
         default=None,
         ge=0,
@@ -366,3 +384,9 @@ class Alert(Message):
         description="Input the counts were made from: a batch recount of it gives these numbers."
     )
     code_version: str = Field(description="Version of Tocsin that computed it.")
+    snapshot_id: str | None = Field(
+        default=None,
+        description="SHA-256 of `as_of`, window, day of evaluation, rules, policy, prior and code: "
+        "alerts of one id say the same of counts, statistics and cases. It covers neither what was "
+        "published before nor notices.",
+    )

@@ -1,12 +1,12 @@
 """What the case stage tells the detector stage: which cases left the counts and which entered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import polars as pl
 
-__all__ = ["CASE_CHANGES", "DELTA_VERSION", "STRATUM", "Delta"]
+__all__ = ["CASE_CHANGES", "DELTA_VERSION", "REMOVED_CHANGES", "STRATUM", "Delta"]
 
 DELTA_VERSION = 4
 """Version of `CASE_CHANGES`; a reader stops on one it does not know."""
@@ -41,6 +41,19 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
 Rows of one case alternate: a case enters, leaves in the same form, and may enter in another.
 """
 
+REMOVED_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
+    {**CASE_CHANGES, "reason": pl.String()}
+)
+"""One row a change of one case that would count but for `reason`: `nullified`, or `duplicate`.
+
+The row has the form in which it would; `n` is +1 if that is so from now on, -1 if it no longer is.
+It is in no count.
+"""
+
+
+def _none_removed() -> pl.DataFrame:
+    return pl.DataFrame(schema=dict(REMOVED_CHANGES))
+
 
 @dataclass(frozen=True, slots=True)
 class Delta:
@@ -57,6 +70,8 @@ class Delta:
         Latest `latest_received` in the range [days since 1970-01-01]; -1 if nothing was readable.
     changes
         Columns of `CASE_CHANGES`; may be empty.
+    removed
+        Columns of `REMOVED_CHANGES`; mostly empty.
     """
 
     partition: int
@@ -64,3 +79,4 @@ class Delta:
     next_offset: int
     watermark: int
     changes: pl.DataFrame
+    removed: pl.DataFrame = field(default_factory=_none_removed)

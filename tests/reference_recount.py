@@ -95,6 +95,7 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     Knows of reports what `varied_stream` says, and no more.
     """
     latest: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    stated: dict[str, tuple[int, Mapping[str, Any]]] = {}  # but for nullifications
     decided: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
     for raw in messages:
         try:
@@ -108,8 +109,9 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
             decided[case_id][decider] = max(mine, decided[case_id].get(decider, mine))
             continue
         version = content["version"]
-        if case_id not in latest or version > latest[case_id][0]:
-            latest[case_id] = (version, content)
+        for held in (latest, stated) if content["revision"] is None else (latest,):
+            if case_id not in held or version > held[case_id][0]:
+                held[case_id] = (version, content)
     first, last = _days(alert)
     n_observed = n_drug = n_event = 0
     both: list[tuple[str, str]] = []
@@ -117,13 +119,23 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     doubted = 0
     treated = [0, 0, 0, 0]
     serious = 0
+    out = Counter[str]()
     strata: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     total = 0
     for case_id, (_, content) in latest.items():
         day = date.fromisoformat(content["first_received"])
         states = {decider: state for decider, (_, state) in decided[case_id].items()}
         person = states.get("person", "suspected")
-        if person == "applied" or (person == "suspected" and "applied" in states.values()):
+        away = person == "applied" or (person == "suspected" and "applied" in states.values())
+        if (content["revision"] is not None or away) and case_id in stated:
+            _, was = stated[case_id]
+            if (
+                alert.drug in {n for p in was["products"] for n in p["substances"]}
+                and alert.event in {reaction["term"] for reaction in was["reactions"]}
+                and first <= date.fromisoformat(was["first_received"]) <= last
+            ):
+                out["duplicate" if content["revision"] is None else "nullified"] += 1
+        if away:
             continue
         if content["revision"] is not None or not first <= day <= last:
             continue
@@ -155,6 +167,8 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     assert alert.n_serious == serious
     assert list(alert.case_ids) == sorted(case_id for _, case_id in both)
     assert alert.n_suspected_duplicates == doubted
+    assert alert.n_removed_nullified == out["nullified"]
+    assert alert.n_removed_duplicates == out["duplicate"]
     _require_reported(alert, reported)
     _require_clinical(alert, reported)
     _require_restricted(alert, reported, treated)

@@ -95,7 +95,7 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
     return _public_safety(alert, copy)
 
 
-_CASES = {"case_ids", "as_of"}
+_CASES = {"case_ids", "as_of", "snapshot_id"}  # offsets can be guessed from their hash
 # Of a signal of one case, or subtracted from the revision before, they tell who it was.
 _OF_FEW = {"patients", "time_to_onset"}
 _SMALL = {"lots", "facilities", "indications"}  # of a context: what tells who it was

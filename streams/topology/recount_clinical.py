@@ -15,7 +15,7 @@ from schemas.clinical import PatientGroups, TimeToOnset
 from streams.topology.courses import Course, parse_course
 from streams.topology.strata import UNKNOWN
 
-__all__ = ["CLINICAL", "clinical_values"]
+__all__ = ["CLINICAL", "REMOVED", "clinical_values", "removed_cases", "removed_values"]
 
 _UNIT = "\x1f"
 
@@ -25,6 +25,51 @@ CLINICAL = (
     *("n_stating_rechallenge", "n_positive_rechallenge"),
 )
 """What is recounted here."""
+
+
+REMOVED = ("n_removed_nullified", "n_removed_duplicates")
+"""What is recounted of cases that are out."""
+
+
+def removed_cases(before: pl.DataFrame, linked_away: pl.DataFrame) -> pl.DataFrame:
+    """Return the cases that only a nullification or a link keeps out, with what does as `reason`.
+
+    Parameters
+    ----------
+    before
+        All versions of all cases, those of a case one after another, the greatest last: `case_id`,
+        `nullified`, `counted`.
+    linked_away
+        `case_id` of those that links keep out.
+    """
+    latest = before.unique("case_id", keep="last", maintain_order=True)
+    void = latest.filter("nullified").select("case_id")
+    stated = before.filter(~pl.col("nullified")).unique("case_id", keep="last", maintain_order=True)
+    return pl.concat(
+        kept_out.filter("counted").with_columns(pl.lit(field).alias("reason"))
+        for field, kept_out in zip(
+            REMOVED,
+            (
+                stated.join(void, on="case_id", how="semi"),
+                latest.join(linked_away, on="case_id", how="semi"),
+            ),
+            strict=True,
+        )
+    )
+
+
+def removed_values(alert: Alert, removed: pl.DataFrame) -> dict[str, object]:
+    """Return how many cases of an alert's pair are out, by the name of the field.
+
+    Parameters
+    ----------
+    removed
+        Those of the window that name drug and event, as `removed_cases` gives them.
+    """
+    if alert.n_removed_nullified is None:  # made before alerts said it
+        return {}
+    reasons = removed["reason"].to_list()
+    return {field: reasons.count(field) for field in REMOVED}
 
 
 def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:

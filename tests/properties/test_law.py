@@ -27,19 +27,14 @@ from streams.runtime.store import CaseStore, MemoryStore, RocksStore
 from streams.topology.alerts import signal_key
 from streams.topology.detecting import Detector
 from streams.topology.windows import WindowSpec
+from tests.law_checks import check_clinical, check_removed, out_of, snapshot_id_of
+from tests.law_histories import DRUGS, EVENTS, FAMILIES, SPECS, UNITS, Arrival, arrivals
 from tests.law_recount import (
-    DRUGS,
-    EVENTS,
-    FAMILIES,
-    SPECS,
-    UNITS,
-    Arrival,
     Cell,
-    Content,
-    arrivals,
     latest_versions,
     recount,
     recount_windows,
+    removed,
     stratified_expectation,
 )
 from tests.validity import require_valid
@@ -156,6 +151,11 @@ class World:
         for alert in alerts:
             before = self.signals.get(alert.signal_key)
             assert alert.revision == (before.revision + 1 if before else 1)
+            if before is None:
+                assert alert.n_new is None
+            else:
+                assert alert.n_new == len(set(alert.case_ids) - set(before.case_ids))
+            assert alert.snapshot_id == snapshot_id_of(alert)
             self.signals[alert.signal_key] = alert
         return alerts
 
@@ -252,38 +252,8 @@ def _check_alert(world: World, alert: Alert) -> None:
     assert alert.n_paediatric == sum(case.stratum[0] in children for case in inside.values())
     regions = {case.stratum[2] for case in inside.values()} - {"unknown"}
     assert alert.regions == tuple(sorted(regions))
-    _check_clinical(alert, list(inside.values()))
-
-
-def _check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
-    assert alert.n_life_threatening == sum(case.life_threatening for case in cases)
-    assert alert.patients is not None
-    groups = {name: n for name, n in alert.patients.model_dump().items() if n}
-    ages, sexes = Counter(case.stratum[0] for case in cases), Counter(c.stratum[1] for c in cases)
-    ages["age_unknown"], sexes["sex_unknown"] = ages.pop("unknown", 0), sexes.pop("unknown", 0)
-    assert groups == +(ages + sexes)
-    told = [case.told[case.drugs.index(alert.drug)] for case in cases]
-    assert alert.n_missing_lot == sum(not one.lot for one in told)
-    stated = [one.dechallenges for one in told if one.dechallenges]
-    assert alert.n_stating_dechallenge == len(stated)
-    assert alert.n_positive_dechallenge == sum(True in answers for answers in stated)
-    stated = [one.rechallenges for one in told if one.rechallenges]
-    assert alert.n_stating_rechallenge == len(stated)
-    assert alert.n_positive_rechallenge == sum(True in answers for answers in stated)
-    days = sorted(
-        case.began(alert.event) - one.start
-        for case, one in zip(cases, told, strict=True)
-        if case.began(alert.event) and one.start
-    )
-    if not days:
-        assert alert.time_to_onset is None
-        return
-    found = alert.time_to_onset
-    assert found is not None
-    after = [day for day in days if day >= 0]
-    assert (found.n, found.n_before) == (len(after), len(days) - len(after))
-    expected = [float(np.quantile(after, part)) if after else None for part in (0.25, 0.5, 0.75)]
-    assert [found.lower_quartile, found.median, found.upper_quartile] == expected
+    check_clinical(alert, list(inside.values()))
+    check_removed(world.specs, alert, prefix)
 
 
 def _check_told(world: World, last: Sequence[Alert]) -> None:
@@ -342,6 +312,11 @@ def _run(world: World, story: Iterable[tuple[Arrival, Sequence[str]]], back: int
     _check_told(world, last)
     _check_counts(world)
     _check_cases(world)
+    messages = list(itertools.chain.from_iterable(world.logs))
+    assert out_of(world.topic) == {
+        (case_id, reason, "+".join(case.drugs), "+".join(case.events))
+        for case_id, (reason, case) in removed(messages).items()
+    }
 
 
 @unhurried
@@ -382,7 +357,7 @@ def test_two_orders_of_arrival_end_in_the_same_counts(
                 if looks:
                     world.look()
             world.look()
-            ends.append((_observed(world), +world.population))
+            ends.append((_observed(world), +world.population, out_of(world.topic)))
     assert ends[0] == ends[1]
 
 

@@ -112,7 +112,7 @@ def _build(
         window=WINDOW,
         evaluated_on=TODAY,
         as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],
-        clinical=[{}] * len(rows),
+        further=[{}] * len(rows),
         dropped=dropped,
     )
 

@@ -115,3 +115,15 @@ def test_changes_that_are_torn_are_refused(cut: int) -> None:
     _delta(ROW).changes.write_ipc(raw)
     with pytest.raises(StateError, match=r"^delta: changes must be an Arrow IPC file; got "):
         decode_delta(_envelope(4, raw.getvalue()[:cut]))
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [(b"torn", "must be an Arrow IPC file"), (None, "must have the columns")],
+)
+def test_removals_that_are_none_are_refused(raw: bytes | None, reason: str) -> None:
+    written = io.BytesIO()
+    _delta(ROW).changes.write_ipc(written)
+    envelope = [DELTA_VERSION, 3, 10, 12, -1, written.getvalue(), raw or written.getvalue()]
+    with pytest.raises(StateError, match=f"^delta: removed {reason}"):
+        decode_delta(msgspec.msgpack.encode(envelope))
