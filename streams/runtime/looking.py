@@ -126,6 +126,7 @@ class Looking:
             last_notice=notices.last,
         )
         notices.heard = 0
+        self._pacing.made()
         polled_at = deltas[0].polled_at if deltas else notices.polled_at
         return Look(evaluation, refit, detector.suppressed - before, polled_at)
 

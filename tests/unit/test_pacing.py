@@ -13,9 +13,11 @@ class Clock:
         return self.now
 
 
-def look(pacing: LookPacing, clock: Clock, cost: float) -> None:
+def look(pacing: LookPacing, clock: Clock, cost: float, publishing: float = 0.0) -> None:
     pacing.begin()
     clock.now += cost
+    pacing.made()
+    clock.now += publishing
     pacing.end()
 
 
@@ -35,6 +37,26 @@ def test_looks_take_at_most_half_of_the_time() -> None:
     assert pacing.wait() == pytest.approx(0.05)
     clock.now += 0.05
     assert pacing.wait() == pytest.approx(0)
+
+
+def test_the_answer_of_the_broker_is_no_part_of_what_a_look_takes() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    look(pacing, clock, cost=0.2, publishing=0.15)
+    pacing.polled(10)
+    assert pacing.wait() == pytest.approx(0.05)
+    look(pacing, clock, cost=0.2, publishing=0.3)
+    pacing.polled(10)
+    assert pacing.wait() == 0
+
+
+def test_publishing_is_a_part_of_what_a_look_at_a_backlog_takes() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    look(pacing, clock, cost=0.2, publishing=0.3)
+    pacing.polled(BACKLOG)
+    clock.now += 4.0
+    assert pacing.wait() == pytest.approx(0.5)
 
 
 def test_a_report_after_a_quiet_while_is_looked_at_at_once() -> None:
