@@ -25,7 +25,7 @@ from schemas.vocabulary import (
     VerificationState,
 )
 from streams.topology.courses import joined_codes
-from streams.topology.decisions import decision_of
+from streams.topology.decisions import decision_of, is_suspected
 from streams.topology.levels import level_names
 from streams.topology.names import OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
 from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
@@ -73,12 +73,11 @@ def case_version(report: Report) -> CaseVersion:
     fatal = _DEATH in seriousness
     terms: list[str] = []
     stated, onset = 0, None
-    began: dict[str, int] = {}  # day of the earliest onset, by event
+    began: dict[str, date] = {}  # earliest onset, by event
     for reaction in report.reactions:
         names_of = TERMS[reaction.term]
         terms += names_of
-        if reaction.onset:
-            day = reaction.onset.toordinal()
+        if day := reaction.onset:
             for name in names_of:
                 began[name] = min(day, began.get(name, day))
         outcome = reaction.outcome
@@ -88,8 +87,8 @@ def case_version(report: Report) -> CaseVersion:
                 fatal = True
         if reaction.onset_days is not None:
             stated |= ONSET
-        elif reaction.onset and (onset is None or reaction.onset > onset):
-            onset = reaction.onset
+        elif day and (onset is None or day > onset):
+            onset = day
     names, of_indications, of_products, courses = suspects(report.products, onset)
     patient = report.patient
     age = age_group(patient.age_years, patient.age_group)
@@ -134,7 +133,7 @@ def case_version(report: Report) -> CaseVersion:
         completeness(report, age, stated | of_products & ~OF_DOMAIN),
         _LIFE_THREATENING in seriousness,
         joined_codes(drugs, courses) if courses else "",
-        joined_codes(events, began) if began else "",
+        joined_codes(events, {each: on.toordinal() for each, on in began.items()}) if began else "",
     )
 
 
@@ -228,6 +227,7 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
     signs: list[int] = []
     out: list[str] = []  # cases that do not count, or did not
     population: Counter[str] = Counter()
+    counted = 0
     for case_id, version in updates.items():
         held = stored.get(case_id)
         now = version
@@ -236,11 +236,17 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
             if linked is None:
                 continue
             now, held = linked, held and as_counted(held)
-        if now.excluded or (held is not None and held.excluded):
+        if now.excluded:
+            population[now.excluded] += 1
             out.append(case_id)
-        population[now.excluded or "counted"] += 1
+        else:
+            counted += 1
         if held is not None:
-            population[held.excluded or "counted"] -= 1
+            if held.excluded:
+                population[held.excluded] -= 1
+                out.append(case_id)
+            else:
+                counted -= 1
             if now.counts_as(held):
                 continue
             if not held.excluded:
@@ -249,10 +255,12 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
         if not now.excluded:
             rows.append(now)
             signs.append(1)
+    if counted:
+        population["counted"] = counted
     tally = links + Counter(
         first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
     )
-    removed = _removed((stored.get(case_id), updates[case_id]) for case_id in out)
+    removed = _removed((stored.get(case_id), updates[case_id]) for case_id in dict.fromkeys(out))
     return CaseStep(_changes(rows, signs), removed, updates, +tally, population)
 
 
@@ -276,6 +284,7 @@ def _removed(moves: Iterable[tuple[CaseVersion | None, CaseVersion]]) -> pl.Data
 
 
 def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
+    links = [row.links for row in rows]
     # Joined strings split by polars: building nested columns from Python lists is 50 times slower.
     return pl.DataFrame(
         {
@@ -291,7 +300,9 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "origin": [row.origin for row in rows],
             "indications": [row.indications for row in rows],
             "completeness": pl.Series([row.completeness for row in rows], dtype=pl.UInt8),
-            "suspected_duplicate": [bool(row.links) and row.suspected_duplicate for row in rows],
+            "suspected_duplicate": [is_suspected(each) for each in links]
+            if any(links)
+            else pl.repeat(False, len(rows), dtype=pl.Boolean, eager=True),
             "life_threatening": [row.life_threatening for row in rows],
             "courses": _code_lists([row.courses for row in rows]),
             "onsets": _code_lists([row.onsets for row in rows]),

@@ -290,8 +290,7 @@ class World:
         day = self.received.setdefault(name, date(1970, 1, 1) + timedelta(days=self.day))
         rows = [
             (
-                *(name, day),
-                *(form.age, "male", form.region, False, form.fatal),
+                *(name, day, form.age, "male", form.region, False, form.fatal),
                 *(sorted(form.drugs), sorted(form.events), "\x1f\x1ftest", "", 0, False),
                 *(False, None, None, "", n),
             )
