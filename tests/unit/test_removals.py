@@ -31,13 +31,14 @@ VOID = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")
 
 
 def _version(version: int = 1, *, case_id: str = "A", void: bool = False, drug: str = "zinc",
-             valid: bool = True, links: tuple[Link, ...] = ()) -> CaseVersion:  # fmt: skip
+             valid: bool = True, links: tuple[Link, ...] = (), day: date = DAY,
+             ) -> CaseVersion:  # fmt: skip
     bare = drug == ""  # a deletion list names the case and nothing else
     return case_version(
         Report(
             case_id=case_id,
             version=version,
-            first_received=DAY,
+            first_received=day,
             latest_received=DAY,
             revision=VOID if void else None,
             products=() if bare else (Product(substances=(drug,)),),
@@ -164,11 +165,11 @@ class Fed:
         self.detector.apply(Delta(0, self.offset, end, 19_753, step.changes, step.removed))
         self.offset = end
 
-    def look(self) -> Alert:
-        """Return the last revision of zinc and rash in the cumulative window."""
+    def look(self, window: str = "cumulative") -> Alert:
+        """Return the last revision of zinc and rash in a window."""
         for alert in self.detector.evaluate(19_753):
             self.latest[alert.signal_key] = alert
-        return self.latest["zinc|Rash|cumulative"]
+        return self.latest[f"zinc|Rash|{window}"]
 
 
 def _seen(alert: Alert) -> tuple[int, int | None, int | None, int | None]:
@@ -191,6 +192,16 @@ def test_an_alert_tells_what_came_and_what_was_taken_out(tmp_path: Path) -> None
     assert _seen(fed.look()) == (7, 1, 1, 1)  # C0 is back, C2 is out
     fed.send(_link("reversed", 2, case_id="C1"), _version(2, case_id="C3", drug="iron"))
     assert _seen(fed.look()) == (7, 1, 1, 0)  # C3 was amended: nobody removed it
+
+
+def test_a_window_tells_of_those_removed_of_its_days(tmp_path: Path) -> None:
+    fed = Fed(tmp_path)
+    before = date(2023, 12, 31)
+    fed.send(*(_version(case_id=f"C{n}", day=before if n < 3 else DAY) for n in range(7)))
+    fed.send(*(_version(2, case_id=f"C{n}", void=True, drug="") for n in (0, 1, 3)))
+    fed.send(_link("applied", case_id="C2"))
+    assert _seen(fed.look()) == (3, None, 3, 1)
+    assert _seen(fed.look("2024-01")) == (3, None, 1, 0)
 
 
 @pytest.mark.parametrize("saved", [False, True])
