@@ -66,7 +66,7 @@ def cases(settings: Settings, folder: str = "0") -> dict[str, CaseVersion]:
 
 
 def expected(messages: Any) -> dict[str, CaseVersion]:
-    """Count again: of every case the greatest version, of a nullified one what it voided as well."""
+    """Count again: of every case the greatest version, of a nullified one what it voided."""
     versions = sorted(map(case_version, messages))
     stated = {one.case_id: one for one in versions if not one.nullified}
     return {
