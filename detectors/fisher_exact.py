@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import binom, hypergeom
 
 from schemas.counts import MARGINS, require_counts
 
@@ -69,6 +68,9 @@ def fisher_exact(counts: pl.DataFrame) -> pl.DataFrame:
     >>> fisher_exact(row).row(0)[4:]
     (0.0667, 0.0333)
     """
+    # Here, not above: few rules ask for it, and every command would wait for SciPy's distributions.
+    from scipy.stats import hypergeom
+
     require_counts(counts, where="fisher_exact")
     n, nd, ne, total = (counts[name].cast(pl.Int64).to_numpy() for name in MARGINS)
     # An empty population is one case without drug or event, as far as chances go.
@@ -94,6 +96,8 @@ def _narrow(*counts: Counts) -> tuple[Floats, Floats]:
     The point is a ratio of three binomials (Loader 2000, as in R's dhyper); the tail that does
     not hold the mean is summed from there, each term a rational multiple of the one before.
     """
+    from scipy.stats import binom
+
     n, n_drug, n_event, total = (column.astype(np.float64) for column in counts)
     share = n_event / total
     point = binom.pmf(n, n_drug, share) * binom.pmf(n_event - n, total - n_drug, share)

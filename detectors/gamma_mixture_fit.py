@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from detectors.gamma_mixture import FitFacts, GammaMixture, Likelihood, with_expected
@@ -244,6 +243,9 @@ _BOUND = np.array([math.log(_LARGEST)] * 4 + [-float(logit(_SMALLEST_WEIGHT))])
 
 
 def _climb(function: MeanLogLikelihood, start: Start) -> tuple[StartOutcome, Floats]:
+    # Here, not above: few runs fit a prior, and every command would wait for it.
+    from scipy.optimize import minimize
+
     def downhill(parameters: Floats) -> tuple[float, Floats]:
         value, gradient = function(parameters)
         return -value, -gradient
