@@ -31,6 +31,7 @@ from streams.topology.levels import drug_in_words, event_in_words, level_of
 from streams.topology.lifecycle import KINDS, REASONS, Decisions
 from streams.topology.policy import AlertPolicy
 from streams.topology.scrutiny import Scrutinised
+from streams.topology.snapshot_id import snapshot_id
 from streams.topology.strata import REGIONS
 
 __all__ = ["MOST_CASE_IDS", "AlertBuilder", "facts_of", "signal_key"]
@@ -153,6 +154,8 @@ class AlertBuilder:
         window: Window,
         evaluated_on: date,
         as_of: Sequence[InputOffset],
+        further: Sequence[Mapping[str, Any]],
+        tested_through: int | None = None,
         prior_id: str | None = None,
         test_recomputed: bool | None = None,
         dropped: Mapping[int, tuple[str, ...]] | None = None,
@@ -167,6 +170,10 @@ class AlertBuilder:
             `facts_of` and `streams.topology.sources.sources_of` give.
         scrutinised
             What was found of each, in the same order.
+        further
+            Other fields of each, in the same order.
+        tested_through
+            As of `streams.topology.snapshot_id.snapshot_id`.
         dropped
             By key, names of rules that were on and are no longer asked.
         """
@@ -190,6 +197,16 @@ class AlertBuilder:
             "prior_id": prior_id,
             "test_recomputed": test_recomputed,
             "code_version": _CODE_VERSION,
+            "snapshot_id": snapshot_id(
+                as_of,
+                window,
+                evaluated_on=evaluated_on,
+                rules_hash=self._rules_hash,
+                policy_hash=self._policy_hash,
+                prior_id=prior_id,
+                tested_through=tested_through,
+                code_version=_CODE_VERSION,
+            ),
         }
         # As Python values once: one by one out of arrays they cost twice as much.
         kinds, reasons, on = (
@@ -207,7 +224,7 @@ class AlertBuilder:
                 on[row["at"]],
                 scrutinised[row["at"]],
                 self._previous(was[row["at"]], dropped or {}),
-                common,
+                {**further[row["at"]], **common},
             )
             for row, computed in zip(
                 ordered.select(_OF_ROW).iter_rows(named=True), statistics, strict=True
@@ -223,17 +240,17 @@ class AlertBuilder:
         on: int,
         found: Scrutinised,
         previous: Previous | None,
-        common: Mapping[str, Any],
+        further: Mapping[str, Any],
     ) -> Alert:
         drug, event = row["drug"], row["event"]
         revision = 1 if previous is None else previous.revision + 1
-        key = signal_key(drug, event, common["window"].label)
+        key = signal_key(drug, event, further["window"].label)
         why = _reasons(reasons)
         held = on & ~row["entered"]
         return Alert.trusted(
             {
                 **_TEMPLATE,
-                **common,
+                **further,
                 "alert_id": self._alert_id(key, revision),
                 "signal_key": key,
                 "revision": revision,

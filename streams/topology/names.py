@@ -6,6 +6,7 @@ from datetime import date
 
 from schemas.product import Product
 from schemas.vocabulary import ProductRole
+from streams.topology.courses import add_course, course_of
 from streams.topology.levels import CLASS_OF_NAME, FAMILY_OF_TERM, unmarked
 from streams.topology.provenance import DOSE, INDICATION, ONSET
 
@@ -54,13 +55,17 @@ OF_DOMAIN = 1 << 16
 """Bit of what products state: one of them is of a class of the domain's vocabulary."""
 
 
-def suspects(products: Iterable[Product], onset: date | None) -> tuple[list[str], list[str], int]:
-    """Return the drugs and indications of suspect products, and bits of what they state.
+def suspects(
+    products: Iterable[Product], onset: date | None
+) -> tuple[list[str], list[str], int, dict[str, int]]:
+    """Return the drugs and indications of suspect products, bits of what they state, and courses.
 
-    The bits are those of `streams.topology.provenance`, and `OF_DOMAIN`.
+    The bits are those of `streams.topology.provenance`, and `OF_DOMAIN`. The courses are of
+    `streams.topology.courses`, by drug; a drug of which nothing is stated has none.
     """
     drugs: list[str] = []
     indications: list[str] = []
+    courses: dict[str, int] = {}
     stated = 0
     for product in products:
         role = product.role
@@ -79,9 +84,17 @@ def suspects(products: Iterable[Product], onset: date | None) -> tuple[list[str]
                 stated |= INDICATION
             if product.dose or product.volume_ml is not None:
                 stated |= DOSE
-            if onset is not None and product.first_given and product.first_given <= onset:
+            given = product.first_given
+            if onset is not None and given and given <= onset:
                 stated |= ONSET
-    return drugs, indications, stated
+            if (
+                given
+                or product.lot
+                or product.dechallenge is not None
+                or product.rechallenge is not None
+            ):
+                add_course(courses, drugs[others:], course_of(product))
+    return drugs, indications, stated, courses
 
 
 def joined_names(names: list[str]) -> str:

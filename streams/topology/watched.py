@@ -21,11 +21,13 @@ from schemas.vocabulary import (
     Seriousness,
     SupplyRoute,
 )
-from streams.topology.levels import CLASS_OF_NAME
+from streams.topology.courses import add_course, course_of
+from streams.topology.levels import CLASS_OF_NAME, level_names
 from streams.topology.names import suspects
 
 __all__ = [
     "WatchedCase",
+    "add_level_courses",
     "confounded",
     "decode_watched",
     "encode_watched",
@@ -147,6 +149,20 @@ def confounded(terms: Iterable[str], indications: Iterable[str]) -> list[str]:
         or ("cancer" in treated and vocabulary.family(term) == "malignancy")
         or vocabulary.indication(term) in treated
     ]
+
+
+def add_level_courses(courses: dict[str, int], products: Iterable[Product]) -> None:
+    """Add what products of the domain state to their classes, lots and facilities.
+
+    `courses` are as of `streams.topology.courses.add_course`, by name.
+    """
+    for product in products:
+        if product.role in _SUSPECT and (code := _class_of(product)) and course_of(product):
+            facility = product.facility.facility_id if product.facility else None
+            names = level_names(
+                [code], _distinct([normalise_lot(product.lot)]), _distinct([facility])
+            )
+            add_course(courses, names, course_of(product))
 
 
 def encode_watched(case: WatchedCase | None) -> str:
