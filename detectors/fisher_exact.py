@@ -68,6 +68,9 @@ def fisher_exact(counts: pl.DataFrame) -> pl.DataFrame:
     >>> fisher_exact(row).row(0)[4:]
     (0.0667, 0.0333)
     """
+    # Here, not above: few rules ask for it, and every command would wait for SciPy's distributions.
+    from scipy.stats import hypergeom
+
     require_counts(counts, where="fisher_exact")
     n, nd, ne, total = (counts[name].cast(pl.Int64).to_numpy() for name in MARGINS)
     # An empty population is one case without drug or event, as far as chances go.
@@ -78,8 +81,6 @@ def fisher_exact(counts: pl.DataFrame) -> pl.DataFrame:
     at = np.flatnonzero(~wide)
     point[at], more[at] = _narrow(n[at], nd[at], ne[at], population[at])
     at = np.flatnonzero(wide)
-    from scipy.stats import hypergeom  # here, not above: every command would wait for it
-
     point[at] = hypergeom.pmf(n[at], population[at], nd[at], ne[at])
     more[at] = hypergeom.sf(n[at], population[at], nd[at], ne[at])
     # Where the point holds all but a rounding error, their sum may exceed 1 by that much.
@@ -95,7 +96,7 @@ def _narrow(*counts: Counts) -> tuple[Floats, Floats]:
     The point is a ratio of three binomials (Loader 2000, as in R's dhyper); the tail that does
     not hold the mean is summed from there, each term a rational multiple of the one before.
     """
-    from scipy.stats import binom  # here, not above: every command would wait for it
+    from scipy.stats import binom
 
     n, n_drug, n_event, total = (column.astype(np.float64) for column in counts)
     share = n_event / total

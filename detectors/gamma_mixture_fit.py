@@ -243,7 +243,8 @@ _BOUND = np.array([math.log(_LARGEST)] * 4 + [-float(logit(_SMALLEST_WEIGHT))])
 
 
 def _climb(function: MeanLogLikelihood, start: Start) -> tuple[StartOutcome, Floats]:
-    from scipy.optimize import minimize  # here, not above: every command would wait for it
+    # Here, not above: few runs fit a prior, and every command would wait for it.
+    from scipy.optimize import minimize
 
     def downhill(parameters: Floats) -> tuple[float, Floats]:
         value, gradient = function(parameters)

@@ -195,8 +195,9 @@ def run(
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker, the last first, whatever happens
-        hear_the_client = opened.enter_context(logging_as(settings.log_format))
-        watch = opened.enter_context(watching(settings, stages, [r.name for r in chosen.rules]))
+        connections = opened.enter_context(logging_as(settings.log_format))
+        names = [rule.name for rule in chosen.rules]
+        watch = opened.enter_context(watching(settings, stages, names, connections.away))
         if stage in (Stage.LINK, Stage.ALL):
             workers.append(LinkWorker(settings, watch.observer))
             opened.callback(workers[-1].close)
@@ -216,7 +217,7 @@ def run(
             workers.append(detector)
             opened.callback(detector.close)
         # Not before: the client warns of every attempt to connect, and the error says it once.
-        hear_the_client()
+        connections.hear()
         _loop([Enduring(worker) for worker in workers], stop, watch, drain=drain)
         if counts is not None:
             frame = detector.counts()

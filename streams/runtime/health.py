@@ -3,8 +3,8 @@
 live
     The loop has gone round within `LIVE_SECONDS`. If not, the process hangs: end it.
 ready
-    Every stage has its state and is a member of its group. If not, wait: the body says how far
-    it is.
+    A broker is reached, and every stage has its state and is a member of its group. If not, wait:
+    the body says how far it is.
 """
 
 import json
@@ -42,6 +42,8 @@ class Health(Observer):
     ----------
     stages
         Names of the stages that run.
+    away
+        Says why no broker is reached; `None` while one is.
     live_seconds
         Longest time between two turns of the loop.
     clock
@@ -52,9 +54,11 @@ class Health(Observer):
         self,
         stages: Iterable[str],
         *,
+        away: Callable[[], str | None] = lambda: None,
         live_seconds: float = LIVE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._away = away
         self._live_seconds = live_seconds
         self._clock = clock
         self._turned_at = clock()
@@ -81,8 +85,11 @@ class Health(Observer):
         body: dict[str, Any] = {"status": "ready"}
         if waited_for:
             body = _told(min(waited_for, key=lambda one: one.fraction))
+        # A poll says nothing of a broker that is away: a stage that waits for it seems active.
+        if why := self._away():
+            body = {"status": "disconnected", "why": why}
         body["stages"] = {stage: _told(one) for stage, one in stages.items()}
-        return not waited_for, body
+        return not (waited_for or why), body
 
 
 def _told(readiness: Readiness) -> dict[str, Any]:

@@ -6,7 +6,7 @@ nothing of a report, and no setting. docs/operations/logs.md lists its events.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from schemas.errors import TocsinError
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.runtime.case_stage import Counted
+from streams.runtime.connections import Connections
 from streams.runtime.correlation import Batch
 from streams.runtime.observing import Applied, Evaluation, Observer
 from streams.runtime.reject_reasons import reject_class
@@ -29,18 +30,19 @@ LogFormat = Literal["text", "json"]
 
 
 @contextmanager
-def logging_as(form: LogFormat) -> Iterator[Callable[[], None]]:
+def logging_as(form: LogFormat) -> Iterator[Connections]:
     """Write the log of this process to stderr until the end of the block.
 
     As JSON, it says also with which error the block ended; as text the command's own line does.
 
     Yields
     ------
-    A function to call once the Kafka clients are connected: from then on their warnings are
-    written. Those of a failing attempt to connect are summed up by the error.
+    What knows of the connections. Once the Kafka clients have them, tell it to `hear`: from then on
+    their warnings are written, no more of them than help. Those of a failing attempt to connect
+    are summed up by the error.
     """
-    handler = logging.StreamHandler()
-    handler.addFilter(_not_of_the_client)
+    handler, connections = logging.StreamHandler(), Connections()
+    handler.addFilter(connections)
     if form == "json":
         handler.setFormatter(
             JsonFormatter(
@@ -55,7 +57,8 @@ def logging_as(form: LogFormat) -> Iterator[Callable[[], None]]:
     root.addHandler(handler)
     ours.setLevel(logging.INFO)
     try:
-        yield lambda: handler.removeFilter(_not_of_the_client)
+        with connections.listening():
+            yield connections
     except TocsinError as error:
         if form == "json":
             _LOG.error("stopped: %s", " ".join(str(error).split()), extra={"event": "stopped"})
@@ -122,10 +125,6 @@ class Journal(Observer):
     def set_aside(self, rejected: Sequence[Rejected]) -> None:
         """Say where notices stand that could not be read."""
         _say_rejected(rejected, {})
-
-
-def _not_of_the_client(record: logging.LogRecord) -> bool:
-    return record.name.partition(".")[0] != "kafka"
 
 
 def _say_rejected(rejected: Sequence[Rejected], of: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
@@ -67,7 +67,10 @@ class Watch:
 
 @contextmanager
 def watching(
-    settings: Settings, stages: Iterable[str], rules: Iterable[str] = ()
+    settings: Settings,
+    stages: Iterable[str],
+    rules: Iterable[str] = (),
+    away: Callable[[], str | None] = lambda: None,
 ) -> Iterator[Watch]:
     """Open what the settings ask for; without any of it, workers are watched by nobody.
 
@@ -77,6 +80,8 @@ def watching(
         Names of the stages that this process runs.
     rules
         Names of the signal rules, which are labels of a metric.
+    away
+        Says why no broker is reached; `None` while one is.
 
     Raises
     ------
@@ -86,7 +91,7 @@ def watching(
     observers: list[Observer] = []
     with ExitStack() as opened:
         if (address := settings.metrics_address()) is not None:
-            metrics, health = Metrics(rules), Health(stages)
+            metrics, health = Metrics(rules), Health(stages, away=away)
             host, port = opened.enter_context(serving(address, metrics.registry, health))
             _LOG.info("metrics and health on http://%s:%d", host, port)
             observers += [metrics, health]

@@ -38,7 +38,7 @@ def killable(pytestconfig: pytest.Config) -> Iterator[KafkaServer]:
         jars = kafka_jars()
     except NoBroker as why:
         without_broker(pytestconfig, why)
-    server = start_server(jars)
+    server = start_server(jars, brief=True)
     yield server
     server.stop()
 

@@ -89,7 +89,7 @@ class SecureKafka(KafkaServer):
     """
 
     def __init__(self, jars: Path, folder: Path, passwords: Mapping[str, str]) -> None:
-        super().__init__(jars)
+        super().__init__(jars, brief=True)
         self.ca = folder / "ca.pem"
         self._folder = folder
         self._passwords = passwords

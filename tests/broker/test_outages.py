@@ -1,5 +1,6 @@
 """What fails for a while: a broker that all workers need, or what one partition alone needs."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ from streams.runtime.link_worker import LinkWorker
 from streams.runtime.readiness import Phase
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
-from tests.broker.kafka_server import KafkaServer
+from tests.broker.kafka_server import KafkaServer, free_ports
 from tests.broker.processes import (
     alerts,
     as_counts,
@@ -35,10 +36,13 @@ from tests.broker.processes import (
     recount,
     require_contiguous,
     require_revisions,
+    running,
     send,
     stream,
+    wait_until,
 )
 from tests.broker.stages import at_work, count_all, detect_all, detector
+from tests.broker.test_observability import get
 
 pytestmark = pytest.mark.broker
 
@@ -262,6 +266,38 @@ def outlives(
     killable.restart()
     works_until(enduring, lambda: enduring.drained(ends))
     assert enduring.readiness().phase is Phase.ACTIVE
+
+
+def test_a_worker_that_waits_for_a_broker_says_so_once_and_is_not_ready(
+    killable: KafkaServer, alone: Settings, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+
+    def ready() -> tuple[int, Any]:
+        status, body = get(port, "/health/ready")
+        return status, json.loads(body) if status else {}
+
+    options = ("run", "--stage", "cases", "--metrics-port", port)
+    with running(alone, tmp_path / "waiting", *options) as worker:
+        wait_until(lambda: ready()[0] == 200, 60, "ready")
+        killable.kill()
+        wait_until(lambda: ready()[1].get("status") == "disconnected", 30, "disconnected")
+        status, body = ready()
+        assert (status, body["stages"]["cases"]["status"]) == (503, "active"), "poll says nothing"
+        assert body["why"].startswith("no broker for ")
+        # It has failed so often that the client alone would have written a page.
+        time.sleep(8)
+        killable.restart()
+        wait_until(lambda: ready()[0] == 200, 60, "ready again")
+        said = [line for line in worker.err.read_text().splitlines() if " kafka." in line]
+        assert sum("no broker is reached" in line for line in said) == 1, said
+        assert sum("a broker answers again, after " in line for line in said) == 1, said
+        begin, end = (
+            next(at for at, line in enumerate(said) if words in line)
+            for words in ("no broker is reached", "answers again")
+        )
+        assert end == begin + 1, said
+        worker.stop()
 
 
 def test_a_worker_of_which_no_partition_goes_on_gives_up_with_one_line(

@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 from jsonschema import Draft202012Validator
 
+from detectors import validation
 from schemas.contracts import CONTRACTS, Direction
 from schemas.counts import COUNTS
-from streams.cli import app as app_module
 from streams.cli import main
 from streams.cli.options import interval_days, parse_day, rules_from, windows_from, writable
 from streams.cli.schema_commands import SchemaName
@@ -249,8 +249,8 @@ def test_every_published_value_is_met(run: Run) -> None:
 
 
 def test_a_difference_ends_validation_with_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks = app_module.validate().head(1).with_columns(ok=pl.lit(False))
-    monkeypatch.setattr(app_module, "validate", lambda: checks)
+    checks = validation.validate().head(1).with_columns(ok=pl.lit(False))
+    monkeypatch.setattr(validation, "validate", lambda: checks)
     ended = run("validate")
     assert (ended.code, "DIFFERS" in ended.out) == (2, True)
     assert ended.err == (
@@ -270,7 +270,7 @@ def test_a_defect_is_one_line_and_ends_with_1(run: Run, monkeypatch: pytest.Monk
         msg = "two\nlines"
         raise ZeroDivisionError(msg)
 
-    monkeypatch.setattr(app_module, "validate", broken)
+    monkeypatch.setattr(validation, "validate", broken)
     ended = run("validate")
     assert ended.code == 1
     assert ended.err.startswith("tocsin: defect: ZeroDivisionError: two lines (TOCSIN_DEBUG=1 ")

@@ -63,9 +63,9 @@ def test_a_line_of_json_has_time_level_logger_and_message(
 def test_the_client_is_heard_only_once_it_is_connected(
     form: LogFormat, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with logging_as(form) as hear_the_client:
+    with logging_as(form) as connections:
         logging.getLogger("kafka.net").warning("cannot connect")
-        hear_the_client()
+        connections.hear()
         logging.getLogger("kafka.net").warning("slow")
     err = capfd.readouterr().err
     assert "cannot connect" not in err
