@@ -358,25 +358,25 @@ def test_a_delta_beyond_the_size_of_a_message_is_split_by_offsets(
     one: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, latest = stream(300, seed=30)
-    monkeypatch.setattr(changelog, "RECORD_BYTES", 6_000)
+    monkeypatch.setattr(changelog, "RECORD_BYTES", 12_000)
     send(one, keyed(messages))
     take(one)
     found = deltas(one)
     assert len(found) > 1
     assert sum(require_contiguous(found).values()) == len(messages)
-    assert all(len(record.value) <= 6_000 for record in records(one, "deltas"))
+    assert all(len(record.value) <= 12_000 for record in records(one, "deltas"))
     assert detect_all(one) == recount(latest)
 
 
 def test_a_report_whose_change_fits_in_no_message_is_rejected(
     one: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changelog, "RECORD_BYTES", 2_000)
+    monkeypatch.setattr(changelog, "RECORD_BYTES", 3_000)
     send(one, keyed([report(1), report(2)]))
     take(one)
     reasons = [dict(record.headers)["reason"] for record in records(one, "rejected")]
     assert len(reasons) == 2
-    assert b"the change of a case must fit in 2000 bytes; got " in reasons[0]
+    assert b"the change of a case must fit in 3000 bytes; got " in reasons[0]
     monkeypatch.undo()
     send(one, keyed([report(3)]))
     shutil.rmtree(one.state_dir)
