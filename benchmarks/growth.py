@@ -56,6 +56,13 @@ _INDICATIONS = ("", *(f"Indication {number}" for number in range(500)))
 TOPIC = "growth.deltas"
 
 
+def _coded(names: str, codes: str) -> pl.Expr:
+    """Return codes beside the names of two cases in five: those that state dates or lots."""
+    code = (pl.element().hash() % (1 << 27)).cast(pl.UInt32)
+    stating = pl.col("case_id").hash() % 5 < 2
+    return pl.when(stating).then(pl.col(names).list.eval(code)).alias(codes)
+
+
 def changes(cases: int) -> Iterator[pl.DataFrame]:
     """Yield the changes of batch after batch: new cases, and follow-ups of the batch before."""
     rng = np.random.default_rng(20240101)
@@ -102,11 +109,14 @@ def changes(cases: int) -> Iterator[pl.DataFrame]:
                 ),
                 "completeness": pl.Series(rng.integers(10, 101, size), dtype=pl.UInt8),
                 "suspected_duplicate": rng.random(size) < 0.01,
+                "life_threatening": rng.random(size) < 0.05,
+                "courses": pl.repeat(None, size, dtype=pl.List(pl.UInt32), eager=True),
+                "onsets": pl.repeat(None, size, dtype=pl.List(pl.UInt32), eager=True),
                 "watched": pl.repeat("", size, eager=True),
                 "n": pl.Series(np.ones(size), dtype=pl.Int8),
             },
             schema=dict(CASE_CHANGES),
-        )
+        ).with_columns(_coded("drugs", "courses"), _coded("events", "onsets"))
         followed = [new]
         if before is not None:
             was = before.head(size // 10)

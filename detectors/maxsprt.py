@@ -2,9 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import lambertw
-from scipy.stats import poisson
 
 from schemas.errors import InputError
 
@@ -123,6 +121,8 @@ def maxsprt_crossing_probability(
     if not critical_value > 0:
         msg = f"{where}: critical_value must be more than 0; got {critical_value!r}"
         raise InputError(msg)
+    from scipy.stats import poisson  # here, not above: every command would wait for it
+
     n = minimum_events
     at = min(_latest_expected(n, critical_value), horizon)
     silent = poisson.pmf(np.arange(n), at)  # chance of 0 .. n-1 cases so far and no rejection
@@ -200,6 +200,8 @@ def maxsprt_critical_value(horizon: float, minimum_events: int = 1, level: float
         raise InputError(msg)
     while excess(high) > 0:
         low, high = high, 2 * high
+    from scipy.optimize import brentq  # as above
+
     return float(brentq(excess, low, high, xtol=1e-12, rtol=1e-14))
 
 

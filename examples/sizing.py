@@ -24,7 +24,7 @@ class Inputs:
     copies: int = 3  # replication factor
     worker_rate: int = 20_000  # reports/s of a case worker with a core of its own
     detector_rate: int = 40_000  # cases/s a detector counts, with looks
-    case_memory: int = 74  # of a case in the detector's log: 65 measured at 300,000, 9 added since
+    case_memory: int = 97  # of a case in the detector's log: 65 measured, 9 and 23 added since
     index_memory: int = 13  # of a case in its index by drug, measured likewise
     pair_memory: int = 16  # of a pair in one window: a key and a count of 8 bytes
     scored_memory: int = 200  # of a pair while all of them are scored

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.alert_reason import AlertKind, AlertReason, SignalLevel
 from schemas.base import Message
+from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.context import Context
 from schemas.priority import Priority
 
@@ -278,6 +279,35 @@ class Alert(Message):
     n_serious: int = Field(ge=0, description="Cases of the pair with any seriousness criterion.")
     n_fatal: int = Field(ge=0, description="Cases of the pair with a fatal outcome.")
     n_paediatric: int = Field(ge=0, description="Cases of the pair of patients under 18 years.")
+    n_life_threatening: int | None = Field(
+        default=None, ge=0, description="Cases of the pair stated to be life-threatening."
+    )
+    patients: PatientGroups | None = Field(
+        default=None, description="Cases of the pair by age group, and by sex."
+    )
+    time_to_onset: TimeToOnset | None = Field(
+        default=None,
+        description="Days from drug to event; null if no case states the day of both.",
+    )
+    n_stating_dechallenge: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases that say of the drug whether a reaction abated when it was stopped.",
+    )
+    n_positive_dechallenge: int | None = Field(
+        default=None, ge=0, description="Of them, those in which it abated."
+    )
+    n_stating_rechallenge: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases that say of the drug whether a reaction came back when it was resumed.",
+    )
+    n_positive_rechallenge: int | None = Field(
+        default=None, ge=0, description="Of them, those in which it came back."
+    )
+    n_missing_lot: int | None = Field(
+        default=None, ge=0, description="Cases of the pair that state no lot of the drug."
+    )
     regions: tuple[str, ...] = Field(
         description="Regions the cases of the pair come from, sorted; those unknown left out."
     )
@@ -303,6 +333,24 @@ class Alert(Message):
     )
     n_suspected_duplicates: int | None = Field(
         default=None, ge=0, description="Cases of the pair that may be duplicates; they count."
+    )
+    n_new: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases counted now that `previous` did not count; null in the first revision, "
+        "and if that had more cases than its `case_ids` names.",
+    )
+    n_removed_nullified: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases that would be of the pair, as they last were, had they not been "
+        "nullified. They are in no count.",
+    )
+    n_removed_duplicates: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases that would be of the pair, had they not been linked as duplicates. They "
+        "are in no count.",
     )
     n_post_notice: int | None = Field(
         default=None,
@@ -336,3 +384,9 @@ class Alert(Message):
         description="Input the counts were made from: a batch recount of it gives these numbers."
     )
     code_version: str = Field(description="Version of Tocsin that computed it.")
+    snapshot_id: str | None = Field(
+        default=None,
+        description="SHA-256 of `as_of`, window, day of evaluation, rules, policy, prior and code: "
+        "alerts of one id say the same of counts, statistics and cases. It covers neither what was "
+        "published before nor notices.",
+    )

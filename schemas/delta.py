@@ -1,14 +1,14 @@
 """What the case stage tells the detector stage: which cases left the counts and which entered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import polars as pl
 
-__all__ = ["CASE_CHANGES", "DELTA_VERSION", "STRATUM", "Delta"]
+__all__ = ["CASE_CHANGES", "DELTA_VERSION", "REMOVED_CHANGES", "STRATUM", "Delta"]
 
-DELTA_VERSION = 3
+DELTA_VERSION = 4
 """Version of `CASE_CHANGES`; a reader stops on one it does not know."""
 
 STRATUM = ("age_group", "sex", "region")
@@ -29,6 +29,9 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
         "indications": pl.String(),  # distinct indications of suspect products, sorted, in one
         "completeness": pl.UInt8(),  # of the report [%]
         "suspected_duplicate": pl.Boolean(),  # a link says that it may be one; it counts
+        "life_threatening": pl.Boolean(),
+        "courses": pl.List(pl.UInt32()),  # of each drug (streams/topology/courses.py); null: none
+        "onsets": pl.List(pl.UInt32()),  # of each event: proleptic ordinal, 0: not stated; likewise
         "watched": pl.String(),  # what is kept of a case of the domain's products; mostly empty
         "n": pl.Int8(),  # +1 the case enters the counts in this form, -1 it leaves them
     }
@@ -37,6 +40,19 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
 
 Rows of one case alternate: a case enters, leaves in the same form, and may enter in another.
 """
+
+REMOVED_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
+    {**CASE_CHANGES, "reason": pl.String()}
+)
+"""One row a change of one case that would count but for `reason`: `nullified`, or `duplicate`.
+
+The row has the form in which it would; `n` is +1 if that is so from now on, -1 if it no longer is.
+It is in no count.
+"""
+
+
+def _none_removed() -> pl.DataFrame:
+    return pl.DataFrame(schema=dict(REMOVED_CHANGES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,8 @@ class Delta:
         Latest `latest_received` in the range [days since 1970-01-01]; -1 if nothing was readable.
     changes
         Columns of `CASE_CHANGES`; may be empty.
+    removed
+        Columns of `REMOVED_CHANGES`; mostly empty.
     """
 
     partition: int
@@ -61,3 +79,4 @@ class Delta:
     next_offset: int
     watermark: int
     changes: pl.DataFrame
+    removed: pl.DataFrame = field(default_factory=_none_removed)

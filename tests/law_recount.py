@@ -1,4 +1,4 @@
-"""Histories of cases, and the batch recount of them in plain Python: the oracle of the law.
+"""The batch recount of histories in plain Python: the oracle of the law.
 
 It shares nothing with the stages but the schema: dictionaries and sets, the latest version by the
 documented order.
@@ -8,148 +8,27 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from hypothesis import strategies as st
-
 from schemas.alert import WindowKind
 from schemas.link import CaseLink
-from schemas.product import Facility, Product
-from schemas.report import Link, Patient, Reaction, Report, Reporter, Revision
-from schemas.vocabulary import (
-    LinkBasis,
-    LinkKind,
-    LinkState,
-    Outcome,
-    ProductRole,
-    Qualification,
-    RevisionKind,
-    Seriousness,
-    Sex,
-    VerificationState,
-)
+from schemas.product import Product
+from schemas.report import Report
+from schemas.vocabulary import ProductRole, Seriousness
 from streams.topology.windows import WindowSpec
-
-SUBSTANCES = ("aspirin", "ibuprofen", "zinc", "zinc", "lot:EX1")
-TERMS = ("rash", "nausea", "stroke", "Sepsis", "endocarditis")
-# What else a case counts under, written out by hand.
-CLASSES = {
-    "engineered-ev": ("engineered-ev", "extracellular-vesicles", "msc-supernatant-exosome"),
-    "culture-supernatant": ("culture-supernatant", "msc-supernatant-exosome"),
-}
-LOTS = {None: (), "ex 1": ("lot:EX1",), "EX-1": ("lot:EX1",), "B2": ("lot:B2",), "unknown": ()}
-FACILITIES = {None: (), "C-A": ("facility:C-A",)}
-FAMILIES = {"Sepsis": ("family:infection",), "endocarditis": ("family:infection",)}
-FORGED = {"lot:EX1": "lot: EX1"}
-DRUGS = (
-    *("aspirin", "ibuprofen", "zinc", "lot: EX1", "lot:EX1", "lot:B2", "facility:C-A"),
-    *("engineered-ev", "extracellular-vesicles", "culture-supernatant", "msc-supernatant-exosome"),
+from tests.law_histories import (
+    AGES,
+    CLASSES,
+    COUNTRIES,
+    FACILITIES,
+    FAMILIES,
+    FORGED,
+    IS_CLASS,
+    LOTS,
+    Arrival,
 )
-EVENTS = (*TERMS, "family:infection")
-UNITS = ("lot:EX1", "lot:B2", "facility:C-A")
-IS_CLASS = {code for chain in CLASSES.values() for code in chain}
-DAYS = [
-    date.fromisoformat(day)
-    for day in (
-        *("1969-12-31", "1970-01-01", "2023-12-31", "2024-01-01", "2024-01-31"),
-        *("2024-02-29", "2024-03-01", "2024-03-31", "2024-01-02", "2024-04-01"),
-    )
-]
-AGES = {None: "unknown", 5.0: "child", 70.0: "elderly"}
-INDICATIONS = (None, "acne", "pain")
-COUNTRIES = {None: "unknown", "DE": "europe", "JP": "japan"}
-Arrival = Report | CaseLink
-SPECS = ("cumulative", "month", "quarter", "sliding:2", "sliding:31", "sliding:400")
-
-
-@st.composite
-def reports(draw: st.DrawFn) -> Report:
-    """Any version of one of eight cases: most are counted, each exclusion occurs."""
-    rarely = st.sampled_from([False, False, False, False, True])
-    first = draw(st.sampled_from(DAYS))
-    roles = st.sampled_from(["suspect", "suspect", "interacting", "concomitant"]).map(ProductRole)
-    product = st.builds(
-        lambda drug, role, indication: Product(
-            substances=(drug,), role=role, indication=indication
-        ),
-        st.sampled_from(SUBSTANCES),
-        roles,
-        st.sampled_from(INDICATIONS),
-    )
-    of_domain = st.builds(
-        lambda code, lot, clinic, role: Product(
-            product_class=code,
-            lot=lot,
-            facility=Facility(facility_id=clinic) if clinic else None,
-            role=role,
-        ),
-        st.sampled_from(list(CLASSES)),
-        st.sampled_from(list(LOTS)),
-        st.sampled_from(list(FACILITIES)),
-        roles,
-    )
-    reaction = st.builds(
-        lambda term, fatal: Reaction(term=term, outcome=Outcome("fatal" if fatal else "unknown")),
-        st.sampled_from(TERMS),
-        rarely,
-    )
-    revision = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")
-    master = Link(kind=LinkKind.DUPLICATE_OF, case_id="A")
-    return Report(
-        case_id=draw(st.sampled_from("ABCDEFGH")),
-        version=draw(st.integers(1, 3)),
-        message_id=draw(st.sampled_from(["", "m1", "m2"])),
-        first_received=first,
-        latest_received=first + timedelta(days=draw(st.sampled_from([0, 0, 0, 0, 1, 45]))),
-        revision=revision if draw(rarely) else None,
-        links=(master,) if draw(rarely) else (),
-        verification=VerificationState("contested" if draw(rarely) else "hcp_confirmed"),
-        products=tuple(draw(st.lists(product | of_domain, max_size=3))),
-        reactions=tuple(draw(st.lists(reaction, max_size=3))),
-        seriousness=tuple(draw(st.lists(st.sampled_from(Seriousness), max_size=1))),
-        patient=Patient(
-            age_years=draw(st.sampled_from(list(AGES))), sex=draw(st.sampled_from(Sex))
-        ),
-        occurrence_country=draw(st.sampled_from(list(COUNTRIES))),
-        sender=draw(st.sampled_from([None, "PHARMA"])),
-        reporter=Reporter(qualification=draw(st.sampled_from(Qualification))),
-    )
-
-
-@st.composite
-def case_links(draw: st.DrawFn) -> CaseLink:
-    """Any decision on one of the eight cases, whether reported or not, its number used at will."""
-    basis = draw(st.sampled_from(LinkBasis))
-    case_id, master = draw(st.permutations("ABCDEFGH"))[:2]
-    return CaseLink(
-        case_id=case_id,
-        master_case_id=master,
-        state=draw(st.sampled_from([LinkState.APPLIED, *LinkState])),
-        basis=basis,
-        decision=draw(st.integers(1, 3)),
-        decided_on=draw(st.sampled_from(DAYS)),
-        decided_by="test",
-        reason="test",
-        score=0.5 if basis is LinkBasis.PROBABLE else None,
-    )
-
-
-@st.composite
-def arrivals(draw: st.DrawFn) -> list[Arrival]:
-    """Versions and links in any order, some more than once; half of the time by day of receipt."""
-    sent: list[Arrival] = draw(st.lists(reports(), min_size=1, max_size=18))
-    sent += draw(st.lists(case_links(), max_size=8))
-    again = draw(st.lists(st.sampled_from(sent), max_size=8))
-    arrived = draw(st.permutations(sent + again))
-    if draw(st.booleans()):
-        arrived = sorted(arrived, key=day_of)
-    return arrived
-
-
-def day_of(message: Arrival) -> date:
-    return message.decided_on if isinstance(message, CaseLink) else message.latest_received
 
 
 @dataclass(frozen=True, order=True)
@@ -166,20 +45,72 @@ class Content:
     origin: tuple[str, str, str] = ("", "", "")
     indications: tuple[str, ...] = ()
     completeness: int = 0
+    life_threatening: bool = False
+    courses: tuple[str, ...] = ()  # as written beside drugs, which decides between contents
+    onsets: tuple[str, ...] = ()  # beside events, likewise
+    told: tuple["Told", ...] = ()  # beside drugs
     suspected: bool = False
+
+    def began(self, event: str) -> int:
+        """Return the first day of an event, 0 if it is not stated."""
+        return (
+            int(dict(zip(self.events, self.onsets, strict=True)).get(event, 0))
+            if self.onsets
+            else 0
+        )
+
+
+@dataclass(frozen=True, order=True)
+class Told:
+    """What all products of one drug say of it together."""
+
+    start: int = 0  # ordinal of the day; 0 if none says it
+    lot: bool = False
+    dechallenges: frozenset[bool] = frozenset()
+    rechallenges: frozenset[bool] = frozenset()
+
+    @property
+    def written(self) -> str:
+        """The integer that travels: the day, and below it five bits."""
+        bits = [
+            self.lot,
+            len(self.dechallenges) > 0,
+            True in self.dechallenges,
+            len(self.rechallenges) > 0,
+            True in self.rechallenges,
+        ]
+        return str(32 * self.start + sum(bit << place for place, bit in enumerate(bits)))
+
+
+def told_of(products: Sequence[Product]) -> Told:
+    """Put together what the products of one drug say."""
+    starts = [product.first_given.toordinal() for product in products if product.first_given]
+    return Told(
+        min(starts, default=0),
+        any(LOTS[product.lot] for product in products),
+        frozenset(p.dechallenge for p in products if p.dechallenge is not None),
+        frozenset(p.rechallenge for p in products if p.rechallenge is not None),
+    )
 
 
 def content_of(report: Report) -> Content:
     roles = (ProductRole.SUSPECT, ProductRole.INTERACTING)
-    drugs, events = set[str](), set[str]()
+    of_drug: dict[str, list[Product]] = defaultdict(list)
+    of_event: dict[str, list[int]] = defaultdict(list)
     for each in report.products:
         if each.role in roles:
-            drugs.update(FORGED.get(name, name) for name in each.substances)
+            names = {FORGED.get(name, name) for name in each.substances}
             if each.product_class is not None:
-                drugs.update(CLASSES[each.product_class], LOTS[each.lot])
-                drugs.update(FACILITIES[each.facility and each.facility.facility_id])
+                names.update(CLASSES[each.product_class], LOTS[each.lot])
+                names.update(FACILITIES[each.facility and each.facility.facility_id])
+            for name in names:
+                of_drug[name].append(each)
     for reaction in report.reactions:
-        events.update((reaction.term,), FAMILIES.get(reaction.term, ()))
+        for name in (reaction.term, *FAMILIES.get(reaction.term, ())):
+            of_event[name] += [reaction.onset.toordinal()] if reaction.onset else []
+    drugs, events = sorted(of_drug), sorted(of_event)
+    told = tuple(told_of(of_drug[drug]) for drug in drugs)
+    began = tuple(min(of_event[event], default=0) for event in events)
     reasons = {
         "nullified": report.revision is not None,
         "duplicate": bool(report.links),
@@ -199,16 +130,21 @@ def content_of(report: Report) -> Content:
         ),
         fatal or len(report.seriousness) > 0,
         fatal,
-        tuple(sorted(drugs)),
-        tuple(sorted(events)),
+        tuple(drugs),
+        tuple(events),
         next((reason for reason, holds in reasons.items() if holds), ""),
         (
             report.occurrence_country or "",
-            "p" if report.reporter.qualification.value not in ("consumer", "lawyer") else "",
+            ("p" if report.reporter.qualification.value not in ("consumer", "lawyer") else "")
+            + ("" if report.sender else "u"),
             report.sender or "native",
         ),
         tuple(sorted({p.indication for p in report.products if p.role in roles and p.indication})),
         _completeness(report),
+        Seriousness.LIFE_THREATENING in report.seriousness,
+        tuple(one.written for one in told) if any(one != Told() for one in told) else (),
+        tuple(map(str, began)) if any(began) else (),
+        told,
     )
 
 
@@ -227,7 +163,10 @@ def _completeness(report: Report) -> int:
         report.patient.sex.value == "unknown",
         report.patient.age_years is None,
     ]
-    left = Fraction(1, 2)  # for there is no time to onset
+    onsets = [reaction.onset for reaction in report.reactions if reaction.onset]
+    starts = [product.first_given for product in suspects if product.first_given]
+    timed = bool(onsets and starts and min(starts) <= max(onsets))
+    left = Fraction(1) if timed else Fraction(1, 2)
     left *= Fraction(9, 10) ** sum(bare) * Fraction(7, 10) ** sum(barer)
     return round(100 * left)
 
@@ -253,6 +192,26 @@ def latest_versions(messages: Iterable[Arrival]) -> dict[str, Content]:
     for case_id in suspected_of(links) & latest.keys():
         latest[case_id] = replace(latest[case_id], suspected=True)
     return latest
+
+
+def removed(messages: Iterable[Arrival]) -> dict[str, tuple[str, Content]]:
+    """Return why each case is out that would count otherwise, and in what form it would.
+
+    Of a nullified one that is what holds of the messages which nullify nothing, links apart.
+    """
+    arrived = list(messages)
+    latest = latest_versions(arrived)
+    stated = [one for one in arrived if isinstance(one, Report) and not one.is_nullified]
+    found = {}
+    for case_id, content in latest_versions(stated).items():
+        if latest[case_id].excluded == "nullified" and not content.excluded:
+            found[case_id] = "nullified", content
+    for case_id, content in latest_versions(
+        one for one in arrived if isinstance(one, Report)
+    ).items():
+        if latest[case_id].excluded == "duplicate" and not content.excluded:
+            found[case_id] = "duplicate", content
+    return found
 
 
 def merged_away(links: Sequence[CaseLink]) -> set[str]:

@@ -9,6 +9,8 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from detectors.gamma_mixture import GammaMixture
 from schemas.alert import Alert
 from schemas.link import CaseLink
@@ -36,20 +38,35 @@ def varied_stream(cases: int, seed: int) -> list[tuple[bytes, bytes]]:
         chance = random.Random(f"{one.message_id} {len(varied)}")
         of_case = random.Random(one.message_id)
         sex = of_case.choice((Sex.FEMALE, Sex.MALE, Sex.UNKNOWN))
-        serious = (Seriousness.HOSPITALISATION,) if of_case.random() < 0.3 else ()
+        serious = of_case.choice(
+            ((), (), (Seriousness.HOSPITALISATION,), (Seriousness.LIFE_THREATENING,))
+        )
         first, *rest = one.reactions
-        told = first.model_copy(update={"onset_days": of_case.choice((None, None, 3))})
+        onset = one.first_received - timedelta(days=of_case.choice((1, 3, 9)))
+        told = first.model_copy(
+            update={
+                "onset_days": of_case.choice((None, None, 3)),
+                "onset": of_case.choice((None, onset)),
+            }
+        )
+        course = {
+            "first_given": of_case.choice((None, one.first_received - timedelta(days=7))),
+            "lot": of_case.choice((None, "not known", "A1")),
+            "dechallenge": of_case.choice((None, True, False)),
+            "rechallenge": of_case.choice((None, None, True, False)),
+        }
         given_for = of_case.choice((None, None, first.term, first.term.upper(), "event 3"))
         report = one.model_copy(
             update={
-                "patient": Patient(sex=sex),
+                "patient": Patient(sex=sex, age_years=of_case.choice((None, 1.5, 40.0, 65.0))),
                 "seriousness": serious,
                 "sender": of_case.choice((None, "A PHARMA", "B PHARMA")),
                 "occurrence_country": of_case.choice(("FR", "DE")),  # one region: one stratum
                 "reporter": Reporter(qualification=of_case.choice(list(Qualification))),
                 "reactions": (told, *rest),
                 "products": tuple(
-                    product.model_copy(update={"indication": given_for}) for product in one.products
+                    product.model_copy(update={"indication": given_for, **course})
+                    for product in one.products
                 ),
             }
         )
@@ -78,6 +95,7 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     Knows of reports what `varied_stream` says, and no more.
     """
     latest: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    stated: dict[str, tuple[int, Mapping[str, Any]]] = {}  # but for nullifications
     decided: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
     for raw in messages:
         try:
@@ -91,8 +109,9 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
             decided[case_id][decider] = max(mine, decided[case_id].get(decider, mine))
             continue
         version = content["version"]
-        if case_id not in latest or version > latest[case_id][0]:
-            latest[case_id] = (version, content)
+        for held in (latest, stated) if content["revision"] is None else (latest,):
+            if case_id not in held or version > held[case_id][0]:
+                held[case_id] = (version, content)
     first, last = _days(alert)
     n_observed = n_drug = n_event = 0
     both: list[tuple[str, str]] = []
@@ -100,13 +119,23 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     doubted = 0
     treated = [0, 0, 0, 0]
     serious = 0
+    out = Counter[str]()
     strata: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     total = 0
     for case_id, (_, content) in latest.items():
         day = date.fromisoformat(content["first_received"])
         states = {decider: state for decider, (_, state) in decided[case_id].items()}
         person = states.get("person", "suspected")
-        if person == "applied" or (person == "suspected" and "applied" in states.values()):
+        away = person == "applied" or (person == "suspected" and "applied" in states.values())
+        if (content["revision"] is not None or away) and case_id in stated:
+            _, was = stated[case_id]
+            if (
+                alert.drug in {n for p in was["products"] for n in p["substances"]}
+                and alert.event in {reaction["term"] for reaction in was["reactions"]}
+                and first <= date.fromisoformat(was["first_received"]) <= last
+            ):
+                out["duplicate" if content["revision"] is None else "nullified"] += 1
+        if away:
             continue
         if content["revision"] is not None or not first <= day <= last:
             continue
@@ -115,7 +144,7 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
         total += 1
         n_drug += with_drug
         n_event += with_event
-        of_stratum = strata[content["patient"]["sex"]]
+        of_stratum = strata[f"{_age(content)} {content['patient']['sex']}".removeprefix("age_")]
         of_stratum[0] += 1
         of_stratum[1] += with_drug
         of_stratum[2] += with_event
@@ -138,7 +167,10 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
     assert alert.n_serious == serious
     assert list(alert.case_ids) == sorted(case_id for _, case_id in both)
     assert alert.n_suspected_duplicates == doubted
+    assert alert.n_removed_nullified == out["nullified"]
+    assert alert.n_removed_duplicates == out["duplicate"]
     _require_reported(alert, reported)
+    _require_clinical(alert, reported)
     _require_restricted(alert, reported, treated)
     dates = sorted(day for day, _ in both)
     assert str(alert.first_received) == (dates[0] if dates else "None")
@@ -178,12 +210,57 @@ def _require_reported(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
         assert alert.burst is None
 
 
+def _age(case: Mapping[str, Any]) -> str:
+    """Name the group of the few ages there are."""
+    years = case["patient"]["age_years"]
+    return {None: "age_unknown", 1.5: "infant", 40.0: "adult", 65.0: "elderly"}[years]
+
+
+def _require_clinical(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
+    assert alert.n_life_threatening == sum("life_threatening" in c["seriousness"] for c in cases)
+    assert alert.patients is not None
+    groups = Counter(_age(case) for case in cases)
+    groups.update(
+        "sex_unknown" if case["patient"]["sex"] == "unknown" else case["patient"]["sex"]
+        for case in cases
+    )
+    assert {name: n for name, n in alert.patients.model_dump().items() if n} == groups
+    given = [
+        next(each for each in case["products"] if alert.drug in each["substances"])
+        for case in cases
+    ]
+    assert alert.n_missing_lot == sum(product["lot"] != "A1" for product in given)
+    for what in ("dechallenge", "rechallenge"):
+        answers = [product[what] for product in given if product[what] is not None]
+        assert getattr(alert, f"n_stating_{what}") == len(answers)
+        assert getattr(alert, f"n_positive_{what}") == answers.count(True)
+    days = []
+    for case, product in zip(cases, given, strict=True):
+        onsets = [each["onset"] for each in case["reactions"] if each["term"] == alert.event]
+        if any(onsets) and product["first_given"]:
+            onset = date.fromisoformat(min(filter(None, onsets)))
+            days.append((onset - date.fromisoformat(product["first_given"])).days)
+    if not days:
+        assert alert.time_to_onset is None
+        return
+    after = [day for day in days if day >= 0]
+    assert alert.time_to_onset is not None
+    found = list(alert.time_to_onset.model_dump().values())
+    assert found[:2] == [len(after), len(days) - len(after)]
+    assert found[2:] == [np.quantile(after, part) if after else None for part in (0.25, 0.5, 0.75)]
+
+
 def _percent(case: Mapping[str, Any]) -> int:
-    """Take off what the case does not state: age, outcome, dose and type never are."""
-    left = Fraction(7, 10) ** 2 * Fraction(9, 10) ** 2
-    if not any(reaction["onset_days"] is not None for reaction in case["reactions"]):
+    """Take off what the case does not state: outcome, dose and type never are."""
+    left = Fraction(7, 10) * Fraction(9, 10) ** 2
+    timed = (case["reactions"][0]["onset"] or "") >= (case["products"][0]["first_given"] or "9")
+    if not (timed or case["reactions"][0]["onset_days"] is not None):
         left /= 2
-    thirds = (case["patient"]["sex"] == "unknown", not case["products"][0]["indication"])
+    thirds = (
+        case["patient"]["sex"] == "unknown",
+        case["patient"]["age_years"] is None,
+        not case["products"][0]["indication"],
+    )
     left *= Fraction(7, 10) ** sum(thirds)
     tenths = (
         case["occurrence_country"] is None,

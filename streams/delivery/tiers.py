@@ -1,7 +1,7 @@
 """What each tier may see of an alert: `public < consumer < authority`.
 
 An authority sees all of it. A consumer sees the numbers, and no facility, nor whose case it was or
-who sent it.
+who sent it; so neither ages and sexes, nor times to onset.
 The public sees that there is a signal, and the band that a count lies in; nothing else in its copy
 follows from exact counts. So two revisions, or two copies, subtracted from one another, give bands
 again, and never a count between 1 and 10.
@@ -76,7 +76,8 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
         if alert.level in (SignalLevel.LOT, SignalLevel.FACILITY):
             whole |= _coded_unit(alert, key)
         if tier is Tier.CONSUMER:
-            copy = {name: value for name, value in whole.items() if name not in _CASES}
+            withheld = _CASES | _OF_FEW
+            copy = {name: value for name, value in whole.items() if name not in withheld}
             if copy["burst"] is not None:
                 del copy["burst"]["source"]
             if copy["context"] is not None:
@@ -94,7 +95,9 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
     return _public_safety(alert, copy)
 
 
-_CASES = {"case_ids", "as_of"}
+_CASES = {"case_ids", "as_of", "snapshot_id"}  # offsets can be guessed from their hash
+# Of a signal of one case, or subtracted from the revision before, they tell who it was.
+_OF_FEW = {"patients", "time_to_onset"}
 _SMALL = {"lots", "facilities", "indications"}  # of a context: what tells who it was
 _UNITS = {"case_ids", "lots", "facilities", "as_of"}
 _PUBLIC = (

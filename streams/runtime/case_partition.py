@@ -103,9 +103,9 @@ class CasePartition:
         self.store.close()
 
     def count(self, records: Sequence[Any], following: int) -> None:
-        """Count the messages up to an offset, and publish what came of them.
+        """Count the messages up to an offset, and begin to publish what came of them.
 
-        While the partition is blocked, what comes of them waits in the outbox.
+        `publish` waits until it is out. While the partition is blocked, it waits in the outbox.
 
         Parameters
         ----------
@@ -139,15 +139,17 @@ class CasePartition:
 
         It ends where the outlet is blocked, and goes on there the next time.
         """
-        if not self.outlet.settled():
-            return
+        while self.outlet.settled() and self._begin_to_publish():
+            pass
+
+    def _begin_to_publish(self) -> bool:
+        """Send the first batch of the outbox that is not out yet; whether there is one."""
         for entry in self.store.unpublished():
             if entry.next_offset > self.published:
-                where = self.at
-                batch = Batch(where.topic, where.partition, self.published, entry.next_offset)
-                if not self._publish_one(batch, entry):
-                    return
+                self._send(entry)
+                return True
             self.store.published(entry.next_offset)
+        return False
 
     def copy_state(self) -> None:
         """Copy a part of the state to the changelog, if that has outgrown it.
@@ -193,6 +195,7 @@ class CasePartition:
                 threading.Thread(target=delete, name="tocsin-delete", daemon=True).start()
 
         self.outlet.send(send, None, then)
+        self.outlet.settled()
 
     @property
     def _changelog(self) -> TopicPartition:
@@ -239,9 +242,11 @@ class CasePartition:
             self.observer.counted(batch, counted, rejected, time.monotonic() - began)
         self.tally.update(counted.tally)
         self.tally["rejected"] += len(rejected)
-        self.publish()
+        if not self.outlet.busy:
+            self._begin_to_publish()
 
-    def _publish_one(self, batch: Batch, entry: Unpublished) -> bool:
+    def _send(self, entry: Unpublished) -> None:
+        batch = Batch(self.at.topic, self.at.partition, self.published, entry.next_offset)
         outgoing = decode_outgoing(entry.outgoing)
         of_delta = {} if outgoing.times is None else outgoing.times.headers()
         of_delta |= self.observer.publishing(batch)
@@ -264,9 +269,10 @@ class CasePartition:
         def then() -> None:
             self.progress = progress
             self.published = entry.next_offset
+            self.store.published(entry.next_offset)
             self.observer.published(batch, time.monotonic() - self.member.polled_at)
 
-        return self.outlet.send(send, entry.next_offset, then)
+        self.outlet.send(send, entry.next_offset, then)
 
 
 def delete_before(settings: Settings, at: TopicPartition, offset: int) -> None:

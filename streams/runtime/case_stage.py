@@ -148,6 +148,7 @@ class CaseStage:
             next_offset=next_offset,
             watermark=max((version.latest_received for version in versions), default=-1),
             changes=step.changes,
+            removed=step.removed,
         )
         outgoing = encode_outgoing(delta, rejected, times) if self._keep_outbox else b""
         self._store.commit(step.updates, next_offset, outgoing)

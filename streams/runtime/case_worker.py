@@ -123,11 +123,11 @@ class CaseWorker:
                 return 0
             try:
                 self._take_over()
-                counted = sum(
-                    self._count(at, polled.get(at, ()))
-                    for at in sorted(self._consumer.assignment())
-                    if at.partition in self._owned
-                )
+                held = sorted(self._consumer.assignment())
+                counted = sum(self._count(at, polled.get(at, ())) for at in held)
+                # Only now, so that the broker works on their transactions side by side.
+                for at in held:
+                    self._publish(at)
                 self._require_some()
                 return counted
             except Superseded as error:
@@ -308,17 +308,25 @@ class CaseWorker:
         )
 
     def _count(self, at: TopicPartition, records: Sequence[Any]) -> int:
-        following: int = self._consumer.position(at)  # after markers of transactions, too
-        owned = self._owned[at.partition]
+        if (owned := self._owned.get(at.partition)) is None:
+            return 0
         try:
-            owned.count(records, following)
+            owned.count(records, self._consumer.position(at))  # after markers of transactions, too
+        except StoreDamaged as error:
+            self._damaged(at, error)
+        return len(records)
+
+    def _publish(self, at: TopicPartition) -> None:
+        if (owned := self._owned.get(at.partition)) is None:
+            return
+        try:
+            owned.publish()
             owned.copy_state()
         except StoreDamaged as error:
             self._damaged(at, error)
         else:
             # Its outbox must not grow for ever; what is read already waits in the client.
             (self._consumer.pause if owned.blocked else self._consumer.resume)(at)
-        return len(records)
 
     def _damaged(self, at: TopicPartition, error: StoreDamaged) -> None:
         """Begin anew without the database."""

@@ -40,7 +40,7 @@ Pair = tuple[bytes, bytes | None]
 """A key of the database and its value; without a value, the key was deleted."""
 
 RECORD_BYTES = (16 << 20) - 4096  # of a value: a message of 16 MiB, its key, headers and framing
-_FORMAT = 2
+_FORMAT = 3
 _PART_BYTES = 8 << 20  # of pairs in one record, before compression
 _OVERHEAD = 200  # bytes of a record beside its pairs, with its share of markers and framing
 _GROWTH = 2  # a changelog may be so many times its state...

@@ -1,12 +1,13 @@
 """Deltas as bytes: a small envelope with the offset range, around an Arrow IPC file."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import msgspec
 import polars as pl
 
-from schemas.delta import CASE_CHANGES, DELTA_VERSION, Delta
+from schemas.delta import CASE_CHANGES, DELTA_VERSION, REMOVED_CHANGES, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
 from streams.runtime.changelog import too_large
@@ -22,6 +23,7 @@ class _Envelope(msgspec.Struct, array_like=True, frozen=True):
     next_offset: int
     watermark: int
     changes: bytes  # Arrow IPC file of `CASE_CHANGES`
+    removed: bytes = b""  # of `REMOVED_CHANGES`; nothing if there are none
 
 
 class Outgoing(msgspec.Struct, array_like=True, frozen=True):
@@ -54,18 +56,23 @@ def decode_outgoing(raw: bytes) -> Outgoing:
 
 
 def encode_delta(delta: Delta) -> bytes:
-    """Encode a delta: a MessagePack array of its five numbers and an Arrow IPC file (zstd)."""
-    changes = io.BytesIO()
-    delta.changes.write_ipc(changes, compression="zstd")
+    """Encode a delta: a MessagePack array of its five numbers and two Arrow IPC files (zstd)."""
     envelope = _Envelope(
         DELTA_VERSION,
         delta.partition,
         delta.first_offset,
         delta.next_offset,
         delta.watermark,
-        changes.getvalue(),
+        _arrow(delta.changes),
+        _arrow(delta.removed) if delta.removed.height else b"",
     )
     return msgspec.msgpack.encode(envelope)
+
+
+def _arrow(frame: pl.DataFrame) -> bytes:
+    written = io.BytesIO()
+    frame.write_ipc(written, compression="zstd")
+    return written.getvalue()
 
 
 def decode_delta(raw: bytes) -> Delta:
@@ -85,18 +92,25 @@ def decode_delta(raw: bytes) -> Delta:
     if envelope.version != DELTA_VERSION:
         msg = f"delta: must be of version {DELTA_VERSION}; got version {envelope.version}"
         raise StateError(msg)
-    try:
-        changes = pl.read_ipc(io.BytesIO(envelope.changes))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        msg = f"delta: changes must be an Arrow IPC file; got {error}"
-        raise StateError(msg) from error
-    if dict(changes.schema) != dict(CASE_CHANGES):
-        msg = f"delta: changes must have the columns {list(CASE_CHANGES)}; got {changes.columns}"
-        raise StateError(msg)
-    return Delta(
+    delta = Delta(
         envelope.partition,
         envelope.first_offset,
         envelope.next_offset,
         envelope.watermark,
-        changes,
+        _frame("changes", envelope.changes, CASE_CHANGES),
     )
+    if not envelope.removed:
+        return delta
+    return replace(delta, removed=_frame("removed", envelope.removed, REMOVED_CHANGES))
+
+
+def _frame(name: str, raw: bytes, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    try:
+        frame = pl.read_ipc(io.BytesIO(raw))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        msg = f"delta: {name} must be an Arrow IPC file; got {error}"
+        raise StateError(msg) from error
+    if dict(frame.schema) != dict(columns):
+        msg = f"delta: {name} must have the columns {list(columns)}; got {frame.columns}"
+        raise StateError(msg)
+    return frame

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from streams.runtime.observing import Applied, Evaluation, Observer
 from streams.runtime.pacing import LookPacing
 from streams.topology.detecting import Detector
 
-__all__ = ["Look", "Looking"]
+__all__ = ["Look", "Looking", "age_of_newest"]
 
 _EPOCH = date(1970, 1, 1)
 
@@ -87,7 +87,7 @@ class Looking:
     def count(self, records: Sequence[Any], polled_at: float) -> int:
         """Count the deltas of a poll, perhaps none; return how many were news."""
         if not records:
-            self._pacing.polled(0)
+            self._pacing.polled(None)
             return 0
         began = time.monotonic()
         deltas = [decode_delta(record.value) for record in records]
@@ -99,7 +99,7 @@ class Looking:
             batch = Batch(self.detector.topic, delta.partition, first, following)
             self._applied.append(Applied.of(record, batch, fresh, seconds, polled_at))
             self._observer.applied(self._applied[-1])
-        self._pacing.polled(sum(delta.next_offset - delta.first_offset for delta in deltas))
+        self._pacing.polled(age_of_newest(self._applied[-len(records) :], time.time()))
         return sum(news)
 
     def look(self) -> Look:
@@ -126,6 +126,7 @@ class Looking:
             last_notice=notices.last,
         )
         notices.heard = 0
+        self._pacing.made()
         polled_at = deltas[0].polled_at if deltas else notices.polled_at
         return Look(evaluation, refit, detector.suppressed - before, polled_at)
 
@@ -150,3 +151,13 @@ class Looking:
         ]
         as_of = [*counted, *self.notices.as_of()]
         return self.detector.watch.evaluate(_EPOCH + timedelta(days=today), as_of)
+
+
+def age_of_newest(applied: Iterable[Applied], now: float) -> float:
+    """Return how long ago the newest report of some deltas was sent [s]; 0 if that is not known.
+
+    A delta that was counted before tells nothing.
+    """
+    known = [delta.report_times for delta in applied if delta.fresh]
+    newest = max((times.newest / 1000 for times in known if times), default=now)
+    return max(now - newest, 0.0)

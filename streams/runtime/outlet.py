@@ -154,17 +154,25 @@ class Outlet:
         records: Callable[[Transaction], None],
         following: int | None,
         then: Callable[[], None],
-    ) -> bool:
-        """Send in one transaction, with the input offset if there is one; return whether it is out.
+    ) -> None:
+        """Send in one transaction, with the input offset if there is one; `settled` waits for it.
 
-        If it is not, the partition is blocked: call `settled` until it is, and send nothing more.
+        Send nothing more until it says that all is out.
 
         Parameters
         ----------
         records
             Sends them; may be called again, and in another thread.
         then
-            Called once it is out, in the thread of the caller of this or of `settled`.
+            Called once it is out, in the thread of the caller of `settled`.
+        """
+        self._job = _Job(records, following, then, time.monotonic())
+        self._begin(self._job)
+
+    def settled(self) -> bool:
+        """Go on with what is on its way, wait shortly; return whether all is out.
+
+        If it is not, the partition is blocked: call this until it is.
 
         Raises
         ------
@@ -172,17 +180,6 @@ class Outlet:
             If somebody else holds the partition by now.
         BrokerError
             If the broker denies a right: that is not of this partition alone.
-        """
-        self._job = _Job(records, following, then, time.monotonic())
-        return self.settled()
-
-    def settled(self) -> bool:
-        """Go on with what is on its way; return whether all is out.
-
-        Raises
-        ------
-        Superseded, BrokerError
-            As of `send`.
         """
         while (job := self._job) is not None:
             task = self._making or self._sending

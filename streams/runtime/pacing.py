@@ -2,8 +2,9 @@
 
 A look costs a good deal before it scores the first pair, and on a backlog it gives alerts that are
 revised a moment later. But an alert that waits for its look is late. So looks take at most half of
-the time, whatever they cost; and while reports come by the thousand, which is what a backlog is
-read in, at most a tenth of it, and at least a second lies between two.
+the time, whatever they cost; the broker's answer is no part of that, since nobody works while it is
+awaited. While the newest report that came is old, a backlog is being read: then looks and the
+publishing of their alerts take at most a tenth, and at least a second lies between two.
 """
 
 import time
@@ -11,10 +12,10 @@ from collections.abc import Callable
 
 __all__ = ["LookPacing"]
 
-BACKLOG = 5_000  # reports of one poll; steady streams bring fewer, and the poll after a slow look
+BACKLOG_AGE = 2.0  # seconds; a stream that is kept up with brings younger reports
 BACKLOG_SECONDS = 1.0  # from look to look while catching up, and ...
 BACKLOG_COSTS = 10.0  # ... so many times what the last one took
-BACKLOG_POLL = 0.05  # seconds; when nothing comes for so long, the backlog is over
+BACKLOG_POLL = 1.0  # seconds; when nothing comes for so long, the backlog is over
 
 
 class LookPacing:
@@ -29,12 +30,25 @@ class LookPacing:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._behind = False
-        self._ended = self._cost = 0.0  # of the last look
+        self._came = 0.0  # something to count, last
+        # Of the last look: when it began and was made, and how long that took without and with
+        # the publishing of what it gave.
+        self._made = self._cost = self._in_all = 0.0
         self._began = -BACKLOG_SECONDS
 
-    def polled(self, reports: int) -> None:
-        """Take note of a poll that brought so many reports to count, or none."""
-        self._behind = reports >= BACKLOG
+    def polled(self, age: float | None) -> None:
+        """Take note of a poll.
+
+        Parameters
+        ----------
+        age
+            Of the newest report that came to be counted, since it was sent [s]; `None`: none came.
+        """
+        if age is not None:
+            self._behind = age > BACKLOG_AGE
+            self._came = self._clock()
+        elif self._clock() - self._came >= BACKLOG_POLL:
+            self._behind = False
 
     @property
     def patience(self) -> float:
@@ -44,16 +58,20 @@ class LookPacing:
     def wait(self) -> float:
         """Return the seconds until a look is due, if anything was counted; 0 if it is."""
         if self._behind:
-            due = self._began + max(BACKLOG_SECONDS, BACKLOG_COSTS * self._cost)
+            due = self._began + max(BACKLOG_SECONDS, BACKLOG_COSTS * self._in_all)
         else:
-            due = self._ended + self._cost
+            due = self._made + self._cost
         return max(0.0, due - self._clock())
 
     def begin(self) -> None:
         """Take note that a look begins."""
         self._began = self._clock()
 
+    def made(self) -> None:
+        """Take note that the alerts are made, and go out now."""
+        self._made = self._clock()
+        self._cost = self._made - self._began
+
     def end(self) -> None:
         """Take note that a look has ended, its alerts published."""
-        self._ended = self._clock()
-        self._cost = self._ended - self._began
+        self._in_all = self._clock() - self._began

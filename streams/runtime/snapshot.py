@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import StateError
-from streams.topology.caselog import CaseLog
 from streams.topology.detecting import Detector
+from streams.topology.removals import KeptCases
 
 __all__ = ["read_snapshot", "write_frozen", "write_snapshot"]
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset: int) -> None:
@@ -31,13 +31,13 @@ def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset:
 
 
 def write_frozen(
-    folder: Path, log: CaseLog, facts: Mapping[str, Any], *, topic: str, next_offset: int
+    folder: Path, kept: KeptCases, facts: Mapping[str, Any], *, topic: str, next_offset: int
 ) -> None:
     """Write what `Detector.frozen` gave, in any thread; else as `write_snapshot`."""
     fresh, old = folder.with_suffix(".new"), folder.with_suffix(".old")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    log.rows().write_parquet(fresh / "cases.parquet")
+    kept.rows().write_parquet(fresh / "cases.parquet")
     about = {"format": _FORMAT, "topic": topic, "next_offset": next_offset, "counted": facts}
     (fresh / "about.json").write_text(json.dumps(about), encoding="utf-8")
     if folder.exists():  # else `old` is the only whole snapshot, until the next line but one

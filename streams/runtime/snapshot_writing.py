@@ -57,10 +57,10 @@ class SnapshotWriter:
         if self.busy:
             _LOG.warning("snapshot %s: the last one is still being written", self._folder)
             return
-        log, facts = detector.frozen()
+        kept, facts = detector.frozen()
 
         def write() -> None:
-            write_frozen(self._folder, log, facts, topic=self._topic, next_offset=next_offset)
+            write_frozen(self._folder, kept, facts, topic=self._topic, next_offset=next_offset)
 
         self._began = time.monotonic()
         self._task = Task("tocsin-snapshot", write)

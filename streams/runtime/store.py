@@ -115,7 +115,7 @@ _NOT_CASES = 3  # keys: the offset, the identity and the manifest
 _STATE = (CASE_PREFIX,)  # prefixes of what the changelog keeps; adjacent, in order
 # What systems say of a full disk, a quota, a limit; and RocksDB of every write after the first.
 _NO_ROOM = ("No space left", "quota exceeded", "File too large", "Writer has previous error")
-_FORMAT = 3  # of the stored values; another one is refused, never guessed at
+_FORMAT = 4  # of the stored values; another one is refused, never guessed at
 _WRITE_BUFFER = 4 << 20  # of a partition, twice; RocksDB's 64 MiB were most of a worker's memory
 
 

@@ -33,13 +33,16 @@ from streams.runtime.store import CASE_PREFIX, RocksStore
 from streams.runtime.topics import topic_name
 from streams.topology.cases import CaseVersion, joined
 from streams.topology.decisions import is_linked_away
+from streams.topology.versions import removal_of
 
 __all__ = ["Finding", "verify"]
 
 _EPOCH = date(1970, 1, 1)
 _UNIT = "\x1f"
-_JOINED = {"day": pl.Int32(), "drugs": pl.String(), "events": pl.String()}  # as cases are held
+_LISTS = ("drugs", "events", "courses", "onsets")  # in one text, as cases are held
+_JOINED = {"day": pl.Int32(), **dict.fromkeys(_LISTS, pl.String())}
 _KEY = [name for name in CASE_CHANGES if name != "n"]
+_NO_REASON = pl.lit(None, dtype=pl.String)  # of a case that counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def _states(
 
 
 def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Finding:
-    """Compare the sum of all that was published with the cases that are counted."""
+    """Compare the sum of all that was published with the cases that count, and those kept out."""
     differences = []
     end = 0
     for delta in deltas:
@@ -197,20 +200,32 @@ def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Finding:
         end = max(end, delta.next_offset)
     counted = recount.counted(end)
     expected = pl.DataFrame(
-        [[getattr(one, name) for name in _KEY] for one in counted],
+        [
+            [*(getattr(one, name) for name in _KEY), reason]
+            for one, reason in (
+                *((one, None) for one in counted),
+                *filter(None, map(removal_of, recount.state(end).values())),
+            )
+        ],
         schema={
-            name: _JOINED.get(name, kind) for name, kind in CASE_CHANGES.items() if name != "n"
+            **{name: _JOINED.get(name, CASE_CHANGES[name]) for name in _KEY},
+            "reason": pl.String(),
         },
         orient="row",
     )
-    names = [pl.col(name).list.join(_UNIT) for name in ("drugs", "events")]
+    lists = [pl.col(name).cast(pl.List(pl.String)).list.join(_UNIT) for name in _LISTS]
     published = [
-        delta.changes.with_columns(*names, pl.col("day").cast(pl.Int32), pl.col("n").cast(pl.Int64))
+        frame.with_columns(
+            *(joined.fill_null("") for joined in lists),
+            pl.col("day").cast(pl.Int32),
+            pl.col("n").cast(pl.Int64),
+        )
         for delta in deltas
+        for frame in (delta.changes.with_columns(reason=_NO_REASON), delta.removed)
     ]
     left = (
-        pl.concat([expected.with_columns(n=pl.lit(-1, dtype=pl.Int64)), *published])
-        .group_by(_KEY)
+        pl.concat([expected.with_columns(n=pl.lit(-1, dtype=pl.Int64)), *published], how="diagonal")
+        .group_by(*_KEY, "reason")
         .agg(pl.col("n").sum())
         .filter(pl.col("n") != 0)
     )

@@ -25,11 +25,13 @@ from schemas.alert import (
     Statistics,
     Window,
 )
+from schemas.counts import MARGINS
 from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Masks, region_mask
 from streams.topology.levels import drug_in_words, event_in_words, level_of
 from streams.topology.lifecycle import KINDS, REASONS, Decisions
 from streams.topology.policy import AlertPolicy
 from streams.topology.scrutiny import Scrutinised
+from streams.topology.snapshot_id import snapshot_id
 from streams.topology.strata import REGIONS
 
 __all__ = ["MOST_CASE_IDS", "AlertBuilder", "facts_of", "signal_key"]
@@ -38,7 +40,12 @@ MOST_CASE_IDS = 1000
 """An alert names at most so many cases, the latest received; its counts are of all of them."""
 
 _CODE_VERSION = version("tocsin")
-_OF_SOURCES = (
+_OF_CASES = (
+    "n_serious",
+    "n_fatal",
+    "n_paediatric",
+    "first_received",
+    "last_received",
     "n_by_professional",
     "n_sources",
     "completeness",
@@ -46,6 +53,19 @@ _OF_SOURCES = (
     "n_post_notice",
 )
 _STATISTICS = tuple(Statistics.model_fields)
+_OF_ROW = (
+    "at",
+    "drug",
+    "event",
+    *MARGINS,
+    "entered",
+    *_OF_CASES,
+    "facets",
+    "countries",
+    "case_ids",
+)
+# Every field in the order of the schema, which is that of the text an alert is written as.
+_TEMPLATE = {name: field.get_default() for name, field in Alert.model_fields.items()}
 _EPOCH = date(1970, 1, 1)
 _VERBS = {
     AlertKind.NEW: "is reported disproportionately often with",
@@ -134,6 +154,8 @@ class AlertBuilder:
         window: Window,
         evaluated_on: date,
         as_of: Sequence[InputOffset],
+        further: Sequence[Mapping[str, Any]],
+        tested_through: int | None = None,
         prior_id: str | None = None,
         test_recomputed: bool | None = None,
         dropped: Mapping[int, tuple[str, ...]] | None = None,
@@ -148,6 +170,10 @@ class AlertBuilder:
             `facts_of` and `streams.topology.sources.sources_of` give.
         scrutinised
             What was found of each, in the same order.
+        further
+            Other fields of each, in the same order.
+        tested_through
+            As of `streams.topology.snapshot_id.snapshot_id`.
         dropped
             By key, names of rules that were on and are no longer asked.
         """
@@ -158,6 +184,7 @@ class AlertBuilder:
                 *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
                 pl.int_range(pl.len()).alias("at"),
             )
+            .select(*_OF_ROW, *_STATISTICS)
             .sort("drug", "event")
             .collect()
         )
@@ -170,6 +197,16 @@ class AlertBuilder:
             "prior_id": prior_id,
             "test_recomputed": test_recomputed,
             "code_version": _CODE_VERSION,
+            "snapshot_id": snapshot_id(
+                as_of,
+                window,
+                evaluated_on=evaluated_on,
+                rules_hash=self._rules_hash,
+                policy_hash=self._policy_hash,
+                prior_id=prior_id,
+                tested_through=tested_through,
+                code_version=_CODE_VERSION,
+            ),
         }
         # As Python values once: one by one out of arrays they cost twice as much.
         kinds, reasons, on = (
@@ -177,70 +214,67 @@ class AlertBuilder:
         )
         names = decisions.was.dtype.names or ()
         was = [dict(zip(names, row, strict=True)) for row in decisions.was.tolist()]
+        statistics = ordered.select(_STATISTICS).to_dicts()
         return [
             self._alert(
                 row,
+                Statistics.trusted(computed),
                 KINDS[kinds[row["at"]]],
                 reasons[row["at"]],
                 on[row["at"]],
                 scrutinised[row["at"]],
                 self._previous(was[row["at"]], dropped or {}),
-                common,
+                {**further[row["at"]], **common},
             )
-            for row in ordered.iter_rows(named=True)
+            for row, computed in zip(
+                ordered.select(_OF_ROW).iter_rows(named=True), statistics, strict=True
+            )
         ]
 
     def _alert(
         self,
         row: Mapping[str, Any],
+        statistics: Statistics,
         kind: AlertKind,
         reasons: int,
         on: int,
         found: Scrutinised,
         previous: Previous | None,
-        common: Mapping[str, Any],
+        further: Mapping[str, Any],
     ) -> Alert:
         drug, event = row["drug"], row["event"]
         revision = 1 if previous is None else previous.revision + 1
-        key = signal_key(drug, event, common["window"].label)
+        key = signal_key(drug, event, further["window"].label)
         why = _reasons(reasons)
         held = on & ~row["entered"]
-        statistics = Statistics(**{name: row[name] for name in _STATISTICS})
-        return Alert(
-            alert_id=self._alert_id(key, revision),
-            signal_key=key,
-            revision=revision,
-            kind=kind,
-            reason="; ".join(reason.sentence for reason in why),
-            reasons=why,
-            sentence=_sentence(kind, row, statistics, self._on(on & ~held), self._on(held))
-            + found.sentence,
-            drug=drug,
-            event=event,
-            level=level_of(drug, event),
-            counts=Counts(
-                n_observed=row["n_observed"],
-                n_drug=row["n_drug"],
-                n_event=row["n_event"],
-                n_total=row["n_total"],
-            ),
-            statistics=statistics,
-            rules=self._outcomes(on, held),
-            rules_fired=self._on(on),
-            previous=previous,
-            n_serious=row["n_serious"],
-            n_fatal=row["n_fatal"],
-            n_paediatric=row["n_paediatric"],
-            regions=_regions(row["facets"]),
-            **{name: row[name] for name in _OF_SOURCES},
-            countries=tuple(row["countries"]),
-            burst=found.burst,
-            indication_confounding=found.indication_confounding,
-            restricted=found.restricted,
-            first_received=row["first_received"],
-            last_received=row["last_received"],
-            case_ids=tuple(row["case_ids"]),
-            **common,
+        return Alert.trusted(
+            {
+                **_TEMPLATE,
+                **further,
+                "alert_id": self._alert_id(key, revision),
+                "signal_key": key,
+                "revision": revision,
+                "kind": kind,
+                "reason": _in_words(reasons),
+                "reasons": why,
+                "sentence": _sentence(kind, row, statistics, self._on(on & ~held), self._on(held))
+                + found.sentence,
+                "drug": drug,
+                "event": event,
+                "level": level_of(drug, event),
+                "counts": Counts.trusted({name: row[name] for name in MARGINS}),
+                "statistics": statistics,
+                "rules": self._outcomes(on, held),
+                "rules_fired": self._on(on),
+                "previous": previous,
+                **{name: row[name] for name in _OF_CASES},
+                "regions": _regions(row["facets"]),
+                "countries": tuple(row["countries"]),
+                "burst": found.burst,
+                "indication_confounding": found.indication_confounding,
+                "restricted": found.restricted,
+                "case_ids": tuple(row["case_ids"]),
+            }
         )
 
     def _alert_id(self, key: str, revision: int) -> str:
@@ -268,20 +302,27 @@ class AlertBuilder:
         if was["revision"] == 0:
             return None
         names = self._on(was["on"]) + dropped.get(was["key"], ())
-        return Previous(
-            revision=was["revision"],
-            kind=KINDS[was["kind"]],
-            evaluated_on=_EPOCH + timedelta(days=was["evaluated_on"]),
-            n_observed=was["n_observed"],
-            ror_lower=_finite(was["ror_lower"]),
-            ic_lower=_finite(was["ic_lower"]),
-            rules_fired=tuple(sorted(names)),
+        return Previous.trusted(
+            {
+                "revision": was["revision"],
+                "kind": KINDS[was["kind"]],
+                "evaluated_on": _EPOCH + timedelta(days=was["evaluated_on"]),
+                "n_observed": was["n_observed"],
+                "ror_lower": _finite(was["ror_lower"]),
+                "ic_lower": _finite(was["ic_lower"]),
+                "rules_fired": tuple(sorted(names)),
+            }
         )
 
 
 @lru_cache
 def _reasons(mask: int) -> tuple[AlertReason, ...]:
     return tuple(reason for bit, reason in enumerate(REASONS) if mask >> bit & 1)
+
+
+@lru_cache
+def _in_words(mask: int) -> str:
+    return "; ".join(reason.sentence for reason in _reasons(mask))
 
 
 @lru_cache

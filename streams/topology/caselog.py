@@ -25,6 +25,9 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
         "indications": pl.UInt32(),  # code of what all of them are together
         "completeness": pl.UInt8(),  # of the report [%]
         "suspected_duplicate": pl.Boolean(),
+        "life_threatening": pl.Boolean(),
+        "courses": pl.List(pl.UInt32()),  # beside `drugs`; null: nothing is stated
+        "onsets": pl.List(pl.UInt32()),  # beside `events`, likewise
         "n": pl.Int8(),
     }
 )
@@ -33,8 +36,9 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
 
 _OF_CASE = (
     *("case_id", "day", "stratum", "serious", "fatal"),
-    *("origin", "indications", "completeness", "suspected_duplicate"),
+    *("origin", "indications", "completeness", "suspected_duplicate", "life_threatening"),
 )
+_BESIDE = {"courses": "drugs", "onsets": "events"}  # lists of codes, and the names they are of
 Flags = npt.NDArray[np.bool_]
 _AT_ONCE = 1 << 21  # candidates held at a time when pairs are looked up: some 50 MB
 _MERGED = 4  # runs at a time
@@ -48,6 +52,7 @@ class _Run:
         self.days = rows["day"].to_numpy()
         self._indexes: dict[str, Keys] = {}
         self._by_indications: npt.NDArray[np.float64] | None = None
+        self._flat: dict[str, tuple[npt.NDArray[np.uint32], Keys, Keys]] = {}
 
     def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
         start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
@@ -55,7 +60,7 @@ class _Run:
         return self.rows.slice(start, end - start)
 
     def naming(self, pairs: Keys) -> pl.DataFrame:
-        """Return the rows that name both of a pair, with its `key`."""
+        """Return the rows that name both of a pair, with its `key` and what they say of both."""
         drugs, events = split_key(pairs)
         by_drug, by_event = self._index("drugs"), self._index("events")
         of_drug, of_event = _slices(by_drug, drugs), _slices(by_event, events)
@@ -73,8 +78,16 @@ class _Run:
                 named = _contains(other, codes[some][which] << 32 | candidates)
                 keys.append(pairs[some][which][named])
                 rows.append(candidates[named])
-        key = pl.Series("key", np.concatenate(keys), dtype=pl.Int64)
-        return self.rows.select(*_OF_CASE, "n")[np.concatenate(rows)].insert_column(0, key)
+        found, places = np.concatenate(keys), np.concatenate(rows)
+        drugs, events = split_key(found)
+        return pl.DataFrame(
+            [
+                pl.Series("key", found, dtype=pl.Int64),
+                *self.rows.select("seq", *_OF_CASE, "n")[places].get_columns(),
+                pl.Series("course", self._said("courses", places, drugs)),
+                pl.Series("began", self._said("onsets", places, events)),
+            ]
+        )
 
     def margins_within(
         self, pair: Keys, treated: Flags, first_day: int | None, last_day: int
@@ -99,6 +112,30 @@ class _Run:
         both = np.intersect1d(named[0], named[1], assume_unique=True)
         counts = [int(n[rows].sum(dtype=np.int64)) for rows in (both, *named)]
         return np.array([*counts, int(total)], dtype=np.int64)
+
+    def _said(self, column: str, rows: Keys, names: Keys) -> npt.NDArray[np.uint32]:
+        """Return the code beside a name in each of some rows; 0 where the row states nothing."""
+        said = np.zeros(len(rows), dtype=np.uint32)
+        codes, first, after = self._flattened(column)
+        stating = np.flatnonzero(after[rows] > first[rows])
+        if len(stating):
+            named, start, _ = self._flattened(_BESIDE[column])
+            rows = rows[stating]
+            which, places = _spread(first[rows], after[rows])
+            within = places - first[rows][which]
+            meant = named[start[rows][which] + within] == names[stating][which]
+            said[stating[which[meant]]] = codes[places[meant]]
+        return said
+
+    def _flattened(self, column: str) -> tuple[npt.NDArray[np.uint32], Keys, Keys]:
+        """Return what the lists of a column hold, and where that of each row begins and ends."""
+        if column not in self._flat:
+            lists = self.rows[column]
+            after = lists.list.len().fill_null(0).to_numpy().astype(np.int64).cumsum()
+            first = np.concatenate([after[:0], [0], after[:-1]])[: len(after)]
+            held = lists.filter(lists.list.len() > 0).explode().to_numpy().astype(np.uint32)
+            self._flat[column] = held, first, after
+        return self._flat[column]
 
     def _index(self, column: str) -> Keys:
         """Return name and row, as one key, of every name in every row, sorted."""
@@ -179,11 +216,16 @@ class CaseLog:
         -------
         polars.DataFrame
             `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`, `origin`, `indications`,
-            `completeness`, `suspected_duplicate`; one row a case and pair, sorted by `key`, `day`
-            and `case_id`.
+            `completeness`, `suspected_duplicate`, `life_threatening`, `course` and `began` (what
+            `courses` and `onsets` have of the pair; 0: nothing); one row a case and pair, sorted by
+            `key`, `day` and `case_id`.
         """
         wanted = distinct(pairs)
-        schema = {"key": pl.Int64(), **{name: CASE_LOG[name] for name in (*_OF_CASE, "n")}}
+        schema = {
+            "key": pl.Int64(),
+            **{name: CASE_LOG[name] for name in ("seq", *_OF_CASE, "n")},
+            **{"course": pl.UInt32(), "began": pl.UInt32()},
+        }
         found = pl.concat(
             [pl.DataFrame(schema=schema), *(run.naming(wanted) for run in self._runs)]
         )
@@ -192,12 +234,13 @@ class CaseLog:
             inside &= pl.col("day") >= first_day
         cases = found.lazy().filter(inside)
         if (found["n"] < 0).any():
+            # Along `seq` the rows of a case alternate: it stands if the last one says so.
             cases = (
-                cases.group_by("key", *_OF_CASE)
-                .agg(pl.col("n").cast(pl.Int64).sum())
-                .filter(pl.col("n") != 0)
+                cases.sort("seq")
+                .unique(["key", "case_id"], keep="last", maintain_order=True)
+                .filter(pl.col("n") > 0)
             )
-        return cases.drop("n").sort("key", "day", "case_id").collect()
+        return cases.drop("seq", "n").sort("key", "day", "case_id").collect()
 
     def frozen(self) -> "CaseLog":
         """Return the log as it is now, for another thread: runs never change, so it is no copy."""

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import msgspec
 import polars as pl
 
-from schemas.delta import CASE_CHANGES
+from schemas.delta import CASE_CHANGES, REMOVED_CHANGES
 from schemas.link import CaseLink
 from schemas.report import Report
 from schemas.vocabulary import (
@@ -25,18 +24,14 @@ from schemas.vocabulary import (
     Seriousness,
     VerificationState,
 )
-from streams.topology.decisions import (
-    Decision,
-    decision_of,
-    highest,
-    is_linked_away,
-    is_suspected,
-)
-from streams.topology.levels import FAMILY_OF_TERM, level_names
-from streams.topology.names import NAMES, SEPARATOR, joined_names, suspects
+from streams.topology.courses import joined_codes
+from streams.topology.decisions import decision_of, is_suspected
+from streams.topology.levels import level_names
+from streams.topology.names import OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
 from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
 from streams.topology.strata import age_group, region
-from streams.topology.watched import CLASS_OF_NAME, encode_watched, watched_case
+from streams.topology.versions import CaseVersion, as_counted, bare, joined, removal_of
+from streams.topology.watched import add_level_courses, encode_watched, watched_case
 
 __all__ = [
     "CaseStep",
@@ -52,73 +47,12 @@ _EPOCH = date(1970, 1, 1).toordinal()
 # Members by names of their own: to look one up in its class costs more than to compare it.
 _NO_OUTCOME = Outcome.UNKNOWN
 _FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
+_LIFE_THREATENING = Seriousness.LIFE_THREATENING
 _COUNTED = {
     VerificationState.VALID_ICSR,
     VerificationState.HCP_CONFIRMED,
     VerificationState.AUTHORITY_CONFIRMED,
 }
-
-
-class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
-    """What the counts need of one version of one case; also the case stage's stored state.
-
-    The order of the fields is the order of versions: of two values with one `case_id` the greater
-    holds. The fields after `message_id` decide only between messages that a sender should not have
-    given one number; they make the outcome independent of the order of arrival even then.
-    """
-
-    case_id: str
-    version: int
-    latest_received: int  # days since 1970-01-01
-    nullified: bool
-    message_id: str
-    day: int  # of first receipt, days since 1970-01-01
-    age_group: str
-    sex: str
-    region: str
-    serious: bool
-    fatal: bool
-    drugs: str  # distinct suspect drugs, sorted, joined by the unit separator
-    events: str  # distinct reactions, likewise
-    excluded: str  # why the case is not counted, links apart; empty if it is
-    links: tuple[Decision, ...] = ()  # at most one of each decider, by decider; mostly none
-    watched: str = ""  # what is kept of a case of the domain's products; empty of the others
-    origin: str = ""  # as of `streams.topology.provenance`
-    indications: str = ""  # distinct indications of suspect products, as `drugs`
-    completeness: int = 0  # of the report [%]
-
-    @property
-    def suspected_duplicate(self) -> bool:
-        """Whether a link says that the case may be a duplicate, and none that it is."""
-        return is_suspected(self.links)
-
-    def same_message(self, other: "CaseVersion") -> bool:
-        """Whether both claim to be the same message of the same version."""
-        return (
-            self.version == other.version
-            and self.latest_received == other.latest_received
-            and self.nullified == other.nullified
-            and self.message_id == other.message_id
-        )
-
-    def counts_as(self, other: "CaseVersion") -> bool:
-        """Whether replacing one by the other would change no count."""
-        return (
-            self.day == other.day
-            and self.drugs == other.drugs
-            and self.events == other.events
-            and self.excluded == other.excluded
-            and self.age_group == other.age_group
-            and self.sex == other.sex
-            and self.region == other.region
-            and self.serious == other.serious
-            and self.fatal == other.fatal
-            and self.watched == other.watched
-            and self.origin == other.origin
-            and self.indications == other.indications
-            and self.completeness == other.completeness
-            and (self.links == other.links or self.suspected_duplicate == other.suspected_duplicate)
-        )
 
 
 def case_version(report: Report) -> CaseVersion:
@@ -139,11 +73,13 @@ def case_version(report: Report) -> CaseVersion:
     fatal = _DEATH in seriousness
     terms: list[str] = []
     stated, onset = 0, None
+    began: dict[str, date] = {}  # earliest onset, by event
     for reaction in report.reactions:
-        if name := NAMES[reaction.term]:
-            terms.append(name)
-            if family := FAMILY_OF_TERM[name]:
-                terms.append(family)
+        names_of = TERMS[reaction.term]
+        terms += names_of
+        if day := reaction.onset:
+            for name in names_of:
+                began[name] = min(day, began.get(name, day))
         outcome = reaction.outcome
         if outcome is not _NO_OUTCOME:
             stated |= OUTCOME
@@ -151,19 +87,16 @@ def case_version(report: Report) -> CaseVersion:
                 fatal = True
         if reaction.onset_days is not None:
             stated |= ONSET
-        elif reaction.onset and (onset is None or reaction.onset > onset):
-            onset = reaction.onset
-    names, of_indications, of_products = suspects(report.products, onset)
+        elif day and (onset is None or day > onset):
+            onset = day
+    names, of_indications, of_products, courses = suspects(report.products, onset)
     patient = report.patient
     age = age_group(patient.age_years, patient.age_group)
     watched = ""
-    for product in report.products:
-        # Here and not in a call of its own, which nearly all reports would make in vain.
-        if CLASS_OF_NAME[product.verbatim or ""] or CLASS_OF_NAME[product.product_class or ""]:
-            if case := watched_case(report, age):
-                watched = encode_watched(case)
-                names += level_names(case.classes, case.lots, case.facilities)
-            break
+    if of_products & OF_DOMAIN and (case := watched_case(report, age)):
+        watched = encode_watched(case)
+        names += level_names(case.classes, case.lots, case.facilities)
+        add_level_courses(courses, report.products)
     drugs, events = joined_names(names), joined_names(terms)
     indications = joined_names(of_indications) if of_indications else ""
     revision, links, verification = report.revision, report.links, report.verification
@@ -197,7 +130,10 @@ def case_version(report: Report) -> CaseVersion:
         watched,
         origin_of(report),
         indications,
-        completeness(report, age, stated | of_products),
+        completeness(report, age, stated | of_products & ~OF_DOMAIN),
+        _LIFE_THREATENING in seriousness,
+        joined_codes(drugs, courses) if courses else "",
+        joined_codes(events, {each: on.toordinal() for each, on in began.items()}) if began else "",
     )
 
 
@@ -210,28 +146,6 @@ def link_version(link: CaseLink) -> CaseVersion:
     )
 
 
-def joined(version: CaseVersion, held: CaseVersion) -> CaseVersion:
-    """Return the greater of two versions of one case, with the highest decisions of both.
-
-    Joining in any order, and any number of times, gives the same.
-    """
-    bare = max(_without_links(version), _without_links(held))
-    return msgspec.structs.replace(bare, links=highest(version.links, held.links))
-
-
-def _without_links(version: CaseVersion) -> CaseVersion:
-    return msgspec.structs.replace(version, links=()) if version.links else version
-
-
-def _as_counted(version: CaseVersion) -> CaseVersion | None:
-    """Return a linked case as its links let it count; `None` if no report of it came yet."""
-    if version.version < 0:
-        return None
-    if not version.nullified and is_linked_away(version.links):
-        return msgspec.structs.replace(version, excluded="duplicate")
-    return version
-
-
 @dataclass(frozen=True, slots=True)
 class CaseStep:
     """What a batch of versions did.
@@ -240,6 +154,8 @@ class CaseStep:
     ----------
     changes
         Columns of `schemas.delta.CASE_CHANGES`; per case at most one row -1 and one row +1.
+    removed
+        Likewise columns of `schemas.delta.REMOVED_CHANGES`.
     updates
         The versions to store, by case id: only cases whose latest version changed.
     tally
@@ -252,6 +168,7 @@ class CaseStep:
     """
 
     changes: pl.DataFrame
+    removed: pl.DataFrame
     updates: dict[str, CaseVersion]
     tally: Counter[str]
     population: Counter[str]
@@ -285,11 +202,12 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
             updates[case_id] = version
             first += 1
             continue
-        kept = held.links
-        if kept:
-            held = _without_links(held)
+        whole = held
+        if held.links or held.nullified:
+            held = bare(held)
         if version > held:
-            updates[case_id] = msgspec.structs.replace(version, links=kept) if kept else version
+            is_plain = not (whole.links or version.nullified)
+            updates[case_id] = version if is_plain else joined(version, whole)
             if held.version < 0:
                 first += 1
             elif version.same_message(held):
@@ -302,21 +220,33 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
             conflicting += 1
         else:
             stale += 1
+            if held.nullified and (after := joined(version, whole)) != whole:
+                updates[case_id] = after  # a later version of what was voided
 
     rows: list[CaseVersion] = []
     signs: list[int] = []
+    out: list[str] = []  # cases that do not count, or did not
     population: Counter[str] = Counter()
+    counted = 0
     for case_id, version in updates.items():
         held = stored.get(case_id)
         now = version
         if version.links:
-            linked = _as_counted(version)
+            linked = as_counted(version)
             if linked is None:
                 continue
-            now, held = linked, held and _as_counted(held)
-        population[now.excluded or "counted"] += 1
+            now, held = linked, held and as_counted(held)
+        if now.excluded:
+            population[now.excluded] += 1
+            out.append(case_id)
+        else:
+            counted += 1
         if held is not None:
-            population[held.excluded or "counted"] -= 1
+            if held.excluded:
+                population[held.excluded] -= 1
+                out.append(case_id)
+            else:
+                counted -= 1
             if now.counts_as(held):
                 continue
             if not held.excluded:
@@ -325,13 +255,36 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
         if not now.excluded:
             rows.append(now)
             signs.append(1)
+    if counted:
+        population["counted"] = counted
     tally = links + Counter(
         first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
     )
-    return CaseStep(_changes(rows, signs), updates, +tally, population)
+    removed = _removed((stored.get(case_id), updates[case_id]) for case_id in dict.fromkeys(out))
+    return CaseStep(_changes(rows, signs), removed, updates, +tally, population)
+
+
+def _removed(moves: Iterable[tuple[CaseVersion | None, CaseVersion]]) -> pl.DataFrame:
+    """Return how what keeps cases out changed, from what was held to what is."""
+    rows: list[CaseVersion] = []
+    signs: list[int] = []
+    reasons: list[str] = []
+    for held, version in moves:
+        was, now = removal_of(held), removal_of(version)
+        if was and now and was[1] == now[1] and now[0].counts_as(was[0]):
+            continue
+        for removal, sign in ((was, -1), (now, 1)):
+            if removal is not None:
+                rows.append(removal[0])
+                signs.append(sign)
+                reasons.append(removal[1])
+    if not rows:
+        return pl.DataFrame(schema=dict(REMOVED_CHANGES))
+    return _changes(rows, signs).with_columns(pl.Series("reason", reasons, dtype=pl.String))
 
 
 def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
+    links = [row.links for row in rows]
     # Joined strings split by polars: building nested columns from Python lists is 50 times slower.
     return pl.DataFrame(
         {
@@ -347,9 +300,23 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             "origin": [row.origin for row in rows],
             "indications": [row.indications for row in rows],
             "completeness": pl.Series([row.completeness for row in rows], dtype=pl.UInt8),
-            "suspected_duplicate": [bool(row.links) and row.suspected_duplicate for row in rows],
+            "suspected_duplicate": [is_suspected(each) for each in links]
+            if any(links)
+            else pl.repeat(False, len(rows), dtype=pl.Boolean, eager=True),
+            "life_threatening": [row.life_threatening for row in rows],
+            "courses": _code_lists([row.courses for row in rows]),
+            "onsets": _code_lists([row.onsets for row in rows]),
             "watched": [row.watched for row in rows],
             "n": pl.Series(signs, dtype=pl.Int8),
         },
         schema=dict(CASE_CHANGES),
     )
+
+
+def _code_lists(texts: Sequence[str]) -> pl.Series:
+    """Return joined codes as lists; null for the empty text."""
+    dtype = pl.List(pl.UInt32)
+    if not any(texts):
+        return pl.repeat(None, len(texts), dtype=dtype, eager=True)
+    stated = pl.Series([text or None for text in texts], dtype=pl.String)
+    return stated.str.split(SEPARATOR).cast(dtype)

@@ -27,6 +27,7 @@ from streams.topology.levels import LevelCodes, plain_pairs
 from streams.topology.lifecycle import Signals
 from streams.topology.policy import AlertPolicy, load_policy
 from streams.topology.refitting import FEWEST_PAIRS, refit
+from streams.topology.removals import KeptCases, Removals
 from streams.topology.scoring import Scorer
 from streams.topology.vigil import Vigil
 from streams.topology.watch import Watch
@@ -88,6 +89,7 @@ class Detector:
         self._dossier = Dossier(self.watch, policy)
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
+        self._removals = Removals()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
         self.origins, self.indications = Vocabulary(), Vocabulary()
         self.offsets: dict[int, int] = {}
@@ -126,6 +128,10 @@ class Detector:
             self._fold(self._encode(rows))
             watched = rows.filter(pl.col("watched") != "")
             self.watch.count(watched.select("watched", "n").iter_rows())
+        for delta, news in zip(deltas, fresh, strict=True):
+            if news and delta.removed.height:
+                coded = self._encode(delta.removed).with_columns(delta.removed["reason"])
+                self._removals.append(coded)
         self.offsets = offsets
         self.watermark = max(self.watermark, *(delta.watermark for delta in deltas))
         return fresh
@@ -286,10 +292,10 @@ class Detector:
 
     def snapshot(self) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return the counted cases, and the names and offsets that go with them."""
-        log, facts = self.frozen()
-        return log.rows(), facts
+        kept, facts = self.frozen()
+        return kept.rows(), facts
 
-    def frozen(self) -> tuple[CaseLog, dict[str, Any]]:
+    def frozen(self) -> tuple[KeptCases, dict[str, Any]]:
         """Return what a snapshot holds as of now, while counting goes on in another thread.
 
         Its `rows` cost what a snapshot costs; this costs as much as there are names.
@@ -302,7 +308,7 @@ class Detector:
             "watched": [encode_watched(case) for case in self.watch.cases],
             "test": None if self._vigil is None else self._vigil.facts(),
         }
-        return self.log.frozen(), facts
+        return KeptCases(self.log.frozen(), self._removals.frozen()), facts
 
     def restore(self, rows: pl.DataFrame, facts: Mapping[str, Any]) -> None:
         """Bring a new detector to a snapshot; its windows and rules may be others than before."""
@@ -314,7 +320,9 @@ class Detector:
         self._rows = facts["rows"]
         self.watch.count((encoded, 1) for encoded in facts["watched"])
         # In parts, and settled each: millions of cases give hundreds of millions of changes.
-        for part in rows.match_to_schema(dict(CASE_LOG)).iter_slices(_RESTORED_AT_ONCE):
+        counted, removed = KeptCases.split(rows)
+        self._removals.append(removed)
+        for part in counted.iter_slices(_RESTORED_AT_ONCE):
             self._fold(part)
             self.settle()
         if self._vigil is not None and facts["test"] is not None:
@@ -351,22 +359,18 @@ class Detector:
         stratum = changes.select(pl.concat_str(STRATUM, separator=UNIT))[STRATUM[0]]
         seq = pl.int_range(self._rows, self._rows + changes.height, dtype=pl.Int64, eager=True)
         self._rows += changes.height
-        columns = {
+        encoded = {
             "seq": seq,
             "day": changes["day"].cast(pl.Int32),
-            "case_id": changes["case_id"],
             "stratum": self.strata.encode(stratum),
-            "serious": changes["serious"],
-            "fatal": changes["fatal"],
             "drugs": self.drugs.encode(changes["drugs"]),
             "events": self.events.encode(changes["events"]),
             "origin": self.origins.encode(changes["origin"]),
             "indications": self.indications.encode(changes["indications"]),
-            "completeness": changes["completeness"],
-            "suspected_duplicate": changes["suspected_duplicate"],
-            "n": changes["n"],
         }
-        return pl.DataFrame(columns, schema=dict(CASE_LOG))
+        return pl.DataFrame(
+            {name: encoded[name] if name in encoded else changes[name] for name in CASE_LOG}
+        )
 
     def _counted(self, day: date | None = None) -> Counted:
         return Counted(
@@ -378,6 +382,7 @@ class Detector:
             origins=self.origins,
             indications=self.indications,
             log=self.log,
+            removals=self._removals,
             pending=self._pending,
             vigil=self._vigil,
             as_of=self._as_of(),

@@ -88,8 +88,9 @@ class Dossier:
             context = context_of(alert.drug, alert.event, cases, around, last=last)
             urgent = self._is_urgent(alert, context)
             step, due = next_step(alert, context, urgent=urgent)
-            revision = alert.model_copy(
-                update={
+            revision = Alert.trusted(
+                {
+                    **vars(alert),
                     "context": context,
                     "urgent": urgent,
                     "priority": priority_of(alert),

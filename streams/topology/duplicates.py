@@ -19,6 +19,7 @@ from schemas.vocabulary import LinkBasis, LinkState
 from streams.topology.cases import CaseVersion, joined
 from streams.topology.decisions import decision_of, highest, is_linked_away, of_decider
 from streams.topology.identifiers import Identifiers
+from streams.topology.versions import bare
 
 __all__ = [
     "DECIDED_BY",
@@ -257,12 +258,8 @@ class _Staged:
 def _joined(case: KnownCase, held: KnownCase) -> KnownCase:
     version = joined(case.version, held.version)
     # Of two contents under one number the greater holds, as in the case stage.
-    greater = max(case, held, key=lambda one: (_bare(one.version), one.identifiers))
+    greater = max(case, held, key=lambda one: (bare(one.version), one.identifiers))
     return KnownCase(version, greater.identifiers)
-
-
-def _bare(version: CaseVersion) -> CaseVersion:
-    return msgspec.structs.replace(version, links=()) if version.links else version
 
 
 def _stands_alone(case: KnownCase) -> bool:

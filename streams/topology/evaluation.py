@@ -33,6 +33,7 @@ from streams.topology.evidence import (
     facets_of_strata,
     region_mask,
 )
+from streams.topology.further import further_of
 from streams.topology.levels import LevelCodes
 from streams.topology.lifecycle import (
     DROPPED,
@@ -45,6 +46,7 @@ from streams.topology.lifecycle import (
 )
 from streams.topology.policy import AlertPolicy
 from streams.topology.post_notice import after_notice
+from streams.topology.removals import Removals
 from streams.topology.scoring import Scorer
 from streams.topology.scrutiny import Scrutiny
 from streams.topology.sources import Origins, burst_rule, sources_of
@@ -71,6 +73,7 @@ class Counted:
     origins: Vocabulary
     indications: Vocabulary
     log: CaseLog
+    removals: Removals
     pending: Pending
     vigil: Vigil | None
     as_of: Sequence[InputOffset]
@@ -210,6 +213,10 @@ class Evaluation:
             window=window,
             evaluated_on=day,
             as_of=counted.as_of,
+            further=further_of(
+                cases, keys, counted, days, decided.was, signals.named, separator=UNIT
+            ),
+            tested_through=None if counted.vigil is None else counted.vigil.last_day,
             prior_id=self.scorer.prior_id,
             test_recomputed=None if counted.vigil is None else counted.vigil.recomputed,
             dropped=signals.dropped,
@@ -256,8 +263,7 @@ class Evaluation:
                 if gone:
                     dropped[key] = gone
                 on = sum(bits.get(name, 0) for name in alert.rules_fired)
-                if on or gone:
-                    named[key] = pl.Series(alert.case_ids, dtype=pl.String).hash().to_numpy()
+                named[key] = pl.Series(alert.case_ids, dtype=pl.String).hash().to_numpy()
                 rows.append(
                     Signals.row(
                         key=key,

@@ -18,6 +18,7 @@ from schemas.domain import domain_vocabulary
 from streams.topology.counting import Keys, Vocabulary, split_key
 
 __all__ = [
+    "CLASS_OF_NAME",
     "FAMILY_OF_TERM",
     "LevelCodes",
     "drug_in_words",
@@ -57,6 +58,20 @@ class _Families(dict[str, str]):
 
 FAMILY_OF_TERM = _Families()
 """Name of the hazard family by term; the empty text for a term of none."""
+
+
+class _Classes(dict[str, str]):
+    """Product names as reported, and their class or nothing: a look-up, not a search."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= _MOST_TERMS:
+            self.clear()
+        found = self[text] = domain_vocabulary().product_class(text) or ""
+        return found
+
+
+CLASS_OF_NAME = _Classes()
+"""Class by product name as reported; the empty text for a name of no class."""
 
 
 def level_names(classes: Iterable[str], lots: Iterable[str], facilities: Iterable[str]) -> set[str]:

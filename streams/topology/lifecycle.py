@@ -62,7 +62,7 @@ class Signals:
 
     def __init__(self, rows: npt.NDArray[Any] | None = None) -> None:
         self.rows = np.empty(0, dtype=_SIGNAL) if rows is None else _by_key(rows)
-        self.named: dict[int, Hashes] = {}  # of those on: hashes of the case ids published
+        self.named: dict[int, Hashes] = {}  # hashes of the case ids published
         self.dropped: dict[int, tuple[str, ...]] = {}  # names of rules on that are not asked
 
     @staticmethod
@@ -89,15 +89,12 @@ class Signals:
         return here, at[here]
 
     def publish(self, rows: npt.NDArray[Any], named: dict[int, Hashes]) -> None:
-        """Take over what was published: rows, and the hashes of the case ids of those on."""
+        """Take over what was published: rows, and the hashes of their case ids."""
         known = np.isin(self.rows["key"], rows["key"], kind="sort")
         self.rows = _by_key(np.concatenate([self.rows[~known], rows]))
-        for key, on in zip(rows["key"].tolist(), rows["on"].tolist(), strict=True):
+        for key in rows["key"].tolist():
             self.dropped.pop(key, None)
-            if on:
-                self.named[key] = named[key]
-            else:
-                self.named.pop(key, None)
+        self.named.update(named)
 
 
 def _by_key(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

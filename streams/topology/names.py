@@ -6,10 +6,11 @@ from datetime import date
 
 from schemas.product import Product
 from schemas.vocabulary import ProductRole
-from streams.topology.levels import unmarked
+from streams.topology.courses import add_course, course_of
+from streams.topology.levels import CLASS_OF_NAME, FAMILY_OF_TERM, unmarked
 from streams.topology.provenance import DOSE, INDICATION, ONSET
 
-__all__ = ["NAMES", "SEPARATOR", "joined_names", "suspects"]
+__all__ = ["NAMES", "OF_DOMAIN", "SEPARATOR", "TERMS", "joined_names", "suspects"]
 
 SEPARATOR = "\x1f"
 """ASCII unit separator; normalising removes it, so that it never stands in a name."""
@@ -35,10 +36,36 @@ NAMES = _Names()
 """Names as reported, and what they are normalised to."""
 
 
-def suspects(products: Iterable[Product], onset: date | None) -> tuple[list[str], list[str], int]:
-    """Return the drugs and indications of suspect products, and bits of what they state."""
+class _Terms(dict[str, tuple[str, ...]]):
+    """Reactions as reported, and what they count under: one look-up instead of two."""
+
+    def __missing__(self, text: str) -> tuple[str, ...]:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        name = NAMES[text]
+        family = FAMILY_OF_TERM[name] if name else ""
+        found = self[text] = tuple(filter(None, (name, family)))
+        return found
+
+
+TERMS = _Terms()
+"""Reactions as reported, and what they count under: the term, and its hazard family."""
+
+OF_DOMAIN = 1 << 16
+"""Bit of what products state: one of them is of a class of the domain's vocabulary."""
+
+
+def suspects(
+    products: Iterable[Product], onset: date | None
+) -> tuple[list[str], list[str], int, dict[str, int]]:
+    """Return the drugs and indications of suspect products, bits of what they state, and courses.
+
+    The bits are those of `streams.topology.provenance`, and `OF_DOMAIN`. The courses are of
+    `streams.topology.courses`, by drug; a drug of which nothing is stated has none.
+    """
     drugs: list[str] = []
     indications: list[str] = []
+    courses: dict[str, int] = {}
     stated = 0
     for product in products:
         role = product.role
@@ -47,18 +74,27 @@ def suspects(products: Iterable[Product], onset: date | None) -> tuple[list[str]
             for substance in product.substances:
                 if name := NAMES[substance]:
                     drugs.append(name)
-            if len(drugs) == others:
-                name = NAMES[product.product_class or ""] or NAMES[product.verbatim or ""]
-                if name:
-                    drugs.append(name)
+            name_given, class_given = product.verbatim or "", product.product_class or ""
+            if len(drugs) == others and (name := NAMES[class_given] or NAMES[name_given]):
+                drugs.append(name)
+            if CLASS_OF_NAME[name_given] or CLASS_OF_NAME[class_given]:
+                stated |= OF_DOMAIN
             if product.indication and (name := NAMES[product.indication]):
                 indications.append(name)
                 stated |= INDICATION
             if product.dose or product.volume_ml is not None:
                 stated |= DOSE
-            if onset is not None and product.first_given and product.first_given <= onset:
+            given = product.first_given
+            if onset is not None and given and given <= onset:
                 stated |= ONSET
-    return drugs, indications, stated
+            if (
+                given
+                or product.lot
+                or product.dechallenge is not None
+                or product.rechallenge is not None
+            ):
+                add_course(courses, drugs[others:], course_of(product))
+    return drugs, indications, stated, courses
 
 
 def joined_names(names: list[str]) -> str:

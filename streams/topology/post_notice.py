@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from schemas.domain import domain_vocabulary
-from streams.topology.watched import CLASS_OF_NAME
+from streams.topology.levels import CLASS_OF_NAME
 
 __all__ = ["after_notice"]
 

@@ -81,8 +81,14 @@ def priority_of(alert: Alert, rules: PriorityRules | None = None) -> Priority:
     level = PriorityLevel.LOW
     if not burst_only and total >= table.levels.medium:
         level = PriorityLevel.HIGH if total >= table.levels.high else PriorityLevel.MEDIUM
-    return Priority(
-        total=min(total, 1.0), level=level, parts=parts, weights=weights, burst_only=burst_only
+    return Priority.trusted(
+        {
+            "total": min(total, 1.0),
+            "level": level,
+            "parts": parts,
+            "weights": weights,
+            "burst_only": burst_only,
+        }
     )
 
 

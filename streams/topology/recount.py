@@ -25,6 +25,13 @@ from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.topology.cases import CaseVersion
 from streams.topology.decisions import Decision
+from streams.topology.recount_clinical import (
+    CLINICAL,
+    REMOVED,
+    clinical_values,
+    removed_cases,
+    removed_values,
+)
 from streams.topology.recount_evidence import (
     EVIDENCE,
     OF_PAIR,
@@ -39,8 +46,8 @@ __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
 
 _UNIT = "\x1f"  # stands between the names of a case; no name holds it
 _EPOCH = date(1970, 1, 1)
-_LINKS = "links"
-_ORDER = tuple(name for name in CaseVersion.__struct_fields__ if name != _LINKS)  # of versions
+_KEPT = ("links", "voided")  # with a case, and not said by one message
+_ORDER = tuple(name for name in CaseVersion.__struct_fields__ if name not in _KEPT)  # of versions
 _STRATUM = ("age_group", "sex", "region")
 _TEST = ("e_value", "log_e_value", "e_bh_level")
 _TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean}
@@ -52,13 +59,15 @@ COMPARED = (
     *(f"statistics.{name}" for name in Statistics.model_fields),
     *OF_PAIR,
     *EVIDENCE,
+    *(*CLINICAL, *REMOVED),
     "rules_fired",
 )
 """What a recount compares; `rules_fired` only if the rules are those of the alert's `rules_hash`.
 
 A rule is on if it fires, or was on in `previous` and is not past its exit. Other fields tell how
 the stream came there, which the input alone does not say: kind, reason, revision and `previous`
-depend on what had been published before, `test_recomputed` on when a correction came.
+depend on what had been published before, as does `n_new`; `test_recomputed` on when a correction
+came.
 """
 
 
@@ -152,15 +161,13 @@ class Recount:
                 "partition",
                 "offset",
                 "case_id",
-                "latest_received",
-                "day",
-                "serious",
-                "fatal",
+                *("latest_received", "day", "serious", "fatal", "nullified"),
                 pl.concat_str(_STRATUM, separator=_UNIT).cast(pl.Categorical).alias("stratum"),
                 (pl.col("excluded") == "").alias("counted"),
                 # A unit on both sides of every name: then a name is found whole.
                 *((_UNIT + pl.col(name) + _UNIT).alias(name) for name in ("drugs", "events")),
                 *("origin", "indications", "completeness"),
+                *("life_threatening", "courses", "onsets"),
             )
             .collect()
         )
@@ -189,6 +196,7 @@ class Recount:
         held = _held(self._before(self._links, first))
         linked_away = held.filter("away").select("case_id")
         current = current.join(linked_away, on="case_id", how="anti", maintain_order="left")
+        removed = _within(removed_cases(before, linked_away), first.window)
         doubted = held.filter("suspected")["case_id"].implode()
         current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
         within = _within(current, first.window)
@@ -221,7 +229,10 @@ class Recount:
             if known:
                 values["rules_fired"] = self._on(alert, *masks[at])
             asked = partial(self._asked, alert)
-            values |= evidence_values(alert, *named(within, alert), asked, rules_known=known)
+            alike, both = named(within, alert)
+            values |= evidence_values(alert, alike, both, asked, rules_known=known)
+            values |= clinical_values(alert, both)
+            values |= removed_values(alert, named(removed, alert)[1])
             yield _compared(alert, values, rules_known=known)
 
     def _asked(

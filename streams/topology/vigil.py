@@ -40,6 +40,11 @@ class Vigil:
         """Whether a past day was corrected after it had been taken in."""
         return self._test.recomputed
 
+    @property
+    def last_day(self) -> int | None:
+        """The last day taken in [days since 1970-01-01]; `None` before the first."""
+        return self._last_day
+
     def facts(self) -> dict[str, Any]:
         """Return what a snapshot holds of the test; the daily counts come from the case log."""
         return {"last_day": self._last_day, "recomputed": self.recomputed or self._corrected}

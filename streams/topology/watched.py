@@ -21,11 +21,13 @@ from schemas.vocabulary import (
     Seriousness,
     SupplyRoute,
 )
+from streams.topology.courses import add_course, course_of
+from streams.topology.levels import CLASS_OF_NAME, level_names
 from streams.topology.names import suspects
 
 __all__ = [
-    "CLASS_OF_NAME",
     "WatchedCase",
+    "add_level_courses",
     "confounded",
     "decode_watched",
     "encode_watched",
@@ -33,7 +35,6 @@ __all__ = [
 ]
 
 _EPOCH = date(1970, 1, 1).toordinal()
-_MOST_NAMES = 100_000
 _SUSPECT = {ProductRole.SUSPECT, ProductRole.INTERACTING}
 _LAY = {Qualification.CONSUMER, Qualification.LAWYER}
 
@@ -70,20 +71,6 @@ class WatchedCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     donors: list[str] = []
     routes: list[str] = []
     stated: list[str] = []  # of what is asked for of serious cases (watch_items.toml)
-
-
-class _Classes(dict[str, str]):
-    """Product names as reported, and their class or nothing: a look-up, not a search."""
-
-    def __missing__(self, text: str) -> str:
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        found = self[text] = domain_vocabulary().product_class(text) or ""
-        return found
-
-
-CLASS_OF_NAME = _Classes()
-"""Class by product name as reported; the empty text for a name of no class."""
 
 
 def watched_case(report: Report, age_group: str) -> WatchedCase | None:
@@ -162,6 +149,20 @@ def confounded(terms: Iterable[str], indications: Iterable[str]) -> list[str]:
         or ("cancer" in treated and vocabulary.family(term) == "malignancy")
         or vocabulary.indication(term) in treated
     ]
+
+
+def add_level_courses(courses: dict[str, int], products: Iterable[Product]) -> None:
+    """Add what products of the domain state to their classes, lots and facilities.
+
+    `courses` are as of `streams.topology.courses.add_course`, by name.
+    """
+    for product in products:
+        if product.role in _SUSPECT and (code := _class_of(product)) and course_of(product):
+            facility = product.facility.facility_id if product.facility else None
+            names = level_names(
+                [code], _distinct([normalise_lot(product.lot)]), _distinct([facility])
+            )
+            add_course(courses, names, course_of(product))
 
 
 def encode_watched(case: WatchedCase | None) -> str:

@@ -30,6 +30,7 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from tests.broker.docker_engine import docker, docker_works, remove_container
 from tests.broker.kafka_jars import FETCH_SECONDS, NoBroker, java, kafka_jars, kafka_version
 
 __all__ = ["KafkaServer", "NoBroker", "running_kafka", "start_server"]
@@ -379,26 +380,6 @@ def start_container() -> tuple[str, str]:
         msg = f"{failure}. The end of the container's log:\n{logs.stdout}{logs.stderr}"
         raise RuntimeError(msg) from failure
     return container, bootstrap
-
-
-def remove_container(container: str) -> None:
-    """Remove a container and its data."""
-    docker("rm", "--force", "--volumes", container)
-
-
-def docker_works() -> bool:
-    """Tell whether a Docker engine answers."""
-    try:
-        return docker("info", seconds=20).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-def docker(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run one Docker command."""
-    return subprocess.run(
-        ["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False
-    )
 
 
 def free_ports(count: int) -> list[int]:

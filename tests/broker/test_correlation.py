@@ -104,7 +104,7 @@ def test_a_report_that_waits_for_a_restart_is_timed_with_its_waiting(
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(CasePartition, "_publish_one", crash)
+        patched.setattr(CasePartition, "_send", crash)
         with pytest.raises(Crash):
             work_off(one, CaseWorker(one))
     assert not records(one, "deltas")

@@ -16,6 +16,7 @@ from streams.runtime.case_partition import CasePartition
 from streams.runtime.case_worker import CaseWorker, case_group
 from streams.runtime.detect_worker import DetectWorker, detect_group
 from streams.runtime.kafka_io import MAX_MESSAGE_BYTES, discard, make_admin, make_producer
+from streams.runtime.outlet import Outlet
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
 from tests.broker.processes import (
@@ -48,15 +49,13 @@ def test_a_crash_around_publishing_neither_loses_nor_repeats(
 ) -> None:
     messages, latest = stream(200, seed=1)
     send(one, keyed(messages))
-    publish = CasePartition._publish_one
+    at = {"before": (CasePartition, "_send"), "after": (Outlet, "_done")}[moment]
 
-    def crash(self: CasePartition, *arguments: Any) -> None:
-        if moment == "after":
-            publish(self, *arguments)
+    def crash(self: Any, *arguments: Any) -> None:
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(CasePartition, "_publish_one", crash)
+        patched.setattr(*at, crash)
         with pytest.raises(Crash):
             count_all(one)
     count_all(one)
@@ -120,7 +119,7 @@ def test_a_database_that_counted_what_another_published_otherwise_is_rebuilt(
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(CasePartition, "_publish_one", crash)
+        patched.setattr(CasePartition, "_send", crash)
         with pytest.raises(Crash):
             count_all(one)  # 0 to 200 are counted here, and not published
     other = one.model_copy(update={"state_dir": tmp_path / "other"})

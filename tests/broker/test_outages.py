@@ -309,13 +309,13 @@ def test_a_worker_of_which_no_partition_goes_on_gives_up_with_one_line(
     send(alone, keyed(messages[:50]))
     with closing(CaseWorker(alone)) as worker:
         works_until(worker, lambda: worker.drained(worker.ends()))
-        publish = type(worker._owned[0])._publish_one
+        publish = type(worker._owned[0])._send
 
-        def last(self: Any, *arguments: Any) -> bool:
+        def last(self: Any, *arguments: Any) -> None:
             killable.kill()
-            return publish(self, *arguments)
+            publish(self, *arguments)
 
-        monkeypatch.setattr(type(worker._owned[0]), "_publish_one", last)
+        monkeypatch.setattr(type(worker._owned[0]), "_send", last)
         send(alone, keyed(messages[50:]))
         with pytest.raises(BrokerError, match=r"; gave up after 6 s without any partition$"):
             works_until(worker, lambda: False)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from kafka.admin import NewPartitions
+from msgspec.structs import replace
 
 from schemas.errors import StateError
 from streams.runtime import (
@@ -65,11 +66,15 @@ def cases(settings: Settings, folder: str = "0") -> dict[str, CaseVersion]:
 
 
 def expected(messages: Any) -> dict[str, CaseVersion]:
-    """Count again: of every case the greatest version."""
-    held: dict[str, CaseVersion] = {}
-    for one in map(case_version, messages):
-        held[one.case_id] = max(one, held.get(one.case_id, one))
-    return held
+    """Count again: of every case the greatest version, of a nullified one what it voided."""
+    versions = sorted(map(case_version, messages))
+    stated = {one.case_id: one for one in versions if not one.nullified}
+    return {
+        one.case_id: replace(one, voided=(stated[one.case_id],))
+        if one.nullified and one.case_id in stated
+        else one
+        for one in versions
+    }
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def test_inspect_prints_what_is_there_while_a_worker_runs(one: Settings) -> None
         shown = state(one, "inspect")
     assert shown.returncode == 0, shown.stderr
     (row,) = [line.split() for line in shown.stdout.splitlines() if "reports[0]" in line]
-    assert row == [f"{one.topic_prefix}reports[0]", "of", "1", "22", "21", "20", "0", "3"]
+    assert row == [f"{one.topic_prefix}reports[0]", "of", "1", "22", "21", "20", "0", "4"]
     assert f"snapshot of {one.topic_prefix}deltas" in shown.stdout
 
 

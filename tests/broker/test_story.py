@@ -222,7 +222,7 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
         of_cases = chance.random() < 0.3
         with monkeypatch.context() as patched:
             if of_cases:
-                patched.setattr(CasePartition, "_publish_one", crashing(moment, CasePartition))
+                patched.setattr(CasePartition, "_send", crashing(moment, CasePartition))
             elif moment == MOMENTS[2]:
                 patched.setattr(Looking, "look", crashing(moment, Looking))
             else:
@@ -247,12 +247,14 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
 
 def crashing(moment: str, owner: type[Any]) -> Callable[..., None]:
     """Return the method of that class that publishes, or is told of it, with a crash in it."""
-    name = {CasePartition: "_publish_one", Looking: "look", DetectWorker: "_publish"}[owner]
+    name = {CasePartition: "_send", Looking: "look", DetectWorker: "_publish"}[owner]
     original = getattr(owner, name)
 
     def crash(self: Any, *arguments: Any) -> None:
         if moment != MOMENTS[0]:
             original(self, *arguments)
+        while owner is CasePartition and moment == MOMENTS[1] and not self.outlet.settled():
+            pass  # at the third moment it is under way
         raise Crash
 
     return crash

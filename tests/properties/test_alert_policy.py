@@ -290,9 +290,9 @@ class World:
         day = self.received.setdefault(name, date(1970, 1, 1) + timedelta(days=self.day))
         rows = [
             (
-                *(name, day),
-                *(form.age, "male", form.region, False, form.fatal),
-                *(sorted(form.drugs), sorted(form.events), "\x1f\x1ftest", "", 0, False, "", n),
+                *(name, day, form.age, "male", form.region, False, form.fatal),
+                *(sorted(form.drugs), sorted(form.events), "\x1f\x1ftest", "", 0, False),
+                *(False, None, None, "", n),
             )
             for name, form, n in changes
         ]

@@ -27,20 +27,17 @@ from streams.runtime.store import CaseStore, MemoryStore, RocksStore
 from streams.topology.alerts import signal_key
 from streams.topology.detecting import Detector
 from streams.topology.windows import WindowSpec
+from tests.law_checks import check_clinical, check_removed, out_of, snapshot_id_of
+from tests.law_histories import DRUGS, EVENTS, FAMILIES, SPECS, UNITS, Arrival, arrivals
 from tests.law_recount import (
-    DRUGS,
-    EVENTS,
-    FAMILIES,
-    SPECS,
-    UNITS,
-    Arrival,
     Cell,
-    arrivals,
     latest_versions,
     recount,
     recount_windows,
+    removed,
     stratified_expectation,
 )
+from tests.validity import require_valid
 
 EPOCH = date(1970, 1, 1)
 HORIZON = date(2030, 1, 1)
@@ -154,6 +151,11 @@ class World:
         for alert in alerts:
             before = self.signals.get(alert.signal_key)
             assert alert.revision == (before.revision + 1 if before else 1)
+            if before is None:
+                assert alert.n_new is None
+            else:
+                assert alert.n_new == len(set(alert.case_ids) - set(before.case_ids))
+            assert alert.snapshot_id == snapshot_id_of(alert)
             self.signals[alert.signal_key] = alert
         return alerts
 
@@ -195,7 +197,9 @@ def _check_cases(world: World) -> None:
             *(drug, event, case_id, (case.day - EPOCH).days),
             *("\x1f".join(case.stratum), case.serious, case.fatal),
             *("\x1f".join(case.origin), "\x1f".join(case.indications), case.completeness),
-            case.suspected,
+            *(case.suspected, case.life_threatening),
+            int(dict(zip(case.drugs, case.courses, strict=False)).get(drug, 0)),
+            case.began(event),
         )
         for case_id, case in held.items()
         if not case.excluded
@@ -220,6 +224,7 @@ def _check_cases(world: World) -> None:
 
 def _check_alert(world: World, alert: Alert) -> None:
     """Recount the input that an alert says it was computed from."""
+    require_valid(alert)
     offsets = {each.partition: each.next_offset for each in alert.as_of}
     prefix = [
         report for number, log in enumerate(world.logs) for report in log[: offsets.get(number, 0)]
@@ -247,6 +252,8 @@ def _check_alert(world: World, alert: Alert) -> None:
     assert alert.n_paediatric == sum(case.stratum[0] in children for case in inside.values())
     regions = {case.stratum[2] for case in inside.values()} - {"unknown"}
     assert alert.regions == tuple(sorted(regions))
+    check_clinical(alert, list(inside.values()))
+    check_removed(world.specs, alert, prefix)
 
 
 def _check_told(world: World, last: Sequence[Alert]) -> None:
@@ -305,6 +312,11 @@ def _run(world: World, story: Iterable[tuple[Arrival, Sequence[str]]], back: int
     _check_told(world, last)
     _check_counts(world)
     _check_cases(world)
+    messages = list(itertools.chain.from_iterable(world.logs))
+    assert out_of(world.topic) == {
+        (case_id, reason, "+".join(case.drugs), "+".join(case.events))
+        for case_id, (reason, case) in removed(messages).items()
+    }
 
 
 @unhurried
@@ -345,7 +357,7 @@ def test_two_orders_of_arrival_end_in_the_same_counts(
                 if looks:
                     world.look()
             world.look()
-            ends.append((_observed(world), +world.population))
+            ends.append((_observed(world), +world.population, out_of(world.topic)))
     assert ends[0] == ends[1]
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from schemas.link import CaseLink
 from streams.topology.cases import CaseVersion, advance, case_version, link_version
-from tests.law_recount import Arrival, case_links, latest_versions, reports
+from tests.law_histories import Arrival, case_links, reports
+from tests.law_recount import latest_versions
 
 
 @settings(deadline=None, max_examples=300)

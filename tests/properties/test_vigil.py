@@ -141,7 +141,7 @@ class World:
                     False,
                     list(case.drugs),
                     list(case.events),
-                    *("\x1f\x1ftest", "", 0, False, ""),
+                    *("\x1f\x1ftest", "", 0, False, False, None, None, ""),
                     n,
                 )
                 for case, case_id, n in rows

@@ -14,6 +14,7 @@ import pytest
 
 from schemas.alert import Alert
 from streams.cli import main
+from streams.topology.recount_clinical import CLINICAL, REMOVED
 from streams.topology.recount_evidence import EVIDENCE
 from tests.reference_recount import PRIOR, require_recounted, varied_stream
 
@@ -84,9 +85,9 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     assert done.returncode == 0, done.stdout
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [result["equal"] for result in results] == [True] * 100
-    # 30 of every alert, its rules, and of a burst or a restricted table each field.
+    # 40 of every alert, its rules, and of a burst or a restricted table each field.
     compared = {result["compared"] for result in results}
-    assert min(compared) == 40, compared
+    assert min(compared) == 50, compared
     assert all(result["rules_known"] for result in results)
     text = (replayed / "alerts.jsonl").read_text().splitlines()
     published = {alert.alert_id: alert for alert in map(Alert.model_validate_json, text)}
@@ -99,6 +100,10 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     assert all(alert.statistics.ebgm is not None for alert in chosen)
     assert sum(alert.restricted is not None for alert in chosen) > 5
     assert sum(bool(alert.n_suspected_duplicates) for alert in chosen) > 10
+    assert sum(bool(alert.n_removed_nullified) for alert in chosen) > 10
+    assert sum(bool(alert.n_removed_duplicates) for alert in chosen) > 10
+    timed = [alert.time_to_onset for alert in chosen if alert.time_to_onset is not None]
+    assert sum(one.n > 1 and one.n_before > 0 for one in timed) > 10
     for alert in chosen:
         before = lines[: alert.as_of[0].next_offset]
         known = [raw for raw in before if b"{broken" in raw or _received(raw) <= UNTIL]
@@ -113,7 +118,7 @@ def _received(raw: bytes) -> str:
 
 def test_an_alert_from_before_it_told_who_reported_is_compared_in_the_rest(replayed: Path) -> None:
     alert = json.loads((replayed / "alerts.jsonl").read_text().splitlines()[-1])
-    for name in EVIDENCE:
+    for name in (*EVIDENCE, *CLINICAL, *REMOVED):
         del alert[name]
     (replayed / "old.jsonl").write_text(json.dumps(alert))
     done = recount(replayed, "--alerts", "old.jsonl", "--json")

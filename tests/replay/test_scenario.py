@@ -19,6 +19,7 @@ from streams.runtime.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.store import MemoryStore
 from streams.topology.detecting import Detector
 from streams.topology.windows import WindowSpec
+from tests.validity import require_valid
 
 TABLE = Path(__file__).parent / "golden" / "scenario.csv"
 COLUMNS = {
@@ -69,6 +70,8 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Alert
         assert detector.apply(counted.delta)
         detector.signals.clear()  # so that every pair is told anew
         alerts = detector.evaluate(detector.watermark)
+        for alert in alerts:
+            require_valid(alert)
         said[step] = {alert.event: alert for alert in alerts if alert.drug == PRODUCT_CLASS}
     return said
 

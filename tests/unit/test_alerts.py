@@ -112,6 +112,7 @@ def _build(
         window=WINDOW,
         evaluated_on=TODAY,
         as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],
+        further=[{}] * len(rows),
         dropped=dropped,
     )
 

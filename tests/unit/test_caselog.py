@@ -14,7 +14,7 @@ def _rows(*rows: Row) -> pl.DataFrame:
     """Rows of (seq, day, case, n, drugs, events)."""
     return pl.DataFrame(
         [
-            (s, day, case, 0, False, False, d, e, 0, 0, 0, False, n)
+            (s, day, case, 0, False, False, d, e, 0, 0, 0, False, False, None, None, n)
             for s, day, case, n, d, e in rows
         ],
         schema=dict(CASE_LOG),
@@ -41,6 +41,7 @@ def test_an_empty_log_has_its_columns() -> None:
     assert cases.columns == [
         *("key", "case_id", "day", "stratum", "serious", "fatal"),
         *("origin", "indications", "completeness", "suspected_duplicate"),
+        *("life_threatening", "course", "began"),
     ]
     assert cases.height == 0
 
@@ -143,3 +144,34 @@ def test_many_pairs_are_looked_up_in_portions(monkeypatch: pytest.MonkeyPatch) -
     for portion in (1, 50, 1 << 21):
         monkeypatch.setattr(caselog, "_AT_ONCE", portion)
         assert log.cases_of(keys, 2, 7).select("key", "day", "case_id").rows() == expected
+
+
+def test_the_cases_of_a_pair_say_what_stands_beside_its_names() -> None:
+    def rows(*those: tuple[int, str, int, list[int] | None, list[int] | None]) -> pl.DataFrame:
+        return pl.DataFrame(
+            [
+                (
+                    *(seq, 5, case, 0, False, False, [2, 7], [1, 3, 4], 0, 0, 0, False),
+                    *(False, courses, onsets, n),
+                )
+                for seq, case, n, courses, onsets in those
+            ],
+            schema=dict(CASE_LOG),
+            orient="row",
+        )
+
+    plain = rows((0, "A", 1, None, None), (1, "B", 1, None, None))
+    stated = rows((2, "C", 1, [11, 12], None), (3, "D", 1, None, [21, 22, 23]))
+    changed = rows((4, "B", -1, None, None), (5, "B", 1, [13, 14], [24, 0, 25]))
+    for log in (_log(plain, stated, changed), _log(pl.concat([plain, stated, changed]))):
+        found = log.cases_of(np.array([_key(7, 3), _key(2, 4)]), None, 9)
+        assert found.select("key", "case_id", "course", "began").rows() == [
+            (_key(2, 4), "A", 0, 0),
+            (_key(2, 4), "B", 13, 25),
+            (_key(2, 4), "C", 11, 0),
+            (_key(2, 4), "D", 0, 23),
+            (_key(7, 3), "A", 0, 0),
+            (_key(7, 3), "B", 14, 0),
+            (_key(7, 3), "C", 12, 0),
+            (_key(7, 3), "D", 0, 22),
+        ]

@@ -28,6 +28,9 @@ ROW = (
     "Acne\x1fPain",
     57,
     True,
+    True,
+    [37],
+    [0, 738_945],
     "",
     -1,
 )
@@ -86,8 +89,8 @@ def test_what_is_no_delta_is_refused(raw: bytes) -> None:
 
 
 def test_a_delta_of_another_version_is_refused() -> None:
-    with pytest.raises(StateError, match=r"^delta: must be of version 3; got version 2$"):
-        decode_delta(_envelope(2, _delta(ROW).changes))
+    with pytest.raises(StateError, match=r"^delta: must be of version 4; got version 3$"):
+        decode_delta(_envelope(3, _delta(ROW).changes))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_changes_with_other_columns_are_refused(changes: pl.DataFrame) -> None:
     with pytest.raises(
         StateError, match=r"^delta: changes must have the columns \['case_id', 'day', .*; got \["
     ):
-        decode_delta(_envelope(3, changes))
+        decode_delta(_envelope(4, changes))
 
 
 @pytest.mark.parametrize("cut", [0, 40, -30])
@@ -111,4 +114,16 @@ def test_changes_that_are_torn_are_refused(cut: int) -> None:
     raw = io.BytesIO()
     _delta(ROW).changes.write_ipc(raw)
     with pytest.raises(StateError, match=r"^delta: changes must be an Arrow IPC file; got "):
-        decode_delta(_envelope(3, raw.getvalue()[:cut]))
+        decode_delta(_envelope(4, raw.getvalue()[:cut]))
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [(b"torn", "must be an Arrow IPC file"), (None, "must have the columns")],
+)
+def test_removals_that_are_none_are_refused(raw: bytes | None, reason: str) -> None:
+    written = io.BytesIO()
+    _delta(ROW).changes.write_ipc(written)
+    envelope = [DELTA_VERSION, 3, 10, 12, -1, written.getvalue(), raw or written.getvalue()]
+    with pytest.raises(StateError, match=f"^delta: removed {reason}"):
+        decode_delta(msgspec.msgpack.encode(envelope))

@@ -35,7 +35,7 @@ def _delta(start: int, end: int, *cases: tuple[str, str, str, int], partition: i
             False,
             [drug],
             [event],
-            *("\x1f\x1ftest", "", 0, False, ""),
+            *("\x1f\x1ftest", "", 0, False, False, None, None, ""),
             n,
         )
         for case, drug, event, n in cases

@@ -364,8 +364,8 @@ def test_decisions_are_sorted_and_carry_what_was_published() -> None:
 def test_publishing_replaces_one_signal_and_keeps_the_others() -> None:
     held = _signals(n_observed=5)
     held.publish(Signals.row(key=[9, 8], revision=1, on=B), {8: NAMED, 9: NAMED[:1]})
-    held.publish(Signals.row(key=7, revision=5, on=0, n_observed=4), {})
+    held.publish(Signals.row(key=7, revision=5, on=0, n_observed=4), {7: NAMED[:0]})
     fields = ["key", "revision", "on", "n_observed"]
     assert held.rows[fields].tolist() == [(7, 5, 0, 4), (8, 1, B, 0), (9, 1, B, 0)]
     assert held.on.tolist() == [8, 9]
-    assert sorted(held.named) == [8, 9]
+    assert {key: len(ids) for key, ids in held.named.items()} == {7: 0, 8: len(NAMED), 9: 1}

@@ -107,6 +107,11 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def sent(way: Outlet, record: str, following: int, then: Callable[[], None]) -> bool:
+    way.send(lambda out: out.send(record), following, then)
+    return way.settled()
+
+
 def fails(error: Exception, cause: Exception | None = None) -> Callable[[Any], None]:
     def step(commit: Callable[[], None]) -> None:
         raise error from cause
@@ -118,12 +123,30 @@ def test_a_transaction_that_goes_out_blocks_nothing(
     way: Outlet, broker: Broker, told: Told
 ) -> None:
     done: list[int] = []
-    assert way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+    assert sent(way, "a", 10, lambda: done.append(10))
     assert not way.busy
     assert way.blocked is None
     assert (broker.log, broker.committed, done) == ([("producer 0", "a")], 10, [10])
     assert told.outcomes == ["committed"]
     assert told.threads == {threading.current_thread().name}, "observers hear the worker's thread"
+
+
+def test_two_ways_out_do_not_wait_for_each_other(
+    broker: Broker, member: Membership, told: Told
+) -> None:
+    ways = [Outlet(Settings(), member, AT, f"producer {n}", told) for n in (7, 8)]
+    both = threading.Barrier(2)
+
+    def meets_the_other(commit: Callable[[], None]) -> None:
+        both.wait(20)
+        commit()
+
+    broker.script = [meets_the_other, meets_the_other]
+    for way in ways:
+        way.send(lambda out: out.send("a"), 10, lambda: None)
+    for way in ways:
+        until(way.settled)
+    assert sorted(broker.log) == [("producer 7", "a"), ("producer 8", "a")]
 
 
 def test_one_that_hangs_is_waited_for_shortly_and_then_beside_the_work(
@@ -139,7 +162,7 @@ def test_one_that_hangs_is_waited_for_shortly_and_then_beside_the_work(
     broker.script = [slow]
     with caplog.at_level(logging.INFO, "streams"):
         began = time.monotonic()
-        assert not way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+        assert not sent(way, "a", 10, lambda: done.append(10))
         assert time.monotonic() - began < 5, "the others have waited for no longer"
         assert way.busy
         stuck = way.blocked
@@ -167,7 +190,7 @@ def test_one_that_hangs_for_too_long_is_done_again_by_a_new_producer(
     broker.script = [lambda commit: (for_ever.wait(20), None)[1]]
     done: list[int] = []
     began = time.monotonic()
-    assert not way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+    assert not sent(way, "a", 10, lambda: done.append(10))
     until(way.settled)
     assert (broker.log, done) == ([("producer 1", "a")], [10])
     assert broker.discarded == ["producer 0"]
@@ -186,11 +209,11 @@ def test_one_that_went_out_although_nobody_said_so_is_not_sent_again(
 
     broker.script = [deaf]
     done: list[int] = []
-    assert not way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+    assert not sent(way, "a", 10, lambda: done.append(10))
     until(way.settled)
     assert (broker.log, done) == ([("producer 0", "a")], [10])
     # The next one goes by the new producer.
-    assert way.send(lambda out: out.send("b"), 20, lambda: done.append(20))
+    assert sent(way, "b", 20, lambda: done.append(20))
     assert broker.log[-1] == ("producer 1", "b")
 
 
@@ -210,7 +233,7 @@ def test_failures_are_tried_again_later_and_later(
 
     broker.making = refuse_once
     done: list[int] = []
-    assert not way.send(lambda out: out.send("a"), 10, lambda: done.append(10))
+    assert not sent(way, "a", 10, lambda: done.append(10))
     stuck = way.blocked
     assert stuck is not None
     assert (stuck.reason, stuck.why) == ("failing", "publish: reset")
@@ -243,12 +266,12 @@ def test_what_the_group_or_another_producer_took_is_not_tried_again(
 ) -> None:
     broker.script = [fails(ProducerFenced("another took over"))]
     with pytest.raises(Superseded, match="another took over"):
-        way.send(lambda out: out.send("a"), 10, lambda: None)
+        sent(way, "a", 10, lambda: None)
     way.close()
     after = Outlet(Settings(), member, AT, "producer 5", Told())
     broker.script = [fails(TransactionAborted("the group has rebalanced"), CommitFailedError())]
     with pytest.raises(Superseded, match="rebalanced"):
-        after.send(lambda out: out.send("a"), 10, lambda: None)
+        sent(after, "a", 10, lambda: None)
     assert broker.log == []
 
 
@@ -263,7 +286,7 @@ def test_a_transaction_that_was_begun_before_a_rebalance_is_begun_again(
         raise TransactionAborted(msg) from CommitFailedError()
 
     broker.script = [refused]
-    assert not way.send(lambda out: out.send("a"), 10, lambda: None)
+    assert not sent(way, "a", 10, lambda: None)
     member.metadata = SimpleNamespace(generation_id=8, group_id="pv.cases")  # it stayed here
     rebalanced.set()
     until(way.settled)
@@ -287,7 +310,7 @@ def test_a_right_that_is_missing_ends_the_worker_at_once(
         broker.making = refuse
 
     def work() -> None:
-        if not way.send(lambda out: out.send("a"), 10, lambda: None):
+        if not sent(way, "a", 10, lambda: None):
             until(way.settled)
 
     with pytest.raises(BrokerError, match=r"denied|refused"):
@@ -300,7 +323,7 @@ def test_what_is_on_its_way_when_a_partition_leaves_is_given_up(
     made = threading.Event()
     broker.script = [fails(ProducerUnusable("publish: no answer"))]
     broker.making = lambda: (made.wait(20), None)[1]
-    assert not way.send(lambda out: out.send("a"), 10, lambda: pytest.fail("it was given up"))
+    assert not sent(way, "a", 10, lambda: pytest.fail("it was given up"))
     until(lambda: not way.settled() and way._making is not None)
     way.close()
     made.set()

@@ -2,7 +2,12 @@
 
 import pytest
 
-from streams.runtime.pacing import BACKLOG, LookPacing
+from streams.runtime.correlation import Batch, ReportTimes
+from streams.runtime.looking import age_of_newest
+from streams.runtime.observing import Applied
+from streams.runtime.pacing import BACKLOG_AGE, LookPacing
+
+OLD = 2 * BACKLOG_AGE
 
 
 class Clock:
@@ -13,16 +18,18 @@ class Clock:
         return self.now
 
 
-def look(pacing: LookPacing, clock: Clock, cost: float) -> None:
+def look(pacing: LookPacing, clock: Clock, cost: float, publishing: float = 0.0) -> None:
     pacing.begin()
     clock.now += cost
+    pacing.made()
+    clock.now += publishing
     pacing.end()
 
 
 def test_the_first_reports_are_looked_at_at_once() -> None:
-    for reports in (1, BACKLOG):
+    for age in (0.1, OLD):
         pacing = LookPacing(Clock())
-        pacing.polled(reports)
+        pacing.polled(age)
         assert pacing.wait() == 0
 
 
@@ -30,11 +37,31 @@ def test_looks_take_at_most_half_of_the_time() -> None:
     clock = Clock()
     pacing = LookPacing(clock)
     look(pacing, clock, cost=0.2)
-    pacing.polled(10)
+    pacing.polled(0.1)
     clock.now += 0.15
     assert pacing.wait() == pytest.approx(0.05)
     clock.now += 0.05
     assert pacing.wait() == pytest.approx(0)
+
+
+def test_the_answer_of_the_broker_is_no_part_of_what_a_look_takes() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    look(pacing, clock, cost=0.2, publishing=0.15)
+    pacing.polled(0.1)
+    assert pacing.wait() == pytest.approx(0.05)
+    look(pacing, clock, cost=0.2, publishing=0.3)
+    pacing.polled(0.1)
+    assert pacing.wait() == 0
+
+
+def test_publishing_is_a_part_of_what_a_look_at_a_backlog_takes() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    look(pacing, clock, cost=0.2, publishing=0.3)
+    pacing.polled(OLD)
+    clock.now += 4.0
+    assert pacing.wait() == pytest.approx(0.5)
 
 
 def test_a_report_after_a_quiet_while_is_looked_at_at_once() -> None:
@@ -42,7 +69,7 @@ def test_a_report_after_a_quiet_while_is_looked_at_at_once() -> None:
     pacing = LookPacing(clock)
     look(pacing, clock, cost=0.2)
     clock.now += 5
-    pacing.polled(1)
+    pacing.polled(0.1)
     assert pacing.wait() == 0
 
 
@@ -52,7 +79,7 @@ def test_a_backlog_is_looked_at_once_a_second() -> None:
     looks = 0
     for _ in range(160):  # ten seconds of a sixteenth, each with a batch
         clock.now += 0.0625
-        pacing.polled(BACKLOG)
+        pacing.polled(OLD)
         if not pacing.wait():
             look(pacing, clock, cost=0.0)
             looks += 1
@@ -63,7 +90,7 @@ def test_looks_at_a_backlog_take_at_most_a_tenth_of_the_time() -> None:
     clock = Clock()
     pacing = LookPacing(clock)
     look(pacing, clock, cost=0.5)
-    pacing.polled(BACKLOG)
+    pacing.polled(OLD)
     clock.now += 4
     assert pacing.wait() == pytest.approx(0.5)
     clock.now += 0.5
@@ -74,19 +101,45 @@ def test_a_look_that_costs_more_than_a_second_does_not_follow_itself_on_a_steady
     clock = Clock()
     pacing = LookPacing(clock)
     look(pacing, clock, cost=3.0)
-    pacing.polled(1)
+    pacing.polled(0.1)
     clock.now += 2.5
     assert pacing.wait() == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("reports", [0, 100])
-def test_a_backlog_that_has_been_read_is_looked_at_at_once(reports: int) -> None:
+def test_a_backlog_that_has_been_read_is_looked_at_at_once() -> None:
     clock = Clock()
     pacing = LookPacing(clock)
     look(pacing, clock, cost=0.5)
-    pacing.polled(BACKLOG)
+    pacing.polled(OLD)
     clock.now += 0.6
     assert pacing.wait() == pytest.approx(3.9)
-    assert pacing.patience == pytest.approx(0.05)  # a poll without a report tells soon
-    pacing.polled(reports)
+    assert pacing.patience == pytest.approx(1.0)  # a poll without a report tells soon
+    pacing.polled(None)
+    assert pacing.wait() == pytest.approx(3.9), "batches of a backlog come with pauses"
+    clock.now += 0.4
+    pacing.polled(None)
     assert pacing.wait() == 0
+
+
+def test_a_young_report_ends_a_backlog() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    look(pacing, clock, cost=0.5)
+    pacing.polled(OLD)
+    clock.now += 0.6
+    pacing.polled(0.1)
+    assert pacing.wait() == 0
+
+
+def test_the_age_is_that_of_the_newest_report_that_is_news() -> None:
+    def applied(*, fresh: bool, times: ReportTimes | None) -> Applied:
+        batch = Batch("pv.reports", 0, 0, 1)
+        return Applied(batch, batch, times.headers() if times else {}, fresh, 0.0, 0.0)
+
+    old, young = ReportTimes(1_000, 90_000), ReportTimes(80_000, 97_500)
+    both = [applied(fresh=True, times=old), applied(fresh=True, times=young)]
+    assert age_of_newest(both, 100.0) == pytest.approx(2.5)
+    repeated = [applied(fresh=True, times=old), applied(fresh=False, times=young)]
+    assert age_of_newest(repeated, 100.0) == pytest.approx(10.0)
+    assert age_of_newest([applied(fresh=True, times=None)], 100.0) == 0
+    assert age_of_newest(both, 90.0) == 0, "the clock of a sender may be ahead"

@@ -63,7 +63,7 @@ def _delta(start: int, cases: Cases, day: int = DAY) -> Delta:
             False,
             [drug],
             [event],
-            *("\x1f\x1ftest", "", 0, False, ""),
+            *("\x1f\x1ftest", "", 0, False, False, None, None, ""),
             1,
         )
         for at, (drug, event) in enumerate(cases)

@@ -58,7 +58,8 @@ class Fed:
         rows = [
             (
                 *(f"C{start + at}", date.fromordinal(day + 719_163), "adult", "male", "asia"),
-                *(False, False, [drug], [event], origin, indications, 50, False, "", n),
+                *(False, False, [drug], [event], origin, indications, 50, False),
+                *(False, None, None, "", n),
             )
             for at in range(number)
         ]

@@ -29,7 +29,7 @@ def _detector(*deltas: Delta) -> Detector:
 def _delta(start: int, drug: str) -> Delta:
     row = (
         *(f"case {start}", date(2024, 2, 29), "adult", "male", "asia", True, False),
-        *([drug], ["Rash"], f"JP\x1f\x1f{drug}", "Pain", 40, True, "", 1),
+        *([drug], ["Rash"], f"JP\x1f\x1f{drug}", "Pain", 40, True, True, [37], [738_945], "", 1),
     )
     changes = pl.DataFrame([row], schema=dict(CASE_CHANGES), orient="row")
     return Delta(0, start, start + 1, 19_782, changes)
@@ -128,13 +128,13 @@ def test_a_snapshot_of_another_topic_or_format_is_refused(tmp_path: Path) -> Non
     write_snapshot(folder, _detector(ONE), topic=TOPIC, next_offset=1)
     with pytest.raises(
         StateError,
-        match=rf"^snapshot {folder}: must be of format 3 and topic test\.deltas; got 3 and "
+        match=rf"^snapshot {folder}: must be of format 4 and topic test\.deltas; got 4 and "
         r"pv\.deltas\. Move it away to count anew$",
     ):
         read_snapshot(folder, _detector(), topic="test.deltas")
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     (folder / "about.json").write_text(json.dumps({**about, "format": 1}), encoding="utf-8")
-    with pytest.raises(StateError, match=r"must be of format 3 and topic pv\.deltas; got 1 and pv"):
+    with pytest.raises(StateError, match=r"must be of format 4 and topic pv\.deltas; got 1 and pv"):
         read_snapshot(folder, _detector(), topic=TOPIC)
 
 
@@ -160,5 +160,5 @@ def test_a_snapshot_with_something_missing_is_refused(tmp_path: Path) -> None:
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     del about["counted"]["events"]
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
-    with pytest.raises(StateError, match=r"must hold what one of format 3 holds; .*Move it away"):
+    with pytest.raises(StateError, match=r"must hold what one of format 4 holds; .*Move it away"):
         read_snapshot(folder, _detector(), topic=TOPIC)

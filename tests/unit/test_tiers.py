@@ -4,6 +4,7 @@ import json
 from datetime import date
 
 from schemas.alert import Burst, Counts, Restricted, RestrictedStatistics
+from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.subscription import Tier
 from streams.delivery.tiers import copy_for
 from tests.unit.test_delivery import KEY, signal
@@ -37,6 +38,17 @@ def burst_signal(n_cases=500, n=503):
         "n_suspected_duplicates": 19,
         "burst": burst,
         "indication_confounding": True,
+        "n_life_threatening": 70_023,
+        "n_missing_lot": 70_029,
+        "n_positive_dechallenge": 70_031,
+        "patients": PatientGroups(**dict.fromkeys(PatientGroups.model_fields, 70_037)),
+        "time_to_onset": TimeToOnset(
+            n=70_041,
+            n_before=70_043,
+            lower_quartile=70_047.25,
+            median=70_047.5,
+            upper_quartile=70_047.75,
+        ),
         "restricted": restricted,
         "sentence": "500 of the 503 cases came from one source on one day",
     }
@@ -56,5 +68,17 @@ def test_a_consumer_sees_the_counts_of_a_burst_and_not_whose_it_was():
 def test_the_public_copy_is_the_same_whoever_reported():
     plain, told = (copy_for(Tier.PUBLIC, alert, key=KEY) for alert in (signal(503), burst_signal()))
     assert told == plain
-    for word in ("RIVAL", "JP", "LI", "43.5", "13", "17", "19", "2023-12", "503"):
+    for word in ("RIVAL", "JP", "LI", "43.5", "13", "17", "19", "2023-12", "503", "700"):
         assert word not in json.dumps(told)
+
+
+def test_a_consumer_sees_how_grave_the_cases_were_and_not_who_they_were():
+    copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
+    assert (copy["n_life_threatening"], copy["n_missing_lot"]) == (70_023, 70_029)
+    assert copy["n_positive_dechallenge"] == 70_031
+    assert {"patients", "time_to_onset"}.isdisjoint(copy)
+    for number in ("70037", "70041", "70043", "70047"):
+        assert number not in json.dumps(copy)
+    whole = copy_for(Tier.AUTHORITY, burst_signal(), key=KEY)
+    assert whole["patients"]["female"] == 70_037
+    assert whole["time_to_onset"]["median"] == 70_047.5

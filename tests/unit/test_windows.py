@@ -93,10 +93,14 @@ def test_a_sliding_window_ends_today_and_holds_that_many_days(
     assert (str(window.first_day), str(window.last_day)) == (first, today)
 
 
+# origin, indications, completeness, suspected_duplicate, life_threatening, courses, onsets
+_BARE = (0, 0, 0, False, False, None, None)
+
+
 def _rows(*cases: tuple[int, int], n: int = 1) -> pl.DataFrame:
     """Rows of the log: (seq, day), each one case of drug 0 and event 0."""
     return pl.DataFrame(
-        [(seq, day, str(seq), 0, False, False, [0], [0], 0, 0, 0, False, n) for seq, day in cases],
+        [(seq, day, str(seq), 0, False, False, [0], [0], *_BARE, n) for seq, day in cases],
         schema=dict(CASE_LOG),
         orient="row",
     )
@@ -186,7 +190,7 @@ def test_a_table_keeps_the_order_asked_for_and_knows_absent_pairs() -> None:
 
 
 def test_contributions_explode_a_case_into_pairs_and_margins() -> None:
-    row = (0, 3, "A", 2, True, False, [0, 1], [4, 5, 6], 0, 0, 0, False, -1)
+    row = (0, 3, "A", 2, True, False, [0, 1], [4, 5, 6], *_BARE, -1)
     changes = Contributions.of(pl.DataFrame([row], schema=dict(CASE_LOG), orient="row"))
     heights = (changes.pairs, changes.drugs, changes.events, changes.totals)
     assert [frame.height for frame in heights] == [6, 2, 3, 1]

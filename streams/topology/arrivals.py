@@ -1,0 +1,55 @@
+"""How many cases of a pair are new since its last revision was published."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from streams.topology.alerts import MOST_CASE_IDS
+from streams.topology.counting import Keys
+from streams.topology.evidence import Hashes
+
+__all__ = ["new_cases"]
+
+
+def new_cases(
+    cases: pl.DataFrame, keys: Keys, was: npt.NDArray[Any], named: Mapping[int, Hashes]
+) -> list[int | None]:
+    """Return how many cases each pair has that the revision before did not count.
+
+    `None` without one, and where it had more cases than an alert names: nobody knows then which
+    they were.
+
+    Parameters
+    ----------
+    cases
+        What `streams.topology.caselog.CaseLog.cases_of` gives for the pairs.
+    keys
+        The pairs, sorted, each once.
+    was
+        What was published of each (`streams.topology.lifecycle.Decisions`).
+    named
+        By key, hashes of the ids of the cases that the revision before named.
+    """
+    found: list[int | None] = [None] * len(keys)
+    asked = np.flatnonzero((was["revision"] > 0) & (was["n_observed"] <= MOST_CASE_IDS))
+    if len(asked) == 0:
+        return found
+    of_pairs = keys[asked]
+    before = [named[key] for key in of_pairs.tolist()]
+    published = pl.DataFrame(
+        {
+            "key": np.repeat(of_pairs, [len(hashes) for hashes in before]),
+            "case": np.concatenate(before),
+        }
+    )
+    now = cases.filter(pl.col("key").is_in(pl.Series(of_pairs).implode())).select(
+        "key", case=pl.col("case_id").hash()
+    )
+    fresh = now.join(published, on=["key", "case"], how="anti")["key"].to_numpy()
+    counts = np.bincount(np.searchsorted(of_pairs, fresh), minlength=len(asked))
+    for place, n in zip(asked.tolist(), counts.tolist(), strict=True):
+        found[place] = n
+    return found

@@ -1,0 +1,113 @@
+"""What a report says of each drug and of each event of its case: since when, and how it went on.
+
+Of a drug: the first day of administration, whether a lot is stated, dechallenge and rechallenge. Of
+an event: the day of its onset. Each is one integer, kept beside the name it belongs to; a report
+that states none of it costs nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from schemas.product import Product, normalise_lot
+
+__all__ = [
+    "ABATED",
+    "DECHALLENGE",
+    "LOT",
+    "RECHALLENGE",
+    "RECURRED",
+    "START",
+    "Course",
+    "add_course",
+    "course_of",
+    "joined_codes",
+    "parse_course",
+]
+
+LOT, DECHALLENGE, ABATED, RECHALLENGE, RECURRED = (1 << bit for bit in range(5))
+"""Bits of a course: a lot is stated; a dechallenge is, and was positive; a rechallenge likewise."""
+
+START = 5
+"""Bits below the day a course began: its proleptic ordinal (`date.toordinal`), 0 if not stated."""
+
+_SEPARATOR = "\x1f"  # as between the names that codes stand beside
+_BITS = (1 << START) - 1
+_MOST_LOTS = 100_000
+
+
+class Course(NamedTuple):
+    """What is known of one drug of one case.
+
+    Attributes
+    ----------
+    start
+        Day of the earliest administration, as `date.toordinal` has it; 0 if not stated.
+    lot
+        Whether a lot is stated.
+    dechallenge, rechallenge
+        Whether the reaction abated, and whether it came back; `None` if neither is said.
+    """
+
+    start: int
+    lot: bool
+    dechallenge: bool | None
+    rechallenge: bool | None
+
+
+class _Lots(dict[str, int]):
+    """Lots as typed, and the bit that they state one: to normalise costs more than a look-up."""
+
+    def __missing__(self, text: str) -> int:
+        if len(self) >= _MOST_LOTS:
+            self.clear()
+        found = self[text] = 0 if normalise_lot(text) is None else LOT
+        return found
+
+
+_LOTS = _Lots()
+
+
+def course_of(product: Product) -> int:
+    """Return what a product states, as one integer; 0 if it states nothing."""
+    lot, first_given = product.lot, product.first_given
+    dechallenge, rechallenge = product.dechallenge, product.rechallenge
+    code = first_given.toordinal() << START if first_given else 0
+    if lot:
+        code |= _LOTS[lot]
+    if dechallenge is not None:
+        code |= DECHALLENGE | ABATED if dechallenge else DECHALLENGE
+    if rechallenge is not None:
+        code |= RECHALLENGE | RECURRED if rechallenge else RECHALLENGE
+    return code
+
+
+def parse_course(code: int) -> Course:
+    """Take apart what `course_of` gave.
+
+    >>> parse_course(course_of(Product(lot="EX117", rechallenge=False)))
+    Course(start=0, lot=True, dechallenge=None, rechallenge=False)
+    """
+    return Course(
+        code >> START,
+        bool(code & LOT),
+        bool(code & ABATED) if code & DECHALLENGE else None,
+        bool(code & RECURRED) if code & RECHALLENGE else None,
+    )
+
+
+def add_course(courses: dict[str, int], names: Iterable[str], code: int) -> None:
+    """Add what a product states to what is known of the names it counts under.
+
+    The earliest start holds, and one product that states or answers something suffices.
+    """
+    start = code >> START
+    for name in names:
+        held = courses.get(name, 0)
+        first = held >> START
+        first = min(first, start) if first and start else first or start
+        courses[name] = first << START | (held | code) & _BITS
+
+
+def joined_codes(names: str, codes: Mapping[str, int]) -> str:
+    """Return the code of each of joined names, 0 where there is none, joined likewise."""
+    return _SEPARATOR.join([str(codes.get(name, 0)) for name in names.split(_SEPARATOR)])
