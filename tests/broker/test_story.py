@@ -162,7 +162,7 @@ def said(alerts: Iterable[AnyAlert]) -> list[tuple[str, int, str]]:
 def contents(alerts: Iterable[AnyAlert]) -> list[dict[str, Any]]:
     """Return all of alerts, but the offsets of their input."""
     ordered = sorted(alerts, key=lambda one: (one.signal_key, one.revision))
-    return [alert.model_dump(exclude={"as_of"}) for alert in ordered]
+    return [alert.model_dump(exclude={"as_of", "snapshot_id"}) for alert in ordered]
 
 
 def standing(alerts: Iterable[AnyAlert]) -> Mapping[str, Any]:

@@ -3,11 +3,18 @@
 The identical runs evaluate daily, the one in reverse quarterly.
 """
 
+import csv
+import io
 import json
 import math
+import random
+import re
+import statistics
 import subprocess
 import sys
-from collections import Counter
+import zipfile
+from collections import Counter, defaultdict
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -134,3 +141,64 @@ def test_the_volume_is_that_of_the_documents(forward: tuple[pl.DataFrame, bytes]
     assert " / ".join(f"{number:,}" for number in four) + " |" in text
     assert f"| 9,058 | {len(alerts):,} |" in text
     assert f"| 2,755 | {len(alerts) / 3.2882:,.0f} |" in text
+
+
+_NO_LOT = {"", "NONE", "NA", "UNK", "UNKNOWN", "NOTAVAILABLE", "NOTKNOWN", "NOTREPORTED", "NI"}
+
+
+def _as_published(archives: list[Path]) -> tuple[dict[str, dict[str, str]], dict[str, set[str]]]:
+    """Return the DATA rows by case id, and which vaccines of a case have a lot."""
+    rows: dict[str, dict[str, str]] = {}
+    lots: dict[str, set[str]] = defaultdict(set)
+    for path in archives:
+        with zipfile.ZipFile(path) as zipped:
+            for name in zipped.namelist():
+                text = io.TextIOWrapper(zipped.open(name), encoding="latin-1", newline="")
+                for row in csv.DictReader(text):
+                    case_id = f"VAERS-{int(row['VAERS_ID'])}"
+                    if name.upper().endswith("DATA.CSV"):
+                        rows[case_id] = row
+                    elif name.upper().endswith("VAX.CSV"):
+                        lot = re.sub("[^A-Z0-9]", "", row["VAX_LOT"].upper())
+                        if lot not in _NO_LOT:
+                            lots[case_id].add(row["VAX_TYPE"].strip())
+    return rows, lots
+
+
+def _day(text: str) -> date | None:
+    return datetime.strptime(text, "%m/%d/%Y").date() if text else None  # noqa: DTZ007
+
+
+def test_patients_onsets_and_lots_are_those_of_the_published_rows(
+    forward: tuple[pl.DataFrame, bytes], archives: list[Path]
+) -> None:
+    rows, lots = _as_published(archives)
+    lines = forward[1].splitlines()
+    several = 0
+    for alert in map(Alert.model_validate_json, random.Random(5).sample(lines, 400)):
+        if alert.counts.n_observed > len(alert.case_ids):
+            continue
+        cases = [rows[case_id] for case_id in alert.case_ids]
+        assert alert.patients is not None
+        sexes = Counter(row["SEX"].strip() for row in cases)
+        assert (alert.patients.female, alert.patients.male) == (sexes["F"], sexes["M"])
+        assert alert.patients.sex_unknown == len(cases) - sexes["F"] - sexes["M"]
+        assert alert.n_life_threatening == sum(row["L_THREAT"] == "Y" for row in cases)
+        assert alert.n_missing_lot == sum(alert.drug not in lots[one] for one in alert.case_ids)
+        assert (alert.n_stating_dechallenge, alert.n_stating_rechallenge) == (0, 0)
+        days = []
+        for row in cases:
+            onset, given = _day(row["ONSET_DATE"].strip()), _day(row["VAX_DATE"].strip())
+            if onset and given:
+                days.append((onset - given).days)
+        after = [day for day in days if day >= 0]
+        if len(after) < 2:
+            continue
+        several += 1
+        found = alert.time_to_onset
+        assert found is not None
+        assert (found.n, found.n_before) == (len(after), len(days) - len(after))
+        assert [found.lower_quartile, found.median, found.upper_quartile] == statistics.quantiles(
+            after, n=4, method="inclusive"
+        )
+    assert several > 300
