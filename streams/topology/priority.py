@@ -77,7 +77,12 @@ def priority_of(alert: Alert, rules: PriorityRules | None = None) -> Priority:
     parts, weights = _values(alert, table.scales), table.by_part
     total = sum(weight * (parts[name] or 0.0) for name, weight in weights.items())
     burst = alert.burst
-    burst_only = burst is not None and not (burst.rules_without or burst.rules_not_asked)
+    # A day of a system that names no senders is not a day of one source.
+    burst_only = (
+        burst is not None
+        and burst.sender_stated
+        and not (burst.rules_without or burst.rules_not_asked)
+    )
     level = PriorityLevel.LOW
     if not burst_only and total >= table.levels.medium:
         level = PriorityLevel.HIGH if total >= table.levels.high else PriorityLevel.MEDIUM

@@ -6,21 +6,18 @@ The ACLs and the settings file are those that `docs/security.md` prints.
 import io
 import json
 import logging
-import os
-import re
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 from uuid import uuid4
 
 import polars as pl
 import pytest
-from kafka.admin import ResourceType
 
 from schemas.errors import BrokerError, InputError
 from schemas.report import Report
@@ -32,30 +29,23 @@ from streams.runtime.kafka_io import make_admin, make_consumer, make_producer
 from streams.runtime.settings import Settings
 from tests.broker.absence import without_broker
 from tests.broker.kafka_jars import NoBroker
-from tests.broker.processes import COMMAND, as_counts, recount, require_revisions, stream
+from tests.broker.processes import (
+    as_counts,
+    recount,
+    require_revisions,
+    stream,
+    wait_until,
+)
 from tests.broker.secure_kafka import (
-    DOCUMENT,
     STORE_PASSWORD,
-    SecureKafka,
-    documented_grants,
     secure_kafka,
 )
+from tests.broker.secured import GRANTS, LIMIT, PASSWORDS, ROLES, WITHOUT, Ended, Secured
 from tests.unit.test_delivery import KEY
 
 pytestmark = pytest.mark.broker
 
-LIMIT = 60.0  # seconds that a refusal may take, on a machine that does other work too
 AT_ONCE = 4  # processes; more of them wait for a processor, not for a broker
-GRANTS = documented_grants()
-ROLES = sorted({grant.role for grant in GRANTS})
-WITHOUT = {
-    "cases-without-id": ("cases", ResourceType.TRANSACTIONAL_ID),
-    "detect-without-id": ("detect", ResourceType.TRANSACTIONAL_ID),
-    "cases-without-group": ("cases", ResourceType.GROUP),
-    "redrive-without-id": ("redrive", ResourceType.TRANSACTIONAL_ID),
-}
-"""Users with the rights of a role but those on one kind of resource."""
-PASSWORDS = {user: f"secret-{uuid4().hex}" for user in (*ROLES, *WITHOUT)}
 WRONG = f"wrong-{uuid4().hex}"
 
 NOTICE = (
@@ -67,78 +57,6 @@ CASES = ("run", "--stage", "cases")
 DETECT = ("run", "--stage", "detect")
 JOURNAL = ("--log-format", "json")
 REDRIVE = ("rejected", "redrive")
-
-
-class Ended(NamedTuple):
-    """A command that ended."""
-
-    code: int
-    out: str
-    err: str
-    seconds: float
-
-
-class Secured:
-    """A broker with its users, and how they run commands."""
-
-    def __init__(self, server: SecureKafka, folder: Path) -> None:
-        self.server = server
-        self.folder = folder
-        self.reports = folder / "reports.jsonl"
-        self.said: list[str] = []
-
-    def config(self, user: str, listener: str, *, trusting: bool = True) -> Path:
-        """Write the documented settings file, with the values that are true here."""
-        (example,) = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-        values = {
-            "kafka1.example.org:9093": self.server.address(listener),
-            '"cases"': f'"{user}"',
-            "/etc/tocsin/ca.pem": str(self.server.ca),
-        }
-        for printed, true in values.items():
-            assert example.count(printed) == 1
-            example = example.replace(printed, true)
-        if not trusting:
-            example = re.sub("ssl_cafile = .*\n", "", example)
-        path = self.folder / f"{user}-{listener}-{trusting}.toml"
-        path.write_text(example)
-        return path
-
-    def run(
-        self,
-        user: str,
-        *arguments: object,
-        listener: str = "VALID",
-        password: str | None = None,
-        trusting: bool = True,
-        seconds: float = 90,
-    ) -> Ended:
-        config = self.config(user, listener, trusting=trusting)
-        foreign = {k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")}
-        begun = time.monotonic()
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments), "--config", config],
-            env={
-                **foreign,
-                "TOCSIN_SASL_PASSWORD": password or PASSWORDS[user],
-                "TOCSIN_PARTITIONS": "2",
-                "TOCSIN_SESSION_TIMEOUT_MS": "6000",
-                "TOCSIN_CONNECT_TIMEOUT_MS": "4000",
-                "TOCSIN_STATE_DIR": str(self.folder / "state" / user),
-                "COLUMNS": "200",
-            },
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-        self.said += [done.stdout, done.stderr]
-        return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
-
-    def settings(self, user: str, listener: str = "VALID", password: str = "") -> Settings:
-        secret = password or PASSWORDS[user]
-        config = self.config(user, listener)
-        return Settings.load(config, sasl_password=secret, connect_timeout_ms=2000)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +72,11 @@ def secured(
     try:
         server.allow(acl for grant in GRANTS for acl in grant.acls(grant.role))
         for user, (role, lacking) in WITHOUT.items():
-            held = [one for one in GRANTS if one.role == role and one.resource != lacking]
+            held = [
+                one
+                for one in GRANTS
+                if one.role == role and lacking not in (one.resource, one.name)
+            ]
             server.allow(acl for grant in held for acl in grant.acls(user))
         yield Secured(server, folder)
     finally:
@@ -186,8 +108,8 @@ def latest(secured: Secured) -> list[Report]:
 
 
 def test_every_role_does_its_part(secured: Secured, latest: list[Report]) -> None:
-    known = ("admin", "cases", "deliver", "detect", "intake", "link", "redrive", "subscriber")
-    assert tuple(ROLES) == known
+    known = ("admin", "cases", "deliver", "detect", "intake", "link", "redrive", "serve")
+    assert tuple(ROLES) == (*known, "subscriber")
     assert as_counts(pl.read_parquet(secured.folder / "counts.parquet")) == recount(latest)
     printed = secured.run("subscriber", "alerts", "--json")
     assert (printed.code, printed.err) == (0, "")
@@ -229,6 +151,30 @@ def test_a_reject_is_mended_and_redriven_with_the_rights_for_it(
     done = secured.run("redrive", "rejected", "redrive", "--from", mended)
     assert done.code == 0, done.err
     assert secured.run("redrive", "rejected", "list", "-o", "jsonl").out == ""
+
+
+@pytest.mark.parametrize(
+    ("user", "lacking"),
+    [("serve", None)] + [(user, one) for user, (role, one) in WITHOUT.items() if role == "serve"],
+)
+def test_the_api_needs_each_of_its_rights_and_no_other(
+    secured: Secured, latest: list[Report], tmp_path: Path, user: str, lacking: str | None
+) -> None:
+    said = {"verification_id": user, "subject_id": "RUM", "source": "ministry"}
+    said |= {"verification": {"by": "ministry", "assertion": "source_unknown"}}
+    with secured.serving(user, tmp_path) as client:
+        if lacking in ("pv.alerts", "pv.reports"):
+            told = tmp_path / "served"
+            wait_until(lambda: f"{lacking}: no such topic" in told.read_text(), LIMIT, lacking)
+            assert client.get("/health").status_code == 503
+            return
+        wait_until(lambda: client.get("/health").status_code == 200, LIMIT, "all is read")
+        signals = client.get("/signals").json()["signals"]
+        assert len(signals) > 3
+        key = quote(next(one["signal_key"] for one in signals if "|" in one["signal_key"]), safe="")
+        assert client.get(f"/signals/{key}/cases").status_code == 200
+        posted = client.post("/verifications", json=said)
+        assert (posted.status_code == 201) is (lacking is None), posted.text
 
 
 class Refusal(NamedTuple):

@@ -31,11 +31,13 @@ from tests.chaos.faults import KINDS, Fault, Faults, draw
 from tests.chaos.progress import Progress
 from tests.chaos.proxy import Proxy
 from tests.chaos.reports import FIRST_DAY, Sent, parts, probe, reports
+from tests.chaos.safety import with_safety
 from tests.chaos.workers import Disk, Supervisor, Worker
 from tests.recounts import Counts
 
 BURSTS_A_SECOND = 1.0
 QUIET_SECONDS = 420.0  # for what is unfinished when the faults are over
+HEARD_SECONDS = 60.0  # for notices, which no delta stands for
 SHOWN = 20  # differences
 
 
@@ -44,9 +46,8 @@ class Sender:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._topic = f"{settings.topic_prefix}reports"
         self._producer: Any = None
-        self.sent: Counter[bytes] = Counter()
+        self.sent: Counter[bytes] = Counter()  # of the reports
         self.again = 0
 
     def send(self, burst: list[Sent]) -> None:
@@ -56,12 +57,13 @@ class Sender:
                 if self._producer is None:
                     self._producer = make_producer(self._settings)
                 futures = [
-                    (one, self._producer.send(self._topic, one.value, one.key)) for one in burst
+                    (one, self._producer.send(self._topic(one), one.value, one.key))
+                    for one in burst
                 ]
                 self._producer.flush(60)
                 for one, future in futures:
                     if future.succeeded():
-                        self.sent[one.value] += 1
+                        self.sent[one.value] += one.topic == "reports"
                     else:
                         missing.append(one)
             except Exception as error:
@@ -74,6 +76,9 @@ class Sender:
                 self._producer = None
                 time.sleep(1)
             burst = missing
+
+    def _topic(self, one: Sent) -> str:
+        return f"{self._settings.topic_prefix}{one.topic}"
 
     def close(self) -> None:
         if self._producer is not None:
@@ -125,7 +130,7 @@ class Run:
     def go(self) -> None:
         """Send everything, with faults, and stop at every quiet point to compare."""
         options = self._options
-        messages = reports(options.reports, options.seed)
+        messages = with_safety(reports(options.reports, options.seed), options.seed)
         chance = random.Random(options.seed)
         kinds = [kind for kind in KINDS if kind not in options.without]
         if not all(worker.disk.can_be_full for worker in self.supervisor.workers):
@@ -160,6 +165,7 @@ class Run:
         last = self._checks_day()
         self._sender.send([probe(number, last + timedelta(days=1))])
         self._drain()
+        self._hear()
         counted = self._stop_detectors()
         checks = self._checks
         checks.run(self._sender.sent, counted)
@@ -192,6 +198,12 @@ class Run:
                     print(f"--- {worker.name}, runs: {worker.runs}\n{worker.last_lines()}")
                 raise Wrong
             time.sleep(0.3)
+
+    def _hear(self) -> None:
+        """Wait until the notices are told of; if they never are, the checks say which."""
+        deadline = time.monotonic() + HEARD_SECONDS
+        while not self._checks.safety.heard() and time.monotonic() < deadline:
+            time.sleep(0.5)
 
     def _stop_detectors(self) -> Counts:
         """Stop the detectors in order; return the counts that the active one wrote."""

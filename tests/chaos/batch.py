@@ -55,7 +55,11 @@ def read(value: bytes) -> Version | Link | None:
             report["version"],
             report["latest_received"],
             "revision" not in report,
-            tuple(name for product in report["products"] for name in product["substances"]),
+            tuple(
+                name
+                for product in report["products"]
+                for name in product.get("substances") or [product["product_class"]]
+            ),
             tuple(reaction["term"] for reaction in report["reactions"]),
             report["first_received"],
             report.get("worldwide_id"),

@@ -6,10 +6,13 @@ from itertools import product
 
 from schemas.alert import Alert, AlertKind
 from schemas.delta import Delta
+from schemas.safety_alert import SafetyAlert
+from streams.runtime.alert_reading import decode_alert
 from streams.runtime.codec import decode_delta
 from streams.runtime.settings import Settings
 from tests.chaos.batch import Batch, Link, Table, mhra, mhra_stays, read
 from tests.chaos.following import Following
+from tests.chaos.safety import Safety
 from tests.recounts import Counts
 
 __all__ = ["Checks"]
@@ -41,6 +44,7 @@ class Checks:
         self._states: dict[str, Alert] = {}
         self._now = Batch()
         self._then = Batch(self._now.messages)  # as of the alerts
+        self.safety = Safety(settings)
         self.checked: Counter[str] = Counter()
         self.differences: list[str] = []
 
@@ -68,8 +72,12 @@ class Checks:
                 self._wrong(f"links: {pair} must be {table} by what the cases state; got {got}")
         self._read_alerts()
         self._read_signals(tables)
+        self.differences += self.safety.compare(self._now.messages)
+        self.checked["notices"] = self.safety.notices
+        self.checked["safety alerts"] = self.safety.found
 
     def close(self) -> None:
+        self.safety.close()
         for topic in self._topics.values():
             topic.close()
 
@@ -156,13 +164,14 @@ class Checks:
     def _read_alerts(self) -> None:
         fresh: list[Alert] = []
         for record in self._topics["alerts"].rest():
-            alert = Alert.model_validate_json(record.value)
+            alert = decode_alert(record.value)
+            if isinstance(alert, SafetyAlert):
+                self._require_once(alert.alert_id)
+                continue
             before = self._last.get(alert.signal_key)
             if alert.revision != (before.revision if before else 0) + 1:
                 self._wrong(f"alerts: {alert.signal_key} revision {alert.revision} out of turn")
-            if alert.alert_id in self._alert_ids:
-                self._wrong(f"alerts: {alert.alert_id} stands there twice")
-            self._alert_ids.add(alert.alert_id)
+            self._require_once(alert.alert_id)
             self._last[alert.signal_key] = alert
             fresh.append(alert)
         self.checked["alerts"] = len(self._alert_ids)
@@ -188,9 +197,16 @@ class Checks:
                 if expected is not None and expected != bool(alert.rules_fired):
                     self._wrong(f"alerts: {alert.signal_key} {alert.rules_fired} with {table}")
 
+    def _require_once(self, alert_id: str) -> None:
+        if alert_id in self._alert_ids:
+            self._wrong(f"alerts: {alert_id} stands there twice")
+        self._alert_ids.add(alert_id)
+
     def _read_signals(self, tables: Counts) -> None:
         for record in self._topics["signals"].rest():
-            self._states[record.key.decode()] = Alert.model_validate_json(record.value)
+            alert = decode_alert(record.value)
+            if not isinstance(alert, SafetyAlert):
+                self._states[record.key.decode()] = alert
         self.checked["signals"] = len(self._states)
         if self._states != self._last:
             self._wrong("signals: the state of some is not their last alert")

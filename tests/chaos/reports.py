@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-__all__ = ["FIRST_DAY", "Sent", "probe", "reports"]
+__all__ = ["DAYS", "FIRST_DAY", "Sent", "parts", "probe", "reports"]
 
 FIRST_DAY = date(2023, 1, 1)
 DAYS = 365
@@ -34,11 +34,12 @@ BROKEN_VALUES = (
 
 @dataclass(frozen=True)
 class Sent:
-    """A message and what it is: `first`, `follow-up`, `nullification`, `repeat` or `broken`."""
+    """A message and what it is: `first`, `follow-up`, `nullification`, `repeat`, `broken` ..."""
 
     key: bytes
     value: bytes
     kind: str
+    topic: str = "reports"  # without its prefix
 
 
 def reports(number: int, seed: int) -> list[Sent]:

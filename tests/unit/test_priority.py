@@ -59,10 +59,15 @@ def test_each_part_adds_its_weight(changes, total, level):
 
 
 @pytest.mark.parametrize(
-    ("without", "not_asked", "level"),
-    [((), (), "low"), (("mhra",), (), "high"), ((), ("safe",), "high")],
+    ("without", "not_asked", "stated", "level"),
+    [
+        ((), (), True, "low"),
+        (("mhra",), (), True, "high"),
+        ((), ("safe",), True, "high"),
+        ((), (), False, "high"),  # a day of a database that names no senders is no one's day
+    ],
 )
-def test_what_one_source_made_in_a_day_is_of_low_priority(without, not_asked, level):
+def test_what_one_source_made_in_a_day_is_of_low_priority(without, not_asked, stated, level):
     burst = Burst(
         source="ONE",
         received=date(2024, 1, 1),
@@ -71,6 +76,7 @@ def test_what_one_source_made_in_a_day_is_of_low_priority(without, not_asked, le
         counts_without=Counts(n_observed=0, n_drug=1, n_event=1, n_total=9),
         rules_without=without,
         rules_not_asked=not_asked,
+        sender_stated=stated,
     )
     found = priority_of(alert(burst=burst))
     assert (found.level.value, found.burst_only) == (level, level == "low")
