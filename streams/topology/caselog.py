@@ -59,8 +59,8 @@ class _Run:
         end = int(np.searchsorted(self.days, last_day, "right"))
         return self.rows.slice(start, end - start)
 
-    def naming(self, pairs: Keys) -> pl.DataFrame:
-        """Return the rows that name both of a pair, with its `key` and what they say of both."""
+    def places(self, pairs: Keys) -> tuple[Keys, Keys]:
+        """Return, for every row that names both of a pair, the pair's key and the row's place."""
         drugs, events = split_key(pairs)
         by_drug, by_event = self._index("drugs"), self._index("events")
         of_drug, of_event = _slices(by_drug, drugs), _slices(by_event, events)
@@ -78,7 +78,11 @@ class _Run:
                 named = _contains(other, codes[some][which] << 32 | candidates)
                 keys.append(pairs[some][which][named])
                 rows.append(candidates[named])
-        found, places = np.concatenate(keys), np.concatenate(rows)
+        return np.concatenate(keys), np.concatenate(rows)
+
+    def naming(self, pairs: Keys) -> pl.DataFrame:
+        """Return the rows that name both of a pair, with its `key` and what they say of both."""
+        found, places = self.places(pairs)
         drugs, events = split_key(found)
         return pl.DataFrame(
             [
@@ -241,6 +245,26 @@ class CaseLog:
                 .filter(pl.col("n") > 0)
             )
         return cases.drop("seq", "n").sort("key", "day", "case_id").collect()
+
+    def numbers_of(self, pairs: Keys, first_day: int | None, last_day: int) -> Keys:
+        """Return how many cases each pair has in a range of days: what `cases_of` would list.
+
+        Parameters
+        ----------
+        pairs
+            Sorted, each once.
+        """
+        numbers = np.zeros(len(pairs), dtype=np.int64)
+        for run in self._runs:
+            found, rows = run.places(pairs)
+            inside = run.days[rows] <= last_day
+            if first_day is not None:
+                inside &= run.days[rows] >= first_day
+            at = np.searchsorted(pairs, found[inside])
+            # A case leaves on the day it entered on: what is left over is one each.
+            n = run.rows["n"].to_numpy()[rows[inside]]
+            numbers += np.bincount(at, weights=n, minlength=len(pairs)).astype(np.int64)
+        return numbers
 
     def frozen(self) -> "CaseLog":
         """Return the log as it is now, for another thread: runs never change, so it is no copy."""

@@ -6,7 +6,6 @@ form in which they would count, by the same log as those that do.
 
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
 from streams.topology.caselog import CASE_LOG, CaseLog
@@ -38,12 +37,10 @@ class Removals:
         first_day, last_day
             As of `streams.topology.caselog.CaseLog.cases_of`.
         """
-        found = {}
-        for reason, log in self._logs.items():
-            cases = log.cases_of(keys, first_day, last_day)["key"].to_numpy()
-            at = np.searchsorted(keys, cases)
-            found[_FIELDS[reason]] = np.bincount(at, minlength=len(keys)).tolist()
-        return found
+        return {
+            _FIELDS[reason]: log.numbers_of(keys, first_day, last_day).tolist()
+            for reason, log in self._logs.items()
+        }
 
     def frozen(self) -> "Removals":
         """Return them as they are now, as `CaseLog.frozen` does."""

@@ -115,6 +115,8 @@ def test_the_cases_of_a_pair_are_sorted_and_within_the_days(splits: int) -> None
     ]
     later = log.cases_of(np.array([_key(0, 0)]), 4, 30)
     assert later.select("case_id", "day").rows() == [("E", 20)]
+    assert log.numbers_of(np.sort(keys), None, 9).tolist() == [2, 1, 1, 0]
+    assert log.numbers_of(np.sort(keys), 4, 30).tolist() == [1, 0, 1, 0]
 
 
 def test_no_pairs_have_no_cases() -> None:
