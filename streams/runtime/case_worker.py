@@ -34,6 +34,7 @@ __all__ = ["CaseWorker", "case_group"]
 _LOG = logging.getLogger(__name__)
 _RESTORE_SECONDS = 0.2  # between two polls: the other partitions wait for no longer
 _RESTORING_MS = 10
+_LINGER_MS = 50  # a batch costs two processors 10 ms, however small it is
 _DAMAGES = 3  # of one database in one run: then the disk is at fault, and more of it is in vain
 _BLOCKED_SECONDS = 60.0  # of all partitions: then it is no partition that is in trouble
 _SAY_EVERY = 10.0  # seconds between lines on what is being restored
@@ -199,7 +200,8 @@ class CaseWorker:
 
     def _join(self) -> Any:
         group = case_group(self._settings)
-        return join_group(self._settings, group, self._topic, Ownership(self._leave, self.prepare))
+        ownership = Ownership(self._leave, self.prepare)
+        return join_group(self._settings, group, self._topic, ownership, linger_ms=_LINGER_MS)
 
     def rejoin(self) -> None:
         """Let go of every partition, and join the group anew."""

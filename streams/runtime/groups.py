@@ -26,10 +26,13 @@ _CONFIRM_SECONDS = 2 * HEARTBEAT_MS / 1000  # one may be under way already
 _STALLED_SECONDS = 30.0  # a group waits for its slowest member; a forgotten join waits for nothing
 
 
-def join_group(settings: Settings, group: str, topic: str, listener: Any) -> Any:
+def join_group(
+    settings: Settings, group: str, topic: str, listener: Any, *, linger_ms: int = 0
+) -> Any:
     """Return a consumer that subscribes to a topic; its first `poll` joins the group.
 
-    A position must be sought for every partition that comes: none is assumed.
+    A position must be sought for every partition that comes: none is assumed. `linger_ms` is as of
+    `streams.runtime.kafka_io.make_consumer`.
 
     Raises
     ------
@@ -37,7 +40,11 @@ def join_group(settings: Settings, group: str, topic: str, listener: Any) -> Any
         If there is no such topic, which a poll would wait for without a word.
     """
     consumer = make_consumer(
-        settings, group, group_instance_id=settings.group_instance_id, auto_offset_reset="none"
+        settings,
+        group,
+        group_instance_id=settings.group_instance_id,
+        auto_offset_reset="none",
+        linger_ms=linger_ms,
     )
     try:
         with broker_errors(f"join the group {group}"):

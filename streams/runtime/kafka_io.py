@@ -63,6 +63,8 @@ MAX_MESSAGE_BYTES = 16 << 20  # a case report with its narrative and attachments
 MAX_POLL_RECORDS = 10_000  # the batch that the stages are built for
 PARTITION_FETCH_BYTES = 8 << 20  # 10,000 reports of 586 bytes, keys and framing, in one answer
 FETCH_BYTES = 64 << 20
+LINGER_BYTES = 256 << 10  # 380 reports: an answer of so much does not wait for more
+FETCH_WAIT_MS = 500  # that the broker has to answer when there is nothing
 BATCH_BYTES = 1 << 20
 REQUEST_MS = 15_000
 HEARTBEAT_MS = 3_000
@@ -166,6 +168,7 @@ def make_consumer(
     auto_offset_reset: Literal["earliest", "none"] = "earliest",
     max_poll_records: int = MAX_POLL_RECORDS,
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed",
+    linger_ms: int = 0,
 ) -> Any:
     """Return a connected `BoundedConsumer` that sees committed records and commits nothing itself.
 
@@ -186,6 +189,10 @@ def make_consumer(
         Most records that one `poll` returns.
     isolation_level
         'read_uncommitted' only to learn how far a topic is written.
+    linger_ms
+        How long the broker may wait until an answer holds `LINGER_BYTES`; 0: it answers with the
+        first record. An answer is asked for as soon as the last one is read, so that without this
+        a poll gives the few records that came then, and leaves those of the meantime to the next.
 
     Raises
     ------
@@ -205,6 +212,8 @@ def make_consumer(
         max_poll_records=max_poll_records,
         max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
         fetch_max_bytes=FETCH_BYTES,
+        fetch_min_bytes=LINGER_BYTES if linger_ms else 1,
+        fetch_max_wait_ms=linger_ms or FETCH_WAIT_MS,
         request_timeout_ms=REQUEST_MS,
         session_timeout_ms=settings.session_timeout_ms,
         # A member learns of a rebalance by it: a long session need not make that slow.

@@ -15,7 +15,7 @@ __all__ = ["LookPacing"]
 BACKLOG_AGE = 2.0  # seconds; a stream that is kept up with brings younger reports
 BACKLOG_SECONDS = 1.0  # from look to look while catching up, and ...
 BACKLOG_COSTS = 10.0  # ... so many times what the last one took
-BACKLOG_POLL = 1.0  # seconds; when nothing comes for so long, the backlog is over
+BACKLOG_POLL = 0.5  # seconds; when nothing comes for so long, the backlog is over
 
 
 class LookPacing:

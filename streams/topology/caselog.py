@@ -39,6 +39,16 @@ _OF_CASE = (
     *("origin", "indications", "completeness", "suspected_duplicate", "life_threatening"),
 )
 _BESIDE = {"courses": "drugs", "onsets": "events"}  # lists of codes, and the names they are of
+_LISTED = ("seq", *_OF_CASE, "n")
+# Made once: an empty frame takes as long to make as a full one to look through.
+_NO_ROWS = pl.DataFrame(schema=dict(CASE_LOG))
+_NO_CASES = pl.DataFrame(
+    schema={
+        "key": pl.Int64(),
+        **{name: CASE_LOG[name] for name in _LISTED},
+        **{"course": pl.UInt32(), "began": pl.UInt32()},
+    }
+)
 Flags = npt.NDArray[np.bool_]
 _AT_ONCE = 1 << 21  # candidates held at a time when pairs are looked up: some 50 MB
 _MERGED = 4  # runs at a time
@@ -51,6 +61,7 @@ class _Run:
         self.rows = rows
         self.days = rows["day"].to_numpy()
         self._indexes: dict[str, Keys] = {}
+        self._of_cases = rows.select(_LISTED)
         self._by_indications: npt.NDArray[np.float64] | None = None
         self._flat: dict[str, tuple[npt.NDArray[np.uint32], Keys, Keys]] = {}
 
@@ -87,7 +98,7 @@ class _Run:
         return pl.DataFrame(
             [
                 pl.Series("key", found, dtype=pl.Int64),
-                *self.rows.select("seq", *_OF_CASE, "n")[places].get_columns(),
+                *self._of_cases[places].get_columns(),
                 pl.Series("course", self._said("courses", places, drugs)),
                 pl.Series("began", self._said("onsets", places, events)),
             ]
@@ -208,7 +219,7 @@ class CaseLog:
         """Return the rows of the days, both ends included; `None` is open to the past."""
         return pl.concat(
             [
-                pl.DataFrame(schema=dict(CASE_LOG)),
+                _NO_ROWS,
                 *(run.between(first_day, last_day) for run in self._runs),
             ]
         )
@@ -225,14 +236,7 @@ class CaseLog:
             `key`, `day` and `case_id`.
         """
         wanted = distinct(pairs)
-        schema = {
-            "key": pl.Int64(),
-            **{name: CASE_LOG[name] for name in ("seq", *_OF_CASE, "n")},
-            **{"course": pl.UInt32(), "began": pl.UInt32()},
-        }
-        found = pl.concat(
-            [pl.DataFrame(schema=schema), *(run.naming(wanted) for run in self._runs)]
-        )
+        found = pl.concat([_NO_CASES, *(run.naming(wanted) for run in self._runs)])
         inside = pl.col("day") <= last_day
         if first_day is not None:
             inside &= pl.col("day") >= first_day
@@ -299,7 +303,7 @@ class CaseLog:
 
     def rows(self) -> pl.DataFrame:
         """Return every row that has not cancelled out, sorted by day: the log's snapshot."""
-        merged = pl.concat([pl.DataFrame(schema=dict(CASE_LOG)), *(run.rows for run in self._runs)])
+        merged = pl.concat([_NO_ROWS, *(run.rows for run in self._runs)])
         return _cancelled(_by_day(merged))
 
 

@@ -14,7 +14,7 @@ from datetime import date
 
 import polars as pl
 
-from schemas.delta import CASE_CHANGES, REMOVED_CHANGES
+from schemas.delta import CASE_CHANGES, NONE_REMOVED
 from schemas.link import CaseLink
 from schemas.report import Report
 from schemas.vocabulary import (
@@ -279,7 +279,7 @@ def _removed(moves: Iterable[tuple[CaseVersion | None, CaseVersion]]) -> pl.Data
                 signs.append(sign)
                 reasons.append(removal[1])
     if not rows:
-        return pl.DataFrame(schema=dict(REMOVED_CHANGES))
+        return NONE_REMOVED
     return _changes(rows, signs).with_columns(pl.Series("reason", reasons, dtype=pl.String))
 
 

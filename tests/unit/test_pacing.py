@@ -111,12 +111,12 @@ def test_a_backlog_that_has_been_read_is_looked_at_at_once() -> None:
     pacing = LookPacing(clock)
     look(pacing, clock, cost=0.5)
     pacing.polled(OLD)
-    clock.now += 0.6
-    assert pacing.wait() == pytest.approx(3.9)
-    assert pacing.patience == pytest.approx(1.0)  # a poll without a report tells soon
-    pacing.polled(None)
-    assert pacing.wait() == pytest.approx(3.9), "batches of a backlog come with pauses"
     clock.now += 0.4
+    assert pacing.wait() == pytest.approx(4.1)
+    assert pacing.patience == pytest.approx(0.5)  # a poll without a report tells soon
+    pacing.polled(None)
+    assert pacing.wait() == pytest.approx(4.1), "batches of a backlog come with pauses"
+    clock.now += 0.1
     pacing.polled(None)
     assert pacing.wait() == 0
 
