@@ -16,6 +16,7 @@ from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory
 from streams.delivery.reading import AnyAlert, read_alert_lines
 from streams.runtime.audit import AuditLog
+from streams.topology.assessment import assignees_after
 
 __all__ = ["register"]
 
@@ -53,6 +54,9 @@ def decide(
     superseded_by: Annotated[
         str | None, typer.Option(help="Key of the signal that takes its place.")
     ] = None,
+    assignee: Annotated[
+        str | None, typer.Option(help="Who takes care of it from now on; else whoever did.")
+    ] = None,
     log: LogOption = _LOG,
 ) -> None:
     """Take a signal one step further, and log who did and why.
@@ -73,6 +77,7 @@ def decide(
             alert_id=alert if revision is None else revision.alert_id,
             n_burst=_burst_of(revision),
             superseded_by=superseded_by,
+            assignee=assignee,
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -109,10 +114,12 @@ def _revision(alerts: Path, signal_key: str, alert_id: str | None) -> AnyAlert:
 def list_signals(log: LogOption = _LOG) -> None:
     """Show where every signal stands that anything was decided of."""
     verified = AuditLog(log).verify()
-    table = Table("signal", "state", "since", "by")
+    table = Table("signal", "state", "since", "by", "assignee")
+    assignees = assignees_after(entry.decision for entry in verified.entries)
     for key, state in sorted(verified.states.items()):
         last = next(e for e in reversed(verified.entries) if e.decision.signal_key == key)
-        table.add_row(escape(key), state, f"{last.at:%Y-%m-%d %H:%M}Z", escape(last.decision.by))
+        since, by = f"{last.at:%Y-%m-%d %H:%M}Z", escape(last.decision.by)
+        table.add_row(escape(key), state, since, by, escape(assignees.get(key, "")))
     Console().print(table)
 
 

@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 
 from schemas.alert import Alert
-from schemas.decision import AuditEntry
 from schemas.errors import InputError
 from schemas.subscription import Tier
 from streams.cli.options import PolicyOption, parse_day, require_apart, tomorrow, writable
@@ -22,6 +21,7 @@ from streams.delivery.readus import ReadusInput, readus_items, write_readus
 from streams.delivery.spreadsheet import write_table
 from streams.delivery.tier_lines import tier_lines
 from streams.runtime.audit import AuditLog
+from streams.topology.assessment import assignees_after
 from streams.topology.policy import load_policy
 
 __all__ = ["register"]
@@ -82,12 +82,15 @@ def ermr(
     if source:
         counts = CaseCounts(source, until=day, horizon=tomorrow(), source_format=source_format)
     last = day or (counts.last_day if counts else None) or _last_told(signals, alerts)
+    # In their order: decisions have clock time, alerts event time.
+    decided = () if audit is None else AuditLog(audit).verify().entries
     sheets = ermr_sheets(
         ErmrInput(
             alerts=signals,
             period=reference_period(period, last),
             counts=counts,
-            decisions=None if audit is None else _decided(audit),
+            decisions=None if audit is None else {e.decision.signal_key: e for e in decided},
+            assignees=assignees_after(entry.decision for entry in decided),
             sources=[path.name for path in source or ()],
         )
     )
@@ -164,11 +167,6 @@ def _last_told(signals: list[Alert], path: Path) -> date:
         msg = f"{path}: must hold signals of disproportionate reporting; got none"
         raise InputError(msg)
     return max(alert.evaluated_on for alert in signals)
-
-
-def _decided(path: Path) -> dict[str, AuditEntry]:
-    """Return the latest entry of each signal: decisions have clock time, alerts event time."""
-    return {one.decision.signal_key: one for one in AuditLog(path).verify().entries}
 
 
 def _in_a_folder(path: Path) -> Path:

@@ -6,7 +6,7 @@ that there were no such cases.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -39,7 +39,6 @@ _NEVER_KNOWN = (
     "SOC, HLT, SMQ, IME/DME, listedness: need licensed dictionaries and product information",
     "EEA, medication error, observed, literature: the reports do not say",
     "relative ROR of children and the old: its definition was not at hand; their own ROR is given",
-    "assignee, due date: the assessment log does not hold them",
 )
 
 
@@ -57,6 +56,8 @@ class ErmrInput:
         The cases; without them the totals are those of each signal's latest revision.
     decisions
         The latest entry of the assessment log of each signal; `None` without a log.
+    assignees
+        Who takes care of each, as that log says.
     sources
         Names of the files the cases were counted from.
     """
@@ -65,6 +66,7 @@ class ErmrInput:
     period: Period
     counts: CaseCounts | None = None
     decisions: Mapping[str, AuditEntry] | None = None
+    assignees: Mapping[str, str] = field(default_factory=dict)
     sources: Sequence[str] = ()
 
 
@@ -128,6 +130,7 @@ def _columns(given: ErmrInput) -> dict[str, Callable[[_Row], Cell]]:
         "Signal": lambda row: row.alert.signal_key,
         "Revision": lambda row: row.alert.revision,
         "Last told": lambda row: row.alert.evaluated_on,
+        "Due": lambda row: row.alert.due,
     }
     if given.decisions is not None:
         decided = given.decisions
@@ -142,6 +145,7 @@ def _columns(given: ErmrInput) -> dict[str, Callable[[_Row], Cell]]:
             "Decided by": lambda row: e.decision.by if (e := entry(row)) else None,
             "Justification": lambda row: (e.decision.reason or None) if (e := entry(row)) else None,
             "Last change": lambda row: e.at.date() if (e := entry(row)) else None,
+            "Assignee": lambda row: given.assignees.get(row.alert.signal_key),
         }
     return columns
 
@@ -259,7 +263,9 @@ def _about(given: ErmrInput, signals: int) -> Sheet:
             rows.append(("Left out", f"no report states: {silent}"))
     rows += [("Left out", why) for why in _NEVER_KNOWN]
     if given.decisions is None:
-        rows.append(("Left out", "disposition, justification: give the assessment log, --audit"))
+        rows.append(
+            ("Left out", "disposition, justification, assignee: give the assessment log, --audit")
+        )
     newest = max(given.alerts, key=lambda alert: alert.evaluated_on)
     rows += [("Rules", f"{rule.name}: {rule.sentence}") for rule in newest.rules]
     rows += [

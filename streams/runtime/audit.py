@@ -83,15 +83,16 @@ class AuditLog:
             os.fsync(file.fileno())
         return entry
 
-    def states(self) -> dict[str, SignalState]:
-        """Return where the assessment of each signal stands; nothing was decided without a file.
+    def steps(self, signal_key: str) -> list[AuditEntry]:
+        """Return what was decided of a signal, in order; nothing was decided without a file.
 
         Raises
         ------
         StateError
             If the log is broken.
         """
-        return self.verify().states if self._path.is_file() else {}
+        entries = self.verify().entries if self._path.is_file() else ()
+        return [entry for entry in entries if entry.decision.signal_key == signal_key]
 
     def verify(self, last_hash: str | None = None) -> Verified:
         """Check every line, the chain, and every step.

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from schemas.decision import Decision, SignalState
 from schemas.errors import InputError
 
-__all__ = ["NEEDS_REASON", "STEPS", "require_step", "states_after"]
+__all__ = ["NEEDS_REASON", "STEPS", "assignees_after", "require_step", "states_after"]
 
 _S = SignalState
 
@@ -95,3 +95,8 @@ def states_after(decisions: Iterable[Decision]) -> dict[str, SignalState]:
         require_step(states.get(decision.signal_key, _S.DETECTED), decision)
         states[decision.signal_key] = decision.to
     return states
+
+
+def assignees_after(decisions: Iterable[Decision]) -> dict[str, str]:
+    """Return who takes care of every signal that was given to somebody, decisions in order."""
+    return {one.signal_key: one.assignee for one in decisions if one.assignee is not None}

@@ -264,10 +264,11 @@ def test_what_no_report_states_is_left_out_not_zero(made: Path, tmp_path: Path) 
 def test_the_assessment_log_gives_disposition_and_justification(made: Path, tmp_path: Path) -> None:
     key = _alerts(made)[-1]["signal_key"]
     log, out = tmp_path / "audit.jsonl", tmp_path / "ermr.csv"
-    for to, reason in (("under_triage", ""), ("not_validated", "=known")):
-        decided = _run(
-            "signals", "decide", key, to, "--by", "Dr A", "--reason", reason, "--log", log
-        )
+    for to, *more in (
+        ("under_triage", "--assignee", "Dr B"),
+        ("not_validated", "--reason", "=known"),
+    ):
+        decided = _run("signals", "decide", key, to, "--by", "Dr A", *more, "--log", log)
         assert decided.returncode == 0, decided.stderr
     ended = _run("export", "ermr", made / "alerts.jsonl", "-o", out, "--audit", log)
     assert ended.returncode == 0, ended.stderr
@@ -277,6 +278,8 @@ def test_the_assessment_log_gives_disposition_and_justification(made: Path, tmp_
         "not_validated", "Dr A", "'=known",
     ]  # fmt: skip
     assert mine["Last change"]
+    assert mine["Assignee"] == "Dr B", "who was to assess it before it was dismissed"
+    assert mine["Due"] == _alerts(made)[-1]["due"]
     assert {row["Disposition"] for row in by_key.values()} == {"detected"}
     assert {row["Justification"] for row in by_key.values()} == {""}
 

@@ -65,6 +65,7 @@ def decide(
         alert_id=asked.alert_id,
         n_burst=None if burst is None else burst.n_cases,
         superseded_by=asked.superseded_by,
+        assignee=asked.assignee,
     )
     try:
         entry = service.audit.decide(decision, service.now())

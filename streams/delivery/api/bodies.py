@@ -66,6 +66,12 @@ class NewDecision(Message):
     superseded_by: str | None = Field(
         default=None, max_length=2000, description="Key of the signal that takes its place."
     )
+    assignee: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Who takes care of the signal from now on; null: whoever did before.",
+    )
 
 
 class NewVerification(Message):

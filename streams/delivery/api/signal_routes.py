@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from schemas.alert import Alert
 from schemas.case_line import CaseLine
-from schemas.decision import SignalState
+from schemas.decision import AuditEntry, SignalState
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 from schemas.subscription import Filters, Stream, Subscription, Tier
@@ -20,6 +20,7 @@ from streams.delivery.read_model import ReadModel
 from streams.delivery.reading import AnyAlert
 from streams.delivery.tiers import band, copy_for
 from streams.delivery.tokens import Scope, Token
+from streams.topology.assessment import assignees_after
 
 __all__ = ["require_signal", "router"]
 
@@ -47,6 +48,13 @@ class SignalAnswer(BaseModel):
     signal: dict[str, Any] = Field(description="Its latest revision, as of the tier.")
     assessment: str | None = Field(
         description="Where its assessment stands; null below the authority tier."
+    )
+    assignee: str | None = Field(
+        description="Who takes care of it; null below the authority tier, or if nobody does."
+    )
+    decisions: list[dict[str, Any]] = Field(
+        description="Every step of its assessment, as logged: who took it, when and why; none "
+        "below the authority tier."
     )
 
 
@@ -128,11 +136,19 @@ def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAn
     """Show where one signal stands. The key is percent-encoded once more in the address."""
     with service.model() as model:
         latest = require_signal(model, token.tier, signal_key)[-1]
-    state = None
+    state = assignee = None
+    steps: list[AuditEntry] = []
     if token.tier is Tier.AUTHORITY:
-        states = service.audit.states()
-        state = states.get(latest.signal_key, SignalState.DETECTED).value
-    return SignalAnswer(signal=copy_for(token.tier, latest, key=service.key), assessment=state)
+        steps = service.audit.steps(latest.signal_key)
+        state = (steps[-1].decision.to if steps else SignalState.DETECTED).value
+        decisions = (step.decision for step in steps)
+        assignee = assignees_after(decisions).get(latest.signal_key)
+    return SignalAnswer(
+        signal=copy_for(token.tier, latest, key=service.key),
+        assessment=state,
+        assignee=assignee,
+        decisions=[step.model_dump(mode="json", by_alias=True) for step in steps],
+    )
 
 
 @router.get("/signals/{signal_key}/alerts", response_model=Revisions)
