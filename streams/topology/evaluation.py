@@ -316,7 +316,9 @@ class Evaluation:
             looked_entered=look.entered[at],
         )
         ends = np.cumsum(facts["named"].list.len().to_numpy().astype(np.int64))
-        hashes = np.split(facts["named"].explode().drop_nulls().to_numpy(), ends[:-1])
+        parts = np.split(facts["named"].explode().drop_nulls().to_numpy(), ends[:-1])
+        # Copies: one part that is kept would keep those of all alerts of this look.
+        hashes = (part.copy() for part in parts)
         signals.publish(rows, dict(zip(rows["key"].tolist(), hashes, strict=True)))
 
 

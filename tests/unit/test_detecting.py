@@ -67,6 +67,15 @@ def test_a_delta_is_counted_once(mhra: RuleSet) -> None:
     assert (detector.offsets, detector.watermark) == ({0: 12}, DAY)
 
 
+def test_a_signal_keeps_nothing_of_the_others_that_were_told_with_it(mhra: RuleSet) -> None:
+    others = tuple((f"L{n}", "lead", "Colic", 1) for n in range(3))
+    detector = _detector(mhra, _delta(0, 15, *SIGNAL, *others, *REST))
+    assert len(detector.evaluate(DAY)) == 3
+    kept = list(detector.signals["cumulative"].named.values())
+    assert [len(hashes) for hashes in kept] == [3, 3, 9]
+    assert all(hashes.base is None for hashes in kept), "a view holds the whole array it is of"
+
+
 def test_each_partition_has_offsets_of_its_own(mhra: RuleSet) -> None:
     detector = _detector(mhra, _delta(0, 3, *SIGNAL), _delta(0, 9, *REST, partition=4))
     assert detector.offsets == {0: 3, 4: 9}
