@@ -2,19 +2,17 @@
 
 import signal
 import time
-from types import FrameType, TracebackType
-from typing import Self
+from types import FrameType
+
+from streams.runtime.closable import Closable
 
 __all__ = ["StopSignal"]
 
 _SLICE = 0.2  # seconds; a sleep goes on after a signal, so it is taken in slices
 
 
-class StopSignal:
-    """Turns the first Ctrl-C or SIGTERM into a question that loops ask between batches.
-
-    As a context manager it gives the signals back at its end.
-    """
+class StopSignal(Closable):
+    """Turns the first Ctrl-C or SIGTERM into a question that loops ask between batches."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -22,15 +20,8 @@ class StopSignal:
             number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
         }
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give the signals back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
