@@ -47,7 +47,7 @@ from streams.runtime.following import end_offsets
 from streams.runtime.kafka_io import make_consumer
 from streams.runtime.settings import Settings
 from tests.broker.kafka_server import running_kafka
-from tests.broker.processes import alerts, as_counts, require_revisions
+from tests.broker.processes import as_counts, each_alert, require_revisions
 from tests.recounts import tabulate
 
 SAMPLE_SECONDS = 10.0
@@ -196,14 +196,13 @@ def soak(bootstrap: str, options: argparse.Namespace) -> bool:
                 worker.stop()
         frame = pl.read_parquet(counts)
     right = as_counts(frame) == expected
-    found = alerts(settings)
-    require_revisions(found)
+    revisions = require_revisions(each_alert(settings))
     with closing(make_consumer(settings)) as consumer:
         rejected = sum(end_offsets(consumer, f"{settings.topic_prefix}rejected").values())
     print(
         f"{number:,} messages in {seconds / 60:.1f} min ({number / seconds:,.0f}/s) about "
         f"{options.cases:,} cases; {broken:,} broken, {rejected:,} offsets of rejects; "
-        f"{len(found):,} alert revisions, each once and in order; load average "
+        f"{revisions:,} alert revisions, each once and in order; load average "
         f"{os.getloadavg()[0]:.1f}"
     )
     print(f"counts of {len(expected):,} pairs equal to the recount: {'yes' if right else 'NO'}")

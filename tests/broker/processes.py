@@ -140,7 +140,12 @@ def deltas(settings: Settings) -> list[Delta]:
 
 
 def alerts(settings: Settings) -> list[Alert]:
-    return [Alert.model_validate_json(record.value) for record in records(settings, "alerts")]
+    return list(each_alert(settings))
+
+
+def each_alert(settings: Settings) -> Iterator[Alert]:
+    for record in read_to_end(settings, f"{settings.topic_prefix}alerts"):
+        yield Alert.model_validate_json(record.value)
 
 
 def require_contiguous(found: Iterable[Delta]) -> dict[int, int]:
@@ -153,8 +158,8 @@ def require_contiguous(found: Iterable[Delta]) -> dict[int, int]:
     return ends
 
 
-def require_revisions(found: Iterable[Alert]) -> None:
-    """Check that the revisions of each signal are 1, 2, 3, ... and no id stands twice."""
+def require_revisions(found: Iterable[Alert]) -> int:
+    """Check that revisions of each signal are 1, 2, 3, ... and no id stands twice; count them."""
     last: dict[str, int] = {}
     ids = set()
     for alert in found:
@@ -162,6 +167,7 @@ def require_revisions(found: Iterable[Alert]) -> None:
         last[alert.signal_key] = alert.revision
         ids.add(alert.alert_id)
     assert len(ids) == sum(last.values())
+    return len(ids)
 
 
 def send(settings: Settings, messages: Iterable[tuple[bytes | None, bytes | None]]) -> None:
