@@ -33,6 +33,10 @@ EVENT_OTHER_DRUGS = N_EVENT - N_OBSERVED  # c
 OTHER_DRUGS_OTHER_EVENTS = OTHER_DRUGS - EVENT_OTHER_DRUGS  # d
 
 
+# All there is to find in expressions: to look for more takes as long as a small frame does.
+_OPTIMISATIONS = pl.QueryOptFlags.none(comm_subexpr_elim=True)
+
+
 def with_statistics(
     frame: pl.DataFrame, statistics: Sequence[pl.Expr], *further: pl.Expr
 ) -> pl.DataFrame:
@@ -45,4 +49,5 @@ def with_statistics(
     below the line. `get_columns` writes such columns out; the others are not copied.
     """
     columns = pl.DataFrame(frame.get_columns()).lazy().with_columns(statistics)
-    return (columns.with_columns(further) if further else columns).collect()
+    columns = columns.with_columns(further) if further else columns
+    return columns.collect(optimizations=_OPTIMISATIONS)

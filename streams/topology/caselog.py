@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Keys, distinct, join_key, split_key
+from streams.topology.counting import Keys, distinct, split_key
 
 __all__ = ["CASE_LOG", "CaseLog"]
 
@@ -91,9 +91,17 @@ class _Run:
                 rows.append(candidates[named])
         return np.concatenate(keys), np.concatenate(rows)
 
-    def naming(self, pairs: Keys) -> pl.DataFrame:
+    def naming(self, pairs: Keys, first_day: int | None, last_day: int) -> pl.DataFrame:
         """Return the rows that name both of a pair, with its `key` and what they say of both."""
         found, places = self.places(pairs)
+        days = self.days[places]
+        inside = days <= last_day
+        if first_day is not None:
+            inside &= days >= first_day
+        if not inside.any():
+            return _NO_CASES
+        if not inside.all():
+            found, places = found[inside], places[inside]
         drugs, events = split_key(found)
         return pl.DataFrame(
             [
@@ -146,18 +154,21 @@ class _Run:
         """Return what the lists of a column hold, and where that of each row begins and ends."""
         if column not in self._flat:
             lists = self.rows[column]
-            after = lists.list.len().fill_null(0).to_numpy().astype(np.int64).cumsum()
-            first = np.concatenate([after[:0], [0], after[:-1]])[: len(after)]
-            held = lists.filter(lists.list.len() > 0).explode().to_numpy().astype(np.uint32)
-            self._flat[column] = held, first, after
+            if lists.null_count() == len(lists):
+                sizes, held = np.zeros(len(lists), dtype=np.int64), np.empty(0, dtype=np.uint32)
+            else:
+                sizes = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
+                held = lists.explode(empty_as_null=False, keep_nulls=False).to_numpy()
+            after = sizes.cumsum()
+            self._flat[column] = held, after - sizes, after
         return self._flat[column]
 
     def _index(self, column: str) -> Keys:
         """Return name and row, as one key, of every name in every row, sorted."""
         if column not in self._indexes:
-            named = self.rows.select(column, row=pl.int_range(pl.len())).explode(column)
-            keys = named.select(join_key(pl.col(column), pl.col("row")))[column].to_numpy()
-            self._indexes[column] = np.sort(keys)
+            names, first, after = self._flattened(column)
+            rows = np.repeat(np.arange(len(first)), after - first)
+            self._indexes[column] = np.sort(names.astype(np.int64) << 32 | rows)
         return self._indexes[column]
 
 
@@ -236,19 +247,16 @@ class CaseLog:
             `key`, `day` and `case_id`.
         """
         wanted = distinct(pairs)
-        found = pl.concat([_NO_CASES, *(run.naming(wanted) for run in self._runs)])
-        inside = pl.col("day") <= last_day
-        if first_day is not None:
-            inside &= pl.col("day") >= first_day
-        cases = found.lazy().filter(inside)
-        if (found["n"] < 0).any():
+        parts = (run.naming(wanted, first_day, last_day) for run in self._runs)
+        cases = pl.concat([_NO_CASES, *(part for part in parts if part.height)])
+        if (cases["n"].to_numpy() < 0).any():
             # Along `seq` the rows of a case alternate: it stands if the last one says so.
             cases = (
                 cases.sort("seq")
                 .unique(["key", "case_id"], keep="last", maintain_order=True)
                 .filter(pl.col("n") > 0)
             )
-        return cases.drop("seq", "n").sort("key", "day", "case_id").collect()
+        return cases.drop("seq", "n").sort("key", "day", "case_id")
 
     def numbers_of(self, pairs: Keys, first_day: int | None, last_day: int) -> Keys:
         """Return how many cases each pair has in a range of days: what `cases_of` would list.

@@ -17,6 +17,10 @@ Counts = npt.NDArray[np.int64]
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
 _MOST_WAITING = 1 << 20  # changes of 16 bytes each
+_MOST_NEW = 1 << 16  # keys; a look that meets new ones moves no more than these
+_MINORS = 32  # about so many strata have cases of a drug or an event
+_FEW_ROWS = 500
+_NO_KEYS = np.empty(0, dtype=np.int64)
 
 
 def join_key(major: pl.Expr, minor: pl.Expr) -> pl.Expr:
@@ -66,6 +70,10 @@ class Vocabulary:
     def encode(self, names: pl.Series) -> pl.Series:
         """Return the codes of a column of names, or of lists of names [UInt32]; learn new ones."""
         code = pl.UInt32()
+        if len(names) < _FEW_ROWS and names.dtype != pl.List:
+            few = names.to_list()  # row by row they are done before polars has begun
+            self.learn(few)
+            return pl.Series([self._codes[name] for name in few], dtype=code)
         distinct = names.explode() if names.dtype == pl.List else names
         distinct = distinct.unique(maintain_order=True)
         texts = distinct.to_list()
@@ -80,7 +88,10 @@ class Vocabulary:
 
     def decode(self, codes: Keys) -> pl.Series:
         """Return the names of codes."""
-        return pl.Series(self._names, dtype=pl.String).gather(codes)
+        names = self._names
+        if len(codes) < len(names):  # a few are picked sooner than all are written out
+            return pl.Series([names[code] for code in codes.tolist()], dtype=pl.String)
+        return pl.Series(names, dtype=pl.String).gather(codes)
 
     @property
     def names(self) -> Sequence[str]:
@@ -91,27 +102,28 @@ class Vocabulary:
 class SortedCounts:
     """Signed counts by key: what is folded in is added up, exactly.
 
-    Keys stand sorted in one array and their counts beside them, so that a batch of 90,000 changes
-    is found by binary search and added in place. New keys move all of them; changes wait therefore
-    until somebody looks, or until they are many.
+    Keys stand sorted in an array and their counts beside them, so that a batch of 90,000 changes
+    is found by binary search and added in place. New keys would move all of them; they gather in
+    arrays of their own until they are many, or until somebody wants all keys. Changes wait until
+    somebody looks.
     """
 
     def __init__(self) -> None:
-        self._keys: Keys = np.empty(0, dtype=np.int64)
-        self._counts: Counts = np.empty(0, dtype=np.int64)
+        self._keys, self._counts = _NO_KEYS, _NO_KEYS
+        self._new_keys, self._new_counts = _NO_KEYS, _NO_KEYS  # none of them among `_keys`
         self._waiting: list[tuple[Keys, Counts]] = []
         self._n_waiting = 0
 
     @property
     def keys(self) -> Keys:
         """The keys, sorted; some may have the count 0."""
-        self._settle()
+        self._merge()
         return self._keys
 
     @property
     def counts(self) -> Counts:
         """The counts, in the order of `keys`."""
-        self._settle()
+        self._merge()
         return self._counts
 
     def fold(self, changes: pl.DataFrame) -> None:
@@ -123,7 +135,30 @@ class SortedCounts:
         if self._n_waiting > _MOST_WAITING:
             self._settle()
 
+    def get(self, keys: Keys) -> Counts:
+        """Return the count of every key asked for; 0 where there is none."""
+        self._settle()
+        return _counts_at(self._keys, self._counts, keys) + _counts_at(
+            self._new_keys, self._new_counts, keys
+        )
+
+    def sums(self, majors: Keys) -> Counts:
+        """Return, for every major code asked for, the counts summed over its minor codes."""
+        self._settle()
+        parts = (self._keys, self._counts), (self._new_keys, self._new_counts)
+        # float64 sums of integers below 2**53 are exact
+        if len(majors) < len(self._keys) / _MINORS:
+            of_known, of_new = (_sums_of_few(majors, *part) for part in parts)
+            return of_known + of_new
+        size = int(majors.max()) + 1 if len(majors) else 0
+        every = np.zeros(size, dtype=np.int64)
+        for keys, counts in parts:
+            found = np.bincount(keys >> _SHIFT, weights=counts, minlength=size)
+            every += found[:size].astype(np.int64)
+        return every[majors]
+
     def _settle(self) -> None:
+        """Add what waits: to the counts of keys that are known, else to the new ones."""
         if not self._waiting:
             return
         keys, n = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
@@ -133,32 +168,52 @@ class SortedCounts:
         keys = keys[order]
         starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
         keys, n = keys[starts], np.add.reduceat(n[order], starts)
-        at = np.searchsorted(self._keys, keys)
-        known = at < len(self._keys)
-        known[known] = self._keys[at[known]] == keys[known]
-        self._counts[at[known]] += n[known]
+        known = _add(self._keys, self._counts, keys, n)
+        keys, n = keys[~known], n[~known]
+        known = _add(self._new_keys, self._new_counts, keys, n)
         new = ~known & (n != 0)
         if new.any():
-            self._keys = np.insert(self._keys, at[new], keys[new])
-            self._counts = np.insert(self._counts, at[new], n[new])
-            self._drop_zeros()
+            at = np.searchsorted(self._new_keys, keys[new])
+            self._new_keys = np.insert(self._new_keys, at, keys[new])
+            self._new_counts = np.insert(self._new_counts, at, n[new])
+            if len(self._new_keys) > _MOST_NEW:
+                self._merge()
 
-    def get(self, keys: Keys) -> Counts:
-        """Return the count of every key asked for; 0 where there is none."""
+    def _merge(self) -> None:
+        """Settle, and put the new keys among the others."""
         self._settle()
-        if len(self._keys) == 0:
-            return np.zeros(len(keys), dtype=np.int64)
-        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return np.where(self._keys[at] == keys, self._counts[at], 0)
-
-    def by_major(self, size: int) -> Counts:
-        """Return the counts summed over the minor code, one for every major code below `size`."""
-        # float64 sums of integers below 2**53 are exact
-        majors = self.keys >> _SHIFT
-        return np.bincount(majors, weights=self._counts, minlength=size).astype(np.int64)
-
-    def _drop_zeros(self) -> None:
+        if len(self._new_keys) == 0:
+            return
+        at = np.searchsorted(self._keys, self._new_keys)
+        self._keys = np.insert(self._keys, at, self._new_keys)
+        self._counts = np.insert(self._counts, at, self._new_counts)
+        self._new_keys, self._new_counts = _NO_KEYS, _NO_KEYS
         # Pairs that left a sliding window would otherwise stay for ever.
         present = self._counts != 0
         if np.count_nonzero(present) < 0.75 * len(present):
             self._keys, self._counts = self._keys[present], self._counts[present]
+
+
+def _add(keys: Keys, counts: Counts, changed: Keys, n: Counts) -> npt.NDArray[np.bool_]:
+    """Add changes, of distinct keys, to the counts of known ones in place; return which were."""
+    if len(keys) == 0:
+        return np.zeros(len(changed), dtype=np.bool_)
+    at = np.minimum(np.searchsorted(keys, changed), len(keys) - 1)
+    known: npt.NDArray[np.bool_] = keys[at] == changed
+    counts[at[known]] += n[known]
+    return known
+
+
+def _counts_at(keys: Keys, counts: Counts, asked: Keys) -> Counts:
+    if len(keys) == 0:
+        return np.zeros(len(asked), dtype=np.int64)
+    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    return np.where(keys[at] == asked, counts[at], 0)
+
+
+def _sums_of_few(majors: Keys, keys: Keys, counts: Counts) -> Counts:
+    first = np.searchsorted(keys, majors << _SHIFT)
+    sizes = np.searchsorted(keys, (majors + 1) << _SHIFT) - first
+    which = np.repeat(np.arange(len(majors)), sizes)
+    places = np.arange(len(which)) - (np.cumsum(sizes) - sizes - first)[which]
+    return np.bincount(which, weights=counts[places], minlength=len(majors)).astype(np.int64)

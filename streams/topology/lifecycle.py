@@ -90,8 +90,13 @@ class Signals:
 
     def publish(self, rows: npt.NDArray[Any], named: dict[int, Hashes]) -> None:
         """Take over what was published: rows, and the hashes of their case ids."""
-        known = np.isin(self.rows["key"], rows["key"], kind="sort")
-        self.rows = _by_key(np.concatenate([self.rows[~known], rows]))
+        rows = _by_key(rows)
+        at = np.searchsorted(self.rows["key"], rows["key"])
+        known = at < len(self.rows)
+        known[known] = self.rows["key"][at[known]] == rows["key"][known]
+        self.rows[at[known]] = rows[known]
+        if not known.all():
+            self.rows = np.insert(self.rows, at[~known], rows[~known])
         for key in rows["key"].tolist():
             self.dropped.pop(key, None)
         self.named.update(named)

@@ -17,6 +17,12 @@ __all__ = ["BurstRule", "Origins", "burst_rule", "bursts_of", "sources_of"]
 
 _PARTS = {"source": pl.UInt32, "by_professional": pl.Boolean, "country": pl.String}
 _BY_NAME = {"source": pl.String, "sender_stated": pl.Boolean}
+_NO_BURSTS = pl.DataFrame(
+    schema={
+        **{"key": pl.Int64, "day": pl.Int32, "n": pl.Int64, "n_by_professional": pl.Int64},
+        **_BY_NAME,
+    }
+)
 
 
 class BurstRule(BaseModel):
@@ -125,6 +131,9 @@ def bursts_of(cases: pl.DataFrame, origins: Origins, rule: BurstRule) -> pl.Data
         `key`, `day` [days since 1970-01-01], `source` [name], `sender_stated`, `n` and
         `n_by_professional` [cases].
     """
+    of_key = np.unique(cases["key"].to_numpy(), return_counts=True)[1]
+    if of_key.max(initial=0) < rule.fewest_cases:
+        return _NO_BURSTS
     found = (
         _with_origin(cases, origins.parts)
         .group_by("key", "day", "source")

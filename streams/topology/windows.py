@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from schemas.alert import Window, WindowKind
@@ -136,16 +135,11 @@ class Tally:
             {
                 "key": pairs,
                 "n_observed": self.pairs.get(pairs),
-                "n_drug": _margin(self.drugs, drugs),
-                "n_event": _margin(self.events, events),
+                "n_drug": self.drugs.sums(drugs),
+                "n_event": self.events.sums(events),
                 "n_total": np.full(len(pairs), self.totals.counts.sum(), dtype=np.int64),
             }
         )
-
-
-def _margin(margins: SortedCounts, codes: Keys) -> npt.NDArray[np.int64]:
-    size = int(codes.max()) + 1 if len(codes) else 0
-    return margins.by_major(size)[codes]
 
 
 class WindowedCounts:

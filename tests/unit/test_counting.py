@@ -20,36 +20,52 @@ def _frame(rows: list[tuple[int, int]]) -> pl.DataFrame:
 
 
 @settings(deadline=None, max_examples=100)
-@given(folds, st.sets(st.integers(0, 8)), st.integers(0, 9))
+@given(folds, st.sets(st.integers(0, 8)), st.integers(0, 9), st.integers(0, 9), st.data())
 def test_any_folds_equal_a_dictionary_whenever_one_looks(
-    changes: list[list[tuple[int, int]]], looks: set[int], most_waiting: int
+    changes: list[list[tuple[int, int]]],
+    looks: set[int],
+    most_waiting: int,
+    most_new: int,
+    data: st.DataObject,
 ) -> None:
     counts, expected = SortedCounts(), Counter[int]()
-    with patch.object(counting, "_MOST_WAITING", most_waiting):
+    with (
+        patch.object(counting, "_MOST_WAITING", most_waiting),
+        patch.object(counting, "_MOST_NEW", most_new),
+        patch.object(counting, "_MINORS", data.draw(st.sampled_from([0.1, 1, 100]))),
+    ):
         for at, rows in enumerate(changes):
-            counts.fold(_frame(rows))
+            counts.fold(_frame([(_key(key), n) for key, n in rows]))
             for key, n in rows:
-                expected[key] += n
+                expected[_key(key)] += n
             if at in looks:
-                _check(counts, expected)
-    _check(counts, expected)
+                _check(counts, expected, whole=data.draw(st.booleans()))
+        _check(counts, expected, whole=True)
 
 
-def _check(counts: SortedCounts, expected: Counter[int]) -> None:
-    asked = np.arange(-1, 14)
+def _key(small: int) -> int:
+    return small // 4 << 32 | small % 4
+
+
+def _check(counts: SortedCounts, expected: Counter[int], *, whole: bool) -> None:
+    asked = np.array([-1, *map(_key, range(14))])
     assert counts.get(asked).tolist() == [expected[key] for key in asked.tolist()]
-    assert (np.diff(counts.keys) > 0).all()
-    held = dict(zip(counts.keys.tolist(), counts.counts.tolist(), strict=True))
-    assert {key: n for key, n in held.items() if n} == {k: n for k, n in expected.items() if n}
+    majors = [2, 0, 7, 1, 2]
+    sums = [sum(n for key, n in expected.items() if key >> 32 == major) for major in majors]
+    assert counts.sums(np.array(majors)).tolist() == sums
+    if whole:  # which puts new keys among the others
+        assert (np.diff(counts.keys) > 0).all()
+        held = dict(zip(counts.keys.tolist(), counts.counts.tolist(), strict=True))
+        assert {key: n for key, n in held.items() if n} == {k: n for k, n in expected.items() if n}
 
 
 def test_changes_wait_until_they_are_many() -> None:
     counts = SortedCounts()
     with patch.object(counting, "_MOST_WAITING", 2):
         counts.fold(_frame([(1, 1), (2, 1)]))
-        assert len(counts._keys) == 0
+        assert len(counts._waiting) == 1
         counts.fold(_frame([(1, 1)]))
-        assert (counts._keys.tolist(), counts._counts.tolist()) == ([1, 2], [2, 1])
+        assert len(counts._waiting) == 0
 
 
 def test_keys_whose_count_is_zero_are_dropped_once_they_are_many() -> None:
@@ -79,8 +95,9 @@ def test_small_integers_in_the_changes_do_not_overflow() -> None:
 def test_margins_are_sums_over_the_minor_code() -> None:
     counts = SortedCounts()
     counts.fold(_frame([(0 << 32 | 1, 2), (0 << 32 | 7, 3), (2 << 32 | 1, 4)]))
-    assert counts.by_major(5).tolist() == [5, 0, 4, 0, 0]
-    assert SortedCounts().by_major(2).tolist() == [0, 0]
+    assert counts.sums(np.array([2, 1, 0, 4])).tolist() == [4, 0, 5, 0]
+    assert SortedCounts().sums(np.array([1, 0])).tolist() == [0, 0]
+    assert SortedCounts().sums(np.array([], dtype=np.int64)).tolist() == []
 
 
 @settings(deadline=None)
