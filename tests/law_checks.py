@@ -70,6 +70,9 @@ def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
     stated = [one.rechallenges for one in told if one.rechallenges]
     assert alert.n_stating_rechallenge == len(stated)
     assert alert.n_positive_rechallenge == sum(True in answers for answers in stated)
+    began = [(case.day, case.began(alert.event)) for case in cases if case.began(alert.event)]
+    assert alert.n_stating_onset == len(began)
+    assert alert.n_late == sum(day.toordinal() > onset + 90 for day, onset in began)
     days = sorted(
         case.began(alert.event) - one.start
         for case, one in zip(cases, told, strict=True)

@@ -42,7 +42,7 @@ def varied_stream(cases: int, seed: int) -> list[tuple[bytes, bytes]]:
             ((), (), (Seriousness.HOSPITALISATION,), (Seriousness.LIFE_THREATENING,))
         )
         first, *rest = one.reactions
-        onset = one.first_received - timedelta(days=of_case.choice((1, 3, 9)))
+        onset = one.first_received - timedelta(days=of_case.choice((1, 1, 3, 3, 9, 90, 91)))
         told = first.model_copy(
             update={
                 "onset_days": of_case.choice((None, None, 3)),
@@ -235,11 +235,17 @@ def _require_clinical(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
         assert getattr(alert, f"n_stating_{what}") == len(answers)
         assert getattr(alert, f"n_positive_{what}") == answers.count(True)
     days = []
+    waits = []
     for case, product in zip(cases, given, strict=True):
         onsets = [each["onset"] for each in case["reactions"] if each["term"] == alert.event]
-        if any(onsets) and product["first_given"]:
-            onset = date.fromisoformat(min(filter(None, onsets)))
+        if not any(onsets):
+            continue
+        onset = date.fromisoformat(min(filter(None, onsets)))
+        waits.append((date.fromisoformat(case["first_received"]) - onset).days)
+        if product["first_given"]:
             days.append((onset - date.fromisoformat(product["first_given"])).days)
+    assert alert.n_stating_onset == len(waits)
+    assert alert.n_late == sum(wait >= 91 for wait in waits)
     if not days:
         assert alert.time_to_onset is None
         return

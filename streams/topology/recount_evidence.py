@@ -13,8 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from schemas.alert import Alert, Burst, Counts, Restricted, RestrictedStatistics
+from schemas.alert import Alert, Counts
 from schemas.domain import domain_vocabulary
+from schemas.scrutiny import Burst, Restricted
+from schemas.tables import RestrictedStatistics
 from streams.topology.alerts import MOST_CASE_IDS
 from streams.topology.sources import burst_rule
 from streams.topology.strata import PAEDIATRIC, UNKNOWN

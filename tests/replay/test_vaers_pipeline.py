@@ -174,7 +174,7 @@ def test_patients_onsets_and_lots_are_those_of_the_published_rows(
 ) -> None:
     rows, lots = _as_published(archives)
     lines = forward[1].splitlines()
-    several = 0
+    several = late = 0
     for alert in map(Alert.model_validate_json, random.Random(5).sample(lines, 400)):
         if alert.counts.n_observed > len(alert.case_ids):
             continue
@@ -187,10 +187,17 @@ def test_patients_onsets_and_lots_are_those_of_the_published_rows(
         assert alert.n_missing_lot == sum(alert.drug not in lots[one] for one in alert.case_ids)
         assert (alert.n_stating_dechallenge, alert.n_stating_rechallenge) == (0, 0)
         days = []
+        waits = []
         for row in cases:
             onset, given = _day(row["ONSET_DATE"].strip()), _day(row["VAX_DATE"].strip())
+            received = _day(row["RECVDATE"].strip())
+            if onset and received:
+                waits.append((received - onset).days)
             if onset and given:
                 days.append((onset - given).days)
+        late += sum(wait > 90 for wait in waits)
+        assert alert.n_stating_onset == len(waits)
+        assert alert.n_late == sum(wait > 90 for wait in waits)
         after = [day for day in days if day >= 0]
         if len(after) < 2:
             continue
@@ -202,3 +209,4 @@ def test_patients_onsets_and_lots_are_those_of_the_published_rows(
             after, n=4, method="inclusive"
         )
     assert several > 300
+    assert late > 1_000, "else lateness was hardly put to the test"

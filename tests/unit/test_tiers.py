@@ -3,9 +3,10 @@
 import json
 from datetime import date
 
-from schemas.alert import Burst, Counts, Restricted, RestrictedStatistics
 from schemas.clinical import PatientGroups, TimeToOnset
+from schemas.scrutiny import Burst, Restricted
 from schemas.subscription import Tier
+from schemas.tables import Counts, RestrictedStatistics
 from streams.delivery.tiers import copy_for
 from tests.unit.test_delivery import KEY, signal
 
@@ -40,6 +41,8 @@ def burst_signal(n_cases=500, n=503):
         "indication_confounding": True,
         "n_life_threatening": 70_023,
         "n_missing_lot": 70_029,
+        "n_stating_onset": 70_053,
+        "n_late": 70_051,
         "n_positive_dechallenge": 70_031,
         "patients": PatientGroups(**dict.fromkeys(PatientGroups.model_fields, 70_037)),
         "time_to_onset": TimeToOnset(
@@ -76,6 +79,7 @@ def test_a_consumer_sees_how_grave_the_cases_were_and_not_who_they_were():
     copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
     assert (copy["n_life_threatening"], copy["n_missing_lot"]) == (70_023, 70_029)
     assert copy["n_positive_dechallenge"] == 70_031
+    assert (copy["n_late"], copy["n_stating_onset"]) == (70_051, 70_053)
     assert {"patients", "time_to_onset"}.isdisjoint(copy)
     for number in ("70037", "70041", "70043", "70047"):
         assert number not in json.dumps(copy)
