@@ -213,6 +213,12 @@ class Alert(Message):
         description="ISO 3166-1 alpha-2 of occurrence, else of the reporter, sorted; those not "
         "stated left out.",
     )
+    dictionary_versions: tuple[str, ...] | None = Field(
+        default=None,
+        description="Dictionaries and versions that the reports of these cases code their events "
+        "in, such as `MedDRA 27.0`, sorted; without a version where none is stated. Empty if no "
+        "report names a dictionary.",
+    )
     completeness: float | None = Field(
         default=None,
         ge=0,

@@ -13,7 +13,7 @@ from streams.topology.windows import WindowSpec
 from tests.law_histories import Arrival
 from tests.law_recount import Content, labels_of, removed
 
-__all__ = ["check_clinical", "check_removed", "out_of", "snapshot_id_of"]
+__all__ = ["check_clinical", "check_origins", "check_removed", "out_of", "snapshot_id_of"]
 
 
 def snapshot_id_of(alert: Alert) -> str:
@@ -53,6 +53,13 @@ def check_removed(specs: Sequence[WindowSpec], alert: Alert, prefix: Sequence[Ar
 
 def _is_of(spec: WindowSpec, alert: Alert) -> bool:
     return spec.days is None or alert.window.label == f"sliding-{spec.days}d"
+
+
+def check_origins(alert: Alert, cases: Sequence[Content]) -> None:
+    """A source is one whatever dictionaries its reports are coded in."""
+    assert alert.n_sources == len({(case.origin[2], "u" in case.origin[1]) for case in cases})
+    named = {name for case in cases for name in case.origin[3:]}
+    assert alert.dictionary_versions == tuple(sorted(named))
 
 
 def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:

@@ -47,6 +47,8 @@ def varied_stream(cases: int, seed: int) -> list[tuple[bytes, bytes]]:
             update={
                 "onset_days": of_case.choice((None, None, 3)),
                 "onset": of_case.choice((None, onset)),
+                "dictionary": "MedDRA" if of_case.random() < 0.8 else None,
+                "dictionary_version": of_case.choice((None, "26.1", "27.0")),
             }
         )
         course = {
@@ -191,6 +193,13 @@ def _require_reported(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
         for case in cases
     ]
     assert alert.n_sources == len(set(sources))
+    stated = [
+        f"{reaction['dictionary']} {reaction['dictionary_version'] or ''}".strip()
+        for case in cases
+        for reaction in case["reactions"]
+        if reaction["dictionary"]
+    ]
+    assert alert.dictionary_versions == tuple(sorted(set(stated)))
     countries = {case["occurrence_country"] for case in cases} - {None}
     assert alert.countries == tuple(sorted(countries))
     assert alert.completeness == (statistics.median(map(_percent, cases)) if cases else None)
