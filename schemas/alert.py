@@ -10,6 +10,7 @@ from schemas.alert_reason import AlertKind, AlertReason, SignalLevel
 from schemas.base import Message
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.context import Context
+from schemas.decision import Assessment
 from schemas.priority import Priority
 from schemas.scrutiny import Burst, Restricted
 from schemas.tables import Counts, Statistics
@@ -283,4 +284,9 @@ class Alert(Message):
         description="SHA-256 of `as_of`, window, day of evaluation, rules, policy, prior and code: "
         "alerts of one id say the same of counts, statistics and cases. It covers neither what was "
         "published before nor notices.",
+    )
+    assessment: Assessment | None = Field(
+        default=None,
+        description="Where the assessment of the signal stands. Null on `pv.alerts`; filled in for "
+        "the authority tier alone, in what an installation with an audit log gives out.",
     )
