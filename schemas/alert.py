@@ -10,7 +10,10 @@ from schemas.alert_reason import AlertKind, AlertReason, SignalLevel
 from schemas.base import Message
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.context import Context
+from schemas.decision import Assessment
 from schemas.priority import Priority
+from schemas.scrutiny import Burst, Restricted
+from schemas.tables import Counts, Statistics
 
 __all__ = [
     "ALERT_SCHEMA_VERSION",
@@ -18,12 +21,9 @@ __all__ = [
     "Alert",
     "AlertKind",
     "AlertReason",
-    "Burst",
     "Counts",
     "InputOffset",
     "Previous",
-    "Restricted",
-    "RestrictedStatistics",
     "RuleOutcome",
     "SignalLevel",
     "Statistics",
@@ -57,125 +57,6 @@ class Window(Message):
     label: str = Field(description="`cumulative`, `2024-05`, `2024-Q2`, or `sliding-365d`.")
     first_day: date | None = Field(description="First day; null if open to the past.")
     last_day: date = Field(description="Last day; the day of evaluation in a moving window.")
-
-
-class Counts(Message):
-    """The 2x2 table, as four counts of distinct cases."""
-
-    n_observed: int = Field(ge=0, description="Cases with the drug and the event.")
-    n_drug: int = Field(ge=0, description="Cases with the drug.")
-    n_event: int = Field(ge=0, description="Cases with the event.")
-    n_total: int = Field(ge=0, description="All cases of the population in the window.")
-
-
-class Statistics(Message):
-    """Disproportionality statistics. Null: undefined for these counts, or unbounded above.
-
-    Bounds are two-sided 95% intervals, but EB05 to EB95 is 90%.
-    """
-
-    expected: float | None = Field(description="Expected cases under independence.")
-    expected_stratified: float | None = Field(
-        description="The same, summed over age group x sex x region; 'unknown' is a stratum."
-    )
-    prr: float | None = Field(description="Proportional reporting ratio.")
-    prr_lower: float | None = Field(description="Its lower bound.")
-    prr_upper: float | None = Field(description="Its upper bound.")
-    ror: float | None = Field(description="Reporting odds ratio.")
-    ror_lower: float | None = Field(description="Its lower bound.")
-    ror_upper: float | None = Field(description="Its upper bound.")
-    rrr: float | None = Field(description="Relative reporting ratio, observed over expected.")
-    chi2: float | None = Field(description="Pearson chi-square, 1 degree of freedom.")
-    chi2_yates: float | None = Field(description="The same with Yates's correction.")
-    ic: float | None = Field(description="Information component [log2 units].")
-    ic_lower: float | None = Field(description="IC025, exact gamma quantile.")
-    ic_upper: float | None = Field(description="IC975, exact gamma quantile.")
-    ebgm: float | None = Field(
-        default=None, description="Empirical Bayes geometric mean; null without a fitted prior."
-    )
-    eb05: float | None = Field(
-        default=None, description="Its 5% posterior quantile; with EB95 a **90%** interval."
-    )
-    eb95: float | None = Field(default=None, description="Its 95% posterior quantile.")
-    e_value: float | None = Field(
-        default=None,
-        description="Evidence of the anytime-valid test, up to the last day that is over; "
-        "null if no rule asks for it, outside the cumulative window, or beyond 1.8e308.",
-    )
-    log_e_value: float | None = Field(
-        default=None, description="Its natural logarithm, which has no such limit."
-    )
-    e_bh_level: float | None = Field(
-        default=None, description="Smallest false discovery rate at which e-BH flags the pair."
-    )
-
-
-class Burst(Message):
-    """Cases of one pair that came from one source on one day, so many that they may be the signal.
-
-    A campaign, a study that was closed, or reports that somebody made up look like this.
-    """
-
-    source: str = Field(
-        description="Sender of the reports, else the system they came from. Authority tier only."
-    )
-    sender_stated: bool = Field(
-        default=True,
-        description="Whether the reports state their sender. If not, `source` is the system they "
-        "came from, which may be all of a database: one day of it is not one sender's day.",
-    )
-    received: date = Field(description="Day they were first received.")
-    n_cases: int = Field(ge=1, description="Cases of the pair that came so.")
-    n_by_professional: int = Field(
-        ge=0, description="Of them reported by a health professional, as the reports say."
-    )
-    counts_without: Counts = Field(description="The 2x2 table without these cases.")
-    rules_without: tuple[str, ...] = Field(
-        description="Rules that are on and would fire without them, sorted."
-    )
-    rules_not_asked: tuple[str, ...] = Field(
-        description="Rules that are on and rest on the anytime-valid test, which is not computed "
-        "for a part of the cases."
-    )
-
-
-class RestrictedStatistics(Message):
-    """Statistics of a restricted table; null and bounds as in `Statistics`."""
-
-    expected: float | None = Field(description="Expected cases under independence.")
-    prr: float | None = Field(description="Proportional reporting ratio.")
-    prr_lower: float | None = Field(description="Its lower bound.")
-    prr_upper: float | None = Field(description="Its upper bound.")
-    ror: float | None = Field(description="Reporting odds ratio.")
-    ror_lower: float | None = Field(description="Its lower bound.")
-    ror_upper: float | None = Field(description="Its upper bound.")
-    chi2: float | None = Field(description="Pearson chi-square, 1 degree of freedom.")
-    chi2_yates: float | None = Field(description="The same with Yates's correction.")
-    ic: float | None = Field(description="Information component [log2 units].")
-    ic_lower: float | None = Field(description="IC025, exact gamma quantile.")
-    ic_upper: float | None = Field(description="IC975, exact gamma quantile.")
-
-
-class Restricted(Message):
-    """The pair among the cases that were treated for what the event may be: fewer, and alike.
-
-    Whoever is treated for a cancer is at risk of its progression whatever the drug. The restricted
-    table takes that away; it may as well hide a reaction that all treatments share. So both tables
-    are shown, and neither replaces the other.
-    """
-
-    indication: str = Field(
-        description="What the pair's cases were treated for and the event is about: a group of the "
-        "domain's vocabulary, such as `cancer`, or the event's own name; several joined by `, `."
-    )
-    n_stating: int = Field(ge=1, description="Cases of the pair that state an indication.")
-    counts: Counts = Field(description="The 2x2 table among the cases with that indication.")
-    statistics: RestrictedStatistics = Field(description="What was computed from it.")
-    rules_fired: tuple[str, ...] = Field(
-        description="Rules that are on and fire in the restricted table, sorted."
-    )
-    rules_not_asked: tuple[str, ...] = Field(description="As in `Burst`.")
-    supported: bool = Field(description="Whether any rule that is on fires there as well.")
 
 
 class RuleOutcome(Message):
@@ -308,6 +189,14 @@ class Alert(Message):
     n_missing_lot: int | None = Field(
         default=None, ge=0, description="Cases of the pair that state no lot of the drug."
     )
+    n_stating_onset: int | None = Field(
+        default=None, ge=0, description="Cases that state the first day of the event."
+    )
+    n_late: int | None = Field(
+        default=None,
+        ge=0,
+        description="Of them, those first received more than 90 days after it.",
+    )
     regions: tuple[str, ...] = Field(
         description="Regions the cases of the pair come from, sorted; those unknown left out."
     )
@@ -324,6 +213,12 @@ class Alert(Message):
         default=None,
         description="ISO 3166-1 alpha-2 of occurrence, else of the reporter, sorted; those not "
         "stated left out.",
+    )
+    dictionary_versions: tuple[str, ...] | None = Field(
+        default=None,
+        description="Dictionaries and versions that the reports of these cases code their events "
+        "in, such as `MedDRA 27.0`, sorted; without a version where none is stated. Empty if no "
+        "report names a dictionary.",
     )
     completeness: float | None = Field(
         default=None,
@@ -389,4 +284,9 @@ class Alert(Message):
         description="SHA-256 of `as_of`, window, day of evaluation, rules, policy, prior and code: "
         "alerts of one id say the same of counts, statistics and cases. It covers neither what was "
         "published before nor notices.",
+    )
+    assessment: Assessment | None = Field(
+        default=None,
+        description="Where the assessment of the signal stands. Null on `pv.alerts`; filled in for "
+        "the authority tier alone, in what an installation with an audit log gives out.",
     )

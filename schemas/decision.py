@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field
 
 from schemas.base import Message
 
-__all__ = ["GENESIS", "AuditEntry", "Decision", "SignalState"]
+__all__ = ["GENESIS", "Assessment", "AuditEntry", "Decision", "SignalState"]
 
 GENESIS = "0" * 64
 """What the first entry of an audit log follows."""
@@ -78,4 +78,17 @@ class AuditEntry(Message):
     hash: str = Field(
         pattern=r"^[0-9a-f]{64}$",
         description="SHA-256 of the entry as JSON, keys sorted, without this field.",
+    )
+
+
+class Assessment(Message):
+    """Where the assessment of a signal stands: the sum of its entries in an audit log."""
+
+    state: SignalState = Field(description="`detected` until somebody takes a step.")
+    since: AwareDatetime | None = Field(
+        description="When the last step was logged, in UTC; null while nobody has taken one."
+    )
+    assignee: str | None = Field(description="Who takes care of the signal; null: nobody.")
+    decided_by: str | None = Field(
+        description="Who took the last step, and answers for it; null while nobody has."
     )

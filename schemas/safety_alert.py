@@ -11,6 +11,7 @@ from pydantic import Field
 
 from schemas.alert import InputOffset
 from schemas.base import Message
+from schemas.decision import Assessment
 from schemas.notice import Patients
 from schemas.vocabulary import VerificationState
 
@@ -113,3 +114,8 @@ class SafetyAlert(Message):
     evaluated_on: date = Field(description="Event-time day of the evaluation.")
     as_of: tuple[InputOffset, ...] = Field(description="Input it was made from.")
     code_version: str = Field(description="Version of Tocsin that computed it.")
+    assessment: Assessment | None = Field(
+        default=None,
+        description="Where the assessment of the signal stands. Null on `pv.alerts`; filled in for "
+        "the authority tier alone, in what an installation with an audit log gives out.",
+    )

@@ -13,7 +13,7 @@ from streams.topology.windows import WindowSpec
 from tests.law_histories import Arrival
 from tests.law_recount import Content, labels_of, removed
 
-__all__ = ["check_clinical", "check_removed", "out_of", "snapshot_id_of"]
+__all__ = ["check_clinical", "check_origins", "check_removed", "out_of", "snapshot_id_of"]
 
 
 def snapshot_id_of(alert: Alert) -> str:
@@ -55,6 +55,13 @@ def _is_of(spec: WindowSpec, alert: Alert) -> bool:
     return spec.days is None or alert.window.label == f"sliding-{spec.days}d"
 
 
+def check_origins(alert: Alert, cases: Sequence[Content]) -> None:
+    """A source is one whatever dictionaries its reports are coded in."""
+    assert alert.n_sources == len({(case.origin[2], "u" in case.origin[1]) for case in cases})
+    named = {name for case in cases for name in case.origin[3:]}
+    assert alert.dictionary_versions == tuple(sorted(named))
+
+
 def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
     assert alert.n_life_threatening == sum(case.life_threatening for case in cases)
     assert alert.patients is not None
@@ -70,6 +77,9 @@ def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
     stated = [one.rechallenges for one in told if one.rechallenges]
     assert alert.n_stating_rechallenge == len(stated)
     assert alert.n_positive_rechallenge == sum(True in answers for answers in stated)
+    began = [(case.day, case.began(alert.event)) for case in cases if case.began(alert.event)]
+    assert alert.n_stating_onset == len(began)
+    assert alert.n_late == sum(day.toordinal() > onset + 90 for day, onset in began)
     days = sorted(
         case.began(alert.event) - one.start
         for case, one in zip(cases, told, strict=True)

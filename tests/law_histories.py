@@ -52,6 +52,15 @@ COUNTRIES = {None: "unknown", "DE": "europe", "JP": "japan"}
 STARTS = (None, date(2023, 12, 30), date(2024, 1, 2))
 ONSETS = (None, None, date(2024, 1, 1), date(2024, 1, 2), date(2024, 2, 1))
 ANSWERS = (None, None, True, False)
+# A dictionary and a version as stated, and what an alert calls them.
+CODINGS = {
+    (None, None): (),
+    (None, "27.0"): (),
+    (" ", "27.0"): (),
+    ("MedDRA", "27.0"): ("MedDRA 27.0",),
+    ("MedDRA ", "\x1f27.1"): ("MedDRA 27.1",),
+    ("WHO-ART", None): ("WHO-ART",),
+}
 Arrival = Report | CaseLink
 SPECS = ("cumulative", "month", "quarter", "sliding:2", "sliding:31", "sliding:400")
 
@@ -83,12 +92,17 @@ def reports(draw: st.DrawFn) -> Report:
         **courses,
     )
     reaction = st.builds(
-        lambda term, fatal, onset: Reaction(
-            term=term, outcome=Outcome("fatal" if fatal else "unknown"), onset=onset
+        lambda term, fatal, onset, coding: Reaction(
+            term=term,
+            outcome=Outcome("fatal" if fatal else "unknown"),
+            onset=onset,
+            dictionary=coding[0],
+            dictionary_version=coding[1],
         ),
         st.sampled_from(TERMS),
         rarely,
         st.sampled_from(ONSETS),
+        st.sampled_from(list(CODINGS)),
     )
     revision = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")
     master = Link(kind=LinkKind.DUPLICATE_OF, case_id="A")

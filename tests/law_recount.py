@@ -21,6 +21,7 @@ from streams.topology.windows import WindowSpec
 from tests.law_histories import (
     AGES,
     CLASSES,
+    CODINGS,
     COUNTRIES,
     FACILITIES,
     FAMILIES,
@@ -42,7 +43,7 @@ class Content:
     drugs: tuple[str, ...]
     events: tuple[str, ...]
     excluded: str
-    origin: tuple[str, str, str] = ("", "", "")
+    origin: tuple[str, ...] = ("", "", "")  # behind the source come dictionaries
     indications: tuple[str, ...] = ()
     completeness: int = 0
     life_threatening: bool = False
@@ -138,6 +139,9 @@ def content_of(report: Report) -> Content:
             ("p" if report.reporter.qualification.value not in ("consumer", "lawyer") else "")
             + ("" if report.sender else "u"),
             report.sender or "native",
+            *sorted(
+                {n for r in report.reactions for n in CODINGS[r.dictionary, r.dictionary_version]}
+            ),
         ),
         tuple(sorted({p.indication for p in report.products if p.role in roles and p.indication})),
         _completeness(report),

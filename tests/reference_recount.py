@@ -42,11 +42,13 @@ def varied_stream(cases: int, seed: int) -> list[tuple[bytes, bytes]]:
             ((), (), (Seriousness.HOSPITALISATION,), (Seriousness.LIFE_THREATENING,))
         )
         first, *rest = one.reactions
-        onset = one.first_received - timedelta(days=of_case.choice((1, 3, 9)))
+        onset = one.first_received - timedelta(days=of_case.choice((1, 1, 3, 3, 9, 90, 91)))
         told = first.model_copy(
             update={
                 "onset_days": of_case.choice((None, None, 3)),
                 "onset": of_case.choice((None, onset)),
+                "dictionary": "MedDRA" if of_case.random() < 0.8 else None,
+                "dictionary_version": of_case.choice((None, "26.1", "27.0")),
             }
         )
         course = {
@@ -191,6 +193,13 @@ def _require_reported(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
         for case in cases
     ]
     assert alert.n_sources == len(set(sources))
+    stated = [
+        f"{reaction['dictionary']} {reaction['dictionary_version'] or ''}".strip()
+        for case in cases
+        for reaction in case["reactions"]
+        if reaction["dictionary"]
+    ]
+    assert alert.dictionary_versions == tuple(sorted(set(stated)))
     countries = {case["occurrence_country"] for case in cases} - {None}
     assert alert.countries == tuple(sorted(countries))
     assert alert.completeness == (statistics.median(map(_percent, cases)) if cases else None)
@@ -235,11 +244,17 @@ def _require_clinical(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
         assert getattr(alert, f"n_stating_{what}") == len(answers)
         assert getattr(alert, f"n_positive_{what}") == answers.count(True)
     days = []
+    waits = []
     for case, product in zip(cases, given, strict=True):
         onsets = [each["onset"] for each in case["reactions"] if each["term"] == alert.event]
-        if any(onsets) and product["first_given"]:
-            onset = date.fromisoformat(min(filter(None, onsets)))
+        if not any(onsets):
+            continue
+        onset = date.fromisoformat(min(filter(None, onsets)))
+        waits.append((date.fromisoformat(case["first_received"]) - onset).days)
+        if product["first_given"]:
             days.append((onset - date.fromisoformat(product["first_given"])).days)
+    assert alert.n_stating_onset == len(waits)
+    assert alert.n_late == sum(wait >= 91 for wait in waits)
     if not days:
         assert alert.time_to_onset is None
         return

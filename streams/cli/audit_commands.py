@@ -11,14 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.alert import Alert
-from schemas.decision import Decision, SignalState
+from schemas.decision import Assessment, Decision, SignalState
 from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory
 from streams.delivery.reading import AnyAlert, read_alert_lines
 from streams.runtime.audit import AuditLog
-from streams.topology.assessment import assignees_after
+from streams.topology.assessment import assessments_after, assignees_after
 
-__all__ = ["register"]
+__all__ = ["register", "standing_in"]
 
 LogOption = Annotated[Path, typer.Option("--log", help="The audit log, a file of JSON lines.")]
 _LOG = Path("audit.jsonl")
@@ -35,6 +35,11 @@ def register(app: typer.Typer) -> None:
     audit.command("verify")(verify)
     audit.command("show")(show)
     app.add_typer(audit, name="audit")
+
+
+def standing_in(log: Path) -> dict[str, Assessment]:
+    """Return where the assessment of every signal stands; it must be a log, and whole."""
+    return assessments_after(AuditLog(log).verify().entries)
 
 
 def decide(

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from schemas.subscription import (
     Tier,
     Webhook,
 )
+from streams.cli.audit_commands import standing_in
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import summary_table
@@ -35,6 +37,7 @@ from streams.delivery.preview import PREVIEW_DAYS, would_send
 from streams.delivery.reading import FileTail, KafkaTail, Tail, parse_alert, read_alert_lines
 from streams.runtime.posting import TopicWriter
 from streams.runtime.settings import Settings
+from streams.topology.assessment import assessed
 
 __all__ = ["OutboxOption", "open_outbox", "open_tail", "register"]
 
@@ -198,6 +201,10 @@ def deliver_command(
         list[str] | None,
         typer.Option(help="Host that may be posted to in a private network or without https."),
     ] = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(help="The log of decisions: an authority is told where each signal stands."),
+    ] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -224,9 +231,14 @@ def deliver_command(
         tail = opened.enter_context(closing(open_tail(settings, alerts, box.place)))
         topics = opened.enter_context(closing(TopicWriter(settings)))
         sender = ChannelSender(WebhookSender(allow_hosts=allow_host or ()), topics, key=key)
+        if audit:
+            standing_in(audit)  # what is wrong with it is said before anything is sent
         while not stop.asked():
+            standing = cache(partial(standing_in, audit)) if audit else None  # once for all
             for source, position, raw in tail.read():
                 alert = parse_alert(raw, tail.where(source, position))
+                if standing:
+                    alert = assessed(alert, standing())
                 box.put(alert, source=source, position=position, now=datetime.now(UTC))
             ended.update(deliver(box, sender.send, lambda: datetime.now(UTC)))
             if once:

@@ -12,6 +12,7 @@ from rich.console import Console
 from schemas.alert import Alert
 from schemas.errors import InputError
 from schemas.subscription import Tier
+from streams.cli.audit_commands import standing_in
 from streams.cli.options import PolicyOption, parse_day, require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
 from streams.delivery.case_counts import CaseCounts, reference_period
@@ -21,11 +22,14 @@ from streams.delivery.readus import ReadusInput, readus_items, write_readus
 from streams.delivery.spreadsheet import write_table
 from streams.delivery.tier_lines import tier_lines
 from streams.runtime.audit import AuditLog
-from streams.topology.assessment import assignees_after
+from streams.topology.assessment import assessed, assignees_after
 from streams.topology.policy import load_policy
 
 __all__ = ["register"]
 
+AuditOption = Annotated[
+    Path | None, typer.Option(help="The assessment log of tocsin signals decide.")
+]
 AlertsArgument = Annotated[
     Path, typer.Argument(help="Alerts as JSON lines, from tocsin replay or tocsin alerts --json.")
 ]
@@ -62,9 +66,7 @@ def ermr(
         str, typer.Option(help="Whose cases are new: the last 15d, 1m, 3m, 6m or 12m.")
     ] = "1m",
     until: UntilOption = None,
-    audit: Annotated[
-        Path | None, typer.Option(help="The assessment log of tocsin signals decide.")
-    ] = None,
+    audit: AuditOption = None,
     source_format: FormatOption = None,
 ) -> None:
     """Write signals in the shape of EMA's eRMR, as CSV or XLSX (by the suffix of the file).
@@ -135,13 +137,18 @@ def jsonl(
         bool,
         typer.Option("--all", help="Every revision, in order; else each signal's latest."),
     ] = False,
+    audit: AuditOption = None,
 ) -> None:
     """Write alerts as JSON lines, as much of them as a tier may see.
 
     One object a line. The latest revisions are sorted by signal key; all of them stand in the order
-    they were published in. The same input gives the same bytes.
+    they were published in. With --audit, an authority is told where each signal stands now. The
+    same input gives the same bytes.
     """
-    require_apart([alerts], [output])
+    require_apart([alerts, *([audit] if audit else ())], [output])
+    if audit is not None and tier is not Tier.AUTHORITY:
+        msg = f"--audit: only --tier authority is told who assesses a signal; got --tier {tier}"
+        raise InputError(msg)
     key = os.environ.get(_KEY, "")
     if tier is not Tier.AUTHORITY and len(key) < 16:
         msg = (
@@ -150,6 +157,9 @@ def jsonl(
         )
         raise InputError(msg)
     found = (alert for _, alert in read_alert_lines(alerts))
+    if audit is not None:
+        standing = standing_in(audit)
+        found = (assessed(alert, standing) for alert in found)
     number = 0
     with _in_a_folder(output).open("w", encoding="utf-8", newline="\n") as out:
         for copy in tier_lines(found, tier, key=key.encode(), all_revisions=all_revisions):

@@ -261,6 +261,9 @@ def _about(given: ErmrInput, signals: int) -> Sheet:
         if given.counts.unstated:
             silent = "; ".join(FLAGS[flag] for flag in given.counts.unstated)
             rows.append(("Left out", f"no report states: {silent}"))
+    coded = {name for alert in given.alerts for name in alert.dictionary_versions or ()}
+    if coded:
+        rows.append(("Dictionaries", f"of the signals' cases: {', '.join(sorted(coded))}"))
     rows += [("Left out", why) for why in _NEVER_KNOWN]
     if given.decisions is None:
         rows.append(

@@ -60,13 +60,18 @@ def feeding(
 
 
 def feed_once(service: Service, alerts: Tail, reports: Tail | None, stores: Stores) -> int:
-    """Take in what there is by now; return how many messages."""
+    """Take in what there is by now; return how many messages.
+
+    What is due to subscribers says where the assessment of its signal stands as it is taken in.
+    """
     outbox, model = stores
+    with_assessment = service.assessor()
     taken = 0
     for source, position, raw in alerts.read():
         alert = parse_alert(raw, alerts.where(source, position))
         model.put(alert, source=source, position=position)
-        outbox.put(alert, source=source, position=position, now=service.now())
+        told = with_assessment(alert)
+        outbox.put(told, source=source, position=position, now=service.now())
         taken += 1
     entries = reports.read() if reports else iter(())
     while batch := list(islice(entries, _BATCH)):

@@ -126,6 +126,8 @@ def _design(given: ReadusInput, newest: Alert) -> list[ReadusItem]:
 
 
 def _data(given: ReadusInput) -> list[ReadusItem]:
+    named = {name for alert in given.alerts for name in alert.dictionary_versions or ()}
+    coded = f" Reports of the signals' cases name {', '.join(sorted(named))}." if named else ""
     if given.counts is None:
         return [
             ReadusItem("5a, abstract 2b", "Data", "database, custodian, coverage, dictionaries",
@@ -148,8 +150,9 @@ def _data(given: ReadusInput) -> list[ReadusItem]:
     return [
         ReadusItem("5a, abstract 2b", "Data", "database, custodian, coverage, dictionaries",
                    f"Files: {files}. {drugs:,} distinct suspect drugs and {events:,} distinct "
-                   "reactions, in the spelling of the source.",
-                   "name and custodian of the database; dictionaries and their versions"),
+                   f"reactions, in the spelling of the source.{coded}",
+                   "name and custodian of the database"
+                   + ("" if coded else "; dictionaries and their versions")),
         ReadusItem("5b, abstract 2c", "Data", "dates of extraction, pre-processing",
                    f"Cases first received from {first} to {last}. {_PREPARED} "
                    f"{counts.summary.messages:,} reports were read, "

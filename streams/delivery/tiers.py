@@ -1,7 +1,7 @@
 """What each tier may see of an alert: `public < consumer < authority`.
 
 An authority sees all of it. A consumer sees the numbers, and no facility, nor whose case it was or
-who sent it; so neither ages and sexes, nor times to onset.
+who sent it; so neither ages and sexes, nor times to onset; nor who assesses the signal.
 The public sees that there is a signal, and the band that a count lies in; nothing else in its copy
 follows from exact counts. So two revisions, or two copies, subtracted from one another, give bands
 again, and never a count between 1 and 10.
@@ -76,7 +76,7 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
         if alert.level in (SignalLevel.LOT, SignalLevel.FACILITY):
             whole |= _coded_unit(alert, key)
         if tier is Tier.CONSUMER:
-            withheld = _CASES | _OF_FEW
+            withheld = _CASES | _OF_FEW | {_ASSESSMENT}
             copy = {name: value for name, value in whole.items() if name not in withheld}
             if copy["burst"] is not None:
                 del copy["burst"]["source"]
@@ -96,10 +96,11 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
 
 
 _CASES = {"case_ids", "as_of", "snapshot_id"}  # offsets can be guessed from their hash
+_ASSESSMENT = "assessment"  # it names who decides
 # Of a signal of one case, or subtracted from the revision before, they tell who it was.
 _OF_FEW = {"patients", "time_to_onset"}
 _SMALL = {"lots", "facilities", "indications"}  # of a context: what tells who it was
-_UNITS = {"case_ids", "lots", "facilities", "as_of"}
+_UNITS = {"case_ids", "lots", "facilities", "as_of", _ASSESSMENT}
 _PUBLIC = (
     "schema_version", "alert_id", "signal_key", "revision", "kind", "caveat", "drug", "event",
     "level", "urgent", "rules_hash", "code_version",

@@ -17,9 +17,9 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from schemas.decision import GENESIS, AuditEntry, Decision, SignalState
+from schemas.decision import GENESIS, Assessment, AuditEntry, Decision, SignalState
 from schemas.errors import InputError, StateError
-from streams.topology.assessment import require_step
+from streams.topology.assessment import assessments_after, require_step
 
 __all__ = ["AuditLog", "Verified"]
 
@@ -64,7 +64,7 @@ class AuditLog:
             If the log is broken: nothing is added to a log that cannot be trusted.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+b") as file, _locked(file):
+        with self._path.open("a+b") as file, _locked(file, fcntl.LOCK_EX):
             file.seek(0)
             known = self._check(file)
             frm = known.states.get(decision.signal_key, SignalState.DETECTED)
@@ -94,6 +94,18 @@ class AuditLog:
         entries = self.verify().entries if self._path.is_file() else ()
         return [entry for entry in entries if entry.decision.signal_key == signal_key]
 
+    def assessments(self) -> dict[str, Assessment]:
+        """Return where every signal stands that is in it; nothing was decided without a file.
+
+        Reads and checks all of it: to be asked once for many alerts.
+
+        Raises
+        ------
+        StateError
+            If the log is broken.
+        """
+        return assessments_after(self.verify().entries) if self._path.is_file() else {}
+
     def verify(self, last_hash: str | None = None) -> Verified:
         """Check every line, the chain, and every step.
 
@@ -113,7 +125,7 @@ class AuditLog:
         if not self._path.is_file():
             msg = f"{self._path}: must be an audit log; got no file"
             raise InputError(msg)
-        with self._path.open("rb") as file:
+        with self._path.open("rb") as file, _locked(file, fcntl.LOCK_SH):  # no line is half written
             verified = self._check(file)
         if last_hash not in (None, GENESIS, *(entry.hash for entry in verified.entries)):
             msg = (
@@ -174,8 +186,8 @@ def _hash(entry: AuditEntry) -> str:
 
 
 @contextmanager
-def _locked(file: IO[bytes]) -> Iterator[None]:
-    fcntl.flock(file, fcntl.LOCK_EX)
+def _locked(file: IO[bytes], how: int) -> Iterator[None]:
+    fcntl.flock(file, how)
     try:
         yield
     finally:

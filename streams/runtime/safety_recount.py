@@ -19,7 +19,7 @@ from streams.topology.watch import Watch
 
 __all__ = ["RecountedSafety", "recount_safety"]
 
-_OF_THE_CODE = {"code_version"}  # a later one says so
+_NOT_OF_INPUT = {"code_version", "assessment"}  # a later one says so; people decide
 Placed = tuple[int, int]
 """Partition and offset."""
 
@@ -123,4 +123,4 @@ def _counted(versions: Iterable[CaseVersion]) -> list[CaseVersion]:
 
 
 def _fields(alert: SafetyAlert | None) -> dict[str, Any]:
-    return {} if alert is None else alert.model_dump(mode="json", exclude=_OF_THE_CODE)
+    return {} if alert is None else alert.model_dump(mode="json", exclude=_NOT_OF_INPUT)

@@ -62,6 +62,7 @@ _OF_ROW = (
     *_OF_CASES,
     "facets",
     "countries",
+    "dictionary_versions",
     "case_ids",
 )
 # Every field in the order of the schema, which is that of the text an alert is written as.
@@ -270,6 +271,7 @@ class AlertBuilder:
                 **{name: row[name] for name in _OF_CASES},
                 "regions": _regions(row["facets"]),
                 "countries": tuple(row["countries"]),
+                "dictionary_versions": tuple(row["dictionary_versions"]),
                 "burst": found.burst,
                 "indication_confounding": found.indication_confounding,
                 "restricted": found.restricted,

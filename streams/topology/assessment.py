@@ -3,10 +3,21 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from schemas.decision import Decision, SignalState
+from schemas.alert import Alert
+from schemas.decision import Assessment, AuditEntry, Decision, SignalState
 from schemas.errors import InputError
+from schemas.safety_alert import SafetyAlert
 
-__all__ = ["NEEDS_REASON", "STEPS", "assignees_after", "require_step", "states_after"]
+__all__ = [
+    "NEEDS_REASON",
+    "STEPS",
+    "assessed",
+    "assessments_after",
+    "assignees_after",
+    "require_step",
+    "states_after",
+]
+
 
 _S = SignalState
 
@@ -100,3 +111,33 @@ def states_after(decisions: Iterable[Decision]) -> dict[str, SignalState]:
 def assignees_after(decisions: Iterable[Decision]) -> dict[str, str]:
     """Return who takes care of every signal that was given to somebody, decisions in order."""
     return {one.signal_key: one.assignee for one in decisions if one.assignee is not None}
+
+
+def assessments_after(entries: Iterable[AuditEntry]) -> dict[str, Assessment]:
+    """Return where the assessment of every signal stands that is in a log, entries in order."""
+    standing: dict[str, Assessment] = {}
+    for entry in entries:
+        decision = entry.decision
+        before = standing.get(decision.signal_key, _UNTOUCHED)
+        standing[decision.signal_key] = Assessment(
+            state=decision.to,
+            since=entry.at,
+            assignee=decision.assignee or before.assignee,
+            decided_by=decision.by,
+        )
+    return standing
+
+
+def assessed(alert: Alert | SafetyAlert, standing: Mapping[str, Assessment]) -> Alert | SafetyAlert:
+    """Return an alert that says where the assessment of its signal stands.
+
+    Parameters
+    ----------
+    standing
+        What `assessments_after` gives; a signal that is not in it is `detected`, and nobody's.
+    """
+    assessment = standing.get(alert.signal_key, _UNTOUCHED)
+    return alert.model_copy(update={"assessment": assessment})
+
+
+_UNTOUCHED = Assessment(state=_S.DETECTED, since=None, assignee=None, decided_by=None)

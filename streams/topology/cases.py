@@ -28,7 +28,7 @@ from streams.topology.courses import joined_codes
 from streams.topology.decisions import decision_of, is_suspected
 from streams.topology.levels import level_names
 from streams.topology.names import OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
-from streams.topology.provenance import ONSET, OUTCOME, completeness, origin_of
+from streams.topology.provenance import ONSET, OUTCOME, Codings, completeness, origin_of
 from streams.topology.strata import age_group, region
 from streams.topology.versions import CaseVersion, as_counted, bare, joined, removal_of
 from streams.topology.watched import add_level_courses, encode_watched, watched_case
@@ -74,6 +74,8 @@ def case_version(report: Report) -> CaseVersion:
     terms: list[str] = []
     stated, onset = 0, None
     began: dict[str, date] = {}  # earliest onset, by event
+    dictionary = version = None
+    codings: Codings = ()
     for reaction in report.reactions:
         names_of = TERMS[reaction.term]
         terms += names_of
@@ -85,6 +87,12 @@ def case_version(report: Report) -> CaseVersion:
             stated |= OUTCOME
             if outcome is _FATAL:
                 fatal = True
+        named = reaction.dictionary
+        if named is not None and (
+            reaction.dictionary_version != version or named != dictionary  # mostly one of all
+        ):
+            dictionary, version = named, reaction.dictionary_version
+            codings += (named, version)
         if reaction.onset_days is not None:
             stated |= ONSET
         elif day and (onset is None or day > onset):
@@ -128,7 +136,7 @@ def case_version(report: Report) -> CaseVersion:
         excluded,
         (),
         watched,
-        origin_of(report),
+        origin_of(report, codings),
         indications,
         completeness(report, age, stated | of_products & ~OF_DOMAIN),
         _LIFE_THREATENING in seriousness,

@@ -1,6 +1,7 @@
 """Sums up what the cases of pairs were: patients, gravity, lots, and the course of the event."""
 
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,15 @@ import polars as pl
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.vocabulary import AgeGroup, Sex
 from streams.topology.counting import Keys
-from streams.topology.courses import ABATED, DECHALLENGE, LOT, RECHALLENGE, RECURRED, START
+from streams.topology.courses import (
+    ABATED,
+    DECHALLENGE,
+    LATE_DAYS,
+    LOT,
+    RECHALLENGE,
+    RECURRED,
+    START,
+)
 
 __all__ = ["clinical_of"]
 
@@ -22,6 +31,7 @@ _GROUPS = (
     *(name if name != AgeGroup.UNKNOWN.value else "age_unknown" for name in _AGES),
     *(name if name != Sex.UNKNOWN.value else "sex_unknown" for name in _SEXES),
 )
+_EPOCH = date(1970, 1, 1).toordinal()
 _QUARTILES = ("lower_quartile", "median", "upper_quartile")
 
 _Places = npt.NDArray[np.intp]
@@ -45,9 +55,13 @@ def clinical_of(
     """
     at = np.searchsorted(keys, cases["key"].to_numpy())
     course = cases["course"].to_numpy()
+    began = cases["began"].to_numpy().astype(np.int64)  # signed: an event may begin after receipt
+    received = cases["day"].to_numpy().astype(np.int64) + _EPOCH
     counts = {
         "n_life_threatening": cases["life_threatening"].to_numpy(),
         "n_missing_lot": course & LOT == 0,
+        "n_stating_onset": began > 0,
+        "n_late": (began > 0) & (received - began > LATE_DAYS),
         "n_stating_dechallenge": course & DECHALLENGE > 0,
         "n_positive_dechallenge": course & ABATED > 0,
         "n_stating_rechallenge": course & RECHALLENGE > 0,
@@ -62,7 +76,7 @@ def clinical_of(
         "time_to_onset": _times_to_onset(
             at,
             (course >> START).astype(np.int64),
-            cases["began"].to_numpy().astype(np.int64),
+            began,
             len(keys),
         ),
     }

@@ -13,6 +13,7 @@ from schemas.product import Product, normalise_lot
 __all__ = [
     "ABATED",
     "DECHALLENGE",
+    "LATE_DAYS",
     "LOT",
     "RECHALLENGE",
     "RECURRED",
@@ -29,6 +30,9 @@ LOT, DECHALLENGE, ABATED, RECHALLENGE, RECURRED = (1 << bit for bit in range(5))
 
 START = 5
 """Bits below the day a course began: its proleptic ordinal (`date.toordinal`), 0 if not stated."""
+
+LATE_DAYS = 90
+"""A case first received more than so many days after the onset of its event is late."""
 
 _SEPARATOR = "\x1f"  # as between the names that codes stand beside
 _BITS = (1 << START) - 1

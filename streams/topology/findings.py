@@ -14,6 +14,7 @@ from schemas.domain import domain_vocabulary
 from schemas.notice import Notice, NoticeKind, Patients
 from schemas.safety_alert import AlertCategory, Stated
 from schemas.vocabulary import SupplyRoute, VerificationState
+from streams.topology.courses import LATE_DAYS
 from streams.topology.notices import LinkedCase, Subject, describe
 from streams.topology.usage import UsageRules, check_usage
 from streams.topology.watched import WatchedCase, confounded
@@ -21,7 +22,6 @@ from streams.topology.watched import WatchedCase, confounded
 __all__ = ["Finding", "actions", "cluster_rules", "findings", "flags_of"]
 
 _EPOCH = date(1970, 1, 1)
-_LATE_DAYS = 90  # from onset to receipt
 _UNITS: Mapping[Unit, tuple[AlertCategory, Callable[[WatchedCase], list[str]]]] = {
     "lot": (AlertCategory.LOT_CLUSTER, lambda case: case.lots),
     "facility": (AlertCategory.FACILITY_CLUSTER, lambda case: case.facilities),
@@ -293,7 +293,7 @@ def flags_of(cases: Iterable[WatchedCase], acted: Mapping[str, date]) -> tuple[s
     for case in cases:
         if case.indication_terms:
             flags.add("indication_confounding")
-        if case.onset is not None and case.received - case.onset > _LATE_DAYS:
+        if case.onset is not None and case.received - case.onset > LATE_DAYS:
             flags.add("late")
         if not case.lots:
             flags.add("lot_missing")

@@ -13,6 +13,7 @@ __all__ = [
     "ONSET",
     "OUTCOME",
     "PENALTIES",
+    "Codings",
     "Origin",
     "completeness",
     "origin_of",
@@ -21,6 +22,7 @@ __all__ = [
 
 _UNIT = "\x1f"  # stands between the parts of an origin; no part holds it
 _MOST_SOURCES = 100_000  # kept at a time
+_MOST_CODINGS = 8  # of one report: nobody needs more, and an origin is kept by its text
 
 # Members by names of their own: to look one up in its class costs more than to compare it.
 _CONSUMER, _LAWYER = Qualification.CONSUMER, Qualification.LAWYER
@@ -40,34 +42,64 @@ class Origin(NamedTuple):
         ISO 3166-1 alpha-2 of the occurrence, else of the reporter; empty if neither is stated.
     sender_stated
         Whether `source` is the sender; else nobody knows how many senders the system stands for.
+    dictionaries
+        Dictionaries that its reactions are coded in, each with its version where one is stated,
+        such as ``MedDRA 27.0``; sorted, the first 8 if there are more.
     """
 
     source: str
     by_professional: bool
     country: str
     sender_stated: bool = True
+    dictionaries: tuple[str, ...] = ()
 
 
-class _Origins(dict[tuple[str | None, str, bool, str | None], str]):
+Codings = tuple[str | None, ...]
+"""Dictionaries as reactions state them, each followed by its version."""
+
+
+class _Origins(dict[tuple[str | None, str, bool, str | None, Codings], str]):
     """Origins as one text each: there are few, so a look-up costs less than to write one."""
 
-    def __missing__(self, key: tuple[str | None, str, bool, str | None]) -> str:
+    def __missing__(self, key: tuple[str | None, str, bool, str | None, Codings]) -> str:
         if len(self) >= _MOST_SOURCES:
             self.clear()
-        sender, system, by_professional, country = key
+        sender, system, by_professional, country, codings = key
         # `str.split` takes the unit separator for white space.
         stated = " ".join((sender or "").split())
         marks = ("p" if by_professional else "") + ("" if stated else "u")
-        parts = (country or "", marks, stated or " ".join(system.split()))
-        found = self[key] = _UNIT.join(parts)
+        parts = (country or "", marks, stated or " ".join(system.split()), *_labels(codings))
+        found = _UNIT.join(parts)
+        if len(codings) <= 2 * _MOST_CODINGS:  # longer keys would be kept for nobody
+            self[key] = found
         return found
+
+
+def _labels(codings: Codings) -> list[str]:
+    """Name dictionaries with their versions, each once; one without a name is none."""
+    named = {
+        " ".join(f"{dictionary} {version or ''}".split())
+        for dictionary, version in zip(codings[::2], codings[1::2], strict=True)
+        if dictionary and dictionary.split()
+    }
+    return sorted(named)[:_MOST_CODINGS]
 
 
 _ORIGINS = _Origins()
 
 
-def origin_of(report: Report) -> str:
-    """Return the origin of a report as one text, which `parse_origin` takes apart."""
+def origin_of(report: Report, codings: Codings) -> str:
+    """Return the origin of a report as one text, which `parse_origin` takes apart.
+
+    A report that states no dictionary has an origin of three parts, as all had once.
+
+    Parameters
+    ----------
+    report
+        A report, or any object with the attributes of one (`streams.intake.native`).
+    codings
+        What its reactions state of dictionaries; one may stand there more than once.
+    """
     reporter = report.reporter
     stated = reporter.qualification
     return _ORIGINS[
@@ -75,6 +107,7 @@ def origin_of(report: Report) -> str:
         report.source,
         stated is not _CONSUMER and stated is not _LAWYER,
         report.occurrence_country or reporter.country,
+        codings,
     ]
 
 
@@ -82,10 +115,11 @@ def parse_origin(text: str) -> Origin:
     r"""Take apart what `origin_of` gave.
 
     >>> parse_origin("JP\x1fp\x1fCLINIC A")
-    Origin(source='CLINIC A', by_professional=True, country='JP', sender_stated=True)
+    Origin(source='CLINIC A', by_professional=True, country='JP', sender_stated=True,
+           dictionaries=())
     """
-    country, marks, source = text.split(_UNIT)
-    return Origin(source, "p" in marks, country, "u" not in marks)
+    country, marks, source, *dictionaries = text.split(_UNIT)
+    return Origin(source, "p" in marks, country, "u" not in marks, tuple(dictionaries))
 
 
 PENALTIES = {

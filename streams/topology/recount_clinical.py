@@ -6,21 +6,24 @@ counts.
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date, timedelta
 from statistics import quantiles
 
 import polars as pl
 
 from schemas.alert import Alert
 from schemas.clinical import PatientGroups, TimeToOnset
-from streams.topology.courses import Course, parse_course
+from streams.topology.courses import LATE_DAYS, Course, parse_course
 from streams.topology.strata import UNKNOWN
 
 __all__ = ["CLINICAL", "REMOVED", "clinical_values", "removed_cases", "removed_values"]
 
 _UNIT = "\x1f"
+_EPOCH = date(1970, 1, 1)
 
 CLINICAL = (
     *("n_life_threatening", "patients", "time_to_onset", "n_missing_lot"),
+    *("n_stating_onset", "n_late"),
     *("n_stating_dechallenge", "n_positive_dechallenge"),
     *("n_stating_rechallenge", "n_positive_rechallenge"),
 )
@@ -78,14 +81,16 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
     Parameters
     ----------
     both
-        The cases of the pair, one row each: `stratum`, `drugs`, `events`, `courses`, `onsets` and
-        `life_threatening`.
+        The cases of the pair, one row each: `day`, `stratum`, `drugs`, `events`, `courses`,
+        `onsets` and `life_threatening`.
     """
     if alert.patients is None:  # made before alerts said it
         return {}
     ages, sexes, courses, days = Counter[str](), Counter[str](), list[Course](), list[int]()
+    waited: list[timedelta] = []  # from the onset to the first receipt
     columns = ("stratum", "drugs", "courses", "events", "onsets")
-    for row in both.select(columns).cast(pl.String).iter_rows():
+    texts = both.select(columns).cast(pl.String).iter_rows()
+    for received, row in zip(both["day"].to_list(), texts, strict=True):
         stratum, drugs, of_drugs, events, of_events = row
         age, sex, _ = stratum.split(_UNIT)
         ages[age] += 1
@@ -93,6 +98,8 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
         course = parse_course(_beside(alert.drug, drugs, of_drugs))
         courses.append(course)
         began = _beside(alert.event, events, of_events)
+        if began:
+            waited.append(_EPOCH + timedelta(days=received) - date.fromordinal(began))
         if course.start and began:
             days.append(began - course.start)
     dechallenges = [one.dechallenge for one in courses if one.dechallenge is not None]
@@ -108,11 +115,19 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
         ),
         "time_to_onset": _distribution(days),
         "n_missing_lot": sum(not one.lot for one in courses),
+        **_of_onsets(alert, waited),
         "n_stating_dechallenge": len(dechallenges),
         "n_positive_dechallenge": sum(dechallenges),
         "n_stating_rechallenge": len(rechallenges),
         "n_positive_rechallenge": sum(rechallenges),
     }
+
+
+def _of_onsets(alert: Alert, waited: Sequence[timedelta]) -> dict[str, int]:
+    if alert.n_late is None:  # made before alerts said it
+        return {}
+    late = [time for time in waited if time > timedelta(days=LATE_DAYS)]
+    return {"n_stating_onset": len(waited), "n_late": len(late)}
 
 
 def _beside(name: str, names: str, codes: str) -> int:

@@ -13,8 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from schemas.alert import Alert, Burst, Counts, Restricted, RestrictedStatistics
+from schemas.alert import Alert, Counts
 from schemas.domain import domain_vocabulary
+from schemas.scrutiny import Burst, Restricted
+from schemas.tables import RestrictedStatistics
 from streams.topology.alerts import MOST_CASE_IDS
 from streams.topology.sources import burst_rule
 from streams.topology.strata import PAEDIATRIC, UNKNOWN
@@ -32,7 +34,7 @@ OF_PAIR = (
 
 EVIDENCE = (
     *("n_by_professional", "n_sources", "countries", "completeness", "n_suspected_duplicates"),
-    *("burst", "indication_confounding", "restricted"),
+    *("dictionary_versions", "burst", "indication_confounding", "restricted"),
 )
 """What is compared; of burst and restricted not the rules, unless they are those of the alert."""
 
@@ -96,12 +98,15 @@ def evidence_values(
     origins = [tuple(text.split(_UNIT)) for text in both["origin"].to_list()]
     percents = both["completeness"].to_list()
     values: dict[str, object] = {
-        "n_by_professional": sum("p" in marks for _, marks, _ in origins),
+        "n_by_professional": sum("p" in marks for _, marks, *_ in origins),
         "n_sources": len({_source(origin) for origin in origins}),
         "countries": tuple(sorted({country for country, *_ in origins if country})),
         "completeness": float(median(percents)) if percents else None,
         "n_suspected_duplicates": sum(both["suspected"].to_list()),
     }
+    if alert.dictionary_versions is not None:  # else made before alerts said it
+        dictionaries = {name for origin in origins for name in origin[3:]}
+        values["dictionary_versions"] = tuple(sorted(dictionaries))
     shared = [_shared(alert.event, text) for text in both["indications"].to_list()]
     stating = sum(text != "" for text in both["indications"].to_list())
     same = sum(map(bool, shared))
@@ -136,7 +141,7 @@ def _add(
 
 def _source(origin: tuple[str, ...]) -> tuple[str, bool]:
     """Return the name of a source, and whether it is a sender's."""
-    _, marks, name = origin
+    _, marks, name, *_ = origin
     return name, "u" not in marks
 
 

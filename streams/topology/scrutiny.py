@@ -13,8 +13,10 @@ from typing import Any
 import polars as pl
 
 from detectors.rules import RuleSet
-from schemas.alert import Burst, Counts, Restricted, RestrictedStatistics
+from schemas.alert import Counts
 from schemas.counts import MARGINS
+from schemas.scrutiny import Burst, Restricted
+from schemas.tables import RestrictedStatistics
 from streams.topology.caselog import CaseLog
 from streams.topology.counting import Vocabulary
 from streams.topology.scoring import NEEDS_SAFE_TEST, Scorer

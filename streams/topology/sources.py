@@ -15,7 +15,13 @@ from streams.topology.provenance import parse_origin
 __all__ = ["BurstRule", "Origins", "burst_rule", "bursts_of", "sources_of"]
 
 
-_PARTS = {"source": pl.UInt32, "by_professional": pl.Boolean, "country": pl.String}
+_PARTS = {
+    "source": pl.UInt32,
+    "by_professional": pl.Boolean,
+    "country": pl.String,
+    "dictionary_versions": pl.String,  # joined; few reports state several
+}
+_SEPARATOR = "\x1f"
 _BY_NAME = {"source": pl.String, "sender_stated": pl.Boolean}
 _NO_BURSTS = pl.DataFrame(
     schema={
@@ -47,7 +53,7 @@ class Origins:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._sources: dict[tuple[str, bool], int] = {}
-        self._rows: list[tuple[int, bool, str | None]] = []
+        self._rows: list[tuple[int, bool, str | None, str | None]] = []
         self._frame = pl.DataFrame(schema=_PARTS)
 
     @property
@@ -60,14 +66,21 @@ class Origins:
 
     @property
     def parts(self) -> pl.DataFrame:
-        """`source` [code], `by_professional` and `country` of every origin, by its code."""
+        """Return the parts of every origin, by its code.
+
+        They are `source` [code], `by_professional`, `country` and `dictionary_versions` [joined];
+        what is not stated is null.
+        """
         names = self._vocabulary.names
         if len(names) > len(self._rows):
             for text in names[len(self._rows) :]:
                 origin = parse_origin(text)
                 named = origin.source, origin.sender_stated
                 source = self._sources.setdefault(named, len(self._sources))
-                self._rows.append((source, origin.by_professional, origin.country or None))
+                versions = _SEPARATOR.join(origin.dictionaries)
+                self._rows.append(
+                    (source, origin.by_professional, origin.country or None, versions or None)
+                )
             self._frame = pl.DataFrame(self._rows, schema=_PARTS, orient="row")
         return self._frame
 
@@ -87,8 +100,8 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
     Returns
     -------
     polars.DataFrame
-        `key`, `n_by_professional`, `n_sources`, `countries`, `completeness` [median, %; null
-        without a case], `n_suspected_duplicates`.
+        `key`, `n_by_professional`, `n_sources`, `countries`, `dictionary_versions`, `completeness`
+        [median, %; null without a case], `n_suspected_duplicates`.
     """
     found = (
         _with_origin(cases, origins)
@@ -97,15 +110,21 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
             pl.col("by_professional").sum().cast(pl.Int64).alias("n_by_professional"),
             pl.col("source").n_unique().cast(pl.Int64).alias("n_sources"),
             pl.col("country").drop_nulls().unique().sort().alias("countries"),
+            pl.col("dictionary_versions").drop_nulls().unique(),
             pl.col("completeness").cast(pl.Float64).median(),
             pl.col("suspected_duplicate").sum().cast(pl.Int64).alias("n_suspected_duplicates"),
         )
     )
     counts = ("n_by_professional", "n_sources", "n_suspected_duplicates")
+    each_once = pl.element().str.split(_SEPARATOR).explode().unique().sort()
     return (
         pl.LazyFrame({"key": keys})
         .join(found, on="key", how="left", maintain_order="left")
-        .with_columns(pl.col(counts).fill_null(0), pl.col("countries").fill_null([]))
+        .with_columns(
+            pl.col(counts).fill_null(0),
+            pl.col("countries").fill_null([]),
+            pl.col("dictionary_versions").fill_null([]).list.eval(each_once),
+        )
         .collect()
     )
 

@@ -27,7 +27,7 @@ from streams.runtime.store import CaseStore, MemoryStore, RocksStore
 from streams.topology.alerts import signal_key
 from streams.topology.detecting import Detector
 from streams.topology.windows import WindowSpec
-from tests.law_checks import check_clinical, check_removed, out_of, snapshot_id_of
+from tests.law_checks import check_clinical, check_origins, check_removed, out_of, snapshot_id_of
 from tests.law_histories import DRUGS, EVENTS, FAMILIES, SPECS, UNITS, Arrival, arrivals
 from tests.law_recount import (
     Cell,
@@ -253,6 +253,7 @@ def _check_alert(world: World, alert: Alert) -> None:
     regions = {case.stratum[2] for case in inside.values()} - {"unknown"}
     assert alert.regions == tuple(sorted(regions))
     check_clinical(alert, list(inside.values()))
+    check_origins(alert, list(inside.values()))
     check_removed(world.specs, alert, prefix)
 
 

@@ -59,7 +59,10 @@ def _messages(seed: int) -> list[dict[str, Any]]:
                 ],
                 "reactions": [
                     {"term": event, "outcome": chance.choice(("fatal", "recovered", "unknown"))},
-                    *({"term": term} for term in further),
+                    *(
+                        {"term": term, "dictionary": "MedDRA", "dictionary_version": "=27.0"}
+                        for term in further
+                    ),
                 ],
                 "seriousness": chance.choice(([], [], ["hospitalisation"], ["death"])),
             }
@@ -218,6 +221,8 @@ def test_hostile_names_do_not_run_and_a_negative_ic_is_a_number(made: Path, tmp_
     assert not [cell for cell in cells if cell.data_type == "f" or cell.hyperlink]
     texts = {cell.value for cell in cells if isinstance(cell.value, str)}
     assert {'\'=HYPERLINK("http://evil")', "'-x"} <= texts
+    about = dict(book["About"].iter_rows(values_only=True))
+    assert about["Dictionaries"] == "of the signals' cases: MedDRA =27.0"
     heading, *rows = book["eRMR"].iter_rows(values_only=True)
     lower = [row[heading.index("IC025")] for row in rows]
     assert all(isinstance(value, float) for value in lower)

@@ -85,9 +85,9 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     assert done.returncode == 0, done.stdout
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [result["equal"] for result in results] == [True] * 100
-    # 40 of every alert, its rules, and of a burst or a restricted table each field.
+    # So many of every alert, and of a burst or a restricted table each field.
     compared = {result["compared"] for result in results}
-    assert min(compared) == 50, compared
+    assert min(compared) == 53, compared
     assert all(result["rules_known"] for result in results)
     text = (replayed / "alerts.jsonl").read_text().splitlines()
     published = {alert.alert_id: alert for alert in map(Alert.model_validate_json, text)}
@@ -102,6 +102,8 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     assert sum(bool(alert.n_suspected_duplicates) for alert in chosen) > 10
     assert sum(bool(alert.n_removed_nullified) for alert in chosen) > 10
     assert sum(bool(alert.n_removed_duplicates) for alert in chosen) > 10
+    assert {len(alert.dictionary_versions or ()) for alert in chosen} >= {1, 2, 3}
+    assert sum(bool(alert.n_late) for alert in chosen) > 10
     timed = [alert.time_to_onset for alert in chosen if alert.time_to_onset is not None]
     assert sum(one.n > 1 and one.n_before > 0 for one in timed) > 10
     for alert in chosen:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from detectors.rules import load_rules
-from schemas.alert import Alert, Counts, RestrictedStatistics, Statistics
+from schemas.alert import Alert, Counts, Statistics
 from schemas.report import Report
+from schemas.tables import RestrictedStatistics
 from streams.demo import PRODUCT_CLASS, background, story
 from streams.runtime.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.store import MemoryStore

@@ -146,10 +146,13 @@ def test_the_volume_is_that_of_the_documents(forward: tuple[pl.DataFrame, bytes]
 _NO_LOT = {"", "NONE", "NA", "UNK", "UNKNOWN", "NOTAVAILABLE", "NOTKNOWN", "NOTREPORTED", "NI"}
 
 
-def _as_published(archives: list[Path]) -> tuple[dict[str, dict[str, str]], dict[str, set[str]]]:
-    """Return the DATA rows by case id, and which vaccines of a case have a lot."""
+def _as_published(
+    archives: list[Path],
+) -> tuple[dict[str, dict[str, str]], dict[str, set[str]], dict[str, set[str]]]:
+    """Return the DATA rows by case id, which vaccines of a case have a lot, and its versions."""
     rows: dict[str, dict[str, str]] = {}
     lots: dict[str, set[str]] = defaultdict(set)
+    versions: dict[str, set[str]] = defaultdict(set)
     for path in archives:
         with zipfile.ZipFile(path) as zipped:
             for name in zipped.namelist():
@@ -162,7 +165,10 @@ def _as_published(archives: list[Path]) -> tuple[dict[str, dict[str, str]], dict
                         lot = re.sub("[^A-Z0-9]", "", row["VAX_LOT"].upper())
                         if lot not in _NO_LOT:
                             lots[case_id].add(row["VAX_TYPE"].strip())
-    return rows, lots
+                    else:
+                        stated = [row[f"SYMPTOMVERSION{n}"] for n in "12345" if row[f"SYMPTOM{n}"]]
+                        versions[case_id].update(f"MedDRA {version}" for version in stated)
+    return rows, lots, versions
 
 
 def _day(text: str) -> date | None:
@@ -172,9 +178,9 @@ def _day(text: str) -> date | None:
 def test_patients_onsets_and_lots_are_those_of_the_published_rows(
     forward: tuple[pl.DataFrame, bytes], archives: list[Path]
 ) -> None:
-    rows, lots = _as_published(archives)
+    rows, lots, versions = _as_published(archives)
     lines = forward[1].splitlines()
-    several = 0
+    several = late = 0
     for alert in map(Alert.model_validate_json, random.Random(5).sample(lines, 400)):
         if alert.counts.n_observed > len(alert.case_ids):
             continue
@@ -185,12 +191,21 @@ def test_patients_onsets_and_lots_are_those_of_the_published_rows(
         assert alert.patients.sex_unknown == len(cases) - sexes["F"] - sexes["M"]
         assert alert.n_life_threatening == sum(row["L_THREAT"] == "Y" for row in cases)
         assert alert.n_missing_lot == sum(alert.drug not in lots[one] for one in alert.case_ids)
+        named = set[str]().union(*(versions[one] for one in alert.case_ids))
+        assert alert.dictionary_versions == tuple(sorted(named))
         assert (alert.n_stating_dechallenge, alert.n_stating_rechallenge) == (0, 0)
         days = []
+        waits = []
         for row in cases:
             onset, given = _day(row["ONSET_DATE"].strip()), _day(row["VAX_DATE"].strip())
+            received = _day(row["RECVDATE"].strip())
+            if onset and received:
+                waits.append((received - onset).days)
             if onset and given:
                 days.append((onset - given).days)
+        late += sum(wait > 90 for wait in waits)
+        assert alert.n_stating_onset == len(waits)
+        assert alert.n_late == sum(wait > 90 for wait in waits)
         after = [day for day in days if day >= 0]
         if len(after) < 2:
             continue
@@ -202,3 +217,4 @@ def test_patients_onsets_and_lots_are_those_of_the_published_rows(
             after, n=4, method="inclusive"
         )
     assert several > 300
+    assert late > 1_000, "else lateness was hardly put to the test"

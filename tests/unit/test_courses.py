@@ -161,7 +161,11 @@ STRATA = ["adult\x1ffemale\x1fasia", "unknown\x1fmale\x1fasia", "infant\x1funkno
 def _cases(*rows: tuple[int, int, int, int, bool]) -> pl.DataFrame:
     """Rows of (key, stratum, course, began, life-threatening)."""
     schema = {"key": pl.Int64, "stratum": pl.UInt32, "course": pl.UInt32, "began": pl.UInt32}
-    return pl.DataFrame(list(rows), schema={**schema, "life_threatening": pl.Boolean}, orient="row")
+    cases = pl.DataFrame(
+        list(rows), schema={**schema, "life_threatening": pl.Boolean}, orient="row"
+    )
+    received = (DAY - date(1970, 1, 1)).days
+    return cases.with_columns(pl.lit(received, dtype=pl.Int32).alias("day"))
 
 
 def _days(*days: int, key: int = 1) -> list[tuple[int, int, int, int, bool]]:
@@ -201,6 +205,32 @@ def test_a_case_that_states_one_of_the_two_days_has_no_time_to_onset() -> None:
     cases = _cases((1, 0, start, 0, False), (1, 0, 31, began, False))
     (found,) = clinical_of(cases, np.array([1]), STRATA, "\x1f")
     assert found["time_to_onset"] is None
+
+
+@pytest.mark.parametrize(
+    ("received", "onset", "late"),
+    [
+        (date(2024, 4, 1), date(2024, 1, 2), 0),  # 90 days
+        (date(2024, 4, 1), date(2024, 1, 1), 1),
+        (date(1970, 1, 1), date(1969, 10, 3), 0),
+        (date(1970, 1, 1), date(1969, 10, 2), 1),
+        (date(1950, 1, 1), date(1949, 1, 1), 1),
+        (date(2024, 4, 1), date(2024, 4, 1), 0),
+        (date(2024, 4, 1), date(2030, 1, 1), 0),  # a typing error: it began after it was reported
+        (date(2024, 4, 1), date(1, 1, 1), 1),
+        (date(2024, 4, 1), None, None),
+    ],
+)
+def test_a_case_is_late_that_came_more_than_90_days_after_the_event_began(
+    received: date, onset: date | None, late: int | None
+) -> None:
+    began = onset.toordinal() if onset else 0
+    day = pl.lit((received - date(1970, 1, 1)).days, dtype=pl.Int32).alias("day")
+    cases = _cases((1, 0, 0, began, False)).with_columns(day)
+    found, other = clinical_of(cases, np.array([1, 2]), STRATA, "\x1f")
+    stating = 0 if late is None else 1
+    assert (found["n_stating_onset"], found["n_late"]) == (stating, late or 0)
+    assert (other["n_stating_onset"], other["n_late"]) == (0, 0)
 
 
 def test_pairs_are_summed_up_each_by_itself() -> None:

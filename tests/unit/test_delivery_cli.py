@@ -12,8 +12,11 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from typer.testing import CliRunner, Result
 
-from schemas.errors import InputError
+from schemas.errors import InputError, StateError
+from streams.cli import delivery_commands
 from streams.cli.app import app
+from streams.cli.audit_commands import standing_in
+from tests.unit.test_assessments import TRIAGE, VALIDATED, decided
 from tests.unit.test_delivery import SECRET, safety, signal
 
 
@@ -211,3 +214,41 @@ def test_a_file_that_holds_no_alerts_is_refused_with_its_line(folder: Path) -> N
     assert isinstance(error, InputError)
     assert "alerts.jsonl, line 3: must be an alert" in str(error)
     assert isinstance(subscribed("ftp://x").exception, InputError)
+
+
+def test_an_authority_is_told_who_assesses_a_signal_and_others_are_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(folder / "audit.jsonl")
+    for tier in ("public", "consumer", "authority"):
+        who = ("--subscriber", "X", "--tier", tier, "--folder", tier, "--yes")
+        assert tocsin("subscribe", tier, *who).exit_code == 0
+    read: list[Path] = []
+    monkeypatch.setattr(
+        delivery_commands, "standing_in", lambda log: read.append(log) or standing_in(log)
+    )
+    done = tocsin("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
+    assert done.exit_code == 0, done.output
+    assert len(read) == 2  # before anything is sent, and for all that there is
+    told = {}
+    for tier in ("public", "consumer", "authority"):
+        copies = [json.loads(path.read_text()) for path in (folder / tier).glob("*.json")]
+        assert len(copies) == 2
+        told[tier] = {copy.get("category", "SDR"): copy.get("assessment", "-") for copy in copies}
+    assert told["public"] == told["consumer"] == {"SDR": "-", "LOT_CLUSTER": "-"}
+    assert told["authority"] == {"SDR": VALIDATED, "LOT_CLUSTER": TRIAGE}
+    tocsin("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
+    assert len(read) == 3  # nothing came
+
+
+def test_a_log_that_is_not_there_or_broken_is_said_before_anything_is_sent(folder: Path) -> None:
+    with receiving() as url:
+        subscribed(url)
+        deliver = ("deliver", "alerts.jsonl", "--once", "--allow-host", "127.0.0.1", "--audit")
+        assert isinstance(tocsin(*deliver, "audit.jsonl").exception, InputError)
+        decided(folder / "audit.jsonl")
+        (folder / "audit.jsonl").write_bytes(b"{" + (folder / "audit.jsonl").read_bytes())
+        assert isinstance(tocsin(*deliver, "audit.jsonl").exception, StateError)
+        assert Receiver.received == []
+        delivered()
+    assert [alert["assessment"] for alert in Receiver.received] == [None, None]

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from streams.cli.app import app
 from streams.delivery.reading import read_alert_lines
+from tests.unit.test_assessments import DETECTED, LOT, TRIAGE, decided
 
 GOLDEN = Path(__file__).parents[1] / "replay" / "golden" / "alerts.jsonl"
+AUDITED = ("--tier", "authority", "--audit")
 Export = Callable[..., list[dict[str, object]]]
 
 
@@ -107,3 +110,37 @@ def test_without_the_key_only_the_authority_gets_a_copy(
     with pytest.raises(Exception, match="TIER_KEY: must be in the environment"):
         export("--tier", "consumer")
     assert export("--tier", "authority")
+
+
+def test_with_the_log_an_authority_is_told_where_each_signal_stands(
+    alerts: Path, export: Export, tmp_path: Path
+) -> None:
+    decided(tmp_path / "audit.jsonl")
+    plain, told = export("--tier", "authority"), export(*AUDITED, str(tmp_path / "audit.jsonl"))
+    standing = {line["signal_key"]: line.pop("assessment") for line in told}
+    assert {line.pop("assessment") for line in plain} == {None}
+    assert told == plain
+    assert standing.pop("LOT_CLUSTER|EX117") == TRIAGE
+    assert len(standing) > 2
+    assert all(one == DETECTED for one in standing.values())
+    every = export(*AUDITED, str(tmp_path / "audit.jsonl"), "--all")
+    assert [line["assessment"] for line in every if line["signal_key"] == LOT.signal_key] == [
+        TRIAGE,
+        TRIAGE,
+    ]
+
+
+def test_the_log_is_for_the_authority_alone_and_must_be_one(
+    export: Export, alerts: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    with pytest.raises(InputError, match="must be an audit log; got no file"):
+        export(*AUDITED, str(log))
+    decided(log)
+    for tier in ("public", "consumer"):
+        with pytest.raises(InputError, match=f"--audit: only --tier authority .*got --tier {tier}"):
+            export("--tier", tier, "--audit", str(log))
+    with pytest.raises(InputError):
+        app(["export", "jsonl", str(alerts), "-o", str(log), *AUDITED, str(log)],
+            standalone_mode=False)  # fmt: skip
+    assert log.read_text().count("\n") == 3

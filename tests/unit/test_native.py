@@ -21,6 +21,9 @@ def _raw(**changes: Any) -> bytes:
 
 def test_a_report_is_read() -> None:
     assert decode_report(_raw(case_id="日本")).case_id == "日本"
+    coded = {"term": "Rash", "dictionary": "MedDRA", "dictionary_version": "27.0"}
+    (reaction,) = decode_report(_raw(reactions=[coded])).reactions
+    assert (reaction.dictionary, reaction.dictionary_version) == ("MedDRA", "27.0")
     assert decode_report(b" \t" + _raw() + b"\r\n").case_id == "A"
 
 

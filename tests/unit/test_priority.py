@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import pytest
 from pydantic import ValidationError
 
-from schemas.alert import Burst, Counts
+from schemas.alert import Counts
+from schemas.scrutiny import Burst
 from streams.topology.priority import priority_of, priority_rules, read_priority_rules
 from tests.unit.test_delivery import signal
 

@@ -20,7 +20,7 @@ from schemas.vocabulary import (
     Sex,
 )
 from streams.topology.cases import CaseVersion, advance, case_version, link_version
-from streams.topology.provenance import Origin, parse_origin
+from streams.topology.provenance import Origin, origin_of, parse_origin
 
 GIVEN, ONSET = date(2024, 2, 1), date(2024, 2, 3)
 WHOLE: dict[str, Any] = {
@@ -126,6 +126,48 @@ def test_an_origin_is_source_qualification_and_country(
     changes: dict[str, Any], origin: Origin
 ) -> None:
     assert parse_origin(_version(**changes).origin) == origin
+
+
+@pytest.mark.parametrize(
+    ("codings", "dictionaries"),
+    [
+        ([("MedDRA", "27.0")], ("MedDRA 27.0",)),
+        ([("MedDRA", "27.0")] * 3, ("MedDRA 27.0",)),
+        (
+            [("MedDRA", "27.0"), ("MedDRA", "9.1"), ("MedDRA", "27.0")],
+            ("MedDRA 27.0", "MedDRA 9.1"),
+        ),
+        ([("WHO-ART", None), (None, None), ("MedDRA", "27.0")], ("MedDRA 27.0", "WHO-ART")),
+        ([(" Med\x1fDRA ", " 27\x1f0 ")], ("Med DRA 27 0",)),
+        ([("MedDRA", " ")], ("MedDRA",)),
+        ([(None, "27.0")], ()),
+        ([(" ", "27.0"), ("", None)], ()),
+        # Nobody is let write thousands of them into one text.
+        ([("X", f"{n:02}") for n in range(30, 0, -1)], tuple(f"X {n:02}" for n in range(1, 9))),
+    ],
+)
+def test_an_origin_names_the_dictionaries_that_reactions_are_coded_in(
+    codings: list[tuple[str | None, str | None]], dictionaries: tuple[str, ...]
+) -> None:
+    reactions = tuple(
+        Reaction(term="Rash", dictionary=name, dictionary_version=version)
+        for name, version in codings
+    )
+    found = _version(reactions=reactions, sender="A").origin
+    assert parse_origin(found) == Origin("A", False, "JP", True, dictionaries)
+    assert found.split("\x1f")[:3] == _version(sender="A").origin.split("\x1f")
+
+
+def test_an_origin_without_a_dictionary_has_three_parts_as_before() -> None:
+    assert _version(sender="A").origin == "JP\x1f\x1fA"
+    assert parse_origin("JP\x1f\x1fA").dictionaries == ()
+
+
+def test_an_origin_of_endless_dictionaries_is_not_kept() -> None:
+    report = Report(case_id="A", first_received=ONSET, latest_received=ONSET)
+    endless = tuple(part for n in range(9) for part in ("X", str(n)))
+    assert origin_of(report, endless) is not origin_of(report, endless)
+    assert origin_of(report, endless[2:]) is origin_of(report, endless[2:])
 
 
 def test_indications_are_those_of_suspect_products_each_once() -> None:

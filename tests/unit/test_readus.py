@@ -74,6 +74,24 @@ def test_what_the_run_cannot_know_is_for_the_authors(items: list[ReadusItem]) ->
     assert numbers == sorted(numbers)
 
 
+def test_dictionaries_are_named_where_reports_name_them(
+    alerts: list[Alert], items: list[ReadusItem]
+) -> None:
+    versions = [("MedDRA 9.1", "WHO-ART"), (), ("MedDRA 27.0",)]
+    coded = [
+        alert.model_copy(update={"dictionary_versions": named})
+        for alert, named in zip(alerts[:3], versions, strict=True)
+    ]
+    counts = CaseCounts([REPORTS], until=None, horizon=date(2030, 1, 1))
+    found = readus_items(ReadusInput(coded, load_policy(), (REPORTS,), counts))
+    (item,) = [one for one in found if one.number.startswith("5a")]
+    assert item.answer is not None
+    assert "Reports of the signals' cases name MedDRA 27.0, MedDRA 9.1, WHO-ART." in item.answer
+    assert "dictionaries" not in item.hint
+    (item,) = [one for one in items if one.number.startswith("5a")]
+    assert "dictionaries and their versions" in item.hint
+
+
 def test_without_the_files_the_database_is_for_the_authors(alerts: list[Alert]) -> None:
     found = readus_items(ReadusInput(alerts, load_policy()))
     assert [item.answered for item in found if item.number.startswith("5a")] == [False]

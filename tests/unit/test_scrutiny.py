@@ -99,6 +99,16 @@ def test_of_two_bursts_of_one_size_the_name_decides_and_not_which_was_heard_firs
         assert _burst(fed.alert()) == ("A", 29, 10, 0)
 
 
+def test_neither_a_source_nor_its_burst_is_split_by_dictionary_version(any_case: RuleSet) -> None:
+    fed = Fed(any_case).cases(5, origin=LAY + "A\x1fMedDRA 27.0")
+    fed.cases(4, origin=LAY + "A\x1fMedDRA 26.1\x1fWHO-ART").cases(3, origin=PROFESSIONAL + "A")
+    alert = fed.alert()
+    assert _burst(alert) == ("A", 29, 12, 3)
+    assert (alert.n_sources, alert.countries) == (1, ("US",))
+    assert alert.dictionary_versions == ("MedDRA 26.1", "MedDRA 27.0", "WHO-ART")
+    assert fed.cases(1, drug="iron").alert(drug="iron").dictionary_versions == ()
+
+
 def test_a_burst_goes_with_its_cases_and_survives_a_restart(any_case: RuleSet) -> None:
     fed = Fed(any_case).cases(12).cases(3, origin=LAY + "B", day=DAY - 1)
     alert = fed.alert()
@@ -237,12 +247,12 @@ def test_tables_of_codes_grow_with_their_vocabularies() -> None:
     assert indications.of_groups({"cancer", "acne"}).tolist() == [True, True, True, False]
     texts = Vocabulary([LAY + "A"])
     origins = Origins(texts)
-    assert origins.parts.rows() == [(0, False, "US")]
-    texts.learn(["\x1fp\x1fB", PROFESSIONAL + "A"])
-    assert origins.parts.rows() == [(0, False, "US"), (1, True, None), (0, True, "US")]
+    assert origins.parts.rows() == [(0, False, "US", None)]
+    texts.learn(["\x1fp\x1fB\x1fX 1\x1fX 2", PROFESSIONAL + "A"])
+    assert origins.parts.rows()[1:] == [(1, True, None, "X 1\x1fX 2"), (0, True, "US", None)]
     assert list(origins.sources) == [("A", True), ("B", True)]
     texts.learn([NO_SENDER + "A", NO_SENDER_PROFESSIONAL + "A"])
-    assert origins.parts.rows()[3:] == [(2, False, "US"), (2, True, "US")]
+    assert origins.parts.rows()[3:] == [(2, False, "US", None), (2, True, "US", None)]
     assert list(origins.sources)[2:] == [("A", False)]
 
 

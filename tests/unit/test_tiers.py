@@ -3,11 +3,16 @@
 import json
 from datetime import date
 
-from schemas.alert import Burst, Counts, Restricted, RestrictedStatistics
+import pytest
+
 from schemas.clinical import PatientGroups, TimeToOnset
+from schemas.decision import Assessment, SignalState
+from schemas.safety_alert import AlertCategory
+from schemas.scrutiny import Burst, Restricted
 from schemas.subscription import Tier
+from schemas.tables import Counts, RestrictedStatistics
 from streams.delivery.tiers import copy_for
-from tests.unit.test_delivery import KEY, signal
+from tests.unit.test_delivery import KEY, NOW, safety, signal
 
 
 def burst_signal(n_cases=500, n=503):
@@ -40,6 +45,8 @@ def burst_signal(n_cases=500, n=503):
         "indication_confounding": True,
         "n_life_threatening": 70_023,
         "n_missing_lot": 70_029,
+        "n_stating_onset": 70_053,
+        "n_late": 70_051,
         "n_positive_dechallenge": 70_031,
         "patients": PatientGroups(**dict.fromkeys(PatientGroups.model_fields, 70_037)),
         "time_to_onset": TimeToOnset(
@@ -72,10 +79,29 @@ def test_the_public_copy_is_the_same_whoever_reported():
         assert word not in json.dumps(told)
 
 
+@pytest.mark.parametrize("alert", [signal(), safety(), safety(AlertCategory.CASE_SERIES)])
+def test_who_assesses_a_signal_is_for_the_authority_alone(alert):
+    assessment = Assessment(
+        state=SignalState.MONITORING, since=NOW, assignee="ann", decided_by="bo"
+    )
+    told = alert.model_copy(update={"assessment": assessment})
+    for tier in (Tier.PUBLIC, Tier.CONSUMER):
+        assert copy_for(tier, told, key=KEY) == copy_for(tier, alert, key=KEY)
+        assert "assessment" not in copy_for(tier, alert, key=KEY)
+    assert copy_for(Tier.AUTHORITY, alert, key=KEY)["assessment"] is None
+    assert copy_for(Tier.AUTHORITY, told, key=KEY)["assessment"] == {
+        "state": "monitoring",
+        "since": "2024-01-01T00:00:00Z",
+        "assignee": "ann",
+        "decided_by": "bo",
+    }
+
+
 def test_a_consumer_sees_how_grave_the_cases_were_and_not_who_they_were():
     copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
     assert (copy["n_life_threatening"], copy["n_missing_lot"]) == (70_023, 70_029)
     assert copy["n_positive_dechallenge"] == 70_031
+    assert (copy["n_late"], copy["n_stating_onset"]) == (70_051, 70_053)
     assert {"patients", "time_to_onset"}.isdisjoint(copy)
     for number in ("70037", "70041", "70043", "70047"):
         assert number not in json.dumps(copy)

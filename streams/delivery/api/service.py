@@ -1,23 +1,33 @@
 """What the routes work with: files, secrets, clocks and limits, made once for a server."""
 
 import fcntl
+import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from schemas.decision import Assessment
+from schemas.errors import StateError
 from schemas.notice import Notice
+from schemas.subscription import Tier
 from streams.delivery.outbox import Outbox
 from streams.delivery.read_model import ReadModel
+from streams.delivery.reading import AnyAlert
+from streams.delivery.tiers import copy_for
 from streams.delivery.tokens import TokenStore
 from streams.runtime.audit import AuditLog
 from streams.runtime.posting import TopicWriter, publish_notice
 from streams.runtime.settings import Settings
+from streams.topology.assessment import assessed
 
 __all__ = ["FileNotices", "Health", "KafkaNotices", "NoticeSink", "Service"]
+
+_LOG = logging.getLogger(__name__)
 
 
 class NoticeSink(Protocol):
@@ -113,3 +123,29 @@ class Service:
     def tokens(self) -> TokenStore:
         """Open the tokens."""
         return TokenStore(self.outbox_path)
+
+    def assessor(self) -> Callable[[AnyAlert], AnyAlert]:
+        """Return what adds to alerts where the assessment of their signals stands.
+
+        It reads the log of decisions once, for the first alert. One that is broken keeps no alert
+        from anybody: they come without.
+        """
+        standing = cache(self._standing)
+
+        def add(alert: AnyAlert) -> AnyAlert:
+            known = standing()
+            return alert if known is None else assessed(alert, known)
+
+        return add
+
+    def copies(self, tier: Tier, alerts: Iterable[AnyAlert]) -> list[dict[str, Any]]:
+        """Return what a tier may see of alerts; an authority, where their assessment stands too."""
+        told = map(self.assessor(), alerts) if tier is Tier.AUTHORITY else alerts
+        return [copy_for(tier, alert, key=self.key) for alert in told]
+
+    def _standing(self) -> dict[str, Assessment] | None:
+        try:
+            return self.audit.assessments()
+        except (StateError, OSError) as error:
+            _LOG.error("alerts are given out without their assessment: %s", error)
+            return None

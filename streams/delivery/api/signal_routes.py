@@ -20,7 +20,7 @@ from streams.delivery.read_model import ReadModel
 from streams.delivery.reading import AnyAlert
 from streams.delivery.tiers import band, copy_for
 from streams.delivery.tokens import Scope, Token
-from streams.topology.assessment import assignees_after
+from streams.topology.assessment import assessed, assessments_after, assignees_after
 
 __all__ = ["require_signal", "router"]
 
@@ -127,8 +127,7 @@ def list_signals(
 
     with service.model() as model:
         page = model.signals(token.tier, after=after, most=limit, wanted=wanted)
-    copies = [copy_for(token.tier, alert, key=service.key) for alert in page.alerts]
-    return SignalPage(signals=copies, next=page.after)
+    return SignalPage(signals=service.copies(token.tier, page.alerts), next=page.after)
 
 
 @router.get("/signals/{signal_key}", response_model=SignalAnswer)
@@ -143,6 +142,7 @@ def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAn
         state = (steps[-1].decision.to if steps else SignalState.DETECTED).value
         decisions = (step.decision for step in steps)
         assignee = assignees_after(decisions).get(latest.signal_key)
+        latest = assessed(latest, assessments_after(steps))
     return SignalAnswer(
         signal=copy_for(token.tier, latest, key=service.key),
         assessment=state,
@@ -156,7 +156,7 @@ def list_alerts(service: TheService, token: Reader, signal_key: str) -> Revision
     """Show every revision of a signal, the first one first."""
     with service.model() as model:
         found = require_signal(model, token.tier, signal_key)
-    return Revisions(alerts=[copy_for(token.tier, alert, key=service.key) for alert in found])
+    return Revisions(alerts=service.copies(token.tier, found))
 
 
 @router.get("/alerts/{alert_id}", response_model=dict[str, Any])
@@ -166,7 +166,8 @@ def show_alert(service: TheService, token: Reader, alert_id: str) -> dict[str, A
         found = model.alert(token.tier, alert_id)
     if found is None:
         raise Problem(HTTPStatus.NOT_FOUND, "no such alert")
-    return copy_for(token.tier, found, key=service.key)
+    (copy,) = service.copies(token.tier, [found])
+    return copy
 
 
 @router.get("/signals/{signal_key}/cases", response_model=CaseList, tags=["cases"])
