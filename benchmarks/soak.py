@@ -218,7 +218,10 @@ def judge(samples: np.ndarray, names: list[str], options: argparse.Namespace) ->
         return False
     minutes = (kept[-1, 0] - kept[0, 0]) / 60
     print(f"memory over {minutes:.0f} min after a warm-up of {options.warm_up:.0f} min:")
-    print(f"  {'[MB]':<12}{'first':>8}{'last':>8}{'peak':>8}   slope [MB/h], 95% interval")
+    print(
+        f"  {'[MB]':<12}{'first':>8}{'last':>8}{'peak':>8}   slope [MB/h], 95% interval; "
+        "mean of every five minutes"
+    )
     all_flat = True
     for column, name in enumerate(names, start=1):
         memory = kept[:, column]
@@ -229,7 +232,10 @@ def judge(samples: np.ndarray, names: list[str], options: argparse.Namespace) ->
         print(
             f"  {name:<12}{memory[0]:>8.0f}{memory[-1]:>8.0f}{memory.max():>8.0f}   "
             f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]: "
-            f"{'flat' if flat else 'NOT SHOWN TO BE FLAT'}, the limit is {limit:.1f}"
+            f"{'flat' if flat else 'NOT SHOWN TO BE FLAT'}, the limit is {limit:.1f}; "
+            + " ".join(
+                f"{part.mean():.0f}" for part in np.split(memory, range(30, len(memory), 30))
+            )
         )
     return all_flat
 

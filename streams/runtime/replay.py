@@ -41,7 +41,7 @@ from streams.topology.windows import WindowSpec
 __all__ = ["Replay", "ReplaySummary", "read_source"]
 
 _EPOCH = date(1970, 1, 1)
-_CHUNK = 10_000  # messages read at a time; larger ones gain nothing, smaller ones cost polars calls
+_CHUNK = 30_000  # messages read at a time; larger ones gain nothing, smaller ones cost polars calls
 
 SourceItem = Report | bytes | Rejected
 

@@ -101,4 +101,9 @@ def joined_names(names: list[str]) -> str:
     """Return distinct names, sorted, in one text."""
     if len(names) == 1:
         return names[0]
+    if len(names) == 2:  # most cases that have more than one
+        one, other = names
+        if one == other:
+            return one
+        return one + SEPARATOR + other if one < other else other + SEPARATOR + one
     return SEPARATOR.join(sorted(set(names)))
