@@ -117,7 +117,7 @@ class DetectWorker:
         return None if self._looking is None else self._looking.detector
 
     def step(self, timeout_ms: int) -> int:
-        """Poll once, count what came, publish the alerts due; return the number of deltas.
+        """Poll once, count and publish the alerts when they are due; return the number of deltas.
 
         Raises
         ------
@@ -317,7 +317,7 @@ class DetectWorker:
     def _work(self, looking: Looking, records: Sequence[Any]) -> None:
         if records:
             self._published = None
-        self.tally["deltas"] += looking.count(records, self._member.polled_at)
+        looking.hear(records, self._member.polled_at)
         looking.notices.poll()
         if looking.held and not looking.wait():
             self._evaluate(looking)
@@ -334,6 +334,7 @@ class DetectWorker:
         self._published = following
         self._failures = 0
         looking.published(look)
+        self.tally["deltas"] += sum(delta.fresh for delta in evaluation.deltas)
         self.tally.update(alert.kind.value for alert in evaluation.alerts)
         self.tally.update(alert.category.value for alert in evaluation.safety_alerts)
         for reason, number in look.suppressed.items():

@@ -13,7 +13,7 @@ from schemas.alert import Alert, InputOffset
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from streams.runtime.codec import decode_delta
-from streams.runtime.correlation import Batch
+from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.detect_restore import apply_deltas
 from streams.runtime.notice_input import NoticeInput
 from streams.runtime.observing import Applied, Evaluation, Observer
@@ -23,6 +23,7 @@ from streams.topology.detecting import Detector
 __all__ = ["Look", "Looking", "age_of_newest"]
 
 _EPOCH = date(1970, 1, 1)
+_MOST_HEARD = 4 << 20  # bytes of deltas that wait to be counted: some 100,000 reports of a backlog
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Look:
 
 
 class Looking:
-    """Counts deltas and hears notices for a restored detector, and looks when it is time.
+    """Hears deltas and notices for a restored detector, and counts and looks when it is time.
 
     Parameters
     ----------
@@ -67,13 +68,14 @@ class Looking:
         self._at = at
         self._observer = observer
         self._pacing = LookPacing()
-        self._applied: list[Applied] = []  # since the last look
+        self._heard: list[tuple[Any, float]] = []  # records not counted yet; when each was polled
+        self._applied: list[Applied] = []  # counted since the last look
         self._closed_day = detector.watermark - 1  # the last day that was evaluated in full
 
     @property
     def held(self) -> bool:
         """Whether deltas or notices wait for a look."""
-        return bool(self._applied or self.notices.heard)
+        return bool(self._heard or self._applied or self.notices.heard)
 
     @property
     def patience(self) -> float:
@@ -84,28 +86,36 @@ class Looking:
         """Return the seconds until a look is due, if anything waits for it; 0 if it is."""
         return self._pacing.wait()
 
-    def count(self, records: Sequence[Any], polled_at: float) -> int:
-        """Count the deltas of a poll, perhaps none; return how many were news."""
-        if not records:
-            self._pacing.polled(None)
-            return 0
+    def hear(self, records: Sequence[Any], polled_at: float) -> None:
+        """Take the deltas of a poll, perhaps none; they are counted at the next look, if not now.
+
+        Together, for most of what a small delta costs is the same for many.
+        """
+        self._heard += [(record, polled_at) for record in records]
+        times = (ReportTimes.from_headers(dict(record.headers)) for record in records)
+        self._pacing.polled(age_of_newest(times, time.time()) if records else None)
+        if sum(len(record.value) for record, _ in self._heard) > _MOST_HEARD:
+            self._count()
+
+    def _count(self) -> None:
+        if not self._heard:
+            return
         began = time.monotonic()
-        deltas = [decode_delta(record.value) for record in records]
-        # All at once: most of what a small delta costs is the same for a large one.
+        deltas = [decode_delta(record.value) for record, _ in self._heard]
         news = apply_deltas(self.detector, self._at, deltas)
-        seconds = (time.monotonic() - began) / len(records)
-        for record, delta, fresh in zip(records, deltas, news, strict=True):
+        seconds = (time.monotonic() - began) / len(deltas)
+        for (record, polled_at), delta, fresh in zip(self._heard, deltas, news, strict=True):
             first, following = delta.first_offset, delta.next_offset
             batch = Batch(self.detector.topic, delta.partition, first, following)
             self._applied.append(Applied.of(record, batch, fresh, seconds, polled_at))
             self._observer.applied(self._applied[-1])
-        self._pacing.polled(age_of_newest(self._applied[-len(records) :], time.time()))
-        return sum(news)
+        self._heard = []
 
     def look(self) -> Look:
         """Return the revisions that are due; nothing waits for a look any more."""
         began = time.monotonic()
         self._pacing.begin()
+        self._count()
         detector, notices, deltas = self.detector, self.notices, self._applied
         self._applied = []
         today = detector.watermark
@@ -153,11 +163,7 @@ class Looking:
         return self.detector.watch.evaluate(_EPOCH + timedelta(days=today), as_of)
 
 
-def age_of_newest(applied: Iterable[Applied], now: float) -> float:
-    """Return how long ago the newest report of some deltas was sent [s]; 0 if that is not known.
-
-    A delta that was counted before tells nothing.
-    """
-    known = [delta.report_times for delta in applied if delta.fresh]
-    newest = max((times.newest / 1000 for times in known if times), default=now)
+def age_of_newest(times: Iterable[ReportTimes | None], now: float) -> float:
+    """Return how long ago the newest report of some deltas was sent [s]; 0 if that is not known."""
+    newest = max((each.newest / 1000 for each in times if each), default=now)
     return max(now - newest, 0.0)

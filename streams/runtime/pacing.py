@@ -1,10 +1,11 @@
 """When the detector looks at its counts: at once while the stream keeps up, less often behind it.
 
 A look costs a good deal before it scores the first pair, and on a backlog it gives alerts that are
-revised a moment later. But an alert that waits for its look is late. So looks take at most half of
-the time, whatever they cost; the broker's answer is no part of that, since nobody works while it is
-awaited. While the newest report that came is old, a backlog is being read: then looks and the
-publishing of their alerts take at most a tenth, and at least a second lies between two.
+revised a moment later. But an alert that waits for its look is late. So looks that are soon made
+take at most half of the time; one that took longer was at many pairs, and to wait for more of them
+saves little. The broker's answer is no part of that, since nobody works while it is awaited. While
+the newest report that came is old, a backlog is being read: then looks and the publishing of their
+alerts take at most a tenth, and at least a second lies between two.
 """
 
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable
 
 __all__ = ["LookPacing"]
 
+LONGEST_REST = 0.1  # seconds from a look to the next
 BACKLOG_AGE = 2.0  # seconds; a stream that is kept up with brings younger reports
 BACKLOG_SECONDS = 1.0  # from look to look while catching up, and ...
 BACKLOG_COSTS = 10.0  # ... so many times what the last one took
@@ -60,7 +62,7 @@ class LookPacing:
         if self._behind:
             due = self._began + max(BACKLOG_SECONDS, BACKLOG_COSTS * self._in_all)
         else:
-            due = self._made + self._cost
+            due = self._made + min(self._cost, LONGEST_REST)
         return max(0.0, due - self._clock())
 
     def begin(self) -> None:
