@@ -197,6 +197,10 @@ class Alert(Message):
         ge=0,
         description="Of them, those first received more than 90 days after it.",
     )
+    first_onset: date | None = Field(
+        default=None, description="Earliest onset of the event that a case states; null: none does."
+    )
+    last_onset: date | None = Field(default=None, description="The latest; likewise.")
     regions: tuple[str, ...] = Field(
         description="Regions the cases of the pair come from, sorted; those unknown left out."
     )

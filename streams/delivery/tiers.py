@@ -98,7 +98,7 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
 _CASES = {"case_ids", "as_of", "snapshot_id"}  # offsets can be guessed from their hash
 _ASSESSMENT = "assessment"  # it names who decides
 # Of a signal of one case, or subtracted from the revision before, they tell who it was.
-_OF_FEW = {"patients", "time_to_onset"}
+_OF_FEW = {"patients", "time_to_onset", "first_onset", "last_onset"}
 _SMALL = {"lots", "facilities", "indications"}  # of a context: what tells who it was
 _UNITS = {"case_ids", "lots", "facilities", "as_of", _ASSESSMENT}
 _PUBLIC = (

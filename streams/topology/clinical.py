@@ -72,6 +72,7 @@ def clinical_of(
             name: np.bincount(at[holds], minlength=len(keys)).tolist()
             for name, holds in counts.items()
         },
+        **_onset_days(at, began, len(keys)),
         "patients": _patients(at, cases["stratum"].to_numpy(), strata, separator, len(keys)),
         "time_to_onset": _times_to_onset(
             at,
@@ -107,6 +108,22 @@ def _patients(
 @lru_cache(maxsize=1 << 14)  # of few cases there are few different ones
 def _patients_of(*counts: int) -> PatientGroups:
     return PatientGroups.trusted(dict(zip(_GROUPS, counts, strict=True)))
+
+
+def _onset_days(
+    at: _Places, began: npt.NDArray[np.int64], size: int
+) -> dict[str, list[date | None]]:
+    """Return the first and the last onset of each pair; `None` if no case states one."""
+    stating = began > 0
+    first = np.full(size, date.max.toordinal() + 1)
+    last = np.zeros(size, dtype=np.int64)
+    np.minimum.at(first, at[stating], began[stating])
+    np.maximum.at(last, at[stating], began[stating])
+    of_pairs = list(zip(first.tolist(), last.tolist(), strict=True))
+    return {
+        "first_onset": [date.fromordinal(one) if other else None for one, other in of_pairs],
+        "last_onset": [date.fromordinal(other) if other else None for _, other in of_pairs],
+    }
 
 
 def _times_to_onset(

@@ -23,7 +23,7 @@ _EPOCH = date(1970, 1, 1)
 
 CLINICAL = (
     *("n_life_threatening", "patients", "time_to_onset", "n_missing_lot"),
-    *("n_stating_onset", "n_late"),
+    *("n_stating_onset", "n_late", "first_onset", "last_onset"),
     *("n_stating_dechallenge", "n_positive_dechallenge"),
     *("n_stating_rechallenge", "n_positive_rechallenge"),
 )
@@ -87,7 +87,7 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
     if alert.patients is None:  # made before alerts said it
         return {}
     ages, sexes, courses, days = Counter[str](), Counter[str](), list[Course](), list[int]()
-    waited: list[timedelta] = []  # from the onset to the first receipt
+    onsets: list[tuple[date, date]] = []  # of the event, and the first receipt
     columns = ("stratum", "drugs", "courses", "events", "onsets")
     texts = both.select(columns).cast(pl.String).iter_rows()
     for received, row in zip(both["day"].to_list(), texts, strict=True):
@@ -99,7 +99,7 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
         courses.append(course)
         began = _beside(alert.event, events, of_events)
         if began:
-            waited.append(_EPOCH + timedelta(days=received) - date.fromordinal(began))
+            onsets.append((date.fromordinal(began), _EPOCH + timedelta(days=received)))
         if course.start and began:
             days.append(began - course.start)
     dechallenges = [one.dechallenge for one in courses if one.dechallenge is not None]
@@ -115,7 +115,7 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
         ),
         "time_to_onset": _distribution(days),
         "n_missing_lot": sum(not one.lot for one in courses),
-        **_of_onsets(alert, waited),
+        **_of_onsets(alert, onsets),
         "n_stating_dechallenge": len(dechallenges),
         "n_positive_dechallenge": sum(dechallenges),
         "n_stating_rechallenge": len(rechallenges),
@@ -123,11 +123,17 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
     }
 
 
-def _of_onsets(alert: Alert, waited: Sequence[timedelta]) -> dict[str, int]:
+def _of_onsets(alert: Alert, onsets: Sequence[tuple[date, date]]) -> dict[str, object]:
     if alert.n_late is None:  # made before alerts said it
         return {}
-    late = [time for time in waited if time > timedelta(days=LATE_DAYS)]
-    return {"n_stating_onset": len(waited), "n_late": len(late)}
+    late = [began for began, told in onsets if told - began > timedelta(days=LATE_DAYS)]
+    in_order = sorted(began for began, _ in onsets)
+    return {
+        "n_stating_onset": len(onsets),
+        "n_late": len(late),
+        "first_onset": in_order[0] if in_order else None,
+        "last_onset": in_order[-1] if in_order else None,
+    }
 
 
 def _beside(name: str, names: str, codes: str) -> int:

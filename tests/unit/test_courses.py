@@ -231,6 +231,17 @@ def test_a_case_is_late_that_came_more_than_90_days_after_the_event_began(
     stating = 0 if late is None else 1
     assert (found["n_stating_onset"], found["n_late"]) == (stating, late or 0)
     assert (other["n_stating_onset"], other["n_late"]) == (0, 0)
+    assert (found["first_onset"], found["last_onset"]) == (onset, onset)
+    assert (other["first_onset"], other["last_onset"]) == (None, None)
+
+
+def test_the_first_and_the_last_onset_are_those_of_the_pair() -> None:
+    days = [date(2024, 3, 1), date(2024, 1, 1), None, date(2024, 2, 1)]
+    rows = [(1, 0, 0, day.toordinal() if day else 0, False) for day in days]
+    cases = _cases(*rows, (4, 0, 0, date(2030, 1, 1).toordinal(), False))
+    found, other = clinical_of(cases, np.array([1, 4]), STRATA, "\x1f")
+    assert (found["first_onset"], found["last_onset"]) == (days[1], days[0])
+    assert other["first_onset"] == other["last_onset"] == date(2030, 1, 1)
 
 
 def test_pairs_are_summed_up_each_by_itself() -> None:

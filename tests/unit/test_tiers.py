@@ -47,6 +47,8 @@ def burst_signal(n_cases=500, n=503):
         "n_missing_lot": 70_029,
         "n_stating_onset": 70_053,
         "n_late": 70_051,
+        "first_onset": date(1957, 3, 14),
+        "last_onset": date(1958, 3, 14),
         "n_positive_dechallenge": 70_031,
         "patients": PatientGroups(**dict.fromkeys(PatientGroups.model_fields, 70_037)),
         "time_to_onset": TimeToOnset(
@@ -102,9 +104,10 @@ def test_a_consumer_sees_how_grave_the_cases_were_and_not_who_they_were():
     assert (copy["n_life_threatening"], copy["n_missing_lot"]) == (70_023, 70_029)
     assert copy["n_positive_dechallenge"] == 70_031
     assert (copy["n_late"], copy["n_stating_onset"]) == (70_051, 70_053)
-    assert {"patients", "time_to_onset"}.isdisjoint(copy)
-    for number in ("70037", "70041", "70043", "70047"):
+    assert {"patients", "time_to_onset", "first_onset", "last_onset"}.isdisjoint(copy)
+    for number in ("70037", "70041", "70043", "70047", "1957", "1958"):
         assert number not in json.dumps(copy)
     whole = copy_for(Tier.AUTHORITY, burst_signal(), key=KEY)
     assert whole["patients"]["female"] == 70_037
+    assert (whole["first_onset"], whole["last_onset"]) == ("1957-03-14", "1958-03-14")
     assert whole["time_to_onset"]["median"] == 70_047.5
