@@ -123,6 +123,7 @@ class Stages:
     def _arrived(self) -> bool:
         looking = self.detector._looking
         assert looking is not None
+        looking._count()  # what it has heard, which otherwise waits for the look
         counted = looking.detector.offsets
         return looking.notices.reached(self.detector._notice_ends) and all(
             counted.get(partition, 0) >= end for partition, end in self._ends.items()
