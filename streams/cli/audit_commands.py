@@ -16,7 +16,7 @@ from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory
 from streams.delivery.reading import AnyAlert, read_alert_lines
 from streams.runtime.audit import AuditLog
-from streams.topology.assessment import assessments_after, assignees_after
+from streams.topology.assessment import assessments_after
 
 __all__ = ["register", "standing_in"]
 
@@ -118,13 +118,10 @@ def _revision(alerts: Path, signal_key: str, alert_id: str | None) -> AnyAlert:
 
 def list_signals(log: LogOption = _LOG) -> None:
     """Show where every signal stands that anything was decided of."""
-    verified = AuditLog(log).verify()
     table = Table("signal", "state", "since", "by", "assignee")
-    assignees = assignees_after(entry.decision for entry in verified.entries)
-    for key, state in sorted(verified.states.items()):
-        last = next(e for e in reversed(verified.entries) if e.decision.signal_key == key)
-        since, by = f"{last.at:%Y-%m-%d %H:%M}Z", escape(last.decision.by)
-        table.add_row(escape(key), state, since, by, escape(assignees.get(key, "")))
+    for key, one in sorted(standing_in(log).items()):
+        since, who = f"{one.since:%Y-%m-%d %H:%M}Z", (one.decided_by or "", one.assignee or "")
+        table.add_row(escape(key), one.state, since, *map(escape, who))
     Console().print(table)
 
 

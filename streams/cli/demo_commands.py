@@ -120,7 +120,7 @@ def _tell(console: Console, alert: Alert | SafetyAlert) -> None:
         if around.flags:
             lines.append(f"[dim]note: {escape(', '.join(around.flags)).replace('_', ' ')}[/]")
     if isinstance(alert, Alert) and alert.next_step:
-        by = f", by {alert.due}" if alert.due else ""
+        by = f" Due: {alert.due}." if alert.due else ""
         lines.append(f"[dim]next: {escape(alert.next_step)}{by}[/]")
     _indented(console, "\n".join(lines))
 

@@ -22,7 +22,7 @@ from streams.delivery.readus import ReadusInput, readus_items, write_readus
 from streams.delivery.spreadsheet import write_table
 from streams.delivery.tier_lines import tier_lines
 from streams.runtime.audit import AuditLog
-from streams.topology.assessment import assessed, assignees_after
+from streams.topology.assessment import assessed, assessments_after
 from streams.topology.policy import load_policy
 
 __all__ = ["register"]
@@ -92,7 +92,9 @@ def ermr(
             period=reference_period(period, last),
             counts=counts,
             decisions=None if audit is None else {e.decision.signal_key: e for e in decided},
-            assignees=assignees_after(entry.decision for entry in decided),
+            assignees={
+                key: one.assignee for key, one in assessments_after(decided).items() if one.assignee
+            },
             sources=[path.name for path in source or ()],
         )
     )

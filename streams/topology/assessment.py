@@ -13,13 +13,12 @@ __all__ = [
     "STEPS",
     "assessed",
     "assessments_after",
-    "assignees_after",
     "require_step",
     "states_after",
 ]
 
-
 _S = SignalState
+_UNTOUCHED = Assessment(state=_S.DETECTED, since=None, assignee=None, decided_by=None)
 
 STEPS: Mapping[SignalState, frozenset[SignalState]] = MappingProxyType(
     {
@@ -108,11 +107,6 @@ def states_after(decisions: Iterable[Decision]) -> dict[str, SignalState]:
     return states
 
 
-def assignees_after(decisions: Iterable[Decision]) -> dict[str, str]:
-    """Return who takes care of every signal that was given to somebody, decisions in order."""
-    return {one.signal_key: one.assignee for one in decisions if one.assignee is not None}
-
-
 def assessments_after(entries: Iterable[AuditEntry]) -> dict[str, Assessment]:
     """Return where the assessment of every signal stands that is in a log, entries in order."""
     standing: dict[str, Assessment] = {}
@@ -138,6 +132,3 @@ def assessed(alert: Alert | SafetyAlert, standing: Mapping[str, Assessment]) -> 
     """
     assessment = standing.get(alert.signal_key, _UNTOUCHED)
     return alert.model_copy(update={"assessment": assessment})
-
-
-_UNTOUCHED = Assessment(state=_S.DETECTED, since=None, assignee=None, decided_by=None)

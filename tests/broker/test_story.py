@@ -118,12 +118,14 @@ class Stages:
         self.detector = make_detector(settings)
         self._ends: dict[int, int] = {}
         self._seen = 0
+        patched.setattr(
+            "streams.runtime.looking._MOST_HEARD", -1
+        )  # counted as it comes, not at the look
         patched.setattr(LookPacing, "wait", lambda pacing: 0.0 if self._arrived() else 0.02)
 
     def _arrived(self) -> bool:
         looking = self.detector._looking
         assert looking is not None
-        looking._count()  # what it has heard, which otherwise waits for the look
         counted = looking.detector.offsets
         return looking.notices.reached(self.detector._notice_ends) and all(
             counted.get(partition, 0) >= end for partition, end in self._ends.items()

@@ -7,11 +7,11 @@ from urllib.parse import quote
 import pytest
 from typer.testing import CliRunner
 
-from schemas.decision import Decision, SignalState
+from schemas.decision import GENESIS, AuditEntry, Decision, SignalState
 from schemas.subscription import Tier
 from streams.cli.app import app
 from streams.runtime.audit import AuditLog
-from streams.topology.assessment import assignees_after
+from streams.topology.assessment import assessments_after
 from tests.api_server import client_of, feed, service_in, serving, token_of
 from tests.unit.test_delivery import signal
 
@@ -23,14 +23,22 @@ def decision(to: str, key: str = KEY, assignee: str | None = None) -> Decision:
     return Decision(signal_key=key, to=SignalState(to), by="a.lead", assignee=assignee)
 
 
+def assignees(steps: list[Decision]) -> dict[str, str | None]:
+    at = {"number": 1, "at": datetime(2024, 1, 2, tzinfo=UTC), "from": SignalState.DETECTED}
+    chain = {"previous_hash": GENESIS, "hash": GENESIS}
+    entries = [AuditEntry.model_validate({**at, **chain, "decision": step}) for step in steps]
+    return {key: one.assignee for key, one in assessments_after(entries).items()}
+
+
 def test_a_signal_stays_with_who_had_it_until_it_is_given_to_another() -> None:
     steps = [
         decision("under_triage", assignee="ann"),
         decision("under_triage", key="C|D|cumulative"),
         decision("validated"),
     ]
-    assert assignees_after(steps) == {KEY: "ann"}
-    assert assignees_after([*steps, decision("confirmed", assignee="bo")]) == {KEY: "bo"}
+    assert assignees(steps) == {KEY: "ann", "C|D|cumulative": None}
+    steps.append(decision("confirmed", assignee="bo"))
+    assert assignees(steps) == {KEY: "bo", "C|D|cumulative": None}
 
 
 def test_a_step_that_names_nobody_is_written_as_it_always_was(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from schemas.alert import Alert
 from schemas.case_line import CaseLine
-from schemas.decision import AuditEntry, SignalState
+from schemas.decision import AuditEntry
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 from schemas.subscription import Filters, Stream, Subscription, Tier
@@ -20,7 +20,7 @@ from streams.delivery.read_model import ReadModel
 from streams.delivery.reading import AnyAlert
 from streams.delivery.tiers import band, copy_for
 from streams.delivery.tokens import Scope, Token
-from streams.topology.assessment import assessed, assessments_after, assignees_after
+from streams.topology.assessment import assessed, assessments_after
 
 __all__ = ["require_signal", "router"]
 
@@ -135,18 +135,15 @@ def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAn
     """Show where one signal stands. The key is percent-encoded once more in the address."""
     with service.model() as model:
         latest = require_signal(model, token.tier, signal_key)[-1]
-    state = assignee = None
     steps: list[AuditEntry] = []
     if token.tier is Tier.AUTHORITY:
         steps = service.audit.steps(latest.signal_key)
-        state = (steps[-1].decision.to if steps else SignalState.DETECTED).value
-        decisions = (step.decision for step in steps)
-        assignee = assignees_after(decisions).get(latest.signal_key)
         latest = assessed(latest, assessments_after(steps))
+    standing = latest.assessment
     return SignalAnswer(
         signal=copy_for(token.tier, latest, key=service.key),
-        assessment=state,
-        assignee=assignee,
+        assessment=None if standing is None else standing.state.value,
+        assignee=None if standing is None else standing.assignee,
         decisions=[step.model_dump(mode="json", by_alias=True) for step in steps],
     )
 
