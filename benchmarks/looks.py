@@ -1,0 +1,90 @@
+"""What a small look costs, and whether counting and looking hold on to memory: no Kafka.
+
+    POLARS_MAX_THREADS=1 POLARS_ENGINE_AFFINITY=in-memory python -m benchmarks.looks
+
+The population of `benchmarks.soak` is counted; then its further messages, so many to a look. The
+processor time of looks, which includes that of every thread of polars, is printed as it goes, with
+the resident memory and the number of signals that were ever published.
+"""
+
+import argparse
+import gc
+import os
+import time
+from collections.abc import Iterable
+from datetime import date
+from itertools import count, islice
+
+import numpy as np
+
+from benchmarks.cluster import process_memory
+from benchmarks.soak import Population
+from detectors.rules import load_rules
+from streams.runtime.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.store import MemoryStore
+from streams.topology.detecting import Detector
+from streams.topology.windows import WindowSpec
+
+HORIZON = date(2100, 1, 1)
+LOADED = 5_000  # messages at a time
+
+
+class Counting:
+    """Both stages in one process."""
+
+    def __init__(self) -> None:
+        self._stage = CaseStage(MemoryStore(), partition=0, keep_outbox=False)
+        self.detector = Detector(
+            [WindowSpec.parse("cumulative")], load_rules(["mhra", "ema", "ic"])
+        )
+        self._offset = 0
+
+    def count(self, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        """Count some messages."""
+        first, incoming = self._offset, map(Incoming, count(self._offset), (m for _, m in messages))
+        read, rejected = read_batch(incoming, source="looks", horizon=HORIZON)
+        self._offset = first + len(read) + len(rejected)
+        versions = [version for _, version in read]
+        counted = self._stage.count(versions, first_offset=first, next_offset=self._offset)
+        self.detector.apply(counted.delta)
+
+    def look(self) -> int:
+        """Look at what changed; return the number of alerts."""
+        detector = self.detector
+        return len(detector.evaluate(detector.watermark, touched_only=True, day_over=False))
+
+
+def main() -> None:
+    """Load a population, then look again and again."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--cases", type=int, default=30_000)
+    parser.add_argument("--messages", type=int, default=400_000)
+    parser.add_argument("--per-look", type=int, default=250)
+    options = parser.parse_args()
+    gc.set_threshold(200_000, 50, 100)  # as in `tocsin run`
+    population, counting = Population(options.cases, seed=1), Counting()
+    first, further = population.first(), population.further()
+    while some := list(islice(first, LOADED)):
+        counting.count(some)
+    counting.look()
+    alerts, costs, looks = 0, list[float](), options.messages // options.per_look
+    print(f"{options.cases:,} cases; {options.per_look} messages a look")
+    for at in range(1, looks + 1):
+        counting.count(islice(further, options.per_look))
+        began = time.process_time()
+        alerts += counting.look()
+        costs.append(time.process_time() - began)
+        if at % max(looks // 8, 1) == 0:
+            gc.collect()
+            cost = np.median(costs) * 1000
+            signals = sum(len(held.rows) for held in counting.detector.signals.values())
+            print(
+                f"{at * options.per_look:>9,} messages: {cost:5.1f} ms of CPU a look (median), "
+                f"{process_memory(os.getpid()):,.0f} MB, {alerts:,} alerts, {signals:,} signals",
+                flush=True,
+            )
+            costs.clear()
+
+
+if __name__ == "__main__":
+    main()
