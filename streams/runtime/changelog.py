@@ -10,7 +10,6 @@ Everything known about a changelog is in its last record, so a crash leaves noth
 copy that broke off is taken up after the last chunk that counts.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
@@ -20,6 +19,7 @@ import polars as pl
 from kafka import TopicPartition
 
 from schemas.errors import StateError, TocsinError
+from streams.runtime.arrow_files import ArrowFiles
 
 __all__ = [
     "RECORD_BYTES",
@@ -45,6 +45,7 @@ _PART_BYTES = 8 << 20  # of pairs in one record, before compression
 _OVERHEAD = 200  # bytes of a record beside its pairs, with its share of markers and framing
 _GROWTH = 2  # a changelog may be so many times its state...
 _FLOOR = 16 << 20  # ...and this much more [bytes] before it is copied anew
+_PAIRS = ArrowFiles({"key": pl.Binary(), "value": pl.Binary()})
 
 
 class Part(NamedTuple):
@@ -184,7 +185,7 @@ def too_large(value: bytes) -> None:
 
 def decode_pairs(raw: bytes) -> Iterator[Pair]:
     """Decode the pairs of a `Part`."""
-    return iter(pl.read_ipc(io.BytesIO(raw)).rows())
+    return iter(_PAIRS.read(raw).rows())
 
 
 def encode_record(
@@ -245,10 +246,6 @@ def last_record(consumer: Any, at: TopicPartition) -> ChangelogRecord | None:
 
 
 def _encode(pairs: Sequence[Pair]) -> bytes:
-    frame = pl.DataFrame(
-        {"key": [key for key, _ in pairs], "value": [value for _, value in pairs]},
-        schema={"key": pl.Binary(), "value": pl.Binary()},
-    )
-    encoded = io.BytesIO()
-    frame.write_ipc(encoded, compression="zstd")
-    return encoded.getvalue()
+    keys = pl.Series("key", [key for key, _ in pairs], pl.Binary)
+    values = pl.Series("value", [value for _, value in pairs], pl.Binary)
+    return _PAIRS.write(pl.DataFrame([keys, values]))

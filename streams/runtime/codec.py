@@ -1,7 +1,6 @@
 """Deltas as bytes: a small envelope with the offset range, around an Arrow IPC file."""
 
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 import msgspec
@@ -10,10 +9,13 @@ import polars as pl
 from schemas.delta import CASE_CHANGES, DELTA_VERSION, REMOVED_CHANGES, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
+from streams.runtime.arrow_files import ArrowFiles
 from streams.runtime.changelog import too_large
 from streams.runtime.correlation import ReportTimes
 
 __all__ = ["Outgoing", "decode_delta", "decode_outgoing", "encode_delta", "encode_outgoing"]
+
+_CHANGES, _REMOVED = ArrowFiles(CASE_CHANGES), ArrowFiles(REMOVED_CHANGES)
 
 
 class _Envelope(msgspec.Struct, array_like=True, frozen=True):
@@ -63,16 +65,10 @@ def encode_delta(delta: Delta) -> bytes:
         delta.first_offset,
         delta.next_offset,
         delta.watermark,
-        _arrow(delta.changes),
-        _arrow(delta.removed) if delta.removed.height else b"",
+        _CHANGES.write(delta.changes),
+        _REMOVED.write(delta.removed) if delta.removed.height else b"",
     )
     return msgspec.msgpack.encode(envelope)
-
-
-def _arrow(frame: pl.DataFrame) -> bytes:
-    written = io.BytesIO()
-    frame.write_ipc(written, compression="zstd")
-    return written.getvalue()
 
 
 def decode_delta(raw: bytes) -> Delta:
@@ -97,20 +93,20 @@ def decode_delta(raw: bytes) -> Delta:
         envelope.first_offset,
         envelope.next_offset,
         envelope.watermark,
-        _frame("changes", envelope.changes, CASE_CHANGES),
+        _frame("changes", envelope.changes, _CHANGES),
     )
     if not envelope.removed:
         return delta
-    return replace(delta, removed=_frame("removed", envelope.removed, REMOVED_CHANGES))
+    return replace(delta, removed=_frame("removed", envelope.removed, _REMOVED))
 
 
-def _frame(name: str, raw: bytes, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+def _frame(name: str, raw: bytes, files: ArrowFiles) -> pl.DataFrame:
     try:
-        frame = pl.read_ipc(io.BytesIO(raw))
+        frame = files.read(raw)
     except (OSError, pl.exceptions.PolarsError) as error:
         msg = f"delta: {name} must be an Arrow IPC file; got {error}"
         raise StateError(msg) from error
-    if dict(frame.schema) != dict(columns):
-        msg = f"delta: {name} must have the columns {list(columns)}; got {frame.columns}"
+    if dict(frame.schema) != files.columns:
+        msg = f"delta: {name} must have the columns {list(files.columns)}; got {frame.columns}"
         raise StateError(msg)
     return frame
