@@ -146,7 +146,7 @@ class RocksStore(Closable):
 
     def __init__(self, path: Path, identity: str | None) -> None:
         self._path = path
-        self._forgotten = 0  # no entry of the outbox below this offset is left
+        self._outbox: dict[int, Unpublished] | None = None  # as it stands, once it was read
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(CaseVersion).decode
         options = Options(raw_mode=True)
@@ -215,32 +215,41 @@ class RocksStore(Closable):
         ]
         batch = _written(pairs)
         batch.put(_OFFSET, next_offset.to_bytes(8, "big"))
-        if outgoing:
-            entry = msgspec.msgpack.encode((outgoing, encode_pairs(pairs)))
-            batch.put(_OUTBOX + next_offset.to_bytes(8, "big"), entry)
+        entry = Unpublished(next_offset, outgoing, encode_pairs(pairs)) if outgoing else None
+        if entry is not None:
+            value = msgspec.msgpack.encode(entry[1:])
+            batch.put(_OUTBOX + next_offset.to_bytes(8, "big"), value)
         self._write(batch)
+        if entry is not None and self._outbox is not None:
+            self._outbox[next_offset] = entry
 
     def unpublished(self) -> list[Unpublished]:
         """Return what is not known to be published, in order."""
-        # From where it can begin: forgotten entries leave marks that a scan would wade through.
-        start = _OUTBOX + self._forgotten.to_bytes(8, "big")
-        entries = []
-        for key, value in self._scan(start):
-            if not key.startswith(_OUTBOX):
-                break
-            outgoing, changes = msgspec.msgpack.decode(value, type=tuple[bytes, list[Part]])
-            entries.append(Unpublished(int.from_bytes(key[1:], "big"), outgoing, changes))
-        return entries
+        return list(self._waiting().values())
 
     def published(self, next_offset: int) -> None:
         """Forget what was to be published, up to and with the batch that ends at an offset."""
+        done = [each for each in self._waiting() if each <= next_offset]
         batch = WriteBatch(raw_mode=True)
-        for entry in self.unpublished():
-            if entry.next_offset <= next_offset:
-                batch.delete(_OUTBOX + entry.next_offset.to_bytes(8, "big"))
-        self._forgotten = max(self._forgotten, next_offset + 1)
+        for each in done:
+            batch.delete(_OUTBOX + each.to_bytes(8, "big"))
         with self._errors("write"):
             self._db.write(batch)  # unsynced: to publish again what was published is harmless
+        for each in done:
+            del self._waiting()[each]
+
+    def _waiting(self) -> dict[int, Unpublished]:
+        """Return the outbox by offset. It is read once: nobody else writes to it."""
+        if self._outbox is None:
+            found = {}
+            for key, value in self._scan(_OUTBOX):
+                if not key.startswith(_OUTBOX):
+                    break
+                outgoing, changes = msgspec.msgpack.decode(value, type=tuple[bytes, list[Part]])
+                end = int.from_bytes(key[1:], "big")
+                found[end] = Unpublished(end, outgoing, changes)
+            self._outbox = found
+        return self._outbox
 
     def versions(self) -> Iterator[CaseVersion]:
         """Yield the version of every case, by key."""

@@ -74,10 +74,8 @@ def case_version(report: Report) -> CaseVersion:
     report
         A report, or any object with the attributes of one (`streams.intake.native`).
     """
-    seriousness = report.seriousness
-    fatal = _DEATH in seriousness
     terms: list[str] = []
-    stated, onset = 0, None
+    stated, onset, fatal = 0, None, False
     began: dict[str, date] = {}  # earliest onset, by event
     dictionary = version = None
     codings: Codings = ()
@@ -111,7 +109,10 @@ def case_version(report: Report) -> CaseVersion:
         names += level_names(case.classes, case.lots, case.facilities)
         add_level_courses(courses, report.products)
     drugs, events = joined_names(names), joined_names(terms)
-    indications = joined_names(of_indications) if of_indications else ""
+    life_threatening = False
+    if seriousness := report.seriousness:
+        fatal = fatal or _DEATH in seriousness
+        life_threatening = _LIFE_THREATENING in seriousness
     revision, links, verification = report.revision, report.links, report.verification
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     if nullified:
@@ -142,9 +143,9 @@ def case_version(report: Report) -> CaseVersion:
         (),
         watched,
         origin_of(report, codings),
-        indications,
+        joined_names(of_indications) if of_indications else "",
         completeness(report, age, stated | of_products & ~OF_DOMAIN),
-        _LIFE_THREATENING in seriousness,
+        life_threatening,
         joined_codes(drugs, courses) if courses else "",
         joined_codes(events, {each: on.toordinal() for each, on in began.items()}) if began else "",
     )

@@ -74,10 +74,10 @@ def suspects(
             for substance in product.substances:
                 if name := NAMES[substance]:
                     drugs.append(name)
-            name_given, class_given = product.verbatim or "", product.product_class or ""
-            if len(drugs) == others and (name := NAMES[class_given] or NAMES[name_given]):
+            name_given, class_given = product.verbatim or "", product.product_class
+            if len(drugs) == others and (name := NAMES[class_given or ""] or NAMES[name_given]):
                 drugs.append(name)
-            if CLASS_OF_NAME[name_given] or CLASS_OF_NAME[class_given]:
+            if CLASS_OF_NAME[name_given] or (class_given and CLASS_OF_NAME[class_given]):
                 stated |= OF_DOMAIN
             if product.indication and (name := NAMES[product.indication]):
                 indications.append(name)

@@ -64,6 +64,27 @@ def test_the_outbox_is_emptied_up_to_an_offset(store: CaseStore) -> None:
     assert store.next_offset == 70_000
 
 
+def test_the_outbox_on_disk_is_the_one_a_worker_goes_by(tmp_path: Path) -> None:
+    path = tmp_path / "cases"
+
+    def on_disk() -> object:
+        with RocksStore(path, None) as reader:
+            return reader.unpublished()
+
+    with RocksStore(path, IDENTITY) as store:
+        store.commit({"A": _version("A")}, 2, b"before it was looked at")
+        assert store.unpublished() == on_disk()
+        store.commit({"A": _version("A", 2), "B": _version("B")}, 7, b"seven")
+        store.commit({}, 9, b"nine")
+        assert store.unpublished() == on_disk()
+        store.published(7)
+        assert store.unpublished() == on_disk() != []
+    with RocksStore(path, IDENTITY) as store:
+        assert outbox(store) == [(9, b"nine")]
+        store.published(9)
+        assert store.unpublished() == on_disk() == []
+
+
 def test_a_commit_may_have_nothing_to_publish(store: CaseStore) -> None:
     store.commit({"A": _version("A")}, 0, b"")
     assert (store.next_offset, store.unpublished()) == (0, [])
