@@ -108,7 +108,9 @@ def case_version(report: Report) -> CaseVersion:
         watched = encode_watched(case)
         names += level_names(case.classes, case.lots, case.facilities)
         add_level_courses(courses, report.products)
-    drugs, events = joined_names(names), joined_names(terms)
+    # One name is as joined as it can be: a call costs more than to see that.
+    drugs = names[0] if len(names) == 1 else joined_names(names)
+    events = terms[0] if len(terms) == 1 else joined_names(terms)
     life_threatening = False
     if seriousness := report.seriousness:
         fatal = fatal or _DEATH in seriousness
@@ -301,7 +303,7 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
     # Series one by one, and constants where nothing is stated: of a small batch that is most of the
     # work. Joined strings split by polars: to build lists from Python's takes 50 times as long.
     links = [row.links for row in rows]
-    suspected = [is_suspected(each) for each in links] if any(links) else None
+    suspected = [is_suspected(each) for each in links] if any(links) else [False] * len(links)
     names = pl.DataFrame(
         [
             pl.Series("drugs", [row.drugs for row in rows], pl.String),
@@ -315,14 +317,14 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             pl.Series("age_group", [row.age_group for row in rows], pl.String),
             pl.Series("sex", [row.sex for row in rows], pl.String),
             pl.Series("region", [row.region for row in rows], pl.String),
-            pl.Series("serious", [row.serious for row in rows], pl.Boolean),
-            pl.Series("fatal", [row.fatal for row in rows], pl.Boolean),
+            _flags("serious", [row.serious for row in rows]),
+            _flags("fatal", [row.fatal for row in rows]),
             *names,
             pl.Series("origin", [row.origin for row in rows], pl.String),
             _texts("indications", [row.indications for row in rows]),
             pl.Series("completeness", [row.completeness for row in rows], pl.UInt8),
-            _flags("suspected_duplicate", suspected, len(rows)),
-            pl.Series("life_threatening", [row.life_threatening for row in rows], pl.Boolean),
+            _flags("suspected_duplicate", suspected),
+            _flags("life_threatening", [row.life_threatening for row in rows]),
             _code_lists("courses", [row.courses for row in rows]),
             _code_lists("onsets", [row.onsets for row in rows]),
             _texts("watched", [row.watched for row in rows]),
@@ -337,9 +339,9 @@ def _texts(name: str, texts: Sequence[str]) -> pl.Series:
     return pl.Series(name, texts, pl.String)
 
 
-def _flags(name: str, flags: Sequence[bool] | None, size: int) -> pl.Series:
-    if flags is None:
-        return _NO.alias(name).new_from_index(0, size)
+def _flags(name: str, flags: Sequence[bool]) -> pl.Series:
+    if not any(flags):
+        return _NO.alias(name).new_from_index(0, len(flags))
     return pl.Series(name, flags, pl.Boolean)
 
 

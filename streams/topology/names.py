@@ -69,31 +69,32 @@ def suspects(
     stated = 0
     for product in products:
         role = product.role
-        if role is _SUSPECT or role is _INTERACTING:
-            others = len(drugs)
-            for substance in product.substances:
-                if name := NAMES[substance]:
-                    drugs.append(name)
-            name_given, class_given = product.verbatim or "", product.product_class
-            if len(drugs) == others and (name := NAMES[class_given or ""] or NAMES[name_given]):
+        if role is not _SUSPECT and role is not _INTERACTING:
+            continue
+        others = len(drugs)
+        for substance in product.substances:
+            if name := NAMES[substance]:
                 drugs.append(name)
-            if CLASS_OF_NAME[name_given] or (class_given and CLASS_OF_NAME[class_given]):
-                stated |= OF_DOMAIN
-            if product.indication and (name := NAMES[product.indication]):
-                indications.append(name)
-                stated |= INDICATION
-            if product.dose or product.volume_ml is not None:
-                stated |= DOSE
-            given = product.first_given
-            if onset is not None and given and given <= onset:
-                stated |= ONSET
-            if (
-                given
-                or product.lot
-                or product.dechallenge is not None
-                or product.rechallenge is not None
-            ):
-                add_course(courses, drugs[others:], course_of(product))
+        name_given, class_given = product.verbatim or "", product.product_class
+        if len(drugs) == others and (name := NAMES[class_given or ""] or NAMES[name_given]):
+            drugs.append(name)
+        if CLASS_OF_NAME[name_given] or (class_given and CLASS_OF_NAME[class_given]):
+            stated |= OF_DOMAIN
+        if product.indication and (name := NAMES[product.indication]):
+            indications.append(name)
+            stated |= INDICATION
+        if product.dose or product.volume_ml is not None:
+            stated |= DOSE
+        given = product.first_given
+        if given and onset is not None and given <= onset:
+            stated |= ONSET
+        if (
+            given
+            or product.lot
+            or product.dechallenge is not None
+            or product.rechallenge is not None
+        ):
+            add_course(courses, drugs[others:], course_of(product))
     return drugs, indications, stated, courses
 
 
