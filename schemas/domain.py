@@ -186,7 +186,9 @@ def _found(
     folded = _folded(text)
     if folded in terms:
         return folded
-    return next((code for synonym, code in synonyms if _holds(folded, synonym)), None)
+    # Nearly all are nowhere in the text: to see that takes a tenth of a call.
+    held = (code for synonym, code in synonyms if synonym in folded and _holds(folded, synonym))
+    return next(held, None)
 
 
 def _holds(text: str, synonym: str) -> bool:

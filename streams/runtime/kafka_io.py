@@ -43,6 +43,7 @@ from streams.runtime.kafka_errors import (
     was_fenced,
 )
 from streams.runtime.partitioning import KeyPartitioner
+from streams.runtime.selecting import Selector
 from streams.runtime.settings import Settings
 
 __all__ = [
@@ -347,7 +348,9 @@ def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any
 
     with last_complaint() as complaint:
         try:
-            client = client_class(**settings.client_settings(), kafka_client=net_client, **config)
+            client = client_class(
+                **settings.client_settings(), kafka_client=net_client, selector=Selector, **config
+            )
         except (errors.KafkaError, OSError) as error:
             for net in made:  # its thread would go on trying for ever
                 net.close()
