@@ -29,7 +29,7 @@ from streams.topology.decisions import decision_of, is_suspected
 from streams.topology.levels import level_names
 from streams.topology.names import OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
 from streams.topology.provenance import ONSET, OUTCOME, Codings, completeness, origin_of
-from streams.topology.strata import age_group, region
+from streams.topology.strata import REGION_OF, age_group
 from streams.topology.versions import CaseVersion, as_counted, bare, joined, removal_of
 from streams.topology.watched import add_level_courses, encode_watched, watched_case
 
@@ -136,7 +136,7 @@ def case_version(report: Report) -> CaseVersion:
         report.first_received.toordinal() - _EPOCH,
         age,
         patient.sex._value_,
-        region(report.occurrence_country or report.reporter.country),
+        REGION_OF[report.occurrence_country or report.reporter.country],
         fatal or bool(seriousness),
         fatal,
         drugs,

@@ -107,4 +107,6 @@ def joined_names(names: list[str]) -> str:
         if one == other:
             return one
         return one + SEPARATOR + other if one < other else other + SEPARATOR + one
-    return SEPARATOR.join(sorted(set(names)))
+    distinct = [*{*names}]
+    distinct.sort()
+    return SEPARATOR.join(distinct)
