@@ -158,25 +158,37 @@ class _Run:
     def _by_pair(self) -> list[_Pairs]:
         """Return the index by pair, of so many rows each."""
         if self._pairs is None:
-            starts = range(0, len(self.days), _INDEXED_AT_ONCE)
-            parts = (self._pairs_of(start, start + _INDEXED_AT_ONCE) for start in starts)
+            # Pair and row in one integer: sorted at a fifth of what it takes to sort them by pair.
+            codes = (self._flattened(column)[0] for column in ("drugs", "events"))
+            bits = tuple(int(of.max(initial=0)).bit_length() for of in codes)
+            size = min(_INDEXED_AT_ONCE, 1 << (63 - sum(bits)))
+            starts = range(0, len(self.days), size)
+            parts = (self._pairs_of(start, start + size, bits[1]) for start in starts)
             self._pairs = [part for part in parts if len(part[0])]
         return self._pairs
 
-    def _pairs_of(self, start: int, end: int) -> _Pairs:
-        """Return the pairs that some rows name, where the rows of each begin, and these rows."""
+    def _pairs_of(self, start: int, end: int, bits: int) -> _Pairs:
+        """Return the pairs that some rows name, where the rows of each begin, and these rows.
+
+        Parameters
+        ----------
+        bits
+            That the code of an event takes.
+        """
         drugs, from_drug, to_drug = self._flattened("drugs")
         events, from_event, to_event = self._flattened("events")
         # Every drug of a row, once for each of its events.
         row, place = _spread(from_drug[start:end], to_drug[start:end])
-        row += start
-        which, event = _spread(from_event[row], to_event[row])
-        keys = drugs[place][which].astype(np.int64) << 32 | events[event]
-        order = np.argsort(keys)
-        keys = keys[order]
-        begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
-        rows = row[which][order].astype(np.uint32)
-        return keys[begins], np.append(begins, len(keys)).astype(np.uint32), rows
+        which, event = _spread(from_event[start:end][row], to_event[start:end][row])
+        wide = (end - start - 1).bit_length()
+        named = ((drugs[place].astype(np.int64) << bits)[which] | events[event]) << wide
+        entries = np.sort(named | row[which])
+        pairs = entries >> wide
+        begins = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)])
+        drug, event = pairs[begins] >> bits, pairs[begins] & (1 << bits) - 1
+        rows = (entries & (1 << wide) - 1) + start
+        ends = np.append(begins, len(pairs))
+        return drug << 32 | event, ends.astype(np.uint32), rows.astype(np.uint32)
 
     def _index(self, column: str) -> Keys:
         """Return name and row, as one key, of every name in every row, sorted."""

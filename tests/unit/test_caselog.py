@@ -150,6 +150,17 @@ def test_pairs_are_indexed_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
         assert log.cases_of(keys, 2, 7).select("key", "day", "case_id").rows() == expected
 
 
+def test_names_of_any_code_are_indexed() -> None:
+    most = (1 << 31) - 1
+    rows: list[Row] = [(at, 5, f"C{at}", 1, [at, most], [most - 1 - at, most]) for at in range(9)]
+    log = _log(_rows(*rows))
+    for at in range(9):
+        found = log.cases_of(np.array([_key(at, most - 1 - at)]), None, 9)
+        assert found["case_id"].to_list() == [f"C{at}"]
+    assert log.cases_of(np.array([_key(most, most)]), None, 9).height == 9
+    assert log.cases_of(np.array([_key(0, 0), _key(most - 1, most)]), None, 9).height == 0
+
+
 def test_the_cases_of_a_pair_say_what_stands_beside_its_names() -> None:
     def rows(*those: tuple[int, str, int, list[int] | None, list[int] | None]) -> pl.DataFrame:
         return pl.DataFrame(
