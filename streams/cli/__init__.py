@@ -7,8 +7,12 @@ from contextlib import suppress
 
 __all__ = ["main"]
 
-_M_ARENA_MAX = -8  # of mallopt(3)
-_ARENAS = 2  # one of the main thread, one of all others
+# Parameters of mallopt(3), by what sets them in the environment.
+_HEAP = {
+    "MALLOC_ARENA_MAX": (-8, 2),  # heaps: one of the main thread, one of all others
+    "MALLOC_MMAP_THRESHOLD_": (-3, 256 << 10),  # bytes; what is larger is mapped by itself
+    "MALLOC_TRIM_THRESHOLD_": (-1, 8 << 20),  # bytes; what is free at the end beyond it goes back
+}
 
 
 def main() -> None:
@@ -21,14 +25,18 @@ def main() -> None:
 
 
 def _set_up_heap(arguments: list[str]) -> None:
-    """Let threads share their heap, unless the environment says how many there are to be.
+    """Bound what glibc keeps of memory that is free, unless the environment says so already.
 
-    glibc gives them up to eight heaps a processor in turn, and what one is done with no other gets.
-    A worker publishes, and writes snapshots, in threads that begin and end.
+    It gives threads up to eight heaps a processor in turn, and what one is done with no other gets;
+    a worker publishes, and writes snapshots, in threads that begin and end. And once a large array
+    was freed, those up to its size come from the heap, where small things that stay hold it open.
     """
-    if arguments[:1] == ["run"] and "MALLOC_ARENA_MAX" not in os.environ:
+    if arguments[:1] == ["run"]:
         with suppress(AttributeError, OSError, TypeError):  # another C library has none
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+            mallopt = ctypes.CDLL(None).mallopt
+            for name, (parameter, value) in _HEAP.items():
+                if name not in os.environ:
+                    mallopt(parameter, value)
 
 
 def _set_up_polars(arguments: list[str]) -> None:
