@@ -318,9 +318,7 @@ class Evaluation:
         )
         ends = np.cumsum(facts["named"].list.len().to_numpy().astype(np.int64))
         parts = np.split(facts["named"].explode().drop_nulls().to_numpy(), ends[:-1])
-        # Copies: one part that is kept would keep those of all alerts of this look.
-        hashes = (part.copy() for part in parts)
-        signals.publish(rows, dict(zip(rows["key"].tolist(), hashes, strict=True)))
+        signals.publish(rows, dict(zip(rows["key"].tolist(), parts, strict=True)))
 
 
 def _facets(strata: Vocabulary, size: int) -> Masks:
