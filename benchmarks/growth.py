@@ -56,9 +56,14 @@ _INDICATIONS = ("", *(f"Indication {number}" for number in range(500)))
 TOPIC = "growth.deltas"
 
 
+# First code and how many there are: courses as they come, onsets in the eight years to 2023.
+_CODES = {"courses": (0, 1 << 27), "onsets": (date(2016, 1, 1).toordinal(), 8 * 365)}
+
+
 def _coded(names: str, codes: str) -> pl.Expr:
     """Return codes beside the names of two cases in five: those that state dates or lots."""
-    code = (pl.element().hash() % (1 << 27)).cast(pl.UInt32)
+    first, distinct = _CODES[codes]
+    code = (pl.element().hash() % distinct + first).cast(pl.UInt32)
     stating = pl.col("case_id").hash() % 5 < 2
     return pl.when(stating).then(pl.col(names).list.eval(code)).alias(codes)
 
@@ -122,7 +127,9 @@ def changes(cases: int) -> Iterator[pl.DataFrame]:
             was = before.head(size // 10)
             followed += [
                 was.with_columns(n=pl.lit(-1, pl.Int8)),
-                was.with_columns(reactions(was.height).alias("events")),
+                was.with_columns(reactions(was.height).alias("events")).with_columns(
+                    _coded("events", "onsets")
+                ),
             ]
         before = new
         yield pl.concat(followed)
@@ -236,7 +243,7 @@ def held(detector: Detector) -> dict[str, float]:
     counts = (tally.pairs, tally.drugs, tally.events, tally.totals)
     return {
         "case log": sum(run.rows.estimated_size() for run in runs),
-        "indexes": sum(index.nbytes for run in runs for index in run._indexes.values()),
+        "indexes": sum(part.nbytes for run in runs for index in run._by_pair() for part in index),
         "counts": sum(part.keys.nbytes + part.counts.nbytes for part in counts),
         "signals": sum(signals.rows.nbytes for signals in detector.signals.values()),
     }

@@ -9,6 +9,9 @@ nullifications and cases that come back after one, repeats, and messages that ca
 case workers and a detector run as processes on a real Kafka; the resident memory of each is sampled
 every ten seconds.
 
+One thing does have to be remembered: every signal that was ever published, some 350 bytes each. As
+counts go up and down, ever more pairs have been one; their number stands beside the memory.
+
 The slope of memory is fitted by least squares to the samples after the warm-up, its 95% interval
 with Newey-West errors, as neighbouring samples are not independent. Flat is said of a process whose
 whole interval lies below the limit: a leak of more is ruled out, not merely unseen. At the end the
@@ -43,14 +46,16 @@ from benchmarks.cluster import (
     wait_for,
     workers,
 )
-from streams.runtime.following import end_offsets
+from schemas.alert import Alert
+from streams.runtime.following import end_offsets, read_to_end
 from streams.runtime.kafka_io import make_consumer
 from streams.runtime.settings import Settings
 from tests.broker.kafka_server import running_kafka
-from tests.broker.processes import as_counts, each_alert, require_revisions
+from tests.broker.processes import as_counts, require_revisions
 from tests.recounts import tabulate
 
 SAMPLE_SECONDS = 10.0
+PERIOD = 30  # samples of which a mean is printed: five minutes
 LAG = 30  # samples that may hang together: five minutes, longer than a snapshot takes to come round
 _FIRST = date(2024, 1, 1)
 _DRUGS, _EVENTS = 400, 600
@@ -182,7 +187,7 @@ def soak(bootstrap: str, options: argparse.Namespace) -> bool:
             producer.start()
             told.get(timeout=600)
             wait_for(detector_has_all(settings), 600, "the population counted")
-            begun = time.monotonic()
+            begun, since = time.monotonic(), time.time()
             samples: list[tuple[float, ...]] = []
             while producer.is_alive() and told.empty():
                 now = time.monotonic() - begun
@@ -196,7 +201,8 @@ def soak(bootstrap: str, options: argparse.Namespace) -> bool:
                 worker.stop()
         frame = pl.read_parquet(counts)
     right = as_counts(frame) == expected
-    revisions = require_revisions(each_alert(settings))
+    born: list[float] = []
+    revisions = require_revisions(_alerts(settings, born))
     with closing(make_consumer(settings)) as consumer:
         rejected = sum(end_offsets(consumer, f"{settings.topic_prefix}rejected").values())
     print(
@@ -206,11 +212,23 @@ def soak(bootstrap: str, options: argparse.Namespace) -> bool:
         f"{os.getloadavg()[0]:.1f}"
     )
     print(f"counts of {len(expected):,} pairs equal to the recount: {'yes' if right else 'NO'}")
-    flat = judge(np.array(samples), [worker.name for worker in started], options)
+    names = [worker.name for worker in started]
+    flat = judge(np.array(samples), names, np.array(born) - since, options)
     return right and flat
 
 
-def judge(samples: np.ndarray, names: list[str], options: argparse.Namespace) -> bool:
+def _alerts(settings: Settings, born: list[float]) -> Iterator[Alert]:
+    """Yield every alert; take note of when each signal was first published [s since 1970]."""
+    for record in read_to_end(settings, f"{settings.topic_prefix}alerts"):
+        alert = Alert.model_validate_json(record.value)
+        if alert.revision == 1:
+            born.append(record.timestamp / 1000)
+        yield alert
+
+
+def judge(
+    samples: np.ndarray, names: list[str], born: np.ndarray, options: argparse.Namespace
+) -> bool:
     """Print the slope of each process's memory; return whether all are flat."""
     kept = samples[samples[:, 0] >= options.warm_up * 60]
     if len(kept) < 12:
@@ -234,9 +252,13 @@ def judge(samples: np.ndarray, names: list[str], options: argparse.Namespace) ->
             f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]: "
             f"{'flat' if flat else 'NOT SHOWN TO BE FLAT'}, the limit is {limit:.1f}; "
             + " ".join(
-                f"{part.mean():.0f}" for part in np.split(memory, range(30, len(memory), 30))
+                f"{part.mean():.0f}"
+                for part in np.split(memory, range(PERIOD, len(memory), PERIOD))
             )
         )
+    ends = [part[-1] for part in np.split(kept[:, 0], range(PERIOD, len(kept), PERIOD))]
+    known = ", ".join(f"{np.count_nonzero(born <= end):,}" for end in [kept[0, 0], *ends])
+    print(f"signals ever published, at the start and at the end of each: {known}")
     return all_flat
 
 

@@ -1,5 +1,6 @@
 """The common ground of every message: frozen, strict, closed to unknown fields."""
 
+from functools import cache
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -7,6 +8,12 @@ from pydantic import BaseModel, ConfigDict
 __all__ = ["Message"]
 
 _set = object.__setattr__
+
+
+@cache
+def _names_of(model: type[BaseModel]) -> set[str]:
+    # One set for all: a message is frozen, and a copy of it has a copy of this.
+    return set(model.model_fields)
 
 
 class Message(BaseModel):
@@ -29,7 +36,7 @@ class Message(BaseModel):
         """
         made = cls.__new__(cls)
         _set(made, "__dict__", values)
-        _set(made, "__pydantic_fields_set__", set(values))
+        _set(made, "__pydantic_fields_set__", _names_of(cls))
         _set(made, "__pydantic_extra__", None)
         _set(made, "__pydantic_private__", None)
         return made

@@ -51,7 +51,7 @@ __all__ = ["register"]
 
 _POLL_MS = 100  # shared by the stages of a process; a poll of 0 ms would never join a group
 _SAY_EVERY = 10.0  # seconds between lines of progress
-_COLLECT_EVERY = 60.0  # seconds
+_COLLECT_EVERY = 10.0  # seconds; a detector leaves some 1,000 objects a second, a megabyte in all
 
 ConfigOption = Annotated[
     Path | None,

@@ -21,6 +21,7 @@ from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.errors import BrokerError
 from schemas.rejected import Rejected
+from streams.runtime.alert_outlet import AlertOutlet, Published
 from streams.runtime.alert_publishing import publish_alerts, publish_rejected
 from streams.runtime.detect_restore import Restored, deltas_deleted, restore_detector
 from streams.runtime.following import close_consumer, end_offsets
@@ -105,6 +106,7 @@ class DetectWorker:
         self._fraction = 0.0  # of the restoring that is done
         self._member, self._watchdog = Membership(), Watchdog()
         self._published: int | None = None  # offset up to which counts and alerts agree
+        self._outlet = AlertOutlet()
         self._failures = 0  # since a batch was published
         self._looking: Looking | None = None  # None while standing by
         self._notice_ends: dict[int, int] = {}  # asked for together with those of the reports
@@ -153,6 +155,8 @@ class DetectWorker:
                     self._restore()
                     return 0
                 self._work(self._looking, records)
+                if self._outlet.ended:
+                    self._settle(self._looking)
             except (TransactionAborted, ProducerUnusable) as error:
                 self._begin_again(error)
             return len(records)
@@ -207,6 +211,7 @@ class DetectWorker:
             self._restoring.close()
         self._restoring = None
         self._fraction = 0.0
+        self._note(self._outlet.leave())
         if self._producer is not None:
             discard(self._producer)
         self._producer = None
@@ -224,9 +229,11 @@ class DetectWorker:
     def close(self) -> None:
         """Publish the alerts that are due, write a snapshot and leave the group."""
         try:
-            if (looking := self._looking) is not None and looking.held:
+            if (looking := self._looking) is not None:
                 try:
-                    self._evaluate(looking)
+                    if looking.held:
+                        self._evaluate(looking)
+                    self._settle(looking)
                 except (TransactionAborted, ProducerUnusable) as error:
                     _LOG.warning("left to the next start: %s", error)
             # Not after a batch that broke off: its counts are ahead of what is published.
@@ -301,7 +308,7 @@ class DetectWorker:
         try:
             if restored.first:
                 # From now on it is known how far the alerts are published, if a batch breaks off.
-                self._publish(None, restored.next_offset)
+                self._publish(None, restored.next_offset, self._member.metadata)
         except BaseException:
             looking.close()
             raise
@@ -323,28 +330,49 @@ class DetectWorker:
             self._evaluate(looking)
 
     def _evaluate(self, looking: Looking) -> None:
+        """Look, while the alerts of the look before go out; then begin to publish those of this."""
         self._published = None  # until it is; else what a look found would be lost on closing
         following: int = self._consumer.position(self._at)
         look = looking.look()
-        evaluation = look.evaluation
-        headers = self._observer.evaluated(evaluation)
-        if look.is_to_publish:
-            self._publish(look, following, headers)
-        self._observer.alerted(evaluation, time.monotonic() - look.began)
-        self._published = following
-        self._failures = 0
-        looking.published(look)
-        self.tally["deltas"] += sum(delta.fresh for delta in evaluation.deltas)
-        self.tally.update(alert.kind.value for alert in evaluation.alerts)
-        self.tally.update(alert.category.value for alert in evaluation.safety_alerts)
-        for reason, number in look.suppressed.items():
-            self.tally[f"suppressed, {reason}"] += number
-        if time.monotonic() > self._snapshot_due:
+        self._settle(looking)
+        self._published = None
+        headers = self._observer.evaluated(look.evaluation)
+        # The metadata are read here: the worker's thread changes them.
+        publish = partial(self._publish, look, following, self._member.metadata, headers)
+        self._outlet.send(look, following, publish)
+        is_due = time.monotonic() > self._snapshot_due
+        if look.alone or is_due:
+            self._settle(looking)
+        if is_due:
             self._write_snapshot(looking.detector, following)
 
+    def _settle(self, looking: Looking) -> None:
+        """Wait until the alerts that are on their way are out, if any are; raise if they fail."""
+        published = self._outlet.settle()
+        self._note(published)
+        if published is None:
+            return
+        if not looking.held:  # else the counts may be further
+            self._published = published.following
+        if published.look.alone:
+            looking.published(published.look)
+
+    def _note(self, published: Published | None) -> None:
+        if published is not None:
+            look = published.look
+            self._observer.alerted(look.evaluation, published.ended - look.began)
+            self.tally.update(look.tally())
+            self._failures = 0
+
     def _publish(
-        self, look: Look | None, following: int, headers: Mapping[str, bytes] | None = None
+        self,
+        look: Look | None,
+        following: int,
+        metadata: Any,
+        headers: Mapping[str, bytes] | None = None,
     ) -> None:
+        if look is not None and not look.is_to_publish:
+            return
         publish_alerts(
             self._settings,
             self._producer,
@@ -353,11 +381,13 @@ class DetectWorker:
             offset=(self._at, following),
             refit=look.refit if look else None,
             headers=headers,
-            metadata=self._member.metadata,
+            metadata=metadata,
             observer=self._observer,
         )
 
     def _set_aside(self, rejected: Sequence[Rejected]) -> None:
+        if self._looking is not None:
+            self._settle(self._looking)  # one transaction at a time
         publish_rejected(self._settings, self._producer, rejected, self._observer)
         self._observer.set_aside(rejected)
         self.tally["rejected"] += len(rejected)

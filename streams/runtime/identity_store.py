@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
-from rocksdict import Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import WriteBatch, WriteOptions
 
 from schemas.errors import StateError
 from streams.runtime.closable import Closable
+from streams.runtime.rocks import open_database
 from streams.topology.duplicates import KnownCase, key_changes
 
 __all__ = ["IdentityStore"]
@@ -45,10 +46,8 @@ class IdentityStore(Closable):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(KnownCase).decode
-        options = Options(raw_mode=True)
-        options.create_if_missing(True)
         try:
-            self._db = Rdict(str(path), options)
+            self._db = open_database(path)
         except Exception as error:  # rocksdict raises nothing more special
             msg = f"store {path}: the database must open; got {error}"
             raise StateError(msg) from error

@@ -8,8 +8,6 @@ What this adds to kafka-python, each measured or read in version 3.0.12:
 - A batch that fails while a commit is under way can leave that commit reported as a success:
   the client renews its epoch, forgets the transaction and ends it as empty. `transaction`
   therefore waits for every record to be acknowledged before it commits.
-- `send` hands out a future that has failed already where the broker refuses the topic, after asking
-  it for every record again: a file would be an hour of refusals. Ours raises at the first one.
 - After a commit the broker finishes in the background; the next transaction is then told to try
   again, and the client's pause of 100 ms becomes the price of every transaction. Ours is 10 ms.
 """
@@ -22,7 +20,6 @@ from typing import Any, Literal
 from kafka import (
     ConsumerGroupMetadata,
     KafkaAdminClient,
-    KafkaProducer,
     OffsetAndMetadata,
     TopicPartition,
     errors,
@@ -43,6 +40,7 @@ from streams.runtime.kafka_errors import (
     was_fenced,
 )
 from streams.runtime.partitioning import KeyPartitioner
+from streams.runtime.producing import Producer
 from streams.runtime.selecting import Selector
 from streams.runtime.settings import Settings
 
@@ -98,16 +96,6 @@ class ProducerFenced(ProducerUnusable):
 
     The broker also says so of a transaction that lasted longer than its timeout.
     """
-
-
-class _Producer(KafkaProducer):  # type: ignore[misc]
-    """A producer that raises what is known to have failed."""
-
-    def send(self, *args: Any, **config: Any) -> Any:
-        future = super().send(*args, **config)
-        if future.failed():
-            raise future.exception
-        return future
 
 
 class Transaction:
@@ -239,7 +227,7 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
     transactional = transactional_id is not None
     producer = _connect(
         settings,
-        _Producer,
+        Producer,
         transactional_id=transactional_id,
         transaction_timeout_ms=TRANSACTION_MS,
         acks="all",

@@ -38,17 +38,30 @@ class Look:
         Changes of signals that are not told, by reason.
     began
         When the poll ended that brought the first of what led to it, on a clock that only rises.
+    alone
+        Whether its alerts are to be out before anything else is counted: it closed a day, or is
+        one of a backlog, on which looks and publishing are to take a small part of the time.
     """
 
     evaluation: Evaluation
     refit: PriorRefit | None
     suppressed: Counter[str]
     began: float
+    alone: bool
 
     @property
     def is_to_publish(self) -> bool:
         """Whether there is anything: alerts, or the offset of deltas."""
         return bool(self.evaluation.deltas or self.evaluation.revisions)
+
+    def tally(self) -> Counter[str]:
+        """Return how many deltas it took in, alerts it gave and changes it did not tell."""
+        evaluation = self.evaluation
+        tally = Counter(deltas=sum(delta.fresh for delta in evaluation.deltas))
+        tally.update(alert.kind.value for alert in evaluation.alerts)
+        tally.update(alert.category.value for alert in evaluation.safety_alerts)
+        tally.update({f"suppressed, {why}": number for why, number in self.suppressed.items()})
+        return tally
 
 
 class Looking:
@@ -138,10 +151,11 @@ class Looking:
         notices.heard = 0
         self._pacing.made()
         polled_at = deltas[0].polled_at if deltas else notices.polled_at
-        return Look(evaluation, refit, detector.suppressed - before, polled_at)
+        alone = day_over or self._pacing.behind
+        return Look(evaluation, refit, detector.suppressed - before, polled_at, alone)
 
     def published(self, look: Look) -> None:
-        """Take note that what a look gave is published."""
+        """Take note that what a look gave is published, and nothing else counted since."""
         self._pacing.end()
         if look.evaluation.full:
             self._closed_day = self.detector.watermark - 1

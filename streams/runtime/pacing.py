@@ -27,11 +27,16 @@ class LookPacing:
     ----------
     clock
         Seconds that only rise.
+
+    Attributes
+    ----------
+    behind
+        Whether a backlog is being read.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._behind = False
+        self.behind = False
         self._came = 0.0  # something to count, last
         # Of the last look: when it began and was made, and how long that took without and with
         # the publishing of what it gave.
@@ -47,19 +52,19 @@ class LookPacing:
             Of the newest report that came to be counted, since it was sent [s]; `None`: none came.
         """
         if age is not None:
-            self._behind = age > BACKLOG_AGE
+            self.behind = age > BACKLOG_AGE
             self._came = self._clock()
         elif self._clock() - self._came >= BACKLOG_POLL:
-            self._behind = False
+            self.behind = False
 
     @property
     def patience(self) -> float:
         """Seconds that the next poll may last, if something counted waits for its look."""
-        return min(self.wait(), BACKLOG_POLL) if self._behind else self.wait()
+        return min(self.wait(), BACKLOG_POLL) if self.behind else self.wait()
 
     def wait(self) -> float:
         """Return the seconds until a look is due, if anything was counted; 0 if it is."""
-        if self._behind:
+        if self.behind:
             due = self._began + max(BACKLOG_SECONDS, BACKLOG_COSTS * self._in_all)
         else:
             due = self._made + min(self._cost, LONGEST_REST)

@@ -38,7 +38,7 @@ class KeyPartitioner(DefaultPartitioner):  # type: ignore[misc]
         return (murmur2(bytes(serialized_key)) & 0x7FFFFFFF) % len(partitions)
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 10)  # one look at most: an alert goes out and its signal right after it
 def murmur2(data: bytes) -> int:
     """Return the 32-bit MurmurHash2 of a key, with the seed that Kafka uses.
 

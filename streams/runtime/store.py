@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
-from rocksdict import AccessType, BlockBasedOptions, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import WriteBatch, WriteOptions
 
 from schemas.errors import StateError
 from streams.runtime.changelog import Pair, Part, encode_pairs
 from streams.runtime.closable import Closable
+from streams.runtime.rocks import open_database
 from streams.topology.cases import CaseVersion
 
 __all__ = [
@@ -48,7 +49,7 @@ class StoreSize(NamedTuple):
     """What the database of one partition takes, as RocksDB estimates it."""
 
     live_bytes: int  # in files; what is not flushed to one yet is in memory only
-    memory_bytes: int
+    memory_bytes: int  # without blocks of files, which all databases of a process hold together
     cases: int
 
 
@@ -116,8 +117,6 @@ _STATE = (CASE_PREFIX,)  # prefixes of what the changelog keeps; adjacent, in or
 # What systems say of a full disk, a quota, a limit; and RocksDB of every write after the first.
 _NO_ROOM = ("No space left", "quota exceeded", "File too large", "Writer has previous error")
 _FORMAT = 4  # of the stored values; another one is refused, never guessed at
-_BLOOM_BITS = 10  # of a key, in memory: nine of ten reports are of a case that no file has
-_WRITE_BUFFER = 4 << 20  # of a partition, twice; RocksDB's 64 MiB were most of a worker's memory
 
 
 class RocksStore(Closable):
@@ -150,19 +149,11 @@ class RocksStore(Closable):
         self._outbox: dict[int, Unpublished] | None = None  # as it stands, once it was read
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(CaseVersion).decode
-        options = Options(raw_mode=True)
-        options.set_write_buffer_size(_WRITE_BUFFER)
-        tables = BlockBasedOptions()
-        tables.set_bloom_filter(_BLOOM_BITS, False)
-        options.set_block_based_table_factory(tables)
         manifest, size = self._manifest()
         with self._errors("open"):
-            if identity is None:
-                self._db = Rdict(str(path), options, access_type=AccessType.read_only())
-            else:
+            if identity is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                options.create_if_missing(True)
-                self._db = Rdict(str(path), options)
+            self._db = open_database(path, read_only=identity is None)
         self._synced = WriteOptions()
         self._synced.sync = True
         try:
@@ -298,7 +289,7 @@ class RocksStore(Closable):
         def told(name: str) -> int:
             return int(self._db.property_int_value(f"rocksdb.{name}") or 0)
 
-        memory = ("cur-size-all-mem-tables", "block-cache-usage", "estimate-table-readers-mem")
+        memory = ("cur-size-all-mem-tables", "estimate-table-readers-mem")  # its own
         cases = max(told("estimate-num-keys") - _NOT_CASES, 0)
         return StoreSize(told("estimate-live-data-size"), sum(map(told, memory)), cases)
 

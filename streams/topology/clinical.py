@@ -105,7 +105,7 @@ def _patients(
     return [_patients_of(*row) for row in np.hstack(tables).tolist()]
 
 
-@lru_cache(maxsize=1 << 14)  # of few cases there are few different ones
+@lru_cache(maxsize=1 << 10)  # of few cases there are few different ones; each takes a kilobyte
 def _patients_of(*counts: int) -> PatientGroups:
     return PatientGroups.trusted(dict(zip(_GROUPS, counts, strict=True)))
 

@@ -78,29 +78,26 @@ class Dossier:
         changed, self._heard = heard != self._heard, heard
         return tuple(self._published) if changed else ()
 
-    def complete(self, alerts: Iterable[Alert], day: date) -> list[Alert]:
-        """Add context, urgency, next step and its day to alerts of a day that are published."""
+    def complete(self, alerts: Iterable[Alert], day: date) -> None:
+        """Add context, urgency, next step and its day to alerts of a day that are published.
+
+        They are changed, not copied: to be called by who made them, before anybody else has them.
+        """
         around = self._around(day)
-        completed = []
         for alert in alerts:
             last = self._last(alert)
             cases = self._cases(alert.drug, alert.case_ids)
             context = context_of(alert.drug, alert.event, cases, around, last=last)
             urgent = self._is_urgent(alert, context)
             step, due = next_step(alert, context, urgent=urgent)
-            revision = Alert.trusted(
-                {
-                    **vars(alert),
-                    "context": context,
-                    "urgent": urgent,
-                    "priority": priority_of(alert),
-                    "next_step": step,
-                    "due": due,
-                }
+            vars(alert).update(
+                context=context,
+                urgent=urgent,
+                priority=priority_of(alert),
+                next_step=step,
+                due=due,
             )
-            self._note(revision)
-            completed.append(revision)
-        return completed
+            self._note(alert)
 
     def news(
         self,

@@ -222,7 +222,8 @@ class Evaluation:
             dropped=signals.dropped,
         )
         self._publish(signals, look, decided, facts, today)
-        return counted.dossier.complete(alerts, day)
+        counted.dossier.complete(alerts, day)
+        return alerts
 
     def suppressions(self, counted: Counted, today: int) -> Iterator[Suppressed]:
         """Yield what the last evaluation did not tell, by window, then drug and event."""
@@ -317,9 +318,7 @@ class Evaluation:
         )
         ends = np.cumsum(facts["named"].list.len().to_numpy().astype(np.int64))
         parts = np.split(facts["named"].explode().drop_nulls().to_numpy(), ends[:-1])
-        # Copies: one part that is kept would keep those of all alerts of this look.
-        hashes = (part.copy() for part in parts)
-        signals.publish(rows, dict(zip(rows["key"].tolist(), hashes, strict=True)))
+        signals.publish(rows, dict(zip(rows["key"].tolist(), parts, strict=True)))
 
 
 def _facets(strata: Vocabulary, size: int) -> Masks:
@@ -385,8 +384,9 @@ def _by_stratum(
     margins: SortedCounts, codes: Keys, strata: Keys
 ) -> Iterator[npt.NDArray[np.float64]]:
     distinct, places = np.unique(codes, return_inverse=True)
-    for stratum in strata:
-        yield margins.get(distinct << 32 | stratum).astype(np.float64)[places]
+    counts = margins.get((distinct[:, None] << 32 | strata).ravel())
+    for of_stratum in counts.reshape(len(distinct), len(strata)).T.astype(np.float64):
+        yield of_stratum[places]
 
 
 def _or_nan(value: float | None) -> float:

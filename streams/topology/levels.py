@@ -98,7 +98,6 @@ def level_names(classes: Iterable[str], lots: Iterable[str], facilities: Iterabl
     }
 
 
-@lru_cache(maxsize=_MOST_TERMS)
 def level_of(drug: str, event: str) -> SignalLevel:
     """Return the level of a pair by its names, as counted.
 
@@ -107,6 +106,11 @@ def level_of(drug: str, event: str) -> SignalLevel:
     """
     if event.startswith(_FAMILY) and unmarked(event) != event:
         return SignalLevel.FAMILY
+    return _level_of_drug(drug)  # by drug: there is no end of pairs
+
+
+@lru_cache(maxsize=_MOST_TERMS)
+def _level_of_drug(drug: str) -> SignalLevel:
     if unmarked(drug) != drug:
         return SignalLevel.LOT if drug.startswith(_LOT) else SignalLevel.FACILITY
     return SignalLevel.CLASS if drug in domain_vocabulary().classes else SignalLevel.PRODUCT

@@ -124,7 +124,7 @@ def test_no_pairs_have_no_cases() -> None:
     assert log.cases_of(np.empty(0, dtype=np.int64), None, 9).height == 0
 
 
-def test_many_pairs_are_looked_up_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_are_indexed_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(3)
     rows: list[Row] = [
         (
@@ -134,7 +134,8 @@ def test_many_pairs_are_looked_up_in_portions(monkeypatch: pytest.MonkeyPatch) -
         )
         for at in range(300)
     ]
-    log = _log(_rows(*rows[:200]), _rows(*rows[200:]))
+    rows.append((300, 5, "C300", 1, [], [3]))
+    rows.append((301, 5, "C301", 1, [2], []))
     keys = np.array([_key(drug, event) for drug in range(6) for event in range(8)])
     expected = sorted(
         (_key(drug, event), day, case)
@@ -143,9 +144,21 @@ def test_many_pairs_are_looked_up_in_portions(monkeypatch: pytest.MonkeyPatch) -
         for event in events
         if 2 <= day <= 7
     )
-    for portion in (1, 50, 1 << 21):
-        monkeypatch.setattr(caselog, "_AT_ONCE", portion)
+    for portion in (1, 50, 1 << 19):
+        monkeypatch.setattr(caselog, "_INDEXED_AT_ONCE", portion)
+        log = _log(_rows(*rows[:200]), _rows(*rows[200:]))
         assert log.cases_of(keys, 2, 7).select("key", "day", "case_id").rows() == expected
+
+
+def test_names_of_any_code_are_indexed() -> None:
+    most = (1 << 31) - 1
+    rows: list[Row] = [(at, 5, f"C{at}", 1, [at, most], [most - 1 - at, most]) for at in range(9)]
+    log = _log(_rows(*rows))
+    for at in range(9):
+        found = log.cases_of(np.array([_key(at, most - 1 - at)]), None, 9)
+        assert found["case_id"].to_list() == [f"C{at}"]
+    assert log.cases_of(np.array([_key(most, most)]), None, 9).height == 9
+    assert log.cases_of(np.array([_key(0, 0), _key(most - 1, most)]), None, 9).height == 0
 
 
 def test_the_cases_of_a_pair_say_what_stands_beside_its_names() -> None:

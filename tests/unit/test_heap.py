@@ -1,0 +1,75 @@
+"""What glibc keeps of memory that a worker is done with has a bound."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# glibc tells of its heaps on a C stream; every thread holds memory until all have some.
+SCRIPT = """
+import contextlib, ctypes, sys, threading
+from streams.cli import main
+sys.argv = ["tocsin", *sys.argv[1:]]
+with contextlib.suppress(SystemExit):
+    main()
+sys.stdout.flush()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+gate = threading.Barrier(9)
+
+def hold():
+    libc.malloc(1 << 10)
+    gate.wait()
+
+threads = [threading.Thread(target=hold) for _ in range(8)]
+for thread in threads:
+    thread.start()
+gate.wait()
+for thread in threads:
+    thread.join()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+
+# By itself glibc takes what is freed for a sign of what the heap is to hold from then on.
+libc.free.argtypes = [ctypes.c_void_p]
+libc.free(libc.malloc(4 << 20))
+libc.mallinfo2.restype = type("Mallinfo2", (ctypes.Structure,), {
+    "_fields_": [(f"field{at}", ctypes.c_size_t) for at in range(10)]
+})
+before = libc.mallinfo2().field4  # bytes that are mapped by themselves
+libc.malloc(1 << 20)
+print("mapped" if libc.mallinfo2().field4 > before else "in the heap")
+"""
+
+
+def _told(*arguments: str, **environment: str) -> tuple[int, str]:
+    """Return how many heaps there are, and where an array of a megabyte is."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, *arguments],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return told.stdout.count("<heap nr="), told.stdout.splitlines()[-1]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
+def test_a_worker_has_two_heaps_and_keeps_large_arrays_out_of_them() -> None:
+    assert _told("run", "--help") == (2, "mapped")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
+def test_the_environment_decides_otherwise() -> None:
+    others = {"MALLOC_ARENA_MAX": "3", "MALLOC_MMAP_THRESHOLD_": "4194304"}
+    assert _told("run", "--help", **others) == (3, "in the heap")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
+def test_other_commands_are_left_as_they_are() -> None:
+    heaps, array = _told("replay", "--help")
+    assert (heaps > 3, array) == (True, "in the heap")
