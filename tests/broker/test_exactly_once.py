@@ -1,6 +1,7 @@
 """Crashes at the worst moments, on a real Kafka: before and after a commit, fenced, moved."""
 
 import shutil
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +16,14 @@ from streams.runtime import alert_publishing, case_partition, groups
 from streams.runtime.case_partition import CasePartition
 from streams.runtime.case_worker import CaseWorker, case_group
 from streams.runtime.detect_worker import DetectWorker, detect_group
-from streams.runtime.kafka_io import MAX_MESSAGE_BYTES, discard, make_admin, make_producer
+from streams.runtime.kafka_io import (
+    MAX_MESSAGE_BYTES,
+    TransactionAborted,
+    discard,
+    make_admin,
+    make_producer,
+)
+from streams.runtime.looking import Looking
 from streams.runtime.outlet import Outlet
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
@@ -250,6 +258,51 @@ def test_what_a_look_found_is_not_lost_when_publishing_it_fails_for_good(
     assert detect_all(one) == recount(latest)
     found = alerts(one)
     assert len(found) > 3
+    require_revisions(found)
+
+
+@pytest.mark.parametrize("outcome", ["published", "aborted"])
+def test_the_next_look_is_made_while_alerts_are_on_their_way(
+    one: Settings, monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    reports = [report(case) for case in range(300)]
+    send(one, keyed(reports[:100]))
+    count_all(one)
+    with at_work(one, detector(one)) as worker:  # a first look closes the days before: it waits
+        first = len(alerts(one))
+        publish, look = DetectWorker._publish, Looking.look
+        looks: list[int] = []  # how many alerts were out, when the next were made
+        looked = threading.Event()
+
+        def held(self: DetectWorker, *arguments: Any) -> None:
+            assert looked.wait(60)
+            if outcome == "aborted" and len(looks) == 2:
+                msg = "as the broker will have it"
+                raise TransactionAborted(msg)
+            publish(self, *arguments)
+
+        def noted(self: Looking) -> Any:
+            made = look(self)
+            looks.append(len(alerts(one)))
+            if len(looks) == 2:
+                looked.set()
+            return made
+
+        monkeypatch.setattr(DetectWorker, "_publish", held)
+        monkeypatch.setattr(Looking, "look", noted)
+        for part in (reports[100:200], reports[200:]):
+            send(one, keyed(part))
+            count_all(one)
+            before = len(looks)
+            while len(looks) == before:
+                worker.step(100)
+        ends = worker.ends()
+        while not worker.drained(ends):
+            worker.step(100)
+        assert as_counts(worker.counts()) == recount(reports)
+    assert looks[:2] == [first, first]
+    found = alerts(one)
+    assert len(found) > first
     require_revisions(found)
 
 
