@@ -23,6 +23,7 @@ from streams.runtime.case_worker import CaseWorker
 from streams.runtime.enduring import Enduring
 from streams.runtime.kafka_errors import BrokerUnavailable
 from streams.runtime.link_worker import LinkWorker
+from streams.runtime.producing import Producer
 from streams.runtime.readiness import Phase
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
@@ -94,7 +95,7 @@ class Coordinator:
         self.hangs = False
         self.hung = 0
         self.producers: set[int] = set()
-        original = kafka_io._Producer.commit_transaction
+        original = Producer.commit_transaction
 
         def commit(producer: Any) -> None:
             mine = str(producer.config["transactional_id"]).endswith("-cases-0")
@@ -107,7 +108,7 @@ class Coordinator:
                 original(producer)
             self.back.wait(60)
 
-        monkeypatch.setattr(kafka_io._Producer, "commit_transaction", commit, raising=False)
+        monkeypatch.setattr(Producer, "commit_transaction", commit, raising=False)
 
 
 @pytest.fixture(params=["silent", "deaf"])
