@@ -16,7 +16,7 @@ from typing import Any
 from kafka import KafkaProducer, TopicPartition
 from kafka.producer.future import FutureRecordMetadata
 
-__all__ = ["Producer", "encoded"]
+__all__ = ["Producer"]
 
 _SHORT = 64  # a length below takes one byte
 _MEDIUM = 1 << 13  # two
@@ -80,7 +80,7 @@ def _appended(
     if records._closed:
         return None
     builder, offset = records._builder, records._next_offset
-    record = encoded(offset, timestamp - builder._first_timestamp, key, value, headers)
+    record = _encoded(offset, timestamp - builder._first_timestamp, key, value, headers)
     if len(builder._buffer) + len(record) > builder._batch_size:
         return None
     builder._buffer += record
@@ -97,7 +97,7 @@ def _appended(
     return future
 
 
-def encoded(
+def _encoded(
     offset: int, delay: int, key: bytes, value: bytes, headers: list[tuple[str, bytes]]
 ) -> bytes:
     """Return a record as it stands in a batch of format 2.
