@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka import TopicPartition
+from pydantic import TypeAdapter
 
 from schemas.alert import Alert
 from schemas.cloud_event import cloud_event_headers
@@ -16,6 +17,7 @@ from schemas.safety_alert import SafetyAlert
 from streams.runtime.alert_reading import AnyAlert
 from streams.runtime.kafka_io import transaction
 from streams.runtime.observing import Observer, observed
+from streams.runtime.producing import Record
 from streams.runtime.rejects import reject_record
 from streams.runtime.settings import Settings
 from streams.runtime.topics import topic_name
@@ -23,6 +25,10 @@ from streams.runtime.topics import topic_name
 __all__ = ["publish_alerts", "publish_rejected"]
 
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
+_TOGETHER = 100  # the network thread sends the first while the next are encoded
+_JSON: dict[type[AnyAlert], TypeAdapter[Any]] = {
+    model: TypeAdapter(model) for model in (Alert, SafetyAlert)
+}
 
 
 def publish_alerts(
@@ -72,12 +78,19 @@ def publish_alerts(
                 priors = topic_name(settings, "priors")
                 out.send(priors, refit.model_dump_json().encode(), partition=0)
                 refit = None
-            for alert in due:
-                value = alert.model_dump_json().encode()
-                key = alert.signal_key.encode()
-                event = cloud_event_headers(alert, source=f"/tocsin/{to_alerts}")
-                out.send(to_alerts, value, key, headers={**event, **(headers or {})})
-                out.send(to_signals, value, key, headers=event)
+            for start in range(0, len(due), _TOGETHER):
+                records = [
+                    _record(alert, f"/tocsin/{to_alerts}")
+                    for alert in due[start : start + _TOGETHER]
+                ]
+                out.send_all(to_alerts, records, headers)
+                out.send_all(to_signals, records)
+
+
+def _record(alert: AnyAlert, source: str) -> Record:
+    value = _JSON[type(alert)].dump_json(alert)
+    headers = cloud_event_headers(alert, source=source)
+    return Record(alert.signal_key.encode(), value, list(headers.items()))
 
 
 def publish_rejected(

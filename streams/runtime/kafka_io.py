@@ -13,7 +13,7 @@ What this adds to kafka-python, each measured or read in version 3.0.12:
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -40,7 +40,7 @@ from streams.runtime.kafka_errors import (
     was_fenced,
 )
 from streams.runtime.partitioning import KeyPartitioner
-from streams.runtime.producing import Producer
+from streams.runtime.producing import Producer, Record
 from streams.runtime.selecting import Selector
 from streams.runtime.settings import Settings
 
@@ -127,10 +127,17 @@ class Transaction:
                 topic, value, key, headers=list((headers or {}).items()), partition=partition
             )
         except errors.MessageSizeTooLargeError:
-            size = len(value or b"") + len(key or b"")
-            msg = f"{topic}: a record must fit in {MAX_MESSAGE_BYTES} bytes; got {size}"
-            raise InputError(msg) from None
+            raise _too_large(topic, len(value or b"") + len(key or b"")) from None
         self._futures.append(future)
+
+    def send_all(
+        self, topic: str, records: Sequence[Record], headers: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Add some hundred records, with headers after their own; as `send`, for half the cost."""
+        try:
+            self._producer.send_all(topic, records, self._futures, list((headers or {}).items()))
+        except errors.MessageSizeTooLargeError:
+            raise _too_large(topic, max(len(one.value) + len(one.key) for one in records)) from None
 
     def _acknowledged(self) -> None:
         self._producer.flush(DELIVERY_MS / 1000)
@@ -373,6 +380,10 @@ def _bounded(call: Callable[[], None], seconds: float) -> bool:
     if raised:
         raise raised[0]
     return not thread.is_alive()
+
+
+def _too_large(topic: str, size: int) -> InputError:
+    return InputError(f"{topic}: a record must fit in {MAX_MESSAGE_BYTES} bytes; got {size}")
 
 
 def _aborted(producer: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka.partitioner import DefaultPartitioner
 
-__all__ = ["KeyPartitioner", "murmur2"]
+__all__ = ["KeyPartitioner", "murmur2", "partition_of"]
 
 _SEED, _M, _BITS = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 
@@ -34,8 +34,12 @@ class KeyPartitioner(DefaultPartitioner):  # type: ignore[misc]
                 topic, key, serialized_key, value, serialized_value, cluster
             )
             return chosen
-        # Kafka numbers the partitions of a topic from 0 without gaps.
-        return (murmur2(bytes(serialized_key)) & 0x7FFFFFFF) % len(partitions)
+        return partition_of(bytes(serialized_key), len(partitions))
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return where a key goes among so many partitions: Kafka numbers them from 0 without gaps."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 @lru_cache(maxsize=1 << 10)  # one look at most: an alert goes out and its signal right after it

@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 from uuid import uuid4
@@ -27,6 +28,7 @@ from streams.runtime.kafka_io import (
     make_producer,
     transaction,
 )
+from streams.runtime.producing import Record
 from streams.runtime.settings import Settings
 from streams.runtime.topics import create_topics
 from tests.broker.kafka_server import KafkaServer, free_ports
@@ -165,6 +167,9 @@ class Forgetful:
     def send(self, *_: object, **__: object) -> "Forgetful":
         return self
 
+    def send_all(self, _: str, records: Sequence[Record], sent: list[Any], __: object) -> None:
+        sent += [self for _ in records]
+
     def flush(self, _: float) -> None: ...
 
     def get(self, timeout: float) -> None:
@@ -181,6 +186,8 @@ class Forgetful:
 def test_a_lost_record_is_noticed_although_the_client_would_commit() -> None:
     with pytest.raises(ProducerUnusable, match="UnknownProducerId"), transaction(Forgetful()) as t:
         t.send("deltas", b"lost")
+    with pytest.raises(ProducerUnusable, match="UnknownProducerId"), transaction(Forgetful()) as t:
+        t.send_all("deltas", [Record(b"key", b"lost")])
 
 
 def test_a_dead_broker_does_not_hold_a_transaction_for_ever(
