@@ -43,7 +43,7 @@ from tests.broker.test_exactly_once import count_all, detect_all
 pytestmark = pytest.mark.broker
 
 MOMENTS = {
-    "before the first record": ("streams.runtime.kafka_io.Transaction.send", "before"),
+    "before the first record": ("streams.runtime.producing.Producer._added_all", "before"),
     "before the commit": ("streams.runtime.kafka_io.Transaction._acknowledged", "after"),
 }
 STOPPING = """
@@ -62,7 +62,7 @@ def stopping(self, *arguments, **options):
     os.kill(os.getpid(), signal.SIGSTOP)
     time.sleep(1)  # the stop is of the process, and may reach this thread last
     if {when!r} == "before":
-        original(self, *arguments, **options)
+        return original(self, *arguments, **options)
 def armed(self, *arguments, **options):
     if Path({trigger!r}).exists():
         return stopping(self, *arguments, **options)
