@@ -18,9 +18,11 @@ _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
 _MOST_WAITING = 1 << 20  # changes of 16 bytes each
 _MOST_NEW = 1 << 16  # keys; a look that meets new ones moves no more than these
-_MINORS = 32  # about so many strata have cases of a drug or an event
 _FEW_ROWS = 500  # of names; about where polars becomes the faster
 _NO_KEYS = np.empty(0, dtype=np.int64)
+_NOWHERE = np.empty(0, dtype=np.intp)
+
+Places = npt.NDArray[np.intp]
 
 
 def join_key(major: pl.Expr, minor: pl.Expr) -> pl.Expr:
@@ -113,6 +115,7 @@ class SortedCounts:
         self._new_keys, self._new_counts = _NO_KEYS, _NO_KEYS  # none of them among `_keys`
         self._waiting: list[tuple[Keys, Counts]] = []
         self._n_waiting = 0
+        self._sums: Counts | None = None  # by major code, once somebody asks for them
 
     @property
     def keys(self) -> Keys:
@@ -137,30 +140,41 @@ class SortedCounts:
 
     def get(self, keys: Keys) -> Counts:
         """Return the count of every key asked for; 0 where there is none."""
-        self._settle()
-        return _counts_at(self._keys, self._counts, keys) + _counts_at(
-            self._new_keys, self._new_counts, keys
-        )
+        counts = np.zeros(len(keys), dtype=np.int64)
+        others = np.arange(len(keys))
+        # What changed is what is asked about: no need to find it among all once more.
+        for part in (self._settle(), *self._parts):
+            found, at = _places(part[0], keys[others])
+            counts[others[found]] = part[1][at]
+            others = np.delete(others, found)
+        return counts
 
     def sums(self, majors: Keys) -> Counts:
         """Return, for every major code asked for, the counts summed over its minor codes."""
         self._settle()
-        parts = (self._keys, self._counts), (self._new_keys, self._new_counts)
-        # float64 sums of integers below 2**53 are exact
-        if len(majors) < len(self._keys) / _MINORS:
-            of_known, of_new = (_sums_of_few(majors, *part) for part in parts)
-            return of_known + of_new
-        size = int(majors.max()) + 1 if len(majors) else 0
-        every = np.zeros(size, dtype=np.int64)
-        for keys, counts in parts:
-            found = np.bincount(keys >> _SHIFT, weights=counts, minlength=size)
-            every += found[:size].astype(np.int64)
-        return every[majors]
+        if self._sums is None:
+            self._sums = _NO_KEYS
+            for part in self._parts:
+                self._sums = _added(self._sums, *part)
+        within = np.flatnonzero(majors < len(self._sums))
+        sums = np.zeros(len(majors), dtype=np.int64)
+        sums[within] = self._sums[majors[within]]
+        return sums
 
-    def _settle(self) -> None:
-        """Add what waits: to the counts of keys that are known, else to the new ones."""
+    @property
+    def _parts(self) -> tuple[tuple[Keys, Counts], tuple[Keys, Counts]]:
+        return (self._keys, self._counts), (self._new_keys, self._new_counts)
+
+    def _settle(self) -> tuple[Keys, Counts]:
+        """Add what waits: to the counts of keys that are known, else to the new ones.
+
+        Returns
+        -------
+        tuple
+            The keys that waited, sorted, each once, and what their counts have become.
+        """
         if not self._waiting:
-            return
+            return _NO_KEYS, _NO_KEYS
         keys, n = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting.clear()
         self._n_waiting = 0
@@ -168,16 +182,24 @@ class SortedCounts:
         keys = keys[order]
         starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
         keys, n = keys[starts], np.add.reduceat(n[order], starts)
-        known = _add(self._keys, self._counts, keys, n)
-        keys, n = keys[~known], n[~known]
-        known = _add(self._new_keys, self._new_counts, keys, n)
-        new = ~known & (n != 0)
-        if new.any():
+        if self._sums is not None:
+            self._sums = _added(self._sums, keys, n)
+        became = n.copy()
+        others = np.arange(len(keys))
+        for held, counts in self._parts:
+            found, at = _places(held, keys[others])
+            known = others[found]
+            counts[at] += n[known]
+            became[known] = counts[at]
+            others = np.delete(others, found)
+        new = others[n[others] != 0]
+        if len(new):
             at = np.searchsorted(self._new_keys, keys[new])
             self._new_keys = np.insert(self._new_keys, at, keys[new])
             self._new_counts = np.insert(self._new_counts, at, n[new])
             if len(self._new_keys) > _MOST_NEW:
                 self._merge()
+        return keys, became
 
     def _merge(self) -> None:
         """Settle, and put the new keys among the others."""
@@ -194,26 +216,18 @@ class SortedCounts:
             self._keys, self._counts = self._keys[present], self._counts[present]
 
 
-def _add(keys: Keys, counts: Counts, changed: Keys, n: Counts) -> npt.NDArray[np.bool_]:
-    """Add changes, of distinct keys, to the counts of known ones in place; return which were."""
+def _places(keys: Keys, asked: Keys) -> tuple[Places, Places]:
+    """Return which of the keys asked for are among sorted ones, and where those are."""
     if len(keys) == 0:
-        return np.zeros(len(changed), dtype=np.bool_)
-    at = np.minimum(np.searchsorted(keys, changed), len(keys) - 1)
-    known: npt.NDArray[np.bool_] = keys[at] == changed
-    counts[at[known]] += n[known]
-    return known
-
-
-def _counts_at(keys: Keys, counts: Counts, asked: Keys) -> Counts:
-    if len(keys) == 0:
-        return np.zeros(len(asked), dtype=np.int64)
+        return _NOWHERE, _NOWHERE
     at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    return np.where(keys[at] == asked, counts[at], 0)
+    known = np.flatnonzero(keys[at] == asked)
+    return known, at[known]
 
 
-def _sums_of_few(majors: Keys, keys: Keys, counts: Counts) -> Counts:
-    first = np.searchsorted(keys, majors << _SHIFT)
-    sizes = np.searchsorted(keys, (majors + 1) << _SHIFT) - first
-    which = np.repeat(np.arange(len(majors)), sizes)
-    places = np.arange(len(which)) - (np.cumsum(sizes) - sizes - first)[which]
-    return np.bincount(which, weights=counts[places], minlength=len(majors)).astype(np.int64)
+def _added(sums: Counts, keys: Keys, n: Counts) -> Counts:
+    """Return sums by major code with changes added to them."""
+    # float64 sums of integers below 2**53 are exact
+    added = np.bincount(keys >> _SHIFT, weights=n, minlength=len(sums)).astype(np.int64)
+    added[: len(sums)] += sums
+    return added

@@ -11,7 +11,7 @@ import polars as pl
 from schemas.alert import Window, WindowKind
 from schemas.errors import InputError
 from streams.topology.caselog import CaseLog
-from streams.topology.counting import Keys, SortedCounts, join_key, split_key
+from streams.topology.counting import Counts, Keys, SortedCounts, join_key, split_key
 
 __all__ = ["Contributions", "Tally", "WindowSpec", "WindowedCounts"]
 
@@ -128,13 +128,21 @@ class Tally:
         self.events.fold(changes.events)
         self.totals.fold(changes.totals)
 
-    def table(self, pairs: Keys) -> pl.DataFrame:
-        """Return `key` and the four counts of every pair asked for, in that order."""
+    def table(self, pairs: Keys, n_observed: Counts | None = None) -> pl.DataFrame:
+        """Return `key` and the four counts of every pair asked for, in that order.
+
+        Parameters
+        ----------
+        pairs
+            Their keys.
+        n_observed
+            Their counts, if they were looked up before.
+        """
         drugs, events = split_key(pairs)
         return pl.DataFrame(
             {
                 "key": pairs,
-                "n_observed": self.pairs.get(pairs),
+                "n_observed": self.pairs.get(pairs) if n_observed is None else n_observed,
                 "n_drug": self.drugs.sums(drugs),
                 "n_event": self.events.sums(events),
                 "n_total": np.full(len(pairs), self.totals.counts.sum(), dtype=np.int64),

@@ -32,7 +32,6 @@ def test_any_folds_equal_a_dictionary_whenever_one_looks(
     with (
         patch.object(counting, "_MOST_WAITING", most_waiting),
         patch.object(counting, "_MOST_NEW", most_new),
-        patch.object(counting, "_MINORS", data.draw(st.sampled_from([0.1, 1, 100]))),
     ):
         for at, rows in enumerate(changes):
             counts.fold(_frame([(_key(key), n) for key, n in rows]))
