@@ -26,6 +26,7 @@ from schemas.alert import (
     Window,
 )
 from schemas.counts import MARGINS
+from streams.topology.counting import Keys
 from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Masks, region_mask
 from streams.topology.levels import drug_in_words, event_in_words, level_of
 from streams.topology.lifecycle import KINDS, REASONS, Decisions
@@ -68,6 +69,7 @@ _OF_ROW = (
 # Every field in the order of the schema, which is that of the text an alert is written as.
 _TEMPLATE = {name: field.get_default() for name, field in Alert.model_fields.items()}
 _EPOCH = date(1970, 1, 1)
+_NEVER = 1 << 30  # a day that no case has
 _VERBS = {
     AlertKind.NEW: "is reported disproportionately often with",
     AlertKind.STRENGTHENED: "is reported even more disproportionately with",
@@ -92,7 +94,7 @@ def _quoted(part: str) -> str:
     return quote(part, safe=" ")
 
 
-def facts_of(cases: pl.DataFrame, keys: npt.NDArray[np.int64], facets: Masks) -> pl.DataFrame:
+def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
     """Sum up the cases of pairs.
 
     Parameters
@@ -100,7 +102,7 @@ def facts_of(cases: pl.DataFrame, keys: npt.NDArray[np.int64], facets: Masks) ->
     cases
         What `streams.topology.caselog.CaseLog.cases_of` gives for the pairs.
     keys
-        The pairs, one row each in this order, those without a case too.
+        The pairs, sorted, each once; those without a case too.
     facets
         What `streams.topology.evidence.facets_of_strata` gives.
 
@@ -110,30 +112,57 @@ def facts_of(cases: pl.DataFrame, keys: npt.NDArray[np.int64], facets: Masks) ->
         `key`, `n_serious`, `n_fatal`, `n_paediatric`, `facets` [bits], `first_received` and
         `last_received` [date, null without a case], `case_ids` and their hashes `named`.
     """
+    at = np.searchsorted(keys, cases["key"].to_numpy())
+    days = cases["day"].to_numpy().astype(np.int64)  # as what they are compared with, or slowly
+    first, last = np.full(len(keys), _NEVER), np.full(len(keys), -_NEVER)
+    np.minimum.at(first, at, days)
+    np.maximum.at(last, at, days)
     bits = np.where(cases["fatal"].to_numpy(), FATAL, 0) | facets[cases["stratum"].to_numpy()]
-    latest = pl.col("case_id").tail(MOST_CASE_IDS).sort()
-    facts = (
-        cases.lazy()
-        .with_columns(pl.Series("bits", bits, dtype=pl.Int64))
-        .group_by("key")
-        .agg(
-            pl.col("serious").sum().cast(pl.Int64).alias("n_serious"),
-            pl.col("fatal").sum().cast(pl.Int64).alias("n_fatal"),
-            (pl.col("bits") & PAEDIATRIC_BIT).gt(0).sum().cast(pl.Int64).alias("n_paediatric"),
-            pl.col("bits").bitwise_or().alias("facets"),
-            pl.col("day").first().cast(pl.Date).alias("first_received"),
-            pl.col("day").last().cast(pl.Date).alias("last_received"),
-            latest.alias("case_ids"),
-            latest.hash().alias("named"),
-        )
+    of_pairs = np.zeros(len(keys), dtype=np.int64)
+    np.bitwise_or.at(of_pairs, at, bits)
+    counted = {
+        "n_serious": cases["serious"].to_numpy(),
+        "n_fatal": cases["fatal"].to_numpy(),
+        "n_paediatric": bits & PAEDIATRIC_BIT > 0,
+    }
+    numbers = {name: np.bincount(at[of], minlength=len(keys)) for name, of in counted.items()}
+    facts = pl.DataFrame(
+        {
+            "key": keys,
+            **numbers,
+            "facets": of_pairs,
+            "first_received": pl.Series(first, dtype=pl.Int32).replace(_NEVER, None),
+            "last_received": pl.Series(last, dtype=pl.Int32).replace(-_NEVER, None),
+        }
     )
-    counts = ("n_serious", "n_fatal", "n_paediatric", "facets")
     return (
-        pl.LazyFrame({"key": keys})
-        .join(facts, on="key", how="left", maintain_order="left")
-        .with_columns(pl.col(counts).fill_null(0), pl.col("case_ids", "named").fill_null([]))
+        facts.lazy()
+        .join(_latest(cases, at, days, len(keys)), on="key", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("first_received", "last_received").cast(pl.Date),
+            pl.col("case_ids", "named").fill_null([]),
+        )
         .collect()
     )
+
+
+def _latest(cases: pl.DataFrame, at: npt.NDArray[np.intp], days: Keys, size: int) -> pl.LazyFrame:
+    """Return the ids of the latest cases of each pair that has any, sorted, and their hashes."""
+    named = cases.select("key", "case_id")
+    many = np.bincount(at, minlength=size) > MOST_CASE_IDS
+    if many.any():
+        # Of those of the earliest day that is named, the last by name; of the days before, none.
+        since = np.full(size, -_NEVER)
+        for pair in np.flatnonzero(many):
+            since[pair] = np.partition(days[at == pair], -MOST_CASE_IDS)[-MOST_CASE_IDS]
+        later, on_it = days > since[at], days == since[at]
+        room = MOST_CASE_IDS - np.bincount(at[later], minlength=size)
+        of_day, pairs = named.filter(pl.Series(on_it)).sort("key", "case_id"), np.sort(at[on_it])
+        from_end = np.searchsorted(pairs, pairs, side="right") - np.arange(len(pairs))
+        kept = of_day.filter(pl.Series(from_end <= room[pairs]))
+        named = pl.concat([named.filter(pl.Series(later)), kept])
+    ids = pl.col("case_id")
+    return named.lazy().group_by("key").agg(case_ids=ids.sort(), named=ids.hash())
 
 
 class AlertBuilder:

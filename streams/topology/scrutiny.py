@@ -107,7 +107,7 @@ class Scrutiny:
         Parameters
         ----------
         pairs
-            `key`, `drug`, `event` and the four counts.
+            `key`, `drug`, `event` and the four counts; sorted by key.
         on
             Bits of the rules that are on, of each pair; a pair without any is left alone.
         cases
@@ -116,7 +116,9 @@ class Scrutiny:
             Where to count what is restricted, and the first and last day of the window.
         """
         rules = dict(zip(pairs["key"].to_list(), on, strict=True))
-        bursts = self._bursts(pairs, rules, bursts_of(cases, origins, self._rule))
+        bursts = self._bursts(
+            pairs, rules, bursts_of(cases, pairs["key"].to_numpy(), origins, self._rule)
+        )
         indicated = self._indications(indications)
         stating, confounded = _confounded(pairs, cases, indicated, indications.code(""))
         restricted = self._restricted(pairs, rules, confounded, stating, indicated, log, days)

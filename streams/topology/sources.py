@@ -6,6 +6,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +24,7 @@ _PARTS = {
 }
 _SEPARATOR = "\x1f"
 _BY_NAME = {"source": pl.String, "sender_stated": pl.Boolean}
+_DAYS = 1 << 31  # added to a day, so that it is not negative
 _NO_BURSTS = pl.DataFrame(
     schema={
         **{"key": pl.Int64, "day": pl.Int32, "n": pl.Int64, "n_by_professional": pl.Int64},
@@ -93,7 +95,7 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
     cases
         What `streams.topology.caselog.CaseLog.cases_of` gives for the pairs.
     keys
-        The pairs, one row each in this order, those without a case too.
+        The pairs, sorted, each once; those without a case too.
     origins
         `Origins.parts`.
 
@@ -103,33 +105,64 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
         `key`, `n_by_professional`, `n_sources`, `countries`, `dictionary_versions`, `completeness`
         [median, %; null without a case], `n_suspected_duplicates`.
     """
-    found = (
-        _with_origin(cases, origins)
+    at = np.searchsorted(keys, cases["key"].to_numpy())
+    n = np.bincount(at, minlength=len(keys))
+    # Many cases of a pair have one origin: of each there is one row from here on.
+    origin = cases["origin"].to_numpy().astype(np.int64)
+    each, of_each = np.unique(at * origins.height + origin, return_counts=True)
+    pairs, parts = each // origins.height, origins[each % origins.height]
+    professional = parts["by_professional"].to_numpy()
+    named = (
+        parts.lazy()
+        .with_columns(key=pl.Series(keys[pairs]))
         .group_by("key")
         .agg(
-            pl.col("by_professional").sum().cast(pl.Int64).alias("n_by_professional"),
             pl.col("source").n_unique().cast(pl.Int64).alias("n_sources"),
             pl.col("country").drop_nulls().unique().sort().alias("countries"),
             pl.col("dictionary_versions").drop_nulls().unique(),
-            pl.col("completeness").cast(pl.Float64).median(),
-            pl.col("suspected_duplicate").sum().cast(pl.Int64).alias("n_suspected_duplicates"),
         )
     )
-    counts = ("n_by_professional", "n_sources", "n_suspected_duplicates")
+    suspected = cases["suspected_duplicate"].to_numpy()
     each_once = pl.element().str.split(_SEPARATOR).explode().unique().sort()
     return (
-        pl.LazyFrame({"key": keys})
-        .join(found, on="key", how="left", maintain_order="left")
-        .with_columns(
-            pl.col(counts).fill_null(0),
+        pl.LazyFrame(
+            {
+                "key": keys,
+                "n_by_professional": np.bincount(
+                    pairs[professional], of_each[professional], minlength=len(keys)
+                ).astype(np.int64),
+                "completeness": _medians(cases["completeness"].to_numpy(), at, n),
+                "n_suspected_duplicates": np.bincount(at[suspected], minlength=len(keys)),
+            }
+        )
+        .join(named, on="key", how="left", maintain_order="left")
+        .select(
+            "key",
+            "n_by_professional",
+            pl.col("n_sources").fill_null(0),
             pl.col("countries").fill_null([]),
             pl.col("dictionary_versions").fill_null([]).list.eval(each_once),
+            pl.col("completeness").fill_nan(None),
+            "n_suspected_duplicates",
         )
         .collect()
     )
 
 
-def bursts_of(cases: pl.DataFrame, origins: Origins, rule: BurstRule) -> pl.DataFrame:
+def _medians(
+    values: npt.NDArray[np.uint8], at: npt.NDArray[np.intp], n: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """Return the median of each pair's values; NaN where it has none."""
+    medians = np.full(len(n), np.nan)
+    some = np.flatnonzero(n)
+    ordered = np.sort(at << 8 | values) & 0xFF
+    begin = (np.cumsum(n) - n)[some]
+    low, high = ordered[begin + (n[some] - 1) // 2], ordered[begin + n[some] // 2]
+    medians[some] = (low + high) / 2
+    return medians
+
+
+def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule) -> pl.DataFrame:
     """Return the burst of every pair that has one.
 
     Of two of one size the earlier stands, then that of the source whose name comes first, then that
@@ -137,7 +170,7 @@ def bursts_of(cases: pl.DataFrame, origins: Origins, rule: BurstRule) -> pl.Data
 
     Parameters
     ----------
-    cases
+    cases, keys
         As of `sources_of`.
     origins
         Where they came from.
@@ -150,9 +183,16 @@ def bursts_of(cases: pl.DataFrame, origins: Origins, rule: BurstRule) -> pl.Data
         `key`, `day` [days since 1970-01-01], `source` [name], `sender_stated`, `n` and
         `n_by_professional` [cases].
     """
-    of_key = np.unique(cases["key"].to_numpy(), return_counts=True)[1]
-    if of_key.max(initial=0) < rule.fewest_cases:
+    at = np.searchsorted(keys, cases["key"].to_numpy())
+    n = np.bincount(at, minlength=len(keys))
+    # Few pairs have so many cases of one day, whoever they came from; the others are left out.
+    day = cases["day"].to_numpy().astype(np.int64) + _DAYS
+    days, of_day = np.unique(at << 32 | day, return_counts=True)
+    pairs = days >> 32
+    many = pairs[(of_day >= rule.fewest_cases) & (of_day >= rule.share * n[pairs])]
+    if len(many) == 0:
         return _NO_BURSTS
+    cases = cases.filter(pl.Series(np.isin(at, many)))
     found = (
         _with_origin(cases, origins.parts)
         .group_by("key", "day", "source")
