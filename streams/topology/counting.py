@@ -6,13 +6,25 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Counts", "Keys", "SortedCounts", "Vocabulary", "distinct", "join_key", "split_key"]
+__all__ = [
+    "Counts",
+    "Keys",
+    "Places",
+    "SortedCounts",
+    "Vocabulary",
+    "distinct",
+    "join_key",
+    "split_key",
+]
 
 Keys = npt.NDArray[np.int64]
 """Sorted or unsorted integer keys, each two 31-bit codes: `join_key(major, minor)`."""
 
 Counts = npt.NDArray[np.int64]
 """Signed counts [cases]."""
+
+Places = npt.NDArray[np.intp]
+"""Places in an array."""
 
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
@@ -21,8 +33,6 @@ _MOST_NEW = 1 << 16  # keys; a look that meets new ones moves no more than these
 _FEW_ROWS = 500  # of names; about where polars becomes the faster
 _NO_KEYS = np.empty(0, dtype=np.int64)
 _NOWHERE = np.empty(0, dtype=np.intp)
-
-Places = npt.NDArray[np.intp]
 
 
 def join_key(major: pl.Expr, minor: pl.Expr) -> pl.Expr:
@@ -129,12 +139,12 @@ class SortedCounts:
         self._merge()
         return self._counts
 
-    def fold(self, changes: pl.DataFrame) -> None:
-        """Add a frame of `key` and `n`; a key may stand in several rows."""
-        if changes.height == 0:
+    def fold(self, keys: Keys, n: Counts) -> None:
+        """Add to the counts of keys; a key may come several times."""
+        if len(keys) == 0:
             return
-        self._waiting.append((changes["key"].to_numpy(), changes["n"].cast(pl.Int64).to_numpy()))
-        self._n_waiting += changes.height
+        self._waiting.append((keys, n))
+        self._n_waiting += len(keys)
         if self._n_waiting > _MOST_WAITING:
             self._settle()
 
