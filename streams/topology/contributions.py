@@ -7,22 +7,28 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Counts, Keys
+from streams.topology.counting import Keys
 from streams.topology.flat import flattened, spread
 
 __all__ = ["Changes", "Contributions"]
 
 
 class Changes(NamedTuple):
-    """Keys whose counts change, each with the place of the row that changes it."""
+    """Keys whose counts change, each with the place of the row that changes it, ascending."""
 
     keys: Keys
     rows: Keys
 
     def where(self, inside: npt.NDArray[np.bool_]) -> "Changes":
         """Keep those of some rows."""
-        kept = inside[self.rows]
-        return Changes(self.keys[kept], self.rows[kept])
+        # Rows of a restored state stand by day: those of a month are a stretch, and no copy.
+        first, last = np.flatnonzero(inside)[[0, -1]] if inside.any() else (0, -1)
+        stretch = slice(*np.searchsorted(self.rows, (first, last + 1)).tolist())
+        keys, rows = self.keys[stretch], self.rows[stretch]
+        if inside[first : last + 1].all():
+            return Changes(keys, rows)
+        kept = inside[rows]
+        return Changes(keys[kept], rows[kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Contributions:
     """
 
     days: npt.NDArray[np.int32]
-    n: Counts
+    n: npt.NDArray[np.int8]
     pairs: Changes
     drugs: Changes
     events: Changes
@@ -57,7 +63,7 @@ class Contributions:
         stratum = rows["stratum"].to_numpy().astype(np.int64)
         return cls(
             days=rows["day"].to_numpy(),
-            n=rows["n"].to_numpy().astype(np.int64),
+            n=rows["n"].to_numpy(),
             pairs=Changes(major_drug[which] | events.codes[places], of_drug[which]),
             drugs=Changes(major_drug | stratum[of_drug], of_drug),
             events=Changes(major_event | stratum[of_event], of_event),

@@ -85,6 +85,15 @@ def test_an_empty_fold_and_a_new_key_without_a_count_change_nothing() -> None:
     assert counts.get(np.array([5, 7])).tolist() == [0, 0]
 
 
+def test_small_integers_in_the_changes_do_not_overflow() -> None:
+    counts = SortedCounts()
+    for _ in range(2):
+        counts.fold(np.array([1, 1, 1]), np.array([127, 127, 127], dtype=np.int8))
+        counts.sums(np.array([0]))
+    assert counts.get(np.array([1])).tolist() == [762]
+    assert counts.sums(np.array([0])).tolist() == [762]
+
+
 def test_what_changed_is_found_among_the_changes_also_if_more_is_asked_for() -> None:
     counts = SortedCounts()
     _fold(counts, [(1, 1), (3, 1), (5, 1)])
