@@ -335,7 +335,7 @@ def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
     Along `seq` the rows of a case alternate, so all cancel but a leading -1, which takes back a row
     of an earlier run, and a trailing +1, which still stands.
     """
-    back = rows.filter(pl.col("n") < 0)["case_id"]
+    back = rows["case_id"].filter(rows["n"] < 0)
     if len(back) == 0:
         return rows
     # Most cases only enter.

@@ -56,6 +56,19 @@ def distinct(keys: Keys) -> Keys:
     return ordered[np.flatnonzero(np.diff(ordered, prepend=~ordered[:1]))]
 
 
+def places_of(keys: Keys, asked: Keys) -> tuple[Places, Places]:
+    """Return the places of the keys asked for that are among sorted ones: in `asked`, in `keys`.
+
+    >>> [at.tolist() for at in places_of(np.array([2, 5, 7]), np.array([5, 6, 7]))]
+    [[0, 2], [1, 2]]
+    """
+    if len(keys) == 0:
+        return _NOWHERE, _NOWHERE
+    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    known = np.flatnonzero(keys[at] == asked)
+    return known, at[known]
+
+
 class Vocabulary:
     """Names and the small integers they are counted by, in order of first appearance."""
 
@@ -154,7 +167,7 @@ class SortedCounts:
         others = np.arange(len(keys))
         # What changed is what is asked about: no need to find it among all once more.
         for part in (self._settle(), *self._parts):
-            found, at = _places(part[0], keys[others])
+            found, at = places_of(part[0], keys[others])
             counts[others[found]] = part[1][at]
             others = np.delete(others, found)
         return counts
@@ -197,7 +210,7 @@ class SortedCounts:
             self._sums = _added(self._sums, keys, n)
         others = np.arange(len(keys))
         for held, counts in self._parts:
-            found, at = _places(held, keys[others])
+            found, at = places_of(held, keys[others])
             known = others[found]
             n[known] = counts[at] = counts[at] + n[known]
             others = np.delete(others, found)
@@ -224,15 +237,6 @@ class SortedCounts:
         present = self._counts != 0
         if np.count_nonzero(present) < 0.75 * len(present):
             self._keys, self._counts = self._keys[present], self._counts[present]
-
-
-def _places(keys: Keys, asked: Keys) -> tuple[Places, Places]:
-    """Return which of the keys asked for are among sorted ones, and where those are."""
-    if len(keys) == 0:
-        return _NOWHERE, _NOWHERE
-    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    known = np.flatnonzero(keys[at] == asked)
-    return known, at[known]
 
 
 def _added(sums: Counts, keys: Keys, n: Counts) -> Counts:
