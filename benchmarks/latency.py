@@ -119,15 +119,14 @@ def produce(
     out: "Queue[Any]",
 ) -> None:
     """Send at the pace; tell when each probe was due, and where it went. A process of its own."""
-    futures: list[tuple[int, float, Any]] = []
+    places: list[tuple[int, float, int, int]] = []
 
-    def note(number: int, due: float, future: Any) -> None:
+    def note(number: int, due: float, partition: int, offset: int) -> None:
         if number % ONE_IN == 0:
-            futures.append((first + number // ONE_IN, due, future))
+            places.append((first + number // ONE_IN, due, partition, offset))
 
     paced(settings, messages, rate=rate, begin=begin, sent=note)
-    places = [(number, due, future.get(timeout=60)) for number, due, future in futures]
-    out.put([(number, due, at.partition, at.offset) for number, due, at in places])
+    out.put(places)
 
 
 def collect(settings: Settings, ready: Any, stop: Any, out: "Queue[Any]") -> None:
@@ -303,7 +302,7 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="*", default=[1000, 5000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--warm-up", type=float, default=10.0)
+    parser.add_argument("--warm-up", type=float, default=60.0)
     parser.add_argument("--preload", type=int, default=200_000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--takeover-seconds", type=float, default=40.0, help="0 leaves it out")
