@@ -125,7 +125,8 @@ class Detector:
         fresh = [self._is_next(delta, offsets) for delta in deltas]
         changes = [delta.changes for delta, news in zip(deltas, fresh, strict=True) if news]
         if changes:
-            rows = pl.concat(changes) if len(changes) > 1 else changes[0]
+            # In one piece: a fold of many small ones takes a fifth longer.
+            rows = pl.concat(changes, rechunk=True) if len(changes) > 1 else changes[0]
             self._fold(self._encode(rows))
             watched = rows.filter(pl.col("watched") != "")
             self.watch.count(watched.select("watched", "n").iter_rows())
