@@ -4,17 +4,20 @@
     python -m benchmarks.kafka_path --reports 5000000 --workers 1 2        a backfill
 
 For each number of case workers, on topics of their own: generated reports are published; a bare
-kafka-python consumer with the settings of ours reads them (poll, count bytes; nothing else), then
-our own, which unpacks records faster (`streams/runtime/consuming.py`); then case workers and a
-detector start from nothing, as processes with `--drain`. The clock of the path runs from the moment
-a worker has its partitions until the group of the detector has committed the last delta, so that
-starting Python and joining the group is not in it; the whole wall time is shown beside it.
+kafka-python consumer with the settings of ours reads them (poll, count bytes; nothing else; a
+process that imports nothing of Tocsin), then our own, which receives and unpacks records faster
+(`streams/runtime/receiving.py`, `consuming.py`); then case workers and a detector start from
+nothing, as processes with `--drain`. The clock of the path runs from the moment a worker has its
+partitions until the group of the detector has committed the last delta, so that starting Python and
+joining the group is not in it; the whole wall time is shown beside it.
 
 Needs a Kafka as the broker tests do: `TOCSIN_KAFKA`, Docker, or Java with Maven.
 """
 
 import argparse
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from benchmarks.cluster import Worker, benchmark_settings, process_cpu, workers
 from benchmarks.generate import reports
@@ -85,23 +88,27 @@ def publish(settings: Settings, number: int, days: int) -> float:
     return time.perf_counter() - begun - generating
 
 
-def bare_consumer(settings: Settings) -> Any:
-    """Return what kafka-python has, with the settings of ours."""
-    return KafkaConsumer(
+def bare(settings: Settings, number: int) -> Reading:
+    """Read every report with what kafka-python has and our settings, in a process of its own."""
+    config = {
         **settings.client_settings(),
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        check_crcs=True,
-        max_poll_records=kafka_io.MAX_POLL_RECORDS,
-        max_partition_fetch_bytes=kafka_io.PARTITION_FETCH_BYTES,
-        fetch_max_bytes=kafka_io.FETCH_BYTES,
-    )
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "check_crcs": True,
+        "max_poll_records": kafka_io.MAX_POLL_RECORDS,
+        "max_partition_fetch_bytes": kafka_io.PARTITION_FETCH_BYTES,
+        "fetch_max_bytes": kafka_io.FETCH_BYTES,
+    }
+    asked = json.dumps((config, f"{settings.topic_prefix}reports", number))
+    command = [sys.executable, "-m", "benchmarks.bare_consumer"]
+    answer = subprocess.run(command, input=asked, text=True, stdout=subprocess.PIPE, check=True)
+    return Reading(*json.loads(answer.stdout))
 
 
-def consume(settings: Settings, number: int, consumer: Any) -> Reading:
-    """Read every report and do nothing with it."""
+def ours(settings: Settings, number: int) -> Reading:
+    """Read every report with our consumer, and do nothing with it."""
     topic = f"{settings.topic_prefix}reports"
-    with closing(consumer):
+    with closing(make_consumer(settings)) as consumer:
         partitions = [TopicPartition(topic, at) for at in end_offsets(consumer, topic)]
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
@@ -192,13 +199,10 @@ def volume(settings: Settings, name: str) -> tuple[int, int]:
 def measure(bootstrap: str, options: argparse.Namespace, case_workers: int) -> Run:
     settings = benchmark_settings(bootstrap, f"w{case_workers}", options.partitions)
     published = publish(settings, options.reports, options.days)
-    consume(settings, options.reports, make_consumer(settings))  # once for the page cache
-    readings = [
-        consume(settings, options.reports, make(settings))
-        for make in (bare_consumer, make_consumer, bare_consumer, make_consumer)
-    ]
-    bare, ours = (min(readings[at::2], key=lambda one: one.seconds) for at in (0, 1))
-    run = Run(case_workers, options.reports, published, bare, ours)
+    ours(settings, options.reports)  # once for the page cache
+    readings = [read(settings, options.reports) for read in (bare, ours, bare, ours)]
+    best = (min(readings[at::2], key=lambda one: one.seconds) for at in (0, 1))
+    run = Run(case_workers, options.reports, published, *best)
     with tempfile.TemporaryDirectory() as folder:
         follow_path(settings, run, Path(folder))
     run.load = os.getloadavg()[0]

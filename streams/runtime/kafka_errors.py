@@ -4,10 +4,8 @@ import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from kafka import errors
-from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from schemas.errors import BrokerError
 
@@ -148,25 +146,6 @@ def silenced(name: str) -> Iterator[None]:
         yield
     finally:
         logger.disabled = before
-
-
-def _keep_last_words(transport: Any) -> None:
-    """Deliver what a broker says before it hangs up, which kafka-python 3.0.12 throws away.
-
-    The answer to a wrong password comes together with the end of the connection: without this all
-    that is known is that the socket was disconnected.
-    """
-    receive = transport._sock_recv
-
-    def _sock_recv(self: Any) -> tuple[bytes, Exception | None]:
-        received, error = receive(self)
-        return received, None if received else error  # the next read meets the end again
-
-    transport._sock_recv = _sock_recv
-
-
-for _transport in (KafkaTCPTransport, KafkaSSLTransport):
-    _keep_last_words(_transport)
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

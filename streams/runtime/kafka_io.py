@@ -41,6 +41,7 @@ from streams.runtime.kafka_errors import (
 )
 from streams.runtime.partitioning import KeyPartitioner
 from streams.runtime.producing import Producer, Record
+from streams.runtime.receiving import receive_large_pieces
 from streams.runtime.selecting import Selector
 from streams.runtime.settings import Settings
 
@@ -335,6 +336,7 @@ def discard(producer: Any) -> None:
 
 
 def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any) -> Any:
+    receive_large_pieces()
     made: list[Any] = []
 
     def net_client(**given: Any) -> Any:

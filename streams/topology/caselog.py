@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from streams.topology.counting import Keys, distinct, split_key
+from streams.topology.flat import Flat, flattened, spread
 
 __all__ = ["CASE_LOG", "CaseLog"]
 
@@ -65,7 +66,7 @@ class _Run:
         self._pairs: list[_Pairs] | None = None
         self._of_cases = rows.select(_LISTED)
         self._by_indications: npt.NDArray[np.float64] | None = None
-        self._flat: dict[str, tuple[npt.NDArray[np.uint32], Keys, Keys]] = {}
+        self._flat: dict[str, Flat] = {}
 
     def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
         start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
@@ -78,7 +79,7 @@ class _Run:
         for keys, first, rows in self._by_pair():
             at = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
             known = np.flatnonzero(keys[at] == pairs)
-            which, entries = _spread(first[at[known]].astype(np.int64), first[at[known] + 1])
+            which, entries = spread(first[at[known]].astype(np.int64), first[at[known] + 1])
             found.append(pairs[known][which])
             places.append(rows[entries].astype(np.int64))
         return np.concatenate(found), np.concatenate(places)
@@ -138,23 +139,16 @@ class _Run:
         if len(stating):
             named, start, _ = self._flattened(_BESIDE[column])
             rows = rows[stating]
-            which, places = _spread(first[rows], after[rows])
+            which, places = spread(first[rows], after[rows])
             within = places - first[rows][which]
             meant = named[start[rows][which] + within] == names[stating][which]
             said[stating[which[meant]]] = codes[places[meant]]
         return said
 
-    def _flattened(self, column: str) -> tuple[npt.NDArray[np.uint32], Keys, Keys]:
+    def _flattened(self, column: str) -> Flat:
         """Return what the lists of a column hold, and where that of each row begins and ends."""
         if column not in self._flat:
-            lists = self.rows[column]
-            if lists.null_count() == len(lists):
-                sizes, held = np.zeros(len(lists), dtype=np.int64), np.empty(0, dtype=np.uint32)
-            else:
-                sizes = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-                held = lists.explode(empty_as_null=False, keep_nulls=False).to_numpy()
-            after = sizes.cumsum()
-            self._flat[column] = held, after - sizes, after
+            self._flat[column] = flattened(self.rows[column])
         return self._flat[column]
 
     def _by_pair(self) -> list[_Pairs]:
@@ -180,8 +174,8 @@ class _Run:
         drugs, from_drug, to_drug = self._flattened("drugs")
         events, from_event, to_event = self._flattened("events")
         # Every drug of a row, once for each of its events.
-        row, place = _spread(from_drug[start:end], to_drug[start:end])
-        which, event = _spread(from_event[start:end][row], to_event[start:end][row])
+        row, place = spread(from_drug[start:end], to_drug[start:end])
+        which, event = spread(from_event[start:end][row], to_event[start:end][row])
         wide = (end - start - 1).bit_length()
         named = ((drugs[place].astype(np.int64) << bits)[which] | events[event]) << wide
         entries = np.sort(named | row[which])
@@ -204,14 +198,6 @@ class _Run:
 def _slices(index: Keys, names: Keys) -> tuple[Keys, Keys]:
     """Return where each name starts and ends in an index."""
     return np.searchsorted(index, names << 32), np.searchsorted(index, (names + 1) << 32)
-
-
-def _spread(starts: Keys, ends: Keys) -> tuple[Keys, Keys]:
-    """Return every place from each start to its end, with the number of the stretch it is in."""
-    sizes = ends - starts
-    which = np.repeat(np.arange(len(sizes)), sizes)
-    before = np.cumsum(sizes) - sizes
-    return which, np.arange(len(which)) - before[which] + starts[which]
 
 
 class CaseLog:
@@ -349,7 +335,7 @@ def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
     Along `seq` the rows of a case alternate, so all cancel but a leading -1, which takes back a row
     of an earlier run, and a trailing +1, which still stands.
     """
-    back = rows.filter(pl.col("n") < 0)["case_id"]
+    back = rows["case_id"].filter(rows["n"] < 0)
     if len(back) == 0:
         return rows
     # Most cases only enter.

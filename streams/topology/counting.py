@@ -6,7 +6,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Counts", "Keys", "SortedCounts", "Vocabulary", "distinct", "join_key", "split_key"]
+__all__ = [
+    "Counts",
+    "Keys",
+    "Places",
+    "SortedCounts",
+    "Vocabulary",
+    "distinct",
+    "join_key",
+    "split_key",
+]
 
 Keys = npt.NDArray[np.int64]
 """Sorted or unsorted integer keys, each two 31-bit codes: `join_key(major, minor)`."""
@@ -14,13 +23,16 @@ Keys = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int64]
 """Signed counts [cases]."""
 
+Places = npt.NDArray[np.intp]
+"""Places in an array."""
+
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
 _MOST_WAITING = 1 << 20  # changes of 16 bytes each
 _MOST_NEW = 1 << 16  # keys; a look that meets new ones moves no more than these
-_MINORS = 32  # about so many strata have cases of a drug or an event
 _FEW_ROWS = 500  # of names; about where polars becomes the faster
 _NO_KEYS = np.empty(0, dtype=np.int64)
+_NOWHERE = np.empty(0, dtype=np.intp)
 
 
 def join_key(major: pl.Expr, minor: pl.Expr) -> pl.Expr:
@@ -42,6 +54,19 @@ def distinct(keys: Keys) -> Keys:
     # Sorting takes a twentieth of the hashing that `np.unique` does of integers.
     ordered = np.sort(keys)
     return ordered[np.flatnonzero(np.diff(ordered, prepend=~ordered[:1]))]
+
+
+def places_of(keys: Keys, asked: Keys) -> tuple[Places, Places]:
+    """Return the places of the keys asked for that are among sorted ones: in `asked`, in `keys`.
+
+    >>> [at.tolist() for at in places_of(np.array([2, 5, 7]), np.array([5, 6, 7]))]
+    [[0, 2], [1, 2]]
+    """
+    if len(keys) == 0:
+        return _NOWHERE, _NOWHERE
+    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    known = np.flatnonzero(keys[at] == asked)
+    return known, at[known]
 
 
 class Vocabulary:
@@ -111,8 +136,9 @@ class SortedCounts:
     def __init__(self) -> None:
         self._keys, self._counts = _NO_KEYS, _NO_KEYS
         self._new_keys, self._new_counts = _NO_KEYS, _NO_KEYS  # none of them among `_keys`
-        self._waiting: list[tuple[Keys, Counts]] = []
+        self._waiting: list[tuple[Keys, npt.NDArray[np.signedinteger]]] = []
         self._n_waiting = 0
+        self._sums: Counts | None = None  # by major code, once somebody asks for them
 
     @property
     def keys(self) -> Keys:
@@ -126,58 +152,77 @@ class SortedCounts:
         self._merge()
         return self._counts
 
-    def fold(self, changes: pl.DataFrame) -> None:
-        """Add a frame of `key` and `n`; a key may stand in several rows."""
-        if changes.height == 0:
+    def fold(self, keys: Keys, n: npt.NDArray[np.signedinteger]) -> None:
+        """Add to the counts of keys; a key may come several times."""
+        if len(keys) == 0:
             return
-        self._waiting.append((changes["key"].to_numpy(), changes["n"].cast(pl.Int64).to_numpy()))
-        self._n_waiting += changes.height
+        self._waiting.append((keys, n))
+        self._n_waiting += len(keys)
         if self._n_waiting > _MOST_WAITING:
             self._settle()
 
     def get(self, keys: Keys) -> Counts:
         """Return the count of every key asked for; 0 where there is none."""
-        self._settle()
-        return _counts_at(self._keys, self._counts, keys) + _counts_at(
-            self._new_keys, self._new_counts, keys
-        )
+        counts = np.zeros(len(keys), dtype=np.int64)
+        others = np.arange(len(keys))
+        # What changed is what is asked about: no need to find it among all once more.
+        for part in (self._settle(), *self._parts):
+            found, at = places_of(part[0], keys[others])
+            counts[others[found]] = part[1][at]
+            others = np.delete(others, found)
+        return counts
 
     def sums(self, majors: Keys) -> Counts:
         """Return, for every major code asked for, the counts summed over its minor codes."""
         self._settle()
-        parts = (self._keys, self._counts), (self._new_keys, self._new_counts)
-        # float64 sums of integers below 2**53 are exact
-        if len(majors) < len(self._keys) / _MINORS:
-            of_known, of_new = (_sums_of_few(majors, *part) for part in parts)
-            return of_known + of_new
-        size = int(majors.max()) + 1 if len(majors) else 0
-        every = np.zeros(size, dtype=np.int64)
-        for keys, counts in parts:
-            found = np.bincount(keys >> _SHIFT, weights=counts, minlength=size)
-            every += found[:size].astype(np.int64)
-        return every[majors]
+        if self._sums is None:
+            self._sums = _NO_KEYS
+            for part in self._parts:
+                self._sums = _added(self._sums, *part)
+        within = np.flatnonzero(majors < len(self._sums))
+        sums = np.zeros(len(majors), dtype=np.int64)
+        sums[within] = self._sums[majors[within]]
+        return sums
 
-    def _settle(self) -> None:
-        """Add what waits: to the counts of keys that are known, else to the new ones."""
+    @property
+    def _parts(self) -> tuple[tuple[Keys, Counts], tuple[Keys, Counts]]:
+        return (self._keys, self._counts), (self._new_keys, self._new_counts)
+
+    def _settle(self) -> tuple[Keys, Counts]:
+        """Add what waits: to the counts of keys that are known, else to the new ones.
+
+        Returns
+        -------
+        tuple
+            The keys that waited, sorted, each once, and what their counts have become.
+        """
         if not self._waiting:
-            return
+            return _NO_KEYS, _NO_KEYS
         keys, n = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting.clear()
         self._n_waiting = 0
         order = np.argsort(keys)
-        keys = keys[order]
+        keys, n = keys[order], n[order]
+        del order  # a restored state has hundreds of millions of changes
         starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-        keys, n = keys[starts], np.add.reduceat(n[order], starts)
-        known = _add(self._keys, self._counts, keys, n)
-        keys, n = keys[~known], n[~known]
-        known = _add(self._new_keys, self._new_counts, keys, n)
-        new = ~known & (n != 0)
-        if new.any():
-            at = np.searchsorted(self._new_keys, keys[new])
-            self._new_keys = np.insert(self._new_keys, at, keys[new])
-            self._new_counts = np.insert(self._new_counts, at, n[new])
+        keys, n = keys[starts], np.add.reduceat(n, starts, dtype=np.int64)
+        if self._sums is not None:
+            self._sums = _added(self._sums, keys, n)
+        others = np.arange(len(keys))
+        for held, counts in self._parts:
+            found, at = places_of(held, keys[others])
+            known = others[found]
+            n[known] = counts[at] = counts[at] + n[known]
+            others = np.delete(others, found)
+        others = others[n[others] != 0]
+        if len(others):
+            new = keys[others]
+            at = np.searchsorted(self._new_keys, new)
+            self._new_keys = np.insert(self._new_keys, at, new)
+            self._new_counts = np.insert(self._new_counts, at, n[others])
             if len(self._new_keys) > _MOST_NEW:
                 self._merge()
+        return keys, n
 
     def _merge(self) -> None:
         """Settle, and put the new keys among the others."""
@@ -194,26 +239,9 @@ class SortedCounts:
             self._keys, self._counts = self._keys[present], self._counts[present]
 
 
-def _add(keys: Keys, counts: Counts, changed: Keys, n: Counts) -> npt.NDArray[np.bool_]:
-    """Add changes, of distinct keys, to the counts of known ones in place; return which were."""
-    if len(keys) == 0:
-        return np.zeros(len(changed), dtype=np.bool_)
-    at = np.minimum(np.searchsorted(keys, changed), len(keys) - 1)
-    known: npt.NDArray[np.bool_] = keys[at] == changed
-    counts[at[known]] += n[known]
-    return known
-
-
-def _counts_at(keys: Keys, counts: Counts, asked: Keys) -> Counts:
-    if len(keys) == 0:
-        return np.zeros(len(asked), dtype=np.int64)
-    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    return np.where(keys[at] == asked, counts[at], 0)
-
-
-def _sums_of_few(majors: Keys, keys: Keys, counts: Counts) -> Counts:
-    first = np.searchsorted(keys, majors << _SHIFT)
-    sizes = np.searchsorted(keys, (majors + 1) << _SHIFT) - first
-    which = np.repeat(np.arange(len(majors)), sizes)
-    places = np.arange(len(which)) - (np.cumsum(sizes) - sizes - first)[which]
-    return np.bincount(which, weights=counts[places], minlength=len(majors)).astype(np.int64)
+def _added(sums: Counts, keys: Keys, n: Counts) -> Counts:
+    """Return sums by major code with changes added to them."""
+    # float64 sums of integers below 2**53 are exact
+    added = np.bincount(keys >> _SHIFT, weights=n, minlength=len(sums)).astype(np.int64)
+    added[: len(sums)] += sums
+    return added

@@ -19,6 +19,7 @@ from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.topology.caselog import CASE_LOG, CaseLog
+from streams.topology.contributions import Contributions
 from streams.topology.counting import Keys, Vocabulary, distinct
 from streams.topology.dossier import Dossier
 from streams.topology.evaluation import UNIT, Counted, Evaluation
@@ -32,7 +33,7 @@ from streams.topology.scoring import Scorer
 from streams.topology.vigil import Vigil
 from streams.topology.watch import Watch
 from streams.topology.watched import encode_watched
-from streams.topology.windows import Contributions, WindowedCounts, WindowSpec
+from streams.topology.windows import WindowedCounts, WindowSpec
 
 __all__ = ["Detector"]
 
@@ -124,7 +125,8 @@ class Detector:
         fresh = [self._is_next(delta, offsets) for delta in deltas]
         changes = [delta.changes for delta, news in zip(deltas, fresh, strict=True) if news]
         if changes:
-            rows = pl.concat(changes) if len(changes) > 1 else changes[0]
+            # In one piece: a fold of many small ones takes a fifth longer.
+            rows = pl.concat(changes, rechunk=True) if len(changes) > 1 else changes[0]
             self._fold(self._encode(rows))
             watched = rows.filter(pl.col("watched") != "")
             self.watch.count(watched.select("watched", "n").iter_rows())
@@ -342,13 +344,12 @@ class Detector:
     def _fold(self, rows: pl.DataFrame) -> None:
         self.log.append(rows)
         changes = Contributions.of(rows)
-        pairs = changes.pairs
         for window in self.windows:
             for label in window.fold(changes):
-                self._touched.setdefault(label, []).append(pairs["key"].to_numpy())
+                self._touched.setdefault(label, []).append(changes.pairs.keys)
                 self._stale.add(label)
         if any(len(signals.rows) for signals in self.signals.values()):
-            self._pending.note(rows)
+            self._pending.note(rows, changes.pairs)
         if self._vigil is not None:
             self._vigil.note(rows)
 

@@ -21,7 +21,7 @@ from schemas.counts import MARGINS
 from schemas.suppressed import Suppressed
 from streams.topology.alerts import AlertBuilder, facts_of, signal_key
 from streams.topology.caselog import CaseLog
-from streams.topology.counting import Keys, SortedCounts, Vocabulary, split_key
+from streams.topology.counting import Counts, Keys, SortedCounts, Vocabulary, split_key
 from streams.topology.coverage import Coverage
 from streams.topology.dossier import Dossier
 from streams.topology.evidence import (
@@ -146,11 +146,12 @@ class Evaluation:
             Whether to leave the others alone.
         """
         signals = self.signals.setdefault(window.label, Signals())
-        keys = self._scope(tally, signals, touched if touched_only else None)
-        keys = counted.levels.scored(keys)
+        keys, n_observed = self._scope(tally, signals, touched if touched_only else None)
+        asked = counted.levels.is_scored(keys)
+        keys = keys[asked]
         if len(keys) == 0:
             return []
-        table = tally.table(keys)
+        table = tally.table(keys, n_observed[asked])
         if self._columns:
             table = counted.named(table, self._columns)
         if counted.vigil is not None:
@@ -284,13 +285,18 @@ class Evaluation:
             signals.publish(np.concatenate(rows), named)
             signals.dropped = dropped
 
-    def _scope(self, tally: Tally, signals: Signals, only: Keys | None) -> Keys:
+    def _scope(self, tally: Tally, signals: Signals, only: Keys | None) -> tuple[Keys, Counts]:
+        """Return the pairs to score, and their counts."""
         floor = max(self.scorer.rules.floor, 1)
         if only is None:
-            enough = tally.pairs.keys[tally.pairs.counts >= floor]
-            below = signals.on[~_is_in(signals.on, enough)]
-            return np.union1d(enough, below) if len(below) else enough
-        return only[(tally.pairs.get(only) >= floor) | _is_in(only, signals.on)]
+            enough = tally.pairs.counts >= floor
+            keys, n = tally.pairs.keys[enough], tally.pairs.counts[enough]
+            below = signals.on[~_is_in(signals.on, keys)]
+            at = np.searchsorted(keys, below)
+            return np.insert(keys, at, below), np.insert(n, at, tally.pairs.get(below))
+        n = tally.pairs.get(only)
+        wanted = (n >= floor) | _is_in(only, signals.on)
+        return only[wanted], n[wanted]
 
     def _note_suppressed(self, label: str, look: Look, decided: Decisions) -> None:
         counts = np.bincount(decided.why, minlength=len(SUPPRESSIONS)).tolist()

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Keys, Vocabulary, distinct, join_key
+from streams.topology.contributions import Changes
+from streams.topology.counting import Keys, Places, Vocabulary
 from streams.topology.strata import PAEDIATRIC, REGIONS
 
 __all__ = [
@@ -102,16 +103,16 @@ class Pending:
     """The rows of the case log since the last evaluation."""
 
     def __init__(self) -> None:
-        self._rows: list[pl.DataFrame] = []
+        self._noted: list[tuple[pl.DataFrame, Changes]] = []
 
-    def note(self, rows: pl.DataFrame) -> None:
-        """Keep rows of `streams.topology.caselog.CASE_LOG`."""
+    def note(self, rows: pl.DataFrame, pairs: Changes) -> None:
+        """Keep rows of `streams.topology.caselog.CASE_LOG`, and the pairs they change."""
         if rows.height:
-            self._rows.append(rows)
+            self._noted.append((rows, pairs))
 
     def clear(self) -> None:
         """Forget them: they are evaluated."""
-        self._rows.clear()
+        self._noted.clear()
 
     def evidence(
         self, pairs: Keys, first_day: int | None, last_day: int, facets: Masks
@@ -127,49 +128,48 @@ class Pending:
         facets
             What `facets_of_strata` gives.
         """
-        if len(pairs) == 0 or not self._rows:
+        if len(pairs) == 0 or not self._noted:
             return Evidence.none(len(pairs))
-        rows = self._of_drugs(distinct(pairs >> 32), first_day, last_day)
-        at = np.searchsorted(pairs, rows["key"].to_numpy())
-        at[at == len(pairs)] = 0
-        meant = pairs[at] == rows["key"].to_numpy()
-        at, rows = at[meant], rows.filter(pl.Series(meant))
+        days = first_day, last_day
+        parts = [_of_pairs(pairs, rows, changes, days) for rows, changes in self._noted]
+        rows = pl.concat(rows for _, rows in parts)
+        at = np.concatenate([at for at, _ in parts])
         n = rows["n"].to_numpy()
         bits = facets[rows["stratum"].to_numpy()] | np.where(rows["fatal"].to_numpy(), FATAL, 0)
         gained = _facets_where(_changes(at, bits, n, len(pairs)) > 0)
-        if (n > 0).all():
-            return replace(Evidence.none(len(pairs)), gained=gained)
-        balance = pl.DataFrame({"at": at, "case": rows["case_id"].hash(), "n": n}).with_columns(
-            of_case=pl.col("n").cast(pl.Int64).sum().over("at", "case")
-        )
-        stays = balance["of_case"].to_numpy() >= 0
-        gone = balance.filter(~stays).unique(["at", "case"])
         left = np.zeros(len(pairs), dtype=np.bool_)
-        left[gone["at"].to_numpy()] = True
+        left[at[n < 0]] = True
+        doubtful = np.flatnonzero(left[at])  # the pairs that a case left, if it did not come again
+        if len(doubtful) == 0:
+            return replace(Evidence.none(len(pairs)), gained=gained)
+        cases = rows["case_id"].gather(doubtful).hash().to_numpy()
+        order = np.lexsort((cases, at[doubtful]))
+        cases, doubtful = cases[order], doubtful[order]
+        of = at[doubtful]
+        begins = np.flatnonzero(
+            np.append(True, (of[1:] != of[:-1]) | (cases[1:] != cases[:-1]))  # a case of a pair
+        )
+        gone = np.add.reduceat(n[doubtful].astype(np.int64), begins) < 0
+        stays = np.ones(len(at), dtype=np.bool_)
+        stays[doubtful] = ~np.repeat(gone, np.diff(begins, append=len(doubtful)))
         amended = _changes(at[stays], bits[stays], n[stays], len(pairs))
+        left[:] = False
+        left[of[begins[gone]]] = True
         return Evidence(
-            gained,
-            _facets_where(amended < 0),
-            left,
-            gone["at"].to_numpy(),
-            gone["case"].to_numpy(),
+            gained, _facets_where(amended < 0), left, of[begins[gone]], cases[begins[gone]]
         )
 
-    def _of_drugs(self, drugs: Keys, first_day: int | None, last_day: int) -> pl.DataFrame:
-        within = pl.col("day") <= last_day
-        if first_day is not None:
-            within &= pl.col("day") >= first_day
-        wanted = pl.Series(drugs.astype(np.uint32)).implode()
-        return (
-            pl.concat([rows.lazy() for rows in self._rows])
-            .filter(within)
-            .select("case_id", "stratum", "fatal", "drugs", "events", "n")
-            .explode("drugs")
-            .filter(pl.col("drugs").is_in(wanted))
-            .explode("events")
-            .with_columns(key=join_key(pl.col("drugs"), pl.col("events")))
-            .collect()
-        )
+
+def _of_pairs(
+    pairs: Keys, rows: pl.DataFrame, changes: Changes, days: tuple[int | None, int]
+) -> tuple[Places, pl.DataFrame]:
+    """Return what of some changes is of pairs and days asked about: which pair, and which row."""
+    at = np.minimum(np.searchsorted(pairs, changes.keys), len(pairs) - 1)
+    day = rows["day"].to_numpy()
+    inside = day <= days[1] if days[0] is None else (day >= days[0]) & (day <= days[1])
+    meant = np.flatnonzero((pairs[at] == changes.keys) & inside[changes.rows])
+    of_case = rows.select("case_id", "stratum", "fatal", "n")
+    return at[meant], of_case[changes.rows[meant]]
 
 
 def _changes(

@@ -184,15 +184,21 @@ class LevelCodes:
         if more:
             self._families = np.append(self._families, np.array(more, dtype=np.bool_))
 
-    def scored(self, keys: Keys) -> Keys:
-        """Return the pairs that are asked about: a family only with classes, the others with all.
+    def is_scored(self, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Tell which pairs are asked about: a family only with classes, the others with all.
 
         Every case counts for the margin of a family. Under a family the same pair stands as under
         its terms; only for a class is the family a question of its own.
         """
         drugs, events = split_key(keys)
-        of_family = np.flatnonzero(self._families[events])
-        return np.delete(keys, of_family[self._drugs[drugs[of_family]] != _CLASS])
+        asked = ~self._families[events]
+        of_family = np.flatnonzero(~asked)
+        asked[of_family] = self._drugs[drugs[of_family]] == _CLASS
+        return asked
+
+    def scored(self, keys: Keys) -> Keys:
+        """Return the pairs that are asked about."""
+        return keys[self.is_scored(keys)]
 
     def is_plain(self, keys: Keys) -> npt.NDArray[np.bool_]:
         """Tell which pairs are of a product or a class, and a term."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from schemas.alert import AlertKind, AlertReason
 from schemas.suppressed import SuppressionReason
-from streams.topology.counting import Keys
+from streams.topology.counting import Keys, places_of
 from streams.topology.evidence import (
     DESIGNATED,
     EXPOSURE,
@@ -53,6 +53,7 @@ _SIGNAL = np.dtype(
         ("looked_entered", np.int64),  # the rules that fired then
     ]
 )
+_OPAQUE = np.dtype((np.void, _SIGNAL.itemsize))  # moved at a fifth of what it takes by field
 
 Rows = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
@@ -106,12 +107,12 @@ class Signals:
 
     def within(self, keys: Keys) -> tuple[Rows, Rows]:
         """Return the places of the signals among sorted keys: here, and there."""
-        if len(keys) == 0:
-            return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
-        at = np.searchsorted(keys, self.rows["key"])
-        at[at == len(keys)] = 0
-        here = np.flatnonzero(keys[at] == self.rows["key"])
-        return here, at[here]
+        published = self.rows["key"].copy()  # side by side: they are searched
+        if len(keys) < len(published):  # the fewer among the more
+            there, here = places_of(published, keys)
+        else:
+            here, there = places_of(keys, published)
+        return here, there
 
     def publish(self, rows: npt.NDArray[Any], named: dict[int, Hashes]) -> None:
         """Take over what was published: rows, and the hashes of their case ids."""
@@ -121,7 +122,8 @@ class Signals:
         known[known] = self.rows["key"][at[known]] == rows["key"][known]
         self.rows[at[known]] = rows[known]
         if not known.all():
-            self.rows = np.insert(self.rows, at[~known], rows[~known])
+            held, new = self.rows.view(_OPAQUE), rows[~known].view(_OPAQUE)
+            self.rows = np.insert(held, at[~known], new).view(_SIGNAL)
         for key in rows["key"].tolist():
             self.dropped.pop(key, None)
         self.named.update(named)

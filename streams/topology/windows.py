@@ -11,9 +11,10 @@ import polars as pl
 from schemas.alert import Window, WindowKind
 from schemas.errors import InputError
 from streams.topology.caselog import CaseLog
-from streams.topology.counting import Keys, SortedCounts, join_key, split_key
+from streams.topology.contributions import Contributions
+from streams.topology.counting import Counts, Keys, SortedCounts, split_key
 
-__all__ = ["Contributions", "Tally", "WindowSpec", "WindowedCounts"]
+__all__ = ["Tally", "WindowSpec", "WindowedCounts"]
 
 _EPOCH = date(1970, 1, 1)
 _TRUNCATE = {WindowKind.MONTH: "1mo", WindowKind.QUARTER: "1q"}
@@ -75,43 +76,6 @@ class WindowSpec:
         return date(int(year), month, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Contributions:
-    """Signed changes of pairs and margins, by day: frames of `day`, `key` and `n`."""
-
-    pairs: pl.DataFrame  # key: drug, event
-    drugs: pl.DataFrame  # key: drug, stratum
-    events: pl.DataFrame  # key: event, stratum
-    totals: pl.DataFrame  # key: 0, stratum
-
-    @classmethod
-    def of(cls, rows: pl.DataFrame) -> Self:
-        """Take a frame of `streams.topology.caselog.CASE_LOG` apart."""
-        rows = rows.select("day", "stratum", "drugs", "events", pl.col("n").cast(pl.Int64))
-        by_drug = rows.explode("drugs")
-        stratum = pl.col("stratum")
-        return cls(
-            pairs=by_drug.explode("events").select(
-                "day", "n", key=join_key(pl.col("drugs"), pl.col("events"))
-            ),
-            drugs=by_drug.select("day", "n", key=join_key(pl.col("drugs"), stratum)),
-            events=rows.explode("events").select(
-                "day", "n", key=join_key(pl.col("events"), stratum)
-            ),
-            totals=rows.select("day", "n", key=join_key(pl.lit(0), stratum)),
-        )
-
-    def between(self, first_day: int, last_day: int) -> "Contributions":
-        """Keep the days from first to last, both included."""
-        inside = pl.col("day").is_between(first_day, last_day)
-        return Contributions(
-            self.pairs.filter(inside),
-            self.drugs.filter(inside),
-            self.events.filter(inside),
-            self.totals.filter(inside),
-        )
-
-
 class Tally:
     """The counts of one window instance: pairs, and margins by stratum."""
 
@@ -123,18 +87,29 @@ class Tally:
 
     def fold(self, changes: Contributions) -> None:
         """Add changes to the counts."""
-        self.pairs.fold(changes.pairs)
-        self.drugs.fold(changes.drugs)
-        self.events.fold(changes.events)
-        self.totals.fold(changes.totals)
+        for counts, (keys, rows) in (
+            (self.pairs, changes.pairs),
+            (self.drugs, changes.drugs),
+            (self.events, changes.events),
+            (self.totals, changes.totals),
+        ):
+            counts.fold(keys, changes.n[rows])
 
-    def table(self, pairs: Keys) -> pl.DataFrame:
-        """Return `key` and the four counts of every pair asked for, in that order."""
+    def table(self, pairs: Keys, n_observed: Counts | None = None) -> pl.DataFrame:
+        """Return `key` and the four counts of every pair asked for, in that order.
+
+        Parameters
+        ----------
+        pairs
+            Their keys.
+        n_observed
+            Their counts, if they were looked up before.
+        """
         drugs, events = split_key(pairs)
         return pl.DataFrame(
             {
                 "key": pairs,
-                "n_observed": self.pairs.get(pairs),
+                "n_observed": self.pairs.get(pairs) if n_observed is None else n_observed,
                 "n_drug": self.drugs.sums(drugs),
                 "n_event": self.events.sums(events),
                 "n_total": np.full(len(pairs), self.totals.counts.sum(), dtype=np.int64),
@@ -168,10 +143,9 @@ class WindowedCounts:
             (label,) = self.tallies
             self.tallies[label].fold(changes)
             return {label}
-        days = pl.col("day").cast(pl.Date)
-        starts = changes.totals.select(days.dt.truncate(_TRUNCATE[self.spec.kind]).unique())
+        days = pl.Series(changes.days[changes.totals.rows]).cast(pl.Date)
         labels = set()
-        for start in starts["day"].to_list():
+        for start in days.dt.truncate(_TRUNCATE[self.spec.kind]).unique().to_list():
             label = self.spec.label(start)
             window = self.spec.window(label, start)
             within = changes.between((start - _EPOCH).days, (window.last_day - _EPOCH).days)

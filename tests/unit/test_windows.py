@@ -1,6 +1,6 @@
 """Windows: how they are asked for, what they are called, and which days they hold."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,8 @@ import pytest
 from schemas.alert import WindowKind
 from schemas.errors import InputError
 from streams.topology.caselog import CASE_LOG, CaseLog
-from streams.topology.windows import Contributions, Tally, WindowedCounts, WindowSpec
+from streams.topology.contributions import Contributions
+from streams.topology.windows import Tally, WindowedCounts, WindowSpec
 
 EPOCH = date(1970, 1, 1)
 
@@ -186,15 +187,5 @@ def test_a_table_keeps_the_order_asked_for_and_knows_absent_pairs() -> None:
     tally.fold(Contributions.of(_rows((0, 0), (1, 0))))
     table = tally.table(np.array([7 << 32 | 1, 0]))
     assert table.rows() == [(7 << 32 | 1, 0, 0, 0, 2), (0, 2, 2, 2, 2)]
+    assert tally.table(np.array([0]), np.array([2])).rows() == [(0, 2, 2, 2, 2)]
     assert tally.table(np.empty(0, dtype=np.int64)).height == 0
-
-
-def test_contributions_explode_a_case_into_pairs_and_margins() -> None:
-    row = (0, 3, "A", 2, True, False, [0, 1], [4, 5, 6], *_BARE, -1)
-    changes = Contributions.of(pl.DataFrame([row], schema=dict(CASE_LOG), orient="row"))
-    heights = (changes.pairs, changes.drugs, changes.events, changes.totals)
-    assert [frame.height for frame in heights] == [6, 2, 3, 1]
-    assert changes.totals.rows() == [(3, -1, 2)]
-    assert changes.between(4, 9).pairs.height == 0
-    assert changes.between(3, 3).pairs.height == 6
-    assert (EPOCH + timedelta(days=3)).isoformat() == "1970-01-04"
