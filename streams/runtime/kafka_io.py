@@ -25,7 +25,6 @@ from kafka import (
     errors,
 )
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.net.compat import KafkaNetClient
 
 from schemas.errors import BrokerError, InputError
 from streams.runtime.consuming import BoundedConsumer
@@ -42,7 +41,7 @@ from streams.runtime.kafka_errors import (
 from streams.runtime.partitioning import KeyPartitioner
 from streams.runtime.producing import Producer, Record
 from streams.runtime.receiving import receive_large_pieces
-from streams.runtime.selecting import Selector
+from streams.runtime.selecting import NetClient
 from streams.runtime.settings import Settings
 
 __all__ = [
@@ -340,14 +339,12 @@ def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any
     made: list[Any] = []
 
     def net_client(**given: Any) -> Any:
-        made.append(KafkaNetClient(**given))
+        made.append(NetClient(**given))
         return made[-1]
 
     with last_complaint() as complaint:
         try:
-            client = client_class(
-                **settings.client_settings(), kafka_client=net_client, selector=Selector, **config
-            )
+            client = client_class(**settings.client_settings(), kafka_client=net_client, **config)
         except (errors.KafkaError, OSError) as error:
             for net in made:  # its thread would go on trying for ever
                 net.close()

@@ -1,13 +1,16 @@
-"""The selector answers as Python's does, and never writes out a socket to say that it has none."""
+"""The selector answers as Python's does, writes out no socket, and a slow step is no trouble."""
 
+import logging
 import selectors
 import socket
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from kafka.net.compat import KafkaNetClient
 
-from streams.runtime.selecting import Selector
+from streams.runtime.selecting import NetClient, Selector
 
 
 class Silent(socket.socket):
@@ -48,8 +51,25 @@ def test_a_closed_socket_and_a_closed_selector_are_what_they_are_to_python() -> 
             selector.get_key(one)
 
 
-def test_the_client_of_kafka_python_takes_it() -> None:
-    net = KafkaNetClient(bootstrap_servers="127.0.0.1:1", selector=Selector)
+@pytest.mark.parametrize(("kind", "warnings"), [(KafkaNetClient, 1), (NetClient, 0)])
+def test_a_step_that_waits_for_a_busy_thread_is_no_trouble(
+    kind: type[Any], warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def step() -> str:
+        time.sleep(0.11)  # the library's threshold is 0.1 s
+        return "done"
+
+    net = kind(bootstrap_servers="127.0.0.1:1")
+    try:
+        with caplog.at_level(logging.WARNING, "kafka.net.selector"):
+            assert net._net.run(step) == "done"
+        assert len([one for one in caplog.messages if "threshold" in one]) == warnings
+    finally:
+        net.close()
+
+
+def test_our_client_has_our_selector() -> None:
+    net = NetClient(bootstrap_servers="127.0.0.1:1")
     try:
         assert type(net._net._selector) is Selector
     finally:
