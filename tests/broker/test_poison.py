@@ -24,7 +24,7 @@ from streams.runtime.kafka_io import (
     make_producer,
 )
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
+from streams.runtime.topics import KEPT_FOR_EVER, create_topics
 from tests.broker.processes import (
     at,
     deltas,
@@ -66,6 +66,9 @@ def packed(settings: Settings, tmp_path: Path) -> Settings:
     chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
     settings = settings.model_copy(update=chosen)
     configs = {"compression.type": "producer", "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    configs |= (
+        KEPT_FOR_EVER  # the raw batches are old, and a broker looks for old ones now and then
+    )
     with closing(make_admin(settings)) as admin:
         topic = {"num_partitions": 1, "replication_factor": 1, "configs": configs}
         admin.create_topics({at(settings, "reports").topic: topic}, wait_for_metadata=True)
@@ -333,12 +336,14 @@ def test_a_backlog_does_not_starve_another_partition(settings: Settings, tmp_pat
     large, small = 0, 1
     assert settings.partitions == 2
     backlog, others = keyed(map(report, range(40_000))), keyed([report(50_000)])
-    with closing(make_producer(settings)) as producer:
-        for partition, messages in ((large, backlog), (small, others)):
-            for key, value in messages:
-                producer.send(at(settings, "reports").topic, value, key, partition=partition)
-        producer.flush()
     with closing(CaseWorker(settings)) as worker:
+        while not worker.readiness().ready:  # it has both: one comes after the other
+            worker.step(100)
+        with closing(make_producer(settings)) as producer:
+            for partition, messages in ((large, backlog), (small, others)):
+                for key, value in messages:
+                    producer.send(at(settings, "reports").topic, value, key, partition=partition)
+            producer.flush()
         ends = worker.ends()
         while not worker.drained(ends):
             worker.step(100)
