@@ -30,6 +30,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
+from benchmarks.bare_consumer import read_all
 from benchmarks.cluster import Worker, benchmark_settings, process_cpu, workers
 from benchmarks.generate import reports
 from streams.runtime import kafka_io
@@ -107,18 +108,8 @@ def bare(settings: Settings, number: int) -> Reading:
 
 def ours(settings: Settings, number: int) -> Reading:
     """Read every report with our consumer, and do nothing with it."""
-    topic = f"{settings.topic_prefix}reports"
     with closing(make_consumer(settings)) as consumer:
-        partitions = [TopicPartition(topic, at) for at in end_offsets(consumer, topic)]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        seen = size = 0
-        begun, busy = time.perf_counter(), time.process_time()
-        while seen < number:
-            for batch in consumer.poll(timeout_ms=500).values():
-                seen += len(batch)
-                size += sum(len(record.value) for record in batch)
-        return Reading(time.perf_counter() - begun, time.process_time() - busy, size)
+        return Reading(*read_all(consumer, f"{settings.topic_prefix}reports", number))
 
 
 def follow_path(settings: Settings, run: Run, folder: Path) -> None:

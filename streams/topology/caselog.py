@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Keys, distinct, split_key
+from streams.topology.counting import Keys, distinct, places_of, split_key
 from streams.topology.flat import Flat, flattened, spread
 
 __all__ = ["CASE_LOG", "CaseLog"]
@@ -77,9 +77,8 @@ class _Run:
         """Return, for every row that names both of a pair, the pair's key and the row's place."""
         found, places = [pairs[:0]], [pairs[:0]]
         for keys, first, rows in self._by_pair():
-            at = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
-            known = np.flatnonzero(keys[at] == pairs)
-            which, entries = spread(first[at[known]].astype(np.int64), first[at[known] + 1])
+            known, at = places_of(keys, pairs)
+            which, entries = spread(*(first[place].astype(np.int64) for place in (at, at + 1)))
             found.append(pairs[known][which])
             places.append(rows[entries].astype(np.int64))
         return np.concatenate(found), np.concatenate(places)

@@ -13,7 +13,9 @@ __all__ = [
     "SortedCounts",
     "Vocabulary",
     "distinct",
+    "is_in",
     "join_key",
+    "places_of",
     "split_key",
 ]
 
@@ -67,6 +69,14 @@ def places_of(keys: Keys, asked: Keys) -> tuple[Places, Places]:
     at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
     known = np.flatnonzero(keys[at] == asked)
     return known, at[known]
+
+
+def is_in(asked: Keys, keys: Keys | None) -> npt.NDArray[np.bool_]:
+    """Tell which keys are among sorted others, if there are any."""
+    found = np.zeros(len(asked), dtype=np.bool_)
+    if keys is not None:
+        found[places_of(keys, asked)[0]] = True
+    return found
 
 
 class Vocabulary:

@@ -21,7 +21,14 @@ from schemas.counts import MARGINS
 from schemas.suppressed import Suppressed
 from streams.topology.alerts import AlertBuilder, facts_of, signal_key
 from streams.topology.caselog import CaseLog
-from streams.topology.counting import Counts, Keys, SortedCounts, Vocabulary, split_key
+from streams.topology.counting import (
+    Counts,
+    Keys,
+    SortedCounts,
+    Vocabulary,
+    is_in,
+    split_key,
+)
 from streams.topology.coverage import Coverage
 from streams.topology.dossier import Dossier
 from streams.topology.evidence import (
@@ -164,7 +171,7 @@ class Evaluation:
             n_observed=scored["n_observed"].to_numpy(),
             ror_lower=scored["ror_lower"].to_numpy(),
             ic_lower=scored["ic_lower"].to_numpy(),
-            touched=_is_in(keys, touched),
+            touched=is_in(keys, touched),
         )
         facets = self._facets(counted.strata, len(counted.strata))
         days = _days(window)
@@ -291,11 +298,11 @@ class Evaluation:
         if only is None:
             enough = tally.pairs.counts >= floor
             keys, n = tally.pairs.keys[enough], tally.pairs.counts[enough]
-            below = signals.on[~_is_in(signals.on, keys)]
+            below = signals.on[~is_in(signals.on, keys)]
             at = np.searchsorted(keys, below)
             return np.insert(keys, at, below), np.insert(n, at, tally.pairs.get(below))
         n = tally.pairs.get(only)
-        wanted = (n >= floor) | _is_in(only, signals.on)
+        wanted = (n >= floor) | is_in(only, signals.on)
         return only[wanted], n[wanted]
 
     def _note_suppressed(self, label: str, look: Look, decided: Decisions) -> None:
@@ -335,16 +342,6 @@ def _facets(strata: Vocabulary, size: int) -> Masks:
 def _days(window: Window) -> tuple[int | None, int]:
     first = None if window.first_day is None else (window.first_day - _EPOCH).days
     return first, (window.last_day - _EPOCH).days
-
-
-def _is_in(keys: Keys, those: Keys | None) -> npt.NDArray[np.bool_]:
-    """Tell which keys are among sorted others."""
-    if those is None or len(those) == 0:
-        return np.zeros(len(keys), dtype=np.bool_)
-    found: npt.NDArray[np.bool_] = (
-        those[np.minimum(np.searchsorted(those, keys), len(those) - 1)] == keys
-    )
-    return found
 
 
 def _of_test(vigil: Vigil, window: Window, keys: Keys) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from streams.topology.contributions import Changes
-from streams.topology.counting import Keys, Places, Vocabulary
+from streams.topology.counting import Keys, Places, Vocabulary, places_of
 from streams.topology.strata import PAEDIATRIC, REGIONS
 
 __all__ = [
@@ -164,12 +164,13 @@ def _of_pairs(
     pairs: Keys, rows: pl.DataFrame, changes: Changes, days: tuple[int | None, int]
 ) -> tuple[Places, pl.DataFrame]:
     """Return what of some changes is of pairs and days asked about: which pair, and which row."""
-    at = np.minimum(np.searchsorted(pairs, changes.keys), len(pairs) - 1)
+    found, at = places_of(pairs, changes.keys)
+    changed = changes.rows[found]
     day = rows["day"].to_numpy()
     inside = day <= days[1] if days[0] is None else (day >= days[0]) & (day <= days[1])
-    meant = np.flatnonzero((pairs[at] == changes.keys) & inside[changes.rows])
+    meant = inside[changed]
     of_case = rows.select("case_id", "stratum", "fatal", "n")
-    return at[meant], of_case[changes.rows[meant]]
+    return at[meant], of_case[changed[meant]]
 
 
 def _changes(

@@ -194,7 +194,8 @@ def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule
         return _NO_BURSTS
     cases = cases.filter(pl.Series(np.isin(at, many)))
     found = (
-        _with_origin(cases, origins.parts)
+        cases.hstack(origins.parts[cases["origin"].to_numpy().astype(np.int64)])
+        .lazy()
         .group_by("key", "day", "source")
         .agg(
             pl.len().cast(pl.Int64).alias("n"),
@@ -211,7 +212,3 @@ def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule
         .sort("key", -pl.col("n"), "day", "source", "sender_stated")
         .unique("key", keep="first", maintain_order=True)
     )
-
-
-def _with_origin(cases: pl.DataFrame, origins: pl.DataFrame) -> pl.LazyFrame:
-    return cases.hstack(origins[cases["origin"].to_numpy().astype(np.int64)]).lazy()

@@ -109,36 +109,30 @@ def test_nothing_yet_is_no_error(of: type[Any], pair: Pair) -> None:
     assert receive(_transport(of, pair[0])) == (b"", None)
 
 
-def test_what_is_deciphered_is_received_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Deciphered:
-        def __init__(self) -> None:
-            more = ssl.SSLWantReadError()
-            self.pieces: list[Any] = [b"aa", b"bb", more, b"c", more, more]
+class Pieces:
+    """A socket that gives these pieces, or fails of them."""
 
-        def recv(self, size: int) -> bytes:
-            piece = self.pieces.pop(0)
-            if isinstance(piece, Exception):
-                raise piece
-            return piece
+    def __init__(self, *pieces: bytes | Exception) -> None:
+        self.left = list(pieces)
 
-    transport = _transport(KafkaSSLTransport, Deciphered())
+    def recv(self, size: int) -> bytes:
+        piece = self.left.pop(0)
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+
+def test_what_is_deciphered_is_received_to_its_end() -> None:
+    more = ssl.SSLWantReadError()
+    transport = _transport(KafkaSSLTransport, Pieces(b"aa", b"bb", more, b"c", more, more))
     assert receive(transport) == (b"aabb", None)
     assert receive(transport) == (b"c", None)
     assert receive(transport) == (b"", None)
 
 
 def test_a_failing_socket_is_an_error_once_what_came_is_received() -> None:
-    class Failing:
-        def __init__(self) -> None:
-            self.pieces: list[Any] = [b"x" * PIECE, OSError("reset"), OSError("reset")]
-
-        def recv(self, size: int) -> bytes:
-            piece = self.pieces.pop(0)
-            if isinstance(piece, Exception):
-                raise piece
-            return piece  # type: ignore[no-any-return]
-
-    transport = _transport(KafkaTCPTransport, Failing())
+    reset = OSError("reset")
+    transport = _transport(KafkaTCPTransport, Pieces(b"x" * PIECE, reset, reset))
     assert receive(transport) == (b"x" * PIECE, None)
     nothing, error = receive(transport)
     assert (nothing, isinstance(error, KafkaConnectionError)) == (b"", True)
