@@ -22,7 +22,7 @@ from streams.runtime.settings import Settings
 
 __all__ = ["Membership", "Ownership", "join_group"]
 
-_CONFIRM_SECONDS = 2 * HEARTBEAT_MS / 1000  # one may be under way already
+_CONFIRM_SECONDS = 6 * HEARTBEAT_MS / 1000  # one may be under way already, and be slow
 _STALLED_SECONDS = 30.0  # a group waits for its slowest member; a forgotten join waits for nothing
 
 

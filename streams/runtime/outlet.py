@@ -42,9 +42,8 @@ __all__ = ["BackOff", "Outlet", "Superseded", "partition_producer"]
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 2.0  # that the other partitions have with one: most transactions take 20 ms [s]
 _HANGS = 30.0  # then it is given up; half of what the broker allows, so that it ends it for us [s]
-_TOLD = (
-    2 * HEARTBEAT_MS / 1000
-)  # by then a process that slept knows if its group went on without it
+# By then a process that slept knows if its group went on without it, be the broker ever so busy.
+_TOLD = 12 * HEARTBEAT_MS / 1000
 
 
 class Superseded(Exception):

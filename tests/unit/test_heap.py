@@ -40,18 +40,21 @@ libc.fflush(None)
 
 # By itself glibc takes what is freed for a sign of what the heap is to hold from then on.
 libc.free.argtypes = [ctypes.c_void_p]
-libc.free(libc.malloc(4 << 20))
+libc.free(libc.malloc(16 << 20))
 libc.mallinfo2.restype = type("Mallinfo2", (ctypes.Structure,), {
     "_fields_": [(f"field{at}", ctypes.c_size_t) for at in range(10)]
 })
-before = libc.mallinfo2().field4  # bytes that are mapped by themselves
-libc.malloc(1 << 20)
-print("mapped" if libc.mallinfo2().field4 > before else "in the heap")
+for size in 1, 6:
+    before = libc.mallinfo2().field4  # bytes that are mapped by themselves
+    libc.malloc(size << 20)
+    print("mapped" if libc.mallinfo2().field4 > before else "in the heap")
 """
 
+IN_HEAP, MAPPED = "in the heap", "mapped"
 
-def _told(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Return how many heaps there are, and where an array of a megabyte is."""
+
+def _told(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Return how many heaps there are, and where arrays of 1 and 6 MiB are."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     told = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT, *arguments],
@@ -61,18 +64,19 @@ def _told(*arguments: str, **environment: str) -> tuple[int, str]:
         timeout=60,
         check=True,
     )
-    return told.stdout.count("<heap nr="), told.stdout.splitlines()[-1]
+    *_, small, large = told.stdout.splitlines()
+    return told.stdout.count("<heap nr="), small, large
 
 
 def test_a_worker_has_two_heaps_and_keeps_large_arrays_out_of_them() -> None:
-    assert _told("run", "--help") == (2, "mapped")
+    assert _told("run", "--help") == (2, IN_HEAP, MAPPED)
 
 
 def test_the_environment_decides_otherwise() -> None:
-    others = {"MALLOC_ARENA_MAX": "3", "MALLOC_MMAP_THRESHOLD_": "4194304"}
-    assert _told("run", "--help", **others) == (3, "in the heap")
+    others = {"MALLOC_ARENA_MAX": "3", "MALLOC_MMAP_THRESHOLD_": str(256 << 10)}
+    assert _told("run", "--help", **others) == (3, MAPPED, MAPPED)
 
 
 def test_other_commands_are_left_as_they_are() -> None:
-    heaps, array = _told("replay", "--help")
-    assert (heaps > 3, array) == (True, "in the heap")
+    heaps, *arrays = _told("replay", "--help")
+    assert (heaps > 3, arrays) == (True, [IN_HEAP, IN_HEAP])
