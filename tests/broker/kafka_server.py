@@ -267,23 +267,26 @@ TEST_PROPERTIES = {
 
 
 @contextmanager
-def running_kafka() -> Iterator[str]:
-    """Yield the address of a Kafka that answers, from wherever one can be had; end it after."""
+def running_kafka(overrides: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield the address of a Kafka that answers, from wherever one can be had; end it after.
+
+    One that was there before has properties of its own; what is asked for here is not.
+    """
     given = os.environ.get("TOCSIN_KAFKA")
     if given:
         wait_until_ready(given, 20)
         yield given
     else:
-        with own_kafka() as bootstrap:
+        with own_kafka(overrides or {}) as bootstrap:
             yield bootstrap
 
 
 @contextmanager
-def own_kafka() -> Iterator[str]:
+def own_kafka(overrides: Mapping[str, str]) -> Iterator[str]:
     """Yield the address of a Kafka of our own: a container, else a Java process."""
     if docker_works():
         try:
-            container, bootstrap = start_container()
+            container, bootstrap = start_container(overrides)
         except NoBroker as why:  # an engine, but no image: offline, or a registry that refuses
             print(f"{why}; trying Java and Maven")
         else:
@@ -292,7 +295,7 @@ def own_kafka() -> Iterator[str]:
             finally:
                 remove_container(container)
             return
-    server = start_server(kafka_jars())
+    server = start_server(kafka_jars(), overrides)
     try:
         yield server.bootstrap
     finally:
@@ -349,7 +352,7 @@ def address(bootstrap: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def start_container() -> tuple[str, str]:
+def start_container(overrides: Mapping[str, str]) -> tuple[str, str]:
     """Start Kafka in a container on a loopback port; return the container's id and the address."""
     (port,) = free_ports(1)
     settings = {
@@ -363,6 +366,7 @@ def start_container() -> tuple[str, str]:
         "process.roles": "broker,controller",
         "node.id": "1",
         **TEST_PROPERTIES,
+        **overrides,
     }
     command = ["run", "--detach", "--publish", f"127.0.0.1:{port}:9092"]
     for key, value in settings.items():
