@@ -8,11 +8,13 @@ from contextlib import suppress
 __all__ = ["main"]
 
 # Parameters of mallopt(3), by what sets them in the environment.
+_ARENAS, _MAPPED, _KEPT = "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"
 _HEAP = {
-    "MALLOC_ARENA_MAX": (-8, 2),  # heaps: one of the main thread, one of all others
-    "MALLOC_MMAP_THRESHOLD_": (-3, 4 << 20),  # bytes; what is larger is mapped by itself
-    "MALLOC_TRIM_THRESHOLD_": (-1, 32 << 20),  # bytes; what is free at the end beyond it goes back
+    _ARENAS: (-8, 2),  # heaps: one of the main thread, one of all others
+    _MAPPED: (-3, 256 << 10),  # bytes; what is larger is mapped by itself
+    _KEPT: (-1, 8 << 20),  # bytes; what is free at the end beyond it goes back
 }
+_HEAP_OF_CASES = {**_HEAP, _MAPPED: (-3, 4 << 20), _KEPT: (-1, 32 << 20)}
 
 
 def main() -> None:
@@ -30,13 +32,16 @@ def _set_up_heap(arguments: list[str]) -> None:
     It gives threads up to eight heaps a processor in turn, and what one is done with no other gets;
     a worker publishes, and writes snapshots, in threads that begin and end. And once a large array
     was freed, those up to its size come from the heap, where small things that stay hold it open.
-    What is mapped is given by the page, each cleared as it is first touched: batches and answers of
-    the broker, most below 4 MiB, would cost a fifth more.
+    What is mapped is given by the page, each cleared as it is first touched. A worker of the case
+    stage takes and gives back batches and answers all the time, most below 4 MiB: they would cost
+    it a fifth more. In a detector what is counted stays between them, and its heap would grow.
     """
     if arguments[:1] == ["run"]:
+        of_cases = "--stage cases" in " ".join(arguments).replace("=", " ")
+        bounds = _HEAP_OF_CASES if of_cases else _HEAP
         with suppress(AttributeError, OSError, TypeError):  # another C library has none
             mallopt = ctypes.CDLL(None).mallopt
-            for name, (parameter, value) in _HEAP.items():
+            for name, (parameter, value) in bounds.items():
                 if name not in os.environ:
                     mallopt(parameter, value)
 

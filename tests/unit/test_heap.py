@@ -68,13 +68,24 @@ def _told(*arguments: str, **environment: str) -> tuple[int, str, str]:
     return told.stdout.count("<heap nr="), small, large
 
 
-def test_a_worker_has_two_heaps_and_keeps_large_arrays_out_of_them() -> None:
-    assert _told("run", "--help") == (2, IN_HEAP, MAPPED)
+@pytest.mark.parametrize(
+    ("arguments", "arrays"),
+    [
+        (["--help"], (MAPPED, MAPPED)),
+        (["--stage", "detect", "--help"], (MAPPED, MAPPED)),
+        (["--stage", "cases", "--help"], (IN_HEAP, MAPPED)),
+        (["--drain", "--stage=cases", "--help"], (IN_HEAP, MAPPED)),
+    ],
+)
+def test_a_worker_has_two_heaps_and_keeps_large_arrays_out_of_them(
+    arguments: list[str], arrays: tuple[str, str]
+) -> None:
+    assert _told("run", *arguments) == (2, *arrays)
 
 
 def test_the_environment_decides_otherwise() -> None:
     others = {"MALLOC_ARENA_MAX": "3", "MALLOC_MMAP_THRESHOLD_": str(256 << 10)}
-    assert _told("run", "--help", **others) == (3, MAPPED, MAPPED)
+    assert _told("run", "--stage", "cases", "--help", **others) == (3, MAPPED, MAPPED)
 
 
 def test_other_commands_are_left_as_they_are() -> None:
