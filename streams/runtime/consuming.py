@@ -12,8 +12,6 @@ What this adds to kafka-python, each read or tried in version 3.0.12:
   clients let such names pass. Ours leaves the headers of that record out.
 - Its records are unpacked number by number, by calls, and handed on one at a time. Ours takes a
   quarter of the time for those without headers; any other it leaves to the library.
-- It first asks for no topic, and may ask again 0.1 s later at the earliest: whoever then wants to
-  know the partitions of one waits as long. Ours asks for all of them at once.
 
 A batch that cannot be unpacked is handed out as one record, at the offset of its first, whose value
 is `Unreadable`: it becomes one reject, and the partition goes on. A checksum that does not fit
@@ -22,7 +20,7 @@ still raises: that is no sender's doing, and to skip a damaged batch would be to
 
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import dropwhile
 from typing import Any
 
@@ -52,14 +50,8 @@ class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
     that was paused after it was asked for.
     """
 
-    def __init__(self, *topics: str, kafka_client: Callable[..., Any], **configs: Any) -> None:
-        def informed(**given: Any) -> Any:
-            client = kafka_client(**given)
-            client.cluster.need_all_topic_metadata = True
-            return client
-
-        super().__init__(*topics, kafka_client=informed, **configs)
-        self._cluster.need_all_topic_metadata = False
+    def __init__(self, *topics: str, **configs: Any) -> None:
+        super().__init__(*topics, **configs)
         # It is made in the middle of the constructor; of its state nothing differs.
         self._fetcher.__class__ = _Fetcher
 

@@ -16,7 +16,6 @@ from kafka.errors import KafkaError, UnknownProducerIdError
 
 from schemas.errors import BrokerError, InputError
 from streams.runtime import kafka_io
-from streams.runtime.following import end_offsets
 from streams.runtime.kafka_errors import broker_errors
 from streams.runtime.kafka_io import (
     MAX_MESSAGE_BYTES,
@@ -237,19 +236,6 @@ def test_a_consumer_resumes_where_it_is_told(topics: Settings) -> None:
         consumer.seek(where, 97)
         assert [record.value for record in polled(consumer, where)] == [b"97", b"98", b"99"]
         assert consumer.position(where) == 100
-
-
-def test_a_consumer_that_is_made_knows_every_topic(
-    topics: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with closing(make_consumer(topics)) as consumer:
-        # To ask again takes 0.1 s, of each of the consumers that a takeover makes.
-        monkeypatch.setattr(consumer, "_fetch_all_topic_metadata", lambda: pytest.fail("asks"))
-        assert end_offsets(consumer, at(topics, "deltas").topic) == {0: 0}
-        # What it asks for later is what it reads.
-        consumer.assign([at(topics, "reports")])
-        asked = consumer._cluster.metadata_request()
-        assert [topic.name for topic in asked.topics] == [at(topics, "reports").topic]
 
 
 class SeekOnAssignment(ConsumerRebalanceListener):  # type: ignore[misc]
