@@ -54,6 +54,9 @@ class Reading:
     bytes: int
 
 
+NOT_READ = Reading(0, 0, 0)
+
+
 @dataclass
 class Run:
     """What one run measured [reports, seconds, bytes, MB]."""
@@ -61,8 +64,8 @@ class Run:
     workers: int
     reports: int
     publish: float
-    bare: Reading = field(default_factory=lambda: Reading(0, 0, 0))
-    ours: Reading = field(default_factory=lambda: Reading(0, 0, 0))
+    bare: Reading = NOT_READ
+    ours: Reading = NOT_READ
     cases: float = 0.0
     path: float = 0.0
     wall: float = 0.0

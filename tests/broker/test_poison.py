@@ -66,9 +66,8 @@ def packed(settings: Settings, tmp_path: Path) -> Settings:
     chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
     settings = settings.model_copy(update=chosen)
     configs = {"compression.type": "producer", "max.message.bytes": str(MAX_MESSAGE_BYTES)}
-    configs |= (
-        KEPT_FOR_EVER  # the raw batches are old, and a broker looks for old ones now and then
-    )
+    # The raw batches are old, and a broker looks for old ones now and then.
+    configs |= KEPT_FOR_EVER
     with closing(make_admin(settings)) as admin:
         topic = {"num_partitions": 1, "replication_factor": 1, "configs": configs}
         admin.create_topics({at(settings, "reports").topic: topic}, wait_for_metadata=True)
