@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import islice, repeat
-from operator import itemgetter
+from itertools import islice
 from pathlib import Path
 
 from detectors.gamma_mixture import GammaMixture
@@ -146,9 +145,8 @@ class Replay:
         """Run what a source holds through both stages; yield the number of items after a chunk."""
         remaining = iter(items)
         with _few_collections():
-            while chunk := list(islice(remaining, _CHUNK)):
-                self._feed_chunk(source, chunk)
-                yield len(chunk)
+            while (taken := self._feed_chunk(source, islice(remaining, _CHUNK))) > 0:
+                yield taken
 
     def finish(self) -> None:
         """Evaluate at the last day that was reached, and on days of notices after it."""
@@ -157,27 +155,24 @@ class Replay:
         if self._last_notice is not None:
             self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
 
-    def _feed_chunk(self, source: str, chunk: list[tuple[int, SourceItem]]) -> None:
+    def _feed_chunk(self, source: str, chunk: Iterable[tuple[int, SourceItem]]) -> int:
         first = self._offset
-        messages: list[tuple[int, bytes | Report]] = []  # each with its place in the source
-        for place, item in chunk:
-            if isinstance(item, Rejected):
-                self._reject(item)
-            else:
-                messages.append((place, item))
-        self._offset += len(messages)
-        values = map(itemgetter(1), messages)
+        places: list[int] = []  # in the source, of each message
+        unread: list[Rejected] = []
         identified: dict[int, Identifiers] = {}
+        # One by one from the file to its version: a line is read while it is in the cache.
         versions, rejected = read_batch(
-            zip(range(first, self._offset), values, repeat(None), repeat(())),
+            self._messages(chunk, places, unread),
             source=source,
             horizon=self._horizon,
             identified=identified,
         )
+        for reject in unread:
+            self._reject(reject)
         for reject in rejected:
-            place = messages[reject.position - first][0]
-            self._reject(reject.model_copy(update={"position": place}))
-        self.summary.messages += len(messages)
+            self._reject(reject.model_copy(update={"position": places[reject.position - first]}))
+        self._offset += len(places)
+        self.summary.messages += len(places)
         pending: list[CaseVersion] = []
         known: list[KnownCase] = []
         for offset, version in versions:
@@ -197,6 +192,23 @@ class Replay:
             if offset in identified:
                 known.append(KnownCase(version, identified[offset]))
         self._count(pending, known, self._offset)
+        return len(places) + len(unread)
+
+    def _messages(
+        self,
+        chunk: Iterable[tuple[int, SourceItem]],
+        places: list[int],
+        unread: list[Rejected],
+    ) -> Iterator[tuple[int, bytes | Report, None, tuple[()]]]:
+        """Give the messages of a chunk as `read_batch` takes them, and where each one stood."""
+        offset = self._offset
+        for place, item in chunk:
+            if isinstance(item, Rejected):
+                unread.append(item)
+            else:
+                places.append(place)
+                yield offset, item, None, ()
+                offset += 1
 
     def _count(self, versions: list[CaseVersion], known: list[KnownCase], next_offset: int) -> None:
         if next_offset == self._counted:

@@ -28,6 +28,7 @@ from schemas.alert import (
 from schemas.counts import MARGINS
 from streams.topology.counting import Keys
 from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Masks, region_mask
+from streams.topology.frames import by_key, rows_where, stacked
 from streams.topology.levels import drug_in_words, event_in_words, level_of
 from streams.topology.lifecycle import KINDS, REASONS, Decisions
 from streams.topology.policy import AlertPolicy
@@ -53,8 +54,8 @@ _OF_CASES = (
     "n_suspected_duplicates",
     "n_post_notice",
 )
-_STATISTICS = tuple(Statistics.model_fields)
-_OF_ROW = (
+_STATISTICS = list(Statistics.model_fields)
+_OF_ROW = [
     "at",
     "drug",
     "event",
@@ -65,7 +66,7 @@ _OF_ROW = (
     "countries",
     "dictionary_versions",
     "case_ids",
-)
+]
 # Every field in the order of the schema, which is that of the text an alert is written as.
 _TEMPLATE = {name: field.get_default() for name, field in Alert.model_fields.items()}
 _EPOCH = date(1970, 1, 1)
@@ -126,29 +127,26 @@ def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
         "n_paediatric": bits & PAEDIATRIC_BIT > 0,
     }
     numbers = {name: np.bincount(at[of], minlength=len(keys)) for name, of in counted.items()}
-    facts = pl.DataFrame(
+    latest = by_key(_latest(cases, at, days, len(keys)), keys)
+    return pl.DataFrame(
         {
             "key": keys,
             **numbers,
             "facets": of_pairs,
-            "first_received": pl.Series(first, dtype=pl.Int32).replace(_NEVER, None),
-            "last_received": pl.Series(last, dtype=pl.Int32).replace(-_NEVER, None),
+            "first_received": _dates(first, _NEVER),
+            "last_received": _dates(last, -_NEVER),
+            **{name: latest[name].fill_null([]) for name in ("case_ids", "named")},
         }
     )
-    return (
-        facts.lazy()
-        .join(_latest(cases, at, days, len(keys)), on="key", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("first_received", "last_received").cast(pl.Date),
-            pl.col("case_ids", "named").fill_null([]),
-        )
-        .collect()
-    )
 
 
-def _latest(cases: pl.DataFrame, at: npt.NDArray[np.intp], days: Keys, size: int) -> pl.LazyFrame:
+def _dates(days: Keys, never: int) -> pl.Series:
+    return pl.Series(days, dtype=pl.Int32).replace(never, None).cast(pl.Date)
+
+
+def _latest(cases: pl.DataFrame, at: npt.NDArray[np.intp], days: Keys, size: int) -> pl.DataFrame:
     """Return the ids of the latest cases of each pair that has any, sorted, and their hashes."""
-    named = cases.select("key", "case_id")
+    named = cases[["key", "case_id"]]
     many = np.bincount(at, minlength=size) > MOST_CASE_IDS
     if many.any():
         # Of those of the earliest day that is named, the last by name; of the days before, none.
@@ -157,12 +155,12 @@ def _latest(cases: pl.DataFrame, at: npt.NDArray[np.intp], days: Keys, size: int
             since[pair] = np.partition(days[at == pair], -MOST_CASE_IDS)[-MOST_CASE_IDS]
         later, on_it = days > since[at], days == since[at]
         room = MOST_CASE_IDS - np.bincount(at[later], minlength=size)
-        of_day, pairs = named.filter(pl.Series(on_it)).sort("key", "case_id"), np.sort(at[on_it])
+        of_day, pairs = rows_where(named, on_it).sort("key", "case_id"), np.sort(at[on_it])
         from_end = np.searchsorted(pairs, pairs, side="right") - np.arange(len(pairs))
-        kept = of_day.filter(pl.Series(from_end <= room[pairs]))
-        named = pl.concat([named.filter(pl.Series(later)), kept])
+        kept = rows_where(of_day, from_end <= room[pairs])
+        named = stacked([rows_where(named, later), kept])
     ids = pl.col("case_id")
-    return named.lazy().group_by("key").agg(case_ids=ids.sort(), named=ids.hash())
+    return named.group_by("key").agg(case_ids=ids.sort(), named=ids.hash())
 
 
 class AlertBuilder:
@@ -208,16 +206,11 @@ class AlertBuilder:
             By key, names of rules that were on and are no longer asked.
         """
         floats = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
-        ordered = (
-            rows.lazy()
-            .with_columns(
-                *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
-                pl.int_range(pl.len()).alias("at"),
-            )
-            .select(*_OF_ROW, *_STATISTICS)
-            .sort("drug", "event")
-            .collect()
+        ordered = rows.with_columns_seq(
+            *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
+            pl.int_range(pl.len()).alias("at"),
         )
+        ordered = ordered[[*_OF_ROW, *_STATISTICS]].sort("drug", "event")
         common = {
             "window": window,
             "evaluated_on": evaluated_on,
@@ -244,7 +237,7 @@ class AlertBuilder:
         )
         names = decisions.was.dtype.names or ()
         was = [dict(zip(names, row, strict=True)) for row in decisions.was.tolist()]
-        statistics = ordered.select(_STATISTICS).to_dicts()
+        statistics = ordered[_STATISTICS].to_dicts()
         return [
             self._alert(
                 row,
@@ -257,7 +250,7 @@ class AlertBuilder:
                 {**further[row["at"]], **common},
             )
             for row, computed in zip(
-                ordered.select(_OF_ROW).iter_rows(named=True), statistics, strict=True
+                ordered[_OF_ROW].iter_rows(named=True), statistics, strict=True
             )
         ]
 

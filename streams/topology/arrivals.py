@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from streams.topology.alerts import MOST_CASE_IDS
-from streams.topology.counting import Keys
+from streams.topology.counting import Keys, places_of
 from streams.topology.evidence import Hashes
 
 __all__ = ["new_cases"]
@@ -39,17 +39,15 @@ def new_cases(
         return found
     of_pairs = keys[asked]
     before = [named[key] for key in of_pairs.tolist()]
-    published = pl.DataFrame(
-        {
-            "key": np.repeat(of_pairs, [len(hashes) for hashes in before]),
-            "case": np.concatenate(before),
-        }
-    )
-    now = cases.filter(pl.col("key").is_in(pl.Series(of_pairs).implode())).select(
-        "key", case=pl.col("case_id").hash()
-    )
-    fresh = now.join(published, on=["key", "case"], how="anti")["key"].to_numpy()
-    counts = np.bincount(np.searchsorted(of_pairs, fresh), minlength=len(asked))
+    now, at = places_of(of_pairs, cases["key"].to_numpy())
+    of = np.concatenate([np.repeat(np.arange(len(asked)), [len(each) for each in before]), at])
+    case = np.concatenate([*before, cases["case_id"][now].hash().to_numpy()])
+    # Both name a case of a pair once: of two that are equal the first one was published.
+    order = np.lexsort((case, of))
+    of, case = of[order], case[order]
+    is_new = order >= len(order) - len(now)
+    is_new[1:] &= (of[1:] != of[:-1]) | (case[1:] != case[:-1])
+    counts = np.bincount(of[is_new], minlength=len(asked))
     for place, n in zip(asked.tolist(), counts.tolist(), strict=True):
         found[place] = n
     return found

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Keys, distinct, places_of, split_key
+from streams.topology.counting import Keys, Places, distinct, places_of, split_key
 from streams.topology.flat import Flat, flattened, spread
+from streams.topology.frames import codes_of, rows_at, rows_where, stacked
 
 __all__ = ["CASE_LOG", "CaseLog"]
 
@@ -40,7 +42,7 @@ _OF_CASE = (
     *("origin", "indications", "completeness", "suspected_duplicate", "life_threatening"),
 )
 _BESIDE = {"courses": "drugs", "onsets": "events"}  # lists of codes, and the names they are of
-_LISTED = ("seq", *_OF_CASE, "n")
+_LISTED = ["seq", *_OF_CASE, "n"]
 # Made once: an empty frame takes as long to make as a full one to look through.
 _NO_ROWS = pl.DataFrame(schema=dict(CASE_LOG))
 _NO_CASES = pl.DataFrame(
@@ -50,6 +52,7 @@ _NO_CASES = pl.DataFrame(
         **{"course": pl.UInt32(), "began": pl.UInt32()},
     }
 )
+_OF_PAIRS = [name for name in _NO_CASES.columns if name not in ("seq", "n")]
 Flags = npt.NDArray[np.bool_]
 _Pairs = tuple[Keys, npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
 _INDEXED_AT_ONCE = 1 << 19  # rows: to sort what they name takes some 100 MB for a moment
@@ -64,7 +67,7 @@ class _Run:
         self.days = rows["day"].to_numpy()
         self._indexes: dict[str, Keys] = {}
         self._pairs: list[_Pairs] | None = None
-        self._of_cases = rows.select(_LISTED)
+        self._of_cases = rows[_LISTED]
         self._by_indications: npt.NDArray[np.float64] | None = None
         self._flat: dict[str, Flat] = {}
 
@@ -98,7 +101,7 @@ class _Run:
         return pl.DataFrame(
             [
                 pl.Series("key", found, dtype=pl.Int64),
-                *self._of_cases[places].get_columns(),
+                *rows_at(self._of_cases, places).get_columns(),
                 pl.Series("course", self._said("courses", places, drugs)),
                 pl.Series("began", self._said("onsets", places, events)),
             ]
@@ -252,20 +255,17 @@ class CaseLog:
         """
         wanted = distinct(pairs)
         parts = (run.naming(wanted, first_day, last_day) for run in self._runs)
-        cases = pl.concat([_NO_CASES, *(part for part in parts if part.height)])
+        cases = stacked([_NO_CASES, *(part for part in parts if part.height)])
         left = cases["n"].to_numpy() < 0
         if left.any():
             # Along `seq` the rows of a case alternate: it stands if the last one says so. Most
             # cases only enter, so that there is nothing to compare.
             moved = cases["case_id"].is_in(cases["case_id"].filter(pl.Series(left)).implode())
-            standing = (
-                cases.filter(moved)
-                .sort("seq")
-                .unique(["key", "case_id"], keep="last", maintain_order=True)
-                .filter(pl.col("n") > 0)
-            )
-            cases = pl.concat([cases.filter(~moved), standing])
-        return cases.drop("seq", "n")
+            doubtful = rows_where(cases, moved)
+            order, _, last = _along_seq(doubtful, doubtful["key"].to_numpy())
+            standing = order[last & (doubtful["n"].to_numpy()[order] > 0)]
+            cases = stacked([rows_where(cases, ~moved), rows_at(doubtful, standing)])
+        return cases[_OF_PAIRS]
 
     def numbers_of(self, pairs: Keys, first_day: int | None, last_day: int) -> Keys:
         """Return how many cases each pair has in a range of days: what `cases_of` would list.
@@ -338,13 +338,29 @@ def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
     if len(back) == 0:
         return rows
     # Most cases only enter.
-    moved = rows.select("seq", "n", "case_id", row=pl.int_range(pl.len(), dtype=pl.UInt32)).filter(
-        pl.col("case_id").is_in(back.implode())
-    )
-    seq = pl.col("seq")
-    leading = (pl.col("n") < 0) & (seq == seq.min().over("case_id"))
-    trailing = (pl.col("n") > 0) & (seq == seq.max().over("case_id"))
-    gone = moved.filter(~(leading | trailing))["row"].to_numpy()
+    moved = np.flatnonzero(rows["case_id"].is_in(back.implode()).to_numpy())
+    doubtful = rows_at(rows[["seq", "case_id", "n"]], moved)
+    order, first, last = _along_seq(doubtful)
+    n = doubtful["n"].to_numpy()[order]
+    stays = (first & (n < 0)) | (last & (n > 0))
     kept = np.ones(rows.height, dtype=np.bool_)
-    kept[gone] = False
-    return rows.filter(pl.Series(kept))
+    kept[moved[order[~stays]]] = False
+    return rows_where(rows, kept)
+
+
+def _along_seq(rows: pl.DataFrame, *apart: Keys) -> tuple[Places, Flags, Flags]:
+    """Order rows by case, and by what sets them apart besides, then along `seq`.
+
+    Returns
+    -------
+    tuple
+        Their places in that order, and whether each is the first and the last one of its case.
+    """
+    of: list[npt.NDArray[Any]] = [codes_of(rows["case_id"]), *apart]
+    order = np.lexsort((rows["seq"].to_numpy(), *of))
+    begins = np.zeros(len(order) + 1, dtype=np.bool_)
+    begins[[0, -1]] = True
+    for values in of:
+        ordered = values[order]
+        begins[1:-1] |= ordered[1:] != ordered[:-1]
+    return order, begins[:-1], begins[1:]

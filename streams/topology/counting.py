@@ -32,7 +32,7 @@ _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
 _MOST_WAITING = 1 << 20  # changes of 16 bytes each
 _MOST_NEW = 1 << 16  # keys; a look that meets new ones moves no more than these
-_FEW_ROWS = 500  # of names; about where polars becomes the faster
+_FEW_NAMES = 2_000  # about where polars becomes the faster
 _NO_KEYS = np.empty(0, dtype=np.int64)
 _NOWHERE = np.empty(0, dtype=np.intp)
 
@@ -104,22 +104,25 @@ class Vocabulary:
 
     def encode(self, names: pl.Series) -> pl.Series:
         """Return the codes of a column of names, or of lists of names [UInt32]; learn new ones."""
-        code = pl.UInt32()
-        if len(names) < _FEW_ROWS and names.dtype != pl.List:
-            few = names.to_list()  # row by row they are done before polars has begun
+        if names.dtype != pl.List:
+            return self._encoded(names)
+        # Elementwise, so that it is called once, with what all lists hold.
+        coded = pl.element().map_batches(
+            self._encoded, return_dtype=pl.UInt32(), is_elementwise=True
+        )
+        return names.list.eval(coded)
+
+    def _encoded(self, names: pl.Series) -> pl.Series:
+        if len(names) < _FEW_NAMES:  # one by one they are done before polars has begun
+            few = names.to_list()
             self.learn(few)
-            return pl.Series([self._codes[name] for name in few], dtype=code)
-        distinct = names.explode() if names.dtype == pl.List else names
-        distinct = distinct.unique(maintain_order=True)
+            return pl.Series([self._codes[name] for name in few], dtype=pl.UInt32)
+        distinct = names.unique(maintain_order=True)
         texts = distinct.to_list()
         self.learn(texts)
-        if len(texts) == 1 and names.dtype != pl.List:
-            return pl.repeat(self._codes[texts[0]], len(names), dtype=code, eager=True)
         codes = np.fromiter(map(self._codes.__getitem__, texts), np.uint32, len(texts))
-        if names.dtype == pl.List:
-            coded = pl.element().replace_strict(distinct, codes, return_dtype=code)
-            return names.list.eval(coded).cast(pl.List(code))
-        return names.replace_strict(distinct, codes, return_dtype=code).cast(code)
+        # By the place of each among the distinct ones: `replace_strict` would join two tables.
+        return pl.Series(codes[names.cast(pl.Enum(distinct)).to_physical().to_numpy()])
 
     def decode(self, codes: Keys) -> pl.Series:
         """Return the names of codes."""

@@ -24,6 +24,7 @@ from streams.topology.counting import Keys, Vocabulary, distinct
 from streams.topology.dossier import Dossier
 from streams.topology.evaluation import UNIT, Counted, Evaluation
 from streams.topology.evidence import Pending
+from streams.topology.frames import rows_where, stacked
 from streams.topology.levels import LevelCodes, plain_pairs
 from streams.topology.lifecycle import Signals
 from streams.topology.policy import AlertPolicy, load_policy
@@ -126,10 +127,10 @@ class Detector:
         changes = [delta.changes for delta, news in zip(deltas, fresh, strict=True) if news]
         if changes:
             # In one piece: a fold of many small ones takes a fifth longer.
-            rows = pl.concat(changes, rechunk=True) if len(changes) > 1 else changes[0]
+            rows = stacked(changes)
             self._fold(self._encode(rows))
-            watched = rows.filter(pl.col("watched") != "")
-            self.watch.count(watched.select("watched", "n").iter_rows())
+            watched = rows_where(rows[["watched", "n"]], rows["watched"] != "")
+            self.watch.count(watched.iter_rows())
         for delta, news in zip(deltas, fresh, strict=True):
             if news and delta.removed.height:
                 coded = self._encode(delta.removed).with_columns(delta.removed["reason"])
@@ -357,7 +358,7 @@ class Detector:
         return self.levels.without_levels(rows)
 
     def _encode(self, changes: pl.DataFrame) -> pl.DataFrame:
-        stratum = changes.select(pl.concat_str(STRATUM, separator=UNIT))[STRATUM[0]]
+        stratum = changes.select_seq(pl.concat_str(STRATUM, separator=UNIT))[STRATUM[0]]
         seq = pl.int_range(self._rows, self._rows + changes.height, dtype=pl.Int64, eager=True)
         self._rows += changes.height
         encoded = {

@@ -40,6 +40,7 @@ from streams.topology.evidence import (
     facets_of_strata,
     region_mask,
 )
+from streams.topology.frames import rows_at
 from streams.topology.further import further_of
 from streams.topology.levels import LevelCodes
 from streams.topology.lifecycle import (
@@ -193,13 +194,13 @@ class Evaluation:
         if len(decided.rows) == 0:
             return []
         keys = keys[decided.rows]
-        rows = self.scorer.complete(scored[decided.rows])
+        rows = self.scorer.complete(rows_at(scored, decided.rows))
         rows = counted.named(rows, {"drug", "event"}.difference(self._columns))
         cases = counted.log.cases_of(keys, *days)
         facts = facts_of(cases, keys, facets)
         origins = self._origins(counted.origins)
         found = self._scrutiny.of_pairs(
-            rows.select("key", "drug", "event", *MARGINS),
+            rows[["key", "drug", "event", *MARGINS]],
             decided.on.tolist(),
             cases,
             origins,
@@ -211,8 +212,8 @@ class Evaluation:
             rows.hstack(
                 [
                     pl.Series("expected_stratified", _stratified(counted, tally, keys)),
-                    *facts.drop("key").get_columns(),
-                    *sources_of(cases, keys, origins.parts).drop("key").get_columns(),
+                    *facts.get_columns()[1:],  # without the keys
+                    *sources_of(cases, keys, origins.parts).get_columns()[1:],
                     after_notice(cases, rows["key"], rows["drug"], counted.acted),
                 ]
             ),

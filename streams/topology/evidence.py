@@ -15,6 +15,7 @@ import polars as pl
 
 from streams.topology.contributions import Changes
 from streams.topology.counting import Keys, Places, Vocabulary, places_of
+from streams.topology.frames import rows_at, stacked
 from streams.topology.strata import PAEDIATRIC, REGIONS
 
 __all__ = [
@@ -132,7 +133,7 @@ class Pending:
             return Evidence.none(len(pairs))
         days = first_day, last_day
         parts = [_of_pairs(pairs, rows, changes, days) for rows, changes in self._noted]
-        rows = pl.concat(rows for _, rows in parts)
+        rows = stacked(rows for _, rows in parts)
         at = np.concatenate([at for at, _ in parts])
         n = rows["n"].to_numpy()
         bits = facets[rows["stratum"].to_numpy()] | np.where(rows["fatal"].to_numpy(), FATAL, 0)
@@ -169,8 +170,8 @@ def _of_pairs(
     day = rows["day"].to_numpy()
     inside = day <= days[1] if days[0] is None else (day >= days[0]) & (day <= days[1])
     meant = inside[changed]
-    of_case = rows.select("case_id", "stratum", "fatal", "n")
-    return at[meant], of_case[changed[meant]]
+    of_case = rows[["case_id", "stratum", "fatal", "n"]]
+    return at[meant], rows_at(of_case, changed[meant])
 
 
 def _changes(

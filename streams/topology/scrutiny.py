@@ -19,6 +19,7 @@ from schemas.scrutiny import Burst, Restricted
 from schemas.tables import RestrictedStatistics
 from streams.topology.caselog import CaseLog
 from streams.topology.counting import Vocabulary
+from streams.topology.frames import rows_where
 from streams.topology.scoring import NEEDS_SAFE_TEST, Scorer
 from streams.topology.sources import BurstRule, Origins, bursts_of
 from streams.topology.treated import Indications
@@ -129,7 +130,8 @@ class Scrutiny:
     def _bursts(
         self, pairs: pl.DataFrame, on: Mapping[int, int], found: pl.DataFrame
     ) -> dict[int, Burst]:
-        found = found.filter(pl.col("key").is_in([key for key, rules in on.items() if rules]))
+        if found.height:
+            found = found.filter(pl.col("key").is_in([key for key, rules in on.items() if rules]))
         if found.height == 0:
             return {}
         # Every case of a burst has both, so that it leaves all four counts.
@@ -161,9 +163,10 @@ class Scrutiny:
         log: CaseLog,
         days: tuple[int | None, int],
     ) -> dict[int, Restricted]:
-        asked = pairs.filter(pl.col("key").is_in([key for key in confounded if on[key]]))
-        if asked.height == 0:
+        of = [key for key in confounded if on[key]]
+        if not of:
             return {}
+        asked = pairs.filter(pl.col("key").is_in(of))
         tables = [
             log.counts_within(key, indicated.of_groups(confounded[key]), *days)
             for key in asked["key"].to_list()
@@ -189,7 +192,7 @@ class Scrutiny:
     def _scored(self, table: pl.DataFrame) -> pl.DataFrame:
         if self._scorer.needs_safe_test:
             unknown = (pl.lit(None, dtype=pl.Float64).alias(name) for name in NEEDS_SAFE_TEST)
-            table = table.with_columns(unknown)
+            table = table.with_columns_seq(unknown)
         return self._scorer.score(table)
 
     def _asked(self, entered: int, on: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -207,9 +210,9 @@ def _confounded(
 
     The latter only where it shares something in at least half of them.
     """
-    stated = cases.filter(pl.col("indications") != nothing)
+    stated = rows_where(cases[["key", "indications"]], cases["indications"] != nothing)
     counted = stated.group_by("key", "indications").len()
-    events = dict(pairs.select("key", "event").iter_rows())
+    events = dict(pairs[["key", "event"]].iter_rows())
     stating: dict[int, int] = dict.fromkeys(events, 0)
     same: dict[int, int] = dict.fromkeys(events, 0)
     shared: dict[int, frozenset[str]] = dict.fromkeys(events, frozenset())

@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.topology.counting import Keys, Vocabulary
+from streams.topology.frames import by_key, rows_at, rows_where
 from streams.topology.provenance import parse_origin
 
 __all__ = ["BurstRule", "Origins", "burst_rule", "bursts_of", "sources_of"]
@@ -22,6 +23,7 @@ _PARTS = {
     "country": pl.String,
     "dictionary_versions": pl.String,  # joined; few reports state several
 }
+_NAMED = ["n_sources", "countries", "dictionary_versions"]
 _SEPARATOR = "\x1f"
 _BY_NAME = {"source": pl.String, "sender_stated": pl.Boolean}
 _DAYS = 1 << 31  # added to a day, so that it is not negative
@@ -110,11 +112,10 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
     # Many cases of a pair have one origin: of each there is one row from here on.
     origin = cases["origin"].to_numpy().astype(np.int64)
     each, of_each = np.unique(at * origins.height + origin, return_counts=True)
-    pairs, parts = each // origins.height, origins[each % origins.height]
+    pairs, parts = each // origins.height, rows_at(origins, each % origins.height)
     professional = parts["by_professional"].to_numpy()
     named = (
-        parts.lazy()
-        .with_columns(key=pl.Series(keys[pairs]))
+        parts.hstack([pl.Series("key", keys[pairs])])
         .group_by("key")
         .agg(
             pl.col("source").n_unique().cast(pl.Int64).alias("n_sources"),
@@ -124,19 +125,18 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
     )
     suspected = cases["suspected_duplicate"].to_numpy()
     each_once = pl.element().str.split(_SEPARATOR).explode().unique().sort()
+    numbers = {
+        "key": keys,
+        "n_by_professional": np.bincount(
+            pairs[professional], of_each[professional], minlength=len(keys)
+        ).astype(np.int64),
+        "completeness": _medians(cases["completeness"].to_numpy(), at, n),
+        "n_suspected_duplicates": np.bincount(at[suspected], minlength=len(keys)),
+    }
     return (
-        pl.LazyFrame(
-            {
-                "key": keys,
-                "n_by_professional": np.bincount(
-                    pairs[professional], of_each[professional], minlength=len(keys)
-                ).astype(np.int64),
-                "completeness": _medians(cases["completeness"].to_numpy(), at, n),
-                "n_suspected_duplicates": np.bincount(at[suspected], minlength=len(keys)),
-            }
-        )
-        .join(named, on="key", how="left", maintain_order="left")
-        .select(
+        pl.DataFrame(numbers)
+        .hstack(by_key(named, keys)[_NAMED])
+        .select_seq(
             "key",
             "n_by_professional",
             pl.col("n_sources").fill_null(0),
@@ -145,7 +145,6 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
             pl.col("completeness").fill_nan(None),
             "n_suspected_duplicates",
         )
-        .collect()
     )
 
 
@@ -192,7 +191,7 @@ def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule
     many = pairs[(of_day >= rule.fewest_cases) & (of_day >= rule.share * n[pairs])]
     if len(many) == 0:
         return _NO_BURSTS
-    cases = cases.filter(pl.Series(np.isin(at, many)))
+    cases = rows_where(cases, np.isin(at, many))
     found = (
         cases.hstack(origins.parts[cases["origin"].to_numpy().astype(np.int64)])
         .lazy()
