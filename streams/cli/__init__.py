@@ -1,6 +1,7 @@
 """The command line. Every command ends with 0, or with 2 and one clear line."""
 
 import ctypes
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -21,9 +22,12 @@ def main() -> None:
     """Run the command line; end with 0, or with 2 and one line, never with a traceback."""
     _set_up_heap(sys.argv[1:])
     _set_up_polars(sys.argv[1:])
-    from streams.cli.app import main as run  # polars reads its settings when it is imported
+    gc.disable()  # nothing that modules define is garbage: to look for some takes a fifth as long
+    from streams.cli.app import command_line, run  # polars reads its settings when it is imported
 
-    run()
+    app = command_line(*sys.argv[1:2])
+    gc.enable()
+    run(app)
 
 
 def _set_up_heap(arguments: list[str]) -> None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from schemas.decision import GENESIS, AuditEntry, Decision, SignalState
 from schemas.subscription import Tier
-from streams.cli.app import app
+from streams.cli.app import command_line
 from streams.runtime.audit import AuditLog
 from streams.topology.assessment import assessments_after
 from tests.api_server import client_of, feed, service_in, serving, token_of
@@ -55,8 +55,8 @@ def test_the_list_of_signals_shows_it(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
     decide = ["signals", "decide", KEY, "under_triage", "--by", "lead", "--assignee", "ann"]
-    assert CliRunner().invoke(app, decide).exit_code == 0
-    shown = CliRunner().invoke(app, ["signals", "list"]).output
+    assert CliRunner().invoke(command_line(), decide).exit_code == 0
+    shown = CliRunner().invoke(command_line(), ["signals", "list"]).output
     assert "assignee" in shown
     assert "ann" in shown
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from schemas.decision import Decision, SignalState
 from schemas.errors import InputError, StateError
-from streams.cli.app import app
+from streams.cli.app import command_line
 from streams.runtime.audit import AuditLog
 from streams.topology.assessment import NEEDS_REASON, STEPS, require_step, states_after
 
@@ -163,7 +163,7 @@ def test_the_command_line(tmp_path):
     run = CliRunner()
 
     def tocsin(*arguments):
-        return run.invoke(app, list(arguments))
+        return run.invoke(command_line(), list(arguments))
 
     done = tocsin("signals", "decide", KEY, "under_triage", "--by", "a.assessor", "--log", log)
     assert done.exit_code == 0, done.output

@@ -14,12 +14,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+import typer
 from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
 from detectors import validation
 from schemas.contracts import CONTRACTS, Direction
 from schemas.counts import COUNTS
 from streams.cli import main
+from streams.cli.app import command_line
 from streams.cli.options import interval_days, parse_day, rules_from, windows_from, writable
 from streams.cli.schema_commands import SchemaName
 from streams.topology.windows import WindowSpec
@@ -301,3 +304,33 @@ def test_options_become_values(tmp_path: Path) -> None:
     assert "additional_monitoring" in watched.rules[0].sentence
     assert writable(None) is None
     assert writable(tmp_path / "new") == tmp_path / "new"
+
+
+def test_every_command_alone_is_what_it_is_among_all() -> None:
+    among_all = {name: _help_of(command_line(), name) for name in _commands(command_line())}
+    assert len(among_all) == 23
+    for name, said in among_all.items():
+        assert _help_of(command_line(name), name) == said
+    assert set(_commands(command_line("no such command"))) == set(among_all)
+
+
+def test_a_command_brings_no_other_with_it() -> None:
+    assert set(_commands(command_line("replay"))) == {"replay", "validate"}
+    code = """
+import sys
+from streams.cli.app import command_line
+command_line("schema")
+print(*(name for name in sys.modules if name.endswith("_commands")))
+"""
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert asked.stdout.split() == ["streams.cli.schema_commands"]
+
+
+def _commands(app: typer.Typer) -> list[str]:
+    return list(typer.main.get_group(app).commands)
+
+
+def _help_of(app: typer.Typer, name: str) -> str:
+    result = CliRunner().invoke(app, [name, "--help"])
+    assert result.exit_code == 0
+    return result.output

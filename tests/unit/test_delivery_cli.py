@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from schemas.errors import InputError, StateError
 from streams.cli import delivery_commands
-from streams.cli.app import app
+from streams.cli.app import command_line
 from streams.cli.audit_commands import standing_in
 from tests.unit.test_assessments import TRIAGE, VALIDATED, decided
 from tests.unit.test_delivery import SECRET, safety, signal
@@ -68,7 +68,7 @@ def write(folder: Path, *alerts: object) -> None:
 
 
 def tocsin(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+    return CliRunner().invoke(command_line(), list(arguments), env={"COLUMNS": "200"})
 
 
 def subscribed(url: str, *more: str) -> Result:
@@ -183,7 +183,7 @@ def test_a_file_that_was_written_anew_is_not_mistaken_for_the_old_one(folder: Pa
 
 def test_nothing_is_saved_without_a_yes(folder: Path) -> None:
     arguments = ["subscribe", "s", "--subscriber", "x", "--url", "https://x.example/", "--secret"]
-    done = CliRunner().invoke(app, [*arguments, "HOOK"], input="n\n")
+    done = CliRunner().invoke(command_line(), [*arguments, "HOOK"], input="n\n")
     assert done.exit_code != 0
     assert not list(folder.glob("outbox.db"))
 

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
-from streams.cli.app import app
+from streams.cli.app import command_line
 from streams.delivery.reading import read_alert_lines
 from tests.unit.test_assessments import DETECTED, LOT, TRIAGE, decided
 
@@ -61,7 +61,9 @@ def export(alerts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exp
 
     def run(*options: str) -> list[dict[str, object]]:
         out = tmp_path / "out.jsonl"
-        app(["export", "jsonl", str(alerts), "-o", str(out), *options], standalone_mode=False)
+        command_line()(
+            ["export", "jsonl", str(alerts), "-o", str(out), *options], standalone_mode=False
+        )
         text = out.read_text(encoding="utf-8")
         assert text.endswith("\n")
         return [json.loads(line) for line in text.splitlines()]
@@ -141,6 +143,6 @@ def test_the_log_is_for_the_authority_alone_and_must_be_one(
         with pytest.raises(InputError, match=f"--audit: only --tier authority .*got --tier {tier}"):
             export("--tier", tier, "--audit", str(log))
     with pytest.raises(InputError):
-        app(["export", "jsonl", str(alerts), "-o", str(log), *AUDITED, str(log)],
+        command_line()(["export", "jsonl", str(alerts), "-o", str(log), *AUDITED, str(log)],
             standalone_mode=False)  # fmt: skip
     assert log.read_text().count("\n") == 3

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from schemas.errors import InputError
-from streams.cli.app import app
+from streams.cli.app import command_line
 from tests.broker.processes import COMMAND
 from tests.unit.test_delivery import KEY, safety, signal
 
@@ -32,7 +32,7 @@ def write(folder: Path, *alerts: object) -> None:
 
 
 def tocsin(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+    return CliRunner().invoke(command_line(), list(arguments), env={"COLUMNS": "200"})
 
 
 def test_a_token_is_shown_once_and_can_be_revoked(folder: Path) -> None:
