@@ -1,8 +1,8 @@
 """The counted cases by day, encoded: the daily buckets every window is a sum of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -52,11 +52,19 @@ _NO_CASES = pl.DataFrame(
         **{"course": pl.UInt32(), "began": pl.UInt32()},
     }
 )
+_NUMBERS = [name for name in _LISTED if name != "case_id"]
 _OF_PAIRS = [name for name in _NO_CASES.columns if name not in ("seq", "n")]
 Flags = npt.NDArray[np.bool_]
 _Pairs = tuple[Keys, npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
 _INDEXED_AT_ONCE = 1 << 19  # rows: to sort what they name takes some 100 MB for a moment
 _MERGED = 4  # runs at a time
+
+
+class _Naming(NamedTuple):
+    """What rows of the log say of pairs, a row each."""
+
+    case_ids: pl.Series
+    numbers: dict[str, npt.NDArray[Any]]  # the other columns of `_NO_CASES`, by name
 
 
 class _Run:
@@ -67,7 +75,9 @@ class _Run:
         self.days = rows["day"].to_numpy()
         self._indexes: dict[str, Keys] = {}
         self._pairs: list[_Pairs] | None = None
-        self._of_cases = rows[_LISTED]
+        # As arrays: a look asks every run for a few rows. A column of polars takes longer to pick
+        # them, and lets go of the interpreter meanwhile, which another thread may keep for a while.
+        self._of_cases = {name: rows[name].to_numpy() for name in _NUMBERS}
         self._by_indications: npt.NDArray[np.float64] | None = None
         self._flat: dict[str, Flat] = {}
 
@@ -86,26 +96,25 @@ class _Run:
             places.append(rows[entries].astype(np.int64))
         return np.concatenate(found), np.concatenate(places)
 
-    def naming(self, pairs: Keys, first_day: int | None, last_day: int) -> pl.DataFrame:
-        """Return the rows that name both of a pair, with its `key` and what they say of both."""
+    def naming(self, pairs: Keys, first_day: int | None, last_day: int) -> _Naming | None:
+        """Return what the rows that name both of a pair say of it, if there are any."""
         found, places = self.places(pairs)
         days = self.days[places]
         inside = days <= last_day
         if first_day is not None:
             inside &= days >= first_day
         if not inside.any():
-            return _NO_CASES
+            return None
         if not inside.all():
             found, places = found[inside], places[inside]
         drugs, events = split_key(found)
-        return pl.DataFrame(
-            [
-                pl.Series("key", found, dtype=pl.Int64),
-                *rows_at(self._of_cases, places).get_columns(),
-                pl.Series("course", self._said("courses", places, drugs)),
-                pl.Series("began", self._said("onsets", places, events)),
-            ]
-        )
+        numbers = {
+            "key": found,
+            **{name: values[places] for name, values in self._of_cases.items()},
+            "course": self._said("courses", places, drugs),
+            "began": self._said("onsets", places, events),
+        }
+        return _Naming(self.rows["case_id"][pl.Series(places)], numbers)
 
     def margins_within(
         self, pair: Keys, treated: Flags, first_day: int | None, last_day: int
@@ -202,6 +211,16 @@ def _slices(index: Keys, names: Keys) -> tuple[Keys, Keys]:
     return np.searchsorted(index, names << 32), np.searchsorted(index, (names + 1) << 32)
 
 
+def _put_together(parts: Sequence[_Naming]) -> pl.DataFrame:
+    if not parts:
+        return _NO_CASES
+    case_ids = pl.concat([part.case_ids for part in parts], rechunk=True)
+    columns = {"case_id": case_ids}
+    for name in parts[0].numbers:
+        columns[name] = pl.Series(name, np.concatenate([part.numbers[name] for part in parts]))
+    return pl.DataFrame([columns[name] for name in _NO_CASES.columns])
+
+
 class CaseLog:
     """Rows of `CASE_LOG` in few sorted runs, merged as they grow; nothing is ever dropped as late.
 
@@ -254,8 +273,8 @@ class CaseLog:
             them.
         """
         wanted = distinct(pairs)
-        parts = (run.naming(wanted, first_day, last_day) for run in self._runs)
-        cases = stacked([_NO_CASES, *(part for part in parts if part.height)])
+        parts = [run.naming(wanted, first_day, last_day) for run in self._runs]
+        cases = _put_together([part for part in parts if part is not None])
         left = cases["n"].to_numpy() < 0
         if left.any():
             # Along `seq` the rows of a case alternate: it stands if the last one says so. Most
