@@ -35,7 +35,6 @@ OTHER_DRUGS_OTHER_EVENTS = OTHER_DRUGS - EVENT_OTHER_DRUGS  # d
 
 # All there is to find in expressions: to look for more takes as long as a small frame does.
 _OPTIMISATIONS = pl.QueryOptFlags.none(comm_subexpr_elim=True)
-_SMALL = 20_000  # rows; threads that share so few take longer than one
 
 
 def with_statistics(
@@ -49,7 +48,8 @@ def with_statistics(
     product with its reciprocal: 49 / 49 becomes 0.9999999999999999, and a PRR of exactly 2 falls
     below the line. `get_columns` writes such columns out; the others are not copied.
     """
-    add = pl.LazyFrame.with_columns if frame.height > _SMALL else pl.LazyFrame.with_columns_seq
-    columns = add(pl.DataFrame(frame.get_columns()).lazy(), statistics)
-    columns = add(columns, further) if further else columns
+    # In sequence: threads of polars gain nothing, not at five million rows, and cost a small look
+    # their turn.
+    columns = pl.DataFrame(frame.get_columns()).lazy().with_columns_seq(statistics)
+    columns = columns.with_columns_seq(further) if further else columns
     return columns.collect(optimizations=_OPTIMISATIONS)

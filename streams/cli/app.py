@@ -48,7 +48,8 @@ def command_line(first: str = "") -> typer.Typer:
     Parameters
     ----------
     first
-        The first argument. If it is no command, every command is there, to be listed or suggested.
+        The first argument. If no module brings it, every command is there, to be listed or
+        suggested.
     """
     app = typer.Typer(
         name="tocsin",

@@ -145,7 +145,7 @@ class Replay:
         """Run what a source holds through both stages; yield the number of items after a chunk."""
         remaining = iter(items)
         with _few_collections():
-            while (taken := self._feed_chunk(source, islice(remaining, _CHUNK))) > 0:
+            while taken := self._feed_chunk(source, islice(remaining, _CHUNK)):
                 yield taken
 
     def finish(self) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Keys, Places, distinct, places_of, split_key
+from streams.topology.counting import Keys, Places, distinct, numbered, places_of, split_key
 from streams.topology.flat import Flat, flattened, spread
-from streams.topology.frames import codes_of, rows_at, rows_where, stacked
+from streams.topology.frames import rows_at, rows_where, stacked
 
 __all__ = ["CASE_LOG", "CaseLog"]
 
@@ -375,7 +375,7 @@ def _along_seq(rows: pl.DataFrame, *apart: Keys) -> tuple[Places, Flags, Flags]:
     tuple
         Their places in that order, and whether each is the first and the last one of its case.
     """
-    of: list[npt.NDArray[Any]] = [codes_of(rows["case_id"]), *apart]
+    of: list[npt.NDArray[Any]] = [numbered(rows["case_id"])[1], *apart]
     order = np.lexsort((rows["seq"].to_numpy(), *of))
     begins = np.zeros(len(order) + 1, dtype=np.bool_)
     begins[[0, -1]] = True

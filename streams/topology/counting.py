@@ -1,6 +1,7 @@
 """Exact signed counts under integer keys, in sorted arrays; and the codes names are counted by."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ __all__ = [
     "distinct",
     "is_in",
     "join_key",
+    "numbered",
     "places_of",
     "split_key",
 ]
@@ -79,6 +81,18 @@ def is_in(asked: Keys, keys: Keys | None) -> npt.NDArray[np.bool_]:
     return found
 
 
+def numbered(names: pl.Series) -> tuple[list[str], npt.NDArray[np.integer[Any]]]:
+    """Return the distinct names, in order of first appearance, and which of them each one is.
+
+    >>> distinct, places = numbered(pl.Series(["b", "a", "b"]))
+    >>> distinct, places.tolist()
+    (['b', 'a'], [0, 1, 0])
+    """
+    distinct = names.unique(maintain_order=True)
+    # Not `replace_strict`, which joins two tables.
+    return distinct.to_list(), names.cast(pl.Enum(distinct)).to_physical().to_numpy()
+
+
 class Vocabulary:
     """Names and the small integers they are counted by, in order of first appearance."""
 
@@ -117,12 +131,10 @@ class Vocabulary:
             few = names.to_list()
             self.learn(few)
             return pl.Series([self._codes[name] for name in few], dtype=pl.UInt32)
-        distinct = names.unique(maintain_order=True)
-        texts = distinct.to_list()
-        self.learn(texts)
-        codes = np.fromiter(map(self._codes.__getitem__, texts), np.uint32, len(texts))
-        # By the place of each among the distinct ones: `replace_strict` would join two tables.
-        return pl.Series(codes[names.cast(pl.Enum(distinct)).to_physical().to_numpy()])
+        distinct, places = numbered(names)
+        self.learn(distinct)
+        codes = np.fromiter(map(self._codes.__getitem__, distinct), np.uint32, len(distinct))
+        return pl.Series(codes[places])
 
     def decode(self, codes: Keys) -> pl.Series:
         """Return the names of codes."""

@@ -14,7 +14,7 @@ import polars as pl
 
 from streams.topology.counting import Keys, Places, places_of
 
-__all__ = ["by_key", "codes_of", "rows_at", "rows_where", "stacked"]
+__all__ = ["by_key", "rows_at", "rows_where", "stacked"]
 
 
 def rows_at(frame: pl.DataFrame, places: Places) -> pl.DataFrame:
@@ -31,10 +31,7 @@ def rows_where(frame: pl.DataFrame, wanted: npt.NDArray[np.bool_] | pl.Series) -
 
 def stacked(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Return the rows of all frames, at least one, in one piece."""
-    parts = [frame.get_columns() for frame in frames]
-    if len(parts) == 1:
-        return pl.DataFrame(parts[0])
-    columns = zip(*parts, strict=True)
+    columns = zip(*(frame.get_columns() for frame in frames), strict=True)
     return pl.DataFrame([pl.concat(pieces, rechunk=True) for pieces in columns])
 
 
@@ -50,13 +47,3 @@ def by_key(rows: pl.DataFrame, keys: Keys) -> pl.DataFrame:
     places = np.full(len(keys), rows.height)  # of a row of nulls after the last one
     places[asked] = order[found]
     return rows_at(stacked([rows, rows.clear(1)]), places)
-
-
-def codes_of(names: pl.Series) -> npt.NDArray[np.uint32]:
-    """Return a number for every name, the same for the same one.
-
-    >>> codes_of(pl.Series(["b", "a", "b"])).tolist()
-    [0, 1, 0]
-    """
-    distinct = names.unique(maintain_order=True)
-    return names.cast(pl.Enum(distinct)).to_physical().to_numpy().astype(np.uint32)

@@ -130,8 +130,7 @@ class Scrutiny:
     def _bursts(
         self, pairs: pl.DataFrame, on: Mapping[int, int], found: pl.DataFrame
     ) -> dict[int, Burst]:
-        if found.height:
-            found = found.filter(pl.col("key").is_in([key for key, rules in on.items() if rules]))
+        found = rows_where(found, found["key"].is_in([key for key, rules in on.items() if rules]))
         if found.height == 0:
             return {}
         # Every case of a burst has both, so that it leaves all four counts.

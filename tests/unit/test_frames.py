@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from streams.topology.frames import by_key, codes_of, rows_at, rows_where, stacked
+from streams.topology.counting import numbered
+from streams.topology.frames import by_key, rows_at, rows_where, stacked
 
 ROWS = st.lists(
     st.tuples(st.integers(-3, 3), st.sampled_from(["", "a", "b", "Ω"]), st.booleans()),
@@ -19,23 +20,28 @@ ROWS = st.lists(
 )
 SCHEMA = {"key": pl.Int64, "name": pl.String, "on": pl.Boolean}
 
-# A look's every step, counted by how often the only thread of polars was given the processor.
-HANDED_OVER = """
-import glob, sys
+# While polars' only thread is held up, whatever is handed over to it does not end.
+HELD_UP = """
+import os, sys, threading
 import numpy as np, polars as pl
-from streams.topology import frames
-def turns():
-    for task in glob.glob("/proc/self/task/*"):
-        with open(task + "/comm") as name:
-            if name.read().strip() == "polars-0":
-                with open(task + "/schedstat") as said:
-                    return int(said.read().split()[2])
+from streams.topology import counting, frames
 rows = pl.DataFrame({"key": range(300), "name": [str(i % 7) for i in range(300)]})
-rows.filter(pl.col("key") > 5)  # polars begins its thread
-before = turns()
-for _ in range(50):
-    EXPRESSION
-print(turns() - before)
+held = threading.Event()
+def hold(column):
+    held.set()
+    threading.Event().wait()
+def begin(work):
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+held_up = pl.col("name").map_batches(hold, return_dtype=pl.String)
+begin(lambda: rows.group_by("key").agg(held_up))
+held.wait()
+found = []
+begun = begin(lambda: found.append(eval(sys.argv[1])))
+begun.join(float(sys.argv[2]))
+print("waits" if begun.is_alive() else "ended" if found else "failed", flush=True)
+os._exit(0)
 """
 
 
@@ -64,28 +70,33 @@ def test_by_key_is_a_left_join(rows: list[tuple[int, str, bool]]) -> None:
 
 
 @given(st.lists(st.text(max_size=3), max_size=12))
-def test_codes_are_the_same_for_the_same_name_alone(names: list[str]) -> None:
-    codes = codes_of(pl.Series(names, dtype=pl.String)).tolist()
-    assert len(set(zip(names, codes, strict=True))) == len(set(names)) == len(set(codes))
+def test_numbers_are_places_among_the_distinct_names(names: list[str]) -> None:
+    distinct, places = numbered(pl.Series(names, dtype=pl.String))
+    assert distinct == list(dict.fromkeys(names))
+    assert [distinct[place] for place in places.tolist()] == names
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the turns of a thread")
-def test_nothing_is_handed_over_to_threads_of_polars() -> None:
-    asked = {
-        "rows_at": "frames.rows_at(rows, np.arange(20))",
-        "rows_where": "frames.rows_where(rows, rows['key'] > 5)",
-        "stacked": "frames.stacked([rows, rows])",
-        "by_key": "frames.by_key(rows, np.arange(20))",
-        "codes_of": "frames.codes_of(rows['name'])",
-        "of polars": "rows.filter(pl.col('key') > 5)",
-    }
-    turns = {name: _turns(expression) for name, expression in asked.items()}
-    assert turns.pop("of polars") >= 50  # else the others show nothing
-    assert max(turns.values()) < 25, turns  # the thread looks up by itself now and then
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "frames.rows_at(rows, np.arange(20))",
+        "frames.rows_where(rows, rows['key'] > 5)",
+        "frames.stacked([rows, rows])",
+        "frames.by_key(rows, np.arange(20))",
+        "counting.numbered(rows['name'])",
+    ],
+)
+def test_nothing_is_handed_over_to_threads_of_polars(expression: str) -> None:
+    assert _while_held_up(expression, seconds=60) == "ended"
 
 
-def _turns(expression: str) -> int:
-    code = HANDED_OVER.replace("EXPRESSION", expression)
+def test_what_polars_does_with_a_frame_is_handed_over() -> None:
+    # Else the test above would show nothing.
+    assert _while_held_up("rows.filter(pl.col('key') > 5)", seconds=2) == "waits"
+
+
+def _while_held_up(expression: str, *, seconds: float) -> str:
     only = {**os.environ, "POLARS_MAX_THREADS": "1", "POLARS_ENGINE_AFFINITY": "in-memory"}
-    asked = [sys.executable, "-c", code]
-    return int(subprocess.run(asked, env=only, check=True, capture_output=True).stdout)
+    asked = [sys.executable, "-c", HELD_UP, expression, str(seconds)]
+    ended = subprocess.run(asked, env=only, check=True, capture_output=True, text=True)
+    return ended.stdout.strip()
