@@ -176,7 +176,7 @@ def paced(
         {
             "bootstrap.servers": settings.bootstrap,
             "enable.idempotence": True,
-            "linger.ms": 5,
+            "linger.ms": 20,  # one request a partition: with 5 ms 800 a second for the broker
             "partitioner": "murmur2_random",  # that of our producers, and of the Java client
             "queue.buffering.max.messages": _MOST_SENDING,
         }
