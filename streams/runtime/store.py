@@ -82,8 +82,7 @@ class CaseStore(Protocol):
 class MemoryStore:
     """A `CaseStore` that ends with the process: for replay, demo and tests.
 
-    Versions are held encoded, as on disk: of a million cases as objects a replay takes 200 MB more,
-    and 5% longer, since its next chunk cannot be made where the last one lay.
+    Versions are held encoded, as on disk: of a million cases as objects a replay takes 200 MB more.
     """
 
     def __init__(self) -> None:
