@@ -33,7 +33,7 @@ from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, summary_table
 from streams.intake.notices import read_notices
-from streams.runtime.alert_reading import AnyAlert
+from streams.runtime.alert_codec import AnyAlert
 from streams.runtime.case_worker import CaseWorker
 from streams.runtime.detect_worker import DetectWorker
 from streams.runtime.enduring import Enduring

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -35,6 +35,7 @@ from streams.cli.options import (
 )
 from streams.cli.tables import summary_table
 from streams.intake.notices import read_notices
+from streams.runtime.alert_codec import encode_alert
 from streams.runtime.replay import Replay, read_source
 from streams.topology.policy import load_policy
 
@@ -110,7 +111,7 @@ def replay(
     written = [alerts, counts, rejects, priors, suppressed, watch_items]
     require_apart([*sources, *(notices or ())], written)
     with ExitStack() as files:
-        write_alert = files.enter_context(_json_lines(writable(alerts)))
+        write_alert = files.enter_context(_json_lines(writable(alerts), encode_alert))
         write_rejected = files.enter_context(_json_lines(writable(rejects)))
         told: list[Notice] = []
         unread = 0
@@ -199,17 +200,23 @@ def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
     return summary_table(rows, "Replay")
 
 
+def _encode(message: Message) -> bytes:
+    return message.model_dump_json().encode()
+
+
 @contextmanager
-def _json_lines(path: Path | None) -> Iterator[Callable[[Message], None]]:
+def _json_lines(
+    path: Path | None, encode: Callable[[Any], bytes] = _encode
+) -> Iterator[Callable[[Message], None]]:
     if path is None:
         yield lambda message: None
         return
-    with path.open("w", encoding="utf-8", newline="\n") as out:
-        yield lambda message: _write_line(out, message)
+    with path.open("wb") as out:
+        yield lambda message: _write_line(out, encode(message))
 
 
-def _write_line(out: IO[str], message: Message) -> None:
-    out.write(message.model_dump_json() + "\n")
+def _write_line(out: IO[bytes], encoded: bytes) -> None:
+    out.write(encoded + b"\n")
 
 
 def item_progress() -> Progress:

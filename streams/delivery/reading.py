@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.errors import InputError
 from streams.intake.native import read_lines
-from streams.runtime.alert_reading import AnyAlert, decode_alert
+from streams.runtime.alert_codec import AnyAlert, decode_alert
 from streams.runtime.settings import Settings
 from streams.runtime.tailing import TopicTail
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka import TopicPartition
-from pydantic import TypeAdapter
 
 from schemas.alert import Alert
 from schemas.cloud_event import cloud_event_headers
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.alert_reading import AnyAlert
+from streams.runtime.alert_codec import AnyAlert, encode_alert
 from streams.runtime.kafka_io import transaction
 from streams.runtime.observing import Observer, observed
 from streams.runtime.producing import Record
@@ -26,9 +25,6 @@ __all__ = ["publish_alerts", "publish_rejected"]
 
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
 _TOGETHER = 100  # the network thread sends the first while the next are encoded
-_JSON: dict[type[AnyAlert], TypeAdapter[Any]] = {
-    model: TypeAdapter(model) for model in (Alert, SafetyAlert)
-}
 
 
 def publish_alerts(
@@ -88,9 +84,8 @@ def publish_alerts(
 
 
 def _record(alert: AnyAlert, source: str) -> Record:
-    value = _JSON[type(alert)].dump_json(alert)
     headers = cloud_event_headers(alert, source=source)
-    return Record(alert.signal_key.encode(), value, list(headers.items()))
+    return Record(alert.signal_key.encode(), encode_alert(alert), list(headers.items()))
 
 
 def publish_rejected(

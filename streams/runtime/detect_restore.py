@@ -13,7 +13,7 @@ from schemas.errors import StateError
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.alert_reading import AnyAlert, decode_alert
+from streams.runtime.alert_codec import AnyAlert, decode_alert
 from streams.runtime.codec import decode_delta
 from streams.runtime.following import committed_offset, read_in_steps, read_to_end
 from streams.runtime.notice_input import NoticeInput

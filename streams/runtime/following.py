@@ -8,7 +8,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from schemas.errors import BrokerError
-from streams.runtime.alert_reading import AnyAlert, decode_alert
+from streams.runtime.alert_codec import AnyAlert, decode_alert
 from streams.runtime.kafka_errors import broker_errors, one_line
 from streams.runtime.kafka_io import REQUEST_MS, make_consumer
 from streams.runtime.settings import Settings

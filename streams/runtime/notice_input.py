@@ -17,7 +17,7 @@ from schemas.errors import IcsrError, StateError
 from schemas.notice import Notice
 from schemas.rejected import Rejected
 from streams.intake.notices import decode_notice
-from streams.runtime.alert_reading import AnyAlert
+from streams.runtime.alert_codec import AnyAlert
 from streams.runtime.case_stage import Incoming, reject
 from streams.runtime.correlation import Batch
 from streams.runtime.following import close_consumer, end_offsets, read_in_steps

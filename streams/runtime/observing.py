@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from schemas.alert import Alert
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.alert_reading import AnyAlert
+from streams.runtime.alert_codec import AnyAlert
 from streams.runtime.case_stage import Counted
 from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.kafka_io import ProducerFenced, ProducerUnusable, TransactionAborted

@@ -4,8 +4,9 @@ A look costs a good deal before it scores the first pair, and on a backlog it gi
 revised a moment later. But an alert that waits for its look is late. So looks that are soon made
 take at most half of the time; one that took longer was at many pairs, and to wait for more of them
 saves little. The broker's answer is no part of that, since nobody works while it is awaited. While
-the newest report that came is old, a backlog is being read: then looks and the publishing of their
-alerts take at most a tenth, and at least a second lies between two.
+the newest report that came is old, a backlog is being read: then from look to look it is as long
+as that report is old, for its alert is late anyway; but no more than a minute, or ten times what
+a look and the publishing of its alerts took.
 """
 
 import time
@@ -15,7 +16,7 @@ __all__ = ["LookPacing"]
 
 LONGEST_REST = 0.1  # seconds from a look to the next
 BACKLOG_AGE = 2.0  # seconds; a stream that is kept up with brings younger reports
-BACKLOG_SECONDS = 1.0  # from look to look while catching up, and ...
+BACKLOG_SECONDS = 60.0  # from look to look while catching up, at most; or if that is more ...
 BACKLOG_COSTS = 10.0  # ... so many times what the last one took
 BACKLOG_POLL = 0.5  # seconds; when nothing comes for so long, the backlog is over
 
@@ -37,11 +38,12 @@ class LookPacing:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.behind = False
+        self._age = 0.0  # of the newest report that came
         self._came = 0.0  # something to count, last
         # Of the last look: when it began and was made, and how long that took without and with
         # the publishing of what it gave.
         self._made = self._cost = self._in_all = 0.0
-        self._began = -BACKLOG_SECONDS
+        self._began = clock()  # what came before is looked at with what comes of a backlog
 
     def polled(self, age: float | None) -> None:
         """Take note of a poll.
@@ -52,7 +54,7 @@ class LookPacing:
             Of the newest report that came to be counted, since it was sent [s]; `None`: none came.
         """
         if age is not None:
-            self.behind = age > BACKLOG_AGE
+            self.behind, self._age = age > BACKLOG_AGE, age
             self._came = self._clock()
         elif self._clock() - self._came >= BACKLOG_POLL:
             self.behind = False
@@ -65,7 +67,8 @@ class LookPacing:
     def wait(self) -> float:
         """Return the seconds until a look is due, if anything was counted; 0 if it is."""
         if self.behind:
-            due = self._began + max(BACKLOG_SECONDS, BACKLOG_COSTS * self._in_all)
+            longest = max(BACKLOG_SECONDS, BACKLOG_COSTS * self._in_all)
+            due = self._began + min(self._age, longest)
         else:
             due = self._made + min(self._cost, LONGEST_REST)
         return max(0.0, due - self._clock())

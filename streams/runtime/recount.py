@@ -22,7 +22,7 @@ from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.intake.native import read_lines
 from streams.intake.notices import decode_notice
-from streams.runtime.alert_reading import AnyAlert, decode_alert
+from streams.runtime.alert_codec import AnyAlert, decode_alert
 from streams.runtime.case_stage import Incoming, read_batch
 from streams.runtime.following import close_consumer, end_offsets, read_alerts, read_to_end
 from streams.runtime.kafka_errors import broker_errors

@@ -20,7 +20,7 @@ from kafka import TopicPartition
 from schemas.alert import Alert, Window, WindowKind
 from schemas.delta import CASE_CHANGES, Delta
 from schemas.errors import InputError, StateError
-from streams.runtime.alert_reading import decode_alert
+from streams.runtime.alert_codec import decode_alert
 from streams.runtime.case_stage import read_batch
 from streams.runtime.case_takeover import database
 from streams.runtime.changelog import decode_pairs, decode_record, last_record

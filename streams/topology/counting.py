@@ -57,7 +57,7 @@ def distinct(keys: Keys) -> Keys:
     """
     # Sorting takes a twentieth of the hashing that `np.unique` does of integers.
     ordered = np.sort(keys)
-    return ordered[np.flatnonzero(np.diff(ordered, prepend=~ordered[:1]))]
+    return ordered[_starts(ordered)]
 
 
 def places_of(keys: Keys, asked: Keys) -> tuple[Places, Places]:
@@ -226,11 +226,7 @@ class SortedCounts:
         keys, n = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting.clear()
         self._n_waiting = 0
-        order = np.argsort(keys)
-        keys, n = keys[order], n[order]
-        del order  # a restored state has hundreds of millions of changes
-        starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-        keys, n = keys[starts], np.add.reduceat(n, starts, dtype=np.int64)
+        keys, n = _summed(keys, n)
         if self._sums is not None:
             self._sums = _added(self._sums, keys, n)
         others = np.arange(len(keys))
@@ -262,6 +258,32 @@ class SortedCounts:
         present = self._counts != 0
         if np.count_nonzero(present) < 0.75 * len(present):
             self._keys, self._counts = self._keys[present], self._counts[present]
+
+
+def _summed(keys: Keys, n: npt.NDArray[np.signedinteger]) -> tuple[Keys, Counts]:
+    """Return every key once, sorted, with the sum of what it is changed by."""
+    ones = n == 1
+    if ones.all():
+        # Most batches only bring cases: to sort the keys and see how long each one's stretch is
+        # takes a sixth of sorting them with their changes.
+        keys = np.sort(keys)
+        starts = _starts(keys)
+        return keys[starts], np.diff(starts, append=len(keys))
+    if ones.any():
+        came, times = _summed(keys[ones], n[ones])
+        keys, n = np.append(keys[~ones], came), np.append(n[~ones], times)
+    order = np.argsort(keys)
+    keys, n = keys[order], n[order]
+    del order  # a restored state has hundreds of millions of changes
+    starts = _starts(keys)
+    return keys[starts], np.add.reduceat(n, starts, dtype=np.int64)
+
+
+def _starts(keys: Keys) -> Places:
+    """Return where a key differs from the one before it, of sorted ones."""
+    first = np.ones(len(keys), dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=first[1:])
+    return np.flatnonzero(first)
 
 
 def _added(sums: Counts, keys: Keys, n: Counts) -> Counts:

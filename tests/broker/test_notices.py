@@ -17,7 +17,7 @@ from schemas.safety_alert import SafetyAlert
 from schemas.vocabulary import Seriousness
 from streams.demo import PRODUCT_CLASS
 from streams.runtime import kafka_io, notice_input
-from streams.runtime.alert_reading import decode_alert
+from streams.runtime.alert_codec import decode_alert
 from streams.runtime.detect_worker import detect_group
 from streams.runtime.kafka_io import make_admin, make_producer
 from streams.runtime.notice_input import NoticeInput

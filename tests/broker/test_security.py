@@ -24,7 +24,7 @@ from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.subscription import Folder, Subscription, Tier
 from streams.delivery.outbox import Outbox
-from streams.runtime.alert_reading import decode_alert
+from streams.runtime.alert_codec import decode_alert
 from streams.runtime.kafka_io import make_admin, make_consumer, make_producer
 from streams.runtime.settings import Settings
 from tests.broker.absence import without_broker

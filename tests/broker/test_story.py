@@ -16,7 +16,7 @@ from schemas.alert import Alert
 from schemas.notice import Notice
 from schemas.report import Report
 from streams.demo import PRODUCT_CLASS, Told, background, story
-from streams.runtime.alert_reading import AnyAlert, decode_alert
+from streams.runtime.alert_codec import AnyAlert, decode_alert
 from streams.runtime.case_partition import CasePartition
 from streams.runtime.case_worker import CaseWorker
 from streams.runtime.detect_worker import DetectWorker

@@ -7,7 +7,7 @@ from itertools import product
 from schemas.alert import Alert, AlertKind
 from schemas.delta import Delta
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.alert_reading import decode_alert
+from streams.runtime.alert_codec import decode_alert
 from streams.runtime.codec import decode_delta
 from streams.runtime.settings import Settings
 from tests.chaos.batch import Batch, Link, Table, mhra, mhra_stays, read

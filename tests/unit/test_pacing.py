@@ -1,12 +1,13 @@
-"""When the detector looks: at once if it can afford to, once a second on a backlog."""
+"""When the detector looks: at once if it can afford to, less often on a backlog."""
 
 import pytest
 
 from streams.runtime.correlation import ReportTimes
 from streams.runtime.looking import age_of_newest
-from streams.runtime.pacing import BACKLOG_AGE, LONGEST_REST, LookPacing
+from streams.runtime.pacing import BACKLOG_AGE, BACKLOG_SECONDS, LONGEST_REST, LookPacing
 
 OLD = 2 * BACKLOG_AGE
+HOURS = 10_000.0
 
 
 class Clock:
@@ -26,10 +27,19 @@ def look(pacing: LookPacing, clock: Clock, cost: float, publishing: float = 0.0)
 
 
 def test_the_first_reports_are_looked_at_at_once() -> None:
-    for age in (0.1, OLD):
-        pacing = LookPacing(Clock())
-        pacing.polled(age)
-        assert pacing.wait() == 0
+    pacing = LookPacing(Clock())
+    pacing.polled(0.1)
+    assert pacing.wait() == 0
+
+
+def test_the_first_reports_of_a_backlog_wait_for_others_of_it() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    clock.now += 1.0
+    pacing.polled(OLD)
+    assert pacing.wait() == pytest.approx(OLD - 1.0)
+    pacing.polled(HOURS)
+    assert pacing.wait() == pytest.approx(BACKLOG_SECONDS - 1.0)
 
 
 def test_small_looks_take_at_most_half_of_the_time() -> None:
@@ -57,10 +67,10 @@ def test_the_answer_of_the_broker_is_no_part_of_what_a_look_takes() -> None:
 def test_publishing_is_a_part_of_what_a_look_at_a_backlog_takes() -> None:
     clock = Clock()
     pacing = LookPacing(clock)
-    look(pacing, clock, cost=0.2, publishing=0.3)
-    pacing.polled(OLD)
-    clock.now += 4.0
-    assert pacing.wait() == pytest.approx(0.5)
+    look(pacing, clock, cost=4.0, publishing=6.0)
+    pacing.polled(HOURS)
+    clock.now += 80.0
+    assert pacing.wait() == pytest.approx(10.0)
 
 
 def test_a_report_after_a_quiet_while_is_looked_at_at_once() -> None:
@@ -72,11 +82,11 @@ def test_a_report_after_a_quiet_while_is_looked_at_at_once() -> None:
     assert pacing.wait() == 0
 
 
-def test_a_backlog_is_looked_at_once_a_second() -> None:
+def test_from_look_to_look_it_is_as_long_as_the_newest_report_is_old() -> None:
     clock = Clock()
     pacing = LookPacing(clock)
     looks = 0
-    for _ in range(160):  # ten seconds of a sixteenth, each with a batch
+    for _ in range(640):  # forty seconds of a sixteenth, each with a batch
         clock.now += 0.0625
         pacing.polled(OLD)
         if not pacing.wait():
@@ -85,14 +95,34 @@ def test_a_backlog_is_looked_at_once_a_second() -> None:
     assert looks == 10
 
 
-def test_looks_at_a_backlog_take_at_most_a_tenth_of_the_time() -> None:
+def test_a_report_that_is_less_old_brings_the_look_forward() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    pacing.polled(30.0)
+    clock.now += 10.0
+    assert pacing.wait() == pytest.approx(20.0)
+    pacing.polled(12.0)
+    assert pacing.wait() == pytest.approx(2.0)
+    pacing.polled(9.0)
+    assert pacing.wait() == 0
+
+
+def test_short_looks_at_an_old_backlog_are_a_minute_apart() -> None:
     clock = Clock()
     pacing = LookPacing(clock)
     look(pacing, clock, cost=0.5)
-    pacing.polled(OLD)
-    clock.now += 4
-    assert pacing.wait() == pytest.approx(0.5)
-    clock.now += 0.5
+    pacing.polled(HOURS)
+    assert pacing.wait() == pytest.approx(59.5)
+
+
+def test_long_looks_at_an_old_backlog_take_at_most_a_tenth_of_the_time() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    look(pacing, clock, cost=8.0)
+    pacing.polled(HOURS)
+    clock.now += 70
+    assert pacing.wait() == pytest.approx(2.0)
+    clock.now += 2.0
     assert pacing.wait() == pytest.approx(0)
 
 
@@ -110,12 +140,12 @@ def test_a_backlog_that_has_been_read_is_looked_at_at_once() -> None:
     clock = Clock()
     pacing = LookPacing(clock)
     look(pacing, clock, cost=0.5)
-    pacing.polled(OLD)
+    pacing.polled(HOURS)
     clock.now += 0.4
-    assert pacing.wait() == pytest.approx(4.1)
+    assert pacing.wait() == pytest.approx(59.1)
     assert pacing.patience == pytest.approx(0.5)  # a poll without a report tells soon
     pacing.polled(None)
-    assert pacing.wait() == pytest.approx(4.1), "batches of a backlog come with pauses"
+    assert pacing.wait() == pytest.approx(59.1), "batches of a backlog come with pauses"
     clock.now += 0.1
     pacing.polled(None)
     assert pacing.wait() == 0

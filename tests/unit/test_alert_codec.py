@@ -1,11 +1,13 @@
-"""Alerts of either kind are told apart by their category, and by nothing else."""
+"""Alerts are written as pydantic writes them, and told apart by their category alone."""
+
+import json
 
 import pytest
 from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.alert_reading import decode_alert
+from streams.runtime.alert_codec import decode_alert, encode_alert
 from tests.watched_work import Work, raw, watched
 
 
@@ -18,10 +20,22 @@ def test_each_is_read_as_what_it_is() -> None:
     (safety,) = work.detector.safety_alerts(work.detector.watermark)
     assert (type(ordinary), type(safety)) == (Alert, SafetyAlert)
     for alert in (ordinary, safety):
-        assert decode_alert(alert.model_dump_json().encode()) == alert
+        assert encode_alert(alert) == alert.model_dump_json().encode()
+        assert decode_alert(encode_alert(alert)) == alert
     # The word may stand in what is reported.
     worded = ordinary.model_copy(update={"drug": '"category": "LOT_CLUSTER"'})
     assert decode_alert(worded.model_dump_json().encode()) == worded
+
+
+@pytest.mark.parametrize("number", [5e-324, 1e-7, 0.1, 1.0, 1e15, 1e16, 1.7976931348623157e308])
+def test_every_number_is_written_as_it_is(number: float) -> None:
+    work = Work()
+    batch, counted, _ = work.count([raw(case) for case in range(20)])
+    work.apply(batch, counted)
+    alert = work.evaluate()[0]
+    statistics = alert.statistics.model_copy(update={"ror": number})
+    written = encode_alert(alert.model_copy(update={"statistics": statistics}))
+    assert json.loads(written)["statistics"]["ror"] == number
 
 
 @pytest.mark.parametrize(
