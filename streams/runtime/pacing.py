@@ -4,11 +4,12 @@ A look costs a good deal before it scores the first pair, and on a backlog it gi
 revised a moment later. But an alert that waits for its look is late. So looks that are soon made
 take at most half of the time; one that took longer was at many pairs, and to wait for more of them
 saves little. The broker's answer is no part of that, since nobody works while it is awaited. While
-the newest report that came is old, a backlog is being read: then from look to look it is as long
-as that report is old, for its alert is late anyway; but no more than a minute, or ten times what
-a look and the publishing of its alerts took.
+the newest report that waits for its look is old, a backlog is being read: then from look to look it
+is as long as that report was old when it came, for its alert is late anyway; but no more than a
+minute, or ten times what a look and the publishing of its alerts took.
 """
 
+import math
 import time
 from collections.abc import Callable
 
@@ -38,7 +39,7 @@ class LookPacing:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.behind = False
-        self._age = 0.0  # of the newest report that came
+        self._age = math.inf  # of the newest report since the last look, when it came
         self._came = 0.0  # something to count, last
         # Of the last look: when it began and was made, and how long that took without and with
         # the publishing of what it gave.
@@ -54,7 +55,8 @@ class LookPacing:
             Of the newest report that came to be counted, since it was sent [s]; `None`: none came.
         """
         if age is not None:
-            self.behind, self._age = age > BACKLOG_AGE, age
+            self._age = min(self._age, age)
+            self.behind = self._age > BACKLOG_AGE
             self._came = self._clock()
         elif self._clock() - self._came >= BACKLOG_POLL:
             self.behind = False
@@ -76,6 +78,7 @@ class LookPacing:
     def begin(self) -> None:
         """Take note that a look begins."""
         self._began = self._clock()
+        self._age = math.inf
 
     def made(self) -> None:
         """Take note that the alerts are made, and go out now."""

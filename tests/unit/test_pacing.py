@@ -33,13 +33,12 @@ def test_the_first_reports_are_looked_at_at_once() -> None:
 
 
 def test_the_first_reports_of_a_backlog_wait_for_others_of_it() -> None:
-    clock = Clock()
-    pacing = LookPacing(clock)
-    clock.now += 1.0
-    pacing.polled(OLD)
-    assert pacing.wait() == pytest.approx(OLD - 1.0)
-    pacing.polled(HOURS)
-    assert pacing.wait() == pytest.approx(BACKLOG_SECONDS - 1.0)
+    for age, longest in ((OLD, OLD), (HOURS, BACKLOG_SECONDS)):
+        clock = Clock()
+        pacing = LookPacing(clock)
+        clock.now += 1.0
+        pacing.polled(age)
+        assert pacing.wait() == pytest.approx(longest - 1.0)
 
 
 def test_small_looks_take_at_most_half_of_the_time() -> None:
@@ -105,6 +104,19 @@ def test_a_report_that_is_less_old_brings_the_look_forward() -> None:
     assert pacing.wait() == pytest.approx(2.0)
     pacing.polled(9.0)
     assert pacing.wait() == 0
+
+
+def test_an_old_report_does_not_hold_back_a_young_one_that_waits() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    look(pacing, clock, cost=0.05)
+    pacing.polled(0.1)
+    pacing.polled(HOURS)  # of a partition that lags behind the others
+    assert pacing.wait() == pytest.approx(0.05)
+    clock.now += 0.05
+    look(pacing, clock, cost=0.05)
+    pacing.polled(HOURS)
+    assert pacing.wait() == pytest.approx(BACKLOG_SECONDS - 0.05)
 
 
 def test_short_looks_at_an_old_backlog_are_a_minute_apart() -> None:
