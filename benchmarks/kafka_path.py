@@ -66,6 +66,7 @@ class Run:
     publish: float
     bare: Reading = NOT_READ
     ours: Reading = NOT_READ
+    bare_readings: list[float] = field(default_factory=list)
     cases: float = 0.0
     path: float = 0.0
     wall: float = 0.0
@@ -206,6 +207,7 @@ def measure(bootstrap: str, options: argparse.Namespace, case_workers: int) -> R
     # After it as well: such a machine may be half as fast for half a minute.
     readings += [read(settings, options.reports) for read in (bare, ours)]
     run.bare, run.ours = (min(readings[at::2], key=lambda one: one.seconds) for at in (0, 1))
+    run.bare_readings = [one.seconds for one in readings[::2]]
     return run
 
 
@@ -225,6 +227,8 @@ def show(run: Run) -> None:
     line("case stage, from partitions to last delta", run.cases)
     line("Kafka path, from partitions to last alert", run.path)
     line("Kafka path with start, join and end", run.wall)
+    took = ", ".join(f"{seconds:.2f}" for seconds in run.bare_readings)
+    print(f"  the bare consumer's readings, the last one after the path: {took} s")
     print(f"  consumers: {run.bare.busy:.1f} and {run.ours.busy:.1f} s of CPU")
     print("  CPU on the path, without start and end [microseconds a report]:")
     for name, memory, busy in run.processes:
