@@ -8,7 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.topology.counting import Keys, Places, distinct, numbered, places_of, split_key
+from streams.topology.counting import (
+    Keys,
+    Places,
+    distinct,
+    numbered,
+    places_of,
+    split_key,
+    starts_of,
+)
 from streams.topology.flat import Flat, flattened, spread
 from streams.topology.frames import rows_at, rows_where, stacked
 
@@ -191,7 +199,7 @@ class _Run:
         named = ((drugs[place].astype(np.int64) << bits)[which] | events[event]) << wide
         entries = np.sort(named | row[which])
         pairs = entries >> wide
-        begins = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)])
+        begins = starts_of(pairs)
         drug, event = pairs[begins] >> bits, pairs[begins] & (1 << bits) - 1
         rows = (entries & (1 << wide) - 1) + start
         ends = np.append(begins, len(pairs))

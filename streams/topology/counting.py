@@ -19,6 +19,7 @@ __all__ = [
     "numbered",
     "places_of",
     "split_key",
+    "starts_of",
 ]
 
 Keys = npt.NDArray[np.int64]
@@ -57,7 +58,18 @@ def distinct(keys: Keys) -> Keys:
     """
     # Sorting takes a twentieth of the hashing that `np.unique` does of integers.
     ordered = np.sort(keys)
-    return ordered[_starts(ordered)]
+    return ordered[starts_of(ordered)]
+
+
+def starts_of(keys: Keys) -> Places:
+    """Return where each key begins, of sorted ones.
+
+    >>> starts_of(np.array([3, 3, 5])).tolist()
+    [0, 2]
+    """
+    first = np.ones(len(keys), dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=first[1:])
+    return np.flatnonzero(first)
 
 
 def places_of(keys: Keys, asked: Keys) -> tuple[Places, Places]:
@@ -267,7 +279,7 @@ def _summed(keys: Keys, n: npt.NDArray[np.signedinteger]) -> tuple[Keys, Counts]
         # Most batches only bring cases: to sort the keys and see how long each one's stretch is
         # takes a sixth of sorting them with their changes.
         keys = np.sort(keys)
-        starts = _starts(keys)
+        starts = starts_of(keys)
         return keys[starts], np.diff(starts, append=len(keys))
     if ones.any():
         came, times = _summed(keys[ones], n[ones])
@@ -275,15 +287,8 @@ def _summed(keys: Keys, n: npt.NDArray[np.signedinteger]) -> tuple[Keys, Counts]
     order = np.argsort(keys)
     keys, n = keys[order], n[order]
     del order  # a restored state has hundreds of millions of changes
-    starts = _starts(keys)
+    starts = starts_of(keys)
     return keys[starts], np.add.reduceat(n, starts, dtype=np.int64)
-
-
-def _starts(keys: Keys) -> Places:
-    """Return where a key differs from the one before it, of sorted ones."""
-    first = np.ones(len(keys), dtype=np.bool_)
-    np.not_equal(keys[1:], keys[:-1], out=first[1:])
-    return np.flatnonzero(first)
 
 
 def _added(sums: Counts, keys: Keys, n: Counts) -> Counts:

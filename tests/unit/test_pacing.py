@@ -119,22 +119,16 @@ def test_an_old_report_does_not_hold_back_a_young_one_that_waits() -> None:
     assert pacing.wait() == pytest.approx(BACKLOG_SECONDS - 0.05)
 
 
-def test_short_looks_at_an_old_backlog_are_a_minute_apart() -> None:
+@pytest.mark.parametrize(("cost", "apart"), [(0.5, 60.0), (8.0, 80.0)])
+def test_looks_at_an_old_backlog_are_a_minute_apart_or_take_a_tenth_of_the_time(
+    cost: float, apart: float
+) -> None:
     clock = Clock()
     pacing = LookPacing(clock)
-    look(pacing, clock, cost=0.5)
+    look(pacing, clock, cost=cost)
     pacing.polled(HOURS)
-    assert pacing.wait() == pytest.approx(59.5)
-
-
-def test_long_looks_at_an_old_backlog_take_at_most_a_tenth_of_the_time() -> None:
-    clock = Clock()
-    pacing = LookPacing(clock)
-    look(pacing, clock, cost=8.0)
-    pacing.polled(HOURS)
-    clock.now += 70
-    assert pacing.wait() == pytest.approx(2.0)
-    clock.now += 2.0
+    assert pacing.wait() == pytest.approx(apart - cost)
+    clock.now += apart - cost
     assert pacing.wait() == pytest.approx(0)
 
 
