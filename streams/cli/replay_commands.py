@@ -228,5 +228,6 @@ def item_progress() -> Progress:
         TextColumn("{task.completed:,.0f} items"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
+        refresh_per_second=2,
         transient=True,
     )

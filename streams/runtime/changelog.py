@@ -12,14 +12,16 @@ copy that broke off is taken up after the last chunk that counts.
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 import polars as pl
-from kafka import TopicPartition
 
 from schemas.errors import StateError, TocsinError
 from streams.runtime.arrow_files import ArrowFiles
+
+if TYPE_CHECKING:  # a replay waits a tenth of a second for it, and asks no broker
+    from kafka import TopicPartition
 
 __all__ = [
     "RECORD_BYTES",
@@ -220,7 +222,7 @@ def decode_record(raw: bytes, where: str) -> ChangelogRecord:
     return record
 
 
-def last_record(consumer: Any, at: TopicPartition) -> ChangelogRecord | None:
+def last_record(consumer: Any, at: "TopicPartition") -> ChangelogRecord | None:
     """Return the last record of a changelog; `None` if there is none.
 
     Parameters

@@ -203,12 +203,13 @@ class Replay:
         """Give the messages of a chunk as `read_batch` takes them, and where each one stood."""
         offset = self._offset
         for place, item in chunk:
-            if isinstance(item, Rejected):
-                unread.append(item)
-            else:
+            # Lines first: to ask whether one is an instance of a model takes ten times as long.
+            if isinstance(item, (bytes, Report)):
                 places.append(place)
                 yield offset, item, None, ()
                 offset += 1
+            else:
+                unread.append(item)
 
     def _count(self, versions: list[CaseVersion], known: list[KnownCase], next_offset: int) -> None:
         if next_offset == self._counted:

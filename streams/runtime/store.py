@@ -102,7 +102,7 @@ class MemoryStore:
 
     def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
         """Store versions, offset and what is to be published (if anything) in one step."""
-        self._versions.update((case_id, _ENCODE(version)) for case_id, version in updates.items())
+        self._versions.update(zip(updates, map(_ENCODE, updates.values()), strict=True))
         self._next_offset = next_offset
         if outgoing:
             self._outbox.append(Unpublished(next_offset, outgoing, []))

@@ -326,6 +326,17 @@ print(*(name for name in sys.modules if name.endswith("_commands")))
     assert asked.stdout.split() == ["streams.cli.schema_commands"]
 
 
+def test_what_asks_no_broker_waits_for_no_client_of_one() -> None:
+    code = """
+import sys
+from streams.cli.app import command_line
+command_line("replay")
+print("kafka" in sys.modules)
+"""
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert asked.stdout.split() == ["False"]
+
+
 def _commands(app: typer.Typer) -> list[str]:
     return list(typer.main.get_group(app).commands)
 
