@@ -150,10 +150,11 @@ class Replay:
 
     def finish(self) -> None:
         """Evaluate at the last day that was reached, and on days of notices after it."""
-        if self._clock is not None:
-            self._evaluate(self._clock)
-        if self._last_notice is not None:
-            self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
+        with _few_collections():
+            if self._clock is not None:
+                self._evaluate(self._clock)
+            if self._last_notice is not None:
+                self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
 
     def _feed_chunk(self, source: str, chunk: Iterable[tuple[int, SourceItem]]) -> int:
         first = self._offset

@@ -28,8 +28,8 @@ from streams.topology.courses import joined_codes
 from streams.topology.decisions import decision_of, is_suspected
 from streams.topology.levels import level_names
 from streams.topology.names import OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
-from streams.topology.provenance import ONSET, OUTCOME, Codings, completeness, origin_of
-from streams.topology.strata import REGION_OF, age_group
+from streams.topology.provenance import ONSET, OUTCOME, Codings, completeness, source_of
+from streams.topology.strata import age_group
 from streams.topology.versions import CaseVersion, as_counted, bare, joined, removal_of
 from streams.topology.watched import add_level_courses, encode_watched, watched_case
 
@@ -101,7 +101,9 @@ def case_version(report: Report) -> CaseVersion:
         elif day and (onset is None or day > onset):
             onset = day
     names, of_indications, of_products, courses = suspects(report.products, onset)
+    origin, region, of_source = source_of(report, codings)
     patient = report.patient
+    sex = patient.sex
     age = age_group(patient.age_years, patient.age_group)
     watched = ""
     if of_products & OF_DOMAIN and (case := watched_case(report, age)):
@@ -135,8 +137,8 @@ def case_version(report: Report) -> CaseVersion:
         report.message_id,
         report.first_received.toordinal() - _EPOCH,
         age,
-        patient.sex._value_,
-        REGION_OF[report.occurrence_country or report.reporter.country],
+        sex._value_,
+        region,
         fatal or bool(seriousness),
         fatal,
         drugs,
@@ -144,9 +146,9 @@ def case_version(report: Report) -> CaseVersion:
         excluded,
         (),
         watched,
-        origin_of(report, codings),
+        origin,
         joined_names(of_indications) if of_indications else "",
-        completeness(report, age, stated | of_products & ~OF_DOMAIN),
+        completeness(sex, age, stated | of_source | of_products & ~OF_DOMAIN),
         life_threatening,
         joined_codes(drugs, courses) if courses else "",
         joined_codes(events, {each: on.toordinal() for each, on in began.items()}) if began else "",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from schemas.report import Report
 from schemas.vocabulary import Qualification, ReporterKind, ReportType, Sex
-from streams.topology.strata import UNKNOWN
+from streams.topology.strata import REGION_OF, UNKNOWN
 
 __all__ = [
     "DOSE",
@@ -16,17 +16,16 @@ __all__ = [
     "Codings",
     "Origin",
     "completeness",
-    "origin_of",
     "parse_origin",
+    "source_of",
 ]
 
 _UNIT = "\x1f"  # stands between the parts of an origin; no part holds it
 _MOST_SOURCES = 100_000  # kept at a time
 _MOST_CODINGS = 8  # of one report: nobody needs more, and an origin is kept by its text
 
-# Members by names of their own: to look one up in its class costs more than to compare it.
-_CONSUMER, _LAWYER = Qualification.CONSUMER, Qualification.LAWYER
-_NO_SEX, _NO_TYPE, _NO_KIND = Sex.UNKNOWN, ReportType.UNKNOWN, ReporterKind.UNKNOWN
+# By a name of its own: to look it up in its class costs more than to compare it.
+_NO_SEX = Sex.UNKNOWN
 
 
 class Origin(NamedTuple):
@@ -58,18 +57,27 @@ Codings = tuple[str | None, ...]
 """Dictionaries as reactions state them, each followed by its version."""
 
 
-class _Origins(dict[tuple[str | None, str, bool, str | None, Codings], str]):
-    """Origins as one text each: there are few, so a look-up costs less than to write one."""
+_Key = tuple[str | None, str, ReportType, ReporterKind, Qualification, str | None, Codings]
 
-    def __missing__(self, key: tuple[str | None, str, bool, str | None, Codings]) -> str:
+
+class _Sources(dict[_Key, tuple[str, str, int]]):
+    """What `source_of` gives: there are few, so a look-up costs less than to make one."""
+
+    def __missing__(self, key: _Key) -> tuple[str, str, int]:
         if len(self) >= _MOST_SOURCES:
             self.clear()
-        sender, system, by_professional, country, codings = key
+        sender, system, report_type, kind, qualification, country, codings = key
+        by_professional = qualification not in (Qualification.CONSUMER, Qualification.LAWYER)
         # `str.split` takes the unit separator for white space.
-        stated = " ".join((sender or "").split())
-        marks = ("p" if by_professional else "") + ("" if stated else "u")
-        parts = (country or "", marks, stated or " ".join(system.split()), *_labels(codings))
-        found = _UNIT.join(parts)
+        name = " ".join((sender or "").split())
+        marks = ("p" if by_professional else "") + ("" if name else "u")
+        parts = (country or "", marks, name or " ".join(system.split()), *_labels(codings))
+        stated = _COUNTRY if country else 0
+        if kind is not ReporterKind.UNKNOWN or qualification is not Qualification.CONSUMER:
+            stated |= _REPORTER
+        if report_type is not ReportType.UNKNOWN:
+            stated |= _TYPE
+        found = _UNIT.join(parts), REGION_OF[country], stated
         if len(codings) <= 2 * _MOST_CODINGS:  # longer keys would be kept for nobody
             self[key] = found
         return found
@@ -85,13 +93,14 @@ def _labels(codings: Codings) -> list[str]:
     return sorted(named)[:_MOST_CODINGS]
 
 
-_ORIGINS = _Origins()
+_SOURCES = _Sources()
 
 
-def origin_of(report: Report, codings: Codings) -> str:
-    """Return the origin of a report as one text, which `parse_origin` takes apart.
+def source_of(report: Report, codings: Codings) -> tuple[str, str, int]:
+    """Return where a report came from: its origin, its region, and bits of what it states of them.
 
-    A report that states no dictionary has an origin of three parts, as all had once.
+    The origin is one text, which `parse_origin` takes apart; of a report that states no dictionary
+    it has three parts, as all had once. The bits are those that `completeness` asks for.
 
     Parameters
     ----------
@@ -101,18 +110,19 @@ def origin_of(report: Report, codings: Codings) -> str:
         What its reactions state of dictionaries; one may stand there more than once.
     """
     reporter = report.reporter
-    stated = reporter.qualification
-    return _ORIGINS[
+    return _SOURCES[
         report.sender,
         report.source,
-        stated is not _CONSUMER and stated is not _LAWYER,
+        report.report_type,
+        reporter.kind,
+        reporter.qualification,
         report.occurrence_country or reporter.country,
         codings,
     ]
 
 
 def parse_origin(text: str) -> Origin:
-    r"""Take apart what `origin_of` gave.
+    r"""Take apart an origin of `source_of`.
 
     >>> parse_origin("JP\x1fp\x1fCLINIC A")
     Origin(source='CLINIC A', by_professional=True, country='JP', sender_stated=True,
@@ -154,7 +164,7 @@ ONSET, INDICATION, OUTCOME, _SEX, _AGE, DOSE, _COUNTRY, _REPORTER, _TYPE = (
 """Bits of what a report states, in the order of `PENALTIES`."""
 
 
-def completeness(report: Report, age: str, stated: int) -> int:
+def completeness(sex: Sex, age: str, stated: int) -> int:
     """Return how complete a report is [%]: what the `PENALTIES` leave of 100.
 
     A reporter of no kind who is a consumer is one who is not stated: that is what a missing one
@@ -162,23 +172,16 @@ def completeness(report: Report, age: str, stated: int) -> int:
 
     Parameters
     ----------
-    report
-        A report, or any object with the attributes of one (`streams.intake.native`).
+    sex
+        Of its patient.
     age
         What `streams.topology.strata.age_group` gives.
     stated
-        What its products and reactions state: `ONSET`, `INDICATION`, `OUTCOME`, `DOSE`. One of
-        them that states a field suffices.
+        What `source_of` gives, and what its products and reactions state: `ONSET`, `INDICATION`,
+        `OUTCOME`, `DOSE`. One of them that states a field suffices.
     """
-    reporter = report.reporter
-    if report.patient.sex is not _NO_SEX:
+    if sex is not _NO_SEX:
         stated |= _SEX
     if age != UNKNOWN:
         stated |= _AGE
-    if report.occurrence_country or reporter.country:
-        stated |= _COUNTRY
-    if reporter.kind is not _NO_KIND or reporter.qualification is not _CONSUMER:
-        stated |= _REPORTER
-    if report.report_type is not _NO_TYPE:
-        stated |= _TYPE
     return _PERCENT[stated]

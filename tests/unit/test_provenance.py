@@ -20,7 +20,7 @@ from schemas.vocabulary import (
     Sex,
 )
 from streams.topology.cases import CaseVersion, advance, case_version, link_version
-from streams.topology.provenance import Origin, origin_of, parse_origin
+from streams.topology.provenance import Origin, parse_origin, source_of
 
 GIVEN, ONSET = date(2024, 2, 1), date(2024, 2, 3)
 WHOLE: dict[str, Any] = {
@@ -166,8 +166,8 @@ def test_an_origin_without_a_dictionary_has_three_parts_as_before() -> None:
 def test_an_origin_of_endless_dictionaries_is_not_kept() -> None:
     report = Report(case_id="A", first_received=ONSET, latest_received=ONSET)
     endless = tuple(part for n in range(9) for part in ("X", str(n)))
-    assert origin_of(report, endless) is not origin_of(report, endless)
-    assert origin_of(report, endless[2:]) is origin_of(report, endless[2:])
+    assert source_of(report, endless) is not source_of(report, endless)
+    assert source_of(report, endless[2:]) is source_of(report, endless[2:])
 
 
 def test_indications_are_those_of_suspect_products_each_once() -> None:
