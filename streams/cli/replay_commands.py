@@ -41,6 +41,8 @@ from streams.topology.policy import load_policy
 
 __all__ = ["Format", "item_progress", "register"]
 
+_WRITTEN_AT_ONCE = 1 << 17  # bytes; an alert is some 4,000, half of the usual buffer
+
 
 class Format(StrEnum):
     """Source formats."""
@@ -211,7 +213,7 @@ def _json_lines(
     if path is None:
         yield lambda message: None
         return
-    with path.open("wb") as out:
+    with path.open("wb", buffering=_WRITTEN_AT_ONCE) as out:
         yield lambda message: _write_line(out, encode(message))
 
 

@@ -46,17 +46,16 @@ SourceItem = Report | bytes | Rejected
 
 
 def read_source(path: Path, source_format: str | None = None) -> Iterator[tuple[int, SourceItem]]:
-    """Yield what a file holds, each with its place: a line of native JSON unread, or a report.
+    """Return what a file holds, each with its place: a line of native JSON unread, or a report.
 
     Archives give their reports in order of receipt; native JSON comes as it stands, since a log's
     order is its order of arrival.
     """
     found = source_format or detect_format(path)
     if found == "native":
-        yield from read_lines(path)
-    else:
-        reader = read_vaers if found == "vaers" else read_faers
-        yield from enumerate(reader(path), start=1)
+        return read_lines(path)
+    reader = read_vaers if found == "vaers" else read_faers
+    return enumerate(reader(path), start=1)
 
 
 @dataclass
