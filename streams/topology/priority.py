@@ -1,8 +1,9 @@
-"""The priority of an alert: its parts and weights as data, its total a plain sum."""
+"""The priority of an alert: its parts and weights as data, its total their weighted sum."""
 
 import tomllib
 from functools import cached_property, lru_cache
 from importlib.resources import files
+from math import fsum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -75,7 +76,8 @@ def priority_of(alert: Alert, rules: PriorityRules | None = None) -> Priority:
     """Return the priority of an alert, from what stands in it and nothing else."""
     table = rules or priority_rules()
     parts, weights = _values(alert, table.scales), table.by_part
-    total = sum(weight * (parts[name] or 0.0) for name, weight in weights.items())
+    # Rounded once: what `sum` gives in its last digit depends on the version of Python.
+    total = fsum(weight * (parts[name] or 0.0) for name, weight in weights.items())
     burst = alert.burst
     # A day of a system that names no senders is not a day of one source.
     burst_only = (
