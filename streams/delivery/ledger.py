@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from schemas.errors import StateError
@@ -65,21 +65,24 @@ class Ledger(Closable):
 
     def __init__(self, path: Path) -> None:
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA synchronous = FULL")
-            (held,) = self._db.execute("PRAGMA user_version").fetchone()
-            if held not in range(_FORMAT + 1):
-                self._db.close()
-                msg = f"outbox {path}: must be of format {_FORMAT}; got {held}"
-                raise StateError(msg)
-            if held < _FORMAT:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                upgrade = _FROM_1 if held == 1 else ""
-                self._db.executescript(
-                    f"BEGIN IMMEDIATE; {upgrade} {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;"
-                )
-                if Path(path).is_file():  # not one in memory
-                    Path(path).chmod(0o600)
+            with ExitStack() as refused:
+                self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+                refused.callback(self._db.close)
+                self._db.execute("PRAGMA synchronous = FULL")
+                (held,) = self._db.execute("PRAGMA user_version").fetchone()
+                if held not in range(_FORMAT + 1):
+                    msg = f"outbox {path}: must be of format {_FORMAT}; got {held}"
+                    raise StateError(msg)
+                if held < _FORMAT:
+                    self._db.execute("PRAGMA journal_mode = WAL")
+                    upgrade = _FROM_1 if held == 1 else ""
+                    self._db.executescript(
+                        f"BEGIN IMMEDIATE; {upgrade} {_TABLES} "
+                        f"PRAGMA user_version = {_FORMAT}; COMMIT;"
+                    )
+                    if Path(path).is_file():  # not one in memory
+                        Path(path).chmod(0o600)
+                refused.pop_all()
         except sqlite3.DatabaseError as error:
             msg = f"outbox {path}: must be an outbox of Tocsin; got {error}"
             raise StateError(msg) from error

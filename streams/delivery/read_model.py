@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -78,19 +78,23 @@ class ReadModel(Closable):
     def __init__(self, path: Path, *, key: bytes) -> None:
         self._key = key
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read again
-            (held,) = self._db.execute("PRAGMA user_version").fetchone()
-            if held not in (0, _FORMAT):
-                self._db.close()
-                msg = f"{path}: must be of format {_FORMAT}; got {held}: delete it, it is made anew"
-                raise StateError(msg)
-            if held == 0:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.executescript(
-                    f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;"
-                )
-                path.chmod(0o600)
+            with ExitStack() as refused:
+                self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+                refused.callback(self._db.close)
+                # What a power cut takes is read again.
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                (held,) = self._db.execute("PRAGMA user_version").fetchone()
+                if held not in (0, _FORMAT):
+                    refused_as = f"must be of format {_FORMAT}; got {held}"
+                    msg = f"{path}: {refused_as}: delete it, it is made anew"
+                    raise StateError(msg)
+                if held == 0:
+                    self._db.execute("PRAGMA journal_mode = WAL")
+                    self._db.executescript(
+                        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;"
+                    )
+                    path.chmod(0o600)
+                refused.pop_all()
         except sqlite3.DatabaseError as error:
             msg = f"{path}: must be a read model of Tocsin; got {error}: delete it"
             raise StateError(msg) from error

@@ -2,8 +2,12 @@
 
 import itertools
 import json
+import os
 import sqlite3
+import weakref
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +30,7 @@ from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.subscription import Filters, Subscription, Tier
 from streams.delivery.matching import matches
 from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.read_model import ReadModel
 from streams.delivery.schedule import Attempt, Outcome
 from streams.delivery.tiers import band, copy_for
 
@@ -219,6 +224,7 @@ class World:
     def __init__(self, path=":memory:"):
         self.now = NOW
         self.outbox = Outbox(path, key=KEY)
+        weakref.finalize(self, self.outbox.close)
         self.received = []
         self.answers = iter(())
 
@@ -339,16 +345,38 @@ def test_what_is_due_survives_a_crash_at_any_moment(tmp_path):
 
 
 def test_a_file_that_is_no_outbox_is_refused(tmp_path):
-    path = tmp_path / "outbox.db"
-    path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StateError, match="must be an outbox of Tocsin"):
+    path, other = strange_files(tmp_path)
+    with pytest.raises(StateError, match="must be an outbox of Tocsin") as refusal:
         Outbox(path, key=KEY)
-    other = tmp_path / "other.db"
-    with sqlite3.connect(other) as db:
-        db.execute("PRAGMA user_version = 9")
-    db.close()
-    with pytest.raises(StateError, match="must be of format 2; got 9"):
+    with pytest.raises(StateError, match="must be of format 2; got 9") as another:
         Outbox(other, key=KEY)
+    assert not is_open(path, refusal)
+    assert not is_open(other, another)
+
+
+def test_a_file_that_is_no_read_model_is_refused(tmp_path):
+    path, other = strange_files(tmp_path)
+    with pytest.raises(StateError, match="must be a read model of Tocsin") as refusal:
+        ReadModel(path, key=KEY)
+    with pytest.raises(StateError, match=r"must be of format \d+; got 9: delete it") as another:
+        ReadModel(other, key=KEY)
+    assert not is_open(path, refusal)
+    assert not is_open(other, another)
+
+
+def strange_files(folder):
+    """A file that is no database, and a database of a format that nobody knows."""
+    path, other = folder / "text.db", folder / "other.db"
+    path.write_bytes(b"not a database at all" * 100)
+    with closing(sqlite3.connect(other)) as db:
+        db.execute("PRAGMA user_version = 9")
+    return path, other
+
+
+def is_open(path, refusal):
+    """Whether this process has the file open, the refusal and all it refers to being alive."""
+    assert refusal.value.__traceback__ is not None
+    return any(os.path.realpath(each) == str(path) for each in Path("/proc/self/fd").iterdir())
 
 
 def test_a_subscription_without_a_key_or_with_a_strange_address_is_refused():

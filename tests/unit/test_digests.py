@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import weakref
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,6 +26,7 @@ class Reader:
     def __init__(self, path=":memory:", **fields):
         self.now, self.fails, self.position = NOW, False, 0
         self.outbox = Outbox(path, key=KEY)
+        weakref.finalize(self, self.outbox.close)
         self.messages = []
         self.outbox.subscribe(subscription().model_copy(update=fields))
 
