@@ -1,16 +1,11 @@
-"""The file that the outbox and the tokens live in: its tables, their formats, transactions."""
+"""The file that the outbox and the tokens live in: its tables, and their formats."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from schemas.errors import StateError
-from streams.runtime.closable import Closable
+from streams.delivery.database import Database, Layout
 
 __all__ = ["Ledger"]
 
-_FORMAT = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS subscription (
     id TEXT PRIMARY KEY, body TEXT NOT NULL, resting TEXT, failures INTEGER NOT NULL DEFAULT 0,
@@ -47,56 +42,11 @@ ALTER TABLE due ADD COLUMN bundle INTEGER;
 UPDATE due SET turn = number;
 DROP INDEX due_next;
 """
+_LAYOUT = Layout("an outbox", 2, _TABLES, upgrades={1: _FROM_1})
 
 
-class Ledger(Closable):
-    """One SQLite file; several processes may have it open.
-
-    Parameters
-    ----------
-    path
-        The file; made if missing, for its owner alone to read.
-
-    Raises
-    ------
-    StateError
-        If the file is no outbox, or of a later format.
-    """
+class Ledger(Database):
+    """What is due to subscribers, and their tokens; parameters and errors as of `Database`."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            with ExitStack() as refused:
-                self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-                refused.callback(self._db.close)
-                self._db.execute("PRAGMA synchronous = FULL")
-                (held,) = self._db.execute("PRAGMA user_version").fetchone()
-                if held not in range(_FORMAT + 1):
-                    msg = f"outbox {path}: must be of format {_FORMAT}; got {held}"
-                    raise StateError(msg)
-                if held < _FORMAT:
-                    self._db.execute("PRAGMA journal_mode = WAL")
-                    upgrade = _FROM_1 if held == 1 else ""
-                    self._db.executescript(
-                        f"BEGIN IMMEDIATE; {upgrade} {_TABLES} "
-                        f"PRAGMA user_version = {_FORMAT}; COMMIT;"
-                    )
-                    if Path(path).is_file():  # not one in memory
-                        Path(path).chmod(0o600)
-                refused.pop_all()
-        except sqlite3.DatabaseError as error:
-            msg = f"outbox {path}: must be an outbox of Tocsin; got {error}"
-            raise StateError(msg) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        super().__init__(path, _LAYOUT)

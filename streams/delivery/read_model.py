@@ -1,24 +1,21 @@
 """What the API answers from: every alert, and lines of cases, in a file that can be made anew."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 from schemas.case_line import CaseLine
-from schemas.errors import StateError
 from schemas.report import Report
 from schemas.subscription import Tier
 from streams.delivery.case_lines import case_line
+from streams.delivery.database import Database, Layout
 from streams.delivery.reading import AnyAlert, parse_alert
 from streams.delivery.tiers import copy_for, is_hidden
-from streams.runtime.closable import Closable
 
 __all__ = ["Page", "ReadModel"]
 
-_FORMAT = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS alert (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, alert_id TEXT NOT NULL UNIQUE,
@@ -37,6 +34,13 @@ CREATE TABLE IF NOT EXISTS line (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS place (source TEXT PRIMARY KEY, next INTEGER NOT NULL);
 """
+_LAYOUT = Layout(
+    "a read model",
+    2,
+    _TABLES,
+    synchronous="NORMAL",  # what a power cut takes is read again
+    remedy=": delete it, it is made anew",
+)
 _MOST_LOOKED_AT = 2_000  # signals for one page, whatever the filter; the next page goes on
 
 
@@ -56,7 +60,7 @@ class Page:
     after: str | None
 
 
-class ReadModel(Closable):
+class ReadModel(Database):
     """Alerts and lines of cases, by the names that each tier has for them.
 
     Whoever is below the authority tier knows lots and makers by codes: true names are then no
@@ -76,32 +80,8 @@ class ReadModel(Closable):
     """
 
     def __init__(self, path: Path, *, key: bytes) -> None:
+        super().__init__(path, _LAYOUT)
         self._key = key
-        try:
-            with ExitStack() as refused:
-                self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-                refused.callback(self._db.close)
-                # What a power cut takes is read again.
-                self._db.execute("PRAGMA synchronous = NORMAL")
-                (held,) = self._db.execute("PRAGMA user_version").fetchone()
-                if held not in (0, _FORMAT):
-                    refused_as = f"must be of format {_FORMAT}; got {held}"
-                    msg = f"{path}: {refused_as}: delete it, it is made anew"
-                    raise StateError(msg)
-                if held == 0:
-                    self._db.execute("PRAGMA journal_mode = WAL")
-                    self._db.executescript(
-                        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_FORMAT}; COMMIT;"
-                    )
-                    path.chmod(0o600)
-                refused.pop_all()
-        except sqlite3.DatabaseError as error:
-            msg = f"{path}: must be a read model of Tocsin; got {error}: delete it"
-            raise StateError(msg) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
 
     def put(self, alert: AnyAlert, *, source: str, position: int) -> None:
         """Take in a revision; one that is known changes nothing."""
@@ -160,13 +140,8 @@ class ReadModel(Closable):
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Take in what the body puts in one transaction: all of it, or none."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def place(self, source: str) -> int:
         """Return the next position of a source that is not taken in."""
