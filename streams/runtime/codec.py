@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 import polars as pl
@@ -13,7 +14,14 @@ from streams.runtime.arrow_files import ArrowFiles
 from streams.runtime.changelog import too_large
 from streams.runtime.correlation import ReportTimes
 
-__all__ = ["Outgoing", "decode_delta", "decode_outgoing", "encode_delta", "encode_outgoing"]
+__all__ = [
+    "Outgoing",
+    "decode_delta",
+    "decode_outgoing",
+    "encode_delta",
+    "encode_outgoing",
+    "end_of_delta",
+]
 
 _CHANGES, _REMOVED = ArrowFiles(CASE_CHANGES), ArrowFiles(REMOVED_CHANGES)
 
@@ -26,6 +34,18 @@ class _Envelope(msgspec.Struct, array_like=True, frozen=True):
     watermark: int
     changes: bytes  # Arrow IPC file of `CASE_CHANGES`
     removed: bytes = b""  # of `REMOVED_CHANGES`; nothing if there are none
+
+
+class _Range(msgspec.Struct, array_like=True, frozen=True):
+    """An envelope as far as its offsets: what comes after them is skipped."""
+
+    version: int
+    partition: int
+    first_offset: int
+    next_offset: int
+
+
+_Read = TypeVar("_Read", _Envelope, _Range)
 
 
 class Outgoing(msgspec.Struct, array_like=True, frozen=True):
@@ -80,14 +100,7 @@ def decode_delta(raw: bytes) -> Delta:
         If the bytes are no delta of this version. Run the detector stage with the version of
         Tocsin that wrote them, or later.
     """
-    try:
-        envelope = msgspec.msgpack.decode(raw, type=_Envelope)
-    except msgspec.MsgspecError as error:
-        msg = f"delta: must be a delta of version {DELTA_VERSION}; got {error}"
-        raise StateError(msg) from error
-    if envelope.version != DELTA_VERSION:
-        msg = f"delta: must be of version {DELTA_VERSION}; got version {envelope.version}"
-        raise StateError(msg)
+    envelope = _opened(raw, _Envelope)
     delta = Delta(
         envelope.partition,
         envelope.first_offset,
@@ -98,6 +111,30 @@ def decode_delta(raw: bytes) -> Delta:
     if not envelope.removed:
         return delta
     return replace(delta, removed=_frame("removed", envelope.removed, _REMOVED))
+
+
+def end_of_delta(raw: bytes) -> tuple[int, int]:
+    """Return the partition of a delta and the offset after it; its changes are not read.
+
+    Raises
+    ------
+    StateError
+        As of `decode_delta`.
+    """
+    envelope = _opened(raw, _Range)
+    return envelope.partition, envelope.next_offset
+
+
+def _opened(raw: bytes, form: type[_Read]) -> _Read:
+    try:
+        envelope = msgspec.msgpack.decode(raw, type=form)
+    except msgspec.MsgspecError as error:
+        msg = f"delta: must be a delta of version {DELTA_VERSION}; got {error}"
+        raise StateError(msg) from error
+    if envelope.version != DELTA_VERSION:
+        msg = f"delta: must be of version {DELTA_VERSION}; got version {envelope.version}"
+        raise StateError(msg)
+    return envelope
 
 
 def _frame(name: str, raw: bytes, files: ArrowFiles) -> pl.DataFrame:

@@ -326,6 +326,7 @@ class DetectWorker:
             self._published = None
         looking.hear(records, self._member.polled_at)
         looking.notices.poll()
+        looking.catch_up(lambda: end_offsets(self._consumer, topic_name(self._settings, "reports")))
         if looking.held and not looking.wait():
             self._evaluate(looking)
 

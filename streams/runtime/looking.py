@@ -1,8 +1,9 @@
 """What a detector at work has counted and heard since it last looked, and what a look gives."""
 
+import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -12,12 +13,12 @@ from kafka import TopicPartition
 from schemas.alert import Alert, InputOffset
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.codec import decode_delta
+from streams.runtime.codec import decode_delta, end_of_delta
 from streams.runtime.correlation import Batch, ReportTimes
 from streams.runtime.detect_restore import apply_deltas
 from streams.runtime.notice_input import NoticeInput
 from streams.runtime.observing import Applied, Evaluation, Observer
-from streams.runtime.pacing import LookPacing
+from streams.runtime.pacing import BACKLOG_AGE, LookPacing
 from streams.topology.detecting import Detector
 
 __all__ = ["Look", "Looking", "age_of_newest"]
@@ -83,6 +84,8 @@ class Looking:
         self._pacing = LookPacing()
         self._heard: list[tuple[Any, float]] = []  # records not counted yet; when each was polled
         self._applied: list[Applied] = []  # counted since the last look
+        self._ends: Mapping[int, int] = {}  # of the reports, when it was asked for them last
+        self._asked = -math.inf
         self._closed_day = detector.watermark - 1  # the last day that was evaluated in full
 
     @property
@@ -109,6 +112,29 @@ class Looking:
         self._pacing.polled(age_of_newest(times, time.time()) if records else None)
         if sum(len(record.value) for record, _ in self._heard) > _MOST_HEARD:
             self._count()
+
+    def catch_up(self, ends: Callable[[], Mapping[int, int]]) -> None:
+        """End the backlog, if what stood on the reports a moment ago has come.
+
+        Parameters
+        ----------
+        ends
+            Asks for the end offset of every partition of the reports: at the beginning of a
+            backlog, and when it seems to be over.
+        """
+        if not (self.held and self._pacing.behind and self._reached()):
+            return
+        if time.monotonic() - self._asked > BACKLOG_AGE:
+            self._ends, self._asked = ends(), time.monotonic()
+        if self._reached():
+            self._pacing.caught_up()
+
+    def _reached(self) -> bool:
+        come = dict(self.detector.offsets)
+        for record, _ in self._heard:
+            partition, following = end_of_delta(record.value)
+            come[partition] = max(come.get(partition, 0), following)
+        return all(come.get(partition, 0) >= end for partition, end in self._ends.items())
 
     def _count(self) -> None:
         if not self._heard:

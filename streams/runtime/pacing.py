@@ -6,7 +6,8 @@ take at most half of the time; one that took longer was at many pairs, and to wa
 saves little. The broker's answer is no part of that, since nobody works while it is awaited. While
 the newest report that waits for its look is old, a backlog is being read: then from look to look it
 is as long as that report was old when it came, for its alert is late anyway; but no more than a
-minute, or ten times what a look and the publishing of its alerts took.
+minute, or ten times what a look and the publishing of its alerts took. It is over when every report
+that stood there a moment ago has come, not when there is a pause: batches of it come with pauses.
 """
 
 import math
@@ -19,7 +20,8 @@ LONGEST_REST = 0.1  # seconds from a look to the next
 BACKLOG_AGE = 2.0  # seconds; a stream that is kept up with brings younger reports
 BACKLOG_SECONDS = 60.0  # from look to look while catching up, at most; or if that is more ...
 BACKLOG_COSTS = 10.0  # ... so many times what the last one took
-BACKLOG_POLL = 0.5  # seconds; when nothing comes for so long, the backlog is over
+BACKLOG_POLL = 0.5  # seconds; a poll of it lasts no longer, to see what stands still
+STANDSTILL = 5.0  # seconds of empty polls; whoever sends has trouble: what is here is looked at
 
 
 class LookPacing:
@@ -40,7 +42,7 @@ class LookPacing:
         self._clock = clock
         self.behind = False
         self._age = math.inf  # of the newest report since the last look, when it came
-        self._came = 0.0  # something to count, last
+        self._empty_since: float | None = None  # the first of the polls that brought nothing
         # Of the last look: when it began and was made, and how long that took without and with
         # the publishing of what it gave.
         self._made = self._cost = self._in_all = 0.0
@@ -57,9 +59,17 @@ class LookPacing:
         if age is not None:
             self._age = min(self._age, age)
             self.behind = self._age > BACKLOG_AGE
-            self._came = self._clock()
-        elif self._clock() - self._came >= BACKLOG_POLL:
+            self._empty_since = None
+            return
+        # From the first of them, not from what came before it: to count that may take seconds.
+        if self._empty_since is None:
+            self._empty_since = self._clock()
+        elif self._clock() - self._empty_since >= STANDSTILL:
             self.behind = False
+
+    def caught_up(self) -> None:
+        """Take note that every report has come that stood there a moment ago."""
+        self.behind = False
 
     @property
     def patience(self) -> float:

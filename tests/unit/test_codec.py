@@ -11,7 +11,13 @@ from polars.testing import assert_frame_equal
 from schemas.delta import CASE_CHANGES, DELTA_VERSION, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
-from streams.runtime.codec import decode_delta, decode_outgoing, encode_delta, encode_outgoing
+from streams.runtime.codec import (
+    decode_delta,
+    decode_outgoing,
+    encode_delta,
+    encode_outgoing,
+    end_of_delta,
+)
 from streams.runtime.correlation import ReportTimes
 
 ROW = (
@@ -57,6 +63,7 @@ def test_a_delta_survives(rows: tuple[tuple[object, ...], ...]) -> None:
     assert_frame_equal(decoded.changes, delta.changes)
     numbers = (decoded.partition, decoded.first_offset, decoded.next_offset, decoded.watermark)
     assert numbers == (3, 10, 12, -1)
+    assert end_of_delta(encode_delta(delta)) == (3, 12)
 
 
 def test_equal_deltas_are_equal_bytes() -> None:
@@ -86,11 +93,15 @@ def test_an_entry_that_an_earlier_release_left_has_no_times() -> None:
 def test_what_is_no_delta_is_refused(raw: bytes) -> None:
     with pytest.raises(StateError, match=rf"^delta: must be a delta of version {DELTA_VERSION}; "):
         decode_delta(raw)
+    with pytest.raises(StateError, match=rf"^delta: must be a delta of version {DELTA_VERSION}; "):
+        end_of_delta(raw)
 
 
 def test_a_delta_of_another_version_is_refused() -> None:
     with pytest.raises(StateError, match=r"^delta: must be of version 4; got version 3$"):
         decode_delta(_envelope(3, _delta(ROW).changes))
+    with pytest.raises(StateError, match=r"^delta: must be of version 4; got version 3$"):
+        end_of_delta(_envelope(3, _delta(ROW).changes))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,13 @@ import pytest
 
 from streams.runtime.correlation import ReportTimes
 from streams.runtime.looking import age_of_newest
-from streams.runtime.pacing import BACKLOG_AGE, BACKLOG_SECONDS, LONGEST_REST, LookPacing
+from streams.runtime.pacing import (
+    BACKLOG_AGE,
+    BACKLOG_SECONDS,
+    LONGEST_REST,
+    STANDSTILL,
+    LookPacing,
+)
 
 OLD = 2 * BACKLOG_AGE
 HOURS = 10_000.0
@@ -149,10 +155,35 @@ def test_a_backlog_that_has_been_read_is_looked_at_at_once() -> None:
     pacing.polled(HOURS)
     clock.now += 0.4
     assert pacing.wait() == pytest.approx(59.1)
+    pacing.caught_up()
+    assert pacing.wait() == 0
+    assert not pacing.behind
+
+
+def test_batches_of_a_backlog_come_with_pauses() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    look(pacing, clock, cost=0.5)
+    for _ in range(3):
+        pacing.polled(HOURS)
+        clock.now += 2 * STANDSTILL  # to count what came; then there is nothing for a while
+        pacing.polled(None)
+        clock.now += 0.9 * STANDSTILL
+        pacing.polled(None)
+        assert pacing.behind
+    assert pacing.wait() == pytest.approx(59.5 - 3 * 2.9 * STANDSTILL)
+
+
+def test_what_came_of_a_backlog_is_looked_at_when_nothing_more_comes() -> None:
+    clock = Clock()
+    pacing = LookPacing(clock)
+    look(pacing, clock, cost=0.5)
+    pacing.polled(HOURS)
     assert pacing.patience == pytest.approx(0.5)  # a poll without a report tells soon
-    pacing.polled(None)
-    assert pacing.wait() == pytest.approx(59.1), "batches of a backlog come with pauses"
-    clock.now += 0.1
+    for _ in range(10):
+        pacing.polled(None)
+        assert pacing.wait() > 0
+        clock.now += pacing.patience
     pacing.polled(None)
     assert pacing.wait() == 0
 
