@@ -18,11 +18,11 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from detectors import safe_test
+from detectors import anytime_valid
+from detectors.anytime_valid import RATE_RATIOS
+from detectors.anytime_valid_state import NEVER, DayCounts, DayMargins
 from detectors.maxsprt import maxsprt_critical_value, maxsprt_llr
 from detectors.rules import load_rules
-from detectors.safe_test import RATE_RATIOS
-from detectors.safe_test_state import NEVER, DayCounts, DayMargins
 from detectors.scoring import methods_for, score
 
 SEED = 20260101
@@ -146,7 +146,7 @@ def safe_alerts(days: list[Day]) -> Days:
         )
         for at, day in enumerate(days, 1)
     ]
-    test = safe_test.recompute(buckets, level=LEVEL)
+    test = anytime_valid.recompute(buckets, level=LEVEL)
     alerts = np.zeros(len(every), dtype=np.int64)
     alerts[test.pairs >> 32] = np.where(test.crossed == NEVER, 0, test.crossed)
     return alerts

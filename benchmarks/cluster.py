@@ -12,10 +12,10 @@ from typing import Any
 from confluent_kafka import Producer
 from kafka import TopicPartition
 
-from streams.runtime.following import end_offsets
-from streams.runtime.kafka_io import make_consumer
+from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.topic_reader import end_offsets
+from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
 
 __all__ = [
     "Worker",

@@ -24,8 +24,8 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.planting import planted
-from streams.runtime.linkage import score_pairs
-from streams.topology.linkage import DEFAULT_POLICY, RECORDS, LinkagePolicy, Pair, clusters
+from streams.core.duplicates.probable import DEFAULT_POLICY, RECORDS, LinkagePolicy, Pair, clusters
+from streams.runtime.operations.splink_scores import score_pairs
 
 THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 _RULE = (

@@ -26,12 +26,12 @@ import polars as pl
 from benchmarks.cluster import process_memory
 from detectors.rules import load_rules
 from schemas.delta import CASE_CHANGES, Delta
-from streams.runtime.case_stage import CaseStage
-from streams.runtime.snapshot import read_snapshot, write_snapshot
-from streams.runtime.store import RocksStore
-from streams.topology.cases import CaseVersion
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.core.cases.transitions import CaseVersion
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.runtime.embedded.case_stage import CaseStage
+from streams.runtime.state.case_store import RocksStore
+from streams.runtime.state.snapshot import read_snapshot, write_snapshot
 
 _DRUGS, _EVENTS = 5_000, 8_000
 _FIRST_DAY = (date(2004, 1, 1) - date(1970, 1, 1)).days

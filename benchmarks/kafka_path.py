@@ -6,11 +6,11 @@
 For each number of case workers, on topics of their own: generated reports are published; a bare
 kafka-python consumer with the settings of ours reads them (poll, count bytes; nothing else; a
 process that imports nothing of Tocsin), and our own, which receives and unpacks records faster
-(`streams/runtime/receiving.py`, `consuming.py`); then case workers and a detector start from
-nothing, as processes with `--drain`. The consumers read twice before and once after, and the
-fastest counts. The clock of the path runs from the moment a worker has its
-partitions until the group of the detector has committed the last delta, so that starting Python and
-joining the group is not in it; the whole wall time is shown beside it.
+(`streams/runtime/broker/client_patches.py`, `consumer.py`); then case workers and a detector start
+from nothing, as processes with `--drain`. The consumers read twice before and once after, and the
+fastest counts. The clock of the path runs from the moment a worker has its partitions until the
+group of the detector has committed the last delta, so that starting Python and joining the group
+is not in it; the whole wall time is shown beside it.
 
 Needs a Kafka as the broker tests do: `TOCSIN_KAFKA`, Docker, or Java with Maven.
 """
@@ -34,10 +34,10 @@ from kafka import TopicPartition
 from benchmarks.bare_consumer import read_all
 from benchmarks.cluster import Worker, benchmark_settings, process_cpu, workers
 from benchmarks.generate import reports
-from streams.runtime import kafka_io
-from streams.runtime.following import end_offsets, read_to_end
-from streams.runtime.kafka_io import make_consumer
-from streams.runtime.publishing import publish_source
+from streams.runtime.broker import clients
+from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.topic_reader import end_offsets, read_to_end
+from streams.runtime.operations.publish import publish_source
 from streams.runtime.settings import Settings
 from tests.broker.kafka_server import running_kafka
 
@@ -104,9 +104,9 @@ def bare(settings: Settings, number: int) -> Reading:
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
         "check_crcs": True,
-        "max_poll_records": kafka_io.MAX_POLL_RECORDS,
-        "max_partition_fetch_bytes": kafka_io.PARTITION_FETCH_BYTES,
-        "fetch_max_bytes": kafka_io.FETCH_BYTES,
+        "max_poll_records": clients.MAX_POLL_RECORDS,
+        "max_partition_fetch_bytes": clients.PARTITION_FETCH_BYTES,
+        "fetch_max_bytes": clients.FETCH_BYTES,
     }
     asked = json.dumps((config, f"{settings.topic_prefix}reports", number))
     command = [sys.executable, "-m", "benchmarks.bare_consumer"]

@@ -40,10 +40,10 @@ from benchmarks.cluster import (
     workers,
 )
 from benchmarks.generate import reports
-from streams.runtime.codec import decode_delta
-from streams.runtime.following import end_offsets, read_to_end
-from streams.runtime.kafka_io import make_consumer
+from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.topic_reader import end_offsets, read_to_end
 from streams.runtime.settings import Settings
+from streams.runtime.wire.deltas import decode_delta
 from tests.broker.kafka_server import running_kafka
 
 ONE_IN = 100  # reports is a probe

@@ -20,10 +20,10 @@ import numpy as np
 from benchmarks.cluster import process_memory
 from benchmarks.soak import Population
 from detectors.rules import load_rules
-from streams.runtime.case_stage import CaseStage, Incoming, read_batch
-from streams.runtime.store import MemoryStore
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.state.case_store import MemoryStore
 
 HORIZON = date(2100, 1, 1)
 LOADED = 5_000  # messages at a time

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from streams.topology.linkage import RECORDS
+from streams.core.duplicates.probable import RECORDS
 
 __all__ = ["planted"]
 

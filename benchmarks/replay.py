@@ -18,11 +18,11 @@ from typing import Any
 
 from benchmarks.generate import reports
 from detectors.rules import load_rules
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
 from streams.intake.native import decode_report, read_lines
-from streams.runtime.case_stage import CaseStage, Incoming, read_batch
-from streams.runtime.store import MemoryStore
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.state.case_store import MemoryStore
 
 CHUNK = 10_000
 HORIZON = date(2100, 1, 1)

@@ -15,8 +15,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from detectors import safe_test
-from detectors.safe_test_state import DayCounts, SafeTest, daily_counts
+from detectors import anytime_valid
+from detectors.anytime_valid_state import DayCounts, SafeTest, daily_counts
 
 SEED = 20260101
 DAYS = 366
@@ -61,15 +61,15 @@ def main() -> None:
     print(f"{'':30}{'seconds':>9}{'of them CPU':>13}{'aim':>7}{'peak GB':>9}")
     print(f"{'the daily buckets alone':59}{peak():9.2f}")
     with measured("a year, recomputed", A_YEAR):
-        recomputed = safe_test.recompute(year)
+        recomputed = anytime_valid.recompute(year)
     with measured("one more day", A_DAY):
-        advanced = safe_test.advance(recomputed, today)
+        advanced = anytime_valid.advance(recomputed, today)
     with measured("all e-values, with e-BH"):
-        safe_test.e_values(advanced)
+        anytime_valid.e_values(advanced)
     with measured("a year, streamed day by day", A_YEAR):
-        streamed = safe_test.start()
+        streamed = anytime_valid.start()
         for day in year:
-            streamed = safe_test.advance(streamed, day)
+            streamed = anytime_valid.advance(streamed, day)
     print(f"{len(streamed.pairs):,} pairs; streamed is recomputed: {_same(streamed, recomputed)}")
 
 

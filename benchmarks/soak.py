@@ -47,8 +47,8 @@ from benchmarks.cluster import (
     workers,
 )
 from schemas.alert import Alert
-from streams.runtime.following import end_offsets, read_to_end
-from streams.runtime.kafka_io import make_consumer
+from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.topic_reader import end_offsets, read_to_end
 from streams.runtime.settings import Settings
 from tests.broker.kafka_server import running_kafka
 from tests.broker.processes import as_counts, require_revisions

@@ -13,7 +13,7 @@ def false_discovery(scored: pl.DataFrame, *, p_values: str = "fisher_mid_p") -> 
 
     Flag the pairs whose adjusted value is at most q, and at most a share q of them is expected to
     be false. That holds for one look at one table: it is spent when the table is looked at again
-    (see `detectors.safe_test` for what is not).
+    (see `detectors.anytime_valid` for what is not).
 
     Parameters
     ----------

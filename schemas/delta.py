@@ -37,7 +37,7 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
         "completeness": pl.UInt8(),  # of the report [%]
         "suspected_duplicate": pl.Boolean(),  # a link says that it may be one; it counts
         "life_threatening": pl.Boolean(),
-        "courses": pl.List(pl.UInt32()),  # of each drug (streams/topology/courses.py); null: none
+        "courses": pl.List(pl.UInt32()),  # of each drug (core/cases/chronology.py); null: none
         "onsets": pl.List(pl.UInt32()),  # of each event: proleptic ordinal, 0: not stated; likewise
         "watched": pl.String(),  # what is kept of a case of the domain's products; mostly empty
         "n": pl.Int8(),  # +1 the case enters the counts in this form, -1 it leaves them

@@ -1,1 +1,1 @@
-"""From report to alert: intake, topology (pure), runtime (the shell), command line."""
+"""From report to alert: intake and core (pure), runtime (the shell), delivery, exports, cli."""

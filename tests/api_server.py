@@ -14,12 +14,12 @@ import uvicorn
 
 from schemas.report import Report
 from schemas.subscription import Tier
+from streams.delivery.alert_sources import AnyAlert, FileTail
 from streams.delivery.api.application import make_application
+from streams.delivery.api.feed import feed_once
 from streams.delivery.api.service import FileNotices, Service
-from streams.delivery.feeding import feed_once
-from streams.delivery.reading import AnyAlert, FileTail
-from streams.delivery.tokens import Scope
-from streams.runtime.audit import AuditLog
+from streams.delivery.api.tokens import Scope
+from streams.runtime.operations.audit_log import AuditLog
 
 KEY = b"k" * 32
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)

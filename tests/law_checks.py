@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.alert import Alert
 from schemas.delta import Delta
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
 from tests.law_histories import Arrival
 from tests.law_recount import Content, labels_of, removed
 

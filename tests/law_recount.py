@@ -17,7 +17,7 @@ from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Report
 from schemas.vocabulary import ProductRole, Seriousness
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
 from tests.law_histories import (
     AGES,
     CLASSES,

@@ -12,13 +12,13 @@ from schemas.product import Product
 from schemas.rejected import Rejected
 from schemas.report import Reaction, Report
 from schemas.vocabulary import ProductRole
-from streams.runtime.case_stage import CaseStage, Counted, Incoming, read_batch
-from streams.runtime.correlation import Batch
-from streams.runtime.observing import Applied
-from streams.runtime.readiness import Blocked, Phase, Readiness
-from streams.runtime.store import MemoryStore
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.runtime.embedded.case_stage import CaseStage, Counted, Incoming, read_batch
+from streams.runtime.observability.observer import Applied
+from streams.runtime.observability.readiness import Blocked, Phase, Readiness
+from streams.runtime.state.case_store import MemoryStore
+from streams.runtime.wire.batches import Batch
 
 HORIZON = date(2024, 6, 1)
 

@@ -14,9 +14,9 @@ from schemas.alert import Alert
 from schemas.decision import Assessment, Decision, SignalState
 from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory
-from streams.delivery.reading import AnyAlert, read_alert_lines
-from streams.runtime.audit import AuditLog
-from streams.topology.assessment import assessments_after
+from streams.core.alerts.assessment import assessments_after
+from streams.delivery.alert_sources import AnyAlert, read_alert_lines
+from streams.runtime.operations.audit_log import AuditLog
 
 __all__ = ["register", "standing_in"]
 

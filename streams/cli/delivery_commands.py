@@ -30,14 +30,14 @@ from streams.cli.audit_commands import standing_in
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import summary_table
-from streams.delivery.keys import derived_key, installation_key, signing_keys
+from streams.core.alerts.assessment import assessed
+from streams.delivery.alert_sources import FileTail, KafkaTail, Tail, parse_alert, read_alert_lines
 from streams.delivery.matching import require_askable
 from streams.delivery.outbox import Outbox, deliver
 from streams.delivery.preview import PREVIEW_DAYS, would_send
-from streams.delivery.reading import FileTail, KafkaTail, Tail, parse_alert, read_alert_lines
-from streams.runtime.posting import TopicWriter
+from streams.delivery.signing_keys import derived_key, installation_key, signing_keys
+from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings
-from streams.topology.assessment import assessed
 
 __all__ = ["OutboxOption", "open_outbox", "open_tail", "register"]
 
@@ -215,7 +215,7 @@ def deliver_command(
     until `tocsin subscriptions --resume`. Nothing that is due is forgotten.
     """
     try:
-        from streams.delivery.sending import ChannelSender
+        from streams.delivery.channels import ChannelSender
         from streams.delivery.webhook import WebhookSender
     except ImportError as error:
         msg = f"delivery needs the extra 'serve': install tocsin[serve]; got no {error.name}"

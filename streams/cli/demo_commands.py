@@ -19,9 +19,9 @@ from schemas.vocabulary import LinkKind
 from schemas.watch_item import WatchItem
 from streams.cli.options import DEFAULT_RULES, rules_from, tomorrow
 from streams.cli.tables import KIND_COLOURS
+from streams.core.counting.windows import WindowSpec
 from streams.demo import PRODUCT_CLASS, Told, background, story
-from streams.runtime.replay import Replay
-from streams.topology.windows import WindowSpec
+from streams.runtime.embedded.replay import Replay
 
 __all__ = ["register"]
 

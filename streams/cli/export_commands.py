@@ -15,15 +15,15 @@ from schemas.subscription import Tier
 from streams.cli.audit_commands import standing_in
 from streams.cli.options import PolicyOption, parse_day, require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
-from streams.delivery.case_counts import CaseCounts, reference_period
-from streams.delivery.ermr import ErmrInput, ermr_sheets
-from streams.delivery.reading import read_alert_lines
-from streams.delivery.readus import ReadusInput, readus_items, write_readus
-from streams.delivery.spreadsheet import write_table
-from streams.delivery.tier_lines import tier_lines
-from streams.runtime.audit import AuditLog
-from streams.topology.assessment import assessed, assessments_after
-from streams.topology.policy import load_policy
+from streams.core.alerts.assessment import assessed, assessments_after
+from streams.core.signals.realert_policy import load_policy
+from streams.delivery.alert_sources import read_alert_lines
+from streams.exports.case_counts import CaseCounts, reference_period
+from streams.exports.ermr import ErmrInput, ermr_sheets
+from streams.exports.json_lines import tier_lines
+from streams.exports.readus import ReadusInput, readus_items, write_readus
+from streams.exports.spreadsheet import write_table
+from streams.runtime.operations.audit_log import AuditLog
 
 __all__ = ["register"]
 

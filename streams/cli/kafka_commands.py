@@ -32,20 +32,20 @@ from streams.cli.options import (
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, summary_table
+from streams.core.signals.realert_policy import load_policy
 from streams.intake.notices import read_notices
-from streams.runtime.alert_codec import AnyAlert
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.detect_worker import DetectWorker
-from streams.runtime.enduring import Enduring
-from streams.runtime.following import read_alerts
-from streams.runtime.journal import LogFormat, logging_as
-from streams.runtime.link_worker import LinkWorker
-from streams.runtime.publishing import publish_notices, publish_source
-from streams.runtime.replay import read_source
+from streams.runtime.broker.topic_reader import read_alerts
+from streams.runtime.broker.topics import create_topics
+from streams.runtime.embedded.replay import read_source
+from streams.runtime.observability.journal import LogFormat, logging_as
+from streams.runtime.observability.setup import Watch, watching
+from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
-from streams.runtime.watching import Watch, watching
-from streams.topology.policy import load_policy
+from streams.runtime.wire.alerts import AnyAlert
+from streams.runtime.workers.case_worker import CaseWorker
+from streams.runtime.workers.detect_worker import DetectWorker
+from streams.runtime.workers.link_worker import LinkWorker
+from streams.runtime.workers.retrying import Enduring
 
 __all__ = ["register"]
 

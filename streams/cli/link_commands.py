@@ -12,10 +12,10 @@ from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.options import require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
 from streams.cli.tables import summary_table
-from streams.runtime.linkage import score_pairs
-from streams.runtime.linkage_input import cases_of_files, cases_of_topic
+from streams.core.duplicates.probable import DEFAULT_POLICY, LinkagePolicy, decide, records_frame
+from streams.runtime.operations.current_cases import cases_of_files, cases_of_topic
+from streams.runtime.operations.splink_scores import score_pairs
 from streams.runtime.settings import Settings
-from streams.topology.linkage import DEFAULT_POLICY, LinkagePolicy, decide, records_frame
 
 __all__ = ["register"]
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import PRESETS, RuleSet, lists_asked, load_rules
 from schemas.errors import InputError
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
 
 __all__ = [
     "DEFAULT_RULES",

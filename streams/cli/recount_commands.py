@@ -24,9 +24,11 @@ from streams.cli.options import (
     rules_from,
 )
 from streams.cli.replay_commands import Format
+from streams.core.recount.alerts import Recounted
+from streams.core.recount.safety import RecountedSafety
 from streams.intake.native import read_lines
-from streams.runtime.following import read_alerts
-from streams.runtime.recount import (
+from streams.runtime.broker.topic_reader import read_alerts
+from streams.runtime.operations.recount import (
     choose,
     prior_of,
     read_alert_file,
@@ -34,9 +36,7 @@ from streams.runtime.recount import (
     recount_of_topics,
     safety_recount_of_topics,
 )
-from streams.runtime.safety_recount import RecountedSafety
 from streams.runtime.settings import Settings
-from streams.topology.recount import Recounted
 
 __all__ = ["register"]
 

@@ -16,7 +16,13 @@ from rich.table import Table
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.options import parse_day
 from streams.cli.tables import summary_table
-from streams.runtime.redriving import Selection, as_line, read_mended, read_rejects, redrive
+from streams.runtime.operations.redrive import (
+    Selection,
+    as_line,
+    read_mended,
+    read_rejects,
+    redrive,
+)
 from streams.runtime.settings import Settings
 
 __all__ = ["register"]

@@ -34,10 +34,10 @@ from streams.cli.options import (
     writable,
 )
 from streams.cli.tables import summary_table
+from streams.core.signals.realert_policy import load_policy
 from streams.intake.notices import read_notices
-from streams.runtime.alert_codec import encode_alert
-from streams.runtime.replay import Replay, read_source
-from streams.topology.policy import load_policy
+from streams.runtime.embedded.replay import Replay, read_source
+from streams.runtime.wire.alerts import encode_alert
 
 __all__ = ["Format", "item_progress", "register"]
 

@@ -8,7 +8,7 @@ import typer
 
 from schemas.contracts import CONTRACTS, json_schema
 from schemas.errors import InputError
-from streams.runtime.asyncapi import asyncapi_document
+from streams.runtime.broker.asyncapi import asyncapi_document
 
 __all__ = ["SchemaName", "register"]
 

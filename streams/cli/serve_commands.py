@@ -17,11 +17,11 @@ from schemas.subscription import Tier
 from streams.cli.delivery_commands import OutboxOption, open_tail
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
-from streams.delivery.keys import installation_key
-from streams.delivery.reading import FileTail, KafkaTail, Tail
-from streams.delivery.tokens import Scope, TokenStore
-from streams.runtime.audit import AuditLog
-from streams.runtime.posting import TopicWriter
+from streams.delivery.alert_sources import FileTail, KafkaTail, Tail
+from streams.delivery.api.tokens import Scope, TokenStore
+from streams.delivery.signing_keys import installation_key
+from streams.runtime.broker.topic_writer import TopicWriter
+from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
 
 __all__ = ["register"]
@@ -85,6 +85,7 @@ def serve(
         import uvicorn
 
         from streams.delivery.api.application import make_application
+        from streams.delivery.api.feed import OpenTail, feeding
         from streams.delivery.api.service import (
             FileNotices,
             Health,
@@ -92,7 +93,6 @@ def serve(
             NoticeSink,
             Service,
         )
-        from streams.delivery.feeding import OpenTail, feeding
     except ImportError as error:
         msg = f"serving needs the extra 'serve': install tocsin[serve]; got no {error.name}"
         raise InputError(msg) from error

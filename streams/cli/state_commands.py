@@ -11,14 +11,14 @@ from rich.table import Table
 
 from schemas.errors import InputError
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
-from streams.runtime.settings import Settings
-from streams.runtime.state_folder import (
+from streams.runtime.operations.rebuild import (
     inspect_cases,
     inspect_snapshot,
     local_partitions,
     rebuild,
 )
-from streams.runtime.verify import verify
+from streams.runtime.operations.verify import verify
+from streams.runtime.settings import Settings
 
 __all__ = ["register"]
 

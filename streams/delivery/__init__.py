@@ -1,1 +1,1 @@
-"""Subscriptions and channels. Empty on purpose for now."""
+"""Subscriptions: matching, tiers, channels, and the HTTP API."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from streams.delivery.database import Database, Layout
+from streams.delivery.sqlite_file import Database, Layout
 
 __all__ = ["Ledger"]
 

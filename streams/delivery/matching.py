@@ -7,7 +7,7 @@ from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 from schemas.subscription import SDR, Subscription, Tier
-from streams.delivery.reading import AnyAlert
+from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.tiers import is_hidden
 
 __all__ = ["category_of", "matches", "require_askable"]

@@ -16,13 +16,13 @@ from pathlib import Path
 from schemas.digest import HeldBack
 from schemas.errors import InputError
 from schemas.subscription import Stream, Subscription
-from streams.delivery.bundling import MOST_ALERTS, digest_of
-from streams.delivery.lanes import AtOnce, Held, lane_of
+from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.digests import MOST_ALERTS, digest_of
 from streams.delivery.ledger import Ledger
 from streams.delivery.matching import matches
-from streams.delivery.reading import AnyAlert
 from streams.delivery.schedule import Attempt, Outcome, next_attempt
-from streams.delivery.standing import Due, Standing
+from streams.delivery.send_schedule import AtOnce, Held, lane_of
+from streams.delivery.subscription_status import Due, Standing
 from streams.delivery.tiers import copy_for
 
 __all__ = ["Outbox", "deliver"]

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from schemas.subscription import Subscription
+from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.matching import category_of, matches
-from streams.delivery.reading import AnyAlert
 
 __all__ = ["PREVIEW_DAYS", "would_send"]
 

@@ -1,1 +1,1 @@
-"""The shell: Kafka, the embedded log, the state store and the loop that drives the stages."""
+"""The shell around the core: Kafka, disk, threads, metrics, and the operator's commands."""

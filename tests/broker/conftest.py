@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaAdminClient
 
+from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
 from tests.broker.absence import NO_BROKER, without_broker
 from tests.broker.kafka_jars import kafka_jars
 from tests.broker.kafka_server import KafkaServer, NoBroker, running_kafka, start_server

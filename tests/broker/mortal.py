@@ -29,8 +29,8 @@ setattr(owner, name, dying)
 streams.cli.main()
 """
 PLACES = (
-    ("streams.runtime.producing.Producer._added_all", "after"),  # of one record or of many
-    ("streams.runtime.kafka_io.Transaction._acknowledged", "after"),
+    ("streams.runtime.broker.producer.Producer._added_all", "after"),  # of one record or of many
+    ("streams.runtime.broker.clients.Transaction._acknowledged", "after"),
     ("kafka.KafkaProducer.commit_transaction", "after"),
 )
 

@@ -20,10 +20,10 @@ from schemas.delta import Delta
 from schemas.product import Product
 from schemas.report import Reaction, Report, Revision
 from schemas.vocabulary import ProductRole, RevisionKind
-from streams.runtime.codec import decode_delta
-from streams.runtime.following import read_to_end
-from streams.runtime.kafka_io import make_producer
+from streams.runtime.broker.clients import make_producer
+from streams.runtime.broker.topic_reader import read_to_end
 from streams.runtime.settings import Settings
+from streams.runtime.wire.deltas import decode_delta
 from tests.recounts import Counts, tabulate
 
 COMMAND = (sys.executable, "-W", "ignore", "-c", "from streams.cli import main; main()")

@@ -15,8 +15,8 @@ import httpx
 from kafka.admin import ResourceType
 
 from schemas.subscription import Tier
-from streams.delivery.keys import TIER_KEY
-from streams.delivery.tokens import Scope, TokenStore
+from streams.delivery.api.tokens import Scope, TokenStore
+from streams.delivery.signing_keys import TIER_KEY
 from streams.runtime.settings import Settings
 from tests.broker.processes import COMMAND, wait_until
 from tests.broker.secure_kafka import DOCUMENT, SecureKafka, documented_grants

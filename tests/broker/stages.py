@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from detectors.rules import load_rules
-from streams.runtime import alert_publishing
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.detect_worker import DetectWorker
+from streams.core.counting.windows import WindowSpec
 from streams.runtime.settings import Settings
-from streams.topology.windows import WindowSpec
+from streams.runtime.workers import alert_publisher
+from streams.runtime.workers.case_worker import CaseWorker
+from streams.runtime.workers.detect_worker import DetectWorker
 from tests.broker.processes import as_counts
 
 
@@ -46,8 +46,8 @@ def detect_all(settings: Settings) -> Any:
 @contextmanager
 def publishing_cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let transactions hold three alerts each; the block has to crash after a part of them."""
-    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)
-    transaction = alert_publishing.transaction
+    monkeypatch.setattr(alert_publisher, "_ALERTS", 3)
+    transaction = alert_publisher.transaction
     begun = []
 
     def crash_in_between(*arguments: Any, **options: Any) -> Any:
@@ -57,6 +57,6 @@ def publishing_cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return transaction(*arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(alert_publishing, "transaction", crash_in_between)
+        patched.setattr(alert_publisher, "transaction", crash_in_between)
         with pytest.raises(Crash):
             yield

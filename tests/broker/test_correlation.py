@@ -11,15 +11,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from detectors.rules import load_rules
-from streams.runtime.case_partition import CasePartition
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.codec import decode_delta
-from streams.runtime.correlation import ReportTimes
-from streams.runtime.detect_worker import DetectWorker
+from streams.core.counting.windows import WindowSpec
+from streams.runtime.broker.topics import create_topics
+from streams.runtime.observability.tracing import Tracing
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
-from streams.runtime.tracing import Tracing
-from streams.topology.windows import WindowSpec
+from streams.runtime.wire.batches import ReportTimes
+from streams.runtime.wire.deltas import decode_delta
+from streams.runtime.workers.case_partition import CasePartition
+from streams.runtime.workers.case_worker import CaseWorker
+from streams.runtime.workers.detect_worker import DetectWorker
 from tests.broker.processes import alerts, keyed, records, send, stream
 
 pytestmark = pytest.mark.broker

@@ -13,12 +13,12 @@ import pytest
 from schemas.notice import Notice, NoticeKind
 from schemas.report import Report
 from schemas.subscription import OwnTopic, Tier
+from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.api.tokens import Scope, TokenStore
 from streams.delivery.outbox import Outbox
-from streams.delivery.reading import AnyAlert
-from streams.delivery.tokens import Scope, TokenStore
-from streams.runtime.following import read_to_end
-from streams.runtime.kafka_io import make_admin, make_producer, transaction
-from streams.runtime.posting import TopicWriter, publish_notice
+from streams.runtime.broker.clients import make_admin, make_producer, transaction
+from streams.runtime.broker.topic_reader import read_to_end
+from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
 from streams.runtime.settings import Settings
 from tests.broker.processes import keyed, records, running, send, tocsin, wait_until
 from tests.unit.test_delivery import KEY, NOW, safety, signal, subscription

@@ -22,11 +22,11 @@ from polars.testing import assert_frame_equal
 from detectors.rules import load_rules
 from detectors.scoring import score
 from schemas.alert import Alert
-from streams.runtime.kafka_io import make_producer, transaction
-from streams.runtime.replay import Replay, read_source
+from streams.core.counting.windows import WindowSpec
+from streams.runtime.broker.clients import make_producer, transaction
+from streams.runtime.broker.topics import TOPICS, create_topics
+from streams.runtime.embedded.replay import Replay, read_source
 from streams.runtime.settings import Settings
-from streams.runtime.topics import TOPICS, create_topics
-from streams.topology.windows import WindowSpec
 from tests.broker.processes import (
     Running,
     alerts,

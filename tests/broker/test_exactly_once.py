@@ -12,21 +12,22 @@ import pytest
 from kafka.coordinator.base import MemberState
 
 from schemas.errors import BrokerError, StateError
-from streams.runtime import alert_publishing, case_partition, groups
-from streams.runtime.case_partition import CasePartition
-from streams.runtime.case_worker import CaseWorker, case_group
-from streams.runtime.detect_worker import DetectWorker, detect_group
-from streams.runtime.kafka_io import (
+from streams.runtime.broker import membership
+from streams.runtime.broker.clients import (
     MAX_MESSAGE_BYTES,
     TransactionAborted,
     discard,
     make_admin,
     make_producer,
 )
-from streams.runtime.looking import Looking
-from streams.runtime.outlet import Outlet
+from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
+from streams.runtime.workers import alert_publisher, case_partition
+from streams.runtime.workers.case_partition import CasePartition
+from streams.runtime.workers.case_worker import CaseWorker, case_group
+from streams.runtime.workers.detect_worker import DetectWorker, detect_group
+from streams.runtime.workers.detector_session import Looking
+from streams.runtime.workers.partition_publisher import Outlet
 from tests.broker.processes import (
     alerts,
     as_counts,
@@ -87,7 +88,7 @@ def test_a_fenced_worker_joins_anew_and_goes_on(one: Settings) -> None:
 def test_a_join_that_the_client_forgot_is_begun_anew(
     one: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groups, "_STALLED_SECONDS", 0.5)
+    monkeypatch.setattr(membership, "_STALLED_SECONDS", 0.5)
     with at_work(one, CaseWorker(one)) as worker:
         while not worker._owned:
             worker.step(100)
@@ -132,8 +133,8 @@ def test_a_database_that_counted_what_another_published_otherwise_is_rebuilt(
             count_all(one)  # 0 to 200 are counted here, and not published
     other = one.model_copy(update={"state_dir": tmp_path / "other"})
     with monkeypatch.context() as patched:
-        few = partial(groups.make_consumer, max_poll_records=60)
-        patched.setattr(groups, "make_consumer", few)
+        few = partial(membership.make_consumer, max_poll_records=60)
+        patched.setattr(membership, "make_consumer", few)
         with closing(CaseWorker(other)) as worker:
             while not deltas(one):
                 worker.step(100)  # 0 to 60 are published elsewhere
@@ -225,7 +226,7 @@ def test_a_detector_that_breaks_off_leaves_no_snapshot_of_what_is_not_published(
         with pytest.raises(Crash):
             detect_all(one)
     assert not (tmp_path / "state" / "detect").exists()
-    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)  # many transactions for one batch
+    monkeypatch.setattr(alert_publisher, "_ALERTS", 3)  # many transactions for one batch
     assert detect_all(one) == recount(latest)
     found = alerts(one)
     assert len(found) > 3

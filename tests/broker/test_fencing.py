@@ -16,11 +16,11 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import CommitFailedError
 
 from schemas.errors import StateError
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.codec import decode_delta, encode_delta
-from streams.runtime.kafka_io import TransactionAborted, discard, make_producer, transaction
+from streams.runtime.broker.clients import TransactionAborted, discard, make_producer, transaction
+from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
+from streams.runtime.wire.deltas import decode_delta, encode_delta
+from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker import processes
 from tests.broker.processes import (
     Running,
@@ -43,8 +43,8 @@ from tests.broker.test_exactly_once import count_all, detect_all
 pytestmark = pytest.mark.broker
 
 MOMENTS = {
-    "before the first record": ("streams.runtime.producing.Producer._added_all", "before"),
-    "before the commit": ("streams.runtime.kafka_io.Transaction._acknowledged", "after"),
+    "before the first record": ("streams.runtime.broker.producer.Producer._added_all", "before"),
+    "before the commit": ("streams.runtime.broker.clients.Transaction._acknowledged", "after"),
 }
 STOPPING = """
 import os, signal, time

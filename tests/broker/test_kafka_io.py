@@ -15,9 +15,8 @@ from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.errors import KafkaError, UnknownProducerIdError
 
 from schemas.errors import BrokerError, InputError
-from streams.runtime import kafka_io
-from streams.runtime.kafka_errors import broker_errors
-from streams.runtime.kafka_io import (
+from streams.runtime.broker import clients
+from streams.runtime.broker.clients import (
     MAX_MESSAGE_BYTES,
     ProducerFenced,
     ProducerUnusable,
@@ -28,9 +27,10 @@ from streams.runtime.kafka_io import (
     make_producer,
     transaction,
 )
-from streams.runtime.producing import Record
+from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.producer import Record
+from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
 from tests.broker.kafka_server import KafkaServer, free_ports
 
 pytestmark = pytest.mark.broker
@@ -199,7 +199,7 @@ def test_a_dead_broker_does_not_hold_a_transaction_for_ever(
     producer = make_producer(settings, "dead")
     with transaction(producer) as records:
         records.send(where.topic, b"before")
-    monkeypatch.setattr(kafka_io, "FINISH_SECONDS", 3.0)
+    monkeypatch.setattr(clients, "FINISH_SECONDS", 3.0)
     started = time.monotonic()
     with pytest.raises(ProducerUnusable), transaction(producer) as records:
         records.send(where.topic, b"in doubt")
@@ -366,7 +366,7 @@ def test_a_broker_that_points_elsewhere_in_plaintext_is_refused(
 def test_an_unknown_topic_is_reported_in_time(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_io, "REQUEST_MS", 3000)
+    monkeypatch.setattr(clients, "REQUEST_MS", 3000)
     with closing(make_producer(settings, f"{settings.topic_prefix}{uuid4()}")) as producer:
         started = time.monotonic()
         with pytest.raises(TransactionAborted), transaction(producer) as records:

@@ -10,8 +10,8 @@ import polars as pl
 from schemas.link import CaseLink
 from schemas.report import Report
 from schemas.vocabulary import LinkBasis, LinkState
-from streams.runtime.link_worker import LinkWorker
 from streams.runtime.settings import Settings
+from streams.runtime.workers.link_worker import LinkWorker
 from tests.broker.processes import (
     as_counts,
     deltas,

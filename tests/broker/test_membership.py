@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import BrokerError
-from streams.runtime import watchdog
-from streams.runtime.case_worker import CaseWorker
+from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
+from streams.runtime.workers import stall_watchdog
+from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.processes import (
     Running,
     alerts,
@@ -145,8 +145,8 @@ def step_for_ever(worker: CaseWorker) -> None:
 def test_a_partition_of_which_nothing_comes_is_noticed(
     one: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    monkeypatch.setattr(watchdog, "_LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(watchdog, "_STALLED_SECONDS", 0.5)
+    monkeypatch.setattr(stall_watchdog, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(stall_watchdog, "_STALLED_SECONDS", 0.5)
     with closing(CaseWorker(one)) as worker:
         while not worker._owned:
             worker.step(100)

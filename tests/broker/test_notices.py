@@ -16,13 +16,14 @@ from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.vocabulary import Seriousness
 from streams.demo import PRODUCT_CLASS
-from streams.runtime import kafka_io, notice_input
-from streams.runtime.alert_codec import decode_alert
-from streams.runtime.detect_worker import detect_group
-from streams.runtime.kafka_io import make_admin, make_producer
-from streams.runtime.notice_input import NoticeInput
+from streams.runtime.broker import clients
+from streams.runtime.broker.clients import make_admin, make_producer
+from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
+from streams.runtime.wire.alerts import decode_alert
+from streams.runtime.workers import notice_reader
+from streams.runtime.workers.detect_worker import detect_group
+from streams.runtime.workers.notice_reader import NoticeInput
 from tests.broker.processes import keyed, records, report, send, stream, tocsin, wait_until
 from tests.broker.stages import Crash, at_work, count_all, detector, publishing_cut_off
 from tests.broker.test_exactly_once import forget_offsets
@@ -124,7 +125,7 @@ def test_what_cannot_be_read_is_set_aside_once(
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     early = notice(0, "EARLY", received=tomorrow + timedelta(days=1))
     tell(one, [b"{", line(notice(1)), None, line(early), b"", b"x" * 1_000_001])
-    publish = notice_input.NoticeInput._take
+    publish = notice_reader.NoticeInput._take
 
     def crash(self: NoticeInput, timeout_ms: int) -> None:
         set_aside = self._set_aside
@@ -160,7 +161,7 @@ def test_what_cannot_be_read_is_set_aside_once(
         def now(cls, tz: object = None) -> "Later":
             return cls(2200, 1, 1, tzinfo=UTC)
 
-    monkeypatch.setattr(notice_input, "datetime", Later)
+    monkeypatch.setattr(notice_reader, "datetime", Later)
     tell(one, [line(notice(2))])
     listen(one)
     assert rejected_places(one) == expected
@@ -229,7 +230,7 @@ def test_a_detector_does_not_start_without_the_notices_its_alerts_rest_on(one: S
 def test_partitions_that_are_added_are_heard_without_a_restart(
     one: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_io, "METADATA_MS", 500)
+    monkeypatch.setattr(clients, "METADATA_MS", 500)
     with at_work(one, detector(one)) as worker:
         with closing(make_admin(one)) as admin:
             admin.create_partitions({f"{one.topic_prefix}notices": NewPartitions(2)})

@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 
 from schemas.errors import BrokerError
-from streams.runtime import (
-    case_takeover,
+from streams.runtime.broker import clients
+from streams.runtime.broker.errors import BrokerUnavailable
+from streams.runtime.broker.producer import Producer
+from streams.runtime.broker.topics import create_topics
+from streams.runtime.observability.readiness import Phase
+from streams.runtime.settings import Settings
+from streams.runtime.workers import (
     case_worker,
     detect_worker,
-    kafka_io,
     link_worker,
-    outlet,
+    partition_publisher,
+    partition_recovery,
 )
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.enduring import Enduring
-from streams.runtime.kafka_errors import BrokerUnavailable
-from streams.runtime.link_worker import LinkWorker
-from streams.runtime.producing import Producer
-from streams.runtime.readiness import Phase
-from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
+from streams.runtime.workers.case_worker import CaseWorker
+from streams.runtime.workers.link_worker import LinkWorker
+from streams.runtime.workers.retrying import Enduring
 from tests.broker.kafka_server import KafkaServer, free_ports
 from tests.broker.processes import (
     alerts,
@@ -62,8 +62,8 @@ def works_until(worker: Any, done: Callable[[], bool], seconds: float = 60) -> N
 @pytest.fixture(autouse=True)
 def _threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What was given up ends within the test, and lets go of its sockets."""
-    monkeypatch.setattr(kafka_io, "FINISH_SECONDS", 5.0)
-    monkeypatch.setattr(kafka_io, "ABORT_SECONDS", 3.0)
+    monkeypatch.setattr(clients, "FINISH_SECONDS", 5.0)
+    monkeypatch.setattr(clients, "ABORT_SECONDS", 3.0)
     yield
     deadline = time.monotonic() + 30
     ours = {"tocsin-publish", "tocsin-producer", "tocsin-connect", "tocsin-delete"}
@@ -80,9 +80,9 @@ def two(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Topics with two partitions; a transaction is given up after three seconds."""
     settings = settings.model_copy(update={"state_dir": tmp_path / "state"})
     create_topics(settings)
-    monkeypatch.setattr(outlet, "_PATIENCE", 0.5)
-    monkeypatch.setattr(outlet, "_HANGS", 3.0)
-    monkeypatch.setattr(outlet, "_TOLD", 0.5)
+    monkeypatch.setattr(partition_publisher, "_PATIENCE", 0.5)
+    monkeypatch.setattr(partition_publisher, "_HANGS", 3.0)
+    monkeypatch.setattr(partition_publisher, "_TOLD", 0.5)
     return settings
 
 
@@ -178,7 +178,7 @@ def test_a_partition_that_cannot_be_taken_over_holds_up_no_other(
 ) -> None:
     messages, latest = stream(300, seed=73)
     send(two, keyed(messages))
-    make, away = case_takeover.partition_producer, threading.Event()
+    make, away = partition_recovery.partition_producer, threading.Event()
     away.set()
 
     def first_refused(settings: Settings, partition: Any) -> Any:
@@ -188,7 +188,7 @@ def test_a_partition_that_cannot_be_taken_over_holds_up_no_other(
             raise BrokerUnavailable(msg)
         return make(settings, partition)
 
-    monkeypatch.setattr(case_takeover, "partition_producer", first_refused)
+    monkeypatch.setattr(partition_recovery, "partition_producer", first_refused)
     with closing(CaseWorker(two)) as worker:
         ends = worker.ends()
         works_until(worker, lambda: 1 in worker._owned and worker._owned[1].published == ends[1])
@@ -242,7 +242,7 @@ def test_a_broker_that_is_away_for_a_while_ends_no_worker(
 
     stages: tuple[tuple[Callable[[], Any], Any, str], ...] = (
         (lambda: LinkWorker(alone), link_worker, "end_offsets"),
-        (lambda: CaseWorker(alone), case_takeover, "make_consumer"),
+        (lambda: CaseWorker(alone), partition_recovery, "make_consumer"),
         (lambda: detector(alone), detect_worker, "make_producer"),
     )
     for make, module, name in stages:
@@ -305,7 +305,7 @@ def test_a_worker_of_which_no_partition_goes_on_gives_up_with_one_line(
     killable: KafkaServer, alone: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(case_worker, "_BLOCKED_SECONDS", 6.0)
-    monkeypatch.setattr(outlet, "_PATIENCE", 0.5)
+    monkeypatch.setattr(partition_publisher, "_PATIENCE", 0.5)
     messages, _ = stream(100, seed=75)
     send(alone, keyed(messages[:50]))
     with closing(CaseWorker(alone)) as worker:

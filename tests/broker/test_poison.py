@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 from schemas.report import Report
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.consuming import POLL_BYTES, UNPACKED_BYTES
-from streams.runtime.kafka_io import (
+from streams.runtime.broker.clients import (
     FETCH_BYTES,
     MAX_MESSAGE_BYTES,
     PARTITION_FETCH_BYTES,
@@ -23,8 +21,10 @@ from streams.runtime.kafka_io import (
     make_consumer,
     make_producer,
 )
+from streams.runtime.broker.consumer import POLL_BYTES, UNPACKED_BYTES
+from streams.runtime.broker.topics import KEPT_FOR_EVER, create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import KEPT_FOR_EVER, create_topics
+from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.processes import (
     at,
     deltas,

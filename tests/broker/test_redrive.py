@@ -18,13 +18,14 @@ import pytest
 
 from schemas.errors import BrokerError, InputError
 from schemas.rejected import Rejected
-from streams.runtime import kafka_io, redriving
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.kafka_io import MAX_MESSAGE_BYTES, discard, make_producer
-from streams.runtime.redriving import Redrive, Selection, as_line, read_rejects, redrive
-from streams.runtime.rejects import reject_record
+from streams.runtime.broker import clients
+from streams.runtime.broker.clients import MAX_MESSAGE_BYTES, discard, make_producer
+from streams.runtime.broker.topics import create_topics
+from streams.runtime.operations import redrive as redrive_module
+from streams.runtime.operations.redrive import Redrive, Selection, as_line, read_rejects, redrive
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
+from streams.runtime.wire.rejects import reject_record
+from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.processes import (
     as_counts,
     deltas,
@@ -224,8 +225,8 @@ def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
     one: Settings, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     values = without_key(one, 16) + of_an_earlier_reader(one, 14)
-    monkeypatch.setattr(redriving, "_TRANSACTION_RECORDS", 10)
-    acknowledged = kafka_io.Transaction._acknowledged
+    monkeypatch.setattr(redrive_module, "_TRANSACTION_RECORDS", 10)
+    acknowledged = clients.Transaction._acknowledged
     dying: list[Any] = []
 
     def die_before(records: Any) -> None:
@@ -234,7 +235,7 @@ def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
         if len(dying) == 2:
             raise Crash
 
-    publish = redriving._publish
+    publish = redrive_module._publish
 
     def die_after(*arguments: Any) -> None:
         publish(*arguments)
@@ -244,10 +245,10 @@ def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
 
     with monkeypatch.context() as patched:
         if moment == "before":
-            patched.setattr(kafka_io.Transaction, "_acknowledged", die_before)
-            patched.setattr(kafka_io, "_aborted", lambda producer: True)  # the dead abort nothing
+            patched.setattr(clients.Transaction, "_acknowledged", die_before)
+            patched.setattr(clients, "_aborted", lambda producer: True)  # the dead abort nothing
         else:
-            patched.setattr(redriving, "_publish", die_after)
+            patched.setattr(redrive_module, "_publish", die_after)
         with pytest.raises(Crash):
             redrive(one, Selection())
     rest = redrive(one, Selection())
@@ -261,8 +262,8 @@ def test_of_two_redrives_at_once_the_later_one_does_the_work(
     one: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = without_key(one, 30)
-    monkeypatch.setattr(redriving, "_TRANSACTION_RECORDS", 10)
-    publish = redriving._publish
+    monkeypatch.setattr(redrive_module, "_TRANSACTION_RECORDS", 10)
+    publish = redrive_module._publish
     others: list[Redrive] = []
 
     def meet_another(*arguments: Any) -> None:
@@ -271,7 +272,7 @@ def test_of_two_redrives_at_once_the_later_one_does_the_work(
             others.append(Redrive(Counter(), Counter()))  # but once
             others[0] = redrive(one, Selection())
 
-    monkeypatch.setattr(redriving, "_publish", meet_another)
+    monkeypatch.setattr(redrive_module, "_publish", meet_another)
     with pytest.raises(BrokerError, match="another redrive has begun and goes on"):
         redrive(one, Selection())
     assert others[0].redriven.total() == 20
@@ -284,7 +285,7 @@ def test_a_marker_that_an_open_transaction_hides_is_waited_for(
     values = without_key(one, 3)
     hanging = make_producer(one, f"{one.topic_prefix}hanging")
     topic = f"{one.topic_prefix}rejected"
-    publish = redriving._publish
+    publish = redrive_module._publish
 
     def behind_another(*arguments: Any) -> None:
         hanging.begin_transaction()
@@ -293,7 +294,7 @@ def test_a_marker_that_an_open_transaction_hides_is_waited_for(
         publish(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(redriving, "_publish", behind_another)
+        patched.setattr(redrive_module, "_publish", behind_another)
         assert redrive(one, Selection()).redriven.total() == 3
     ending = threading.Timer(2, hanging.abort_transaction)
     ending.start()
@@ -320,7 +321,9 @@ def test_a_message_that_fails_again_says_where_it_was_first_and_how_often(
         def now(cls, tz: Any = None) -> "Later":
             return cls(2200, 1, 1, tzinfo=tz)
 
-    monkeypatch.setattr(redriving, "datetime", Later)  # not for the worker: it rejects it again
+    monkeypatch.setattr(
+        redrive_module, "datetime", Later
+    )  # not for the worker: it rejects it again
     for attempt in (1, 2):
         assert redrive(one, Selection()).redriven.total() == 1
         count_all(one)

@@ -12,22 +12,17 @@ from kafka.admin import NewPartitions
 from msgspec.structs import replace
 
 from schemas.errors import StateError
-from streams.runtime import (
-    case_partition,
-    case_takeover,
-    case_worker,
-    changelog,
-    detect_worker,
-    groups,
-)
-from streams.runtime.case_partition import CasePartition
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.changelog import decode_record
-from streams.runtime.kafka_io import make_admin
-from streams.runtime.readiness import Phase
+from streams.core.cases.transitions import CaseVersion, case_version
+from streams.runtime.broker import membership
+from streams.runtime.broker.clients import make_admin
+from streams.runtime.observability.readiness import Phase
 from streams.runtime.settings import Settings
-from streams.runtime.store import RocksStore
-from streams.topology.cases import CaseVersion, case_version
+from streams.runtime.state import changelog
+from streams.runtime.state.case_store import RocksStore
+from streams.runtime.state.changelog import decode_record
+from streams.runtime.workers import case_partition, case_worker, detect_worker, partition_recovery
+from streams.runtime.workers.case_partition import CasePartition
+from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.processes import (
     as_counts,
     at,
@@ -48,8 +43,8 @@ pytestmark = pytest.mark.broker
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of 40 messages, copies after a few, in chunks of a few cases."""
-    few = partial(groups.make_consumer, max_poll_records=40)
-    monkeypatch.setattr(groups, "make_consumer", few)
+    few = partial(membership.make_consumer, max_poll_records=40)
+    monkeypatch.setattr(membership, "make_consumer", few)
     monkeypatch.setattr(changelog, "_FLOOR", 8_000)
     monkeypatch.setattr(case_partition, "_CHUNK_BYTES", 8_000)
 
@@ -295,7 +290,7 @@ def test_a_gap_in_the_changelog_is_found(
         lost = next(n for n, r in found if n > base and r.copied is not None and r.copied[0])
     else:
         lost = [n for n, r in found if r.copied is None][-2]
-    read = case_takeover.read_in_steps
+    read = partition_recovery.read_in_steps
 
     def skip_one(settings: Settings, topic: str, **options: Any) -> Any:
         for record, part in read(settings, topic, **options):
@@ -304,7 +299,7 @@ def test_a_gap_in_the_changelog_is_found(
 
     other = elsewhere(one, "other")
     with monkeypatch.context() as patched:
-        patched.setattr(case_takeover, "read_in_steps", skip_one)
+        patched.setattr(partition_recovery, "read_in_steps", skip_one)
         take(other)
     assert "counting from the reports instead" in caplog.text
     assert cases(other) == expected(messages)

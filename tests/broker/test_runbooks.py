@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.runtime.kafka_io import make_admin
+from streams.runtime.broker.clients import make_admin
+from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
 from tests.broker.processes import (
     alerts,
     as_counts,

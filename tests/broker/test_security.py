@@ -24,9 +24,9 @@ from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.subscription import Folder, Subscription, Tier
 from streams.delivery.outbox import Outbox
-from streams.runtime.alert_codec import decode_alert
-from streams.runtime.kafka_io import make_admin, make_consumer, make_producer
+from streams.runtime.broker.clients import make_admin, make_consumer, make_producer
 from streams.runtime.settings import Settings
+from streams.runtime.wire.alerts import decode_alert
 from tests.broker.absence import without_broker
 from tests.broker.kafka_jars import NoBroker
 from tests.broker.processes import (

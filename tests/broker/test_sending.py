@@ -8,8 +8,13 @@ import pytest
 from kafka import TopicPartition
 
 from schemas.errors import InputError
-from streams.runtime.kafka_io import MAX_MESSAGE_BYTES, make_consumer, make_producer, transaction
-from streams.runtime.producing import Record
+from streams.runtime.broker.clients import (
+    MAX_MESSAGE_BYTES,
+    make_consumer,
+    make_producer,
+    transaction,
+)
+from streams.runtime.broker.producer import Record
 from streams.runtime.settings import Settings
 
 pytestmark = pytest.mark.broker

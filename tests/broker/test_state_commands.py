@@ -11,11 +11,11 @@ import pytest
 
 from schemas.alert import Alert
 from schemas.delta import Delta
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.codec import decode_delta, encode_delta
-from streams.runtime.kafka_io import make_producer
+from streams.runtime.broker.clients import make_producer
 from streams.runtime.settings import Settings
-from streams.runtime.store import RocksStore
+from streams.runtime.state.case_store import RocksStore
+from streams.runtime.wire.deltas import decode_delta, encode_delta
+from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.processes import (
     keyed,
     records,

@@ -15,18 +15,18 @@ from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
 from schemas.notice import Notice
 from schemas.report import Report
+from streams.core.counting.windows import WindowSpec
 from streams.demo import PRODUCT_CLASS, Told, background, story
-from streams.runtime.alert_codec import AnyAlert, decode_alert
-from streams.runtime.case_partition import CasePartition
-from streams.runtime.case_worker import CaseWorker
-from streams.runtime.detect_worker import DetectWorker
-from streams.runtime.following import close_consumer
-from streams.runtime.looking import Looking
-from streams.runtime.pacing import LookPacing
-from streams.runtime.publishing import publish_notices, publish_source
-from streams.runtime.replay import Replay
+from streams.runtime.broker.topic_reader import close_consumer
+from streams.runtime.embedded.replay import Replay
+from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
-from streams.topology.windows import WindowSpec
+from streams.runtime.wire.alerts import AnyAlert, decode_alert
+from streams.runtime.workers.case_partition import CasePartition
+from streams.runtime.workers.case_worker import CaseWorker
+from streams.runtime.workers.detect_worker import DetectWorker
+from streams.runtime.workers.detector_session import Looking
+from streams.runtime.workers.evaluation_schedule import LookPacing
 from tests.broker.mortal import Mortal
 from tests.broker.processes import records, wait_until
 from tests.broker.stages import Crash, count_all
@@ -119,7 +119,7 @@ class Stages:
         self._ends: dict[int, int] = {}
         self._seen = 0
         patched.setattr(
-            "streams.runtime.looking._MOST_HEARD", -1
+            "streams.runtime.workers.detector_session._MOST_HEARD", -1
         )  # counted as it comes, not at the look
         patched.setattr(LookPacing, "wait", lambda pacing: 0.0 if self._arrived() else 0.02)
 

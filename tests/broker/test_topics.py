@@ -5,9 +5,9 @@ from contextlib import closing
 import pytest
 
 from schemas.errors import BrokerError
-from streams.runtime.kafka_io import make_admin
+from streams.runtime.broker.clients import make_admin
+from streams.runtime.broker.topics import TOPICS, create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import TOPICS, create_topics
 
 pytestmark = pytest.mark.broker
 

@@ -21,9 +21,9 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import TocsinError
-from streams.runtime.kafka_io import discard, make_producer
+from streams.runtime.broker.clients import discard, make_producer
+from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from streams.runtime.topics import create_topics
 from tests.broker.kafka_cluster import running_cluster
 from tests.broker.processes import as_counts
 from tests.chaos.checks import Checks

@@ -7,9 +7,9 @@ from itertools import product
 from schemas.alert import Alert, AlertKind
 from schemas.delta import Delta
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.alert_codec import decode_alert
-from streams.runtime.codec import decode_delta
 from streams.runtime.settings import Settings
+from streams.runtime.wire.alerts import decode_alert
+from streams.runtime.wire.deltas import decode_delta
 from tests.chaos.batch import Batch, Link, Table, mhra, mhra_stays, read
 from tests.chaos.following import Following
 from tests.chaos.safety import Safety

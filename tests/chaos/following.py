@@ -7,8 +7,8 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from schemas.errors import BrokerError
-from streams.runtime.following import close_consumer, end_offsets
-from streams.runtime.kafka_io import make_consumer
+from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.topic_reader import close_consumer, end_offsets
 from streams.runtime.settings import Settings
 
 __all__ = ["Following"]

@@ -11,7 +11,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from schemas.errors import TocsinError
-from streams.runtime.kafka_io import make_admin
+from streams.runtime.broker.clients import make_admin
 from streams.runtime.settings import Settings
 from tests.chaos.faults import Fault
 from tests.chaos.following import Following

@@ -10,7 +10,7 @@ from schemas.contracts import CONTRACTS, Direction, json_schema
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.subscription import Tier
 from streams.delivery.tiers import copy_for
-from streams.runtime.asyncapi import asyncapi_document
+from streams.runtime.broker.asyncapi import asyncapi_document
 from tests.schema_changes import changes
 
 __all__ = ["ASYNCAPI", "breaking_changes", "copy_schemas", "golden_file", "texts"]

@@ -20,9 +20,9 @@ from scipy.special import gammaincinv
 from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
 from schemas.delta import CASE_CHANGES, Delta
-from streams.topology.detecting import Detector
-from streams.topology.policy import AlertPolicy, load_policy
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.core.signals.realert_policy import AlertPolicy, load_policy
 
 FIRST_DAY = 19_700
 PAIR = tuple[str, str]

@@ -23,13 +23,13 @@ from schemas.alert import AlertKind
 from schemas.digest import HeldBack
 from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Filters, Subscription, Tier, Webhook
-from streams.delivery.keys import derived_key
-from streams.delivery.lanes import CORRECTIONS
+from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.channels import ChannelSender
 from streams.delivery.outbox import Outbox, deliver
-from streams.delivery.reading import AnyAlert
-from streams.delivery.sending import ChannelSender
+from streams.delivery.send_schedule import CORRECTIONS
+from streams.delivery.signing_keys import derived_key
 from streams.delivery.webhook import WebhookSender
-from streams.runtime.posting import TopicWriter
+from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings
 from tests.unit.test_delivery import KEY, NOW, safety, signal
 

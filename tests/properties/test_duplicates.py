@@ -13,11 +13,11 @@ from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import OtherId, Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkState, RevisionKind, Sex
+from streams.core.cases.transitions import case_version, link_version
+from streams.core.duplicates import exact
+from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
+from streams.core.duplicates.identifiers import Identifiers, identifiers_of
 from streams.intake.native import decode_message
-from streams.topology import duplicates
-from streams.topology.cases import case_version, link_version
-from streams.topology.duplicates import KnownCase, MemoryIndex, relink
-from streams.topology.identifiers import Identifiers, identifiers_of
 from tests.law_recount import merged_away
 
 DAY = date(2024, 1, 1)
@@ -157,7 +157,7 @@ def expected(messages: Sequence[Report | CaseLink]) -> dict[str, str]:
 @pytest.fixture(autouse=True, scope="module")
 def _few_are_too_many() -> Iterable[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(duplicates, "MOST_SHARING", MOST)
+        patch.setattr(exact, "MOST_SHARING", MOST)
         yield
 
 

@@ -20,13 +20,13 @@ from schemas.alert import Alert
 from schemas.delta import Delta
 from schemas.product import Product
 from schemas.report import Reaction, Report
-from streams.runtime.case_stage import CaseStage, Incoming, read_batch
-from streams.runtime.codec import decode_delta, decode_outgoing
-from streams.runtime.snapshot import read_snapshot, write_snapshot
-from streams.runtime.store import CaseStore, MemoryStore, RocksStore
-from streams.topology.alerts import signal_key
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.core.alerts.builder import signal_key
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.state.case_store import CaseStore, MemoryStore, RocksStore
+from streams.runtime.state.snapshot import read_snapshot, write_snapshot
+from streams.runtime.wire.deltas import decode_delta, decode_outgoing
 from tests.law_checks import check_clinical, check_origins, check_removed, out_of, snapshot_id_of
 from tests.law_histories import DRUGS, EVENTS, FAMILIES, SPECS, UNITS, Arrival, arrivals
 from tests.law_recount import (

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.link import CaseLink
-from streams.topology.cases import CaseVersion, advance, case_version, link_version
+from streams.core.cases.transitions import CaseVersion, advance, case_version, link_version
 from tests.law_histories import Arrival, case_links, reports
 from tests.law_recount import latest_versions
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors import safe_test
-from detectors.safe_test import RATE_RATIOS
-from detectors.safe_test_state import DayCounts, SafeTest, daily_counts, split_pairs
+from detectors import anytime_valid
+from detectors.anytime_valid import RATE_RATIOS
+from detectors.anytime_valid_state import DayCounts, SafeTest, daily_counts, split_pairs
 
 CASES = st.lists(
     st.tuples(
@@ -31,9 +31,9 @@ def buckets(cases: list[Case]) -> list[DayCounts]:
 
 
 def streamed(days: list[DayCounts], level: float) -> SafeTest:
-    test = safe_test.start(level)
+    test = anytime_valid.start(level)
     for day in days:
-        test = safe_test.advance(test, day)
+        test = anytime_valid.advance(test, day)
     return test
 
 
@@ -41,7 +41,7 @@ def assert_same_bits(one: SafeTest, other: SafeTest) -> None:
     left, right = one.to_arrays(), other.to_arrays()
     for name in left.keys() - {"recomputed"}:
         np.testing.assert_array_equal(left[name], right[name], err_msg=name)
-    assert safe_test.e_values(one).equals(safe_test.e_values(other))
+    assert anytime_valid.e_values(one).equals(anytime_valid.e_values(other))
 
 
 def by_hand(cases: list[Case], level: float) -> dict[tuple[int, int], tuple[float, int | None]]:
@@ -70,11 +70,11 @@ def by_hand(cases: list[Case], level: float) -> dict[tuple[int, int], tuple[floa
 def test_streamed_is_recomputed_and_both_are_the_definition(cases: list[Case]) -> None:
     days, level = buckets(cases), 0.7  # a line low enough to be crossed and not crossed
     test = streamed(days, level)
-    assert_same_bits(test, safe_test.recompute(days, level))
+    assert_same_bits(test, anytime_valid.recompute(days, level))
     expected = by_hand(cases, level)
     drugs, events = (codes.tolist() for codes in split_pairs(test.pairs))
-    log_e = safe_test.e_values(test)["log_e_value"].to_list()
-    crossed = safe_test.e_values(test)["crossed_on"].cast(pl.Int32).to_list()
+    log_e = anytime_valid.e_values(test)["log_e_value"].to_list()
+    crossed = anytime_valid.e_values(test)["crossed_on"].cast(pl.Int32).to_list()
     got = dict(zip(zip(drugs, events, strict=True), zip(log_e, crossed, strict=True), strict=True))
     assert got.keys() == expected.keys()
     for pair, (value, day) in expected.items():
@@ -86,10 +86,10 @@ def test_streamed_is_recomputed_and_both_are_the_definition(cases: list[Case]) -
 @given(CASES, st.integers(0, 12))
 def test_streaming_goes_on_from_a_recomputed_state(cases: list[Case], upto: int) -> None:
     days = buckets(cases)
-    test = safe_test.recompute(days[:upto])
+    test = anytime_valid.recompute(days[:upto])
     for day in days[upto:]:
-        test = safe_test.advance(test, day)
-    assert_same_bits(test, safe_test.recompute(days))
+        test = anytime_valid.advance(test, day)
+    assert_same_bits(test, anytime_valid.recompute(days))
     assert test.recomputed
 
 
@@ -106,7 +106,9 @@ def test_a_correction_recomputed_is_a_history_without_the_mistake(
     wrong = data.draw(st.lists(st.integers(0, len(cases) - 1), unique=True)) if cases else []
     retracted = pl.concat([rows, rows[wrong].with_columns(n=-1).cast(rows.schema)])
     right = [case for at, case in enumerate(cases) if at not in wrong]
-    assert_same_bits(safe_test.recompute(daily_counts(retracted)), streamed(buckets(right), 0.05))
+    assert_same_bits(
+        anytime_valid.recompute(daily_counts(retracted)), streamed(buckets(right), 0.05)
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -116,5 +118,5 @@ def test_advancing_leaves_the_earlier_state_alone(cases: list[Case]) -> None:
     for upto in range(len(days)):
         before = streamed(days[:upto], 0.05)
         copy = SafeTest.from_arrays({k: v.copy() for k, v in before.to_arrays().items()})
-        safe_test.advance(before, days[upto])
+        anytime_valid.advance(before, days[upto])
         assert_same_bits(before, copy)

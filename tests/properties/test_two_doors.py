@@ -14,8 +14,8 @@ from schemas.errors import IcsrError
 from schemas.fields import fields_decoder
 from schemas.product import Preparation
 from schemas.report import Report
+from streams.core.cases.transitions import case_version
 from streams.intake.native import decode_report
-from streams.topology.cases import case_version
 
 DECODER = fields_decoder(Report)
 

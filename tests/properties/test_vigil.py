@@ -15,13 +15,13 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from detectors.anytime_valid import RATE_RATIOS, e_values, recompute
+from detectors.anytime_valid_state import daily_counts
 from detectors.rules import RuleSet, load_rules
-from detectors.safe_test import RATE_RATIOS, e_values, recompute
-from detectors.safe_test_state import daily_counts
 from schemas.alert import Alert
 from schemas.delta import CASE_CHANGES, Delta
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
 
 EPOCH = date(1970, 1, 1)
 FIRST = 19_720  # 2023-12-29

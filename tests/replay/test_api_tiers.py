@@ -14,12 +14,12 @@ from detectors.rules import load_rules
 from schemas.notice import Notice
 from schemas.report import Report
 from schemas.subscription import DigestPeriod, Stream, Subscription, Tier
+from streams.core.counting.windows import WindowSpec
+from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.application import make_application
 from streams.delivery.api.service import Service
-from streams.delivery.reading import AnyAlert
 from streams.demo import background, story
-from streams.runtime.replay import Replay
-from streams.topology.windows import WindowSpec
+from streams.runtime.embedded.replay import Replay
 from tests.api_server import client_of, feed, service_in, serving, token_of
 
 # Pseudonyms and words that nothing else contains, in place of the scenario's own.

@@ -13,9 +13,9 @@ from detectors.rules import load_rules
 from schemas.alert import Alert
 from schemas.rejected import Rejected
 from schemas.report import Report
+from streams.core.counting.windows import WindowSpec
 from streams.demo import PRODUCT_CLASS, background, story
-from streams.runtime.replay import Replay
-from streams.topology.windows import WindowSpec
+from streams.runtime.embedded.replay import Replay
 
 PROGRESSION = "Malignant neoplasm progression"
 

@@ -12,9 +12,9 @@ from schemas.alert import Alert
 from schemas.product import Product
 from schemas.report import OtherId, Reaction, Report, Revision
 from schemas.vocabulary import RevisionKind
-from streams.runtime.recount import recount_of_files
-from streams.runtime.replay import Replay
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.runtime.embedded.replay import Replay
+from streams.runtime.operations.recount import recount_of_files
 from tests.recounts import Counts, tabulate
 
 FIRST = date(2024, 1, 1)

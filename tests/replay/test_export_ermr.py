@@ -20,7 +20,7 @@ from openpyxl import load_workbook
 
 from schemas.errors import InputError
 from streams.cli import main
-from streams.delivery.case_counts import reference_period
+from streams.exports.case_counts import reference_period
 
 REGIONS = {"FR": "Europe", "US": "N America", "JP": "Japan", "KR": "Asia", "BR": "Rest"}
 HCP = {"physician", "pharmacist", "other_health_professional"}

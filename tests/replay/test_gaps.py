@@ -7,8 +7,8 @@ from detectors.rules import load_rules
 from schemas.alert import Alert
 from schemas.product import Product
 from schemas.report import Reaction, Report
-from streams.runtime.replay import Replay
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.runtime.embedded.replay import Replay
 
 
 def _reports(day: date, drug: str, event: str, number: int) -> Iterator[Report]:

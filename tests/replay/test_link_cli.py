@@ -14,11 +14,11 @@ from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Patient, Reaction, Report
 from schemas.vocabulary import Sex
-from streams.topology.linkage import DEFAULT_POLICY, RECORDS, LinkagePolicy
+from streams.core.duplicates.probable import DEFAULT_POLICY, RECORDS, LinkagePolicy
 
 pytest.importorskip("splink", reason="the extra linkage is not installed")
 
-from streams.runtime.linkage import score_pairs
+from streams.runtime.operations.splink_scores import score_pairs
 
 POLICY = LinkagePolicy.read(DEFAULT_POLICY)
 EPOCH = date(1970, 1, 1)

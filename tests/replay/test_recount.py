@@ -14,8 +14,8 @@ import pytest
 
 from schemas.alert import Alert
 from streams.cli import main
-from streams.topology.recount_clinical import CLINICAL, REMOVED
-from streams.topology.recount_evidence import EVIDENCE
+from streams.core.recount.clinical import CLINICAL, REMOVED
+from streams.core.recount.evidence import EVIDENCE
 from tests.reference_recount import PRIOR, require_recounted, varied_stream
 
 RULES = ("--rules", "mhra,ema,ic,mhra_eb,safe")

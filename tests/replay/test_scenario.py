@@ -15,11 +15,11 @@ from detectors.rules import load_rules
 from schemas.alert import Alert, Counts, Statistics
 from schemas.report import Report
 from schemas.tables import RestrictedStatistics
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
 from streams.demo import PRODUCT_CLASS, background, story
-from streams.runtime.case_stage import CaseStage, Incoming, read_batch
-from streams.runtime.store import MemoryStore
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.state.case_store import MemoryStore
 from tests.validity import require_valid
 
 TABLE = Path(__file__).parent / "golden" / "scenario.csv"

@@ -11,9 +11,9 @@ from detectors.rules import load_rules
 from schemas.notice import Notice
 from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
+from streams.core.counting.windows import WindowSpec
 from streams.demo import PRODUCT_CLASS, background, story
-from streams.runtime.replay import Replay
-from streams.topology.windows import WindowSpec
+from streams.runtime.embedded.replay import Replay
 
 # Source: the table of required outputs per step; kinds of later revisions as documented.
 EXPECTED = [

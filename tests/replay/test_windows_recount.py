@@ -20,11 +20,11 @@ from detectors.rules import Rule, RuleSet
 from schemas.product import Product
 from schemas.report import Reaction, Report, Revision
 from schemas.vocabulary import ProductRole, RevisionKind
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
 from streams.intake.vaers import read_vaers
-from streams.runtime.case_stage import CaseStage, Incoming, read_batch
-from streams.runtime.store import MemoryStore
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch
+from streams.runtime.state.case_store import MemoryStore
 from tests.recounts import Counts, tabulate
 
 YEARS = (1990, 1991, 1992, 1993)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.alert_codec import decode_alert, encode_alert
+from streams.runtime.wire.alerts import decode_alert, encode_alert
 from tests.watched_work import Work, raw, watched
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from streams.runtime import alert_outlet
-from streams.runtime.alert_outlet import AlertOutlet
-from streams.runtime.kafka_io import TransactionAborted
+from streams.runtime.broker.clients import TransactionAborted
+from streams.runtime.workers import alert_outlet
+from streams.runtime.workers.alert_outlet import AlertOutlet
 
 LOOK: Any = object()
 

@@ -9,11 +9,11 @@ from kafka import TopicPartition
 from schemas.alert import Alert, AlertKind, SignalLevel
 from schemas.cloud_event import cloud_event_headers
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
-from streams.runtime import alert_publishing
-from streams.runtime.alert_publishing import publish_alerts
-from streams.runtime.observing import Observer
-from streams.runtime.producing import Record
+from streams.runtime.broker.producer import Record
+from streams.runtime.observability.observer import Observer
 from streams.runtime.settings import Settings
+from streams.runtime.workers import alert_publisher
+from streams.runtime.workers.alert_publisher import publish_alerts
 
 SETTINGS = Settings.load(bootstrap="localhost:1", topic_prefix="t.")
 CORRELATION = {"tocsin-correlation-id": b"0f", "traceparent": b"00-1-2-01"}
@@ -84,7 +84,7 @@ def test_no_more_than_some_hundred_alerts_are_held_back_from_the_network() -> No
 
 
 def test_safety_alerts_go_out_with_the_last_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alert_publishing, "_ALERTS", 3)
+    monkeypatch.setattr(alert_publisher, "_ALERTS", 3)
     found = published([alert(number) for number in range(7)])
     assert found.commits == 3
     keys = [key for key, _, _ in found.held["t.alerts"]]

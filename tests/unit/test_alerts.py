@@ -20,13 +20,13 @@ from schemas.alert import (
     Window,
     WindowKind,
 )
-from streams.topology.alerts import MOST_CASE_IDS, AlertBuilder, facts_of, signal_key
-from streams.topology.counting import Vocabulary
-from streams.topology.evidence import PAEDIATRIC_BIT, region_mask
-from streams.topology.lifecycle import KINDS, REASONS, Decisions, Signals
-from streams.topology.policy import load_policy
-from streams.topology.scrutiny import Scrutinised
-from streams.topology.sources import Origins, sources_of
+from streams.core.alerts.builder import MOST_CASE_IDS, AlertBuilder, facts_of, signal_key
+from streams.core.alerts.case_sources import Origins, sources_of
+from streams.core.alerts.sensitivity import Scrutinised
+from streams.core.counting.sorted_counts import Vocabulary
+from streams.core.signals.lifecycle import KINDS, REASONS, Decisions, Signals
+from streams.core.signals.new_evidence import PAEDIATRIC_BIT, region_mask
+from streams.core.signals.realert_policy import load_policy
 
 RULES = load_rules(["mhra", "ic"])
 POLICY = load_policy()

@@ -18,9 +18,9 @@ from schemas.report import Patient, Reaction, Report
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
-from streams.delivery.keys import derived_key
-from streams.delivery.tokens import Scope
-from streams.runtime.audit import AuditLog
+from streams.delivery.api.tokens import Scope
+from streams.delivery.signing_keys import derived_key
+from streams.runtime.operations.audit_log import AuditLog
 from tests.api_server import KEY, client_of, feed, service_in, serving, token_of
 from tests.unit.test_delivery import safety, signal
 

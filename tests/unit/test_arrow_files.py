@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from schemas.delta import CASE_CHANGES, REMOVED_CHANGES
-from streams.runtime.arrow_files import ArrowFiles
+from streams.runtime.wire.arrow_files import ArrowFiles
 
 PAIRS = {"key": pl.Binary(), "value": pl.Binary()}
 FILES = {len(columns): ArrowFiles(columns) for columns in (PAIRS, CASE_CHANGES, REMOVED_CHANGES)}

@@ -13,9 +13,9 @@ import pytest
 from schemas.alert import Alert
 from schemas.decision import Assessment, AuditEntry, Decision, SignalState
 from schemas.subscription import DigestPeriod, Filters, Folder, Stream, Subscription, Tier
+from streams.core.alerts.assessment import assessed, assessments_after
 from streams.delivery.api.service import Service
-from streams.runtime.audit import AuditLog, Verified
-from streams.topology.assessment import assessed, assessments_after
+from streams.runtime.operations.audit_log import AuditLog, Verified
 from tests.api_server import NOW, client_of, feed, service_in, serving, token_of
 from tests.unit.test_delivery import safety, signal
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from schemas.decision import GENESIS, AuditEntry, Decision, SignalState
 from schemas.subscription import Tier
 from streams.cli.app import command_line
-from streams.runtime.audit import AuditLog
-from streams.topology.assessment import assessments_after
+from streams.core.alerts.assessment import assessments_after
+from streams.runtime.operations.audit_log import AuditLog
 from tests.api_server import client_of, feed, service_in, serving, token_of
 from tests.unit.test_delivery import signal
 

@@ -15,9 +15,9 @@ from referencing.jsonschema import DRAFT7
 from schemas.alert import Alert
 from schemas.cloud_event import cloud_event_headers
 from schemas.rejected import Rejected
-from streams.runtime.asyncapi import asyncapi_document
-from streams.runtime.rejects import StoredReject, marker_record, reject_record
-from streams.runtime.topics import TOPICS
+from streams.runtime.broker.asyncapi import asyncapi_document
+from streams.runtime.broker.topics import TOPICS
+from streams.runtime.wire.rejects import StoredReject, marker_record, reject_record
 from tests.golden.files import ASYNCAPI
 
 TESTS = Path(__file__).resolve().parents[1]

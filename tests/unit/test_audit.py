@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from schemas.decision import Decision, SignalState
 from schemas.errors import InputError, StateError
 from streams.cli.app import command_line
-from streams.runtime.audit import AuditLog
-from streams.topology.assessment import NEEDS_REASON, STEPS, require_step, states_after
+from streams.core.alerts.assessment import NEEDS_REASON, STEPS, require_step, states_after
+from streams.runtime.operations.audit_log import AuditLog
 
 S = SignalState
 KEY = "msc-supernatant-exosome|Sepsis|cumulative"

@@ -11,8 +11,8 @@ from schemas.alert import Alert, AlertKind, Window, WindowKind
 from schemas.errors import InputError
 from schemas.product import Product
 from schemas.report import Reaction, Report
-from streams.runtime.backtest import Comparison, History, compare, replay_history
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.runtime.embedded.backtest import Comparison, History, compare, replay_history
 
 JANUARY = date(2024, 1, 1)
 CUMULATIVE = [WindowSpec.parse("cumulative")]

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from streams.topology import caselog
-from streams.topology.caselog import CASE_LOG, CaseLog
+from streams.core.counting import case_log
+from streams.core.counting.case_log import CASE_LOG, CaseLog
 
 Row = tuple[int, int, str, int, list[int], list[int]]
 
@@ -145,7 +145,7 @@ def test_pairs_are_indexed_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
         if 2 <= day <= 7
     )
     for portion in (1, 50, 1 << 19):
-        monkeypatch.setattr(caselog, "_INDEXED_AT_ONCE", portion)
+        monkeypatch.setattr(case_log, "_INDEXED_AT_ONCE", portion)
         log = _log(_rows(*rows[:200]), _rows(*rows[200:]))
         found = log.cases_of(keys, 2, 7).select("key", "day", "case_id").rows()
         assert sorted(found) == expected

@@ -20,7 +20,7 @@ from schemas.vocabulary import (
     Seriousness,
     VerificationState,
 )
-from streams.topology.cases import CaseVersion, advance, case_version
+from streams.core.cases.transitions import CaseVersion, advance, case_version
 
 DAY = date(2024, 2, 29)
 NULLIFIED = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")

@@ -25,7 +25,7 @@ from streams.cli import main
 from streams.cli.app import command_line
 from streams.cli.options import interval_days, parse_day, rules_from, windows_from, writable
 from streams.cli.schema_commands import SchemaName
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from streams.cli.options import (
     windows_from,
     writable,
 )
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
 
 PRIOR = GammaMixture(
     alpha1=0.2, beta1=0.1, alpha2=2.0, beta2=4.0, weight=1 / 3, likelihood="untruncated"

@@ -11,14 +11,14 @@ from polars.testing import assert_frame_equal
 from schemas.delta import CASE_CHANGES, DELTA_VERSION, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
-from streams.runtime.codec import (
+from streams.runtime.wire.batches import ReportTimes
+from streams.runtime.wire.deltas import (
     decode_delta,
     decode_outgoing,
     encode_delta,
     encode_outgoing,
     end_of_delta,
 )
-from streams.runtime.correlation import ReportTimes
 
 ROW = (
     "A",

@@ -6,10 +6,10 @@ from http.client import HTTPConnection
 
 import pytest
 
-from streams.runtime.connections import Connections
-from streams.runtime.health import Health, serving
-from streams.runtime.metrics import Metrics
-from streams.runtime.readiness import Phase, Readiness
+from streams.runtime.broker.connection_log import Connections
+from streams.runtime.observability.health import Health, serving
+from streams.runtime.observability.metrics import Metrics
+from streams.runtime.observability.readiness import Phase, Readiness
 from tests.unit.test_health import Clock, asked
 
 REFUSED = "Connection failed: [Errno 111] Connection refused"

@@ -12,7 +12,7 @@ from kafka.consumer.fetcher import Fetcher, IsolationLevel
 from kafka.errors import CorruptRecordError
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
-from streams.runtime.consuming import _PartitionRecords
+from streams.runtime.broker.consumer import _PartitionRecords
 
 AT = TopicPartition("pv.reports", 3)
 FIRST = 1_700_000_000_000

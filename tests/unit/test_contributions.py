@@ -6,8 +6,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.topology.caselog import CASE_LOG
-from streams.topology.contributions import Changes, Contributions
+from streams.core.counting.case_log import CASE_LOG
+from streams.core.counting.count_changes import Changes, Contributions
 
 names = st.lists(st.integers(0, 2**31 - 1), max_size=3, unique=True)
 cases = st.lists(

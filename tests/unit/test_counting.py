@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.topology import counting
-from streams.topology.counting import SortedCounts, Vocabulary, join_key, split_key
+from streams.core.counting import sorted_counts
+from streams.core.counting.sorted_counts import SortedCounts, Vocabulary, join_key, split_key
 
 folds = st.lists(st.lists(st.tuples(st.integers(0, 12), st.integers(-3, 3)), max_size=8))
 codes = st.integers(0, 2**31 - 1)
@@ -30,8 +30,8 @@ def test_any_folds_equal_a_dictionary_whenever_one_looks(
 ) -> None:
     counts, expected = SortedCounts(), Counter[int]()
     with (
-        patch.object(counting, "_MOST_WAITING", most_waiting),
-        patch.object(counting, "_MOST_NEW", most_new),
+        patch.object(sorted_counts, "_MOST_WAITING", most_waiting),
+        patch.object(sorted_counts, "_MOST_NEW", most_new),
     ):
         for at, rows in enumerate(changes):
             _fold(counts, [(_key(key), n) for key, n in rows])
@@ -60,7 +60,7 @@ def _check(counts: SortedCounts, expected: Counter[int], *, whole: bool) -> None
 
 def test_changes_wait_until_they_are_many() -> None:
     counts = SortedCounts()
-    with patch.object(counting, "_MOST_WAITING", 2):
+    with patch.object(sorted_counts, "_MOST_WAITING", 2):
         _fold(counts, [(1, 1), (2, 1)])
         assert len(counts._waiting) == 1
         _fold(counts, [(1, 1)])

@@ -11,9 +11,9 @@ from schemas.clinical import TimeToOnset
 from schemas.product import Facility, Product
 from schemas.report import Reaction, Report
 from schemas.vocabulary import ProductRole, Seriousness
-from streams.topology.cases import CaseVersion, advance, case_version
-from streams.topology.clinical import clinical_of
-from streams.topology.courses import START, Course, course_of, parse_course
+from streams.core.alerts.case_summaries import clinical_of
+from streams.core.cases.chronology import START, Course, course_of, parse_course
+from streams.core.cases.transitions import CaseVersion, advance, case_version
 
 DAY = date(2024, 2, 1)
 ORDINAL = DAY.toordinal()

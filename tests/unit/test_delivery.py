@@ -28,9 +28,9 @@ from schemas.errors import InputError, StateError
 from schemas.notice import Patients
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.subscription import Filters, Subscription, Tier
+from streams.delivery.api.read_model import ReadModel
 from streams.delivery.matching import matches
 from streams.delivery.outbox import Outbox, deliver
-from streams.delivery.read_model import ReadModel
 from streams.delivery.schedule import Attempt, Outcome
 from streams.delivery.tiers import band, copy_for
 

@@ -10,8 +10,8 @@ import pytest
 from detectors.rules import RuleSet, load_rules
 from schemas.delta import CASE_CHANGES, Delta
 from schemas.errors import StateError
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
 
 DAY = 19_782  # 2024-02-29
 CUMULATIVE = (WindowSpec.parse("cumulative"),)

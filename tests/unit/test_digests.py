@@ -12,7 +12,7 @@ from schemas.alert import AlertKind
 from schemas.digest import Digest
 from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Stream, Subscription, Tier, Webhook
-from streams.delivery.bundling import MOST_ALERTS
+from streams.delivery.digests import MOST_ALERTS
 from streams.delivery.outbox import Outbox, deliver
 from streams.delivery.schedule import Attempt, Outcome
 from tests.unit.test_delivery import KEY, NOW, safety, signal, subscription

@@ -20,16 +20,16 @@ from schemas.vocabulary import (
     Seriousness,
     SupplyRoute,
 )
+from streams.core.alerts.next_steps import steps
+from streams.core.cases.transitions import case_version
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.core.safety.reporting_duties import law_table
+from streams.core.signals.realert_policy import load_policy
 from streams.demo import PRODUCT_CLASS, background, story
-from streams.runtime.case_stage import CaseStage
-from streams.runtime.replay import Replay
-from streams.runtime.store import MemoryStore
-from streams.topology.cases import case_version
-from streams.topology.detecting import Detector
-from streams.topology.law import law_table
-from streams.topology.policy import load_policy
-from streams.topology.steps import steps
-from streams.topology.windows import WindowSpec
+from streams.runtime.embedded.case_stage import CaseStage
+from streams.runtime.embedded.replay import Replay
+from streams.runtime.state.case_store import MemoryStore
 
 RULES = load_rules(["mhra"])
 PROGRESSION = "Malignant neoplasm progression"

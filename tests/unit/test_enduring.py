@@ -7,9 +7,9 @@ import pytest
 from kafka import errors
 
 from schemas.errors import BrokerError, StateError, TocsinError
-from streams.runtime.enduring import GIVE_UP_SECONDS, Enduring
-from streams.runtime.kafka_errors import BrokerUnavailable, broker_errors, connecting_failed
-from streams.runtime.readiness import Phase, Readiness
+from streams.runtime.broker.errors import BrokerUnavailable, broker_errors, connecting_failed
+from streams.runtime.observability.readiness import Phase, Readiness
+from streams.runtime.workers.retrying import GIVE_UP_SECONDS, Enduring
 
 
 class Clock:

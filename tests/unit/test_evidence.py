@@ -8,9 +8,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.topology.caselog import CASE_LOG
-from streams.topology.contributions import Contributions
-from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Pending, region_mask
+from streams.core.counting.case_log import CASE_LOG
+from streams.core.counting.count_changes import Contributions
+from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Pending, region_mask
 
 # By stratum: what its cases are.
 FACETS = [0, PAEDIATRIC_BIT, region_mask(["japan"]), PAEDIATRIC_BIT | region_mask(["asia"])]

@@ -10,7 +10,7 @@ import pytest
 from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from streams.cli.app import command_line
-from streams.delivery.reading import read_alert_lines
+from streams.delivery.alert_sources import read_alert_lines
 from tests.unit.test_assessments import DETECTED, LOT, TRIAGE, decided
 
 GOLDEN = Path(__file__).parents[1] / "replay" / "golden" / "alerts.jsonl"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from streams.topology.counting import numbered
-from streams.topology.frames import by_key, rows_at, rows_where, stacked
+from streams.core.counting.arrays import by_key, rows_at, rows_where, stacked
+from streams.core.counting.sorted_counts import numbered
 
 ROWS = st.lists(
     st.tuples(st.integers(-3, 3), st.sampled_from(["", "a", "b", "Ω"]), st.booleans()),
@@ -24,7 +24,8 @@ SCHEMA = {"key": pl.Int64, "name": pl.String, "on": pl.Boolean}
 HELD_UP = """
 import os, sys, threading
 import numpy as np, polars as pl
-from streams.topology import counting, frames
+from streams.core.counting import frames
+from streams.core.counting import sorted_counts as counting
 rows = pl.DataFrame({"key": range(300), "name": [str(i % 7) for i in range(300)]})
 held = threading.Event()
 def hold(column):

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError
-from streams.runtime import health as health_module
-from streams.runtime import kafka_io
-from streams.runtime.health import LIVE_SECONDS, Health, serving
-from streams.runtime.metrics import Metrics
-from streams.runtime.readiness import Blocked, Phase, Readiness
+from streams.runtime.broker import clients
+from streams.runtime.observability import health as health_module
+from streams.runtime.observability.health import LIVE_SECONDS, Health, serving
+from streams.runtime.observability.metrics import Metrics
+from streams.runtime.observability.readiness import Blocked, Phase, Readiness
 
 NOTHING: dict[int, int | None] = {}
 
@@ -72,7 +72,7 @@ def test_live_is_a_loop_that_goes_round(
 
 
 def test_a_turn_may_last_as_long_as_its_parts() -> None:
-    longest = kafka_io.FINISH_SECONDS + kafka_io.ABORT_SECONDS + kafka_io.REQUEST_MS / 1000
+    longest = clients.FINISH_SECONDS + clients.ABORT_SECONDS + clients.REQUEST_MS / 1000
     assert longest < LIVE_SECONDS
 
 

@@ -47,7 +47,7 @@ def test_the_packages_are_typed(package: object) -> None:
 
 
 def test_modules_are_discovered() -> None:
-    assert {"schemas.report", "detectors.rules", "streams.topology.cases"} <= set(MODULES)
+    assert {"schemas.report", "detectors.rules", "streams.core.cases.transitions"} <= set(MODULES)
     assert not [name for name in MODULES if name.rpartition(".")[2] == "kafka"]
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from schemas.errors import StateError
 from schemas.rejected import Rejected
-from streams.runtime import journal as journal_module
-from streams.runtime.correlation import Batch
-from streams.runtime.journal import Journal, LogFormat, logging_as
-from streams.runtime.observing import Evaluation
+from streams.runtime.observability import journal as journal_module
+from streams.runtime.observability.journal import Journal, LogFormat, logging_as
+from streams.runtime.observability.observer import Evaluation
+from streams.runtime.wire.batches import Batch
 from tests.watched_work import Work, raw, watched
 
 LOG = logging.getLogger("streams.runtime.somewhere")

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.errors import InputError
 from schemas.vocabulary import SupplyRoute
-from streams.topology.law import duty_line, law_table, read_law
+from streams.core.safety.reporting_duties import duty_line, law_table, read_law
 
 PRACTICE, MARKETED, UNKNOWN = (
     SupplyRoute.PHYSICIAN_PRACTICE,

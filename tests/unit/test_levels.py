@@ -9,11 +9,11 @@ from detectors.rules import load_rules
 from schemas.product import Facility, Product
 from schemas.report import Reaction, Report
 from schemas.vocabulary import ProductRole
-from streams.runtime.replay import Replay
-from streams.topology.cases import case_version
-from streams.topology.levels import level_of
-from streams.topology.recount import Recount, version_frame
-from streams.topology.windows import WindowSpec
+from streams.core.cases.levels import level_of
+from streams.core.cases.transitions import case_version
+from streams.core.counting.windows import WindowSpec
+from streams.core.recount.alerts import Recount, version_frame
+from streams.runtime.embedded.replay import Replay
 
 FIRST = date(2024, 1, 1)
 SUPERNATANT = "msc-supernatant-exosome"

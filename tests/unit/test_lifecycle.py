@@ -7,8 +7,7 @@ import pytest
 
 from schemas.alert import AlertKind
 from schemas.suppressed import SuppressionReason
-from streams.topology.evidence import FATAL, PAEDIATRIC_BIT, Evidence, region_mask
-from streams.topology.lifecycle import (
+from streams.core.signals.lifecycle import (
     DROPPED,
     KINDS,
     REASONS,
@@ -18,7 +17,8 @@ from streams.topology.lifecycle import (
     Signals,
     decide,
 )
-from streams.topology.policy import AlertPolicy, load_policy
+from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Evidence, region_mask
+from streams.core.signals.realert_policy import AlertPolicy, load_policy
 
 A, B = 1, 2  # bits of two rules
 JAPAN, ASIA = region_mask(["japan"]), region_mask(["asia"])

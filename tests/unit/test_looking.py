@@ -13,15 +13,15 @@ from kafka import TopicPartition
 
 from detectors.rules import load_rules
 from schemas.delta import Delta
-from streams.runtime.codec import encode_delta
-from streams.runtime.correlation import ReportTimes
-from streams.runtime.looking import Looking
-from streams.runtime.notice_input import NoticeInput
-from streams.runtime.observing import SILENT
-from streams.runtime.pacing import LookPacing
-from streams.topology.cases import advance
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.core.cases.transitions import advance
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.runtime.observability.observer import SILENT
+from streams.runtime.wire.batches import ReportTimes
+from streams.runtime.wire.deltas import encode_delta
+from streams.runtime.workers.detector_session import Looking
+from streams.runtime.workers.evaluation_schedule import LookPacing
+from streams.runtime.workers.notice_reader import NoticeInput
 
 DAY = date(2024, 5, 1).toordinal() - date(1970, 1, 1).toordinal()
 HOURS = 10_000
@@ -34,9 +34,9 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000.0
         clock = SimpleNamespace(monotonic=lambda: self.now, time=time.time)
-        monkeypatch.setattr("streams.runtime.looking.time", clock)
+        monkeypatch.setattr("streams.runtime.workers.detector_session.time", clock)
         pacing = partial(LookPacing, clock.monotonic)
-        monkeypatch.setattr("streams.runtime.looking.LookPacing", pacing)
+        monkeypatch.setattr("streams.runtime.workers.detector_session.LookPacing", pacing)
         notices = SimpleNamespace(
             heard=0, last=None, latest=-1, polled_at=0.0, as_of=list, close=lambda: None
         )

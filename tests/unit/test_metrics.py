@@ -12,10 +12,9 @@ import pytest
 from prometheus_client.core import Metric
 
 from schemas.rejected import Rejected
-from streams.runtime.correlation import Batch, ReportTimes
-from streams.runtime.kafka_io import ProducerFenced, ProducerUnusable, TransactionAborted
-from streams.runtime.metrics import Metrics
-from streams.runtime.observing import (
+from streams.runtime.broker.clients import ProducerFenced, ProducerUnusable, TransactionAborted
+from streams.runtime.observability.metrics import Metrics
+from streams.runtime.observability.observer import (
     SILENT,
     DetectorSize,
     Evaluation,
@@ -23,10 +22,11 @@ from streams.runtime.observing import (
     Observers,
     observed,
 )
-from streams.runtime.readiness import Phase, Readiness
-from streams.runtime.reject_reasons import REJECT_CLASSES, reject_class
-from streams.runtime.store import StoreSize
-from streams.runtime.unreadable import Unreadable
+from streams.runtime.observability.readiness import Phase, Readiness
+from streams.runtime.state.case_store import StoreSize
+from streams.runtime.wire.batches import Batch, ReportTimes
+from streams.runtime.wire.reject_reasons import REJECT_CLASSES, reject_class
+from streams.runtime.wire.unreadable import Unreadable
 from tests.watched_work import Work, changes, raw, stuck, watched
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"

@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from streams.runtime.metrics import Metrics
-from streams.runtime.readiness import Phase, Readiness
+from streams.runtime.observability.metrics import Metrics
+from streams.runtime.observability.readiness import Phase, Readiness
 from tests.watched_work import stuck
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations" / "metrics.md"

@@ -16,7 +16,7 @@ from schemas.notice import (
     VerificationEvent,
 )
 from schemas.vocabulary import ActionTaken, ReporterKind, VerificationState
-from streams.topology.notices import LinkedCase, describe
+from streams.core.safety.subjects import LinkedCase, describe
 
 START = date(2023, 10, 11)
 

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from schemas.delta import DELTA_VERSION
-from streams.runtime import changelog, consuming, kafka_io, snapshot, store
-from streams.runtime.topics import TOPICS
+from streams.runtime.broker import clients, consumer
+from streams.runtime.broker.topics import TOPICS
+from streams.runtime.state import case_store, changelog, snapshot
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text()
@@ -37,13 +38,13 @@ def test_every_topic_has_its_policy_and_what_to_do_when_it_is_lost() -> None:
 
 def test_formats_and_bounds_are_those_of_the_code() -> None:
     for what, number in (
-        ("case database", store._FORMAT),
+        ("case database", case_store._FORMAT),
         ("`pv.cases` record", changelog._FORMAT),
         ("delta", DELTA_VERSION),
         ("snapshot of the detector", snapshot._FORMAT),
     ):
         assert f"| {what} | {number} |" in TEXT
-    assert f"one poll            {consuming.POLL_BYTES >> 20} MiB" in TEXT
-    assert f"a gzip batch        {consuming.UNPACKED_BYTES >> 20} MiB" in TEXT
-    waiting = f"{kafka_io.FETCH_BYTES >> 20} MiB and one batch a broker, and "
-    assert f"{waiting}{kafka_io.PARTITION_FETCH_BYTES >> 20} MiB and one batch a paused" in TEXT
+    assert f"one poll            {consumer.POLL_BYTES >> 20} MiB" in TEXT
+    assert f"a gzip batch        {consumer.UNPACKED_BYTES >> 20} MiB" in TEXT
+    waiting = f"{clients.FETCH_BYTES >> 20} MiB and one batch a broker, and "
+    assert f"{waiting}{clients.PARTITION_FETCH_BYTES >> 20} MiB and one batch a paused" in TEXT

@@ -17,13 +17,13 @@ from kafka.errors import (
 )
 
 from schemas.errors import BrokerError
-from streams.runtime import outlet as outlet_module
-from streams.runtime.groups import Membership
-from streams.runtime.kafka_errors import BrokerUnavailable
-from streams.runtime.kafka_io import ProducerFenced, ProducerUnusable, TransactionAborted
-from streams.runtime.observing import Observer
-from streams.runtime.outlet import BackOff, Outlet, Superseded
+from streams.runtime.broker.clients import ProducerFenced, ProducerUnusable, TransactionAborted
+from streams.runtime.broker.errors import BrokerUnavailable
+from streams.runtime.broker.membership import Membership
+from streams.runtime.observability.observer import Observer
 from streams.runtime.settings import Settings
+from streams.runtime.workers import partition_publisher as outlet_module
+from streams.runtime.workers.partition_publisher import BackOff, Outlet, Superseded
 
 AT = TopicPartition("pv.reports", 3)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from streams.runtime.correlation import ReportTimes
-from streams.runtime.looking import age_of_newest
-from streams.runtime.pacing import (
+from streams.runtime.wire.batches import ReportTimes
+from streams.runtime.workers.detector_session import age_of_newest
+from streams.runtime.workers.evaluation_schedule import (
     BACKLOG_AGE,
     BACKLOG_SECONDS,
     LONGEST_REST,

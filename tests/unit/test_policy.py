@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import InputError
-from streams.topology.policy import load_policy
+from streams.core.signals.realert_policy import load_policy
 
 
 def _own(folder: Path, text: str) -> Path:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from schemas.alert import Counts
 from schemas.scrutiny import Burst
-from streams.topology.priority import priority_of, priority_rules, read_priority_rules
+from streams.core.alerts.priority import priority_of, priority_rules, read_priority_rules
 from tests.unit.test_delivery import signal
 
 

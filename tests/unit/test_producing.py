@@ -19,9 +19,9 @@ from kafka.producer.transaction_manager import (
 from kafka.record.memory_records import MemoryRecordsBuilder
 
 from schemas.errors import InputError
-from streams.runtime import producing
-from streams.runtime.kafka_io import Transaction
-from streams.runtime.producing import Producer, Record, Sent
+from streams.runtime.broker import producer
+from streams.runtime.broker.clients import Transaction
+from streams.runtime.broker.producer import Producer, Record, Sent
 
 FIRST = 1_700_000_000_000  # [ms]
 lengths = st.sampled_from([0, 1, 63, 64, 127, 128, 8_191, 8_192, 70_000])
@@ -50,8 +50,8 @@ def written(batch: Any) -> tuple[bytes, Any]:
 
 def append(to: Any, at: int, *some: Record, more: Any = ()) -> list[Any]:
     """Append records as a producer does; `more` are headers of each."""
-    last = len(more), producing._encoded_headers(more)
-    return producing._appended(to, at, some, last, Sent)
+    last = len(more), producer._encoded_headers(more)
+    return producer._appended(to, at, some, last, Sent)
 
 
 @given(st.lists(records, max_size=5), headers)

@@ -19,8 +19,8 @@ from schemas.vocabulary import (
     ReportType,
     Sex,
 )
-from streams.topology.cases import CaseVersion, advance, case_version, link_version
-from streams.topology.provenance import Origin, parse_origin, source_of
+from streams.core.cases.provenance import Origin, parse_origin, source_of
+from streams.core.cases.transitions import CaseVersion, advance, case_version, link_version
 
 GIVEN, ONSET = date(2024, 2, 1), date(2024, 2, 3)
 WHOLE: dict[str, Any] = {

@@ -11,10 +11,10 @@ import pytest
 
 from schemas.alert import Alert
 from schemas.errors import InputError
-from streams.delivery.case_counts import CaseCounts
-from streams.delivery.readus import FOR_THE_AUTHORS, ReadusInput, ReadusItem, readus_items
-from streams.delivery.readus import write_readus as write
-from streams.topology.policy import AlertPolicy, load_policy
+from streams.core.signals.realert_policy import AlertPolicy, load_policy
+from streams.exports.case_counts import CaseCounts
+from streams.exports.readus import FOR_THE_AUTHORS, ReadusInput, ReadusItem, readus_items
+from streams.exports.readus import write_readus as write
 
 GOLDEN = Path(__file__).parents[1] / "replay" / "golden"
 REPORTS = GOLDEN / "reports.jsonl"

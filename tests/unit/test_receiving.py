@@ -13,8 +13,8 @@ from kafka.errors import KafkaConnectionError
 from kafka.net import transport as library
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
-from streams.runtime import receiving
-from streams.runtime.receiving import PIECE, receive, receive_large_pieces
+from streams.runtime.broker import client_patches
+from streams.runtime.broker.client_patches import PIECE, receive, receive_large_pieces
 
 Pair = tuple["Counted", socket.socket]
 
@@ -141,5 +141,5 @@ def test_a_failing_socket_is_an_error_once_what_came_is_received() -> None:
 
 def test_every_client_receives_so() -> None:
     receive_large_pieces()
-    assert KafkaTCPTransport._sock_recv is receiving.receive
-    assert KafkaSSLTransport._sock_recv is receiving.receive
+    assert KafkaTCPTransport._sock_recv is client_patches.receive
+    assert KafkaSSLTransport._sock_recv is client_patches.receive

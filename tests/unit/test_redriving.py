@@ -11,17 +11,17 @@ import pytest
 from schemas.errors import InputError
 from schemas.rejected import LONGEST_KEY, Rejected
 from streams.cli.options import tomorrow
-from streams.runtime.case_stage import Incoming, read_batch
-from streams.runtime.lineage import lineage, lineage_headers
-from streams.runtime.redriving import as_line, read_mended
-from streams.runtime.rejects import (
+from streams.core.cases.transitions import CaseVersion
+from streams.runtime.embedded.case_stage import Incoming, read_batch
+from streams.runtime.operations.redrive import as_line, read_mended
+from streams.runtime.wire.lineage import lineage, lineage_headers
+from streams.runtime.wire.rejects import (
     Redriven,
     StoredReject,
     marker_record,
     reject_record,
     stored,
 )
-from streams.topology.cases import CaseVersion
 from tests.broker.processes import report
 
 WHERE = {"source": "pv.reports[0]", "position": 7, "digest": "d"}

@@ -19,10 +19,10 @@ from schemas.alert import Alert, InputOffset
 from schemas.delta import CASE_CHANGES, Delta
 from schemas.errors import InputError
 from schemas.prior import PriorRefit
-from streams.topology import refitting
-from streams.topology.detecting import Detector
-from streams.topology.refitting import FEWEST_PAIRS, refit
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.core.signals import prior_refits
+from streams.core.signals.prior_refits import FEWEST_PAIRS, refit
 
 EPOCH = date(1970, 1, 1)
 DAY = 19_800  # 2024-03-18, the first day of a period of 30 days
@@ -162,7 +162,7 @@ def test_a_fit_that_is_unfit_waits_for_the_next_period(
     def at_the_edge(table: pl.DataFrame, **how: object) -> None:
         tried.append(table.height)
 
-    monkeypatch.setattr("streams.topology.detecting.refit", at_the_edge)
+    monkeypatch.setattr("streams.core.detection.detector.refit", at_the_edge)
     detector = _detector(told)
     assert [detector.refit_if_due(DAY + later) for later in (0, 1, 2)] == [None] * 3
     assert len(tried) == 1
@@ -199,7 +199,7 @@ def test_what_was_warned_of_is_in_the_event(
             warnings.warn(f"doubt {number}", FitWarning, stacklevel=1)
         return report
 
-    monkeypatch.setattr(refitting, "fit_gamma_mixture", doubtful)
+    monkeypatch.setattr(prior_refits, "fit_gamma_mixture", doubtful)
     fitted = _refit(counts)
     assert fitted is not None
     assert fitted[1].warnings == ("doubt 1", "doubt 2")

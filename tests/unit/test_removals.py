@@ -16,15 +16,15 @@ from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Link, Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkKind, LinkState, RevisionKind, VerificationState
-from streams.runtime.codec import decode_delta, encode_delta
-from streams.runtime.snapshot import read_snapshot, write_snapshot
-from streams.topology import arrivals
-from streams.topology.arrivals import new_cases
-from streams.topology.cases import CaseVersion, advance, case_version, joined, link_version
-from streams.topology.detecting import Detector
-from streams.topology.lifecycle import Signals
-from streams.topology.snapshot_id import snapshot_id
-from streams.topology.windows import WindowSpec
+from streams.core.alerts import arrivals
+from streams.core.alerts.arrivals import new_cases
+from streams.core.alerts.snapshot_id import snapshot_id
+from streams.core.cases.transitions import CaseVersion, advance, case_version, joined, link_version
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.core.signals.lifecycle import Signals
+from streams.runtime.state.snapshot import read_snapshot, write_snapshot
+from streams.runtime.wire.deltas import decode_delta, encode_delta
 
 DAY = date(2024, 1, 31)
 VOID = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")

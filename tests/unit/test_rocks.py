@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rocksdict import Options, Rdict
 
-from streams.runtime.rocks import open_database
+from streams.runtime.state.rocksdb import open_database
 
 CAPACITY, USAGE = "rocksdb.block-cache-capacity", "rocksdb.block-cache-usage"
 BOUND = 16 << 20

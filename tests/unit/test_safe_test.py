@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import beta, hypergeom
 
-from detectors import safe_test
-from detectors.safe_test import RATE_RATIOS
-from detectors.safe_test_state import DayCounts, DayMargins, SafeTest, daily_counts
+from detectors import anytime_valid
+from detectors.anytime_valid import RATE_RATIOS
+from detectors.anytime_valid_state import DayCounts, DayMargins, SafeTest, daily_counts
 from schemas.errors import CountsError, InputError, StateError
 
 
@@ -47,7 +47,7 @@ def log_e_by_hand(days: list[tuple[int, int, int, int]]) -> float:
 def test_the_e_value_is_the_mean_of_the_products() -> None:
     days = [(2, 3, 5, 40), (0, 4, 1, 30), (1, 0 + 1, 6, 50), (3, 7, 4, 60)]
     buckets = [one_pair_day(at, *counts) for at, counts in enumerate(days)]
-    table = safe_test.e_values(safe_test.recompute(buckets))
+    table = anytime_valid.e_values(anytime_valid.recompute(buckets))
     assert table["log_e_value"].item() == pytest.approx(log_e_by_hand(days), rel=1e-13)
     assert table["e_value"].item() == pytest.approx(math.exp(log_e_by_hand(days)), rel=1e-13)
 
@@ -69,8 +69,8 @@ def test_a_day_without_a_case_of_the_pair_never_raises_its_e_value() -> None:
     days = [(3, 4, 3, 40), (0, 5, 7, 40), (0, 0, 7, 40), (0, 5, 0, 40)]
     values = [log_e_by_hand(days[:upto]) for upto in range(1, 5)]
     assert all(later <= earlier for earlier, later in pairwise(values))
-    test = safe_test.recompute([one_pair_day(at, *counts) for at, counts in enumerate(days)])
-    assert safe_test.e_values(test)["log_e_value"].item() == pytest.approx(values[-1])
+    test = anytime_valid.recompute([one_pair_day(at, *counts) for at, counts in enumerate(days)])
+    assert anytime_valid.e_values(test)["log_e_value"].item() == pytest.approx(values[-1])
 
 
 def test_null_pairs_cross_no_more_often_than_the_level() -> None:
@@ -82,7 +82,7 @@ def test_null_pairs_cross_no_more_often_than_the_level() -> None:
     n_event = rng.binomial(reports, share, (days, pairs))
     n = rng.hypergeometric(n_drug, reports - n_drug, n_event)
     every = np.arange(pairs)
-    test = safe_test.recompute(
+    test = anytime_valid.recompute(
         DayCounts(
             DayMargins(
                 day,
@@ -95,7 +95,7 @@ def test_null_pairs_cross_no_more_often_than_the_level() -> None:
         )
         for day in range(days)
     )
-    alerts = safe_test.e_values(test)["crossed_on"].count()
+    alerts = anytime_valid.e_values(test)["crossed_on"].count()
     assert beta.ppf(0.995, alerts + 1, pairs - alerts) < 0.05
     assert alerts > 20  # and the test is not asleep: about 2.7% do cross
 
@@ -103,8 +103,8 @@ def test_null_pairs_cross_no_more_often_than_the_level() -> None:
 def test_the_day_of_the_first_crossing_stays_when_the_e_value_falls_again() -> None:
     quiet = [(0, 30, 30, 60)] * 3
     days = [(1, 1, 1, 50), (1, 1, 1, 50), (1, 1, 1, 50), *quiet]
-    table = safe_test.e_values(
-        safe_test.recompute([one_pair_day(20000 + at, *day) for at, day in enumerate(days)])
+    table = anytime_valid.e_values(
+        anytime_valid.recompute([one_pair_day(20000 + at, *day) for at, day in enumerate(days)])
     )
     assert table["crossed_on"].item() == date(2024, 10, 5)
     assert table["e_value"].item() < 1e-6  # not clipped, not restarted
@@ -113,13 +113,13 @@ def test_the_day_of_the_first_crossing_stays_when_the_e_value_falls_again() -> N
 @pytest.mark.parametrize(("level", "crossings"), [(0.0232, 1), (0.0231, 0)])
 def test_the_level_sets_the_line(level: float, crossings: int) -> None:
     days = [one_pair_day(at, 1, 1, 1, 10) for at in range(3)]  # e = 43.1798 = 1 / 0.02316
-    table = safe_test.e_values(safe_test.recompute(days, level=level))
+    table = anytime_valid.e_values(anytime_valid.recompute(days, level=level))
     assert table["crossed_on"].count() == crossings
 
 
 def test_evidence_beyond_the_largest_float_keeps_its_logarithm() -> None:
     days = [one_pair_day(at, 100, 100, 100, 100_000) for at in range(5)]
-    table = safe_test.e_values(safe_test.recompute(days))
+    table = anytime_valid.e_values(anytime_valid.recompute(days))
     assert table["e_value"].item() == math.inf
     assert table["e_bh_level"].item() == 0
     assert 1000 < table["log_e_value"].item() < 1200
@@ -129,10 +129,10 @@ def test_all_pairs_that_could_have_been_reported_are_hypotheses() -> None:
     cases = pl.DataFrame(
         {"day": [1, 1, 2], "drugs": [[0], [1], [5]], "events": [[0], [2], [2]], "n": [1, 1, 1]}
     )
-    test = safe_test.recompute(daily_counts(cases))
+    test = anytime_valid.recompute(daily_counts(cases))
     assert len(test.pairs) == 3
     assert test.n_hypotheses == 6
-    table = safe_test.e_values(test)
+    table = anytime_valid.e_values(test)
     assert table["e_bh_level"].max() == pytest.approx(6 / 3 / table["e_value"].to_numpy().min())
 
 
@@ -155,38 +155,43 @@ def test_daily_counts_adds_up_signed_cases_and_takes_cases_without_codes() -> No
 
 @pytest.mark.parametrize("days", [0, 3])
 def test_the_state_survives_storage(days: int) -> None:
-    test = safe_test.recompute([one_pair_day(at, 1, 2, 2, 10 + at) for at in range(days)])
+    test = anytime_valid.recompute([one_pair_day(at, 1, 2, 2, 10 + at) for at in range(days)])
     restored = SafeTest.from_arrays(test.to_arrays())
     assert restored.recomputed
     assert len(restored.days) == days
     following = one_pair_day(9, 1, 1, 2, 10)
-    ahead, other = safe_test.advance(restored, following), safe_test.advance(test, following)
+    ahead, other = (
+        anytime_valid.advance(restored, following),
+        anytime_valid.advance(test, following),
+    )
     for name, array in ahead.to_arrays().items():
         np.testing.assert_array_equal(array, other.to_arrays()[name])
 
 
 def test_the_state_of_another_version_is_refused() -> None:
-    arrays = safe_test.start().to_arrays() | {"format": np.array(0)}
+    arrays = anytime_valid.start().to_arrays() | {"format": np.array(0)}
     with pytest.raises(StateError, match="stored state must be of format 1; got 0"):
         SafeTest.from_arrays(arrays)
 
 
 def test_a_past_day_is_refused_and_recomputing_says_so() -> None:
-    test = safe_test.advance(safe_test.start(), one_pair_day(5, 1, 1, 1, 10))
+    test = anytime_valid.advance(anytime_valid.start(), one_pair_day(5, 1, 1, 1, 10))
     with pytest.raises(InputError, match=r"a correction needs recompute; got day 5 after 5"):
-        safe_test.advance(test, one_pair_day(5, 1, 1, 1, 10))
+        anytime_valid.advance(test, one_pair_day(5, 1, 1, 1, 10))
     with pytest.raises(InputError, match="must be in order; got day 4 after 5"):
-        safe_test.recompute([one_pair_day(5, 1, 1, 1, 10), one_pair_day(4, 1, 1, 1, 10)])
+        anytime_valid.recompute([one_pair_day(5, 1, 1, 1, 10), one_pair_day(4, 1, 1, 1, 10)])
     assert not test.recomputed
-    assert safe_test.advance(safe_test.recompute([]), one_pair_day(5, 1, 1, 1, 10)).recomputed
+    assert anytime_valid.advance(
+        anytime_valid.recompute([]), one_pair_day(5, 1, 1, 1, 10)
+    ).recomputed
 
 
 @pytest.mark.parametrize("level", [0, 1, float("nan")])
 def test_the_level_is_a_probability(level: float) -> None:
     with pytest.raises(InputError, match=r"safe test: level must lie in \(0, 1\); got"):
-        safe_test.start(level)
+        anytime_valid.start(level)
     with pytest.raises(InputError, match=r"safe test: level must lie in \(0, 1\); got"):
-        safe_test.recompute([], level=level)
+        anytime_valid.recompute([], level=level)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from schemas.notice import Notice, NoticeKind, Patients
 from schemas.report import Link
 from schemas.safety_alert import SafetyAlert
 from schemas.vocabulary import LinkKind
-from streams.runtime.case_stage import Incoming, read_batch
-from streams.runtime.safety_recount import RecountedSafety, recount_safety
-from streams.topology.cases import CaseVersion
-from streams.topology.watch import Watch
+from streams.core.cases.transitions import CaseVersion
+from streams.core.recount.safety import RecountedSafety, recount_safety
+from streams.core.safety.monitor import Watch
+from streams.runtime.embedded.case_stage import Incoming, read_batch
 from tests.watched_work import HORIZON, watched
 
 TOPICS = ("pv.reports", "pv.notices")

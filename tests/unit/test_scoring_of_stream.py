@@ -13,7 +13,7 @@ from detectors.rules import PRESETS, RuleSet, load_rules
 from detectors.scoring import score
 from schemas.alert import Statistics
 from schemas.errors import InputError
-from streams.topology.scoring import Scorer
+from streams.core.signals.scorer import Scorer
 
 PRIOR = GammaMixture(
     alpha1=0.2, beta1=0.1, alpha2=2.0, beta2=4.0, weight=1 / 3, likelihood="untruncated"

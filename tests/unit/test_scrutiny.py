@@ -11,12 +11,12 @@ from schemas.alert import Alert
 from schemas.delta import CASE_CHANGES, Delta
 from schemas.notice import Notice, NoticeKind
 from schemas.vocabulary import ReporterKind
+from streams.core.alerts.case_sources import Origins
+from streams.core.alerts.indications import Indications, groups_of_event, groups_of_indications
+from streams.core.counting.sorted_counts import Vocabulary
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
 from streams.demo import PRODUCT_CLASS
-from streams.topology.counting import Vocabulary
-from streams.topology.detecting import Detector
-from streams.topology.sources import Origins
-from streams.topology.treated import Indications, groups_of_event, groups_of_indications
-from streams.topology.windows import WindowSpec
 
 DAY = 19_782  # 2024-02-29
 LAY, PROFESSIONAL = "US\x1f\x1f", "US\x1fp\x1f"

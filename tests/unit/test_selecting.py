@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka.net.compat import KafkaNetClient
 
-from streams.runtime.selecting import NetClient, Selector
+from streams.runtime.broker.selecting import NetClient, Selector
 
 
 class Silent(socket.socket):

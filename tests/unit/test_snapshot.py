@@ -11,9 +11,9 @@ from polars.testing import assert_frame_equal
 from detectors.rules import load_rules
 from schemas.delta import CASE_CHANGES, Delta
 from schemas.errors import StateError
-from streams.runtime.snapshot import read_snapshot, write_snapshot
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.runtime.state.snapshot import read_snapshot, write_snapshot
 
 TOPIC = "pv.deltas"
 

@@ -18,12 +18,12 @@ from polars.testing import assert_frame_equal
 from detectors.rules import load_rules
 from schemas.delta import CASE_CHANGES, Delta
 from schemas.errors import StateError
-from streams.runtime import snapshot_writing
-from streams.runtime.observing import Observer
-from streams.runtime.snapshot import read_snapshot
-from streams.runtime.snapshot_writing import SnapshotWriter
-from streams.topology.detecting import Detector
-from streams.topology.windows import WindowSpec
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.runtime.observability.observer import Observer
+from streams.runtime.state.snapshot import read_snapshot
+from streams.runtime.workers import snapshot_writer
+from streams.runtime.workers.snapshot_writer import SnapshotWriter
 from tests.recounts import Counts, tabulate
 
 TOPIC = "pv.deltas"
@@ -103,7 +103,7 @@ class Gate:
         self.opened, self.reached = threading.Event(), threading.Event()
         self.raises: BaseException | None = None
         self.passed = 0
-        write = snapshot_writing.write_frozen
+        write = snapshot_writer.write_frozen
 
         def gated(*arguments: Any, **options: Any) -> None:
             self.reached.set()
@@ -113,7 +113,7 @@ class Gate:
             self.passed += 1
             write(*arguments, **options)
 
-        monkeypatch.setattr(snapshot_writing, "write_frozen", gated)
+        monkeypatch.setattr(snapshot_writer, "write_frozen", gated)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
 
 from schemas.errors import InputError
-from streams.delivery.spreadsheet import Cell, Sheet, write_table
+from streams.exports.spreadsheet import Cell, Sheet, write_table
 
 MADE = date(2024, 5, 31)
 HOSTILE = [

@@ -12,8 +12,8 @@ import pytest
 
 from schemas.errors import StateError
 from schemas.report import Report
-from streams.runtime.store import CaseStore, MemoryStore, RocksStore, StoreDamaged
-from streams.topology.cases import CaseVersion, case_version
+from streams.core.cases.transitions import CaseVersion, case_version
+from streams.runtime.state.case_store import CaseStore, MemoryStore, RocksStore, StoreDamaged
 
 IDENTITY = "pv.reports[0]"
 
@@ -172,7 +172,7 @@ def test_a_full_disk_is_said_in_one_line_and_loses_nothing(tmp_path: Path) -> No
     code = f"""
         import random, resource
         from pathlib import Path
-        from streams.runtime.store import RocksStore
+        from streams.runtime.state.case_store import RocksStore
         with RocksStore(Path({str(path)!r}), {IDENTITY!r}) as store:
             store.commit({{}}, 7, b"small")
             # For one process alone, the disk ends here.

@@ -10,10 +10,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from schemas.errors import InputError
-from streams.runtime.observing import Applied, Evaluation
+from streams.runtime.observability.observer import Applied, Evaluation
+from streams.runtime.observability.setup import watching
+from streams.runtime.observability.tracing import Tracing, exporting
 from streams.runtime.settings import Settings
-from streams.runtime.tracing import Tracing, exporting
-from streams.runtime.watching import watching
 from tests.watched_work import Work, raw
 
 
@@ -141,7 +141,7 @@ def test_without_the_setting_nothing_of_it_is_imported() -> None:
     code = """
 import sys
 from streams.runtime.settings import Settings
-from streams.runtime.watching import watching
+from streams.runtime.observability.setup import watching
 import streams.cli
 with watching(Settings(metrics_bind="127.0.0.1:0", log_format="json"), ["cases"]):
     print(sum(name.startswith("opentelemetry") for name in sys.modules))
@@ -155,7 +155,7 @@ with watching(Settings(traces_endpoint="http://127.0.0.1:9"), ["cases"]):
 
 
 def test_without_the_extra_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "streams.runtime.tracing", raising=False)
+    monkeypatch.delitem(sys.modules, "streams.runtime.observability.tracing", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     settings = Settings(traces_endpoint="http://127.0.0.1:9")
     with pytest.raises(InputError, match=r"^traces_endpoint: pip install 'tocsin\[tracing\]' must"):

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.errors import InputError
 from schemas.notice import Usage
-from streams.topology.usage import Criterion, check_usage, read_usage_rules, usage_rules
+from streams.core.safety.sports_rules import Criterion, check_usage, read_usage_rules, usage_rules
 
 DAY = date(2024, 3, 20)
 LEGITIMATE = {

@@ -26,8 +26,8 @@ from schemas.vocabulary import (
     Seriousness,
     SupplyRoute,
 )
-from streams.topology.watch import Watch
-from streams.topology.watched import encode_watched, watched_case
+from streams.core.cases.domain_case import encode_watched, watched_case
+from streams.core.safety.monitor import Watch
 
 AS_OF = (InputOffset(topic="pv.reports", partition=0, next_offset=1),)
 CLASS = "msc-supernatant-exosome"

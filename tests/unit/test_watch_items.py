@@ -8,10 +8,10 @@ from detectors.rules import load_rules
 from schemas.product import Product, Quality
 from schemas.report import Reaction, Report
 from schemas.vocabulary import Seriousness
-from streams.runtime.replay import Replay
-from streams.topology.watch import Watch
-from streams.topology.watch_items import watch_items
-from streams.topology.watched import encode_watched, watched_case
+from streams.core.cases.domain_case import encode_watched, watched_case
+from streams.core.safety.follow_up_questions import watch_items
+from streams.core.safety.monitor import Watch
+from streams.runtime.embedded.replay import Replay
 from tests.unit.test_watch import AS_OF, CLASS, case
 
 DAY = date(2019, 10, 7)

@@ -8,11 +8,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from streams.runtime import watching as watching_module
-from streams.runtime.observing import Observer
-from streams.runtime.readiness import Phase, Readiness
+from streams.runtime.observability import setup as watching_module
+from streams.runtime.observability.observer import Observer
+from streams.runtime.observability.readiness import Phase, Readiness
+from streams.runtime.observability.setup import Watch, watching
 from streams.runtime.settings import Settings
-from streams.runtime.watching import Watch, watching
 
 
 class Worker:

@@ -8,9 +8,9 @@ import pytest
 
 from schemas.alert import WindowKind
 from schemas.errors import InputError
-from streams.topology.caselog import CASE_LOG, CaseLog
-from streams.topology.contributions import Contributions
-from streams.topology.windows import Tally, WindowedCounts, WindowSpec
+from streams.core.counting.case_log import CASE_LOG, CaseLog
+from streams.core.counting.count_changes import Contributions
+from streams.core.counting.windows import Tally, WindowedCounts, WindowSpec
 
 EPOCH = date(1970, 1, 1)
 

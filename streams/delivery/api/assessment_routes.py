@@ -16,7 +16,7 @@ from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
 from streams.delivery.api.service import Service
 from streams.delivery.api.signal_routes import require_signal
-from streams.delivery.tokens import Scope, Token
+from streams.delivery.api.tokens import Scope, Token
 
 __all__ = ["router"]
 

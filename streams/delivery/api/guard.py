@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schemas.errors import InputError
 from streams.delivery.api.problems import Problem, problem
 from streams.delivery.api.service import Service
-from streams.delivery.tokens import Scope as TokenScope
-from streams.delivery.tokens import Token
+from streams.delivery.api.tokens import Scope as TokenScope
+from streams.delivery.api.tokens import Token
 
 __all__ = ["Guard", "Limiter", "needs", "the_service"]
 

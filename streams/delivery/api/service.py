@@ -15,15 +15,15 @@ from schemas.decision import Assessment
 from schemas.errors import StateError
 from schemas.notice import Notice
 from schemas.subscription import Tier
+from streams.core.alerts.assessment import assessed
+from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.api.read_model import ReadModel
+from streams.delivery.api.tokens import TokenStore
 from streams.delivery.outbox import Outbox
-from streams.delivery.read_model import ReadModel
-from streams.delivery.reading import AnyAlert
 from streams.delivery.tiers import copy_for
-from streams.delivery.tokens import TokenStore
-from streams.runtime.audit import AuditLog
-from streams.runtime.posting import TopicWriter, publish_notice
+from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
+from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
-from streams.topology.assessment import assessed
 
 __all__ = ["FileNotices", "Health", "KafkaNotices", "NoticeSink", "Service"]
 

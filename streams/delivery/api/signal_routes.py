@@ -12,15 +12,15 @@ from schemas.decision import AuditEntry
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 from schemas.subscription import Filters, Stream, Subscription, Tier
+from streams.core.alerts.assessment import assessed, assessments_after
+from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
+from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.service import Service
+from streams.delivery.api.tokens import Scope, Token
 from streams.delivery.matching import matches, require_askable
-from streams.delivery.read_model import ReadModel
-from streams.delivery.reading import AnyAlert
 from streams.delivery.tiers import band, copy_for
-from streams.delivery.tokens import Scope, Token
-from streams.topology.assessment import assessed, assessments_after
 
 __all__ = ["require_signal", "router"]
 

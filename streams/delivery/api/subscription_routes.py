@@ -16,12 +16,12 @@ from streams.delivery.api.bodies import AskedSubscription, AskedWebhook, body_of
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
 from streams.delivery.api.service import Service
-from streams.delivery.keys import derived_key
+from streams.delivery.api.tokens import Scope, Token
 from streams.delivery.matching import require_askable
 from streams.delivery.outbox import Outbox
 from streams.delivery.preview import PREVIEW_DAYS, would_send
-from streams.delivery.standing import Standing
-from streams.delivery.tokens import Scope, Token
+from streams.delivery.signing_keys import derived_key
+from streams.delivery.subscription_status import Standing
 
 __all__ = ["router"]
 

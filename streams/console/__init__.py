@@ -1,1 +1,0 @@
-"""The reviewer's pages. Empty on purpose for now."""

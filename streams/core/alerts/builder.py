@@ -1,0 +1,384 @@
+"""Rows that were decided to be published, made into alerts."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from detectors.rules import RuleSet
+from schemas.alert import (
+    Alert,
+    AlertKind,
+    AlertReason,
+    Counts,
+    InputOffset,
+    Previous,
+    RuleOutcome,
+    Statistics,
+    Window,
+)
+from schemas.counts import MARGINS
+from streams.core.alerts.sensitivity import Scrutinised
+from streams.core.alerts.snapshot_id import snapshot_id
+from streams.core.cases.levels import drug_in_words, event_in_words, level_of
+from streams.core.cases.strata import REGIONS
+from streams.core.counting.arrays import by_key, rows_where, stacked
+from streams.core.counting.sorted_counts import Keys
+from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
+from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Masks, region_mask
+from streams.core.signals.realert_policy import AlertPolicy
+
+__all__ = ["MOST_CASE_IDS", "AlertBuilder", "facts_of", "signal_key"]
+
+MOST_CASE_IDS = 1000
+"""An alert names at most so many cases, the latest received; its counts are of all of them."""
+
+_CODE_VERSION = version("tocsin")
+_OF_CASES = (
+    "n_serious",
+    "n_fatal",
+    "n_paediatric",
+    "first_received",
+    "last_received",
+    "n_by_professional",
+    "n_sources",
+    "completeness",
+    "n_suspected_duplicates",
+    "n_post_notice",
+)
+_STATISTICS = list(Statistics.model_fields)
+_OF_ROW = [
+    "at",
+    "drug",
+    "event",
+    *MARGINS,
+    "entered",
+    *_OF_CASES,
+    "facets",
+    "countries",
+    "dictionary_versions",
+    "case_ids",
+]
+# Every field in the order of the schema, which is that of the text an alert is written as.
+_TEMPLATE = {name: field.get_default() for name, field in Alert.model_fields.items()}
+_EPOCH = date(1970, 1, 1)
+_NEVER = 1 << 30  # a day that no case has
+_VERBS = {
+    AlertKind.NEW: "is reported disproportionately often with",
+    AlertKind.STRENGTHENED: "is reported even more disproportionately with",
+    AlertKind.WEAKENED: "is reported less disproportionately than before with",
+    AlertKind.UPDATE: "is still reported disproportionately often with",
+    AlertKind.RETRACTION: "is, after cases were retracted, not reported disproportionately with",
+    AlertKind.CLOSED: "is no longer reported disproportionately with",
+}
+
+
+def signal_key(drug: str, event: str, window: str) -> str:
+    """Name a signal for ever: drug, event and window label, percent-encoded, joined by `|`.
+
+    >>> signal_key("A|B", "Sepsis", "cumulative")
+    'A%7CB|Sepsis|cumulative'
+    """
+    return "|".join(map(_quoted, (drug, event, window)))
+
+
+@lru_cache(maxsize=100_000)
+def _quoted(part: str) -> str:
+    return quote(part, safe=" ")
+
+
+def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
+    """Sum up the cases of pairs.
+
+    Parameters
+    ----------
+    cases
+        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+    keys
+        The pairs, sorted, each once; those without a case too.
+    facets
+        What `streams.core.signals.new_evidence.facets_of_strata` gives.
+
+    Returns
+    -------
+    polars.DataFrame
+        `key`, `n_serious`, `n_fatal`, `n_paediatric`, `facets` [bits], `first_received` and
+        `last_received` [date, null without a case], `case_ids` and their hashes `named`.
+    """
+    at = np.searchsorted(keys, cases["key"].to_numpy())
+    days = cases["day"].to_numpy().astype(np.int64)  # as what they are compared with, or slowly
+    first, last = np.full(len(keys), _NEVER), np.full(len(keys), -_NEVER)
+    np.minimum.at(first, at, days)
+    np.maximum.at(last, at, days)
+    bits = np.where(cases["fatal"].to_numpy(), FATAL, 0) | facets[cases["stratum"].to_numpy()]
+    of_pairs = np.zeros(len(keys), dtype=np.int64)
+    np.bitwise_or.at(of_pairs, at, bits)
+    counted = {
+        "n_serious": cases["serious"].to_numpy(),
+        "n_fatal": cases["fatal"].to_numpy(),
+        "n_paediatric": bits & PAEDIATRIC_BIT > 0,
+    }
+    numbers = {name: np.bincount(at[of], minlength=len(keys)) for name, of in counted.items()}
+    latest = by_key(_latest(cases, at, days, len(keys)), keys)
+    return pl.DataFrame(
+        {
+            "key": keys,
+            **numbers,
+            "facets": of_pairs,
+            "first_received": _dates(first, _NEVER),
+            "last_received": _dates(last, -_NEVER),
+            **{name: latest[name].fill_null([]) for name in ("case_ids", "named")},
+        }
+    )
+
+
+def _dates(days: Keys, never: int) -> pl.Series:
+    return pl.Series(days, dtype=pl.Int32).replace(never, None).cast(pl.Date)
+
+
+def _latest(cases: pl.DataFrame, at: npt.NDArray[np.intp], days: Keys, size: int) -> pl.DataFrame:
+    """Return the ids of the latest cases of each pair that has any, sorted, and their hashes."""
+    named = cases[["key", "case_id"]]
+    many = np.bincount(at, minlength=size) > MOST_CASE_IDS
+    if many.any():
+        # Of those of the earliest day that is named, the last by name; of the days before, none.
+        since = np.full(size, -_NEVER)
+        for pair in np.flatnonzero(many):
+            since[pair] = np.partition(days[at == pair], -MOST_CASE_IDS)[-MOST_CASE_IDS]
+        later, on_it = days > since[at], days == since[at]
+        room = MOST_CASE_IDS - np.bincount(at[later], minlength=size)
+        of_day, pairs = rows_where(named, on_it).sort("key", "case_id"), np.sort(at[on_it])
+        from_end = np.searchsorted(pairs, pairs, side="right") - np.arange(len(pairs))
+        kept = rows_where(of_day, from_end <= room[pairs])
+        named = stacked([rows_where(named, later), kept])
+    ids = pl.col("case_id")
+    return named.group_by("key").agg(case_ids=ids.sort(), named=ids.hash())
+
+
+class AlertBuilder:
+    """Makes alerts under one set of rules; what the rules say of themselves is made once."""
+
+    def __init__(self, rules: RuleSet, policy: AlertPolicy) -> None:
+        self._rules = [(rule.name, rule.sentence, rule.exit_sentence) for rule in rules.rules]
+        self._rules_hash = rules.rules_hash
+        self._policy_hash = policy.policy_hash
+        self._on = lru_cache(self._names_on)
+        self._outcomes = lru_cache(self._rule_outcomes)
+
+    def build(
+        self,
+        rows: pl.DataFrame,
+        decisions: Decisions,
+        scrutinised: Sequence[Scrutinised],
+        *,
+        window: Window,
+        evaluated_on: date,
+        as_of: Sequence[InputOffset],
+        further: Sequence[Mapping[str, Any]],
+        tested_through: int | None = None,
+        prior_id: str | None = None,
+        test_recomputed: bool | None = None,
+        dropped: Mapping[int, tuple[str, ...]] | None = None,
+    ) -> list[Alert]:
+        """Make an alert of every decided row, sorted by drug and event.
+
+        Parameters
+        ----------
+        rows
+            One row a decision, in their order: `key`, `drug`, `event`, the four counts, `entered`
+            [bits of the rules that fire], every field of `schemas.alert.Statistics`, and what
+            `facts_of` and `streams.core.alerts.case_sources.sources_of` give.
+        scrutinised
+            What was found of each, in the same order.
+        further
+            Other fields of each, in the same order.
+        tested_through
+            As of `streams.core.alerts.snapshot_id.snapshot_id`.
+        dropped
+            By key, names of rules that were on and are no longer asked.
+        """
+        floats = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
+        ordered = rows.with_columns_seq(
+            *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
+            pl.int_range(pl.len()).alias("at"),
+        )
+        ordered = ordered[[*_OF_ROW, *_STATISTICS]].sort("drug", "event")
+        common = {
+            "window": window,
+            "evaluated_on": evaluated_on,
+            "as_of": tuple(as_of),
+            "rules_hash": self._rules_hash,
+            "policy_hash": self._policy_hash,
+            "prior_id": prior_id,
+            "test_recomputed": test_recomputed,
+            "code_version": _CODE_VERSION,
+            "snapshot_id": snapshot_id(
+                as_of,
+                window,
+                evaluated_on=evaluated_on,
+                rules_hash=self._rules_hash,
+                policy_hash=self._policy_hash,
+                prior_id=prior_id,
+                tested_through=tested_through,
+                code_version=_CODE_VERSION,
+            ),
+        }
+        # As Python values once: one by one out of arrays they cost twice as much.
+        kinds, reasons, on = (
+            column.tolist() for column in (decisions.kinds, decisions.reasons, decisions.on)
+        )
+        names = decisions.was.dtype.names or ()
+        was = [dict(zip(names, row, strict=True)) for row in decisions.was.tolist()]
+        statistics = ordered[_STATISTICS].to_dicts()
+        return [
+            self._alert(
+                row,
+                Statistics.trusted(computed),
+                KINDS[kinds[row["at"]]],
+                reasons[row["at"]],
+                on[row["at"]],
+                scrutinised[row["at"]],
+                self._previous(was[row["at"]], dropped or {}),
+                {**further[row["at"]], **common},
+            )
+            for row, computed in zip(
+                ordered[_OF_ROW].iter_rows(named=True), statistics, strict=True
+            )
+        ]
+
+    def _alert(
+        self,
+        row: Mapping[str, Any],
+        statistics: Statistics,
+        kind: AlertKind,
+        reasons: int,
+        on: int,
+        found: Scrutinised,
+        previous: Previous | None,
+        further: Mapping[str, Any],
+    ) -> Alert:
+        drug, event = row["drug"], row["event"]
+        revision = 1 if previous is None else previous.revision + 1
+        key = signal_key(drug, event, further["window"].label)
+        why = _reasons(reasons)
+        held = on & ~row["entered"]
+        return Alert.trusted(
+            {
+                **_TEMPLATE,
+                **further,
+                "alert_id": self._alert_id(key, revision),
+                "signal_key": key,
+                "revision": revision,
+                "kind": kind,
+                "reason": _in_words(reasons),
+                "reasons": why,
+                "sentence": _sentence(kind, row, statistics, self._on(on & ~held), self._on(held))
+                + found.sentence,
+                "drug": drug,
+                "event": event,
+                "level": level_of(drug, event),
+                "counts": Counts.trusted({name: row[name] for name in MARGINS}),
+                "statistics": statistics,
+                "rules": self._outcomes(on, held),
+                "rules_fired": self._on(on),
+                "previous": previous,
+                **{name: row[name] for name in _OF_CASES},
+                "regions": _regions(row["facets"]),
+                "countries": tuple(row["countries"]),
+                "dictionary_versions": tuple(row["dictionary_versions"]),
+                "burst": found.burst,
+                "indication_confounding": found.indication_confounding,
+                "restricted": found.restricted,
+                "case_ids": tuple(row["case_ids"]),
+            }
+        )
+
+    def _alert_id(self, key: str, revision: int) -> str:
+        text = f"{key}\n{self._rules_hash}\n{self._policy_hash}\n{revision}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def _names_on(self, mask: int) -> tuple[str, ...]:
+        return tuple(sorted(name for bit, (name, *_) in enumerate(self._rules) if mask >> bit & 1))
+
+    def _rule_outcomes(self, on: int, held: int) -> tuple[RuleOutcome, ...]:
+        return tuple(
+            RuleOutcome(
+                name=name,
+                sentence=sentence,
+                exit_sentence=exit_sentence,
+                fired=bool(on >> bit & 1),
+                held=bool(held >> bit & 1),
+            )
+            for bit, (name, sentence, exit_sentence) in enumerate(self._rules)
+        )
+
+    def _previous(
+        self, was: Mapping[str, Any], dropped: Mapping[int, tuple[str, ...]]
+    ) -> Previous | None:
+        if was["revision"] == 0:
+            return None
+        names = self._on(was["on"]) + dropped.get(was["key"], ())
+        return Previous.trusted(
+            {
+                "revision": was["revision"],
+                "kind": KINDS[was["kind"]],
+                "evaluated_on": _EPOCH + timedelta(days=was["evaluated_on"]),
+                "n_observed": was["n_observed"],
+                "ror_lower": _finite(was["ror_lower"]),
+                "ic_lower": _finite(was["ic_lower"]),
+                "rules_fired": tuple(sorted(names)),
+            }
+        )
+
+
+@lru_cache
+def _reasons(mask: int) -> tuple[AlertReason, ...]:
+    return tuple(reason for bit, reason in enumerate(REASONS) if mask >> bit & 1)
+
+
+@lru_cache
+def _in_words(mask: int) -> str:
+    return "; ".join(reason.sentence for reason in _reasons(mask))
+
+
+@lru_cache
+def _regions(mask: int) -> tuple[str, ...]:
+    return tuple(name for name in REGIONS if mask & region_mask((name,)))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _sentence(
+    kind: AlertKind,
+    row: Mapping[str, Any],
+    statistics: Statistics,
+    fires: Sequence[str],
+    held: Sequence[str],
+) -> str:
+    n = row["n_observed"]
+    expected = statistics.expected
+    counts = f"{n} {'case' if n == 1 else 'cases'}"
+    if expected is not None:
+        counts += f", {expected:.3g} expected if they were independent"
+    event, drug = event_in_words(row["event"]), drug_in_words(row["drug"])
+    parts = [f"{event} {_VERBS[kind]} {drug}: {counts}"]
+    if statistics.ror is not None:
+        upper = "unbounded" if statistics.ror_upper is None else f"{statistics.ror_upper:.3g}"
+        parts.append(f"ROR {statistics.ror:.3g} [{statistics.ror_lower:.3g}, {upper}]")
+    if statistics.ic is not None:
+        parts.append(
+            f"IC {statistics.ic:.2f} [{statistics.ic_lower:.2f}, {statistics.ic_upper:.2f}]"
+        )
+    said = "; ".join(parts)
+    said += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
+    return said + (f" On until past their exits: {', '.join(held)}." if held else "")

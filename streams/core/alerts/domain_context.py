@@ -1,0 +1,214 @@
+"""The context of a signal of a product of the domain: from its cases and the notices of a day.
+
+Nothing is remembered here but by who asks: `last` is what was published last of the signal, for a
+signal that no case is left of.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from schemas.alert import SignalLevel
+from schemas.context import Context, NamedCount, NoticeSoFar, SubjectSoFar
+from schemas.domain import domain_vocabulary
+from schemas.notice import Notice, NoticeKind
+from schemas.vocabulary import SupplyRoute, VerificationState
+from streams.core.cases.domain_case import WatchedCase
+from streams.core.cases.levels import FAMILY_OF_TERM, level_names, level_of
+from streams.core.safety.findings import actions, flags_of
+from streams.core.safety.reporting_duties import LawTable, duty_line
+from streams.core.safety.subjects import Subject, describe
+
+__all__ = ["Surroundings", "context_of", "is_of_product"]
+
+_TOLD = {
+    NoticeKind.SAFETY_NOTICE,
+    NoticeKind.MEDIA,
+    NoticeKind.AGGREGATE,
+    NoticeKind.GUIDANCE,
+    NoticeKind.REGULATORY_ACTION,
+}
+
+
+def is_of_product(case: WatchedCase, drug: str) -> bool:
+    """Whether a drug, as counted, is a product of the domain in a case, or a level of one."""
+    return drug in case.drugs or drug in level_names(case.classes, case.lots, case.facilities)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every context of one day shares.
+
+    Attributes
+    ----------
+    notices
+        Those known on the day, by subject.
+    designated
+        Terms that the policy designates.
+    """
+
+    day: date
+    notices: Mapping[str, Sequence[Notice]]
+    law: LawTable
+    designated: frozenset[str]
+
+
+def context_of(
+    drug: str,
+    event: str,
+    cases: Sequence[WatchedCase],
+    around: Surroundings,
+    *,
+    last: Context | None = None,
+) -> Context | None:
+    """Return the context of a signal; None if its product is not of the domain.
+
+    Parameters
+    ----------
+    drug, event
+        As counted.
+    cases
+        The cases of the pair in which the drug is a product of the domain (`is_of_product`).
+    last
+        What was published of it before.
+    """
+    code = _class_of(drug, event, cases, last)
+    if code is None:
+        return None
+    words = domain_vocabulary()
+    family = FAMILY_OF_TERM[event].removeprefix("family:") or None
+    if level_of(drug, event) is SignalLevel.FAMILY:
+        family = event.removeprefix("family:")
+    of_class = {
+        subject: heard
+        for subject, heard in around.notices.items()
+        if any(_is_of_class(notice, code) for notice in heard)
+    }
+    linked = {name for case in cases for name in case.part_of}
+    subjects = [
+        describe(heard, (), around.day)
+        for subject, heard in of_class.items()
+        if subject in linked or _tells_of(heard, event, family)
+    ]
+    n, n_by_professional = len(cases), sum(case.by_professional for case in cases)
+    places = [case.country for case in cases if case.country]
+    return Context(
+        product_class=code,
+        class_label=named.label if (named := words.classes.get(code)) else code,
+        family=family,
+        n_cases=n,
+        countries=_counted([place] for place in places),
+        lots=_counted(case.lots for case in cases),
+        lot_missing_share=sum(not case.lots for case in cases) / n if n else None,
+        facilities=_counted(case.facilities for case in cases),
+        tissues=_counted(case.tissues for case in cases),
+        donors=_counted(case.donors for case in cases),
+        routes=_counted(case.routes for case in cases),
+        indications=_counted(case.indications for case in cases),
+        supply_routes=_counted([case.supply_route] for case in cases),
+        designated=tuple(sorted({t for case in cases for t in case.terms} & around.designated)),
+        duty=_duties(code, cases, around, last),
+        law_version=around.law.version,
+        exposure_ongoing=_ongoing(cases, subjects),
+        subjects=tuple(
+            SubjectSoFar(subject_id=each.subject_id, state=each.state) for each in subjects
+        ),
+        notices=_so_far(of_class.values(), code),
+        n_by_professional=n_by_professional,
+        verification=_verification(n, n_by_professional, subjects),
+        flags=flags_of(cases, actions(around.notices)),
+    )
+
+
+def _class_of(
+    drug: str, event: str, cases: Sequence[WatchedCase], last: Context | None
+) -> str | None:
+    """Return the class: that of the signal, of all its cases, the one above them, or as before."""
+    level = level_of(drug, event)
+    if level in (SignalLevel.CLASS, SignalLevel.FAMILY):
+        return drug
+    codes = {case.product_class for case in cases}
+    if not codes:
+        return last.product_class if last else None
+    if len(codes) == 1:
+        return codes.pop()
+    return domain_vocabulary().classes_of(min(codes))[-1]
+
+
+def _is_of_class(notice: Notice, code: str) -> bool:
+    """Whether a notice is about a class, one under it or one above it."""
+    words = domain_vocabulary()
+    told = notice.product_class or words.product_class(notice.product)
+    return told is not None and (told in words.classes_of(code) or code in words.classes_of(told))
+
+
+def _tells_of(heard: Iterable[Notice], event: str, family: str | None) -> bool:
+    terms = {term for notice in heard for term in notice.terms}
+    if event == f"family:{family}":
+        return any(FAMILY_OF_TERM[term] == event for term in terms)
+    return event in terms
+
+
+def _counted(values: Iterable[Collection[str]]) -> tuple[NamedCount, ...]:
+    counts = Counter(name for of_case in values for name in set(of_case))
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return tuple(NamedCount(name=name, n=n) for name, n in ordered)
+
+
+def _duties(
+    code: str, cases: Iterable[WatchedCase], around: Surroundings, last: Context | None
+) -> tuple[str, ...]:
+    """Return a line for each country, also where none is known; the day's law holds."""
+    asked = {(case.country or "", case.product_class, case.supply_route) for case in cases}
+    if not asked and last is not None:  # no case is left: what it was last told of
+        asked = {(place.name, code, SupplyRoute.UNKNOWN.value) for place in last.countries}
+    lines = [
+        duty_line(
+            country,
+            around.law.frames_for(country, of_class, SupplyRoute(route), around.day),
+        )
+        if country
+        else "country not known: duty to report: not known"
+        for country, of_class, route in sorted(asked)
+    ]
+    return tuple(dict.fromkeys(lines)) or ("no case with a country: duty to report: not known",)
+
+
+def _ongoing(cases: Iterable[WatchedCase], subjects: Iterable[Subject]) -> bool | None:
+    stated = {
+        *(case.exposure_ongoing for case in cases),
+        *(each.exposure_ongoing for each in subjects),
+    }
+    return True if True in stated else False if False in stated else None
+
+
+def _so_far(heard: Iterable[Sequence[Notice]], code: str) -> tuple[NoticeSoFar, ...]:
+    told = [
+        NoticeSoFar(
+            notice_id=notice.notice_id,
+            kind=notice.kind,
+            on=notice.received,
+            country=notice.country,
+        )
+        for of_subject in heard
+        for notice in of_subject
+        if notice.kind in _TOLD and _is_of_class(notice, code)
+    ]
+    return tuple(sorted(told, key=lambda each: (each.on, each.notice_id)))
+
+
+def _verification(n: int, n_by_professional: int, subjects: Iterable[Subject]) -> str:
+    said = f"{n_by_professional} of {n} patients reported by a health professional"
+    if n == 0:
+        said = "no case is left"
+    if n > n_by_professional:
+        said += f"; {n - n_by_professional} by a consumer or lawyer"
+    for each in subjects:
+        if each.patients is None or each.state is VerificationState.REFUTED:
+            continue
+        number = f"{each.patients.at_least}"
+        if not each.patients.exact:
+            number = f"at least {number}"
+        said += f"; {each.subject_id} tells of {number}"
+    return said

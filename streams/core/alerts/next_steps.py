@@ -1,0 +1,49 @@
+"""What an assessor is asked to do with an alert, and by when: sentences and days as data."""
+
+import tomllib
+from datetime import date, timedelta
+from functools import lru_cache
+from importlib.resources import files
+
+from pydantic import Field
+
+from schemas.alert import Alert, AlertKind
+from schemas.base import Message
+from schemas.context import Context
+
+__all__ = ["Steps", "next_step", "steps"]
+
+
+class _Step(Message):
+    step: str = Field(min_length=1, description="What to do.")
+    days: int = Field(ge=1, description="Within so many days of the evaluation.")
+
+
+class Steps(Message):
+    """The table of `steps.toml`."""
+
+    urgent_days: int = Field(ge=1, description="Days for an urgent alert, whatever its kind.")
+    kinds: dict[AlertKind, _Step] = Field(description="By kind of the revision; every kind.")
+    further: dict[str, str] = Field(description="By level of the signal, flag or fact of context.")
+
+
+@lru_cache(maxsize=1)
+def steps() -> Steps:
+    """Return the table that is shipped."""
+    raw = tomllib.loads(files("streams.core.alerts").joinpath("steps.toml").read_text("utf-8"))
+    return Steps.model_validate(raw, strict=False)
+
+
+def next_step(alert: Alert, context: Context | None, *, urgent: bool) -> tuple[str, date]:
+    """Return what to do about an alert, in words, and by which day."""
+    table = steps()
+    of_kind = table.kinds[alert.kind]
+    said = [of_kind.step]
+    if alert.rules_fired:
+        facts = [alert.level.value]
+        if context is not None:
+            facts += context.flags
+            facts += ["exposure_ongoing"] if context.exposure_ongoing else []
+        said += [table.further[fact] for fact in facts if fact in table.further]
+    days = table.urgent_days if urgent else of_kind.days
+    return " ".join(said), alert.evaluated_on + timedelta(days=days)

@@ -1,0 +1,240 @@
+"""What speaks against a signal: that one source made it in a day, or that the disease did.
+
+Both tables that an alert shows beside its own are scored by the same rules as it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+import polars as pl
+
+from detectors.rules import RuleSet
+from schemas.alert import Counts
+from schemas.counts import MARGINS
+from schemas.scrutiny import Burst, Restricted
+from schemas.tables import RestrictedStatistics
+from streams.core.alerts.case_sources import BurstRule, Origins, bursts_of
+from streams.core.alerts.indications import Indications
+from streams.core.counting.arrays import rows_where
+from streams.core.counting.case_log import CaseLog
+from streams.core.counting.sorted_counts import Vocabulary
+from streams.core.signals.scorer import NEEDS_SAFE_TEST, Scorer
+
+__all__ = ["Scrutinised", "Scrutiny"]
+
+_EPOCH = date(1970, 1, 1)
+_RESTRICTED = tuple(RestrictedStatistics.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Scrutinised:
+    """What was found of one pair, and how to say it."""
+
+    burst: Burst | None = None
+    indication_confounding: bool = False
+    restricted: Restricted | None = None
+
+    @property
+    def sentence(self) -> str:
+        """In plain words, after the alert's own; empty if there is nothing to say."""
+        return "".join(f" {said}" for said in (self._of_burst(), self._of_indication()) if said)
+
+    def _of_burst(self) -> str:
+        if self.burst is None:
+            return ""
+        burst = self.burst
+        n = burst.counts_without.n_observed + burst.n_cases
+        said = f"{burst.n_cases} of the {n} cases came "
+        if burst.sender_stated:
+            said += "from one source on one day; without them "
+        else:
+            said += "on one day from one system, which does not say who sent them; without them "
+        if burst.rules_without:
+            said += f"these rules fire: {', '.join(burst.rules_without)}"
+        else:
+            said += "no rule fires"
+        return said + _not_asked(burst.rules_not_asked) + "."
+
+    def _of_indication(self) -> str:
+        if self.restricted is None:
+            return ""
+        restricted, found = self.restricted, self.restricted.statistics
+        ror = ""
+        if found.ror is not None:
+            upper = "unbounded" if found.ror_upper is None else f"{found.ror_upper:.3g}"
+            ror = f", ROR {found.ror:.3g} [{found.ror_lower:.3g}, {upper}]"
+        verdict = "holds" if restricted.supported else "not supported"
+        return (
+            f"The event may be what was treated; among the {restricted.counts.n_total} cases with "
+            f"that indication ({restricted.indication}) there are {restricted.counts.n_observed}"
+            f"{ror}: {verdict} within the indication{_not_asked(restricted.rules_not_asked)}."
+        )
+
+
+class Scrutiny:
+    """Scrutinises pairs under one set of rules.
+
+    Parameters
+    ----------
+    scorer
+        What scores the pairs; its rules are asked of the other tables as well.
+    rule
+        When cases of one source and day are a burst.
+    """
+
+    def __init__(self, scorer: Scorer, rule: BurstRule) -> None:
+        self._scorer = scorer
+        self._rule = rule
+        self._indications = lru_cache(maxsize=1)(Indications)
+        self._bits = [(1 << bit, rule.name) for bit, rule in enumerate(scorer.rules.rules)]
+        self._not_asked = _of_test(scorer.rules)
+
+    def of_pairs(
+        self,
+        pairs: pl.DataFrame,
+        on: Sequence[int],
+        cases: pl.DataFrame,
+        origins: Origins,
+        indications: Vocabulary,
+        log: CaseLog,
+        days: tuple[int | None, int],
+    ) -> list[Scrutinised]:
+        """Return what was found of each pair, in their order.
+
+        Parameters
+        ----------
+        pairs
+            `key`, `drug`, `event` and the four counts; sorted by key.
+        on
+            Bits of the rules that are on, of each pair; a pair without any is left alone.
+        cases
+            What `streams.core.counting.case_log.CaseLog.cases_of` gives for them.
+        log, days
+            Where to count what is restricted, and the first and last day of the window.
+        """
+        rules = dict(zip(pairs["key"].to_list(), on, strict=True))
+        bursts = self._bursts(
+            pairs, rules, bursts_of(cases, pairs["key"].to_numpy(), origins, self._rule)
+        )
+        indicated = self._indications(indications)
+        stating, confounded = _confounded(pairs, cases, indicated, indications.code(""))
+        restricted = self._restricted(pairs, rules, confounded, stating, indicated, log, days)
+        return [
+            Scrutinised(bursts.get(key), key in confounded, restricted.get(key)) for key in rules
+        ]
+
+    def _bursts(
+        self, pairs: pl.DataFrame, on: Mapping[int, int], found: pl.DataFrame
+    ) -> dict[int, Burst]:
+        found = rows_where(found, found["key"].is_in([key for key, rules in on.items() if rules]))
+        if found.height == 0:
+            return {}
+        # Every case of a burst has both, so that it leaves all four counts.
+        table = pairs.join(found, on="key", how="inner", maintain_order="left").with_columns(
+            pl.col(MARGINS) - pl.col("n")
+        )
+        bursts = {}
+        for row in self._scored(table).iter_rows(named=True):
+            fires, not_asked = self._asked(row["entered"], on[row["key"]])
+            bursts[row["key"]] = Burst(
+                source=row["source"],
+                sender_stated=row["sender_stated"],
+                received=_EPOCH + timedelta(days=row["day"]),
+                n_cases=row["n"],
+                n_by_professional=row["n_by_professional"],
+                counts_without=_counts(row),
+                rules_without=fires,
+                rules_not_asked=not_asked,
+            )
+        return bursts
+
+    def _restricted(
+        self,
+        pairs: pl.DataFrame,
+        on: Mapping[int, int],
+        confounded: Mapping[int, frozenset[str]],
+        stating: Mapping[int, int],
+        indicated: Indications,
+        log: CaseLog,
+        days: tuple[int | None, int],
+    ) -> dict[int, Restricted]:
+        of = [key for key in confounded if on[key]]
+        if not of:
+            return {}
+        asked = pairs.filter(pl.col("key").is_in(of))
+        tables = [
+            log.counts_within(key, indicated.of_groups(confounded[key]), *days)
+            for key in asked["key"].to_list()
+        ]
+        narrow = pl.DataFrame(tables, schema=dict.fromkeys(MARGINS, pl.Int64), orient="row")
+        scored = self._scored(asked.with_columns(narrow.get_columns()))
+        result = {}
+        for row in self._scorer.complete(scored).iter_rows(named=True):
+            fires, not_asked = self._asked(row["entered"], on[row["key"]])
+            result[row["key"]] = Restricted(
+                indication=", ".join(sorted(confounded[row["key"]])),
+                n_stating=stating[row["key"]],
+                counts=_counts(row),
+                statistics=RestrictedStatistics(
+                    **{name: _finite(row[name]) for name in _RESTRICTED}
+                ),
+                rules_fired=fires,
+                rules_not_asked=not_asked,
+                supported=bool(fires),
+            )
+        return result
+
+    def _scored(self, table: pl.DataFrame) -> pl.DataFrame:
+        if self._scorer.needs_safe_test:
+            unknown = (pl.lit(None, dtype=pl.Float64).alias(name) for name in NEEDS_SAFE_TEST)
+            table = table.with_columns_seq(unknown)
+        return self._scorer.score(table)
+
+    def _asked(self, entered: int, on: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return which rules that are on fire here, and which of them cannot be asked."""
+        names = [name for bit, name in self._bits if on & bit]
+        fires = {name for bit, name in self._bits if entered & on & bit}
+        not_asked = self._not_asked.intersection(names) - fires
+        return tuple(sorted(fires)), tuple(sorted(not_asked))
+
+
+def _confounded(
+    pairs: pl.DataFrame, cases: pl.DataFrame, indicated: Indications, nothing: int
+) -> tuple[dict[int, int], dict[int, frozenset[str]]]:
+    """Return how many cases of each pair state an indication, and what it shares with the event.
+
+    The latter only where it shares something in at least half of them.
+    """
+    stated = rows_where(cases[["key", "indications"]], cases["indications"] != nothing)
+    counted = stated.group_by("key", "indications").len()
+    events = dict(pairs[["key", "event"]].iter_rows())
+    stating: dict[int, int] = dict.fromkeys(events, 0)
+    same: dict[int, int] = dict.fromkeys(events, 0)
+    shared: dict[int, frozenset[str]] = dict.fromkeys(events, frozenset())
+    for key, code, n in counted.iter_rows():
+        stating[key] += n
+        if groups := indicated.shared(events[key], code):
+            same[key] += n
+            shared[key] |= groups
+    return stating, {key: shared[key] for key, n in same.items() if n and 2 * n >= stating[key]}
+
+
+def _of_test(rules: RuleSet) -> frozenset[str]:
+    """Return the rules that rest on the anytime-valid test, which needs days and not one table."""
+    return frozenset(rule.name for rule in rules.rules if rule.statistics & NEEDS_SAFE_TEST)
+
+
+def _counts(row: Mapping[str, Any]) -> Counts:
+    return Counts(**{name: row[name] for name in MARGINS})
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
+
+
+def _not_asked(names: Sequence[str]) -> str:
+    return f" ({', '.join(names)} cannot be asked)" if names else ""

@@ -1,0 +1,1 @@
+"""Which version of a case holds, and what of it is counted."""

@@ -1,0 +1,222 @@
+"""Levels beside the product: a case counts for its class, lot and facility, and its hazard family.
+
+They are names beside names, so that every count of them is one of distinct cases like any other. A
+name of a level starts with a mark that no name of a sender has: `unmarked` sees to it.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from schemas.alert import SignalLevel
+from schemas.domain import domain_vocabulary
+from streams.core.counting.sorted_counts import Keys, Vocabulary, split_key
+
+__all__ = [
+    "CLASS_OF_NAME",
+    "FAMILY_OF_TERM",
+    "LevelCodes",
+    "drug_in_words",
+    "event_in_words",
+    "level_names",
+    "level_of",
+    "plain_pairs",
+    "plain_parts",
+    "unmarked",
+]
+
+_LOT, _FACILITY, _FAMILY = "lot:", "facility:", "family:"
+_MARKED = re.compile(f"({_LOT}|{_FACILITY}|{_FAMILY})(?=[^ ])")
+_MOST_TERMS = 100_000
+_PRODUCT, _CLASS, _UNIT = range(3)  # what a drug is, by code
+
+
+def unmarked(name: str) -> str:
+    """Put a space behind what looks like the mark of a level; in names of levels there is none.
+
+    >>> unmarked("lot:EX117"), unmarked("Lot: EX117"), unmarked("aspirin")
+    ('lot: EX117', 'Lot: EX117', 'aspirin')
+    """
+    return _MARKED.sub(r"\1 ", name) if _MARKED.match(name) else name
+
+
+class _Families(dict[str, str]):
+    """Terms, and the name of their hazard family or nothing: a look-up, not a search."""
+
+    def __missing__(self, term: str) -> str:
+        if len(self) >= _MOST_TERMS:
+            self.clear()
+        family = domain_vocabulary().family(term)
+        found = self[term] = _FAMILY + family if family else ""
+        return found
+
+
+FAMILY_OF_TERM = _Families()
+"""Name of the hazard family by term; the empty text for a term of none."""
+
+
+class _Classes(dict[str, str]):
+    """Product names as reported, and their class or nothing: a look-up, not a search."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= _MOST_TERMS:
+            self.clear()
+        found = self[text] = domain_vocabulary().product_class(text) or ""
+        return found
+
+
+CLASS_OF_NAME = _Classes()
+"""Class by product name as reported; the empty text for a name of no class."""
+
+
+def level_names(classes: Iterable[str], lots: Iterable[str], facilities: Iterable[str]) -> set[str]:
+    """Return what a case of the domain's products counts under beside their own names.
+
+    Parameters
+    ----------
+    classes
+        Codes of the classes of its products; it counts under those above them as well.
+    lots, facilities
+        Normalised lots, and pseudonyms.
+
+    Examples
+    --------
+    >>> sorted(level_names(["engineered-ev"], ["EX117"], ["C-A"]))
+    ['engineered-ev', 'extracellular-vesicles', 'facility:C-A', 'lot:EX117',
+    'msc-supernatant-exosome']
+    """
+    above = domain_vocabulary().classes_of
+    return {
+        *(code for narrowest in classes for code in above(narrowest)),
+        *(_LOT + lot for lot in lots),
+        *(_FACILITY + facility for facility in facilities),
+    }
+
+
+def level_of(drug: str, event: str) -> SignalLevel:
+    """Return the level of a pair by its names, as counted.
+
+    >>> level_of("lot:EX117", "Sepsis").value, level_of("culture-supernatant", "Sepsis").value
+    ('lot', 'class')
+    """
+    if event.startswith(_FAMILY) and unmarked(event) != event:
+        return SignalLevel.FAMILY
+    return _level_of_drug(drug)  # by drug: there is no end of pairs
+
+
+@lru_cache(maxsize=_MOST_TERMS)
+def _level_of_drug(drug: str) -> SignalLevel:
+    if unmarked(drug) != drug:
+        return SignalLevel.LOT if drug.startswith(_LOT) else SignalLevel.FACILITY
+    return SignalLevel.CLASS if drug in domain_vocabulary().classes else SignalLevel.PRODUCT
+
+
+@lru_cache(maxsize=_MOST_TERMS)
+def drug_in_words(drug: str) -> str:
+    """Return a drug as a sentence may have it: lots and facilities are not named.
+
+    >>> drug_in_words("facility:C-A"), drug_in_words("aspirin")
+    ('products given at one facility', 'aspirin')
+    """
+    if unmarked(drug) == drug:
+        return drug
+    return "products of one lot" if drug.startswith(_LOT) else "products given at one facility"
+
+
+@lru_cache(maxsize=_MOST_TERMS)
+def event_in_words(event: str) -> str:
+    """Return an event as a sentence may have it.
+
+    >>> event_in_words("family:infection"), event_in_words("Sepsis")
+    ('contamination and infection (a family of reactions)', 'Sepsis')
+    """
+    if unmarked(event) == event:
+        return event
+    code = event.removeprefix(_FAMILY)
+    family = domain_vocabulary().families.get(code)
+    return f"{family.label if family else code} (a family of reactions)"
+
+
+def plain_parts(names: Iterable[str]) -> list[str]:
+    """Return the names that senders gave, without those of lots, facilities and families.
+
+    >>> plain_parts(["Sepsis", "family:infection"])
+    ['Sepsis']
+    """
+    return [name for name in names if unmarked(name) == name]
+
+
+def plain_pairs(counts: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a counts frame without lots, facilities and families.
+
+    What is estimated from all pairs together, such as a prior, is of these: the same cases under
+    a further name are no further evidence.
+    """
+    marked = pl.any_horizontal(
+        pl.col(column).str.contains(f"^(?:{_LOT}|{_FACILITY}|{_FAMILY})[^ ]")
+        for column in ("drug", "event")
+    )
+    return counts.filter(~marked)
+
+
+class LevelCodes:
+    """What the codes of two vocabularies stand for; grows with them."""
+
+    def __init__(self) -> None:
+        self._drugs: npt.NDArray[np.int8] = np.empty(0, dtype=np.int8)
+        self._families: npt.NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
+
+    def learn(self, drugs: Vocabulary, events: Vocabulary) -> None:
+        """Look at the names that are new in vocabularies which only ever grow."""
+        classes = domain_vocabulary().classes
+        new = [
+            _UNIT if unmarked(name) != name else _CLASS if name in classes else _PRODUCT
+            for name in islice(drugs.names, len(self._drugs), None)
+        ]
+        if new:
+            self._drugs = np.append(self._drugs, np.array(new, dtype=np.int8))
+        more = [unmarked(name) != name for name in islice(events.names, len(self._families), None)]
+        if more:
+            self._families = np.append(self._families, np.array(more, dtype=np.bool_))
+
+    def is_scored(self, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Tell which pairs are asked about: a family only with classes, the others with all.
+
+        Every case counts for the margin of a family. Under a family the same pair stands as under
+        its terms; only for a class is the family a question of its own.
+        """
+        drugs, events = split_key(keys)
+        asked = ~self._families[events]
+        of_family = np.flatnonzero(~asked)
+        asked[of_family] = self._drugs[drugs[of_family]] == _CLASS
+        return asked
+
+    def scored(self, keys: Keys) -> Keys:
+        """Return the pairs that are asked about."""
+        return keys[self.is_scored(keys)]
+
+    def is_plain(self, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Tell which pairs are of a product or a class, and a term."""
+        drugs, events = split_key(keys)
+        plain: npt.NDArray[np.bool_] = (self._drugs[drugs] != _UNIT) & ~self._families[events]
+        return plain
+
+    def without_levels(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows of the case log without lots, facilities and families."""
+        wanted = {
+            "drugs": np.flatnonzero(self._drugs == _UNIT),
+            "events": np.flatnonzero(self._families),
+        }
+        dropped = [
+            pl.col(column).list.eval(
+                pl.element().filter(~pl.element().is_in(codes.astype(np.uint32).tolist()))
+            )
+            for column, codes in wanted.items()
+            if len(codes)
+        ]
+        return rows.with_columns(dropped) if dropped else rows

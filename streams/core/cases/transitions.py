@@ -1,0 +1,355 @@
+"""The case stage: versions of cases in, changes of the counted population out.
+
+The law of this project: after any messages, in any order and with any repeats, the changes sum to
+a batch count of the latest version of every case, without those that a link keeps out.
+
+A link is a version of a case of which nothing is known but the link (`link_version`): it travels
+with the versions, is kept with the case, and a case without one pays a look at an empty tuple.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from schemas.delta import NONE_REMOVED
+from schemas.link import CaseLink
+from schemas.report import Report
+from schemas.vocabulary import (
+    LinkKind,
+    Outcome,
+    RevisionKind,
+    Seriousness,
+    VerificationState,
+)
+from streams.core.cases.chronology import joined_codes
+from streams.core.cases.domain_case import add_level_courses, encode_watched, watched_case
+from streams.core.cases.levels import level_names
+from streams.core.cases.link_decisions import decision_of, is_suspected
+from streams.core.cases.names import OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
+from streams.core.cases.provenance import ONSET, OUTCOME, Codings, completeness, source_of
+from streams.core.cases.strata import age_group
+from streams.core.cases.versions import CaseVersion, as_counted, bare, joined, removal_of
+
+__all__ = [
+    "CaseStep",
+    "CaseVersion",
+    "advance",
+    "case_version",
+    "joined",
+    "link_version",
+]
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+# Members by names of their own: to look one up in its class costs more than to compare it.
+_NO_OUTCOME = Outcome.UNKNOWN
+_FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
+_LIFE_THREATENING = Seriousness.LIFE_THREATENING
+_COUNTED = {
+    VerificationState.VALID_ICSR,
+    VerificationState.HCP_CONFIRMED,
+    VerificationState.AUTHORITY_CONFIRMED,
+}
+
+# What most columns of changes are made of, repeated: that nothing is stated.
+_NO_TEXT = pl.Series([""], dtype=pl.String)
+_NO = pl.Series([False], dtype=pl.Boolean)
+_NO_CODES = pl.Series([None], dtype=pl.List(pl.UInt32))
+
+
+def case_version(report: Report) -> CaseVersion:
+    """Reduce a report to what the counts need of it.
+
+    The drugs of a case are the substances of its suspect and interacting products; a product
+    without a substance counts under its class, else under its name as reported; and the case under
+    the levels it belongs to (`streams.core.cases.levels`). `excluded` is ``nullified``,
+    ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
+    ``no_reaction``, the first that applies.
+
+    Parameters
+    ----------
+    report
+        A report, or any object with the attributes of one (`streams.intake.native`).
+    """
+    terms: list[str] = []
+    stated, onset, fatal = 0, None, False
+    began: dict[str, date] = {}  # earliest onset, by event
+    dictionary = version = None
+    codings: Codings = ()
+    for reaction in report.reactions:
+        names_of = TERMS[reaction.term]
+        terms += names_of
+        if day := reaction.onset:
+            for name in names_of:
+                began[name] = min(day, began.get(name, day))
+        outcome = reaction.outcome
+        if outcome is not _NO_OUTCOME:
+            stated |= OUTCOME
+            if outcome is _FATAL:
+                fatal = True
+        named = reaction.dictionary
+        if named is not None and (
+            reaction.dictionary_version != version or named != dictionary  # mostly one of all
+        ):
+            dictionary, version = named, reaction.dictionary_version
+            codings += (named, version)
+        if reaction.onset_days is not None:
+            stated |= ONSET
+        elif day and (onset is None or day > onset):
+            onset = day
+    names, of_indications, of_products, courses = suspects(report.products, onset)
+    origin, region, of_source = source_of(report, codings)
+    patient = report.patient
+    sex = patient.sex
+    age = age_group(patient.age_years, patient.age_group)
+    watched = ""
+    if of_products & OF_DOMAIN and (case := watched_case(report, age)):
+        watched = encode_watched(case)
+        names += level_names(case.classes, case.lots, case.facilities)
+        add_level_courses(courses, report.products)
+    # One name is as joined as it can be: a call costs more than to see that.
+    drugs = names[0] if len(names) == 1 else joined_names(names)
+    events = terms[0] if len(terms) == 1 else joined_names(terms)
+    life_threatening = False
+    if seriousness := report.seriousness:
+        fatal = fatal or _DEATH in seriousness
+        life_threatening = _LIFE_THREATENING in seriousness
+    revision, links, verification = report.revision, report.links, report.verification
+    nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
+    if nullified:
+        excluded = "nullified"
+    elif links and any(link.kind is LinkKind.DUPLICATE_OF for link in links):
+        excluded = "duplicate"
+    elif verification is not _VALID and verification not in _COUNTED:
+        excluded = "unverified"
+    elif not drugs:
+        excluded = "no_suspect_product"
+    else:
+        excluded = "" if events else "no_reaction"
+    return CaseVersion(
+        report.case_id,
+        report.version,
+        report.latest_received.toordinal() - _EPOCH,
+        nullified,
+        report.message_id,
+        report.first_received.toordinal() - _EPOCH,
+        age,
+        sex._value_,
+        region,
+        fatal or bool(seriousness),
+        fatal,
+        drugs,
+        events,
+        excluded,
+        (),
+        watched,
+        origin,
+        joined_names(of_indications) if of_indications else "",
+        completeness(sex, age, stated | of_source | of_products & ~OF_DOMAIN),
+        life_threatening,
+        joined_codes(drugs, courses) if courses else "",
+        joined_codes(events, {each: on.toordinal() for each, on in began.items()}) if began else "",
+    )
+
+
+def link_version(link: CaseLink) -> CaseVersion:
+    """Put a link into the form of a version: below every report of its case, and never counted."""
+    day = link.decided_on.toordinal() - _EPOCH
+    links = (decision_of(link),)
+    return CaseVersion(
+        link.case_id, -1, day, False, "", day, "", "", "", False, False, "", "", "", links
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStep:
+    """What a batch of versions did.
+
+    Attributes
+    ----------
+    changes
+        Columns of `schemas.delta.CASE_CHANGES`; per case at most one row -1 and one row +1.
+    removed
+        Likewise columns of `schemas.delta.REMOVED_CHANGES`.
+    updates
+        The versions to store, by case id: only cases whose latest version changed.
+    tally
+        Messages by what became of them: `first` (a new case), `replaced`, `repeated`, `stale`, and
+        `conflicting` (the sender gave one number to two contents); `linked` and `repeated_link`
+        for links that did and did not change what is held.
+    population
+        By how many the current cases changed: `counted`, and each reason of exclusion. Cases of
+        which only a link is known are none.
+    """
+
+    changes: pl.DataFrame
+    removed: pl.DataFrame
+    updates: dict[str, CaseVersion]
+    tally: Counter[str]
+    population: Counter[str]
+
+
+def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) -> CaseStep:
+    """Replace earlier versions by later ones; a stale or repeated version changes nothing.
+
+    Parameters
+    ----------
+    versions
+        Versions in order of arrival, of any cases.
+    stored
+        The latest version known so far, for every case among `versions` that has one.
+    """
+    updates: dict[str, CaseVersion] = {}
+    first = replaced = repeated = stale = conflicting = 0
+    links: Counter[str] = Counter()
+    for version in versions:
+        case_id = version.case_id
+        held = updates.get(case_id)
+        if held is None:
+            held = stored.get(case_id)
+        if version.links:
+            after = version if held is None else joined(version, held)
+            links["repeated_link" if after == held else "linked"] += 1
+            if after != held:
+                updates[case_id] = after
+            continue
+        if held is None:
+            updates[case_id] = version
+            first += 1
+            continue
+        whole = held
+        if held.links or held.nullified:
+            held = bare(held)
+        if version > held:
+            is_plain = not (whole.links or version.nullified)
+            updates[case_id] = version if is_plain else joined(version, whole)
+            if held.version < 0:
+                first += 1
+            elif version.same_message(held):
+                conflicting += 1
+            else:
+                replaced += 1
+        elif version == held:
+            repeated += 1
+        elif version.same_message(held):
+            conflicting += 1
+        else:
+            stale += 1
+            if held.nullified and (after := joined(version, whole)) != whole:
+                updates[case_id] = after  # a later version of what was voided
+
+    rows: list[CaseVersion] = []
+    signs: list[int] = []
+    out: list[str] = []  # cases that do not count, or did not
+    population: Counter[str] = Counter()
+    counted = 0
+    for case_id, version in updates.items():
+        held = stored.get(case_id)
+        now = version
+        if version.links:
+            linked = as_counted(version)
+            if linked is None:
+                continue
+            now, held = linked, held and as_counted(held)
+        if now.excluded:
+            population[now.excluded] += 1
+            out.append(case_id)
+        else:
+            counted += 1
+        if held is not None:
+            if held.excluded:
+                population[held.excluded] -= 1
+                out.append(case_id)
+            else:
+                counted -= 1
+            if now.counts_as(held):
+                continue
+            if not held.excluded:
+                rows.append(held)
+                signs.append(-1)
+        if not now.excluded:
+            rows.append(now)
+            signs.append(1)
+    if counted:
+        population["counted"] = counted
+    tally = links + Counter(
+        first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
+    )
+    removed = _removed((stored.get(case_id), updates[case_id]) for case_id in dict.fromkeys(out))
+    return CaseStep(_changes(rows, signs), removed, updates, +tally, population)
+
+
+def _removed(moves: Iterable[tuple[CaseVersion | None, CaseVersion]]) -> pl.DataFrame:
+    """Return how what keeps cases out changed, from what was held to what is."""
+    rows: list[CaseVersion] = []
+    signs: list[int] = []
+    reasons: list[str] = []
+    for held, version in moves:
+        was, now = removal_of(held), removal_of(version)
+        if was and now and was[1] == now[1] and now[0].counts_as(was[0]):
+            continue
+        for removal, sign in ((was, -1), (now, 1)):
+            if removal is not None:
+                rows.append(removal[0])
+                signs.append(sign)
+                reasons.append(removal[1])
+    if not rows:
+        return NONE_REMOVED
+    return _changes(rows, signs).with_columns(pl.Series("reason", reasons, dtype=pl.String))
+
+
+def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
+    # Series one by one, and constants where nothing is stated: of a small batch that is most of the
+    # work. Joined strings split by polars: to build lists from Python's takes 50 times as long.
+    links = [row.links for row in rows]
+    suspected = [is_suspected(each) for each in links] if any(links) else [False] * len(links)
+    names = pl.DataFrame(
+        [
+            pl.Series("drugs", [row.drugs for row in rows], pl.String),
+            pl.Series("events", [row.events for row in rows], pl.String),
+        ]
+    ).select_seq(pl.all().str.split(SEPARATOR))
+    return pl.DataFrame(
+        [
+            pl.Series("case_id", [row.case_id for row in rows], pl.String),
+            pl.Series("day", [row.day for row in rows], pl.Int32).cast(pl.Date),
+            pl.Series("age_group", [row.age_group for row in rows], pl.String),
+            pl.Series("sex", [row.sex for row in rows], pl.String),
+            pl.Series("region", [row.region for row in rows], pl.String),
+            _flags("serious", [row.serious for row in rows]),
+            _flags("fatal", [row.fatal for row in rows]),
+            *names,
+            pl.Series("origin", [row.origin for row in rows], pl.String),
+            _texts("indications", [row.indications for row in rows]),
+            pl.Series("completeness", [row.completeness for row in rows], pl.UInt8),
+            _flags("suspected_duplicate", suspected),
+            _flags("life_threatening", [row.life_threatening for row in rows]),
+            _code_lists("courses", [row.courses for row in rows]),
+            _code_lists("onsets", [row.onsets for row in rows]),
+            _texts("watched", [row.watched for row in rows]),
+            pl.Series("n", signs, pl.Int8),
+        ]
+    )
+
+
+def _texts(name: str, texts: Sequence[str]) -> pl.Series:
+    if not any(texts):
+        return _NO_TEXT.alias(name).new_from_index(0, len(texts))
+    return pl.Series(name, texts, pl.String)
+
+
+def _flags(name: str, flags: Sequence[bool]) -> pl.Series:
+    if not any(flags):
+        return _NO.alias(name).new_from_index(0, len(flags))
+    return pl.Series(name, flags, pl.Boolean)
+
+
+def _code_lists(name: str, texts: Sequence[str]) -> pl.Series:
+    """Return joined codes as lists; null for the empty text."""
+    if not any(texts):
+        return _NO_CODES.alias(name).new_from_index(0, len(texts))
+    stated = pl.Series(name, [text or None for text in texts], pl.String)
+    return stated.str.split(SEPARATOR).cast(_NO_CODES.dtype)

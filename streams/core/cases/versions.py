@@ -1,0 +1,127 @@
+"""Versions of cases: what is kept of one, which of two holds, and in what form a case stands."""
+
+import msgspec
+
+from streams.core.cases.link_decisions import Decision, highest, is_linked_away, is_suspected
+
+__all__ = ["CaseVersion", "as_counted", "bare", "joined", "removal_of"]
+
+
+class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+    """What the counts need of one version of one case; also the case stage's stored state.
+
+    The order of the fields is the order of versions: of two values with one `case_id` the greater
+    holds. The fields after `message_id` decide only between messages that a sender should not have
+    given one number; they make the outcome independent of the order of arrival even then.
+    """
+
+    case_id: str
+    version: int
+    latest_received: int  # days since 1970-01-01
+    nullified: bool
+    message_id: str
+    day: int  # of first receipt, days since 1970-01-01
+    age_group: str
+    sex: str
+    region: str
+    serious: bool
+    fatal: bool
+    drugs: str  # distinct suspect drugs, sorted, joined by the unit separator
+    events: str  # distinct reactions, likewise
+    excluded: str  # why the case is not counted, links apart; empty if it is
+    links: tuple[Decision, ...] = ()  # at most one of each decider, by decider; mostly none
+    watched: str = ""  # what is kept of a case of the domain's products; empty of the others
+    origin: str = ""  # as of `streams.core.cases.provenance`
+    indications: str = ""  # distinct indications of suspect products, as `drugs`
+    completeness: int = 0  # of the report [%]
+    life_threatening: bool = False
+    courses: str = ""  # beside `drugs`: codes of `streams.core.cases.chronology`; empty: all are 0
+    onsets: str = ""  # beside `events`: day of onset as `date.toordinal`, 0 if not stated; likewise
+    voided: "tuple[CaseVersion, ...]" = ()  # of a nullified case: the greatest that is not, if any
+
+    @property
+    def suspected_duplicate(self) -> bool:
+        """Whether a link says that the case may be a duplicate, and none that it is."""
+        return is_suspected(self.links)
+
+    def same_message(self, other: "CaseVersion") -> bool:
+        """Whether both claim to be the same message of the same version."""
+        return (
+            self.version == other.version
+            and self.latest_received == other.latest_received
+            and self.nullified == other.nullified
+            and self.message_id == other.message_id
+        )
+
+    def counts_as(self, other: "CaseVersion") -> bool:
+        """Whether replacing one by the other would change no count."""
+        return (
+            self.day == other.day
+            and self.drugs == other.drugs
+            and self.events == other.events
+            and self.excluded == other.excluded
+            and self.age_group == other.age_group
+            and self.sex == other.sex
+            and self.region == other.region
+            and self.serious == other.serious
+            and self.fatal == other.fatal
+            and self.watched == other.watched
+            and self.origin == other.origin
+            and self.indications == other.indications
+            and self.completeness == other.completeness
+            and self.life_threatening == other.life_threatening
+            and self.courses == other.courses
+            and self.onsets == other.onsets
+            and (self.links == other.links or self.suspected_duplicate == other.suspected_duplicate)
+        )
+
+
+def joined(version: CaseVersion, held: CaseVersion) -> CaseVersion:
+    """Return the greater of two versions of one case, with the highest decisions of both.
+
+    Of a nullified one also with the greatest version that was voided. Joining in any order, and any
+    number of times, gives the same.
+    """
+    one, other = bare(version), bare(held)
+    greater, lesser = (one, other) if one >= other else (other, one)
+    voided: tuple[CaseVersion, ...] = ()
+    if greater.nullified:
+        stated = (*version.voided, *held.voided, lesser)
+        void = [each for each in stated if each.version >= 0 and not each.nullified]
+        voided = (max(void),) if void else ()
+    links = highest(version.links, held.links)
+    if not (links or voided):
+        return greater
+    return msgspec.structs.replace(greater, links=links, voided=voided)
+
+
+def bare(version: CaseVersion) -> CaseVersion:
+    """Return what the sender said, without what is kept with it."""
+    if version.links or version.voided:
+        return msgspec.structs.replace(version, links=(), voided=())
+    return version
+
+
+def as_counted(version: CaseVersion) -> CaseVersion | None:
+    """Return a linked case as its links let it count; `None` if no report of it came yet."""
+    if version.version < 0:
+        return None
+    if not version.nullified and is_linked_away(version.links):
+        return msgspec.structs.replace(version, excluded="duplicate")
+    return version
+
+
+def removal_of(version: CaseVersion | None) -> tuple[CaseVersion, str] | None:
+    """Return the form in which a case would count, and what alone keeps it out; `None` otherwise.
+
+    That is `nullified`, or `duplicate` for a link. A case that was never valid is not removed, nor
+    is one that its own report calls a duplicate.
+    """
+    if version is None or version.version < 0:
+        return None
+    if version.nullified:
+        stands = [each for each in version.voided if not each.excluded]
+        return (stands[0], "nullified") if stands else None
+    if not version.excluded and is_linked_away(version.links):
+        return bare(version), "duplicate"
+    return None

@@ -1,0 +1,393 @@
+"""The counted cases by day, encoded: the daily buckets every window is a sum of."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from streams.core.counting.arrays import rows_at, rows_where, stacked
+from streams.core.counting.flat import Flat, flattened, spread
+from streams.core.counting.sorted_counts import (
+    Keys,
+    Places,
+    distinct,
+    numbered,
+    places_of,
+    split_key,
+    starts_of,
+)
+
+__all__ = ["CASE_LOG", "CaseLog"]
+
+CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
+    {
+        "seq": pl.Int64(),  # order of arrival; one case's rows alternate +1, -1 along it
+        "day": pl.Int32(),  # days since 1970-01-01
+        "case_id": pl.String(),
+        "stratum": pl.UInt32(),
+        "serious": pl.Boolean(),
+        "fatal": pl.Boolean(),
+        "drugs": pl.List(pl.UInt32()),
+        "events": pl.List(pl.UInt32()),
+        "origin": pl.UInt32(),
+        "indications": pl.UInt32(),  # code of what all of them are together
+        "completeness": pl.UInt8(),  # of the report [%]
+        "suspected_duplicate": pl.Boolean(),
+        "life_threatening": pl.Boolean(),
+        "courses": pl.List(pl.UInt32()),  # beside `drugs`; null: nothing is stated
+        "onsets": pl.List(pl.UInt32()),  # beside `events`, likewise
+        "n": pl.Int8(),
+    }
+)
+"""Columns of the log: one row a case entering (+1) or leaving (-1) its day's bucket."""
+
+
+_OF_CASE = (
+    *("case_id", "day", "stratum", "serious", "fatal"),
+    *("origin", "indications", "completeness", "suspected_duplicate", "life_threatening"),
+)
+_BESIDE = {"courses": "drugs", "onsets": "events"}  # lists of codes, and the names they are of
+_LISTED = ["seq", *_OF_CASE, "n"]
+# Made once: an empty frame takes as long to make as a full one to look through.
+_NO_ROWS = pl.DataFrame(schema=dict(CASE_LOG))
+_NO_CASES = pl.DataFrame(
+    schema={
+        "key": pl.Int64(),
+        **{name: CASE_LOG[name] for name in _LISTED},
+        **{"course": pl.UInt32(), "began": pl.UInt32()},
+    }
+)
+_NUMBERS = [name for name in _LISTED if name != "case_id"]
+_OF_PAIRS = [name for name in _NO_CASES.columns if name not in ("seq", "n")]
+Flags = npt.NDArray[np.bool_]
+_Pairs = tuple[Keys, npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
+_INDEXED_AT_ONCE = 1 << 19  # rows: to sort what they name takes some 100 MB for a moment
+_MERGED = 4  # runs at a time
+
+
+class _Naming(NamedTuple):
+    """What rows of the log say of pairs, a row each."""
+
+    case_ids: pl.Series
+    numbers: dict[str, npt.NDArray[Any]]  # the other columns of `_NO_CASES`, by name
+
+
+class _Run:
+    """An immutable stretch of the log, sorted by day, with indexes by name made on first use."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self.rows = rows
+        self.days = rows["day"].to_numpy()
+        self._indexes: dict[str, Keys] = {}
+        self._pairs: list[_Pairs] | None = None
+        # As arrays: a look asks every run for a few rows. A column of polars takes longer to pick
+        # them, and lets go of the interpreter meanwhile, which another thread may keep for a while.
+        self._of_cases = {name: rows[name].to_numpy() for name in _NUMBERS}
+        self._by_indications: npt.NDArray[np.float64] | None = None
+        self._flat: dict[str, Flat] = {}
+
+    def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
+        start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
+        end = int(np.searchsorted(self.days, last_day, "right"))
+        return self.rows.slice(start, end - start)
+
+    def places(self, pairs: Keys) -> tuple[Keys, Keys]:
+        """Return, for every row that names both of a pair, the pair's key and the row's place."""
+        found, places = [pairs[:0]], [pairs[:0]]
+        for keys, first, rows in self._by_pair():
+            known, at = places_of(keys, pairs)
+            which, entries = spread(*(first[place].astype(np.int64) for place in (at, at + 1)))
+            found.append(pairs[known][which])
+            places.append(rows[entries].astype(np.int64))
+        return np.concatenate(found), np.concatenate(places)
+
+    def naming(self, pairs: Keys, first_day: int | None, last_day: int) -> _Naming | None:
+        """Return what the rows that name both of a pair say of it, if there are any."""
+        found, places = self.places(pairs)
+        days = self.days[places]
+        inside = days <= last_day
+        if first_day is not None:
+            inside &= days >= first_day
+        if not inside.any():
+            return None
+        if not inside.all():
+            found, places = found[inside], places[inside]
+        drugs, events = split_key(found)
+        numbers = {
+            "key": found,
+            **{name: values[places] for name, values in self._of_cases.items()},
+            "course": self._said("courses", places, drugs),
+            "began": self._said("onsets", places, events),
+        }
+        return _Naming(self.rows["case_id"][pl.Series(places)], numbers)
+
+    def margins_within(
+        self, pair: Keys, treated: Flags, first_day: int | None, last_day: int
+    ) -> npt.NDArray[np.int64]:
+        """Return the 2x2 table of a pair among the cases of these indications."""
+        indications, n = self.rows["indications"].to_numpy(), self.rows["n"].to_numpy()
+        start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
+        end = int(np.searchsorted(self.days, last_day, "right"))
+        if end - start == len(self.days):  # most runs are wholly inside: summed up once
+            if self._by_indications is None:
+                self._by_indications = np.bincount(indications, weights=n).astype(np.float64)
+            total = self._by_indications[treated[: len(self._by_indications)]].sum()
+        else:
+            total = n[start:end][treated[indications[start:end]]].sum()
+        named: list[Keys] = []
+        for column, code in zip(("drugs", "events"), split_key(pair), strict=True):
+            index = self._index(column)
+            (first,), (last,) = _slices(index, code)
+            rows = split_key(index[first:last])[1]
+            inside = treated[indications[rows]] & (start <= rows) & (rows < end)
+            named.append(rows[inside])
+        both = np.intersect1d(named[0], named[1], assume_unique=True)
+        counts = [int(n[rows].sum(dtype=np.int64)) for rows in (both, *named)]
+        return np.array([*counts, int(total)], dtype=np.int64)
+
+    def _said(self, column: str, rows: Keys, names: Keys) -> npt.NDArray[np.uint32]:
+        """Return the code beside a name in each of some rows; 0 where the row states nothing."""
+        said = np.zeros(len(rows), dtype=np.uint32)
+        codes, first, after = self._flattened(column)
+        if len(codes) == 0:
+            return said
+        stating = np.flatnonzero(after[rows] > first[rows])
+        if len(stating):
+            named, start, _ = self._flattened(_BESIDE[column])
+            rows = rows[stating]
+            which, places = spread(first[rows], after[rows])
+            within = places - first[rows][which]
+            meant = named[start[rows][which] + within] == names[stating][which]
+            said[stating[which[meant]]] = codes[places[meant]]
+        return said
+
+    def _flattened(self, column: str) -> Flat:
+        """Return what the lists of a column hold, and where that of each row begins and ends."""
+        if column not in self._flat:
+            self._flat[column] = flattened(self.rows[column])
+        return self._flat[column]
+
+    def _by_pair(self) -> list[_Pairs]:
+        """Return the index by pair, of so many rows each."""
+        if self._pairs is None:
+            # Pair and row in one integer: sorted at a fifth of what it takes to sort them by pair.
+            codes = (self._flattened(column)[0] for column in ("drugs", "events"))
+            bits = tuple(int(of.max(initial=0)).bit_length() for of in codes)
+            size = min(_INDEXED_AT_ONCE, 1 << (63 - sum(bits)))
+            starts = range(0, len(self.days), size)
+            parts = (self._pairs_of(start, start + size, bits[1]) for start in starts)
+            self._pairs = [part for part in parts if len(part[0])]
+        return self._pairs
+
+    def _pairs_of(self, start: int, end: int, bits: int) -> _Pairs:
+        """Return the pairs that some rows name, where the rows of each begin, and these rows.
+
+        Parameters
+        ----------
+        bits
+            That the code of an event takes.
+        """
+        drugs, from_drug, to_drug = self._flattened("drugs")
+        events, from_event, to_event = self._flattened("events")
+        # Every drug of a row, once for each of its events.
+        row, place = spread(from_drug[start:end], to_drug[start:end])
+        which, event = spread(from_event[start:end][row], to_event[start:end][row])
+        wide = (end - start - 1).bit_length()
+        named = ((drugs[place].astype(np.int64) << bits)[which] | events[event]) << wide
+        entries = np.sort(named | row[which])
+        pairs = entries >> wide
+        begins = starts_of(pairs)
+        drug, event = pairs[begins] >> bits, pairs[begins] & (1 << bits) - 1
+        rows = (entries & (1 << wide) - 1) + start
+        ends = np.append(begins, len(pairs))
+        return drug << 32 | event, ends.astype(np.uint32), rows.astype(np.uint32)
+
+    def _index(self, column: str) -> Keys:
+        """Return name and row, as one key, of every name in every row, sorted."""
+        if column not in self._indexes:
+            names, first, after = self._flattened(column)
+            rows = np.repeat(np.arange(len(first)), after - first)
+            self._indexes[column] = np.sort(names.astype(np.int64) << 32 | rows)
+        return self._indexes[column]
+
+
+def _slices(index: Keys, names: Keys) -> tuple[Keys, Keys]:
+    """Return where each name starts and ends in an index."""
+    return np.searchsorted(index, names << 32), np.searchsorted(index, (names + 1) << 32)
+
+
+def _put_together(parts: Sequence[_Naming]) -> pl.DataFrame:
+    if not parts:
+        return _NO_CASES
+    case_ids = pl.concat([part.case_ids for part in parts], rechunk=True)
+    columns = {"case_id": case_ids}
+    for name in parts[0].numbers:
+        columns[name] = pl.Series(name, np.concatenate([part.numbers[name] for part in parts]))
+    return pl.DataFrame([columns[name] for name in _NO_CASES.columns])
+
+
+class CaseLog:
+    """Rows of `CASE_LOG` in few sorted runs, merged as they grow; nothing is ever dropped as late.
+
+    A retraction is a row like any other: sums over days are right before and after a merge, which
+    only removes what has cancelled out.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+
+    def append(self, rows: pl.DataFrame) -> None:
+        """Add rows of `CASE_LOG`, later in `seq` than any before, those of one day in its order."""
+        if rows.height == 0:
+            return
+        self._runs.append(_Run(_by_day(rows)))
+        while self._runs_are_many():
+            merged = _by_day(pl.concat(run.rows for run in self._runs[-_MERGED:]))
+            self._runs[-_MERGED:] = [_Run(_cancelled(merged))]
+
+    def _runs_are_many(self) -> bool:
+        # Of any four runs in a row the first is the larger by a power of four: so they stay few,
+        # and a row is merged as many times as it takes fours to make the log.
+        first, *later = [run.rows.height.bit_length() // 2 for run in self._runs[-_MERGED:]]
+        return len(later) == _MERGED - 1 and first <= max(later)
+
+    @property
+    def n_cases(self) -> int:
+        """Number of cases that are counted."""
+        return sum(int(run.rows["n"].sum()) for run in self._runs)
+
+    def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
+        """Return the rows of the days, both ends included; `None` is open to the past."""
+        return pl.concat(
+            [
+                _NO_ROWS,
+                *(run.between(first_day, last_day) for run in self._runs),
+            ]
+        )
+
+    def cases_of(self, pairs: Keys, first_day: int | None, last_day: int) -> pl.DataFrame:
+        """Return the cases of drug-event pairs in a range of days.
+
+        Returns
+        -------
+        polars.DataFrame
+            `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`, `origin`, `indications`,
+            `completeness`, `suspected_duplicate`, `life_threatening`, `course` and `began` (what
+            `courses` and `onsets` have of the pair; 0: nothing); one row a case and pair, in no
+            particular order: of a hundred cases a pair to sort the names takes as long as to find
+            them.
+        """
+        wanted = distinct(pairs)
+        parts = [run.naming(wanted, first_day, last_day) for run in self._runs]
+        cases = _put_together([part for part in parts if part is not None])
+        left = cases["n"].to_numpy() < 0
+        if left.any():
+            # Along `seq` the rows of a case alternate: it stands if the last one says so. Most
+            # cases only enter, so that there is nothing to compare.
+            moved = cases["case_id"].is_in(cases["case_id"].filter(pl.Series(left)).implode())
+            doubtful = rows_where(cases, moved)
+            order, _, last = _along_seq(doubtful, doubtful["key"].to_numpy())
+            standing = order[last & (doubtful["n"].to_numpy()[order] > 0)]
+            cases = stacked([rows_where(cases, ~moved), rows_at(doubtful, standing)])
+        return cases[_OF_PAIRS]
+
+    def numbers_of(self, pairs: Keys, first_day: int | None, last_day: int) -> Keys:
+        """Return how many cases each pair has in a range of days: what `cases_of` would list.
+
+        Parameters
+        ----------
+        pairs
+            Sorted, each once.
+        """
+        numbers = np.zeros(len(pairs), dtype=np.int64)
+        for run in self._runs:
+            found, rows = run.places(pairs)
+            inside = run.days[rows] <= last_day
+            if first_day is not None:
+                inside &= run.days[rows] >= first_day
+            at = np.searchsorted(pairs, found[inside])
+            # A case leaves on the day it entered on: what is left over is one each.
+            n = run.rows["n"].to_numpy()[rows[inside]]
+            numbers += np.bincount(at, weights=n, minlength=len(pairs)).astype(np.int64)
+        return numbers
+
+    def frozen(self) -> "CaseLog":
+        """Return the log as it is now, for another thread: runs never change, so it is no copy."""
+        copy = CaseLog()
+        copy._runs = list(self._runs)
+        return copy
+
+    def counts_within(
+        self, pair: int, treated: Flags, first_day: int | None, last_day: int
+    ) -> tuple[int, int, int, int]:
+        """Return the 2x2 table of a pair among the cases of some indications.
+
+        Parameters
+        ----------
+        pair
+            Its key.
+        treated
+            By code of `indications`, whether the cases that have it belong.
+        first_day, last_day
+            As of `cases_of`.
+
+        Returns
+        -------
+        tuple
+            `n_observed`, `n_drug`, `n_event`, `n_total` [cases].
+        """
+        counts = np.zeros(4, dtype=np.int64)
+        for run in self._runs:
+            counts += run.margins_within(np.array([pair]), treated, first_day, last_day)
+        n_observed, n_drug, n_event, n_total = counts.tolist()
+        return n_observed, n_drug, n_event, n_total
+
+    def rows(self) -> pl.DataFrame:
+        """Return every row that has not cancelled out, sorted by day: the log's snapshot."""
+        merged = pl.concat([_NO_ROWS, *(run.rows for run in self._runs)])
+        return _cancelled(_by_day(merged))
+
+
+def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("day", maintain_order=True)  # the order is that of `seq`
+
+
+def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
+    """Remove what a case added and took back within the rows.
+
+    Along `seq` the rows of a case alternate, so all cancel but a leading -1, which takes back a row
+    of an earlier run, and a trailing +1, which still stands.
+    """
+    back = rows["case_id"].filter(rows["n"] < 0)
+    if len(back) == 0:
+        return rows
+    # Most cases only enter.
+    moved = np.flatnonzero(rows["case_id"].is_in(back.implode()).to_numpy())
+    doubtful = rows_at(rows[["seq", "case_id", "n"]], moved)
+    order, first, last = _along_seq(doubtful)
+    n = doubtful["n"].to_numpy()[order]
+    stays = (first & (n < 0)) | (last & (n > 0))
+    kept = np.ones(rows.height, dtype=np.bool_)
+    kept[moved[order[~stays]]] = False
+    return rows_where(rows, kept)
+
+
+def _along_seq(rows: pl.DataFrame, *apart: Keys) -> tuple[Places, Flags, Flags]:
+    """Order rows by case, and by what sets them apart besides, then along `seq`.
+
+    Returns
+    -------
+    tuple
+        Their places in that order, and whether each is the first and the last one of its case.
+    """
+    of: list[npt.NDArray[Any]] = [numbered(rows["case_id"])[1], *apart]
+    order = np.lexsort((rows["seq"].to_numpy(), *of))
+    begins = np.zeros(len(order) + 1, dtype=np.bool_)
+    begins[[0, -1]] = True
+    for values in of:
+        ordered = values[order]
+        begins[1:-1] |= ordered[1:] != ordered[:-1]
+    return order, begins[:-1], begins[1:]

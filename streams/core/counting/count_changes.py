@@ -1,0 +1,77 @@
+"""What cases add to the counts of pairs and margins, or take from them."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from streams.core.counting.flat import flattened, spread
+from streams.core.counting.sorted_counts import Keys
+
+__all__ = ["Changes", "Contributions"]
+
+
+class Changes(NamedTuple):
+    """Keys whose counts change, each with the place of the row that changes it, ascending."""
+
+    keys: Keys
+    rows: Keys
+
+    def where(self, inside: npt.NDArray[np.bool_]) -> "Changes":
+        """Keep those of some rows."""
+        # Rows of a restored state stand by day: those of a month are a stretch, and no copy.
+        first, last = np.flatnonzero(inside)[[0, -1]] if inside.any() else (0, -1)
+        stretch = slice(*np.searchsorted(self.rows, (first, last + 1)).tolist())
+        keys, rows = self.keys[stretch], self.rows[stretch]
+        if inside[first : last + 1].all():
+            return Changes(keys, rows)
+        kept = inside[rows]
+        return Changes(keys[kept], rows[kept])
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """Changes of pairs and margins.
+
+    Attributes
+    ----------
+    days, n
+        Of each row: its day [days since 1970-01-01], and what it changes its keys by.
+    pairs, drugs, events, totals
+        What changes. Keys: drug and event; drug and stratum; event and stratum; 0 and stratum.
+    """
+
+    days: npt.NDArray[np.int32]
+    n: npt.NDArray[np.int8]
+    pairs: Changes
+    drugs: Changes
+    events: Changes
+    totals: Changes
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> Self:
+        """Take a frame of `streams.core.counting.case_log.CASE_LOG` apart."""
+        # Array by array: so few rows are done before polars has planned to explode them.
+        drugs, events = flattened(rows["drugs"]), flattened(rows["events"])
+        of_drug = spread(drugs.first, drugs.after)[0]
+        of_event = spread(events.first, events.after)[0]
+        # Every drug of a row, once for each of its events.
+        which, places = spread(events.first[of_drug], events.after[of_drug])
+        major_drug, major_event = (of.codes.astype(np.int64) << 32 for of in (drugs, events))
+        stratum = rows["stratum"].to_numpy().astype(np.int64)
+        return cls(
+            days=rows["day"].to_numpy(),
+            n=rows["n"].to_numpy(),
+            pairs=Changes(major_drug[which] | events.codes[places], of_drug[which]),
+            drugs=Changes(major_drug | stratum[of_drug], of_drug),
+            events=Changes(major_event | stratum[of_event], of_event),
+            totals=Changes(stratum, np.arange(len(stratum))),
+        )
+
+    def between(self, first_day: int, last_day: int) -> "Contributions":
+        """Keep the days from first to last, both included."""
+        inside = (self.days >= first_day) & (self.days <= last_day)
+        parts = (self.pairs, self.drugs, self.events, self.totals)
+        return Contributions(self.days, self.n, *(part.where(inside) for part in parts))

@@ -1,0 +1,1 @@
+"""The detector stage: applies deltas, evaluates the counts, returns alerts."""

@@ -1,0 +1,398 @@
+"""The detector stage: deltas in, revisions of alerts out. Holds the counts; knows no clock."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from detectors.gamma_mixture import GammaMixture
+from detectors.rules import RuleSet
+from schemas.alert import Alert, InputOffset, WindowKind
+from schemas.counts import COUNTS
+from schemas.delta import STRATUM, Delta
+from schemas.errors import InputError, StateError
+from schemas.prior import PriorRefit
+from schemas.safety_alert import SafetyAlert
+from schemas.suppressed import Suppressed
+from streams.core.alerts.context import Dossier
+from streams.core.cases.domain_case import encode_watched
+from streams.core.cases.levels import LevelCodes, plain_pairs
+from streams.core.counting.arrays import rows_where, stacked
+from streams.core.counting.case_log import CASE_LOG, CaseLog
+from streams.core.counting.count_changes import Contributions
+from streams.core.counting.removed_cases import KeptCases, Removals
+from streams.core.counting.sorted_counts import Keys, Vocabulary, distinct
+from streams.core.counting.windows import WindowedCounts, WindowSpec
+from streams.core.detection.evaluation import UNIT, Counted, Evaluation
+from streams.core.safety.monitor import Watch
+from streams.core.signals.anytime_test import Vigil
+from streams.core.signals.lifecycle import Signals
+from streams.core.signals.new_evidence import Pending
+from streams.core.signals.prior_refits import FEWEST_PAIRS, refit
+from streams.core.signals.realert_policy import AlertPolicy, load_policy
+from streams.core.signals.scorer import Scorer
+
+__all__ = ["Detector"]
+
+_EPOCH = date(1970, 1, 1)
+_VOCABULARIES = ("drugs", "events", "strata", "origins", "indications")
+_RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
+
+
+class Detector:
+    """Counts and signals of one run.
+
+    Parameters
+    ----------
+    windows
+        The windows to keep; each gives signals of its own.
+    rules
+        What makes a pair a signal of disproportionate reporting.
+    policy
+        What is told again of a signal that is on; that of `policy.toml` unless told otherwise.
+    topic
+        Name of the topic that the deltas' offsets belong to; stands in every alert.
+    prior
+        Prior of the EBGM, for rules that ask for it.
+    refit_every
+        Days of event time between fits of that prior to the counts; `None` keeps it as it is.
+
+    Raises
+    ------
+    InputError
+        If a rule needs a prior, and none is given nor to be fitted.
+    """
+
+    def __init__(
+        self,
+        windows: Iterable[WindowSpec],
+        rules: RuleSet,
+        *,
+        policy: AlertPolicy | None = None,
+        topic: str = "pv.reports",
+        prior: GammaMixture | None = None,
+        refit_every: int | None = None,
+    ) -> None:
+        policy = policy or load_policy()
+        self._published = Evaluation(rules, prior, policy)
+        if self.scorer.needs_prior and prior is None and refit_every is None:
+            msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
+            raise InputError(msg)
+        self._refit_every = refit_every
+        self._refit_period: int | None = None
+        self._levels = LevelCodes()
+        self._vigil = Vigil(self._plain) if self.scorer.needs_safe_test else None
+        self.topic = topic
+        self.watch = Watch()
+        self._dossier = Dossier(self.watch, policy)
+        self.windows = [WindowedCounts(spec) for spec in windows]
+        self.log = CaseLog()
+        self._removals = Removals()
+        self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
+        self.origins, self.indications = Vocabulary(), Vocabulary()
+        self.offsets: dict[int, int] = {}
+        self.watermark = -1
+        self._rows = 0
+        # Pairs changed since the last evaluation, as they came, repeats and all.
+        self._touched: dict[str, list[Keys]] = {}
+        self._stale: set[str] = set()  # windows whose margins moved since the last full one
+        self._pending = Pending()
+        self._today = -1
+
+    def apply(self, delta: Delta) -> bool:
+        """Count a delta; return whether it was news: see `apply_all`."""
+        return self.apply_all([delta])[0]
+
+    def apply_all(self, deltas: Sequence[Delta]) -> list[bool]:
+        """Count deltas, each exactly once by its offset range; several cost little more than one.
+
+        Returns
+        -------
+        list of bool
+            Whether each was counted; a delta that was counted before is dropped.
+
+        Raises
+        ------
+        StateError
+            If one leaves a gap after, or overlaps in part, what was counted: then the deltas are
+            not those of this state, and none of them is counted. Rebuild the detector's state from
+            the start of the topic.
+        """
+        offsets = dict(self.offsets)
+        fresh = [self._is_next(delta, offsets) for delta in deltas]
+        changes = [delta.changes for delta, news in zip(deltas, fresh, strict=True) if news]
+        if changes:
+            # In one piece: a fold of many small ones takes a fifth longer.
+            rows = stacked(changes)
+            self._fold(self._encode(rows))
+            watched = rows_where(rows[["watched", "n"]], rows["watched"] != "")
+            self.watch.count(watched.iter_rows())
+        for delta, news in zip(deltas, fresh, strict=True):
+            if news and delta.removed.height:
+                coded = self._encode(delta.removed).with_columns(delta.removed["reason"])
+                self._removals.append(coded)
+        self.offsets = offsets
+        self.watermark = max(self.watermark, *(delta.watermark for delta in deltas))
+        return fresh
+
+    def _is_next(self, delta: Delta, offsets: dict[int, int]) -> bool:
+        """Whether a delta follows what was counted, and move the end of that; if not it is old."""
+        counted = offsets.get(delta.partition, delta.first_offset)
+        if delta.next_offset <= counted and delta.partition in offsets:
+            return False
+        if delta.first_offset != counted:
+            msg = (
+                f"detector: deltas of {self.topic}[{delta.partition}] must follow one another from "
+                f"offset {counted}; got [{delta.first_offset}, {delta.next_offset})"
+            )
+            raise StateError(msg)
+        offsets[delta.partition] = delta.next_offset
+        return True
+
+    def evaluate(
+        self, today: int, *, touched_only: bool = False, day_over: bool = True
+    ) -> list[Alert]:
+        """Score, compare with what was last published, and return the revisions due.
+
+        Parameters
+        ----------
+        today
+            Day of the evaluation, in event time [days since 1970-01-01]; ends moving windows.
+        touched_only
+            Score only pairs that changed since the last evaluation. Margins move the others as
+            well: a full evaluation, at each day's close, finds those.
+        day_over
+            Whether no more of the day is to come: the anytime-valid test takes in whole days.
+        """
+        if self._vigil is not None:
+            self._vigil.close(today if day_over else today - 1, self.log)
+        self._published.begin()
+        self._today, day = today, _EPOCH + timedelta(days=today)
+        counted = self._counted(day)
+        if not touched_only:
+            self._stale.update(self._dossier.stale(day))
+        alerts: list[Alert] = []
+        for window in self.windows:
+            window.advance(today, self.log)
+            for label, tally in window.tallies.items():
+                touched = self._touched.get(label)
+                if touched is None if touched_only else not self._is_due(window, label):
+                    continue
+                alerts += self._published.look(
+                    counted,
+                    window.spec.window(label, day),
+                    tally,
+                    today,
+                    touched=None if touched is None else distinct(np.concatenate(touched)),
+                    touched_only=touched_only,
+                )
+        if not touched_only:
+            self._stale.clear()
+        self.settle()
+        return alerts
+
+    def safety_alerts(self, today: int) -> list[SafetyAlert]:
+        """Return the revisions of safety alerts that are due on a day: see `Watch`."""
+        return self.watch.evaluate(_EPOCH + timedelta(days=today), self._as_of())
+
+    def _is_due(self, window: WindowedCounts, label: str) -> bool:
+        return label in self._stale or window.spec.days is not None
+
+    @property
+    def scorer(self) -> Scorer:
+        """What computes the statistics; holds the prior in force."""
+        return self._published.scorer
+
+    @property
+    def signals(self) -> dict[str, Signals]:
+        """The published state of signals, by window label."""
+        return self._published.signals
+
+    @property
+    def suppressed(self) -> Counter[str]:
+        """How many changes of signals were not told, by reason, over all evaluations."""
+        return self._published.suppressed
+
+    @property
+    def crossings(self) -> int:
+        """How often a rule came to fire for a pair, or ceased to, told or not."""
+        return self._published.crossings
+
+    def suppressions(self) -> Iterator[Suppressed]:
+        """Yield what the last evaluation did not tell, with its reason."""
+        return self._published.suppressions(self._counted(), self._today)
+
+    def refit_if_due(self, today: int) -> PriorRefit | None:
+        """Fit the prior anew if a period of `refit_every` days has begun since the last fit.
+
+        The counts are those of the cumulative window, else of the first one. Every signal is scored
+        with the new prior from the next evaluation on; the event says so, and alerts name their
+        prior. A fit that comes out unfit is tried again in the next period.
+        """
+        if self._refit_every is None or today // self._refit_every == self._refit_period:
+            return None
+        kinds = [window.spec.kind for window in self.windows]
+        cumulative = WindowKind.CUMULATIVE in kinds
+        window = self.windows[kinds.index(WindowKind.CUMULATIVE) if cumulative else 0]
+        window.advance(today, self.log)
+        label = max(window.tallies, default=None)
+        if label is None:
+            return None
+        counts = plain_pairs(self.counts(window, label))
+        if counts.height < FEWEST_PAIRS:
+            return None
+        self._refit_period = today // self._refit_every
+        fitted = refit(
+            counts,
+            previous=self.scorer.prior,
+            fitted_on=_EPOCH + timedelta(days=today),
+            window=label,
+            as_of=self._as_of(),
+        )
+        if fitted is None:
+            return None
+        self.scorer.prior, event = fitted
+        self._stale.update(label for held in self.windows for label in held.tallies)
+        return event
+
+    def restore_prior(self, event: PriorRefit) -> None:
+        """Take over the prior of an earlier refit, unless the prior is kept as it was given."""
+        if self._refit_every is not None:
+            self.scorer.prior = GammaMixture.model_validate_json(json.dumps(event.prior))
+            self._refit_period = (event.fitted_on - _EPOCH).days // self._refit_every
+
+    def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
+        """Return the counts frame of one window instance, sorted by drug and event."""
+        tally = window.tallies[label]
+        keys = self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0])
+        return self._counted().named(tally.table(keys)).drop("key").sort("drug", "event")
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs with a case, over all window instances."""
+        tallies = (tally for window in self.windows for tally in window.tallies.values())
+        scored = (self.levels.scored(each.pairs.keys[each.pairs.counts > 0]) for each in tallies)
+        return sum(map(len, scored))
+
+    @property
+    def levels(self) -> LevelCodes:
+        """What the codes of drugs and events stand for."""
+        self._levels.learn(self.drugs, self.events)
+        return self._levels
+
+    def all_counts(self) -> pl.DataFrame:
+        """Return the counts of every window instance, with its label as `window`."""
+        frames = [
+            self.counts(window, label).insert_column(0, pl.lit(label).alias("window"))
+            for window in self.windows
+            for label in sorted(window.tallies)
+        ]
+        return pl.concat([pl.DataFrame(schema={"window": pl.String, **COUNTS}), *frames])
+
+    def snapshot(self) -> tuple[pl.DataFrame, dict[str, Any]]:
+        """Return the counted cases, and the names and offsets that go with them."""
+        kept, facts = self.frozen()
+        return kept.rows(), facts
+
+    def frozen(self) -> tuple[KeptCases, dict[str, Any]]:
+        """Return what a snapshot holds as of now, while counting goes on in another thread.
+
+        Its `rows` cost what a snapshot costs; this costs as much as there are names.
+        """
+        facts = {
+            **{name: list(getattr(self, name).names) for name in _VOCABULARIES},
+            "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
+            "watermark": self.watermark,
+            "rows": self._rows,
+            "watched": [encode_watched(case) for case in self.watch.cases],
+            "test": None if self._vigil is None else self._vigil.facts(),
+        }
+        return KeptCases(self.log.frozen(), self._removals.frozen()), facts
+
+    def restore(self, rows: pl.DataFrame, facts: Mapping[str, Any]) -> None:
+        """Bring a new detector to a snapshot; its windows and rules may be others than before."""
+        for name in _VOCABULARIES:
+            setattr(self, name, Vocabulary(facts[name]))
+        self._levels = LevelCodes()
+        self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
+        self.watermark = facts["watermark"]
+        self._rows = facts["rows"]
+        self.watch.count((encoded, 1) for encoded in facts["watched"])
+        # In parts, and settled each: millions of cases give hundreds of millions of changes.
+        counted, removed = KeptCases.split(rows)
+        self._removals.append(removed)
+        for part in counted.iter_slices(_RESTORED_AT_ONCE):
+            self._fold(part)
+            self.settle()
+        if self._vigil is not None and facts["test"] is not None:
+            self._vigil.restore(facts["test"], self.log)
+
+    def settle(self) -> None:
+        """Regard all changes so far as evaluated: a restored detector published them before."""
+        self._touched.clear()
+        self._pending.clear()
+
+    def restore_signals(self, alerts: Iterable[Alert]) -> None:
+        """Take over the published state of signals, from the latest alert of each."""
+        published = list(alerts)
+        self._published.restore(published, self.drugs, self.events)
+        self._dossier.restore(published)
+
+    def _fold(self, rows: pl.DataFrame) -> None:
+        self.log.append(rows)
+        changes = Contributions.of(rows)
+        for window in self.windows:
+            for label in window.fold(changes):
+                self._touched.setdefault(label, []).append(changes.pairs.keys)
+                self._stale.add(label)
+        if any(len(signals.rows) for signals in self.signals.values()):
+            self._pending.note(rows, changes.pairs)
+        if self._vigil is not None:
+            self._vigil.note(rows)
+
+    def _plain(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return self.levels.without_levels(rows)
+
+    def _encode(self, changes: pl.DataFrame) -> pl.DataFrame:
+        stratum = changes.select_seq(pl.concat_str(STRATUM, separator=UNIT))[STRATUM[0]]
+        seq = pl.int_range(self._rows, self._rows + changes.height, dtype=pl.Int64, eager=True)
+        self._rows += changes.height
+        encoded = {
+            "seq": seq,
+            "day": changes["day"].cast(pl.Int32),
+            "stratum": self.strata.encode(stratum),
+            "drugs": self.drugs.encode(changes["drugs"]),
+            "events": self.events.encode(changes["events"]),
+            "origin": self.origins.encode(changes["origin"]),
+            "indications": self.indications.encode(changes["indications"]),
+        }
+        return pl.DataFrame(
+            {name: encoded[name] if name in encoded else changes[name] for name in CASE_LOG}
+        )
+
+    def _counted(self, day: date | None = None) -> Counted:
+        return Counted(
+            drugs=self.drugs,
+            events=self.events,
+            strata=self.strata,
+            levels=self.levels,
+            dossier=self._dossier,
+            origins=self.origins,
+            indications=self.indications,
+            log=self.log,
+            removals=self._removals,
+            pending=self._pending,
+            vigil=self._vigil,
+            as_of=self._as_of(),
+            acted={} if day is None else self.watch.acted(day),
+        )
+
+    def _as_of(self) -> Sequence[InputOffset]:
+        return [
+            InputOffset(topic=self.topic, partition=partition, next_offset=offset)
+            for partition, offset in sorted(self.offsets.items())
+        ]

@@ -1,0 +1,1 @@
+"""The link stage: which cases are the same event reported twice."""

@@ -1,0 +1,1 @@
+"""The same numbers by other code: recomputes alerts from case versions, to check the stream."""

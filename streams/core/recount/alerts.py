@@ -1,0 +1,397 @@
+"""The numbers of an alert made anew, in one pass over the messages it was made from.
+
+The counts share no code with those that a stream keeps: versions are sorted, the last of each case
+is taken, those that links keep out are left out, and what an alert names is counted among the
+rest. The estimators are the same ones.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from math import isfinite
+from typing import Any
+
+import polars as pl
+
+from detectors.anytime_valid import e_values, recompute
+from detectors.anytime_valid_state import daily_counts
+from detectors.expected import expected_stratified
+from detectors.gamma_mixture import GammaMixture
+from detectors.rules import RuleSet
+from detectors.scoring import methods_for, score
+from schemas.alert import Alert, Counts, Statistics, Window, WindowKind
+from schemas.counts import COUNTS
+from schemas.errors import InputError
+from streams.core.cases.link_decisions import Decision
+from streams.core.cases.transitions import CaseVersion
+from streams.core.recount.clinical import (
+    CLINICAL,
+    REMOVED,
+    clinical_values,
+    removed_cases,
+    removed_values,
+)
+from streams.core.recount.evidence import (
+    EVIDENCE,
+    OF_PAIR,
+    evidence_values,
+    facts,
+    named,
+    naming,
+)
+from streams.core.signals.scorer import NEEDS_SAFE_TEST
+
+__all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
+
+_UNIT = "\x1f"  # stands between the names of a case; no name holds it
+_EPOCH = date(1970, 1, 1)
+_KEPT = ("links", "voided")  # with a case, and not said by one message
+_ORDER = tuple(name for name in CaseVersion.__struct_fields__ if name not in _KEPT)  # of versions
+_STRATUM = ("age_group", "sex", "region")
+_TEST = ("e_value", "log_e_value", "e_bh_level")
+_TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean}
+_FIELDS = {name: _TYPES[CaseVersion.__annotations__[name]] for name in _ORDER}
+_DECISION = {name: _TYPES[kind] for name, kind in Decision.__annotations__.items()}
+
+COMPARED = (
+    *(f"counts.{name}" for name in Counts.model_fields),
+    *(f"statistics.{name}" for name in Statistics.model_fields),
+    *OF_PAIR,
+    *EVIDENCE,
+    *(*CLINICAL, *REMOVED),
+    "rules_fired",
+)
+"""What a recount compares; `rules_fired` only if the rules are those of the alert's `rules_hash`.
+
+A rule is on if it fires, or was on in `previous` and is not past its exit. Other fields tell how
+the stream came there, which the input alone does not say: kind, reason, revision and `previous`
+depend on what had been published before, as does `n_new`; `test_recomputed` on when a correction
+came.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value that came out otherwise."""
+
+    name: str
+    published: object
+    recounted: object
+
+
+@dataclass(frozen=True, slots=True)
+class Recounted:
+    """One alert, and what the recount of its input says of it.
+
+    Attributes
+    ----------
+    messages
+        Messages of the input that its counts were made from, markers of transactions included.
+    compared
+        How many values were compared, to the last bit.
+    differences
+        Those that differ.
+    rules_known
+        Whether the rules are those of the alert, so that `rules_fired` was compared as well.
+    """
+
+    alert: Alert
+    messages: int
+    compared: int
+    differences: tuple[Difference, ...]
+    rules_known: bool
+
+
+def version_frame(partition: int, versions: Sequence[tuple[int, CaseVersion]]) -> pl.DataFrame:
+    """Return versions, each with its offset in a partition, as a frame."""
+    columns = {name: [getattr(version, name) for _, version in versions] for name in _ORDER}
+    # A link is a version with one decision and nothing else (`streams.core.cases.transitions`).
+    decided = [version.links[0] if version.links else None for _, version in versions]
+    columns |= {name: [one and getattr(one, name) for one in decided] for name in _DECISION}
+    return pl.DataFrame(columns, schema=_FIELDS | _DECISION).with_columns(
+        pl.Series("offset", [offset for offset, _ in versions], dtype=pl.Int64),
+        pl.lit(partition, dtype=pl.Int32).alias("partition"),
+    )
+
+
+class Recount:
+    """Recounts alerts from all versions of all cases.
+
+    Parameters
+    ----------
+    versions
+        Frames of `version_frame`, of every message that could be read, in any order.
+    rules
+        Asked where they are those of the alert.
+    priors
+        The priors of EBGM that alerts may name, by id.
+    test_lag
+        Days by which the anytime-valid test is behind the day of evaluation: 1 in a live run, as
+        that day is not over; 0 in a replay, which looks at the ends of days.
+    until_evaluated
+        Whether what was received after the day of evaluation is left out. A replay with `--until`
+        passes over such messages; else there are none.
+    """
+
+    def __init__(
+        self,
+        versions: Iterable[pl.DataFrame],
+        rules: RuleSet,
+        *,
+        priors: Mapping[str, GammaMixture],
+        test_lag: int,
+        until_evaluated: bool,
+    ) -> None:
+        self._rules = rules
+        self._priors = priors
+        self._test_lag = test_lag
+        self._until_evaluated = until_evaluated
+        self._methods = methods_for(frozenset(Statistics.model_fields) | rules.statistics)
+        everything = pl.concat([version_frame(0, ()), *versions])
+        is_link = pl.col("decider").is_not_null()
+        self._links = everything.filter(is_link).select(
+            "partition", "offset", "case_id", "latest_received", *_DECISION
+        )
+        self._versions = (
+            everything.lazy()
+            .filter(~is_link)
+            .sort(_ORDER)
+            .select(
+                "partition",
+                "offset",
+                "case_id",
+                *("latest_received", "day", "serious", "fatal", "nullified"),
+                pl.concat_str(_STRATUM, separator=_UNIT).cast(pl.Categorical).alias("stratum"),
+                (pl.col("excluded") == "").alias("counted"),
+                # A unit on both sides of every name: then a name is found whole.
+                *((_UNIT + pl.col(name) + _UNIT).alias(name) for name in ("drugs", "events")),
+                *("origin", "indications", "completeness"),
+                *("life_threatening", "courses", "onsets"),
+            )
+            .collect()
+        )
+
+    def recount(self, alerts: Iterable[Alert]) -> Iterator[Recounted]:
+        """Recount alerts, those of one evaluation together.
+
+        Raises
+        ------
+        InputError
+            If the prior of an alert is not given.
+        """
+        evaluations: dict[tuple[object, ...], list[Alert]] = {}
+        for alert in alerts:
+            key = (alert.as_of, alert.evaluated_on, alert.window, alert.prior_id)
+            evaluations.setdefault(key, []).append(alert)
+        for together in evaluations.values():
+            yield from self._of_evaluation(together)
+
+    def _of_evaluation(self, alerts: list[Alert]) -> Iterator[Recounted]:
+        first = alerts[0]
+        before = self._before(self._versions, first)
+        # Of the rows of a case the last is the greatest.
+        last = pl.col("case_id") != pl.col("case_id").shift(-1)
+        current = before.filter(last.fill_null(True)).filter("counted")
+        held = _held(self._before(self._links, first))
+        linked_away = held.filter("away").select("case_id")
+        current = current.join(linked_away, on="case_id", how="anti", maintain_order="left")
+        removed = _within(removed_cases(before, linked_away), first.window)
+        doubted = held.filter("suspected")["case_id"].implode()
+        current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
+        within = _within(current, first.window)
+        strata = before["stratum"].unique().cast(pl.String).sort()
+        pairs = list(dict.fromkeys((alert.drug, alert.event) for alert in alerts))
+        of_pairs = {pair: facts(within, *pair) for pair in pairs}
+        rows = [{"drug": drug, "event": event, **of_pairs[drug, event][0]} for drug, event in pairs]
+        scored = self._scored(pl.DataFrame(rows, schema=dict(COUNTS)), first.prior_id)
+        stratified = [_expected(within, strata, *pair) for pair in pairs]
+        scored = scored.with_columns(pl.Series("expected_stratified", stratified, pl.Float64))
+        tested = any(alert.test_recomputed is not None for alert in alerts)
+        if tested and first.window.kind is WindowKind.CUMULATIVE:
+            closed = (first.evaluated_on - _EPOCH).days - self._test_lag
+            scored = scored.join(
+                _tested(current.filter(pl.col("day") <= closed)),
+                on=["drug", "event"],
+                how="left",
+                maintain_order="left",
+            )
+        else:
+            nothing = pl.lit(None, dtype=pl.Float64)
+            scored = scored.with_columns(nothing.alias(name) for name in _TEST)
+        masks = scored.select(self._rules.masks()).rows()
+        for alert in alerts:
+            at = pairs.index((alert.drug, alert.event))
+            known = alert.rules_hash == self._rules.rules_hash
+            values = _values(scored.row(at, named=True), of_pairs[alert.drug, alert.event][1])
+            if alert.test_recomputed is None:
+                values |= {f"statistics.{name}": None for name in _TEST}
+            if known:
+                values["rules_fired"] = self._on(alert, *masks[at])
+            asked = partial(self._asked, alert)
+            alike, both = named(within, alert)
+            values |= evidence_values(alert, alike, both, asked, rules_known=known)
+            values |= clinical_values(alert, both)
+            values |= removed_values(alert, named(removed, alert)[1])
+            yield _compared(alert, values, rules_known=known)
+
+    def _asked(
+        self, alert: Alert, counts: Mapping[str, int]
+    ) -> tuple[Mapping[str, Any], frozenset[str], frozenset[str]]:
+        """Return what `streams.core.recount.evidence.Asked` says of another table."""
+        row = pl.DataFrame(
+            {"drug": [alert.drug], "event": [alert.event], **{n: [c] for n, c in counts.items()}},
+            schema=dict(COUNTS),
+        )
+        nothing = pl.lit(None, dtype=pl.Float64)
+        scored = self._scored(row, alert.prior_id).with_columns(nothing.alias(n) for n in _TEST)
+        ((entered, _),) = scored.select(self._rules.masks()).rows()
+        rules = self._rules.rules
+        fires = {rule.name for bit, rule in enumerate(rules) if entered >> bit & 1}
+        unasked = {rule.name for rule in rules if rule.statistics & NEEDS_SAFE_TEST} - fires
+        return scored.row(0, named=True), frozenset(fires), frozenset(unasked)
+
+    def _on(self, alert: Alert, entered: int, held: int) -> tuple[str, ...]:
+        was = () if alert.previous is None else alert.previous.rules_fired
+        return tuple(
+            sorted(
+                rule.name
+                for bit, rule in enumerate(self._rules.rules)
+                if entered >> bit & 1 or (held >> bit & 1 and rule.name in was)
+            )
+        )
+
+    def _before(self, messages: pl.DataFrame, alert: Alert) -> pl.DataFrame:
+        """Return the messages that stand before the offsets of an alert."""
+        ends = {at.partition: at.next_offset for at in alert.as_of}
+        end = pl.col("partition").replace_strict(
+            list(ends), list(ends.values()), default=0, return_dtype=pl.Int64
+        )
+        before = pl.col("offset") < end
+        if self._until_evaluated:
+            before &= pl.col("latest_received") <= (alert.evaluated_on - _EPOCH).days
+        return messages.filter(before)
+
+    def _scored(self, counts: pl.DataFrame, prior_id: str | None) -> pl.DataFrame:
+        if prior_id is None:
+            scored = score(counts, [name for name in self._methods if name != "ebgm"])
+            nothing = pl.lit(None, dtype=pl.Float64)
+            return scored.with_columns(nothing.alias(name) for name in ("ebgm", "eb05", "eb95"))
+        if prior_id not in self._priors:
+            msg = (
+                f"recount: the prior of every alert must be known; got {prior_id}, which is "
+                "neither on the topic of priors nor given"
+            )
+            raise InputError(msg)
+        return score(counts, self._methods, prior=self._priors[prior_id])
+
+
+def _held(links: pl.DataFrame) -> pl.DataFrame:
+    """Return what the highest decision of each decider says of cases: `away`, or `suspected`."""
+    manual = pl.col("state").filter(pl.col("decider") == "manual").first()
+    return (
+        links.sort(list(_DECISION))
+        .group_by("case_id", "decider")
+        .agg(pl.col("state").last())
+        .group_by("case_id")
+        .agg(
+            pl.when(manual.fill_null("suspected") == "suspected")
+            .then((pl.col("state") == "applied").any())
+            .otherwise(manual == "applied")
+            .alias("away"),
+            (
+                (pl.col("state") == "suspected").any()
+                & ~pl.col("state").is_in(["applied"]).any()
+                & (manual.fill_null("suspected") == "suspected")
+            ).alias("suspected"),
+        )
+    )
+
+
+def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:
+    last = (window.last_day - _EPOCH).days
+    inside = pl.col("day") <= last
+    if window.first_day is not None:
+        inside &= pl.col("day") >= (window.first_day - _EPOCH).days
+    return cases if window.kind is WindowKind.CUMULATIVE else cases.filter(inside)
+
+
+def _expected(cases: pl.DataFrame, strata: pl.Series, drug: str, event: str) -> float:
+    """Return the stratified expectation of a pair; strata without a case add nothing."""
+    sums = cases.group_by(pl.col("stratum").cast(pl.String)).agg(
+        pl.len().alias("n_total"),
+        naming("drugs", drug).sum().alias("n_drug"),
+        naming("events", event).sum().alias("n_event"),
+    )
+    table = pl.DataFrame({"stratum": strata}).join(sums, on="stratum", how="left").fill_null(0)
+    expected: float = expected_stratified(
+        pl.DataFrame({"drug": [drug], "event": [event]}),
+        table.select("stratum", pl.lit(drug).alias("drug"), n="n_drug"),
+        table.select("stratum", pl.lit(event).alias("event"), n="n_event"),
+        table.select("stratum", n="n_total"),
+    )["expected"].item()
+    return expected
+
+
+def _tested(cases: pl.DataFrame) -> pl.DataFrame:
+    """Return the statistics of the anytime-valid test of every pair of these cases."""
+    drugs, drug_names = _coded(cases["drugs"])
+    events, event_names = _coded(cases["events"])
+    days = daily_counts(
+        pl.DataFrame({"day": cases["day"], "drugs": drugs, "events": events}).with_columns(n=1)
+    )
+    return e_values(recompute(days)).select(
+        pl.col("drug").replace_strict(range(len(drug_names)), drug_names, return_dtype=pl.String),
+        pl.col("event").replace_strict(
+            range(len(event_names)), event_names, return_dtype=pl.String
+        ),
+        *_TEST,
+    )
+
+
+def _coded(joined: pl.Series) -> tuple[pl.Series, list[str]]:
+    """Return lists of codes, and the names by code."""
+    lists = joined.str.strip_chars(_UNIT).str.split(_UNIT)
+    # The test is asked of what senders name; a space behind the mark is theirs.
+    of_level = pl.element().str.contains("^(lot|facility|family):[^ ]")
+    lists = lists.to_frame("name").select(pl.col("name").list.eval(pl.element().filter(~of_level)))[
+        "name"
+    ]
+    names = lists.explode().unique().drop_nulls().sort().to_list()
+    codes = lists.to_frame("name").select(
+        pl.col("name").list.eval(
+            pl.element().replace_strict(names, range(len(names)), return_dtype=pl.Int64)
+        )
+    )
+    return codes["name"], names
+
+
+def _values(row: Mapping[str, Any], of_pair: Mapping[str, Any]) -> dict[str, object]:
+    statistics = {name: row[name] for name in Statistics.model_fields}
+    return {
+        **{f"counts.{name}": row[name] for name in Counts.model_fields},
+        **{
+            # As alerts say it: undefined and unbounded are null.
+            f"statistics.{name}": value if value is not None and isfinite(value) else None
+            for name, value in statistics.items()
+        },
+        **of_pair,
+    }
+
+
+def _compared(alert: Alert, values: Mapping[str, object], *, rules_known: bool) -> Recounted:
+    differences = []
+    for name, recounted in values.items():
+        published: Any = alert
+        for part in name.split("."):
+            published = getattr(published, part)
+        # What is written alike is alike to the last bit: a float is written by its shortest digits.
+        if repr(published) != repr(recounted):
+            differences.append(Difference(name, published, recounted))
+    return Recounted(
+        alert=alert,
+        messages=sum(at.next_offset for at in alert.as_of),
+        compared=len(values),
+        differences=tuple(differences),
+        rules_known=rules_known,
+    )

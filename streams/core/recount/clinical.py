@@ -1,0 +1,158 @@
+"""What an alert says of patients, lots and the course of events, made anew case by case.
+
+Shares with the stream how a course is written (`streams.core.cases.chronology`), and no code that
+counts.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
+from statistics import quantiles
+
+import polars as pl
+
+from schemas.alert import Alert
+from schemas.clinical import PatientGroups, TimeToOnset
+from streams.core.cases.chronology import LATE_DAYS, Course, parse_course
+from streams.core.cases.strata import UNKNOWN
+
+__all__ = ["CLINICAL", "REMOVED", "clinical_values", "removed_cases", "removed_values"]
+
+_UNIT = "\x1f"
+_EPOCH = date(1970, 1, 1)
+
+CLINICAL = (
+    *("n_life_threatening", "patients", "time_to_onset", "n_missing_lot"),
+    *("n_stating_onset", "n_late", "first_onset", "last_onset"),
+    *("n_stating_dechallenge", "n_positive_dechallenge"),
+    *("n_stating_rechallenge", "n_positive_rechallenge"),
+)
+"""What is recounted here."""
+
+
+REMOVED = ("n_removed_nullified", "n_removed_duplicates")
+"""What is recounted of cases that are out."""
+
+
+def removed_cases(before: pl.DataFrame, linked_away: pl.DataFrame) -> pl.DataFrame:
+    """Return the cases that only a nullification or a link keeps out, with what does as `reason`.
+
+    Parameters
+    ----------
+    before
+        All versions of all cases, those of a case one after another, the greatest last: `case_id`,
+        `nullified`, `counted`.
+    linked_away
+        `case_id` of those that links keep out.
+    """
+    latest = before.unique("case_id", keep="last", maintain_order=True)
+    void = latest.filter("nullified").select("case_id")
+    stated = before.filter(~pl.col("nullified")).unique("case_id", keep="last", maintain_order=True)
+    return pl.concat(
+        kept_out.filter("counted").with_columns(pl.lit(field).alias("reason"))
+        for field, kept_out in zip(
+            REMOVED,
+            (
+                stated.join(void, on="case_id", how="semi"),
+                latest.join(linked_away, on="case_id", how="semi"),
+            ),
+            strict=True,
+        )
+    )
+
+
+def removed_values(alert: Alert, removed: pl.DataFrame) -> dict[str, object]:
+    """Return how many cases of an alert's pair are out, by the name of the field.
+
+    Parameters
+    ----------
+    removed
+        Those of the window that name drug and event, as `removed_cases` gives them.
+    """
+    if alert.n_removed_nullified is None:  # made before alerts said it
+        return {}
+    reasons = removed["reason"].to_list()
+    return {field: reasons.count(field) for field in REMOVED}
+
+
+def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
+    """Return what an alert must say, by the name of the field; nothing of one that says none of it.
+
+    Parameters
+    ----------
+    both
+        The cases of the pair, one row each: `day`, `stratum`, `drugs`, `events`, `courses`,
+        `onsets` and `life_threatening`.
+    """
+    if alert.patients is None:  # made before alerts said it
+        return {}
+    ages, sexes, courses, days = Counter[str](), Counter[str](), list[Course](), list[int]()
+    onsets: list[tuple[date, date]] = []  # of the event, and the first receipt
+    columns = ("stratum", "drugs", "courses", "events", "onsets")
+    texts = both.select(columns).cast(pl.String).iter_rows()
+    for received, row in zip(both["day"].to_list(), texts, strict=True):
+        stratum, drugs, of_drugs, events, of_events = row
+        age, sex, _ = stratum.split(_UNIT)
+        ages[age] += 1
+        sexes[sex] += 1
+        course = parse_course(_beside(alert.drug, drugs, of_drugs))
+        courses.append(course)
+        began = _beside(alert.event, events, of_events)
+        if began:
+            onsets.append((date.fromordinal(began), _EPOCH + timedelta(days=received)))
+        if course.start and began:
+            days.append(began - course.start)
+    dechallenges = [one.dechallenge for one in courses if one.dechallenge is not None]
+    rechallenges = [one.rechallenge for one in courses if one.rechallenge is not None]
+    return {
+        "n_life_threatening": sum(both["life_threatening"].to_list()),
+        "patients": PatientGroups(
+            **{
+                **dict.fromkeys(PatientGroups.model_fields, 0),
+                **{"age_unknown" if age == UNKNOWN else age: n for age, n in ages.items()},
+                **{"sex_unknown" if sex == UNKNOWN else sex: n for sex, n in sexes.items()},
+            }
+        ),
+        "time_to_onset": _distribution(days),
+        "n_missing_lot": sum(not one.lot for one in courses),
+        **_of_onsets(alert, onsets),
+        "n_stating_dechallenge": len(dechallenges),
+        "n_positive_dechallenge": sum(dechallenges),
+        "n_stating_rechallenge": len(rechallenges),
+        "n_positive_rechallenge": sum(rechallenges),
+    }
+
+
+def _of_onsets(alert: Alert, onsets: Sequence[tuple[date, date]]) -> dict[str, object]:
+    if alert.n_late is None:  # made before alerts said it
+        return {}
+    late = [began for began, told in onsets if told - began > timedelta(days=LATE_DAYS)]
+    in_order = sorted(began for began, _ in onsets)
+    return {
+        "n_stating_onset": len(onsets),
+        "n_late": len(late),
+        "first_onset": in_order[0] if in_order else None,
+        "last_onset": in_order[-1] if in_order else None,
+    }
+
+
+def _beside(name: str, names: str, codes: str) -> int:
+    """Return the code that stands beside a name; `names` have a unit on both sides of each."""
+    return int(codes.split(_UNIT)[names.split(_UNIT).index(name) - 1]) if codes else 0
+
+
+def _distribution(days: Sequence[int]) -> TimeToOnset | None:
+    if not days:
+        return None
+    after = [day for day in days if day >= 0]
+    quartiles: Sequence[float | None] = [None] * 3
+    if after:  # of one case it is all three
+        quartiles = quantiles(after * 2 if len(after) == 1 else after, n=4, method="inclusive")
+    lower, middle, upper = quartiles
+    return TimeToOnset(
+        n=len(after),
+        n_before=len(days) - len(after),
+        lower_quartile=lower,
+        median=middle,
+        upper_quartile=upper,
+    )

@@ -1,0 +1,1 @@
+"""Safety alerts, which need no statistics: clusters, fatal cases, rumours; and reporting duties."""

@@ -1,0 +1,163 @@
+"""Which law looks at a product, and whether anybody has to report: a table, from `law.toml`.
+
+An alert always says so, also when the answer is that nobody has to: that is what the reader has to
+know to decide whether silence means safety.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from datetime import date
+from functools import lru_cache
+from importlib.resources import files
+from typing import Annotated, Self
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from schemas.base import Message
+from schemas.domain import DomainVocabulary, domain_vocabulary
+from schemas.errors import InputError
+from schemas.vocabulary import SupplyRoute
+
+__all__ = ["LawTable", "LegalFrame", "duty_line", "law_table", "read_law"]
+
+_Line = Annotated[str, Field(min_length=1)]
+
+
+class LegalFrame(Message):
+    """How one jurisdiction treats one class of products on one supply route, over a time."""
+
+    jurisdiction: str = Field(
+        pattern=r"^([A-Z]{2}|sport)$",
+        description="ISO 3166-1 alpha-2, `EU` for its members as one, or `sport`.",
+    )
+    regulator: _Line = Field(description="Who is competent.")
+    classes: tuple[str, ...] = Field(min_length=1, description="Codes of the product classes.")
+    supply_route: SupplyRoute | None = Field(
+        default=None, description="The route it holds for; null for every route."
+    )
+    valid_from: date | None = Field(default=None, description="First day; null: open.")
+    valid_to: date | None = Field(default=None, description="Last day; null: open.")
+    classification: _Line = Field(description="What the product is in this law.")
+    duty: bool = Field(description="Whether somebody has to report an adverse event.")
+    holder: str | None = Field(default=None, description="Who has to; null without a duty.")
+    because: _Line = Field(description="Why there is a duty, or none.")
+    recipients: tuple[str, ...] = Field(description="Whom an alert concerns there.")
+    source: _Line = Field(description="Where this was read.")
+    quote: _Line = Field(description="The words it rests on.")
+    verified: bool = Field(description="Whether two sources, or the law itself, were read.")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.duty != (self.holder is not None):
+            msg = "a duty must have a holder, and only a duty has one"
+            raise ValueError(msg)
+        if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
+            msg = "valid_to must not be before valid_from"
+            raise ValueError(msg)
+        return self
+
+    def holds_on(self, day: date) -> bool:
+        """Whether the frame is in force on a day."""
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_to is None or day <= self.valid_to
+        )
+
+
+class LawTable(Message):
+    """Every frame known, of one version of the data."""
+
+    version: str = Field(min_length=1, description="Of the data; stands in every alert.")
+    frames: tuple[LegalFrame, ...] = Field(description="In no order: the narrowest one holds.")
+
+    def frames_for(
+        self,
+        jurisdiction: str,
+        product_class: str,
+        supply_route: SupplyRoute,
+        day: date,
+        *,
+        vocabulary: DomainVocabulary | None = None,
+    ) -> tuple[LegalFrame, ...]:
+        """Return the frames that hold: one; several if the supply route is not known; or none.
+
+        A frame for the class itself goes before one for a class above it, and one for the route
+        before one for every route. A member of the EU without frames of its own has the EU's.
+        """
+        words = vocabulary or domain_vocabulary()
+        for where in (jurisdiction, "EU") if jurisdiction in _EU else (jurisdiction,):
+            for code in words.classes_of(product_class):
+                held = [
+                    frame
+                    for frame in self.frames
+                    if frame.jurisdiction == where and code in frame.classes and frame.holds_on(day)
+                ]
+                if exact := [frame for frame in held if frame.supply_route is supply_route]:
+                    return tuple(exact)
+                anyhow = [frame for frame in held if frame.supply_route is None]
+                if anyhow:
+                    return tuple(anyhow)
+                if held and supply_route is SupplyRoute.UNKNOWN:
+                    return tuple(held)
+        return ()
+
+
+def duty_line(jurisdiction: str, frames: Iterable[LegalFrame]) -> str:
+    """Say in one line which duty to report exists in a jurisdiction, and whose.
+
+    >>> frames = law_table().frames_for(
+    ...     "JP", "culture-supernatant", SupplyRoute.PHYSICIAN_PRACTICE, date(2023, 11, 28))
+    >>> duty_line("JP", frames)
+    'JP: duty to report: none (ASRM does not apply: the product holds no cells; the government and
+    the Certified Committee need not be told)'
+    """
+    lines = []
+    for frame in frames:
+        route = f", {frame.supply_route.replace('_', ' ')}" if frame.supply_route else ""
+        duty = f"{frame.holder} to {', '.join(frame.recipients)}" if frame.duty else "none"
+        lines.append((route, f"duty to report: {duty} ({frame.because})"))
+    if not lines:
+        return f"{jurisdiction}: duty to report: not known (no line of the table covers it)"
+    if len(lines) == 1:
+        return f"{jurisdiction}: {lines[0][1]}"
+    return f"{jurisdiction}, by supply route, which is not known: " + "; ".join(
+        f"{route.removeprefix(', ')}: {line}" for route, line in lines
+    )
+
+
+@lru_cache(maxsize=1)
+def law_table() -> LawTable:
+    """Return the table that is shipped."""
+    return read_law(files("streams.core.safety").joinpath("law.toml").read_text(encoding="utf-8"))
+
+
+def read_law(text: str) -> LawTable:
+    """Read a table from TOML.
+
+    Raises
+    ------
+    InputError
+        If it is no TOML, a frame breaks a rule, or its class is not in the vocabulary.
+    """
+    try:
+        table = TypeAdapter(LawTable).validate_python(tomllib.loads(text), strict=False)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"law: must be TOML; got {error}"
+        raise InputError(msg) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        msg = f"law: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InputError(msg) from error
+    known = domain_vocabulary().classes
+    for number, frame in enumerate(table.frames):
+        for code in frame.classes:
+            if code not in known:
+                msg = f"law: frames.{number}: must name classes of the vocabulary; got {code!r}"
+                raise InputError(msg)
+    return table
+
+
+_EU = frozenset(
+    {"AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU"}
+    | {"IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"}
+)
+"""Member states, ISO 3166-1 alpha-2."""

@@ -1,0 +1,1 @@
+"""Scores pairs, compares them with what was published, and decides which signals change."""

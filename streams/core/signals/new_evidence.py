@@ -1,0 +1,187 @@
+"""What the cases that came and went since the last evaluation say of pairs already published.
+
+A facet is a kind of case whose first one is news in itself: fatal, of a child, of a region. Those
+that a published revision had are a bit mask. Lots, facilities and countries have no end of kinds:
+what is new of them is compared name by name, for the few signals of the domain's products, and
+comes as bits of its own (`streams.core.alerts.context`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from streams.core.cases.strata import PAEDIATRIC, REGIONS
+from streams.core.counting.arrays import rows_at, stacked
+from streams.core.counting.count_changes import Changes
+from streams.core.counting.sorted_counts import Keys, Places, Vocabulary, places_of
+
+__all__ = [
+    "DESIGNATED",
+    "EXPOSURE",
+    "FATAL",
+    "GONE",
+    "NEW_COUNTRY",
+    "NEW_FACILITY",
+    "NEW_LOT",
+    "PAEDIATRIC_BIT",
+    "VERIFICATION",
+    "Evidence",
+    "Pending",
+    "facets_of_strata",
+    "region_mask",
+]
+
+FATAL, PAEDIATRIC_BIT = 1, 2
+# Of products of the domain: what `streams.core.alerts.context` finds beside what was published.
+NEW_COUNTRY, NEW_LOT, NEW_FACILITY, DESIGNATED, EXPOSURE, VERIFICATION, GONE = (
+    1 << bit for bit in range(7)
+)
+_REGION_BITS = {name: 4 << at for at, name in enumerate(REGIONS)}
+_FACETS = 2 + len(REGIONS)
+
+Masks = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+
+
+def region_mask(regions: Sequence[str]) -> int:
+    """Return the bits of regions by name."""
+    return sum(_REGION_BITS[name] for name in regions)
+
+
+def facets_of_strata(strata: Vocabulary, separator: str) -> Masks:
+    """Return the facets that each stratum, `age group, sex, region`, says of its cases."""
+    parts = (name.split(separator) for name in strata.names)
+    return np.array(
+        [
+            (PAEDIATRIC_BIT if age in PAEDIATRIC else 0) | _REGION_BITS.get(region, 0)
+            for age, _, region in parts
+        ],
+        dtype=np.int64,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What changed of pairs, one element a pair, and of their cases.
+
+    Attributes
+    ----------
+    gained
+        Facets of which the pair has more cases than at the last evaluation.
+    fewer
+        Facets of which it has fewer for amended cases alone, which are still its own.
+    left
+        Whether a case is no longer one of the pair's.
+    left_pairs, left_cases
+        One element a case that left: the place of its pair, and the hash of its id.
+    domain
+        Of signals of the domain's products, `NEW_COUNTRY` and so on; None: of none.
+    """
+
+    gained: Masks
+    fewer: Masks
+    left: npt.NDArray[np.bool_]
+    left_pairs: npt.NDArray[np.intp]
+    left_cases: Hashes
+    domain: Masks | None = None
+
+    @classmethod
+    def none(cls, size: int) -> "Evidence":
+        """Nothing, of so many pairs."""
+        return cls(
+            np.zeros(size, dtype=np.int64),
+            np.zeros(size, dtype=np.int64),
+            np.zeros(size, dtype=np.bool_),
+            np.empty(0, dtype=np.intp),
+            np.empty(0, dtype=np.uint64),
+        )
+
+
+class Pending:
+    """The rows of the case log since the last evaluation."""
+
+    def __init__(self) -> None:
+        self._noted: list[tuple[pl.DataFrame, Changes]] = []
+
+    def note(self, rows: pl.DataFrame, pairs: Changes) -> None:
+        """Keep rows of `streams.core.counting.case_log.CASE_LOG`, and the pairs they change."""
+        if rows.height:
+            self._noted.append((rows, pairs))
+
+    def clear(self) -> None:
+        """Forget them: they are evaluated."""
+        self._noted.clear()
+
+    def evidence(
+        self, pairs: Keys, first_day: int | None, last_day: int, facets: Masks
+    ) -> Evidence:
+        """Say what the rows change of some pairs, within a range of days.
+
+        Parameters
+        ----------
+        pairs
+            Sorted, each once.
+        first_day, last_day
+            The days of the window, both included [days since 1970-01-01].
+        facets
+            What `facets_of_strata` gives.
+        """
+        if len(pairs) == 0 or not self._noted:
+            return Evidence.none(len(pairs))
+        days = first_day, last_day
+        parts = [_of_pairs(pairs, rows, changes, days) for rows, changes in self._noted]
+        rows = stacked(rows for _, rows in parts)
+        at = np.concatenate([at for at, _ in parts])
+        n = rows["n"].to_numpy()
+        bits = facets[rows["stratum"].to_numpy()] | np.where(rows["fatal"].to_numpy(), FATAL, 0)
+        gained = _facets_where(_changes(at, bits, n, len(pairs)) > 0)
+        left = np.zeros(len(pairs), dtype=np.bool_)
+        left[at[n < 0]] = True
+        doubtful = np.flatnonzero(left[at])  # the pairs that a case left, if it did not come again
+        if len(doubtful) == 0:
+            return replace(Evidence.none(len(pairs)), gained=gained)
+        cases = rows["case_id"].gather(doubtful).hash().to_numpy()
+        order = np.lexsort((cases, at[doubtful]))
+        cases, doubtful = cases[order], doubtful[order]
+        of = at[doubtful]
+        begins = np.flatnonzero(
+            np.append(True, (of[1:] != of[:-1]) | (cases[1:] != cases[:-1]))  # a case of a pair
+        )
+        gone = np.add.reduceat(n[doubtful].astype(np.int64), begins) < 0
+        stays = np.ones(len(at), dtype=np.bool_)
+        stays[doubtful] = ~np.repeat(gone, np.diff(begins, append=len(doubtful)))
+        amended = _changes(at[stays], bits[stays], n[stays], len(pairs))
+        left[:] = False
+        left[of[begins[gone]]] = True
+        return Evidence(
+            gained, _facets_where(amended < 0), left, of[begins[gone]], cases[begins[gone]]
+        )
+
+
+def _of_pairs(
+    pairs: Keys, rows: pl.DataFrame, changes: Changes, days: tuple[int | None, int]
+) -> tuple[Places, pl.DataFrame]:
+    """Return what of some changes is of pairs and days asked about: which pair, and which row."""
+    found, at = places_of(pairs, changes.keys)
+    changed = changes.rows[found]
+    day = rows["day"].to_numpy()
+    inside = day <= days[1] if days[0] is None else (day >= days[0]) & (day <= days[1])
+    meant = inside[changed]
+    of_case = rows[["case_id", "stratum", "fatal", "n"]]
+    return at[meant], rows_at(of_case, changed[meant])
+
+
+def _changes(
+    at: npt.NDArray[np.intp], bits: Masks, n: npt.NDArray[np.int8], size: int
+) -> npt.NDArray[np.float64]:
+    """Return the sum of `n` by facet and pair; sums of small integers are exact."""
+    has = [(bits >> place & 1) > 0 for place in range(_FACETS)]
+    return np.array([np.bincount(at[of], weights=n[of], minlength=size) for of in has])
+
+
+def _facets_where(holds: npt.NDArray[np.bool_]) -> Masks:
+    masks: Masks = (holds.astype(np.int64) << np.arange(_FACETS)[:, None]).sum(axis=0)
+    return masks

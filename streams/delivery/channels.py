@@ -1,0 +1,78 @@
+"""One attempt, on whichever channel a subscription has."""
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+from schemas.errors import BrokerError, InputError
+from schemas.subscription import Folder, OwnTopic, Webhook
+from streams.delivery.digests import markdown_of
+from streams.delivery.schedule import Attempt, Outcome
+from streams.delivery.signing_keys import signing_keys
+from streams.delivery.subscription_status import Due
+from streams.delivery.webhook import WebhookSender
+from streams.runtime.broker.topic_writer import TopicWriter
+
+__all__ = ["ALERT_ID", "ChannelSender"]
+
+ALERT_ID = "alert_id"
+"""Header of a record on a subscriber's topic: the same at every attempt."""
+
+
+class ChannelSender:
+    """Sends what is due.
+
+    Parameters
+    ----------
+    webhooks, topics
+        How to reach receivers and Kafka.
+    key
+        The installation's secret.
+    """
+
+    def __init__(self, webhooks: WebhookSender, topics: TopicWriter, *, key: bytes) -> None:
+        self._webhooks, self._topics, self._key = webhooks, topics, key
+
+    def send(self, due: Due, now: datetime) -> Attempt:
+        """Try once; whatever goes wrong is said in the attempt."""
+        channel = due.subscription.goes_to
+        try:
+            if isinstance(channel, Webhook):
+                keys = signing_keys(due.subscription, key=self._key)
+                return self._webhooks.send(channel.url, keys, due.alert_id, due.body, now)
+            if isinstance(channel, OwnTopic):
+                return self._to_topic(channel, due)
+            if isinstance(channel, Folder):
+                return _to_folder(Path(channel.path), due)
+        except InputError as error:
+            return Attempt(Outcome.REFUSED, str(error))
+        return Attempt(Outcome.REFUSED, "a stream is read by its subscriber")
+
+    def _to_topic(self, channel: OwnTopic, due: Due) -> Attempt:
+        self._topics.require_foreign(channel.topic)
+        # That of the copy: the true one may name a lot. A digest has none, and takes another.
+        key = json.loads(due.body).get("signal_key", due.subscription.subscription_id)
+        headers = {ALERT_ID: due.alert_id.encode()}
+        try:
+            self._topics.write(channel.topic, key, due.body.encode(), headers)
+        except BrokerError as error:
+            return Attempt(Outcome.FAILED, str(error))
+        return Attempt(Outcome.DELIVERED, channel.topic)
+
+
+def _to_folder(folder: Path, due: Due) -> Attempt:
+    """Write a message as JSON and as Markdown; each file is there whole or not at all."""
+    name = f"{due.number:08}-{due.alert_id[:32].replace('/', '_')}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix, text in ((".md", markdown_of(json.loads(due.body))), (".json", due.body)):
+            part = folder / f".{name}{suffix}.part"
+            with part.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(folder / f"{name}{suffix}")
+    except OSError as error:
+        return Attempt(Outcome.FAILED, f"{type(error).__name__}: {error.strerror}")
+    return Attempt(Outcome.DELIVERED, str(folder))

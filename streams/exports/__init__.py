@@ -1,0 +1,1 @@
+"""Files for regulators and colleagues: eRMR, READUS, spreadsheets, JSON lines."""

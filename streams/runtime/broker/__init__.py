@@ -1,0 +1,1 @@
+"""The Kafka client: the only room that imports kafka."""

@@ -1,0 +1,157 @@
+"""Consumer groups: joining one without the client's races, and noticing when it hangs.
+
+kafka-python 3.0.12: a leader that has no metadata of the topic yet assigns nothing, and nobody is
+asked again; and a second join that such a leader begins is forgotten if a `poll` ends before it
+does: the member then stays 'rebalancing' for ever, without a heartbeat and without a word.
+A static member whose name another has taken learns of it by its heartbeat, which then ends; `poll`
+goes on as if nothing had happened.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.coordinator.base import MemberState
+
+from schemas.errors import BrokerError
+from streams.runtime.broker.clients import HEARTBEAT_MS, make_consumer
+from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.topic_reader import close_consumer, end_offsets
+from streams.runtime.settings import Settings
+
+__all__ = ["Membership", "Ownership", "join_group"]
+
+_CONFIRM_SECONDS = 6 * HEARTBEAT_MS / 1000  # one may be under way already, and be slow
+_STALLED_SECONDS = 30.0  # a group waits for its slowest member; a forgotten join waits for nothing
+
+
+def join_group(
+    settings: Settings, group: str, topic: str, listener: Any, *, linger_ms: int = 0
+) -> Any:
+    """Return a consumer that subscribes to a topic; its first `poll` joins the group.
+
+    A position must be sought for every partition that comes: none is assumed. `linger_ms` is as of
+    `streams.runtime.broker.clients.make_consumer`.
+
+    Raises
+    ------
+    BrokerError
+        If there is no such topic, which a poll would wait for without a word.
+    """
+    consumer = make_consumer(
+        settings,
+        group,
+        group_instance_id=settings.group_instance_id,
+        auto_offset_reset="none",
+        linger_ms=linger_ms,
+    )
+    try:
+        with broker_errors(f"join the group {group}"):
+            end_offsets(consumer, topic)
+            consumer.subscribe([topic], listener=listener)
+            consumer.topics()  # with the metadata there, one join is enough
+    except BaseException:
+        close_consumer(consumer)
+        raise
+    return consumer
+
+
+class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells a worker which partitions leave and which come; it must be quick about either.
+
+    What takes time is left to the worker's next step: here it would hold up the heartbeat.
+    """
+
+    def __init__(
+        self,
+        leaving: Callable[[list[TopicPartition]], None],
+        coming: Callable[[list[TopicPartition]], None],
+    ) -> None:
+        self._leaving = leaving
+        self._coming = coming
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        """Let go of partitions that move elsewhere."""
+        if revoked:
+            self._leaving(list(revoked))
+
+    def on_partitions_lost(self, lost: Any) -> None:
+        """Let go of partitions that are elsewhere already."""
+        if lost:
+            self._leaving(list(lost))
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        """Hold partitions that come."""
+        if assigned:
+            self._coming(list(assigned))
+
+
+class Membership:
+    """What a worker is in its group, as of its last poll.
+
+    Attributes
+    ----------
+    metadata
+        To publish with: a broker refuses a member that has been dropped since.
+    polled_at
+        When that poll ended, on a clock that only rises [s].
+    """
+
+    def __init__(self) -> None:
+        self.metadata: Any = None
+        self.polled_at = time.monotonic()
+        self._joining_since: float | None = None
+
+    def update(self, consumer: Any) -> None:
+        """Take note of what the consumer is after a poll.
+
+        Raises
+        ------
+        BrokerError
+            If another worker has taken its name. Give every worker a `group_instance_id` of its
+            own.
+        """
+        self.metadata = consumer.group_metadata()
+        self.polled_at = time.monotonic()
+        name = self.metadata.group_instance_id
+        if name is not None and self.metadata.state is MemberState.STABLE:
+            coordinator = consumer._coordinator
+            if not (coordinator._heartbeat_enabled or coordinator.rejoin_needed):
+                msg = (
+                    f"group {self.metadata.group_id}: group_instance_id must be of one worker at "
+                    f"a time; got another with {name!r}: give each a name of its own"
+                )
+                raise BrokerError(msg)
+        if not self.joining:
+            self._joining_since = None
+        elif self._joining_since is None:
+            self._joining_since = time.monotonic()
+
+    def confirm(self, consumer: Any) -> None:
+        """Wait until a worker that was fenced may know whether another has taken its name.
+
+        Else two with one name would take the partitions from each other, for ever.
+        """
+        if self.metadata is None or self.metadata.group_instance_id is None:
+            return
+        deadline = time.monotonic() + _CONFIRM_SECONDS
+        while time.monotonic() < deadline:
+            consumer.poll(timeout_ms=100)  # what comes is read again after joining anew
+            self.update(consumer)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the group has dropped it; a broker would accept anything from nobody."""
+        return bool(self.metadata.generation_id < 0)
+
+    @property
+    def joining(self) -> bool:
+        """Whether it waits for the group; what it publishes meanwhile may be refused."""
+        return bool(self.metadata.state is MemberState.REBALANCING)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it has been joining for so long that it is better to begin anew."""
+        since = self._joining_since
+        return since is not None and time.monotonic() - since > _STALLED_SECONDS

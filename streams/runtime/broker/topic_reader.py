@@ -1,0 +1,181 @@
+"""Reading topics outside any group: a topic to its end, or the alerts on and on."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from schemas.errors import BrokerError
+from streams.runtime.broker.clients import REQUEST_MS, make_consumer
+from streams.runtime.broker.errors import broker_errors, one_line
+from streams.runtime.broker.topics import topic_name
+from streams.runtime.settings import Settings
+from streams.runtime.wire.alerts import AnyAlert, decode_alert
+
+__all__ = [
+    "close_consumer",
+    "committed_offset",
+    "end_offsets",
+    "read_alerts",
+    "read_in_steps",
+    "read_to_end",
+    "settled_offset",
+]
+
+_LOG = logging.getLogger(__name__)
+_POLL_MS = 500
+_ASK_MS = 1_000
+
+
+def read_alerts(
+    settings: Settings, *, follow: bool, stopped: Callable[[], bool]
+) -> Iterator[AnyAlert]:
+    """Yield every committed alert of either kind; with `follow`, wait for more.
+
+    The revisions of one signal come in order; those of different signals may interleave.
+    """
+    topic = topic_name(settings, "alerts")
+    for records, _ in _polls(settings, topic, follow=follow, stopped=stopped):
+        for record in records:
+            yield decode_alert(record.value)
+
+
+def read_to_end(
+    settings: Settings, topic: str, *, start: int | None = None, settled: bool = False
+) -> Iterator[Any]:
+    """Yield the committed records of a topic up to its present end.
+
+    Parameters
+    ----------
+    start
+        First offset, of every partition; `None` for the first record there is.
+    settled
+        Whether to wait for transactions that are open now. A record that is committed already is
+        hidden behind an older transaction, of whomever, for as long as that one is open.
+
+    Raises
+    ------
+    BrokerError
+        If the topic is missing, or begins only after `start`.
+    """
+    for records, _ in _polls(settings, topic, start=start, settled=settled):
+        yield from records
+
+
+def read_in_steps(
+    settings: Settings,
+    topic: str,
+    *,
+    start: int | None = None,
+    partition: int | None = None,
+    settled: bool = False,
+) -> Iterator[tuple[Any, float]]:
+    """Yield the records of a topic up to its present end, each with the part that is read by then.
+
+    Instead of a record it yields `None` after a poll that brought none: for who has something else
+    to do in between, such as staying in a group.
+
+    Parameters
+    ----------
+    start, settled
+        As of `read_to_end`.
+    partition
+        The only one to read; `None` for all.
+    """
+    before = 0.0
+    for records, part in _polls(settings, topic, start=start, settled=settled, partition=partition):
+        for number, record in enumerate(records, 1):
+            yield record, before + (part - before) * number / len(records)
+        if not records:
+            yield None, part
+        before = part
+
+
+def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
+    """Return the end offset of every partition of a topic, now.
+
+    Raises
+    ------
+    BrokerError
+        If there is no such topic, or no right to read it.
+    """
+    with broker_errors(f"read the offsets of {topic}"):
+        numbers = consumer.partitions_for_topic(topic)
+        if not numbers:
+            # Kafka hides a topic from who may not see it.
+            msg = f"read {topic}: no such topic: run `tocsin topics create`, or ask for the right"
+            raise BrokerError(msg)
+        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+        return {at.partition: end for at, end in consumer.end_offsets(partitions).items()}
+
+
+def committed_offset(consumer: Any, at: TopicPartition) -> int | None:
+    """Return how far the consumer's group is in a partition; `None` if it has never said so.
+
+    The client would ask for ever while the group's coordinator is away.
+    """
+    offset: int | None = consumer.committed(at, timeout_ms=REQUEST_MS)
+    return offset
+
+
+def settled_offset(consumer: Any, at: TopicPartition) -> int:
+    """Return how far the consumer's group is for certain: 0 if that is not known now.
+
+    Nobody knows it while a transaction is open that holds an offset of it.
+    """
+    try:
+        return consumer.committed(at, timeout_ms=_ASK_MS) or 0
+    except KafkaTimeoutError:
+        return 0
+
+
+def close_consumer(consumer: Any) -> None:
+    """Leave the group and disconnect; a broker that is gone will notice by itself."""
+    try:
+        consumer.close()
+    except KafkaError as error:
+        _LOG.warning("%s", one_line("close a consumer", error))
+
+
+def _polls(
+    settings: Settings,
+    topic: str,
+    *,
+    start: int | None = None,
+    settled: bool = False,
+    partition: int | None = None,
+    follow: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[list[Any], float]]:
+    consumer = make_consumer(settings, auto_offset_reset="none")
+    try:
+        with broker_errors(f"read {topic}"):
+            ends = _written(settings, topic) if settled else end_offsets(consumer, topic)
+            partitions = [TopicPartition(topic, n) for n in ends if partition in (None, n)]
+            consumer.assign(partitions)
+            firsts = consumer.beginning_offsets(partitions)
+            if start is not None:
+                firsts = dict.fromkeys(partitions, start)
+            for at in partitions:
+                consumer.seek(at, firsts[at])
+            total = sum(max(ends[at.partition] - firsts[at], 0) for at in partitions)
+            left = total
+            # A position passes the markers of transactions, which are no records, as well.
+            while not stopped() and (follow or left):
+                polled = consumer.poll(timeout_ms=_POLL_MS)
+                left = sum(max(ends[at.partition] - consumer.position(at), 0) for at in partitions)
+                part = 1 - left / total if total else 1.0
+                yield [record for records in polled.values() for record in records], part
+    finally:
+        close_consumer(consumer)
+
+
+def _written(settings: Settings, topic: str) -> dict[int, int]:
+    """Return the end offsets of what is written, whether its transactions have ended or not."""
+    consumer = make_consumer(settings, isolation_level="read_uncommitted")
+    try:
+        return end_offsets(consumer, topic)
+    finally:
+        close_consumer(consumer)

@@ -1,0 +1,102 @@
+"""Following a topic from places that the reader keeps itself, outside any consumer group."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kafka import TopicPartition
+
+from schemas.errors import BrokerError
+from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.topic_reader import close_consumer, end_offsets
+from streams.runtime.broker.topics import topic_name
+from streams.runtime.settings import Settings
+from streams.runtime.wire.unreadable import Unreadable
+
+__all__ = ["TopicTail"]
+
+_POLL_MS = 500
+
+
+class TopicTail:
+    """The committed records of a topic, each partition from where its reader left off.
+
+    Parameters
+    ----------
+    name
+        Of the topic, without the prefix.
+    place
+        Gives the next offset of a source, such as `pv.alerts[0]`; 0: nothing of it was read yet.
+
+    Raises
+    ------
+    BrokerError
+        If the topic is missing, or no longer has what comes next: a reader that went on would have
+        lost it without a word.
+    """
+
+    def __init__(self, settings: Settings, name: str, place: Callable[[str], int]) -> None:
+        self._topic, self._place = topic_name(settings, name), place
+        self._consumer = make_consumer(settings, auto_offset_reset="none")
+        self._assigned: set[int] = set()
+        try:
+            self._ends = end_offsets(self._consumer, self._topic)
+            self._assign(set(self._ends))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Disconnect."""
+        close_consumer(self._consumer)
+
+    def poll(self, timeout_ms: int = _POLL_MS) -> list[tuple[str, int, bytes]]:
+        """Return further records, each with its source, offset and value; those of a key in order.
+
+        The value of what has none, or cannot be unpacked, is empty: no message is.
+
+        Raises
+        ------
+        BrokerError
+            If Kafka refused.
+        """
+        with broker_errors(f"read {self._topic}"):
+            numbers = set(self._consumer.partitions_for_topic(self._topic) or self._assigned)
+            if numbers - self._assigned:  # they begin with the first record, which is new
+                self._assign(numbers)
+            polled = self._consumer.poll(timeout_ms=timeout_ms)
+        return [self._entry(record) for records in polled.values() for record in records]
+
+    def drained(self) -> bool:
+        """Whether all that stood on the topic when it was opened has been handed out."""
+        with broker_errors(f"read {self._topic}"):
+            return all(
+                self._consumer.position(TopicPartition(self._topic, number)) >= end
+                for number, end in self._ends.items()
+            )
+
+    def _assign(self, numbers: set[int]) -> None:
+        with broker_errors(f"read {self._topic}"):
+            partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+            firsts = self._consumer.beginning_offsets(partitions)
+            ends = self._consumer.end_offsets(partitions)
+            self._consumer.assign(partitions)
+            for at in partitions:
+                source = self._source(at.partition)
+                next_ = self._place(source)
+                if next_ and not firsts[at] <= next_ <= ends[at]:
+                    msg = (
+                        f"{source}: must still have offset {next_}, which comes next; got "
+                        f"{firsts[at]} to {ends[at]}: the topic was made anew or cut short. "
+                        "Compare what was read with what is there, then read into a new file"
+                    )
+                    raise BrokerError(msg)
+                self._consumer.seek(at, next_ or firsts[at])
+        self._assigned = numbers
+
+    def _entry(self, record: Any) -> tuple[str, int, bytes]:
+        value = b"" if isinstance(record.value, Unreadable) else record.value or b""
+        return self._source(record.partition), record.offset, value
+
+    def _source(self, partition: int) -> str:
+        return f"{self._topic}[{partition}]"

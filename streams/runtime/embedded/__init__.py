@@ -1,0 +1,1 @@
+"""The stages in one process without a broker: replay and backtest."""

@@ -1,0 +1,96 @@
+"""What another set of rules would have done with the same reports: gained, lost, earlier, later."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from detectors.rules import RuleSet
+from schemas.alert import Alert, AlertKind
+from streams.core.counting.windows import WindowSpec
+from streams.runtime.embedded.replay import Replay, SourceItem
+
+__all__ = ["Comparison", "History", "compare", "replay_history"]
+
+
+@dataclass
+class History:
+    """What one set of rules alerted: the first day of each signal, and all revisions by kind."""
+
+    first_alert: dict[tuple[str, str, str], date] = field(default_factory=dict)
+    revisions: Counter[str] = field(default_factory=Counter)
+    messages: int = 0
+
+    def note(self, alert: Alert) -> None:
+        """Take in one alert, in order."""
+        self.revisions[alert.kind.value] += 1
+        if alert.kind is AlertKind.NEW:
+            self.first_alert[alert.drug, alert.event, alert.window.label] = alert.evaluated_on
+
+    def ever_alerted(self, pairs: Iterable[tuple[str, str]]) -> int:
+        """Count the pairs that alerted at any time, in any window."""
+        alerted = {(drug, event) for drug, event, _ in self.first_alert}
+        return sum(pair in alerted for pair in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Signals, as drug, event and window, by what became of their first alert."""
+
+    gained: list[tuple[str, str, str]]
+    lost: list[tuple[str, str, str]]
+    earlier: list[tuple[str, str, str]]
+    later: list[tuple[str, str, str]]
+    unchanged: int
+
+
+def replay_history(
+    sources: Iterable[tuple[str, Iterable[tuple[int, SourceItem]]]],
+    windows: Iterable[WindowSpec],
+    rules: RuleSet,
+    *,
+    every: int,
+    horizon: date,
+    refit_every: int | None,
+) -> Iterator[int | History]:
+    """Replay sources under one set of rules; yield items done, and at last the history.
+
+    What a run refuses is refused at once, before the first source is read.
+    """
+    history = History()
+    run = Replay(
+        windows,
+        rules,
+        every=every,
+        until=None,
+        horizon=horizon,
+        on_alert=history.note,
+        on_rejected=lambda rejected: None,
+        refit_every=refit_every,
+    )
+    return _run(run, sources, history)
+
+
+def _run(
+    run: Replay,
+    sources: Iterable[tuple[str, Iterable[tuple[int, SourceItem]]]],
+    history: History,
+) -> Iterator[int | History]:
+    for name, items in sources:
+        yield from run.feed(name, items)
+    run.finish()
+    history.messages = run.summary.messages
+    yield history
+
+
+def compare(rules: History, against: History) -> Comparison:
+    """Tell what changes if `against` takes the place of `rules`."""
+    ours, theirs = rules.first_alert, against.first_alert
+    both = sorted(ours.keys() & theirs.keys())
+    return Comparison(
+        gained=sorted(theirs.keys() - ours.keys()),
+        lost=sorted(ours.keys() - theirs.keys()),
+        earlier=[signal for signal in both if theirs[signal] < ours[signal]],
+        later=[signal for signal in both if theirs[signal] > ours[signal]],
+        unchanged=sum(theirs[signal] == ours[signal] for signal in both),
+    )

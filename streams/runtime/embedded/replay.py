@@ -1,0 +1,283 @@
+"""The embedded log: the same stages in one process, without a broker, over files.
+
+A replay looks at the counts when event time passes a boundary, not when a batch happens to end, so
+that the same input gives the same alerts to the byte. It links exact duplicates before it counts.
+"""
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import islice
+from pathlib import Path
+
+from detectors.gamma_mixture import GammaMixture
+from detectors.rules import RuleSet
+from schemas.alert import Alert
+from schemas.notice import Notice
+from schemas.prior import PriorRefit
+from schemas.rejected import Rejected
+from schemas.report import Report
+from schemas.safety_alert import SafetyAlert
+from schemas.suppressed import Suppressed
+from schemas.watch_item import WatchItem
+from streams.core.cases.transitions import CaseVersion
+from streams.core.counting.windows import WindowSpec
+from streams.core.detection.detector import Detector
+from streams.core.duplicates.exact import KnownCase
+from streams.core.duplicates.identifiers import Identifiers
+from streams.core.duplicates.inline import InlineLinks
+from streams.core.signals.realert_policy import AlertPolicy
+from streams.intake.faers import read_faers
+from streams.intake.formats import detect_format
+from streams.intake.native import read_lines
+from streams.intake.vaers import read_vaers
+from streams.runtime.embedded.case_stage import CaseStage, read_batch
+from streams.runtime.state.case_store import MemoryStore
+
+__all__ = ["Replay", "ReplaySummary", "read_source"]
+
+_EPOCH = date(1970, 1, 1)
+_CHUNK = 30_000  # messages read at a time; larger ones gain nothing, smaller ones cost polars calls
+
+SourceItem = Report | bytes | Rejected
+
+
+def read_source(path: Path, source_format: str | None = None) -> Iterator[tuple[int, SourceItem]]:
+    """Return what a file holds, each with its place: a line of native JSON unread, or a report.
+
+    Archives give their reports in order of receipt; native JSON comes as it stands, since a log's
+    order is its order of arrival.
+    """
+    found = source_format or detect_format(path)
+    if found == "native":
+        return read_lines(path)
+    reader = read_vaers if found == "vaers" else read_faers
+    return enumerate(reader(path), start=1)
+
+
+@dataclass
+class ReplaySummary:
+    """What a replay did, for the table at its end."""
+
+    messages: int = 0
+    after_until: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    tally: Counter[str] = field(default_factory=Counter)
+    population: Counter[str] = field(default_factory=Counter)
+    alerts: Counter[str] = field(default_factory=Counter)
+    safety_alerts: Counter[str] = field(default_factory=Counter)
+    evaluations: int = 0
+    refused_identifiers: int = 0  # that too many cases share
+
+
+class Replay:
+    """One run over files, from the first report to the last evaluation.
+
+    Parameters
+    ----------
+    windows, rules
+        What the detector stage keeps and asks.
+    every
+        Days between evaluations, on boundaries counted from 1970-01-01.
+    until
+        Reports received later are left out, as if they had not been sent yet.
+    horizon
+        Latest day a report can honestly have been received on.
+    notices
+        What is not a case; each becomes known on its day.
+    on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed, on_watch_item
+        Called for each, in order; for a case to watch, once.
+    policy, prior, refit_every
+        As of `streams.core.detection.detector.Detector`.
+    """
+
+    def __init__(
+        self,
+        windows: Iterable[WindowSpec],
+        rules: RuleSet,
+        *,
+        every: int,
+        until: date | None,
+        horizon: date,
+        on_alert: Callable[[Alert], None],
+        on_rejected: Callable[[Rejected], None],
+        policy: AlertPolicy | None = None,
+        prior: GammaMixture | None = None,
+        refit_every: int | None = None,
+        on_refit: Callable[[PriorRefit], None] = lambda refit: None,
+        on_suppressed: Callable[[Suppressed], None] | None = None,
+        notices: Iterable[Notice] = (),
+        on_safety_alert: Callable[[SafetyAlert], None] = lambda alert: None,
+        on_watch_item: Callable[[WatchItem], None] | None = None,
+    ) -> None:
+        self.detector = Detector(
+            windows, rules, policy=policy, prior=prior, refit_every=refit_every
+        )
+        self.summary = ReplaySummary()
+        store = MemoryStore()
+        self._stage = CaseStage(store, partition=0, keep_outbox=False)
+        self._links = InlineLinks(store.get)
+        self._every = every
+        self._until = None if until is None else (until - _EPOCH).days
+        self._horizon = horizon
+        self._on_alert = on_alert
+        self._on_rejected = on_rejected
+        self._on_refit = on_refit
+        self._on_suppressed = on_suppressed
+        self._on_safety_alert = on_safety_alert
+        self._on_watch_item = on_watch_item
+        self._listed: set[str] = set()  # cases to watch that were told
+        self._last_notice: date | None = None
+        for notice in notices:
+            if until is None or notice.received <= until:
+                self.detector.watch.hear(notice)
+                self._last_notice = max(notice.received, self._last_notice or date.min)
+        self._offset = 0  # of the next message in the log
+        self._counted = 0  # first offset that is in no delta yet
+        self._clock: int | None = None  # latest day of receipt seen
+        self._longest = max((window.spec.days or 0 for window in self.detector.windows), default=0)
+
+    def feed(self, source: str, items: Iterable[tuple[int, SourceItem]]) -> Iterator[int]:
+        """Run what a source holds through both stages; yield the number of items after a chunk."""
+        remaining = iter(items)
+        with _few_collections():
+            while taken := self._feed_chunk(source, islice(remaining, _CHUNK)):
+                yield taken
+
+    def finish(self) -> None:
+        """Evaluate at the last day that was reached, and on days of notices after it."""
+        with _few_collections():
+            if self._clock is not None:
+                self._evaluate(self._clock)
+            if self._last_notice is not None:
+                self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
+
+    def _feed_chunk(self, source: str, chunk: Iterable[tuple[int, SourceItem]]) -> int:
+        first = self._offset
+        places: list[int] = []  # in the source, of each message
+        unread: list[Rejected] = []
+        identified: dict[int, Identifiers] = {}
+        # One by one from the file to its version: a line is read while it is in the cache.
+        versions, rejected = read_batch(
+            self._messages(chunk, places, unread),
+            source=source,
+            horizon=self._horizon,
+            identified=identified,
+        )
+        for reject in unread:
+            self._reject(reject)
+        for reject in rejected:
+            self._reject(reject.model_copy(update={"position": places[reject.position - first]}))
+        self._offset += len(places)
+        self.summary.messages += len(places)
+        pending: list[CaseVersion] = []
+        known: list[KnownCase] = []
+        for offset, version in versions:
+            day = version.latest_received
+            if self._until is not None and day > self._until:
+                self.summary.after_until += 1
+                continue
+            if self._clock is None:
+                self._clock = day
+            elif day > self._clock:
+                if day // self._every > self._clock // self._every:
+                    self._count(pending, known, offset)
+                    pending, known = [], []
+                    self._close_until(day)
+                self._clock = day
+            pending.append(version)
+            if offset in identified:
+                known.append(KnownCase(version, identified[offset]))
+        self._count(pending, known, self._offset)
+        return len(places) + len(unread)
+
+    def _messages(
+        self,
+        chunk: Iterable[tuple[int, SourceItem]],
+        places: list[int],
+        unread: list[Rejected],
+    ) -> Iterator[tuple[int, bytes | Report, None, tuple[()]]]:
+        """Give the messages of a chunk as `read_batch` takes them, and where each one stood."""
+        offset = self._offset
+        for place, item in chunk:
+            # Lines first: to ask whether one is an instance of a model takes ten times as long.
+            if isinstance(item, (bytes, Report)):
+                places.append(place)
+                yield offset, item, None, ()
+                offset += 1
+            else:
+                unread.append(item)
+
+    def _count(self, versions: list[CaseVersion], known: list[KnownCase], next_offset: int) -> None:
+        if next_offset == self._counted:
+            return
+        versions += self._links.links(versions, known)
+        self.summary.refused_identifiers = self._links.refused
+        counted = self._stage.count(versions, first_offset=self._counted, next_offset=next_offset)
+        self._counted = next_offset
+        self.summary.tally.update(counted.tally)
+        self.summary.population.update(counted.population)
+        self.detector.apply(counted.delta)
+
+    def _close_until(self, day: int) -> None:
+        """Evaluate at the end of every interval that is over when a report of `day` arrives."""
+        assert self._clock is not None
+        first_end = (self._clock // self._every + 1) * self._every - 1
+        last_end = day // self._every * self._every - 1
+        # Nothing arrived in between: later looks find no more than moving windows emptying.
+        last_change = first_end
+        if self._longest:
+            last_change = min(last_end, self._clock + self._longest + self._every)
+        for end in range(first_end, last_change + 1, self._every):
+            self._evaluate(end)
+        self._evaluate_notices(last_end, every=self._every)
+
+    def _evaluate_notices(self, last: int, *, every: int) -> None:
+        """Evaluate where a notice becomes known or an answer is overdue, and no report arrived."""
+        while (due := self.detector.watch.next_day) is not None:
+            end = ((due - _EPOCH).days // every + 1) * every - 1
+            if end > last:
+                return
+            self._evaluate(end)
+
+    def _evaluate(self, day: int) -> None:
+        self.summary.evaluations += 1
+        if refit := self.detector.refit_if_due(day):
+            self._on_refit(refit)
+        for alert in self.detector.evaluate(day):
+            self.summary.alerts[alert.kind.value] += 1
+            self._on_alert(alert)
+        if self._on_suppressed is not None:
+            for suppressed in self.detector.suppressions():
+                self._on_suppressed(suppressed)
+        for safety_alert in self.detector.safety_alerts(day):
+            self.summary.safety_alerts[safety_alert.category.value] += 1
+            self._on_safety_alert(safety_alert)
+        if self._on_watch_item is not None:
+            for item in self.detector.watch.items(_EPOCH + timedelta(days=day)):
+                if item.case_id not in self._listed:
+                    self._listed.add(item.case_id)
+                    self._on_watch_item(item)
+
+    def _reject(self, rejected: Rejected) -> None:
+        self.summary.rejected[rejected.source] += 1
+        self._on_rejected(rejected)
+
+    @property
+    def last_day(self) -> date | None:
+        """Latest day of receipt that was reached."""
+        return None if self._clock is None else _EPOCH + timedelta(days=self._clock)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let the cyclic collector rest: a chunk makes a million values and no cycle among them."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)

@@ -1,0 +1,1 @@
+"""Metrics, health, logs and traces of a running stage."""

@@ -1,0 +1,1 @@
+"""What an operator or assessor runs once: publish, verify, rebuild, redrive, recount."""

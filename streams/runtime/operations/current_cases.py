@@ -1,0 +1,90 @@
+"""The current cases of files or of the topic, for a batch job that compares them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from schemas.errors import IcsrError
+from schemas.link import CaseLink
+from schemas.rejected import Rejected
+from schemas.report import Report
+from streams.core.cases.transitions import CaseVersion, case_version, joined, link_version
+from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
+from streams.core.duplicates.identifiers import Identifiers, identifiers_of
+from streams.core.duplicates.probable import Candidate, candidate_of
+from streams.intake.native import decode_message
+from streams.runtime.broker.topic_reader import read_to_end
+from streams.runtime.broker.topics import topic_name
+from streams.runtime.embedded.replay import read_source
+from streams.runtime.settings import Settings
+
+__all__ = ["cases_of_files", "cases_of_topic"]
+
+_EPOCH = date(1970, 1, 1)
+
+
+def cases_of_files(
+    sources: Sequence[Path], source_format: str | None, *, horizon: date
+) -> dict[str, Candidate]:
+    """Return the current cases of files, exact duplicates linked as a replay would link them.
+
+    Links among the messages are taken in; what cannot be read is passed over.
+    """
+    return _current(
+        (
+            item
+            for path in sources
+            for _, item in read_source(path, source_format)
+            if not isinstance(item, Rejected)
+        ),
+        horizon,
+    )
+
+
+def cases_of_topic(settings: Settings, *, horizon: date) -> dict[str, Candidate]:
+    """Return the current cases of `pv.reports` up to its present end, with the links they hold."""
+    records = read_to_end(settings, topic_name(settings, "reports"))
+    return _current((record.value for record in records if record.value), horizon)
+
+
+def _current(messages: Iterable[bytes | Report], horizon: date) -> dict[str, Candidate]:
+    limit = (horizon - _EPOCH).days
+    candidates: dict[str, tuple[CaseVersion, Candidate]] = {}
+    identified: dict[str, list[KnownCase]] = {}
+    latest: dict[str, CaseVersion] = {}
+    for message in messages:
+        try:
+            found = decode_message(message) if isinstance(message, bytes) else message
+        except IcsrError:
+            continue
+        version = link_version(found) if isinstance(found, CaseLink) else case_version(found)
+        if version.latest_received > limit:
+            continue
+        case_id = version.case_id
+        held = latest.get(case_id)
+        latest[case_id] = version if held is None else joined(version, held)
+        if isinstance(found, CaseLink):
+            continue
+        before = candidates.get(case_id)
+        if before is None or version > before[0]:
+            candidates[case_id] = (version, candidate_of(version, found))
+        if identifiers := identifiers_of(found):
+            identified.setdefault(case_id, []).append(KnownCase(version, identifiers))
+    for case_id, version in _with_exact_links(latest, identified).items():
+        latest[case_id] = joined(version, latest[case_id])
+    return {
+        case_id: replace(candidate, version=latest[case_id])
+        for case_id, (_, candidate) in candidates.items()
+    }
+
+
+def _with_exact_links(
+    latest: dict[str, CaseVersion], identified: dict[str, list[KnownCase]]
+) -> dict[str, CaseVersion]:
+    nothing = Identifiers((), (), 0)
+    arrived = [case for cases in identified.values() for case in cases]
+    arrived += [KnownCase(latest[case_id], nothing) for case_id in identified]
+    return {
+        case_id: case.version for case_id, case in relink(arrived, MemoryIndex()).updates.items()
+    }

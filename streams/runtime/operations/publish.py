@@ -1,0 +1,110 @@
+"""Files onto `pv.reports` and `pv.notices`; what cannot be read goes to the rejects."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from schemas.errors import BrokerError, IcsrError
+from schemas.notice import Notice
+from schemas.rejected import Rejected
+from schemas.report import Report
+from streams.intake.native import decode_message
+from streams.runtime.broker.clients import make_producer
+from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.topics import topic_name
+from streams.runtime.embedded.replay import SourceItem
+from streams.runtime.settings import Settings
+from streams.runtime.wire.rejects import reject_record
+
+__all__ = ["publish_notices", "publish_source"]
+
+_CHUNK = 10_000
+_Item = TypeVar("_Item")
+_Record = tuple[bytes, bytes]  # key and value
+
+
+def publish_source(
+    settings: Settings, source: str, items: Iterable[tuple[int, SourceItem]], tally: Counter[str]
+) -> Iterator[int]:
+    """Publish a source; yield the number of items after each chunk the broker has acknowledged.
+
+    A run that breaks off may be repeated from the start: a repeated message changes no count.
+
+    Raises
+    ------
+    BrokerError
+        If a record was not acknowledged.
+    """
+    yield from _publish(settings, source, "reports", items, lambda one: _record(source, one), tally)
+
+
+def publish_notices(
+    settings: Settings, source: str, items: Iterable[Notice | Rejected], tally: Counter[str]
+) -> Iterator[int]:
+    """Publish notices by their subject; yield the number of items after each chunk acknowledged.
+
+    May be repeated as well: a notice sent twice is one.
+
+    Raises
+    ------
+    BrokerError
+        If a record was not acknowledged.
+    """
+    yield from _publish(settings, source, "notices", items, _notice_record, tally)
+
+
+def _publish(
+    settings: Settings,
+    source: str,
+    name: str,
+    items: Iterable[_Item],
+    record_of: Callable[[_Item], _Record | Rejected],
+    tally: Counter[str],
+) -> Iterator[int]:
+    topic, rejects = topic_name(settings, name), topic_name(settings, "rejected")
+    with broker_errors(f"publish {source}"):
+        producer = make_producer(settings)
+        try:
+            remaining = iter(items)
+            while chunk := list(islice(remaining, _CHUNK)):
+                futures: list[Any] = []
+                for item in chunk:
+                    record = record_of(item)
+                    if isinstance(record, Rejected):
+                        value, key, headers = reject_record(record)
+                        futures.append(
+                            producer.send(rejects, value, key, headers=list(headers.items()))
+                        )
+                        tally["rejected"] += 1
+                    else:
+                        key, value = record
+                        futures.append(producer.send(topic, value, key))
+                        tally[name] += 1
+                producer.flush()
+                for future in futures:
+                    if not future.succeeded():
+                        msg = f"publish {source}: every record must be acknowledged; got "
+                        raise BrokerError(msg + str(future.exception))
+                yield len(chunk)
+        finally:
+            producer.close()
+
+
+def _notice_record(item: Notice | Rejected) -> _Record | Rejected:
+    if isinstance(item, Rejected):
+        return item
+    return item.subject_id.encode(), item.model_dump_json(exclude_defaults=True).encode()
+
+
+def _record(source: str, placed: tuple[int, SourceItem]) -> _Record | Rejected:
+    """Return key and value, or why there is none."""
+    place, item = placed
+    if isinstance(item, Rejected):
+        return item
+    if isinstance(item, Report):
+        return item.case_id.encode(), item.model_dump_json(exclude_defaults=True).encode()
+    try:
+        return decode_message(item).case_id.encode(), item
+    except IcsrError as error:
+        return Rejected(source=source, position=place, reason=str(error), raw=item)

@@ -1,0 +1,219 @@
+"""What a state directory holds, and making a partition's database in it again."""
+
+import json
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from kafka import TopicPartition
+
+from schemas.errors import InputError, StateError
+from streams.core.cases.link_decisions import is_linked_away
+from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.topic_reader import end_offsets, read_in_steps, read_to_end
+from streams.runtime.broker.topics import topic_name
+from streams.runtime.embedded.case_stage import CaseStage, read_batch
+from streams.runtime.settings import Settings
+from streams.runtime.state.case_store import RocksStore, StoreDamaged
+from streams.runtime.state.changelog import last_record
+from streams.runtime.wire.deltas import decode_delta
+from streams.runtime.workers.partition_recovery import database, restore_cases
+
+__all__ = [
+    "Held",
+    "HeldSnapshot",
+    "inspect_cases",
+    "inspect_snapshot",
+    "local_partitions",
+    "rebuild",
+    "rejected_offsets",
+]
+
+_BATCH = 10_000  # reports counted at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the database of one partition holds.
+
+    Attributes
+    ----------
+    identity
+        Format, topic, partition and number of partitions.
+    next_offset
+        Of the input: every message before it is counted here; `None` before the first.
+    cases, counted
+        Cases that are held, and those of them that the counts include.
+    unpublished
+        Batches that are not known to be published.
+    """
+
+    partition: int
+    identity: str
+    next_offset: int | None
+    cases: int
+    counted: int
+    unpublished: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSnapshot:
+    """What the snapshot of the detector holds; see `streams.runtime.state.snapshot`."""
+
+    form: int
+    topic: str
+    next_offset: int
+
+
+def local_partitions(settings: Settings) -> list[int]:
+    """Return the partitions that have a database here."""
+    folder = database(settings, 0).parent
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(int(path.name) for path in found if path.name.isdecimal() and path.is_dir())
+
+
+def inspect_cases(settings: Settings) -> Iterator[Held]:
+    """Read the databases of a state directory; workers may have them open.
+
+    Raises
+    ------
+    StateError
+        If one cannot be read.
+    """
+    for partition in local_partitions(settings):
+        with RocksStore(database(settings, partition), None) as store:
+            cases = counted = 0
+            for version in store.versions():
+                cases += 1
+                counted += (
+                    version.version >= 0
+                    and not version.excluded
+                    and not is_linked_away(version.links)
+                )
+            waiting = len(store.unpublished())
+            yield Held(partition, store.identity, store.next_offset, cases, counted, waiting)
+
+
+def inspect_snapshot(settings: Settings) -> HeldSnapshot | None:
+    """Read what the snapshot of the detector says of itself; `None` without one."""
+    about = Path(settings.state_dir) / "detect" / "about.json"
+    if not about.is_file():
+        return None
+    try:
+        said = json.loads(about.read_text(encoding="utf-8"))
+        return HeldSnapshot(said["format"], said["topic"], said["next_offset"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"snapshot {about.parent}: must be readable; got {error!r}. Move it away"
+        raise StateError(msg) from error
+
+
+def rejected_offsets(settings: Settings, name: str) -> frozenset[int]:
+    """Return the offsets of a partition whose messages were rejected; `name` as in `pv.reports[3]`.
+
+    What was rejected stays rejected: a date may lie in the future no longer.
+    """
+    records = read_to_end(settings, topic_name(settings, "rejected"))
+    headers = (dict(record.headers) for record in records)
+    return frozenset(int(h["position"]) for h in headers if h.get("source") == name.encode())
+
+
+def rebuild(
+    settings: Settings, partition: int, *, from_reports: bool
+) -> Generator[float, None, Held]:
+    """Make the database of a partition again, up to what is published; yield the part done.
+
+    The old one stays until the new one is whole.
+
+    Parameters
+    ----------
+    from_reports
+        Count the reports again, instead of reading the changelog.
+
+    Raises
+    ------
+    StoreLocked
+        If a worker has the database open.
+    StateError
+        If the changelog, or the reports, do not reach back far enough.
+    """
+    at = TopicPartition(topic_name(settings, "reports"), partition)
+    path = database(settings, partition)
+    with broker_errors(f"rebuild {at.topic}[{partition}]"):
+        reader = make_consumer(settings, auto_offset_reset="none")
+        with closing(reader):
+            ends = end_offsets(reader, at.topic)
+            if partition not in ends:
+                msg = f"rebuild: {at.topic} must have a partition {partition}; got {len(ends)}"
+                raise InputError(msg)
+            identity = f"{at.topic}[{partition}] of {len(ends)}"
+            if path.exists():
+                with suppress(StoreDamaged):  # a reason to rebuild it
+                    RocksStore(path, identity).close()  # refused if a worker has it open
+            fresh = path.with_name(f"{path.name}.restoring")
+            shutil.rmtree(fresh, ignore_errors=True)
+            with RocksStore(fresh, identity) as store:
+                if from_reports:
+                    yield from _recount(settings, reader, at, store)
+                else:
+                    yield from _restore(settings, reader, partition, store)
+    shutil.rmtree(path, ignore_errors=True)
+    fresh.rename(path)
+    (held,) = [held for held in inspect_cases(settings) if held.partition == partition]
+    return held
+
+
+def _restore(
+    settings: Settings, reader: Any, partition: int, store: RocksStore
+) -> Generator[float, None, None]:
+    at = TopicPartition(topic_name(settings, "cases"), partition)
+    reader.assign([at])
+    last = last_record(reader, at)
+    begin = reader.beginning_offsets([at])[at]
+    if last is None or last.progress.base < begin:
+        msg = (
+            f"{at.topic}[{partition}]: must hold the cases; got a changelog that is empty or does "
+            "not reach back to a whole copy. Use --from reports"
+        )
+        raise StateError(msg)
+    yield from restore_cases(settings, at, last.progress.base, store, last.next_offset)
+
+
+def _recount(
+    settings: Settings, reader: Any, at: TopicPartition, store: RocksStore
+) -> Generator[float, None, None]:
+    name = f"{at.topic}[{at.partition}]"
+    first = reader.beginning_offsets([at])[at]
+    if first > 0:
+        msg = f"{name}: every report from offset 0 on is needed; got a topic that begins at {first}"
+        raise StateError(msg)
+    key = str(at.partition).encode()
+    deltas = read_to_end(settings, topic_name(settings, "deltas"))
+    ends = (decode_delta(record.value).next_offset for record in deltas if record.key == key)
+    published = max(ends, default=0)
+    rejected = rejected_offsets(settings, name)
+    stage = CaseStage(store, partition=at.partition, keep_outbox=False)
+    batch: list[Any] = []
+
+    def count(following: int) -> None:
+        versions, _ = read_batch(batch, source=name, horizon=date.max)
+        counted = [version for _, version in versions]
+        start = store.next_offset or 0
+        stage.count(counted, first_offset=start, next_offset=following)
+        batch.clear()
+
+    for record, part in read_in_steps(settings, at.topic, start=0, partition=at.partition):
+        yield part
+        if record is not None and record.offset < published:
+            if record.offset not in rejected:
+                batch.append(
+                    (record.offset, record.value or b"", record.key or b"", record.headers)
+                )
+            if len(batch) == _BATCH:
+                count(record.offset + 1)
+    if published:
+        count(published)

@@ -1,0 +1,311 @@
+"""Recounts of alerts: finding the alerts, and reading again what they were made from."""
+
+import hashlib
+import heapq
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from kafka import TopicPartition
+from pydantic import ValidationError
+
+from detectors.gamma_mixture import GammaMixture
+from detectors.rules import RuleSet
+from schemas.alert import Alert
+from schemas.errors import InputError, StateError
+from schemas.prior import PriorRefit
+from schemas.rejected import Rejected
+from schemas.safety_alert import SafetyAlert
+from streams.core.cases.transitions import CaseVersion, joined
+from streams.core.duplicates.exact import KnownCase
+from streams.core.duplicates.identifiers import Identifiers
+from streams.core.duplicates.inline import InlineLinks
+from streams.core.recount.alerts import Recount, version_frame
+from streams.core.recount.safety import RecountedSafety, recount_safety
+from streams.intake.native import read_lines
+from streams.intake.notices import decode_notice
+from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.topic_reader import (
+    close_consumer,
+    end_offsets,
+    read_alerts,
+    read_to_end,
+)
+from streams.runtime.broker.topics import topic_name
+from streams.runtime.embedded.case_stage import Incoming, read_batch
+from streams.runtime.embedded.replay import read_source
+from streams.runtime.settings import Settings
+from streams.runtime.wire.alerts import AnyAlert, decode_alert
+
+__all__ = [
+    "choose",
+    "prior_of",
+    "read_alert_file",
+    "recount_of_files",
+    "recount_of_topics",
+    "safety_recount_of_topics",
+]
+
+_CHUNK = 10_000
+_POLL_MS = 500
+
+
+def read_alert_file(path: Path) -> Iterator[AnyAlert]:
+    """Yield the alerts of a file, of either kind, one JSON object a line.
+
+    Raises
+    ------
+    InputError
+        If a line is no alert; the message names it.
+    """
+    for number, line in read_lines(path):
+        try:
+            yield decode_alert(line)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, problem["loc"])) or "the line"
+            msg = f"{path}: line {number} must be an alert; got {place}: {problem['msg']}"
+            raise InputError(msg) from error
+
+
+def choose(
+    alerts: Iterable[AnyAlert], *, ids: Sequence[str], sample: int | None, seed: int
+) -> list[AnyAlert]:
+    """Return the alerts of these ids; else a random sample, whatever order they come in; else all.
+
+    Raises
+    ------
+    InputError
+        If an id is not found.
+    """
+    if ids:
+        wanted = set(ids)
+        found = {alert.alert_id: alert for alert in alerts if alert.alert_id in wanted}
+        if missing := sorted(wanted - set(found)):
+            msg = f"recount: every alert asked for must exist; got no alert {', '.join(missing)}"
+            raise InputError(msg)
+        return [found[one] for one in dict.fromkeys(ids)]
+    if sample is None:
+        return list({alert.alert_id: alert for alert in alerts}.values())
+    least = heapq.nsmallest(sample, ((_draw(seed, a), a.alert_id, a) for a in alerts))
+    return [alert for _, _, alert in least]
+
+
+def prior_of(event: PriorRefit) -> GammaMixture:
+    """Return the prior that a refit announced."""
+    return GammaMixture.model_validate_json(json.dumps(event.prior))
+
+
+def recount_of_topics(
+    settings: Settings,
+    alerts: Iterable[Alert],
+    rules: RuleSet,
+    *,
+    priors: Mapping[str, GammaMixture],
+) -> Recount:
+    """Read what alerts of a live run were made from; further priors come from their topic.
+
+    Raises
+    ------
+    BrokerError
+        If a topic cannot be read.
+    InputError
+        If an alert was made from another topic.
+    StateError
+        If the topic no longer has, or never had, all that an alert was made from.
+    """
+    topic = topic_name(settings, "reports")
+    ends: dict[int, int] = {}
+    for alert in alerts:
+        for at in alert.as_of:
+            if at.topic != topic:
+                msg = f"alert {alert.alert_id}: must be of {topic}; got {at.topic}, another prefix"
+                raise InputError(msg)
+            ends[at.partition] = max(ends.get(at.partition, 0), at.next_offset)
+    refits = (
+        PriorRefit.model_validate_json(record.value)
+        for record in read_to_end(settings, topic_name(settings, "priors"))
+    )
+    return Recount(
+        _versions_of_topic(settings, topic, ends),
+        rules,
+        priors={**{event.prior_id: prior_of(event) for event in refits}, **priors},
+        test_lag=1,
+        until_evaluated=False,
+    )
+
+
+def safety_recount_of_topics(
+    settings: Settings, alerts: Sequence[SafetyAlert]
+) -> Iterator[RecountedSafety]:
+    """Read what safety alerts of a live run were made from, and make them anew.
+
+    Raises
+    ------
+    BrokerError
+        If a topic cannot be read.
+    InputError
+        If an alert was made from another topic, or the revision before it is not on the topic.
+    StateError
+        If the topics no longer have, or never had, all that an alert was made from.
+    """
+    if not alerts:
+        return
+    reports, notices = (topic_name(settings, name) for name in ("reports", "notices"))
+    ends: dict[str, dict[int, int]] = {reports: {}, notices: {}}
+    for alert in alerts:
+        for at in alert.as_of:
+            of_topic = ends.setdefault(at.topic, {})
+            of_topic[at.partition] = max(of_topic.get(at.partition, 0), at.next_offset)
+    wanted = {alert.signal_key for alert in alerts}
+    published = read_alerts(settings, follow=False, stopped=lambda: False)
+    before = {
+        (one.signal_key, one.revision): one
+        for one in published
+        if isinstance(one, SafetyAlert) and one.signal_key in wanted
+    }
+    versions = [
+        ((partition, offset), version)
+        for partition, found in _readable_of_topic(settings, reports, ends[reports])
+        for offset, version in found
+    ]
+    rejected = _rejected(settings)
+    heard = [
+        ((partition, record.offset), decode_notice(record.value))
+        for partition, records in _records_before(settings, notices, ends[notices])
+        for record in records
+        if (f"{notices}[{partition}]".encode(), b"%d" % record.offset) not in rejected
+    ]
+    yield from recount_safety(alerts, before, versions, heard, topics=(reports, notices))
+
+
+def recount_of_files(
+    sources: Sequence[Path],
+    source_format: str | None,
+    rules: RuleSet,
+    *,
+    priors: Mapping[str, GammaMixture],
+) -> Recount:
+    """Read the files that alerts of a replay were made from, in the order they had then."""
+    return Recount(
+        _versions_of_files(sources, source_format),
+        rules,
+        priors=priors,
+        test_lag=0,
+        until_evaluated=True,
+    )
+
+
+def _draw(seed: int, alert: AnyAlert) -> bytes:
+    return hashlib.sha256(f"{seed}\n{alert.alert_id}".encode()).digest()
+
+
+def _versions_of_files(
+    sources: Sequence[Path], source_format: str | None
+) -> Iterator[pl.DataFrame]:
+    offset = 0
+    latest: dict[str, CaseVersion] = {}
+    links = InlineLinks(lambda ids: {one: latest[one] for one in ids if one in latest})
+    for path in sources:
+        items = (item for _, item in read_source(path, source_format))
+        # What could not even be read has no place in the log of a replay.
+        messages = (item for item in items if not isinstance(item, Rejected))
+        while chunk := list(islice(messages, _CHUNK)):
+            incoming = [Incoming(offset + i, item) for i, item in enumerate(chunk)]
+            offset += len(chunk)
+            identified: dict[int, Identifiers] = {}
+            versions = _readable(incoming, path.name, identified)
+            yield version_frame(0, list(_with_links(versions, identified, links, latest)))
+
+
+def _with_links(
+    versions: Iterable[tuple[int, CaseVersion]],
+    identified: Mapping[int, Identifiers],
+    links: InlineLinks,
+    latest: dict[str, CaseVersion],
+) -> Iterator[tuple[int, CaseVersion]]:
+    """Yield versions and, at the offset of the one that it comes of, each link."""
+    for offset, version in versions:
+        known = [KnownCase(version, identified[offset])] if offset in identified else []
+        for one in (version, *links.links([version], known)):
+            held = latest.get(one.case_id)
+            latest[one.case_id] = one if held is None else joined(one, held)
+            yield offset, one
+
+
+def _versions_of_topic(
+    settings: Settings, topic: str, ends: Mapping[int, int]
+) -> Iterator[pl.DataFrame]:
+    for partition, versions in _readable_of_topic(settings, topic, ends):
+        yield version_frame(partition, versions)
+
+
+def _rejected(settings: Settings) -> set[tuple[bytes, bytes]]:
+    """Return source and position of what was rejected.
+
+    It stays so: a date that then lay in the future may do so no longer.
+    """
+    return {
+        (headers["source"], headers["position"])
+        for record in read_to_end(settings, topic_name(settings, "rejected"))
+        if {"source", "position"} <= (headers := dict(record.headers)).keys()
+    }
+
+
+def _readable_of_topic(
+    settings: Settings, topic: str, ends: Mapping[int, int]
+) -> Iterator[tuple[int, list[tuple[int, CaseVersion]]]]:
+    """Yield the versions of reports before some offsets, in parts, each with its partition."""
+    rejected = _rejected(settings)
+    for partition, records in _records_before(settings, topic, ends):
+        source = f"{topic}[{partition}]"
+        name = source.encode()
+        incoming = [
+            Incoming(record.offset, record.value or b"", record.key or b"")
+            for record in records
+            if (name, str(record.offset).encode()) not in rejected
+        ]
+        yield partition, _readable(incoming, source)
+
+
+def _readable(
+    messages: Iterable[Incoming], source: str, identified: dict[int, Identifiers] | None = None
+) -> list[tuple[int, CaseVersion]]:
+    versions, _ = read_batch(messages, source=source, horizon=date.max, identified=identified)
+    return versions
+
+
+def _records_before(
+    settings: Settings, topic: str, ends: Mapping[int, int]
+) -> Iterator[tuple[int, list[Any]]]:
+    """Yield the committed records of each partition from its first up to an offset, in parts."""
+    consumer = make_consumer(settings, auto_offset_reset="none")
+    try:
+        with broker_errors(f"read {topic}"):
+            present = end_offsets(consumer, topic)
+            partitions = [TopicPartition(topic, number) for number in ends if number in present]
+            firsts = consumer.beginning_offsets(partitions)
+            for number, end in sorted(ends.items()):
+                first = firsts.get(TopicPartition(topic, number), 0)
+                if first > 0 or present.get(number, 0) < end:
+                    msg = (
+                        f"{topic}[{number}]: must hold everything from offset 0 to {end}, which "
+                        f"alerts were made from; got {first} to {present.get(number, 0)}: reports "
+                        "were deleted, or the alert is of another broker. Restore the topic"
+                    )
+                    raise StateError(msg)
+            consumer.assign(partitions)
+            for at in partitions:
+                consumer.seek(at, 0)
+            while waited := [at for at in partitions if consumer.position(at) < ends[at.partition]]:
+                consumer.pause(*(at for at in partitions if at not in waited))
+                for at, records in consumer.poll(timeout_ms=_POLL_MS).items():
+                    end = ends[at.partition]
+                    yield at.partition, [record for record in records if record.offset < end]
+    finally:
+        close_consumer(consumer)

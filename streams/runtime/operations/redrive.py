@@ -1,0 +1,330 @@
+"""Putting rejected messages back onto the topic they are for, once, whatever breaks off in between.
+
+A message and the marker of its reject are published in one transaction. Every redrive uses the same
+transactional id and begins by taking it: that ends what a predecessor left open and fences one that
+still runs, so that the markers read afterwards are all there are and nobody adds to them.
+"""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from schemas.errors import BrokerError, IcsrError, InputError
+from streams.runtime.broker.clients import ProducerFenced, discard, make_producer, transaction
+from streams.runtime.broker.topic_reader import read_to_end
+from streams.runtime.broker.topics import topic_name
+from streams.runtime.embedded.case_stage import Incoming, read_batch
+from streams.runtime.settings import Settings
+from streams.runtime.wire.lineage import lineage_headers
+from streams.runtime.wire.rejects import Redriven, StoredReject, marker_record, stored
+from streams.runtime.workers.notice_reader import read_notice
+
+__all__ = ["Identity", "Redrive", "Selection", "as_line", "read_mended", "read_rejects", "redrive"]
+
+_TRANSACTION_RECORDS = 1_000  # and their markers: a commit every second or so
+_TRANSACTION_BYTES = 8 << 20
+
+Identity = tuple[str, str]
+"""Coordinates and digest of a reject."""
+
+
+class _Ready(NamedTuple):
+    """What is published of a reject: onto which topic (without prefix), and how it went."""
+
+    reject: StoredReject
+    topic: str
+    key: bytes
+    value: bytes
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rejects are meant; what is `None` selects nothing out.
+
+    Attributes
+    ----------
+    reason, source
+        Part of the reason, part of the source; letters of either case.
+    since
+        Those rejected at that moment or later.
+    limit
+        At most so many.
+    """
+
+    reason: str | None = None
+    source: str | None = None
+    since: datetime | None = None
+    limit: int | None = None
+
+    def takes(self, reject: StoredReject) -> bool:
+        """Whether a reject is meant, but for the limit."""
+        return (
+            (self.reason is None or self.reason.lower() in reject.rejected.reason.lower())
+            and (self.source is None or self.source.lower() in reject.rejected.source.lower())
+            and (self.since is None or reject.at >= self.since)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """What a redrive did, or would do.
+
+    Attributes
+    ----------
+    redriven
+        Messages by how they went: `as it was` or `mended`.
+    left
+        Messages that would be rejected again, by reason; nothing was done to them.
+    """
+
+    redriven: Counter[str]
+    left: Counter[str]
+
+
+def read_rejects(
+    settings: Settings, selection: Selection, *, redriven: bool = False
+) -> Iterator[tuple[StoredReject, str | None]]:
+    """Yield the rejects that are open, each with `None`; with `redriven`, the others with how.
+
+    Takes memory for the reject at hand and for an identity a marker and reject.
+    """
+    topic = topic_name(settings, "rejected")
+    markers, _ = _survey(settings, topic)
+    found = (
+        (reject, markers.get(reject.identity))
+        for reject in _stored(settings, topic)
+        if selection.takes(reject) and (redriven or reject.identity not in markers)
+    )
+    return islice(found, selection.limit)
+
+
+def redrive(
+    settings: Settings,
+    selection: Selection,
+    mended: Mapping[Identity, bytes] | None = None,
+    *,
+    dry_run: bool = False,
+) -> Redrive:
+    """Publish rejected messages again, each at most once: reports by case id, notices by subject.
+
+    What came from the topic of reports or of notices goes back there; of a file it is what it reads
+    as. A message that this version of Tocsin would reject again is left as it is.
+
+    Parameters
+    ----------
+    settings
+        How to reach the broker.
+    selection
+        Which rejects.
+    mended
+        Only these, with these bytes.
+    dry_run
+        Whether only to find out what would be done. It disturbs no redrive that runs.
+
+    Raises
+    ------
+    InputError
+        If a mended message is of a reject that is not on the topic.
+    BrokerError
+        If publishing failed, or another redrive took over. Run it again: what was redriven is
+        known and stays out.
+    """
+    topic = topic_name(settings, "rejected")
+    # First the producer: see the top of this file.
+    producer = None if dry_run else make_producer(settings, f"{topic}-redrive")
+    try:
+        markers, found = _survey(settings, topic, mended or ())
+        for identity in mended or ():
+            if identity not in found:
+                msg = f"--from: every reject must be on {topic}; got {identity[0]}, of other bytes"
+                raise InputError(msg + " or not there at all")
+        result = Redrive(Counter(), Counter())
+        chosen = (
+            reject
+            for reject in _stored(settings, topic)
+            if selection.takes(reject)
+            and reject.identity not in markers
+            and (mended is None or reject.identity in mended)
+        )
+        ready = _ready(settings, islice(chosen, selection.limit), mended or {}, result.left)
+        for part in _parts(ready):
+            if producer is not None:
+                _publish(settings, producer, part)
+            result.redriven.update(one.how for one in part)
+        return result
+    except ProducerFenced as error:
+        msg = f"redrive {topic}: another redrive has begun and goes on with what is left: {error}"
+        raise BrokerError(msg) from error
+    finally:
+        if producer is not None:
+            discard(producer)
+
+
+def as_line(reject: StoredReject, redriven: str | None) -> dict[str, Any]:
+    """Return a reject as an object of a JSON line: what `read_mended` reads, and what explains it.
+
+    The message is `value` where it is text, else `value_base64`.
+    """
+    rejected = reject.rejected
+    line = {
+        **rejected.model_dump(exclude={"raw", "key"}),
+        "digest": reject.digest,
+        "at": reject.at.isoformat(),
+        "size": reject.size,
+        "redriven": redriven,
+        "key": None if rejected.key is None else rejected.key.decode(errors="replace"),
+    }
+    try:
+        return line | {"value": rejected.raw.decode()}
+    except UnicodeDecodeError:
+        return line | {"value_base64": base64.b64encode(rejected.raw).decode()}
+
+
+def read_mended(path: Path) -> dict[Identity, bytes]:
+    """Read what `as_line` gave, as an operator has edited it.
+
+    `value` may be the text of a report or notice, or the report or notice itself as an object.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a line does not say which reject it mends and how.
+    """
+    mended: dict[Identity, bytes] = {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"--from: {path} must be a readable text file; got {error}"
+        raise InputError(msg) from error
+    for number, text in enumerate(lines, start=1):
+        if text.strip():
+            identity, value = _mended(f"--from: {path}:{number}", text)
+            if mended.setdefault(identity, value) != value:
+                msg = f"--from: {path}:{number}: a reject must be mended in one way; got another"
+                raise InputError(msg)
+    return mended
+
+
+def _mended(where: str, text: str) -> tuple[Identity, bytes]:
+    try:
+        line = json.loads(text)
+    except ValueError as error:
+        msg = f"{where}: a line of `tocsin rejected list -o jsonl` must be given; got {error}"
+        raise InputError(msg) from error
+    match line:
+        case {"source": str(source), "position": int(position), "digest": str(digest)}:
+            identity = f"{source}@{position}", digest
+        case _:
+            msg = f"{where}: source, position and digest must say which reject; got others"
+            raise InputError(msg)
+    match line.get("value"):
+        case str(value):
+            return identity, value.encode()
+        case dict(value):
+            return identity, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        case _:
+            msg = f"{where}: value must be a report or notice, as text or as an object; got neither"
+            raise InputError(msg)
+
+
+def _stored(settings: Settings, topic: str) -> Iterator[StoredReject]:
+    """Yield every reject of the topic once."""
+    seen: set[Identity] = set()
+    for record in read_to_end(settings, topic, settled=True):
+        reject = stored(record)
+        if isinstance(reject, StoredReject) and reject.identity not in seen:
+            seen.add(reject.identity)
+            yield reject
+
+
+def _survey(
+    settings: Settings, topic: str, wanted: Iterable[Identity] = ()
+) -> tuple[dict[Identity, str], set[Identity]]:
+    """Return the identities that are redriven, and how; and those of the wanted that exist."""
+    markers: dict[Identity, str] = {}
+    missing = set(wanted)
+    found: set[Identity] = set()
+    for record in read_to_end(settings, topic, settled=True):
+        entry = stored(record)
+        if isinstance(entry, Redriven):
+            markers[entry.identity] = entry.how
+        elif entry is not None and entry.identity in missing:
+            found.add(entry.identity)
+    return markers, found
+
+
+def _ready(
+    settings: Settings,
+    rejects: Iterable[StoredReject],
+    mended: Mapping[Identity, bytes],
+    left: Counter[str],
+) -> Iterator[_Ready]:
+    """Yield what can be read, and where it belongs; count the reasons of the others."""
+    horizon = datetime.now(UTC).date() + timedelta(days=1)
+    for reject in rejects:
+        raw = reject.rejected.raw
+        value = mended.get(reject.identity, raw)
+        if value is raw and not reject.whole:
+            left[f"only the first {len(raw)} of {reject.size} bytes are kept here"] += 1
+            continue
+        try:
+            topic, key = _place(settings, reject.rejected.source, value, horizon)
+        except IcsrError as error:
+            left[str(error)] += 1
+        else:
+            yield _Ready(reject, topic, key, value, "as it was" if value == raw else "mended")
+
+
+def _place(settings: Settings, source: str, value: bytes, horizon: date) -> tuple[str, bytes]:
+    """Return topic and key of a message; raise with the reason if it would be rejected again."""
+    readers: dict[str, Callable[[bytes, date], bytes]] = {
+        "reports": _case_id,
+        "notices": _subject_id,
+    }
+    for name, key_of in readers.items():
+        if source.startswith(f"{topic_name(settings, name)}["):
+            return name, key_of(value, horizon)
+    # A line of a file. No report has a `notice_id`, and every notice has one.
+    name = "notices" if b'"notice_id"' in value else "reports"
+    return name, readers[name](value, horizon)
+
+
+def _case_id(value: bytes, horizon: date) -> bytes:
+    versions, rejected = read_batch([Incoming(0, value)], source="", horizon=horizon)
+    if rejected:
+        raise IcsrError(rejected[0].reason)
+    return versions[0][1].case_id.encode()
+
+
+def _subject_id(value: bytes, horizon: date) -> bytes:
+    return read_notice(value, horizon).subject_id.encode()
+
+
+def _parts(ready: Iterable[_Ready]) -> Iterator[list[_Ready]]:
+    part: list[_Ready] = []
+    size = 0
+    for one in ready:
+        part.append(one)
+        size += len(one.value)
+        if len(part) == _TRANSACTION_RECORDS or size > _TRANSACTION_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _publish(settings: Settings, producer: Any, part: Iterable[_Ready]) -> None:
+    rejected = topic_name(settings, "rejected")
+    with transaction(producer) as out:
+        for reject, topic, key, value, how in part:
+            headers = lineage_headers(reject.rejected)
+            out.send(topic_name(settings, topic), value, key, headers=headers)
+            name, headers = marker_record(reject, how)
+            out.send(rejected, None, name, headers=headers)

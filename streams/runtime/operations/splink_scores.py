@@ -1,0 +1,182 @@
+"""Scores of pairs of cases by Splink on DuckDB: the probabilistic linkage of Fellegi and Sunter.
+
+How often reports of one patient agree comes from the policy; how often those of two do is counted
+among random pairs of the data, with a fixed seed. Agreement on what is rare weighs more.
+"""
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.errors import InputError
+from streams.core.duplicates.probable import LEVELS, LinkagePolicy, Pair
+
+__all__ = ["score_pairs"]
+
+_SEED = 20240101
+_RANDOM_PAIRS = 1_000_000
+_MOST_ALIKE = 200  # cases with one content; more are a series, and are compared by other rules only
+_LEAST_SCORE = 0.01
+
+# Levels but the last, best first; {0} is the column. Null makes a level of its own, which weighs
+# nothing: what is not stated speaks neither for nor against.
+_WITHIN = "abs({0}_l - {0}_r) <= "
+_SAME_SET = "{0}_key_l = {0}_key_r"
+_SHARED = "len(list_intersect({0}_l, {0}_r))"
+_HALF = f"2 * {_SHARED} >= len(list_distinct(list_concat({{0}}_l, {{0}}_r)))"
+_CONDITIONS: dict[str, tuple[str, ...]] = {
+    "age": (_WITHIN + "0.1", _WITHIN + "1"),
+    "sex": ("{0}_l = {0}_r",),
+    "country": ("{0}_l = {0}_r",),
+    "weight": (_WITHIN + "0.5", _WITHIN + "5"),
+    "onset": (_WITHIN + "0", _WITHIN + "31"),
+    "received": (_WITHIN + "7", _WITHIN + "90"),
+    "drugs": (_SAME_SET, _HALF, f"{_SHARED} > 0"),
+    "events": (_SAME_SET, _HALF, f"{_SHARED} > 0"),
+}
+_RARITY = {"country": "country", "drugs": "drugs_key", "events": "events_key"}
+_BLOCKS = (
+    ("content",),
+    ("onset", "drugs_key"),
+    ("onset", "events_key"),
+    ("onset", "age", "sex"),
+    ("age", "sex", "drugs_key"),
+    ("age", "sex", "events_key"),
+    ("age", "weight"),
+    ("received", "sex", "country", "drugs_key"),
+)
+
+
+def score_pairs(records: pl.DataFrame, policy: LinkagePolicy) -> list[Pair]:
+    """Return the pairs that may be one patient, by id, each with its probability.
+
+    Pairs that agree on none of the combinations of fields by which they are looked up are not
+    compared: there would be 200 billion of a million cases.
+
+    Parameters
+    ----------
+    records
+        Columns of `streams.core.duplicates.probable.RECORDS`, one row a case.
+    policy
+        What agreement weighs.
+
+    Raises
+    ------
+    InputError
+        If the extra `linkage` is not installed.
+
+    References
+    ----------
+    .. [1] Fellegi, Sunter (1969). A theory for record linkage. J Am Stat Assoc 64, 1183-1210.
+    .. [2] Linacre, Lindsay, Manassis, Slade, Hepworth, Kennedy, Bond (2022). Splink: free software
+       for probabilistic record linkage at scale. Int J Popul Data Sci 7(3).
+       doi 10.23889/ijpds.v7i3.1794.
+    """
+    try:
+        import duckdb
+        from splink import DuckDBAPI, Linker
+    except ModuleNotFoundError as error:
+        msg = f"link: pip install 'tocsin[linkage]' must come first; got {error}"
+        raise InputError(msg) from None
+    if records.height < 2:
+        return []
+    logging.getLogger("splink").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        source, scored = Path(folder) / "records.parquet", Path(folder) / "scored.parquet"
+        _with_keys(records).write_parquet(source)
+        connection.execute("SET threads = 1")  # else a sample differs from run to run
+        connection.execute(f"CREATE TABLE cases AS SELECT * FROM '{source}' ORDER BY unique_id")
+        prior = policy.expected_share * 2 / (records.height - 1)
+
+        def linker(settings: dict[str, Any]) -> Any:
+            api = DuckDBAPI(connection)
+            return Linker("cases", settings, api, set_up_basic_logging=False)
+
+        first = linker(_settings(policy, prior))
+        first.training.estimate_u_using_random_sampling(_RANDOM_PAIRS, seed=_SEED)
+        pairs = min(records.height * (records.height - 1) // 2, _RANDOM_PAIRS)
+        model = _floored(first.misc.save_model_to_json(), 0.5 / pairs)
+        found = linker(model).inference.predict(threshold_match_probability=_LEAST_SCORE)
+        found.to_parquet(str(scored))
+        frame = pl.read_parquet(scored)
+    return _pairs(frame)
+
+
+def _with_keys(records: pl.DataFrame) -> pl.DataFrame:
+    """Add each list as one string, and both together where not too many cases have them."""
+    content = pl.concat_str("drugs_key", "events_key", separator="\n")
+    return records.with_columns(
+        pl.col(name).list.sort().list.join("\x1f").alias(f"{name}_key")
+        for name in ("drugs", "events")
+    ).with_columns(pl.when(pl.len().over(content) <= _MOST_ALIKE).then(content).alias("content"))
+
+
+def _settings(policy: LinkagePolicy, prior: float) -> dict[str, Any]:
+    return {
+        "link_type": "dedupe_only",
+        "unique_id_column_name": "unique_id",
+        "probability_two_random_records_match": prior,
+        "comparisons": [_comparison(name, policy.agreement[name]) for name in LEVELS],
+        "blocking_rules_to_generate_predictions": [
+            {
+                "blocking_rule": " AND ".join(f"l.{name} = r.{name}" for name in names),
+                "sql_dialect": "duckdb",
+            }
+            for names in _BLOCKS
+        ],
+        "retain_intermediate_calculation_columns": False,
+        "retain_matching_columns": True,
+    }
+
+
+def _comparison(name: str, shares: Sequence[float]) -> dict[str, Any]:
+    levels: list[dict[str, Any]] = [
+        {
+            "sql_condition": f"{name}_l IS NULL OR {name}_r IS NULL",
+            "label_for_charts": "not stated",
+            "is_null_level": True,
+        }
+    ]
+    conditions = [each.format(name) for each in _CONDITIONS[name]]
+    for place, (condition, share) in enumerate(zip([*conditions, "ELSE"], shares, strict=True)):
+        level: dict[str, Any] = {
+            "sql_condition": condition,
+            "label_for_charts": condition,
+            "m_probability": share,
+        }
+        if place == 0 and name in _RARITY:
+            level["tf_adjustment_column"] = _RARITY[name]
+            level["tf_adjustment_weight"] = 1.0
+        levels.append(level)
+    return {"output_column_name": name, "comparison_levels": levels}
+
+
+def _floored(model: dict[str, Any], least: float) -> dict[str, Any]:
+    """Give a level that no random pair was in the share of half a pair; none is impossible."""
+    for comparison in model["comparisons"]:
+        for level in comparison["comparison_levels"]:
+            if not level.get("is_null_level"):
+                level["u_probability"] = max(level.get("u_probability") or 0.0, least)
+    return model
+
+
+def _pairs(frame: pl.DataFrame) -> list[Pair]:
+    found = []
+    for row in frame.iter_rows(named=True):
+        # Levels count down to 0, which is disagreement; -1 is not stated.
+        levels = {name: row[f"gamma_{name}"] for name in LEVELS}
+        first, second = sorted((row["unique_id_l"], row["unique_id_r"]))
+        found.append(
+            Pair(
+                first,
+                second,
+                min(row["match_probability"], 1.0),
+                tuple(name for name, level in levels.items() if level > 0),
+                tuple(name for name, level in levels.items() if level == 0),
+            )
+        )
+    return sorted(found, key=lambda pair: (pair.first, pair.second))

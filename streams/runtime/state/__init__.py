@@ -1,0 +1,1 @@
+"""State on disk: the store of cases, its changelog, snapshots of the detector."""

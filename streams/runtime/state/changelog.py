@@ -1,0 +1,253 @@
+"""The changelog of the case store, `pv.cases`: from it another machine has the cases again.
+
+Every batch that is published carries the pairs it wrote to the database, in the same transaction,
+to the partition of `pv.cases` with the number of its input partition. Read in order, the last value
+of a key holds. What is superseded would pile up; so once a changelog has outgrown its state, the
+database is copied into it, chunk by chunk between the batches. From the first chunk on, the records
+then add up to the whole state: that is the new base, and what precedes it is deleted.
+
+Everything known about a changelog is in its last record, so a crash leaves nothing to clear up: a
+copy that broke off is taken up after the last chunk that counts.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import msgspec
+import polars as pl
+
+from schemas.errors import StateError, TocsinError
+from streams.runtime.wire.arrow_files import ArrowFiles
+
+if TYPE_CHECKING:  # a replay waits a tenth of a second for it, and asks no broker
+    from kafka import TopicPartition
+
+__all__ = [
+    "RECORD_BYTES",
+    "ChangelogRecord",
+    "Pair",
+    "Part",
+    "Progress",
+    "TooLarge",
+    "decode_pairs",
+    "decode_record",
+    "encode_pairs",
+    "encode_record",
+    "last_record",
+    "too_large",
+]
+
+Pair = tuple[bytes, bytes | None]
+"""A key of the database and its value; without a value, the key was deleted."""
+
+RECORD_BYTES = (16 << 20) - 4096  # of a value: a message of 16 MiB, its key, headers and framing
+_FORMAT = 3
+_PART_BYTES = 8 << 20  # of pairs in one record, before compression
+_OVERHEAD = 200  # bytes of a record beside its pairs, with its share of markers and framing
+_GROWTH = 2  # a changelog may be so many times its state...
+_FLOOR = 16 << 20  # ...and this much more [bytes] before it is copied anew
+_PAIRS = ArrowFiles({"key": pl.Binary(), "value": pl.Binary()})
+
+
+class Part(NamedTuple):
+    """Pairs that travel in one record: how many, and as an Arrow IPC file (zstd)."""
+
+    pairs: int
+    encoded: bytes
+
+
+class TooLarge(TocsinError):
+    """What a range of messages changed does not fit into one record; count fewer of them."""
+
+
+class Progress(msgspec.Struct, array_like=True, frozen=True):
+    """Where a changelog begins to be whole, and how far the copy is that will replace it.
+
+    Attributes
+    ----------
+    base
+        Offset in `pv.cases` from which the records add up to the state; -1 if from none.
+    base_size
+        Size of the copy at the base.
+    size, pairs
+        Of all records since the base.
+    copy_start, copy_size, copy_pairs, copy_total
+        Of the copy under way: its first offset (-1: none is), the size of its chunks, the pairs and
+        the size of all records since.
+    copy_after
+        The last key that is copied.
+    """
+
+    base: int = -1
+    base_size: int = 0
+    size: int = 0
+    pairs: int = 0
+    copy_start: int = -1
+    copy_size: int = 0
+    copy_pairs: int = 0
+    copy_total: int = 0
+    copy_after: bytes = b""
+
+    @property
+    def copying(self) -> bool:
+        """Whether a copy is under way."""
+        return self.copy_start >= 0
+
+    @property
+    def due(self) -> bool:
+        """Whether the state should be copied now, or on."""
+        return self.copying or self.base < 0 or self.size > _GROWTH * self.base_size + _FLOOR
+
+    def after_part(self, part: Part) -> Self:
+        """Return what holds after another record."""
+        size = len(part.encoded) + _OVERHEAD
+        return msgspec.structs.replace(
+            self,
+            size=self.size + size,
+            pairs=self.pairs + part.pairs,
+            copy_pairs=self.copy_pairs + part.pairs,
+            copy_total=self.copy_total + size,
+        )
+
+    def begin_copy(self, offset: int) -> Self:
+        """Return what holds when the next record is the first chunk of a copy."""
+        return msgspec.structs.replace(
+            self, copy_start=offset, copy_size=0, copy_pairs=0, copy_total=0, copy_after=b""
+        )
+
+    def after_chunk(self, part: Part, after: bytes, *, last: bool) -> Self:
+        """Return what holds after another chunk of the copy, which ends with a key."""
+        on = self.after_part(part)
+        size = on.copy_size + len(part.encoded) + _OVERHEAD
+        if last:
+            return type(self)(on.copy_start, size, on.copy_total, on.copy_pairs)
+        return msgspec.structs.replace(on, copy_size=size, copy_after=after)
+
+
+class ChangelogRecord(msgspec.Struct, array_like=True, frozen=True):
+    """One record of `pv.cases`.
+
+    Attributes
+    ----------
+    format
+        Another one than ours is refused, never guessed at.
+    partitions
+        Of `pv.reports`: the cases are spread over so many.
+    first_offset, next_offset
+        The messages whose changes these are, half open; equal for a chunk of a copy, which shows
+        the state before that message.
+    copied
+        Of a chunk, the key before its first and its last key; what is between is all there is.
+    progress
+        What holds after this record.
+    pairs
+        Encoded, of a `Part`.
+    """
+
+    format: int
+    partitions: int
+    first_offset: int
+    next_offset: int
+    copied: tuple[bytes, bytes] | None
+    progress: Progress
+    pairs: bytes
+
+
+def encode_pairs(pairs: Sequence[Pair]) -> list[Part]:
+    """Encode pairs as one part or, if they are large, several; at least one.
+
+    Raises
+    ------
+    TooLarge
+        If a single pair does not fit into a record.
+    """
+    cut = [0]
+    size = 0
+    for number, (key, value) in enumerate(pairs):
+        length = len(key) + len(value or b"")
+        if size and size + length > _PART_BYTES:
+            cut.append(number)
+            size = 0
+        size += length
+    parts = []
+    for start, end in pairwise([*cut, len(pairs)]):
+        part = Part(end - start, _encode(pairs[start:end]))
+        too_large(part.encoded)
+        parts.append(part)
+    return parts
+
+
+def too_large(value: bytes) -> None:
+    """Raise `TooLarge` if a value does not fit into one record."""
+    if len(value) > RECORD_BYTES:
+        msg = f"the change of a case must fit in {RECORD_BYTES} bytes; got {len(value)}"
+        raise TooLarge(msg)
+
+
+def decode_pairs(raw: bytes) -> Iterator[Pair]:
+    """Decode the pairs of a `Part`."""
+    return iter(_PAIRS.read(raw).rows())
+
+
+def encode_record(
+    partitions: int,
+    span: tuple[int, int],
+    progress: Progress,
+    pairs: bytes,
+    copied: tuple[bytes, bytes] | None = None,
+) -> bytes:
+    """Encode a record of the present format; `span` is its range of offsets."""
+    record = ChangelogRecord(_FORMAT, partitions, *span, copied, progress, pairs)
+    return msgspec.msgpack.encode(record)
+
+
+def decode_record(raw: bytes, where: str) -> ChangelogRecord:
+    """Decode what `encode_record` gave.
+
+    Raises
+    ------
+    StateError
+        If it is of another format. Run the case stage with the version of Tocsin that wrote it,
+        or a later one.
+    """
+    try:
+        record = msgspec.msgpack.decode(raw, type=ChangelogRecord)
+    except msgspec.MsgspecError as error:
+        msg = f"{where}: must be a changelog record of format {_FORMAT}; got {error}"
+        raise StateError(msg) from error
+    if record.format != _FORMAT:
+        msg = f"{where}: must be of format {_FORMAT}; got format {record.format}"
+        raise StateError(msg)
+    return record
+
+
+def last_record(consumer: Any, at: "TopicPartition") -> ChangelogRecord | None:
+    """Return the last record of a changelog; `None` if there is none.
+
+    Parameters
+    ----------
+    consumer
+        Assigned to the partition, of no group.
+    """
+    begin, end = consumer.beginning_offsets([at])[at], consumer.end_offsets([at])[at]
+    back = 2  # a record and the marker of its transaction
+    while True:
+        start = max(begin, end - back)
+        consumer.seek(at, start)
+        last = None
+        while consumer.position(at) < end:
+            for record in consumer.poll(timeout_ms=100).get(at, ()):
+                if record.offset < end:
+                    last = record
+        if last is not None:
+            return decode_record(last.value, f"{at.topic}[{at.partition}]@{last.offset}")
+        if start == begin:
+            return None
+        back *= 8  # markers and what was aborted
+
+
+def _encode(pairs: Sequence[Pair]) -> bytes:
+    keys = pl.Series("key", [key for key, _ in pairs], pl.Binary)
+    values = pl.Series("value", [value for _, value in pairs], pl.Binary)
+    return _PAIRS.write(pl.DataFrame([keys, values]))

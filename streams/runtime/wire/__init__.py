@@ -1,0 +1,1 @@
+"""The bytes of messages: deltas, alerts, rejects, and the limits of their size."""

@@ -1,0 +1,149 @@
+"""Deltas as bytes: a small envelope with the offset range, around an Arrow IPC file."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+import msgspec
+import polars as pl
+
+from schemas.delta import CASE_CHANGES, DELTA_VERSION, REMOVED_CHANGES, Delta
+from schemas.errors import StateError
+from schemas.rejected import Rejected
+from streams.runtime.state.changelog import too_large
+from streams.runtime.wire.arrow_files import ArrowFiles
+from streams.runtime.wire.batches import ReportTimes
+
+__all__ = [
+    "Outgoing",
+    "decode_delta",
+    "decode_outgoing",
+    "encode_delta",
+    "encode_outgoing",
+    "end_of_delta",
+]
+
+_CHANGES, _REMOVED = ArrowFiles(CASE_CHANGES), ArrowFiles(REMOVED_CHANGES)
+
+
+class _Envelope(msgspec.Struct, array_like=True, frozen=True):
+    version: int
+    partition: int
+    first_offset: int
+    next_offset: int
+    watermark: int
+    changes: bytes  # Arrow IPC file of `CASE_CHANGES`
+    removed: bytes = b""  # of `REMOVED_CHANGES`; nothing if there are none
+
+
+class _Range(msgspec.Struct, array_like=True, frozen=True):
+    """An envelope as far as its offsets: what comes after them is skipped."""
+
+    version: int
+    partition: int
+    first_offset: int
+    next_offset: int
+
+
+_Read = TypeVar("_Read", _Envelope, _Range)
+
+
+class Outgoing(msgspec.Struct, array_like=True, frozen=True):
+    """What one batch has to publish: an encoded delta, the rejects as JSON, its reports' times."""
+
+    delta: bytes
+    rejected: list[bytes]
+    times: ReportTimes | None = None  # unknown in an entry that an earlier release left
+
+
+def encode_outgoing(
+    delta: Delta, rejected: Iterable[Rejected], times: ReportTimes | None = None
+) -> bytes:
+    """Encode an entry of the outbox.
+
+    Raises
+    ------
+    TooLarge
+        If the delta does not fit into a message.
+    """
+    encoded = encode_delta(delta)
+    too_large(encoded)
+    outgoing = Outgoing(encoded, [reject.model_dump_json().encode() for reject in rejected], times)
+    return msgspec.msgpack.encode(outgoing)
+
+
+def decode_outgoing(raw: bytes) -> Outgoing:
+    """Decode what `encode_outgoing` gave; the store has vouched for its format."""
+    return msgspec.msgpack.decode(raw, type=Outgoing)
+
+
+def encode_delta(delta: Delta) -> bytes:
+    """Encode a delta: a MessagePack array of its five numbers and two Arrow IPC files (zstd)."""
+    envelope = _Envelope(
+        DELTA_VERSION,
+        delta.partition,
+        delta.first_offset,
+        delta.next_offset,
+        delta.watermark,
+        _CHANGES.write(delta.changes),
+        _REMOVED.write(delta.removed) if delta.removed.height else b"",
+    )
+    return msgspec.msgpack.encode(envelope)
+
+
+def decode_delta(raw: bytes) -> Delta:
+    """Decode what `encode_delta` gave.
+
+    Raises
+    ------
+    StateError
+        If the bytes are no delta of this version. Run the detector stage with the version of
+        Tocsin that wrote them, or later.
+    """
+    envelope = _opened(raw, _Envelope)
+    delta = Delta(
+        envelope.partition,
+        envelope.first_offset,
+        envelope.next_offset,
+        envelope.watermark,
+        _frame("changes", envelope.changes, _CHANGES),
+    )
+    if not envelope.removed:
+        return delta
+    return replace(delta, removed=_frame("removed", envelope.removed, _REMOVED))
+
+
+def end_of_delta(raw: bytes) -> tuple[int, int]:
+    """Return the partition of a delta and the offset after it; its changes are not read.
+
+    Raises
+    ------
+    StateError
+        As of `decode_delta`.
+    """
+    envelope = _opened(raw, _Range)
+    return envelope.partition, envelope.next_offset
+
+
+def _opened(raw: bytes, form: type[_Read]) -> _Read:
+    try:
+        envelope = msgspec.msgpack.decode(raw, type=form)
+    except msgspec.MsgspecError as error:
+        msg = f"delta: must be a delta of version {DELTA_VERSION}; got {error}"
+        raise StateError(msg) from error
+    if envelope.version != DELTA_VERSION:
+        msg = f"delta: must be of version {DELTA_VERSION}; got version {envelope.version}"
+        raise StateError(msg)
+    return envelope
+
+
+def _frame(name: str, raw: bytes, files: ArrowFiles) -> pl.DataFrame:
+    try:
+        frame = files.read(raw)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        msg = f"delta: {name} must be an Arrow IPC file; got {error}"
+        raise StateError(msg) from error
+    if dict(frame.schema) != files.columns:
+        msg = f"delta: {name} must have the columns {list(files.columns)}; got {frame.columns}"
+        raise StateError(msg)
+    return frame

@@ -1,0 +1,1 @@
+"""The long-running consumers: case, link and detector workers."""

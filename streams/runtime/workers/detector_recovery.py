@@ -1,0 +1,163 @@
+"""What a detector that takes over must know: the counts, and what was published of them."""
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kafka import TopicPartition
+
+from schemas.alert import Alert
+from schemas.delta import Delta
+from schemas.errors import StateError
+from schemas.prior import PriorRefit
+from schemas.rejected import Rejected
+from schemas.safety_alert import SafetyAlert
+from streams.core.detection.detector import Detector
+from streams.runtime.broker.topic_reader import committed_offset, read_in_steps, read_to_end
+from streams.runtime.broker.topics import topic_name
+from streams.runtime.settings import Settings
+from streams.runtime.state.snapshot import read_snapshot
+from streams.runtime.wire.alerts import AnyAlert, decode_alert
+from streams.runtime.wire.deltas import decode_delta
+from streams.runtime.workers.notice_reader import NoticeInput
+
+__all__ = ["Restored", "apply_deltas", "deltas_deleted", "restore_detector"]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A detector as it stood when its last alerts were published.
+
+    Attributes
+    ----------
+    next_offset
+        Of the deltas: up to here they are counted, and their alerts published.
+    signals
+        Number of signals that are known.
+    first
+        Whether no member of the group has ever said how far it was.
+    notices
+        All that are there, heard, and more to come.
+    """
+
+    detector: Detector
+    notices: NoticeInput
+    next_offset: int
+    signals: int
+    first: bool
+
+
+def deltas_deleted(at: TopicPartition) -> StateError:
+    """Return the error of a topic that has lost deltas before they were counted."""
+    return StateError(
+        f"{at.topic}: every delta must be counted; got a topic that no longer has those due "
+        "next: they were deleted. Restore the snapshot or the topic from a backup"
+    )
+
+
+def apply_deltas(detector: Detector, at: TopicPartition, deltas: Sequence[Delta]) -> list[bool]:
+    """Count deltas in the order of their topic; return whether each was news."""
+    known = set(detector.offsets)
+    for delta in deltas:
+        if delta.partition not in known and delta.first_offset > 0:
+            raise deltas_deleted(at)
+        known.add(delta.partition)
+    return detector.apply_all(deltas)
+
+
+def restore_detector(
+    settings: Settings,
+    consumer: Any,
+    at: TopicPartition,
+    detector: Detector,
+    snapshot: Path,
+    set_aside: Callable[[Sequence[Rejected]], None],
+) -> Generator[float, None, Restored]:
+    """Bring a new detector to where the last one published; yield the part that is done.
+
+    It is a generator since it may take longer than a member of a group may be silent: poll
+    between its steps.
+
+    Parameters
+    ----------
+    consumer
+        The member of the group; the partition is held meanwhile.
+    at
+        Topic and partition of the deltas.
+    snapshot
+        Folder of the snapshot.
+    set_aside
+        Publishes notices that cannot be read.
+
+    Raises
+    ------
+    StateError
+        If the deltas are not those of the snapshot, or one is missing; or a notice.
+    """
+    yield 0.0
+    start = read_snapshot(snapshot, detector, topic=at.topic)
+    latest: dict[bytes, AnyAlert] = {}
+    for record, _ in read_in_steps(settings, topic_name(settings, "signals")):
+        if record is not None:
+            latest[record.key] = decode_alert(record.value)
+        yield 0.0
+    committed = committed_offset(consumer, at)
+    end = consumer.end_offsets([at])[at]
+    if max(start, committed or 0) > end or (committed is not None and start > committed):
+        msg = (
+            f"snapshot {snapshot}: must not be ahead of {at.topic}, which ends at {end} and is "
+            f"published up to {committed}; got {start}: it belongs to another broker or the "
+            "topic was made anew. Move it away, or use another topic_prefix"
+        )
+        raise StateError(msg)
+    following = yield from _replay(
+        settings, consumer, at, detector, start, committed, latest.values()
+    )
+    detector.restore_signals(one for one in latest.values() if isinstance(one, Alert))
+    detector.watch.restore(one for one in latest.values() if isinstance(one, SafetyAlert))
+    for record in read_to_end(settings, topic_name(settings, "priors")):
+        detector.restore_prior(PriorRefit.model_validate_json(record.value))
+    detector.settle()
+    notices = NoticeInput(settings, detector.watch, set_aside)
+    try:
+        yield from notices.restore(latest.values())
+    except BaseException:
+        notices.close()
+        raise
+    return Restored(detector, notices, following, len(latest), committed is None)
+
+
+def _replay(
+    settings: Settings,
+    consumer: Any,
+    at: TopicPartition,
+    detector: Detector,
+    start: int,
+    committed: int | None,
+    latest: Iterable[AnyAlert],
+) -> Generator[float, None, int]:
+    """Count the deltas from `start` whose alerts are published; return the offset after."""
+    if committed == start:
+        return start
+    if consumer.beginning_offsets([at])[at] > start:
+        raise deltas_deleted(at)
+    # A group that was away for a week has lost its offsets; then the alerts say how far it was.
+    seen: dict[int, int] = {}
+    for alert in latest:
+        for one in alert.as_of:
+            if one.topic != detector.topic:
+                continue  # notices are read from their first one on
+            seen[one.partition] = max(seen.get(one.partition, 0), one.next_offset)
+    following = start
+    for record, part in read_in_steps(settings, at.topic, start=start):
+        if record is not None:
+            if committed is not None and record.offset >= committed:
+                return committed
+            delta = decode_delta(record.value)
+            if committed is None and delta.next_offset > seen.get(delta.partition, 0):
+                return following
+            apply_deltas(detector, at, [delta])
+            following = record.offset + 1
+        yield part
+    return following if committed is None else committed

@@ -1,0 +1,115 @@
+"""Snapshots of the detector are written beside its work: at millions of cases one takes seconds.
+
+What is written is taken in the detector's thread (`Detector.frozen`), at an offset whose alerts are
+published; the writing is a thread of its own, one at a time. What fails leaves the snapshot there
+was, which only makes a restart longer; so it ends the detector only if it goes on failing.
+"""
+
+import logging
+import time
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import StateError
+from streams.core.detection.detector import Detector
+from streams.runtime.observability.observer import Observer
+from streams.runtime.state.snapshot import write_frozen
+from streams.runtime.workers.background import Task
+
+__all__ = ["SnapshotWriter"]
+
+_LOG = logging.getLogger(__name__)
+_FAILURES = 3  # in a row: a disk that was full for a moment has room again by then
+
+
+class SnapshotWriter:
+    """Writes the snapshots of one detector.
+
+    Parameters
+    ----------
+    folder, topic
+        As of `streams.runtime.state.snapshot.write_snapshot`.
+    observer
+        Hears of each snapshot, on the thread of the detector.
+    """
+
+    def __init__(self, folder: Path, topic: str, observer: Observer) -> None:
+        self._folder, self._topic, self._observer = folder, topic, observer
+        self._task: Task[None] | None = None
+        self._began = 0.0
+        self._failures = 0  # in a row
+
+    @property
+    def busy(self) -> bool:
+        """Whether one is being written, or nobody has looked yet at how it ended."""
+        return self._task is not None
+
+    def begin(self, detector: Detector, next_offset: int) -> None:
+        """Begin to write what is counted now, unless the one before is still being written.
+
+        Raises
+        ------
+        StateError
+            As of `look`.
+        """
+        self.look()
+        if self.busy:
+            _LOG.warning("snapshot %s: the last one is still being written", self._folder)
+            return
+        kept, facts = detector.frozen()
+
+        def write() -> None:
+            write_frozen(self._folder, kept, facts, topic=self._topic, next_offset=next_offset)
+
+        self._began = time.monotonic()
+        self._task = Task("tocsin-snapshot", write)
+
+    def look(self) -> None:
+        """Take note of how the last one ended, if it has.
+
+        Raises
+        ------
+        StateError
+            If several in a row could not be written: make room on the disk of `state_dir`, or
+            give the right to write there. Nothing is lost; a start goes on where it stopped.
+        """
+        if self._task is None or not self._task.wait(0.0):
+            return
+        task, self._task = self._task, None
+        seconds = time.monotonic() - self._began
+        try:
+            task.result()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            self._failures += 1
+            self._observer.snapshot("failed", seconds)
+            why = " ".join(str(error).split())
+            _LOG.warning("snapshot %s: not written: %s", self._folder, why)
+            if self._failures >= _FAILURES:
+                msg = (
+                    f"snapshot {self._folder}: must be written now and then; {self._failures} in "
+                    f"a row failed, the last: {why}. Make room on the disk of state_dir and start "
+                    "again; nothing is lost"
+                )
+                raise StateError(msg) from error
+        else:
+            self._failures = 0
+            self._observer.snapshot("written", seconds)
+
+    def finish(self, detector: Detector | None = None, next_offset: int | None = None) -> None:
+        """Wait for the one that is being written; then write a last one, if there is what to write.
+
+        One that fails here is logged: what was counted is on the topics.
+        """
+        try:
+            self._wait()
+            if detector is not None and next_offset is not None:
+                self.begin(detector, next_offset)
+                self._wait()
+        except StateError as error:
+            _LOG.warning("%s", error)
+
+    def _wait(self) -> None:
+        while self._task is not None:
+            self._task.wait(1.0)
+            self.look()
