@@ -32,9 +32,8 @@ from streams.cli.stopping import StopSignal
 from streams.cli.tables import summary_table
 from streams.core.alerts.assessment import assessed
 from streams.delivery.alert_sources import FileTail, KafkaTail, Tail, parse_alert, read_alert_lines
-from streams.delivery.matching import require_askable
+from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
 from streams.delivery.outbox import Outbox, deliver
-from streams.delivery.preview import PREVIEW_DAYS, would_send
 from streams.delivery.signing_keys import derived_key, installation_key, signing_keys
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings

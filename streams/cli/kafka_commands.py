@@ -33,10 +33,10 @@ from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, summary_table
 from streams.core.signals.realert_policy import load_policy
+from streams.intake.files import read_source
 from streams.intake.notices import read_notices
 from streams.runtime.broker.topic_reader import read_alerts
 from streams.runtime.broker.topics import create_topics
-from streams.runtime.embedded.replay import read_source
 from streams.runtime.observability.journal import LogFormat, logging_as
 from streams.runtime.observability.setup import Watch, watching
 from streams.runtime.operations.publish import publish_notices, publish_source

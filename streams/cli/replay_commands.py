@@ -35,8 +35,9 @@ from streams.cli.options import (
 )
 from streams.cli.tables import summary_table
 from streams.core.signals.realert_policy import load_policy
+from streams.intake.files import read_source
 from streams.intake.notices import read_notices
-from streams.runtime.embedded.replay import Replay, read_source
+from streams.runtime.embedded.replay import Replay
 from streams.runtime.wire.alerts import encode_alert
 
 __all__ = ["Format", "item_progress", "register"]

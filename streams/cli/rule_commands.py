@@ -30,8 +30,8 @@ from streams.cli.options import (
 )
 from streams.cli.replay_commands import item_progress
 from streams.cli.score_commands import read_counts
+from streams.intake.files import read_source
 from streams.runtime.embedded.backtest import Comparison, History, compare, replay_history
-from streams.runtime.embedded.replay import read_source
 
 __all__ = ["register"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.errors import BrokerError, InputError
 from schemas.subscription import Folder, OwnTopic, Webhook
 from streams.delivery.digests import markdown_of
-from streams.delivery.schedule import Attempt, Outcome
+from streams.delivery.send_schedule import Attempt, Outcome
 from streams.delivery.signing_keys import signing_keys
 from streams.delivery.subscription_status import Due
 from streams.delivery.webhook import WebhookSender

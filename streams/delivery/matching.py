@@ -1,5 +1,6 @@
 """Which subscription an alert is for."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from schemas.alert import Alert, SignalLevel
@@ -10,7 +11,9 @@ from schemas.subscription import SDR, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.tiers import is_hidden
 
-__all__ = ["category_of", "matches", "require_askable"]
+__all__ = ["PREVIEW_DAYS", "category_of", "matches", "require_askable", "would_send"]
+
+PREVIEW_DAYS = 90
 
 
 def category_of(alert: AnyAlert) -> str:
@@ -98,3 +101,20 @@ def _passes(wanted: Iterable[str], found: Iterable[str], *, silent: bool = False
         return True
     has = {name.casefold() for name in found}
     return bool(names & has) or (silent and not has)
+
+
+def would_send(wanted: Subscription, alerts: Iterable[AnyAlert]) -> Counter[tuple[str, str]]:
+    """Count the alerts that are for a subscription, by category and kind.
+
+    Parameters
+    ----------
+    alerts
+        Those of the last `PREVIEW_DAYS` days, in order.
+    """
+    found: Counter[tuple[str, str]] = Counter()
+    told: set[str] = set()
+    for alert in alerts:
+        if matches(wanted, alert, sent_before=alert.signal_key in told):
+            told.add(alert.signal_key)
+            found[category_of(alert), alert.kind.value] += 1
+    return found

@@ -18,10 +18,9 @@ from schemas.errors import InputError
 from schemas.subscription import Stream, Subscription
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.digests import MOST_ALERTS, digest_of
-from streams.delivery.ledger import Ledger
 from streams.delivery.matching import matches
-from streams.delivery.schedule import Attempt, Outcome, next_attempt
-from streams.delivery.send_schedule import AtOnce, Held, lane_of
+from streams.delivery.send_schedule import AtOnce, Attempt, Held, Outcome, lane_of, next_attempt
+from streams.delivery.sqlite_file import Ledger
 from streams.delivery.subscription_status import Due, Standing
 from streams.delivery.tiers import copy_for
 

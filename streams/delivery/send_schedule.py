@@ -2,17 +2,36 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
 
 from schemas.digest import HeldBack
 from schemas.subscription import DigestPeriod, Subscription
 from streams.delivery.alert_sources import AnyAlert
 
-__all__ = ["CORRECTIONS", "AtOnce", "Held", "lane_of", "next_midnight"]
+__all__ = [
+    "CORRECTIONS",
+    "RETRY_AFTER",
+    "AtOnce",
+    "Attempt",
+    "Held",
+    "Outcome",
+    "lane_of",
+    "next_attempt",
+    "next_midnight",
+]
 
 CORRECTIONS = frozenset({"weakened", "update", "retraction", "closed"})
 """Kinds of alert that no budget holds back."""
-
 _MONDAY = 7
+RETRY_AFTER = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+)
+"""Time from each failed attempt to the next: 5 s, 5 min, 30 min, 2, 5, 10, 14, 20 and 24 h.
+
+Source: Standard Webhooks specification, 'Retry schedule'. After the last the subscription rests
+until somebody resumes it; nothing that is due to it is forgotten meanwhile.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +97,25 @@ def _digest_after(period: DigestPeriod, now: datetime) -> datetime:
     if period is DigestPeriod.DAILY:
         return following
     return following + timedelta(days=(_MONDAY - following.weekday()) % _MONDAY)
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    GONE = "gone"  # 410: the receiver asks for no more
+    REFUSED = "refused"  # not sent: the address is not one that may be posted to
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How an attempt ended, and why, in a few words without anything of the body."""
+
+    outcome: Outcome
+    detail: str
+
+
+def next_attempt(failures: int, now: datetime) -> datetime | None:
+    """Return when to try again after so many failures in a row; None: no more by itself."""
+    return now + RETRY_AFTER[failures - 1] if failures <= len(RETRY_AFTER) else None

@@ -10,7 +10,7 @@ import httpx
 from standardwebhooks.webhooks import Webhook
 
 from schemas.errors import InputError
-from streams.delivery.schedule import Attempt, Outcome
+from streams.delivery.send_schedule import Attempt, Outcome
 
 __all__ = ["WebhookSender", "require_secret", "resolve"]
 

@@ -18,12 +18,14 @@ from schemas.errors import IcsrError, InputError
 from schemas.link import CaseLink
 from schemas.rejected import Rejected
 from schemas.vocabulary import ProductRole, Qualification, ReporterKind, ReportType
+from streams.core.cases.from_report import case_version
 from streams.core.cases.strata import PAEDIATRIC, REGIONS, UNKNOWN
-from streams.core.cases.transitions import CaseVersion, case_version
+from streams.core.cases.transitions import CaseVersion
 from streams.core.counting.windows import WindowSpec
-from streams.core.detection.evaluation import UNIT
+from streams.core.signals.counts_view import UNIT
+from streams.intake.files import SourceItem, read_source
 from streams.intake.native import decode_message
-from streams.runtime.embedded.replay import Replay, SourceItem, read_source
+from streams.runtime.embedded.replay import Replay
 
 __all__ = ["FLAGS", "CaseCounts", "Period", "reference_period"]
 

@@ -30,7 +30,7 @@ streams.cli.main()
 """
 PLACES = (
     ("streams.runtime.broker.producer.Producer._added_all", "after"),  # of one record or of many
-    ("streams.runtime.broker.clients.Transaction._acknowledged", "after"),
+    ("streams.runtime.broker.transactions.Transaction._acknowledged", "after"),
     ("kafka.KafkaProducer.commit_transaction", "after"),
 )
 

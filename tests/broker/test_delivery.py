@@ -16,9 +16,10 @@ from schemas.subscription import OwnTopic, Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.tokens import Scope, TokenStore
 from streams.delivery.outbox import Outbox
-from streams.runtime.broker.clients import make_admin, make_producer, transaction
+from streams.runtime.broker.clients import make_admin, make_producer
 from streams.runtime.broker.topic_reader import read_to_end
 from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
+from streams.runtime.broker.transactions import transaction
 from streams.runtime.settings import Settings
 from tests.broker.processes import keyed, records, running, send, tocsin, wait_until
 from tests.unit.test_delivery import KEY, NOW, safety, signal, subscription

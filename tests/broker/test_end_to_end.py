@@ -23,9 +23,11 @@ from detectors.rules import load_rules
 from detectors.scoring import score
 from schemas.alert import Alert
 from streams.core.counting.windows import WindowSpec
-from streams.runtime.broker.clients import make_producer, transaction
+from streams.intake.files import read_source
+from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.topics import TOPICS, create_topics
-from streams.runtime.embedded.replay import Replay, read_source
+from streams.runtime.broker.transactions import transaction
+from streams.runtime.embedded.replay import Replay
 from streams.runtime.settings import Settings
 from tests.broker.processes import (
     Running,

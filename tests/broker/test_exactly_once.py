@@ -13,15 +13,11 @@ from kafka.coordinator.base import MemberState
 
 from schemas.errors import BrokerError, StateError
 from streams.runtime.broker import membership
-from streams.runtime.broker.clients import (
-    MAX_MESSAGE_BYTES,
-    TransactionAborted,
-    discard,
-    make_admin,
-    make_producer,
-)
+from streams.runtime.broker.clients import make_admin, make_producer
 from streams.runtime.broker.topics import create_topics
+from streams.runtime.broker.transactions import TransactionAborted, discard
 from streams.runtime.settings import Settings
+from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 from streams.runtime.workers import alert_publisher, case_partition
 from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.case_worker import CaseWorker, case_group

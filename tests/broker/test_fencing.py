@@ -16,8 +16,9 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import CommitFailedError
 
 from schemas.errors import StateError
-from streams.runtime.broker.clients import TransactionAborted, discard, make_producer, transaction
+from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.topics import create_topics
+from streams.runtime.broker.transactions import TransactionAborted, discard, transaction
 from streams.runtime.settings import Settings
 from streams.runtime.wire.deltas import decode_delta, encode_delta
 from streams.runtime.workers.case_worker import CaseWorker
@@ -44,7 +45,7 @@ pytestmark = pytest.mark.broker
 
 MOMENTS = {
     "before the first record": ("streams.runtime.broker.producer.Producer._added_all", "before"),
-    "before the commit": ("streams.runtime.broker.clients.Transaction._acknowledged", "after"),
+    "before the commit": ("streams.runtime.broker.transactions.Transaction._acknowledged", "after"),
 }
 STOPPING = """
 import os, signal, time

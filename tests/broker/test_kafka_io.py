@@ -15,22 +15,20 @@ from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.errors import KafkaError, UnknownProducerIdError
 
 from schemas.errors import BrokerError, InputError
-from streams.runtime.broker import clients
-from streams.runtime.broker.clients import (
-    MAX_MESSAGE_BYTES,
+from streams.runtime.broker import clients, transactions
+from streams.runtime.broker.clients import make_admin, make_consumer, make_producer
+from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.producer import Record
+from streams.runtime.broker.topics import create_topics
+from streams.runtime.broker.transactions import (
     ProducerFenced,
     ProducerUnusable,
     TransactionAborted,
     discard,
-    make_admin,
-    make_consumer,
-    make_producer,
     transaction,
 )
-from streams.runtime.broker.errors import broker_errors
-from streams.runtime.broker.producer import Record
-from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
+from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 from tests.broker.kafka_server import KafkaServer, free_ports
 
 pytestmark = pytest.mark.broker
@@ -199,7 +197,7 @@ def test_a_dead_broker_does_not_hold_a_transaction_for_ever(
     producer = make_producer(settings, "dead")
     with transaction(producer) as records:
         records.send(where.topic, b"before")
-    monkeypatch.setattr(clients, "FINISH_SECONDS", 3.0)
+    monkeypatch.setattr(transactions, "FINISH_SECONDS", 3.0)
     started = time.monotonic()
     with pytest.raises(ProducerUnusable), transaction(producer) as records:
         records.send(where.topic, b"in doubt")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import BrokerError
-from streams.runtime.broker import clients
+from streams.runtime.broker import transactions
 from streams.runtime.broker.errors import BrokerUnavailable
 from streams.runtime.broker.producer import Producer
 from streams.runtime.broker.topics import create_topics
@@ -62,8 +62,8 @@ def works_until(worker: Any, done: Callable[[], bool], seconds: float = 60) -> N
 @pytest.fixture(autouse=True)
 def _threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What was given up ends within the test, and lets go of its sockets."""
-    monkeypatch.setattr(clients, "FINISH_SECONDS", 5.0)
-    monkeypatch.setattr(clients, "ABORT_SECONDS", 3.0)
+    monkeypatch.setattr(transactions, "FINISH_SECONDS", 5.0)
+    monkeypatch.setattr(transactions, "ABORT_SECONDS", 3.0)
     yield
     deadline = time.monotonic() + 30
     ours = {"tocsin-publish", "tocsin-producer", "tocsin-connect", "tocsin-delete"}

@@ -15,7 +15,6 @@ import pytest
 from schemas.report import Report
 from streams.runtime.broker.clients import (
     FETCH_BYTES,
-    MAX_MESSAGE_BYTES,
     PARTITION_FETCH_BYTES,
     make_admin,
     make_consumer,
@@ -24,6 +23,7 @@ from streams.runtime.broker.clients import (
 from streams.runtime.broker.consumer import POLL_BYTES, UNPACKED_BYTES
 from streams.runtime.broker.topics import KEPT_FOR_EVER, create_topics
 from streams.runtime.settings import Settings
+from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.processes import (
     at,

@@ -18,12 +18,14 @@ import pytest
 
 from schemas.errors import BrokerError, InputError
 from schemas.rejected import Rejected
-from streams.runtime.broker import clients
-from streams.runtime.broker.clients import MAX_MESSAGE_BYTES, discard, make_producer
+from streams.runtime.broker import transactions
+from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.topics import create_topics
+from streams.runtime.broker.transactions import discard
 from streams.runtime.operations import redrive as redrive_module
 from streams.runtime.operations.redrive import Redrive, Selection, as_line, read_rejects, redrive
 from streams.runtime.settings import Settings
+from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 from streams.runtime.wire.rejects import reject_record
 from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.processes import (
@@ -226,7 +228,7 @@ def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
 ) -> None:
     values = without_key(one, 16) + of_an_earlier_reader(one, 14)
     monkeypatch.setattr(redrive_module, "_TRANSACTION_RECORDS", 10)
-    acknowledged = clients.Transaction._acknowledged
+    acknowledged = transactions.Transaction._acknowledged
     dying: list[Any] = []
 
     def die_before(records: Any) -> None:
@@ -245,8 +247,10 @@ def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
 
     with monkeypatch.context() as patched:
         if moment == "before":
-            patched.setattr(clients.Transaction, "_acknowledged", die_before)
-            patched.setattr(clients, "_aborted", lambda producer: True)  # the dead abort nothing
+            patched.setattr(transactions.Transaction, "_acknowledged", die_before)
+            patched.setattr(
+                transactions, "_aborted", lambda producer: True
+            )  # the dead abort nothing
         else:
             patched.setattr(redrive_module, "_publish", die_after)
         with pytest.raises(Crash):

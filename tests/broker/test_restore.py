@@ -12,7 +12,8 @@ from kafka.admin import NewPartitions
 from msgspec.structs import replace
 
 from schemas.errors import StateError
-from streams.core.cases.transitions import CaseVersion, case_version
+from streams.core.cases.from_report import case_version
+from streams.core.cases.transitions import CaseVersion
 from streams.runtime.broker import membership
 from streams.runtime.broker.clients import make_admin
 from streams.runtime.observability.readiness import Phase
@@ -20,6 +21,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.state import changelog
 from streams.runtime.state.case_store import RocksStore
 from streams.runtime.state.changelog import decode_record
+from streams.runtime.wire import limits
 from streams.runtime.workers import case_partition, case_worker, detect_worker, partition_recovery
 from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.case_worker import CaseWorker
@@ -152,7 +154,7 @@ def test_a_copy_that_is_killed_is_taken_up_where_it_stopped(
         while worker._owned[0].progress.copying:
             worker.step(100)
     assert cases(other) == expected(messages[:700])
-    written = [decode_record(record.value, "").copied for record in records(one, "cases")]
+    written = [decode_record(record).copied for record in records(one, "cases")]
     chunks = [chunk for chunk in written if chunk is not None]
     (stopped,) = [number for number, (_, until) in enumerate(chunks) if until == copied[-1]]
     assert chunks[stopped + 1][0] == copied[-1], "not from the beginning again"
@@ -283,7 +285,7 @@ def test_a_gap_in_the_changelog_is_found(
     messages, latest = stream(600, seed=28)
     send(one, keyed(messages))
     take(one)
-    found = [(r.offset, decode_record(r.value, "")) for r in records(one, "cases")]
+    found = [(r.offset, decode_record(r)) for r in records(one, "cases")]
     base = found[-1][1].progress.base
     assert base > 0
     if missing == "chunk":  # the second one of the copy at the base
@@ -353,7 +355,7 @@ def test_a_delta_beyond_the_size_of_a_message_is_split_by_offsets(
     one: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, latest = stream(300, seed=30)
-    monkeypatch.setattr(changelog, "RECORD_BYTES", 12_000)
+    monkeypatch.setattr(limits, "RECORD_BYTES", 12_000)
     send(one, keyed(messages))
     take(one)
     found = deltas(one)
@@ -366,7 +368,7 @@ def test_a_delta_beyond_the_size_of_a_message_is_split_by_offsets(
 def test_a_report_whose_change_fits_in_no_message_is_rejected(
     one: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changelog, "RECORD_BYTES", 3_000)
+    monkeypatch.setattr(limits, "RECORD_BYTES", 3_000)
     send(one, keyed([report(1), report(2)]))
     take(one)
     reasons = [dict(record.headers)["reason"] for record in records(one, "rejected")]

@@ -8,14 +8,11 @@ import pytest
 from kafka import TopicPartition
 
 from schemas.errors import InputError
-from streams.runtime.broker.clients import (
-    MAX_MESSAGE_BYTES,
-    make_consumer,
-    make_producer,
-    transaction,
-)
+from streams.runtime.broker.clients import make_consumer, make_producer
 from streams.runtime.broker.producer import Record
+from streams.runtime.broker.transactions import transaction
 from streams.runtime.settings import Settings
+from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 
 pytestmark = pytest.mark.broker
 # ruff: noqa: PT012  -- the body of a transaction is what must raise

@@ -21,8 +21,9 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import TocsinError
-from streams.runtime.broker.clients import discard, make_producer
+from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.topics import create_topics
+from streams.runtime.broker.transactions import discard
 from streams.runtime.settings import Settings
 from tests.broker.kafka_cluster import running_cluster
 from tests.broker.processes import as_counts

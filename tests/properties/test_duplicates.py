@@ -13,7 +13,7 @@ from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import OtherId, Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkState, RevisionKind, Sex
-from streams.core.cases.transitions import case_version, link_version
+from streams.core.cases.from_report import case_version, link_version
 from streams.core.duplicates import exact
 from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
 from streams.core.duplicates.identifiers import Identifiers, identifiers_of

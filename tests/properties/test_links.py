@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.link import CaseLink
-from streams.core.cases.transitions import CaseVersion, advance, case_version, link_version
+from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.transitions import CaseVersion, advance
 from tests.law_histories import Arrival, case_links, reports
 from tests.law_recount import latest_versions
 

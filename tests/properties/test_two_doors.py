@@ -14,7 +14,7 @@ from schemas.errors import IcsrError
 from schemas.fields import fields_decoder
 from schemas.product import Preparation
 from schemas.report import Report
-from streams.core.cases.transitions import case_version
+from streams.core.cases.from_report import case_version
 from streams.intake.native import decode_report
 
 DECODER = fields_decoder(Report)

@@ -15,8 +15,8 @@ from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Link, Reaction, Report
 from schemas.vocabulary import LinkBasis, LinkKind, LinkState, ProductRole, VerificationState
+from streams.intake.files import read_source
 from streams.runtime.broker.topics import create_topics
-from streams.runtime.embedded.replay import read_source
 from streams.runtime.settings import Settings
 from tests.broker.kafka_server import running_kafka
 from tests.broker.processes import keyed, report, send, stream, tocsin

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from streams.runtime.broker.clients import TransactionAborted
-from streams.runtime.workers import alert_outlet
-from streams.runtime.workers.alert_outlet import AlertOutlet
+from streams.runtime.broker.transactions import TransactionAborted
+from streams.runtime.workers import alert_publisher
+from streams.runtime.workers.alert_publisher import AlertOutlet
 
 LOOK: Any = object()
 
@@ -71,7 +71,7 @@ def test_a_partition_that_is_given_up_waits_for_its_alerts() -> None:
 def test_a_partition_is_given_up_whatever_its_alerts_do(
     hanging: Callable[[], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(alert_outlet, "_PARTING_SECONDS", 0.05)
+    monkeypatch.setattr(alert_publisher, "_PARTING_SECONDS", 0.05)
     for publish, said in ((hanging, "on their way"), (aborted, "nothing is published")):
         outlet = AlertOutlet()
         outlet.send(LOOK, 7, publish)

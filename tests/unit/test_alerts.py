@@ -20,12 +20,14 @@ from schemas.alert import (
     Window,
     WindowKind,
 )
-from streams.core.alerts.builder import MOST_CASE_IDS, AlertBuilder, facts_of, signal_key
+from streams.core.alerts.builder import AlertBuilder, signal_key
 from streams.core.alerts.case_sources import Origins, sources_of
+from streams.core.alerts.case_summaries import MOST_CASE_IDS, facts_of
 from streams.core.alerts.sensitivity import Scrutinised
-from streams.core.counting.sorted_counts import Vocabulary
-from streams.core.signals.lifecycle import KINDS, REASONS, Decisions, Signals
+from streams.core.counting.vocabulary import Vocabulary
+from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import PAEDIATRIC_BIT, region_mask
+from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import load_policy
 
 RULES = load_rules(["mhra", "ic"])

@@ -20,7 +20,8 @@ from schemas.vocabulary import (
     Seriousness,
     VerificationState,
 )
-from streams.core.cases.transitions import CaseVersion, advance, case_version
+from streams.core.cases.from_report import case_version
+from streams.core.cases.transitions import CaseVersion, advance
 
 DAY = date(2024, 2, 29)
 NULLIFIED = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.core.counting import sorted_counts
-from streams.core.counting.sorted_counts import SortedCounts, Vocabulary, join_key, split_key
+from streams.core.counting.sorted_counts import SortedCounts, join_key, split_key
+from streams.core.counting.vocabulary import Vocabulary
 
 folds = st.lists(st.lists(st.tuples(st.integers(0, 12), st.integers(-3, 3)), max_size=8))
 codes = st.integers(0, 2**31 - 1)

@@ -13,7 +13,8 @@ from schemas.report import Reaction, Report
 from schemas.vocabulary import ProductRole, Seriousness
 from streams.core.alerts.case_summaries import clinical_of
 from streams.core.cases.chronology import START, Course, course_of, parse_course
-from streams.core.cases.transitions import CaseVersion, advance, case_version
+from streams.core.cases.from_report import case_version
+from streams.core.cases.transitions import CaseVersion, advance
 
 DAY = date(2024, 2, 1)
 ORDINAL = DAY.toordinal()

@@ -15,15 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from detectors.rules import load_rules
-from schemas.alert import (
-    Alert,
-    AlertKind,
-    AlertReason,
-    Counts,
-    Statistics,
-    Window,
-    WindowKind,
-)
+from schemas.alert import Alert, AlertKind, AlertReason, Counts, Statistics, Window, WindowKind
 from schemas.errors import InputError, StateError
 from schemas.notice import Patients
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
@@ -31,7 +23,7 @@ from schemas.subscription import Filters, Subscription, Tier
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.matching import matches
 from streams.delivery.outbox import Outbox, deliver
-from streams.delivery.schedule import Attempt, Outcome
+from streams.delivery.send_schedule import Attempt, Outcome
 from streams.delivery.tiers import band, copy_for
 
 KEY = b"k" * 32

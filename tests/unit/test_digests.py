@@ -14,7 +14,7 @@ from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Stream, Subscription, Tier, Webhook
 from streams.delivery.digests import MOST_ALERTS
 from streams.delivery.outbox import Outbox, deliver
-from streams.delivery.schedule import Attempt, Outcome
+from streams.delivery.send_schedule import Attempt, Outcome
 from tests.unit.test_delivery import KEY, NOW, safety, signal, subscription
 
 DAY = timedelta(days=1)

@@ -21,7 +21,7 @@ from schemas.vocabulary import (
     SupplyRoute,
 )
 from streams.core.alerts.next_steps import steps
-from streams.core.cases.transitions import case_version
+from streams.core.cases.from_report import case_version
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.safety.reporting_duties import law_table

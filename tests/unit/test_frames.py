@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from streams.core.counting.arrays import by_key, rows_at, rows_where, stacked
-from streams.core.counting.sorted_counts import numbered
+from streams.core.counting.vocabulary import numbered
 
 ROWS = st.lists(
     st.tuples(st.integers(-3, 3), st.sampled_from(["", "a", "b", "Ω"]), st.booleans()),
@@ -24,8 +24,8 @@ SCHEMA = {"key": pl.Int64, "name": pl.String, "on": pl.Boolean}
 HELD_UP = """
 import os, sys, threading
 import numpy as np, polars as pl
-from streams.core.counting import frames
-from streams.core.counting import sorted_counts as counting
+from streams.core.counting import arrays
+from streams.core.counting import vocabulary
 rows = pl.DataFrame({"key": range(300), "name": [str(i % 7) for i in range(300)]})
 held = threading.Event()
 def hold(column):
@@ -80,11 +80,11 @@ def test_numbers_are_places_among_the_distinct_names(names: list[str]) -> None:
 @pytest.mark.parametrize(
     "expression",
     [
-        "frames.rows_at(rows, np.arange(20))",
-        "frames.rows_where(rows, rows['key'] > 5)",
-        "frames.stacked([rows, rows])",
-        "frames.by_key(rows, np.arange(20))",
-        "counting.numbered(rows['name'])",
+        "arrays.rows_at(rows, np.arange(20))",
+        "arrays.rows_where(rows, rows['key'] > 5)",
+        "arrays.stacked([rows, rows])",
+        "arrays.by_key(rows, np.arange(20))",
+        "vocabulary.numbered(rows['name'])",
     ],
 )
 def test_nothing_is_handed_over_to_threads_of_polars(expression: str) -> None:

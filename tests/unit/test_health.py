@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InputError
-from streams.runtime.broker import clients
+from streams.runtime.broker import transactions
 from streams.runtime.observability import health as health_module
 from streams.runtime.observability.health import LIVE_SECONDS, Health, serving
 from streams.runtime.observability.metrics import Metrics
@@ -72,7 +72,9 @@ def test_live_is_a_loop_that_goes_round(
 
 
 def test_a_turn_may_last_as_long_as_its_parts() -> None:
-    longest = clients.FINISH_SECONDS + clients.ABORT_SECONDS + clients.REQUEST_MS / 1000
+    longest = (
+        transactions.FINISH_SECONDS + transactions.ABORT_SECONDS + transactions.REQUEST_MS / 1000
+    )
     assert longest < LIVE_SECONDS
 
 

@@ -9,8 +9,8 @@ from detectors.rules import load_rules
 from schemas.product import Facility, Product
 from schemas.report import Reaction, Report
 from schemas.vocabulary import ProductRole
+from streams.core.cases.from_report import case_version
 from streams.core.cases.levels import level_of
-from streams.core.cases.transitions import case_version
 from streams.core.counting.windows import WindowSpec
 from streams.core.recount.alerts import Recount, version_frame
 from streams.runtime.embedded.replay import Replay

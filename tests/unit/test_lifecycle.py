@@ -14,10 +14,10 @@ from streams.core.signals.lifecycle import (
     SUPPRESSIONS,
     Decisions,
     Look,
-    Signals,
     decide,
 )
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Evidence, region_mask
+from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
 
 A, B = 1, 2  # bits of two rules

@@ -12,7 +12,8 @@ from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Patient, Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkState, RevisionKind, Sex, VerificationState
-from streams.core.cases.transitions import CaseVersion, case_version, joined, link_version
+from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.duplicates.probable import (
     DEFAULT_POLICY,
     Candidate,

@@ -13,7 +13,8 @@ from schemas.link import LINK_MARK, CaseLink
 from schemas.product import Product
 from schemas.report import Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkState, RevisionKind
-from streams.core.cases.transitions import CaseVersion, advance, case_version, joined, link_version
+from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.transitions import CaseVersion, advance, joined
 from streams.intake.native import MOST_BYTES, decode_message
 from streams.runtime.embedded.case_stage import Incoming, read_batch
 

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.core import Metric
 
 from schemas.rejected import Rejected
-from streams.runtime.broker.clients import ProducerFenced, ProducerUnusable, TransactionAborted
+from streams.runtime.broker.transactions import ProducerFenced, ProducerUnusable, TransactionAborted
 from streams.runtime.observability.metrics import Metrics
 from streams.runtime.observability.observer import (
     SILENT,
@@ -24,9 +24,8 @@ from streams.runtime.observability.observer import (
 )
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.state.case_store import StoreSize
-from streams.runtime.wire.batches import Batch, ReportTimes
-from streams.runtime.wire.reject_reasons import REJECT_CLASSES, reject_class
-from streams.runtime.wire.unreadable import Unreadable
+from streams.runtime.wire.batches import Batch, ReportTimes, Unreadable
+from streams.runtime.wire.rejects import REJECT_CLASSES, reject_class
 from tests.watched_work import Work, changes, raw, stuck, watched
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"

@@ -10,20 +10,17 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
-from kafka.errors import (
-    CommitFailedError,
-    KafkaConnectionError,
-    TopicAuthorizationFailedError,
-)
+from kafka.errors import CommitFailedError, KafkaConnectionError, TopicAuthorizationFailedError
 
 from schemas.errors import BrokerError
-from streams.runtime.broker.clients import ProducerFenced, ProducerUnusable, TransactionAborted
 from streams.runtime.broker.errors import BrokerUnavailable
 from streams.runtime.broker.membership import Membership
+from streams.runtime.broker.transactions import ProducerFenced, ProducerUnusable, TransactionAborted
 from streams.runtime.observability.observer import Observer
 from streams.runtime.settings import Settings
 from streams.runtime.workers import partition_publisher as outlet_module
-from streams.runtime.workers.partition_publisher import BackOff, Outlet, Superseded
+from streams.runtime.workers.partition_publisher import Outlet, Superseded
+from streams.runtime.workers.retrying import BackOff
 
 AT = TopicPartition("pv.reports", 3)
 

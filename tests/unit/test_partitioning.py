@@ -5,7 +5,7 @@ import random
 from kafka.partitioner import DefaultPartitioner
 from kafka.partitioner.default import murmur2 as kafkas
 
-from streams.runtime.broker.partitioning import KeyPartitioner, murmur2
+from streams.runtime.broker.client_patches import KeyPartitioner, murmur2
 
 
 class Cluster:

@@ -20,8 +20,8 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 
 from schemas.errors import InputError
 from streams.runtime.broker import producer
-from streams.runtime.broker.clients import Transaction
 from streams.runtime.broker.producer import Producer, Record, Sent
+from streams.runtime.broker.transactions import Transaction
 
 FIRST = 1_700_000_000_000  # [ms]
 lengths = st.sampled_from([0, 1, 63, 64, 127, 128, 8_191, 8_192, 70_000])

@@ -19,8 +19,9 @@ from schemas.vocabulary import (
     ReportType,
     Sex,
 )
+from streams.core.cases.from_report import case_version, link_version
 from streams.core.cases.provenance import Origin, parse_origin, source_of
-from streams.core.cases.transitions import CaseVersion, advance, case_version, link_version
+from streams.core.cases.transitions import CaseVersion, advance
 
 GIVEN, ONSET = date(2024, 2, 1), date(2024, 2, 3)
 WHOLE: dict[str, Any] = {

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.signals.lifecycle import Signals
+from streams.core.signals.published_signals import Signals
 
 keys = st.sets(st.integers(0, 1 << 40) | st.integers(0, 9), max_size=8)
 

@@ -14,10 +14,11 @@ from streams.cli.options import tomorrow
 from streams.core.cases.transitions import CaseVersion
 from streams.runtime.embedded.case_stage import Incoming, read_batch
 from streams.runtime.operations.redrive import as_line, read_mended
-from streams.runtime.wire.lineage import lineage, lineage_headers
 from streams.runtime.wire.rejects import (
     Redriven,
     StoredReject,
+    lineage,
+    lineage_headers,
     marker_record,
     reject_record,
     stored,

@@ -16,13 +16,14 @@ from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Link, Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkKind, LinkState, RevisionKind, VerificationState
-from streams.core.alerts import arrivals
-from streams.core.alerts.arrivals import new_cases
-from streams.core.alerts.snapshot_id import snapshot_id
-from streams.core.cases.transitions import CaseVersion, advance, case_version, joined, link_version
+from streams.core.alerts import case_summaries
+from streams.core.alerts.builder import snapshot_id
+from streams.core.alerts.case_summaries import new_cases
+from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.transitions import CaseVersion, advance, joined
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
-from streams.core.signals.lifecycle import Signals
+from streams.core.signals.published_signals import Signals
 from streams.runtime.state.snapshot import read_snapshot, write_snapshot
 from streams.runtime.wire.deltas import decode_delta, encode_delta
 
@@ -229,7 +230,7 @@ def test_a_restart_tells_the_same(tmp_path: Path, saved: bool) -> None:
 def test_of_a_revision_that_did_not_name_all_its_cases_nobody_knows_what_is_new(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(arrivals, "MOST_CASE_IDS", 3)
+    monkeypatch.setattr(case_summaries, "MOST_CASE_IDS", 3)
     rows = [(1, "A"), (1, "B"), (1, "C"), (4, "A"), (4, "D"), (7, "E")]
     cases = pl.DataFrame(rows, schema={"key": pl.Int64, "case_id": pl.String}, orient="row")
     keys = np.array([1, 4, 7, 9])

@@ -13,7 +13,7 @@ from schemas.notice import Notice, NoticeKind
 from schemas.vocabulary import ReporterKind
 from streams.core.alerts.case_sources import Origins
 from streams.core.alerts.indications import Indications, groups_of_event, groups_of_indications
-from streams.core.counting.sorted_counts import Vocabulary
+from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.demo import PRODUCT_CLASS

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka.net.compat import KafkaNetClient
 
-from streams.runtime.broker.selecting import NetClient, Selector
+from streams.runtime.broker.client_patches import NetClient, Selector
 
 
 class Silent(socket.socket):

@@ -12,7 +12,8 @@ import pytest
 
 from schemas.errors import StateError
 from schemas.report import Report
-from streams.core.cases.transitions import CaseVersion, case_version
+from streams.core.cases.from_report import case_version
+from streams.core.cases.transitions import CaseVersion
 from streams.runtime.state.case_store import CaseStore, MemoryStore, RocksStore, StoreDamaged
 
 IDENTITY = "pv.reports[0]"

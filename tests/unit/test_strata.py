@@ -6,8 +6,8 @@ import pytest
 
 from schemas.report import Report, Reporter
 from schemas.vocabulary import AgeGroup
+from streams.core.cases.from_report import case_version
 from streams.core.cases.strata import age_group
-from streams.core.cases.transitions import case_version
 
 DAY = date(2024, 2, 29)
 

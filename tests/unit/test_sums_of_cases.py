@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from streams.core.alerts import builder
-from streams.core.alerts.builder import facts_of
+from streams.core.alerts import case_summaries
 from streams.core.alerts.case_sources import BurstRule, Origins, bursts_of, sources_of
-from streams.core.counting.sorted_counts import Vocabulary
+from streams.core.alerts.case_summaries import facts_of
+from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT
 
 NAMED = 4
@@ -59,7 +59,7 @@ def _shuffled(of_pairs: dict[int, list[dict[str, Any]]], seed: int) -> pl.DataFr
 def test_cases_are_summed_up_by_pair_in_whatever_order_they_come(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builder, "MOST_CASE_IDS", NAMED)
+    monkeypatch.setattr(case_summaries, "MOST_CASE_IDS", NAMED)
     of_pairs = dict(_rows(seed))
     found = facts_of(_shuffled(of_pairs, seed), np.array(KEYS), FACETS)
     assert found["key"].to_list() == KEYS

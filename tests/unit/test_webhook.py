@@ -7,7 +7,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from schemas.errors import InputError
-from streams.delivery.schedule import RETRY_AFTER, Outcome, next_attempt
+from streams.delivery.send_schedule import RETRY_AFTER, Outcome, next_attempt
 from streams.delivery.webhook import WebhookSender, require_secret
 from tests.unit.test_delivery import NOW, SECRET
 

@@ -1,6 +1,7 @@
 """Rows that were decided to be published, made into alerts."""
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -9,8 +10,6 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from detectors.rules import RuleSet
@@ -27,19 +26,13 @@ from schemas.alert import (
 )
 from schemas.counts import MARGINS
 from streams.core.alerts.sensitivity import Scrutinised
-from streams.core.alerts.snapshot_id import snapshot_id
 from streams.core.cases.levels import drug_in_words, event_in_words, level_of
 from streams.core.cases.strata import REGIONS
-from streams.core.counting.arrays import by_key, rows_where, stacked
-from streams.core.counting.sorted_counts import Keys
 from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
-from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Masks, region_mask
+from streams.core.signals.new_evidence import region_mask
 from streams.core.signals.realert_policy import AlertPolicy
 
-__all__ = ["MOST_CASE_IDS", "AlertBuilder", "facts_of", "signal_key"]
-
-MOST_CASE_IDS = 1000
-"""An alert names at most so many cases, the latest received; its counts are of all of them."""
+__all__ = ["AlertBuilder", "signal_key", "snapshot_id"]
 
 _CODE_VERSION = version("tocsin")
 _OF_CASES = (
@@ -70,7 +63,6 @@ _OF_ROW = [
 # Every field in the order of the schema, which is that of the text an alert is written as.
 _TEMPLATE = {name: field.get_default() for name, field in Alert.model_fields.items()}
 _EPOCH = date(1970, 1, 1)
-_NEVER = 1 << 30  # a day that no case has
 _VERBS = {
     AlertKind.NEW: "is reported disproportionately often with",
     AlertKind.STRENGTHENED: "is reported even more disproportionately with",
@@ -93,74 +85,6 @@ def signal_key(drug: str, event: str, window: str) -> str:
 @lru_cache(maxsize=100_000)
 def _quoted(part: str) -> str:
     return quote(part, safe=" ")
-
-
-def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
-    """Sum up the cases of pairs.
-
-    Parameters
-    ----------
-    cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
-    keys
-        The pairs, sorted, each once; those without a case too.
-    facets
-        What `streams.core.signals.new_evidence.facets_of_strata` gives.
-
-    Returns
-    -------
-    polars.DataFrame
-        `key`, `n_serious`, `n_fatal`, `n_paediatric`, `facets` [bits], `first_received` and
-        `last_received` [date, null without a case], `case_ids` and their hashes `named`.
-    """
-    at = np.searchsorted(keys, cases["key"].to_numpy())
-    days = cases["day"].to_numpy().astype(np.int64)  # as what they are compared with, or slowly
-    first, last = np.full(len(keys), _NEVER), np.full(len(keys), -_NEVER)
-    np.minimum.at(first, at, days)
-    np.maximum.at(last, at, days)
-    bits = np.where(cases["fatal"].to_numpy(), FATAL, 0) | facets[cases["stratum"].to_numpy()]
-    of_pairs = np.zeros(len(keys), dtype=np.int64)
-    np.bitwise_or.at(of_pairs, at, bits)
-    counted = {
-        "n_serious": cases["serious"].to_numpy(),
-        "n_fatal": cases["fatal"].to_numpy(),
-        "n_paediatric": bits & PAEDIATRIC_BIT > 0,
-    }
-    numbers = {name: np.bincount(at[of], minlength=len(keys)) for name, of in counted.items()}
-    latest = by_key(_latest(cases, at, days, len(keys)), keys)
-    return pl.DataFrame(
-        {
-            "key": keys,
-            **numbers,
-            "facets": of_pairs,
-            "first_received": _dates(first, _NEVER),
-            "last_received": _dates(last, -_NEVER),
-            **{name: latest[name].fill_null([]) for name in ("case_ids", "named")},
-        }
-    )
-
-
-def _dates(days: Keys, never: int) -> pl.Series:
-    return pl.Series(days, dtype=pl.Int32).replace(never, None).cast(pl.Date)
-
-
-def _latest(cases: pl.DataFrame, at: npt.NDArray[np.intp], days: Keys, size: int) -> pl.DataFrame:
-    """Return the ids of the latest cases of each pair that has any, sorted, and their hashes."""
-    named = cases[["key", "case_id"]]
-    many = np.bincount(at, minlength=size) > MOST_CASE_IDS
-    if many.any():
-        # Of those of the earliest day that is named, the last by name; of the days before, none.
-        since = np.full(size, -_NEVER)
-        for pair in np.flatnonzero(many):
-            since[pair] = np.partition(days[at == pair], -MOST_CASE_IDS)[-MOST_CASE_IDS]
-        later, on_it = days > since[at], days == since[at]
-        room = MOST_CASE_IDS - np.bincount(at[later], minlength=size)
-        of_day, pairs = rows_where(named, on_it).sort("key", "case_id"), np.sort(at[on_it])
-        from_end = np.searchsorted(pairs, pairs, side="right") - np.arange(len(pairs))
-        kept = rows_where(of_day, from_end <= room[pairs])
-        named = stacked([rows_where(named, later), kept])
-    ids = pl.col("case_id")
-    return named.group_by("key").agg(case_ids=ids.sort(), named=ids.hash())
 
 
 class AlertBuilder:
@@ -201,7 +125,7 @@ class AlertBuilder:
         further
             Other fields of each, in the same order.
         tested_through
-            As of `streams.core.alerts.snapshot_id.snapshot_id`.
+            As of `streams.core.alerts.builder.snapshot_id`.
         dropped
             By key, names of rules that were on and are no longer asked.
         """
@@ -382,3 +306,34 @@ def _sentence(
     said = "; ".join(parts)
     said += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
     return said + (f" On until past their exits: {', '.join(held)}." if held else "")
+
+
+def snapshot_id(
+    as_of: Sequence[InputOffset],
+    window: Window,
+    *,
+    evaluated_on: date,
+    rules_hash: str,
+    policy_hash: str,
+    prior_id: str | None,
+    tested_through: int | None,
+    code_version: str,
+) -> str:
+    """Return the SHA-256 of input offsets, window, day, rules, policy, prior and code.
+
+    Alerts of one id were made from the same cases by the same rules: what they say of a pair's
+    counts, statistics and cases is the same. What was published before, and notices, are not in it.
+
+    Parameters
+    ----------
+    tested_through
+        The last day that the anytime-valid test has taken in [days since 1970-01-01]; `None` if no
+        rule asks for it.
+    """
+    parts = [
+        [one.model_dump() for one in as_of],
+        window.model_dump(mode="json"),
+        evaluated_on.isoformat(),
+        *(rules_hash, policy_hash, prior_id, tested_through, code_version),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

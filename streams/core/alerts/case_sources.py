@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from streams.core.cases.provenance import parse_origin
 from streams.core.counting.arrays import by_key, rows_at, rows_where
-from streams.core.counting.sorted_counts import Keys, Vocabulary
+from streams.core.counting.sorted_counts import Keys
+from streams.core.counting.vocabulary import Vocabulary
 
 __all__ = ["BurstRule", "Origins", "burst_rule", "bursts_of", "sources_of"]
 

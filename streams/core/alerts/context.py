@@ -6,7 +6,6 @@ signal, from the alerts themselves, so that a restart decides the same.
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from streams.core.alerts.priority import priority_of
 from streams.core.cases.domain_case import WatchedCase
 from streams.core.counting.sorted_counts import Keys
 from streams.core.safety.monitor import Watch
+from streams.core.signals.counts_view import Counted
 from streams.core.signals.new_evidence import (
     DESIGNATED,
     EXPOSURE,
@@ -30,9 +30,6 @@ from streams.core.signals.new_evidence import (
     Masks,
 )
 from streams.core.signals.realert_policy import AlertPolicy
-
-if TYPE_CHECKING:
-    from streams.core.detection.evaluation import Counted
 
 __all__ = ["Dossier"]
 
@@ -102,7 +99,7 @@ class Dossier:
     def news(
         self,
         keys: Keys,
-        counted: "Counted",
+        counted: Counted,
         label: str,
         days: tuple[int | None, int],
         today: date,

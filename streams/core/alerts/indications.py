@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.domain import domain_vocabulary
-from streams.core.counting.sorted_counts import Vocabulary
+from streams.core.counting.vocabulary import Vocabulary
 
 __all__ = ["Indications", "groups_of_event", "groups_of_indications"]
 

@@ -21,7 +21,7 @@ from streams.core.alerts.case_sources import BurstRule, Origins, bursts_of
 from streams.core.alerts.indications import Indications
 from streams.core.counting.arrays import rows_where
 from streams.core.counting.case_log import CaseLog
-from streams.core.counting.sorted_counts import Vocabulary
+from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.scorer import NEEDS_SAFE_TEST, Scorer
 
 __all__ = ["Scrutinised", "Scrutiny"]

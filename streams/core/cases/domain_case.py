@@ -70,7 +70,7 @@ class WatchedCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tissues: list[str] = []
     donors: list[str] = []
     routes: list[str] = []
-    stated: list[str] = []  # of what is asked for of serious cases (watch_items.toml)
+    stated: list[str] = []  # of what is asked for of serious cases (follow_up_questions.toml)
 
 
 def watched_case(report: Report, age_group: str) -> WatchedCase | None:

@@ -10,158 +10,20 @@ with the versions, is kept with the case, and a case without one pays a look at 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
 from schemas.delta import NONE_REMOVED
-from schemas.link import CaseLink
-from schemas.report import Report
-from schemas.vocabulary import (
-    LinkKind,
-    Outcome,
-    RevisionKind,
-    Seriousness,
-    VerificationState,
-)
-from streams.core.cases.chronology import joined_codes
-from streams.core.cases.domain_case import add_level_courses, encode_watched, watched_case
-from streams.core.cases.levels import level_names
-from streams.core.cases.link_decisions import decision_of, is_suspected
-from streams.core.cases.names import OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
-from streams.core.cases.provenance import ONSET, OUTCOME, Codings, completeness, source_of
-from streams.core.cases.strata import age_group
+from streams.core.cases.link_decisions import is_suspected
+from streams.core.cases.names import SEPARATOR
 from streams.core.cases.versions import CaseVersion, as_counted, bare, joined, removal_of
 
-__all__ = [
-    "CaseStep",
-    "CaseVersion",
-    "advance",
-    "case_version",
-    "joined",
-    "link_version",
-]
-
-_EPOCH = date(1970, 1, 1).toordinal()
-
-# Members by names of their own: to look one up in its class costs more than to compare it.
-_NO_OUTCOME = Outcome.UNKNOWN
-_FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
-_LIFE_THREATENING = Seriousness.LIFE_THREATENING
-_COUNTED = {
-    VerificationState.VALID_ICSR,
-    VerificationState.HCP_CONFIRMED,
-    VerificationState.AUTHORITY_CONFIRMED,
-}
+__all__ = ["CaseStep", "CaseVersion", "advance", "joined"]
 
 # What most columns of changes are made of, repeated: that nothing is stated.
 _NO_TEXT = pl.Series([""], dtype=pl.String)
 _NO = pl.Series([False], dtype=pl.Boolean)
 _NO_CODES = pl.Series([None], dtype=pl.List(pl.UInt32))
-
-
-def case_version(report: Report) -> CaseVersion:
-    """Reduce a report to what the counts need of it.
-
-    The drugs of a case are the substances of its suspect and interacting products; a product
-    without a substance counts under its class, else under its name as reported; and the case under
-    the levels it belongs to (`streams.core.cases.levels`). `excluded` is ``nullified``,
-    ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
-    ``no_reaction``, the first that applies.
-
-    Parameters
-    ----------
-    report
-        A report, or any object with the attributes of one (`streams.intake.native`).
-    """
-    terms: list[str] = []
-    stated, onset, fatal = 0, None, False
-    began: dict[str, date] = {}  # earliest onset, by event
-    dictionary = version = None
-    codings: Codings = ()
-    for reaction in report.reactions:
-        names_of = TERMS[reaction.term]
-        terms += names_of
-        if day := reaction.onset:
-            for name in names_of:
-                began[name] = min(day, began.get(name, day))
-        outcome = reaction.outcome
-        if outcome is not _NO_OUTCOME:
-            stated |= OUTCOME
-            if outcome is _FATAL:
-                fatal = True
-        named = reaction.dictionary
-        if named is not None and (
-            reaction.dictionary_version != version or named != dictionary  # mostly one of all
-        ):
-            dictionary, version = named, reaction.dictionary_version
-            codings += (named, version)
-        if reaction.onset_days is not None:
-            stated |= ONSET
-        elif day and (onset is None or day > onset):
-            onset = day
-    names, of_indications, of_products, courses = suspects(report.products, onset)
-    origin, region, of_source = source_of(report, codings)
-    patient = report.patient
-    sex = patient.sex
-    age = age_group(patient.age_years, patient.age_group)
-    watched = ""
-    if of_products & OF_DOMAIN and (case := watched_case(report, age)):
-        watched = encode_watched(case)
-        names += level_names(case.classes, case.lots, case.facilities)
-        add_level_courses(courses, report.products)
-    # One name is as joined as it can be: a call costs more than to see that.
-    drugs = names[0] if len(names) == 1 else joined_names(names)
-    events = terms[0] if len(terms) == 1 else joined_names(terms)
-    life_threatening = False
-    if seriousness := report.seriousness:
-        fatal = fatal or _DEATH in seriousness
-        life_threatening = _LIFE_THREATENING in seriousness
-    revision, links, verification = report.revision, report.links, report.verification
-    nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
-    if nullified:
-        excluded = "nullified"
-    elif links and any(link.kind is LinkKind.DUPLICATE_OF for link in links):
-        excluded = "duplicate"
-    elif verification is not _VALID and verification not in _COUNTED:
-        excluded = "unverified"
-    elif not drugs:
-        excluded = "no_suspect_product"
-    else:
-        excluded = "" if events else "no_reaction"
-    return CaseVersion(
-        report.case_id,
-        report.version,
-        report.latest_received.toordinal() - _EPOCH,
-        nullified,
-        report.message_id,
-        report.first_received.toordinal() - _EPOCH,
-        age,
-        sex._value_,
-        region,
-        fatal or bool(seriousness),
-        fatal,
-        drugs,
-        events,
-        excluded,
-        (),
-        watched,
-        origin,
-        joined_names(of_indications) if of_indications else "",
-        completeness(sex, age, stated | of_source | of_products & ~OF_DOMAIN),
-        life_threatening,
-        joined_codes(drugs, courses) if courses else "",
-        joined_codes(events, {each: on.toordinal() for each, on in began.items()}) if began else "",
-    )
-
-
-def link_version(link: CaseLink) -> CaseVersion:
-    """Put a link into the form of a version: below every report of its case, and never counted."""
-    day = link.decided_on.toordinal() - _EPOCH
-    links = (decision_of(link),)
-    return CaseVersion(
-        link.case_id, -1, day, False, "", day, "", "", "", False, False, "", "", "", links
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ in the thread that asks.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import polars as pl
 
 from streams.core.counting.sorted_counts import Keys, Places, places_of
 
-__all__ = ["by_key", "rows_at", "rows_where", "stacked"]
+__all__ = ["Flat", "by_key", "flattened", "rows_at", "rows_where", "spread", "stacked"]
 
 
 def rows_at(frame: pl.DataFrame, places: Places) -> pl.DataFrame:
@@ -47,3 +48,46 @@ def by_key(rows: pl.DataFrame, keys: Keys) -> pl.DataFrame:
     places = np.full(len(keys), rows.height)  # of a row of nulls after the last one
     places[asked] = order[found]
     return rows_at(stacked([rows, rows.clear(1)]), places)
+
+
+class Flat(NamedTuple):
+    """What lists hold, one after the other.
+
+    Attributes
+    ----------
+    codes
+        What they hold.
+    first, after
+        Where each list begins among `codes`, and where it has ended.
+    """
+
+    codes: npt.NDArray[np.uint32]
+    first: Keys
+    after: Keys
+
+
+def flattened(lists: pl.Series) -> Flat:
+    """Return what a column of lists of codes holds; a null is an empty list.
+
+    >>> flattened(pl.Series([[4, 5], [], None, [6]], dtype=pl.List(pl.UInt32))).first.tolist()
+    [0, 2, 2, 2]
+    """
+    if lists.null_count() == len(lists):
+        nothing = np.zeros(len(lists), dtype=np.int64)
+        return Flat(np.empty(0, dtype=np.uint32), nothing, nothing)
+    sizes = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
+    codes = lists.explode(empty_as_null=False, keep_nulls=False).to_numpy()
+    after = sizes.cumsum()
+    return Flat(codes, after - sizes, after)
+
+
+def spread(starts: Keys, ends: Keys) -> tuple[Keys, Keys]:
+    """Return every place from each start to its end, with the number of the stretch it is in.
+
+    >>> [each.tolist() for each in spread(np.array([7, 3]), np.array([9, 4]))]
+    [[0, 0, 1], [7, 8, 3]]
+    """
+    sizes = ends - starts
+    which = np.repeat(np.arange(len(sizes)), sizes)
+    before = np.cumsum(sizes) - sizes
+    return which, np.arange(len(which)) + (starts - before)[which]

@@ -8,17 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.core.counting.arrays import rows_at, rows_where, stacked
-from streams.core.counting.flat import Flat, flattened, spread
+from streams.core.counting.arrays import Flat, flattened, rows_at, rows_where, spread, stacked
 from streams.core.counting.sorted_counts import (
     Keys,
     Places,
     distinct,
-    numbered,
     places_of,
     split_key,
     starts_of,
 )
+from streams.core.counting.vocabulary import numbered
 
 __all__ = ["CASE_LOG", "CaseLog"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.core.counting.flat import flattened, spread
+from streams.core.counting.arrays import flattened, spread
 from streams.core.counting.sorted_counts import Keys
 
 __all__ = ["Changes", "Contributions"]

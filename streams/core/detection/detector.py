@@ -20,19 +20,22 @@ from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.core.alerts.context import Dossier
 from streams.core.cases.domain_case import encode_watched
-from streams.core.cases.levels import LevelCodes, plain_pairs
+from streams.core.cases.levels import plain_pairs
 from streams.core.counting.arrays import rows_where, stacked
 from streams.core.counting.case_log import CASE_LOG, CaseLog
 from streams.core.counting.count_changes import Contributions
+from streams.core.counting.level_codes import LevelCodes
 from streams.core.counting.removed_cases import KeptCases, Removals
-from streams.core.counting.sorted_counts import Keys, Vocabulary, distinct
+from streams.core.counting.sorted_counts import Keys, distinct
+from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import WindowedCounts, WindowSpec
-from streams.core.detection.evaluation import UNIT, Counted, Evaluation
+from streams.core.detection.evaluation import Evaluation
 from streams.core.safety.monitor import Watch
 from streams.core.signals.anytime_test import Vigil
-from streams.core.signals.lifecycle import Signals
+from streams.core.signals.counts_view import UNIT, Counted
 from streams.core.signals.new_evidence import Pending
 from streams.core.signals.prior_refits import FEWEST_PAIRS, refit
+from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
 from streams.core.signals.scorer import Scorer
 
@@ -78,7 +81,9 @@ class Detector:
         refit_every: int | None = None,
     ) -> None:
         policy = policy or load_policy()
-        self._published = Evaluation(rules, prior, policy)
+        self.watch = Watch()
+        self._dossier = Dossier(self.watch, policy)
+        self._published = Evaluation(rules, prior, policy, self._dossier)
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
@@ -87,8 +92,6 @@ class Detector:
         self._levels = LevelCodes()
         self._vigil = Vigil(self._plain) if self.scorer.needs_safe_test else None
         self.topic = topic
-        self.watch = Watch()
-        self._dossier = Dossier(self.watch, policy)
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
         self._removals = Removals()
@@ -380,7 +383,6 @@ class Detector:
             events=self.events,
             strata=self.strata,
             levels=self.levels,
-            dossier=self._dossier,
             origins=self.origins,
             indications=self.indications,
             log=self.log,

@@ -4,8 +4,8 @@ Holds the published side of the detector. What is counted comes with every call,
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -16,85 +16,38 @@ import polars as pl
 from detectors.expected import sum_over_strata
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
-from schemas.alert import Alert, InputOffset, Window, WindowKind
+from schemas.alert import Alert, Window, WindowKind
 from schemas.counts import MARGINS
 from schemas.suppressed import Suppressed
-from streams.core.alerts.builder import AlertBuilder, facts_of, signal_key
+from streams.core.alerts.builder import AlertBuilder, signal_key
 from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
+from streams.core.alerts.case_summaries import after_notice, facts_of, further_of
 from streams.core.alerts.context import Dossier
-from streams.core.alerts.further import further_of
-from streams.core.alerts.post_notice import after_notice
 from streams.core.alerts.sensitivity import Scrutiny
-from streams.core.cases.levels import LevelCodes
 from streams.core.counting.arrays import rows_at
 from streams.core.counting.case_log import CaseLog
-from streams.core.counting.removed_cases import Removals
-from streams.core.counting.sorted_counts import (
-    Counts,
-    Keys,
-    SortedCounts,
-    Vocabulary,
-    is_in,
-    split_key,
-)
+from streams.core.counting.sorted_counts import Counts, Keys, SortedCounts, is_in, split_key
+from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import Tally
 from streams.core.signals.anytime_test import Vigil
-from streams.core.signals.lifecycle import (
-    DROPPED,
-    KINDS,
-    SUPPRESSIONS,
-    Decisions,
-    Look,
-    Signals,
-    decide,
-)
+from streams.core.signals.counts_view import UNIT, Counted
+from streams.core.signals.lifecycle import DROPPED, KINDS, SUPPRESSIONS, Decisions, Look, decide
 from streams.core.signals.new_evidence import (
     FATAL,
     GONE,
     PAEDIATRIC_BIT,
     Masks,
-    Pending,
     facets_of_strata,
     region_mask,
 )
+from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.core.signals.redundancy import Coverage
 from streams.core.signals.scorer import Scorer
 
-__all__ = ["UNIT", "Counted", "Evaluation"]
-
-UNIT = "\x1f"
-"""Joins the parts of a stratum; no part holds it."""
+__all__ = ["Evaluation"]
 
 _EPOCH = date(1970, 1, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What a look is at: the names, the cases, and how far the input was counted."""
-
-    drugs: Vocabulary
-    events: Vocabulary
-    strata: Vocabulary
-    levels: LevelCodes
-    dossier: Dossier
-    origins: Vocabulary
-    indications: Vocabulary
-    log: CaseLog
-    removals: Removals
-    pending: Pending
-    vigil: Vigil | None
-    as_of: Sequence[InputOffset]
-    acted: Mapping[str, date] = field(default_factory=dict)  # by class: when an authority did
-
-    def named(
-        self, table: pl.DataFrame, columns: Collection[str] = ("drug", "event")
-    ) -> pl.DataFrame:
-        """Put the names of drugs and events before a table of keys."""
-        codes = split_key(table["key"].to_numpy())
-        of = {"drug": (self.drugs, codes[0]), "event": (self.events, codes[1])}
-        names = [of[name][0].decode(of[name][1]).alias(name) for name in of if name in columns]
-        return pl.DataFrame(names + table.get_columns())
 
 
 class Evaluation:
@@ -110,7 +63,10 @@ class Evaluation:
         What is told again of a signal that is on.
     """
 
-    def __init__(self, rules: RuleSet, prior: GammaMixture | None, policy: AlertPolicy) -> None:
+    def __init__(
+        self, rules: RuleSet, prior: GammaMixture | None, policy: AlertPolicy, dossier: Dossier
+    ) -> None:
+        self._dossier = dossier
         self.scorer = Scorer(rules, prior)
         self.signals: dict[str, Signals] = {}
         self.suppressed: Counter[str] = Counter()
@@ -180,7 +136,7 @@ class Evaluation:
         evidence = counted.pending.evidence(known, *days, facets)
         withdrawn = _withdrawn(counted.log, signals, known, evidence.fewer, days, facets)
         day = _EPOCH + timedelta(days=today)
-        domain = counted.dossier.news(known, counted, window.label, days, day)
+        domain = self._dossier.news(known, counted, window.label, days, day)
         evidence = replace(evidence, domain=domain)
         if window.first_day is None:  # else what is gone may have been left behind
             withdrawn |= domain & GONE
@@ -231,7 +187,7 @@ class Evaluation:
             dropped=signals.dropped,
         )
         self._publish(signals, look, decided, facts, today)
-        counted.dossier.complete(alerts, day)
+        self._dossier.complete(alerts, day)
         return alerts
 
     def suppressions(self, counted: Counted, today: int) -> Iterator[Suppressed]:

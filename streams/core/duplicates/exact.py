@@ -143,7 +143,7 @@ def relink(
     Parameters
     ----------
     arrived
-        Versions and links (`streams.core.cases.transitions.link_version`), in any order. Those
+        Versions and links (`streams.core.cases.from_report.link_version`), in any order. Those
         without identifiers as well: a later one voids what an earlier one stated.
     index
         What was known before; it is only read.

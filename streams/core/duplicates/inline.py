@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from streams.core.cases.transitions import CaseVersion, link_version
+from streams.core.cases.from_report import link_version
+from streams.core.cases.transitions import CaseVersion
 from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
 
 __all__ = ["InlineLinks"]

@@ -17,8 +17,8 @@ from schemas.alert import Alert, Counts
 from schemas.domain import domain_vocabulary
 from schemas.scrutiny import Burst, Restricted
 from schemas.tables import RestrictedStatistics
-from streams.core.alerts.builder import MOST_CASE_IDS
 from streams.core.alerts.case_sources import burst_rule
+from streams.core.alerts.case_summaries import MOST_CASE_IDS
 from streams.core.cases.strata import PAEDIATRIC, UNKNOWN
 
 __all__ = ["EVIDENCE", "OF_PAIR", "Asked", "evidence_values", "facts", "named", "naming"]

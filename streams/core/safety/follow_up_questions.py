@@ -54,5 +54,9 @@ def watch_items(
 
 @lru_cache(maxsize=1)
 def _rules() -> tuple[_Rule, ...]:
-    text = files("streams.core.safety").joinpath("watch_items.toml").read_text(encoding="utf-8")
+    text = (
+        files("streams.core.safety")
+        .joinpath("follow_up_questions.toml")
+        .read_text(encoding="utf-8")
+    )
     return tuple(_Rule.model_validate(rule, strict=False) for rule in tomllib.loads(text)["items"])

@@ -16,7 +16,8 @@ import polars as pl
 from streams.core.cases.strata import PAEDIATRIC, REGIONS
 from streams.core.counting.arrays import rows_at, stacked
 from streams.core.counting.count_changes import Changes
-from streams.core.counting.sorted_counts import Keys, Places, Vocabulary, places_of
+from streams.core.counting.sorted_counts import Keys, Places, places_of
+from streams.core.counting.vocabulary import Vocabulary
 
 __all__ = [
     "DESIGNATED",

@@ -5,7 +5,6 @@ are others than those of any signal of a product or class that is on, or that on
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -15,10 +14,9 @@ from schemas.suppressed import SuppressionReason
 from streams.core.cases.levels import FAMILY_OF_TERM
 from streams.core.counting.sorted_counts import Keys, split_key
 from streams.core.counting.windows import Tally
-from streams.core.signals.lifecycle import KINDS, SUPPRESSIONS, Decisions, Look, Signals
-
-if TYPE_CHECKING:
-    from streams.core.detection.evaluation import Counted
+from streams.core.signals.counts_view import Counted
+from streams.core.signals.lifecycle import KINDS, SUPPRESSIONS, Decisions, Look
+from streams.core.signals.published_signals import Signals
 
 __all__ = ["Coverage"]
 
@@ -44,7 +42,7 @@ class Coverage:
         decided: Decisions,
         look: Look,
         signals: Signals,
-        counted: "Counted",
+        counted: Counted,
         tally: Tally,
         label: str,
         days: tuple[int | None, int],
@@ -116,7 +114,7 @@ def _forget_gone(known: dict[int, tuple[int, int]], look: Look, *, full: bool) -
 
 
 def _covering(
-    doubtful: Keys, told: Keys, counted: "Counted", tally: Tally, days: tuple[int | None, int]
+    doubtful: Keys, told: Keys, counted: Counted, tally: Tally, days: tuple[int | None, int]
 ) -> dict[int, int]:
     """Return, by key, the first signal by name that has the same cases and term."""
     n = tally.pairs.get(told)

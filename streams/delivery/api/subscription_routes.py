@@ -17,9 +17,8 @@ from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
-from streams.delivery.matching import require_askable
+from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
 from streams.delivery.outbox import Outbox
-from streams.delivery.preview import PREVIEW_DAYS, would_send
 from streams.delivery.signing_keys import derived_key
 from streams.delivery.subscription_status import Standing
 

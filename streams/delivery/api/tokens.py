@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from schemas.errors import InputError
 from schemas.subscription import Tier
-from streams.delivery.ledger import Ledger
+from streams.delivery.sqlite_file import Ledger
 
 __all__ = ["Scope", "Token", "TokenStore"]
 

@@ -12,137 +12,38 @@ What this adds to kafka-python, each measured or read in version 3.0.12:
   again, and the client's pause of 100 ms becomes the price of every transaction. Ours is 10 ms.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Literal
 
-from kafka import (
-    ConsumerGroupMetadata,
-    KafkaAdminClient,
-    OffsetAndMetadata,
-    TopicPartition,
-    errors,
-)
+from kafka import KafkaAdminClient, TopicPartition, errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from schemas.errors import BrokerError, InputError
-from streams.runtime.broker.client_patches import receive_large_pieces
+from schemas.errors import BrokerError
+from streams.runtime.broker.client_patches import KeyPartitioner, NetClient, receive_large_pieces
 from streams.runtime.broker.consumer import BoundedConsumer
 from streams.runtime.broker.errors import (
     broker_errors,
     connecting_failed,
     explained,
     last_complaint,
-    one_line,
     shorten,
     silenced,
-    was_fenced,
 )
-from streams.runtime.broker.partitioning import KeyPartitioner
-from streams.runtime.broker.producer import Producer, Record
-from streams.runtime.broker.selecting import NetClient
+from streams.runtime.broker.producer import Producer
+from streams.runtime.broker.transactions import DELIVERY_MS, REQUEST_MS, TRANSACTION_MS, discard
 from streams.runtime.settings import Settings
+from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 
-__all__ = [
-    "HEARTBEAT_MS",
-    "MAX_MESSAGE_BYTES",
-    "ProducerFenced",
-    "ProducerUnusable",
-    "Transaction",
-    "TransactionAborted",
-    "discard",
-    "make_admin",
-    "make_consumer",
-    "make_producer",
-    "transaction",
-]
+__all__ = ["HEARTBEAT_MS", "TopicPartition", "make_admin", "make_consumer", "make_producer"]
 
-MAX_MESSAGE_BYTES = 16 << 20  # a case report with its narrative and attachments
 MAX_POLL_RECORDS = 10_000  # the batch that the stages are built for
 PARTITION_FETCH_BYTES = 8 << 20  # 10,000 reports of 586 bytes, keys and framing, in one answer
 FETCH_BYTES = 64 << 20
 LINGER_BYTES = 2 << 20  # 3,000 reports: an answer of so much does not wait for more
 FETCH_WAIT_MS = 500  # that the broker has to answer when there is nothing
 BATCH_BYTES = 1 << 20
-REQUEST_MS = 15_000
 HEARTBEAT_MS = 500  # a member learns by it that another came: a rebalance waits for two
 METADATA_MS = 30_000  # until partitions that were added are noticed
-DELIVERY_MS = 45_000  # three requests
-TRANSACTION_MS = 60_000  # the broker aborts what is older; until then read_committed readers wait
-FINISH_SECONDS = TRANSACTION_MS / 1000
-ABORT_SECONDS = 15.0
-CLOSE_SECONDS = 2.0
-
-
-class TransactionAborted(BrokerError):
-    """Nothing of this transaction was published. The producer is sound: do the batch again.
-
-    If the message speaks of the consumer group, the partitions may have moved to another worker:
-    poll first.
-    """
-
-
-class ProducerUnusable(BrokerError):
-    """The transaction's outcome is not known, or the producer cannot go on.
-
-    Call `discard`, make a new producer with the same transactional id (which ends the old one's
-    transaction either way), and publish again from what the store says was not acknowledged.
-    """
-
-
-class ProducerFenced(ProducerUnusable):
-    """Another producer took this transactional id: it owns the partition now. Stop; do not retry.
-
-    The broker also says so of a transaction that lasted longer than its timeout.
-    """
-
-
-class Transaction:
-    """What the body of `transaction` sends with; it keeps track of what the broker acknowledged."""
-
-    def __init__(self, producer: Any) -> None:
-        self._producer = producer
-        self._futures: list[Any] = []
-
-    def send(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None = None,
-        *,
-        partition: int | None = None,
-        headers: Mapping[str, bytes] | None = None,
-    ) -> None:
-        """Add one record to the transaction.
-
-        Raises
-        ------
-        InputError
-            The record is larger than `MAX_MESSAGE_BYTES`. The transaction is aborted unless the
-            body catches this.
-        """
-        try:
-            future = self._producer.send(
-                topic, value, key, headers=list((headers or {}).items()), partition=partition
-            )
-        except errors.MessageSizeTooLargeError:
-            raise _too_large(topic, len(value or b"") + len(key or b"")) from None
-        self._futures.append(future)
-
-    def send_all(
-        self, topic: str, records: Sequence[Record], headers: Mapping[str, bytes] | None = None
-    ) -> None:
-        """Add some hundred records, with headers after their own; as `send`, for half the cost."""
-        try:
-            self._producer.send_all(topic, records, self._futures, list((headers or {}).items()))
-        except errors.MessageSizeTooLargeError:
-            raise _too_large(topic, max(len(one.value) + len(one.key) for one in records)) from None
-
-    def _acknowledged(self) -> None:
-        self._producer.flush(DELIVERY_MS / 1000)
-        for future in self._futures:
-            future.get(timeout=0)
 
 
 def make_admin(settings: Settings) -> Any:
@@ -263,77 +164,6 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
     return producer
 
 
-@contextmanager
-def transaction(
-    producer: Any,
-    *,
-    offsets: Mapping[TopicPartition, int] | None = None,
-    group_metadata: ConsumerGroupMetadata | None = None,
-) -> Iterator[Transaction]:
-    """Publish records, and the input offsets they came from, all or nothing.
-
-    Parameters
-    ----------
-    producer
-        From `make_producer`, with a transactional id.
-    offsets
-        The next offset to read of each input partition; committed with the records.
-    group_metadata
-        ``consumer.group_metadata()``, taken when the batch was polled: a worker that has since
-        lost its partitions is refused. Needed with `offsets`.
-
-    Raises
-    ------
-    TransactionAborted
-        Nothing was published; the batch may be done again with the same producer.
-    ProducerFenced
-        Another producer took over; stop.
-    ProducerUnusable
-        The outcome is unknown or the producer is broken; make a new one.
-    """
-    if offsets and group_metadata is None:
-        msg = "transaction: offsets need the group_metadata of their consumer; got None"
-        raise InputError(msg)
-
-    try:
-        producer.begin_transaction()
-    except errors.KafkaError as error:
-        raise _fatal(error) from error
-    records = Transaction(producer)
-
-    def finish() -> None:
-        if offsets:
-            positions = {at: OffsetAndMetadata(next_, "", -1) for at, next_ in offsets.items()}
-            producer.send_offsets_to_transaction(positions, group_metadata)
-        records._acknowledged()
-        producer.commit_transaction()
-
-    try:
-        yield records
-        if not _bounded(finish, FINISH_SECONDS):
-            msg = f"commit a transaction: no answer in {FINISH_SECONDS:.0f} s; it may yet commit"
-            raise ProducerUnusable(msg)
-    except ProducerUnusable:
-        raise
-    except errors.KafkaError as error:
-        if was_fenced(error) or not _aborted(producer):
-            raise _fatal(error) from error
-        raise TransactionAborted(one_line("publish", error)) from error
-    except BaseException:
-        _aborted(producer)  # if it fails, the producer's next transaction says so
-        raise
-
-
-def discard(producer: Any) -> None:
-    """Close a producer that may be broken, without waiting for what it cannot deliver."""
-    try:
-        producer.close(timeout=CLOSE_SECONDS)
-    except errors.KafkaError:
-        # It gives up while flushing and leaves its sender running, to deliver when a broker is
-        # back, perhaps in hours. There is no public way to end it.
-        producer._sender.force_close()
-
-
 def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any) -> Any:
     receive_large_pieces()
     made: list[Any] = []
@@ -361,37 +191,3 @@ def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any
         client.close()
         raise
     return client
-
-
-def _bounded(call: Callable[[], None], seconds: float) -> bool:
-    """Run `call` for at most so long; whether it ended. What it raised is raised here."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            call()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, name="tocsin-transaction", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if raised:
-        raise raised[0]
-    return not thread.is_alive()
-
-
-def _too_large(topic: str, size: int) -> InputError:
-    return InputError(f"{topic}: a record must fit in {MAX_MESSAGE_BYTES} bytes; got {size}")
-
-
-def _aborted(producer: Any) -> bool:
-    try:
-        return _bounded(producer.abort_transaction, ABORT_SECONDS)
-    except errors.KafkaError:
-        return False
-
-
-def _fatal(error: Exception) -> ProducerUnusable:
-    kind = ProducerFenced if was_fenced(error) else ProducerUnusable
-    return kind(one_line("publish", error))

@@ -30,7 +30,7 @@ from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
 
-from streams.runtime.wire.unreadable import Unreadable
+from streams.runtime.wire.batches import Unreadable
 
 __all__ = ["POLL_BYTES", "UNPACKED_BYTES", "BoundedConsumer"]
 

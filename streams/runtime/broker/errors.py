@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kafka import errors
+from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, OffsetOutOfRangeError
 
 from schemas.errors import BrokerError
 
 __all__ = [
     "BrokerUnavailable",
+    "CommitFailedError",
+    "FencedInstanceIdError",
+    "KafkaError",
+    "OffsetOutOfRangeError",
     "broker_errors",
     "connecting_failed",
     "explained",

@@ -22,7 +22,7 @@ from kafka.producer.future import FutureRecordMetadata
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 
-from streams.runtime.broker.partitioning import partition_of
+from streams.runtime.broker.client_patches import partition_of
 
 __all__ = ["Producer", "Record", "Sent"]
 

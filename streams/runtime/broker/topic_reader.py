@@ -8,9 +8,10 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from schemas.errors import BrokerError
-from streams.runtime.broker.clients import REQUEST_MS, make_consumer
+from streams.runtime.broker.clients import make_consumer
 from streams.runtime.broker.errors import broker_errors, one_line
 from streams.runtime.broker.topics import topic_name
+from streams.runtime.broker.transactions import REQUEST_MS
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert, decode_alert
 
@@ -18,6 +19,7 @@ __all__ = [
     "close_consumer",
     "committed_offset",
     "end_offsets",
+    "last_record",
     "read_alerts",
     "read_in_steps",
     "read_to_end",
@@ -129,6 +131,31 @@ def settled_offset(consumer: Any, at: TopicPartition) -> int:
         return consumer.committed(at, timeout_ms=_ASK_MS) or 0
     except KafkaTimeoutError:
         return 0
+
+
+def last_record(consumer: Any, at: TopicPartition) -> Any | None:
+    """Return the last committed record of a partition; `None` if there is none.
+
+    Parameters
+    ----------
+    consumer
+        Assigned to the partition, of no group.
+    """
+    begin, end = consumer.beginning_offsets([at])[at], consumer.end_offsets([at])[at]
+    back = 2  # a record and the marker of its transaction
+    while True:
+        start = max(begin, end - back)
+        consumer.seek(at, start)
+        last = None
+        while consumer.position(at) < end:
+            for record in consumer.poll(timeout_ms=100).get(at, ()):
+                if record.offset < end:
+                    last = record
+        if last is not None:
+            return last
+        if start == begin:
+            return None
+        back *= 8  # markers and what was aborted
 
 
 def close_consumer(consumer: Any) -> None:

@@ -11,7 +11,7 @@ from streams.runtime.broker.errors import broker_errors
 from streams.runtime.broker.topic_reader import close_consumer, end_offsets
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.settings import Settings
-from streams.runtime.wire.unreadable import Unreadable
+from streams.runtime.wire.batches import Unreadable
 
 __all__ = ["TopicTail"]
 

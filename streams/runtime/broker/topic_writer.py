@@ -7,9 +7,10 @@ from kafka import errors
 
 from schemas.errors import BrokerError, InputError
 from schemas.notice import Notice
-from streams.runtime.broker.clients import DELIVERY_MS, discard, make_producer
+from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.errors import one_line
 from streams.runtime.broker.topics import TOPICS, topic_name
+from streams.runtime.broker.transactions import DELIVERY_MS, discard
 from streams.runtime.settings import Settings
 
 __all__ = ["TopicWriter", "publish_notice"]

@@ -14,9 +14,10 @@ from typing import Any
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from schemas.errors import BrokerError
-from streams.runtime.broker.clients import MAX_MESSAGE_BYTES, make_admin
+from streams.runtime.broker.clients import make_admin
 from streams.runtime.broker.errors import broker_errors
 from streams.runtime.settings import Settings
+from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 
 __all__ = ["TOPICS", "Topic", "TopicMismatch", "TopicReport", "create_topics", "topic_name"]
 

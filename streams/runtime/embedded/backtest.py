@@ -8,7 +8,8 @@ from datetime import date
 from detectors.rules import RuleSet
 from schemas.alert import Alert, AlertKind
 from streams.core.counting.windows import WindowSpec
-from streams.runtime.embedded.replay import Replay, SourceItem
+from streams.intake.files import SourceItem
+from streams.runtime.embedded.replay import Replay
 
 __all__ = ["Comparison", "History", "compare", "replay_history"]
 

@@ -11,14 +11,14 @@ from schemas.errors import IcsrError
 from schemas.link import CaseLink
 from schemas.rejected import LONGEST_KEY, Rejected
 from schemas.report import Report
-from streams.core.cases.transitions import CaseVersion, advance, case_version, link_version
+from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.transitions import CaseVersion, advance
 from streams.core.duplicates.identifiers import Identifiers, identifiers_of
 from streams.intake.native import decode_message
 from streams.runtime.state.case_store import CaseStore
-from streams.runtime.wire.batches import ReportTimes
+from streams.runtime.wire.batches import ReportTimes, Unreadable
 from streams.runtime.wire.deltas import encode_outgoing
-from streams.runtime.wire.lineage import lineage
-from streams.runtime.wire.unreadable import Unreadable
+from streams.runtime.wire.rejects import lineage
 
 __all__ = ["CaseStage", "Counted", "Incoming", "read_batch", "reject"]
 
@@ -49,7 +49,7 @@ def read_batch(
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
 
-    A link between cases gives what `streams.core.cases.transitions.link_version` makes of it.
+    A link between cases gives what `streams.core.cases.from_report.link_version` makes of it.
 
     Parameters
     ----------

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import islice
-from pathlib import Path
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
@@ -30,32 +29,14 @@ from streams.core.duplicates.exact import KnownCase
 from streams.core.duplicates.identifiers import Identifiers
 from streams.core.duplicates.inline import InlineLinks
 from streams.core.signals.realert_policy import AlertPolicy
-from streams.intake.faers import read_faers
-from streams.intake.formats import detect_format
-from streams.intake.native import read_lines
-from streams.intake.vaers import read_vaers
+from streams.intake.files import SourceItem
 from streams.runtime.embedded.case_stage import CaseStage, read_batch
 from streams.runtime.state.case_store import MemoryStore
 
-__all__ = ["Replay", "ReplaySummary", "read_source"]
+__all__ = ["Replay", "ReplaySummary"]
 
 _EPOCH = date(1970, 1, 1)
 _CHUNK = 30_000  # messages read at a time; larger ones gain nothing, smaller ones cost polars calls
-
-SourceItem = Report | bytes | Rejected
-
-
-def read_source(path: Path, source_format: str | None = None) -> Iterator[tuple[int, SourceItem]]:
-    """Return what a file holds, each with its place: a line of native JSON unread, or a report.
-
-    Archives give their reports in order of receipt; native JSON comes as it stands, since a log's
-    order is its order of arrival.
-    """
-    found = source_format or detect_format(path)
-    if found == "native":
-        return read_lines(path)
-    reader = read_vaers if found == "vaers" else read_faers
-    return enumerate(reader(path), start=1)
 
 
 @dataclass

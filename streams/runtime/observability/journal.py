@@ -19,7 +19,7 @@ from streams.runtime.broker.connection_log import Connections
 from streams.runtime.embedded.case_stage import Counted
 from streams.runtime.observability.observer import Applied, Evaluation, Observer
 from streams.runtime.wire.batches import Batch
-from streams.runtime.wire.reject_reasons import reject_class
+from streams.runtime.wire.rejects import reject_class
 
 __all__ = ["Journal", "LogFormat", "logging_as"]
 

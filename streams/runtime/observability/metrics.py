@@ -10,14 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-    ProcessCollector,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from schemas.alert import AlertKind
 from schemas.rejected import Rejected
@@ -27,7 +20,7 @@ from streams.runtime.observability.observer import Applied, DetectorSize, Evalua
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.state.case_store import StoreSize
 from streams.runtime.wire.batches import Batch
-from streams.runtime.wire.reject_reasons import REJECT_CLASSES, reject_class
+from streams.runtime.wire.rejects import REJECT_CLASSES, reject_class
 
 __all__ = ["Metrics"]
 

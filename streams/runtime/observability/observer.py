@@ -13,7 +13,7 @@ from schemas.alert import Alert
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.core.detection.detector import Detector
-from streams.runtime.broker.clients import ProducerFenced, ProducerUnusable, TransactionAborted
+from streams.runtime.broker.transactions import ProducerFenced, ProducerUnusable, TransactionAborted
 from streams.runtime.embedded.case_stage import Counted
 from streams.runtime.observability.readiness import Readiness
 from streams.runtime.state.case_store import StoreSize

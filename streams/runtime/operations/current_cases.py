@@ -9,14 +9,15 @@ from schemas.errors import IcsrError
 from schemas.link import CaseLink
 from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.core.cases.transitions import CaseVersion, case_version, joined, link_version
+from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
 from streams.core.duplicates.identifiers import Identifiers, identifiers_of
 from streams.core.duplicates.probable import Candidate, candidate_of
+from streams.intake.files import read_source
 from streams.intake.native import decode_message
 from streams.runtime.broker.topic_reader import read_to_end
 from streams.runtime.broker.topics import topic_name
-from streams.runtime.embedded.replay import read_source
 from streams.runtime.settings import Settings
 
 __all__ = ["cases_of_files", "cases_of_topic"]

@@ -9,11 +9,11 @@ from schemas.errors import BrokerError, IcsrError
 from schemas.notice import Notice
 from schemas.rejected import Rejected
 from schemas.report import Report
+from streams.intake.files import SourceItem
 from streams.intake.native import decode_message
 from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.errors import broker_errors
 from streams.runtime.broker.topics import topic_name
-from streams.runtime.embedded.replay import SourceItem
 from streams.runtime.settings import Settings
 from streams.runtime.wire.rejects import reject_record
 

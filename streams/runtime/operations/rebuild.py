@@ -9,18 +9,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from kafka import TopicPartition
-
 from schemas.errors import InputError, StateError
 from streams.core.cases.link_decisions import is_linked_away
-from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import broker_errors
-from streams.runtime.broker.topic_reader import end_offsets, read_in_steps, read_to_end
+from streams.runtime.broker.topic_reader import end_offsets, last_record, read_in_steps, read_to_end
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import CaseStage, read_batch
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import RocksStore, StoreDamaged
-from streams.runtime.state.changelog import last_record
+from streams.runtime.state.changelog import decode_last
 from streams.runtime.wire.deltas import decode_delta
 from streams.runtime.workers.partition_recovery import database, restore_cases
 
@@ -172,7 +170,7 @@ def _restore(
 ) -> Generator[float, None, None]:
     at = TopicPartition(topic_name(settings, "cases"), partition)
     reader.assign([at])
-    last = last_record(reader, at)
+    last = decode_last(last_record(reader, at))
     begin = reader.beginning_offsets([at])[at]
     if last is None or last.progress.base < begin:
         msg = (

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from kafka import TopicPartition
 from pydantic import ValidationError
 
 from detectors.gamma_mixture import GammaMixture
@@ -26,9 +25,10 @@ from streams.core.duplicates.identifiers import Identifiers
 from streams.core.duplicates.inline import InlineLinks
 from streams.core.recount.alerts import Recount, version_frame
 from streams.core.recount.safety import RecountedSafety, recount_safety
+from streams.intake.files import read_source
 from streams.intake.native import read_lines
 from streams.intake.notices import decode_notice
-from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import broker_errors
 from streams.runtime.broker.topic_reader import (
     close_consumer,
@@ -38,7 +38,6 @@ from streams.runtime.broker.topic_reader import (
 )
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import Incoming, read_batch
-from streams.runtime.embedded.replay import read_source
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert, decode_alert
 

@@ -16,13 +16,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from schemas.errors import BrokerError, IcsrError, InputError
-from streams.runtime.broker.clients import ProducerFenced, discard, make_producer, transaction
+from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.topic_reader import read_to_end
 from streams.runtime.broker.topics import topic_name
+from streams.runtime.broker.transactions import ProducerFenced, discard, transaction
 from streams.runtime.embedded.case_stage import Incoming, read_batch
 from streams.runtime.settings import Settings
-from streams.runtime.wire.lineage import lineage_headers
-from streams.runtime.wire.rejects import Redriven, StoredReject, marker_record, stored
+from streams.runtime.wire.rejects import (
+    Redriven,
+    StoredReject,
+    lineage_headers,
+    marker_record,
+    stored,
+)
 from streams.runtime.workers.notice_reader import read_notice
 
 __all__ = ["Identity", "Redrive", "Selection", "as_line", "read_mended", "read_rejects", "redrive"]

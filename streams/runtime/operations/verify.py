@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 import polars as pl
-from kafka import TopicPartition
 
 from schemas.alert import Alert, Window, WindowKind
 from schemas.delta import CASE_CHANGES, Delta
@@ -23,14 +22,14 @@ from schemas.errors import InputError, StateError
 from streams.core.cases.link_decisions import is_linked_away
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.cases.versions import removal_of
-from streams.runtime.broker.clients import make_consumer
-from streams.runtime.broker.topic_reader import end_offsets, read_in_steps, read_to_end
+from streams.runtime.broker.clients import TopicPartition, make_consumer
+from streams.runtime.broker.topic_reader import end_offsets, last_record, read_in_steps, read_to_end
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import read_batch
 from streams.runtime.operations.rebuild import local_partitions, rejected_offsets
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import CASE_PREFIX, RocksStore
-from streams.runtime.state.changelog import decode_pairs, decode_record, last_record
+from streams.runtime.state.changelog import decode_last, decode_pairs, decode_record
 from streams.runtime.wire.alerts import decode_alert
 from streams.runtime.wire.deltas import decode_delta
 from streams.runtime.workers.partition_recovery import database
@@ -150,7 +149,7 @@ def _changelog(settings: Settings, consumer: Any, recount: _Recount) -> Finding 
     """Compare what a restore would give; `None` if the changelog gives nothing yet."""
     at = TopicPartition(topic_name(settings, "cases"), recount.partition)
     consumer.assign([at])
-    last = last_record(consumer, at)
+    last = decode_last(last_record(consumer, at))
     if last is None or last.progress.base < consumer.beginning_offsets([at])[at]:
         return None
     pairs: dict[bytes, bytes] = {}
@@ -158,7 +157,7 @@ def _changelog(settings: Settings, consumer: Any, recount: _Recount) -> Finding 
     start = last.progress.base
     for record, _ in read_in_steps(settings, at.topic, start=start, partition=at.partition):
         if record is not None:
-            one = decode_record(record.value, f"{at.topic}[{at.partition}]@{record.offset}")
+            one = decode_record(record)
             end = one.next_offset
             for key, value in decode_pairs(one.pairs):
                 if value is None:

@@ -12,36 +12,29 @@ copy that broke off is taken up after the last chunk that counts.
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import polars as pl
 
-from schemas.errors import StateError, TocsinError
+from schemas.errors import StateError
 from streams.runtime.wire.arrow_files import ArrowFiles
-
-if TYPE_CHECKING:  # a replay waits a tenth of a second for it, and asks no broker
-    from kafka import TopicPartition
+from streams.runtime.wire.limits import too_large
 
 __all__ = [
-    "RECORD_BYTES",
     "ChangelogRecord",
     "Pair",
     "Part",
     "Progress",
-    "TooLarge",
+    "decode_last",
     "decode_pairs",
     "decode_record",
     "encode_pairs",
     "encode_record",
-    "last_record",
-    "too_large",
 ]
 
 Pair = tuple[bytes, bytes | None]
 """A key of the database and its value; without a value, the key was deleted."""
-
-RECORD_BYTES = (16 << 20) - 4096  # of a value: a message of 16 MiB, its key, headers and framing
 _FORMAT = 3
 _PART_BYTES = 8 << 20  # of pairs in one record, before compression
 _OVERHEAD = 200  # bytes of a record beside its pairs, with its share of markers and framing
@@ -55,10 +48,6 @@ class Part(NamedTuple):
 
     pairs: int
     encoded: bytes
-
-
-class TooLarge(TocsinError):
-    """What a range of messages changed does not fit into one record; count fewer of them."""
 
 
 class Progress(msgspec.Struct, array_like=True, frozen=True):
@@ -178,13 +167,6 @@ def encode_pairs(pairs: Sequence[Pair]) -> list[Part]:
     return parts
 
 
-def too_large(value: bytes) -> None:
-    """Raise `TooLarge` if a value does not fit into one record."""
-    if len(value) > RECORD_BYTES:
-        msg = f"the change of a case must fit in {RECORD_BYTES} bytes; got {len(value)}"
-        raise TooLarge(msg)
-
-
 def decode_pairs(raw: bytes) -> Iterator[Pair]:
     """Decode the pairs of a `Part`."""
     return iter(_PAIRS.read(raw).rows())
@@ -202,7 +184,7 @@ def encode_record(
     return msgspec.msgpack.encode(record)
 
 
-def decode_record(raw: bytes, where: str) -> ChangelogRecord:
+def decode_record(record: Any) -> ChangelogRecord:
     """Decode what `encode_record` gave.
 
     Raises
@@ -211,40 +193,21 @@ def decode_record(raw: bytes, where: str) -> ChangelogRecord:
         If it is of another format. Run the case stage with the version of Tocsin that wrote it,
         or a later one.
     """
+    where = f"{record.topic}[{record.partition}]@{record.offset}"
     try:
-        record = msgspec.msgpack.decode(raw, type=ChangelogRecord)
+        decoded = msgspec.msgpack.decode(record.value, type=ChangelogRecord)
     except msgspec.MsgspecError as error:
         msg = f"{where}: must be a changelog record of format {_FORMAT}; got {error}"
         raise StateError(msg) from error
-    if record.format != _FORMAT:
-        msg = f"{where}: must be of format {_FORMAT}; got format {record.format}"
+    if decoded.format != _FORMAT:
+        msg = f"{where}: must be of format {_FORMAT}; got format {decoded.format}"
         raise StateError(msg)
-    return record
+    return decoded
 
 
-def last_record(consumer: Any, at: "TopicPartition") -> ChangelogRecord | None:
-    """Return the last record of a changelog; `None` if there is none.
-
-    Parameters
-    ----------
-    consumer
-        Assigned to the partition, of no group.
-    """
-    begin, end = consumer.beginning_offsets([at])[at], consumer.end_offsets([at])[at]
-    back = 2  # a record and the marker of its transaction
-    while True:
-        start = max(begin, end - back)
-        consumer.seek(at, start)
-        last = None
-        while consumer.position(at) < end:
-            for record in consumer.poll(timeout_ms=100).get(at, ()):
-                if record.offset < end:
-                    last = record
-        if last is not None:
-            return decode_record(last.value, f"{at.topic}[{at.partition}]@{last.offset}")
-        if start == begin:
-            return None
-        back *= 8  # markers and what was aborted
+def decode_last(record: Any | None) -> ChangelogRecord | None:
+    """Decode the last record of a changelog; `None` if it has none."""
+    return None if record is None else decode_record(record)
 
 
 def _encode(pairs: Sequence[Pair]) -> bytes:

@@ -7,7 +7,7 @@ stands in the logs and traces of every stage, and an alert's `as_of` ends at the
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 
-__all__ = ["Batch", "ReportTimes"]
+__all__ = ["Batch", "ReportTimes", "Unreadable"]
 
 _HEADER = "report_times"  # of a delta
 
@@ -62,3 +62,15 @@ class ReportTimes(NamedTuple):
         """
         oldest, dash, newest = headers.get(_HEADER, b"").partition(b"-")
         return cls(int(oldest), int(newest)) if dash else None
+
+
+class Unreadable(bytes):
+    """The packed bytes of a batch of records, none of which can be had.
+
+    Attributes
+    ----------
+    reason
+        Which offsets, and why.
+    """
+
+    reason: str = ""

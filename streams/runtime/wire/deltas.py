@@ -10,9 +10,9 @@ import polars as pl
 from schemas.delta import CASE_CHANGES, DELTA_VERSION, REMOVED_CHANGES, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
-from streams.runtime.state.changelog import too_large
 from streams.runtime.wire.arrow_files import ArrowFiles
 from streams.runtime.wire.batches import ReportTimes
+from streams.runtime.wire.limits import too_large
 
 __all__ = [
     "Outgoing",

@@ -4,23 +4,58 @@ A record without a value is no reject but a marker: the reject of that key and d
 """
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from schemas.rejected import Rejected
-from streams.runtime.broker.clients import MAX_MESSAGE_BYTES
-from streams.runtime.wire.lineage import coordinates
+from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 
 __all__ = [
+    "REJECT_CLASSES",
     "Redriven",
     "StoredReject",
+    "coordinates",
+    "lineage",
+    "lineage_headers",
     "marker_record",
+    "reject_class",
     "reject_record",
     "stored",
 ]
 
 _FRAMING = 4_096  # of a record and its batch, generously
+_FROM, _ATTEMPT = "redriven-from", "redriven-attempt"
+_LONGEST = 1_000  # of coordinates: a file's name has 255 bytes at most
+_MOST_DIGITS = 9
+_BEGINNINGS = (
+    ("key: ", "key"),
+    ("latest_received: must not lie in the future", "future_date"),
+    ("report: latest_received must not be before first_received", "dates_out_of_order"),
+    ("report: at most ", "too_long"),
+    ("report: the change of a case must fit", "too_long"),
+    ("received: must not lie in the future", "future_date"),
+    ("notice: at most ", "too_long"),
+    ("notice: Invalid JSON", "not_json"),
+    ("notice: Input should be ", "not_json"),
+    ("value: ", "empty"),
+    ("batch of offsets ", "compression"),
+    ("report: Invalid JSON", "not_json"),
+    ("link: Invalid JSON", "not_json"),
+    ("report: Input should be ", "not_json"),  # JSON, but no object
+)
+REJECT_CLASSES = (
+    "key",
+    "future_date",
+    "dates_out_of_order",
+    "too_long",
+    "empty",
+    "compression",
+    "not_json",
+    "schema",
+)
+"""Every class there is. `schema`: an object that is no valid report, link or notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +158,49 @@ def stored(record: Any) -> StoredReject | Redriven | None:
         digest=hashlib.sha256(record.value).hexdigest(),
         at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
     )
+
+
+def coordinates(rejected: Rejected) -> str:
+    """Return where a message came from, as the key of its reject says it.
+
+    >>> coordinates(Rejected(source="pv.reports[3]", position=17, reason="", raw=b""))
+    'pv.reports[3]@17'
+    """
+    return f"{rejected.source}@{rejected.position}"
+
+
+def lineage_headers(rejected: Rejected) -> dict[str, bytes]:
+    """Return the headers of a message that is redriven: where it stood first, and which attempt."""
+    first = rejected.first or coordinates(rejected)
+    return {_FROM: first.encode(), _ATTEMPT: str(rejected.attempts + 1).encode()}
+
+
+def lineage(headers: Iterable[tuple[str, bytes | None]]) -> Mapping[str, Any]:
+    """Return the fields `first` and `attempts` of a `Rejected`, if a message was redriven before.
+
+    Anybody may send such headers; what makes no sense is taken for absent.
+
+    >>> lineage([("redriven-from", b"pv.reports[3]@17"), ("redriven-attempt", b"2")])
+    {'first': 'pv.reports[3]@17', 'attempts': 2}
+    >>> lineage([("redriven-from", b"pv.reports[3]@17"), ("redriven-attempt", b"-2")])
+    {}
+    """
+    found = dict(headers)
+    first, attempt = found.get(_FROM) or b"", found.get(_ATTEMPT) or b""
+    if not (0 < len(first) <= _LONGEST and len(attempt) <= _MOST_DIGITS and attempt.isdigit()):
+        return {}
+    try:
+        return {"first": first.decode(), "attempts": int(attempt)}
+    except UnicodeDecodeError:
+        return {}
+
+
+def reject_class(reason: str) -> str:
+    """Return the class of a reason.
+
+    >>> reject_class("key: must be the case_id of the report; got another one")
+    'key'
+    >>> reject_class("products.0.role: Input should be 'suspect' or 'concomitant'")
+    'schema'
+    """
+    return next((name for words, name in _BEGINNINGS if reason.startswith(words)), "schema")

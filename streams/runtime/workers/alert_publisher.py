@@ -3,28 +3,35 @@
 And notices that cannot be read onto the rejects.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-
-from kafka import TopicPartition
 
 from schemas.alert import Alert
 from schemas.cloud_event import cloud_event_headers
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.broker.clients import transaction
+from streams.runtime.broker.clients import TopicPartition
 from streams.runtime.broker.producer import Record
 from streams.runtime.broker.topics import topic_name
+from streams.runtime.broker.transactions import ProducerUnusable, TransactionAborted, transaction
 from streams.runtime.observability.observer import Observer, observed
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert, encode_alert
 from streams.runtime.wire.rejects import reject_record
+from streams.runtime.workers.background import Task
+from streams.runtime.workers.detector_session import Look
 
-__all__ = ["publish_alerts", "publish_rejected"]
+__all__ = ["AlertOutlet", "Published", "publish_alerts", "publish_rejected"]
 
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
 _TOGETHER = 100  # the network thread sends the first while the next are encoded
+_LOG = logging.getLogger(__name__)
+_PARTING_SECONDS = 2.0  # for what is under way when the partition is given up
 
 
 def publish_alerts(
@@ -106,3 +113,79 @@ def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:
     """Cut into parts for one transaction each, with whether it is the last; at least one."""
     for start in range(0, max(len(alerts), 1), _ALERTS):
         yield alerts[start : start + _ALERTS], start + _ALERTS >= len(alerts)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A look whose alerts are out.
+
+    Attributes
+    ----------
+    following
+        The offset of the deltas after the last one that is in them.
+    ended
+        When they were, on a clock that only rises.
+    """
+
+    look: Look
+    following: int
+    ended: float
+
+
+class AlertOutlet:
+    """The way out of one detector."""
+
+    def __init__(self) -> None:
+        self._task: Task[Published] | None = None
+
+    def send(self, look: Look, following: int, publish: Callable[[], None]) -> None:
+        """Begin to publish what a look gave; `settle` first.
+
+        Parameters
+        ----------
+        publish
+            Publishes it, all or nothing, within a time of its own; called in another thread.
+        """
+
+        def call() -> Published:
+            publish()
+            return Published(look, following, time.monotonic())
+
+        self._task = Task("tocsin-publish", call)
+
+    @property
+    def ended(self) -> bool:
+        """Whether something was sent that has ended, well or not: see `settle`."""
+        return self._task is not None and self._task.wait(0.0)
+
+    def settle(self) -> Published | None:
+        """Wait for what is under way; return it, or `None` if nothing was.
+
+        Raises
+        ------
+        TransactionAborted, ProducerUnusable
+            If it is not published, or nobody knows.
+        """
+        if (task := self._task) is None:
+            return None
+        task.wait(threading.TIMEOUT_MAX)
+        self._task = None
+        return task.result()
+
+    def leave(self) -> Published | None:
+        """Wait shortly for what is under way, then leave it to the broker; return it if it is out.
+
+        Whoever restores the counts ends it first, and learns from the broker how it ended.
+        """
+        task, self._task = self._task, None
+        if task is None:
+            return None
+        if not task.wait(_PARTING_SECONDS):
+            task.give_up()
+            _LOG.warning("the partition is given up while its alerts are on their way")
+            return None
+        try:
+            return task.result()
+        except (TransactionAborted, ProducerUnusable) as error:
+            _LOG.warning("the partition is given up: %s", error)
+            return None

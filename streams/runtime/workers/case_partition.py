@@ -11,28 +11,22 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from kafka import TopicPartition
-from kafka.errors import KafkaError
-
 from schemas.errors import BrokerError
 from schemas.rejected import Rejected
-from streams.runtime.broker.clients import Transaction, make_admin
-from streams.runtime.broker.errors import one_line
+from streams.runtime.broker.clients import TopicPartition, make_admin
+from streams.runtime.broker.errors import KafkaError, one_line
 from streams.runtime.broker.membership import Membership
 from streams.runtime.broker.topics import topic_name
+from streams.runtime.broker.transactions import Transaction
 from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch, reject
 from streams.runtime.observability.observer import SILENT, Observer
 from streams.runtime.observability.readiness import Blocked
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import RocksStore, Unpublished
-from streams.runtime.state.changelog import (
-    Progress,
-    TooLarge,
-    encode_pairs,
-    encode_record,
-)
+from streams.runtime.state.changelog import Progress, encode_pairs, encode_record
 from streams.runtime.wire.batches import Batch, ReportTimes
 from streams.runtime.wire.deltas import decode_outgoing
+from streams.runtime.wire.limits import TooLarge
 from streams.runtime.wire.rejects import reject_record
 from streams.runtime.workers.partition_publisher import Outlet
 

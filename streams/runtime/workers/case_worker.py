@@ -12,11 +12,9 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka import TopicPartition
-from kafka.errors import OffsetOutOfRangeError
-
 from schemas.errors import BrokerError, StateError
-from streams.runtime.broker.errors import BrokerUnavailable, broker_errors
+from streams.runtime.broker.clients import TopicPartition
+from streams.runtime.broker.errors import BrokerUnavailable, OffsetOutOfRangeError, broker_errors
 from streams.runtime.broker.membership import Membership, Ownership, join_group
 from streams.runtime.broker.topic_reader import close_consumer, end_offsets, settled_offset
 from streams.runtime.broker.topics import topic_name
@@ -25,13 +23,14 @@ from streams.runtime.observability.readiness import Blocked, Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import StoreDamaged
 from streams.runtime.workers.case_partition import CasePartition
-from streams.runtime.workers.partition_publisher import BackOff, Superseded
+from streams.runtime.workers.partition_publisher import Superseded
 from streams.runtime.workers.partition_recovery import (
     changed_partitions,
     database,
     set_aside,
     take_over,
 )
+from streams.runtime.workers.retrying import BackOff
 from streams.runtime.workers.stall_watchdog import Watchdog
 
 __all__ = ["CaseWorker", "case_group"]

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from kafka import TopicPartition
-from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetOutOfRangeError
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
@@ -24,22 +22,26 @@ from schemas.rejected import Rejected
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.signals.realert_policy import AlertPolicy
-from streams.runtime.broker.clients import (
-    ProducerFenced,
-    ProducerUnusable,
-    TransactionAborted,
-    discard,
-    make_producer,
-)
-from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.clients import TopicPartition, make_producer
+from streams.runtime.broker.errors import OffsetOutOfRangeError, broker_errors
 from streams.runtime.broker.membership import Membership, Ownership, join_group
 from streams.runtime.broker.topic_reader import close_consumer, end_offsets
 from streams.runtime.broker.topics import topic_name
+from streams.runtime.broker.transactions import (
+    ProducerUnusable,
+    TransactionAborted,
+    discard,
+    may_have_moved,
+)
 from streams.runtime.observability.observer import SILENT, DetectorSize, Observer
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
-from streams.runtime.workers.alert_outlet import AlertOutlet, Published
-from streams.runtime.workers.alert_publisher import publish_alerts, publish_rejected
+from streams.runtime.workers.alert_publisher import (
+    AlertOutlet,
+    Published,
+    publish_alerts,
+    publish_rejected,
+)
 from streams.runtime.workers.detector_recovery import Restored, deltas_deleted, restore_detector
 from streams.runtime.workers.detector_session import Look, Looking
 from streams.runtime.workers.snapshot_writer import SnapshotWriter
@@ -271,9 +273,7 @@ class DetectWorker:
         _LOG.warning("restoring after: %s", error)
         self.stand_by()
         self._consumer.pause(self._at)
-        if isinstance(error, ProducerFenced) or isinstance(
-            error.__cause__, CommitFailedError | FencedInstanceIdError
-        ):
+        if may_have_moved(error):
             # Another member may be active by now; the group knows.
             self._member.confirm(self._consumer)
             self.rejoin()

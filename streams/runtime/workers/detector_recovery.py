@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kafka import TopicPartition
-
 from schemas.alert import Alert
 from schemas.delta import Delta
 from schemas.errors import StateError
@@ -14,6 +12,7 @@ from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.core.detection.detector import Detector
+from streams.runtime.broker.clients import TopicPartition
 from streams.runtime.broker.topic_reader import committed_offset, read_in_steps, read_to_end
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.settings import Settings

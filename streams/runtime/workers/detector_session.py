@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from kafka import TopicPartition
-
 from schemas.alert import Alert, InputOffset
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from streams.core.detection.detector import Detector
+from streams.runtime.broker.clients import TopicPartition
 from streams.runtime.observability.observer import Applied, Evaluation, Observer
 from streams.runtime.wire.batches import Batch, ReportTimes
 from streams.runtime.wire.deltas import decode_delta, end_of_delta

@@ -16,23 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kafka import TopicPartition
-from kafka.errors import CommitFailedError, FencedInstanceIdError, OffsetOutOfRangeError
-
 from schemas.errors import BrokerError, StateError
 from schemas.link import CaseLink
 from streams.core.duplicates.exact import KnownCase, relink, taken_in
 from streams.core.duplicates.identifiers import Identifiers
-from streams.runtime.broker.clients import (
-    ProducerFenced,
-    ProducerUnusable,
-    TransactionAborted,
-    discard,
-    make_consumer,
-    make_producer,
-    transaction,
-)
-from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.clients import TopicPartition, make_consumer, make_producer
+from streams.runtime.broker.errors import OffsetOutOfRangeError, broker_errors
 from streams.runtime.broker.membership import Membership, Ownership, join_group
 from streams.runtime.broker.topic_reader import (
     close_consumer,
@@ -42,6 +31,13 @@ from streams.runtime.broker.topic_reader import (
     settled_offset,
 )
 from streams.runtime.broker.topics import topic_name
+from streams.runtime.broker.transactions import (
+    ProducerUnusable,
+    TransactionAborted,
+    discard,
+    may_have_moved,
+    transaction,
+)
 from streams.runtime.embedded.case_stage import read_batch
 from streams.runtime.observability.observer import SILENT, Observer, observed
 from streams.runtime.observability.readiness import Phase, Readiness
@@ -224,9 +220,7 @@ class LinkWorker:
             raise BrokerError(msg) from error
         _LOG.warning("beginning again after: %s", error)
         self.stand_by()
-        if isinstance(error, ProducerFenced) or isinstance(
-            error.__cause__, CommitFailedError | FencedInstanceIdError
-        ):
+        if may_have_moved(error):
             # Another member may be active by now; the group knows.
             self._member.confirm(self._consumer)
             self.rejoin()

@@ -10,23 +10,20 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from kafka import TopicPartition
-
 from schemas.alert import InputOffset
 from schemas.errors import IcsrError, StateError
 from schemas.notice import Notice
 from schemas.rejected import Rejected
 from streams.core.safety.monitor import Watch
 from streams.intake.notices import decode_notice
-from streams.runtime.broker.clients import make_consumer
+from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import broker_errors
 from streams.runtime.broker.topic_reader import close_consumer, end_offsets, read_in_steps
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import Incoming, reject
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert
-from streams.runtime.wire.batches import Batch
-from streams.runtime.wire.unreadable import Unreadable
+from streams.runtime.wire.batches import Batch, Unreadable
 
 __all__ = ["NoticeInput", "read_notice"]
 

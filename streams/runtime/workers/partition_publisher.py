@@ -14,30 +14,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import TopicPartition
-from kafka.errors import CommitFailedError, FencedInstanceIdError
-
 from schemas.errors import BrokerError
 from streams.runtime.broker.clients import (
     HEARTBEAT_MS,
+    TopicPartition,
+    make_consumer,
+    make_producer,
+)
+from streams.runtime.broker.errors import (
+    BrokerUnavailable,
+    CommitFailedError,
+    FencedInstanceIdError,
+    broker_errors,
+    was_refused,
+)
+from streams.runtime.broker.membership import Membership
+from streams.runtime.broker.topic_reader import close_consumer, committed_offset
+from streams.runtime.broker.transactions import (
     ProducerFenced,
     ProducerUnusable,
     Transaction,
     TransactionAborted,
     discard,
-    make_consumer,
-    make_producer,
     transaction,
 )
-from streams.runtime.broker.errors import BrokerUnavailable, broker_errors, was_refused
-from streams.runtime.broker.membership import Membership
-from streams.runtime.broker.topic_reader import close_consumer, committed_offset
 from streams.runtime.observability.observer import Observer
 from streams.runtime.observability.readiness import Blocked
 from streams.runtime.settings import Settings
 from streams.runtime.workers.background import Task
+from streams.runtime.workers.retrying import BackOff
 
-__all__ = ["BackOff", "Outlet", "Superseded", "partition_producer"]
+__all__ = ["Outlet", "Superseded", "partition_producer"]
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 2.0  # that the other partitions have with one: most transactions take 20 ms [s]
@@ -48,35 +55,6 @@ _TOLD = 12 * HEARTBEAT_MS / 1000
 
 class Superseded(Exception):
     """The group or another producer has taken over; what is owned is known after joining anew."""
-
-
-class BackOff:
-    """When to try again what failed: after half a second, then twice as long each time.
-
-    Parameters
-    ----------
-    clock
-        Seconds that only rise.
-    """
-
-    first, longest = 0.5, 30.0
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._pause = self.first
-        self._due = 0.0
-        self.failures = 0
-
-    @property
-    def over(self) -> bool:
-        """Whether it is time."""
-        return self._clock() >= self._due
-
-    def failed(self, at_least: float = 0.0) -> None:
-        """Take note of a failure, after which to wait for so long at least [s]."""
-        self.failures += 1
-        self._due = self._clock() + max(self._pause, at_least)
-        self._pause = min(2 * self._pause, self.longest)
 
 
 def partition_producer(settings: Settings, at: TopicPartition) -> Any:

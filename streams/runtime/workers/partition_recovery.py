@@ -14,27 +14,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kafka import TopicPartition
-
 from schemas.errors import StateError
-from streams.runtime.broker.clients import discard, make_consumer
+from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.membership import Membership
 from streams.runtime.broker.topic_reader import (
     close_consumer,
     committed_offset,
     end_offsets,
+    last_record,
     read_in_steps,
 )
 from streams.runtime.broker.topics import topic_name
+from streams.runtime.broker.transactions import discard
 from streams.runtime.observability.observer import SILENT
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import RocksStore, StoreDamaged, StoreLocked
 from streams.runtime.state.changelog import (
     ChangelogRecord,
     Progress,
+    decode_last,
     decode_pairs,
     decode_record,
-    last_record,
 )
 from streams.runtime.wire.deltas import decode_delta, decode_outgoing
 from streams.runtime.workers.background import Task
@@ -150,7 +150,7 @@ class _Takeover:
         make = partial(partition_producer, self._settings, self._at)
         self._producer = yield from _made(make, discard)
         self._reader.assign([self._changelog])
-        last = last_record(self._reader, self._changelog)
+        last = decode_last(last_record(self._reader, self._changelog))
         published = yield from self._published(store, last)
         if _diverged(store, published):
             _LOG.warning(
@@ -207,7 +207,7 @@ class _Takeover:
         if used:  # all of them tell the same
             at = TopicPartition(self._changelog.topic, used[0])
             self._reader.assign([at])
-            last = last_record(self._reader, at)
+            last = decode_last(last_record(self._reader, at))
             if last is not None and last.partitions != number:
                 raise changed_partitions(self._at.topic, last.partitions, number)
         return number
@@ -332,7 +332,7 @@ def restore_cases(
         yield part
         if record is None:
             continue
-        one = decode_record(record.value, f"{at.topic}[{at.partition}]@{record.offset}")
+        one = decode_record(record)
         begins = one.first_offset == 0 if one.copied is None else one.copied[0] == b""
         if span is None and not begins:
             # The base is where the log ended as the copy began; the end is known late.

@@ -16,7 +16,7 @@ from streams.runtime.broker.errors import BrokerUnavailable, broker_errors
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.observability.setup import Watched
 
-__all__ = ["GIVE_UP_SECONDS", "Enduring", "Working"]
+__all__ = ["GIVE_UP_SECONDS", "BackOff", "Enduring", "Working"]
 
 _LOG = logging.getLogger(__name__)
 GIVE_UP_SECONDS = 60.0
@@ -142,3 +142,32 @@ class Enduring:
             raise error
         self._last, self._broken = now, True
         _LOG.warning("stage %s: again in %.1f s, after: %s", self.stage, self._pause, error)
+
+
+class BackOff:
+    """When to try again what failed: after half a second, then twice as long each time.
+
+    Parameters
+    ----------
+    clock
+        Seconds that only rise.
+    """
+
+    first, longest = 0.5, 30.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pause = self.first
+        self._due = 0.0
+        self.failures = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether it is time."""
+        return self._clock() >= self._due
+
+    def failed(self, at_least: float = 0.0) -> None:
+        """Take note of a failure, after which to wait for so long at least [s]."""
+        self.failures += 1
+        self._due = self._clock() + max(self._pause, at_least)
+        self._pause = min(2 * self._pause, self.longest)

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import TopicPartition
-from kafka.errors import KafkaError
+from streams.runtime.broker.clients import TopicPartition
+from streams.runtime.broker.errors import KafkaError
 
 __all__ = ["Watchdog"]
 

@@ -1,0 +1,48 @@
+"""A read-only view of the counts that an evaluation reads."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from schemas.alert import InputOffset
+from streams.core.counting.case_log import CaseLog
+from streams.core.counting.level_codes import LevelCodes
+from streams.core.counting.removed_cases import Removals
+from streams.core.counting.sorted_counts import split_key
+from streams.core.counting.vocabulary import Vocabulary
+from streams.core.signals.anytime_test import Vigil
+from streams.core.signals.new_evidence import Pending
+
+__all__ = ["UNIT", "Counted"]
+
+UNIT = "\x1f"
+"""Joins the parts of a stratum; no part holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a look is at: the names, the cases, and how far the input was counted."""
+
+    drugs: Vocabulary
+    events: Vocabulary
+    strata: Vocabulary
+    levels: LevelCodes
+    origins: Vocabulary
+    indications: Vocabulary
+    log: CaseLog
+    removals: Removals
+    pending: Pending
+    vigil: Vigil | None
+    as_of: Sequence[InputOffset]
+    acted: Mapping[str, date] = field(default_factory=dict)  # by class: when an authority did
+
+    def named(
+        self, table: pl.DataFrame, columns: Collection[str] = ("drug", "event")
+    ) -> pl.DataFrame:
+        """Put the names of drugs and events before a table of keys."""
+        codes = split_key(table["key"].to_numpy())
+        of = {"drug": (self.drugs, codes[0]), "event": (self.events, codes[1])}
+        names = [of[name][0].decode(of[name][1]).alias(name) for name in of if name in columns]
+        return pl.DataFrame(names + table.get_columns())
