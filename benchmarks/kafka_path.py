@@ -39,7 +39,7 @@ from streams.runtime.broker.clients import make_consumer
 from streams.runtime.broker.topic_reader import end_offsets, read_to_end
 from streams.runtime.operations.publish import publish_source
 from streams.runtime.settings import Settings
-from tests.broker.kafka_server import running_kafka
+from tests.broker.support.kafka_server import running_kafka
 
 # The default of brokers: who starts within so long joins the group together. Tests wait for nobody.
 JOINING = {"group.initial.rebalance.delay.ms": "3000"}

@@ -44,7 +44,7 @@ from streams.runtime.broker.clients import make_consumer
 from streams.runtime.broker.topic_reader import end_offsets, read_to_end
 from streams.runtime.settings import Settings
 from streams.runtime.wire.deltas import decode_delta
-from tests.broker.kafka_server import running_kafka
+from tests.broker.support.kafka_server import running_kafka
 
 ONE_IN = 100  # reports is a probe
 DAY = "2024-03-30"  # the last of the generated reports': nothing is over while it lasts

@@ -50,9 +50,9 @@ from schemas.alert import Alert
 from streams.runtime.broker.clients import make_consumer
 from streams.runtime.broker.topic_reader import end_offsets, read_to_end
 from streams.runtime.settings import Settings
-from tests.broker.kafka_server import running_kafka
-from tests.broker.processes import as_counts, require_revisions
-from tests.recounts import tabulate
+from tests.broker.support.kafka_server import running_kafka
+from tests.broker.support.processes import as_counts, require_revisions
+from tests.support.source_file_counts import tabulate
 
 SAMPLE_SECONDS = 10.0
 PERIOD = 30  # samples of which a mean is printed: five minutes

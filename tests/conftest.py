@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.archives import ArchiveOf, write_zip
+from tests.support.archives import ArchiveOf, write_zip
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -12,9 +12,9 @@ from kafka import KafkaAdminClient
 
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from tests.broker.absence import NO_BROKER, without_broker
-from tests.broker.kafka_jars import kafka_jars
-from tests.broker.kafka_server import KafkaServer, NoBroker, running_kafka, start_server
+from tests.broker.support.absence import NO_BROKER, without_broker
+from tests.broker.support.kafka_jars import kafka_jars
+from tests.broker.support.kafka_server import KafkaServer, NoBroker, running_kafka, start_server
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from streams.runtime.wire.deltas import decode_delta
 from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.detect_worker import DetectWorker
-from tests.broker.processes import alerts, keyed, records, send, stream
+from tests.broker.support.processes import alerts, keyed, records, send, stream
 
 pytestmark = pytest.mark.broker
 

@@ -21,8 +21,8 @@ from streams.runtime.broker.topic_reader import read_to_end
 from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
 from streams.runtime.broker.transactions import transaction
 from streams.runtime.settings import Settings
-from tests.broker.processes import keyed, records, running, send, tocsin, wait_until
-from tests.unit.test_delivery import KEY, NOW, safety, signal, subscription
+from tests.broker.support.processes import keyed, records, running, send, tocsin, wait_until
+from tests.unit.delivery.test_outbox import KEY, NOW, safety, signal, subscription
 
 pytestmark = pytest.mark.broker
 

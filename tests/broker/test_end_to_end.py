@@ -29,7 +29,7 @@ from streams.runtime.broker.topics import TOPICS, create_topics
 from streams.runtime.broker.transactions import transaction
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.settings import Settings
-from tests.broker.processes import (
+from tests.broker.support.processes import (
     Running,
     alerts,
     as_counts,
@@ -46,8 +46,8 @@ from tests.broker.processes import (
     tocsin,
     wait_until,
 )
-from tests.cloud_events import read_event
-from tests.recounts import recount_vaers
+from tests.support.cloud_events import read_event
+from tests.support.source_file_counts import recount_vaers
 
 pytestmark = pytest.mark.broker
 

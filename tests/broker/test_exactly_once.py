@@ -24,7 +24,7 @@ from streams.runtime.workers.case_worker import CaseWorker, case_group
 from streams.runtime.workers.detect_worker import DetectWorker, detect_group
 from streams.runtime.workers.detector_session import Looking
 from streams.runtime.workers.partition_publisher import Outlet
-from tests.broker.processes import (
+from tests.broker.support.processes import (
     alerts,
     as_counts,
     deltas,
@@ -37,7 +37,14 @@ from tests.broker.processes import (
     send,
     stream,
 )
-from tests.broker.stages import Crash, at_work, count_all, detect_all, detector, publishing_cut_off
+from tests.broker.support.stages import (
+    Crash,
+    at_work,
+    count_all,
+    detect_all,
+    detector,
+    publishing_cut_off,
+)
 
 pytestmark = pytest.mark.broker
 

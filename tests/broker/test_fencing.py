@@ -22,8 +22,8 @@ from streams.runtime.broker.transactions import TransactionAborted, discard, tra
 from streams.runtime.settings import Settings
 from streams.runtime.wire.deltas import decode_delta, encode_delta
 from streams.runtime.workers.case_worker import CaseWorker
-from tests.broker import processes
-from tests.broker.processes import (
+from tests.broker.support import processes
+from tests.broker.support.processes import (
     Running,
     alerts,
     at,

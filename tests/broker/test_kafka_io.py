@@ -29,7 +29,7 @@ from streams.runtime.broker.transactions import (
 )
 from streams.runtime.settings import Settings
 from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
-from tests.broker.kafka_server import KafkaServer, free_ports
+from tests.broker.support.kafka_server import KafkaServer, free_ports
 
 pytestmark = pytest.mark.broker
 # ruff: noqa: PT012  -- the body of a transaction is what must raise

@@ -12,7 +12,7 @@ from schemas.report import Report
 from schemas.vocabulary import LinkBasis, LinkState
 from streams.runtime.settings import Settings
 from streams.runtime.workers.link_worker import LinkWorker
-from tests.broker.processes import (
+from tests.broker.support.processes import (
     as_counts,
     deltas,
     keyed,

@@ -11,7 +11,7 @@ from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
 from streams.runtime.workers import stall_watchdog
 from streams.runtime.workers.case_worker import CaseWorker
-from tests.broker.processes import (
+from tests.broker.support.processes import (
     Running,
     alerts,
     at,
@@ -26,7 +26,7 @@ from tests.broker.processes import (
     stream,
     wait_until,
 )
-from tests.broker.stages import detect_all
+from tests.broker.support.stages import detect_all
 
 pytestmark = pytest.mark.broker
 

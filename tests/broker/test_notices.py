@@ -24,10 +24,10 @@ from streams.runtime.wire.alerts import decode_alert
 from streams.runtime.workers import notice_reader
 from streams.runtime.workers.detect_worker import detect_group
 from streams.runtime.workers.notice_reader import NoticeInput
-from tests.broker.processes import keyed, records, report, send, stream, tocsin, wait_until
-from tests.broker.stages import Crash, at_work, count_all, detector, publishing_cut_off
+from tests.broker.support.processes import keyed, records, report, send, stream, tocsin, wait_until
+from tests.broker.support.stages import Crash, at_work, count_all, detector, publishing_cut_off
 from tests.broker.test_exactly_once import forget_offsets
-from tests.cloud_events import read_event
+from tests.support.cloud_events import read_event
 
 pytestmark = pytest.mark.broker
 

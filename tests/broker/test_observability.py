@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.report import Report
 from streams.runtime.settings import Settings
-from tests.broker.kafka_server import free_ports
-from tests.broker.processes import (
+from tests.broker.support.kafka_server import free_ports
+from tests.broker.support.processes import (
     Running,
     alerts,
     deltas,

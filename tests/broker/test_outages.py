@@ -27,8 +27,8 @@ from streams.runtime.workers import (
 from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.link_worker import LinkWorker
 from streams.runtime.workers.retrying import Enduring
-from tests.broker.kafka_server import KafkaServer, free_ports
-from tests.broker.processes import (
+from tests.broker.support.kafka_server import KafkaServer, free_ports
+from tests.broker.support.processes import (
     alerts,
     as_counts,
     at,
@@ -42,7 +42,7 @@ from tests.broker.processes import (
     stream,
     wait_until,
 )
-from tests.broker.stages import at_work, count_all, detect_all, detector
+from tests.broker.support.stages import at_work, count_all, detect_all, detector
 from tests.broker.test_observability import get
 
 pytestmark = pytest.mark.broker

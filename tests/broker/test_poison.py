@@ -25,7 +25,7 @@ from streams.runtime.broker.topics import KEPT_FOR_EVER, create_topics
 from streams.runtime.settings import Settings
 from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 from streams.runtime.workers.case_worker import CaseWorker
-from tests.broker.processes import (
+from tests.broker.support.processes import (
     at,
     deltas,
     keyed,
@@ -35,7 +35,7 @@ from tests.broker.processes import (
     send,
     wait_until,
 )
-from tests.broker.raw_batches import (
+from tests.broker.support.raw_batches import (
     GZIP,
     SNAPPY,
     ZSTD,

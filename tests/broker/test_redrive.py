@@ -28,7 +28,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 from streams.runtime.wire.rejects import reject_record
 from streams.runtime.workers.case_worker import CaseWorker
-from tests.broker.processes import (
+from tests.broker.support.processes import (
     as_counts,
     deltas,
     keyed,

@@ -9,15 +9,8 @@ import pytest
 
 from schemas.alert import Alert, InputOffset
 from streams.runtime.settings import Settings
-from tests.broker.processes import (
-    alerts,
-    records,
-    running,
-    send,
-    tocsin,
-    wait_until,
-)
-from tests.reference_recount import PRIOR, require_recounted, varied_stream
+from tests.broker.support.processes import alerts, records, running, send, tocsin, wait_until
+from tests.support.alert_recount import PRIOR, require_recounted, varied_stream
 
 pytestmark = pytest.mark.broker
 

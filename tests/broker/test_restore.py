@@ -25,7 +25,7 @@ from streams.runtime.wire import limits
 from streams.runtime.workers import case_partition, case_worker, detect_worker, partition_recovery
 from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.case_worker import CaseWorker
-from tests.broker.processes import (
+from tests.broker.support.processes import (
     as_counts,
     at,
     deltas,
@@ -37,7 +37,7 @@ from tests.broker.processes import (
     send,
     stream,
 )
-from tests.broker.stages import Crash, detect_all, detector
+from tests.broker.support.stages import Crash, detect_all, detector
 
 pytestmark = pytest.mark.broker
 

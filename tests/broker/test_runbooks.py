@@ -9,7 +9,7 @@ import pytest
 from streams.runtime.broker.clients import make_admin
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from tests.broker.processes import (
+from tests.broker.support.processes import (
     alerts,
     as_counts,
     deltas,

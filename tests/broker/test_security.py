@@ -27,21 +27,12 @@ from streams.delivery.outbox import Outbox
 from streams.runtime.broker.clients import make_admin, make_consumer, make_producer
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import decode_alert
-from tests.broker.absence import without_broker
-from tests.broker.kafka_jars import NoBroker
-from tests.broker.processes import (
-    as_counts,
-    recount,
-    require_revisions,
-    stream,
-    wait_until,
-)
-from tests.broker.secure_kafka import (
-    STORE_PASSWORD,
-    secure_kafka,
-)
-from tests.broker.secured import GRANTS, LIMIT, PASSWORDS, ROLES, WITHOUT, Ended, Secured
-from tests.unit.test_delivery import KEY
+from tests.broker.support.absence import without_broker
+from tests.broker.support.kafka_jars import NoBroker
+from tests.broker.support.processes import as_counts, recount, require_revisions, stream, wait_until
+from tests.broker.support.secure_kafka import STORE_PASSWORD, secure_kafka
+from tests.broker.support.secured import GRANTS, LIMIT, PASSWORDS, ROLES, WITHOUT, Ended, Secured
+from tests.unit.delivery.test_outbox import KEY
 
 pytestmark = pytest.mark.broker
 

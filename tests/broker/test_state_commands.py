@@ -16,15 +16,8 @@ from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import RocksStore
 from streams.runtime.wire.deltas import decode_delta, encode_delta
 from streams.runtime.workers.case_worker import CaseWorker
-from tests.broker.processes import (
-    keyed,
-    records,
-    report,
-    send,
-    stream,
-    tocsin,
-)
-from tests.broker.stages import count_all, detect_all
+from tests.broker.support.processes import keyed, records, report, send, stream, tocsin
+from tests.broker.support.stages import count_all, detect_all
 from tests.broker.test_restore import cases, expected, forget_reports
 
 pytestmark = pytest.mark.broker

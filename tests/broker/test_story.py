@@ -27,9 +27,9 @@ from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.detect_worker import DetectWorker
 from streams.runtime.workers.detector_session import Looking
 from streams.runtime.workers.evaluation_schedule import LookPacing
-from tests.broker.mortal import Mortal
-from tests.broker.processes import records, wait_until
-from tests.broker.stages import Crash, count_all
+from tests.broker.support.mortal import Mortal
+from tests.broker.support.processes import records, wait_until
+from tests.broker.support.stages import Crash, count_all
 
 pytestmark = pytest.mark.broker
 

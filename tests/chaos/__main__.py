@@ -25,8 +25,8 @@ from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.broker.transactions import discard
 from streams.runtime.settings import Settings
-from tests.broker.kafka_cluster import running_cluster
-from tests.broker.processes import as_counts
+from tests.broker.support.kafka_cluster import running_cluster
+from tests.broker.support.processes import as_counts
 from tests.chaos.checks import Checks
 from tests.chaos.faults import KINDS, Fault, Faults, draw
 from tests.chaos.progress import Progress
@@ -34,7 +34,7 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.reports import FIRST_DAY, Sent, parts, probe, reports
 from tests.chaos.safety import with_safety
 from tests.chaos.workers import Disk, Supervisor, Worker
-from tests.recounts import Counts
+from tests.support.source_file_counts import Counts
 
 BURSTS_A_SECOND = 1.0
 QUIET_SECONDS = 420.0  # for what is unfinished when the faults are over

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.recounts import Counts, tabulate
+from tests.support.source_file_counts import Counts, tabulate
 
 __all__ = ["Batch", "Link", "Table", "Version", "mhra", "mhra_stays", "read"]
 

@@ -13,7 +13,7 @@ from streams.runtime.wire.deltas import decode_delta
 from tests.chaos.batch import Batch, Link, Table, mhra, mhra_stays, read
 from tests.chaos.following import Following
 from tests.chaos.safety import Safety
-from tests.recounts import Counts
+from tests.support.source_file_counts import Counts
 
 __all__ = ["Checks"]
 

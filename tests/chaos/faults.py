@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from tests.broker.kafka_cluster import ClusterNode
+from tests.broker.support.kafka_cluster import ClusterNode
 from tests.chaos.proxy import Cut, Proxy
 from tests.chaos.workers import Worker
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.runtime.settings import Settings
-from tests.broker.processes import COMMAND, environment
+from tests.broker.support.processes import COMMAND, environment
 
 __all__ = ["Disk", "Exit", "Supervisor", "Worker"]
 

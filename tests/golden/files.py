@@ -11,7 +11,7 @@ from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.subscription import Tier
 from streams.delivery.tiers import copy_for
 from streams.runtime.broker.asyncapi import asyncapi_document
-from tests.schema_changes import changes
+from tests.support.schema_changes import changes
 
 __all__ = ["ASYNCAPI", "breaking_changes", "copy_schemas", "golden_file", "texts"]
 

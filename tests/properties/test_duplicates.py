@@ -18,7 +18,7 @@ from streams.core.duplicates import exact
 from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
 from streams.core.duplicates.identifiers import Identifiers, identifiers_of
 from streams.intake.native import decode_message
-from tests.law_recount import merged_away
+from tests.support.law.recount import merged_away
 
 DAY = date(2024, 1, 1)
 MOST = 2  # so that few cases are too many

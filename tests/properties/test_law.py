@@ -27,9 +27,15 @@ from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.state.case_store import CaseStore, MemoryStore, RocksStore
 from streams.runtime.state.snapshot import read_snapshot, write_snapshot
 from streams.runtime.wire.deltas import decode_delta, decode_outgoing
-from tests.law_checks import check_clinical, check_origins, check_removed, out_of, snapshot_id_of
-from tests.law_histories import DRUGS, EVENTS, FAMILIES, SPECS, UNITS, Arrival, arrivals
-from tests.law_recount import (
+from tests.support.law.checks import (
+    check_clinical,
+    check_origins,
+    check_removed,
+    out_of,
+    snapshot_id_of,
+)
+from tests.support.law.histories import DRUGS, EVENTS, FAMILIES, SPECS, UNITS, Arrival, arrivals
+from tests.support.law.recount import (
     Cell,
     latest_versions,
     recount,
@@ -37,7 +43,7 @@ from tests.law_recount import (
     removed,
     stratified_expectation,
 )
-from tests.validity import require_valid
+from tests.support.validity import require_valid
 
 EPOCH = date(1970, 1, 1)
 HORIZON = date(2030, 1, 1)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from schemas.link import CaseLink
 from streams.core.cases.from_report import case_version, link_version
 from streams.core.cases.transitions import CaseVersion, advance
-from tests.law_histories import Arrival, case_links, reports
-from tests.law_recount import latest_versions
+from tests.support.law.histories import Arrival, case_links, reports
+from tests.support.law.recount import latest_versions
 
 
 @settings(deadline=None, max_examples=300)

@@ -20,7 +20,7 @@ from streams.delivery.api.application import make_application
 from streams.delivery.api.service import Service
 from streams.demo import background, story
 from streams.runtime.embedded.replay import Replay
-from tests.api_server import client_of, feed, service_in, serving, token_of
+from tests.support.api_server import client_of, feed, service_in, serving, token_of
 
 # Pseudonyms and words that nothing else contains, in place of the scenario's own.
 FACILITIES = {

@@ -15,7 +15,7 @@ from schemas.vocabulary import RevisionKind
 from streams.core.counting.windows import WindowSpec
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations.recount import recount_of_files
-from tests.recounts import Counts, tabulate
+from tests.support.source_file_counts import Counts, tabulate
 
 FIRST = date(2024, 1, 1)
 WINDOWS = ("cumulative", "month", "sliding:31")

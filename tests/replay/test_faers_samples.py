@@ -12,7 +12,7 @@ from schemas.vocabulary import ProductRole
 from streams.intake.faers import read_faers
 from streams.intake.faers_tables import DELETED_VERSION
 from streams.intake.formats import detect_format
-from tests.recounts import recount_faers, tabulate
+from tests.support.source_file_counts import recount_faers, tabulate
 
 pytestmark = pytest.mark.realdata
 

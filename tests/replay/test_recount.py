@@ -16,7 +16,7 @@ from schemas.alert import Alert
 from streams.cli import main
 from streams.core.recount.clinical import CLINICAL, REMOVED
 from streams.core.recount.evidence import EVIDENCE
-from tests.reference_recount import PRIOR, require_recounted, varied_stream
+from tests.support.alert_recount import PRIOR, require_recounted, varied_stream
 
 RULES = ("--rules", "mhra,ema,ic,mhra_eb,safe")
 WINDOWS = ("--window", "cumulative", "--window", "sliding:14", "--window", "month")

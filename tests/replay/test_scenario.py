@@ -20,7 +20,7 @@ from streams.core.detection.detector import Detector
 from streams.demo import PRODUCT_CLASS, background, story
 from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.state.case_store import MemoryStore
-from tests.validity import require_valid
+from tests.support.validity import require_valid
 
 TABLE = Path(__file__).parent / "golden" / "scenario.csv"
 COLUMNS = {

@@ -23,7 +23,7 @@ from polars.testing import assert_frame_equal
 from scipy.special import gammaincinv
 
 from schemas.alert import Alert
-from tests.recounts import recount_vaers
+from tests.support.source_file_counts import recount_vaers
 
 pytestmark = pytest.mark.realdata
 

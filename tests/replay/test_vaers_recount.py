@@ -7,7 +7,7 @@ import pytest
 from schemas.report import Report
 from streams.intake.formats import detect_format
 from streams.intake.vaers import read_vaers
-from tests.recounts import recount_vaers, tabulate
+from tests.support.source_file_counts import recount_vaers, tabulate
 
 pytestmark = pytest.mark.realdata
 

@@ -25,7 +25,7 @@ from streams.core.detection.detector import Detector
 from streams.intake.vaers import read_vaers
 from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.state.case_store import MemoryStore
-from tests.recounts import Counts, tabulate
+from tests.support.source_file_counts import Counts, tabulate
 
 YEARS = (1990, 1991, 1992, 1993)
 FIRST, LAST = date(1990, 1, 1), date(1993, 12, 31)

@@ -18,8 +18,8 @@ from schemas.vocabulary import LinkBasis, LinkKind, LinkState, ProductRole, Veri
 from streams.intake.files import read_source
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
-from tests.broker.kafka_server import running_kafka
-from tests.broker.processes import keyed, report, send, stream, tocsin
+from tests.broker.support.kafka_server import running_kafka
+from tests.broker.support.processes import keyed, report, send, stream, tocsin
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "spark_recount.py"
 SECONDS = 500

@@ -1,0 +1,96 @@
+"""What alerts and deltas of a history must say of patients, of cases that are out, and of input."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from schemas.alert import Alert
+from schemas.delta import Delta
+from streams.core.counting.windows import WindowSpec
+from tests.support.law.histories import Arrival
+from tests.support.law.recount import Content, labels_of, removed
+
+__all__ = ["check_clinical", "check_origins", "check_removed", "out_of", "snapshot_id_of"]
+
+
+def snapshot_id_of(alert: Alert) -> str:
+    """Hash what the alert itself says it was made from; no rule asks for the test here."""
+    whole = json.loads(alert.model_dump_json())
+    names = ("as_of", "window", "evaluated_on", "rules_hash", "policy_hash", "prior_id")
+    parts = [*(whole[name] for name in names), None, whole["code_version"]]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def out_of(deltas: Iterable[Delta]) -> set[tuple[str, str, str, str]]:
+    """Return what the deltas left of cases that are out: case, why, drugs and events."""
+    found: Counter[tuple[str, str, str, str]] = Counter()
+    once = {(delta.partition, delta.first_offset): delta for delta in deltas}
+    for delta in once.values():
+        for row in delta.removed.iter_rows(named=True):
+            names = "+".join(row["drugs"]), "+".join(row["events"])
+            found[row["case_id"], row["reason"], *names] += row["n"]
+    assert set(found.values()) <= {0, 1}
+    return {row for row, n in found.items() if n}
+
+
+def check_removed(specs: Sequence[WindowSpec], alert: Alert, prefix: Sequence[Arrival]) -> None:
+    spec = next(one for one in specs if one.kind is alert.window.kind and _is_of(one, alert))
+    out = Counter(
+        reason
+        for reason, case in removed(prefix).values()
+        if alert.window.label in labels_of(spec, case.day, alert.evaluated_on)
+        and alert.drug in case.drugs
+        and alert.event in case.events
+    )
+    assert (alert.n_removed_nullified, alert.n_removed_duplicates) == (
+        out["nullified"],
+        out["duplicate"],
+    )
+
+
+def _is_of(spec: WindowSpec, alert: Alert) -> bool:
+    return spec.days is None or alert.window.label == f"sliding-{spec.days}d"
+
+
+def check_origins(alert: Alert, cases: Sequence[Content]) -> None:
+    """A source is one whatever dictionaries its reports are coded in."""
+    assert alert.n_sources == len({(case.origin[2], "u" in case.origin[1]) for case in cases})
+    named = {name for case in cases for name in case.origin[3:]}
+    assert alert.dictionary_versions == tuple(sorted(named))
+
+
+def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
+    assert alert.n_life_threatening == sum(case.life_threatening for case in cases)
+    assert alert.patients is not None
+    groups = {name: n for name, n in alert.patients.model_dump().items() if n}
+    ages, sexes = Counter(case.stratum[0] for case in cases), Counter(c.stratum[1] for c in cases)
+    ages["age_unknown"], sexes["sex_unknown"] = ages.pop("unknown", 0), sexes.pop("unknown", 0)
+    assert groups == +(ages + sexes)
+    told = [case.told[case.drugs.index(alert.drug)] for case in cases]
+    assert alert.n_missing_lot == sum(not one.lot for one in told)
+    stated = [one.dechallenges for one in told if one.dechallenges]
+    assert alert.n_stating_dechallenge == len(stated)
+    assert alert.n_positive_dechallenge == sum(True in answers for answers in stated)
+    stated = [one.rechallenges for one in told if one.rechallenges]
+    assert alert.n_stating_rechallenge == len(stated)
+    assert alert.n_positive_rechallenge == sum(True in answers for answers in stated)
+    began = [(case.day, case.began(alert.event)) for case in cases if case.began(alert.event)]
+    assert alert.n_stating_onset == len(began)
+    assert alert.n_late == sum(day.toordinal() > onset + 90 for day, onset in began)
+    days = sorted(
+        case.began(alert.event) - one.start
+        for case, one in zip(cases, told, strict=True)
+        if case.began(alert.event) and one.start
+    )
+    if not days:
+        assert alert.time_to_onset is None
+        return
+    found = alert.time_to_onset
+    assert found is not None
+    after = [day for day in days if day >= 0]
+    assert (found.n, found.n_before) == (len(after), len(days) - len(after))
+    expected = [float(np.quantile(after, part)) if after else None for part in (0.25, 0.5, 0.75)]
+    assert [found.lower_quartile, found.median, found.upper_quartile] == expected

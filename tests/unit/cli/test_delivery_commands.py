@@ -1,0 +1,254 @@
+"""`tocsin subscribe` and `deliver`, with a real receiver on loopback."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+from typer.testing import CliRunner, Result
+
+from schemas.errors import InputError, StateError
+from streams.cli import delivery_commands
+from streams.cli.app import command_line
+from streams.cli.audit_commands import standing_in
+from tests.unit.core.alerts.test_assessment import TRIAGE, VALIDATED, decided
+from tests.unit.delivery.test_outbox import SECRET, safety, signal
+
+
+class Receiver(BaseHTTPRequestHandler):
+    received: ClassVar[list[dict[str, object]]] = []
+    answers: ClassVar[list[int]] = []
+    key = SECRET
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        status = self.answers.pop(0) if self.answers else 204
+        if status == 204:
+            self.received.append(Webhook(self.key).verify(body, dict(self.headers)))
+        self.send_response(status)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def receiving(*answers: int) -> Iterator[str]:
+    Receiver.received.clear()
+    Receiver.answers[:] = answers
+    Receiver.key = SECRET
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hook"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIER_KEY", "k" * 32)
+    monkeypatch.setenv("HOOK", SECRET)
+    write(tmp_path, signal(3), safety())
+    return tmp_path
+
+
+def write(folder: Path, *alerts: object) -> None:
+    lines = [alert.model_dump_json() + "\n" for alert in alerts]  # type: ignore[attr-defined]
+    with (folder / "alerts.jsonl").open("a") as file:
+        file.writelines(lines)
+
+
+def tocsin(*arguments: str) -> Result:
+    return CliRunner().invoke(command_line(), list(arguments), env={"COLUMNS": "200"})
+
+
+def subscribed(url: str, *more: str) -> Result:
+    who = ("--subscriber", "PMDA", "--tier", "authority", "--secret", "HOOK", "--yes")
+    return tocsin("subscribe", "pmda", "--url", url, *who, *more)
+
+
+def delivered() -> Result:
+    return tocsin("deliver", "alerts.jsonl", "--once", "--allow-host", "127.0.0.1")
+
+
+def test_what_is_subscribed_is_delivered_once_and_goes_on(folder: Path) -> None:
+    with receiving() as url:
+        done = subscribed(url, "--preview", "alerts.jsonl", "--family", "infection")
+        assert done.exit_code == 0, done.output
+        assert "LOT_CLUSTER" not in done.output  # of 2019: more than 90 days earlier
+        assert "SDR" in done.output
+        assert delivered().exit_code == 0
+        assert [alert["revision"] for alert in Receiver.received] == [1, 1]
+        delivered()
+        assert len(Receiver.received) == 2  # nothing twice
+        write(folder, signal(4, revision=2))
+        delivered()
+    assert [alert["revision"] for alert in Receiver.received] == [1, 1, 2]
+    assert Receiver.received[0]["category"] == "LOT_CLUSTER"  # urgent, so it goes first
+    assert Receiver.received[1]["counts"]["n_observed"] == 3  # type: ignore[index]
+
+
+def test_who_answers_410_rests_until_resumed(folder: Path) -> None:
+    with receiving(410) as url:
+        subscribed(url)
+        delivered()
+        assert Receiver.received == []
+        assert "gone: status 410" in tocsin("subscriptions").output
+        delivered()
+        assert Receiver.received == []
+        assert "active" in tocsin("subscriptions", "--resume", "pmda").output
+        delivered()
+    assert len(Receiver.received) == 2
+
+
+def test_a_receiver_on_this_machine_must_be_asked_for_by_name(folder: Path) -> None:
+    with receiving() as url:
+        subscribed(url)
+        assert tocsin("deliver", "alerts.jsonl", "--once").exit_code == 0
+    assert Receiver.received == []
+    assert "refused: not https" in tocsin("subscriptions").output
+
+
+def test_a_key_that_is_not_named_is_derived_and_shown_once(folder: Path) -> None:
+    with receiving() as url:
+        done = tocsin("subscribe", "x", "--subscriber", "X", "--url", url, "--yes")
+        shown = done.output.split("signed with ")[1].split()[0]
+        Receiver.key = shown
+        delivered()
+    assert len(Receiver.received) == 2  # the receiver verified both with that key
+    assert shown not in (folder / "outbox.db").read_bytes().decode("latin1")
+    assert "whsec" not in tocsin("subscriptions").output
+
+
+def test_a_folder_gets_json_and_markdown(folder: Path) -> None:
+    done = tocsin("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
+    assert done.exit_code == 0, done.output
+    delivered()
+    bodies = [json.loads(file.read_text()) for file in sorted((folder / "out").glob("*.json"))]
+    assert {body["tier"] for body in bodies} == {"public"}
+    texts = [file.read_text() for file in sorted((folder / "out").glob("*.md"))]
+    assert len(bodies) == len(texts) == len(list((folder / "out").iterdir())) / 2 == 2
+    assert any("Sepsis with msc-supernatant-exosome: 1-10 cases." in text for text in texts)
+    assert all(body["alert_id"] in text for body, text in zip(bodies, texts, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ((), "give one of --url, --topic, --folder and --stream; got 0"),
+        (("--stream", "--topic", "t"), "got 2"),
+        (("--stream", "--digest", "daily", "--budget", "3"), "budget_per_day has nothing"),
+        (("--stream", "--rule", "ema"), "the public tier may not ask by rules"),
+        (("--stream", "--min-priority", "high"), "the public tier may not ask by min_priority"),
+    ],
+)
+def test_subscriptions_that_make_no_sense_are_refused(
+    folder: Path, options: tuple[str, ...], reason: str
+) -> None:
+    error = tocsin("subscribe", "x", "--subscriber", "X", "--yes", *options).exception
+    assert isinstance(error, InputError)
+    assert reason in str(error)
+
+
+def test_a_line_that_is_being_written_is_read_once_it_is_whole(folder: Path) -> None:
+    tocsin("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
+    line = signal(4, revision=2).model_dump_json()
+    with (folder / "alerts.jsonl").open("a") as file:
+        file.write(line[:100])
+    assert delivered().exit_code == 0
+    assert len(list((folder / "out").glob("*.json"))) == 2
+    with (folder / "alerts.jsonl").open("a") as file:
+        file.write(line[100:])  # whole, though no line end has come yet
+    delivered()
+    assert len(list((folder / "out").glob("*.json"))) == 3
+
+
+def test_a_file_that_was_written_anew_is_not_mistaken_for_the_old_one(folder: Path) -> None:
+    tocsin("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
+    delivered()
+    (folder / "alerts.jsonl").write_text(signal(5).model_dump_json() + "\n")
+    error = delivered().exception
+    assert isinstance(error, InputError)
+    assert "must have the 2 lines that were read of it; got 1" in str(error)
+
+
+def test_nothing_is_saved_without_a_yes(folder: Path) -> None:
+    arguments = ["subscribe", "s", "--subscriber", "x", "--url", "https://x.example/", "--secret"]
+    done = CliRunner().invoke(command_line(), [*arguments, "HOOK"], input="n\n")
+    assert done.exit_code != 0
+    assert not list(folder.glob("outbox.db"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"TIER_KEY": ""}, "TIER_KEY: must be in the environment"),
+        ({"HOOK": "whsec_short"}, "HOOK: must hold base64"),
+    ],
+)
+def test_keys_that_are_missing_are_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], reason: str
+) -> None:
+    subscribed("https://x.example/")
+    for name, value in change.items():
+        monkeypatch.setenv(name, value)
+    error = delivered().exception
+    assert isinstance(error, InputError)
+    assert reason in str(error)
+
+
+def test_a_file_that_holds_no_alerts_is_refused_with_its_line(folder: Path) -> None:
+    with (folder / "alerts.jsonl").open("a") as file:
+        file.write(json.dumps({"a": 1}) + "\n")
+    subscribed("https://x.example/")
+    error = delivered().exception
+    assert isinstance(error, InputError)
+    assert "alerts.jsonl, line 3: must be an alert" in str(error)
+    assert isinstance(subscribed("ftp://x").exception, InputError)
+
+
+def test_an_authority_is_told_who_assesses_a_signal_and_others_are_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(folder / "audit.jsonl")
+    for tier in ("public", "consumer", "authority"):
+        who = ("--subscriber", "X", "--tier", tier, "--folder", tier, "--yes")
+        assert tocsin("subscribe", tier, *who).exit_code == 0
+    read: list[Path] = []
+    monkeypatch.setattr(
+        delivery_commands, "standing_in", lambda log: read.append(log) or standing_in(log)
+    )
+    done = tocsin("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
+    assert done.exit_code == 0, done.output
+    assert len(read) == 2  # before anything is sent, and for all that there is
+    told = {}
+    for tier in ("public", "consumer", "authority"):
+        copies = [json.loads(path.read_text()) for path in (folder / tier).glob("*.json")]
+        assert len(copies) == 2
+        told[tier] = {copy.get("category", "SDR"): copy.get("assessment", "-") for copy in copies}
+    assert told["public"] == told["consumer"] == {"SDR": "-", "LOT_CLUSTER": "-"}
+    assert told["authority"] == {"SDR": VALIDATED, "LOT_CLUSTER": TRIAGE}
+    tocsin("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
+    assert len(read) == 3  # nothing came
+
+
+def test_a_log_that_is_not_there_or_broken_is_said_before_anything_is_sent(folder: Path) -> None:
+    with receiving() as url:
+        subscribed(url)
+        deliver = ("deliver", "alerts.jsonl", "--once", "--allow-host", "127.0.0.1", "--audit")
+        assert isinstance(tocsin(*deliver, "audit.jsonl").exception, InputError)
+        decided(folder / "audit.jsonl")
+        (folder / "audit.jsonl").write_bytes(b"{" + (folder / "audit.jsonl").read_bytes())
+        assert isinstance(tocsin(*deliver, "audit.jsonl").exception, StateError)
+        assert Receiver.received == []
+        delivered()
+    assert [alert["assessment"] for alert in Receiver.received] == [None, None]

@@ -1,0 +1,45 @@
+"""The HTTP API describes itself, and what it says of itself hangs together."""
+
+import json
+from inspect import signature
+from pathlib import Path
+
+from schemas.subscription import Filters
+from streams.cli.delivery_commands import subscribe
+from streams.delivery.api.signal_routes import list_signals
+from tests.support.api_server import client_of, service_in, serving
+
+OPTIONS = {
+    "categories": "category",
+    "kinds": "kind",
+    "jurisdictions": "jurisdiction",
+    "classes": "product_class",
+    "products": "product",
+    "terms": "term",
+    "families": "family",
+    "levels": "level",
+    "rules": "rule",
+    "windows": "window",
+    "urgent_only": "urgent",
+    "min_priority": "min_priority",
+}
+"""What asks for each filter, on the command line and in an address."""
+
+
+def test_every_filter_can_be_asked_for_everywhere() -> None:
+    assert set(OPTIONS) == set(Filters.model_fields)
+    assert set(OPTIONS.values()) <= set(signature(list_signals).parameters)
+    options = {*OPTIONS.values(), "urgent_only"} - {"urgent"}
+    assert options <= set(signature(subscribe).parameters)
+
+
+def test_it_describes_itself(tmp_path: Path) -> None:
+    with serving(service_in(tmp_path)) as address, client_of(address, None) as client:
+        document = client.get("/v1/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    text = json.dumps(document)
+    for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
+        assert name in document["components"]["schemas"]
+    body = document["paths"]["/v1/verifications"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/NewVerification"}

@@ -1,0 +1,291 @@
+"""Digests, budgets and the urgent lane: what waits, what never does, and in what order it goes."""
+
+import json
+import sqlite3
+import weakref
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.alert import AlertKind
+from schemas.digest import Digest
+from schemas.safety_alert import SafetyAlertKind
+from schemas.subscription import DigestPeriod, Stream, Subscription, Tier, Webhook
+from streams.delivery.digests import MOST_ALERTS
+from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.send_schedule import Attempt, Outcome
+from tests.unit.delivery.test_outbox import KEY, NOW, safety, signal, subscription
+
+DAY = timedelta(days=1)
+
+
+class Reader:
+    """An outbox, a clock, and a receiver that answers as it is told and keeps what it takes."""
+
+    def __init__(self, path=":memory:", **fields):
+        self.now, self.fails, self.position = NOW, False, 0
+        self.outbox = Outbox(path, key=KEY)
+        weakref.finalize(self, self.outbox.close)
+        self.messages = []
+        self.outbox.subscribe(subscription().model_copy(update=fields))
+
+    def put(self, *alerts):
+        for alert in alerts:
+            self.outbox.put(alert, source="a", position=self.position, now=self.now)
+            self.position += 1
+        return self
+
+    def send(self, due, now):
+        if self.fails:
+            return Attempt(Outcome.FAILED, "x")
+        self.messages.append(json.loads(due.body))
+        return Attempt(Outcome.DELIVERED, "x")
+
+    def deliver(self, after=timedelta()):
+        self.now += after
+        before = len(self.messages)
+        deliver(self.outbox, self.send, lambda: self.now)
+        return [said(message) for message in self.messages[before:]]
+
+
+def said(message):
+    """A digest as the list of what it holds; an alert as its product or category and revision."""
+    if "digest_id" in message:
+        Digest.model_validate_json(json.dumps(message))  # keeps its contract
+        return [said(alert) for alert in message["alerts"]]
+    return message.get("category", message.get("drug")), message["revision"]
+
+
+def revised(alert, kind):
+    return alert.model_copy(update={"kind": kind})
+
+
+def test_a_digest_is_one_message_at_midnight_with_what_came():
+    reader = Reader(digest=DigestPeriod.DAILY).put(signal(drug="A"), signal(drug="B"))
+    assert reader.deliver() == []
+    assert reader.outbox.standing()[0].held == 2
+    assert reader.deliver(DAY - timedelta(seconds=1)) == []
+    assert reader.outbox.next_due() == NOW + DAY
+    assert reader.deliver(timedelta(seconds=1)) == [[("A", 1), ("B", 1)]]
+    assert reader.deliver(DAY) == []  # an empty digest is none
+    (standing,) = reader.outbox.standing()
+    assert (standing.waiting, standing.held, standing.delivered) == (0, 0, 2)
+    (digest,) = reader.messages
+    assert digest["sentence"] == "2 alerts since the last digest: 2 SDR new."
+    assert digest["alert_ids"] == [alert["alert_id"] for alert in digest["alerts"]]
+
+
+def test_a_weekly_digest_goes_on_mondays():
+    reader = Reader(digest=DigestPeriod.WEEKLY)  # NOW is a Monday
+    reader.put(signal(drug="A"))
+    assert reader.deliver(6 * DAY) == []
+    reader.put(signal(drug="B"))
+    assert reader.deliver(DAY) == [[("A", 1), ("B", 1)]]
+
+
+def test_a_digest_is_the_same_message_at_every_attempt():
+    reader = Reader(digest=DigestPeriod.DAILY).put(signal(drug="A"))
+    reader.fails, sent = True, []
+
+    def failing(due, now):
+        sent.append((due.alert_id, due.body))
+        return Attempt(Outcome.FAILED, "x")
+
+    for _ in range(3):
+        reader.now += DAY
+        reader.put(signal(drug="A", revision=reader.position + 1))
+        deliver(reader.outbox, failing, lambda: reader.now)
+    assert len(sent) == 3
+    assert len(set(sent)) == 1
+
+
+def test_urgent_alerts_go_past_the_digest_and_their_corrections_after_them():
+    reader = Reader(digest=DigestPeriod.DAILY)
+    reader.put(signal(drug="A"), safety())
+    assert reader.deliver() == [("LOT_CLUSTER", 1)]
+    calmer = safety(revision=2).model_copy(
+        update={"urgent": False, "kind": SafetyAlertKind.RETRACTION}
+    )
+    reader.put(calmer)
+    assert reader.deliver() == [("LOT_CLUSTER", 2)]
+    assert reader.deliver(DAY) == [[("A", 1)]]
+
+
+def test_an_urgent_alert_goes_before_what_waits_for_a_receiver_that_was_down():
+    reader = Reader()
+    reader.fails = True
+    reader.put(signal(drug="A"), signal(drug="B"))
+    assert reader.deliver() == []
+    reader.put(safety())
+    reader.fails = False
+    assert reader.deliver(DAY) == [("LOT_CLUSTER", 1), ("A", 1), ("B", 1)]
+
+
+def test_an_urgent_revision_takes_the_waiting_ones_of_its_signal_with_it_and_before_it():
+    quiet = safety().model_copy(update={"urgent": False})
+    reader = Reader(digest=DigestPeriod.DAILY).put(quiet, signal(drug="A"), safety(revision=2))
+    assert reader.deliver() == [("LOT_CLUSTER", 1), ("LOT_CLUSTER", 2)]
+    assert reader.deliver(DAY) == [[("A", 1)]]
+
+
+def test_a_digest_on_its_way_goes_before_the_urgent_revision_of_what_it_holds():
+    """Else the revision would overtake; and what goes before that digest goes before it still."""
+    quiet = safety().model_copy(update={"urgent": False})
+    reader = Reader(digest=DigestPeriod.DAILY)
+    reader.fails = True
+    reader.put(signal(drug="A"))
+    reader.deliver(DAY)
+    reader.put(signal(drug="A", revision=2), quiet)
+    reader.deliver(DAY)
+    reader.put(signal(drug="B"))
+    reader.deliver(DAY)  # three digests wait for the receiver
+    reader.put(safety(revision=2))
+    reader.fails = False
+    assert reader.deliver(DAY) == [
+        [("A", 1)],
+        [("A", 2), ("LOT_CLUSTER", 1)],
+        ("LOT_CLUSTER", 2),
+        [("B", 1)],
+    ]
+
+
+def test_beyond_the_budget_alerts_wait_for_a_report_that_says_which():
+    reader = Reader(budget_per_day=2)
+    reader.put(*(signal(drug=drug) for drug in "ABCDE"))
+    assert reader.deliver() == [("A", 1), ("B", 1)]
+    reader.put(safety(), revised(signal(drug="A", revision=2), AlertKind.WEAKENED))
+    assert reader.deliver() == [("LOT_CLUSTER", 1), ("A", 2)]  # never held back
+    assert reader.deliver(DAY) == [[("C", 1), ("D", 1), ("E", 1)]]
+    report = reader.messages[-1]
+    assert report["because"] == "overflow"
+    assert report["n_alerts"] == 3
+    assert report["alert_ids"] == [signal(drug=drug).alert_id for drug in "CDE"]
+    assert report["sentence"].startswith("3 alerts beyond the budget of the day")
+    reader.put(signal(drug="F"))
+    assert reader.deliver() == [("F", 1)]  # another day, another budget
+
+
+@pytest.mark.parametrize("kind", ["weakened", "update", "retraction", "closed"])
+def test_a_correction_of_what_waits_beyond_the_budget_brings_it_along(kind):
+    reader = Reader(budget_per_day=1).put(signal(drug="A"), signal(drug="B"))
+    assert reader.deliver() == [("A", 1)]
+    reader.put(revised(signal(drug="B", revision=2), AlertKind(kind)))
+    assert reader.deliver() == [("B", 1), ("B", 2)]
+    assert reader.deliver(DAY) == []
+
+
+def test_the_budget_is_of_the_subscriber_whatever_the_number_of_subscriptions():
+    reader = Reader(budget_per_day=2, subscriber="PMDA")
+    other = subscription(name="t", products=("A",))
+    reader.outbox.subscribe(other.model_copy(update={"budget_per_day": 2}))
+    reader.put(signal(drug="A"), signal(drug="B"), signal(drug="C"))
+    assert sorted(reader.deliver()) == [("A", 1), ("A", 1)]
+    assert reader.deliver(DAY) == [[("B", 1), ("C", 1)]]
+
+
+def test_a_digest_that_would_be_too_long_is_several_in_order():
+    reader = Reader(digest=DigestPeriod.DAILY)
+    reader.put(*(signal(revision=n) for n in range(1, MOST_ALERTS + 2)))
+    long, short = reader.deliver(DAY)
+    assert len(long) == MOST_ALERTS
+    assert short == [(signal().drug, MOST_ALERTS + 1)]
+
+
+def test_what_waits_survives_a_change_of_mind_and_stays_in_order():
+    reader = Reader(digest=DigestPeriod.WEEKLY).put(signal(drug="A"))
+    reader.outbox.subscribe(subscription())  # no digest any more
+    reader.put(signal(drug="A", revision=2))
+    assert reader.deliver() == [("A", 1), ("A", 2)]
+
+
+def test_a_paused_subscription_gets_what_came_meanwhile():
+    reader = Reader(digest=DigestPeriod.DAILY).put(signal(drug="A"), safety())
+    reader.outbox.pause("s", "paused")
+    assert reader.deliver(3 * DAY) == []
+    assert reader.outbox.next_due() is None
+    reader.outbox.resume("s")
+    assert reader.deliver() == [("LOT_CLUSTER", 1), [("A", 1)]]
+
+
+def test_who_unsubscribes_is_forgotten():
+    reader = Reader().put(signal())
+    reader.outbox.unsubscribe("s")
+    assert reader.deliver() == []
+    assert reader.outbox.standing() == []
+    reader.outbox.subscribe(subscription())
+    assert reader.deliver() == []
+
+
+def test_a_stream_is_read_on_from_any_message_and_again_if_need_be():
+    reader = Reader(channel=Stream(), url=None, secrets=())
+    reader.put(signal(drug="A"), safety(), signal(drug="B"))
+    assert reader.deliver() == []  # it is fetched
+    ids = [name for name, _ in reader.outbox.streamed("s", None, NOW)]
+    assert ids == [signal(drug="A").alert_id, safety().alert_id, signal(drug="B").alert_id]
+    for n, name in enumerate(ids):
+        assert [i for i, _ in reader.outbox.streamed("s", name, NOW)] == ids[n + 1 :]
+    assert [i for i, _ in reader.outbox.streamed("s", "unknown", NOW)] == ids
+    assert reader.outbox.standing()[0].delivered == 3
+    assert reader.outbox.next_due() is None
+
+
+def test_an_outbox_of_the_first_format_goes_on(tmp_path):
+    """As a release before channels, digests and budgets wrote it: nothing due is lost."""
+    old = {
+        "schema_version": "1.0", "subscription_id": "s", "subscriber": "PMDA",
+        "tier": "authority", "filters": {}, "url": "https://receiver.example/hook",
+        "secrets": ["HOOK"],
+    }  # fmt: skip
+    path = tmp_path / "outbox.db"
+    with sqlite3.connect(path) as db:
+        db.executescript("""
+        CREATE TABLE subscription (id TEXT PRIMARY KEY, body TEXT NOT NULL, resting TEXT,
+            failures INTEGER NOT NULL DEFAULT 0, next_at REAL);
+        CREATE TABLE told (subscription TEXT NOT NULL, signal TEXT NOT NULL,
+            PRIMARY KEY (subscription, signal)) WITHOUT ROWID;
+        CREATE TABLE due (number INTEGER PRIMARY KEY AUTOINCREMENT, subscription TEXT NOT NULL,
+            signal TEXT NOT NULL, alert_id TEXT NOT NULL, body TEXT NOT NULL, delivered_at REAL,
+            UNIQUE (subscription, alert_id));
+        CREATE INDEX due_next ON due (subscription, delivered_at, number);
+        CREATE TABLE place (source TEXT PRIMARY KEY, next INTEGER NOT NULL);
+        INSERT INTO place VALUES ('a', 3);
+        PRAGMA user_version = 1;
+        """)
+        db.execute("INSERT INTO subscription (id, body) VALUES ('s', ?)", (json.dumps(old),))
+        for revision in (1, 2):
+            one = signal(drug="A", revision=revision)
+            db.execute(
+                "INSERT INTO due (subscription, signal, alert_id, body) VALUES ('s', ?, ?, ?)",
+                (one.signal_key, one.alert_id, one.model_dump_json()),
+            )
+    db.close()
+    outbox = Outbox(path, key=KEY)
+    assert outbox.place("a") == 3
+    (standing,) = outbox.standing()
+    assert standing.subscription.goes_to == Webhook(
+        url="https://receiver.example/hook", secrets=("HOOK",)
+    )
+    sent = []
+    deliver(
+        outbox,
+        lambda due, now: sent.append(said(json.loads(due.body))) or Attempt(Outcome.DELIVERED, ""),
+        lambda: datetime(2024, 1, 1, tzinfo=UTC),
+    )
+    assert sent == [("A", 1), ("A", 2)]
+    outbox.close()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"url": "https://x.example/"},
+        {"channel": Stream(), "url": "https://x.example/", "secrets": ("HOOK",)},
+        {"channel": Stream(), "digest": DigestPeriod.DAILY, "budget_per_day": 3},
+    ],
+)
+def test_a_subscription_has_one_channel(fields):
+    with pytest.raises(ValidationError):
+        Subscription(subscription_id="s", subscriber="PMDA", tier=Tier.PUBLIC, **fields)

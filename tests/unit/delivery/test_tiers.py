@@ -1,0 +1,113 @@
+"""What each tier sees of who reported the cases of a signal."""
+
+import json
+from datetime import date
+
+import pytest
+
+from schemas.clinical import PatientGroups, TimeToOnset
+from schemas.decision import Assessment, SignalState
+from schemas.safety_alert import AlertCategory
+from schemas.scrutiny import Burst, Restricted
+from schemas.subscription import Tier
+from schemas.tables import Counts, RestrictedStatistics
+from streams.delivery.tiers import copy_for
+from tests.unit.delivery.test_outbox import KEY, NOW, safety, signal
+
+
+def burst_signal(n_cases=500, n=503):
+    counts = Counts(n_observed=n - n_cases, n_drug=40, n_event=160, n_total=20_000)
+    burst = Burst(
+        source="RIVAL LLC",
+        received=date(2023, 12, 24),
+        n_cases=n_cases,
+        n_by_professional=7,
+        counts_without=counts,
+        rules_without=(),
+        rules_not_asked=(),
+    )
+    restricted = Restricted(
+        indication="cancer",
+        n_stating=9,
+        counts=counts,
+        statistics=RestrictedStatistics(**dict.fromkeys(RestrictedStatistics.model_fields, 1.25)),
+        rules_fired=(),
+        rules_not_asked=(),
+        supported=False,
+    )
+    found = {
+        "n_by_professional": 13,
+        "n_sources": 17,
+        "countries": ("JP", "LI"),
+        "completeness": 43.5,
+        "n_suspected_duplicates": 19,
+        "burst": burst,
+        "indication_confounding": True,
+        "n_life_threatening": 70_023,
+        "n_missing_lot": 70_029,
+        "n_stating_onset": 70_053,
+        "n_late": 70_051,
+        "first_onset": date(1957, 3, 14),
+        "last_onset": date(1958, 3, 14),
+        "n_positive_dechallenge": 70_031,
+        "patients": PatientGroups(**dict.fromkeys(PatientGroups.model_fields, 70_037)),
+        "time_to_onset": TimeToOnset(
+            n=70_041,
+            n_before=70_043,
+            lower_quartile=70_047.25,
+            median=70_047.5,
+            upper_quartile=70_047.75,
+        ),
+        "restricted": restricted,
+        "sentence": "500 of the 503 cases came from one source on one day",
+    }
+    return signal(n).model_copy(update=found)
+
+
+def test_a_consumer_sees_the_counts_of_a_burst_and_not_whose_it_was():
+    copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
+    assert copy["burst"]["n_cases"] == 500
+    assert (copy["n_sources"], copy["countries"]) == (17, ["JP", "LI"])
+    assert copy["restricted"]["supported"] is False
+    assert "RIVAL" not in json.dumps(copy)
+    assert "RIVAL LLC" in json.dumps(copy_for(Tier.AUTHORITY, burst_signal(), key=KEY))
+    assert copy_for(Tier.CONSUMER, signal(), key=KEY)["burst"] is None
+
+
+def test_the_public_copy_is_the_same_whoever_reported():
+    plain, told = (copy_for(Tier.PUBLIC, alert, key=KEY) for alert in (signal(503), burst_signal()))
+    assert told == plain
+    for word in ("RIVAL", "JP", "LI", "43.5", "13", "17", "19", "2023-12", "503", "700"):
+        assert word not in json.dumps(told)
+
+
+@pytest.mark.parametrize("alert", [signal(), safety(), safety(AlertCategory.CASE_SERIES)])
+def test_who_assesses_a_signal_is_for_the_authority_alone(alert):
+    assessment = Assessment(
+        state=SignalState.MONITORING, since=NOW, assignee="ann", decided_by="bo"
+    )
+    told = alert.model_copy(update={"assessment": assessment})
+    for tier in (Tier.PUBLIC, Tier.CONSUMER):
+        assert copy_for(tier, told, key=KEY) == copy_for(tier, alert, key=KEY)
+        assert "assessment" not in copy_for(tier, alert, key=KEY)
+    assert copy_for(Tier.AUTHORITY, alert, key=KEY)["assessment"] is None
+    assert copy_for(Tier.AUTHORITY, told, key=KEY)["assessment"] == {
+        "state": "monitoring",
+        "since": "2024-01-01T00:00:00Z",
+        "assignee": "ann",
+        "decided_by": "bo",
+    }
+
+
+def test_a_consumer_sees_how_grave_the_cases_were_and_not_who_they_were():
+    copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
+    assert (copy["n_life_threatening"], copy["n_missing_lot"]) == (70_023, 70_029)
+    assert copy["n_positive_dechallenge"] == 70_031
+    assert (copy["n_late"], copy["n_stating_onset"]) == (70_051, 70_053)
+    assert {"patients", "time_to_onset", "first_onset", "last_onset"}.isdisjoint(copy)
+    for number in ("70037", "70041", "70043", "70047", "1957", "1958"):
+        assert number not in json.dumps(copy)
+    whole = copy_for(Tier.AUTHORITY, burst_signal(), key=KEY)
+    assert whole["patients"]["female"] == 70_037
+    assert (whole["first_onset"], whole["last_onset"]) == ("1957-03-14", "1958-03-14")
+    assert whole["time_to_onset"]["median"] == 70_047.5

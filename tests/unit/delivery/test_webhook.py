@@ -1,0 +1,142 @@
+"""One attempt to deliver: signed, to a public address, following nobody."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from schemas.errors import InputError
+from streams.delivery.send_schedule import RETRY_AFTER, Outcome, next_attempt
+from streams.delivery.webhook import WebhookSender, require_secret
+from tests.unit.delivery.test_outbox import NOW, SECRET
+
+OTHER = "whsec_" + "b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3Ro"
+
+THIRD = "whsec_" + "dGhpcmQtdGhpcmQtdGhpcmQtdGhpcmQtdGhp"
+
+
+def sender(answer, *, addresses=("93.184.216.34",), allow=()):
+    asked = []
+
+    def handler(request):
+        asked.append(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    client = httpx.Client(transport=httpx.MockTransport(handler), follow_redirects=False)
+    return WebhookSender(
+        client=client, resolver=lambda host, port: addresses, allow_hosts=allow
+    ), asked
+
+
+def post(web, url="https://receiver.example/hook", body='{"a": 1}', secrets=(SECRET,)):
+    return web.send(url, secrets, "id-1", body, datetime.now(UTC))
+
+
+def test_a_delivery_is_signed_and_goes_to_the_address_that_was_looked_at():
+    web, (asked) = sender(httpx.Response(204))
+    assert post(web, secrets=(SECRET, OTHER)).outcome is Outcome.DELIVERED
+    (request,) = asked
+    assert request.url.host == "93.184.216.34"
+    assert request.headers["host"] == "receiver.example"
+    assert request.extensions["sni_hostname"] == "receiver.example"
+    headers = dict(request.headers)
+    for secret in (SECRET, OTHER):  # both keys verify during a rotation
+        assert Webhook(secret).verify(request.content, headers) == {"a": 1}
+
+
+@pytest.mark.parametrize("key", [SECRET, OTHER])  # both, while keys are rotated
+@pytest.mark.parametrize("harm", [None, "body", "time", "key", "id", "replay"])
+def test_what_was_altered_is_refused_by_the_verifier(harm, key):
+    web, asked = sender(httpx.Response(204))
+    post(web, secrets=(SECRET, OTHER))
+    headers, body = dict(asked[0].headers), asked[0].content
+    if harm is None:
+        assert Webhook(key).verify(body, headers) == {"a": 1}
+        return
+    if harm == "body":
+        body = body.replace(b"1", b"2")
+    elif harm == "time":
+        headers["webhook-timestamp"] = str(int(headers["webhook-timestamp"]) + 1)
+    elif harm == "replay":  # an old message as it was, signature and all
+        old = datetime.now(UTC) - timedelta(minutes=6)
+        headers["webhook-timestamp"] = str(int(old.timestamp()))
+        headers["webhook-signature"] = Webhook(key).sign("id-1", old, body.decode())
+    elif harm == "id":
+        headers["webhook-id"] = "id-2"
+    else:
+        key = THIRD
+    with pytest.raises(WebhookVerificationError):
+        Webhook(key).verify(body, headers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (httpx.Response(200), Outcome.DELIVERED),
+        (httpx.Response(500), Outcome.FAILED),
+        (httpx.Response(302, headers={"location": "http://169.254.169.254/"}), Outcome.FAILED),
+        (httpx.Response(410), Outcome.GONE),
+        (httpx.ReadTimeout("slow"), Outcome.FAILED),
+        (httpx.ConnectError("no"), Outcome.FAILED),
+    ],
+)
+def test_answers(answer, outcome):
+    web, asked = sender(answer)
+    assert post(web).outcome is outcome
+    assert len(asked) == 1  # nobody is followed
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "192.168.1.1",
+        "::1",
+        "fe80::1%eth0",
+        "fd00::1",
+        "::ffff:10.0.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "100.64.0.1",
+    ],
+)
+def test_private_addresses_are_not_posted_to(address):
+    web, asked = sender(httpx.Response(200), addresses=("93.184.216.34", address))
+    assert post(web).outcome is Outcome.REFUSED
+    assert asked == []
+
+
+def test_without_encryption_only_where_it_was_asked_for_by_name():
+    web, asked = sender(httpx.Response(200))
+    assert post(web, "http://receiver.example/hook").outcome is Outcome.REFUSED
+    assert asked == []
+    web, asked = sender(httpx.Response(200), addresses=("127.0.0.1",), allow=("localhost",))
+    assert post(web, "http://localhost:8080/hook").outcome is Outcome.DELIVERED
+    assert asked[0].url.port == 8080
+
+
+def test_a_name_without_an_address_fails_and_is_tried_again():
+    def nowhere(host, port):
+        raise OSError
+
+    web = WebhookSender(resolver=nowhere)
+    assert post(web).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("secret", ["", "short", "whsec_c2hvcnQ=", "whsec_???"])
+def test_a_key_that_is_none_is_refused_and_not_quoted(secret):
+    with pytest.raises(InputError, match="HOOK: must hold base64") as caught:
+        require_secret(secret, "HOOK")
+    assert not secret or secret not in str(caught.value)
+
+
+def test_the_published_schedule():
+    hours = [round(wait.total_seconds() / 3600, 4) for wait in RETRY_AFTER]
+    assert hours == [0.0014, 0.0833, 0.5, 2, 5, 10, 14, 20, 24]
+    assert next_attempt(1, NOW) == NOW + timedelta(seconds=5)
+    assert next_attempt(10, NOW) is None

@@ -1,0 +1,189 @@
+"""FAERS quarters, written by hand: what is set aside, and what is refused as a whole."""
+
+import pytest
+
+from schemas.errors import InputError
+from schemas.rejected import Rejected
+from schemas.vocabulary import (
+    Sex,
+)
+from streams.intake.faers import read_faers
+from tests.support.archives import ArchiveOf
+from tests.support.faers_quarters import (
+    CURRENT,
+    LEGACY,
+    Quarter,
+    Tables,
+    Values,
+    line,
+    members,
+    split,
+)
+
+
+@pytest.fixture
+def quarter(archive_of: ArchiveOf) -> Quarter:
+    return Quarter(archive_of)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"primaryid": "x1"}, "PRIMARYID or ISR must be a number; got 'x1'"),
+        ({"caseid": ""}, "CASEID must be a number; got ''"),
+        ({"caseversion": "0"}, "CASEVERSION must be from 1 to 2147483646; got '0'"),
+        ({"caseversion": ""}, "CASEVERSION must be from 1 to 2147483646; got ''"),
+        (
+            {"caseversion": "2147483647"},
+            "CASEVERSION must be from 1 to 2147483646; got '2147483647'",
+        ),
+        ({"fda_dt": "201704"}, "FDA_DT must be YYYYMMDD; got '201704'"),
+        (
+            {"fda_dt": "", "init_fda_dt": "20170401"},
+            "FDA_DT must be YYYYMMDD; got ''",
+        ),
+        ({"init_fda_dt": "2017"}, "INIT_FDA_DT must be YYYYMMDD or blank; got '2017'"),
+        (
+            {"mfr_num": "JP-CUBIST-$E2B0000000182", "occr_country": "JP"},
+            "a row must have 25 fields and no '$' inside; got 26",
+        ),
+        (
+            {"mfr_num": "JP-CUBIST-$E2B0000000182"},
+            "a field must not hold '$'; got one before WT",
+        ),
+    ],
+)
+def test_a_demo_row_without_identity_is_rejected(
+    values: Values, reason: str, quarter: Quarter
+) -> None:
+    [report], rejects = quarter.read(
+        DEMO=[values, {"primaryid": "30011", "caseid": "3001"}],
+        REAC=[{"pt": "Rash"}, {"primaryid": "30011", "pt": "Rash"}],
+    )
+
+    assert report.case_id == "FAERS-3001"
+    assert rejects[0] == Rejected(
+        source="q.zip!ascii/DEMO17Q2.txt",
+        position=2,
+        reason=reason,
+        raw=line(CURRENT, "DEMO", values).encode(),
+    )
+    assert [each.reason for each in rejects[1:]] == [
+        "a REAC row must have a readable DEMO row; got none for '10012'"
+    ]
+
+
+def test_a_legacy_first_date_that_is_no_day_is_rejected(archive_of: ArchiveOf) -> None:
+    tables: Tables = {"DEMO": [{"fda_dt": "2004"}]}
+
+    reports, [rejected] = split(
+        read_faers(archive_of("04.zip", members(LEGACY, "04Q1", tables, surplus="$")))
+    )
+
+    assert reports == []
+    assert rejected.reason == "FDA_DT must be YYYYMMDD; got '2004'"
+
+
+def test_a_repeated_row_is_one_row_and_a_different_one_is_rejected(quarter: Quarter) -> None:
+    [report], [rejected] = quarter.read(DEMO=[{"sex": "F"}, {"sex": "F"}, {"sex": "M"}])
+
+    assert report.patient.sex is Sex.FEMALE
+    assert rejected.position == 4
+    assert rejected.reason == (
+        "PRIMARYID or ISR must be that of one report; got another row for 10012"
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "values", "reason"),
+    [
+        ("DRUG", {"role_cod": "X"}, "ROLE_COD must be one of PS, SS, I, C, DN; got 'X'"),
+        ("DRUG", {"role_cod": ""}, "ROLE_COD must be one of PS, SS, I, C, DN; got ''"),
+        (
+            "DRUG",
+            {"drugname": "A$B", "val_vbm": "1"},
+            "a field must not hold '$'; got one before ROUTE",
+        ),
+        (
+            "DRUG",
+            {"prod_ai": "\\".join("A" * 201)},
+            "PROD_AI must have at most 200 substances; got more",
+        ),
+        ("DRUG", "10012$1001$1$PS$two rows in one", "a row must have 20 fields and no '$' inside"),
+        ("REAC", {"pt": " "}, "PT must have 1 to 500 characters; got 0"),
+        ("REAC", {"pt": "x" * 501}, "PT must have 1 to 500 characters; got 501"),
+    ],
+)
+def test_a_damaged_row_is_rejected_and_the_case_is_kept(
+    table: str, values: Values | str, reason: str, quarter: Quarter
+) -> None:
+    good: Tables = {"DRUG": [{"drug_seq": "1", "drugname": "ASPIRIN"}], "REAC": [{"pt": "Rash"}]}
+    good[table] = [values, *good[table]]
+
+    [report], [rejected] = quarter.read(**good)
+
+    assert [product.substances for product in report.products] == [("ASPIRIN",)]
+    assert [reaction.term for reaction in report.reactions] == ["Rash"]
+    assert rejected.source == f"q.zip!ascii/{table}17Q2.txt"
+    assert rejected.position == 2
+    assert rejected.reason.startswith(reason)
+    assert rejected.raw == line(CURRENT, table, values).encode()
+
+
+@pytest.mark.parametrize("table", ["DRUG", "REAC", "OUTC", "RPSR", "THER", "INDI"])
+def test_rows_without_a_report_are_rejected_one_by_one(table: str, quarter: Quarter) -> None:
+    rows: list[Values | str] = [{"primaryid": "999"}, "short", {"primaryid": "998"}]
+
+    reports, rejects = quarter.read(**{table: rows})
+
+    width = len(CURRENT[table].split())
+    assert len(reports) == 1
+    assert [(each.position, each.reason) for each in rejects] == [
+        (2, f"a {table} row must have a readable DEMO row; got none for '999'"),
+        (3, f"a row must have {width} fields and no '$' inside; got 1"),
+        (4, f"a {table} row must have a readable DEMO row; got none for '998'"),
+    ]
+
+
+def test_a_case_that_the_schema_refuses_is_rejected_with_its_row(quarter: Quarter) -> None:
+    other = {"primaryid": "30011", "caseid": "3001"}
+
+    [report], [rejected] = quarter.read(DEMO=[other, {}], REAC=[{"pt": "Rash"}] * 1001)
+
+    assert report.case_id == "FAERS-3001"
+    assert rejected.position == 3
+    assert rejected.raw == line(CURRENT, "DEMO", {}).encode()
+    assert rejected.reason == (
+        "reactions: Tuple should have at most 1000 items after validation, not 1001"
+    )
+
+
+def test_a_deletion_list_without_a_quarter_is_refused(archive_of: ArchiveOf) -> None:
+    path = archive_of("q.zip", members(CURRENT, "", {}) | {"DELETED.txt": "1\n"})
+
+    with pytest.raises(
+        InputError,
+        match=r"q\.zip: a deletion list, or DEMO, must name its quarter as yyQq; got DELETED\.txt$",
+    ):
+        list(read_faers(path))
+
+
+@pytest.mark.parametrize("missing", ["DEMO", "DRUG", "REAC"])
+def test_an_archive_without_a_file_is_refused(missing: str, archive_of: ArchiveOf) -> None:
+    files = members(CURRENT, "17Q2", {})
+    del files[f"ascii/{missing}17Q2.txt"]
+
+    with pytest.raises(
+        InputError, match=rf"q\.zip: must hold a file named {missing}\*\.txt; got none$"
+    ):
+        list(read_faers(archive_of("q.zip", files)))
+
+
+@pytest.mark.parametrize("table", list(CURRENT))
+def test_a_file_without_its_columns_is_refused(table: str, archive_of: ArchiveOf) -> None:
+    files = members(CURRENT, "17Q2", {}) | {f"ascii/{table}17Q2.txt": "id$x\n"}
+
+    with pytest.raises(
+        InputError, match=rf"{table}17Q2\.txt: the first line must name .*; got no primaryid"
+    ):
+        list(read_faers(archive_of("q.zip", files)))

@@ -1,0 +1,398 @@
+"""Metrics: what a worker tells is what is scraped; names, labels and documents agree."""
+
+import json
+import math
+import re
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.core import Metric
+
+from schemas.rejected import Rejected
+from streams.runtime.broker.transactions import ProducerFenced, ProducerUnusable, TransactionAborted
+from streams.runtime.observability.metrics import Metrics
+from streams.runtime.observability.observer import (
+    SILENT,
+    DetectorSize,
+    Evaluation,
+    Observer,
+    Observers,
+    observed,
+)
+from streams.runtime.observability.readiness import Phase, Readiness
+from streams.runtime.state.case_store import StoreSize
+from streams.runtime.wire.batches import Batch, ReportTimes, Unreadable
+from streams.runtime.wire.rejects import REJECT_CLASSES, reject_class
+from tests.support.work import Work, changes, raw, stuck, watched
+
+OPERATIONS = Path(__file__).parents[4] / "docs" / "operations"
+LABELS = {"stage", "partition", "outcome", "reason", "standing", "report", "scope"}
+LABELS |= {"kind", "category", "rule", "version", "python", "le"}
+
+
+def scraped(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Return every sample by name and label values."""
+    return {
+        (sample.name.removeprefix("tocsin_"), tuple(sample.labels.values())): sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+    }
+
+
+def value(metrics: Metrics, name: str, *labels: str) -> float:
+    return scraped(metrics).get((name, labels), math.nan)
+
+
+def exposed() -> dict[str, Metric]:
+    """Return every metric there can be, by the name it is scraped under."""
+    metrics = Metrics(["mhra"])
+    work(metrics)
+    return {
+        f"{one.name}_total" if one.type == "counter" else f"{one.name}_info"
+        if one.type == "info" else one.name: one
+        for one in metrics.registry.collect()
+    }  # fmt: skip
+
+
+def work(metrics: Metrics) -> None:
+    """Do everything at least once."""
+    done = Work()
+    batch, counted, rejected = done.count([raw(case) for case in range(20)] + [b"{"])
+    metrics.counted(batch, counted, rejected, 0.5)
+    metrics.published(batch, 0.7)
+    delta = done.apply(batch, counted, ReportTimes(1, 2).headers())
+    metrics.applied(delta)
+    evaluation = Evaluation([delta], done.evaluate(), full=True, seconds=0.1)
+    metrics.evaluated(evaluation)
+    metrics.alerted(evaluation, 0.9)
+    metrics.transaction("cases", "committed")
+    metrics.turned()
+    metrics.stands("cases", stuck(), {3: 5})
+    metrics.stores({3: StoreSize(1, 2, 3)}, 8)
+    metrics.detector(DetectorSize.of(done.detector))
+    metrics.notices({0: 1})
+    heard = Evaluation([], [], full=False, seconds=0.1, notices=1, last_notice=batch)
+    metrics.alerted(heard, 0.1)
+
+
+def test_a_new_process_shows_zeros_to_count_from() -> None:
+    metrics = Metrics(["mhra", "mine"])
+    for name, labels in (
+        ("rejects_total", REJECT_CLASSES),
+        ("alerts_total", ("new", "strengthened", "weakened", "update", "retraction", "closed")),
+        ("safety_alerts_total", ("LOT_CLUSTER", "UNVERIFIED_FATAL", "FOLLOW_UP_OVERDUE")),
+        ("alert_rules_fired_total", ("mhra", "mine")),
+        ("deltas_total", ("counted", "repeated")),
+        ("reports_total", ("first", "replaced", "repeated", "stale", "conflicting")),
+        ("reports_total", ("linked", "repeated_link")),
+    ):
+        for label in labels:
+            assert value(metrics, name, label) == 0
+    assert value(metrics, "transactions_total", "detect", "fenced") == 0
+    assert math.isnan(value(metrics, "lag_messages", "cases", "0"))
+
+
+def test_batches_are_counted_by_what_became_of_them() -> None:
+    metrics, done = Metrics(), Work()
+    first = done.count([raw(1), raw(2), raw(3), b"{", b"[]"])
+    metrics.counted(*first, 0.5)
+    again = done.count([raw(1), raw(2, day=4, version=2), raw(3, day=9, version=2, reactions=())])
+    metrics.counted(*again, 1.5)
+    assert value(metrics, "messages_read_total", "3") == 8
+    assert value(metrics, "reports_total", "first") == 3
+    assert value(metrics, "reports_total", "repeated") == 1
+    assert value(metrics, "reports_total", "replaced") == 2
+    assert value(metrics, "rejects_total", "not_json") == 2
+    assert changes(first[1]) == (3, 0)
+    assert changes(again[1]) == (1, 2)
+    assert value(metrics, "retractions_total") == 2
+    assert value(metrics, "population_change_cases", "counted") == 2
+    assert value(metrics, "population_change_cases", "no_reaction") == 1
+    assert value(metrics, "batch_seconds_sum", "cases") == 2
+    metrics.stands("cases", Readiness(Phase.ACTIVE), {3: 0})
+    days = (date(2024, 3, 9) - date(1970, 1, 1)).days
+    assert value(metrics, "watermark_timestamp_seconds", "3") == days * 86_400
+    late = done.count([raw(4)])
+    metrics.counted(*late, 0.1)
+    metrics.stands("cases", Readiness(Phase.ACTIVE), {3: 0})
+    assert value(metrics, "watermark_timestamp_seconds", "3") == days * 86_400
+
+
+def test_alerts_are_counted_by_kind_and_rule_and_their_reports_waiting_is_timed() -> None:
+    metrics, done = Metrics(["mhra", "ic"]), Work()
+    now = time.time() * 1000
+    times = [ReportTimes(int(now - 9_000), int(now - 4_000)), ReportTimes(0, int(now + 60_000))]
+    deltas = []
+    for start, each in zip((0, 10), times, strict=True):
+        batch, counted, _ = done.count([raw(case) for case in range(start, start + 10)])
+        deltas.append(done.apply(batch, counted, each.headers()))
+    repeated = done.apply(batch, counted, times[0].headers())
+    batch, counted, _ = done.count([raw(case) for case in range(20, 22)])
+    without = done.apply(batch, counted)
+    assert (without.fresh, repeated.fresh) == (True, False)
+    alerts = done.evaluate()
+    assert {alert.kind.value for alert in alerts} == {"new"}
+    deltas += [without, repeated]
+    for delta in deltas:
+        metrics.applied(delta)
+    metrics.alerted(Evaluation(deltas, alerts, full=False, seconds=0.5), 2.5)
+    metrics.alerted(Evaluation(deltas, [], full=True, seconds=0.25), 1.5)
+    assert value(metrics, "alerts_total", "new") == len(alerts) > 0
+    for rule in ("mhra", "ic"):
+        fired = sum(rule in alert.rules_fired for alert in alerts)
+        assert value(metrics, "alert_rules_fired_total", rule) == fired
+    assert value(metrics, "deltas_total", "counted") == 3
+    assert value(metrics, "deltas_total", "repeated") == 1
+    # Nothing is timed without alerts, nor without times; a clock ahead of ours counts as no wait.
+    assert value(metrics, "report_to_alert_seconds_count", "newest") == 2
+    assert value(metrics, "report_to_alert_seconds_sum", "newest") == pytest.approx(4, abs=0.9)
+    waited = value(metrics, "report_to_alert_seconds_sum", "oldest")
+    assert waited == pytest.approx(9 + time.time(), abs=1.9)
+    assert value(metrics, "evaluation_seconds_sum", "touched") == 0.5
+    assert value(metrics, "evaluation_seconds_sum", "full") == 0.25
+    assert value(metrics, "poll_to_publish_seconds_sum", "detect") == 4
+
+
+def test_safety_alerts_are_counted_by_category_and_notices_by_number() -> None:
+    metrics, done = Metrics(), Work()
+    dead = watched(1, seriousness=("death",))
+    batch, counted, _ = done.count([dead])
+    delta = done.apply(batch, counted)
+    safety_alerts = done.detector.safety_alerts(done.detector.watermark)
+    assert [alert.category.value for alert in safety_alerts] == ["FATAL_CASE"]
+    told = {"full": False, "seconds": 0.25, "safety_alerts": safety_alerts}
+    metrics.alerted(Evaluation([delta], [], **told), 0.5)
+    at = Batch("pv.notices", 2, 5, 6)
+    alone = Evaluation([], [], **told, notices=3, last_notice=at)
+    metrics.alerted(alone, 0.5)
+    assert alone.name == "pv.notices[2]@5"
+    assert value(metrics, "safety_alerts_total", "FATAL_CASE") == 2
+    assert value(metrics, "safety_alerts_total", "LOT_CLUSTER") == 0
+    assert value(metrics, "alerts_total", "new") == 0
+    assert value(metrics, "notices_total") == 3
+    assert value(metrics, "evaluation_seconds_count", "touched") == 1
+    assert value(metrics, "evaluation_seconds_count", "notices") == 1
+    metrics.notices({2: 7, 3: None})
+    assert value(metrics, "notice_lag_messages", "2") == 7
+    metrics.notices({})
+    assert math.isnan(value(metrics, "notice_lag_messages", "2"))
+    for reason, name in (
+        ("received: must not lie in the future", "future_date"),
+        ("notice: Invalid JSON: expected value", "not_json"),
+        ("notice: at most 1000000 bytes are read; got 2", "too_long"),
+        ("value: must be a notice; got nothing", "empty"),
+        ("verification must be set in a verification, and there only", "schema"),
+    ):
+        metrics.set_aside([Rejected(source="pv.notices[0]", position=1, reason=reason, raw=b"")])
+        assert value(metrics, "rejects_total", name) == 1
+
+
+def test_what_moved_elsewhere_is_shown_no_longer() -> None:
+    metrics, done = Metrics(), Work()
+    metrics.counted(*done.count([raw(1)]), 0.1)
+    size = StoreSize(10, 20, 30)
+    metrics.stands("cases", Readiness(Phase.RESTORING, 0.5), {3: 7, 5: None})
+    metrics.stores({3: size, 5: size}, 8)
+    assert value(metrics, "ready", "cases") == 0
+    assert value(metrics, "restore_progress_ratio", "cases") == 0.5
+    assert value(metrics, "partitions_held", "cases") == 2
+    assert value(metrics, "lag_messages", "cases", "3") == 7
+    assert math.isnan(value(metrics, "lag_messages", "cases", "5"))
+    metrics.stands("detect", Readiness(Phase.ACTIVE), {0: 1})
+    metrics.stands("cases", Readiness(Phase.ACTIVE), {5: 2})
+    metrics.stores({5: size}, 8)
+    assert value(metrics, "ready", "cases") == 1
+    assert {key for key in scraped(metrics) if "3" in key[1]} == {
+        ("messages_read_total", ("3",)),
+        ("messages_read_created", ("3",)),
+    }
+    assert value(metrics, "state_cases", "5") == 30
+    assert value(metrics, "lag_messages", "detect", "0") == 1
+    metrics.stands("cases", Readiness(Phase.JOINING), {})
+    assert value(metrics, "restore_progress_ratio", "cases") == 0
+
+
+def test_a_detector_that_stands_by_holds_nothing() -> None:
+    metrics, done = Metrics(), Work()
+    batch, counted, _ = done.count([raw(case) for case in range(5)])
+    done.apply(batch, counted)
+    metrics.detector(DetectorSize.of(done.detector))
+    assert value(metrics, "detector_cases") == 5
+    assert value(metrics, "detector_pairs") == 2
+    assert value(metrics, "detector_names", "drugs") == 2
+    assert value(metrics, "evaluated_day_timestamp_seconds") == counted.delta.watermark * 86_400
+    metrics.detector(DetectorSize.of(None))
+    for name in ("detector_cases", "detector_pairs", "evaluated_day_timestamp_seconds"):
+        assert value(metrics, name) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (None, "committed"),
+        (TransactionAborted("x"), "aborted"),
+        (ProducerFenced("x"), "fenced"),
+        (ProducerUnusable("x"), "unknown"),
+        (ZeroDivisionError(), None),  # of the body: nobody knows the transaction's end
+    ],
+)
+def test_transactions_are_counted_by_how_they_end(
+    error: Exception | None, outcome: str | None
+) -> None:
+    told: list[tuple[str, str]] = []
+    turns: list[int] = []
+
+    class Listener(Observer):
+        def transaction(self, stage: str, outcome: str) -> None:
+            told.append((stage, outcome))
+
+        def turned(self) -> None:
+            turns.append(1)
+
+    def body() -> None:
+        with observed(Observers([SILENT, Listener()]), "cases"):
+            if error is not None:
+                raise error
+
+    if error is None:
+        body()
+    else:
+        with pytest.raises(type(error)):
+            body()
+    assert told == ([] if outcome is None else [("cases", outcome)])
+    assert turns == [1], "an attempt to publish is a sign of life"
+
+
+def test_every_reject_has_a_class_of_its_own() -> None:
+    plain = json.loads(raw(1))
+    packed = Unreadable(b"packed")
+    packed.reason = "batch of offsets 3 to 5: compression must be gzip or none; got snappy"
+    cases: list[tuple[str, bytes, bytes | None]] = [
+        ("not_json", b"{", None),
+        ("not_json", b"\xff", None),
+        ("empty", b"", None),
+        ("compression", packed, None),
+        ("not_json", b"3", None),
+        ("too_long", b" " * 1_000_001, None),
+        ("not_json", b'{"case_link"', None),
+        ("schema", b'{"case_link": 1}', None),
+        ("schema", b"{}", None),
+        ("schema", json.dumps(plain | {"colour": "red"}).encode(), None),
+        ("schema", json.dumps(plain | {"version": "x"}).encode(), None),
+        ("dates_out_of_order", raw(1, latest_received=date(2024, 1, 1)), None),
+        ("future_date", raw(1, latest_received=date(2024, 6, 2)), None),
+        ("key", raw(1), b"another"),
+    ]
+    _, _, rejected = Work().count([one for _, one, _ in cases], keys=[key for *_, key in cases])
+    assert [reject_class(one.reason) for one in rejected] == [name for name, *_ in cases]
+    assert set(REJECT_CLASSES) == {name for name, *_ in cases}
+
+
+def test_several_observers_hear_everything_and_give_their_headers() -> None:
+    heard: list[str] = []
+
+    class Each(Observer):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def publishing(self, batch: Batch) -> dict[str, bytes]:
+            return {self.name: b"delta"}
+
+        def evaluated(self, evaluation: Evaluation) -> dict[str, bytes]:
+            return {self.name: b"alert"}
+
+    def hear(name: str) -> Any:
+        return lambda self, *told, **named: heard.append(f"{self.name} {name}")
+
+    silent = {"publishing", "evaluated"}
+    names = {name for name in vars(Observer) if not name.startswith("_")} - silent
+    for name in names:
+        setattr(Each, name, hear(name))
+    both = Observers([Each("a"), Each("b")])
+    nothing: Any = None
+    for name in names:
+        count = getattr(Observer, name).__code__.co_argcount - 1
+        assert getattr(both, name)(*[nothing] * count) is None
+    assert sorted(heard) == sorted(f"{who} {name}" for who in "ab" for name in names)
+    assert both.publishing(nothing) == {"a": b"delta", "b": b"delta"}
+    assert both.evaluated(nothing) == {"a": b"alert", "b": b"alert"}
+    assert dict(SILENT.publishing(nothing)) == dict(SILENT.evaluated(nothing)) == {}
+    assert names | silent <= vars(Observers).keys(), "an event would be lost"
+
+
+def test_names_and_labels_are_those_of_prometheus() -> None:
+    for name, metric in exposed().items():
+        assert re.fullmatch(r"(tocsin|process)_[a-z_]+", name)
+        assert metric.documentation
+        assert not re.search(r"(_ms|_milliseconds|_minutes|_kb|_mb|_percent)(_|$)", name)
+        for sample in metric.samples:
+            assert sample.labels.keys() <= LABELS, name
+            for text in sample.labels.values():
+                assert "drug" not in text or text == "drugs"
+                assert not re.match("C[0-9]", text)
+
+
+def test_every_metric_is_documented_as_it_is() -> None:
+    text = (OPERATIONS / "metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|(.*?)\| (.+) \|$", text, re.MULTILINE)
+    for name, metric in exposed().items():  # what a label can say is said
+        row = next(row for found, *_, row in rows if found == name)
+        for label in ("outcome", "reason", "kind", "report", "scope"):
+            values = {sample.labels.get(label) for sample in metric.samples} - {None}
+            assert values <= set(re.findall(r"`(\w+)`", row)), name
+    documented = {
+        name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels, _ in rows
+    }
+    assert len(documented) == len(rows)
+    there = {
+        name: (
+            {"info": "gauge"}.get(metric.type, metric.type),
+            {label for sample in metric.samples for label in sample.labels} - {"le"},
+        )
+        for name, metric in exposed().items()
+    }
+    assert documented == there
+
+
+def names_in(expressions: str) -> set[str]:
+    found = set(re.findall(r"\b(?:tocsin|process)_\w+", expressions))
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in found}
+
+
+def test_dashboard_and_rules_ask_for_metrics_and_labels_that_exist() -> None:
+    there = exposed()
+    board = json.loads((OPERATIONS / "grafana.json").read_text(encoding="utf-8"))
+    expressions = [
+        target["expr"] for panel in board["panels"] for target in panel.get("targets", ())
+    ]
+    expressions += [one["definition"] for one in board["templating"]["list"][1:]]
+    rules = (OPERATIONS / "alert-rules.yml").read_text(encoding="utf-8")
+    of_rules = re.findall(r"^ +expr: (.+)$", rules, re.MULTILINE)
+    assert len(expressions) > 30
+    assert len(of_rules) == rules.count("- alert: ") > 9
+    for expression in [*expressions, *of_rules]:
+        asked = names_in(expression)
+        assert asked, expression
+        assert asked <= there.keys(), expression
+        labels = {label for name in asked for one in there[name].samples for label in one.labels}
+        for selector in re.findall(r"\{(.*?)\}", expression):
+            named = set(re.findall(r"(\w+)\s*(?:=~|!=|=)", selector))
+            assert named <= labels | {"instance"}, expression
+        for group in re.findall(r"\b(?:by|on) \((.*?)\)", expression):
+            assert set(group.split(", ")) <= labels | {"instance", "le"}, expression
+    shown = set().union(*map(names_in, [*expressions, *of_rules]))  # all there is
+    assert {name for name in there if name.startswith("tocsin_")} == {
+        name for name in shown if name.startswith("tocsin_")
+    }
+
+
+def test_every_alerting_rule_says_what_to_do() -> None:
+    rules = (OPERATIONS / "alert-rules.yml").read_text(encoding="utf-8")
+    text = (OPERATIONS / "metrics.md").read_text(encoding="utf-8")
+    named = re.findall(r"- alert: (\w+)", rules)
+    assert named == re.findall(r"^\| `(Tocsin\w+)` \|", text, re.MULTILINE)
+    tested = (OPERATIONS / "alert-rules.test.yml").read_text(encoding="utf-8")
+    assert set(named) == set(re.findall(r"alertname: (\w+)", tested))
