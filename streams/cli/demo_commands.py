@@ -20,7 +20,7 @@ from schemas.watch_item import WatchItem
 from streams.cli.options import DEFAULT_RULES, rules_from, tomorrow
 from streams.cli.tables import KIND_COLOURS
 from streams.core.counting.windows import WindowSpec
-from streams.demo import PRODUCT_CLASS, Told, background, story
+from streams.demo import PRODUCT_CLASS, ScenarioStep, background, story
 from streams.runtime.embedded.replay import Replay
 
 __all__ = ["register"]
@@ -88,7 +88,7 @@ def demo(
     )
 
 
-def _tell_what_it_is(console: Console, entry: Told) -> None:
+def _tell_what_it_is(console: Console, entry: ScenarioStep) -> None:
     """Say what a report or notice does beside the counts."""
     item = entry.item
     if isinstance(item, Report):

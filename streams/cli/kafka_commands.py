@@ -38,14 +38,14 @@ from streams.intake.notices import read_notices
 from streams.runtime.broker.topic_reader import read_alerts
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.observability.journal import LogFormat, logging_as
-from streams.runtime.observability.setup import Watch, watching
+from streams.runtime.observability.setup import StatusPoller, watching
 from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert
 from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.detect_worker import DetectWorker
 from streams.runtime.workers.link_worker import LinkWorker
-from streams.runtime.workers.retrying import Enduring
+from streams.runtime.workers.retrying import RetryingWorker
 
 __all__ = ["register"]
 
@@ -218,7 +218,7 @@ def run(
             opened.callback(detector.close)
         # Not before: the client warns of every attempt to connect, and the error says it once.
         connections.hear()
-        _loop([Enduring(worker) for worker in workers], stop, watch, drain=drain)
+        _loop([RetryingWorker(worker) for worker in workers], stop, watch, drain=drain)
         if counts is not None:
             frame = detector.counts()
     if counts is not None:
@@ -255,7 +255,9 @@ def alerts(
         Console().print(alert_table(found, f"{len(found):,} alert revisions"))
 
 
-def _loop(workers: list[Enduring], stop: StopSignal, watch: Watch, *, drain: bool) -> None:
+def _loop(
+    workers: list[RetryingWorker], stop: StopSignal, watch: StatusPoller, *, drain: bool
+) -> None:
     # A batch makes a million values and no cycle among them: the collector may rest. But each poll
     # of kafka-python that runs out of time leaves one, with whatever its frames were about.
     gc.freeze()

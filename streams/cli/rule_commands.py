@@ -31,7 +31,7 @@ from streams.cli.options import (
 from streams.cli.replay_commands import item_progress
 from streams.cli.score_commands import read_counts
 from streams.intake.files import read_source
-from streams.runtime.embedded.backtest import Comparison, History, compare, replay_history
+from streams.runtime.embedded.backtest import BacktestResult, History, compare, replay_history
 
 __all__ = ["register"]
 
@@ -191,7 +191,7 @@ def _table(
     return table
 
 
-def _write_details(path: Path, comparison: Comparison, ours: History, theirs: History) -> None:
+def _write_details(path: Path, comparison: BacktestResult, ours: History, theirs: History) -> None:
     with path.open("w", encoding="utf-8", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(["change", "drug", "event", "window", "rules_first", "against_first"])

@@ -88,10 +88,10 @@ def serve(
         from streams.delivery.api.feed import OpenTail, feeding
         from streams.delivery.api.service import (
             FileNotices,
-            Health,
             KafkaNotices,
             NoticeSink,
             Service,
+            ServiceHealth,
         )
     except ImportError as error:
         msg = f"serving needs the extra 'serve': install tocsin[serve]; got no {error.name}"
@@ -122,7 +122,7 @@ def serve(
             key=key,
             audit=AuditLog(log),
             notices=sink,
-            health=Health("what there is was not read to its end yet"),
+            health=ServiceHealth("what there is was not read to its end yet"),
             token_rate=token_rate,
             address_rate=address_rate,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.errors import BrokerError, InputError
 from schemas.subscription import Folder, OwnTopic, Webhook
 from streams.delivery.digests import markdown_of
-from streams.delivery.send_schedule import Attempt, Outcome
+from streams.delivery.send_schedule import Attempt, SendOutcome
 from streams.delivery.signing_keys import signing_keys
 from streams.delivery.subscription_status import Due
 from streams.delivery.webhook import WebhookSender
@@ -46,8 +46,8 @@ class ChannelSender:
             if isinstance(channel, Folder):
                 return _to_folder(Path(channel.path), due)
         except InputError as error:
-            return Attempt(Outcome.REFUSED, str(error))
-        return Attempt(Outcome.REFUSED, "a stream is read by its subscriber")
+            return Attempt(SendOutcome.REFUSED, str(error))
+        return Attempt(SendOutcome.REFUSED, "a stream is read by its subscriber")
 
     def _to_topic(self, channel: OwnTopic, due: Due) -> Attempt:
         self._topics.require_foreign(channel.topic)
@@ -57,8 +57,8 @@ class ChannelSender:
         try:
             self._topics.write(channel.topic, key, due.body.encode(), headers)
         except BrokerError as error:
-            return Attempt(Outcome.FAILED, str(error))
-        return Attempt(Outcome.DELIVERED, channel.topic)
+            return Attempt(SendOutcome.FAILED, str(error))
+        return Attempt(SendOutcome.DELIVERED, channel.topic)
 
 
 def _to_folder(folder: Path, due: Due) -> Attempt:
@@ -74,5 +74,5 @@ def _to_folder(folder: Path, due: Due) -> Attempt:
                 os.fsync(file.fileno())
             part.rename(folder / f"{name}{suffix}")
     except OSError as error:
-        return Attempt(Outcome.FAILED, f"{type(error).__name__}: {error.strerror}")
-    return Attempt(Outcome.DELIVERED, str(folder))
+        return Attempt(SendOutcome.FAILED, f"{type(error).__name__}: {error.strerror}")
+    return Attempt(SendOutcome.DELIVERED, str(folder))

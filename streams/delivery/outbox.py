@@ -19,9 +19,16 @@ from schemas.subscription import Stream, Subscription
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.digests import MOST_ALERTS, digest_of
 from streams.delivery.matching import matches
-from streams.delivery.send_schedule import AtOnce, Attempt, Held, Outcome, lane_of, next_attempt
+from streams.delivery.send_schedule import (
+    AtOnce,
+    Attempt,
+    HeldInDigest,
+    SendOutcome,
+    lane_of,
+    next_attempt,
+)
 from streams.delivery.sqlite_file import Ledger
-from streams.delivery.subscription_status import Due, Standing
+from streams.delivery.subscription_status import Due, SubscriptionStatus
 from streams.delivery.tiers import copy_for
 
 __all__ = ["Outbox", "deliver"]
@@ -186,7 +193,7 @@ class Outbox(Ledger):
         """Take note of how an attempt ended, and when the next one is due."""
         name = due.subscription.subscription_id
         with self._transaction():
-            if attempt.outcome is Outcome.DELIVERED:
+            if attempt.outcome is SendOutcome.DELIVERED:
                 self._delivered(due.number, now)
                 self._db.execute(
                     "UPDATE subscription SET failures = 0, next_at = NULL WHERE id = ?", (name,)
@@ -200,7 +207,7 @@ class Outbox(Ledger):
             failures = 1 + int(row[0])
             again = next_attempt(failures, now)
             resting = None
-            if attempt.outcome is not Outcome.FAILED:
+            if attempt.outcome is not SendOutcome.FAILED:
                 resting = f"{attempt.outcome}: {attempt.detail}"
             elif again is None:
                 resting = f"failed {failures} times, last: {attempt.detail}"
@@ -220,7 +227,7 @@ class Outbox(Ledger):
         ).fetchone()
         return None if row[0] is None else datetime.fromtimestamp(row[0], UTC)
 
-    def standing(self, name: str | None = None) -> list[Standing]:
+    def standing(self, name: str | None = None) -> list[SubscriptionStatus]:
         """Return every subscription, or the one of a name, and how it stands, by name."""
         rows = self._db.execute(
             "SELECT subscription.body, resting, failures, "
@@ -233,7 +240,8 @@ class Outbox(Ledger):
             (name,),
         ).fetchall()
         return [
-            Standing(Subscription.model_validate_json(body), *numbers) for body, *numbers in rows
+            SubscriptionStatus(Subscription.model_validate_json(body), *numbers)
+            for body, *numbers in rows
         ]
 
     def _put_for(self, subscription: Subscription, alert: AnyAlert, now: datetime) -> int:
@@ -262,7 +270,7 @@ class Outbox(Ledger):
             "ON CONFLICT DO UPDATE SET urgent = MAX(urgent, excluded.urgent)",
             (name, key, alert.urgent),
         )
-        if isinstance(lane, Held):
+        if isinstance(lane, HeldInDigest):
             self._db.execute(
                 "UPDATE due SET held_until = ?, because = ? WHERE number = ?",
                 (lane.until.timestamp(), lane.because.value, new.lastrowid),
@@ -356,9 +364,9 @@ def deliver(
     outbox: Outbox,
     send: Callable[[Due, datetime], Attempt],
     now: Callable[[], datetime],
-) -> Mapping[Outcome, int]:
+) -> Mapping[SendOutcome, int]:
     """Try everything that may be tried now, and return how many attempts ended how."""
-    ended = dict.fromkeys(Outcome, 0)
+    ended = dict.fromkeys(SendOutcome, 0)
     outbox.release(now())
     while waiting := outbox.due(now()):
         for due in waiting:

@@ -13,8 +13,8 @@ __all__ = [
     "RETRY_AFTER",
     "AtOnce",
     "Attempt",
-    "Held",
-    "Outcome",
+    "HeldInDigest",
+    "SendOutcome",
     "lane_of",
     "next_attempt",
     "next_midnight",
@@ -48,7 +48,7 @@ class AtOnce:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldInDigest:
     """It waits for one message with others."""
 
     until: datetime
@@ -62,7 +62,7 @@ def lane_of(
     urgent_before: bool,
     sent_today: int,
     now: datetime,
-) -> AtOnce | Held:
+) -> AtOnce | HeldInDigest:
     """Return how an alert goes to a subscription that it is for.
 
     Parameters
@@ -76,11 +76,11 @@ def lane_of(
     if urgent or (correction and urgent_before):
         return AtOnce(urgent=urgent)
     if subscription.digest is not None:
-        return Held(_digest_after(subscription.digest, now), HeldBack.DIGEST)
+        return HeldInDigest(_digest_after(subscription.digest, now), HeldBack.DIGEST)
     budget = subscription.budget_per_day
     if correction or budget is None or sent_today < budget:
         return AtOnce(urgent=False)
-    return Held(next_midnight(now), HeldBack.OVERFLOW)
+    return HeldInDigest(next_midnight(now), HeldBack.OVERFLOW)
 
 
 def next_midnight(now: datetime) -> datetime:
@@ -99,7 +99,7 @@ def _digest_after(period: DigestPeriod, now: datetime) -> datetime:
     return following + timedelta(days=(_MONDAY - following.weekday()) % _MONDAY)
 
 
-class Outcome(StrEnum):
+class SendOutcome(StrEnum):
     """How an attempt ended."""
 
     DELIVERED = "delivered"
@@ -112,7 +112,7 @@ class Outcome(StrEnum):
 class Attempt:
     """How an attempt ended, and why, in a few words without anything of the body."""
 
-    outcome: Outcome
+    outcome: SendOutcome
     detail: str
 
 

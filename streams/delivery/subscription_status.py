@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from schemas.subscription import Subscription
 
-__all__ = ["Due", "Standing"]
+__all__ = ["Due", "SubscriptionStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SubscriptionStatus:
     """How a subscription stands.
 
     Attributes

@@ -10,7 +10,7 @@ import httpx
 from standardwebhooks.webhooks import Webhook
 
 from schemas.errors import InputError
-from streams.delivery.send_schedule import Attempt, Outcome
+from streams.delivery.send_schedule import Attempt, SendOutcome
 
 __all__ = ["WebhookSender", "require_secret", "resolve"]
 
@@ -106,25 +106,25 @@ class WebhookSender:
                 extensions={"sni_hostname": host},
             )
         except httpx.HTTPError as error:
-            return Attempt(Outcome.FAILED, type(error).__name__)
+            return Attempt(SendOutcome.FAILED, type(error).__name__)
         if answer.is_success:
-            return Attempt(Outcome.DELIVERED, str(answer.status_code))
-        outcome = Outcome.GONE if answer.status_code == _GONE else Outcome.FAILED
+            return Attempt(SendOutcome.DELIVERED, str(answer.status_code))
+        outcome = SendOutcome.GONE if answer.status_code == _GONE else SendOutcome.FAILED
         return Attempt(outcome, f"status {answer.status_code}")
 
     def _address(self, host: str, port: int, scheme: str) -> str | Attempt:
         if host in self._allowed:
             pass
         elif scheme != "https":
-            return Attempt(Outcome.REFUSED, "not https")
+            return Attempt(SendOutcome.REFUSED, "not https")
         try:
             addresses = self._resolve(host, port)
         except OSError as error:
-            return Attempt(Outcome.FAILED, f"no address: {type(error).__name__}")
+            return Attempt(SendOutcome.FAILED, f"no address: {type(error).__name__}")
         # All of them: which one a name gives next is up to whoever owns it.
         if host not in self._allowed and not all(map(_is_public, addresses)):
-            return Attempt(Outcome.REFUSED, "a private address")
-        return next(iter(addresses), None) or Attempt(Outcome.FAILED, "no address")
+            return Attempt(SendOutcome.REFUSED, "a private address")
+        return next(iter(addresses), None) or Attempt(SendOutcome.FAILED, "no address")
 
 
 def _is_public(address: str) -> bool:

@@ -12,14 +12,14 @@ from schemas.notice import Notice
 from schemas.product import Product
 from schemas.report import Reaction, Report
 
-__all__ = ["PRODUCT_CLASS", "Told", "background", "story"]
+__all__ = ["PRODUCT_CLASS", "ScenarioStep", "background", "story"]
 
 PRODUCT_CLASS = "msc-supernatant-exosome"
 """The class of the scenario's products: vesicles or supernatant of cultured mesenchymal cells."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ScenarioStep:
     """A report or notice of the scenario, its step, and what it tells in one line."""
 
     step: int
@@ -76,7 +76,7 @@ def _first_of_month(start: date, days: int) -> date:
     return (start + timedelta(days=days)).replace(day=1)
 
 
-def story(*, refuted: bool = False) -> list[Told]:
+def story(*, refuted: bool = False) -> list[ScenarioStep]:
     """Return the scenario's reports and notices, step by step.
 
     Parameters
@@ -86,11 +86,15 @@ def story(*, refuted: bool = False) -> list[Told]:
     """
     scenario = _scenario()
     told = [
-        Told(entry["step"], entry["told"], Report.model_validate_json(json.dumps(entry["report"])))
+        ScenarioStep(
+            entry["step"], entry["told"], Report.model_validate_json(json.dumps(entry["report"]))
+        )
         for entry in scenario["cases"]
     ]
     told += [
-        Told(entry["step"], entry["told"], Notice.model_validate_json(json.dumps(entry["notice"])))
+        ScenarioStep(
+            entry["step"], entry["told"], Notice.model_validate_json(json.dumps(entry["notice"]))
+        )
         for entry in [*scenario["notices"], scenario["refuted"]]
     ]
     ended = ("RUM-1-ICSR", "RUM-1e") if refuted else ("RUM-1f",)

@@ -14,7 +14,7 @@ from schemas.errors import InputError
 from schemas.rejected import Rejected
 from streams.intake.archive import Archive
 
-__all__ = ["Header", "Row", "Table", "csv_table", "dollar_table", "raw_rows", "refusal"]
+__all__ = ["DelimitedTable", "Header", "Row", "csv_table", "dollar_table", "raw_rows", "refusal"]
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = b"\r\n"
@@ -59,20 +59,20 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class DelimitedTable:
     """A delimited file: its header, and its rows or what is wrong with them."""
 
     header: Header
     rows: Iterator[Row | Rejected]
 
 
-def csv_table(archive: Archive, member: ZipInfo, encoding: str) -> Table:
+def csv_table(archive: Archive, member: ZipInfo, encoding: str) -> DelimitedTable:
     """Read quoted, comma-separated text. A row stands at the line on which it starts."""
     lines = archive.lines(member)
     first = next(lines, b"").removeprefix(_BOM).decode(encoding, "replace")
     names = next(csv.reader([first]), [])
     header = Header(tuple(name.strip().lower() for name in names), archive.label(member))
-    return Table(header, _csv_rows(lines, encoding, header))
+    return DelimitedTable(header, _csv_rows(lines, encoding, header))
 
 
 def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator[Row | Rejected]:
@@ -118,7 +118,7 @@ def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator
 
 def dollar_table(
     archive: Archive, member: ZipInfo, encoding: str, aliases: Mapping[str, str]
-) -> Table:
+) -> DelimitedTable:
     """Read text separated by dollar signs, where a quote is a character like any other.
 
     Rows, and the header, may end with one surplus blank field.
@@ -129,7 +129,7 @@ def dollar_table(
     if names[-1] in ("", f"v{len(names)}"):  # R names the blank column of a trailing dollar
         names.pop()
     header = Header(tuple(aliases.get(name, name) for name in names), archive.label(member))
-    return Table(header, _dollar_rows(lines, encoding, header))
+    return DelimitedTable(header, _dollar_rows(lines, encoding, header))
 
 
 def _dollar_rows(lines: Iterable[bytes], encoding: str, header: Header) -> Iterator[Row | Rejected]:
@@ -147,7 +147,9 @@ def _dollar_rows(lines: Iterable[bytes], encoding: str, header: Header) -> Itera
         yield Row(number, raw, fields)
 
 
-def raw_rows(tables: Iterable[Table], reasons: Mapping[tuple[str, int], str]) -> Iterator[Rejected]:
+def raw_rows(
+    tables: Iterable[DelimitedTable], reasons: Mapping[tuple[str, int], str]
+) -> Iterator[Rejected]:
     """Read tables once more for the bytes of rows that were refused after they had been read."""
     for table in tables:
         where = table.header.where

@@ -22,7 +22,7 @@ from schemas.vocabulary import ReportType
 from streams.intake.archive import Archive, open_archive
 from streams.intake.countries import country_code
 from streams.intake.dates import parse_compact_date
-from streams.intake.delimited import Table, dollar_table, raw_rows, refusal
+from streams.intake.delimited import DelimitedTable, dollar_table, raw_rows, refusal
 from streams.intake.faers_layout import (
     ALIASES,
     DELETION_LISTS,
@@ -104,7 +104,7 @@ def _find_members(archive: Archive) -> _Members:
     return members
 
 
-def _tables(archive: Archive, members: Sequence[tuple[ZipInfo, str]]) -> Iterator[Table]:
+def _tables(archive: Archive, members: Sequence[tuple[ZipInfo, str]]) -> Iterator[DelimitedTable]:
     for member, encoding in members:
         yield dollar_table(archive, member, encoding, ALIASES)
 

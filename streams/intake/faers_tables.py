@@ -18,7 +18,7 @@ from schemas.report import Revision
 from schemas.vocabulary import RevisionKind, Seriousness
 from streams.intake.archive import Archive
 from streams.intake.dates import parse_compact_date
-from streams.intake.delimited import Header, Row, Table
+from streams.intake.delimited import DelimitedTable, Header, Row
 from streams.intake.faers_layout import (
     OUTCOMES,
     ROLES,
@@ -110,7 +110,7 @@ class Quarter:
     therapies: dict[str, tuple[date | None, date | None]] = field(default_factory=dict)
 
 
-def _read_demo(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+def _read_demo(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     header = table.header
     header.require("primaryid", "caseid", "fda_dt")
     legacy = "caseversion" not in header.names
@@ -159,7 +159,7 @@ def _read_demo(table: Table, quarter: Quarter) -> Iterator[Rejected]:
         yield header.reject(row, reason)
 
 
-def _read_drugs(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+def _read_drugs(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     header = table.header
     header.require("primaryid", "drug_seq", "role_cod", "drugname")
     role_column = header.index("role_cod")
@@ -182,7 +182,7 @@ def _read_drugs(table: Table, quarter: Quarter) -> Iterator[Rejected]:
         yield header.reject(row, reason)
 
 
-def _read_reactions(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+def _read_reactions(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     header = table.header
     header.require("primaryid", "pt")
     legacy = "caseid" not in header.names
@@ -199,7 +199,7 @@ def _read_reactions(table: Table, quarter: Quarter) -> Iterator[Rejected]:
             quarter.terms[key].append(term)
 
 
-def _read_outcomes(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+def _read_outcomes(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     table.header.require("primaryid", "outc_cod")
     column = table.header.index("outc_cod")
     for key, row in _rows_of_reports(table, quarter, "OUTC"):
@@ -209,7 +209,7 @@ def _read_outcomes(table: Table, quarter: Quarter) -> Iterator[Rejected]:
             quarter.outcomes[key].append(criterion)
 
 
-def _read_sources(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+def _read_sources(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     table.header.require("primaryid", "rpsr_cod")
     column = table.header.index("rpsr_cod")
     for key, row in _rows_of_reports(table, quarter, "RPSR"):
@@ -219,7 +219,7 @@ def _read_sources(table: Table, quarter: Quarter) -> Iterator[Rejected]:
             quarter.studies.add(key)
 
 
-def _read_indications(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+def _read_indications(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     header = table.header
     header.require("primaryid", "drug_seq", "indi_pt")
     legacy = "caseid" not in header.names
@@ -234,7 +234,7 @@ def _read_indications(table: Table, quarter: Quarter) -> Iterator[Rejected]:
             quarter.indications.setdefault(f"{key}${drug_seq}", term)
 
 
-def _read_therapies(table: Table, quarter: Quarter) -> Iterator[Rejected]:
+def _read_therapies(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     header = table.header
     header.require("primaryid", "drug_seq")
     wanted = header.columns("drug_seq", "start_dt", "end_dt")
@@ -253,7 +253,7 @@ def _read_therapies(table: Table, quarter: Quarter) -> Iterator[Rejected]:
             )
 
 
-READERS: dict[str, Callable[[Table, Quarter], Iterator[Rejected]]] = {
+READERS: dict[str, Callable[[DelimitedTable, Quarter], Iterator[Rejected]]] = {
     "DEMO": _read_demo,  # first: it says which rows of the others have a report
     "DRUG": _read_drugs,
     "REAC": _read_reactions,
@@ -298,7 +298,7 @@ def read_deletions(
 
 
 def _rows_of_reports(
-    table: Table, quarter: Quarter, kind: str
+    table: DelimitedTable, quarter: Quarter, kind: str
 ) -> Iterator[tuple[str, Row | Rejected]]:
     """Yield the rows of a table with the key of their report; those without one as rejected."""
     header = table.header

@@ -24,7 +24,7 @@ from schemas.report import Patient, Reaction, Report
 from schemas.vocabulary import ReportType, Seriousness, Sex
 from streams.intake.archive import Archive, open_archive
 from streams.intake.dates import parse_us_date
-from streams.intake.delimited import Header, Row, Table, csv_table, raw_rows, refusal
+from streams.intake.delimited import DelimitedTable, Header, Row, csv_table, raw_rows, refusal
 from streams.intake.text import clean, parse_decimal
 
 __all__ = ["VAERS_DATA", "read_vaers"]
@@ -148,12 +148,12 @@ def _find_members(archive: Archive) -> _Members:
     return _Members(**found)
 
 
-def _tables(archive: Archive, members: Sequence[tuple[ZipInfo, str]]) -> Iterator[Table]:
+def _tables(archive: Archive, members: Sequence[tuple[ZipInfo, str]]) -> Iterator[DelimitedTable]:
     for member, encoding in members:
         yield csv_table(archive, member, encoding)
 
 
-def _read_data(table: Table, cases: dict[int, _Case]) -> Iterator[Rejected]:
+def _read_data(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[Rejected]:
     header = table.header
     header.require("vaers_id", "recvdate")
     identity = header.columns("vaers_id", "recvdate")
@@ -200,7 +200,7 @@ def _read_data(table: Table, cases: dict[int, _Case]) -> Iterator[Rejected]:
         )
 
 
-def _read_vaccines(table: Table, cases: dict[int, _Case]) -> Iterator[Rejected]:
+def _read_vaccines(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[Rejected]:
     header = table.header
     header.require("vaers_id", "vax_type")
     wanted = header.columns(
@@ -215,7 +215,7 @@ def _read_vaccines(table: Table, cases: dict[int, _Case]) -> Iterator[Rejected]:
             case.vaccines.append(_Vaccine(*wanted(row.fields)))
 
 
-def _read_symptoms(table: Table, cases: dict[int, _Case]) -> Iterator[Rejected]:
+def _read_symptoms(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[Rejected]:
     header = table.header
     header.require("vaers_id", "symptom1")
     pairs = [

@@ -22,8 +22,8 @@ from streams.runtime.workers import alert_publisher, case_partition
 from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.case_worker import CaseWorker, case_group
 from streams.runtime.workers.detect_worker import DetectWorker, detect_group
-from streams.runtime.workers.detector_session import Looking
-from streams.runtime.workers.partition_publisher import Outlet
+from streams.runtime.workers.detector_session import DetectorSession
+from streams.runtime.workers.partition_publisher import PartitionPublisher
 from tests.broker.support.processes import (
     alerts,
     as_counts,
@@ -61,7 +61,7 @@ def test_a_crash_around_publishing_neither_loses_nor_repeats(
 ) -> None:
     messages, latest = stream(200, seed=1)
     send(one, keyed(messages))
-    at = {"before": (CasePartition, "_send"), "after": (Outlet, "_done")}[moment]
+    at = {"before": (CasePartition, "_send"), "after": (PartitionPublisher, "_done")}[moment]
 
     def crash(self: Any, *arguments: Any) -> None:
         raise Crash
@@ -274,7 +274,7 @@ def test_the_next_look_is_made_while_alerts_are_on_their_way(
     count_all(one)
     with at_work(one, detector(one)) as worker:  # a first look closes the days before: it waits
         first = len(alerts(one))
-        publish, look = DetectWorker._publish, Looking.look
+        publish, look = DetectWorker._publish, DetectorSession.look
         looks: list[int] = []  # how many alerts were out, when the next were made
         looked = threading.Event()
 
@@ -285,7 +285,7 @@ def test_the_next_look_is_made_while_alerts_are_on_their_way(
                 raise TransactionAborted(msg)
             publish(self, *arguments)
 
-        def noted(self: Looking) -> Any:
+        def noted(self: DetectorSession) -> Any:
             made = look(self)
             looks.append(len(alerts(one)))
             if len(looks) == 2:
@@ -293,7 +293,7 @@ def test_the_next_look_is_made_while_alerts_are_on_their_way(
             return made
 
         monkeypatch.setattr(DetectWorker, "_publish", held)
-        monkeypatch.setattr(Looking, "look", noted)
+        monkeypatch.setattr(DetectorSession, "look", noted)
         for part in (reports[100:200], reports[200:]):
             send(one, keyed(part))
             count_all(one)

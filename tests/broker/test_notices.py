@@ -23,7 +23,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import decode_alert
 from streams.runtime.workers import notice_reader
 from streams.runtime.workers.detect_worker import detect_group
-from streams.runtime.workers.notice_reader import NoticeInput
+from streams.runtime.workers.notice_reader import NoticeReader
 from tests.broker.support.processes import keyed, records, report, send, stream, tocsin, wait_until
 from tests.broker.support.stages import Crash, at_work, count_all, detector, publishing_cut_off
 from tests.broker.test_exactly_once import forget_offsets
@@ -125,9 +125,9 @@ def test_what_cannot_be_read_is_set_aside_once(
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     early = notice(0, "EARLY", received=tomorrow + timedelta(days=1))
     tell(one, [b"{", line(notice(1)), None, line(early), b"", b"x" * 1_000_001])
-    publish = notice_reader.NoticeInput._take
+    publish = notice_reader.NoticeReader._take
 
-    def crash(self: NoticeInput, timeout_ms: int) -> None:
+    def crash(self: NoticeReader, timeout_ms: int) -> None:
         set_aside = self._set_aside
 
         def crashing(rejected: object) -> None:
@@ -140,7 +140,7 @@ def test_what_cannot_be_read_is_set_aside_once(
 
     if moment is not None:
         with monkeypatch.context() as patched:
-            patched.setattr(NoticeInput, "_take", crash)
+            patched.setattr(NoticeReader, "_take", crash)
             with pytest.raises(Crash):
                 listen(one)
     listen(one)

@@ -26,7 +26,7 @@ from streams.runtime.workers import (
 )
 from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.link_worker import LinkWorker
-from streams.runtime.workers.retrying import Enduring
+from streams.runtime.workers.retrying import RetryingWorker
 from tests.broker.support.kafka_server import KafkaServer, free_ports
 from tests.broker.support.processes import (
     alerts,
@@ -249,7 +249,7 @@ def test_a_broker_that_is_away_for_a_while_ends_no_worker(
         with closing(make()) as worker:
             ends = worker.ends()
             lost_before(module, name)
-            outlives(killable, killed, Enduring(worker), ends)
+            outlives(killable, killed, RetryingWorker(worker), ends)
             killed.clear()
     assert sum(require_contiguous(deltas(alone)).values()) == len(messages)
     require_revisions(alerts(alone))
@@ -258,7 +258,7 @@ def test_a_broker_that_is_away_for_a_while_ends_no_worker(
 
 
 def outlives(
-    killable: KafkaServer, killed: threading.Event, enduring: Enduring, ends: dict[int, int]
+    killable: KafkaServer, killed: threading.Event, enduring: RetryingWorker, ends: dict[int, int]
 ) -> None:
     works_until(enduring, killed.is_set)
     # A partition has its own trouble; the other stages have nothing else to do.

@@ -16,7 +16,7 @@ from schemas.alert import Alert
 from schemas.notice import Notice
 from schemas.report import Report
 from streams.core.counting.windows import WindowSpec
-from streams.demo import PRODUCT_CLASS, Told, background, story
+from streams.demo import PRODUCT_CLASS, ScenarioStep, background, story
 from streams.runtime.broker.topic_reader import close_consumer
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations.publish import publish_notices, publish_source
@@ -25,8 +25,8 @@ from streams.runtime.wire.alerts import AnyAlert, decode_alert
 from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.detect_worker import DetectWorker
-from streams.runtime.workers.detector_session import Looking
-from streams.runtime.workers.evaluation_schedule import LookPacing
+from streams.runtime.workers.detector_session import DetectorSession
+from streams.runtime.workers.evaluation_schedule import EvaluationSchedule
 from tests.broker.support.mortal import Mortal
 from tests.broker.support.processes import records, wait_until
 from tests.broker.support.stages import Crash, count_all
@@ -96,7 +96,7 @@ def published(settings: Settings) -> list[AnyAlert]:
     return [decode_alert(record.value) for record in records(settings, "alerts")]
 
 
-def of(told: Iterable[Told], step: int) -> list[Report | Notice]:
+def of(told: Iterable[ScenarioStep], step: int) -> list[Report | Notice]:
     return [entry.item for entry in told if entry.step == step]
 
 
@@ -121,7 +121,7 @@ class Stages:
         patched.setattr(
             "streams.runtime.workers.detector_session._MOST_HEARD", -1
         )  # counted as it comes, not at the look
-        patched.setattr(LookPacing, "wait", lambda pacing: 0.0 if self._arrived() else 0.02)
+        patched.setattr(EvaluationSchedule, "wait", lambda pacing: 0.0 if self._arrived() else 0.02)
 
     def _arrived(self) -> bool:
         looking = self.detector._looking
@@ -227,7 +227,7 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
             if of_cases:
                 patched.setattr(CasePartition, "_send", crashing(moment, CasePartition))
             elif moment == MOMENTS[2]:
-                patched.setattr(Looking, "look", crashing(moment, Looking))
+                patched.setattr(DetectorSession, "look", crashing(moment, DetectorSession))
             else:
                 patched.setattr(DetectWorker, "_publish", crashing(moment, DetectWorker))
             try:
@@ -250,7 +250,7 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
 
 def crashing(moment: str, owner: type[Any]) -> Callable[..., None]:
     """Return the method of that class that publishes, or is told of it, with a crash in it."""
-    name = {CasePartition: "_send", Looking: "look", DetectWorker: "_publish"}[owner]
+    name = {CasePartition: "_send", DetectorSession: "look", DetectWorker: "_publish"}[owner]
     original = getattr(owner, name)
 
     def crash(self: Any, *arguments: Any) -> None:

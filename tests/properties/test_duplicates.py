@@ -16,7 +16,7 @@ from schemas.vocabulary import LinkBasis, LinkState, RevisionKind, Sex
 from streams.core.cases.from_report import case_version, link_version
 from streams.core.duplicates import exact
 from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
-from streams.core.duplicates.identifiers import Identifiers, identifiers_of
+from streams.core.duplicates.identifiers import CaseIdentifiers, identifiers_of
 from streams.intake.native import decode_message
 from tests.support.law.recount import merged_away
 
@@ -76,7 +76,7 @@ def known(message: Report | CaseLink) -> KnownCase:
     found = identifiers_of(message)
     # what is read of its bytes states the same
     assert identifiers_of(decode_message(message.model_dump_json().encode())) == found
-    return KnownCase(case_version(message), found or Identifiers((), (), 0))
+    return KnownCase(case_version(message), found or CaseIdentifiers((), (), 0))
 
 
 def plain(text: str | None) -> str | None:
@@ -113,7 +113,7 @@ def expected(messages: Sequence[Report | CaseLink]) -> dict[str, str]:
     for each in messages:
         if isinstance(each, Report):
             version = case_version(each)
-            rank = (version, identifiers_of(each) or Identifiers((), (), 0), each)
+            rank = (version, identifiers_of(each) or CaseIdentifiers((), (), 0), each)
             held = latest.get(each.case_id)
             if held is None or rank[:2] > held[:2]:
                 latest[each.case_id] = rank

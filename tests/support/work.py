@@ -14,7 +14,7 @@ from schemas.report import Reaction, Report
 from schemas.vocabulary import ProductRole
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
-from streams.runtime.embedded.case_stage import CaseStage, Counted, Incoming, read_batch
+from streams.runtime.embedded.case_stage import CaseStage, CountedBatch, Incoming, read_batch
 from streams.runtime.observability.observer import Applied
 from streams.runtime.observability.readiness import Blocked, Phase, Readiness
 from streams.runtime.state.case_store import MemoryStore
@@ -59,7 +59,7 @@ class Work:
 
     def count(
         self, values: Sequence[bytes], *, keys: Sequence[bytes | None] | None = None
-    ) -> tuple[Batch, Counted, list[Rejected]]:
+    ) -> tuple[Batch, CountedBatch, list[Rejected]]:
         """Count messages that follow those before."""
         first, self.offset = self.offset, self.offset + len(values)
         keyed = zip(values, keys or [None] * len(values), strict=True)
@@ -77,7 +77,7 @@ class Work:
         return Batch("pv.reports", 3, first, self.offset), counted, rejected
 
     def apply(
-        self, batch: Batch, counted: Counted, headers: Mapping[str, bytes] | None = None
+        self, batch: Batch, counted: CountedBatch, headers: Mapping[str, bytes] | None = None
     ) -> Applied:
         """Apply the delta of a batch."""
         fresh = self.detector.apply(counted.delta)
@@ -90,7 +90,7 @@ class Work:
         return self.detector.evaluate(self.detector.watermark)
 
 
-def changes(counted: Counted) -> tuple[int, int]:
+def changes(counted: CountedBatch) -> tuple[int, int]:
     """Return how many cases entered and left, counted one by one."""
     signs = counted.delta.changes.get_column("n").cast(pl.Int64).to_list()
     return signs.count(1), signs.count(-1)

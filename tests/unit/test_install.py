@@ -1,6 +1,7 @@
 """The three packages are ours, whole, importable, and import one way."""
 
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -68,6 +69,15 @@ def test_what_a_module_offers_is_sorted_and_there(name: str) -> None:
     assert offered == sorted(set(offered), key=_isort_style)
     for each in offered:
         assert hasattr(module, each)
+
+
+def test_a_public_class_name_is_used_once() -> None:
+    homes: dict[str, set[str]] = {}
+    for name in MODULES:
+        for each, value in vars(importlib.import_module(name)).items():
+            if inspect.isclass(value) and value.__module__ == name and not each.startswith("_"):
+                homes.setdefault(value.__name__, set()).add(name)
+    assert {each: where for each, where in homes.items() if len(where) > 1} == {}
 
 
 def test_imports_go_one_way() -> None:

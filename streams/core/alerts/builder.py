@@ -25,7 +25,7 @@ from schemas.alert import (
     Window,
 )
 from schemas.counts import MARGINS
-from streams.core.alerts.sensitivity import Scrutinised
+from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.cases.levels import drug_in_words, event_in_words, level_of
 from streams.core.cases.strata import REGIONS
 from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
@@ -101,7 +101,7 @@ class AlertBuilder:
         self,
         rows: pl.DataFrame,
         decisions: Decisions,
-        scrutinised: Sequence[Scrutinised],
+        scrutinised: Sequence[SensitivityResult],
         *,
         window: Window,
         evaluated_on: date,
@@ -185,7 +185,7 @@ class AlertBuilder:
         kind: AlertKind,
         reasons: int,
         on: int,
-        found: Scrutinised,
+        found: SensitivityResult,
         previous: Previous | None,
         further: Mapping[str, Any],
     ) -> Alert:

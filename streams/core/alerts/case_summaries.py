@@ -24,7 +24,7 @@ from streams.core.cases.chronology import (
 from streams.core.cases.levels import CLASS_OF_NAME
 from streams.core.counting.arrays import by_key, rows_where, stacked
 from streams.core.counting.sorted_counts import Keys, places_of
-from streams.core.signals.counts_view import Counted
+from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Hashes, Masks
 
 __all__ = ["MOST_CASE_IDS", "after_notice", "clinical_of", "facts_of", "further_of", "new_cases"]
@@ -163,7 +163,7 @@ def _times_to_onset(
 def further_of(
     cases: pl.DataFrame,
     keys: Keys,
-    counted: Counted,
+    counted: CountsView,
     days: tuple[int | None, int],
     was: npt.NDArray[Any],
     named: Mapping[int, Hashes],

@@ -12,13 +12,13 @@ import numpy as np
 from schemas.alert import Alert, AlertKind, AlertReason
 from schemas.context import Context, NamedCount
 from schemas.vocabulary import VerificationState
-from streams.core.alerts.domain_context import Surroundings, context_of, is_of_product
+from streams.core.alerts.domain_context import KnownOnDay, context_of, is_of_product
 from streams.core.alerts.next_steps import next_step
 from streams.core.alerts.priority import priority_of
-from streams.core.cases.domain_case import WatchedCase
+from streams.core.cases.domain_case import DomainCase
 from streams.core.counting.sorted_counts import Keys
-from streams.core.safety.monitor import Watch
-from streams.core.signals.counts_view import Counted
+from streams.core.safety.monitor import SafetyMonitor
+from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import (
     DESIGNATED,
     EXPOSURE,
@@ -31,7 +31,7 @@ from streams.core.signals.new_evidence import (
 )
 from streams.core.signals.realert_policy import AlertPolicy
 
-__all__ = ["Dossier"]
+__all__ = ["AlertContext"]
 
 _SETTLED = {
     VerificationState.VALID_ICSR,
@@ -42,7 +42,7 @@ _SETTLED = {
 _URGENT = {AlertReason.FIRST_FATAL, AlertReason.FIRST_DESIGNATED}
 
 
-class Dossier:
+class AlertContext:
     """Adds to alerts what their counts do not say.
 
     Parameters
@@ -53,7 +53,7 @@ class Dossier:
         Which events are designated.
     """
 
-    def __init__(self, watch: Watch, policy: AlertPolicy) -> None:
+    def __init__(self, watch: SafetyMonitor, policy: AlertPolicy) -> None:
         self._watch = watch
         self._designated = policy.designated
         # Of signals with a context: drug, event and what was published, by window and signal key.
@@ -99,7 +99,7 @@ class Dossier:
     def news(
         self,
         keys: Keys,
-        counted: Counted,
+        counted: CountsView,
         label: str,
         days: tuple[int | None, int],
         today: date,
@@ -125,10 +125,10 @@ class Dossier:
                 bits[np.searchsorted(keys, key)] = _news(now, last)
         return bits
 
-    def _around(self, day: date) -> Surroundings:
-        return Surroundings(day, self._watch.known(day), self._watch.law, self._designated)
+    def _around(self, day: date) -> KnownOnDay:
+        return KnownOnDay(day, self._watch.known(day), self._watch.law, self._designated)
 
-    def _cases(self, drug: str, case_ids: Iterable[str]) -> list[WatchedCase]:
+    def _cases(self, drug: str, case_ids: Iterable[str]) -> list[DomainCase]:
         held = self._watch.cases_among(case_ids)
         return [case for case in held if is_of_product(case, drug)]
 

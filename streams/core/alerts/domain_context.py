@@ -14,13 +14,13 @@ from schemas.context import Context, NamedCount, NoticeSoFar, SubjectSoFar
 from schemas.domain import domain_vocabulary
 from schemas.notice import Notice, NoticeKind
 from schemas.vocabulary import SupplyRoute, VerificationState
-from streams.core.cases.domain_case import WatchedCase
+from streams.core.cases.domain_case import DomainCase
 from streams.core.cases.levels import FAMILY_OF_TERM, level_names, level_of
 from streams.core.safety.findings import actions, flags_of
 from streams.core.safety.reporting_duties import LawTable, duty_line
 from streams.core.safety.subjects import Subject, describe
 
-__all__ = ["Surroundings", "context_of", "is_of_product"]
+__all__ = ["KnownOnDay", "context_of", "is_of_product"]
 
 _TOLD = {
     NoticeKind.SAFETY_NOTICE,
@@ -31,13 +31,13 @@ _TOLD = {
 }
 
 
-def is_of_product(case: WatchedCase, drug: str) -> bool:
+def is_of_product(case: DomainCase, drug: str) -> bool:
     """Whether a drug, as counted, is a product of the domain in a case, or a level of one."""
     return drug in case.drugs or drug in level_names(case.classes, case.lots, case.facilities)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class KnownOnDay:
     """What every context of one day shares.
 
     Attributes
@@ -57,8 +57,8 @@ class Surroundings:
 def context_of(
     drug: str,
     event: str,
-    cases: Sequence[WatchedCase],
-    around: Surroundings,
+    cases: Sequence[DomainCase],
+    around: KnownOnDay,
     *,
     last: Context | None = None,
 ) -> Context | None:
@@ -122,7 +122,7 @@ def context_of(
 
 
 def _class_of(
-    drug: str, event: str, cases: Sequence[WatchedCase], last: Context | None
+    drug: str, event: str, cases: Sequence[DomainCase], last: Context | None
 ) -> str | None:
     """Return the class: that of the signal, of all its cases, the one above them, or as before."""
     level = level_of(drug, event)
@@ -157,7 +157,7 @@ def _counted(values: Iterable[Collection[str]]) -> tuple[NamedCount, ...]:
 
 
 def _duties(
-    code: str, cases: Iterable[WatchedCase], around: Surroundings, last: Context | None
+    code: str, cases: Iterable[DomainCase], around: KnownOnDay, last: Context | None
 ) -> tuple[str, ...]:
     """Return a line for each country, also where none is known; the day's law holds."""
     asked = {(case.country or "", case.product_class, case.supply_route) for case in cases}
@@ -175,7 +175,7 @@ def _duties(
     return tuple(dict.fromkeys(lines)) or ("no case with a country: duty to report: not known",)
 
 
-def _ongoing(cases: Iterable[WatchedCase], subjects: Iterable[Subject]) -> bool | None:
+def _ongoing(cases: Iterable[DomainCase], subjects: Iterable[Subject]) -> bool | None:
     stated = {
         *(case.exposure_ongoing for case in cases),
         *(each.exposure_ongoing for each in subjects),

@@ -24,14 +24,14 @@ from streams.core.counting.case_log import CaseLog
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.scorer import NEEDS_SAFE_TEST, Scorer
 
-__all__ = ["Scrutinised", "Scrutiny"]
+__all__ = ["SensitivityAnalyses", "SensitivityResult"]
 
 _EPOCH = date(1970, 1, 1)
 _RESTRICTED = tuple(RestrictedStatistics.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Scrutinised:
+class SensitivityResult:
     """What was found of one pair, and how to say it."""
 
     burst: Burst | None = None
@@ -75,7 +75,7 @@ class Scrutinised:
         )
 
 
-class Scrutiny:
+class SensitivityAnalyses:
     """Scrutinises pairs under one set of rules.
 
     Parameters
@@ -102,7 +102,7 @@ class Scrutiny:
         indications: Vocabulary,
         log: CaseLog,
         days: tuple[int | None, int],
-    ) -> list[Scrutinised]:
+    ) -> list[SensitivityResult]:
         """Return what was found of each pair, in their order.
 
         Parameters
@@ -124,7 +124,8 @@ class Scrutiny:
         stating, confounded = _confounded(pairs, cases, indicated, indications.code(""))
         restricted = self._restricted(pairs, rules, confounded, stating, indicated, log, days)
         return [
-            Scrutinised(bursts.get(key), key in confounded, restricted.get(key)) for key in rules
+            SensitivityResult(bursts.get(key), key in confounded, restricted.get(key))
+            for key in rules
         ]
 
     def _bursts(

@@ -26,7 +26,7 @@ from streams.core.cases.levels import CLASS_OF_NAME, level_names
 from streams.core.cases.names import suspects
 
 __all__ = [
-    "WatchedCase",
+    "DomainCase",
     "add_level_courses",
     "confounded",
     "decode_watched",
@@ -39,7 +39,7 @@ _SUSPECT = {ProductRole.SUSPECT, ProductRole.INTERACTING}
 _LAY = {Qualification.CONSUMER, Qualification.LAWYER}
 
 
-class WatchedCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class DomainCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is kept of one version of one case with a product of the domain.
 
     Days are counted from 1970-01-01. Lists are sorted and hold no repeats; empty: not known.
@@ -73,7 +73,7 @@ class WatchedCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stated: list[str] = []  # of what is asked for of serious cases (follow_up_questions.toml)
 
 
-def watched_case(report: Report, age_group: str) -> WatchedCase | None:
+def watched_case(report: Report, age_group: str) -> DomainCase | None:
     """Reduce a report to a watched case; None without a product of the domain.
 
     Parameters
@@ -101,7 +101,7 @@ def watched_case(report: Report, age_group: str) -> WatchedCase | None:
     vocabulary = domain_vocabulary()
     facilities = (product.facility for product in products)
     routes = (p.supply_route for p in products if p.supply_route is not SupplyRoute.UNKNOWN)
-    return WatchedCase(
+    return DomainCase(
         case_id=report.case_id,
         product_class=named[0][0],
         received=report.first_received.toordinal() - _EPOCH,
@@ -165,14 +165,14 @@ def add_level_courses(courses: dict[str, int], products: Iterable[Product]) -> N
             add_course(courses, names, course_of(product))
 
 
-def encode_watched(case: WatchedCase | None) -> str:
+def encode_watched(case: DomainCase | None) -> str:
     """Encode a case as the deltas carry it; nothing is the empty text."""
     return "" if case is None else msgspec.json.encode(case).decode()
 
 
-def decode_watched(text: str) -> WatchedCase:
+def decode_watched(text: str) -> DomainCase:
     """Decode what `encode_watched` gave of a case."""
-    return msgspec.json.decode(text, type=WatchedCase)
+    return msgspec.json.decode(text, type=DomainCase)
 
 
 def _class_of(product: Product) -> str:

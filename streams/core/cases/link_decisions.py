@@ -9,7 +9,7 @@ from schemas.vocabulary import LinkBasis, LinkState
 
 __all__ = [
     "DECIDERS",
-    "Decision",
+    "LinkDecision",
     "decision_of",
     "highest",
     "is_linked_away",
@@ -29,7 +29,7 @@ DECIDERS = {
 _APPLIED, _SUSPECTED = LinkState.APPLIED.value, LinkState.SUSPECTED.value
 
 
-class Decision(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+class LinkDecision(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """The highest decision of one decider on one case; of two of one decider the greater holds."""
 
     decider: str  # a value of `DECIDERS`
@@ -39,9 +39,9 @@ class Decision(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fals
     basis: str  # of `schemas.vocabulary.LinkBasis`
 
 
-def decision_of(link: CaseLink) -> Decision:
+def decision_of(link: CaseLink) -> LinkDecision:
     """Reduce a link to what the case keeps of it."""
-    return Decision(
+    return LinkDecision(
         DECIDERS[link.basis],
         link.decision,
         link.state.value,
@@ -50,33 +50,33 @@ def decision_of(link: CaseLink) -> Decision:
     )
 
 
-def highest(*decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+def highest(*decisions: Iterable[LinkDecision]) -> tuple[LinkDecision, ...]:
     """Return the highest decision of each decider, by decider; order and repeats change nothing."""
-    found: dict[str, Decision] = {}
+    found: dict[str, LinkDecision] = {}
     for each in (each for some in decisions for each in some):
         found[each.decider] = max(each, found.get(each.decider, each))
     return tuple(sorted(found.values()))
 
 
-def of_decider(decisions: Iterable[Decision], decider: str) -> Decision | None:
+def of_decider(decisions: Iterable[LinkDecision], decider: str) -> LinkDecision | None:
     """Return what a decider holds; `None` if it decided nothing.
 
-    >>> exact = Decision("exact", 1, "applied", "M", "worldwide_id")
+    >>> exact = LinkDecision("exact", 1, "applied", "M", "worldwide_id")
     >>> of_decider((exact,), "exact") is exact, of_decider((exact,), "manual")
     (True, None)
     """
     return next((each for each in decisions if each.decider == decider), None)
 
 
-def is_linked_away(decisions: Iterable[Decision]) -> bool:
+def is_linked_away(decisions: Iterable[LinkDecision]) -> bool:
     """Whether the decisions on a case keep it out of the counts.
 
     A person's decision holds over the other two, unless it is `suspected`, which is no decision.
 
-    >>> exact = Decision("exact", 1, "applied", "M", "worldwide_id")
+    >>> exact = LinkDecision("exact", 1, "applied", "M", "worldwide_id")
     >>> is_linked_away([exact])
     True
-    >>> is_linked_away([exact, Decision("manual", 1, "reversed", "M", "manual")])
+    >>> is_linked_away([exact, LinkDecision("manual", 1, "reversed", "M", "manual")])
     False
     """
     states = {each.decider: each.state for each in decisions}
@@ -84,15 +84,15 @@ def is_linked_away(decisions: Iterable[Decision]) -> bool:
     return _APPLIED in states.values() if manual == _SUSPECTED else manual == _APPLIED
 
 
-def is_suspected(decisions: Iterable[Decision]) -> bool:
+def is_suspected(decisions: Iterable[LinkDecision]) -> bool:
     """Whether the decisions say that a case may be a duplicate, and leave it in the counts.
 
     A person who decided either way ends the suspicion.
 
-    >>> probable = Decision("probable", 1, "suspected", "M", "probable")
+    >>> probable = LinkDecision("probable", 1, "suspected", "M", "probable")
     >>> is_suspected([probable]), is_suspected([])
     (True, False)
-    >>> is_suspected([probable, Decision("manual", 1, "reversed", "M", "manual")])
+    >>> is_suspected([probable, LinkDecision("manual", 1, "reversed", "M", "manual")])
     False
     """
     states = {each.decider: each.state for each in decisions}

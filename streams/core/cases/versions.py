@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streams.core.cases.link_decisions import Decision, highest, is_linked_away, is_suspected
+from streams.core.cases.link_decisions import LinkDecision, highest, is_linked_away, is_suspected
 
 __all__ = ["CaseVersion", "as_counted", "bare", "joined", "removal_of"]
 
@@ -29,7 +29,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     drugs: str  # distinct suspect drugs, sorted, joined by the unit separator
     events: str  # distinct reactions, likewise
     excluded: str  # why the case is not counted, links apart; empty if it is
-    links: tuple[Decision, ...] = ()  # at most one of each decider, by decider; mostly none
+    links: tuple[LinkDecision, ...] = ()  # at most one of each decider, by decider; mostly none
     watched: str = ""  # what is kept of a case of the domain's products; empty of the others
     origin: str = ""  # as of `streams.core.cases.provenance`
     indications: str = ""  # distinct indications of suspect products, as `drugs`

@@ -10,7 +10,7 @@ import polars as pl
 from streams.core.counting.arrays import flattened, spread
 from streams.core.counting.sorted_counts import Keys
 
-__all__ = ["Changes", "Contributions"]
+__all__ = ["Changes", "CountChanges"]
 
 
 class Changes(NamedTuple):
@@ -32,7 +32,7 @@ class Changes(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Contributions:
+class CountChanges:
     """Changes of pairs and margins.
 
     Attributes
@@ -70,8 +70,8 @@ class Contributions:
             totals=Changes(stratum, np.arange(len(stratum))),
         )
 
-    def between(self, first_day: int, last_day: int) -> "Contributions":
+    def between(self, first_day: int, last_day: int) -> "CountChanges":
         """Keep the days from first to last, both included."""
         inside = (self.days >= first_day) & (self.days <= last_day)
         parts = (self.pairs, self.drugs, self.events, self.totals)
-        return Contributions(self.days, self.n, *(part.where(inside) for part in parts))
+        return CountChanges(self.days, self.n, *(part.where(inside) for part in parts))

@@ -11,12 +11,12 @@ import polars as pl
 from streams.core.counting.case_log import CASE_LOG, CaseLog
 from streams.core.counting.sorted_counts import Keys
 
-__all__ = ["KeptCases", "Removals"]
+__all__ = ["KeptCases", "RemovedCases"]
 
 _FIELDS = {"nullified": "n_removed_nullified", "duplicate": "n_removed_duplicates"}
 
 
-class Removals:
+class RemovedCases:
     """A case log for each reason: `nullified` and `duplicate`."""
 
     def __init__(self) -> None:
@@ -42,9 +42,9 @@ class Removals:
             for reason, log in self._logs.items()
         }
 
-    def frozen(self) -> "Removals":
+    def frozen(self) -> "RemovedCases":
         """Return them as they are now, as `CaseLog.frozen` does."""
-        copy = Removals()
+        copy = RemovedCases()
         copy._logs = {reason: log.frozen() for reason, log in self._logs.items()}
         return copy
 
@@ -60,7 +60,7 @@ class KeptCases(NamedTuple):
     """What a detector keeps of cases, as of one moment."""
 
     log: CaseLog
-    removals: Removals
+    removals: RemovedCases
 
     def rows(self) -> pl.DataFrame:
         """Return all rows; `reason` is null for cases that count."""

@@ -11,7 +11,7 @@ import polars as pl
 from schemas.alert import Window, WindowKind
 from schemas.errors import InputError
 from streams.core.counting.case_log import CaseLog
-from streams.core.counting.count_changes import Contributions
+from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.sorted_counts import Counts, Keys, SortedCounts, split_key
 
 __all__ = ["Tally", "WindowSpec", "WindowedCounts"]
@@ -85,7 +85,7 @@ class Tally:
         self.events = SortedCounts()
         self.totals = SortedCounts()
 
-    def fold(self, changes: Contributions) -> None:
+    def fold(self, changes: CountChanges) -> None:
         """Add changes to the counts."""
         for counts, (keys, rows) in (
             (self.pairs, changes.pairs),
@@ -127,7 +127,7 @@ class WindowedCounts:
         if spec.kind in (WindowKind.CUMULATIVE, WindowKind.SLIDING):
             self.tallies[spec.label(_EPOCH)] = Tally()
 
-    def fold(self, changes: Contributions) -> set[str]:
+    def fold(self, changes: CountChanges) -> set[str]:
         """Add changes where they belong and return the labels of the instances they touched.
 
         A sliding window takes the days it already covers; `advance` brings the later ones.
@@ -164,7 +164,7 @@ class WindowedCounts:
         else:
             old_start = self._last_day - self.spec.days + 1
             leaving = log.between(old_start, min(start - 1, self._last_day))
-            tally.fold(Contributions.of(leaving.with_columns(-pl.col("n"))))
+            tally.fold(CountChanges.of(leaving.with_columns(-pl.col("n"))))
             entering = log.between(max(start, self._last_day + 1), today)
-        tally.fold(Contributions.of(entering))
+        tally.fold(CountChanges.of(entering))
         self._last_day = today

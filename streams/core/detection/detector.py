@@ -18,22 +18,22 @@ from schemas.errors import InputError, StateError
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
-from streams.core.alerts.context import Dossier
+from streams.core.alerts.context import AlertContext
 from streams.core.cases.domain_case import encode_watched
 from streams.core.cases.levels import plain_pairs
 from streams.core.counting.arrays import rows_where, stacked
 from streams.core.counting.case_log import CASE_LOG, CaseLog
-from streams.core.counting.count_changes import Contributions
+from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.level_codes import LevelCodes
-from streams.core.counting.removed_cases import KeptCases, Removals
+from streams.core.counting.removed_cases import KeptCases, RemovedCases
 from streams.core.counting.sorted_counts import Keys, distinct
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import WindowedCounts, WindowSpec
 from streams.core.detection.evaluation import Evaluation
-from streams.core.safety.monitor import Watch
-from streams.core.signals.anytime_test import Vigil
-from streams.core.signals.counts_view import UNIT, Counted
-from streams.core.signals.new_evidence import Pending
+from streams.core.safety.monitor import SafetyMonitor
+from streams.core.signals.anytime_test import DailySequentialTest
+from streams.core.signals.counts_view import UNIT, CountsView
+from streams.core.signals.new_evidence import ChangesSinceEvaluation
 from streams.core.signals.prior_refits import FEWEST_PAIRS, refit
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
@@ -81,8 +81,8 @@ class Detector:
         refit_every: int | None = None,
     ) -> None:
         policy = policy or load_policy()
-        self.watch = Watch()
-        self._dossier = Dossier(self.watch, policy)
+        self.watch = SafetyMonitor()
+        self._dossier = AlertContext(self.watch, policy)
         self._published = Evaluation(rules, prior, policy, self._dossier)
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
@@ -90,11 +90,11 @@ class Detector:
         self._refit_every = refit_every
         self._refit_period: int | None = None
         self._levels = LevelCodes()
-        self._vigil = Vigil(self._plain) if self.scorer.needs_safe_test else None
+        self._vigil = DailySequentialTest(self._plain) if self.scorer.needs_safe_test else None
         self.topic = topic
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
-        self._removals = Removals()
+        self._removals = RemovedCases()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
         self.origins, self.indications = Vocabulary(), Vocabulary()
         self.offsets: dict[int, int] = {}
@@ -103,7 +103,7 @@ class Detector:
         # Pairs changed since the last evaluation, as they came, repeats and all.
         self._touched: dict[str, list[Keys]] = {}
         self._stale: set[str] = set()  # windows whose margins moved since the last full one
-        self._pending = Pending()
+        self._pending = ChangesSinceEvaluation()
         self._today = -1
 
     def apply(self, delta: Delta) -> bool:
@@ -199,7 +199,7 @@ class Detector:
         return alerts
 
     def safety_alerts(self, today: int) -> list[SafetyAlert]:
-        """Return the revisions of safety alerts that are due on a day: see `Watch`."""
+        """Return the revisions of safety alerts that are due on a day: see `SafetyMonitor`."""
         return self.watch.evaluate(_EPOCH + timedelta(days=today), self._as_of())
 
     def _is_due(self, window: WindowedCounts, label: str) -> bool:
@@ -347,7 +347,7 @@ class Detector:
 
     def _fold(self, rows: pl.DataFrame) -> None:
         self.log.append(rows)
-        changes = Contributions.of(rows)
+        changes = CountChanges.of(rows)
         for window in self.windows:
             for label in window.fold(changes):
                 self._touched.setdefault(label, []).append(changes.pairs.keys)
@@ -377,8 +377,8 @@ class Detector:
             {name: encoded[name] if name in encoded else changes[name] for name in CASE_LOG}
         )
 
-    def _counted(self, day: date | None = None) -> Counted:
-        return Counted(
+    def _counted(self, day: date | None = None) -> CountsView:
+        return CountsView(
             drugs=self.drugs,
             events=self.events,
             strata=self.strata,

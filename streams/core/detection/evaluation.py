@@ -22,16 +22,23 @@ from schemas.suppressed import Suppressed
 from streams.core.alerts.builder import AlertBuilder, signal_key
 from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
 from streams.core.alerts.case_summaries import after_notice, facts_of, further_of
-from streams.core.alerts.context import Dossier
-from streams.core.alerts.sensitivity import Scrutiny
+from streams.core.alerts.context import AlertContext
+from streams.core.alerts.sensitivity import SensitivityAnalyses
 from streams.core.counting.arrays import rows_at
 from streams.core.counting.case_log import CaseLog
 from streams.core.counting.sorted_counts import Counts, Keys, SortedCounts, is_in, split_key
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import Tally
-from streams.core.signals.anytime_test import Vigil
-from streams.core.signals.counts_view import UNIT, Counted
-from streams.core.signals.lifecycle import DROPPED, KINDS, SUPPRESSIONS, Decisions, Look, decide
+from streams.core.signals.anytime_test import DailySequentialTest
+from streams.core.signals.counts_view import UNIT, CountsView
+from streams.core.signals.lifecycle import (
+    DROPPED,
+    KINDS,
+    SUPPRESSIONS,
+    Decisions,
+    ScoredPairs,
+    decide,
+)
 from streams.core.signals.new_evidence import (
     FATAL,
     GONE,
@@ -42,7 +49,7 @@ from streams.core.signals.new_evidence import (
 )
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy
-from streams.core.signals.redundancy import Coverage
+from streams.core.signals.redundancy import RedundantSignals
 from streams.core.signals.scorer import Scorer
 
 __all__ = ["Evaluation"]
@@ -64,7 +71,7 @@ class Evaluation:
     """
 
     def __init__(
-        self, rules: RuleSet, prior: GammaMixture | None, policy: AlertPolicy, dossier: Dossier
+        self, rules: RuleSet, prior: GammaMixture | None, policy: AlertPolicy, dossier: AlertContext
     ) -> None:
         self._dossier = dossier
         self.scorer = Scorer(rules, prior)
@@ -75,10 +82,10 @@ class Evaluation:
         self._alerts = AlertBuilder(rules, policy)
         self._columns = rules.columns
         self._facets = lru_cache(maxsize=1)(_facets)
-        self._coverage = Coverage()
+        self._coverage = RedundantSignals()
         self._origins = lru_cache(maxsize=1)(Origins)
-        self._scrutiny = Scrutiny(self.scorer, burst_rule())
-        self._silent: list[tuple[str, Keys, Decisions, Look]] = []
+        self._scrutiny = SensitivityAnalyses(self.scorer, burst_rule())
+        self._silent: list[tuple[str, Keys, Decisions, ScoredPairs]] = []
 
     def begin(self) -> None:
         """Forget what the last evaluation suppressed."""
@@ -86,7 +93,7 @@ class Evaluation:
 
     def look(
         self,
-        counted: Counted,
+        counted: CountsView,
         window: Window,
         tally: Tally,
         today: int,
@@ -121,7 +128,7 @@ class Evaluation:
         if counted.vigil is not None:
             table = table.hstack(_of_test(counted.vigil, window, keys))
         scored = self.scorer.score(table)
-        look = Look(
+        look = ScoredPairs(
             keys=keys,
             entered=scored["entered"].to_numpy(),
             held=scored["held"].to_numpy(),
@@ -190,7 +197,7 @@ class Evaluation:
         self._dossier.complete(alerts, day)
         return alerts
 
-    def suppressions(self, counted: Counted, today: int) -> Iterator[Suppressed]:
+    def suppressions(self, counted: CountsView, today: int) -> Iterator[Suppressed]:
         """Yield what the last evaluation did not tell, by window, then drug and event."""
         for label, keys, decided, look in self._silent:
             names = counted.named(pl.DataFrame({"key": keys}))
@@ -262,7 +269,7 @@ class Evaluation:
         wanted = (n >= floor) | is_in(only, signals.on)
         return only[wanted], n[wanted]
 
-    def _note_suppressed(self, label: str, look: Look, decided: Decisions) -> None:
+    def _note_suppressed(self, label: str, look: ScoredPairs, decided: Decisions) -> None:
         counts = np.bincount(decided.why, minlength=len(SUPPRESSIONS)).tolist()
         self.suppressed.update(
             {reason.value: n for reason, n in zip(SUPPRESSIONS, counts, strict=True) if n}
@@ -270,7 +277,12 @@ class Evaluation:
         self._silent.append((label, look.keys[decided.suppressed], decided, look))
 
     def _publish(
-        self, signals: Signals, look: Look, decided: Decisions, facts: pl.DataFrame, today: int
+        self,
+        signals: Signals,
+        look: ScoredPairs,
+        decided: Decisions,
+        facts: pl.DataFrame,
+        today: int,
     ) -> None:
         at = decided.rows
         rows = Signals.row(
@@ -301,7 +313,7 @@ def _days(window: Window) -> tuple[int | None, int]:
     return first, (window.last_day - _EPOCH).days
 
 
-def _of_test(vigil: Vigil, window: Window, keys: Keys) -> pl.DataFrame:
+def _of_test(vigil: DailySequentialTest, window: Window, keys: Keys) -> pl.DataFrame:
     # The test is of all days; in another window its statistics are undefined.
     known = keys if window.kind is WindowKind.CUMULATIVE else keys[:0]
     statistics = vigil.statistics(known)
@@ -327,7 +339,7 @@ def _withdrawn(
     return withdrawn
 
 
-def _stratified(counted: Counted, tally: Tally, keys: Keys) -> npt.NDArray[np.float64]:
+def _stratified(counted: CountsView, tally: Tally, keys: Keys) -> npt.NDArray[np.float64]:
     # Every stratum known, not only those of the window: an emptied window has none left.
     names = counted.strata.names
     strata = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)

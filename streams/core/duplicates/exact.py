@@ -19,7 +19,7 @@ from schemas.vocabulary import LinkBasis, LinkState
 from streams.core.cases.link_decisions import decision_of, highest, is_linked_away, of_decider
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.cases.versions import bare
-from streams.core.duplicates.identifiers import Identifiers
+from streams.core.duplicates.identifiers import CaseIdentifiers
 
 __all__ = [
     "DECIDED_BY",
@@ -40,14 +40,14 @@ DECIDED_BY = "tocsin: identifiers"
 """Who made an exact link, as it states."""
 
 _EPOCH = date(1970, 1, 1)
-_NONE = Identifiers((), (), 0)
+_NONE = CaseIdentifiers((), (), 0)
 
 
 class KnownCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The latest version of a case, its identifiers, and with it every decision on the case."""
 
     version: CaseVersion
-    identifiers: Identifiers = _NONE
+    identifiers: CaseIdentifiers = _NONE
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -310,7 +310,7 @@ def _basis(case: KnownCase, master: KnownCase, cases: Iterable[KnownCase]) -> Li
     return LinkBasis.CROSS_LISTED
 
 
-def _shared(one: Identifiers, other: Identifiers) -> Iterable[LinkBasis]:
+def _shared(one: CaseIdentifiers, other: CaseIdentifiers) -> Iterable[LinkBasis]:
     both_own = set(one.own) & set(other.own)
     if any(key.startswith("w:") for key in both_own):
         yield LinkBasis.WORLDWIDE_ID

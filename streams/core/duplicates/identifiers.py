@@ -8,13 +8,13 @@ import msgspec
 
 from schemas.report import Report
 
-__all__ = ["Identifiers", "completeness", "identifiers_of", "normalise_id"]
+__all__ = ["CaseIdentifiers", "completeness", "identifiers_of", "normalise_id"]
 
 _SEPARATOR = "\x1f"
 _WORLDWIDE = re.compile(r"[A-Z]{2}-[^-]+-.+")  # country, organisation, number (ICH E2B(R3) C.1.8.1)
 
 
-class Identifiers(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+class CaseIdentifiers(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """What may tell that a report is of a patient already known, and how much it says of him.
 
     Keys begin with ``w`` for a worldwide number and ``s`` for a number of one sender. Numbers of
@@ -45,7 +45,7 @@ def normalise_id(text: str | None) -> str | None:
     return plain if any(each.isdigit() and each != "0" for each in plain) else None
 
 
-def identifiers_of(report: Report) -> Identifiers | None:
+def identifiers_of(report: Report) -> CaseIdentifiers | None:
     r"""Return the identifiers of a report; `None` if it states none.
 
     Parameters
@@ -73,7 +73,7 @@ def identifiers_of(report: Report) -> Identifiers | None:
         listed.update(_keys(other.source, other.case_id, bare=other.source is None))
     if not own and not listed:
         return None
-    return Identifiers(tuple(sorted(own)), tuple(sorted(listed - own)), completeness(report))
+    return CaseIdentifiers(tuple(sorted(own)), tuple(sorted(listed - own)), completeness(report))
 
 
 def _keys(source: str | None, number: str | None, *, bare: bool = False) -> Iterable[str]:

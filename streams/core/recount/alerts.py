@@ -23,7 +23,7 @@ from detectors.scoring import methods_for, score
 from schemas.alert import Alert, Counts, Statistics, Window, WindowKind
 from schemas.counts import COUNTS
 from schemas.errors import InputError
-from streams.core.cases.link_decisions import Decision
+from streams.core.cases.link_decisions import LinkDecision
 from streams.core.cases.transitions import CaseVersion
 from streams.core.recount.clinical import (
     CLINICAL,
@@ -52,7 +52,7 @@ _STRATUM = ("age_group", "sex", "region")
 _TEST = ("e_value", "log_e_value", "e_bh_level")
 _TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean}
 _FIELDS = {name: _TYPES[CaseVersion.__annotations__[name]] for name in _ORDER}
-_DECISION = {name: _TYPES[kind] for name, kind in Decision.__annotations__.items()}
+_DECISION = {name: _TYPES[kind] for name, kind in LinkDecision.__annotations__.items()}
 
 COMPARED = (
     *(f"counts.{name}" for name in Counts.model_fields),

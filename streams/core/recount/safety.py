@@ -15,7 +15,7 @@ from schemas.safety_alert import SafetyAlert
 from streams.core.cases.link_decisions import is_linked_away
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.recount.alerts import Difference
-from streams.core.safety.monitor import Watch
+from streams.core.safety.monitor import SafetyMonitor
 
 __all__ = ["RecountedSafety", "recount_safety"]
 
@@ -75,7 +75,7 @@ def recount_safety(
                 msg = f"alert {alert.alert_id}: must be of {' and '.join(topics)}; got {at.topic}"
                 raise InputError(msg)
             ends[at.topic][at.partition] = at.next_offset
-        watch = Watch()
+        watch = SafetyMonitor()
         if alert.revision > 1:
             earlier = before.get((alert.signal_key, alert.revision - 1))
             if earlier is None:

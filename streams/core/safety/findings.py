@@ -15,14 +15,14 @@ from schemas.notice import Notice, NoticeKind, Patients
 from schemas.safety_alert import AlertCategory, Stated
 from schemas.vocabulary import SupplyRoute, VerificationState
 from streams.core.cases.chronology import LATE_DAYS
-from streams.core.cases.domain_case import WatchedCase, confounded
+from streams.core.cases.domain_case import DomainCase, confounded
 from streams.core.safety.sports_rules import UsageRules, check_usage
 from streams.core.safety.subjects import LinkedCase, Subject, describe
 
-__all__ = ["Finding", "actions", "cluster_rules", "findings", "flags_of"]
+__all__ = ["SafetyFinding", "actions", "cluster_rules", "findings", "flags_of"]
 
 _EPOCH = date(1970, 1, 1)
-_UNITS: Mapping[Unit, tuple[AlertCategory, Callable[[WatchedCase], list[str]]]] = {
+_UNITS: Mapping[Unit, tuple[AlertCategory, Callable[[DomainCase], list[str]]]] = {
     "lot": (AlertCategory.LOT_CLUSTER, lambda case: case.lots),
     "facility": (AlertCategory.FACILITY_CLUSTER, lambda case: case.facilities),
     "manufacturer": (AlertCategory.MANUFACTURER_CLUSTER, lambda case: case.manufacturers),
@@ -31,7 +31,7 @@ _UNITS: Mapping[Unit, tuple[AlertCategory, Callable[[WatchedCase], list[str]]]] 
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SafetyFinding:
     """Something to alert of, as it stands.
 
     Attributes
@@ -71,13 +71,13 @@ class Finding:
 
 
 def findings(
-    cases: Iterable[WatchedCase],
+    cases: Iterable[DomainCase],
     notices: Mapping[str, Sequence[Notice]],
     day: date,
     *,
     clusters: Sequence[ClusterRule],
     usage: UsageRules,
-) -> list[Finding]:
+) -> list[SafetyFinding]:
     """Return everything there is to alert of.
 
     Parameters
@@ -117,8 +117,10 @@ def cluster_rules() -> tuple[ClusterRule, ...]:
     return tuple(ClusterRule.model_validate(rule) for rule in raw["rules"])
 
 
-def _of_subject(subject: Subject, heard: Sequence[Notice], usage: UsageRules) -> list[Finding]:
-    common = Finding(
+def _of_subject(
+    subject: Subject, heard: Sequence[Notice], usage: UsageRules
+) -> list[SafetyFinding]:
+    common = SafetyFinding(
         category=AlertCategory.CASE_SERIES,
         subject=(subject.subject_id,),
         size=0,
@@ -175,12 +177,16 @@ def _of_subject(subject: Subject, heard: Sequence[Notice], usage: UsageRules) ->
     return found + _usage(common, heard, usage)
 
 
-def _with(common: Finding, category: AlertCategory, size: int, **fields: object) -> Finding:
-    values = {name: getattr(common, name) for name in Finding.__dataclass_fields__}
-    return Finding(**{**values, "category": category, "size": size, **fields})  # type: ignore[arg-type]
+def _with(
+    common: SafetyFinding, category: AlertCategory, size: int, **fields: object
+) -> SafetyFinding:
+    values = {name: getattr(common, name) for name in SafetyFinding.__dataclass_fields__}
+    return SafetyFinding(**{**values, "category": category, "size": size, **fields})  # type: ignore[arg-type]
 
 
-def _usage(common: Finding, heard: Sequence[Notice], rules: UsageRules) -> list[Finding]:
+def _usage(
+    common: SafetyFinding, heard: Sequence[Notice], rules: UsageRules
+) -> list[SafetyFinding]:
     given = [(notice.received, usage) for notice in heard for usage in notice.usage]
     return [
         _with(
@@ -208,8 +214,8 @@ def _was_ongoing(heard: Sequence[Notice]) -> bool:
     return any(describe(heard[: n + 1], (), date.max).exposure_ongoing for n in range(len(heard)))
 
 
-def _fatal(case: WatchedCase, acted: Mapping[str, date]) -> Finding:
-    return Finding(
+def _fatal(case: DomainCase, acted: Mapping[str, date]) -> SafetyFinding:
+    return SafetyFinding(
         category=AlertCategory.FATAL_CASE,
         subject=(case.case_id,),
         size=1,
@@ -220,8 +226,8 @@ def _fatal(case: WatchedCase, acted: Mapping[str, date]) -> Finding:
 
 
 def _clusters(
-    cases: Mapping[str, WatchedCase], rules: Sequence[ClusterRule], acted: Mapping[str, date]
-) -> list[Finding]:
+    cases: Mapping[str, DomainCase], rules: Sequence[ClusterRule], acted: Mapping[str, date]
+) -> list[SafetyFinding]:
     found: dict[tuple[str, ...], tuple[ClusterRule, set[str]]] = {}
     for rule in rules:
         table = _cluster_reports(cases.values(), rule.by)
@@ -230,7 +236,7 @@ def _clusters(
             found.setdefault(key, (rule, set()))[1].update(row["case_ids"])
     of_lots = [members for key, (_, members) in found.items() if key[0] == "lot"]
     return [
-        Finding(
+        SafetyFinding(
             category=_UNITS[rule.by][0],
             subject=key[1:],
             size=len(members),
@@ -243,7 +249,7 @@ def _clusters(
     ]
 
 
-def _cluster_reports(cases: Iterable[WatchedCase], by: Unit) -> pl.DataFrame:
+def _cluster_reports(cases: Iterable[DomainCase], by: Unit) -> pl.DataFrame:
     family = domain_vocabulary().family
     rows = [
         (case.case_id, _day(case), code, of_event, case.serious, unit)
@@ -259,7 +265,7 @@ def _cluster_reports(cases: Iterable[WatchedCase], by: Unit) -> pl.DataFrame:
     ).select(*CLUSTER_REPORTS, by)
 
 
-def _of_cases(cases: Sequence[WatchedCase], acted: Mapping[str, date]) -> dict[str, object]:
+def _of_cases(cases: Sequence[DomainCase], acted: Mapping[str, date]) -> dict[str, object]:
     vocabulary = domain_vocabulary()
     terms = tuple(sorted({term for case in cases for term in case.terms}))
     days = [_day(case) for case in cases]
@@ -281,7 +287,7 @@ def _of_cases(cases: Sequence[WatchedCase], acted: Mapping[str, date]) -> dict[s
     }
 
 
-def flags_of(cases: Iterable[WatchedCase], acted: Mapping[str, date]) -> tuple[str, ...]:
+def flags_of(cases: Iterable[DomainCase], acted: Mapping[str, date]) -> tuple[str, ...]:
     """Return what the reader of some cases has to know, by name.
 
     Parameters
@@ -313,10 +319,10 @@ def actions(known: Mapping[str, Sequence[Notice]]) -> dict[str, date]:
     return first
 
 
-def _after_action(case: WatchedCase, acted: Mapping[str, date]) -> bool:
+def _after_action(case: DomainCase, acted: Mapping[str, date]) -> bool:
     top = domain_vocabulary().classes_of(case.product_class)[-1]
     return top in acted and _EPOCH + timedelta(days=case.received) > acted[top]
 
 
-def _day(case: WatchedCase) -> date:
+def _day(case: DomainCase) -> date:
     return _EPOCH + timedelta(days=case.received if case.onset is None else case.onset)

@@ -11,7 +11,7 @@ from pydantic import Field
 from schemas.base import Message
 from schemas.domain import domain_vocabulary
 from schemas.watch_item import WatchItem
-from streams.core.cases.domain_case import WatchedCase
+from streams.core.cases.domain_case import DomainCase
 
 __all__ = ["watch_items"]
 
@@ -23,7 +23,7 @@ class _Rule(Message):
 
 
 def watch_items(
-    cases: Iterable[WatchedCase], clustered: Collection[str], day: date
+    cases: Iterable[DomainCase], clustered: Collection[str], day: date
 ) -> Iterator[WatchItem]:
     """Yield what is worth a question, by case.
 

@@ -17,13 +17,13 @@ from schemas.domain import domain_vocabulary
 from schemas.notice import Notice
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.watch_item import WatchItem
-from streams.core.cases.domain_case import WatchedCase, decode_watched
-from streams.core.safety.findings import Finding, actions, cluster_rules, findings
+from streams.core.cases.domain_case import DomainCase, decode_watched
+from streams.core.safety.findings import SafetyFinding, actions, cluster_rules, findings
 from streams.core.safety.follow_up_questions import watch_items
 from streams.core.safety.reporting_duties import LawTable, duty_line, law_table
 from streams.core.safety.sports_rules import UsageRules, usage_rules
 
-__all__ = ["Watch"]
+__all__ = ["SafetyMonitor"]
 
 _CODE_VERSION = version("tocsin")
 # What a revision is compared by; the rest is the same, or follows from these.
@@ -52,7 +52,7 @@ _STATE = {
 }
 
 
-class Watch:
+class SafetyMonitor:
     """Holds the watched cases, the notices, and what was published of them.
 
     Parameters
@@ -70,7 +70,7 @@ class Watch:
         self._clusters = cluster_rules() if clusters is None else tuple(clusters)
         self._usage = usage or usage_rules()
         self._law = law or law_table()
-        self._cases: dict[str, WatchedCase] = {}
+        self._cases: dict[str, DomainCase] = {}
         self._notices: dict[str, dict[str, Notice]] = {}
         self._published: dict[str, SafetyAlert] = {}
         self._changed = False
@@ -113,7 +113,7 @@ class Watch:
         return actions(known)
 
     @property
-    def cases(self) -> tuple[WatchedCase, ...]:
+    def cases(self) -> tuple[DomainCase, ...]:
         """The current watched cases, by name."""
         return tuple(case for _, case in sorted(self._cases.items()))
 
@@ -122,7 +122,7 @@ class Watch:
         """The table of laws."""
         return self._law
 
-    def cases_among(self, case_ids: Iterable[str]) -> list[WatchedCase]:
+    def cases_among(self, case_ids: Iterable[str]) -> list[DomainCase]:
         """Return the current watched cases among some, in order of name."""
         if not self._cases:
             return []
@@ -180,7 +180,7 @@ class Watch:
     def _revise(
         self,
         key: str,
-        finding: Finding | None,
+        finding: SafetyFinding | None,
         before: SafetyAlert | None,
         day: date,
         as_of: tuple[InputOffset, ...],
@@ -213,7 +213,7 @@ class Watch:
         )
 
     def _alert(
-        self, key: str, finding: Finding, day: date, as_of: tuple[InputOffset, ...]
+        self, key: str, finding: SafetyFinding, day: date, as_of: tuple[InputOffset, ...]
     ) -> SafetyAlert:
         return SafetyAlert(
             category=finding.category,
@@ -247,7 +247,7 @@ class Watch:
             code_version=_CODE_VERSION,
         )
 
-    def _duties(self, finding: Finding, day: date) -> tuple[str, ...]:
+    def _duties(self, finding: SafetyFinding, day: date) -> tuple[str, ...]:
         if finding.product_class is None:
             return ()
         places = finding.countries
@@ -279,7 +279,7 @@ class _Size:
 
 
 def _change(
-    before: SafetyAlert, alert: SafetyAlert, finding: Finding, *, ended: bool
+    before: SafetyAlert, alert: SafetyAlert, finding: SafetyFinding, *, ended: bool
 ) -> tuple[SafetyAlertKind, str] | None:
     if finding.closing:
         return None if ended else (SafetyAlertKind.CLOSED, finding.closing)
@@ -330,7 +330,7 @@ def _after(day: date | None) -> date | None:
     return None if day is None else day + timedelta(days=1)
 
 
-def _key(finding: Finding) -> str:
+def _key(finding: SafetyFinding) -> str:
     return "|".join(quote(part, safe=" ") for part in (finding.category, *finding.subject))
 
 
@@ -338,7 +338,7 @@ def _alert_id(key: str, revision: int) -> str:
     return hashlib.sha256(f"{key}\n{revision}".encode()).hexdigest()[:32]
 
 
-def _sentence(finding: Finding) -> str:
+def _sentence(finding: SafetyFinding) -> str:
     """Say it in plain words: no cause, no name of a clinic, no lot."""
     what = _WHAT[finding.category]
     named = domain_vocabulary().classes.get(finding.product_class or "")

@@ -12,10 +12,10 @@ from detectors.anytime_valid_state import DayCounts, SafeTest, daily_counts
 from streams.core.counting.case_log import CaseLog
 from streams.core.counting.sorted_counts import join_key
 
-__all__ = ["Vigil"]
+__all__ = ["DailySequentialTest"]
 
 
-class Vigil:
+class DailySequentialTest:
     """Takes in each day once it is over; a correction to a day already taken in recomputes all.
 
     The result is the same to the last bit either way. But a correction that somebody sought because

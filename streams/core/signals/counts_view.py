@@ -9,20 +9,20 @@ import polars as pl
 from schemas.alert import InputOffset
 from streams.core.counting.case_log import CaseLog
 from streams.core.counting.level_codes import LevelCodes
-from streams.core.counting.removed_cases import Removals
+from streams.core.counting.removed_cases import RemovedCases
 from streams.core.counting.sorted_counts import split_key
 from streams.core.counting.vocabulary import Vocabulary
-from streams.core.signals.anytime_test import Vigil
-from streams.core.signals.new_evidence import Pending
+from streams.core.signals.anytime_test import DailySequentialTest
+from streams.core.signals.new_evidence import ChangesSinceEvaluation
 
-__all__ = ["UNIT", "Counted"]
+__all__ = ["UNIT", "CountsView"]
 
 UNIT = "\x1f"
 """Joins the parts of a stratum; no part holds it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountsView:
     """What a look is at: the names, the cases, and how far the input was counted."""
 
     drugs: Vocabulary
@@ -32,9 +32,9 @@ class Counted:
     origins: Vocabulary
     indications: Vocabulary
     log: CaseLog
-    removals: Removals
-    pending: Pending
-    vigil: Vigil | None
+    removals: RemovedCases
+    pending: ChangesSinceEvaluation
+    vigil: DailySequentialTest | None
     as_of: Sequence[InputOffset]
     acted: Mapping[str, date] = field(default_factory=dict)  # by class: when an authority did
 

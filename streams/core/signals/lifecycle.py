@@ -24,13 +24,13 @@ from streams.core.signals.new_evidence import (
     NEW_LOT,
     PAEDIATRIC_BIT,
     VERIFICATION,
-    Evidence,
+    CaseChanges,
     Masks,
 )
 from streams.core.signals.published_signals import Flags, Rows, Signals
 from streams.core.signals.realert_policy import AlertPolicy
 
-__all__ = ["DROPPED", "KINDS", "REASONS", "SUPPRESSIONS", "Decisions", "Look", "decide"]
+__all__ = ["DROPPED", "KINDS", "REASONS", "SUPPRESSIONS", "Decisions", "ScoredPairs", "decide"]
 
 KINDS, REASONS, SUPPRESSIONS = tuple(AlertKind), tuple(AlertReason), tuple(SuppressionReason)
 DROPPED = 1 << 40
@@ -38,7 +38,7 @@ DROPPED = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ScoredPairs:
     """What one evaluation sees, one element a pair, sorted by key.
 
     Must hold every pair in scope that a rule flags, and every signal in scope that is on.
@@ -93,9 +93,9 @@ class Decisions:
 
 
 def decide(
-    look: Look,
+    look: ScoredPairs,
     signals: Signals,
-    evidence: Evidence,
+    evidence: CaseChanges,
     withdrawn: Masks,
     policy: AlertPolicy,
 ) -> Decisions:
@@ -189,11 +189,11 @@ def decide(
 
 
 def _news(
-    look: Look,
+    look: ScoredPairs,
     there: Rows,
     was: npt.NDArray[Any],
     gained: Masks,
-    evidence: Evidence,
+    evidence: CaseChanges,
     policy: AlertPolicy,
 ) -> dict[AlertReason, tuple[Flags, Flags]]:
     """Return, for each trigger, where the policy tells it, and where it is there to be told."""
@@ -236,7 +236,7 @@ def _news(
     }
 
 
-def _named_case_left(signals: Signals, keys: Keys, evidence: Evidence) -> Flags:
+def _named_case_left(signals: Signals, keys: Keys, evidence: CaseChanges) -> Flags:
     """Tell of which pairs a case left that the last revision had published."""
     found = np.zeros(len(keys), dtype=np.bool_)
     for at, case in zip(evidence.left_pairs, evidence.left_cases, strict=True):

@@ -29,8 +29,8 @@ __all__ = [
     "NEW_LOT",
     "PAEDIATRIC_BIT",
     "VERIFICATION",
-    "Evidence",
-    "Pending",
+    "CaseChanges",
+    "ChangesSinceEvaluation",
     "facets_of_strata",
     "region_mask",
 ]
@@ -65,7 +65,7 @@ def facets_of_strata(strata: Vocabulary, separator: str) -> Masks:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class CaseChanges:
     """What changed of pairs, one element a pair, and of their cases.
 
     Attributes
@@ -90,7 +90,7 @@ class Evidence:
     domain: Masks | None = None
 
     @classmethod
-    def none(cls, size: int) -> "Evidence":
+    def none(cls, size: int) -> "CaseChanges":
         """Nothing, of so many pairs."""
         return cls(
             np.zeros(size, dtype=np.int64),
@@ -101,7 +101,7 @@ class Evidence:
         )
 
 
-class Pending:
+class ChangesSinceEvaluation:
     """The rows of the case log since the last evaluation."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Pending:
 
     def evidence(
         self, pairs: Keys, first_day: int | None, last_day: int, facets: Masks
-    ) -> Evidence:
+    ) -> CaseChanges:
         """Say what the rows change of some pairs, within a range of days.
 
         Parameters
@@ -131,7 +131,7 @@ class Pending:
             What `facets_of_strata` gives.
         """
         if len(pairs) == 0 or not self._noted:
-            return Evidence.none(len(pairs))
+            return CaseChanges.none(len(pairs))
         days = first_day, last_day
         parts = [_of_pairs(pairs, rows, changes, days) for rows, changes in self._noted]
         rows = stacked(rows for _, rows in parts)
@@ -143,7 +143,7 @@ class Pending:
         left[at[n < 0]] = True
         doubtful = np.flatnonzero(left[at])  # the pairs that a case left, if it did not come again
         if len(doubtful) == 0:
-            return replace(Evidence.none(len(pairs)), gained=gained)
+            return replace(CaseChanges.none(len(pairs)), gained=gained)
         cases = rows["case_id"].gather(doubtful).hash().to_numpy()
         order = np.lexsort((cases, at[doubtful]))
         cases, doubtful = cases[order], doubtful[order]
@@ -157,7 +157,7 @@ class Pending:
         amended = _changes(at[stays], bits[stays], n[stays], len(pairs))
         left[:] = False
         left[of[begins[gone]]] = True
-        return Evidence(
+        return CaseChanges(
             gained, _facets_where(amended < 0), left, of[begins[gone]], cases[begins[gone]]
         )
 

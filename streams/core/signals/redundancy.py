@@ -14,17 +14,17 @@ from schemas.suppressed import SuppressionReason
 from streams.core.cases.levels import FAMILY_OF_TERM
 from streams.core.counting.sorted_counts import Keys, split_key
 from streams.core.counting.windows import Tally
-from streams.core.signals.counts_view import Counted
-from streams.core.signals.lifecycle import KINDS, SUPPRESSIONS, Decisions, Look
+from streams.core.signals.counts_view import CountsView
+from streams.core.signals.lifecycle import KINDS, SUPPRESSIONS, Decisions, ScoredPairs
 from streams.core.signals.published_signals import Signals
 
-__all__ = ["Coverage"]
+__all__ = ["RedundantSignals"]
 
 _NEW = KINDS.index(AlertKind.NEW)
 _SAME_CASES = SUPPRESSIONS.index(SuppressionReason.SAME_CASES)
 
 
-class Coverage:
+class RedundantSignals:
     """Remembers which signals are covered, so that each is counted once as not told."""
 
     def __init__(self) -> None:
@@ -40,9 +40,9 @@ class Coverage:
     def untold(
         self,
         decided: Decisions,
-        look: Look,
+        look: ScoredPairs,
         signals: Signals,
-        counted: Counted,
+        counted: CountsView,
         tally: Tally,
         label: str,
         days: tuple[int | None, int],
@@ -102,7 +102,7 @@ class Coverage:
         )
 
 
-def _forget_gone(known: dict[int, tuple[int, int]], look: Look, *, full: bool) -> int:
+def _forget_gone(known: dict[int, tuple[int, int]], look: ScoredPairs, *, full: bool) -> int:
     """Forget those that no rule flags any more; return how many rules ceased to fire."""
     crossings = 0
     for key in list(known):
@@ -114,7 +114,7 @@ def _forget_gone(known: dict[int, tuple[int, int]], look: Look, *, full: bool) -
 
 
 def _covering(
-    doubtful: Keys, told: Keys, counted: Counted, tally: Tally, days: tuple[int | None, int]
+    doubtful: Keys, told: Keys, counted: CountsView, tally: Tally, days: tuple[int | None, int]
 ) -> dict[int, int]:
     """Return, by key, the first signal by name that has the same cases and term."""
     n = tally.pairs.get(told)

@@ -25,7 +25,7 @@ from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
 from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
 
-__all__ = ["FileNotices", "Health", "KafkaNotices", "NoticeSink", "Service"]
+__all__ = ["FileNotices", "KafkaNotices", "NoticeSink", "Service", "ServiceHealth"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class KafkaNotices:
 
 
 @dataclass(slots=True)
-class Health:
+class ServiceHealth:
     """How the reading of alerts stands.
 
     Attributes
@@ -105,7 +105,7 @@ class Service:
     key: bytes
     audit: AuditLog
     notices: NoticeSink | None
-    health: Health = field(default_factory=Health)
+    health: ServiceHealth = field(default_factory=ServiceHealth)
     token_rate: str = "120/minute"
     address_rate: str = "600/minute"
     most_body: int = 64 * 1024

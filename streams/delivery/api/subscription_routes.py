@@ -20,7 +20,7 @@ from streams.delivery.api.tokens import Scope, Token
 from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
 from streams.delivery.outbox import Outbox
 from streams.delivery.signing_keys import derived_key
-from streams.delivery.subscription_status import Standing
+from streams.delivery.subscription_status import SubscriptionStatus
 
 __all__ = ["router"]
 
@@ -234,7 +234,7 @@ def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
     return wanted
 
 
-def _is_own(standing: Standing, token: Token) -> bool:
+def _is_own(standing: SubscriptionStatus, token: Token) -> bool:
     """Whether a token may have to do with a subscription: one of its subscriber, in its tier."""
     tiers, held = list(Tier), standing.subscription
     return held.subscriber == token.subscriber and (
@@ -242,7 +242,7 @@ def _is_own(standing: Standing, token: Token) -> bool:
     )
 
 
-def _require_own(outbox: Outbox, token: Token, name: str) -> Standing:
+def _require_own(outbox: Outbox, token: Token, name: str) -> SubscriptionStatus:
     for standing in outbox.standing(name):
         if _is_own(standing, token):
             return standing
@@ -256,7 +256,7 @@ def _key_of(subscription: Subscription, service: Service) -> str | None:
     return derived_key(subscription, channel.generations[0], key=service.key)
 
 
-def _answer(standing: Standing, signing_key: str | None = None) -> SubscriptionAnswer:
+def _answer(standing: SubscriptionStatus, signing_key: str | None = None) -> SubscriptionAnswer:
     return SubscriptionAnswer(
         subscription=standing.subscription.model_dump(mode="json", exclude_none=True),
         resting=standing.resting,

@@ -15,14 +15,14 @@ from weakref import WeakSet
 
 from streams.runtime.broker.errors import shorten
 
-__all__ = ["Connections"]
+__all__ = ["ConnectionLog"]
 
 _CONNECTION = "kafka.net.connection"
 _CONNECTED = "%s: Connected"  # its first argument is the connection
 _AGAIN_SECONDS = 60.0  # from one line of what lasts to the next
 
 
-class Connections(logging.Filter):
+class ConnectionLog(logging.Filter):
     """A filter of a handler through which the log of all clients of this process passes.
 
     What one broker of several does is told as seldom, and ends no readiness.

@@ -11,7 +11,7 @@ from streams.core.counting.windows import WindowSpec
 from streams.intake.files import SourceItem
 from streams.runtime.embedded.replay import Replay
 
-__all__ = ["Comparison", "History", "compare", "replay_history"]
+__all__ = ["BacktestResult", "History", "compare", "replay_history"]
 
 
 @dataclass
@@ -35,7 +35,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BacktestResult:
     """Signals, as drug, event and window, by what became of their first alert."""
 
     gained: list[tuple[str, str, str]]
@@ -84,11 +84,11 @@ def _run(
     yield history
 
 
-def compare(rules: History, against: History) -> Comparison:
+def compare(rules: History, against: History) -> BacktestResult:
     """Tell what changes if `against` takes the place of `rules`."""
     ours, theirs = rules.first_alert, against.first_alert
     both = sorted(ours.keys() & theirs.keys())
-    return Comparison(
+    return BacktestResult(
         gained=sorted(theirs.keys() - ours.keys()),
         lost=sorted(ours.keys() - theirs.keys()),
         earlier=[signal for signal in both if theirs[signal] < ours[signal]],

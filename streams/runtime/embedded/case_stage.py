@@ -13,14 +13,14 @@ from schemas.rejected import LONGEST_KEY, Rejected
 from schemas.report import Report
 from streams.core.cases.from_report import case_version, link_version
 from streams.core.cases.transitions import CaseVersion, advance
-from streams.core.duplicates.identifiers import Identifiers, identifiers_of
+from streams.core.duplicates.identifiers import CaseIdentifiers, identifiers_of
 from streams.intake.native import decode_message
 from streams.runtime.state.case_store import CaseStore
 from streams.runtime.wire.batches import ReportTimes, Unreadable
 from streams.runtime.wire.deltas import encode_outgoing
 from streams.runtime.wire.rejects import lineage
 
-__all__ = ["CaseStage", "Counted", "Incoming", "read_batch", "reject"]
+__all__ = ["CaseStage", "CountedBatch", "Incoming", "read_batch", "reject"]
 
 _EPOCH = date(1970, 1, 1)
 _IN_THE_FUTURE = "latest_received: must not lie in the future"
@@ -45,7 +45,7 @@ def read_batch(
     *,
     source: str,
     horizon: date,
-    identified: dict[int, Identifiers] | None = None,
+    identified: dict[int, CaseIdentifiers] | None = None,
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; set aside what cannot be read.
 
@@ -96,7 +96,7 @@ def _refused(value: bytes) -> Never:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedBatch:
     """What one batch gave: the delta for the detector stage, and what became of the messages."""
 
     delta: Delta
@@ -131,7 +131,7 @@ class CaseStage:
         first_offset: int,
         next_offset: int,
         times: ReportTimes | None = None,
-    ) -> Counted:
+    ) -> CountedBatch:
         """Count the versions of the messages from `first_offset` up to, not with, `next_offset`.
 
         Messages of the range that gave no version were rejected, or are markers that the log keeps
@@ -153,7 +153,7 @@ class CaseStage:
         )
         outgoing = encode_outgoing(delta, rejected, times) if self._keep_outbox else b""
         self._store.commit(step.updates, next_offset, outgoing)
-        return Counted(delta, outgoing, step.tally, step.population)
+        return CountedBatch(delta, outgoing, step.tally, step.population)
 
 
 def reject(message: Incoming, source: str, reason: str) -> Rejected:

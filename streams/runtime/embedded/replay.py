@@ -26,7 +26,7 @@ from streams.core.cases.transitions import CaseVersion
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.duplicates.exact import KnownCase
-from streams.core.duplicates.identifiers import Identifiers
+from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.core.duplicates.inline import InlineLinks
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.intake.files import SourceItem
@@ -140,7 +140,7 @@ class Replay:
         first = self._offset
         places: list[int] = []  # in the source, of each message
         unread: list[Rejected] = []
-        identified: dict[int, Identifiers] = {}
+        identified: dict[int, CaseIdentifiers] = {}
         # One by one from the file to its version: a line is read while it is in the cache.
         versions, rejected = read_batch(
             self._messages(chunk, places, unread),

@@ -27,7 +27,7 @@ from streams.runtime.observability.readiness import Phase, Readiness
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["LIVE_SECONDS", "Health", "serving"]
+__all__ = ["LIVE_SECONDS", "HealthServer", "serving"]
 
 LIVE_SECONDS = 120.0
 """A turn may wait for one transaction (60 s), its abort (15 s) and a new producer (15 s)."""
@@ -35,7 +35,7 @@ LIVE_SECONDS = 120.0
 _REQUEST_SECONDS = 10  # for one request: a client that says nothing holds a thread no longer
 
 
-class Health(Observer):
+class HealthServer(Observer):
     """What the worker's thread says of itself, and the threads that answer requests read.
 
     Parameters
@@ -107,7 +107,7 @@ def _told(readiness: Readiness) -> dict[str, Any]:
 
 @contextmanager
 def serving(
-    address: tuple[str, int], registry: CollectorRegistry, health: Health
+    address: tuple[str, int], registry: CollectorRegistry, health: HealthServer
 ) -> Iterator[tuple[str, int]]:
     """Answer requests in threads of their own; yield the address that was bound.
 
@@ -156,7 +156,7 @@ class _Quiet(WSGIRequestHandler):
         """Write no line for a request: one comes every few seconds."""
 
 
-def _application(registry: CollectorRegistry, health: Health) -> "WSGIApplication":
+def _application(registry: CollectorRegistry, health: HealthServer) -> "WSGIApplication":
     metrics = make_wsgi_app(registry)
     answers = {"/health/live": health.live, "/health/ready": health.ready}
 

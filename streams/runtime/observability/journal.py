@@ -15,9 +15,9 @@ from pythonjsonlogger.json import JsonFormatter
 from schemas.errors import TocsinError
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
-from streams.runtime.broker.connection_log import Connections
-from streams.runtime.embedded.case_stage import Counted
-from streams.runtime.observability.observer import Applied, Evaluation, Observer
+from streams.runtime.broker.connection_log import ConnectionLog
+from streams.runtime.embedded.case_stage import CountedBatch
+from streams.runtime.observability.observer import Applied, EvaluationEvent, Observer
 from streams.runtime.wire.batches import Batch
 from streams.runtime.wire.rejects import reject_class
 
@@ -30,7 +30,7 @@ LogFormat = Literal["text", "json"]
 
 
 @contextmanager
-def logging_as(form: LogFormat) -> Iterator[Connections]:
+def logging_as(form: LogFormat) -> Iterator[ConnectionLog]:
     """Write the log of this process to stderr until the end of the block.
 
     As JSON, it says also with which error the block ended; as text the command's own line does.
@@ -41,7 +41,7 @@ def logging_as(form: LogFormat) -> Iterator[Connections]:
     their warnings are written, no more of them than help. Those of a failing attempt to connect
     are summed up by the error.
     """
-    handler, connections = logging.StreamHandler(), Connections()
+    handler, connections = logging.StreamHandler(), ConnectionLog()
     handler.addFilter(connections)
     if form == "json":
         handler.setFormatter(
@@ -71,7 +71,7 @@ class Journal(Observer):
     """Writes what becomes of every batch, one line an event, as fields."""
 
     def counted(
-        self, batch: Batch, counted: Counted, rejected: Sequence[Rejected], seconds: float
+        self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
         """Say what a batch held, and where each of its rejects is."""
         n = counted.delta.changes["n"]
@@ -97,7 +97,7 @@ class Journal(Observer):
         source = f"{delta.source.topic}[{delta.source.partition}]@{delta.source.first_offset}"
         _say("applied", {**_range(delta.batch), "delta": source, "fresh": delta.fresh})
 
-    def alerted(self, evaluation: Evaluation, seconds: float) -> None:
+    def alerted(self, evaluation: EvaluationEvent, seconds: float) -> None:
         """Say which batches an evaluation took in, and which alerts came of it."""
         _say(
             "evaluated",

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from schemas.alert import AlertKind
 from schemas.rejected import Rejected
 from schemas.safety_alert import AlertCategory
-from streams.runtime.embedded.case_stage import Counted
-from streams.runtime.observability.observer import Applied, DetectorSize, Evaluation, Observer
+from streams.runtime.embedded.case_stage import CountedBatch
+from streams.runtime.observability.observer import Applied, DetectorSize, EvaluationEvent, Observer
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.state.case_store import StoreSize
 from streams.runtime.wire.batches import Batch
@@ -140,7 +140,7 @@ class Metrics(Observer):
                 metric.labels(value)
 
     def counted(
-        self, batch: Batch, counted: Counted, rejected: Sequence[Rejected], seconds: float
+        self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
         """Count messages by what became of them."""
         partition = str(batch.partition)
@@ -166,7 +166,7 @@ class Metrics(Observer):
         self._deltas.labels("counted" if delta.fresh else "repeated").inc()
         self._batch.labels("detect").observe(delta.seconds)
 
-    def alerted(self, evaluation: Evaluation, seconds: float) -> None:
+    def alerted(self, evaluation: EvaluationEvent, seconds: float) -> None:
         """Count the alerts, and observe how long their reports had waited."""
         scope = "full" if evaluation.full else "touched" if evaluation.deltas else "notices"
         self._evaluation.labels(scope).observe(evaluation.seconds)

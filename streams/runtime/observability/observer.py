@@ -14,13 +14,21 @@ from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.core.detection.detector import Detector
 from streams.runtime.broker.transactions import ProducerFenced, ProducerUnusable, TransactionAborted
-from streams.runtime.embedded.case_stage import Counted
+from streams.runtime.embedded.case_stage import CountedBatch
 from streams.runtime.observability.readiness import Readiness
 from streams.runtime.state.case_store import StoreSize
 from streams.runtime.wire.alerts import AnyAlert
 from streams.runtime.wire.batches import Batch, ReportTimes
 
-__all__ = ["SILENT", "Applied", "DetectorSize", "Evaluation", "Observer", "Observers", "observed"]
+__all__ = [
+    "SILENT",
+    "Applied",
+    "DetectorSize",
+    "EvaluationEvent",
+    "Observer",
+    "Observers",
+    "observed",
+]
 
 _NOTHING: Mapping[str, bytes] = {}
 
@@ -90,7 +98,7 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class EvaluationEvent:
     """A look at the counts, and the alerts that are due after it.
 
     Attributes
@@ -139,7 +147,7 @@ class Observer:
     """Hears what workers do. Every method does nothing here; headers go onto the records."""
 
     def counted(
-        self, batch: Batch, counted: Counted, rejected: Sequence[Rejected], seconds: float
+        self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
         """Take note of a batch that the case stage counted and stored, in so many seconds."""
 
@@ -153,11 +161,11 @@ class Observer:
     def applied(self, delta: Applied) -> None:
         """Take note of a delta that the detector read."""
 
-    def evaluated(self, evaluation: Evaluation) -> Mapping[str, bytes]:
+    def evaluated(self, evaluation: EvaluationEvent) -> Mapping[str, bytes]:
         """Return headers for the alerts of an evaluation, which are about to be published."""
         return _NOTHING
 
-    def alerted(self, evaluation: Evaluation, seconds: float) -> None:
+    def alerted(self, evaluation: EvaluationEvent, seconds: float) -> None:
         """Take note of an evaluation that is published, so many seconds after the poll."""
 
     def set_aside(self, rejected: Sequence[Rejected]) -> None:
@@ -196,7 +204,7 @@ class Observers(Observer):
         self._observers = tuple(observers)
 
     def counted(
-        self, batch: Batch, counted: Counted, rejected: Sequence[Rejected], seconds: float
+        self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
         """Tell each."""
         for each in self._observers:
@@ -217,12 +225,12 @@ class Observers(Observer):
         for each in self._observers:
             each.applied(delta)
 
-    def evaluated(self, evaluation: Evaluation) -> Mapping[str, bytes]:
+    def evaluated(self, evaluation: EvaluationEvent) -> Mapping[str, bytes]:
         """Ask each."""
         headers = [each.evaluated(evaluation) for each in self._observers]
         return {name: value for some in headers for name, value in some.items()}
 
-    def alerted(self, evaluation: Evaluation, seconds: float) -> None:
+    def alerted(self, evaluation: EvaluationEvent, seconds: float) -> None:
         """Tell each."""
         for each in self._observers:
             each.alerted(evaluation, seconds)

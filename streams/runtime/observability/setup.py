@@ -7,21 +7,21 @@ from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from schemas.errors import InputError
-from streams.runtime.observability.health import Health, serving
+from streams.runtime.observability.health import HealthServer, serving
 from streams.runtime.observability.journal import Journal
 from streams.runtime.observability.metrics import Metrics
 from streams.runtime.observability.observer import Observer, Observers
 from streams.runtime.observability.readiness import Readiness
 from streams.runtime.settings import Settings
 
-__all__ = ["Watch", "Watched", "watching"]
+__all__ = ["ObservedWorker", "StatusPoller", "watching"]
 
 _LOG = logging.getLogger(__name__)
 _STANDING_SECONDS = 1.0  # between two looks at lag and readiness
 _SIZES_SECONDS = 10.0  # between two at what is expensive to ask
 
 
-class Watched(Protocol):
+class ObservedWorker(Protocol):
     """A worker, as far as it is watched."""
 
     stage: str
@@ -36,7 +36,7 @@ class Watched(Protocol):
         """Tell its observer what it holds."""
 
 
-class Watch:
+class StatusPoller:
     """Asks workers now and then how they are, on their own thread.
 
     Attributes
@@ -49,7 +49,7 @@ class Watch:
         self.observer = observer
         self._standing_due = self._sizes_due = 0.0
 
-    def turned(self, workers: Iterable[Watched]) -> None:
+    def turned(self, workers: Iterable[ObservedWorker]) -> None:
         """Take note that the loop goes round."""
         self.observer.turned()
         now = time.monotonic()
@@ -71,7 +71,7 @@ def watching(
     stages: Iterable[str],
     rules: Iterable[str] = (),
     away: Callable[[], str | None] = lambda: None,
-) -> Iterator[Watch]:
+) -> Iterator[StatusPoller]:
     """Open what the settings ask for; without any of it, workers are watched by nobody.
 
     Parameters
@@ -91,7 +91,7 @@ def watching(
     observers: list[Observer] = []
     with ExitStack() as opened:
         if (address := settings.metrics_address()) is not None:
-            metrics, health = Metrics(rules), Health(stages, away=away)
+            metrics, health = Metrics(rules), HealthServer(stages, away=away)
             host, port = opened.enter_context(serving(address, metrics.registry, health))
             _LOG.info("metrics and health on http://%s:%d", host, port)
             observers += [metrics, health]
@@ -104,4 +104,4 @@ def watching(
                 msg = f"traces_endpoint: pip install 'tocsin[tracing]' must come first; got {error}"
                 raise InputError(msg) from None
             observers.append(opened.enter_context(exporting(settings.traces_endpoint)))
-        yield Watch(Observers(observers))
+        yield StatusPoller(Observers(observers))

@@ -21,8 +21,8 @@ from opentelemetry.trace import Link, Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from schemas.rejected import Rejected
-from streams.runtime.embedded.case_stage import Counted
-from streams.runtime.observability.observer import Applied, Evaluation, Observer
+from streams.runtime.embedded.case_stage import CountedBatch
+from streams.runtime.observability.observer import Applied, EvaluationEvent, Observer
 from streams.runtime.wire.batches import Batch
 
 __all__ = ["Tracing", "exporting"]
@@ -59,7 +59,7 @@ class Tracing(Observer):
         self._alerts: Span | None = None  # they are not published yet
 
     def counted(
-        self, batch: Batch, counted: Counted, rejected: Sequence[Rejected], seconds: float
+        self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
         """Make the span of a batch."""
         span = self._begin("count reports", SpanKind.CONSUMER, batch, seconds_ago=seconds)
@@ -90,7 +90,7 @@ class Tracing(Observer):
         span.set_attribute("tocsin.fresh", delta.fresh)
         span.end()
 
-    def evaluated(self, evaluation: Evaluation) -> Mapping[str, bytes]:
+    def evaluated(self, evaluation: EvaluationEvent) -> Mapping[str, bytes]:
         """Make the span of an evaluation, and begin the one of its alerts."""
         contexts = (
             trace.get_current_span(_context(delta)).get_span_context()
@@ -118,7 +118,7 @@ class Tracing(Observer):
         )
         return _headers(self._alerts)
 
-    def alerted(self, evaluation: Evaluation, seconds: float) -> None:
+    def alerted(self, evaluation: EvaluationEvent, seconds: float) -> None:
         """End the latter."""
         if self._alerts is not None:
             self._alerts.end()

@@ -12,7 +12,7 @@ from schemas.report import Report
 from streams.core.cases.from_report import case_version, link_version
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
-from streams.core.duplicates.identifiers import Identifiers, identifiers_of
+from streams.core.duplicates.identifiers import CaseIdentifiers, identifiers_of
 from streams.core.duplicates.probable import Candidate, candidate_of
 from streams.intake.files import read_source
 from streams.intake.native import decode_message
@@ -83,7 +83,7 @@ def _current(messages: Iterable[bytes | Report], horizon: date) -> dict[str, Can
 def _with_exact_links(
     latest: dict[str, CaseVersion], identified: dict[str, list[KnownCase]]
 ) -> dict[str, CaseVersion]:
-    nothing = Identifiers((), (), 0)
+    nothing = CaseIdentifiers((), (), 0)
     arrived = [case for cases in identified.values() for case in cases]
     arrived += [KnownCase(latest[case_id], nothing) for case_id in identified]
     return {

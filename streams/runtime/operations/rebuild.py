@@ -23,8 +23,8 @@ from streams.runtime.wire.deltas import decode_delta
 from streams.runtime.workers.partition_recovery import database, restore_cases
 
 __all__ = [
-    "Held",
     "HeldSnapshot",
+    "PartitionState",
     "inspect_cases",
     "inspect_snapshot",
     "local_partitions",
@@ -36,7 +36,7 @@ _BATCH = 10_000  # reports counted at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PartitionState:
     """What the database of one partition holds.
 
     Attributes
@@ -75,7 +75,7 @@ def local_partitions(settings: Settings) -> list[int]:
     return sorted(int(path.name) for path in found if path.name.isdecimal() and path.is_dir())
 
 
-def inspect_cases(settings: Settings) -> Iterator[Held]:
+def inspect_cases(settings: Settings) -> Iterator[PartitionState]:
     """Read the databases of a state directory; workers may have them open.
 
     Raises
@@ -94,7 +94,9 @@ def inspect_cases(settings: Settings) -> Iterator[Held]:
                     and not is_linked_away(version.links)
                 )
             waiting = len(store.unpublished())
-            yield Held(partition, store.identity, store.next_offset, cases, counted, waiting)
+            yield PartitionState(
+                partition, store.identity, store.next_offset, cases, counted, waiting
+            )
 
 
 def inspect_snapshot(settings: Settings) -> HeldSnapshot | None:
@@ -122,7 +124,7 @@ def rejected_offsets(settings: Settings, name: str) -> frozenset[int]:
 
 def rebuild(
     settings: Settings, partition: int, *, from_reports: bool
-) -> Generator[float, None, Held]:
+) -> Generator[float, None, PartitionState]:
     """Make the database of a partition again, up to what is published; yield the part done.
 
     The old one stays until the new one is whole.

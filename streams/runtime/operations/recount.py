@@ -21,7 +21,7 @@ from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.duplicates.exact import KnownCase
-from streams.core.duplicates.identifiers import Identifiers
+from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.core.duplicates.inline import InlineLinks
 from streams.core.recount.alerts import Recount, version_frame
 from streams.core.recount.safety import RecountedSafety, recount_safety
@@ -217,14 +217,14 @@ def _versions_of_files(
         while chunk := list(islice(messages, _CHUNK)):
             incoming = [Incoming(offset + i, item) for i, item in enumerate(chunk)]
             offset += len(chunk)
-            identified: dict[int, Identifiers] = {}
+            identified: dict[int, CaseIdentifiers] = {}
             versions = _readable(incoming, path.name, identified)
             yield version_frame(0, list(_with_links(versions, identified, links, latest)))
 
 
 def _with_links(
     versions: Iterable[tuple[int, CaseVersion]],
-    identified: Mapping[int, Identifiers],
+    identified: Mapping[int, CaseIdentifiers],
     links: InlineLinks,
     latest: dict[str, CaseVersion],
 ) -> Iterator[tuple[int, CaseVersion]]:
@@ -273,7 +273,7 @@ def _readable_of_topic(
 
 
 def _readable(
-    messages: Iterable[Incoming], source: str, identified: dict[int, Identifiers] | None = None
+    messages: Iterable[Incoming], source: str, identified: dict[int, CaseIdentifiers] | None = None
 ) -> list[tuple[int, CaseVersion]]:
     versions, _ = read_batch(messages, source=source, horizon=date.max, identified=identified)
     return versions

@@ -34,7 +34,7 @@ from streams.runtime.wire.alerts import decode_alert
 from streams.runtime.wire.deltas import decode_delta
 from streams.runtime.workers.partition_recovery import database
 
-__all__ = ["Finding", "verify"]
+__all__ = ["Mismatch", "verify"]
 
 _EPOCH = date(1970, 1, 1)
 _UNIT = "\x1f"
@@ -45,7 +45,7 @@ _NO_REASON = pl.lit(None, dtype=pl.String)  # of a case that counts
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Mismatch:
     """One comparison, and what differed.
 
     Attributes
@@ -63,7 +63,7 @@ class Finding:
     differences: tuple[str, ...]
 
 
-def verify(settings: Settings, *, alerts: int) -> Iterator[Finding]:
+def verify(settings: Settings, *, alerts: int) -> Iterator[Mismatch]:
     """Compare databases, changelogs, deltas and the latest alerts with a recount of the topics.
 
     Parameters
@@ -138,14 +138,14 @@ class _Recount:
         ]
 
 
-def _database(settings: Settings, recount: _Recount) -> Finding:
+def _database(settings: Settings, recount: _Recount) -> Mismatch:
     with RocksStore(database(settings, recount.partition), None) as store:
         end = store.next_offset or 0
         held = {version.case_id: version for version in store.versions()}
     return _states(f"database of {recount.name} up to offset {end}", held, recount.state(end))
 
 
-def _changelog(settings: Settings, consumer: Any, recount: _Recount) -> Finding | None:
+def _changelog(settings: Settings, consumer: Any, recount: _Recount) -> Mismatch | None:
     """Compare what a restore would give; `None` if the changelog gives nothing yet."""
     at = TopicPartition(topic_name(settings, "cases"), recount.partition)
     consumer.assign([at])
@@ -173,7 +173,7 @@ def _changelog(settings: Settings, consumer: Any, recount: _Recount) -> Finding 
 
 def _states(
     what: str, held: Mapping[str, CaseVersion], expected: Mapping[str, CaseVersion]
-) -> Finding:
+) -> Mismatch:
     differences = []
     for case_id in sorted(held.keys() | expected.keys()):
         one, other = held.get(case_id), expected.get(case_id)
@@ -184,10 +184,10 @@ def _states(
                 f for f in CaseVersion.__struct_fields__ if getattr(one, f) != getattr(other, f)
             )
             differences.append(f"case {case_id}: differs in {', '.join(fields)}")
-    return Finding(what, len(expected), tuple(differences))
+    return Mismatch(what, len(expected), tuple(differences))
 
 
-def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Finding:
+def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Mismatch:
     """Compare the sum of all that was published with the cases that count, and those kept out."""
     differences = []
     end = 0
@@ -231,7 +231,7 @@ def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Finding:
     cases = left["case_id"].unique().sort().to_list()
     differences += [f"case {case_id}: its deltas do not add up to it" for case_id in cases]
     what = f"deltas of {recount.name} up to offset {end}"
-    return Finding(what, len(counted), tuple(differences))
+    return Mismatch(what, len(counted), tuple(differences))
 
 
 def _latest_alerts(settings: Settings, most: int) -> dict[str, Alert]:
@@ -298,11 +298,11 @@ def _days(window: Window) -> tuple[float, float]:
     return first, (window.last_day - _EPOCH).days
 
 
-def _alerts(alerts: Mapping[str, Alert], sums: Mapping[str, Counter[str]]) -> Finding:
+def _alerts(alerts: Mapping[str, Alert], sums: Mapping[str, Counter[str]]) -> Mismatch:
     differences = []
     for signal, alert in alerts.items():
         published = alert.counts.model_dump()
         recounted = {name: sums[signal][name] for name in published}
         if published != recounted:
             differences.append(f"alert {alert.alert_id}: says {published}, recounted {recounted}")
-    return Finding("latest alerts", len(alerts), tuple(differences))
+    return Mismatch("latest alerts", len(alerts), tuple(differences))

@@ -23,10 +23,10 @@ from streams.runtime.observability.observer import Observer, observed
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert, encode_alert
 from streams.runtime.wire.rejects import reject_record
-from streams.runtime.workers.background import Task
-from streams.runtime.workers.detector_session import Look
+from streams.runtime.workers.background import BackgroundTask
+from streams.runtime.workers.detector_session import EvaluationResult
 
-__all__ = ["AlertOutlet", "Published", "publish_alerts", "publish_rejected"]
+__all__ = ["AlertPublisher", "PublishedEvaluation", "publish_alerts", "publish_rejected"]
 
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
 _TOGETHER = 100  # the network thread sends the first while the next are encoded
@@ -116,7 +116,7 @@ def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedEvaluation:
     """A look whose alerts are out.
 
     Attributes
@@ -127,18 +127,18 @@ class Published:
         When they were, on a clock that only rises.
     """
 
-    look: Look
+    look: EvaluationResult
     following: int
     ended: float
 
 
-class AlertOutlet:
+class AlertPublisher:
     """The way out of one detector."""
 
     def __init__(self) -> None:
-        self._task: Task[Published] | None = None
+        self._task: BackgroundTask[PublishedEvaluation] | None = None
 
-    def send(self, look: Look, following: int, publish: Callable[[], None]) -> None:
+    def send(self, look: EvaluationResult, following: int, publish: Callable[[], None]) -> None:
         """Begin to publish what a look gave; `settle` first.
 
         Parameters
@@ -147,18 +147,18 @@ class AlertOutlet:
             Publishes it, all or nothing, within a time of its own; called in another thread.
         """
 
-        def call() -> Published:
+        def call() -> PublishedEvaluation:
             publish()
-            return Published(look, following, time.monotonic())
+            return PublishedEvaluation(look, following, time.monotonic())
 
-        self._task = Task("tocsin-publish", call)
+        self._task = BackgroundTask("tocsin-publish", call)
 
     @property
     def ended(self) -> bool:
         """Whether something was sent that has ended, well or not: see `settle`."""
         return self._task is not None and self._task.wait(0.0)
 
-    def settle(self) -> Published | None:
+    def settle(self) -> PublishedEvaluation | None:
         """Wait for what is under way; return it, or `None` if nothing was.
 
         Raises
@@ -172,7 +172,7 @@ class AlertOutlet:
         self._task = None
         return task.result()
 
-    def leave(self) -> Published | None:
+    def leave(self) -> PublishedEvaluation | None:
         """Wait shortly for what is under way, then leave it to the broker; return it if it is out.
 
         Whoever restores the counts ends it first, and learns from the broker how it ended.

@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-__all__ = ["Task"]
+__all__ = ["BackgroundTask"]
 
 T = TypeVar("T")
 
 
-class Task(Generic[T]):
+class BackgroundTask(Generic[T]):
     """A call under way.
 
     Parameters

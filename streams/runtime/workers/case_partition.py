@@ -28,7 +28,7 @@ from streams.runtime.wire.batches import Batch, ReportTimes
 from streams.runtime.wire.deltas import decode_outgoing
 from streams.runtime.wire.limits import TooLarge
 from streams.runtime.wire.rejects import reject_record
-from streams.runtime.workers.partition_publisher import Outlet
+from streams.runtime.workers.partition_publisher import PartitionPublisher
 
 __all__ = ["CasePartition"]
 
@@ -70,7 +70,7 @@ class CasePartition:
     at: TopicPartition
     partitions: int
     store: RocksStore
-    outlet: Outlet
+    outlet: PartitionPublisher
     progress: Progress
     next_offset: int
     published: int

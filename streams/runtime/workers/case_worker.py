@@ -31,7 +31,7 @@ from streams.runtime.workers.partition_recovery import (
     take_over,
 )
 from streams.runtime.workers.retrying import BackOff
-from streams.runtime.workers.stall_watchdog import Watchdog
+from streams.runtime.workers.stall_watchdog import StallWatchdog
 
 __all__ = ["CaseWorker", "case_group"]
 
@@ -50,7 +50,7 @@ def case_group(settings: Settings) -> str:
 
 
 @dataclass
-class _Coming:
+class _Recovery:
     """A partition that is being taken over; again, if it fails for want of a broker."""
 
     takeover: Generator[float | None, None, CasePartition] | None = None
@@ -87,11 +87,11 @@ class CaseWorker:
         self._observer = observer
         self._topic = topic_name(settings, "reports")
         self._owned: dict[int, CasePartition] = {}
-        self._coming: dict[int, _Coming] = {}
+        self._coming: dict[int, _Recovery] = {}
         self._damages: Counter[int] = Counter()
         self._said = time.monotonic()
         self._member = Membership()
-        self._watchdog = Watchdog()
+        self._watchdog = StallWatchdog()
         self.tally: Counter[str] = Counter()
         self._consumer: Any = self._join()
 
@@ -211,7 +211,7 @@ class CaseWorker:
         """Let go of every partition, and join the group anew."""
         self.release([*self._owned, *self._coming])
         close_consumer(self._consumer)
-        self._member, self._watchdog = Membership(), Watchdog()
+        self._member, self._watchdog = Membership(), StallWatchdog()
         self._consumer = self._join()
 
     def _fraction(self, partition: int) -> float:
@@ -225,7 +225,7 @@ class CaseWorker:
         found = []
         for partition in partitions:
             match there.get(partition):
-                case _Coming() as coming:
+                case _Recovery() as coming:
                     found.append(coming.blocked(partition))
                 case CasePartition() as owned:
                     found.append(owned.blocked)
@@ -247,7 +247,7 @@ class CaseWorker:
         for at in sorted(self._consumer.assignment()):
             if at.partition in self._owned:
                 continue
-            coming = self._coming.setdefault(at.partition, _Coming())
+            coming = self._coming.setdefault(at.partition, _Recovery())
             if coming.takeover is None:
                 if not coming.back_off.over:
                     continue

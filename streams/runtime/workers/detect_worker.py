@@ -37,15 +37,15 @@ from streams.runtime.observability.observer import SILENT, DetectorSize, Observe
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.workers.alert_publisher import (
-    AlertOutlet,
-    Published,
+    AlertPublisher,
+    PublishedEvaluation,
     publish_alerts,
     publish_rejected,
 )
 from streams.runtime.workers.detector_recovery import Restored, deltas_deleted, restore_detector
-from streams.runtime.workers.detector_session import Look, Looking
+from streams.runtime.workers.detector_session import DetectorSession, EvaluationResult
 from streams.runtime.workers.snapshot_writer import SnapshotWriter
-from streams.runtime.workers.stall_watchdog import Watchdog
+from streams.runtime.workers.stall_watchdog import StallWatchdog
 
 __all__ = ["DetectWorker", "detect_group"]
 
@@ -106,11 +106,11 @@ class DetectWorker:
         self._producer: Any = None
         self._restoring: Generator[float, None, Restored] | None = None
         self._fraction = 0.0  # of the restoring that is done
-        self._member, self._watchdog = Membership(), Watchdog()
+        self._member, self._watchdog = Membership(), StallWatchdog()
         self._published: int | None = None  # offset up to which counts and alerts agree
-        self._outlet = AlertOutlet()
+        self._outlet = AlertPublisher()
         self._failures = 0  # since a batch was published
-        self._looking: Looking | None = None  # None while standing by
+        self._looking: DetectorSession | None = None  # None while standing by
         self._notice_ends: dict[int, int] = {}  # asked for together with those of the reports
         self.tally: Counter[str] = Counter()
         self._consumer: Any = self._join()
@@ -254,7 +254,7 @@ class DetectWorker:
         """Stand by, and join the group anew."""
         self.stand_by()
         close_consumer(self._consumer)
-        self._member, self._watchdog = Membership(), Watchdog()
+        self._member, self._watchdog = Membership(), StallWatchdog()
         self._consumer = self._join()
 
     def _stalled(self) -> bool:
@@ -304,7 +304,7 @@ class DetectWorker:
             _LOG.info("%s", self.readiness())
 
     def _begin(self, restored: Restored) -> None:
-        looking = Looking(restored.detector, restored.notices, self._at, self._observer)
+        looking = DetectorSession(restored.detector, restored.notices, self._at, self._observer)
         try:
             if restored.first:
                 # From now on it is known how far the alerts are published, if a batch breaks off.
@@ -321,7 +321,7 @@ class DetectWorker:
             "detecting from offset %d, %d signals known", restored.next_offset, restored.signals
         )
 
-    def _work(self, looking: Looking, records: Sequence[Any]) -> None:
+    def _work(self, looking: DetectorSession, records: Sequence[Any]) -> None:
         if records:
             self._published = None
         looking.hear(records, self._member.polled_at)
@@ -330,7 +330,7 @@ class DetectWorker:
         if looking.held and not looking.wait():
             self._evaluate(looking)
 
-    def _evaluate(self, looking: Looking) -> None:
+    def _evaluate(self, looking: DetectorSession) -> None:
         """Look, while the alerts of the look before go out; then begin to publish those of this."""
         self._published = None  # until it is; else what a look found would be lost on closing
         following: int = self._consumer.position(self._at)
@@ -347,7 +347,7 @@ class DetectWorker:
         if is_due:
             self._write_snapshot(looking.detector, following)
 
-    def _settle(self, looking: Looking) -> None:
+    def _settle(self, looking: DetectorSession) -> None:
         """Wait until the alerts that are on their way are out, if any are; raise if they fail."""
         published = self._outlet.settle()
         self._note(published)
@@ -358,7 +358,7 @@ class DetectWorker:
         if published.look.alone:
             looking.published(published.look)
 
-    def _note(self, published: Published | None) -> None:
+    def _note(self, published: PublishedEvaluation | None) -> None:
         if published is not None:
             look = published.look
             self._observer.alerted(look.evaluation, published.ended - look.began)
@@ -367,7 +367,7 @@ class DetectWorker:
 
     def _publish(
         self,
-        look: Look | None,
+        look: EvaluationResult | None,
         following: int,
         metadata: Any,
         headers: Mapping[str, bytes] | None = None,

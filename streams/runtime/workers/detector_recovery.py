@@ -19,7 +19,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.state.snapshot import read_snapshot
 from streams.runtime.wire.alerts import AnyAlert, decode_alert
 from streams.runtime.wire.deltas import decode_delta
-from streams.runtime.workers.notice_reader import NoticeInput
+from streams.runtime.workers.notice_reader import NoticeReader
 
 __all__ = ["Restored", "apply_deltas", "deltas_deleted", "restore_detector"]
 
@@ -41,7 +41,7 @@ class Restored:
     """
 
     detector: Detector
-    notices: NoticeInput
+    notices: NoticeReader
     next_offset: int
     signals: int
     first: bool
@@ -118,7 +118,7 @@ def restore_detector(
     for record in read_to_end(settings, topic_name(settings, "priors")):
         detector.restore_prior(PriorRefit.model_validate_json(record.value))
     detector.settle()
-    notices = NoticeInput(settings, detector.watch, set_aside)
+    notices = NoticeReader(settings, detector.watch, set_aside)
     try:
         yield from notices.restore(latest.values())
     except BaseException:

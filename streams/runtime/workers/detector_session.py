@@ -13,21 +13,21 @@ from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from streams.core.detection.detector import Detector
 from streams.runtime.broker.clients import TopicPartition
-from streams.runtime.observability.observer import Applied, Evaluation, Observer
+from streams.runtime.observability.observer import Applied, EvaluationEvent, Observer
 from streams.runtime.wire.batches import Batch, ReportTimes
 from streams.runtime.wire.deltas import decode_delta, end_of_delta
 from streams.runtime.workers.detector_recovery import apply_deltas
-from streams.runtime.workers.evaluation_schedule import BACKLOG_AGE, LookPacing
-from streams.runtime.workers.notice_reader import NoticeInput
+from streams.runtime.workers.evaluation_schedule import BACKLOG_AGE, EvaluationSchedule
+from streams.runtime.workers.notice_reader import NoticeReader
 
-__all__ = ["Look", "Looking", "age_of_newest"]
+__all__ = ["DetectorSession", "EvaluationResult", "age_of_newest"]
 
 _EPOCH = date(1970, 1, 1)
 _MOST_HEARD = 4 << 20  # bytes of deltas that wait to be counted: some 100,000 reports of a backlog
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class EvaluationResult:
     """A look at counts and notices, to be published.
 
     Attributes
@@ -43,7 +43,7 @@ class Look:
         one of a backlog, on which looks and publishing are to take a small part of the time.
     """
 
-    evaluation: Evaluation
+    evaluation: EvaluationEvent
     refit: PriorRefit | None
     suppressed: Counter[str]
     began: float
@@ -64,7 +64,7 @@ class Look:
         return tally
 
 
-class Looking:
+class DetectorSession:
     """Hears deltas and notices for a restored detector, and counts and looks when it is time.
 
     Parameters
@@ -74,13 +74,13 @@ class Looking:
     """
 
     def __init__(
-        self, detector: Detector, notices: NoticeInput, at: TopicPartition, observer: Observer
+        self, detector: Detector, notices: NoticeReader, at: TopicPartition, observer: Observer
     ) -> None:
         self.detector = detector
         self.notices = notices
         self._at = at
         self._observer = observer
-        self._pacing = LookPacing()
+        self._pacing = EvaluationSchedule()
         self._heard: list[tuple[Any, float]] = []  # records not counted yet; when each was polled
         self._applied: list[Applied] = []  # counted since the last look
         self._ends: Mapping[int, int] = {}  # of the reports, when it was asked for them last
@@ -149,7 +149,7 @@ class Looking:
             self._observer.applied(self._applied[-1])
         self._heard = []
 
-    def look(self) -> Look:
+    def look(self) -> EvaluationResult:
         """Return the revisions that are due; nothing waits for a look any more."""
         began = time.monotonic()
         self._pacing.begin()
@@ -164,7 +164,7 @@ class Looking:
         alerts: list[Alert] = []
         if deltas and today >= 0:
             alerts = detector.evaluate(today, touched_only=not day_over, day_over=False)
-        evaluation = Evaluation(
+        evaluation = EvaluationEvent(
             deltas,
             alerts,
             full=day_over,
@@ -177,9 +177,9 @@ class Looking:
         self._pacing.made()
         polled_at = deltas[0].polled_at if deltas else notices.polled_at
         alone = day_over or self._pacing.behind
-        return Look(evaluation, refit, detector.suppressed - before, polled_at, alone)
+        return EvaluationResult(evaluation, refit, detector.suppressed - before, polled_at, alone)
 
-    def published(self, look: Look) -> None:
+    def published(self, look: EvaluationResult) -> None:
         """Take note that what a look gave is published, and nothing else counted since."""
         self._pacing.end()
         if look.evaluation.full:

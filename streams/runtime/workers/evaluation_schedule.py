@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable
 
-__all__ = ["LookPacing"]
+__all__ = ["EvaluationSchedule"]
 
 LONGEST_REST = 0.1  # seconds from a look to the next
 BACKLOG_AGE = 2.0  # seconds; a stream that is kept up with brings younger reports
@@ -24,7 +24,7 @@ BACKLOG_POLL = 0.5  # seconds; a poll of it lasts no longer, to see what stands 
 STANDSTILL = 5.0  # seconds of empty polls; whoever sends has trouble: what is here is looked at
 
 
-class LookPacing:
+class EvaluationSchedule:
     """Says when the next look at the counts is due.
 
     Parameters

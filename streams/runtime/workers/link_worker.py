@@ -19,7 +19,7 @@ from typing import Any
 from schemas.errors import BrokerError, StateError
 from schemas.link import CaseLink
 from streams.core.duplicates.exact import KnownCase, relink, taken_in
-from streams.core.duplicates.identifiers import Identifiers
+from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.runtime.broker.clients import TopicPartition, make_consumer, make_producer
 from streams.runtime.broker.errors import OffsetOutOfRangeError, broker_errors
 from streams.runtime.broker.membership import Membership, Ownership, join_group
@@ -334,7 +334,7 @@ class LinkWorker:
     def _read(self, active: _Active, at: TopicPartition, records: Sequence[Any]) -> list[KnownCase]:
         source = f"{at.topic}[{at.partition}]"
         name = source.encode()
-        identified: dict[int, Identifiers] = {}
+        identified: dict[int, CaseIdentifiers] = {}
         versions, _ = read_batch(  # the case stage reports what is rejected
             (
                 (record.offset, record.value or b"", record.key or b"", ())
@@ -345,7 +345,7 @@ class LinkWorker:
             horizon=datetime.now(UTC).date() + timedelta(days=1),
             identified=identified,
         )
-        nothing = Identifiers((), (), 0)
+        nothing = CaseIdentifiers((), (), 0)
         return [KnownCase(version, identified.get(offset, nothing)) for offset, version in versions]
 
     def _decide_all(self, active: _Active) -> None:

@@ -14,7 +14,7 @@ from schemas.alert import InputOffset
 from schemas.errors import IcsrError, StateError
 from schemas.notice import Notice
 from schemas.rejected import Rejected
-from streams.core.safety.monitor import Watch
+from streams.core.safety.monitor import SafetyMonitor
 from streams.intake.notices import decode_notice
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import broker_errors
@@ -25,7 +25,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert
 from streams.runtime.wire.batches import Batch, Unreadable
 
-__all__ = ["NoticeInput", "read_notice"]
+__all__ = ["NoticeReader", "read_notice"]
 
 _POLL_MS = 500  # while nothing else is to be done
 _EPOCH = date(1970, 1, 1)
@@ -57,8 +57,8 @@ def read_notice(value: bytes | None, horizon: date) -> Notice:
     return notice
 
 
-class NoticeInput:
-    """Every partition of `pv.notices`, into one `Watch`; it is as old as its detector.
+class NoticeReader:
+    """Every partition of `pv.notices`, into one `SafetyMonitor`; it is as old as its detector.
 
     Parameters
     ----------
@@ -80,7 +80,10 @@ class NoticeInput:
     """
 
     def __init__(
-        self, settings: Settings, watch: Watch, set_aside: Callable[[Sequence[Rejected]], None]
+        self,
+        settings: Settings,
+        watch: SafetyMonitor,
+        set_aside: Callable[[Sequence[Rejected]], None],
     ) -> None:
         self._settings = settings
         self._watch = watch

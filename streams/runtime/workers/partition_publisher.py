@@ -41,10 +41,10 @@ from streams.runtime.broker.transactions import (
 from streams.runtime.observability.observer import Observer
 from streams.runtime.observability.readiness import Blocked
 from streams.runtime.settings import Settings
-from streams.runtime.workers.background import Task
+from streams.runtime.workers.background import BackgroundTask
 from streams.runtime.workers.retrying import BackOff
 
-__all__ = ["Outlet", "Superseded", "partition_producer"]
+__all__ = ["PartitionPublisher", "Superseded", "partition_producer"]
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 2.0  # that the other partitions have with one: most transactions take 20 ms [s]
@@ -63,7 +63,7 @@ def partition_producer(settings: Settings, at: TopicPartition) -> Any:
 
 
 @dataclass
-class _Job:
+class _PendingTransaction:
     """What is to go out: its records, the input offset after it, and what to do once it is out."""
 
     send: Callable[[Transaction], None]
@@ -72,7 +72,7 @@ class _Job:
     since: float
 
 
-class Outlet:
+class PartitionPublisher:
     """The way out of one partition.
 
     Parameters
@@ -102,9 +102,9 @@ class Outlet:
         self._settings, self._member, self._at = settings, member, at
         self._producer: Any = producer
         self._usable = True
-        self._job: _Job | None = None
-        self._making: Task[tuple[Any, int]] | None = None
-        self._sending: Task[None] | None = None
+        self._job: _PendingTransaction | None = None
+        self._making: BackgroundTask[tuple[Any, int]] | None = None
+        self._sending: BackgroundTask[None] | None = None
         self._sending_since = 0.0
         self._generation = -1  # of the group, that the transaction under way was begun in
         self._back_off = BackOff()
@@ -143,7 +143,7 @@ class Outlet:
         then
             Called once it is out, in the thread of the caller of `settled`.
         """
-        self._job = _Job(records, following, then, time.monotonic())
+        self._job = _PendingTransaction(records, following, then, time.monotonic())
         self._begin(self._job)
 
     def settled(self) -> bool:
@@ -183,10 +183,10 @@ class Outlet:
                 task.give_up()
         discard(self._producer)
 
-    def _begin(self, job: _Job) -> None:
+    def _begin(self, job: _PendingTransaction) -> None:
         if not self._usable:
             old = self._producer
-            self._making = Task(
+            self._making = BackgroundTask(
                 "tocsin-producer",
                 lambda: self._renewed(old, job.following),
                 undo=lambda made: discard(made[0]),
@@ -203,7 +203,7 @@ class Outlet:
         self.observer.turned()
         self._generation = metadata.generation_id
         self._sending_since = time.monotonic()
-        self._sending = Task("tocsin-publish", publish)
+        self._sending = BackgroundTask("tocsin-publish", publish)
 
     def _renewed(self, old: Any, following: int | None) -> tuple[Any, int]:
         """Return a new producer, and how far the group is, now that the old one can do no more."""
@@ -222,7 +222,7 @@ class Outlet:
             discard(producer)
             raise
 
-    def _collect(self, job: _Job) -> None:
+    def _collect(self, job: _PendingTransaction) -> None:
         """Take note of how a task ended."""
         making, sending = self._making, self._sending
         self._making = self._sending = None
@@ -270,7 +270,7 @@ class Outlet:
         self._why = str(error)
         _LOG.warning("attempt %d: %s", self._back_off.failures, error)
 
-    def _done(self, job: _Job) -> None:
+    def _done(self, job: _PendingTransaction) -> None:
         if self._why:
             seconds = time.monotonic() - job.since
             _LOG.info("%s: published after %.0f s", self._name, seconds)

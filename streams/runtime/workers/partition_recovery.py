@@ -37,9 +37,9 @@ from streams.runtime.state.changelog import (
     decode_record,
 )
 from streams.runtime.wire.deltas import decode_delta, decode_outgoing
-from streams.runtime.workers.background import Task
+from streams.runtime.workers.background import BackgroundTask
 from streams.runtime.workers.case_partition import CasePartition
-from streams.runtime.workers.partition_publisher import Outlet, partition_producer
+from streams.runtime.workers.partition_publisher import PartitionPublisher, partition_producer
 
 __all__ = [
     "ChangelogGap",
@@ -108,7 +108,7 @@ def take_over(
 
 def _made(make: Callable[[], Any], undo: Callable[[Any], None]) -> Generator[None, None, Any]:
     """Return a client, made in a thread: whom it asks may be away for long."""
-    task = Task("tocsin-connect", make, undo)
+    task = BackgroundTask("tocsin-connect", make, undo)
     try:
         while not task.wait(_CONNECT_WAIT):
             yield None
@@ -182,7 +182,7 @@ class _Takeover:
         else:
             progress = Progress()
         start = store.next_offset or 0
-        outlet = Outlet(self._settings, member, self._at, self._producer, SILENT)
+        outlet = PartitionPublisher(self._settings, member, self._at, self._producer, SILENT)
         return CasePartition(
             self._settings,
             self._consumer,

@@ -14,9 +14,9 @@ from typing import Protocol
 
 from streams.runtime.broker.errors import BrokerUnavailable, broker_errors
 from streams.runtime.observability.readiness import Phase, Readiness
-from streams.runtime.observability.setup import Watched
+from streams.runtime.observability.setup import ObservedWorker
 
-__all__ = ["GIVE_UP_SECONDS", "BackOff", "Enduring", "Working"]
+__all__ = ["GIVE_UP_SECONDS", "BackOff", "RetryingWorker", "StageWorker"]
 
 _LOG = logging.getLogger(__name__)
 GIVE_UP_SECONDS = 60.0
@@ -24,7 +24,7 @@ GIVE_UP_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0  # between two attempts, doubled each time [s]
 
 
-class Working(Watched, Protocol):
+class StageWorker(ObservedWorker, Protocol):
     """A worker of a stage; its tally says what became of the messages."""
 
     tally: Counter[str]
@@ -42,7 +42,7 @@ class Working(Watched, Protocol):
         """Return the ends of the input, now."""
 
 
-class Enduring:
+class RetryingWorker:
     """A worker whose steps may fail for `GIVE_UP_SECONDS`, as long as the broker is at fault.
 
     Other errors end it at once: a right that is missing, a password, a state that does not fit.
@@ -57,7 +57,7 @@ class Enduring:
 
     def __init__(
         self,
-        worker: Working,
+        worker: StageWorker,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,

@@ -15,7 +15,7 @@ from schemas.errors import StateError
 from streams.core.detection.detector import Detector
 from streams.runtime.observability.observer import Observer
 from streams.runtime.state.snapshot import write_frozen
-from streams.runtime.workers.background import Task
+from streams.runtime.workers.background import BackgroundTask
 
 __all__ = ["SnapshotWriter"]
 
@@ -36,7 +36,7 @@ class SnapshotWriter:
 
     def __init__(self, folder: Path, topic: str, observer: Observer) -> None:
         self._folder, self._topic, self._observer = folder, topic, observer
-        self._task: Task[None] | None = None
+        self._task: BackgroundTask[None] | None = None
         self._began = 0.0
         self._failures = 0  # in a row
 
@@ -63,7 +63,7 @@ class SnapshotWriter:
             write_frozen(self._folder, kept, facts, topic=self._topic, next_offset=next_offset)
 
         self._began = time.monotonic()
-        self._task = Task("tocsin-snapshot", write)
+        self._task = BackgroundTask("tocsin-snapshot", write)
 
     def look(self) -> None:
         """Take note of how the last one ended, if it has.

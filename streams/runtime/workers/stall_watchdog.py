@@ -13,7 +13,7 @@ from typing import Any
 from streams.runtime.broker.clients import TopicPartition
 from streams.runtime.broker.errors import KafkaError
 
-__all__ = ["Watchdog"]
+__all__ = ["StallWatchdog"]
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 5.0  # between two looks, each a question to the brokers
@@ -28,7 +28,7 @@ class _Seen:
     strikes: int = 0
 
 
-class Watchdog:
+class StallWatchdog:
     """Follows the positions of a consumer."""
 
     def __init__(self) -> None:

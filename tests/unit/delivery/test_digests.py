@@ -14,7 +14,7 @@ from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Stream, Subscription, Tier, Webhook
 from streams.delivery.digests import MOST_ALERTS
 from streams.delivery.outbox import Outbox, deliver
-from streams.delivery.send_schedule import Attempt, Outcome
+from streams.delivery.send_schedule import Attempt, SendOutcome
 from tests.unit.delivery.test_outbox import KEY, NOW, safety, signal, subscription
 
 DAY = timedelta(days=1)
@@ -38,9 +38,9 @@ class Reader:
 
     def send(self, due, now):
         if self.fails:
-            return Attempt(Outcome.FAILED, "x")
+            return Attempt(SendOutcome.FAILED, "x")
         self.messages.append(json.loads(due.body))
-        return Attempt(Outcome.DELIVERED, "x")
+        return Attempt(SendOutcome.DELIVERED, "x")
 
     def deliver(self, after=timedelta()):
         self.now += after
@@ -90,7 +90,7 @@ def test_a_digest_is_the_same_message_at_every_attempt():
 
     def failing(due, now):
         sent.append((due.alert_id, due.body))
-        return Attempt(Outcome.FAILED, "x")
+        return Attempt(SendOutcome.FAILED, "x")
 
     for _ in range(3):
         reader.now += DAY
@@ -269,7 +269,9 @@ def test_an_outbox_of_the_first_format_goes_on(tmp_path):
     sent = []
     deliver(
         outbox,
-        lambda due, now: sent.append(said(json.loads(due.body))) or Attempt(Outcome.DELIVERED, ""),
+        lambda due, now: (
+            sent.append(said(json.loads(due.body))) or Attempt(SendOutcome.DELIVERED, "")
+        ),
         lambda: datetime(2024, 1, 1, tzinfo=UTC),
     )
     assert sent == [("A", 1), ("A", 2)]

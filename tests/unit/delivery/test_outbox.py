@@ -23,7 +23,7 @@ from schemas.subscription import Filters, Subscription, Tier
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.matching import matches
 from streams.delivery.outbox import Outbox, deliver
-from streams.delivery.send_schedule import Attempt, Outcome
+from streams.delivery.send_schedule import Attempt, SendOutcome
 from streams.delivery.tiers import band, copy_for
 
 KEY = b"k" * 32
@@ -221,13 +221,13 @@ class World:
         self.answers = iter(())
 
     def send(self, due, now):
-        outcome = next(self.answers, Outcome.DELIVERED)
+        outcome = next(self.answers, SendOutcome.DELIVERED)
         # A receiver may have taken an alert in although the sender saw a failure.
-        if outcome is Outcome.DELIVERED or outcome == "lost answer":
+        if outcome is SendOutcome.DELIVERED or outcome == "lost answer":
             body = json.loads(due.body)
             self.received.append((body["signal_key"], body["revision"]))
         if outcome == "lost answer":
-            outcome = Outcome.FAILED
+            outcome = SendOutcome.FAILED
         return Attempt(outcome, "x")
 
     def run_for(self, span):
@@ -257,19 +257,19 @@ def test_a_receiver_that_is_down_for_a_day_gets_everything_in_order():
     world.outbox.subscribe(subscription())
     for revision in (1, 2, 3):
         world.outbox.put(signal(revision=revision), source="a", position=revision, now=NOW)
-    world.answers = iter([Outcome.FAILED] * 7)  # 5 s, 5 min, 30 min, 2, 5, 10, 14 h
+    world.answers = iter([SendOutcome.FAILED] * 7)  # 5 s, 5 min, 30 min, 2, 5, 10, 14 h
     world.run_for(timedelta(days=1))
     assert world.received == []
     world.run_for(timedelta(days=1))
     assert [revision for _, revision in world.received] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("last", [Outcome.FAILED, Outcome.GONE, Outcome.REFUSED])
+@pytest.mark.parametrize("last", [SendOutcome.FAILED, SendOutcome.GONE, SendOutcome.REFUSED])
 def test_who_gives_no_answer_for_days_rests_and_can_be_resumed(last):
     world = World()
     world.outbox.subscribe(subscription())
     world.outbox.put(signal(), source="a", position=0, now=NOW)
-    tries = 10 if last is Outcome.FAILED else 1
+    tries = 10 if last is SendOutcome.FAILED else 1
     world.answers = iter([last] * tries)
     world.run_for(timedelta(days=10))
     (standing,) = world.outbox.standing()
@@ -285,7 +285,7 @@ def test_who_gives_no_answer_for_days_rests_and_can_be_resumed(last):
         world.outbox.resume("nobody")
 
 
-FATES = st.sampled_from([Outcome.DELIVERED, Outcome.FAILED, "lost answer"])
+FATES = st.sampled_from([SendOutcome.DELIVERED, SendOutcome.FAILED, "lost answer"])
 
 
 @settings(max_examples=150, deadline=None)

@@ -7,7 +7,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from schemas.errors import InputError
-from streams.delivery.send_schedule import RETRY_AFTER, Outcome, next_attempt
+from streams.delivery.send_schedule import RETRY_AFTER, SendOutcome, next_attempt
 from streams.delivery.webhook import WebhookSender, require_secret
 from tests.unit.delivery.test_outbox import NOW, SECRET
 
@@ -37,7 +37,7 @@ def post(web, url="https://receiver.example/hook", body='{"a": 1}', secrets=(SEC
 
 def test_a_delivery_is_signed_and_goes_to_the_address_that_was_looked_at():
     web, (asked) = sender(httpx.Response(204))
-    assert post(web, secrets=(SECRET, OTHER)).outcome is Outcome.DELIVERED
+    assert post(web, secrets=(SECRET, OTHER)).outcome is SendOutcome.DELIVERED
     (request,) = asked
     assert request.url.host == "93.184.216.34"
     assert request.headers["host"] == "receiver.example"
@@ -75,12 +75,12 @@ def test_what_was_altered_is_refused_by_the_verifier(harm, key):
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (httpx.Response(200), Outcome.DELIVERED),
-        (httpx.Response(500), Outcome.FAILED),
-        (httpx.Response(302, headers={"location": "http://169.254.169.254/"}), Outcome.FAILED),
-        (httpx.Response(410), Outcome.GONE),
-        (httpx.ReadTimeout("slow"), Outcome.FAILED),
-        (httpx.ConnectError("no"), Outcome.FAILED),
+        (httpx.Response(200), SendOutcome.DELIVERED),
+        (httpx.Response(500), SendOutcome.FAILED),
+        (httpx.Response(302, headers={"location": "http://169.254.169.254/"}), SendOutcome.FAILED),
+        (httpx.Response(410), SendOutcome.GONE),
+        (httpx.ReadTimeout("slow"), SendOutcome.FAILED),
+        (httpx.ConnectError("no"), SendOutcome.FAILED),
     ],
 )
 def test_answers(answer, outcome):
@@ -107,16 +107,16 @@ def test_answers(answer, outcome):
 )
 def test_private_addresses_are_not_posted_to(address):
     web, asked = sender(httpx.Response(200), addresses=("93.184.216.34", address))
-    assert post(web).outcome is Outcome.REFUSED
+    assert post(web).outcome is SendOutcome.REFUSED
     assert asked == []
 
 
 def test_without_encryption_only_where_it_was_asked_for_by_name():
     web, asked = sender(httpx.Response(200))
-    assert post(web, "http://receiver.example/hook").outcome is Outcome.REFUSED
+    assert post(web, "http://receiver.example/hook").outcome is SendOutcome.REFUSED
     assert asked == []
     web, asked = sender(httpx.Response(200), addresses=("127.0.0.1",), allow=("localhost",))
-    assert post(web, "http://localhost:8080/hook").outcome is Outcome.DELIVERED
+    assert post(web, "http://localhost:8080/hook").outcome is SendOutcome.DELIVERED
     assert asked[0].url.port == 8080
 
 
@@ -125,7 +125,7 @@ def test_a_name_without_an_address_fails_and_is_tried_again():
         raise OSError
 
     web = WebhookSender(resolver=nowhere)
-    assert post(web).outcome is Outcome.FAILED
+    assert post(web).outcome is SendOutcome.FAILED
 
 
 @pytest.mark.parametrize("secret", ["", "short", "whsec_c2hvcnQ=", "whsec_???"])

@@ -23,7 +23,7 @@ from schemas.alert import (
 from streams.core.alerts.builder import AlertBuilder, signal_key
 from streams.core.alerts.case_sources import Origins, sources_of
 from streams.core.alerts.case_summaries import MOST_CASE_IDS, facts_of
-from streams.core.alerts.sensitivity import Scrutinised
+from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import PAEDIATRIC_BIT, region_mask
@@ -102,7 +102,7 @@ def _build(
     cases: pl.DataFrame,
     decisions: Decisions,
     dropped: dict[int, tuple[str, ...]] | None = None,
-    found: Scrutinised | None = None,
+    found: SensitivityResult | None = None,
 ) -> list[Alert]:
     frame = pl.DataFrame(rows, infer_schema_length=None)
     facts = facts_of(cases, frame["key"].to_numpy(), FACETS).drop("key")
@@ -110,7 +110,7 @@ def _build(
     return AlertBuilder(RULES, POLICY).build(
         frame.hstack(facts).hstack(sources).with_columns(n_post_notice=None),
         decisions,
-        [found or Scrutinised()] * len(rows),
+        [found or SensitivityResult()] * len(rows),
         window=WINDOW,
         evaluated_on=TODAY,
         as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.core.counting.case_log import CASE_LOG
-from streams.core.counting.count_changes import Changes, Contributions
+from streams.core.counting.count_changes import Changes, CountChanges
 
 names = st.lists(st.integers(0, 2**31 - 1), max_size=3, unique=True)
 cases = st.lists(
@@ -29,7 +29,7 @@ def _rows(of: list[tuple[Any, ...]]) -> pl.DataFrame:
     )
 
 
-def _said(changes: Contributions, part: Changes) -> list[tuple[int, int, int, int]]:
+def _said(changes: CountChanges, part: Changes) -> list[tuple[int, int, int, int]]:
     """Day, both codes of the key, and what it changes by."""
     return [
         (int(changes.days[row]), key >> 32, key & (1 << 32) - 1, int(changes.n[row]))
@@ -42,7 +42,7 @@ def _said(changes: Contributions, part: Changes) -> list[tuple[int, int, int, in
 def test_every_case_changes_its_pairs_and_margins(
     of: list[tuple[Any, ...]], first: int, last: int
 ) -> None:
-    changes = Contributions.of(_rows(of))
+    changes = CountChanges.of(_rows(of))
     for kept, within in (
         (of, changes),
         ([case for case in of if first <= case[0] <= last], changes.between(first, last)),
@@ -68,7 +68,7 @@ def test_rows_in_chunks_and_slices_are_rows() -> None:
     of = [(at, 1, [at, 9], [7], 1) for at in range(5)]
     chunked = pl.concat([_rows(of[:2]), _rows(of[2:])], rechunk=False)
     for rows, kept in ((chunked, of), (chunked.slice(1, 3), of[1:4])):
-        changes = Contributions.of(rows)
+        changes = CountChanges.of(rows)
         assert _said(changes, changes.pairs) == [
             (day, drug, 7, 1) for day, _, drugs, _, _ in kept for drug in drugs
         ]

@@ -9,7 +9,7 @@ import pytest
 from schemas.alert import WindowKind
 from schemas.errors import InputError
 from streams.core.counting.case_log import CASE_LOG, CaseLog
-from streams.core.counting.count_changes import Contributions
+from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.windows import Tally, WindowedCounts, WindowSpec
 
 EPOCH = date(1970, 1, 1)
@@ -116,7 +116,7 @@ class _Fed:
 
     def feed(self, rows: pl.DataFrame) -> set[str]:
         self.log.append(rows)
-        return self.window.fold(Contributions.of(rows))
+        return self.window.fold(CountChanges.of(rows))
 
     def totals(self) -> dict[str, int]:
         return {label: int(t.totals.counts.sum()) for label, t in self.window.tallies.items()}
@@ -184,7 +184,7 @@ def test_an_untouched_instance_is_not_named() -> None:
 
 def test_a_table_keeps_the_order_asked_for_and_knows_absent_pairs() -> None:
     tally = Tally()
-    tally.fold(Contributions.of(_rows((0, 0), (1, 0))))
+    tally.fold(CountChanges.of(_rows((0, 0), (1, 0))))
     table = tally.table(np.array([7 << 32 | 1, 0]))
     assert table.rows() == [(7 << 32 | 1, 0, 0, 0, 2), (0, 2, 2, 2, 2)]
     assert tally.table(np.array([0]), np.array([2])).rows() == [(0, 2, 2, 2, 2)]

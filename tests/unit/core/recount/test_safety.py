@@ -12,7 +12,7 @@ from schemas.safety_alert import SafetyAlert
 from schemas.vocabulary import LinkKind
 from streams.core.cases.transitions import CaseVersion
 from streams.core.recount.safety import RecountedSafety, recount_safety
-from streams.core.safety.monitor import Watch
+from streams.core.safety.monitor import SafetyMonitor
 from streams.runtime.embedded.case_stage import Incoming, read_batch
 from tests.support.work import HORIZON, watched
 
@@ -59,7 +59,7 @@ def at(reports: int, notices: int) -> tuple[InputOffset, ...]:
 
 def told() -> list[SafetyAlert]:
     """Return three revisions, as a watch gives them that hears one thing after another."""
-    watch = Watch()
+    watch = SafetyMonitor()
     watch.hear(NOTICES[0][1])
     found = watch.evaluate(DAY, at(0, 1))
     watch.count((REPORTS[number][1].watched, 1) for number in (0, 1))

@@ -10,7 +10,7 @@ from schemas.report import Reaction, Report
 from schemas.vocabulary import Seriousness
 from streams.core.cases.domain_case import encode_watched, watched_case
 from streams.core.safety.follow_up_questions import watch_items
-from streams.core.safety.monitor import Watch
+from streams.core.safety.monitor import SafetyMonitor
 from streams.runtime.embedded.replay import Replay
 from tests.unit.core.safety.test_monitor import AS_OF, CLASS, case
 
@@ -56,7 +56,7 @@ def test_what_the_report_says_is_not_asked_for(organism, culture, expected):
 
 
 def test_a_case_of_a_cluster_is_listed_there():
-    watch = Watch()
+    watch = SafetyMonitor()
     first, second = (encode_watched(case(name, DAY, lot="EX-117")) for name in ("N1", "N2"))
     watch.count([(first, 1)])
     assert watch.evaluate(DAY, AS_OF) == []

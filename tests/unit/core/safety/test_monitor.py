@@ -27,7 +27,7 @@ from schemas.vocabulary import (
     SupplyRoute,
 )
 from streams.core.cases.domain_case import encode_watched, watched_case
-from streams.core.safety.monitor import Watch
+from streams.core.safety.monitor import SafetyMonitor
 
 AS_OF = (InputOffset(topic="pv.reports", partition=0, next_offset=1),)
 CLASS = "msc-supernatant-exosome"
@@ -89,7 +89,7 @@ class Told:
     """A watch that is told one thing after the other, and what it says each time."""
 
     def __init__(self):
-        self.watch = Watch()
+        self.watch = SafetyMonitor()
 
     def __call__(self, day, *cases, gone=(), notices=()):
         for one in notices:

@@ -13,10 +13,10 @@ from streams.core.signals.lifecycle import (
     REASONS,
     SUPPRESSIONS,
     Decisions,
-    Look,
+    ScoredPairs,
     decide,
 )
-from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Evidence, region_mask
+from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, CaseChanges, region_mask
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
 
@@ -45,8 +45,8 @@ def _look(
     ic: float = 0.1,
     key: int = 7,
     touched: bool = False,
-) -> Look:
-    return Look(
+) -> ScoredPairs:
+    return ScoredPairs(
         keys=np.array([key]),
         entered=np.array([entered]),
         held=np.array([entered if held is None else held]),
@@ -57,9 +57,9 @@ def _look(
     )
 
 
-def _evidence(gained: int = 0, left: tuple[int, ...] = ()) -> Evidence:
+def _evidence(gained: int = 0, left: tuple[int, ...] = ()) -> CaseChanges:
     """Of the one pair: facets gained, and the hashes of the cases that left it."""
-    return Evidence(
+    return CaseChanges(
         gained=np.array([gained]),
         fewer=np.array([0]),
         left=np.array([bool(left)]),
@@ -69,15 +69,15 @@ def _evidence(gained: int = 0, left: tuple[int, ...] = ()) -> Evidence:
 
 
 def _decide(
-    look: Look,
+    look: ScoredPairs,
     signals: Signals,
-    evidence: Evidence | None = None,
+    evidence: CaseChanges | None = None,
     withdrawn: int = 0,
     policy: AlertPolicy = DEFAULTS,
 ) -> Decisions:
     known = len(signals.within(look.keys)[0])
     if evidence is None:
-        evidence = Evidence.none(known)
+        evidence = CaseChanges.none(known)
     return decide(look, signals, evidence, np.full(known, withdrawn), policy)
 
 
@@ -208,7 +208,7 @@ ONE_UNNAMED_LEFT = _evidence(left=(99,))
 def test_each_change_has_its_kind_and_reasons(
     was: dict[str, Any],
     look: dict[str, Any],
-    evidence: Evidence | None,
+    evidence: CaseChanges | None,
     expected: tuple[str, ...] | None,
 ) -> None:
     decided = _decide(_look(**look), _signals(**was), evidence)
@@ -238,7 +238,7 @@ def test_a_fact_that_no_case_is_left_of_is_corrected() -> None:
     ],
 )
 def test_each_trigger_can_be_switched_off(
-    off: dict[str, Any], was: dict[str, Any], look: dict[str, Any], evidence: Evidence | None
+    off: dict[str, Any], was: dict[str, Any], look: dict[str, Any], evidence: CaseChanges | None
 ) -> None:
     assert len(_told(_decide(_look(**look), _signals(**was), evidence))) == 1
     policy = DEFAULTS.model_copy(update=off)
@@ -271,7 +271,7 @@ def test_a_rule_that_is_not_told_is_on_from_the_next_revision() -> None:
     ],
 )
 def test_what_is_not_told_has_a_reason(
-    was: dict[str, Any], look: dict[str, Any], evidence: Evidence | None, expected: list[str]
+    was: dict[str, Any], look: dict[str, Any], evidence: CaseChanges | None, expected: list[str]
 ) -> None:
     decided = _decide(_look(**look), _signals(**was), evidence)
     assert _not_told(decided) == expected
@@ -284,7 +284,7 @@ def test_what_the_policy_leaves_out_is_counted_as_such() -> None:
     assert _not_told(decided) == [SuppressionReason.SWITCHED_OFF]
 
 
-def _history(looks: list[Look], signals: Signals) -> list[tuple[str, ...]]:
+def _history(looks: list[ScoredPairs], signals: Signals) -> list[tuple[str, ...]]:
     """Tell, look by look, what is published, and publish it."""
     told = []
     for day, look in enumerate(looks):
@@ -345,7 +345,7 @@ def test_crossings_are_counted_rule_by_rule_either_way() -> None:
 
 def test_decisions_are_sorted_and_carry_what_was_published() -> None:
     signals = _signals(on=A | B, n_observed=5)
-    three = Look(
+    three = ScoredPairs(
         keys=np.array([2, 7, 9]),
         entered=np.array([A, A, 0]),
         held=np.array([A, A, A]),

@@ -9,8 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.core.counting.case_log import CASE_LOG
-from streams.core.counting.count_changes import Contributions
-from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Pending, region_mask
+from streams.core.counting.count_changes import CountChanges
+from streams.core.signals.new_evidence import (
+    FATAL,
+    PAEDIATRIC_BIT,
+    ChangesSinceEvaluation,
+    region_mask,
+)
 
 # By stratum: what its cases are.
 FACETS = [0, PAEDIATRIC_BIT, region_mask(["japan"]), PAEDIATRIC_BIT | region_mask(["asia"])]
@@ -31,8 +36,8 @@ pairs_asked = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=
 _BARE = (0, 0, 0, False, False, None, None)
 
 
-def _noted(parts: list[list[tuple[Any, ...]]]) -> Pending:
-    pending = Pending()
+def _noted(parts: list[list[tuple[Any, ...]]]) -> ChangesSinceEvaluation:
+    pending = ChangesSinceEvaluation()
     for part in parts:
         rows = pl.DataFrame(
             [
@@ -42,7 +47,7 @@ def _noted(parts: list[list[tuple[Any, ...]]]) -> Pending:
             schema=dict(CASE_LOG),
             orient="row",
         )
-        pending.note(rows, Contributions.of(rows).pairs)
+        pending.note(rows, CountChanges.of(rows).pairs)
     return pending
 
 

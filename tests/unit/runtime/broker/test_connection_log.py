@@ -6,8 +6,8 @@ from http.client import HTTPConnection
 
 import pytest
 
-from streams.runtime.broker.connection_log import Connections
-from streams.runtime.observability.health import Health, serving
+from streams.runtime.broker.connection_log import ConnectionLog
+from streams.runtime.observability.health import HealthServer, serving
 from streams.runtime.observability.metrics import Metrics
 from streams.runtime.observability.readiness import Phase, Readiness
 from tests.unit.runtime.observability.test_health import Clock, asked
@@ -39,7 +39,7 @@ class Log(logging.Handler):
 class Client:
     """Says what kafka-python says."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: ConnectionLog) -> None:
         self.connections = connections
         self.connection = Connection()
 
@@ -68,12 +68,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def connections(clock: Clock) -> Connections:
-    return Connections(clock)
+def connections(clock: Clock) -> ConnectionLog:
+    return ConnectionLog(clock)
 
 
 @pytest.fixture
-def log(connections: Connections) -> Iterator[Log]:
+def log(connections: ConnectionLog) -> Iterator[Log]:
     handler = Log()
     handler.addFilter(connections)
     logging.getLogger().addHandler(handler)
@@ -83,7 +83,7 @@ def log(connections: Connections) -> Iterator[Log]:
 
 
 @pytest.fixture
-def client(connections: Connections, log: Log) -> Client:
+def client(connections: ConnectionLog, log: Log) -> Client:
     client = Client(connections)
     client.connects()
     connections.hear()
@@ -91,7 +91,7 @@ def client(connections: Connections, log: Log) -> Client:
 
 
 def test_an_outage_is_a_line_one_a_minute_and_one_at_its_end(
-    client: Client, log: Log, clock: Clock, connections: Connections
+    client: Client, log: Log, clock: Clock, connections: ConnectionLog
 ) -> None:
     assert connections.away() is None
     client.loses()
@@ -125,7 +125,7 @@ def test_one_that_comes_and_goes_is_told_no_more_often(
 
 
 def test_one_of_several_brokers_ends_no_readiness(
-    client: Client, log: Log, clock: Clock, connections: Connections
+    client: Client, log: Log, clock: Clock, connections: ConnectionLog
 ) -> None:
     for _ in range(61):
         client.fails()
@@ -140,7 +140,7 @@ def test_one_of_several_brokers_ends_no_readiness(
 
 
 def test_what_else_the_client_says_is_written_as_it_was(
-    client: Client, log: Log, connections: Connections
+    client: Client, log: Log, connections: ConnectionLog
 ) -> None:
     for _ in range(3):
         client.complains()
@@ -150,22 +150,22 @@ def test_what_else_the_client_says_is_written_as_it_was(
 
 
 def test_nothing_of_it_is_written_before_the_clients_are_connected(
-    connections: Connections, log: Log
+    connections: ConnectionLog, log: Log
 ) -> None:
     client = Client(connections)
     client.fails()
     client.connects()
     assert log.lines == []
     before = logging.getLogger("kafka.net.connection").level
-    with Connections().listening():
+    with ConnectionLog().listening():
         assert logging.getLogger("kafka.net.connection").level == logging.INFO
     assert logging.getLogger("kafka.net.connection").level == before
 
 
 def test_a_process_that_reaches_no_broker_is_not_ready(
-    client: Client, connections: Connections, clock: Clock
+    client: Client, connections: ConnectionLog, clock: Clock
 ) -> None:
-    health = Health(["cases"], away=connections.away)
+    health = HealthServer(["cases"], away=connections.away)
     health.stands("cases", Readiness(Phase.ACTIVE), {})
     stages = {"cases": {"status": "active"}}
     with serving(("127.0.0.1", 0), Metrics().registry, health) as (host, port):

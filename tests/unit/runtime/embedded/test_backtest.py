@@ -12,7 +12,7 @@ from schemas.errors import InputError
 from schemas.product import Product
 from schemas.report import Reaction, Report
 from streams.core.counting.windows import WindowSpec
-from streams.runtime.embedded.backtest import Comparison, History, compare, replay_history
+from streams.runtime.embedded.backtest import BacktestResult, History, compare, replay_history
 
 JANUARY = date(2024, 1, 1)
 CUMULATIVE = [WindowSpec.parse("cumulative")]
@@ -33,7 +33,7 @@ def test_every_signal_has_one_fate() -> None:
         _history(same=3, sooner=9, sooner2=31, later=9, lost=1, gone=2),
         _history(same=3, sooner=8, sooner2=1, later=10, new=5, fresh=1),
     )
-    assert comparison == Comparison(
+    assert comparison == BacktestResult(
         gained=[_signal("fresh"), _signal("new")],
         lost=[_signal("gone"), _signal("lost")],
         earlier=[_signal("sooner"), _signal("sooner2")],
@@ -51,14 +51,16 @@ def test_the_other_way_round_is_the_mirror_image() -> None:
 
 
 def test_nothing_compared_with_nothing_is_nothing() -> None:
-    assert compare(History(), History()) == Comparison([], [], [], [], 0)
-    assert compare(_history(a=1), _history(a=1)) == Comparison([], [], [], [], 1)
+    assert compare(History(), History()) == BacktestResult([], [], [], [], 0)
+    assert compare(_history(a=1), _history(a=1)) == BacktestResult([], [], [], [], 1)
 
 
 def test_a_pair_in_another_window_is_another_signal() -> None:
     ours = History({_signal("a"): JANUARY})
     theirs = History({_signal("a", "2024-01"): JANUARY})
-    assert compare(ours, theirs) == Comparison([_signal("a", "2024-01")], [_signal("a")], [], [], 0)
+    assert compare(ours, theirs) == BacktestResult(
+        [_signal("a", "2024-01")], [_signal("a")], [], [], 0
+    )
 
 
 def test_a_control_counts_once_whichever_windows_alerted_it() -> None:

@@ -11,7 +11,7 @@ import pytest
 from schemas.errors import InputError
 from streams.runtime.broker import transactions
 from streams.runtime.observability import health as health_module
-from streams.runtime.observability.health import LIVE_SECONDS, Health, serving
+from streams.runtime.observability.health import LIVE_SECONDS, HealthServer, serving
 from streams.runtime.observability.metrics import Metrics
 from streams.runtime.observability.readiness import Blocked, Phase, Readiness
 
@@ -32,12 +32,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def health(clock: Clock) -> Health:
-    return Health(["cases", "detect"], clock=clock)
+def health(clock: Clock) -> HealthServer:
+    return HealthServer(["cases", "detect"], clock=clock)
 
 
 @pytest.fixture
-def connection(health: Health) -> Iterator[HTTPConnection]:
+def connection(health: HealthServer) -> Iterator[HTTPConnection]:
     with serving(("127.0.0.1", 0), Metrics().registry, health) as (host, port):
         made = HTTPConnection(host, port, timeout=10)
         yield made
@@ -59,7 +59,7 @@ def asked(connection: HTTPConnection, path: str) -> tuple[int, Any]:
 
 
 def test_live_is_a_loop_that_goes_round(
-    connection: HTTPConnection, health: Health, clock: Clock
+    connection: HTTPConnection, health: HealthServer, clock: Clock
 ) -> None:
     assert asked(connection, "/health/live") == (200, {"status": "live", "silent_seconds": 0.0})
     clock.now += LIVE_SECONDS
@@ -79,7 +79,7 @@ def test_a_turn_may_last_as_long_as_its_parts() -> None:
 
 
 def test_ready_is_every_stage_restored_and_in_its_group(
-    connection: HTTPConnection, health: Health
+    connection: HTTPConnection, health: HealthServer
 ) -> None:
     joining = {"status": "joining"}
     stages: dict[str, Any] = {"cases": joining, "detect": joining}
@@ -136,7 +136,7 @@ def test_who_hangs_up_or_says_nothing_leaves_no_word_and_blocks_nobody(
 
 
 def test_an_address_that_cannot_be_had_is_one_line() -> None:
-    registry, health = Metrics().registry, Health([])
+    registry, health = Metrics().registry, HealthServer([])
     with (
         serving(("127.0.0.1", 0), registry, health) as (host, port),
         pytest.raises(InputError, match=rf"^metrics_bind: .* got {host}:{port}: Address already"),
@@ -150,7 +150,7 @@ def test_an_address_that_cannot_be_had_is_one_line() -> None:
         pass
 
 
-def test_it_listens_on_the_address_only_and_no_longer_than_it_should(health: Health) -> None:
+def test_it_listens_on_the_address_only_and_no_longer_than_it_should(health: HealthServer) -> None:
     with serving(("127.0.0.1", 0), Metrics().registry, health) as address:
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.2", address[1]), timeout=5)
@@ -168,7 +168,7 @@ def has_ipv6() -> bool:
     return True
 
 
-def test_it_listens_on_the_newer_loopback_where_there_is_one(health: Health) -> None:
+def test_it_listens_on_the_newer_loopback_where_there_is_one(health: HealthServer) -> None:
     served = serving(("::1", 0), Metrics().registry, health)
     if has_ipv6():
         with served as address:

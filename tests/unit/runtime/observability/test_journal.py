@@ -12,7 +12,7 @@ from schemas.errors import StateError
 from schemas.rejected import Rejected
 from streams.runtime.observability import journal as journal_module
 from streams.runtime.observability.journal import Journal, LogFormat, logging_as
-from streams.runtime.observability.observer import Evaluation
+from streams.runtime.observability.observer import EvaluationEvent
 from streams.runtime.wire.batches import Batch
 from tests.support.work import Work, raw, watched
 
@@ -78,7 +78,7 @@ def test_safety_alerts_and_notices_stand_in_the_journal(capfd: pytest.CaptureFix
     work.apply(batch, counted)
     (alert,) = work.detector.safety_alerts(work.detector.watermark)
     at = Batch("pv.notices", 2, 5, 6)
-    evaluation = Evaluation(
+    evaluation = EvaluationEvent(
         [], [], full=False, seconds=0.1, safety_alerts=[alert], notices=2, last_notice=at
     )
     reject = Rejected(source="pv.notices[0]", position=3, reason="notice: Invalid JSON", raw=b"{")
@@ -118,7 +118,7 @@ def test_a_report_is_followed_to_its_alerts(capfd: pytest.CaptureFixture[str]) -
             deltas.append(work.apply(batch, counted))
             told.applied(deltas[-1])
         alerts = work.evaluate()
-        told.alerted(Evaluation(deltas, alerts, full=True, seconds=0.1), 0.75)
+        told.alerted(EvaluationEvent(deltas, alerts, full=True, seconds=0.1), 0.75)
     found = lines(capfd)
     # offset 115 -> its batch -> the evaluation that took it in -> its alerts
     (counted_line,) = (

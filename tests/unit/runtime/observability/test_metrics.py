@@ -17,7 +17,7 @@ from streams.runtime.observability.metrics import Metrics
 from streams.runtime.observability.observer import (
     SILENT,
     DetectorSize,
-    Evaluation,
+    EvaluationEvent,
     Observer,
     Observers,
     observed,
@@ -65,7 +65,7 @@ def work(metrics: Metrics) -> None:
     metrics.published(batch, 0.7)
     delta = done.apply(batch, counted, ReportTimes(1, 2).headers())
     metrics.applied(delta)
-    evaluation = Evaluation([delta], done.evaluate(), full=True, seconds=0.1)
+    evaluation = EvaluationEvent([delta], done.evaluate(), full=True, seconds=0.1)
     metrics.evaluated(evaluation)
     metrics.alerted(evaluation, 0.9)
     metrics.transaction("cases", "committed")
@@ -74,7 +74,7 @@ def work(metrics: Metrics) -> None:
     metrics.stores({3: StoreSize(1, 2, 3)}, 8)
     metrics.detector(DetectorSize.of(done.detector))
     metrics.notices({0: 1})
-    heard = Evaluation([], [], full=False, seconds=0.1, notices=1, last_notice=batch)
+    heard = EvaluationEvent([], [], full=False, seconds=0.1, notices=1, last_notice=batch)
     metrics.alerted(heard, 0.1)
 
 
@@ -138,8 +138,8 @@ def test_alerts_are_counted_by_kind_and_rule_and_their_reports_waiting_is_timed(
     deltas += [without, repeated]
     for delta in deltas:
         metrics.applied(delta)
-    metrics.alerted(Evaluation(deltas, alerts, full=False, seconds=0.5), 2.5)
-    metrics.alerted(Evaluation(deltas, [], full=True, seconds=0.25), 1.5)
+    metrics.alerted(EvaluationEvent(deltas, alerts, full=False, seconds=0.5), 2.5)
+    metrics.alerted(EvaluationEvent(deltas, [], full=True, seconds=0.25), 1.5)
     assert value(metrics, "alerts_total", "new") == len(alerts) > 0
     for rule in ("mhra", "ic"):
         fired = sum(rule in alert.rules_fired for alert in alerts)
@@ -164,9 +164,9 @@ def test_safety_alerts_are_counted_by_category_and_notices_by_number() -> None:
     safety_alerts = done.detector.safety_alerts(done.detector.watermark)
     assert [alert.category.value for alert in safety_alerts] == ["FATAL_CASE"]
     told = {"full": False, "seconds": 0.25, "safety_alerts": safety_alerts}
-    metrics.alerted(Evaluation([delta], [], **told), 0.5)
+    metrics.alerted(EvaluationEvent([delta], [], **told), 0.5)
     at = Batch("pv.notices", 2, 5, 6)
-    alone = Evaluation([], [], **told, notices=3, last_notice=at)
+    alone = EvaluationEvent([], [], **told, notices=3, last_notice=at)
     metrics.alerted(alone, 0.5)
     assert alone.name == "pv.notices[2]@5"
     assert value(metrics, "safety_alerts_total", "FATAL_CASE") == 2
@@ -301,7 +301,7 @@ def test_several_observers_hear_everything_and_give_their_headers() -> None:
         def publishing(self, batch: Batch) -> dict[str, bytes]:
             return {self.name: b"delta"}
 
-        def evaluated(self, evaluation: Evaluation) -> dict[str, bytes]:
+        def evaluated(self, evaluation: EvaluationEvent) -> dict[str, bytes]:
             return {self.name: b"alert"}
 
     def hear(name: str) -> Any:

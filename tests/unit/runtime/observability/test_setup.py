@@ -11,7 +11,7 @@ import pytest
 from streams.runtime.observability import setup as watching_module
 from streams.runtime.observability.observer import Observer
 from streams.runtime.observability.readiness import Phase, Readiness
-from streams.runtime.observability.setup import Watch, watching
+from streams.runtime.observability.setup import StatusPoller, watching
 from streams.runtime.settings import Settings
 
 
@@ -44,7 +44,7 @@ def test_every_turn_counts_and_workers_are_asked_now_and_then(
         def turned(self) -> None:
             turns.append(now[0])
 
-    watch, worker = Watch(Listener()), Worker()
+    watch, worker = StatusPoller(Listener()), Worker()
     for _ in range(300):  # a turn takes 0.1 s: 30 s in all
         watch.turned([worker])
         now[0] += 0.1
@@ -68,7 +68,7 @@ def test_what_workers_say_is_served(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_unless_asked_for_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("Metrics", "Health", "Journal", "serving"):
+    for name in ("Metrics", "HealthServer", "Journal", "serving"):
         monkeypatch.setattr(watching_module, name, None)
     with watching(Settings(), ["cases", "detect"]) as watch:
         worker = Worker()

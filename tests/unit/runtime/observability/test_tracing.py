@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from schemas.errors import InputError
-from streams.runtime.observability.observer import Applied, Evaluation
+from streams.runtime.observability.observer import Applied, EvaluationEvent
 from streams.runtime.observability.setup import watching
 from streams.runtime.observability.tracing import Tracing, exporting
 from streams.runtime.settings import Settings
@@ -72,7 +72,7 @@ def test_an_evaluation_is_linked_to_every_delta_it_took_in() -> None:
         told.tracing.published(batch, 0.1)
         deltas.append(work.apply(batch, counted, headers))
     deltas.append(work.apply(batch, counted, headers))  # again, and dropped
-    evaluation = Evaluation(deltas, work.evaluate(), full=True, seconds=0.5)
+    evaluation = EvaluationEvent(deltas, work.evaluate(), full=True, seconds=0.5)
     headers = told.tracing.evaluated(evaluation)
     assert told.spans("publish alerts") == []
     told.tracing.alerted(evaluation, 0.6)
@@ -97,7 +97,7 @@ def test_what_others_left_in_the_headers_breaks_nothing() -> None:
     for headers in ({}, {"traceparent": b"\xff-nonsense"}, {"tracestate": b"a=b"}):
         delta = work.apply(batch, counted, headers)
         told.tracing.applied(delta)
-        told.tracing.evaluated(Evaluation([delta], [], full=False, seconds=0.1))
+        told.tracing.evaluated(EvaluationEvent([delta], [], full=False, seconds=0.1))
     assert [span.parent for span in told.spans("apply delta")] == [None] * 3
     assert [span.links for span in told.spans("evaluate")] == [()] * 3
 
@@ -117,7 +117,7 @@ def test_spans_hold_nothing_of_a_report() -> None:
     delta = work.apply(batch, counted, told.tracing.publishing(batch))
     told.tracing.published(batch, 0.1)
     told.tracing.applied(delta)
-    evaluation = Evaluation([delta], work.evaluate(), full=True, seconds=0.1)
+    evaluation = EvaluationEvent([delta], work.evaluate(), full=True, seconds=0.1)
     assert evaluation.alerts
     told.tracing.evaluated(evaluation)
     told.tracing.alerted(evaluation, 0.1)

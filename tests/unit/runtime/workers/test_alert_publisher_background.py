@@ -8,7 +8,7 @@ import pytest
 
 from streams.runtime.broker.transactions import TransactionAborted
 from streams.runtime.workers import alert_publisher
-from streams.runtime.workers.alert_publisher import AlertOutlet
+from streams.runtime.workers.alert_publisher import AlertPublisher
 
 LOOK: Any = object()
 
@@ -27,14 +27,14 @@ def aborted() -> None:
 
 
 def test_nothing_is_under_way_at_first() -> None:
-    outlet = AlertOutlet()
+    outlet = AlertPublisher()
     assert not outlet.ended
     assert outlet.settle() is None
     assert outlet.leave() is None
 
 
 def test_what_is_sent_is_told_once_it_is_out() -> None:
-    outlet, published = AlertOutlet(), []
+    outlet, published = AlertPublisher(), []
     outlet.send(LOOK, 7, lambda: published.append(threading.current_thread()))
     found = outlet.settle()
     assert found is not None
@@ -44,13 +44,13 @@ def test_what_is_sent_is_told_once_it_is_out() -> None:
 
 
 def test_nobody_waits_for_what_hangs(hanging: Callable[[], None]) -> None:
-    outlet = AlertOutlet()
+    outlet = AlertPublisher()
     outlet.send(LOOK, 7, hanging)
     assert not outlet.ended
 
 
 def test_what_fails_has_ended_and_says_why_once() -> None:
-    outlet = AlertOutlet()
+    outlet = AlertPublisher()
     outlet.send(LOOK, 7, aborted)
     while not outlet.ended:
         pass
@@ -60,7 +60,7 @@ def test_what_fails_has_ended_and_says_why_once() -> None:
 
 
 def test_a_partition_that_is_given_up_waits_for_its_alerts() -> None:
-    outlet, begun = AlertOutlet(), threading.Event()
+    outlet, begun = AlertPublisher(), threading.Event()
     outlet.send(LOOK, 7, lambda: (begun.wait(), None)[1])
     threading.Timer(0.1, begun.set).start()
     left = outlet.leave()
@@ -73,7 +73,7 @@ def test_a_partition_is_given_up_whatever_its_alerts_do(
 ) -> None:
     monkeypatch.setattr(alert_publisher, "_PARTING_SECONDS", 0.05)
     for publish, said in ((hanging, "on their way"), (aborted, "nothing is published")):
-        outlet = AlertOutlet()
+        outlet = AlertPublisher()
         outlet.send(LOOK, 7, publish)
         assert outlet.leave() is None
         assert said in caplog.messages[-1]

@@ -19,9 +19,9 @@ from streams.core.detection.detector import Detector
 from streams.runtime.observability.observer import SILENT
 from streams.runtime.wire.batches import ReportTimes
 from streams.runtime.wire.deltas import encode_delta
-from streams.runtime.workers.detector_session import Looking
-from streams.runtime.workers.evaluation_schedule import LookPacing
-from streams.runtime.workers.notice_reader import NoticeInput
+from streams.runtime.workers.detector_session import DetectorSession
+from streams.runtime.workers.evaluation_schedule import EvaluationSchedule
+from streams.runtime.workers.notice_reader import NoticeReader
 
 DAY = date(2024, 5, 1).toordinal() - date(1970, 1, 1).toordinal()
 HOURS = 10_000
@@ -35,13 +35,13 @@ class World:
         self.now = 1_000.0
         clock = SimpleNamespace(monotonic=lambda: self.now, time=time.time)
         monkeypatch.setattr("streams.runtime.workers.detector_session.time", clock)
-        pacing = partial(LookPacing, clock.monotonic)
-        monkeypatch.setattr("streams.runtime.workers.detector_session.LookPacing", pacing)
+        pacing = partial(EvaluationSchedule, clock.monotonic)
+        monkeypatch.setattr("streams.runtime.workers.detector_session.EvaluationSchedule", pacing)
         notices = SimpleNamespace(
             heard=0, last=None, latest=-1, polled_at=0.0, as_of=list, close=lambda: None
         )
         detector = Detector([WindowSpec.parse("cumulative")], load_rules("mhra"))
-        self.looking = Looking(detector, cast(NoticeInput, notices), AT, SILENT)
+        self.looking = DetectorSession(detector, cast(NoticeReader, notices), AT, SILENT)
         self.ends: dict[int, int] = {}
         self.asked = 0
         self._offset = 0

@@ -9,7 +9,7 @@ from streams.runtime.workers.evaluation_schedule import (
     BACKLOG_SECONDS,
     LONGEST_REST,
     STANDSTILL,
-    LookPacing,
+    EvaluationSchedule,
 )
 
 OLD = 2 * BACKLOG_AGE
@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-def look(pacing: LookPacing, clock: Clock, cost: float, publishing: float = 0.0) -> None:
+def look(pacing: EvaluationSchedule, clock: Clock, cost: float, publishing: float = 0.0) -> None:
     pacing.begin()
     clock.now += cost
     pacing.made()
@@ -33,7 +33,7 @@ def look(pacing: LookPacing, clock: Clock, cost: float, publishing: float = 0.0)
 
 
 def test_the_first_reports_are_looked_at_at_once() -> None:
-    pacing = LookPacing(Clock())
+    pacing = EvaluationSchedule(Clock())
     pacing.polled(0.1)
     assert pacing.wait() == 0
 
@@ -41,7 +41,7 @@ def test_the_first_reports_are_looked_at_at_once() -> None:
 def test_the_first_reports_of_a_backlog_wait_for_others_of_it() -> None:
     for age, longest in ((OLD, OLD), (HOURS, BACKLOG_SECONDS)):
         clock = Clock()
-        pacing = LookPacing(clock)
+        pacing = EvaluationSchedule(clock)
         clock.now += 1.0
         pacing.polled(age)
         assert pacing.wait() == pytest.approx(longest - 1.0)
@@ -49,7 +49,7 @@ def test_the_first_reports_of_a_backlog_wait_for_others_of_it() -> None:
 
 def test_small_looks_take_at_most_half_of_the_time() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=0.08)
     pacing.polled(0.1)
     clock.now += 0.05
@@ -60,7 +60,7 @@ def test_small_looks_take_at_most_half_of_the_time() -> None:
 
 def test_the_answer_of_the_broker_is_no_part_of_what_a_look_takes() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=0.08, publishing=0.03)
     pacing.polled(0.1)
     assert pacing.wait() == pytest.approx(0.05)
@@ -71,7 +71,7 @@ def test_the_answer_of_the_broker_is_no_part_of_what_a_look_takes() -> None:
 
 def test_publishing_is_a_part_of_what_a_look_at_a_backlog_takes() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=4.0, publishing=6.0)
     pacing.polled(HOURS)
     clock.now += 80.0
@@ -80,7 +80,7 @@ def test_publishing_is_a_part_of_what_a_look_at_a_backlog_takes() -> None:
 
 def test_a_report_after_a_quiet_while_is_looked_at_at_once() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=0.2)
     clock.now += 5
     pacing.polled(0.1)
@@ -89,7 +89,7 @@ def test_a_report_after_a_quiet_while_is_looked_at_at_once() -> None:
 
 def test_from_look_to_look_it_is_as_long_as_the_newest_report_is_old() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     looks = 0
     for _ in range(640):  # forty seconds of a sixteenth, each with a batch
         clock.now += 0.0625
@@ -102,7 +102,7 @@ def test_from_look_to_look_it_is_as_long_as_the_newest_report_is_old() -> None:
 
 def test_a_report_that_is_less_old_brings_the_look_forward() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     pacing.polled(30.0)
     clock.now += 10.0
     assert pacing.wait() == pytest.approx(20.0)
@@ -114,7 +114,7 @@ def test_a_report_that_is_less_old_brings_the_look_forward() -> None:
 
 def test_an_old_report_does_not_hold_back_a_young_one_that_waits() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=0.05)
     pacing.polled(0.1)
     pacing.polled(HOURS)  # of a partition that lags behind the others
@@ -130,7 +130,7 @@ def test_looks_at_an_old_backlog_are_a_minute_apart_or_take_a_tenth_of_the_time(
     cost: float, apart: float
 ) -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=cost)
     pacing.polled(HOURS)
     assert pacing.wait() == pytest.approx(apart - cost)
@@ -140,7 +140,7 @@ def test_looks_at_an_old_backlog_are_a_minute_apart_or_take_a_tenth_of_the_time(
 
 def test_a_look_at_much_is_not_followed_by_a_long_rest_on_a_steady_stream() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=3.0)
     pacing.polled(0.1)
     assert pacing.wait() == pytest.approx(LONGEST_REST)
@@ -150,7 +150,7 @@ def test_a_look_at_much_is_not_followed_by_a_long_rest_on_a_steady_stream() -> N
 
 def test_a_backlog_that_has_been_read_is_looked_at_at_once() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=0.5)
     pacing.polled(HOURS)
     clock.now += 0.4
@@ -162,7 +162,7 @@ def test_a_backlog_that_has_been_read_is_looked_at_at_once() -> None:
 
 def test_batches_of_a_backlog_come_with_pauses() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=0.5)
     for _ in range(3):
         pacing.polled(HOURS)
@@ -176,7 +176,7 @@ def test_batches_of_a_backlog_come_with_pauses() -> None:
 
 def test_what_came_of_a_backlog_is_looked_at_when_nothing_more_comes() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=0.5)
     pacing.polled(HOURS)
     assert pacing.patience == pytest.approx(0.5)  # a poll without a report tells soon
@@ -190,7 +190,7 @@ def test_what_came_of_a_backlog_is_looked_at_when_nothing_more_comes() -> None:
 
 def test_a_young_report_ends_a_backlog() -> None:
     clock = Clock()
-    pacing = LookPacing(clock)
+    pacing = EvaluationSchedule(clock)
     look(pacing, clock, cost=0.5)
     pacing.polled(OLD)
     clock.now += 0.6

@@ -19,7 +19,7 @@ from streams.runtime.broker.transactions import ProducerFenced, ProducerUnusable
 from streams.runtime.observability.observer import Observer
 from streams.runtime.settings import Settings
 from streams.runtime.workers import partition_publisher as outlet_module
-from streams.runtime.workers.partition_publisher import Outlet, Superseded
+from streams.runtime.workers.partition_publisher import PartitionPublisher, Superseded
 from streams.runtime.workers.retrying import BackOff
 
 AT = TopicPartition("pv.reports", 3)
@@ -93,8 +93,8 @@ def told() -> Told:
 
 
 @pytest.fixture
-def way(broker: Broker, member: Membership, told: Told) -> Outlet:
-    return Outlet(Settings(), member, AT, "producer 0", told)
+def way(broker: Broker, member: Membership, told: Told) -> PartitionPublisher:
+    return PartitionPublisher(Settings(), member, AT, "producer 0", told)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -104,7 +104,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def sent(way: Outlet, record: str, following: int, then: Callable[[], None]) -> bool:
+def sent(way: PartitionPublisher, record: str, following: int, then: Callable[[], None]) -> bool:
     way.send(lambda out: out.send(record), following, then)
     return way.settled()
 
@@ -117,7 +117,7 @@ def fails(error: Exception, cause: Exception | None = None) -> Callable[[Any], N
 
 
 def test_a_transaction_that_goes_out_blocks_nothing(
-    way: Outlet, broker: Broker, told: Told
+    way: PartitionPublisher, broker: Broker, told: Told
 ) -> None:
     done: list[int] = []
     assert sent(way, "a", 10, lambda: done.append(10))
@@ -131,7 +131,7 @@ def test_a_transaction_that_goes_out_blocks_nothing(
 def test_two_ways_out_do_not_wait_for_each_other(
     broker: Broker, member: Membership, told: Told
 ) -> None:
-    ways = [Outlet(Settings(), member, AT, f"producer {n}", told) for n in (7, 8)]
+    ways = [PartitionPublisher(Settings(), member, AT, f"producer {n}", told) for n in (7, 8)]
     both = threading.Barrier(2)
 
     def meets_the_other(commit: Callable[[], None]) -> None:
@@ -147,7 +147,7 @@ def test_two_ways_out_do_not_wait_for_each_other(
 
 
 def test_one_that_hangs_is_waited_for_shortly_and_then_beside_the_work(
-    way: Outlet, broker: Broker, caplog: pytest.LogCaptureFixture
+    way: PartitionPublisher, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = threading.Event()
     done: list[int] = []
@@ -179,7 +179,7 @@ def test_one_that_hangs_is_waited_for_shortly_and_then_beside_the_work(
 
 
 def test_one_that_hangs_for_too_long_is_done_again_by_a_new_producer(
-    way: Outlet, broker: Broker, told: Told, monkeypatch: pytest.MonkeyPatch
+    way: PartitionPublisher, broker: Broker, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outlet_module, "_HANGS", 0.1)
     monkeypatch.setattr(outlet_module, "_TOLD", 0.3)
@@ -197,7 +197,7 @@ def test_one_that_hangs_for_too_long_is_done_again_by_a_new_producer(
 
 
 def test_one_that_went_out_although_nobody_said_so_is_not_sent_again(
-    way: Outlet, broker: Broker
+    way: PartitionPublisher, broker: Broker
 ) -> None:
     def deaf(commit: Callable[[], None]) -> None:
         commit()
@@ -215,7 +215,7 @@ def test_one_that_went_out_although_nobody_said_so_is_not_sent_again(
 
 
 def test_failures_are_tried_again_later_and_later(
-    way: Outlet, broker: Broker, caplog: pytest.LogCaptureFixture
+    way: PartitionPublisher, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = KafkaConnectionError("reset")
     broker.script = [
@@ -259,13 +259,13 @@ def test_pauses_grow_up_to_half_a_minute() -> None:
 
 
 def test_what_the_group_or_another_producer_took_is_not_tried_again(
-    way: Outlet, broker: Broker, member: Membership
+    way: PartitionPublisher, broker: Broker, member: Membership
 ) -> None:
     broker.script = [fails(ProducerFenced("another took over"))]
     with pytest.raises(Superseded, match="another took over"):
         sent(way, "a", 10, lambda: None)
     way.close()
-    after = Outlet(Settings(), member, AT, "producer 5", Told())
+    after = PartitionPublisher(Settings(), member, AT, "producer 5", Told())
     broker.script = [fails(TransactionAborted("the group has rebalanced"), CommitFailedError())]
     with pytest.raises(Superseded, match="rebalanced"):
         sent(after, "a", 10, lambda: None)
@@ -273,7 +273,7 @@ def test_what_the_group_or_another_producer_took_is_not_tried_again(
 
 
 def test_a_transaction_that_was_begun_before_a_rebalance_is_begun_again(
-    way: Outlet, broker: Broker, member: Membership
+    way: PartitionPublisher, broker: Broker, member: Membership
 ) -> None:
     rebalanced = threading.Event()
 
@@ -292,7 +292,7 @@ def test_a_transaction_that_was_begun_before_a_rebalance_is_begun_again(
 
 @pytest.mark.parametrize("when", ["publishing", "connecting"])
 def test_a_right_that_is_missing_ends_the_worker_at_once(
-    way: Outlet, broker: Broker, when: str
+    way: PartitionPublisher, broker: Broker, when: str
 ) -> None:
     denied = TopicAuthorizationFailedError("pv.deltas")
     if when == "publishing":
@@ -315,7 +315,7 @@ def test_a_right_that_is_missing_ends_the_worker_at_once(
 
 
 def test_what_is_on_its_way_when_a_partition_leaves_is_given_up(
-    way: Outlet, broker: Broker
+    way: PartitionPublisher, broker: Broker
 ) -> None:
     made = threading.Event()
     broker.script = [fails(ProducerUnusable("publish: no answer"))]

@@ -9,7 +9,7 @@ from kafka import errors
 from schemas.errors import BrokerError, StateError, TocsinError
 from streams.runtime.broker.errors import BrokerUnavailable, broker_errors, connecting_failed
 from streams.runtime.observability.readiness import Phase, Readiness
-from streams.runtime.workers.retrying import GIVE_UP_SECONDS, Enduring
+from streams.runtime.workers.retrying import GIVE_UP_SECONDS, RetryingWorker
 
 
 class Clock:
@@ -69,12 +69,12 @@ def away(since: float, until: float) -> Callable[[float], int]:
     return lambda now: lost() if since <= now < until else 1
 
 
-def worked(clock: Clock, step: Callable[[float], int]) -> tuple[Enduring, Worker]:
+def worked(clock: Clock, step: Callable[[float], int]) -> tuple[RetryingWorker, Worker]:
     worker = Worker(clock, step)
-    return Enduring(worker, clock=clock, sleep=clock.sleep), worker
+    return RetryingWorker(worker, clock=clock, sleep=clock.sleep), worker
 
 
-def work(enduring: Enduring, clock: Clock) -> None:
+def work(enduring: RetryingWorker, clock: Clock) -> None:
     while clock.now < 1_000:
         enduring.step(100)
 
