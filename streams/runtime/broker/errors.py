@@ -16,6 +16,7 @@ __all__ = [
     "FencedInstanceIdError",
     "KafkaError",
     "OffsetOutOfRangeError",
+    "PositionOutOfRange",
     "broker_errors",
     "connecting_failed",
     "explained",
@@ -63,14 +64,25 @@ class BrokerUnavailable(BrokerError):
     """
 
 
+class PositionOutOfRange(BrokerError):
+    """The record due next is not in the topic: it was deleted, or the topic was created again.
+
+    A reader that must not lose records stops with it, or with an error that says what it needed and
+    from where to restore it. A copy of a changelog begins again from the newest base.
+    """
+
+
 @contextmanager
 def broker_errors(doing: str) -> Iterator[None]:
     """Turn whatever kafka-python raises into one line: a `BrokerError` that begins with `doing`.
 
-    Where it is worth another attempt, that is a `BrokerUnavailable`.
+    Where it is worth another attempt, that is a `BrokerUnavailable`; where the record due next is
+    gone, a `PositionOutOfRange`.
     """
     try:
         yield
+    except errors.OffsetOutOfRangeError as error:
+        raise PositionOutOfRange(one_line(doing, error)) from error
     except errors.KafkaError as error:
         kind = BrokerUnavailable if error.retriable else BrokerError
         raise kind(one_line(doing, error)) from error

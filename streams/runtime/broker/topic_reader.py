@@ -1,7 +1,19 @@
-"""Reading topics outside any group: a topic to its end, or the alerts on and on."""
+"""Reading topics outside any group: a topic to its end, or the alerts on and on.
+
+The start of a topic may move while it is read: retention, a worker that deletes what its changelog
+no longer needs, an operator's DeleteRecords. A reader of whatever there is goes on from the new
+start (`poll_past_deleted`). A reader that needs every record from an offset on raises
+`PositionOutOfRange`; `requiring` makes of it the error that the reader has for such a topic.
+
+kafka-python 3.0.12, with `auto_offset_reset` 'none': what was fetched before a deletion is still
+handed out. Then `poll` raises `OffsetOutOfRangeError` of one partition, at every call until another
+position is sought; the positions stay where they were. If other partitions have records at that
+moment, it hands these out first and raises at the next call.
+"""
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import TopicPartition
@@ -9,7 +21,12 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from schemas.errors import BrokerError
 from streams.runtime.broker.clients import make_consumer
-from streams.runtime.broker.errors import broker_errors, one_line
+from streams.runtime.broker.errors import (
+    OffsetOutOfRangeError,
+    PositionOutOfRange,
+    broker_errors,
+    one_line,
+)
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.broker.transactions import REQUEST_MS
 from streams.runtime.settings import Settings
@@ -20,14 +37,17 @@ __all__ = [
     "committed_offset",
     "end_offsets",
     "last_record",
+    "poll_past_deleted",
     "read_alerts",
     "read_in_steps",
     "read_to_end",
+    "requiring",
     "settled_offset",
 ]
 
 _LOG = logging.getLogger(__name__)
 _POLL_MS = 500
+_LAST_POLL_MS = 100
 _ASK_MS = 1_000
 
 
@@ -36,7 +56,8 @@ def read_alerts(
 ) -> Iterator[AnyAlert]:
     """Yield every committed alert of either kind; with `follow`, wait for more.
 
-    The revisions of one signal come in order; those of different signals may interleave.
+    The revisions of one signal come in order; those of different signals may interleave. Alerts
+    that are deleted before they are read are passed over.
     """
     topic = topic_name(settings, "alerts")
     for records, _ in _polls(settings, topic, follow=follow, stopped=stopped):
@@ -52,7 +73,8 @@ def read_to_end(
     Parameters
     ----------
     start
-        First offset, of every partition; `None` for the first record there is.
+        First offset, of every partition: every record from there on is needed. `None` for the first
+        record there is: what is deleted while the topic is read is passed over.
     settled
         Whether to wait for transactions that are open now. A record that is committed already is
         hidden behind an older transaction, of whomever, for as long as that one is open.
@@ -60,7 +82,9 @@ def read_to_end(
     Raises
     ------
     BrokerError
-        If the topic is missing, or begins only after `start`.
+        If the topic is missing.
+    PositionOutOfRange
+        If it begins only after `start`, from the outset or since records were deleted meanwhile.
     """
     for records, _ in _polls(settings, topic, start=start, settled=settled):
         yield from records
@@ -141,21 +165,54 @@ def last_record(consumer: Any, at: TopicPartition) -> Any | None:
     consumer
         Assigned to the partition, of no group.
     """
-    begin, end = consumer.beginning_offsets([at])[at], consumer.end_offsets([at])[at]
-    back = 2  # a record and the marker of its transaction
     while True:
-        start = max(begin, end - back)
-        consumer.seek(at, start)
-        last = None
-        while consumer.position(at) < end:
-            for record in consumer.poll(timeout_ms=100).get(at, ()):
-                if record.offset < end:
-                    last = record
-        if last is not None:
+        begin, end = consumer.beginning_offsets([at])[at], consumer.end_offsets([at])[at]
+        last = _last_between(consumer, at, begin, end)
+        # Nothing, since all of it was deleted meanwhile? There may be more behind it by now.
+        if last is not None or consumer.beginning_offsets([at])[at] == begin:
             return last
-        if start == begin:
-            return None
-        back *= 8  # markers and what was aborted
+
+
+def poll_past_deleted(consumer: Any, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+    """Poll; where the record due next was deleted, go on from the first that is left.
+
+    For readers of whatever there is. Such a poll brings nothing.
+
+    Raises
+    ------
+    OffsetOutOfRangeError
+        If the position is not before the first record but behind the last one.
+    """
+    try:
+        return _poll(consumer, timeout_ms)
+    except OffsetOutOfRangeError:
+        firsts = consumer.beginning_offsets(list(consumer.assignment()))
+        positions = {at: consumer.position(at) for at in firsts}
+        passed = {at: first for at, first in firsts.items() if positions[at] < first}
+        if not passed:
+            raise
+        for at, first in passed.items():
+            span = f"{at.topic}[{at.partition}]: offsets {positions[at]} to {first}"
+            _LOG.info("%s were deleted before they were read", span)
+            consumer.seek(at, first)
+        return {}
+
+
+@contextmanager
+def requiring(require: Callable[[], None]) -> Iterator[None]:
+    """Have a check raise if records are missing: before they are read, and if some go meanwhile.
+
+    Parameters
+    ----------
+    require
+        Raises the reader's own error, which says what it needs and what is there.
+    """
+    require()
+    try:
+        yield
+    except PositionOutOfRange:
+        require()
+        raise
 
 
 def close_consumer(consumer: Any) -> None:
@@ -182,21 +239,44 @@ def _polls(
             ends = _written(settings, topic) if settled else end_offsets(consumer, topic)
             partitions = [TopicPartition(topic, n) for n in ends if partition in (None, n)]
             consumer.assign(partitions)
-            firsts = consumer.beginning_offsets(partitions)
-            if start is not None:
-                firsts = dict.fromkeys(partitions, start)
+            if start is None:
+                firsts, poll = consumer.beginning_offsets(partitions), poll_past_deleted
+            else:
+                firsts, poll = dict.fromkeys(partitions, start), _poll
             for at in partitions:
                 consumer.seek(at, firsts[at])
             total = sum(max(ends[at.partition] - firsts[at], 0) for at in partitions)
             left = total
             # A position passes the markers of transactions, which are no records, as well.
             while not stopped() and (follow or left):
-                polled = consumer.poll(timeout_ms=_POLL_MS)
+                polled = poll(consumer, _POLL_MS)
                 left = sum(max(ends[at.partition] - consumer.position(at), 0) for at in partitions)
                 part = 1 - left / total if total else 1.0
                 yield [record for records in polled.values() for record in records], part
     finally:
         close_consumer(consumer)
+
+
+def _poll(consumer: Any, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+    polled: dict[TopicPartition, list[Any]] = consumer.poll(timeout_ms=timeout_ms)
+    return polled
+
+
+def _last_between(consumer: Any, at: TopicPartition, begin: int, end: int) -> Any | None:
+    back = 2  # a record and the marker of its transaction
+    while True:
+        start = max(begin, end - back)
+        consumer.seek(at, start)
+        last = None
+        while consumer.position(at) < end:
+            for record in poll_past_deleted(consumer, _LAST_POLL_MS).get(at, ()):
+                if record.offset < end:
+                    last = record
+        if last is not None:
+            return last
+        if start == begin:
+            return None
+        back *= 8  # markers and what was aborted
 
 
 def _written(settings: Settings, topic: str) -> dict[int, int]:

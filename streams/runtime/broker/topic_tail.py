@@ -1,4 +1,8 @@
-"""Following a topic from places that the reader keeps itself, outside any consumer group."""
+"""Following a topic from places that the reader keeps itself, outside any consumer group.
+
+Its readers must not lose records: where the one due next was deleted, reading stops with an error.
+Only a partition of which nothing was read yet begins with the first record that is left.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +11,7 @@ from kafka import TopicPartition
 
 from schemas.errors import BrokerError
 from streams.runtime.broker.clients import make_consumer
-from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.errors import OffsetOutOfRangeError, broker_errors
 from streams.runtime.broker.topic_reader import close_consumer, end_offsets
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.settings import Settings
@@ -39,6 +43,7 @@ class TopicTail:
         self._topic, self._place = topic_name(settings, name), place
         self._consumer = make_consumer(settings, auto_offset_reset="none")
         self._assigned: set[int] = set()
+        self._begun: set[int] = set()  # partitions of which records were handed out
         try:
             self._ends = end_offsets(self._consumer, self._topic)
             self._assign(set(self._ends))
@@ -58,13 +63,18 @@ class TopicTail:
         Raises
         ------
         BrokerError
-            If Kafka refused.
+            If Kafka refused, or no longer has what comes next.
         """
+        polled: dict[TopicPartition, list[Any]] = {}
         with broker_errors(f"read {self._topic}"):
             numbers = set(self._consumer.partitions_for_topic(self._topic) or self._assigned)
             if numbers - self._assigned:  # they begin with the first record, which is new
                 self._assign(numbers)
-            polled = self._consumer.poll(timeout_ms=timeout_ms)
+            try:
+                polled = self._consumer.poll(timeout_ms=timeout_ms)
+            except OffsetOutOfRangeError:
+                self._assign(self._assigned)  # raises where something would be lost
+        self._begun |= {at.partition for at in polled}
         return [self._entry(record) for records in polled.values() for record in records]
 
     def drained(self) -> bool:
@@ -83,7 +93,7 @@ class TopicTail:
             self._consumer.assign(partitions)
             for at in partitions:
                 source = self._source(at.partition)
-                next_ = self._place(source)
+                next_ = self._next_offset(at)
                 if next_ and not firsts[at] <= next_ <= ends[at]:
                     msg = (
                         f"{source}: must still have offset {next_}, which comes next; got "
@@ -93,6 +103,13 @@ class TopicTail:
                     raise BrokerError(msg)
                 self._consumer.seek(at, next_ or firsts[at])
         self._assigned = numbers
+
+    def _next_offset(self, at: TopicPartition) -> int:
+        """Return the offset that must be there; 0 if nothing of the partition was read yet."""
+        if at.partition in self._begun:
+            # Beyond the reader's place by what it has yet to store, and by markers of transactions.
+            return int(self._consumer.position(at))
+        return self._place(self._source(at.partition))
 
     def _entry(self, record: Any) -> tuple[str, int, bytes]:
         value = b"" if isinstance(record.value, Unreadable) else record.value or b""
