@@ -22,7 +22,12 @@ from streams.runtime.state import changelog
 from streams.runtime.state.case_store import RocksStore
 from streams.runtime.state.changelog import decode_record
 from streams.runtime.wire import limits
-from streams.runtime.workers import case_partition, case_worker, detect_worker, partition_recovery
+from streams.runtime.workers import (
+    case_partition,
+    case_worker,
+    changelog_recovery,
+    detect_worker,
+)
 from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.support.processes import (
@@ -292,7 +297,7 @@ def test_a_gap_in_the_changelog_is_found(
         lost = next(n for n, r in found if n > base and r.copied is not None and r.copied[0])
     else:
         lost = [n for n, r in found if r.copied is None][-2]
-    read = partition_recovery.read_in_steps
+    read = changelog_recovery.read_in_steps
 
     def skip_one(settings: Settings, topic: str, **options: Any) -> Any:
         for record, part in read(settings, topic, **options):
@@ -301,7 +306,7 @@ def test_a_gap_in_the_changelog_is_found(
 
     other = elsewhere(one, "other")
     with monkeypatch.context() as patched:
-        patched.setattr(partition_recovery, "read_in_steps", skip_one)
+        patched.setattr(changelog_recovery, "read_in_steps", skip_one)
         take(other)
     assert "counting from the reports instead" in caplog.text
     assert cases(other) == expected(messages)

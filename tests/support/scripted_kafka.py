@@ -25,7 +25,8 @@ class ScriptedTopics:
         self.records: dict[TopicPartition, list[Any]] = {}
         self.firsts: dict[TopicPartition, int] = defaultdict(int)
         self.ends: dict[TopicPartition, int] = defaultdict(int)
-        self._calls: Counter[str] = Counter()
+        self.committed: dict[TopicPartition, int] = {}
+        self.calls: Counter[str] = Counter()
         self._steps: dict[tuple[str, int], Callable[[], object]] = {}
 
     def add(
@@ -72,8 +73,8 @@ class ScriptedTopics:
 
     def called(self, method: str) -> None:
         """Count a call, and do what was to be done before it."""
-        self._calls[method] += 1
-        if do := self._steps.get((method, self._calls[method])):
+        self.calls[method] += 1
+        if do := self._steps.get((method, self.calls[method])):
             do()
 
     def serve(self, monkeypatch: pytest.MonkeyPatch, *modules: ModuleType) -> None:
@@ -108,7 +109,7 @@ class ScriptedConsumer:
         return {at: self._topics.ends[at] for at in partitions}
 
     def committed(self, at: TopicPartition, timeout_ms: int | None = None) -> int | None:
-        return None
+        return self._topics.committed.get(at)
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
         self._topics.called("assign")

@@ -6,21 +6,22 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import InputError, StateError
 from streams.core.cases.link_decisions import is_linked_away
 from streams.runtime.broker.clients import TopicPartition, make_consumer
-from streams.runtime.broker.errors import broker_errors
-from streams.runtime.broker.topic_reader import end_offsets, last_record, read_in_steps, read_to_end
+from streams.runtime.broker.errors import PositionOutOfRange, broker_errors
+from streams.runtime.broker.topic_reader import end_offsets, read_in_steps, read_to_end, requiring
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import CaseStage, read_batch
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import RocksStore, StoreDamaged
-from streams.runtime.state.changelog import decode_last
 from streams.runtime.wire.deltas import decode_delta
-from streams.runtime.workers.partition_recovery import database, restore_cases
+from streams.runtime.workers.changelog_recovery import newest_bases, restore_cases
+from streams.runtime.workers.partition_recovery import database
 
 __all__ = [
     "HeldSnapshot",
@@ -115,7 +116,8 @@ def inspect_snapshot(settings: Settings) -> HeldSnapshot | None:
 def rejected_offsets(settings: Settings, name: str) -> frozenset[int]:
     """Return the offsets of a partition whose messages were rejected; `name` as in `pv.reports[3]`.
 
-    What was rejected stays rejected: a date may lie in the future no longer.
+    What was rejected stays rejected: a date may lie in the future no longer. Rejects that are
+    deleted are passed over, those deleted in the meantime as well.
     """
     records = read_to_end(settings, topic_name(settings, "rejected"))
     headers = (dict(record.headers) for record in records)
@@ -155,42 +157,65 @@ def rebuild(
                 with suppress(StoreDamaged):  # a reason to rebuild it
                     RocksStore(path, identity).close()  # refused if a worker has it open
             fresh = path.with_name(f"{path.name}.restoring")
-            shutil.rmtree(fresh, ignore_errors=True)
-            with RocksStore(fresh, identity) as store:
-                if from_reports:
+            if from_reports:
+                with _emptied(fresh, identity) as store:
                     yield from _recount(settings, reader, at, store)
-                else:
-                    yield from _restore(settings, reader, partition, store)
+            else:
+                yield from _restore(settings, reader, partition, fresh, identity)
     shutil.rmtree(path, ignore_errors=True)
     fresh.rename(path)
     (held,) = [held for held in inspect_cases(settings) if held.partition == partition]
     return held
 
 
+def _emptied(path: Path, identity: str) -> RocksStore:
+    """Return a new database at a place where one may be left over."""
+    shutil.rmtree(path, ignore_errors=True)
+    return RocksStore(path, identity)
+
+
 def _restore(
-    settings: Settings, reader: Any, partition: int, store: RocksStore
+    settings: Settings, reader: Any, partition: int, path: Path, identity: str
 ) -> Generator[float, None, None]:
+    """Make a database from the changelog; if its base is deleted meanwhile, from the newest."""
     at = TopicPartition(topic_name(settings, "cases"), partition)
     reader.assign([at])
-    last = decode_last(last_record(reader, at))
-    begin = reader.beginning_offsets([at])[at]
-    if last is None or last.progress.base < begin:
-        msg = (
-            f"{at.topic}[{partition}]: must hold the cases; got a changelog that is empty or does "
-            "not reach back to a whole copy. Use --from reports"
-        )
-        raise StateError(msg)
-    yield from restore_cases(settings, at, last.progress.base, store, last.next_offset)
+    for last in newest_bases(reader, at):
+        with suppress(PositionOutOfRange), _emptied(path, identity) as store:
+            yield from restore_cases(settings, at, last.progress.base, store, last.next_offset)
+            return
+    msg = (
+        f"{at.topic}[{partition}]: must hold the cases; got a changelog that is empty or does "
+        "not reach back to a whole copy. Use --from reports"
+    )
+    raise StateError(msg)
 
 
 def _recount(
     settings: Settings, reader: Any, at: TopicPartition, store: RocksStore
 ) -> Generator[float, None, None]:
-    name = f"{at.topic}[{at.partition}]"
-    first = reader.beginning_offsets([at])[at]
-    if first > 0:
+    """Count the reports of a partition again, up to what is published.
+
+    Raises
+    ------
+    StateError
+        If reports are deleted, before or while they are read.
+    """
+    with requiring(partial(_require_all, reader, at)):
+        yield from _recount_all(settings, at, store)
+
+
+def _require_all(reader: Any, at: TopicPartition) -> None:
+    if first := reader.beginning_offsets([at])[at]:
+        name = f"{at.topic}[{at.partition}]"
         msg = f"{name}: every report from offset 0 on is needed; got a topic that begins at {first}"
         raise StateError(msg)
+
+
+def _recount_all(
+    settings: Settings, at: TopicPartition, store: RocksStore
+) -> Generator[float, None, None]:
+    name = f"{at.topic}[{at.partition}]"
     key = str(at.partition).encode()
     deltas = read_to_end(settings, topic_name(settings, "deltas"))
     ends = (decode_delta(record.value).next_offset for record in deltas if record.key == key)

@@ -7,9 +7,10 @@ holds, once for each offset at which something is to be compared.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -23,15 +24,17 @@ from streams.core.cases.link_decisions import is_linked_away
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.cases.versions import removal_of
 from streams.runtime.broker.clients import TopicPartition, make_consumer
-from streams.runtime.broker.topic_reader import end_offsets, last_record, read_in_steps, read_to_end
+from streams.runtime.broker.errors import PositionOutOfRange
+from streams.runtime.broker.topic_reader import end_offsets, read_in_steps, read_to_end, requiring
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import read_batch
 from streams.runtime.operations.rebuild import local_partitions, rejected_offsets
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import CASE_PREFIX, RocksStore
-from streams.runtime.state.changelog import decode_last, decode_pairs, decode_record
+from streams.runtime.state.changelog import decode_pairs, decode_record
 from streams.runtime.wire.alerts import decode_alert
 from streams.runtime.wire.deltas import decode_delta
+from streams.runtime.workers.changelog_recovery import newest_bases
 from streams.runtime.workers.partition_recovery import database
 
 __all__ = ["Mismatch", "verify"]
@@ -66,6 +69,9 @@ class Mismatch:
 def verify(settings: Settings, *, alerts: int) -> Iterator[Mismatch]:
     """Compare databases, changelogs, deltas and the latest alerts with a recount of the topics.
 
+    The topics may be trimmed meanwhile. Deltas that are gone are differences, signals are compared
+    as far as they are there, a changelog is read again from its newest base; reports must be whole.
+
     Parameters
     ----------
     alerts
@@ -74,7 +80,7 @@ def verify(settings: Settings, *, alerts: int) -> Iterator[Mismatch]:
     Raises
     ------
     StateError
-        If the topics no longer hold what is to be recounted.
+        If the topics no longer hold every report, or lose some while they are read.
     """
     topic = topic_name(settings, "reports")
     deltas: dict[int, list[Delta]] = {}
@@ -88,14 +94,8 @@ def verify(settings: Settings, *, alerts: int) -> Iterator[Mismatch]:
         ends = end_offsets(consumer, topic)
         local = [partition for partition in local_partitions(settings) if partition in ends]
         for partition in sorted(ends):
-            begin = consumer.beginning_offsets([TopicPartition(topic, partition)])
-            if first := begin[TopicPartition(topic, partition)]:
-                msg = (
-                    f"verify: {topic}[{partition}] must hold every report from offset 0 on; got a "
-                    f"topic that begins at {first}: there is nothing to compare with"
-                )
-                raise StateError(msg)
-            recount = _Recount(settings, topic, partition)
+            with requiring(partial(_require_all, consumer, TopicPartition(topic, partition))):
+                recount = _Recount(settings, topic, partition)
             if partition in local:
                 yield _database(settings, recount)
             if (finding := _changelog(settings, consumer, recount)) is not None:
@@ -104,6 +104,15 @@ def verify(settings: Settings, *, alerts: int) -> Iterator[Mismatch]:
             for end, together in _by_offset(chosen, partition).items():
                 _add_counts(sums, together, recount.counted(end))
     yield _alerts(chosen, sums)
+
+
+def _require_all(consumer: Any, at: TopicPartition) -> None:
+    if first := consumer.beginning_offsets([at])[at]:
+        msg = (
+            f"verify: {at.topic}[{at.partition}] must hold every report from offset 0 on; got a "
+            f"topic that begins at {first}: there is nothing to compare with"
+        )
+        raise StateError(msg)
 
 
 class _Recount:
@@ -146,16 +155,27 @@ def _database(settings: Settings, recount: _Recount) -> Mismatch:
 
 
 def _changelog(settings: Settings, consumer: Any, recount: _Recount) -> Mismatch | None:
-    """Compare what a restore would give; `None` if the changelog gives nothing yet."""
+    """Compare what a restore would give; `None` if the changelog gives nothing yet.
+
+    A worker may delete the base while it is read; then it is the newest base that is compared.
+    """
     at = TopicPartition(topic_name(settings, "cases"), recount.partition)
     consumer.assign([at])
-    last = decode_last(last_record(consumer, at))
-    if last is None or last.progress.base < consumer.beginning_offsets([at])[at]:
-        return None
+    for last in newest_bases(consumer, at):
+        with suppress(PositionOutOfRange):
+            held, end = _restored(settings, at, last.progress.base)
+            what = f"changelog {at.topic}[{at.partition}] up to offset {end}"
+            return _states(what, held, recount.state(end))
+    return None
+
+
+def _restored(
+    settings: Settings, at: TopicPartition, base: int
+) -> tuple[dict[str, CaseVersion], int]:
+    """Return the cases that a changelog adds up to from its base on, and up to which offset."""
     pairs: dict[bytes, bytes] = {}
     end = 0
-    start = last.progress.base
-    for record, _ in read_in_steps(settings, at.topic, start=start, partition=at.partition):
+    for record, _ in read_in_steps(settings, at.topic, start=base, partition=at.partition):
         if record is not None:
             one = decode_record(record)
             end = one.next_offset
@@ -166,9 +186,7 @@ def _changelog(settings: Settings, consumer: Any, recount: _Recount) -> Mismatch
                     pairs[key] = value
     decode = msgspec.msgpack.Decoder(CaseVersion).decode
     versions = (decode(value) for key, value in pairs.items() if key.startswith(CASE_PREFIX))
-    held = {version.case_id: version for version in versions}
-    what = f"changelog {at.topic}[{at.partition}] up to offset {end}"
-    return _states(what, held, recount.state(end))
+    return {version.case_id: version for version in versions}, end
 
 
 def _states(

@@ -16,6 +16,7 @@ from typing import Any
 
 from schemas.errors import StateError
 from streams.runtime.broker.clients import TopicPartition, make_consumer
+from streams.runtime.broker.errors import PositionOutOfRange
 from streams.runtime.broker.membership import Membership
 from streams.runtime.broker.topic_reader import (
     close_consumer,
@@ -29,35 +30,27 @@ from streams.runtime.broker.transactions import discard
 from streams.runtime.observability.observer import SILENT
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import RocksStore, StoreDamaged, StoreLocked
-from streams.runtime.state.changelog import (
-    ChangelogRecord,
-    Progress,
-    decode_last,
-    decode_pairs,
-    decode_record,
-)
+from streams.runtime.state.changelog import ChangelogRecord, Progress, decode_last
 from streams.runtime.wire.deltas import decode_delta, decode_outgoing
 from streams.runtime.workers.background import BackgroundTask
 from streams.runtime.workers.case_partition import CasePartition
-from streams.runtime.workers.partition_publisher import PartitionPublisher, partition_producer
+from streams.runtime.workers.changelog_recovery import (
+    ChangelogGap,
+    newest_bases,
+    restore_cases,
+)
+from streams.runtime.workers.partition_publisher import (
+    PartitionPublisher,
+    Superseded,
+    partition_producer,
+)
 
-__all__ = [
-    "ChangelogGap",
-    "changed_partitions",
-    "database",
-    "restore_cases",
-    "set_aside",
-    "take_over",
-]
+__all__ = ["changed_partitions", "database", "set_aside", "take_over"]
 
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 60.0  # for a worker that lost a partition to notice, and to close its database
 _CONNECT_WAIT = 0.05  # for a client, between two polls: most are there by then [s]
 _PAIRS_A_REPORT = 8  # that a changelog gives back in the time it takes to count one report again
-
-
-class ChangelogGap(StateError):
-    """A changelog does not add up to the cases; they must be counted from the reports again."""
 
 
 def database(settings: Settings, partition: int) -> Path:
@@ -150,6 +143,7 @@ class _Takeover:
         make = partial(partition_producer, self._settings, self._at)
         self._producer = yield from _made(make, discard)
         self._reader.assign([self._changelog])
+        begin = self._reader.beginning_offsets([self._changelog])[self._changelog]
         last = decode_last(last_record(self._reader, self._changelog))
         published = yield from self._published(store, last)
         if _diverged(store, published):
@@ -160,22 +154,17 @@ class _Takeover:
                 published,
             )
             store = self._renewed(store, "diverged")
-        begin = self._reader.beginning_offsets([self._changelog])[self._changelog]
-        whole = last is not None and last.progress.base >= begin and last.next_offset == published
+        whole = last if _is_whole(last, begin, published) else None
         rejected: frozenset[int] = frozenset()
         self._require_end(max(published, store.next_offset or 0))
         if (store.next_offset or 0) < published:
-            if whole and last is not None and self._cheaper(store, published, last):
-                try:
-                    store = yield from self._restored(store, last.progress.base, published)
-                except ChangelogGap as error:
-                    _LOG.warning("%s; counting from the reports instead", error)
-                    whole = False
+            if whole is not None and self._cheaper(store, published, whole):
+                store, whole = yield from self._from_changelog(store, published)
             if (store.next_offset or 0) < published:
                 self._require_begin(store.next_offset or 0)
                 rejected = yield from self._rejected()
-        if whole and last is not None:
-            progress = last.progress
+        if whole is not None:
+            progress = whole.progress
         elif published == 0 and store.next_offset is None:
             # Nothing is held and nothing is written: whole from here on.
             progress = Progress(base=self._reader.end_offsets([self._changelog])[self._changelog])
@@ -244,7 +233,10 @@ class _Takeover:
     def _published(
         self, store: RocksStore, last: ChangelogRecord | None
     ) -> Generator[float, None, int]:
-        """Return the input offset up to which the deltas of a partition are published."""
+        """Return the input offset up to which the deltas of a partition are published.
+
+        The last one tells; those that are deleted before they are read are passed over.
+        """
         outbox = store.unpublished()
         claimed = _delta_start(outbox[0].outgoing) if outbox else store.next_offset
         known = [claimed or 0, committed_offset(self._consumer, self._at)]
@@ -269,6 +261,35 @@ class _Takeover:
         return bool(
             start is None or first > start or behind * _PAIRS_A_REPORT > last.progress.pairs
         )
+
+    def _from_changelog(
+        self, store: RocksStore, published: int
+    ) -> Generator[float, None, tuple[RocksStore, ChangelogRecord | None]]:
+        """Replace the database by what the changelog gives, from its newest base on.
+
+        Returns it with the last record of the changelog; with `None`, and as it was, if the
+        changelog does not add up to the cases.
+
+        Raises
+        ------
+        Superseded
+            If the base was deleted since another worker has gone on with the partition.
+        """
+        why = f"{self._changelog.topic}[{self._changelog.partition}]: what it began with is deleted"
+        for last in newest_bases(self._reader, self._changelog):
+            if last.next_offset != published:
+                msg = f"restore {self._name}: another worker has published since"
+                raise Superseded(msg)
+            try:
+                restored = yield from self._restored(store, last.progress.base, published)
+            except PositionOutOfRange:
+                continue
+            except ChangelogGap as error:
+                why = str(error)
+                break
+            return restored, last
+        _LOG.warning("%s; counting from the reports instead", why)
+        return store, None
 
     def _restored(
         self, store: RocksStore, base: int, published: int
@@ -307,6 +328,7 @@ class _Takeover:
             raise StateError(msg)
 
     def _rejected(self) -> Generator[float, None, frozenset[int]]:
+        """Return the offsets that were rejected, of rejects that are still there."""
         offsets = set()
         topic = topic_name(self._settings, "rejected")
         for record, _ in read_in_steps(self._settings, topic, settled=True):
@@ -317,49 +339,9 @@ class _Takeover:
         return frozenset(offsets)
 
 
-def restore_cases(
-    settings: Settings, at: TopicPartition, base: int, store: RocksStore, published: int
-) -> Generator[float, None, None]:
-    """Load a changelog from its base into an empty store; yield the part that is done.
-
-    Raises
-    ------
-    ChangelogGap
-        If its records do not follow one another up to what is published.
-    """
-    span = copied = None
-    for record, part in read_in_steps(settings, at.topic, start=base, partition=at.partition):
-        yield part
-        if record is None:
-            continue
-        one = decode_record(record)
-        begins = one.first_offset == 0 if one.copied is None else one.copied[0] == b""
-        if span is None and not begins:
-            # The base is where the log ended as the copy began; the end is known late.
-            continue
-        # A chunk shows the state as of what precedes it; a large batch has several records.
-        joins = span is None or one.first_offset == span[1] or _span(one) == span
-        if not joins or (one.copied is not None and one.copied[0] not in (b"", copied)):
-            msg = (
-                f"{at.topic}[{at.partition}]@{record.offset}: must follow offset {span} of the "
-                f"input and key {copied!r} of the copy; got {_span(one)} and {one.copied}"
-            )
-            raise ChangelogGap(msg)
-        store.load(decode_pairs(one.pairs))
-        span = _span(one)
-        copied = copied if one.copied is None else one.copied[1]
-    following = None if span is None else span[1]
-    if following != published:
-        msg = (
-            f"{at.topic}[{at.partition}]: must give the cases up to input offset {published}; got "
-            f"{following}"
-        )
-        raise ChangelogGap(msg)
-    store.settle(published)
-
-
-def _span(record: ChangelogRecord) -> tuple[int, int]:
-    return record.first_offset, record.next_offset
+def _is_whole(last: ChangelogRecord | None, begin: int, published: int) -> bool:
+    """Whether a changelog gives all that is published."""
+    return last is not None and last.progress.base >= begin and last.next_offset == published
 
 
 def _delta_start(outgoing: bytes) -> int:
