@@ -5,6 +5,7 @@ import heapq
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from streams.runtime.broker.topic_reader import (
     end_offsets,
     read_alerts,
     read_to_end,
+    requiring,
 )
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import Incoming, read_batch
@@ -247,7 +249,8 @@ def _versions_of_topic(
 def _rejected(settings: Settings) -> set[tuple[bytes, bytes]]:
     """Return source and position of what was rejected.
 
-    It stays so: a date that then lay in the future may do so no longer.
+    It stays so: a date that then lay in the future may do so no longer. Rejects that are deleted
+    are passed over, those deleted in the meantime as well.
     """
     return {
         (headers["source"], headers["position"])
@@ -282,22 +285,20 @@ def _readable(
 def _records_before(
     settings: Settings, topic: str, ends: Mapping[int, int]
 ) -> Iterator[tuple[int, list[Any]]]:
-    """Yield the committed records of each partition from its first up to an offset, in parts."""
+    """Yield the committed records of each partition from its first up to an offset, in parts.
+
+    Raises
+    ------
+    StateError
+        If they are not all there, or are deleted while they are read.
+    """
     consumer = make_consumer(settings, auto_offset_reset="none")
     try:
-        with broker_errors(f"read {topic}"):
-            present = end_offsets(consumer, topic)
-            partitions = [TopicPartition(topic, number) for number in ends if number in present]
-            firsts = consumer.beginning_offsets(partitions)
-            for number, end in sorted(ends.items()):
-                first = firsts.get(TopicPartition(topic, number), 0)
-                if first > 0 or present.get(number, 0) < end:
-                    msg = (
-                        f"{topic}[{number}]: must hold everything from offset 0 to {end}, which "
-                        f"alerts were made from; got {first} to {present.get(number, 0)}: reports "
-                        "were deleted, or the alert is of another broker. Restore the topic"
-                    )
-                    raise StateError(msg)
+        with (
+            requiring(partial(_require_all, consumer, topic, ends)),
+            broker_errors(f"read {topic}"),
+        ):
+            partitions = [TopicPartition(topic, number) for number in ends]
             consumer.assign(partitions)
             for at in partitions:
                 consumer.seek(at, 0)
@@ -308,3 +309,19 @@ def _records_before(
                     yield at.partition, [record for record in records if record.offset < end]
     finally:
         close_consumer(consumer)
+
+
+def _require_all(consumer: Any, topic: str, ends: Mapping[int, int]) -> None:
+    with broker_errors(f"read {topic}"):
+        present = end_offsets(consumer, topic)
+        partitions = [TopicPartition(topic, number) for number in ends if number in present]
+        firsts = consumer.beginning_offsets(partitions)
+    for number, end in sorted(ends.items()):
+        first = firsts.get(TopicPartition(topic, number), 0)
+        if first > 0 or present.get(number, 0) < end:
+            msg = (
+                f"{topic}[{number}]: must hold everything from offset 0 to {end}, which "
+                f"alerts were made from; got {first} to {present.get(number, 0)}: reports "
+                "were deleted, or the alert is of another broker. Restore the topic"
+            )
+            raise StateError(msg)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.core.detection.detector import Detector
 from streams.runtime.broker.clients import TopicPartition
-from streams.runtime.broker.topic_reader import committed_offset, read_in_steps, read_to_end
+from streams.runtime.broker.topic_reader import (
+    committed_offset,
+    read_in_steps,
+    read_to_end,
+    requiring,
+)
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.settings import Settings
 from streams.runtime.state.snapshot import read_snapshot
@@ -76,7 +82,8 @@ def restore_detector(
     """Bring a new detector to where the last one published; yield the part that is done.
 
     It is a generator since it may take longer than a member of a group may be silent: poll
-    between its steps.
+    between its steps. Signals and priors are read as far as they are there, whatever is deleted
+    meanwhile; of deltas and notices none may be missing.
 
     Parameters
     ----------
@@ -136,11 +143,15 @@ def _replay(
     committed: int | None,
     latest: Iterable[AnyAlert],
 ) -> Generator[float, None, int]:
-    """Count the deltas from `start` whose alerts are published; return the offset after."""
+    """Count the deltas from `start` whose alerts are published; return the offset after.
+
+    Raises
+    ------
+    StateError
+        If deltas are deleted, before or while they are read.
+    """
     if committed == start:
         return start
-    if consumer.beginning_offsets([at])[at] > start:
-        raise deltas_deleted(at)
     # A group that was away for a week has lost its offsets; then the alerts say how far it was.
     seen: dict[int, int] = {}
     for alert in latest:
@@ -149,14 +160,20 @@ def _replay(
                 continue  # notices are read from their first one on
             seen[one.partition] = max(seen.get(one.partition, 0), one.next_offset)
     following = start
-    for record, part in read_in_steps(settings, at.topic, start=start):
-        if record is not None:
-            if committed is not None and record.offset >= committed:
-                return committed
-            delta = decode_delta(record.value)
-            if committed is None and delta.next_offset > seen.get(delta.partition, 0):
-                return following
-            apply_deltas(detector, at, [delta])
-            following = record.offset + 1
-        yield part
+    with requiring(partial(_require_from, consumer, at, start)):
+        for record, part in read_in_steps(settings, at.topic, start=start):
+            if record is not None:
+                if committed is not None and record.offset >= committed:
+                    return committed
+                delta = decode_delta(record.value)
+                if committed is None and delta.next_offset > seen.get(delta.partition, 0):
+                    return following
+                apply_deltas(detector, at, [delta])
+                following = record.offset + 1
+            yield part
     return following if committed is None else committed
+
+
+def _require_from(consumer: Any, at: TopicPartition, start: int) -> None:
+    if consumer.beginning_offsets([at])[at] > start:
+        raise deltas_deleted(at)

@@ -2,7 +2,8 @@
 
 What is known of a subject follows from the set of its notices, so no position is kept: order,
 repeats and a second reading change nothing. Nothing may be evaluated before the present end is
-reached: an alert that rests on a notice not read yet would be retracted.
+reached: an alert that rests on a notice not read yet would be retracted. For the same reason a
+notice must not be passed over: where one was deleted before it was read, the reader stops.
 """
 
 import time
@@ -17,7 +18,7 @@ from schemas.rejected import Rejected
 from streams.core.safety.monitor import SafetyMonitor
 from streams.intake.notices import decode_notice
 from streams.runtime.broker.clients import TopicPartition, make_consumer
-from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.errors import PositionOutOfRange, broker_errors
 from streams.runtime.broker.topic_reader import close_consumer, end_offsets, read_in_steps
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import Incoming, reject
@@ -90,6 +91,7 @@ class NoticeReader:
         self._set_aside = set_aside
         self._topic = topic_name(settings, "notices")
         self._next: dict[int, int] = {}  # by partition, behind the last record
+        self._needed: dict[int, int] = {}  # by partition, behind the last one in an alert
         self._known: frozenset[tuple[bytes, bytes]] = frozenset()  # rejects, by source and place
         self.latest = -1
         self.heard = 0
@@ -103,27 +105,14 @@ class NoticeReader:
         Raises
         ------
         StateError
-            If notices are gone that alerts rest on. Restore the topic.
+            If notices are gone that alerts rest on, or go while they are read. Restore the topic.
         """
-        needed: dict[int, int] = {}
         for alert in published:
             for at in alert.as_of:
                 if at.topic == self._topic:
-                    needed[at.partition] = max(needed.get(at.partition, 0), at.next_offset)
-        with broker_errors(f"read {self._topic}"):
-            ends = end_offsets(self._consumer, self._topic)
-            partitions = [TopicPartition(self._topic, number) for number in ends]
-            firsts = self._consumer.beginning_offsets(partitions)
-        for number in sorted(ends.keys() | needed.keys()):
-            first = firsts.get(TopicPartition(self._topic, number), 0)
-            if first > 0 or ends.get(number, 0) < needed.get(number, 0):
-                msg = (
-                    f"{self._topic}[{number}]: must hold every notice from offset 0 on, those up "
-                    f"to {needed.get(number, 0)} are in alerts; got {first} to "
-                    f"{ends.get(number, 0)}: notices were deleted, or the topic was made anew. "
-                    "Restore it, or use another topic_prefix"
-                )
-                raise StateError(msg)
+                    needed = max(self._needed.get(at.partition, 0), at.next_offset)
+                    self._needed[at.partition] = needed
+        ends = self._require_all()
         if total := sum(ends.values()):
             self._known = yield from _rejects(self._settings, self._topic)
         self._follow(ends)
@@ -132,7 +121,13 @@ class NoticeReader:
             self._take(_POLL_MS)
 
     def poll(self) -> None:
-        """Take what has come, without waiting for more."""
+        """Take what has come, without waiting for more.
+
+        Raises
+        ------
+        StateError
+            If notices were deleted before they were read. Restore the topic.
+        """
         self._take(0)
 
     def as_of(self) -> Sequence[InputOffset]:
@@ -158,6 +153,25 @@ class NoticeReader:
         """Disconnect."""
         close_consumer(self._consumer)
 
+    def _require_all(self) -> dict[int, int]:
+        """Return where each partition ends; raise unless it holds every notice from offset 0 on."""
+        with broker_errors(f"read {self._topic}"):
+            ends = end_offsets(self._consumer, self._topic)
+            partitions = [TopicPartition(self._topic, number) for number in ends]
+            firsts = self._consumer.beginning_offsets(partitions)
+        for number in sorted(ends.keys() | self._needed.keys()):
+            first = firsts.get(TopicPartition(self._topic, number), 0)
+            needed = self._needed.get(number, 0)
+            if first > 0 or ends.get(number, 0) < needed:
+                msg = (
+                    f"{self._topic}[{number}]: must hold every notice from offset 0 on, those up "
+                    f"to {needed} are in alerts; got {first} to "
+                    f"{ends.get(number, 0)}: notices were deleted, or the topic was made anew. "
+                    "Restore it, or use another topic_prefix"
+                )
+                raise StateError(msg)
+        return ends
+
     def _follow(self, numbers: Iterable[int]) -> None:
         """Read these partitions as well, from their first record on."""
         held = self._consumer.assignment()
@@ -173,10 +187,14 @@ class NoticeReader:
         return [max(end - read.get(number, 0), 0) for number, end in ends.items()]
 
     def _take(self, timeout_ms: int) -> None:
-        with broker_errors(f"read {self._topic}"):
-            polled = self._consumer.poll(timeout_ms=timeout_ms)
-            # Partitions may be added: there is no order between notices to be lost by it.
-            self._follow(self._consumer.partitions_for_topic(self._topic))
+        try:
+            with broker_errors(f"read {self._topic}"):
+                polled = self._consumer.poll(timeout_ms=timeout_ms)
+                # Partitions may be added: there is no order between notices to be lost by it.
+                self._follow(self._consumer.partitions_for_topic(self._topic))
+        except PositionOutOfRange:
+            self._require_all()
+            raise
         if not polled:
             return
         rejected: list[Rejected] = []
@@ -207,6 +225,7 @@ class NoticeReader:
 def _rejects(
     settings: Settings, topic: str
 ) -> Generator[float, None, frozenset[tuple[bytes, bytes]]]:
+    """Return source and position of rejected notices, of rejects that are still there."""
     known = set()
     beginning = f"{topic}[".encode()
     for record, _ in read_in_steps(settings, topic_name(settings, "rejected")):
