@@ -19,6 +19,8 @@ ATTEMPTS = 8
 class Following:
     """Reads what is committed on a topic, each time from where it stopped.
 
+    The checks need every record: where one was deleted before it was read, the last attempt raises.
+
     Parameters
     ----------
     settings

@@ -44,7 +44,10 @@ def cases_of_files(
 
 
 def cases_of_topic(settings: Settings, *, horizon: date) -> dict[str, Candidate]:
-    """Return the current cases of `pv.reports` up to its present end, with the links they hold."""
+    """Return the current cases of `pv.reports` up to its present end, with the links they hold.
+
+    They are those of the reports that are there: what is deleted before it is read is passed over.
+    """
     records = read_to_end(settings, topic_name(settings, "reports"))
     return _current((record.value for record in records if record.value), horizon)
 

@@ -241,7 +241,7 @@ def _mended(where: str, text: str) -> tuple[Identity, bytes]:
 
 
 def _stored(settings: Settings, topic: str) -> Iterator[StoredReject]:
-    """Yield every reject of the topic once."""
+    """Yield every reject of the topic once; one that is deleted before it is read, not at all."""
     seen: set[Identity] = set()
     for record in read_to_end(settings, topic, settled=True):
         reject = stored(record)

@@ -293,7 +293,10 @@ class LinkWorker:
                 raise StateError(msg)
 
     def _rejected(self) -> frozenset[tuple[bytes, int]]:
-        """Return what was rejected: a date that then lay in the future may do so no longer."""
+        """Return what was rejected: a date that then lay in the future may do so no longer.
+
+        Rejects that are deleted before they are read are passed over.
+        """
         records = read_to_end(self._settings, topic_name(self._settings, "rejected"))
         headers = [dict(record.headers) for record in records]
         return frozenset(
