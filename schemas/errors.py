@@ -14,16 +14,36 @@
 A message reads ``{where}: {rule}; got {what}[, first {row}]`` and never holds narrative text.
 """
 
+from enum import StrEnum
+
 __all__ = [
     "BrokerError",
     "CountsError",
     "FitError",
     "IcsrError",
     "InputError",
+    "RefusedValue",
+    "RejectCode",
     "RuleError",
     "StateError",
     "TocsinError",
 ]
+
+
+class RejectCode(StrEnum):
+    """Why a message was rejected, for whoever counts: metrics and the log.
+
+    It is stated where the error is raised. The reason, a sentence for people, may be improved.
+    """
+
+    KEY = "key"  # it was published with another key than its case id
+    FUTURE_DATE = "future_date"
+    DATES_OUT_OF_ORDER = "dates_out_of_order"
+    TOO_LONG = "too_long"  # the message, or what it changes
+    EMPTY = "empty"
+    COMPRESSION = "compression"  # a whole batch that cannot be unpacked
+    NOT_JSON = "not_json"  # no JSON, or no object
+    SCHEMA = "schema"  # no valid report, link, notice or row
 
 
 class TocsinError(Exception):
@@ -40,6 +60,18 @@ class IcsrError(InputError):
     The report goes to the rejects with this text; the stream goes on. Mend the report at its
     source, or redrive it once the reader understands it.
     """
+
+    def __init__(self, text: str, code: RejectCode) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class RefusedValue(ValueError):
+    """A validator's rule that has a `RejectCode` of its own; pydantic wants a `ValueError`."""
+
+    def __init__(self, text: str, code: RejectCode) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class CountsError(InputError):

@@ -1,8 +1,10 @@
 """What could not be read: the original bytes, the reason, and where they came from."""
 
 from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from schemas.base import Message
+from schemas.errors import RejectCode
 
 __all__ = ["LONGEST_KEY", "Rejected"]
 
@@ -29,3 +31,8 @@ class Rejected(Message):
         description="Where it was rejected first, as `source@position`, if it was redriven since.",
     )
     attempts: int = Field(default=0, ge=0, description="How often it was redriven before this.")
+    code: SkipJsonSchema[RejectCode | None] = Field(
+        default=None,
+        exclude=True,
+        description="Why, for metrics and the log; it is not stored, so null once it is read back.",
+    )

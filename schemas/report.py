@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.base import Message
+from schemas.errors import RefusedValue, RejectCode
 from schemas.product import Product
 from schemas.vocabulary import (
     AgeGroup,
@@ -217,7 +218,7 @@ class Report(Message):
     def _dates_in_order(self) -> Self:
         if self.latest_received < self.first_received:
             msg = "latest_received must not be before first_received"
-            raise ValueError(msg)
+            raise RefusedValue(msg, RejectCode.DATES_OUT_OF_ORDER)
         return self
 
     @property

@@ -10,11 +10,21 @@ from zipfile import ZipInfo
 
 from pydantic import ValidationError
 
-from schemas.errors import InputError
+from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
 from streams.intake.archive import Archive
+from streams.intake.refusals import code_of
 
-__all__ = ["DelimitedTable", "Header", "Row", "csv_table", "dollar_table", "raw_rows", "refusal"]
+__all__ = [
+    "DelimitedTable",
+    "Header",
+    "Refusal",
+    "Row",
+    "csv_table",
+    "dollar_table",
+    "raw_rows",
+    "refusal",
+]
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = b"\r\n"
@@ -45,9 +55,9 @@ class Header:
             )
             raise InputError(msg)
 
-    def reject(self, row: "Row", reason: str) -> Rejected:
+    def reject(self, row: "Row", reason: str, code: RejectCode = RejectCode.SCHEMA) -> Rejected:
         """Set a row aside with its bytes."""
-        return Rejected(source=self.where, position=row.line, reason=reason, raw=row.raw)
+        return Rejected(source=self.where, position=row.line, reason=reason, raw=row.raw, code=code)
 
 
 class Row(NamedTuple):
@@ -56,6 +66,13 @@ class Row(NamedTuple):
     line: int
     raw: bytes
     fields: list[str]
+
+
+class Refusal(NamedTuple):
+    """Why the report of a row was refused: a sentence, and its code."""
+
+    reason: str
+    code: RejectCode
 
 
 @dataclass(frozen=True)
@@ -111,6 +128,7 @@ def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator
                 position=number,
                 reason=reason,
                 raw=taken[0].rstrip(_LINE_END),
+                code=RejectCode.SCHEMA,
             )
             records = csv.reader(supply(), strict=True)
         number += len(taken)
@@ -142,25 +160,25 @@ def _dollar_rows(lines: Iterable[bytes], encoding: str, header: Header) -> Itera
         elif len(fields) != width + 1 or fields[-1]:
             if raw.strip():
                 reason = f"a row must have {width} fields and no '$' inside; got {len(fields)}"
-                yield Rejected(source=header.where, position=number, reason=reason, raw=raw)
+                yield header.reject(Row(number, raw, fields), reason)
             continue
         yield Row(number, raw, fields)
 
 
 def raw_rows(
-    tables: Iterable[DelimitedTable], reasons: Mapping[tuple[str, int], str]
+    tables: Iterable[DelimitedTable], refused: Mapping[tuple[str, int], Refusal]
 ) -> Iterator[Rejected]:
     """Read tables once more for the bytes of rows that were refused after they had been read."""
     for table in tables:
         where = table.header.where
         for row in table.rows:
-            reason = reasons.get((where, row.line)) if isinstance(row, Row) else None
-            if isinstance(row, Row) and reason is not None:
-                yield Rejected(source=where, position=row.line, reason=reason, raw=row.raw)
+            why = refused.get((where, row.line)) if isinstance(row, Row) else None
+            if isinstance(row, Row) and why is not None:
+                yield table.header.reject(row, *why)
 
 
-def refusal(error: ValidationError) -> str:
+def refusal(error: ValidationError) -> Refusal:
     """Say in one line what the schema refused, without repeating the value."""
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place or 'report'}: {first['msg']}"
+    return Refusal(f"{place or 'report'}: {first['msg']}", code_of(first))

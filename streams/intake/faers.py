@@ -22,7 +22,7 @@ from schemas.vocabulary import ReportType
 from streams.intake.archive import Archive, open_archive
 from streams.intake.countries import country_code
 from streams.intake.dates import parse_compact_date
-from streams.intake.delimited import DelimitedTable, dollar_table, raw_rows, refusal
+from streams.intake.delimited import DelimitedTable, Refusal, dollar_table, raw_rows, refusal
 from streams.intake.faers_layout import (
     ALIASES,
     DELETION_LISTS,
@@ -83,7 +83,7 @@ def read_faers(path: Path) -> Iterator[Report | Rejected]:
         lists = archive.find(DELETION_LISTS)
         yield from read_deletions(archive, lists, members["DEMO"][0][0], quarter)
         quarter.versions.sort(key=itemgetter(0, 1, 2, 3))
-        refused: dict[tuple[str, int], str] = {}
+        refused: dict[tuple[str, int], Refusal] = {}
         for version in quarter.versions:
             try:
                 yield _report(version, quarter)

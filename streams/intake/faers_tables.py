@@ -12,7 +12,7 @@ from sys import intern
 from typing import NamedTuple
 from zipfile import ZipInfo
 
-from schemas.errors import InputError
+from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
 from schemas.report import Revision
 from schemas.vocabulary import RevisionKind, Seriousness
@@ -287,7 +287,13 @@ def read_deletions(
             if not _NUMBER.fullmatch(text):
                 reason = f"a deleted case must be a number; got {text[:20]!r}"
                 raw = raw.rstrip(b"\r\n")
-                yield Rejected(source=where, position=line, reason=reason, raw=raw)
+                yield Rejected(
+                    source=where,
+                    position=line,
+                    reason=reason,
+                    raw=raw,
+                    code=RejectCode.SCHEMA,
+                )
                 continue
             case_id = f"FAERS-{int(text)}"
             if case_id not in listed:

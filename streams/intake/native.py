@@ -10,10 +10,11 @@ from typing import IO, Any, cast
 import msgspec
 from pydantic import ValidationError
 
-from schemas.errors import IcsrError, InputError
+from schemas.errors import IcsrError, InputError, RejectCode
 from schemas.fields import fields_decoder
 from schemas.link import LINK_MARK, CaseLink
 from schemas.report import Report
+from streams.intake.refusals import code_of
 
 __all__ = ["MOST_BYTES", "decode_message", "decode_report", "read_lines"]
 
@@ -37,7 +38,7 @@ def decode_report(raw: bytes) -> Any:
     """
     if len(raw) > MOST_BYTES:
         msg = f"report: at most {MOST_BYTES} bytes are read; got {len(raw)}"
-        raise IcsrError(msg)
+        raise IcsrError(msg, RejectCode.TOO_LONG)
     try:
         return _DECODE(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -72,14 +73,14 @@ def decode_message(raw: bytes) -> Any:
 
 
 def _refused(error: ValidationError, what: str) -> IcsrError:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    problems = error.errors(include_url=False, include_input=False)
     first = problems[0]
     loc, rule = first["loc"], first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":  # the field's name is the sender's, not ours
         loc, rule = loc[:-1], "holds a field that the schema does not know"
     place = ".".join(map(str, loc)) or what
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return IcsrError(f"{place}: {rule}{more}")
+    return IcsrError(f"{place}: {rule}{more}", code_of(first))
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -24,7 +24,15 @@ from schemas.report import Patient, Reaction, Report
 from schemas.vocabulary import ReportType, Seriousness, Sex
 from streams.intake.archive import Archive, open_archive
 from streams.intake.dates import parse_us_date
-from streams.intake.delimited import DelimitedTable, Header, Row, csv_table, raw_rows, refusal
+from streams.intake.delimited import (
+    DelimitedTable,
+    Header,
+    Refusal,
+    Row,
+    csv_table,
+    raw_rows,
+    refusal,
+)
 from streams.intake.text import clean, parse_decimal
 
 __all__ = ["VAERS_DATA", "read_vaers"]
@@ -124,7 +132,7 @@ def read_vaers(path: Path) -> Iterator[Report | Rejected]:
             yield from _read_vaccines(table, cases)
         for table in _tables(archive, members.symptoms):
             yield from _read_symptoms(table, cases)
-        refused: dict[tuple[str, int], str] = {}
+        refused: dict[tuple[str, int], Refusal] = {}
         for case_id, case in sorted(
             ((f"VAERS-{number}", case) for number, case in cases.items()),
             key=lambda item: (item[1].received, item[0]),

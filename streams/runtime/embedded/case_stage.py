@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple, Never
 
 from schemas.delta import Delta
-from schemas.errors import IcsrError
+from schemas.errors import IcsrError, RejectCode
 from schemas.link import CaseLink
 from schemas.rejected import LONGEST_KEY, Rejected
 from schemas.report import Report
@@ -75,13 +75,13 @@ def read_batch(
             # By its type: to ask whether it is an instance of a model takes ten times as long.
             version = link_version(found) if type(found) is CaseLink else case_version(found)
             if version.latest_received > limit:
-                raise IcsrError(_IN_THE_FUTURE)
+                raise IcsrError(_IN_THE_FUTURE, RejectCode.FUTURE_DATE)
             # A case whose messages stand on two partitions would be counted twice.
             if key is not None and key != version.case_id.encode():
-                raise IcsrError(_FOREIGN_KEY)
+                raise IcsrError(_FOREIGN_KEY, RejectCode.KEY)
         except IcsrError as error:
             message = Incoming(offset, value, key, headers)
-            rejected.append(reject(message, source, str(error)))
+            rejected.append(reject(message, source, str(error), error.code))
         else:
             versions.append((offset, version))
             if identified is not None and not version.links and (ids := identifiers_of(found)):
@@ -91,8 +91,8 @@ def read_batch(
 
 def _refused(value: bytes) -> Never:
     if isinstance(value, Unreadable):
-        raise IcsrError(value.reason)
-    raise IcsrError(_NOTHING)
+        raise IcsrError(value.reason, RejectCode.COMPRESSION)
+    raise IcsrError(_NOTHING, RejectCode.EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,8 @@ class CaseStage:
         return CountedBatch(delta, outgoing, step.tally, step.population)
 
 
-def reject(message: Incoming, source: str, reason: str) -> Rejected:
-    """Set a message aside, with the reason."""
+def reject(message: Incoming, source: str, reason: str, code: RejectCode) -> Rejected:
+    """Set a message aside, with the reason and its code."""
     value = message.value
     raw = value if isinstance(value, bytes) else value.model_dump_json().encode()
     key = message.key if message.key and len(message.key) <= LONGEST_KEY else None
@@ -167,5 +167,6 @@ def reject(message: Incoming, source: str, reason: str) -> Rejected:
         reason=reason,
         raw=raw,
         key=key,
+        code=code,
         **lineage(message.headers),
     )

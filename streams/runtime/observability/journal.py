@@ -19,7 +19,6 @@ from streams.runtime.broker.connection_log import ConnectionLog
 from streams.runtime.embedded.case_stage import CountedBatch
 from streams.runtime.observability.observer import Applied, EvaluationEvent, Observer
 from streams.runtime.wire.batches import Batch
-from streams.runtime.wire.rejects import reject_class
 
 __all__ = ["Journal", "LogFormat", "logging_as"]
 
@@ -135,7 +134,7 @@ def _say_rejected(rejected: Sequence[Rejected], of: Mapping[str, Any]) -> None:
                 **of,
                 "source": reject.source,
                 "position": reject.position,
-                "class": reject_class(reject.reason),
+                "class": reject.code,
                 "reason": reject.reason,
             },
         )

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from schemas.alert import AlertKind
+from schemas.errors import RejectCode
 from schemas.rejected import Rejected
 from schemas.safety_alert import AlertCategory
 from streams.runtime.embedded.case_stage import CountedBatch
@@ -20,7 +21,6 @@ from streams.runtime.observability.observer import Applied, DetectorSize, Evalua
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.state.case_store import StoreSize
 from streams.runtime.wire.batches import Batch
-from streams.runtime.wire.rejects import REJECT_CLASSES, reject_class
 
 __all__ = ["Metrics"]
 
@@ -129,7 +129,7 @@ class Metrics(Observer):
                 self._transactions.labels(stage, outcome)
         for metric, values in (
             (self._reports, _MESSAGES),
-            (self._rejects, REJECT_CLASSES),
+            (self._rejects, [code.value for code in RejectCode]),
             (self._deltas, ("counted", "repeated")),
             (self._snapshots, ("written", "failed")),
             (self._alerts, [kind.value for kind in AlertKind]),
@@ -148,7 +148,7 @@ class Metrics(Observer):
         for outcome, number in counted.tally.items():
             self._reports.labels(outcome).inc(number)
         for reject in rejected:
-            self._rejects.labels(reject_class(reject.reason)).inc()
+            self._rejects.labels(reject.code).inc()
         for standing, change in counted.population.items():
             self._population.labels(standing).inc(change)
         self._retractions.inc(int((counted.delta.changes["n"] < 0).sum()))
@@ -189,7 +189,7 @@ class Metrics(Observer):
     def set_aside(self, rejected: Sequence[Rejected]) -> None:
         """Count notices by why they could not be read."""
         for reject in rejected:
-            self._rejects.labels(reject_class(reject.reason)).inc()
+            self._rejects.labels(reject.code).inc()
 
     def transaction(self, stage: str, outcome: str) -> None:
         """Count a transaction."""

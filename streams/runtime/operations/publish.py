@@ -107,4 +107,4 @@ def _record(source: str, placed: tuple[int, SourceItem]) -> _Record | Rejected:
     try:
         return decode_message(item).case_id.encode(), item
     except IcsrError as error:
-        return Rejected(source=source, position=place, reason=str(error), raw=item)
+        return Rejected(source=source, position=place, reason=str(error), raw=item, code=error.code)

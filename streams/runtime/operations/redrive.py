@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from schemas.errors import BrokerError, IcsrError, InputError
+from schemas.errors import BrokerError, IcsrError, InputError, RejectCode
 from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.topic_reader import read_to_end
 from streams.runtime.broker.topics import topic_name
@@ -305,7 +305,8 @@ def _place(settings: Settings, source: str, value: bytes, horizon: date) -> tupl
 def _case_id(value: bytes, horizon: date) -> bytes:
     versions, rejected = read_batch([Incoming(0, value)], source="", horizon=horizon)
     if rejected:
-        raise IcsrError(rejected[0].reason)
+        (one,) = rejected
+        raise IcsrError(one.reason, one.code or RejectCode.SCHEMA)
     return versions[0][1].case_id.encode()
 
 

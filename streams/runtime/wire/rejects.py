@@ -13,14 +13,12 @@ from schemas.rejected import Rejected
 from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 
 __all__ = [
-    "REJECT_CLASSES",
     "Redriven",
     "StoredReject",
     "coordinates",
     "lineage",
     "lineage_headers",
     "marker_record",
-    "reject_class",
     "reject_record",
     "stored",
 ]
@@ -29,33 +27,6 @@ _FRAMING = 4_096  # of a record and its batch, generously
 _FROM, _ATTEMPT = "redriven-from", "redriven-attempt"
 _LONGEST = 1_000  # of coordinates: a file's name has 255 bytes at most
 _MOST_DIGITS = 9
-_BEGINNINGS = (
-    ("key: ", "key"),
-    ("latest_received: must not lie in the future", "future_date"),
-    ("report: latest_received must not be before first_received", "dates_out_of_order"),
-    ("report: at most ", "too_long"),
-    ("report: the change of a case must fit", "too_long"),
-    ("received: must not lie in the future", "future_date"),
-    ("notice: at most ", "too_long"),
-    ("notice: Invalid JSON", "not_json"),
-    ("notice: Input should be ", "not_json"),
-    ("value: ", "empty"),
-    ("batch of offsets ", "compression"),
-    ("report: Invalid JSON", "not_json"),
-    ("link: Invalid JSON", "not_json"),
-    ("report: Input should be ", "not_json"),  # JSON, but no object
-)
-REJECT_CLASSES = (
-    "key",
-    "future_date",
-    "dates_out_of_order",
-    "too_long",
-    "empty",
-    "compression",
-    "not_json",
-    "schema",
-)
-"""Every class there is. `schema`: an object that is no valid report, link or notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +105,10 @@ def marker_record(reject: StoredReject, how: str) -> tuple[bytes, dict[str, byte
 
 
 def stored(record: Any) -> StoredReject | Redriven | None:
-    """Read a record of `pv.rejected`; `None` for what is neither reject nor marker."""
+    """Read a record of `pv.rejected`; `None` for what is neither reject nor marker.
+
+    The headers hold the reason and no code.
+    """
     headers: dict[str, bytes] = dict(record.headers)
     if record.value is None:
         if {"redriven", "digest"} <= headers.keys():
@@ -151,6 +125,7 @@ def stored(record: Any) -> StoredReject | Redriven | None:
         key=headers.get("key"),
         first=headers["first"].decode() if "first" in headers else None,
         attempts=int(headers.get("attempts", b"0")),
+        code=None,
     )
     return StoredReject(
         rejected,
@@ -163,7 +138,8 @@ def stored(record: Any) -> StoredReject | Redriven | None:
 def coordinates(rejected: Rejected) -> str:
     """Return where a message came from, as the key of its reject says it.
 
-    >>> coordinates(Rejected(source="pv.reports[3]", position=17, reason="", raw=b""))
+    >>> rejected = Rejected(source="pv.reports[3]", position=17, reason="", raw=b"", code=None)
+    >>> coordinates(rejected)
     'pv.reports[3]@17'
     """
     return f"{rejected.source}@{rejected.position}"
@@ -193,14 +169,3 @@ def lineage(headers: Iterable[tuple[str, bytes | None]]) -> Mapping[str, Any]:
         return {"first": first.decode(), "attempts": int(attempt)}
     except UnicodeDecodeError:
         return {}
-
-
-def reject_class(reason: str) -> str:
-    """Return the class of a reason.
-
-    >>> reject_class("key: must be the case_id of the report; got another one")
-    'key'
-    >>> reject_class("products.0.role: Input should be 'suspect' or 'concomitant'")
-    'schema'
-    """
-    return next((name for words, name in _BEGINNINGS if reason.startswith(words)), "schema")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from schemas.errors import BrokerError
+from schemas.errors import BrokerError, RejectCode
 from schemas.rejected import Rejected
 from streams.runtime.broker.clients import TopicPartition, make_admin
 from streams.runtime.broker.errors import KafkaError, one_line
@@ -226,7 +226,10 @@ class CasePartition:
                 self._count_part([one for one in records if one.offset >= half], following)
                 return
             reason = f"report: {error}"
-            rejected = [reject(Incoming(*message), source, reason) for message in messages]
+            rejected = [
+                reject(Incoming(*message), source, reason, RejectCode.TOO_LONG)
+                for message in messages
+            ]
             counted = self._stage.count(
                 [], rejected, first_offset=self.next_offset, next_offset=following, times=times
             )

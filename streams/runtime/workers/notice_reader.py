@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from schemas.alert import InputOffset
-from schemas.errors import IcsrError, StateError
+from schemas.errors import IcsrError, RejectCode, StateError
 from schemas.notice import Notice
 from schemas.rejected import Rejected
 from streams.core.safety.monitor import SafetyMonitor
@@ -49,12 +49,12 @@ def read_notice(value: bytes | None, horizon: date) -> Notice:
         If it is none; the message says why, and quotes nothing.
     """
     if isinstance(value, Unreadable):
-        raise IcsrError(value.reason)
+        raise IcsrError(value.reason, RejectCode.COMPRESSION)
     if not value:
-        raise IcsrError(_NOTHING)
+        raise IcsrError(_NOTHING, RejectCode.EMPTY)
     notice = decode_notice(value)
     if notice.received > horizon:
-        raise IcsrError(_IN_THE_FUTURE)
+        raise IcsrError(_IN_THE_FUTURE, RejectCode.FUTURE_DATE)
     return notice
 
 
@@ -211,7 +211,7 @@ class NoticeReader:
                 except IcsrError as error:
                     value = record.value or b""
                     message = Incoming(record.offset, value, record.key, record.headers)
-                    rejected.append(reject(message, source, str(error)))
+                    rejected.append(reject(message, source, str(error), error.code))
                 else:
                     self._watch.hear(notice)
                     self.latest = max(self.latest, (notice.received - _EPOCH).days)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import InputError
+from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
 from schemas.report import Reporter
 from schemas.vocabulary import (
@@ -243,6 +243,7 @@ def test_a_deletion_list_nullifies_every_version(
         position=4,
         reason="a deleted case must be a number; got 'x9'",
         raw=b"x9",
+        code=RejectCode.SCHEMA,
     )
     version, *deleted = reports
     assert not version.is_nullified

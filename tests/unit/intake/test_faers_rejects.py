@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.errors import InputError
+from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
 from schemas.vocabulary import (
     Sex,
@@ -67,6 +67,7 @@ def test_a_demo_row_without_identity_is_rejected(
         position=2,
         reason=reason,
         raw=line(CURRENT, "DEMO", values).encode(),
+        code=RejectCode.SCHEMA,
     )
     assert [each.reason for each in rejects[1:]] == [
         "a REAC row must have a readable DEMO row; got none for '10012'"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import InputError
+from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
 from schemas.report import Report
 from schemas.vocabulary import ProductRole, ReportType, Seriousness, Sex
@@ -248,6 +248,7 @@ def test_a_data_row_without_identity_is_rejected(row: str, reason: str, archive:
         position=2,
         reason=reason,
         raw=row.removesuffix("\r\n").encode(),
+        code=RejectCode.SCHEMA,
     )
 
 

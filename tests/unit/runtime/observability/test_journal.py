@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import StateError
+from schemas.errors import RejectCode, StateError
 from schemas.rejected import Rejected
 from streams.runtime.observability import journal as journal_module
 from streams.runtime.observability.journal import Journal, LogFormat, logging_as
@@ -81,7 +81,13 @@ def test_safety_alerts_and_notices_stand_in_the_journal(capfd: pytest.CaptureFix
     evaluation = EvaluationEvent(
         [], [], full=False, seconds=0.1, safety_alerts=[alert], notices=2, last_notice=at
     )
-    reject = Rejected(source="pv.notices[0]", position=3, reason="notice: Invalid JSON", raw=b"{")
+    reject = Rejected(
+        source="pv.notices[0]",
+        position=3,
+        reason="notice: Invalid JSON",
+        raw=b"{",
+        code=RejectCode.NOT_JSON,
+    )
     with logging_as("json"):
         told.set_aside([reject])
         told.alerted(evaluation, 0.2)

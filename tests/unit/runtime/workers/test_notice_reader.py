@@ -8,13 +8,15 @@ import pytest
 from kafka import TopicPartition
 
 from schemas.alert import InputOffset
-from schemas.errors import StateError
+from schemas.errors import IcsrError, RejectCode, StateError
 from schemas.notice import Notice, NoticeKind
+from schemas.rejected import Rejected
 from streams.core.safety.monitor import SafetyMonitor
 from streams.runtime.broker import topic_reader
 from streams.runtime.settings import Settings
+from streams.runtime.wire.batches import Unreadable
 from streams.runtime.workers import notice_reader
-from streams.runtime.workers.notice_reader import NoticeReader
+from streams.runtime.workers.notice_reader import NoticeReader, read_notice
 from tests.support.scripted_kafka import ScriptedTopics
 
 AT = TopicPartition("pv.notices", 0)
@@ -85,3 +87,41 @@ def test_notices_that_go_later_are_missed_only_if_they_were_not_read(
     topics.delete_before(AT, 11)
     with pytest.raises(StateError, match=RULE + "got 11 to 12: notices were deleted"):
         notices.poll()
+
+
+PACKED = Unreadable(b"packed")
+PACKED.reason = "batch of offsets 3 to 5: compression must be gzip or none; got snappy"
+
+
+@pytest.mark.parametrize("sentence", [None, "a better sentence"])
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (PACKED, RejectCode.COMPRESSION),
+        (None, RejectCode.EMPTY),
+        (b"", RejectCode.EMPTY),
+        (line(1), RejectCode.FUTURE_DATE),
+        (b"{", RejectCode.NOT_JSON),
+        (b"{}", RejectCode.SCHEMA),
+    ],
+)
+def test_a_notice_is_rejected_with_its_code_whatever_the_sentence(
+    monkeypatch: pytest.MonkeyPatch, value: bytes | None, code: RejectCode, sentence: str | None
+) -> None:
+    if sentence:
+        monkeypatch.setattr(PACKED, "reason", sentence)
+        monkeypatch.setattr(notice_reader, "_NOTHING", sentence)
+        monkeypatch.setattr(notice_reader, "_IN_THE_FUTURE", sentence)
+    with pytest.raises(IcsrError) as refused:
+        read_notice(value, date(2024, 2, 29))
+    assert refused.value.code is code
+
+
+def test_a_reject_of_the_topic_has_the_code_of_its_error(topics: ScriptedTopics) -> None:
+    rejected: list[Rejected] = []
+    topics.add(AT, [b"{", None])
+    notices = NoticeReader(Settings(), SafetyMonitor(), rejected.extend)
+    for _ in notices.restore([]):
+        pass
+    found = [(one.position, one.code) for one in rejected]
+    assert found == [(9, RejectCode.NOT_JSON), (10, RejectCode.EMPTY)]
