@@ -1,6 +1,5 @@
 """Kafka transactions: send records and offsets, commit or abort, within bounded time."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from kafka import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition, errors
 
 from schemas.errors import BrokerError, InputError
+from streams.runtime.background import BackgroundTask
 from streams.runtime.broker.errors import one_line, was_fenced
 from streams.runtime.broker.producer import Record
 from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
@@ -150,7 +150,7 @@ def transaction(
 
     try:
         yield records
-        if not _bounded(finish, FINISH_SECONDS):
+        if not _ended_within(FINISH_SECONDS, finish):
             msg = f"commit a transaction: no answer in {FINISH_SECONDS:.0f} s; it may yet commit"
             raise ProducerUnusable(msg)
     except ProducerUnusable:
@@ -174,22 +174,13 @@ def discard(producer: Any) -> None:
         producer._sender.force_close()
 
 
-def _bounded(call: Callable[[], None], seconds: float) -> bool:
-    """Run `call` for at most so long; whether it ended. What it raised is raised here."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            call()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, name="tocsin-transaction", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if raised:
-        raise raised[0]
-    return not thread.is_alive()
+def _ended_within(seconds: float, call: Callable[[], None]) -> bool:
+    """Whether `call` ends within so many seconds. It runs on if not; what it raises is raised."""
+    task = BackgroundTask("tocsin-transaction", call)
+    if not task.wait(seconds):
+        return False
+    task.result()
+    return True
 
 
 def _too_large(topic: str, size: int) -> InputError:
@@ -204,7 +195,7 @@ def may_have_moved(error: BrokerError) -> bool:
 
 def _aborted(producer: Any) -> bool:
     try:
-        return _bounded(producer.abort_transaction, ABORT_SECONDS)
+        return _ended_within(ABORT_SECONDS, producer.abort_transaction)
     except errors.KafkaError:
         return False
 

@@ -15,6 +15,7 @@ from schemas.cloud_event import cloud_event_headers
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
+from streams.runtime.background import BackgroundTask
 from streams.runtime.broker.clients import TopicPartition
 from streams.runtime.broker.producer import Record
 from streams.runtime.broker.topics import topic_name
@@ -23,7 +24,6 @@ from streams.runtime.observability.observer import Observer, observed
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert, encode_alert
 from streams.runtime.wire.rejects import reject_record
-from streams.runtime.workers.background import BackgroundTask
 from streams.runtime.workers.detector_session import EvaluationResult
 
 __all__ = ["AlertPublisher", "PublishedEvaluation", "publish_alerts", "publish_rejected"]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import BrokerError
+from streams.runtime.background import BackgroundTask
 from streams.runtime.broker.clients import (
     HEARTBEAT_MS,
     TopicPartition,
@@ -41,7 +42,6 @@ from streams.runtime.broker.transactions import (
 from streams.runtime.observability.observer import Observer
 from streams.runtime.observability.readiness import Blocked
 from streams.runtime.settings import Settings
-from streams.runtime.workers.background import BackgroundTask
 from streams.runtime.workers.retrying import BackOff
 
 __all__ = ["PartitionPublisher", "Superseded", "partition_producer"]

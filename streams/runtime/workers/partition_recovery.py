@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import StateError
+from streams.runtime.background import BackgroundTask
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import PositionOutOfRange
 from streams.runtime.broker.membership import Membership
@@ -32,7 +33,6 @@ from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import RocksStore, StoreDamaged, StoreLocked
 from streams.runtime.state.changelog import ChangelogRecord, Progress, decode_last
 from streams.runtime.wire.deltas import decode_delta, decode_outgoing
-from streams.runtime.workers.background import BackgroundTask
 from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.changelog_recovery import (
     ChangelogGap,

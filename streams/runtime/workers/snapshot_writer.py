@@ -13,9 +13,9 @@ import polars as pl
 
 from schemas.errors import StateError
 from streams.core.detection.detector import Detector
+from streams.runtime.background import BackgroundTask
 from streams.runtime.observability.observer import Observer
 from streams.runtime.state.snapshot import write_frozen
-from streams.runtime.workers.background import BackgroundTask
 
 __all__ = ["SnapshotWriter"]
 
