@@ -249,7 +249,7 @@ class CaseWorker:
                 continue
             coming = self._coming.setdefault(at.partition, _Recovery())
             if coming.takeover is None:
-                if not coming.back_off.over:
+                if coming.back_off.remaining:
                     continue
                 coming.takeover = take_over(self._settings, self._consumer, self._member, at)
             try:

@@ -161,7 +161,7 @@ class PartitionPublisher:
         while (job := self._job) is not None:
             task = self._making or self._sending
             if task is None:
-                if not self._back_off.over:
+                if self._back_off.remaining:
                     return False
                 self._begin(job)
             elif task.wait(job.since + _PATIENCE - time.monotonic()):
@@ -274,5 +274,6 @@ class PartitionPublisher:
         if self._why:
             seconds = time.monotonic() - job.since
             _LOG.info("%s: published after %.0f s", self._name, seconds)
-        self._job, self._why, self._back_off = None, "", BackOff()
+        self._job, self._why = None, ""
+        self._back_off.reset()
         job.then()

@@ -1,12 +1,13 @@
-"""A worker that outlives a broker that is away: what fails for a moment is done again.
+"""Retries a worker's step for up to 60 s while the broker is unavailable.
 
-kafka-python mends a lost connection by itself only within `poll` and within a transaction. Whatever
-else a worker asks (`committed`, `end_offsets`, a producer, a topic to restore from) fails with the
-connection. Nothing is lost by that, for every step may end anywhere; so here, for all stages, the
-worker lets go of what it holds, joins its group anew and goes on from what is stored.
+kafka-python reconnects by itself only within `poll` and within a transaction. Every other request
+(`committed`, `end_offsets`, a new producer, a topic to restore from) fails with the connection.
+Nothing is lost, since a step may end anywhere: the worker releases its partitions, rejoins its
+group and continues from its stored state.
 """
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,39 +21,81 @@ __all__ = ["GIVE_UP_SECONDS", "BackOff", "RetryingWorker", "StageWorker"]
 
 _LOG = logging.getLogger(__name__)
 GIVE_UP_SECONDS = 60.0
-"""Of nothing but failures: a broker is restarted, or another elected, in less."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0  # between two attempts, doubled each time [s]
+"""Seconds of nothing but failures: a broker restarts, or another is elected, in less."""
+_LONGEST_PAUSE = 5.0  # seconds between two attempts; some 14 fit in `GIVE_UP_SECONDS`
 
 
 class StageWorker(ObservedWorker, Protocol):
-    """A worker of a stage; its tally says what became of the messages."""
+    """A worker of a stage; its tally counts the outcomes of the messages."""
 
     tally: Counter[str]
 
     def step(self, timeout_ms: int) -> int:
-        """Do a part of the work; return the number of messages."""
+        """Poll and process once; return the number of messages."""
 
     def rejoin(self) -> None:
-        """Let go of everything, and join the group anew."""
+        """Release every partition, and join the group again."""
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether everything up to these offsets is done."""
+        """Whether everything up to these offsets is published."""
 
     def ends(self) -> dict[int, int]:
-        """Return the ends of the input, now."""
+        """Return the end offset of every partition of the input, now."""
+
+
+class BackOff:
+    """Pauses between attempts: half a second after the first failure, then doubled each time.
+
+    Parameters
+    ----------
+    longest
+        Pause that is doubled no further [s].
+    clock
+        A monotonic clock [s].
+
+    Attributes
+    ----------
+    failures
+        Number since the beginning, or since `reset`.
+    """
+
+    first = 0.5
+
+    def __init__(self, longest: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._longest, self._clock = longest, clock
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the failures."""
+        self.failures = 0
+        self._pause = self.first
+        self._due = -math.inf
+
+    def failed(self, at_least: float = 0.0) -> float:
+        """Record a failure; return the seconds until the next attempt, `at_least` so many."""
+        self.failures += 1
+        pause = max(self._pause, at_least)
+        self._due = self._clock() + pause
+        self._pause = min(2 * self._pause, self._longest)
+        return pause
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the next attempt; 0 if it is due."""
+        return max(self._due - self._clock(), 0.0)
 
 
 class RetryingWorker:
-    """A worker whose steps may fail for `GIVE_UP_SECONDS`, as long as the broker is at fault.
+    """Retries a worker's steps for `GIVE_UP_SECONDS`, as long as the broker is at fault.
 
-    Other errors end it at once: a right that is missing, a password, a state that does not fit.
+    Other errors end it at once: a missing right, a wrong password, a state that does not fit.
 
     Parameters
     ----------
     worker
         Whose steps to take.
     clock, sleep
-        Seconds that only rise, and what waits for some of them.
+        A monotonic clock [s], and a function that waits for so many seconds.
     """
 
     def __init__(
@@ -65,9 +108,9 @@ class RetryingWorker:
         self.stage = worker.stage
         self._worker = worker
         self._clock, self._sleep = clock, sleep
-        self._since: float | None = None  # the first of the failures that nothing good came between
-        self._last = 0.0
-        self._pause = _FIRST_PAUSE
+        self._back_off = BackOff(_LONGEST_PAUSE, clock)
+        self._since: float | None = None  # the first failure after the last success
+        self._last = 0.0  # failure
         self._broken = False  # since the last step
 
     def step(self, timeout_ms: int) -> int:
@@ -80,7 +123,7 @@ class RetryingWorker:
         TocsinError
             Whatever else the worker raises.
         """
-        if self._broken and (wait := self._last + self._pause - self._clock()) > 0:
+        if self._broken and (wait := self._back_off.remaining):
             self._sleep(min(wait, timeout_ms / 1000))
             return 0
         began = self._clock()
@@ -93,18 +136,18 @@ class RetryingWorker:
         except BrokerUnavailable as error:
             self._failed(error, began)
             return 0
-        # A step without an error proves little: a poll says nothing of a broker that is away.
+        # A step without an error proves little: `poll` does not fail while the broker is away.
         if self._since is not None and (done or self._worker.readiness().ready):
-            self._since, self._pause = None, _FIRST_PAUSE
+            self._since = None
         return done
 
     @property
     def tally(self) -> Counter[str]:
-        """What became of the messages."""
+        """Number of messages by outcome."""
         return self._worker.tally
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether everything up to these offsets is done; not known while the broker is away."""
+        """Whether everything up to these offsets is published; false while the broker is away."""
         if self._broken:
             return False
         began = self._clock()
@@ -115,59 +158,30 @@ class RetryingWorker:
             return False
 
     def ends(self) -> dict[int, int]:
-        """Return the ends of the input, now."""
+        """Return the end offset of every partition of the input, now."""
         return self._worker.ends()
 
     def readiness(self) -> Readiness:
-        """Return what the worker is doing; while its broker is away it waits to join its group."""
+        """Return the worker's readiness: `JOINING` while the broker is away."""
         return Readiness(Phase.JOINING) if self._broken else self._worker.readiness()
 
     def lags(self) -> Mapping[int, int | None]:
-        """Return the offsets to count, by partition held: none while the broker is away."""
+        """Return the lag of each assigned partition [offsets]: none while the broker is away."""
         return {} if self._broken else self._worker.lags()
 
     def sizes(self) -> None:
-        """Tell the observer what the worker holds."""
+        """Report the worker's sizes to the observer, unless the broker is away."""
         if not self._broken:
             self._worker.sizes()
 
     def _failed(self, error: BrokerUnavailable, began: float) -> None:
         now = self._clock()
         if self._since is None or began - self._last > GIVE_UP_SECONDS:
-            # Restoring may take longer than that; two failures in it have nothing in common.
-            self._since, self._pause = began, _FIRST_PAUSE
-        else:
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            # A restore may take longer than that: two failures in it are independent.
+            self._since = began
+            self._back_off.reset()
         if now - self._since > GIVE_UP_SECONDS:
             raise error
+        pause = self._back_off.failed()
         self._last, self._broken = now, True
-        _LOG.warning("stage %s: again in %.1f s, after: %s", self.stage, self._pause, error)
-
-
-class BackOff:
-    """When to try again what failed: after half a second, then twice as long each time.
-
-    Parameters
-    ----------
-    clock
-        Seconds that only rise.
-    """
-
-    first, longest = 0.5, 30.0
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._pause = self.first
-        self._due = 0.0
-        self.failures = 0
-
-    @property
-    def over(self) -> bool:
-        """Whether it is time."""
-        return self._clock() >= self._due
-
-    def failed(self, at_least: float = 0.0) -> None:
-        """Take note of a failure, after which to wait for so long at least [s]."""
-        self.failures += 1
-        self._due = self._clock() + max(self._pause, at_least)
-        self._pause = min(2 * self._pause, self.longest)
+        _LOG.warning("stage %s: again in %.1f s, after: %s", self.stage, pause, error)

@@ -245,19 +245,6 @@ def test_failures_are_tried_again_later_and_later(
     ]
 
 
-def test_pauses_grow_up_to_half_a_minute() -> None:
-    now = [0.0]
-    back_off = BackOff(clock=lambda: now[0])
-    pauses = []
-    for _ in range(9):
-        back_off.failed()
-        began = now[0]
-        while not back_off.over:
-            now[0] += 0.25
-        pauses.append(now[0] - began)
-    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-
-
 def test_what_the_group_or_another_producer_took_is_not_tried_again(
     way: PartitionPublisher, broker: Broker, member: Membership
 ) -> None:

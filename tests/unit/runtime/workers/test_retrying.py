@@ -1,4 +1,4 @@
-"""A worker whose broker is away: tried again for a minute, then given up with the same line."""
+"""Retries while the broker is away: for a minute, then the worker gives up with the error."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from kafka import errors
 from schemas.errors import BrokerError, StateError, TocsinError
 from streams.runtime.broker.errors import BrokerUnavailable, broker_errors, connecting_failed
 from streams.runtime.observability.readiness import Phase, Readiness
-from streams.runtime.workers.retrying import GIVE_UP_SECONDS, RetryingWorker
+from streams.runtime.workers.retrying import GIVE_UP_SECONDS, BackOff, RetryingWorker
 
 
 class Clock:
@@ -58,6 +58,42 @@ class Worker:
         self.asked.append("sizes")
 
 
+def waited(back_off: BackOff, clock: Clock) -> float:
+    """Return how long the next attempt is waited for."""
+    began = clock.now
+    while back_off.remaining:
+        clock.now += 0.25
+    return clock.now - began
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    clock = Clock()
+    for longest, expected in ((30.0, [0.5, 1, 2, 4, 8, 16, 30, 30]), (3.0, [0.5, 1, 2, 3, 3])):
+        back_off = BackOff(longest, clock)
+        assert waited(back_off, clock) == 0, "nothing has failed"
+        for number, pause in enumerate(expected, 1):
+            assert back_off.failed() == pause
+            assert back_off.failures == number
+            assert waited(back_off, clock) == pause
+
+
+def test_a_pause_lasts_at_least_as_long_as_asked_and_the_next_does_not() -> None:
+    clock = Clock()
+    back_off = BackOff(clock=clock)
+    assert back_off.failed(at_least=7) == 7
+    assert waited(back_off, clock) == 7
+    assert back_off.failed(at_least=0.1) == 1
+
+
+def test_after_a_reset_the_next_attempt_is_due_and_the_first_pause_short() -> None:
+    back_off = BackOff(clock=Clock())
+    for _ in range(3):
+        back_off.failed()
+    back_off.reset()
+    assert (back_off.failures, back_off.remaining) == (0, 0)
+    assert back_off.failed() == 0.5
+
+
 def lost(doing: str = "read the offsets of pv.reports") -> int:
     words = "reset by peer"
     with broker_errors(doing):
@@ -74,45 +110,56 @@ def worked(clock: Clock, step: Callable[[float], int]) -> tuple[RetryingWorker, 
     return RetryingWorker(worker, clock=clock, sleep=clock.sleep), worker
 
 
-def work(enduring: RetryingWorker, clock: Clock) -> None:
+def work(retrying: RetryingWorker, clock: Clock) -> None:
     while clock.now < 1_000:
-        enduring.step(100)
+        retrying.step(100)
 
 
-def test_a_lost_connection_is_outlived_by_joining_anew() -> None:
+def test_a_worker_rejoins_after_a_lost_connection() -> None:
     clock = Clock()
-    enduring, worker = worked(clock, away(100, 130))
-    assert enduring.step(100) == 0
-    assert enduring.readiness() == Readiness(Phase.JOINING), "a stage that is away is not ready"
-    assert enduring.lags() == {}
-    enduring.sizes()
+    retrying, worker = worked(clock, away(100, 130))
+    assert retrying.step(100) == 0
+    assert retrying.readiness() == Readiness(Phase.JOINING), "a stage that is away is not ready"
+    assert retrying.lags() == {}
+    retrying.sizes()
     assert worker.asked == ["step"], "and is asked nothing"
-    while enduring.step(100) == 0:
+    while retrying.step(100) == 0:
         pass
     assert worker.asked[-2:] == ["rejoin", "step"]
     assert worker.asked.count("rejoin") == worker.asked.count("step") - 1
     # After 0, 0.5, 1.5, 3.5, 7.5 seconds, then every 5: no storm, and soon after it is back.
     assert worker.asked.count("step") == 10
     assert clock.now == pytest.approx(132.5)
-    assert enduring.readiness() == Readiness(Phase.ACTIVE)
-    assert enduring.lags() == {0: 7}
+    assert retrying.readiness() == Readiness(Phase.ACTIVE)
+    assert retrying.lags() == {0: 7}
+
+
+def test_pauses_are_short_again_after_a_success(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    outages = ((100, 130), (150, 151))
+    retrying, _ = worked(clock, lambda now: lost() if any(a <= now < b for a, b in outages) else 1)
+    while clock.now < 160:
+        clock.now += 0.25
+        retrying.step(100)
+    pauses = [message.split(" in ")[1][:5] for message in caplog.messages]
+    assert pauses == ["0.5 s", "1.0 s", "2.0 s", "4.0 s", *["5.0 s"] * 5, "0.5 s", "1.0 s"]
 
 
 def test_a_wait_is_no_longer_than_a_step_may_take() -> None:
     clock = Clock()
-    enduring, _ = worked(clock, away(100, 130))
-    enduring.step(100)
+    retrying, _ = worked(clock, away(100, 130))
+    retrying.step(100)
     before = clock.now
-    enduring.step(40)
+    retrying.step(40)
     assert clock.now == pytest.approx(before + 0.04), "other stages share the thread"
 
 
 def test_after_a_minute_of_nothing_else_the_same_line_ends_it() -> None:
     clock = Clock()
-    enduring, _ = worked(clock, away(100, 1e9))
+    retrying, _ = worked(clock, away(100, 1e9))
     line = "^read the offsets of pv.reports: KafkaConnectionError: reset by peer$"
     with pytest.raises(BrokerError, match=line):
-        work(enduring, clock)
+        work(retrying, clock)
     assert GIVE_UP_SECONDS < clock.now - 100 < GIVE_UP_SECONDS + 6
 
 
@@ -125,10 +172,10 @@ def test_a_group_that_is_joined_in_vain_is_no_success() -> None:
         calls.append(now)
         return lost() if len(calls) % 2 else 0  # a poll says nothing of a broker that is away
 
-    enduring, worker = worked(clock, every_other)
+    retrying, worker = worked(clock, every_other)
     worker.phase = Phase.JOINING
     with pytest.raises(BrokerUnavailable):
-        work(enduring, clock)
+        work(retrying, clock)
     assert clock.now - 100 < GIVE_UP_SECONDS + 20
 
 
@@ -146,10 +193,10 @@ def test_failures_with_good_work_between_end_nothing(phase: Phase) -> None:
         failed.append(now)
         return lost()
 
-    enduring, worker = worked(clock, step)
+    retrying, worker = worked(clock, step)
     worker.phase = phase
     while len(failed) < 20:
-        enduring.step(100)
+        retrying.step(100)
 
 
 @pytest.mark.parametrize(
@@ -168,21 +215,21 @@ def test_what_no_attempt_can_mend_ends_it_at_once(error: Exception) -> None:
         with broker_errors("read"):
             raise error
 
-    enduring, worker = worked(Clock(), step)
+    retrying, worker = worked(Clock(), step)
     with pytest.raises(TocsinError) as raised:
-        enduring.step(100)
+        retrying.step(100)
     assert not isinstance(raised.value, BrokerUnavailable)
     assert worker.asked == ["step"]
 
 
 def test_what_is_not_known_to_be_done_is_not_done() -> None:
     clock = Clock()
-    enduring, worker = worked(clock, away(100, 110))
-    assert not enduring.drained({})
-    assert not enduring.drained({})
-    while enduring.step(100) == 0:
+    retrying, worker = worked(clock, away(100, 110))
+    assert not retrying.drained({})
+    assert not retrying.drained({})
+    while retrying.step(100) == 0:
         pass
-    assert enduring.drained({})
+    assert retrying.drained({})
     assert "rejoin" in worker.asked
 
 
