@@ -95,9 +95,9 @@ def test_a_join_that_the_client_forgot_is_begun_anew(
     with at_work(one, CaseWorker(one)) as worker:
         while not worker._owned:
             worker.step(100)
-        hanging = worker._consumer
+        hanging = worker._group.consumer
         hanging._coordinator.state = MemberState.REBALANCING  # as after a poll that ended too soon
-        while worker._consumer is hanging:
+        while worker._group.consumer is hanging:
             worker.step(100)
         send(one, keyed([report(1)]))
         ends = worker.ends()

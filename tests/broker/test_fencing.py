@@ -208,7 +208,7 @@ def test_a_zombie_with_a_producer_of_its_own_is_refused_by_the_group(one: Settin
     ends = gone.ends()
     while not gone.drained(ends):
         gone.step(100)
-    stale = gone._member.metadata
+    stale = gone._group.membership.metadata
     gone.close()
     with closing(CaseWorker(one)) as owner:
         while not owner._owned:

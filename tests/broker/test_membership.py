@@ -150,7 +150,7 @@ def test_a_partition_of_which_nothing_comes_is_noticed(
     with closing(CaseWorker(one)) as worker:
         while not worker._owned:
             worker.step(100)
-        consumer = worker._consumer
+        consumer = worker._group.consumer
         state = consumer._subscription.assignment[at(one, "reports")]
         if how == "seek":  # what the client might forget, and a seek resets
             monkeypatch.setattr(state, "is_fetchable", lambda: False)
@@ -172,7 +172,7 @@ def test_a_partition_of_which_nothing_comes_is_noticed(
         while not worker.drained({0: 1}):
             worker.step(100)
             assert time.monotonic() < deadline
-        assert (worker._consumer is consumer) is (how == "seek")
+        assert (worker._group.consumer is consumer) is (how == "seek")
     assert caplog.text.count("nothing comes from offset 0 on") == (1 if how == "seek" else 2)
 
 

@@ -139,7 +139,7 @@ def test_a_partition_that_cannot_publish_holds_up_no_other(
         (blocked,) = worker.readiness().blocked
         assert blocked.partition == 0
         assert "publish" in blocked.why
-        assert worker._consumer.paused() == {at(two, "reports", 0)}
+        assert worker._group.consumer.paused() == {at(two, "reports", 0)}
         # More comes: the other goes on, and nothing more is read of this one.
         counted = worker._owned[0].next_offset
         send(two, keyed(messages[2 * third :]))
@@ -153,7 +153,7 @@ def test_a_partition_that_cannot_publish_holds_up_no_other(
         coordinator.hangs = False
         works_until(worker, lambda: worker.drained(ends))
         assert worker.readiness().phase is Phase.ACTIVE
-        assert worker._consumer.paused() == set()
+        assert worker._group.consumer.paused() == set()
     assert len(coordinator.producers) >= 2
     assert sum(require_contiguous(deltas(two)).values()) == len(messages)
     assert detect_all(elsewhere(two)) == recount(latest)

@@ -211,7 +211,7 @@ def test_a_worker_that_restores_says_how_far_it_is_and_stays_in_its_group(
         while 0 not in worker._owned:
             worker.step(100)
             said.append(worker.readiness())
-        generation = worker._consumer.group_metadata().generation_id
+        generation = worker._group.consumer.group_metadata().generation_id
         assert worker.readiness().phase is Phase.ACTIVE
     restoring = [one.fraction for one in said if one.phase is Phase.RESTORING]
     assert restoring == sorted(restoring)

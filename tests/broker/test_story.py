@@ -107,7 +107,7 @@ def make_detector(settings: Settings) -> DetectWorker:
 def abandon(worker: DetectWorker) -> None:
     """Let go of everything as the end of a process does, but at once."""
     worker.stand_by()
-    close_consumer(worker._consumer)
+    close_consumer(worker._group.consumer)
 
 
 class Stages:

@@ -58,33 +58,33 @@ def join_group(
 
 
 class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Tells a worker which partitions leave and which come; it must be quick about either.
+    """Rebalance listener that passes on which partitions are revoked and which assigned.
 
-    What takes time is left to the worker's next step: here it would hold up the heartbeat.
+    Both callbacks must be quick, since the heartbeat waits: the worker's next step does the rest.
     """
 
     def __init__(
         self,
-        leaving: Callable[[list[TopicPartition]], None],
-        coming: Callable[[list[TopicPartition]], None],
+        revoke: Callable[[list[TopicPartition]], None],
+        assign: Callable[[list[TopicPartition]], None],
     ) -> None:
-        self._leaving = leaving
-        self._coming = coming
+        self._revoke = revoke
+        self._assign = assign
 
     def on_partitions_revoked(self, revoked: Any) -> None:
-        """Let go of partitions that move elsewhere."""
+        """Release partitions that move to another member."""
         if revoked:
-            self._leaving(list(revoked))
+            self._revoke(list(revoked))
 
     def on_partitions_lost(self, lost: Any) -> None:
-        """Let go of partitions that are elsewhere already."""
+        """Release partitions that another member has already."""
         if lost:
-            self._leaving(list(lost))
+            self._revoke(list(lost))
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        """Hold partitions that come."""
+        """Pass on partitions that are newly assigned."""
         if assigned:
-            self._coming(list(assigned))
+            self._assign(list(assigned))
 
 
 class Membership:

@@ -10,19 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from schemas.errors import BrokerError, StateError
 from streams.runtime.broker.clients import TopicPartition
 from streams.runtime.broker.errors import BrokerUnavailable, OffsetOutOfRangeError, broker_errors
-from streams.runtime.broker.membership import Membership, Ownership, join_group
-from streams.runtime.broker.topic_reader import close_consumer, end_offsets, settled_offset
+from streams.runtime.broker.membership import join_group
+from streams.runtime.broker.topic_reader import end_offsets, settled_offset
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.observability.observer import SILENT, Observer
 from streams.runtime.observability.readiness import Blocked, Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import StoreDamaged
 from streams.runtime.workers.case_partition import CasePartition
+from streams.runtime.workers.group_member import GroupMember, PollStatus
 from streams.runtime.workers.partition_publisher import Superseded
 from streams.runtime.workers.partition_recovery import (
     changed_partitions,
@@ -31,7 +33,6 @@ from streams.runtime.workers.partition_recovery import (
     take_over,
 )
 from streams.runtime.workers.retrying import BackOff
-from streams.runtime.workers.stall_watchdog import StallWatchdog
 
 __all__ = ["CaseWorker", "case_group"]
 
@@ -90,10 +91,13 @@ class CaseWorker:
         self._coming: dict[int, _Recovery] = {}
         self._damages: Counter[int] = Counter()
         self._said = time.monotonic()
-        self._member = Membership()
-        self._watchdog = StallWatchdog()
         self.tally: Counter[str] = Counter()
-        self._consumer: Any = self._join()
+        self._group = GroupMember(
+            partial(join_group, settings, case_group(settings), self._topic, linger_ms=_LINGER_MS),
+            revoke=self._revoke,
+            release=self._release_all,
+            reading=lambda: [owned.at for owned in self._owned.values()],
+        )
 
     def step(self, timeout_ms: int) -> int:
         """Poll once, count what came and publish it; return the number of messages.
@@ -110,56 +114,44 @@ class CaseWorker:
                 # While something is to be restored there is no time to wait for messages.
                 restoring = any(coming.takeover for coming in self._coming.values())
                 wait = min(timeout_ms, _RESTORING_MS) if restoring else timeout_ms
-                polled = self._consumer.poll(timeout_ms=wait)
+                polled = self._group.poll(wait)
             except OffsetOutOfRangeError as error:
                 raise self._deleted() from error
-            self._member.update(self._consumer)
-            if self._member.stalled:
-                _LOG.warning("joining the group anew: it does not answer")
-                self.rejoin()
+            if polled.status is not PollStatus.ASSIGNED:
                 return 0
-            if self._member.lost:
-                self.release([*self._owned, *self._coming])
-                return 0
-            if not polled and self._member.joining:
-                return 0
-            if self._stalled():
-                self.rejoin()
-                return 0
+            self._require_partitions()
             try:
                 self._take_over()
-                held = sorted(self._consumer.assignment())
-                counted = sum(self._count(at, polled.get(at, ())) for at in held)
+                held = sorted(self._group.consumer.assignment())
+                counted = sum(self._count(at, polled.records.get(at, ())) for at in held)
                 # Only now, so that the broker works on their transactions side by side.
                 for at in held:
                     self._publish(at)
                 self._require_some()
                 return counted
             except Superseded as error:
-                _LOG.warning("joining the group anew after: %s", error)
-                self.release([*self._owned, *self._coming])
-                self._member.confirm(self._consumer)
-                self.rejoin()
+                _LOG.warning("rejoining the group after: %s", error)
+                self._group.rejoin_after_fencing()
                 return 0
 
     def readiness(self) -> Readiness:
         """Return what the worker is doing, as of its last step."""
-        if self._member.metadata is None or self._member.joining or self._member.lost:
+        if not self._group.joined:
             return Readiness(Phase.JOINING)
-        held = [at.partition for at in sorted(self._consumer.assignment())]
+        held = [at.partition for at in sorted(self._group.consumer.assignment())]
         return Readiness.of_parts(map(self._fraction, held), self._blocked(held))
 
     def lags(self) -> dict[int, int | None]:
         """Return the offsets to count of each partition it holds; `None` until it is known."""
         lags: dict[int, int | None] = dict.fromkeys(self._coming)
         for number, held in self._owned.items():
-            end = self._consumer.highwater(held.at)
+            end = self._group.consumer.highwater(held.at)
             lags[number] = None if end is None else max(end - held.next_offset, 0)
         return lags
 
     def sizes(self) -> None:
         """Tell the observer how large the databases are, and how many there are in all."""
-        partitions = self._consumer.partitions_for_topic(self._topic) or ()
+        partitions = self._group.consumer.partitions_for_topic(self._topic) or ()
         sizes = {number: held.store.size() for number, held in self._owned.items()}
         self._observer.stores(sizes, len(partitions))
 
@@ -168,23 +160,32 @@ class CaseWorker:
         with broker_errors(f"read the offsets of {self._topic}"):
             # First what is known without asking the broker.
             mine = ends.keys() & self._owned.keys()
+            others = {TopicPartition(self._topic, one): ends[one] for one in ends.keys() - mine}
             return all(
                 self._owned[partition].published >= ends[partition] for partition in mine
             ) and all(
-                settled_offset(self._consumer, TopicPartition(self._topic, other)) >= ends[other]
-                for other in ends.keys() - mine
+                settled_offset(self._group.consumer, other) >= end for other, end in others.items()
             )
 
     def ends(self) -> dict[int, int]:
         """Return the end offset of every partition of the input, now."""
-        return end_offsets(self._consumer, self._topic)
+        return end_offsets(self._group.consumer, self._topic)
 
     def close(self) -> None:
         """Leave the group and close the databases."""
-        self.release([*self._owned, *self._coming])
-        close_consumer(self._consumer)
+        self._group.close()
 
-    def release(self, partitions: Sequence[int]) -> None:
+    def rejoin(self) -> None:
+        """Let go of every partition, and join the group anew."""
+        self._group.rejoin()
+
+    def _release_all(self) -> None:
+        self._release([*self._owned, *self._coming])
+
+    def _revoke(self, revoked: Iterable[TopicPartition]) -> None:
+        self._release([at.partition for at in revoked])
+
+    def _release(self, partitions: Iterable[int]) -> None:
         """Close what belongs to partitions that move elsewhere; every batch is finished by then."""
         for partition in partitions:
             if coming := self._coming.pop(partition, None):
@@ -192,27 +193,6 @@ class CaseWorker:
             if owned := self._owned.pop(partition, None):
                 owned.close()
                 _LOG.info("released %s[%d]", self._topic, partition)
-
-    def prepare(self, partitions: Iterable[TopicPartition]) -> None:
-        """Hold partitions that come until their database says where to begin."""
-        for at in partitions:
-            self._consumer.seek(at, 0)
-            self._consumer.pause(at)
-
-    def _leave(self, partitions: Iterable[TopicPartition]) -> None:
-        self.release([at.partition for at in partitions])
-
-    def _join(self) -> Any:
-        group = case_group(self._settings)
-        ownership = Ownership(self._leave, self.prepare)
-        return join_group(self._settings, group, self._topic, ownership, linger_ms=_LINGER_MS)
-
-    def rejoin(self) -> None:
-        """Let go of every partition, and join the group anew."""
-        self.release([*self._owned, *self._coming])
-        close_consumer(self._consumer)
-        self._member, self._watchdog = Membership(), StallWatchdog()
-        self._consumer = self._join()
 
     def _fraction(self, partition: int) -> float:
         if owned := self._owned.get(partition):
@@ -233,7 +213,7 @@ class CaseWorker:
 
     def _require_some(self) -> None:
         """Raise if nothing at all goes on: then the broker, or the way to it, is in trouble."""
-        held = [at.partition for at in self._consumer.assignment()]
+        held = [at.partition for at in self._group.consumer.assignment()]
         blocked = self._blocked(held)
         if held and len(blocked) == len(held):
             last = min(blocked, key=lambda one: one.seconds)
@@ -244,14 +224,16 @@ class CaseWorker:
     def _take_over(self) -> None:
         """Go on with the partitions that came, for a while: a group drops who does not poll."""
         pause = time.monotonic() + _RESTORE_SECONDS
-        for at in sorted(self._consumer.assignment()):
+        for at in sorted(self._group.consumer.assignment()):
             if at.partition in self._owned:
                 continue
             coming = self._coming.setdefault(at.partition, _Recovery())
             if coming.takeover is None:
                 if coming.back_off.remaining:
                     continue
-                coming.takeover = take_over(self._settings, self._consumer, self._member, at)
+                coming.takeover = take_over(
+                    self._settings, self._group.consumer, self._group.membership, at
+                )
             try:
                 with broker_errors(f"take over {at.topic}[{at.partition}]"):
                     while time.monotonic() < pause:
@@ -274,23 +256,12 @@ class CaseWorker:
             if not (readiness := self.readiness()).ready:
                 _LOG.info("%s", readiness)
 
-    def _stalled(self) -> bool:
-        """Seek partitions again of which nothing comes; whether that was in vain.
-
-        Raises
-        ------
-        StateError
-            If partitions were added to the input.
-        """
-        held = {TopicPartition(self._topic, one): self._owned[one] for one in self._owned}
-        number = len(self._consumer.partitions_for_topic(self._topic) or ())
-        for owned in held.values():
+    def _require_partitions(self) -> None:
+        """Raise if partitions were added to the input."""
+        number = len(self._group.consumer.partitions_for_topic(self._topic) or ())
+        for owned in self._owned.values():
             if number > owned.partitions:
                 raise changed_partitions(self._topic, owned.partitions, number)
-        stalled = self._watchdog.stalled(self._consumer, held)
-        for at in stalled:
-            self._consumer.seek(at, held[at].next_offset)
-        return max(stalled.values(), default=0) > 1
 
     def _begin(self, at: TopicPartition, owned: CasePartition) -> None:
         owned.tally = self.tally
@@ -301,9 +272,9 @@ class CaseWorker:
         except StoreDamaged as error:
             self._damaged(at, error)
             return
-        self._consumer.seek(at, owned.next_offset)
+        self._group.consumer.seek(at, owned.next_offset)
         if not owned.blocked:
-            self._consumer.resume(at)
+            self._group.consumer.resume(at)
         _LOG.info("took %s[%d] at offset %d", at.topic, at.partition, owned.next_offset)
 
     def _deleted(self) -> StateError:
@@ -317,7 +288,8 @@ class CaseWorker:
         if (owned := self._owned.get(at.partition)) is None:
             return 0
         try:
-            owned.count(records, self._consumer.position(at))  # after markers of transactions, too
+            # The position is after markers of transactions, too.
+            owned.count(records, self._group.consumer.position(at))
         except StoreDamaged as error:
             self._damaged(at, error)
         return len(records)
@@ -332,7 +304,7 @@ class CaseWorker:
             self._damaged(at, error)
         else:
             # Its outbox must not grow for ever; what is read already waits in the client.
-            (self._consumer.pause if owned.blocked else self._consumer.resume)(at)
+            (self._group.consumer.pause if owned.blocked else self._group.consumer.resume)(at)
 
     def _damaged(self, at: TopicPartition, error: StoreDamaged) -> None:
         """Begin anew without the database."""
@@ -340,6 +312,6 @@ class CaseWorker:
         if self._damages[at.partition] == _DAMAGES:
             raise error
         _LOG.warning("%s; it is set aside and restored", error)
-        self.release([at.partition])
+        self._release([at.partition])
         set_aside(database(self._settings, at.partition), "damaged")
-        self.prepare([at])
+        self._group.hold([at])

@@ -24,8 +24,8 @@ from streams.core.detection.detector import Detector
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.runtime.broker.clients import TopicPartition, make_producer
 from streams.runtime.broker.errors import OffsetOutOfRangeError, broker_errors
-from streams.runtime.broker.membership import Membership, Ownership, join_group
-from streams.runtime.broker.topic_reader import close_consumer, end_offsets
+from streams.runtime.broker.membership import join_group
+from streams.runtime.broker.topic_reader import end_offsets
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.broker.transactions import (
     ProducerUnusable,
@@ -44,8 +44,8 @@ from streams.runtime.workers.alert_publisher import (
 )
 from streams.runtime.workers.detector_recovery import Restored, deltas_deleted, restore_detector
 from streams.runtime.workers.detector_session import DetectorSession, EvaluationResult
+from streams.runtime.workers.group_member import GroupMember, PollStatus
 from streams.runtime.workers.snapshot_writer import SnapshotWriter
-from streams.runtime.workers.stall_watchdog import StallWatchdog
 
 __all__ = ["DetectWorker", "detect_group"]
 
@@ -106,14 +106,19 @@ class DetectWorker:
         self._producer: Any = None
         self._restoring: Generator[float, None, Restored] | None = None
         self._fraction = 0.0  # of the restoring that is done
-        self._member, self._watchdog = Membership(), StallWatchdog()
         self._published: int | None = None  # offset up to which counts and alerts agree
         self._outlet = AlertPublisher()
         self._failures = 0  # since a batch was published
         self._looking: DetectorSession | None = None  # None while standing by
         self._notice_ends: dict[int, int] = {}  # asked for together with those of the reports
         self.tally: Counter[str] = Counter()
-        self._consumer: Any = self._join()
+        self._group = GroupMember(
+            partial(join_group, settings, detect_group(settings), self._topic),
+            revoke=lambda revoked: self.stand_by(),
+            release=self.stand_by,
+            reading=lambda: () if self._looking is None else (self._at,),
+            required=self._at,
+        )
 
     @property
     def detector(self) -> Detector | None:
@@ -135,23 +140,12 @@ class DetectWorker:
             timeout_ms = min(timeout_ms, int(looking.patience * 1000) + 1)
         with broker_errors(f"read {self._topic}"):
             try:
-                polled = self._consumer.poll(timeout_ms=timeout_ms)
+                polled = self._group.poll(timeout_ms)
             except OffsetOutOfRangeError as error:
                 raise deltas_deleted(self._at) from error
-            self._member.update(self._consumer)
-            if self._member.stalled:
-                _LOG.warning("joining the group anew: it does not answer")
-                self.rejoin()
+            if polled.status is not PollStatus.ASSIGNED:
                 return 0
-            if self._member.lost or self._at not in self._consumer.assignment():
-                self.stand_by()
-                return 0
-            if not polled and self._member.joining:
-                return 0
-            if self._looking is not None and self._stalled():
-                self.rejoin()
-                return 0
-            records = polled.get(self._at, [])
+            records = polled.records.get(self._at, ())
             try:
                 if self._looking is None:
                     self._restore()
@@ -165,20 +159,21 @@ class DetectWorker:
 
     def readiness(self) -> Readiness:
         """Return what the worker is doing, as of its last step."""
-        if self._member.metadata is None or self._member.joining or self._member.lost:
+        if not self._group.joined:
             return Readiness(Phase.JOINING)
         if self._looking is not None:
             return Readiness(Phase.ACTIVE)
-        if self._at in self._consumer.assignment():
+        if self._group.is_active:
             return Readiness(Phase.RESTORING, self._fraction)
         return Readiness(Phase.STANDBY)
 
     def lags(self) -> dict[int, int | None]:
         """Return the deltas to count, by partition held: offsets; `None` until it is known."""
-        if self._at not in self._consumer.assignment():
+        if not self._group.is_active:
             return {}
-        end = self._consumer.highwater(self._at)
-        return {0: None if end is None else max(end - self._consumer.position(self._at), 0)}
+        consumer = self._group.consumer
+        end = consumer.highwater(self._at)
+        return {0: None if end is None else max(end - consumer.position(self._at), 0)}
 
     def sizes(self) -> None:
         """Tell the observer what the detector holds."""
@@ -200,14 +195,14 @@ class DetectWorker:
 
     def ends(self) -> dict[int, int]:
         """Return the end offset of every partition of the reports, now."""
-        self._notice_ends = end_offsets(self._consumer, topic_name(self._settings, "notices"))
-        return end_offsets(self._consumer, topic_name(self._settings, "reports"))
+        self._notice_ends = end_offsets(self._group.consumer, topic_name(self._settings, "notices"))
+        return self._report_ends()
 
     def counts(self) -> pl.DataFrame | None:
         """Return the counts of every window; `None` while standing by."""
         return None if self.detector is None else self.detector.all_counts()
 
-    def stand_by(self, leaving: Sequence[TopicPartition] = ()) -> None:
+    def stand_by(self) -> None:
         """Give up the counts; they are restored if the partition comes back."""
         if self._restoring is not None:
             self._restoring.close()
@@ -222,12 +217,6 @@ class DetectWorker:
             self._looking.close()
         self._looking = None
 
-    def prepare(self, coming: Sequence[TopicPartition]) -> None:
-        """Hold the partition until the counts are restored."""
-        for at in coming:
-            self._consumer.seek(at, 0)
-            self._consumer.pause(at)
-
     def close(self) -> None:
         """Publish the alerts that are due, write a snapshot and leave the group."""
         try:
@@ -241,28 +230,11 @@ class DetectWorker:
             # Not after a batch that broke off: its counts are ahead of what is published.
             self._snapshots.finish(self.detector, self._published)
         finally:
-            self.stand_by()
-            close_consumer(self._consumer)
-
-    def _join(self) -> Any:
-        group = detect_group(self._settings)
-        return join_group(
-            self._settings, group, self._topic, Ownership(self.stand_by, self.prepare)
-        )
+            self._group.close()
 
     def rejoin(self) -> None:
         """Stand by, and join the group anew."""
-        self.stand_by()
-        close_consumer(self._consumer)
-        self._member, self._watchdog = Membership(), StallWatchdog()
-        self._consumer = self._join()
-
-    def _stalled(self) -> bool:
-        """Seek the partition again if nothing comes of it; whether that was in vain."""
-        stalled = self._watchdog.stalled(self._consumer, [self._at])
-        for at in stalled:
-            self._consumer.seek(at, self._consumer.position(at))
-        return max(stalled.values(), default=0) > 1
+        self._group.rejoin()
 
     def _begin_again(self, error: TransactionAborted | ProducerUnusable) -> None:
         """Restore, since the counts are ahead of what is published."""
@@ -272,11 +244,10 @@ class DetectWorker:
             raise BrokerError(msg) from error
         _LOG.warning("restoring after: %s", error)
         self.stand_by()
-        self._consumer.pause(self._at)
+        self._group.consumer.pause(self._at)
         if may_have_moved(error):
             # Another member may be active by now; the group knows.
-            self._member.confirm(self._consumer)
-            self.rejoin()
+            self._group.rejoin_after_fencing()
 
     def _restore(self) -> None:
         """Restore for a while; a group drops a member that does not poll for long."""
@@ -287,7 +258,7 @@ class DetectWorker:
             self._producer = make_producer(self._settings, f"{self._topic}-detect")
             self._restoring = restore_detector(
                 self._settings,
-                self._consumer,
+                self._group.consumer,
                 self._at,
                 self._make_detector(),
                 self._snapshot,
@@ -308,12 +279,12 @@ class DetectWorker:
         try:
             if restored.first:
                 # From now on it is known how far the alerts are published, if a batch breaks off.
-                self._publish(None, restored.next_offset, self._member.metadata)
+                self._publish(None, restored.next_offset, self._group.membership.metadata)
         except BaseException:
             looking.close()
             raise
-        self._consumer.seek(self._at, restored.next_offset)
-        self._consumer.resume(self._at)
+        self._group.consumer.seek(self._at, restored.next_offset)
+        self._group.consumer.resume(self._at)
         self._looking = looking
         self._published = restored.next_offset
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
@@ -321,25 +292,28 @@ class DetectWorker:
             "detecting from offset %d, %d signals known", restored.next_offset, restored.signals
         )
 
+    def _report_ends(self) -> dict[int, int]:
+        return end_offsets(self._group.consumer, topic_name(self._settings, "reports"))
+
     def _work(self, looking: DetectorSession, records: Sequence[Any]) -> None:
         if records:
             self._published = None
-        looking.hear(records, self._member.polled_at)
+        looking.hear(records, self._group.membership.polled_at)
         looking.notices.poll()
-        looking.catch_up(lambda: end_offsets(self._consumer, topic_name(self._settings, "reports")))
+        looking.catch_up(self._report_ends)
         if looking.held and not looking.wait():
             self._evaluate(looking)
 
     def _evaluate(self, looking: DetectorSession) -> None:
         """Look, while the alerts of the look before go out; then begin to publish those of this."""
         self._published = None  # until it is; else what a look found would be lost on closing
-        following: int = self._consumer.position(self._at)
+        following: int = self._group.consumer.position(self._at)
         look = looking.look()
         self._settle(looking)
         self._published = None
         headers = self._observer.evaluated(look.evaluation)
         # The metadata are read here: the worker's thread changes them.
-        publish = partial(self._publish, look, following, self._member.metadata, headers)
+        publish = partial(self._publish, look, following, self._group.membership.metadata, headers)
         self._outlet.send(look, following, publish)
         is_due = time.monotonic() > self._snapshot_due
         if look.alone or is_due:

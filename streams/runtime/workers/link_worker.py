@@ -10,9 +10,10 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from streams.core.duplicates.exact import KnownCase, relink, taken_in
 from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.runtime.broker.clients import TopicPartition, make_consumer, make_producer
 from streams.runtime.broker.errors import OffsetOutOfRangeError, broker_errors
-from streams.runtime.broker.membership import Membership, Ownership, join_group
+from streams.runtime.broker.membership import join_group
 from streams.runtime.broker.topic_reader import (
     close_consumer,
     committed_offset,
@@ -43,6 +44,7 @@ from streams.runtime.observability.observer import SILENT, Observer, observed
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.settings import Settings
 from streams.runtime.state.identity_store import IdentityStore
+from streams.runtime.workers.group_member import GroupMember, PollStatus
 
 __all__ = ["LinkWorker", "link_group"]
 
@@ -99,11 +101,16 @@ class LinkWorker:
         self._topic = topic_name(settings, "reports")
         self._token = TopicPartition(self._topic, 0)
         self._path = Path(settings.state_dir) / "links"
-        self._member = Membership()
         self._active: _Active | None = None
         self._failures = 0  # since a batch was published
         self.tally: Counter[str] = Counter()
-        self._consumer: Any = self._join()
+        # Its consumer only says who is active: everything it is assigned stays paused.
+        self._group = GroupMember(
+            partial(join_group, settings, link_group(settings), self._topic),
+            revoke=self._revoke,
+            release=self.stand_by,
+            required=self._token,
+        )
 
     def step(self, timeout_ms: int) -> int:
         """Poll once, publish the links that come of it; return the number of messages.
@@ -116,17 +123,9 @@ class LinkWorker:
             If reports are missing, or the database cannot be used.
         """
         with broker_errors(f"read {self._topic}"):
-            idle = self._active is None or self._member.joining
-            self._consumer.poll(timeout_ms=timeout_ms if idle else _ACTIVE_POLL_MS)
-            self._member.update(self._consumer)
-            if self._member.stalled:
-                _LOG.warning("joining the group anew: it does not answer")
-                self.rejoin()
-                return 0
-            if self._member.lost or self._token not in self._consumer.assignment():
-                self.stand_by()
-                return 0
-            if self._member.joining:
+            idle = self._active is None or not self._group.joined
+            polled = self._group.poll(timeout_ms if idle else _ACTIVE_POLL_MS)
+            if polled.status is not PollStatus.ASSIGNED:
                 return 0
             try:
                 if self._active is None:
@@ -140,9 +139,9 @@ class LinkWorker:
 
     def readiness(self) -> Readiness:
         """Return what the worker is doing, as of its last step."""
-        if self._member.metadata is None or self._member.joining or self._member.lost:
+        if not self._group.joined:
             return Readiness(Phase.JOINING)
-        if self._token not in self._consumer.assignment():
+        if not self._group.is_active:
             return Readiness(Phase.STANDBY)
         if self._active is None:
             return Readiness(Phase.RESTORING, 0.0)
@@ -170,13 +169,13 @@ class LinkWorker:
             return all(done.get(partition, 0) >= end for partition, end in ends.items())
         with broker_errors(f"read the offsets of {self._topic}"):
             return all(
-                settled_offset(self._consumer, TopicPartition(self._topic, partition)) >= end
+                settled_offset(self._group.consumer, TopicPartition(self._topic, partition)) >= end
                 for partition, end in ends.items()
             )
 
     def ends(self) -> dict[int, int]:
         """Return the end offset of every partition of the input, now."""
-        return end_offsets(self._consumer, self._topic)
+        return end_offsets(self._group.consumer, self._topic)
 
     def stand_by(self) -> None:
         """Let go of the database; it is opened again if partition 0 comes back."""
@@ -186,32 +185,18 @@ class LinkWorker:
             close_consumer(active.reader)
             active.store.close()
 
-    def prepare(self, partitions: Sequence[TopicPartition]) -> None:
-        """Hold what comes: the group tells who is active, and nothing is read through it."""
-        for at in partitions:
-            self._consumer.seek(at, 0)
-            self._consumer.pause(at)
+    def rejoin(self) -> None:
+        """Stand by, and join the group anew."""
+        self._group.rejoin()
 
     def close(self) -> None:
         """Leave the group and close the database."""
-        self.stand_by()
-        close_consumer(self._consumer)
+        self._group.close()
 
-    def _join(self) -> Any:
-        group = link_group(self._settings)
-        return join_group(self._settings, group, self._topic, Ownership(self._leave, self.prepare))
-
-    def _leave(self, partitions: Sequence[TopicPartition]) -> None:
+    def _revoke(self, revoked: Collection[TopicPartition]) -> None:
         """Give up the index when another member takes partition 0."""
-        if self._token in partitions:
+        if self._token in revoked:
             self.stand_by()
-
-    def rejoin(self) -> None:
-        """Stand by, and join the group anew."""
-        self.stand_by()
-        close_consumer(self._consumer)
-        self._member = Membership()
-        self._consumer = self._join()
 
     def _begin_again(self, error: TransactionAborted | ProducerUnusable) -> None:
         self._failures += 1
@@ -222,8 +207,7 @@ class LinkWorker:
         self.stand_by()
         if may_have_moved(error):
             # Another member may be active by now; the group knows.
-            self._member.confirm(self._consumer)
-            self.rejoin()
+            self._group.rejoin_after_fencing()
 
     def _begin(self) -> _Active:
         # First the producer: it ends an open transaction of a predecessor, one way or the other.
@@ -233,7 +217,8 @@ class LinkWorker:
         try:
             ends = end_offsets(reader, self._topic)
             partitions = {number: TopicPartition(self._topic, number) for number in ends}
-            committed = {at: committed_offset(self._consumer, partitions[at]) or 0 for at in ends}
+            consumer = self._group.consumer
+            committed = {at: committed_offset(consumer, partitions[at]) or 0 for at in ends}
             store = self._opened(ends, committed)
             offsets = {number: store.offsets.get(number, 0) for number in ends}
             self._require(reader, offsets, ends)
@@ -371,7 +356,7 @@ class LinkWorker:
         with (
             observed(self._observer, "link"),
             transaction(
-                active.producer, offsets=offsets, group_metadata=self._member.metadata
+                active.producer, offsets=offsets, group_metadata=self._group.membership.metadata
             ) as out,
         ):
             for raw in active.store.unpublished():
