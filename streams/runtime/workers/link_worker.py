@@ -1,9 +1,9 @@
-"""The link stage on Kafka: follows all reports, publishes the links that follow from identifiers.
+"""The link stage on Kafka: consumes every report, publishes links between cases of one patient.
 
-One member of its group is active, the others stand by: the one that holds partition 0. It reads
+The member of its group that is assigned partition 0 is active; the others are standbys. It reads
 every partition with a consumer of its own. The store commits cases, offsets and links in one write;
-then one transaction publishes the links with the offsets. What it publishes stands on the topic it
-reads, so an index that is made anew knows what was decided, and publishes the difference only.
+then one transaction publishes the links with the offsets. Links are published to the topic they are
+computed from: a rebuilt index knows the earlier decisions, and publishes the difference only.
 """
 
 import logging
@@ -49,9 +49,9 @@ from streams.runtime.workers.group_member import GroupMember, PollStatus
 __all__ = ["LinkWorker", "link_group"]
 
 _LOG = logging.getLogger(__name__)
-_ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
-_PART = 5_000  # cases looked at between two writes, once an index is made anew
-_ACTIVE_POLL_MS = 1  # of the membership, while the reports are waited for
+_ATTEMPTS = 5  # to publish one batch, before the worker gives up
+_PART = 5_000  # cases linked between two writes, after an index has been rebuilt
+_ACTIVE_POLL_MS = 1  # of the group, while the other consumer waits for reports
 
 
 def link_group(settings: Settings) -> str:
@@ -61,36 +61,36 @@ def link_group(settings: Settings) -> str:
 
 @dataclass
 class _Active:
-    """What the active worker holds."""
+    """State of the active worker; offsets are the next to read, by partition."""
 
     store: IdentityStore
     reader: Any
     producer: Any
     offsets: dict[int, int]
-    begun: dict[int, int]
+    first_offsets: dict[int, int]
     published: dict[int, int] = field(default_factory=dict)
-    # Others may have published links: all up to `learn_to` is read before one is decided.
-    learning: bool = False
-    learn_to: dict[int, int] = field(default_factory=dict)
+    # Other workers may have published links: none is decided before `restore_to` is reached.
+    restoring: bool = False
+    restore_to: dict[int, int] = field(default_factory=dict)
     rejected: frozenset[tuple[bytes, int]] = frozenset()
 
     @property
     def fraction(self) -> float:
-        spans = [(end, at) for at, end in self.learn_to.items()]
-        total = sum(max(end - self.begun.get(at, 0), 0) for end, at in spans)
-        left = sum(max(end - self.offsets.get(at, 0), 0) for end, at in spans)
+        ends = self.restore_to.items()
+        total = sum(max(end - self.first_offsets.get(each, 0), 0) for each, end in ends)
+        left = sum(max(end - self.offsets.get(each, 0), 0) for each, end in ends)
         return 1 - left / total if total else 1.0
 
 
 class LinkWorker:
-    """Reads `pv.reports`, keeps who shares an identifier, publishes links to `pv.reports`.
+    """Consumes `pv.reports`, indexes cases by identifier, publishes links to `pv.reports`.
 
     Parameters
     ----------
     settings
-        How to reach the broker, and where the database is.
+        How to reach the broker, and the folder of the database.
     observer
-        Hears what the worker does.
+        Is told what the worker does.
     """
 
     stage = "link"
@@ -99,7 +99,7 @@ class LinkWorker:
         self._settings = settings
         self._observer = observer
         self._topic = topic_name(settings, "reports")
-        self._token = TopicPartition(self._topic, 0)
+        self._required = TopicPartition(self._topic, 0)
         self._path = Path(settings.state_dir) / "links"
         self._active: _Active | None = None
         self._failures = 0  # since a batch was published
@@ -109,11 +109,11 @@ class LinkWorker:
             partial(join_group, settings, link_group(settings), self._topic),
             revoke=self._revoke,
             release=self.stand_by,
-            required=self._token,
+            required=self._required,
         )
 
     def step(self, timeout_ms: int) -> int:
-        """Poll once, publish the links that come of it; return the number of messages.
+        """Poll once, publish the links of the reports; return the number of messages.
 
         Raises
         ------
@@ -130,43 +130,42 @@ class LinkWorker:
             try:
                 if self._active is None:
                     self._active = self._begin()
-                return self._follow(self._active, timeout_ms)
+                return self._work(self._active, timeout_ms)
             except OffsetOutOfRangeError as error:
                 raise self._deleted() from error
             except (TransactionAborted, ProducerUnusable) as error:
-                self._begin_again(error)
+                self._restart(error)
                 return 0
 
     def readiness(self) -> Readiness:
-        """Return what the worker is doing, as of its last step."""
+        """Return the phase of the worker as of its last step."""
         if not self._group.joined:
             return Readiness(Phase.JOINING)
         if not self._group.is_active:
             return Readiness(Phase.STANDBY)
         if self._active is None:
             return Readiness(Phase.RESTORING, 0.0)
-        if self._active.learning:
+        if self._active.restoring:
             return Readiness(Phase.RESTORING, self._active.fraction)
         return Readiness(Phase.ACTIVE)
 
     def lags(self) -> dict[int, int | None]:
-        """Return the offsets to read of each partition; nothing while standing by."""
+        """Return the lag of each partition [offsets]; nothing on a standby."""
         lags: dict[int, int | None] = {}
         if (active := self._active) is not None:
-            for at in active.reader.assignment():
-                end = active.reader.highwater(at)
-                read = active.offsets.get(at.partition, 0)
-                lags[at.partition] = None if end is None else max(end - read, 0)
+            for assigned in active.reader.assignment():
+                number, end = assigned.partition, active.reader.highwater(assigned)
+                lags[number] = None if end is None else max(end - active.offsets.get(number, 0), 0)
         return lags
 
     def sizes(self) -> None:
-        """Tell the observer nothing: what the stage holds can be made again."""
+        """Report nothing to the observer: the index has no metrics."""
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether the links of everything up to these offsets are published."""
+        """Whether the links of every report up to these offsets are published."""
         if self._active is not None:
-            done: Mapping[int, int] = self._active.published
-            return all(done.get(partition, 0) >= end for partition, end in ends.items())
+            published: Mapping[int, int] = self._active.published
+            return all(published.get(partition, 0) >= end for partition, end in ends.items())
         with broker_errors(f"read the offsets of {self._topic}"):
             return all(
                 settled_offset(self._group.consumer, TopicPartition(self._topic, partition)) >= end
@@ -178,7 +177,7 @@ class LinkWorker:
         return end_offsets(self._group.consumer, self._topic)
 
     def stand_by(self) -> None:
-        """Let go of the database; it is opened again if partition 0 comes back."""
+        """Close the database; it is opened again when partition 0 is assigned."""
         if (active := self._active) is not None:
             self._active = None
             discard(active.producer)
@@ -186,7 +185,7 @@ class LinkWorker:
             active.store.close()
 
     def rejoin(self) -> None:
-        """Stand by, and join the group anew."""
+        """Stand by, and join the group again."""
         self._group.rejoin()
 
     def close(self) -> None:
@@ -194,11 +193,12 @@ class LinkWorker:
         self._group.close()
 
     def _revoke(self, revoked: Collection[TopicPartition]) -> None:
-        """Give up the index when another member takes partition 0."""
-        if self._token in revoked:
+        """Stand by when partition 0 is revoked."""
+        if self._required in revoked:
             self.stand_by()
 
-    def _begin_again(self, error: TransactionAborted | ProducerUnusable) -> None:
+    def _restart(self, error: TransactionAborted | ProducerUnusable) -> None:
+        """Stand by, so that the next step publishes the outbox with a new producer."""
         self._failures += 1
         if self._failures == _ATTEMPTS:
             msg = f"publish links: gave up after {_ATTEMPTS} attempts: {error}"
@@ -206,11 +206,11 @@ class LinkWorker:
         _LOG.warning("beginning again after: %s", error)
         self.stand_by()
         if may_have_moved(error):
-            # Another member may be active by now; the group knows.
+            # Another member may be active: rejoining tells.
             self._group.rejoin_after_fencing()
 
     def _begin(self) -> _Active:
-        # First the producer: it ends an open transaction of a predecessor, one way or the other.
+        # First the producer: it commits or aborts an open transaction of its predecessor.
         producer = make_producer(self._settings, f"{self._topic}-links")
         reader = make_consumer(self._settings, auto_offset_reset="none")
         store: IdentityStore | None = None
@@ -218,18 +218,18 @@ class LinkWorker:
             ends = end_offsets(reader, self._topic)
             partitions = {number: TopicPartition(self._topic, number) for number in ends}
             consumer = self._group.consumer
-            committed = {at: committed_offset(consumer, partitions[at]) or 0 for at in ends}
+            committed = {each: committed_offset(consumer, partitions[each]) or 0 for each in ends}
             store = self._opened(ends, committed)
             offsets = {number: store.offsets.get(number, 0) for number in ends}
             self._require(reader, offsets, ends)
-            active = _Active(store, reader, producer, offsets, begun=dict(offsets))
-            if not store.settled or any(offsets[at] < committed[at] for at in ends):
-                active.learning, active.learn_to = True, ends
+            active = _Active(store, reader, producer, offsets, first_offsets=dict(offsets))
+            if not store.settled or any(offsets[each] < committed[each] for each in ends):
+                active.restoring, active.restore_to = True, ends
                 active.rejected = self._rejected()
             reader.assign(list(partitions.values()))
-            for number, at in partitions.items():
-                reader.seek(at, offsets[number])
-            if not active.learning:
+            for number, topic_partition in partitions.items():
+                reader.seek(topic_partition, offsets[number])
+            if not active.restoring:
                 self._publish(active)
         except BaseException:
             discard(producer)
@@ -246,17 +246,18 @@ class LinkWorker:
         except StateError as error:
             if "Corruption" not in str(error):
                 raise
-            _LOG.warning("%s; it is set aside and made again", error)
-            return self._anew(identity)
-        held = store.offsets
-        if store.unpublished() and any(held.get(at, 0) < committed[at] for at in ends):
-            # Another worker has decided otherwise what this one had decided and not published.
+            _LOG.warning("%s; it is set aside and rebuilt", error)
+            return self._empty(identity)
+        stored = store.offsets
+        if store.unpublished() and any(stored.get(each, 0) < committed[each] for each in ends):
+            # Another worker has published other links for the reports of these unpublished ones.
             store.close()
-            _LOG.warning("%s: another worker went on; it is set aside and made again", self._path)
-            return self._anew(identity)
+            _LOG.warning("%s: another worker went on; it is set aside and rebuilt", self._path)
+            return self._empty(identity)
         return store
 
-    def _anew(self, identity: str) -> IdentityStore:
+    def _empty(self, identity: str) -> IdentityStore:
+        """Set the database aside and return an empty one."""
         aside = self._path.with_name(f"{self._path.name}.aside")
         shutil.rmtree(aside, ignore_errors=True)
         self._path.rename(aside)
@@ -265,29 +266,29 @@ class LinkWorker:
     def _require(self, reader: Any, offsets: Mapping[int, int], ends: Mapping[int, int]) -> None:
         partitions = [TopicPartition(self._topic, number) for number in offsets]
         firsts = reader.beginning_offsets(partitions)
-        for at in partitions:
-            number = at.partition
-            if firsts[at] > offsets[number]:
+        for topic_partition in partitions:
+            number = topic_partition.partition
+            if firsts[topic_partition] > offsets[number]:
                 raise self._deleted()
             if offsets[number] > ends[number]:
                 msg = (
-                    f"{at.topic}[{number}]: reports up to offset {offsets[number]} are known; got "
-                    f"a topic that ends at {ends[number]}: it was made anew, or the broker lost "
-                    "records. Use another topic_prefix and state_dir, or restore it"
+                    f"{self._topic}[{number}]: reports up to offset {offsets[number]} are known; "
+                    f"got a topic that ends at {ends[number]}: it was made anew, or the broker "
+                    "lost records. Use another topic_prefix and state_dir, or restore it"
                 )
                 raise StateError(msg)
 
     def _rejected(self) -> frozenset[tuple[bytes, int]]:
-        """Return what was rejected: a date that then lay in the future may do so no longer.
+        """Return source and offset of each reject: its date may lie in the future no longer.
 
-        Rejects that are deleted before they are read are passed over.
+        Rejects that are deleted before they are read are skipped.
         """
         records = read_to_end(self._settings, topic_name(self._settings, "rejected"))
-        headers = [dict(record.headers) for record in records]
+        rejects = [dict(record.headers) for record in records]
         return frozenset(
-            (each["source"], int(each["position"]))
-            for each in headers
-            if {"source", "position"} <= each.keys()
+            (headers["source"], int(headers["position"]))
+            for headers in rejects
+            if {"source", "position"} <= headers.keys()
         )
 
     def _deleted(self) -> StateError:
@@ -296,22 +297,23 @@ class LinkWorker:
             "no longer has those due next: they were deleted. Restore them from their source"
         )
 
-    def _follow(self, active: _Active, timeout_ms: int) -> int:
-        polled = active.reader.poll(timeout_ms=timeout_ms)
-        following = {at.partition: active.reader.position(at) for at in active.reader.assignment()}
-        arrived: list[KnownCase] = []
-        for at, records in polled.items():
-            arrived += self._read(active, at, records)
-        if active.learning:
-            active.store.commit(taken_in(arrived, active.store), following, settled=False)
-            active.offsets = following
-            if all(following[at] >= end for at, end in active.learn_to.items()):
+    def _work(self, active: _Active, timeout_ms: int) -> int:
+        reader = active.reader
+        polled = reader.poll(timeout_ms=timeout_ms)
+        next_offsets = {each.partition: reader.position(each) for each in reader.assignment()}
+        cases: list[KnownCase] = []
+        for topic_partition, records in polled.items():
+            cases += self._read(active, topic_partition, records)
+        if active.restoring:
+            active.store.commit(taken_in(cases, active.store), next_offsets, settled=False)
+            active.offsets = next_offsets
+            if all(next_offsets[each] >= end for each, end in active.restore_to.items()):
                 self._decide_all(active)
-        elif following != active.offsets:
-            step = relink(arrived, active.store)
+        elif next_offsets != active.offsets:
+            step = relink(cases, active.store)
             links = [link.model_dump_json().encode() for link in step.links]
-            active.store.commit(step.updates, following, links, settled=True)
-            active.offsets = following
+            active.store.commit(step.updates, next_offsets, links, settled=True)
+            active.offsets = next_offsets
             self.tally["links"] += len(links)
             if step.refused:
                 self.tally["identifiers refused"] += len(step.refused)
@@ -319,11 +321,13 @@ class LinkWorker:
             self._publish(active)
         return sum(map(len, polled.values()))
 
-    def _read(self, active: _Active, at: TopicPartition, records: Sequence[Any]) -> list[KnownCase]:
-        source = f"{at.topic}[{at.partition}]"
+    def _read(
+        self, active: _Active, topic_partition: TopicPartition, records: Sequence[Any]
+    ) -> list[KnownCase]:
+        source = f"{topic_partition.topic}[{topic_partition.partition}]"
         name = source.encode()
         identified: dict[int, CaseIdentifiers] = {}
-        versions, _ = read_batch(  # the case stage reports what is rejected
+        versions, _ = read_batch(  # the case stage publishes the rejects
             (
                 (record.offset, record.value or b"", record.key or b"", ())
                 for record in records
@@ -337,7 +341,7 @@ class LinkWorker:
         return [KnownCase(version, identified.get(offset, nothing)) for offset, version in versions]
 
     def _decide_all(self, active: _Active) -> None:
-        """Publish the difference between the links there must be and those there are."""
+        """Link every case of a rebuilt index, and publish what differs from the published links."""
         began = time.monotonic()
         for part in active.store.linkable(_PART):
             step = relink([], active.store, also=part)
@@ -346,13 +350,13 @@ class LinkWorker:
             self.tally["links"] += len(links)
             self._publish(active)
         active.store.commit({}, {}, settled=True)
-        active.learning, active.rejected = False, frozenset()
+        active.restoring, active.rejected = False, frozenset()
         self._publish(active)
-        _LOG.info("the links are known again, %.1f s after the cases", time.monotonic() - began)
+        _LOG.info("the links are restored, %.1f s after the cases", time.monotonic() - began)
 
     def _publish(self, active: _Active) -> None:
-        """Publish the links of the store, all or none, with how far it has read."""
-        offsets = {TopicPartition(self._topic, at): end for at, end in active.offsets.items()}
+        """Publish the unpublished links of the store in one transaction, with its offsets."""
+        offsets = {TopicPartition(self._topic, each): end for each, end in active.offsets.items()}
         with (
             observed(self._observer, "link"),
             transaction(
