@@ -80,9 +80,9 @@ def two(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Topics with two partitions; a transaction is given up after three seconds."""
     settings = settings.model_copy(update={"state_dir": tmp_path / "state"})
     create_topics(settings)
-    monkeypatch.setattr(partition_publisher, "_PATIENCE", 0.5)
-    monkeypatch.setattr(partition_publisher, "_HANGS", 3.0)
-    monkeypatch.setattr(partition_publisher, "_TOLD", 0.5)
+    monkeypatch.setattr(partition_publisher, "BLOCK_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr(partition_publisher, "TRANSACTION_TIMEOUT_SECONDS", 3.0)
+    monkeypatch.setattr(partition_publisher, "FENCING_GRACE_SECONDS", 0.5)
     return settings
 
 
@@ -305,7 +305,7 @@ def test_a_worker_of_which_no_partition_goes_on_gives_up_with_one_line(
     killable: KafkaServer, alone: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(case_worker, "_BLOCKED_SECONDS", 6.0)
-    monkeypatch.setattr(partition_publisher, "_PATIENCE", 0.5)
+    monkeypatch.setattr(partition_publisher, "BLOCK_AFTER_SECONDS", 0.5)
     messages, _ = stream(100, seed=75)
     send(alone, keyed(messages[:50]))
     with closing(CaseWorker(alone)) as worker:

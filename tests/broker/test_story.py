@@ -256,7 +256,7 @@ def crashing(moment: str, owner: type[Any]) -> Callable[..., None]:
     def crash(self: Any, *arguments: Any) -> None:
         if moment != MOMENTS[0]:
             original(self, *arguments)
-        while owner is CasePartition and moment == MOMENTS[1] and not self.outlet.settled():
+        while owner is CasePartition and moment == MOMENTS[1] and not self.publisher.settled():
             pass  # at the third moment it is under way
         raise Crash
 

@@ -1,4 +1,4 @@
-"""One partition that a case worker holds: counted batch by batch, each published once."""
+"""One assigned partition of a case worker: its batches are counted and published exactly once."""
 
 import logging
 import threading
@@ -33,44 +33,44 @@ from streams.runtime.workers.partition_publisher import PartitionPublisher
 __all__ = ["CasePartition"]
 
 _LOG = logging.getLogger(__name__)
-_CHUNK_BYTES = 4 << 20  # of the state to copy between two batches: some 30,000 cases, 50 ms
+_CHUNK_BYTES = 4 << 20  # of state copied between two batches: some 30,000 cases, 50 ms
 
 
 @dataclass
 class CasePartition:
-    """A partition this worker holds.
+    """A partition that is assigned to this worker, with its cases.
 
     Attributes
     ----------
     settings, consumer, member
-        How to reach the broker, and what the worker is in its group.
-    at
-        Topic and partition of the input.
+        How to reach the broker, and the worker's membership of its group.
+    topic_partition
+        Of the input.
     partitions
-        Of the input: the cases are spread over so many.
-    store, outlet
-        Its database, and the way out of what came of its messages; `close` closes both.
+        Number of partitions of the input, over which the cases are spread.
+    store, publisher
+        Its database, and the publisher of its outbox; `close` closes both.
     progress
-        Of its changelog, as it is published.
+        Of its changelog, as published.
     next_offset
-        Of the input, as the store has it.
+        Next input offset to count, as in the store.
     published
         Input offset up to which deltas are published.
     rejected
-        Offsets, of those published, that the database has yet to count and that were rejected.
+        Published offsets that the database has yet to count, and that were rejected.
     tally
-        What became of the messages.
+        Number of messages by outcome.
     observer
-        Hears of every batch, but not of one that is counted again to rebuild the database.
+        Is told of every batch, except one that is counted again to rebuild the database.
     """
 
     settings: Settings
     consumer: Any
     member: Membership
-    at: TopicPartition
+    topic_partition: TopicPartition
     partitions: int
     store: RocksStore
-    outlet: PartitionPublisher
+    publisher: PartitionPublisher
     progress: Progress
     next_offset: int
     published: int
@@ -79,65 +79,67 @@ class CasePartition:
     observer: Observer = SILENT
 
     def __post_init__(self) -> None:
-        self._stage = CaseStage(self.store, partition=self.at.partition, keep_outbox=True)
+        self._stage = CaseStage(
+            self.store, partition=self.topic_partition.partition, keep_outbox=True
+        )
 
     @property
     def fraction(self) -> float:
-        """Part of what is published that the database holds."""
+        """Fraction of the published input that the database has counted."""
         return min(self.next_offset / self.published, 1.0) if self.published else 1.0
 
     @property
     def blocked(self) -> Blocked | None:
-        """Why nothing goes out, and since when; `None` if all is well."""
-        return self.outlet.blocked
+        """Why nothing is published, and since when; `None` if all is well."""
+        return self.publisher.blocked
 
     def close(self) -> None:
-        """Let go of producer and database; what is not published then is left in the outbox."""
-        self.outlet.close()
+        """Close producer and database; unpublished batches stay in the outbox."""
+        self.publisher.close()
         self.store.close()
 
-    def count(self, records: Sequence[Any], following: int) -> None:
-        """Count the messages up to an offset, and begin to publish what came of them.
+    def count(self, records: Sequence[Any], next_offset: int) -> None:
+        """Count the messages up to an offset, and begin to publish their delta.
 
-        `publish` waits until it is out. While the partition is blocked, it waits in the outbox.
+        `publish` waits for the transaction. While the partition is blocked, the outbox grows.
 
         Parameters
         ----------
         records
             As polled, in order.
-        following
-            The position after them; markers of transactions stand between, too.
+        next_offset
+            The position after them and after markers of transactions.
 
         Raises
         ------
         Superseded
-            If somebody else holds the partition by now.
+            If another worker owns the partition.
         BrokerError
             If the broker denies a right.
         """
-        if self.outlet.busy:
+        if self.publisher.busy:
             self.publish()
         if self.next_offset < self.published:
-            # A database that is being rebuilt: the part that is published ends where it ended then.
-            cut = min(following, self.published)
+            # The database is being rebuilt: a batch must not reach over the end of the published.
+            cut = min(next_offset, self.published)
             known = [record for record in records if record.offset < cut]
             records = records[len(known) :]
-            # What was rejected then stays rejected: a date may lie in the future no longer.
+            # A rejected report stays rejected, even if its date lies in the future no longer.
             known = [record for record in known if record.offset not in self.rejected]
             self._count_part(known, cut)
-        if following > self.next_offset:
-            self._count_part(records, following)
+        if next_offset > self.next_offset:
+            self._count_part(records, next_offset)
 
     def publish(self) -> None:
         """Publish the outbox, each batch in a transaction of its own with its input offset.
 
-        It ends where the outlet is blocked, and goes on there the next time.
+        Return early if the partition is blocked; the next call continues.
         """
-        while self.outlet.settled() and self._begin_to_publish():
+        while self.publisher.settled() and self._begin_to_publish():
             pass
 
     def _begin_to_publish(self) -> bool:
-        """Send the first batch of the outbox that is not out yet; whether there is one."""
+        """Begin to publish the first unpublished batch of the outbox; whether there is one."""
         for entry in self.store.unpublished():
             if entry.next_offset > self.published:
                 self._send(entry)
@@ -146,20 +148,21 @@ class CasePartition:
         return False
 
     def copy_state(self) -> None:
-        """Copy a part of the state to the changelog, if that has outgrown it.
+        """Copy a chunk of the state to the changelog, if the changelog has outgrown it.
 
         Raises
         ------
         Superseded, BrokerError
             As of `count`.
         """
-        if self.outlet.busy or not self.progress.due or self.next_offset != self.published:
+        if self.publisher.busy or not self.progress.due or self.next_offset != self.published:
             return
-        at = self._changelog
+        changelog = self._changelog
+        topic, number = changelog.topic, changelog.partition
         progress = self.progress
         if not progress.copying:
-            progress = progress.begin_copy(self.consumer.end_offsets([at])[at])
-            _LOG.info("%s[%d]: copying the cases into it", at.topic, at.partition)
+            progress = progress.begin_copy(self.consumer.end_offsets([changelog])[changelog])
+            _LOG.info("%s[%d]: copying the cases into it", topic, number)
         pairs, ends = self.store.state_after(progress.copy_after, _CHUNK_BYTES)
         parts = encode_pairs(pairs)
         records = []
@@ -177,38 +180,38 @@ class CasePartition:
 
         def send(out: Transaction) -> None:
             for record in records:
-                out.send(at.topic, record, self._key, partition=at.partition)
+                out.send(topic, record, self._key, partition=number)
 
         def then() -> None:
             self.progress = progress
             if ends:
-                _LOG.info("%s[%d]: whole from offset %d", at.topic, at.partition, progress.base)
-                # In a thread: an admin client that finds no broker waits for one, and nobody does
-                # for what is deleted.
-                delete = partial(delete_before, self.settings, at, progress.base)
+                _LOG.info("%s[%d]: whole from offset %d", topic, number, progress.base)
+                # In a thread: an admin client may wait for a broker, and nothing waits for this.
+                delete = partial(delete_before, self.settings, changelog, progress.base)
                 threading.Thread(target=delete, name="tocsin-delete", daemon=True).start()
 
-        self.outlet.send(send, None, then)
-        self.outlet.settled()
+        self.publisher.send(send, None, then)
+        self.publisher.settled()
 
     @property
     def _changelog(self) -> TopicPartition:
-        return TopicPartition(topic_name(self.settings, "cases"), self.at.partition)
+        return TopicPartition(topic_name(self.settings, "cases"), self.topic_partition.partition)
 
     @property
     def _key(self) -> bytes:
-        return str(self.at.partition).encode()
+        return str(self.topic_partition.partition).encode()
 
-    def _count_part(self, records: Sequence[Any], following: int) -> None:
+    def _count_part(self, records: Sequence[Any], next_offset: int) -> None:
         began = time.monotonic()
         times = ReportTimes.of(record.timestamp for record in records)
         messages = [
-            # Without a key a case might stand on two partitions, and be counted twice.
-            # Plain tuples: a name for each costs too much.
+            # With the key: without one a case could be on two partitions, and count twice.
+            # Plain tuples: named ones cost too much.
             (record.offset, record.value or b"", record.key or b"", record.headers)
             for record in records
         ]
-        source = f"{self.at.topic}[{self.at.partition}]"
+        topic, number = self.topic_partition.topic, self.topic_partition.partition
+        source = f"{topic}[{number}]"
         horizon = datetime.now(UTC).date() + timedelta(days=1)
         versions, rejected = read_batch(messages, source=source, horizon=horizon)
         try:
@@ -216,14 +219,15 @@ class CasePartition:
                 [version for _, version in versions],
                 rejected,
                 first_offset=self.next_offset,
-                next_offset=following,
+                next_offset=next_offset,
                 times=times,
             )
         except TooLarge as error:
             if len(records) > 1:
                 half = records[len(records) // 2].offset
-                self._count_part([one for one in records if one.offset < half], half)
-                self._count_part([one for one in records if one.offset >= half], following)
+                first = [record for record in records if record.offset < half]
+                self._count_part(first, half)
+                self._count_part(records[len(first) :], next_offset)
                 return
             reason = f"report: {error}"
             rejected = [
@@ -231,19 +235,20 @@ class CasePartition:
                 for message in messages
             ]
             counted = self._stage.count(
-                [], rejected, first_offset=self.next_offset, next_offset=following, times=times
+                [], rejected, first_offset=self.next_offset, next_offset=next_offset, times=times
             )
-        batch = Batch(self.at.topic, self.at.partition, self.next_offset, following)
-        self.next_offset = following
-        if following > self.published:
+        batch = Batch(topic, number, self.next_offset, next_offset)
+        self.next_offset = next_offset
+        if next_offset > self.published:
             self.observer.counted(batch, counted, rejected, time.monotonic() - began)
         self.tally.update(counted.tally)
         self.tally["rejected"] += len(rejected)
-        if not self.outlet.busy:
+        if not self.publisher.busy:
             self._begin_to_publish()
 
     def _send(self, entry: Unpublished) -> None:
-        batch = Batch(self.at.topic, self.at.partition, self.published, entry.next_offset)
+        topic, number = self.topic_partition.topic, self.topic_partition.partition
+        batch = Batch(topic, number, self.published, entry.next_offset)
         outgoing = decode_outgoing(entry.outgoing)
         of_delta = {} if outgoing.times is None else outgoing.times.headers()
         of_delta |= self.observer.publishing(batch)
@@ -258,9 +263,9 @@ class CasePartition:
         def send(out: Transaction) -> None:
             out.send(deltas, outgoing.delta, self._key, partition=0, headers=of_delta)
             for change in changes:
-                out.send(self._changelog.topic, change, self._key, partition=self.at.partition)
-            for one in outgoing.rejected:
-                value, name, headers = reject_record(Rejected.model_validate_json(one))
+                out.send(self._changelog.topic, change, self._key, partition=number)
+            for raw in outgoing.rejected:
+                value, name, headers = reject_record(Rejected.model_validate_json(raw))
                 out.send(rejects, value, name, headers=headers)
 
         def then() -> None:
@@ -269,14 +274,14 @@ class CasePartition:
             self.store.published(entry.next_offset)
             self.observer.published(batch, time.monotonic() - self.member.polled_at)
 
-        self.outlet.send(send, entry.next_offset, then)
+        self.publisher.send(send, entry.next_offset, then)
 
 
-def delete_before(settings: Settings, at: TopicPartition, offset: int) -> None:
-    """Delete what a changelog no longer needs; what cannot be deleted costs room, nothing else."""
+def delete_before(settings: Settings, changelog: TopicPartition, offset: int) -> None:
+    """Delete the records of a changelog before an offset; one that fails only costs space."""
     try:
         with closing(make_admin(settings)) as admin:
-            admin.delete_records({at: offset})
+            admin.delete_records({changelog: offset})
     except (KafkaError, BrokerError) as error:
-        doing = f"delete what precedes {at.topic}[{at.partition}]@{offset}"
+        doing = f"delete what precedes {changelog.topic}[{changelog.partition}]@{offset}"
         _LOG.warning("%s", one_line(doing, error))

@@ -1,8 +1,8 @@
-"""The case stage on Kafka: any number of workers, one group, one database a partition.
+"""The case stage on Kafka: any number of workers in one group, one database a partition.
 
-What makes it exact: the store commits versions, offset and outbox in one write; then one
-transaction publishes the outbox with the input offset; then the outbox is forgotten. A crash
-in between leaves work that is found and finished on the next start.
+Exactly once: the store commits case versions, offset and outbox in one write; one transaction
+publishes the outbox with the input offset; then the outbox is cleared. After a crash in between,
+the next owner of the partition finds the rest and finishes it.
 """
 
 import logging
@@ -29,20 +29,20 @@ from streams.runtime.workers.partition_publisher import Superseded
 from streams.runtime.workers.partition_recovery import (
     changed_partitions,
     database,
+    recover,
     set_aside,
-    take_over,
 )
 from streams.runtime.workers.retrying import BackOff
 
 __all__ = ["CaseWorker", "case_group"]
 
 _LOG = logging.getLogger(__name__)
-_RESTORE_SECONDS = 0.2  # between two polls: the other partitions wait for no longer
-_RESTORING_MS = 10
+_RESTORE_SECONDS = 0.2  # between two polls: the other partitions wait no longer
+_RESTORING_MS = 10  # of a poll meanwhile
 _LINGER_MS = 100  # a batch costs two processors 10 ms, however small it is
-_DAMAGES = 3  # of one database in one run: then the disk is at fault, and more of it is in vain
-_BLOCKED_SECONDS = 60.0  # of all partitions: then it is no partition that is in trouble
-_SAY_EVERY = 10.0  # seconds between lines on what is being restored
+_DAMAGES = 3  # of one database in one run: after that the disk is at fault
+_BLOCKED_SECONDS = 60.0  # of all partitions: then the broker is at fault, and not a partition
+_LOG_SECONDS = 10.0  # between two lines on the progress of a recovery
 
 
 def case_group(settings: Settings) -> str:
@@ -51,18 +51,23 @@ def case_group(settings: Settings) -> str:
 
 
 @dataclass
-class _Recovery:
-    """A partition that is being taken over; again, if it fails for want of a broker."""
+class _Recovering:
+    """An assigned partition that is being recovered; retried if the broker is unavailable."""
 
-    takeover: Generator[float | None, None, CasePartition] | None = None
-    fraction: float = 0.0  # of it that is done
+    recovery: Generator[float | None, None, CasePartition] | None = None
+    fraction: float = 0.0  # done
     since: float = 0.0  # the first failure
     why: str = ""
     back_off: BackOff = field(default_factory=BackOff)
 
     def close(self) -> None:
-        if self.takeover is not None:
-            self.takeover.close()
+        if self.recovery is not None:
+            self.recovery.close()
+
+    def failed(self, error: BrokerUnavailable) -> None:
+        self.recovery, self.fraction, self.why = None, 0.0, str(error)
+        self.since = self.since or time.monotonic()
+        self.back_off.failed()
 
     def blocked(self, partition: int) -> Blocked | None:
         if not self.back_off.failures:
@@ -71,14 +76,14 @@ class _Recovery:
 
 
 class CaseWorker:
-    """Reads partitions of `pv.reports`, keeps their cases, publishes deltas and rejects.
+    """Consumes partitions of `pv.reports`, stores their cases, publishes deltas and rejects.
 
     Parameters
     ----------
     settings
-        How to reach the broker, and where the databases are.
+        How to reach the broker, and the folder of the databases.
     observer
-        Hears what the worker does.
+        Is told what the worker does.
     """
 
     stage = "cases"
@@ -88,46 +93,46 @@ class CaseWorker:
         self._observer = observer
         self._topic = topic_name(settings, "reports")
         self._owned: dict[int, CasePartition] = {}
-        self._coming: dict[int, _Recovery] = {}
+        self._recovering: dict[int, _Recovering] = {}
         self._damages: Counter[int] = Counter()
-        self._said = time.monotonic()
+        self._logged = time.monotonic()
         self.tally: Counter[str] = Counter()
         self._group = GroupMember(
             partial(join_group, settings, case_group(settings), self._topic, linger_ms=_LINGER_MS),
             revoke=self._revoke,
             release=self._release_all,
-            reading=lambda: [owned.at for owned in self._owned.values()],
+            reading=lambda: [owned.topic_partition for owned in self._owned.values()],
         )
 
     def step(self, timeout_ms: int) -> int:
-        """Poll once, count what came and publish it; return the number of messages.
+        """Poll once, count the messages and publish their deltas; return their number.
 
         Raises
         ------
         BrokerError
             If the broker refused, or nothing could be published for a minute.
         StateError
-            If a database cannot be used, or the input begins after what it had counted.
+            If a database cannot be used, or uncounted reports have been deleted.
         """
         with broker_errors(f"read {self._topic}"):
             try:
-                # While something is to be restored there is no time to wait for messages.
-                restoring = any(coming.takeover for coming in self._coming.values())
-                wait = min(timeout_ms, _RESTORING_MS) if restoring else timeout_ms
-                polled = self._group.poll(wait)
+                # A recovery need not wait for messages.
+                recovering = any(each.recovery for each in self._recovering.values())
+                wait_ms = min(timeout_ms, _RESTORING_MS) if recovering else timeout_ms
+                polled = self._group.poll(wait_ms)
             except OffsetOutOfRangeError as error:
                 raise self._deleted() from error
             if polled.status is not PollStatus.ASSIGNED:
                 return 0
             self._require_partitions()
             try:
-                self._take_over()
-                held = sorted(self._group.consumer.assignment())
-                counted = sum(self._count(at, polled.records.get(at, ())) for at in held)
-                # Only now, so that the broker works on their transactions side by side.
-                for at in held:
-                    self._publish(at)
-                self._require_some()
+                self._recover()
+                assigned = sorted(self._group.consumer.assignment())
+                counted = sum(self._count(each, polled.records.get(each, ())) for each in assigned)
+                # Only now: the broker works on all their transactions at the same time.
+                for each in assigned:
+                    self._publish(each)
+                self._require_progress()
                 return counted
             except Superseded as error:
                 _LOG.warning("rejoining the group after: %s", error)
@@ -135,36 +140,34 @@ class CaseWorker:
                 return 0
 
     def readiness(self) -> Readiness:
-        """Return what the worker is doing, as of its last step."""
+        """Return the phase of the worker as of its last step, and its blocked partitions."""
         if not self._group.joined:
             return Readiness(Phase.JOINING)
-        held = [at.partition for at in sorted(self._group.consumer.assignment())]
-        return Readiness.of_parts(map(self._fraction, held), self._blocked(held))
+        assigned = [each.partition for each in sorted(self._group.consumer.assignment())]
+        return Readiness.of_parts(map(self._fraction, assigned), self._blocked(assigned))
 
     def lags(self) -> dict[int, int | None]:
-        """Return the offsets to count of each partition it holds; `None` until it is known."""
-        lags: dict[int, int | None] = dict.fromkeys(self._coming)
-        for number, held in self._owned.items():
-            end = self._group.consumer.highwater(held.at)
-            lags[number] = None if end is None else max(end - held.next_offset, 0)
+        """Return the lag of each assigned partition [offsets]; `None` until it is known."""
+        lags: dict[int, int | None] = dict.fromkeys(self._recovering)
+        for number, owned in self._owned.items():
+            end = self._group.consumer.highwater(owned.topic_partition)
+            lags[number] = None if end is None else max(end - owned.next_offset, 0)
         return lags
 
     def sizes(self) -> None:
-        """Tell the observer how large the databases are, and how many there are in all."""
+        """Report the size of each database to the observer, and the number of partitions."""
         partitions = self._group.consumer.partitions_for_topic(self._topic) or ()
-        sizes = {number: held.store.size() for number, held in self._owned.items()}
+        sizes = {number: owned.store.size() for number, owned in self._owned.items()}
         self._observer.stores(sizes, len(partitions))
 
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether the group has published everything up to these input offsets."""
         with broker_errors(f"read the offsets of {self._topic}"):
-            # First what is known without asking the broker.
+            # Its own partitions first: they need no request to the broker.
             mine = ends.keys() & self._owned.keys()
-            others = {TopicPartition(self._topic, one): ends[one] for one in ends.keys() - mine}
-            return all(
-                self._owned[partition].published >= ends[partition] for partition in mine
-            ) and all(
-                settled_offset(self._group.consumer, other) >= end for other, end in others.items()
+            others = {TopicPartition(self._topic, each): ends[each] for each in ends.keys() - mine}
+            return all(self._owned[each].published >= ends[each] for each in mine) and all(
+                settled_offset(self._group.consumer, each) >= end for each, end in others.items()
             )
 
     def ends(self) -> dict[int, int]:
@@ -176,20 +179,20 @@ class CaseWorker:
         self._group.close()
 
     def rejoin(self) -> None:
-        """Let go of every partition, and join the group anew."""
+        """Release every partition, and join the group again."""
         self._group.rejoin()
 
     def _release_all(self) -> None:
-        self._release([*self._owned, *self._coming])
+        self._release([*self._owned, *self._recovering])
 
     def _revoke(self, revoked: Iterable[TopicPartition]) -> None:
-        self._release([at.partition for at in revoked])
+        self._release([each.partition for each in revoked])
 
     def _release(self, partitions: Iterable[int]) -> None:
-        """Close what belongs to partitions that move elsewhere; every batch is finished by then."""
+        """Close producers and databases of partitions; their outboxes keep unpublished batches."""
         for partition in partitions:
-            if coming := self._coming.pop(partition, None):
-                coming.close()
+            if recovering := self._recovering.pop(partition, None):
+                recovering.close()
             if owned := self._owned.pop(partition, None):
                 owned.close()
                 _LOG.info("released %s[%d]", self._topic, partition)
@@ -197,62 +200,60 @@ class CaseWorker:
     def _fraction(self, partition: int) -> float:
         if owned := self._owned.get(partition):
             return owned.fraction
-        coming = self._coming.get(partition)
-        return coming.fraction if coming else 0.0
+        recovering = self._recovering.get(partition)
+        return recovering.fraction if recovering else 0.0
 
     def _blocked(self, partitions: Iterable[int]) -> list[Blocked]:
-        there = {**self._coming, **self._owned}
+        known = {**self._recovering, **self._owned}
         found = []
         for partition in partitions:
-            match there.get(partition):
-                case _Recovery() as coming:
-                    found.append(coming.blocked(partition))
+            match known.get(partition):
+                case _Recovering() as recovering:
+                    found.append(recovering.blocked(partition))
                 case CasePartition() as owned:
                     found.append(owned.blocked)
-        return [one for one in found if one is not None]
+        return [blocked for blocked in found if blocked is not None]
 
-    def _require_some(self) -> None:
-        """Raise if nothing at all goes on: then the broker, or the way to it, is in trouble."""
-        held = [at.partition for at in self._group.consumer.assignment()]
-        blocked = self._blocked(held)
-        if held and len(blocked) == len(held):
-            last = min(blocked, key=lambda one: one.seconds)
+    def _require_progress(self) -> None:
+        """Raise if every partition is blocked for long: the broker, or the way to it, is down."""
+        assigned = [each.partition for each in self._group.consumer.assignment()]
+        blocked = self._blocked(assigned)
+        if assigned and len(blocked) == len(assigned):
+            last = min(blocked, key=lambda each: each.seconds)
             if last.seconds > _BLOCKED_SECONDS:
                 msg = f"{last.why}; gave up after {_BLOCKED_SECONDS:.0f} s without any partition"
                 raise BrokerError(msg)
 
-    def _take_over(self) -> None:
-        """Go on with the partitions that came, for a while: a group drops who does not poll."""
-        pause = time.monotonic() + _RESTORE_SECONDS
-        for at in sorted(self._group.consumer.assignment()):
-            if at.partition in self._owned:
+    def _recover(self) -> None:
+        """Continue the recovery of new partitions for a while, then return to poll the group."""
+        deadline = time.monotonic() + _RESTORE_SECONDS
+        for new in sorted(self._group.consumer.assignment()):
+            if new.partition in self._owned:
                 continue
-            coming = self._coming.setdefault(at.partition, _Recovery())
-            if coming.takeover is None:
-                if coming.back_off.remaining:
+            recovering = self._recovering.setdefault(new.partition, _Recovering())
+            if recovering.recovery is None:
+                if recovering.back_off.remaining:
                     continue
-                coming.takeover = take_over(
-                    self._settings, self._group.consumer, self._group.membership, at
+                recovering.recovery = recover(
+                    self._settings, self._group.consumer, self._group.membership, new
                 )
             try:
-                with broker_errors(f"take over {at.topic}[{at.partition}]"):
-                    while time.monotonic() < pause:
-                        fraction = next(coming.takeover)
-                        if fraction is None:  # it waits; the next one need not
+                with broker_errors(f"recover {new.topic}[{new.partition}]"):
+                    while time.monotonic() < deadline:
+                        fraction = next(recovering.recovery)
+                        if fraction is None:  # it waits; the next partition need not
                             break
-                        coming.fraction = fraction
+                        recovering.fraction = fraction
             except StopIteration as done:
-                del self._coming[at.partition]
-                self._begin(at, done.value)
+                del self._recovering[new.partition]
+                self._begin(new, done.value)
             except StoreDamaged as error:
-                self._damaged(at, error)
+                self._damaged(new, error)
             except BrokerUnavailable as error:
-                coming.takeover, coming.fraction, coming.why = None, 0.0, str(error)
-                coming.since = coming.since or time.monotonic()
-                coming.back_off.failed()
-                _LOG.warning("attempt %d: %s", coming.back_off.failures, error)
-        if time.monotonic() > self._said + _SAY_EVERY:
-            self._said = time.monotonic()
+                recovering.failed(error)
+                _LOG.warning("attempt %d: %s", recovering.back_off.failures, error)
+        if time.monotonic() > self._logged + _LOG_SECONDS:
+            self._logged = time.monotonic()
             if not (readiness := self.readiness()).ready:
                 _LOG.info("%s", readiness)
 
@@ -263,19 +264,19 @@ class CaseWorker:
             if number > owned.partitions:
                 raise changed_partitions(self._topic, owned.partitions, number)
 
-    def _begin(self, at: TopicPartition, owned: CasePartition) -> None:
+    def _begin(self, new: TopicPartition, owned: CasePartition) -> None:
         owned.tally = self.tally
-        owned.observer = owned.outlet.observer = self._observer
-        self._owned[at.partition] = owned
+        owned.observer = owned.publisher.observer = self._observer
+        self._owned[new.partition] = owned
         try:
             owned.publish()
         except StoreDamaged as error:
-            self._damaged(at, error)
+            self._damaged(new, error)
             return
-        self._group.consumer.seek(at, owned.next_offset)
+        self._group.consumer.seek(new, owned.next_offset)
         if not owned.blocked:
-            self._group.consumer.resume(at)
-        _LOG.info("took %s[%d] at offset %d", at.topic, at.partition, owned.next_offset)
+            self._group.consumer.resume(new)
+        _LOG.info("took %s[%d] at offset %d", new.topic, new.partition, owned.next_offset)
 
     def _deleted(self) -> StateError:
         return StateError(
@@ -284,34 +285,35 @@ class CaseWorker:
             "from their source"
         )
 
-    def _count(self, at: TopicPartition, records: Sequence[Any]) -> int:
-        if (owned := self._owned.get(at.partition)) is None:
+    def _count(self, assigned: TopicPartition, records: Sequence[Any]) -> int:
+        if (owned := self._owned.get(assigned.partition)) is None:
             return 0
         try:
             # The position is after markers of transactions, too.
-            owned.count(records, self._group.consumer.position(at))
+            owned.count(records, self._group.consumer.position(assigned))
         except StoreDamaged as error:
-            self._damaged(at, error)
+            self._damaged(assigned, error)
         return len(records)
 
-    def _publish(self, at: TopicPartition) -> None:
-        if (owned := self._owned.get(at.partition)) is None:
+    def _publish(self, assigned: TopicPartition) -> None:
+        if (owned := self._owned.get(assigned.partition)) is None:
             return
         try:
             owned.publish()
             owned.copy_state()
         except StoreDamaged as error:
-            self._damaged(at, error)
+            self._damaged(assigned, error)
         else:
-            # Its outbox must not grow for ever; what is read already waits in the client.
-            (self._group.consumer.pause if owned.blocked else self._group.consumer.resume)(at)
+            # The outbox of a blocked partition must not grow; the client keeps fetched records.
+            consumer = self._group.consumer
+            (consumer.pause if owned.blocked else consumer.resume)(assigned)
 
-    def _damaged(self, at: TopicPartition, error: StoreDamaged) -> None:
-        """Begin anew without the database."""
-        self._damages[at.partition] += 1
-        if self._damages[at.partition] == _DAMAGES:
+    def _damaged(self, assigned: TopicPartition, error: StoreDamaged) -> None:
+        """Set the database aside, so that the next step restores it."""
+        self._damages[assigned.partition] += 1
+        if self._damages[assigned.partition] == _DAMAGES:
             raise error
         _LOG.warning("%s; it is set aside and restored", error)
-        self._release([at.partition])
-        set_aside(database(self._settings, at.partition), "damaged")
-        self._group.hold([at])
+        self._release([assigned.partition])
+        set_aside(database(self._settings, assigned.partition), "damaged")
+        self._group.hold([assigned])

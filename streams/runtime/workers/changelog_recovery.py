@@ -1,7 +1,7 @@
 """Restore of cases from their changelog, which may be trimmed while it is read.
 
-A worker that has copied its state into the changelog deletes what precedes the copy. Who reads from
-an older base then gets `PositionOutOfRange`: what was read so far is thrown away, and the restore
+A worker that has copied its state into the changelog deletes the records before the copy. A reader
+that began at an older base then gets `PositionOutOfRange`: it discards the records read so far and
 begins again from the newest base. Half of an old copy and half of a new one are no state.
 """
 
@@ -27,14 +27,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class ChangelogGap(StateError):
-    """A changelog does not add up to the cases; they must be counted from the reports again."""
+    """A changelog that does not add up to the cases; they are counted from the reports again."""
 
 
-def newest_bases(consumer: Any, at: TopicPartition) -> Iterator[ChangelogRecord]:
+def newest_bases(consumer: Any, changelog: TopicPartition) -> Iterator[ChangelogRecord]:
     """Yield the last record of a changelog, to be read from its `progress.base` on.
 
-    Whoever finds that base deleted asks for the next one, and gets the newest there is by then.
-    Nothing is yielded of a changelog that does not reach back to a base, or no longer does.
+    If that base has been deleted, the next record yielded has the newest base of then. The iterator
+    ends when the changelog does not reach back to a base.
 
     Parameters
     ----------
@@ -44,19 +44,19 @@ def newest_bases(consumer: Any, at: TopicPartition) -> Iterator[ChangelogRecord]
     base = -1
     while True:
         # The start first: a base is deleted only once the last record names a newer one.
-        begin = consumer.beginning_offsets([at])[at]
-        last = decode_last(last_record(consumer, at))
+        begin = consumer.beginning_offsets([changelog])[changelog]
+        last = decode_last(last_record(consumer, changelog))
         if last is None or last.progress.base < begin or last.progress.base <= base:
             return
         base = last.progress.base
         yield last
-        _LOG.info("%s: its base, offset %d, was deleted; beginning again", at.topic, base)
+        _LOG.info("%s: its base, offset %d, was deleted; beginning again", changelog.topic, base)
 
 
 def restore_cases(
-    settings: Settings, at: TopicPartition, base: int, store: RocksStore, published: int
+    settings: Settings, changelog: TopicPartition, base: int, store: RocksStore, published: int
 ) -> Generator[float, None, None]:
-    """Load a changelog from its base into an empty store; yield the part that is done.
+    """Load a changelog from its base into an empty store; yield the fraction that is done.
 
     Raises
     ------
@@ -65,32 +65,33 @@ def restore_cases(
     PositionOutOfRange
         If the base was deleted. The store is of no use: begin again with an empty one.
     """
+    topic, number = changelog.topic, changelog.partition
     span = copied = None
-    for record, part in read_in_steps(settings, at.topic, start=base, partition=at.partition):
-        yield part
+    for record, fraction in read_in_steps(settings, topic, start=base, partition=number):
+        yield fraction
         if record is None:
             continue
-        one = decode_record(record)
-        begins = one.first_offset == 0 if one.copied is None else one.copied[0] == b""
+        change = decode_record(record)
+        begins = change.first_offset == 0 if change.copied is None else change.copied[0] == b""
         if span is None and not begins:
-            # The base is where the log ended as the copy began; the end is known late.
+            # The base is the log's end as it was known when the copy began: it may be outdated.
             continue
-        # A chunk shows the state as of what precedes it; a large batch has several records.
-        joins = span is None or one.first_offset == span[1] or _span(one) == span
-        if not joins or (one.copied is not None and one.copied[0] not in (b"", copied)):
+        # A chunk has the state after the record before it; a large batch has several records.
+        joins = span is None or change.first_offset == span[1] or _span(change) == span
+        if not joins or (change.copied is not None and change.copied[0] not in (b"", copied)):
             msg = (
-                f"{at.topic}[{at.partition}]@{record.offset}: must follow offset {span} of the "
-                f"input and key {copied!r} of the copy; got {_span(one)} and {one.copied}"
+                f"{topic}[{number}]@{record.offset}: must follow offset {span} of the "
+                f"input and key {copied!r} of the copy; got {_span(change)} and {change.copied}"
             )
             raise ChangelogGap(msg)
-        store.load(decode_pairs(one.pairs))
-        span = _span(one)
-        copied = copied if one.copied is None else one.copied[1]
-    following = None if span is None else span[1]
-    if following != published:
+        store.load(decode_pairs(change.pairs))
+        span = _span(change)
+        copied = copied if change.copied is None else change.copied[1]
+    next_offset = None if span is None else span[1]
+    if next_offset != published:
         msg = (
-            f"{at.topic}[{at.partition}]: must give the cases up to input offset {published}; got "
-            f"{following}"
+            f"{topic}[{number}]: must give the cases up to input offset {published}; got "
+            f"{next_offset}"
         )
         raise ChangelogGap(msg)
     store.settle(published)

@@ -1,11 +1,12 @@
-"""Where what came of one partition goes out: in order, a transaction at a time, once.
+"""Publishes one partition's outbox: in order, one Kafka transaction at a time, exactly once.
 
-A transaction that hangs or fails is this partition's trouble and nobody else's. It runs in a thread
-of its own, for which the worker waits shortly; after that the partition is *blocked*: nothing more
-is read of it, what was counted stays in its outbox, and the other partitions go on. What fails is
-done again, later and later, with a new producer. Whatever the broker did with the transaction that
-was given up, it did before the new producer was ready; so then the group knows, and one that went
-out is not sent again.
+A transaction that hangs or fails blocks its own partition only. It runs in a background thread, for
+which the worker waits `BLOCK_AFTER_SECONDS`. After that the partition is *blocked*: it is paused,
+its batches stay in its outbox, and the other partitions continue.
+
+A failed transaction is retried with a back-off and a new producer. Initialising that producer ends
+the old transaction at the broker; so the offset committed by then says whether the transaction was
+published, and a published one is not sent again.
 """
 
 import logging
@@ -44,197 +45,210 @@ from streams.runtime.observability.readiness import Blocked
 from streams.runtime.settings import Settings
 from streams.runtime.workers.retrying import BackOff
 
-__all__ = ["PartitionPublisher", "Superseded", "partition_producer"]
+__all__ = [
+    "BLOCK_AFTER_SECONDS",
+    "FENCING_GRACE_SECONDS",
+    "TRANSACTION_TIMEOUT_SECONDS",
+    "PartitionPublisher",
+    "Superseded",
+    "partition_producer",
+]
 
 _LOG = logging.getLogger(__name__)
-_PATIENCE = 2.0  # that the other partitions have with one: most transactions take 20 ms [s]
-_HANGS = 30.0  # then it is given up; half of what the broker allows, so that it ends it for us [s]
-# By then a process that slept knows if its group went on without it, be the broker ever so busy.
-_TOLD = 12 * HEARTBEAT_MS / 1000
+BLOCK_AFTER_SECONDS = 2.0  # a slow transaction blocks only its own partition; typical: 20 ms
+TRANSACTION_TIMEOUT_SECONDS = 30.0  # half of the broker's, which then still ends it for us
+FENCING_GRACE_SECONDS = 12 * HEARTBEAT_MS / 1000
+"""Seconds until a process that was suspended has learnt from its group that it is fenced: twelve
+heartbeats, since a busy broker answers late. Before that, its new producer might fence the owner's.
+"""
 
 
 class Superseded(Exception):
-    """The group or another producer has taken over; what is owned is known after joining anew."""
+    """Another member or producer owns the partition; rejoining tells which are still assigned."""
 
 
-def partition_producer(settings: Settings, at: TopicPartition) -> Any:
-    """Return the producer of a partition; it ends what its predecessor had open, and fences it."""
-    return make_producer(settings, f"{at.topic}-cases-{at.partition}")
+def partition_producer(settings: Settings, topic_partition: TopicPartition) -> Any:
+    """Return a partition's producer; it ends its predecessor's transaction, and fences it."""
+    return make_producer(settings, f"{topic_partition.topic}-cases-{topic_partition.partition}")
 
 
 @dataclass
 class _PendingTransaction:
-    """What is to go out: its records, the input offset after it, and what to do once it is out."""
+    """A transaction to publish: its records, the next input offset, and what to do after it."""
 
     send: Callable[[Transaction], None]
-    following: int | None
+    next_offset: int | None
     then: Callable[[], None]
     since: float
 
 
 class PartitionPublisher:
-    """The way out of one partition.
+    """Publishes the transactions of one partition.
 
     Parameters
     ----------
     settings, member
-        How to reach the broker, and what the worker is in its group.
-    at
-        Topic and partition of the input.
+        How to reach the broker, and the worker's membership of its group.
+    topic_partition
+        Of the input.
     producer
         As of `partition_producer`; closed by `close`.
 
     Attributes
     ----------
     observer
-        Hears how each transaction ends, on the worker's own thread.
+        Called with the outcome of each transaction, on the worker's own thread.
     """
 
     def __init__(
         self,
         settings: Settings,
         member: Membership,
-        at: TopicPartition,
+        topic_partition: TopicPartition,
         producer: Any,
         observer: Observer,
     ) -> None:
         self.observer = observer
-        self._settings, self._member, self._at = settings, member, at
+        self._settings, self._member, self._input = settings, member, topic_partition
         self._producer: Any = producer
         self._usable = True
-        self._job: _PendingTransaction | None = None
-        self._making: BackgroundTask[tuple[Any, int]] | None = None
+        self._pending: _PendingTransaction | None = None
+        self._reconnecting: BackgroundTask[tuple[Any, int]] | None = None
         self._sending: BackgroundTask[None] | None = None
         self._sending_since = 0.0
-        self._generation = -1  # of the group, that the transaction under way was begun in
+        self._generation = -1  # of the group, when the pending transaction was begun
         self._back_off = BackOff()
         self._why = ""
-        self._name = f"{at.topic}[{at.partition}]"
+        self._name = f"{topic_partition.topic}[{topic_partition.partition}]"
 
     @property
     def busy(self) -> bool:
-        """Whether something is on its way; after `settled` that is to say: blocked."""
-        return self._job is not None
+        """Whether a transaction is pending; if it still is after `settled`, it is blocked."""
+        return self._pending is not None
 
     @property
     def blocked(self) -> Blocked | None:
-        """Since when and why nothing goes out; `None` if all is well."""
-        if self._job is None:
+        """Why the pending transaction is not published, and since when; `None` without one."""
+        if self._pending is None:
             return None
-        seconds = time.monotonic() - self._job.since
+        seconds = time.monotonic() - self._pending.since
         reason = "failing" if self._back_off.failures else "no_answer"
         why = self._why or f"publish {self._name}: no answer for {seconds:.0f} s"
-        return Blocked(self._at.partition, reason, seconds, why)
+        return Blocked(self._input.partition, reason, seconds, why)
 
     def send(
         self,
         records: Callable[[Transaction], None],
-        following: int | None,
+        next_offset: int | None,
         then: Callable[[], None],
     ) -> None:
-        """Send in one transaction, with the input offset if there is one; `settled` waits for it.
+        """Begin a transaction of records and, if given, the input offset.
 
-        Send nothing more until it says that all is out.
+        Send no other before `settled` has returned true.
 
         Parameters
         ----------
         records
             Sends them; may be called again, and in another thread.
+        next_offset
+            Of the input, to commit in the transaction.
         then
-            Called once it is out, in the thread of the caller of `settled`.
+            Called after the commit, in the thread of the caller of `settled`.
         """
-        self._job = _PendingTransaction(records, following, then, time.monotonic())
-        self._begin(self._job)
+        self._pending = _PendingTransaction(records, next_offset, then, time.monotonic())
+        self._begin(self._pending)
 
     def settled(self) -> bool:
-        """Go on with what is on its way, wait shortly; return whether all is out.
+        """Wait for the pending transaction, retry it if it failed; return whether it is published.
 
-        If it is not, the partition is blocked: call this until it is.
+        If it is not, the partition is blocked: call this again until it is.
 
         Raises
         ------
         Superseded
-            If somebody else holds the partition by now.
+            If another worker owns the partition.
         BrokerError
-            If the broker denies a right: that is not of this partition alone.
+            If the broker denies a right: that concerns every partition.
         """
-        while (job := self._job) is not None:
-            task = self._making or self._sending
+        while (pending := self._pending) is not None:
+            task = self._reconnecting or self._sending
             if task is None:
                 if self._back_off.remaining:
                     return False
-                self._begin(job)
-            elif task.wait(job.since + _PATIENCE - time.monotonic()):
-                self._collect(job)
-            elif self._sending and time.monotonic() - self._sending_since > _HANGS:
-                self._give_up(f"publish {self._name}: no answer in {_HANGS:.0f} s")
+                self._begin(pending)
+            elif task.wait(pending.since + BLOCK_AFTER_SECONDS - time.monotonic()):
+                self._collect(pending)
+            elif self._sending and (
+                time.monotonic() - self._sending_since > TRANSACTION_TIMEOUT_SECONDS
+            ):
+                self._give_up()
             else:
                 if not self._why:
-                    self._why = f"publish {self._name}: no answer in {_PATIENCE:.0f} s"
+                    self._why = f"publish {self._name}: no answer in {BLOCK_AFTER_SECONDS:.0f} s"
                     _LOG.warning("%s; the partition waits, the others go on", self._why)
                 return False
         return True
 
     def close(self) -> None:
-        """Let go of the producer; what was on its way is finished by whoever comes next."""
-        self._job = None
-        for task in (self._making, self._sending):
+        """Close the producer; the next owner finishes a pending transaction."""
+        self._pending = None
+        for task in (self._reconnecting, self._sending):
             if task is not None:
                 task.give_up()
         discard(self._producer)
 
-    def _begin(self, job: _PendingTransaction) -> None:
+    def _begin(self, pending: _PendingTransaction) -> None:
         if not self._usable:
             old = self._producer
-            self._making = BackgroundTask(
+            self._reconnecting = BackgroundTask(
                 "tocsin-producer",
-                lambda: self._renewed(old, job.following),
-                undo=lambda made: discard(made[0]),
+                lambda: self._renewed(old, pending.next_offset),
+                undo=lambda connected: discard(connected[0]),
             )
             return
         # Both are read here: the worker's thread changes them.
         producer, metadata = self._producer, self._member.metadata
-        offsets = None if job.following is None else {self._at: job.following}
+        offsets = None if pending.next_offset is None else {self._input: pending.next_offset}
 
         def publish() -> None:
             with transaction(producer, offsets=offsets, group_metadata=metadata) as out:
-                job.send(out)
+                pending.send(out)
 
         self.observer.turned()
         self._generation = metadata.generation_id
         self._sending_since = time.monotonic()
         self._sending = BackgroundTask("tocsin-publish", publish)
 
-    def _renewed(self, old: Any, following: int | None) -> tuple[Any, int]:
-        """Return a new producer, and how far the group is, now that the old one can do no more."""
+    def _renewed(self, old: Any, next_offset: int | None) -> tuple[Any, int]:
+        """Return a new producer, and the offset committed when it had fenced the old one."""
         discard(old)
-        producer = partition_producer(self._settings, self._at)
+        producer = partition_producer(self._settings, self._input)
         try:
-            if following is None:
+            if next_offset is None:
                 return producer, 0
             reader = make_consumer(self._settings, self._member.metadata.group_id)
             try:
                 with broker_errors(f"read the offset of {self._name}"):
-                    return producer, committed_offset(reader, self._at) or 0
+                    return producer, committed_offset(reader, self._input) or 0
             finally:
                 close_consumer(reader)
         except BaseException:
             discard(producer)
             raise
 
-    def _collect(self, job: _PendingTransaction) -> None:
-        """Take note of how a task ended."""
-        making, sending = self._making, self._sending
-        self._making = self._sending = None
-        if making is not None:
+    def _collect(self, pending: _PendingTransaction) -> None:
+        """Record the outcome of the task that has ended."""
+        reconnecting, sending = self._reconnecting, self._sending
+        self._reconnecting = self._sending = None
+        if reconnecting is not None:
             try:
-                self._producer, reached = making.result()
+                self._producer, committed = reconnecting.result()
             except BrokerUnavailable as error:
                 self._failed(error)
                 return
             self._usable = True
-            if job.following is not None and reached >= job.following:
-                self._done(job)
+            if pending.next_offset is not None and committed >= pending.next_offset:
+                self._done(pending)
         elif sending is not None:
             try:
                 sending.result()
@@ -252,15 +266,16 @@ class PartitionPublisher:
                 self._failed(error)
             else:
                 self.observer.transaction("cases", "committed")
-                self._done(job)
+                self._done(pending)
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self) -> None:
         if self._sending is not None:
             self._sending.give_up()
         self._sending = None
         self.observer.transaction("cases", "unknown")
-        # Perhaps it is we who hung: a new producer would fence the one of whoever took over.
-        self._failed(ProducerUnusable(why), at_least=_TOLD)
+        # Perhaps this process hung: a new producer would fence that of the partition's new owner.
+        why = f"publish {self._name}: no answer in {TRANSACTION_TIMEOUT_SECONDS:.0f} s"
+        self._failed(ProducerUnusable(why), at_least=FENCING_GRACE_SECONDS)
 
     def _failed(self, error: BrokerError, at_least: float = 0.0) -> None:
         if was_refused(error) or was_refused(error.__cause__):
@@ -270,10 +285,10 @@ class PartitionPublisher:
         self._why = str(error)
         _LOG.warning("attempt %d: %s", self._back_off.failures, error)
 
-    def _done(self, job: _PendingTransaction) -> None:
+    def _done(self, pending: _PendingTransaction) -> None:
         if self._why:
-            seconds = time.monotonic() - job.since
+            seconds = time.monotonic() - pending.since
             _LOG.info("%s: published after %.0f s", self._name, seconds)
-        self._job, self._why = None, ""
+        self._pending, self._why = None, ""
         self._back_off.reset()
-        job.then()
+        pending.then()

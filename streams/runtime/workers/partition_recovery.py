@@ -1,8 +1,8 @@
-"""What a case worker must find out, and make again, before it counts a partition that came to it.
+"""Recovery of an assigned partition: open its database, or restore it, before it is counted.
 
-The cases are in the database of the partition, if it is here and as far as what is published. Else
-they come from the changelog, or are counted again from the reports, whichever costs less; if only
-one of the two reaches back far enough, from that.
+A database that is on this machine, and has counted whatever is published, is used as it is.
+Otherwise the cases are restored from the changelog or counted again from the reports, whichever
+costs less. If only one of the two reaches back far enough, that one is used.
 """
 
 import logging
@@ -45,12 +45,12 @@ from streams.runtime.workers.partition_publisher import (
     partition_producer,
 )
 
-__all__ = ["changed_partitions", "database", "set_aside", "take_over"]
+__all__ = ["changed_partitions", "database", "recover", "set_aside"]
 
 _LOG = logging.getLogger(__name__)
-_LOCK_SECONDS = 60.0  # for a worker that lost a partition to notice, and to close its database
-_CONNECT_WAIT = 0.05  # for a client, between two polls: most are there by then [s]
-_PAIRS_A_REPORT = 8  # that a changelog gives back in the time it takes to count one report again
+_LOCK_SECONDS = 60.0  # for a worker that lost a partition to notice it and close its database
+_CONNECT_SECONDS = 0.05  # to wait for a client between two polls: most connect in less
+_PAIRS_A_REPORT = 8  # pairs restored from a changelog in the time of counting one report again
 
 
 def database(settings: Settings, partition: int) -> Path:
@@ -59,7 +59,7 @@ def database(settings: Settings, partition: int) -> Path:
 
 
 def set_aside(path: Path, why: str) -> None:
-    """Move a database away, for whoever wants to know what happened to it."""
+    """Rename a database to `N.why`, to be examined."""
     aside = path.with_name(f"{path.name}.{why}")
     shutil.rmtree(aside, ignore_errors=True)
     path.rename(aside)
@@ -74,13 +74,13 @@ def changed_partitions(topic: str, counted: int, found: int) -> StateError:
     )
 
 
-def take_over(
-    settings: Settings, consumer: Any, member: Membership, at: TopicPartition
+def recover(
+    settings: Settings, consumer: Any, member: Membership, topic_partition: TopicPartition
 ) -> Generator[float | None, None, CasePartition]:
-    """Open or restore the cases of a partition; yield the part that is done.
+    """Open or restore the cases of a partition; yield the fraction that is done.
 
-    It is a generator since it may take longer than a member of a group may be silent: poll
-    between its steps. `None` instead of a part says that it waits for somebody: do something else.
+    A generator, since it may take longer than the group waits for a poll: poll between its steps.
+    It yields `None` while it waits for a broker or another process.
 
     Raises
     ------
@@ -88,22 +88,22 @@ def take_over(
         If the cases cannot be known: the message says what to do.
     """
     yield 0.0
-    with ExitStack() as held:
+    with ExitStack() as stack:
         connect = partial(make_consumer, settings, auto_offset_reset="none")
-        reader = yield from _made(connect, close_consumer)
-        held.callback(close_consumer, reader)
-        takeover = _Takeover(settings, consumer, reader, at)
-        held.callback(takeover.abandon)
-        taken = yield from takeover.run(member)
-        takeover.done = True
-    return taken
+        reader = yield from _connected(connect, close_consumer)
+        stack.callback(close_consumer, reader)
+        recovery = _Recovery(settings, consumer, reader, topic_partition)
+        stack.callback(recovery.abandon)
+        recovered = yield from recovery.run(member)
+        recovery.done = True
+    return recovered
 
 
-def _made(make: Callable[[], Any], undo: Callable[[Any], None]) -> Generator[None, None, Any]:
-    """Return a client, made in a thread: whom it asks may be away for long."""
+def _connected(make: Callable[[], Any], undo: Callable[[Any], None]) -> Generator[None, None, Any]:
+    """Return a new client, connected in a thread: its broker may not answer for long."""
     task = BackgroundTask("tocsin-connect", make, undo)
     try:
-        while not task.wait(_CONNECT_WAIT):
+        while not task.wait(_CONNECT_SECONDS):
             yield None
         return task.result()
     except GeneratorExit:
@@ -111,24 +111,26 @@ def _made(make: Callable[[], Any], undo: Callable[[Any], None]) -> Generator[Non
         raise
 
 
-class _Takeover:
-    """One takeover under way."""
+class _Recovery:
+    """The recovery of one partition."""
 
-    def __init__(self, settings: Settings, consumer: Any, reader: Any, at: TopicPartition) -> None:
+    def __init__(
+        self, settings: Settings, consumer: Any, reader: Any, topic_partition: TopicPartition
+    ) -> None:
         self.done = False
         self._settings = settings
         self._consumer = consumer
         self._reader = reader
-        self._at = at
-        self._changelog = TopicPartition(topic_name(settings, "cases"), at.partition)
-        self._name = f"{at.topic}[{at.partition}]"
-        self._path = database(settings, at.partition)
+        self._input = topic_partition
+        self._changelog = TopicPartition(topic_name(settings, "cases"), topic_partition.partition)
+        self._name = f"{topic_partition.topic}[{topic_partition.partition}]"
+        self._path = database(settings, topic_partition.partition)
         self._partitions = self._required_partitions()
         self._store: RocksStore | None = None
         self._producer: Any = None
 
     def abandon(self) -> None:
-        """Let go of what is held, unless it was handed over."""
+        """Close producer and database, unless they were returned by `run`."""
         if not self.done:
             if self._producer is not None:
                 discard(self._producer)
@@ -136,12 +138,12 @@ class _Takeover:
                 self._store.close()
 
     def run(self, member: Membership) -> Generator[float | None, None, CasePartition]:
-        """Do it."""
+        """Recover the partition; yield the fraction that is done, `None` while it waits."""
         store = yield from self._opened()
-        # Then the producer: it ends an open transaction of a predecessor, one way or the other,
-        # and keeps it from publishing more. What is read after it is final.
-        make = partial(partition_producer, self._settings, self._at)
-        self._producer = yield from _made(make, discard)
+        # Then the producer: it commits or aborts an open transaction of its predecessor and fences
+        # it. Offsets and changelog read after that are final.
+        make = partial(partition_producer, self._settings, self._input)
+        self._producer = yield from _connected(make, discard)
         self._reader.assign([self._changelog])
         begin = self._reader.beginning_offsets([self._changelog])[self._changelog]
         last = decode_last(last_record(self._reader, self._changelog))
@@ -166,20 +168,20 @@ class _Takeover:
         if whole is not None:
             progress = whole.progress
         elif published == 0 and store.next_offset is None:
-            # Nothing is held and nothing is written: whole from here on.
+            # Nothing is stored and nothing is published: the changelog is whole from here on.
             progress = Progress(base=self._reader.end_offsets([self._changelog])[self._changelog])
         else:
             progress = Progress()
         start = store.next_offset or 0
-        outlet = PartitionPublisher(self._settings, member, self._at, self._producer, SILENT)
+        publisher = PartitionPublisher(self._settings, member, self._input, self._producer, SILENT)
         return CasePartition(
             self._settings,
             self._consumer,
             member,
-            self._at,
+            self._input,
             self._partitions,
             store,
-            outlet,
+            publisher,
             progress,
             start,
             published,
@@ -188,21 +190,21 @@ class _Takeover:
 
     def _required_partitions(self) -> int:
         """Return the number of partitions of the input; raise if it is not what it was."""
-        number = len(end_offsets(self._reader, self._at.topic))
+        found = len(end_offsets(self._reader, self._input.topic))
         changelogs = end_offsets(self._reader, self._changelog.topic)
-        if len(changelogs) != number:
-            raise changed_partitions(self._at.topic, len(changelogs), number)
-        used = [one for one, end in changelogs.items() if end]
-        if used:  # all of them tell the same
-            at = TopicPartition(self._changelog.topic, used[0])
-            self._reader.assign([at])
-            last = decode_last(last_record(self._reader, at))
-            if last is not None and last.partitions != number:
-                raise changed_partitions(self._at.topic, last.partitions, number)
-        return number
+        if len(changelogs) != found:
+            raise changed_partitions(self._input.topic, len(changelogs), found)
+        used = [number for number, end in changelogs.items() if end]
+        if used:  # any will do: each of their records has the number
+            changelog = TopicPartition(self._changelog.topic, used[0])
+            self._reader.assign([changelog])
+            last = decode_last(last_record(self._reader, changelog))
+            if last is not None and last.partitions != found:
+                raise changed_partitions(self._input.topic, last.partitions, found)
+        return found
 
     def _opened(self) -> Generator[None, None, RocksStore]:
-        """Open the database; wait for a worker that had it and has yet to let go."""
+        """Open the database; wait for a worker that has yet to close it."""
         deadline = time.monotonic() + _LOCK_SECONDS
         damaged = False
         while self._store is None:
@@ -235,17 +237,18 @@ class _Takeover:
     ) -> Generator[float, None, int]:
         """Return the input offset up to which the deltas of a partition are published.
 
-        The last one tells; those that are deleted before they are read are passed over.
+        The last delta decides; deltas that are deleted before they are read are skipped.
         """
         outbox = store.unpublished()
         claimed = _delta_start(outbox[0].outgoing) if outbox else store.next_offset
-        known = [claimed or 0, committed_offset(self._consumer, self._at)]
-        # A group that was away for a week has lost its offsets. The changelog goes with the deltas.
+        known = [claimed or 0, committed_offset(self._consumer, self._input)]
+        # A group that was empty for a week has lost its offsets. The changelog has them, too: its
+        # records are published in the transactions of the deltas.
         if last is not None:
             known.append(last.next_offset)
         elif known[1] is None and (outbox or claimed is None):
-            key = str(self._at.partition).encode()
-            # Of other partitions transactions may be open; they hide what was committed since.
+            key = str(self._input.partition).encode()
+            # Open transactions of other partitions hide what has been committed after them.
             topic = topic_name(self._settings, "deltas")
             for record, _ in read_in_steps(self._settings, topic, settled=True):
                 if record is not None and record.key == key:
@@ -254,26 +257,24 @@ class _Takeover:
         return max(int(offset) for offset in known if offset is not None)
 
     def _cheaper(self, store: RocksStore, published: int, last: ChangelogRecord) -> bool:
-        """Whether the changelog gives the cases sooner than the reports, or alone gives them."""
+        """Whether the changelog costs less than the reports, or is all there is."""
         start = store.next_offset
-        first = self._consumer.beginning_offsets([self._at])[self._at]
-        behind = published - (start or 0)
-        return bool(
-            start is None or first > start or behind * _PAIRS_A_REPORT > last.progress.pairs
-        )
+        first = self._consumer.beginning_offsets([self._input])[self._input]
+        lag = published - (start or 0)
+        return bool(start is None or first > start or lag * _PAIRS_A_REPORT > last.progress.pairs)
 
     def _from_changelog(
         self, store: RocksStore, published: int
     ) -> Generator[float, None, tuple[RocksStore, ChangelogRecord | None]]:
-        """Replace the database by what the changelog gives, from its newest base on.
+        """Replace the database by one restored from the newest base of the changelog.
 
-        Returns it with the last record of the changelog; with `None`, and as it was, if the
-        changelog does not add up to the cases.
+        Return it with the last record of the changelog. If the changelog does not add up to the
+        cases, return the database as it was, with `None`.
 
         Raises
         ------
         Superseded
-            If the base was deleted since another worker has gone on with the partition.
+            If the base was deleted since another worker owns the partition.
         """
         why = f"{self._changelog.topic}[{self._changelog.partition}]: what it began with is deleted"
         for last in newest_bases(self._reader, self._changelog):
@@ -294,9 +295,9 @@ class _Takeover:
     def _restored(
         self, store: RocksStore, base: int, published: int
     ) -> Generator[float, None, RocksStore]:
-        """Replace the database by what the changelog gives."""
+        """Replace the database by one restored from the changelog."""
         fresh = self._path.with_name(f"{self._path.name}.restoring")
-        shutil.rmtree(fresh, ignore_errors=True)  # of a process that ended before it was done
+        shutil.rmtree(fresh, ignore_errors=True)  # of a process that did not finish
         _LOG.info("%s: restoring the cases from %s", self._name, self._changelog.topic)
         with self._open(fresh) as restoring:
             yield from restore_cases(self._settings, self._changelog, base, restoring, published)
@@ -308,7 +309,7 @@ class _Takeover:
         return self._store
 
     def _require_end(self, counted: int) -> None:
-        end = self._consumer.end_offsets([self._at])[self._at]
+        end = self._consumer.end_offsets([self._input])[self._input]
         if counted > end:
             msg = (
                 f"{self._name}: reports up to offset {counted} are counted; got a topic that ends "
@@ -318,7 +319,7 @@ class _Takeover:
             raise StateError(msg)
 
     def _require_begin(self, start: int) -> None:
-        first = self._consumer.beginning_offsets([self._at])[self._at]
+        first = self._consumer.beginning_offsets([self._input])[self._input]
         if start < first:
             msg = (
                 f"{self._name}: every report from offset {start} on is needed to know the cases, "
@@ -328,7 +329,7 @@ class _Takeover:
             raise StateError(msg)
 
     def _rejected(self) -> Generator[float, None, frozenset[int]]:
-        """Return the offsets that were rejected, of rejects that are still there."""
+        """Return the rejected offsets, of rejects that are not deleted."""
         offsets = set()
         topic = topic_name(self._settings, "rejected")
         for record, _ in read_in_steps(self._settings, topic, settled=True):
@@ -340,7 +341,7 @@ class _Takeover:
 
 
 def _is_whole(last: ChangelogRecord | None, begin: int, published: int) -> bool:
-    """Whether a changelog gives all that is published."""
+    """Whether a changelog has every published change."""
     return last is not None and last.progress.base >= begin and last.next_offset == published
 
 
@@ -349,7 +350,7 @@ def _delta_start(outgoing: bytes) -> int:
 
 
 def _diverged(store: RocksStore, published: int) -> bool:
-    """Whether a batch of the outbox can no longer be published as it was counted."""
+    """Whether another worker, with other batches, has published a part of one in the outbox."""
     return any(
         _delta_start(entry.outgoing) < published < entry.next_offset
         for entry in store.unpublished()

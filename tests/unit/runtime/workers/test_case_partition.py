@@ -39,7 +39,7 @@ def test_a_change_that_fits_in_no_record_is_too_long(
     monkeypatch.setattr(limits, "RECORD_BYTES", 3_000)
     told = Told()
     unused: Any = None
-    outlet: Any = SimpleNamespace(busy=True, settled=lambda: False)  # what is counted waits
+    publisher: Any = SimpleNamespace(busy=True, settled=lambda: False)  # the outbox waits
     with RocksStore(tmp_path / "0", "pv.reports[0] of 1") as store:
         partition = CasePartition(
             Settings(),
@@ -48,7 +48,7 @@ def test_a_change_that_fits_in_no_record_is_too_long(
             AT,
             1,
             store,
-            outlet,
+            publisher,
             Progress(),
             next_offset=0,
             published=0,

@@ -1,4 +1,4 @@
-"""The way out of a partition: a transaction that hangs or fails is waited for elsewhere."""
+"""Publishing of one partition: a transaction that hangs or fails blocks no other partition."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ from streams.runtime.broker.membership import Membership
 from streams.runtime.broker.transactions import ProducerFenced, ProducerUnusable, TransactionAborted
 from streams.runtime.observability.observer import Observer
 from streams.runtime.settings import Settings
-from streams.runtime.workers import partition_publisher as outlet_module
+from streams.runtime.workers import partition_publisher
 from streams.runtime.workers.partition_publisher import PartitionPublisher, Superseded
 from streams.runtime.workers.retrying import BackOff
 
@@ -26,7 +26,7 @@ AT = TopicPartition("pv.reports", 3)
 
 
 class Broker:
-    """What a producer, its transactions and the group's offset are to an outlet."""
+    """What a producer, its transactions and the group's offset are to a publisher."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, Any]] = []  # by which producer, what
@@ -59,24 +59,26 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(outlet_module, "transaction", broker.transaction)
-    monkeypatch.setattr(outlet_module, "partition_producer", broker.producer)
-    monkeypatch.setattr(outlet_module, "discard", broker.discarded.append)
-    monkeypatch.setattr(outlet_module, "make_consumer", lambda settings, group: group)
-    monkeypatch.setattr(outlet_module, "close_consumer", lambda reader: None)
-    monkeypatch.setattr(outlet_module, "committed_offset", lambda reader, at: broker.committed)
-    monkeypatch.setattr(outlet_module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(partition_publisher, "transaction", broker.transaction)
+    monkeypatch.setattr(partition_publisher, "partition_producer", broker.producer)
+    monkeypatch.setattr(partition_publisher, "discard", broker.discarded.append)
+    monkeypatch.setattr(partition_publisher, "make_consumer", lambda settings, group: group)
+    monkeypatch.setattr(partition_publisher, "close_consumer", lambda reader: None)
+    monkeypatch.setattr(
+        partition_publisher, "committed_offset", lambda reader, at: broker.committed
+    )
+    monkeypatch.setattr(partition_publisher, "BLOCK_AFTER_SECONDS", 0.05)
     monkeypatch.setattr(BackOff, "first", 0.01)
     return broker
 
 
-class Told(Observer):
+class Outcomes(Observer):
     def __init__(self) -> None:
-        self.outcomes: list[str] = []
+        self.seen: list[str] = []
         self.threads: set[str] = set()
 
     def transaction(self, stage: str, outcome: str) -> None:
-        self.outcomes.append(outcome)
+        self.seen.append(outcome)
         self.threads.add(threading.current_thread().name)
 
 
@@ -88,13 +90,13 @@ def member() -> Membership:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def outcomes() -> Outcomes:
+    return Outcomes()
 
 
 @pytest.fixture
-def way(broker: Broker, member: Membership, told: Told) -> PartitionPublisher:
-    return PartitionPublisher(Settings(), member, AT, "producer 0", told)
+def publisher(broker: Broker, member: Membership, outcomes: Outcomes) -> PartitionPublisher:
+    return PartitionPublisher(Settings(), member, AT, "producer 0", outcomes)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -104,9 +106,11 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def sent(way: PartitionPublisher, record: str, following: int, then: Callable[[], None]) -> bool:
-    way.send(lambda out: out.send(record), following, then)
-    return way.settled()
+def sent(
+    publisher: PartitionPublisher, record: str, next_offset: int, then: Callable[[], None]
+) -> bool:
+    publisher.send(lambda out: out.send(record), next_offset, then)
+    return publisher.settled()
 
 
 def fails(error: Exception, cause: Exception | None = None) -> Callable[[Any], None]:
@@ -117,21 +121,25 @@ def fails(error: Exception, cause: Exception | None = None) -> Callable[[Any], N
 
 
 def test_a_transaction_that_goes_out_blocks_nothing(
-    way: PartitionPublisher, broker: Broker, told: Told
+    publisher: PartitionPublisher, broker: Broker, outcomes: Outcomes
 ) -> None:
     done: list[int] = []
-    assert sent(way, "a", 10, lambda: done.append(10))
-    assert not way.busy
-    assert way.blocked is None
+    assert sent(publisher, "a", 10, lambda: done.append(10))
+    assert not publisher.busy
+    assert publisher.blocked is None
     assert (broker.log, broker.committed, done) == ([("producer 0", "a")], 10, [10])
-    assert told.outcomes == ["committed"]
-    assert told.threads == {threading.current_thread().name}, "observers hear the worker's thread"
+    assert outcomes.seen == ["committed"]
+    assert outcomes.threads == {threading.current_thread().name}, (
+        "observers hear the worker's thread"
+    )
 
 
-def test_two_ways_out_do_not_wait_for_each_other(
-    broker: Broker, member: Membership, told: Told
+def test_two_publishers_do_not_wait_for_each_other(
+    broker: Broker, member: Membership, outcomes: Outcomes
 ) -> None:
-    ways = [PartitionPublisher(Settings(), member, AT, f"producer {n}", told) for n in (7, 8)]
+    publishers = [
+        PartitionPublisher(Settings(), member, AT, f"producer {n}", outcomes) for n in (7, 8)
+    ]
     both = threading.Barrier(2)
 
     def meets_the_other(commit: Callable[[], None]) -> None:
@@ -139,15 +147,15 @@ def test_two_ways_out_do_not_wait_for_each_other(
         commit()
 
     broker.script = [meets_the_other, meets_the_other]
-    for way in ways:
-        way.send(lambda out: out.send("a"), 10, lambda: None)
-    for way in ways:
-        until(way.settled)
+    for publisher in publishers:
+        publisher.send(lambda out: out.send("a"), 10, lambda: None)
+    for publisher in publishers:
+        until(publisher.settled)
     assert sorted(broker.log) == [("producer 7", "a"), ("producer 8", "a")]
 
 
 def test_one_that_hangs_is_waited_for_shortly_and_then_beside_the_work(
-    way: PartitionPublisher, broker: Broker, caplog: pytest.LogCaptureFixture
+    publisher: PartitionPublisher, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = threading.Event()
     done: list[int] = []
@@ -159,19 +167,19 @@ def test_one_that_hangs_is_waited_for_shortly_and_then_beside_the_work(
     broker.script = [slow]
     with caplog.at_level(logging.INFO, "streams"):
         began = time.monotonic()
-        assert not sent(way, "a", 10, lambda: done.append(10))
+        assert not sent(publisher, "a", 10, lambda: done.append(10))
         assert time.monotonic() - began < 5, "the others have waited for no longer"
-        assert way.busy
-        stuck = way.blocked
+        assert publisher.busy
+        stuck = publisher.blocked
         assert stuck is not None
         assert (stuck.partition, stuck.reason) == (3, "no_answer")
         assert stuck.why.startswith("publish pv.reports[3]: no answer")
-        assert not way.settled()
+        assert not publisher.settled()
         assert done == []
         answer.set()
-        until(way.settled)
+        until(publisher.settled)
     assert (broker.log, done, broker.producers) == ([("producer 0", "a")], [10], 0)
-    assert way.blocked is None
+    assert publisher.blocked is None
     words = [record.getMessage() for record in caplog.records]
     assert words[0].endswith("the partition waits, the others go on")
     assert words[1].startswith("pv.reports[3]: published after")
@@ -179,25 +187,28 @@ def test_one_that_hangs_is_waited_for_shortly_and_then_beside_the_work(
 
 
 def test_one_that_hangs_for_too_long_is_done_again_by_a_new_producer(
-    way: PartitionPublisher, broker: Broker, told: Told, monkeypatch: pytest.MonkeyPatch
+    publisher: PartitionPublisher,
+    broker: Broker,
+    outcomes: Outcomes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outlet_module, "_HANGS", 0.1)
-    monkeypatch.setattr(outlet_module, "_TOLD", 0.3)
+    monkeypatch.setattr(partition_publisher, "TRANSACTION_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(partition_publisher, "FENCING_GRACE_SECONDS", 0.3)
     for_ever = threading.Event()
     broker.script = [lambda commit: (for_ever.wait(20), None)[1]]
     done: list[int] = []
     began = time.monotonic()
-    assert not sent(way, "a", 10, lambda: done.append(10))
-    until(way.settled)
+    assert not sent(publisher, "a", 10, lambda: done.append(10))
+    until(publisher.settled)
     assert (broker.log, done) == ([("producer 1", "a")], [10])
     assert broker.discarded == ["producer 0"]
     assert time.monotonic() - began > 0.1 + 0.3, "a zombie learns what it is before it takes over"
-    assert told.outcomes == ["unknown", "committed"]
+    assert outcomes.seen == ["unknown", "committed"]
     for_ever.set()
 
 
 def test_one_that_went_out_although_nobody_said_so_is_not_sent_again(
-    way: PartitionPublisher, broker: Broker
+    publisher: PartitionPublisher, broker: Broker
 ) -> None:
     def deaf(commit: Callable[[], None]) -> None:
         commit()
@@ -206,16 +217,16 @@ def test_one_that_went_out_although_nobody_said_so_is_not_sent_again(
 
     broker.script = [deaf]
     done: list[int] = []
-    assert not sent(way, "a", 10, lambda: done.append(10))
-    until(way.settled)
+    assert not sent(publisher, "a", 10, lambda: done.append(10))
+    until(publisher.settled)
     assert (broker.log, done) == ([("producer 0", "a")], [10])
     # The next one goes by the new producer.
-    assert sent(way, "b", 20, lambda: done.append(20))
+    assert sent(publisher, "b", 20, lambda: done.append(20))
     assert broker.log[-1] == ("producer 1", "b")
 
 
 def test_failures_are_tried_again_later_and_later(
-    way: PartitionPublisher, broker: Broker, caplog: pytest.LogCaptureFixture
+    publisher: PartitionPublisher, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = KafkaConnectionError("reset")
     broker.script = [
@@ -230,11 +241,11 @@ def test_failures_are_tried_again_later_and_later(
 
     broker.making = refuse_once
     done: list[int] = []
-    assert not sent(way, "a", 10, lambda: done.append(10))
-    stuck = way.blocked
+    assert not sent(publisher, "a", 10, lambda: done.append(10))
+    stuck = publisher.blocked
     assert stuck is not None
     assert (stuck.reason, stuck.why) == ("failing", "publish: reset")
-    until(way.settled)
+    until(publisher.settled)
     assert done == [10]
     assert [one for _, one in broker.log] == ["a"]
     words = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
@@ -246,13 +257,13 @@ def test_failures_are_tried_again_later_and_later(
 
 
 def test_what_the_group_or_another_producer_took_is_not_tried_again(
-    way: PartitionPublisher, broker: Broker, member: Membership
+    publisher: PartitionPublisher, broker: Broker, member: Membership
 ) -> None:
     broker.script = [fails(ProducerFenced("another took over"))]
     with pytest.raises(Superseded, match="another took over"):
-        sent(way, "a", 10, lambda: None)
-    way.close()
-    after = PartitionPublisher(Settings(), member, AT, "producer 5", Told())
+        sent(publisher, "a", 10, lambda: None)
+    publisher.close()
+    after = PartitionPublisher(Settings(), member, AT, "producer 5", Outcomes())
     broker.script = [fails(TransactionAborted("the group has rebalanced"), CommitFailedError())]
     with pytest.raises(Superseded, match="rebalanced"):
         sent(after, "a", 10, lambda: None)
@@ -260,7 +271,7 @@ def test_what_the_group_or_another_producer_took_is_not_tried_again(
 
 
 def test_a_transaction_that_was_begun_before_a_rebalance_is_begun_again(
-    way: PartitionPublisher, broker: Broker, member: Membership
+    publisher: PartitionPublisher, broker: Broker, member: Membership
 ) -> None:
     rebalanced = threading.Event()
 
@@ -270,16 +281,16 @@ def test_a_transaction_that_was_begun_before_a_rebalance_is_begun_again(
         raise TransactionAborted(msg) from CommitFailedError()
 
     broker.script = [refused]
-    assert not sent(way, "a", 10, lambda: None)
+    assert not sent(publisher, "a", 10, lambda: None)
     member.metadata = SimpleNamespace(generation_id=8, group_id="pv.cases")  # it stayed here
     rebalanced.set()
-    until(way.settled)
+    until(publisher.settled)
     assert [one for _, one in broker.log] == ["a"]
 
 
 @pytest.mark.parametrize("when", ["publishing", "connecting"])
 def test_a_right_that_is_missing_ends_the_worker_at_once(
-    way: PartitionPublisher, broker: Broker, when: str
+    publisher: PartitionPublisher, broker: Broker, when: str
 ) -> None:
     denied = TopicAuthorizationFailedError("pv.deltas")
     if when == "publishing":
@@ -294,22 +305,22 @@ def test_a_right_that_is_missing_ends_the_worker_at_once(
         broker.making = refuse
 
     def work() -> None:
-        if not sent(way, "a", 10, lambda: None):
-            until(way.settled)
+        if not sent(publisher, "a", 10, lambda: None):
+            until(publisher.settled)
 
     with pytest.raises(BrokerError, match=r"denied|refused"):
         work()
 
 
 def test_what_is_on_its_way_when_a_partition_leaves_is_given_up(
-    way: PartitionPublisher, broker: Broker
+    publisher: PartitionPublisher, broker: Broker
 ) -> None:
     made = threading.Event()
     broker.script = [fails(ProducerUnusable("publish: no answer"))]
     broker.making = lambda: (made.wait(20), None)[1]
-    assert not sent(way, "a", 10, lambda: pytest.fail("it was given up"))
-    until(lambda: not way.settled() and way._making is not None)
-    way.close()
+    assert not sent(publisher, "a", 10, lambda: pytest.fail("it was given up"))
+    until(lambda: not publisher.settled() and publisher._reconnecting is not None)
+    publisher.close()
     made.set()
     # A producer that is ready only now would fence the one of whoever came next, for as long as
     # it lives.

@@ -1,4 +1,4 @@
-"""A takeover whose changelog is trimmed meanwhile: by a worker that goes on, or by retention."""
+"""Recovery from a changelog that is trimmed meanwhile: by another worker, or by retention."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -15,7 +15,7 @@ from streams.runtime.state.changelog import Progress
 from streams.runtime.workers import partition_publisher, partition_recovery
 from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.partition_publisher import Superseded
-from streams.runtime.workers.partition_recovery import take_over
+from streams.runtime.workers.partition_recovery import recover
 from tests.support.scripted_changelog import (
     CASES,
     NUMBER,
@@ -28,12 +28,12 @@ from tests.support.scripted_changelog import (
 MID_RESTORE = 6  # number of the poll: three for last records, then two of six batches each
 AFTERWARDS = 7
 
-TakeOver = Callable[[ScriptedChangelog], CasePartition]
+Recover = Callable[[ScriptedChangelog], CasePartition]
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TakeOver:
-    """Take the partition over, on a disk that never had it."""
+def recovered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recover:
+    """Recover the partition, on a disk that never had it."""
 
     def run(log: ScriptedChangelog) -> CasePartition:
         log.topics.serve(monkeypatch, partition_recovery, topic_reader)
@@ -43,10 +43,10 @@ def taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TakeOver:
             monkeypatch.setattr(module, "discard", lambda producer: None)
         consumer = log.topics.consumer()
         consumer.assign([REPORTS])
-        taking = take_over(Settings(state_dir=tmp_path), consumer, Membership(), REPORTS)
+        recovery = recover(Settings(state_dir=tmp_path), consumer, Membership(), REPORTS)
         while True:
             try:
-                next(taking)
+                next(recovery)
             except StopIteration as done:
                 partition: CasePartition = done.value
                 return partition
@@ -59,11 +59,11 @@ def cases(partition: CasePartition) -> dict[str, CaseVersion]:
 
 
 @pytest.mark.parametrize("poll", range(1, AFTERWARDS + 1))
-def test_cases_are_restored_from_the_newest_base(taken: TakeOver, poll: int) -> None:
+def test_cases_are_restored_from_the_newest_base(recovered: Recover, poll: int) -> None:
     """The old log holds a case for a while, which the copy no longer has."""
     log = ScriptedChangelog()
     log.topics.before("poll", poll, log.copy_and_delete)
-    with closing(taken(log)) as partition:
+    with closing(recovered(log)) as partition:
         assert cases(partition) == expected()
         assert (partition.next_offset, partition.published) == (NUMBER, NUMBER)
         if poll < AFTERWARDS:
@@ -71,18 +71,18 @@ def test_cases_are_restored_from_the_newest_base(taken: TakeOver, poll: int) -> 
 
 
 def test_without_a_base_the_cases_are_counted_from_the_reports(
-    taken: TakeOver, caplog: pytest.LogCaptureFixture
+    recovered: Recover, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = ScriptedChangelog()
     log.topics.before("poll", MID_RESTORE, lambda: log.topics.delete_before(CASES, 9))
-    with closing(taken(log)) as partition:
+    with closing(recovered(log)) as partition:
         assert (partition.next_offset, partition.published) == (0, NUMBER)
         assert cases(partition) == {}, "nothing of the old log"
         assert partition.progress == Progress()
     assert "pv.cases[0]: what it began with is deleted; counting from the reports" in caplog.text
 
 
-def test_without_a_base_and_without_reports_it_stops_with_instructions(taken: TakeOver) -> None:
+def test_without_a_base_and_without_reports_it_stops_with_instructions(recovered: Recover) -> None:
     log = ScriptedChangelog()
 
     def forget() -> None:
@@ -91,10 +91,10 @@ def test_without_a_base_and_without_reports_it_stops_with_instructions(taken: Ta
 
     log.topics.before("poll", MID_RESTORE, forget)
     with pytest.raises(StateError, match="every report from offset 0 on is needed to know the"):
-        taken(log)
+        recovered(log)
 
 
-def test_a_worker_that_was_fenced_meanwhile_gives_way(taken: TakeOver) -> None:
+def test_a_worker_that_was_fenced_meanwhile_gives_way(recovered: Recover) -> None:
     """The other one has published more, and has copied that."""
     log = ScriptedChangelog()
 
@@ -104,4 +104,4 @@ def test_a_worker_that_was_fenced_meanwhile_gives_way(taken: TakeOver) -> None:
 
     log.topics.before("poll", MID_RESTORE, go_on)
     with pytest.raises(Superseded, match=r"restore pv\.reports\[0\]: another worker has published"):
-        taken(log)
+        recovered(log)
