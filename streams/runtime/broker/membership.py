@@ -1,10 +1,10 @@
-"""Consumer groups: joining one without the client's races, and noticing when it hangs.
+"""Consumer groups: join one without the client's races, and detect a member that hangs.
 
-kafka-python 3.0.12: a leader that has no metadata of the topic yet assigns nothing, and nobody is
-asked again; and a second join that such a leader begins is forgotten if a `poll` ends before it
-does: the member then stays 'rebalancing' for ever, without a heartbeat and without a word.
-A static member whose name another has taken learns of it by its heartbeat, which then ends; `poll`
-goes on as if nothing had happened.
+kafka-python 3.0.12: a leader without metadata of the topic assigns nothing, and no rebalance
+follows. A second join that such a leader begins is forgotten if a `poll` ends before it does: the
+member then stays 'rebalancing' for ever, without a heartbeat and without an error. A static member
+whose name another has taken learns of it by its heartbeat, which then ends; `poll` goes on as if
+nothing had happened.
 """
 
 import time
@@ -22,8 +22,8 @@ from streams.runtime.settings import Settings
 
 __all__ = ["Membership", "Ownership", "join_group"]
 
-_CONFIRM_SECONDS = 6 * HEARTBEAT_MS / 1000  # one may be under way already, and be slow
-_STALLED_SECONDS = 30.0  # a group waits for its slowest member; a forgotten join waits for nothing
+_CONFIRM_SECONDS = 6 * HEARTBEAT_MS / 1000  # a heartbeat may be under way already, and slow
+_STALLED_SECONDS = 30.0  # a group waits for its slowest member; a forgotten join for nothing
 
 
 def join_group(
@@ -31,13 +31,13 @@ def join_group(
 ) -> Any:
     """Return a consumer that subscribes to a topic; its first `poll` joins the group.
 
-    A position must be sought for every partition that comes: none is assumed. `linger_ms` is as of
+    Seek a position in every partition that is assigned: none is assumed. `linger_ms` is as of
     `streams.runtime.broker.clients.make_consumer`.
 
     Raises
     ------
     BrokerError
-        If there is no such topic, which a poll would wait for without a word.
+        If there is no such topic, for which a poll would wait without an error.
     """
     consumer = make_consumer(
         settings,
@@ -88,14 +88,14 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 class Membership:
-    """What a worker is in its group, as of its last poll.
+    """State of a group member as of its last poll.
 
     Attributes
     ----------
     metadata
         To publish with: a broker refuses a member that has been dropped since.
     polled_at
-        When that poll ended, on a clock that only rises [s].
+        Monotonic time of the end of that poll [s].
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class Membership:
         self._joining_since: float | None = None
 
     def update(self, consumer: Any) -> None:
-        """Take note of what the consumer is after a poll.
+        """Record the state of the consumer after a poll.
 
         Raises
         ------
@@ -129,29 +129,34 @@ class Membership:
             self._joining_since = time.monotonic()
 
     def confirm(self, consumer: Any) -> None:
-        """Wait until a worker that was fenced may know whether another has taken its name.
+        """Poll until a fenced worker would have learnt that another has taken its name.
 
-        Else two with one name would take the partitions from each other, for ever.
+        Otherwise two workers of one name would fence each other for ever.
+
+        Raises
+        ------
+        BrokerError
+            As of `update`.
         """
         if self.metadata is None or self.metadata.group_instance_id is None:
             return
         deadline = time.monotonic() + _CONFIRM_SECONDS
         while time.monotonic() < deadline:
-            consumer.poll(timeout_ms=100)  # what comes is read again after joining anew
+            consumer.poll(timeout_ms=100)  # its records are polled again after rejoining
             self.update(consumer)
 
     @property
     def lost(self) -> bool:
-        """Whether the group has dropped it; a broker would accept anything from nobody."""
+        """Whether the group has dropped it; a broker accepts any offset without a generation."""
         return bool(self.metadata.generation_id < 0)
 
     @property
     def joining(self) -> bool:
-        """Whether it waits for the group; what it publishes meanwhile may be refused."""
+        """Whether a rebalance is under way; the broker may refuse its transactions meanwhile."""
         return bool(self.metadata.state is MemberState.REBALANCING)
 
     @property
     def stalled(self) -> bool:
-        """Whether it has been joining for so long that it is better to begin anew."""
+        """Whether it has been joining for so long that it should rejoin."""
         since = self._joining_since
         return since is not None and time.monotonic() - since > _STALLED_SECONDS
