@@ -61,7 +61,7 @@ class CasePartition:
     tally
         Number of messages by outcome.
     observer
-        Is told of every batch, except one that is counted again to rebuild the database.
+        Receives every batch, except one that is counted again to rebuild the database.
     """
 
     settings: Settings

@@ -83,7 +83,7 @@ class CaseWorker:
     settings
         How to reach the broker, and the folder of the databases.
     observer
-        Is told what the worker does.
+        Receives the events of the worker.
     """
 
     stage = "cases"
@@ -316,4 +316,4 @@ class CaseWorker:
         _LOG.warning("%s; it is set aside and restored", error)
         self._release([assigned.partition])
         set_aside(database(self._settings, assigned.partition), "damaged")
-        self._group.hold([assigned])
+        self._group.pause_until_restored([assigned])

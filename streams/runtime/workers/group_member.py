@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 class PollStatus(Enum):
     """State of a member after a poll; only `ASSIGNED` leaves the worker something to do."""
 
-    ASSIGNED = auto()  # its partitions are its own: process the records
+    ASSIGNED = auto()  # process the records, even if a rebalance has begun
     JOINING = auto()  # a rebalance is under way, and nothing was polled
     UNASSIGNED = auto()  # dropped by the group, or without the required partition: all is released
     REJOINED = auto()  # after a stall: all is released, and a new consumer has joined
@@ -39,9 +39,9 @@ class PollResult:
 
 
 class GroupMember:
-    """A worker's place in its consumer group.
+    """A worker's member of its consumer group.
 
-    It holds newly assigned partitions: the worker restores their state, then seeks and resumes.
+    It pauses newly assigned partitions; the worker restores their state, then seeks and resumes.
 
     Parameters
     ----------
@@ -112,8 +112,8 @@ class GroupMember:
         """Whether it is assigned the required partition, if there is one."""
         return self._required is None or self._required in self.consumer.assignment()
 
-    def hold(self, partitions: Collection[TopicPartition]) -> None:
-        """Pause partitions until their state is restored, which gives their next offsets."""
+    def pause_until_restored(self, partitions: Collection[TopicPartition]) -> None:
+        """Pause partitions at offset 0, until their restored state says where to continue."""
         for partition in partitions:
             self.consumer.seek(partition, 0)  # a position is required, and none is assumed
             self.consumer.pause(partition)
@@ -143,7 +143,7 @@ class GroupMember:
 
     def _begin(self) -> None:
         self.membership, self._watchdog = Membership(), StallWatchdog()
-        self.consumer: Any = self._join(Ownership(self._revoke, self.hold))
+        self.consumer: Any = self._join(Ownership(self._revoke, self.pause_until_restored))
 
     def _stalled(self) -> bool:
         """Seek partitions that have stalled; whether one stalled again after a seek."""

@@ -90,7 +90,7 @@ class LinkWorker:
     settings
         How to reach the broker, and the folder of the database.
     observer
-        Is told what the worker does.
+        Receives the events of the worker.
     """
 
     stage = "link"

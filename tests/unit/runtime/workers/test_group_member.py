@@ -61,7 +61,7 @@ class Consumer:
         self.timeouts: list[int] = []
         self.generation, self.state, self.name = -1, MemberState.UNJOINED, None
         self.assigned: set[TopicPartition] = set()
-        self.held: set[TopicPartition] = set()
+        self.on_pause: set[TopicPartition] = set()
         self.positions: dict[TopicPartition, int] = {}
         self.ends: dict[TopicPartition, int] = {}
 
@@ -98,10 +98,10 @@ class Consumer:
         return set(self.assigned)
 
     def paused(self) -> set[TopicPartition]:
-        return set(self.held)
+        return set(self.on_pause)
 
     def pause(self, partition: TopicPartition) -> None:
-        self.held.add(partition)
+        self.on_pause.add(partition)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         assert partition in self.assigned or offset == 0
@@ -151,12 +151,12 @@ def test_nothing_is_the_members_own_before_the_group_has_answered(world: World) 
     assert world.log == ["join 0", "release", "release"]
 
 
-def test_assigned_partitions_are_held_and_their_records_returned(world: World) -> None:
+def test_assigned_partitions_are_paused_and_their_records_returned(world: World) -> None:
     member = world.member()
     (consumer,) = world.consumers
     consumer.script = [lambda: consumer.assigns(P0, P1), lambda: {P0: ["a", "b"]}]
     assert member.poll(100) == PollResult(PollStatus.ASSIGNED, {})
-    assert consumer.held == {P0, P1}
+    assert consumer.on_pause == {P0, P1}
     assert sorted(world.log[1:]) == ["seek 0 to 0", "seek 1 to 0"]
     assert member.joined
     assert member.poll(100) == PollResult(PollStatus.ASSIGNED, {P0: ["a", "b"]})
@@ -164,11 +164,11 @@ def test_assigned_partitions_are_held_and_their_records_returned(world: World) -
 
 def test_a_rebalance_revokes_what_moves_and_touches_nothing_else(world: World) -> None:
     member, consumer = joined(world, P0, P1)
-    consumer.held.clear()
+    consumer.on_pause.clear()
     consumer.script = [lambda: consumer.assigns(P0, P2)]
     assert member.poll(100).status is PollStatus.ASSIGNED
     assert world.log == ["revoke [1]", "seek 2 to 0"]
-    assert consumer.held == {P2}
+    assert consumer.on_pause == {P2}
 
 
 def test_a_member_that_is_joining_waits_but_processes_what_it_polled(world: World) -> None:
@@ -224,7 +224,7 @@ def polls(member: GroupMember, seconds: int) -> list[PollStatus]:
 
 def test_a_partition_that_stalls_is_sought_then_left_with_the_group(world: World) -> None:
     member, consumer = joined(world, P0)
-    consumer.held.clear()
+    consumer.on_pause.clear()
     consumer.positions[P0], consumer.ends[P0] = 7, 9
     world.reading = {P0}
     assert set(polls(member, 50)) == {PollStatus.ASSIGNED}
@@ -240,7 +240,7 @@ def test_only_partitions_that_should_make_progress_are_watched(world: World) -> 
     member, consumer = joined(world, P0, P1, P2)
     consumer.positions |= {P0: 7, P1: 7, P2: 7}
     consumer.ends |= {P0: 9, P1: 7, P2: 9}  # the second has nothing more
-    consumer.held = {P2}
+    consumer.on_pause = {P2}
     world.reading = {P1, P2}
     assert set(polls(member, 120)) == {PollStatus.ASSIGNED}
     assert world.log == []
@@ -248,7 +248,7 @@ def test_only_partitions_that_should_make_progress_are_watched(world: World) -> 
 
 def test_a_new_consumer_is_watched_from_the_beginning(world: World) -> None:
     member, consumer = joined(world, P0)
-    consumer.held.clear()
+    consumer.on_pause.clear()
     consumer.positions[P0], consumer.ends[P0] = 7, 9
     world.reading = {P0}
     polls(member, 28)
@@ -256,7 +256,7 @@ def test_a_new_consumer_is_watched_from_the_beginning(world: World) -> None:
     again = world.consumers[1]
     again.script = [lambda: again.assigns(P0)]
     polls(member, 1)
-    again.held.clear()
+    again.on_pause.clear()
     again.positions[P0], again.ends[P0] = 7, 9
     world.log.clear()
     polls(member, 25)

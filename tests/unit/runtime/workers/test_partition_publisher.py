@@ -130,7 +130,7 @@ def test_a_transaction_that_goes_out_blocks_nothing(
     assert (broker.log, broker.committed, done) == ([("producer 0", "a")], 10, [10])
     assert outcomes.seen == ["committed"]
     assert outcomes.threads == {threading.current_thread().name}, (
-        "observers hear the worker's thread"
+        "observers are called on the worker's thread"
     )
 
 
@@ -183,7 +183,7 @@ def test_one_that_hangs_is_waited_for_shortly_and_then_beside_the_work(
     words = [record.getMessage() for record in caplog.records]
     assert words[0].endswith("the partition waits, the others go on")
     assert words[1].startswith("pv.reports[3]: published after")
-    assert len(words) == 2, "said once, however often it is looked at"
+    assert len(words) == 2, "logged once, however often `settled` is asked"
 
 
 def test_one_that_hangs_for_too_long_is_done_again_by_a_new_producer(
