@@ -1,7 +1,7 @@
-"""Notices a partition that a consumer holds, that has more to read, and of which nothing comes.
+"""Detects assigned partitions that stall: their position stays, although there are more records.
 
-kafka-python has stalled partitions in silence after a rebalance (mended in 3.0.9); such a one would
-lag until somebody looks.
+kafka-python has silently stalled partitions after a rebalance (fixed in 3.0.9). Such a partition
+would lag until an operator notices.
 """
 
 import logging
@@ -16,61 +16,65 @@ from streams.runtime.broker.errors import KafkaError
 __all__ = ["StallWatchdog"]
 
 _LOG = logging.getLogger(__name__)
-_LOOK_SECONDS = 5.0  # between two looks, each a question to the brokers
-_STALLED_SECONDS = 30.0  # a broker that is restarted is back sooner, and a batch takes less
-_ASK_MS = 1_000
+_CHECK_SECONDS = 5.0  # between two checks, each a request to the brokers
+_STALLED_SECONDS = 30.0  # a broker restarts in less, and a batch takes less
+_REQUEST_MS = 1_000
 
 
 @dataclass
-class _Seen:
-    position: int
+class _Position:
+    offset: int
     since: float
-    strikes: int = 0
+    stalls: int = 0
 
 
 class StallWatchdog:
-    """Follows the positions of a consumer."""
+    """Compares the positions of a consumer with those before, and with the end offsets."""
 
     def __init__(self) -> None:
-        self._seen: dict[TopicPartition, _Seen] = {}
-        self._look = 0.0
+        self._positions: dict[TopicPartition, _Position] = {}
+        self._due = 0.0
 
-    def stalled(self, consumer: Any, held: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the partitions that have stalled, with how often they have been found so in a row.
+    def stalled(
+        self, consumer: Any, reading: Collection[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """Return the stalled partitions, each with the number of its stalls at one position.
 
         Parameters
         ----------
-        held
-            The partitions that should move; those that are paused need not.
+        reading
+            The partitions that should make progress, unless they are paused.
         """
         now = time.monotonic()
-        if now < self._look:
+        if now < self._due:
             return {}
-        self._look = now + _LOOK_SECONDS
-        waited = set(held) - set(consumer.paused())
-        self._seen = {at: seen for at, seen in self._seen.items() if at in waited}
-        if not waited:
+        self._due = now + _CHECK_SECONDS
+        watched = set(reading) - set(consumer.paused())
+        self._positions = {
+            partition: last for partition, last in self._positions.items() if partition in watched
+        }
+        if not watched:
             return {}
         try:
-            ends = consumer.end_offsets(list(waited), timeout_ms=_ASK_MS)
+            ends = consumer.end_offsets(list(watched), timeout_ms=_REQUEST_MS)
         except KafkaError:
-            return {}  # a broker that does not answer has nothing to send either
-        found = {}
-        for at in waited:
-            position: int = consumer.position(at)
-            seen = self._seen.get(at)
-            if seen is None or position != seen.position or position >= ends[at]:
-                self._seen[at] = _Seen(position, now)
-            elif now - seen.since > _STALLED_SECONDS:
-                seen.since = now
-                seen.strikes += 1
-                found[at] = seen.strikes
+            return {}  # a broker that does not answer has no records to send either
+        stalled = {}
+        for partition in watched:
+            offset: int = consumer.position(partition)
+            last = self._positions.get(partition)
+            if last is None or offset != last.offset or offset >= ends[partition]:
+                self._positions[partition] = _Position(offset, now)
+            elif now - last.since > _STALLED_SECONDS:
+                last.since = now
+                last.stalls += 1
+                stalled[partition] = last.stalls
                 _LOG.warning(
-                    "%s[%d]: nothing comes from offset %d on for %.0f s, though it ends at %d",
-                    at.topic,
-                    at.partition,
-                    position,
+                    "%s[%d]: no record from offset %d on for %.0f s, though it ends at %d",
+                    partition.topic,
+                    partition.partition,
+                    offset,
                     _STALLED_SECONDS,
-                    ends[at],
+                    ends[partition],
                 )
-        return found
+        return stalled
