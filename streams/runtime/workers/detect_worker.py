@@ -42,8 +42,12 @@ from streams.runtime.workers.alert_publisher import (
     publish_alerts,
     publish_rejected,
 )
-from streams.runtime.workers.detector_recovery import Restored, deltas_deleted, restore_detector
-from streams.runtime.workers.detector_session import DetectorSession, EvaluationResult
+from streams.runtime.workers.detector_recovery import Restored, restore_detector
+from streams.runtime.workers.detector_session import (
+    DetectorSession,
+    EvaluationResult,
+    deltas_deleted,
+)
 from streams.runtime.workers.group_member import GroupMember, PollStatus
 from streams.runtime.workers.snapshot_writer import SnapshotWriter
 

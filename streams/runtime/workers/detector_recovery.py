@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from schemas.alert import Alert
-from schemas.delta import Delta
 from schemas.errors import StateError
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
@@ -25,9 +24,10 @@ from streams.runtime.settings import Settings
 from streams.runtime.state.snapshot import read_snapshot
 from streams.runtime.wire.alerts import AnyAlert, decode_alert
 from streams.runtime.wire.deltas import decode_delta
+from streams.runtime.workers.detector_session import apply_deltas, deltas_deleted
 from streams.runtime.workers.notice_reader import NoticeReader
 
-__all__ = ["Restored", "apply_deltas", "deltas_deleted", "restore_detector"]
+__all__ = ["Restored", "restore_detector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +51,6 @@ class Restored:
     next_offset: int
     signals: int
     first: bool
-
-
-def deltas_deleted(at: TopicPartition) -> StateError:
-    """Return the error of a topic that has lost deltas before they were counted."""
-    return StateError(
-        f"{at.topic}: every delta must be counted; got a topic that no longer has those due "
-        "next: they were deleted. Restore the snapshot or the topic from a backup"
-    )
-
-
-def apply_deltas(detector: Detector, at: TopicPartition, deltas: Sequence[Delta]) -> list[bool]:
-    """Count deltas in the order of their topic; return whether each was news."""
-    known = set(detector.offsets)
-    for delta in deltas:
-        if delta.partition not in known and delta.first_offset > 0:
-            raise deltas_deleted(at)
-        known.add(delta.partition)
-    return detector.apply_all(deltas)
 
 
 def restore_detector(

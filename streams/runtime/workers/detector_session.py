@@ -9,6 +9,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from schemas.alert import Alert, InputOffset
+from schemas.delta import Delta
+from schemas.errors import StateError
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from streams.core.detection.detector import Detector
@@ -16,11 +18,16 @@ from streams.runtime.broker.clients import TopicPartition
 from streams.runtime.observability.observer import Applied, EvaluationEvent, Observer
 from streams.runtime.wire.batches import Batch, ReportTimes
 from streams.runtime.wire.deltas import decode_delta, end_of_delta
-from streams.runtime.workers.detector_recovery import apply_deltas
 from streams.runtime.workers.evaluation_schedule import BACKLOG_AGE, EvaluationSchedule
 from streams.runtime.workers.notice_reader import NoticeReader
 
-__all__ = ["DetectorSession", "EvaluationResult", "age_of_newest"]
+__all__ = [
+    "DetectorSession",
+    "EvaluationResult",
+    "age_of_newest",
+    "apply_deltas",
+    "deltas_deleted",
+]
 
 _EPOCH = date(1970, 1, 1)
 _MOST_HEARD = 4 << 20  # bytes of deltas that wait to be counted: some 100,000 reports of a backlog
@@ -200,6 +207,24 @@ class DetectorSession:
         ]
         as_of = [*counted, *self.notices.as_of()]
         return self.detector.watch.evaluate(_EPOCH + timedelta(days=today), as_of)
+
+
+def deltas_deleted(at: TopicPartition) -> StateError:
+    """Return the error of a topic that has lost deltas before they were counted."""
+    return StateError(
+        f"{at.topic}: every delta must be counted; got a topic that no longer has those due "
+        "next: they were deleted. Restore the snapshot or the topic from a backup"
+    )
+
+
+def apply_deltas(detector: Detector, at: TopicPartition, deltas: Sequence[Delta]) -> list[bool]:
+    """Count deltas in the order of their topic; return whether each was news."""
+    known = set(detector.offsets)
+    for delta in deltas:
+        if delta.partition not in known and delta.first_offset > 0:
+            raise deltas_deleted(at)
+        known.add(delta.partition)
+    return detector.apply_all(deltas)
 
 
 def age_of_newest(times: Iterable[ReportTimes | None], now: float) -> float:
