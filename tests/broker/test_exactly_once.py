@@ -238,7 +238,7 @@ def test_a_detector_that_breaks_off_leaves_no_snapshot_of_what_is_not_published(
     assert len(alerts(one)) == len(found)
 
 
-def test_what_a_look_found_is_not_lost_when_publishing_it_fails_for_good(
+def test_an_evaluation_is_not_lost_when_publishing_it_fails_for_good(
     one: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, latest = stream(300, seed=9)
@@ -266,45 +266,45 @@ def test_what_a_look_found_is_not_lost_when_publishing_it_fails_for_good(
 
 
 @pytest.mark.parametrize("outcome", ["published", "aborted"])
-def test_the_next_look_is_made_while_alerts_are_on_their_way(
+def test_the_next_evaluation_runs_while_alerts_are_being_published(
     one: Settings, monkeypatch: pytest.MonkeyPatch, outcome: str
 ) -> None:
     reports = [report(case) for case in range(300)]
     send(one, keyed(reports[:100]))
     count_all(one)
-    with at_work(one, detector(one)) as worker:  # a first look closes the days before: it waits
+    with at_work(one, detector(one)) as worker:  # the first closes the days before: it waits
         first = len(alerts(one))
-        publish, look = DetectWorker._publish, DetectorSession.look
-        looks: list[int] = []  # how many alerts were out, when the next were made
-        looked = threading.Event()
+        publish, evaluate = DetectWorker._publish, DetectorSession.evaluate
+        evaluations: list[int] = []  # how many alerts were published at the end of each
+        evaluated = threading.Event()
 
         def held(self: DetectWorker, *arguments: Any) -> None:
-            assert looked.wait(60)
-            if outcome == "aborted" and len(looks) == 2:
+            assert evaluated.wait(60)
+            if outcome == "aborted" and len(evaluations) == 2:
                 msg = "as the broker will have it"
                 raise TransactionAborted(msg)
             publish(self, *arguments)
 
         def noted(self: DetectorSession) -> Any:
-            made = look(self)
-            looks.append(len(alerts(one)))
-            if len(looks) == 2:
-                looked.set()
-            return made
+            result = evaluate(self)
+            evaluations.append(len(alerts(one)))
+            if len(evaluations) == 2:
+                evaluated.set()
+            return result
 
         monkeypatch.setattr(DetectWorker, "_publish", held)
-        monkeypatch.setattr(DetectorSession, "look", noted)
+        monkeypatch.setattr(DetectorSession, "evaluate", noted)
         for part in (reports[100:200], reports[200:]):
             send(one, keyed(part))
             count_all(one)
-            before = len(looks)
-            while len(looks) == before:
+            before = len(evaluations)
+            while len(evaluations) == before:
                 worker.step(100)
         ends = worker.ends()
         while not worker.drained(ends):
             worker.step(100)
         assert as_counts(worker.counts()) == recount(reports)
-    assert looks[:2] == [first, first]
+    assert evaluations[:2] == [first, first]
     found = alerts(one)
     assert len(found) > first
     require_revisions(found)

@@ -125,7 +125,7 @@ def test_what_cannot_be_read_is_set_aside_once(
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     early = notice(0, "EARLY", received=tomorrow + timedelta(days=1))
     tell(one, [b"{", line(notice(1)), None, line(early), b"", b"x" * 1_000_001])
-    publish = notice_reader.NoticeReader._take
+    publish = notice_reader.NoticeReader._receive
 
     def crash(self: NoticeReader, timeout_ms: int) -> None:
         set_aside = self._set_aside
@@ -140,7 +140,7 @@ def test_what_cannot_be_read_is_set_aside_once(
 
     if moment is not None:
         with monkeypatch.context() as patched:
-            patched.setattr(NoticeReader, "_take", crash)
+            patched.setattr(NoticeReader, "_receive", crash)
             with pytest.raises(Crash):
                 listen(one)
     listen(one)

@@ -111,7 +111,7 @@ def abandon(worker: DetectWorker) -> None:
 
 
 class Stages:
-    """A detector that looks once, when all that was published before has come."""
+    """A detector that evaluates once, when everything published before is received."""
 
     def __init__(self, settings: Settings, patched: pytest.MonkeyPatch) -> None:
         self._settings = settings
@@ -119,15 +119,17 @@ class Stages:
         self._ends: dict[int, int] = {}
         self._seen = 0
         patched.setattr(
-            "streams.runtime.workers.detector_session._MOST_HEARD", -1
-        )  # counted as it comes, not at the look
-        patched.setattr(EvaluationSchedule, "wait", lambda pacing: 0.0 if self._arrived() else 0.02)
+            "streams.runtime.workers.detector_session._MOST_UNCOUNTED", -1
+        )  # counted when received, not when evaluated
+        patched.setattr(
+            EvaluationSchedule, "wait", lambda schedule: 0.0 if self._arrived() else 0.02
+        )
 
     def _arrived(self) -> bool:
-        looking = self.detector._looking
-        assert looking is not None
-        counted = looking.detector.offsets
-        return looking.notices.reached(self.detector._notice_ends) and all(
+        session = self.detector._session
+        assert session is not None
+        counted = session.detector.offsets
+        return session.notices.reached(self.detector._notice_ends) and all(
             counted.get(partition, 0) >= end for partition, end in self._ends.items()
         )
 
@@ -227,7 +229,7 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
             if of_cases:
                 patched.setattr(CasePartition, "_send", crashing(moment, CasePartition))
             elif moment == MOMENTS[2]:
-                patched.setattr(DetectorSession, "look", crashing(moment, DetectorSession))
+                patched.setattr(DetectorSession, "evaluate", crashing(moment, DetectorSession))
             else:
                 patched.setattr(DetectWorker, "_publish", crashing(moment, DetectWorker))
             try:
@@ -250,7 +252,7 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
 
 def crashing(moment: str, owner: type[Any]) -> Callable[..., None]:
     """Return the method of that class that publishes, or is told of it, with a crash in it."""
-    name = {CasePartition: "_send", DetectorSession: "look", DetectWorker: "_publish"}[owner]
+    name = {CasePartition: "_send", DetectorSession: "evaluate", DetectWorker: "_publish"}[owner]
     original = getattr(owner, name)
 
     def crash(self: Any, *arguments: Any) -> None:

@@ -1,6 +1,6 @@
-"""Alerts onto their topics, with the state of their signals and the offset they were made at.
+"""Publishes alerts, with the state of their signals and the offset they were computed at.
 
-And notices that cannot be read onto the rejects.
+And notices that cannot be read, to the rejects.
 """
 
 import logging
@@ -29,9 +29,9 @@ from streams.runtime.workers.detector_session import EvaluationResult
 __all__ = ["AlertPublisher", "PublishedEvaluation", "publish_alerts", "publish_rejected"]
 
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
-_TOGETHER = 100  # the network thread sends the first while the next are encoded
+_TOGETHER = 100  # alerts; the network thread sends them while the next are encoded
 _LOG = logging.getLogger(__name__)
-_PARTING_SECONDS = 2.0  # for what is under way when the partition is given up
+_ABANDON_SECONDS = 2.0  # to wait for alerts that are being published when a partition is revoked
 
 
 def publish_alerts(
@@ -48,24 +48,24 @@ def publish_alerts(
 ) -> None:
     """Publish alerts with the state of their signals; with the last of them, the offset.
 
-    A new prior goes out with the first of the alerts that were computed with it. What was published
-    without the offset is known to a restart from the state of the signals.
+    A new prior is published with the first alerts computed with it. After a crash in between, a
+    restart knows alerts published without the offset from the state of their signals.
 
-    Safety alerts go out with the offset. A restart looks at what is watched before it counts on: an
-    alert of a case that it has yet to count again would be retracted.
+    Safety alerts are published with the offset. A restart evaluates them before it counts further:
+    an alert of a case that it has yet to count again would be retracted.
 
     Parameters
     ----------
     safety_alerts
         Few, of the same evaluation.
     offset
-        Partition of the deltas, and the first of it that is in no alert yet.
+        Partition of the deltas, and the next offset after those of the evaluation.
     headers
         Of every record on `pv.alerts`, beside those that make it a CloudEvent.
     metadata
         Of the member that publishes; the broker refuses one that the group has dropped.
     """
-    at, following = offset
+    topic_partition, next_offset = offset
     to_alerts, to_signals = (topic_name(settings, name) for name in ("alerts", "signals"))
     for part, last in _parts(alerts):
         due: list[AnyAlert] = [*part, *(safety_alerts if last else ())]
@@ -73,7 +73,7 @@ def publish_alerts(
             observed(observer, "detect"),
             transaction(
                 producer,
-                offsets={at: following} if last else None,
+                offsets={topic_partition: next_offset} if last else None,
                 group_metadata=metadata,
             ) as out,
         ):
@@ -100,71 +100,71 @@ def publish_rejected(
 ) -> None:
     """Publish notices that cannot be read, in a transaction of their own.
 
-    No offset goes with them: at its start a reader of the notices looks for what is rejected.
+    Without an offset: a reader of the notices reads the rejects at its start.
     """
     topic = topic_name(settings, "rejected")
     with observed(observer, "detect"), transaction(producer) as out:
-        for one in rejected:
-            value, key, headers = reject_record(one)
+        for each in rejected:
+            value, key, headers = reject_record(each)
             out.send(topic, value, key, headers=headers)
 
 
 def _parts(alerts: Sequence[Alert]) -> Iterator[tuple[Sequence[Alert], bool]]:
-    """Cut into parts for one transaction each, with whether it is the last; at least one."""
+    """Split into parts for one transaction each, with whether it is the last; at least one."""
     for start in range(0, max(len(alerts), 1), _ALERTS):
         yield alerts[start : start + _ALERTS], start + _ALERTS >= len(alerts)
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedEvaluation:
-    """A look whose alerts are out.
+    """An evaluation whose alerts are published.
 
     Attributes
     ----------
-    following
-        The offset of the deltas after the last one that is in them.
+    next_offset
+        Of the deltas, after those that were evaluated.
     ended
-        When they were, on a clock that only rises.
+        Monotonic time of the last commit [s].
     """
 
-    look: EvaluationResult
-    following: int
+    result: EvaluationResult
+    next_offset: int
     ended: float
 
 
 class AlertPublisher:
-    """The way out of one detector."""
+    """Publishes the evaluations of one detector in a background thread, one at a time."""
 
     def __init__(self) -> None:
         self._task: BackgroundTask[PublishedEvaluation] | None = None
 
-    def send(self, look: EvaluationResult, following: int, publish: Callable[[], None]) -> None:
-        """Begin to publish what a look gave; `settle` first.
+    def send(self, result: EvaluationResult, next_offset: int, publish: Callable[[], None]) -> None:
+        """Begin to publish an evaluation; `settle` the previous one first.
 
         Parameters
         ----------
         publish
-            Publishes it, all or nothing, within a time of its own; called in another thread.
+            Publishes it, within bounded time; called in another thread.
         """
 
         def call() -> PublishedEvaluation:
             publish()
-            return PublishedEvaluation(look, following, time.monotonic())
+            return PublishedEvaluation(result, next_offset, time.monotonic())
 
         self._task = BackgroundTask("tocsin-publish", call)
 
     @property
     def ended(self) -> bool:
-        """Whether something was sent that has ended, well or not: see `settle`."""
+        """Whether publishing has ended, well or not; `settle` tells."""
         return self._task is not None and self._task.wait(0.0)
 
     def settle(self) -> PublishedEvaluation | None:
-        """Wait for what is under way; return it, or `None` if nothing was.
+        """Wait until the evaluation that was sent is published; return it, `None` without one.
 
         Raises
         ------
         TransactionAborted, ProducerUnusable
-            If it is not published, or nobody knows.
+            If it is not published, or that is not known.
         """
         if (task := self._task) is None:
             return None
@@ -172,20 +172,20 @@ class AlertPublisher:
         self._task = None
         return task.result()
 
-    def leave(self) -> PublishedEvaluation | None:
-        """Wait shortly for what is under way, then leave it to the broker; return it if it is out.
+    def abandon(self) -> PublishedEvaluation | None:
+        """Wait shortly for the evaluation that was sent; return it if it is published.
 
-        Whoever restores the counts ends it first, and learns from the broker how it ended.
+        Else it is left to the next active detector, whose producer ends its transaction.
         """
         task, self._task = self._task, None
         if task is None:
             return None
-        if not task.wait(_PARTING_SECONDS):
+        if not task.wait(_ABANDON_SECONDS):
             task.give_up()
-            _LOG.warning("the partition is given up while its alerts are on their way")
+            _LOG.warning("the partition is released while its alerts are being published")
             return None
         try:
             return task.result()
         except (TransactionAborted, ProducerUnusable) as error:
-            _LOG.warning("the partition is given up: %s", error)
+            _LOG.warning("the partition is released: %s", error)
             return None

@@ -1,8 +1,8 @@
-"""The detector stage on Kafka: one active, the next member of its group standing by.
+"""The detector stage on Kafka: one active member of its group, the others on standby.
 
-Counts are restored from a snapshot and the deltas after it; what was published comes from
-`pv.signals`, which is written in the transactions that publish the alerts. So a restart neither
-repeats an alert nor forgets one. Notices are read whole at every start.
+Counts are restored from a snapshot and the deltas after it, the state of signals from `pv.signals`,
+which is written in the transactions that publish the alerts. So a restart neither repeats nor loses
+an alert. Notices are read from the first one at every start.
 """
 
 import logging
@@ -54,9 +54,9 @@ from streams.runtime.workers.snapshot_writer import SnapshotWriter
 __all__ = ["DetectWorker", "detect_group"]
 
 _LOG = logging.getLogger(__name__)
-_SNAPSHOT_SECONDS = 300.0  # a restart reads at most so much of the deltas again
+_SNAPSHOT_SECONDS = 300.0  # between two snapshots: deltas of so long are counted again by a restart
 _RESTORE_SECONDS = 1.0  # between two polls; the group waits for five minutes
-_ATTEMPTS = 5  # to publish one batch, before the worker gives up and says so
+_ATTEMPTS = 5  # to publish one evaluation, before the worker gives up
 
 
 def detect_group(settings: Settings) -> str:
@@ -65,16 +65,16 @@ def detect_group(settings: Settings) -> str:
 
 
 class DetectWorker:
-    """Reads `pv.deltas` and `pv.notices`, publishes alerts and the state of signals.
+    """Consumes `pv.deltas` and `pv.notices`, publishes alerts and the state of signals.
 
     Parameters
     ----------
     settings
-        How to reach the broker, and where the snapshot is.
+        How to reach the broker, and the folder of the snapshot.
     windows, rules, policy, prior, refit_every
         As of `streams.core.detection.detector.Detector`.
     observer
-        Hears what the worker does.
+        Receives the events of the worker.
     """
 
     stage = "detect"
@@ -101,36 +101,36 @@ class DetectWorker:
             prior=prior,
             refit_every=refit_every,
         )
-        self._make_detector()  # what it refuses, it refuses before a broker is asked
+        self._make_detector()  # to refuse wrong arguments before connecting
         self._topic = topic_name(settings, "deltas")
-        self._at = TopicPartition(self._topic, 0)
+        self._input = TopicPartition(self._topic, 0)
         self._snapshot = Path(settings.state_dir) / "detect"
         self._snapshots = SnapshotWriter(self._snapshot, self._topic, observer)
         self._snapshot_due = 0.0
         self._producer: Any = None
         self._restoring: Generator[float, None, Restored] | None = None
         self._fraction = 0.0  # of the restoring that is done
-        self._published: int | None = None  # offset up to which counts and alerts agree
-        self._outlet = AlertPublisher()
-        self._failures = 0  # since a batch was published
-        self._looking: DetectorSession | None = None  # None while standing by
-        self._notice_ends: dict[int, int] = {}  # asked for together with those of the reports
+        self._published: int | None = None  # next offset, if all that is counted is published
+        self._publisher = AlertPublisher()
+        self._failures = 0  # since an evaluation was published
+        self._session: DetectorSession | None = None  # None on standby
+        self._notice_ends: dict[int, int] = {}  # as of the last call of `ends`
         self.tally: Counter[str] = Counter()
         self._group = GroupMember(
             partial(join_group, settings, detect_group(settings), self._topic),
             revoke=lambda revoked: self.stand_by(),
             release=self.stand_by,
-            reading=lambda: () if self._looking is None else (self._at,),
-            required=self._at,
+            reading=lambda: () if self._session is None else (self._input,),
+            required=self._input,
         )
 
     @property
     def detector(self) -> Detector | None:
-        """The detector at work; `None` while standing by."""
-        return None if self._looking is None else self._looking.detector
+        """The active detector; `None` on standby."""
+        return None if self._session is None else self._session.detector
 
     def step(self, timeout_ms: int) -> int:
-        """Poll once, count and publish the alerts when they are due; return the number of deltas.
+        """Poll once, evaluate and publish when that is due; return the number of deltas.
 
         Raises
         ------
@@ -139,61 +139,61 @@ class DetectWorker:
         StateError
             If the deltas are not those of the snapshot, or one is missing; or a notice.
         """
-        self._snapshots.look()
-        if (looking := self._looking) is not None and looking.held:  # until the next look
-            timeout_ms = min(timeout_ms, int(looking.patience * 1000) + 1)
+        self._snapshots.collect()
+        if (session := self._session) is not None and session.is_pending:
+            timeout_ms = min(timeout_ms, int(session.poll_seconds * 1000) + 1)
         with broker_errors(f"read {self._topic}"):
             try:
                 polled = self._group.poll(timeout_ms)
             except OffsetOutOfRangeError as error:
-                raise deltas_deleted(self._at) from error
+                raise deltas_deleted(self._input) from error
             if polled.status is not PollStatus.ASSIGNED:
                 return 0
-            records = polled.records.get(self._at, ())
+            records = polled.records.get(self._input, ())
             try:
-                if self._looking is None:
+                if self._session is None:
                     self._restore()
                     return 0
-                self._work(self._looking, records)
-                if self._outlet.ended:
-                    self._settle(self._looking)
+                self._work(self._session, records)
+                if self._publisher.ended:
+                    self._settle(self._session)
             except (TransactionAborted, ProducerUnusable) as error:
-                self._begin_again(error)
+                self._restart(error)
             return len(records)
 
     def readiness(self) -> Readiness:
-        """Return what the worker is doing, as of its last step."""
+        """Return the phase of the worker as of its last step."""
         if not self._group.joined:
             return Readiness(Phase.JOINING)
-        if self._looking is not None:
+        if self._session is not None:
             return Readiness(Phase.ACTIVE)
         if self._group.is_active:
             return Readiness(Phase.RESTORING, self._fraction)
         return Readiness(Phase.STANDBY)
 
     def lags(self) -> dict[int, int | None]:
-        """Return the deltas to count, by partition held: offsets; `None` until it is known."""
+        """Return the lag of the assigned partition [offsets]; `None` until it is known."""
         if not self._group.is_active:
             return {}
         consumer = self._group.consumer
-        end = consumer.highwater(self._at)
-        return {0: None if end is None else max(end - consumer.position(self._at), 0)}
+        end = consumer.highwater(self._input)
+        return {0: None if end is None else max(end - consumer.position(self._input), 0)}
 
     def sizes(self) -> None:
-        """Tell the observer what the detector holds."""
+        """Report the detector's size to the observer, and the lag of the notices."""
         self._observer.detector(DetectorSize.of(self.detector))
-        self._observer.notices({} if self._looking is None else self._looking.notices.lags())
+        self._observer.notices({} if self._session is None else self._session.notices.lags())
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether everything up to these offsets of the reports is counted and published.
+        """Whether the reports up to these offsets are counted and their alerts published.
 
-        And the notices that were there when it was asked for them, or when it began.
+        And the notices that there were at the last call of `ends`, or at the start.
         """
-        looking = self._looking
-        if looking is None or self._published is None or looking.held:
+        session = self._session
+        if session is None or self._published is None or session.is_pending:
             return False
-        counted = looking.detector.offsets
-        return looking.notices.reached(self._notice_ends) and all(
+        counted = session.detector.offsets
+        return session.notices.reached(self._notice_ends) and all(
             counted.get(partition, 0) >= end for partition, end in ends.items()
         )
 
@@ -203,74 +203,74 @@ class DetectWorker:
         return self._report_ends()
 
     def counts(self) -> pl.DataFrame | None:
-        """Return the counts of every window; `None` while standing by."""
+        """Return the counts of every window; `None` on standby."""
         return None if self.detector is None else self.detector.all_counts()
 
     def stand_by(self) -> None:
-        """Give up the counts; they are restored if the partition comes back."""
+        """Drop the counts; they are restored when the partition is assigned again."""
         if self._restoring is not None:
             self._restoring.close()
         self._restoring = None
         self._fraction = 0.0
-        self._note(self._outlet.leave())
+        self._record(self._publisher.abandon())
         if self._producer is not None:
             discard(self._producer)
         self._producer = None
         self._published = None
-        if self._looking is not None:
-            self._looking.close()
-        self._looking = None
+        if self._session is not None:
+            self._session.close()
+        self._session = None
 
     def close(self) -> None:
-        """Publish the alerts that are due, write a snapshot and leave the group."""
+        """Evaluate and publish what is pending, write a snapshot and leave the group."""
         try:
-            if (looking := self._looking) is not None:
+            if (session := self._session) is not None:
                 try:
-                    if looking.held:
-                        self._evaluate(looking)
-                    self._settle(looking)
+                    if session.is_pending:
+                        self._evaluate(session)
+                    self._settle(session)
                 except (TransactionAborted, ProducerUnusable) as error:
                     _LOG.warning("left to the next start: %s", error)
-            # Not after a batch that broke off: its counts are ahead of what is published.
+            # Without a snapshot after a failure: the counts are ahead of the published alerts.
             self._snapshots.finish(self.detector, self._published)
         finally:
             self._group.close()
 
     def rejoin(self) -> None:
-        """Stand by, and join the group anew."""
+        """Stand by, and join the group again."""
         self._group.rejoin()
 
-    def _begin_again(self, error: TransactionAborted | ProducerUnusable) -> None:
-        """Restore, since the counts are ahead of what is published."""
+    def _restart(self, error: TransactionAborted | ProducerUnusable) -> None:
+        """Stand by, so that the next step restores: the counts are ahead of the alerts."""
         self._failures += 1
         if self._failures == _ATTEMPTS:
             msg = f"publish alerts: gave up after {_ATTEMPTS} attempts: {error}"
             raise BrokerError(msg) from error
         _LOG.warning("restoring after: %s", error)
         self.stand_by()
-        self._group.consumer.pause(self._at)
+        self._group.consumer.pause(self._input)
         if may_have_moved(error):
-            # Another member may be active by now; the group knows.
+            # Another member may be active: rejoining tells.
             self._group.rejoin_after_fencing()
 
     def _restore(self) -> None:
-        """Restore for a while; a group drops a member that does not poll for long."""
+        """Continue to restore for a while, then return to poll the group."""
         if self._restoring is None and self._snapshots.busy:
-            return  # until the snapshot to restore from is in its place
+            return  # the snapshot to restore from is still being written
         if self._restoring is None:
-            # First the producer: it ends what a predecessor had open, one way or the other.
+            # First the producer: it commits or aborts an open transaction of its predecessor.
             self._producer = make_producer(self._settings, f"{self._topic}-detect")
             self._restoring = restore_detector(
                 self._settings,
                 self._group.consumer,
-                self._at,
+                self._input,
                 self._make_detector(),
                 self._snapshot,
                 self._set_aside,
             )
-        pause = time.monotonic() + _RESTORE_SECONDS
+        deadline = time.monotonic() + _RESTORE_SECONDS
         try:
-            while time.monotonic() < pause:
+            while time.monotonic() < deadline:
                 self._fraction = next(self._restoring)
         except StopIteration as done:
             self._restoring = None
@@ -279,17 +279,17 @@ class DetectWorker:
             _LOG.info("%s", self.readiness())
 
     def _begin(self, restored: Restored) -> None:
-        looking = DetectorSession(restored.detector, restored.notices, self._at, self._observer)
+        session = DetectorSession(restored.detector, restored.notices, self._input, self._observer)
         try:
             if restored.first:
-                # From now on it is known how far the alerts are published, if a batch breaks off.
+                # After a failure from now on, a committed offset says what is published.
                 self._publish(None, restored.next_offset, self._group.membership.metadata)
         except BaseException:
-            looking.close()
+            session.close()
             raise
-        self._group.consumer.seek(self._at, restored.next_offset)
-        self._group.consumer.resume(self._at)
-        self._looking = looking
+        self._group.consumer.seek(self._input, restored.next_offset)
+        self._group.consumer.resume(self._input)
+        self._session = session
         self._published = restored.next_offset
         self._snapshot_due = time.monotonic() + _SNAPSHOT_SECONDS
         _LOG.info(
@@ -299,74 +299,78 @@ class DetectWorker:
     def _report_ends(self) -> dict[int, int]:
         return end_offsets(self._group.consumer, topic_name(self._settings, "reports"))
 
-    def _work(self, looking: DetectorSession, records: Sequence[Any]) -> None:
+    def _work(self, session: DetectorSession, records: Sequence[Any]) -> None:
         if records:
             self._published = None
-        looking.hear(records, self._group.membership.polled_at)
-        looking.notices.poll()
-        looking.catch_up(self._report_ends)
-        if looking.held and not looking.wait():
-            self._evaluate(looking)
+        session.receive(records, self._group.membership.polled_at)
+        session.notices.poll()
+        session.catch_up(self._report_ends)
+        if session.is_pending and not session.wait():
+            self._evaluate(session)
 
-    def _evaluate(self, looking: DetectorSession) -> None:
-        """Look, while the alerts of the look before go out; then begin to publish those of this."""
-        self._published = None  # until it is; else what a look found would be lost on closing
-        following: int = self._group.consumer.position(self._at)
-        look = looking.look()
-        self._settle(looking)
+    def _evaluate(self, session: DetectorSession) -> None:
+        """Evaluate while the previous evaluation's alerts are still being published.
+
+        Then start publishing the new ones.
+        """
+        self._published = None  # until then: a snapshot that `close` wrote would lose the alerts
+        next_offset: int = self._group.consumer.position(self._input)
+        result = session.evaluate()
+        self._settle(session)
         self._published = None
-        headers = self._observer.evaluated(look.evaluation)
+        headers = self._observer.evaluated(result.evaluation)
         # The metadata are read here: the worker's thread changes them.
-        publish = partial(self._publish, look, following, self._group.membership.metadata, headers)
-        self._outlet.send(look, following, publish)
+        metadata = self._group.membership.metadata
+        publish = partial(self._publish, result, next_offset, metadata, headers)
+        self._publisher.send(result, next_offset, publish)
         is_due = time.monotonic() > self._snapshot_due
-        if look.alone or is_due:
-            self._settle(looking)
+        if result.alone or is_due:
+            self._settle(session)
         if is_due:
-            self._write_snapshot(looking.detector, following)
+            self._write_snapshot(session.detector, next_offset)
 
-    def _settle(self, looking: DetectorSession) -> None:
-        """Wait until the alerts that are on their way are out, if any are; raise if they fail."""
-        published = self._outlet.settle()
-        self._note(published)
+    def _settle(self, session: DetectorSession) -> None:
+        """Wait until the last evaluation is published, if there is one; raise if that fails."""
+        published = self._publisher.settle()
+        self._record(published)
         if published is None:
             return
-        if not looking.held:  # else the counts may be further
-            self._published = published.following
-        if published.look.alone:
-            looking.published(published.look)
+        if not session.is_pending:  # else the counts may be ahead
+            self._published = published.next_offset
+        if published.result.alone:
+            session.published(published.result)
 
-    def _note(self, published: PublishedEvaluation | None) -> None:
+    def _record(self, published: PublishedEvaluation | None) -> None:
         if published is not None:
-            look = published.look
-            self._observer.alerted(look.evaluation, published.ended - look.began)
-            self.tally.update(look.tally())
+            result = published.result
+            self._observer.alerted(result.evaluation, published.ended - result.began)
+            self.tally.update(result.tally())
             self._failures = 0
 
     def _publish(
         self,
-        look: EvaluationResult | None,
-        following: int,
+        result: EvaluationResult | None,
+        next_offset: int,
         metadata: Any,
         headers: Mapping[str, bytes] | None = None,
     ) -> None:
-        if look is not None and not look.is_to_publish:
+        if result is not None and not result.is_to_publish:
             return
         publish_alerts(
             self._settings,
             self._producer,
-            look.evaluation.alerts if look else (),
-            look.evaluation.safety_alerts if look else (),
-            offset=(self._at, following),
-            refit=look.refit if look else None,
+            result.evaluation.alerts if result else (),
+            result.evaluation.safety_alerts if result else (),
+            offset=(self._input, next_offset),
+            refit=result.refit if result else None,
             headers=headers,
             metadata=metadata,
             observer=self._observer,
         )
 
     def _set_aside(self, rejected: Sequence[Rejected]) -> None:
-        if self._looking is not None:
-            self._settle(self._looking)  # one transaction at a time
+        if self._session is not None:
+            self._settle(self._session)  # one transaction at a time
         publish_rejected(self._settings, self._producer, rejected, self._observer)
         self._observer.set_aside(rejected)
         self.tally["rejected"] += len(rejected)

@@ -1,4 +1,4 @@
-"""What a detector that takes over must know: the counts, and what was published of them."""
+"""Recovery of the detector: restore the counts and the state of the published alerts."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -32,18 +32,18 @@ __all__ = ["Restored", "restore_detector"]
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A detector as it stood when its last alerts were published.
+    """A detector in the state of its last published alerts.
 
     Attributes
     ----------
-    next_offset
-        Of the deltas: up to here they are counted, and their alerts published.
-    signals
-        Number of signals that are known.
-    first
-        Whether no member of the group has ever said how far it was.
     notices
-        All that are there, heard, and more to come.
+        Read up to the end there was.
+    next_offset
+        Of the deltas: those before it are counted, and their alerts published.
+    signals
+        Number of published signals.
+    first
+        Whether the group has no committed offset.
     """
 
     detector: Detector
@@ -56,23 +56,25 @@ class Restored:
 def restore_detector(
     settings: Settings,
     consumer: Any,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     detector: Detector,
     snapshot: Path,
     set_aside: Callable[[Sequence[Rejected]], None],
 ) -> Generator[float, None, Restored]:
-    """Bring a new detector to where the last one published; yield the part that is done.
+    """Restore the state of the last published alerts; yield the fraction that is done.
 
-    It is a generator since it may take longer than a member of a group may be silent: poll
-    between its steps. Signals and priors are read as far as they are there, whatever is deleted
-    meanwhile; of deltas and notices none may be missing.
+    A generator, since it may take longer than the group waits for a poll: poll between its steps.
+    Signals and priors that are deleted before they are read are skipped; of deltas and notices none
+    may be missing.
 
     Parameters
     ----------
     consumer
-        The member of the group; the partition is held meanwhile.
-    at
-        Topic and partition of the deltas.
+        The member of the group; the partition is paused meanwhile.
+    topic_partition
+        Of the deltas.
+    detector
+        A new one.
     snapshot
         Folder of the snapshot.
     set_aside
@@ -84,26 +86,27 @@ def restore_detector(
         If the deltas are not those of the snapshot, or one is missing; or a notice.
     """
     yield 0.0
-    start = read_snapshot(snapshot, detector, topic=at.topic)
+    start = read_snapshot(snapshot, detector, topic=topic_partition.topic)
     latest: dict[bytes, AnyAlert] = {}
     for record, _ in read_in_steps(settings, topic_name(settings, "signals")):
         if record is not None:
             latest[record.key] = decode_alert(record.value)
         yield 0.0
-    committed = committed_offset(consumer, at)
-    end = consumer.end_offsets([at])[at]
+    committed = committed_offset(consumer, topic_partition)
+    end = consumer.end_offsets([topic_partition])[topic_partition]
     if max(start, committed or 0) > end or (committed is not None and start > committed):
         msg = (
-            f"snapshot {snapshot}: must not be ahead of {at.topic}, which ends at {end} and is "
-            f"published up to {committed}; got {start}: it belongs to another broker or the "
-            "topic was made anew. Move it away, or use another topic_prefix"
+            f"snapshot {snapshot}: must not be ahead of {topic_partition.topic}, which ends at "
+            f"{end} and is published up to {committed}; got {start}: it belongs to another broker "
+            "or the topic was made anew. Move it away, or use another topic_prefix"
         )
         raise StateError(msg)
-    following = yield from _replay(
-        settings, consumer, at, detector, start, committed, latest.values()
+    next_offset = yield from _replay(
+        settings, consumer, topic_partition, detector, start, committed, latest.values()
     )
-    detector.restore_signals(one for one in latest.values() if isinstance(one, Alert))
-    detector.watch.restore(one for one in latest.values() if isinstance(one, SafetyAlert))
+    alerts = latest.values()
+    detector.restore_signals(alert for alert in alerts if isinstance(alert, Alert))
+    detector.watch.restore(alert for alert in alerts if isinstance(alert, SafetyAlert))
     for record in read_to_end(settings, topic_name(settings, "priors")):
         detector.restore_prior(PriorRefit.model_validate_json(record.value))
     detector.settle()
@@ -113,19 +116,19 @@ def restore_detector(
     except BaseException:
         notices.close()
         raise
-    return Restored(detector, notices, following, len(latest), committed is None)
+    return Restored(detector, notices, next_offset, len(latest), committed is None)
 
 
 def _replay(
     settings: Settings,
     consumer: Any,
-    at: TopicPartition,
+    topic_partition: TopicPartition,
     detector: Detector,
     start: int,
     committed: int | None,
     latest: Iterable[AnyAlert],
 ) -> Generator[float, None, int]:
-    """Count the deltas from `start` whose alerts are published; return the offset after.
+    """Count the deltas from `start` whose alerts are published; return the next offset.
 
     Raises
     ------
@@ -134,28 +137,28 @@ def _replay(
     """
     if committed == start:
         return start
-    # A group that was away for a week has lost its offsets; then the alerts say how far it was.
-    seen: dict[int, int] = {}
+    # A group that was empty for a week has lost its offsets; then the alerts have those of reports.
+    evaluated: dict[int, int] = {}
     for alert in latest:
-        for one in alert.as_of:
-            if one.topic != detector.topic:
+        for read in alert.as_of:
+            if read.topic != detector.topic:
                 continue  # notices are read from their first one on
-            seen[one.partition] = max(seen.get(one.partition, 0), one.next_offset)
-    following = start
-    with requiring(partial(_require_from, consumer, at, start)):
-        for record, part in read_in_steps(settings, at.topic, start=start):
+            evaluated[read.partition] = max(evaluated.get(read.partition, 0), read.next_offset)
+    next_offset = start
+    with requiring(partial(_require_from, consumer, topic_partition, start)):
+        for record, fraction in read_in_steps(settings, topic_partition.topic, start=start):
             if record is not None:
                 if committed is not None and record.offset >= committed:
                     return committed
                 delta = decode_delta(record.value)
-                if committed is None and delta.next_offset > seen.get(delta.partition, 0):
-                    return following
-                apply_deltas(detector, at, [delta])
-                following = record.offset + 1
-            yield part
-    return following if committed is None else committed
+                if committed is None and delta.next_offset > evaluated.get(delta.partition, 0):
+                    return next_offset
+                apply_deltas(detector, topic_partition, [delta])
+                next_offset = record.offset + 1
+            yield fraction
+    return next_offset if committed is None else committed
 
 
-def _require_from(consumer: Any, at: TopicPartition, start: int) -> None:
-    if consumer.beginning_offsets([at])[at] > start:
-        raise deltas_deleted(at)
+def _require_from(consumer: Any, topic_partition: TopicPartition, start: int) -> None:
+    if consumer.beginning_offsets([topic_partition])[topic_partition] > start:
+        raise deltas_deleted(topic_partition)

@@ -1,4 +1,4 @@
-"""What a detector at work has counted and heard since it last looked, and what a look gives."""
+"""State of an active detector between two evaluations, and the result of one."""
 
 import math
 import time
@@ -30,24 +30,24 @@ __all__ = [
 ]
 
 _EPOCH = date(1970, 1, 1)
-_MOST_HEARD = 4 << 20  # bytes of deltas that wait to be counted: some 100,000 reports of a backlog
+_MOST_UNCOUNTED = 4 << 20  # bytes of deltas that wait to be counted: some 100,000 reports
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """A look at counts and notices, to be published.
+    """An evaluation of counts and notices, to be published.
 
     Attributes
     ----------
     refit
-        The prior it was made with, if that is a new one.
+        The prior it was computed with, if that is a new one.
     suppressed
-        Changes of signals that are not told, by reason.
+        Number of suppressed signal changes, by reason.
     began
-        When the poll ended that brought the first of what led to it, on a clock that only rises.
+        Monotonic time when its first delta or notice was polled [s].
     alone
-        Whether its alerts are to be out before anything else is counted: it closed a day, or is
-        one of a backlog, on which looks and publishing are to take a small part of the time.
+        Whether its alerts are to be published before anything else is counted: it closed a day, or
+        the detector lags, and evaluating and publishing are to take a small part of the time.
     """
 
     evaluation: EvaluationEvent
@@ -58,11 +58,11 @@ class EvaluationResult:
 
     @property
     def is_to_publish(self) -> bool:
-        """Whether there is anything: alerts, or the offset of deltas."""
+        """Whether it has alerts, or deltas whose offset is to be committed."""
         return bool(self.evaluation.deltas or self.evaluation.revisions)
 
     def tally(self) -> Counter[str]:
-        """Return how many deltas it took in, alerts it gave and changes it did not tell."""
+        """Return its number of deltas, of alerts by kind and of suppressed changes by reason."""
         evaluation = self.evaluation
         tally = Counter(deltas=sum(delta.fresh for delta in evaluation.deltas))
         tally.update(alert.kind.value for alert in evaluation.alerts)
@@ -72,99 +72,104 @@ class EvaluationResult:
 
 
 class DetectorSession:
-    """Hears deltas and notices for a restored detector, and counts and looks when it is time.
+    """Collects deltas and notices for a restored detector, and evaluates them when it is due.
 
     Parameters
     ----------
-    at
-        Topic and partition of the deltas.
+    topic_partition
+        Of the deltas.
     """
 
     def __init__(
-        self, detector: Detector, notices: NoticeReader, at: TopicPartition, observer: Observer
+        self,
+        detector: Detector,
+        notices: NoticeReader,
+        topic_partition: TopicPartition,
+        observer: Observer,
     ) -> None:
         self.detector = detector
         self.notices = notices
-        self._at = at
+        self._input = topic_partition
         self._observer = observer
-        self._pacing = EvaluationSchedule()
-        self._heard: list[tuple[Any, float]] = []  # records not counted yet; when each was polled
-        self._applied: list[Applied] = []  # counted since the last look
-        self._ends: Mapping[int, int] = {}  # of the reports, when it was asked for them last
+        self._schedule = EvaluationSchedule()
+        self._uncounted: list[tuple[Any, float]] = []  # records, with the time of their poll
+        self._applied: list[Applied] = []  # counted since the last evaluation
+        self._ends: Mapping[int, int] = {}  # of the reports, as of `_asked`
         self._asked = -math.inf
         self._closed_day = detector.watermark - 1  # the last day that was evaluated in full
 
     @property
-    def held(self) -> bool:
-        """Whether deltas or notices wait for a look."""
-        return bool(self._heard or self._applied or self.notices.heard)
+    def is_pending(self) -> bool:
+        """Whether deltas or notices are unevaluated."""
+        return bool(self._uncounted or self._applied or self.notices.unevaluated)
 
     @property
-    def patience(self) -> float:
-        """Seconds that the next poll may last, if something waits for a look."""
-        return self._pacing.patience
+    def poll_seconds(self) -> float:
+        """Seconds that the next poll may last, if something is unevaluated."""
+        return self._schedule.poll_seconds
 
     def wait(self) -> float:
-        """Return the seconds until a look is due, if anything waits for it; 0 if it is."""
-        return self._pacing.wait()
+        """Return the seconds until something unevaluated is to be evaluated; 0 if that is due."""
+        return self._schedule.wait()
 
-    def hear(self, records: Sequence[Any], polled_at: float) -> None:
-        """Take the deltas of a poll, perhaps none; they are counted at the next look, if not now.
+    def receive(self, records: Sequence[Any], polled_at: float) -> None:
+        """Add the deltas of a poll, perhaps none; they are counted at the next evaluation.
 
-        Together, for most of what a small delta costs is the same for many.
+        Together, since most of the cost of a small delta is the same for many. Deltas of many
+        bytes are counted now.
         """
-        self._heard += [(record, polled_at) for record in records]
+        self._uncounted += [(record, polled_at) for record in records]
         times = (ReportTimes.from_headers(dict(record.headers)) for record in records)
-        self._pacing.polled(age_of_newest(times, time.time()) if records else None)
-        if sum(len(record.value) for record, _ in self._heard) > _MOST_HEARD:
+        self._schedule.polled(age_of_newest(times, time.time()) if records else None)
+        if sum(len(record.value) for record, _ in self._uncounted) > _MOST_UNCOUNTED:
             self._count()
 
     def catch_up(self, ends: Callable[[], Mapping[int, int]]) -> None:
-        """End the backlog, if what stood on the reports a moment ago has come.
+        """End the lag, if every report has been received that was on the topic a moment ago.
 
         Parameters
         ----------
         ends
-            Asks for the end offset of every partition of the reports: at the beginning of a
+            Requests the end offset of every partition of the reports: at the beginning of a
             backlog, and when it seems to be over.
         """
-        if not (self.held and self._pacing.behind and self._reached()):
+        if not (self.is_pending and self._schedule.lagging and self._reached()):
             return
         if time.monotonic() - self._asked > BACKLOG_AGE:
             self._ends, self._asked = ends(), time.monotonic()
         if self._reached():
-            self._pacing.caught_up()
+            self._schedule.caught_up()
 
     def _reached(self) -> bool:
-        come = dict(self.detector.offsets)
-        for record, _ in self._heard:
-            partition, following = end_of_delta(record.value)
-            come[partition] = max(come.get(partition, 0), following)
-        return all(come.get(partition, 0) >= end for partition, end in self._ends.items())
+        received = dict(self.detector.offsets)
+        for record, _ in self._uncounted:
+            partition, next_offset = end_of_delta(record.value)
+            received[partition] = max(received.get(partition, 0), next_offset)
+        return all(received.get(partition, 0) >= end for partition, end in self._ends.items())
 
     def _count(self) -> None:
-        if not self._heard:
+        if not self._uncounted:
             return
         began = time.monotonic()
-        deltas = [decode_delta(record.value) for record, _ in self._heard]
-        news = apply_deltas(self.detector, self._at, deltas)
+        deltas = [decode_delta(record.value) for record, _ in self._uncounted]
+        counted = apply_deltas(self.detector, self._input, deltas)
         seconds = (time.monotonic() - began) / len(deltas)
-        for (record, polled_at), delta, fresh in zip(self._heard, deltas, news, strict=True):
-            first, following = delta.first_offset, delta.next_offset
-            batch = Batch(self.detector.topic, delta.partition, first, following)
+        for (record, polled_at), delta, fresh in zip(self._uncounted, deltas, counted, strict=True):
+            first, next_offset = delta.first_offset, delta.next_offset
+            batch = Batch(self.detector.topic, delta.partition, first, next_offset)
             self._applied.append(Applied.of(record, batch, fresh, seconds, polled_at))
             self._observer.applied(self._applied[-1])
-        self._heard = []
+        self._uncounted = []
 
-    def look(self) -> EvaluationResult:
-        """Return the revisions that are due; nothing waits for a look any more."""
+    def evaluate(self) -> EvaluationResult:
+        """Count and evaluate everything pending; return the revisions to publish."""
         began = time.monotonic()
-        self._pacing.begin()
+        self._schedule.begin()
         self._count()
         detector, notices, deltas = self.detector, self.notices, self._applied
         self._applied = []
         today = detector.watermark
-        # Margins move pairs that no report touched: those are found once, when a day is over.
+        # Margins change pairs that no report touched: they are evaluated once, when a day is over.
         day_over = bool(deltas) and today > self._closed_day + 1
         refit = detector.refit_if_due(today) if day_over else None
         before = Counter(detector.suppressed)
@@ -177,27 +182,27 @@ class DetectorSession:
             full=day_over,
             seconds=time.monotonic() - began,
             safety_alerts=self._safety_alerts(),
-            notices=notices.heard,
+            notices=notices.unevaluated,
             last_notice=notices.last,
         )
-        notices.heard = 0
-        self._pacing.made()
+        notices.unevaluated = 0
+        self._schedule.end()
         polled_at = deltas[0].polled_at if deltas else notices.polled_at
-        alone = day_over or self._pacing.behind
+        alone = day_over or self._schedule.lagging
         return EvaluationResult(evaluation, refit, detector.suppressed - before, polled_at, alone)
 
-    def published(self, look: EvaluationResult) -> None:
-        """Take note that what a look gave is published, and nothing else counted since."""
-        self._pacing.end()
-        if look.evaluation.full:
+    def published(self, result: EvaluationResult) -> None:
+        """Record that an evaluation is published, and nothing else counted since."""
+        self._schedule.published()
+        if result.evaluation.full:
             self._closed_day = self.detector.watermark - 1
 
     def close(self) -> None:
-        """Read no more notices."""
+        """Stop consuming notices."""
         self.notices.close()
 
     def _safety_alerts(self) -> list[SafetyAlert]:
-        # Either clock may be behind the other: reports come by the batch, notices by themselves.
+        # Either may lag: reports are received in batches, notices singly.
         today = max(self.detector.watermark, self.notices.latest)
         if today < 0:
             return []
@@ -209,25 +214,27 @@ class DetectorSession:
         return self.detector.watch.evaluate(_EPOCH + timedelta(days=today), as_of)
 
 
-def deltas_deleted(at: TopicPartition) -> StateError:
+def deltas_deleted(topic_partition: TopicPartition) -> StateError:
     """Return the error of a topic that has lost deltas before they were counted."""
     return StateError(
-        f"{at.topic}: every delta must be counted; got a topic that no longer has those due "
-        "next: they were deleted. Restore the snapshot or the topic from a backup"
+        f"{topic_partition.topic}: every delta must be counted; got a topic that no longer has "
+        "those due next: they were deleted. Restore the snapshot or the topic from a backup"
     )
 
 
-def apply_deltas(detector: Detector, at: TopicPartition, deltas: Sequence[Delta]) -> list[bool]:
-    """Count deltas in the order of their topic; return whether each was news."""
+def apply_deltas(
+    detector: Detector, topic_partition: TopicPartition, deltas: Sequence[Delta]
+) -> list[bool]:
+    """Count deltas in the order of their topic; return for each whether it was new."""
     known = set(detector.offsets)
     for delta in deltas:
         if delta.partition not in known and delta.first_offset > 0:
-            raise deltas_deleted(at)
+            raise deltas_deleted(topic_partition)
         known.add(delta.partition)
     return detector.apply_all(deltas)
 
 
 def age_of_newest(times: Iterable[ReportTimes | None], now: float) -> float:
-    """Return how long ago the newest report of some deltas was sent [s]; 0 if that is not known."""
+    """Return the age of the newest report of some deltas [s]; 0 if it is not known."""
     newest = max((each.newest / 1000 for each in times if each), default=now)
     return max(now - newest, 0.0)

@@ -1,13 +1,17 @@
-"""When the detector looks at its counts: at once while the stream keeps up, less often behind it.
+"""Decides when the detector evaluates: immediately while it keeps up, less often while it lags.
 
-A look costs a good deal before it scores the first pair, and on a backlog it gives alerts that are
-revised a moment later. But an alert that waits for its look is late. So looks that are soon made
-take at most half of the time; one that took longer was at many pairs, and to wait for more of them
-saves little. The broker's answer is no part of that, since nobody works while it is awaited. While
-the newest report that waits for its look is old, a backlog is being read: then from look to look it
-is as long as that report was old when it came, for its alert is late anyway; but no more than a
-minute, or ten times what a look and the publishing of its alerts took. It is over when every report
-that stood there a moment ago has come, not when there is a pause: batches of it come with pauses.
+While it lags, the interval equals the age of the newest unevaluated report, at most 60 s or ten
+times the cost of the last evaluation.
+
+An evaluation has a fixed cost before it scores the first pair, and on a backlog its alerts are
+revised a moment later. But an alert is late by the wait for its evaluation. So short evaluations
+take at most half of the time. A long one scored many pairs, and batching more of them saves little:
+the pause after it is `LONGEST_PAUSE`. The time of the broker's answer does not count, since nothing
+is computed meanwhile.
+
+The detector lags while the newest unevaluated report is older than `BACKLOG_AGE`. The lag is over
+when every report has been received that was on the topic a moment ago. A pause does not end it: the
+batches of a backlog are received with pauses.
 """
 
 import math
@@ -16,85 +20,84 @@ from collections.abc import Callable
 
 __all__ = ["EvaluationSchedule"]
 
-LONGEST_REST = 0.1  # seconds from a look to the next
-BACKLOG_AGE = 2.0  # seconds; a stream that is kept up with brings younger reports
-BACKLOG_SECONDS = 60.0  # from look to look while catching up, at most; or if that is more ...
-BACKLOG_COSTS = 10.0  # ... so many times what the last one took
-BACKLOG_POLL = 0.5  # seconds; a poll of it lasts no longer, to see what stands still
-STANDSTILL = 5.0  # seconds of empty polls; whoever sends has trouble: what is here is looked at
+LONGEST_PAUSE = 0.1  # seconds between two evaluations, while it keeps up
+BACKLOG_AGE = 2.0  # seconds; reports are younger while the detector keeps up
+BACKLOG_SECONDS = 60.0  # between two evaluations while it lags, at most; or, if that is more, ...
+BACKLOG_COSTS = 10.0  # ... this multiple of the cost of the last one
+BACKLOG_POLL = 0.5  # seconds; the longest poll while it lags, so that an idle topic is noticed
+IDLE_SECONDS = 5.0  # of empty polls: the sender has stopped, and what was received is evaluated
 
 
 class EvaluationSchedule:
-    """Says when the next look at the counts is due.
+    """Decides when the next evaluation is due.
 
     Parameters
     ----------
     clock
-        Seconds that only rise.
+        A monotonic clock [s].
 
     Attributes
     ----------
-    behind
-        Whether a backlog is being read.
+    lagging
+        Whether a backlog is being received.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.behind = False
-        self._age = math.inf  # of the newest report since the last look, when it came
-        self._empty_since: float | None = None  # the first of the polls that brought nothing
-        # Of the last look: when it began and was made, and how long that took without and with
-        # the publishing of what it gave.
-        self._made = self._cost = self._in_all = 0.0
-        self._began = clock()  # what came before is looked at with what comes of a backlog
+        self.lagging = False
+        self._age = math.inf  # of the newest unevaluated report, when it was received [s]
+        self._empty_since: float | None = None  # the first of the latest polls without a report
+        # Of the last evaluation: its end, and its seconds without and with publishing.
+        self._ended = self._cost = self._cost_published = 0.0
+        self._began = clock()  # of the last evaluation; at first, the start of the wait for one
 
     def polled(self, age: float | None) -> None:
-        """Take note of a poll.
+        """Record a poll.
 
         Parameters
         ----------
         age
-            Of the newest report that came to be counted, since it was sent [s]; `None`: none came.
+            Of the newest report received, since it was sent [s]; `None` without any.
         """
         if age is not None:
             self._age = min(self._age, age)
-            self.behind = self._age > BACKLOG_AGE
+            self.lagging = self._age > BACKLOG_AGE
             self._empty_since = None
             return
-        # From the first of them, not from what came before it: to count that may take seconds.
+        # Since the first empty poll, not since the last report: to count that may take seconds.
         if self._empty_since is None:
             self._empty_since = self._clock()
-        elif self._clock() - self._empty_since >= STANDSTILL:
-            self.behind = False
+        elif self._clock() - self._empty_since >= IDLE_SECONDS:
+            self.lagging = False
 
     def caught_up(self) -> None:
-        """Take note that every report has come that stood there a moment ago."""
-        self.behind = False
+        """Record that every report has been received that was on the topic a moment ago."""
+        self.lagging = False
 
     @property
-    def patience(self) -> float:
-        """Seconds that the next poll may last, if something counted waits for its look."""
-        return min(self.wait(), BACKLOG_POLL) if self.behind else self.wait()
+    def poll_seconds(self) -> float:
+        """Seconds that the next poll may last, if something is unevaluated."""
+        return min(self.wait(), BACKLOG_POLL) if self.lagging else self.wait()
 
     def wait(self) -> float:
-        """Return the seconds until a look is due, if anything was counted; 0 if it is."""
-        if self.behind:
-            longest = max(BACKLOG_SECONDS, BACKLOG_COSTS * self._in_all)
+        """Return the seconds until something unevaluated is to be evaluated; 0 if that is due."""
+        if self.lagging:
+            longest = max(BACKLOG_SECONDS, BACKLOG_COSTS * self._cost_published)
             due = self._began + min(self._age, longest)
         else:
-            due = self._made + min(self._cost, LONGEST_REST)
+            due = self._ended + min(self._cost, LONGEST_PAUSE)
         return max(0.0, due - self._clock())
 
     def begin(self) -> None:
-        """Take note that a look begins."""
+        """Record the begin of an evaluation."""
         self._began = self._clock()
         self._age = math.inf
 
-    def made(self) -> None:
-        """Take note that the alerts are made, and go out now."""
-        self._made = self._clock()
-        self._cost = self._made - self._began
-
     def end(self) -> None:
-        """Take note that a look has ended, its alerts published."""
-        self._in_all = self._clock() - self._began
+        """Record the end of an evaluation; its alerts are to be published."""
+        self._ended = self._clock()
+        self._cost = self._ended - self._began
+
+    def published(self) -> None:
+        """Record that the alerts of the last evaluation are published."""
+        self._cost_published = self._clock() - self._began

@@ -1,9 +1,9 @@
-"""The notices, read whole at every start, and followed from there on.
+"""Consumes `pv.notices`: from the first one at every start, then as they are published.
 
-What is known of a subject follows from the set of its notices, so no position is kept: order,
-repeats and a second reading change nothing. Nothing may be evaluated before the present end is
-reached: an alert that rests on a notice not read yet would be retracted. For the same reason a
-notice must not be passed over: where one was deleted before it was read, the reader stops.
+The state of a subject follows from the set of its notices, so no offset is stored: order, repeats
+and a second reading change nothing. Nothing may be evaluated before the present end is reached: an
+alert that was computed from a notice not read yet would be retracted. For the same reason a notice
+must not be skipped: the reader stops where one was deleted before it was read.
 """
 
 import time
@@ -28,7 +28,7 @@ from streams.runtime.wire.batches import Batch, Unreadable
 
 __all__ = ["NoticeReader", "read_notice"]
 
-_POLL_MS = 500  # while nothing else is to be done
+_POLL_MS = 500  # of a poll while the notices are restored
 _EPOCH = date(1970, 1, 1)
 _NOTHING = "value: must be a notice; got nothing. What was said is answered, not deleted"
 _IN_THE_FUTURE = "received: must not lie in the future"
@@ -40,13 +40,13 @@ def read_notice(value: bytes | None, horizon: date) -> Notice:
     Parameters
     ----------
     horizon
-        The latest day a notice can honestly have been received on. A later one is refused: it
-        would move the clock for everybody, and every answer would be overdue.
+        The latest day a notice can have been received on. A later one is refused: it would advance
+        the evaluation date, and every answer would be overdue.
 
     Raises
     ------
     IcsrError
-        If it is none; the message says why, and quotes nothing.
+        If it is invalid; the message says why, and quotes nothing.
     """
     if isinstance(value, Unreadable):
         raise IcsrError(value.reason, RejectCode.COMPRESSION)
@@ -59,25 +59,25 @@ def read_notice(value: bytes | None, horizon: date) -> Notice:
 
 
 class NoticeReader:
-    """Every partition of `pv.notices`, into one `SafetyMonitor`; it is as old as its detector.
+    """Consumes every partition of `pv.notices` for the `SafetyMonitor` of one detector.
 
     Parameters
     ----------
     watch
-        Hears the notices.
+        Receives the notices.
     set_aside
-        Publishes what cannot be read, all of it or nothing; called once a poll.
+        Publishes the notices of a poll that cannot be read, in one transaction.
 
     Attributes
     ----------
     latest
         Latest day a notice was received [days since 1970-01-01]; -1 without any.
-    heard
-        Number of notices that no evaluation has taken in.
+    unevaluated
+        Number of notices received since the last evaluation.
     last
         The record of the last notice, as a batch of one.
     polled_at
-        When a poll last brought one, on a clock that only rises [s].
+        Monotonic time when the last notice was polled [s].
     """
 
     def __init__(
@@ -90,63 +90,66 @@ class NoticeReader:
         self._watch = watch
         self._set_aside = set_aside
         self._topic = topic_name(settings, "notices")
-        self._next: dict[int, int] = {}  # by partition, behind the last record
-        self._needed: dict[int, int] = {}  # by partition, behind the last one in an alert
-        self._known: frozenset[tuple[bytes, bytes]] = frozenset()  # rejects, by source and place
+        self._next_offsets: dict[int, int] = {}  # by partition
+        self._needed: dict[int, int] = {}  # next offset after the notices in alerts, by partition
+        self._rejected: frozenset[tuple[bytes, bytes]] = frozenset()  # source and position
         self.latest = -1
-        self.heard = 0
+        self.unevaluated = 0
         self.last: Batch | None = None
         self.polled_at = time.monotonic()
         self._consumer: Any = make_consumer(settings, auto_offset_reset="none")
 
     def restore(self, published: Iterable[AnyAlert]) -> Generator[float, None, None]:
-        """Read up to the present end; yield the part that is done.
+        """Read up to the present end; yield the fraction that is done.
 
         Raises
         ------
         StateError
-            If notices are gone that alerts rest on, or go while they are read. Restore the topic.
+            If notices of published alerts have been deleted, or any while they are read. Restore
+            the topic.
         """
         for alert in published:
-            for at in alert.as_of:
-                if at.topic == self._topic:
-                    needed = max(self._needed.get(at.partition, 0), at.next_offset)
-                    self._needed[at.partition] = needed
+            for read in alert.as_of:
+                if read.topic == self._topic:
+                    needed = max(self._needed.get(read.partition, 0), read.next_offset)
+                    self._needed[read.partition] = needed
         ends = self._require_all()
         if total := sum(ends.values()):
-            self._known = yield from _rejects(self._settings, self._topic)
-        self._follow(ends)
-        while left := sum(self._left(ends)):
-            yield 1 - left / total
-            self._take(_POLL_MS)
+            self._rejected = yield from _rejects(self._settings, self._topic)
+        self._assign(ends)
+        while lag := sum(self._lags(ends)):
+            yield 1 - lag / total
+            self._receive(_POLL_MS)
 
     def poll(self) -> None:
-        """Take what has come, without waiting for more.
+        """Receive the notices there are, without waiting for more.
 
         Raises
         ------
         StateError
             If notices were deleted before they were read. Restore the topic.
         """
-        self._take(0)
+        self._receive(0)
 
     def as_of(self) -> Sequence[InputOffset]:
-        """Return how far each partition is read that has a record."""
+        """Return the next offset of each partition that has a record."""
         return [
             InputOffset(topic=self._topic, partition=number, next_offset=offset)
-            for number, offset in sorted(self._next.items())
+            for number, offset in sorted(self._next_offsets.items())
         ]
 
     def reached(self, ends: dict[int, int]) -> bool:
-        """Whether everything up to these offsets is read."""
-        return not any(self._left(ends))
+        """Whether every notice up to these offsets is read."""
+        return not any(self._lags(ends))
 
     def lags(self) -> dict[int, int | None]:
-        """Return the offsets to read of each partition; `None` until it is known."""
+        """Return the lag of each partition [offsets]; `None` until it is known."""
+        consumer = self._consumer
         lags: dict[int, int | None] = {}
-        for at in self._consumer.assignment():
-            end = self._consumer.highwater(at)
-            lags[at.partition] = None if end is None else max(end - self._consumer.position(at), 0)
+        for assigned in consumer.assignment():
+            end = consumer.highwater(assigned)
+            lag = None if end is None else max(end - consumer.position(assigned), 0)
+            lags[assigned.partition] = lag
         return lags
 
     def close(self) -> None:
@@ -154,7 +157,7 @@ class NoticeReader:
         close_consumer(self._consumer)
 
     def _require_all(self) -> dict[int, int]:
-        """Return where each partition ends; raise unless it holds every notice from offset 0 on."""
+        """Return the end of each partition; raise unless it has every notice from offset 0 on."""
         with broker_errors(f"read {self._topic}"):
             ends = end_offsets(self._consumer, self._topic)
             partitions = [TopicPartition(self._topic, number) for number in ends]
@@ -172,26 +175,27 @@ class NoticeReader:
                 raise StateError(msg)
         return ends
 
-    def _follow(self, numbers: Iterable[int]) -> None:
+    def _assign(self, numbers: Iterable[int]) -> None:
         """Read these partitions as well, from their first record on."""
-        held = self._consumer.assignment()
-        fresh = {TopicPartition(self._topic, number) for number in numbers} - held
-        if fresh:
-            self._consumer.assign([*held, *fresh])
-            for at in fresh:
-                self._consumer.seek(at, 0)
+        assigned = self._consumer.assignment()
+        added = {TopicPartition(self._topic, number) for number in numbers} - assigned
+        if added:
+            self._consumer.assign([*assigned, *added])
+            for topic_partition in added:
+                self._consumer.seek(topic_partition, 0)
 
-    def _left(self, ends: dict[int, int]) -> list[int]:
-        # A position passes the markers of transactions, which are no records, as well.
-        read = {at.partition: self._consumer.position(at) for at in self._consumer.assignment()}
+    def _lags(self, ends: dict[int, int]) -> list[int]:
+        # Positions, not offsets of records: they pass the markers of transactions, too.
+        consumer = self._consumer
+        read = {each.partition: consumer.position(each) for each in consumer.assignment()}
         return [max(end - read.get(number, 0), 0) for number, end in ends.items()]
 
-    def _take(self, timeout_ms: int) -> None:
+    def _receive(self, timeout_ms: int) -> None:
         try:
             with broker_errors(f"read {self._topic}"):
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
-                # Partitions may be added: there is no order between notices to be lost by it.
-                self._follow(self._consumer.partitions_for_topic(self._topic))
+                # Partitions may be added: the order of notices does not matter.
+                self._assign(self._consumer.partitions_for_topic(self._topic))
         except PositionOutOfRange:
             self._require_all()
             raise
@@ -199,12 +203,12 @@ class NoticeReader:
             return
         rejected: list[Rejected] = []
         horizon = datetime.now(UTC).date() + timedelta(days=1)
-        for at, records in sorted(polled.items()):
-            source = f"{at.topic}[{at.partition}]"
+        for (topic, number), records in sorted(polled.items()):
+            source = f"{topic}[{number}]"
             for record in records:
-                self._next[at.partition] = record.offset + 1
-                # What was rejected stays so: a date may lie in the future no longer.
-                if (source.encode(), b"%d" % record.offset) in self._known:
+                self._next_offsets[number] = record.offset + 1
+                # A rejected notice stays rejected, even if its date lies in the future no longer.
+                if (source.encode(), b"%d" % record.offset) in self._rejected:
                     continue
                 try:
                     notice = read_notice(record.value, horizon)
@@ -215,8 +219,8 @@ class NoticeReader:
                 else:
                     self._watch.hear(notice)
                     self.latest = max(self.latest, (notice.received - _EPOCH).days)
-                    self.heard += 1
-                    self.last = Batch(at.topic, at.partition, record.offset, record.offset + 1)
+                    self.unevaluated += 1
+                    self.last = Batch(topic, number, record.offset, record.offset + 1)
                     self.polled_at = time.monotonic()
         if rejected:
             self._set_aside(rejected)
@@ -225,7 +229,7 @@ class NoticeReader:
 def _rejects(
     settings: Settings, topic: str
 ) -> Generator[float, None, frozenset[tuple[bytes, bytes]]]:
-    """Return source and position of rejected notices, of rejects that are still there."""
+    """Return source and position of rejected notices, of rejects that are not deleted."""
     known = set()
     beginning = f"{topic}[".encode()
     for record, _ in read_in_steps(settings, topic_name(settings, "rejected")):

@@ -1,8 +1,8 @@
-"""Snapshots of the detector are written beside its work: at millions of cases one takes seconds.
+"""Writes snapshots of the detector in a background thread: one of millions of cases takes seconds.
 
-What is written is taken in the detector's thread (`Detector.frozen`), at an offset whose alerts are
-published; the writing is a thread of its own, one at a time. What fails leaves the snapshot there
-was, which only makes a restart longer; so it ends the detector only if it goes on failing.
+The state is copied in the detector's thread (`Detector.frozen`), at an offset whose alerts are
+published; then it is written, one snapshot at a time. A failure leaves the previous snapshot, which
+only makes a restart longer. So only repeated failures end the detector.
 """
 
 import logging
@@ -20,7 +20,7 @@ from streams.runtime.state.snapshot import write_frozen
 __all__ = ["SnapshotWriter"]
 
 _LOG = logging.getLogger(__name__)
-_FAILURES = 3  # in a row: a disk that was full for a moment has room again by then
+_FAILURES = 3  # in a row before it gives up: a disk is rarely full for as long
 
 
 class SnapshotWriter:
@@ -31,7 +31,7 @@ class SnapshotWriter:
     folder, topic
         As of `streams.runtime.state.snapshot.write_snapshot`.
     observer
-        Hears of each snapshot, on the thread of the detector.
+        Receives the outcome of each snapshot, on the thread of the detector.
     """
 
     def __init__(self, folder: Path, topic: str, observer: Observer) -> None:
@@ -42,18 +42,18 @@ class SnapshotWriter:
 
     @property
     def busy(self) -> bool:
-        """Whether one is being written, or nobody has looked yet at how it ended."""
+        """Whether a snapshot is being written, or its outcome is not collected."""
         return self._task is not None
 
     def begin(self, detector: Detector, next_offset: int) -> None:
-        """Begin to write what is counted now, unless the one before is still being written.
+        """Begin to write the present state, unless the previous snapshot is still being written.
 
         Raises
         ------
         StateError
-            As of `look`.
+            As of `collect`.
         """
-        self.look()
+        self.collect()
         if self.busy:
             _LOG.warning("snapshot %s: the last one is still being written", self._folder)
             return
@@ -65,8 +65,8 @@ class SnapshotWriter:
         self._began = time.monotonic()
         self._task = BackgroundTask("tocsin-snapshot", write)
 
-    def look(self) -> None:
-        """Take note of how the last one ended, if it has.
+    def collect(self) -> None:
+        """Record the outcome of the snapshot that is being written, if it has ended.
 
         Raises
         ------
@@ -97,9 +97,9 @@ class SnapshotWriter:
             self._observer.snapshot("written", seconds)
 
     def finish(self, detector: Detector | None = None, next_offset: int | None = None) -> None:
-        """Wait for the one that is being written; then write a last one, if there is what to write.
+        """Wait for the snapshot that is being written; then write a last one of `detector`, if any.
 
-        One that fails here is logged: what was counted is on the topics.
+        A failure is only logged: the counts can be restored from the topics.
         """
         try:
             self._wait()
@@ -112,4 +112,4 @@ class SnapshotWriter:
     def _wait(self) -> None:
         while self._task is not None:
             self._task.wait(1.0)
-            self.look()
+            self.collect()

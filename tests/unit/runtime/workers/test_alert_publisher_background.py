@@ -1,4 +1,4 @@
-"""What becomes of alerts that are on their way."""
+"""Alerts that are being published: their outcome, and a partition released meanwhile."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from streams.runtime.broker.transactions import TransactionAborted
 from streams.runtime.workers import alert_publisher
 from streams.runtime.workers.alert_publisher import AlertPublisher
 
-LOOK: Any = object()
+RESULT: Any = object()
 
 
 @pytest.fixture
@@ -27,54 +27,54 @@ def aborted() -> None:
 
 
 def test_nothing_is_under_way_at_first() -> None:
-    outlet = AlertPublisher()
-    assert not outlet.ended
-    assert outlet.settle() is None
-    assert outlet.leave() is None
+    publisher = AlertPublisher()
+    assert not publisher.ended
+    assert publisher.settle() is None
+    assert publisher.abandon() is None
 
 
-def test_what_is_sent_is_told_once_it_is_out() -> None:
-    outlet, published = AlertPublisher(), []
-    outlet.send(LOOK, 7, lambda: published.append(threading.current_thread()))
-    found = outlet.settle()
+def test_an_evaluation_is_returned_once_it_is_published() -> None:
+    publisher, published = AlertPublisher(), []
+    publisher.send(RESULT, 7, lambda: published.append(threading.current_thread()))
+    found = publisher.settle()
     assert found is not None
-    assert (found.look, found.following) == (LOOK, 7)
+    assert (found.result, found.next_offset) == (RESULT, 7)
     assert published != [threading.current_thread()]
-    assert outlet.settle() is None
+    assert publisher.settle() is None
 
 
-def test_nobody_waits_for_what_hangs(hanging: Callable[[], None]) -> None:
-    outlet = AlertPublisher()
-    outlet.send(LOOK, 7, hanging)
-    assert not outlet.ended
+def test_a_transaction_that_hangs_has_not_ended(hanging: Callable[[], None]) -> None:
+    publisher = AlertPublisher()
+    publisher.send(RESULT, 7, hanging)
+    assert not publisher.ended
 
 
-def test_what_fails_has_ended_and_says_why_once() -> None:
-    outlet = AlertPublisher()
-    outlet.send(LOOK, 7, aborted)
-    while not outlet.ended:
+def test_a_failure_has_ended_and_is_raised_once() -> None:
+    publisher = AlertPublisher()
+    publisher.send(RESULT, 7, aborted)
+    while not publisher.ended:
         pass
     with pytest.raises(TransactionAborted, match="nothing is published"):
-        outlet.settle()
-    assert outlet.settle() is None
+        publisher.settle()
+    assert publisher.settle() is None
 
 
-def test_a_partition_that_is_given_up_waits_for_its_alerts() -> None:
-    outlet, begun = AlertPublisher(), threading.Event()
-    outlet.send(LOOK, 7, lambda: (begun.wait(), None)[1])
+def test_a_released_partition_waits_for_its_alerts() -> None:
+    publisher, begun = AlertPublisher(), threading.Event()
+    publisher.send(RESULT, 7, lambda: (begun.wait(), None)[1])
     threading.Timer(0.1, begun.set).start()
-    left = outlet.leave()
+    left = publisher.abandon()
     assert left is not None
-    assert left.following == 7
+    assert left.next_offset == 7
 
 
-def test_a_partition_is_given_up_whatever_its_alerts_do(
+def test_a_partition_is_released_whatever_its_alerts_do(
     hanging: Callable[[], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(alert_publisher, "_PARTING_SECONDS", 0.05)
-    for publish, said in ((hanging, "on their way"), (aborted, "nothing is published")):
-        outlet = AlertPublisher()
-        outlet.send(LOOK, 7, publish)
-        assert outlet.leave() is None
+    monkeypatch.setattr(alert_publisher, "_ABANDON_SECONDS", 0.05)
+    for publish, said in ((hanging, "being published"), (aborted, "nothing is published")):
+        publisher = AlertPublisher()
+        publisher.send(RESULT, 7, publish)
+        assert publisher.abandon() is None
         assert said in caplog.messages[-1]
-        assert outlet.settle() is None
+        assert publisher.settle() is None

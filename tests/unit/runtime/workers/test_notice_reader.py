@@ -78,11 +78,11 @@ def test_notices_that_go_later_are_missed_only_if_they_were_not_read(
     topics: ScriptedTopics,
 ) -> None:
     notices = restored()
-    assert notices.heard == 9
+    assert notices.unevaluated == 9
     topics.delete_before(AT, 9)
     topics.add(AT, [line(9)])
     notices.poll()
-    assert notices.heard == 10, "what was deleted was read"
+    assert notices.unevaluated == 10, "what was deleted was read"
     topics.add(AT, [line(10), line(11)])
     topics.delete_before(AT, 11)
     with pytest.raises(StateError, match=RULE + "got 11 to 12: notices were deleted"):

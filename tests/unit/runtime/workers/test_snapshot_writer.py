@@ -137,7 +137,7 @@ def ended(writer: SnapshotWriter) -> None:
     deadline = time.monotonic() + 20
     while writer.busy:
         assert time.monotonic() < deadline
-        writer.look()
+        writer.collect()
         time.sleep(0.005)
 
 
