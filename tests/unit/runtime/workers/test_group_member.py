@@ -1,4 +1,4 @@
-"""Group membership of a worker: what a poll gives, releases and holds, and when it rejoins."""
+"""Group membership of a worker: what a poll returns, releases and pauses, and when it rejoins."""
 
 from collections.abc import Callable, Collection
 from types import SimpleNamespace
@@ -64,6 +64,7 @@ class Consumer:
         self.on_pause: set[TopicPartition] = set()
         self.positions: dict[TopicPartition, int] = {}
         self.ends: dict[TopicPartition, int] = {}
+        self.requests = 0
 
     def assigns(self, *partitions: TopicPartition) -> dict[TopicPartition, list[str]]:
         """Complete a rebalance: as `poll` does, with only the new partitions to the listener."""
@@ -114,6 +115,7 @@ class Consumer:
     def end_offsets(
         self, partitions: Collection[TopicPartition], timeout_ms: int
     ) -> dict[TopicPartition, int]:
+        self.requests += 1
         return {each: self.ends[each] for each in partitions}
 
     def close(self) -> None:
@@ -234,6 +236,18 @@ def test_a_partition_that_stalls_is_sought_then_left_with_the_group(world: World
         statuses += polls(member, 1)
     assert statuses[-1] is PollStatus.REJOINED
     assert world.log == ["seek 0 to 7", "seek 0 to 7", "release", "close 0", "join 1"]
+
+
+def test_a_partition_that_makes_progress_has_not_stalled(world: World) -> None:
+    member, consumer = joined(world, P0)
+    consumer.on_pause.clear()
+    consumer.positions[P0], consumer.ends[P0] = 7, 1_000
+    world.reading = {P0}
+    for _ in range(8):
+        assert set(polls(member, 25)) == {PollStatus.ASSIGNED}
+        consumer.positions[P0] += 1
+    assert world.log == []
+    assert consumer.requests == 200 / 5, "a check costs a request"
 
 
 def test_only_partitions_that_should_make_progress_are_watched(world: World) -> None:
