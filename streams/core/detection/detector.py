@@ -1,6 +1,5 @@
 """The detector stage: deltas in, revisions of alerts out. Holds the counts; knows no clock."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -34,7 +33,7 @@ from streams.core.safety.monitor import SafetyMonitor
 from streams.core.signals.anytime_test import DailySequentialTest
 from streams.core.signals.counts_view import UNIT, CountsView
 from streams.core.signals.new_evidence import ChangesSinceEvaluation
-from streams.core.signals.prior_refits import FEWEST_PAIRS, refit
+from streams.core.signals.prior_refits import PriorRefits
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
 from streams.core.signals.scorer import Scorer
@@ -87,8 +86,7 @@ class Detector:
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
-        self._refit_every = refit_every
-        self._refit_period: int | None = None
+        self._refits = PriorRefits(self.scorer, refit_every)
         self._levels = LevelCodes()
         self._vigil = DailySequentialTest(self._plain) if self.scorer.needs_safe_test else None
         self.topic = topic
@@ -230,43 +228,28 @@ class Detector:
         return self._published.suppressions(self._counted(), self._today)
 
     def refit_if_due(self, today: int) -> PriorRefit | None:
-        """Fit the prior anew if a period of `refit_every` days has begun since the last fit.
+        """Refit the prior if a period of `refit_every` days has begun since the last fit.
 
         The counts are those of the cumulative window, else of the first one. Every signal is scored
         with the new prior from the next evaluation on; the event says so, and alerts name their
         prior. A fit that comes out unfit is tried again in the next period.
         """
-        if self._refit_every is None or today // self._refit_every == self._refit_period:
+        if not self._refits.is_due(today):
             return None
-        kinds = [window.spec.kind for window in self.windows]
-        cumulative = WindowKind.CUMULATIVE in kinds
-        window = self.windows[kinds.index(WindowKind.CUMULATIVE) if cumulative else 0]
+        window = min(self.windows, key=lambda each: each.spec.kind is not WindowKind.CUMULATIVE)
         window.advance(today, self.log)
         label = max(window.tallies, default=None)
         if label is None:
             return None
         counts = plain_pairs(self.counts(window, label))
-        if counts.height < FEWEST_PAIRS:
-            return None
-        self._refit_period = today // self._refit_every
-        fitted = refit(
-            counts,
-            previous=self.scorer.prior,
-            fitted_on=_EPOCH + timedelta(days=today),
-            window=label,
-            as_of=self._as_of(),
-        )
-        if fitted is None:
-            return None
-        self.scorer.prior, event = fitted
-        self._stale.update(label for held in self.windows for label in held.tallies)
+        event = self._refits.refit(counts, today, window=label, as_of=self._as_of())
+        if event is not None:
+            self._stale.update(label for held in self.windows for label in held.tallies)
         return event
 
     def restore_prior(self, event: PriorRefit) -> None:
-        """Take over the prior of an earlier refit, unless the prior is kept as it was given."""
-        if self._refit_every is not None:
-            self.scorer.prior = GammaMixture.model_validate_json(json.dumps(event.prior))
-            self._refit_period = (event.fitted_on - _EPOCH).days // self._refit_every
+        """Restore the prior of an earlier refit, unless the prior is kept as it was given."""
+        self._refits.restore(event)
 
     def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
         """Return the counts frame of one window instance, sorted by drug and event."""
