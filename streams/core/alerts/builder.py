@@ -27,9 +27,8 @@ from schemas.alert import (
 from schemas.counts import MARGINS
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.cases.levels import drug_in_words, event_in_words, level_of
-from streams.core.cases.strata import REGIONS
 from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
-from streams.core.signals.new_evidence import region_mask
+from streams.core.signals.new_evidence import REGION_BITS
 from streams.core.signals.realert_policy import AlertPolicy
 
 __all__ = ["AlertBuilder", "signal_key", "snapshot_id"]
@@ -275,7 +274,7 @@ def _in_words(mask: int) -> str:
 
 @lru_cache
 def _regions(mask: int) -> tuple[str, ...]:
-    return tuple(name for name in REGIONS if mask & region_mask((name,)))
+    return tuple(name for name, bit in REGION_BITS.items() if mask & bit)
 
 
 def _finite(value: float) -> float | None:

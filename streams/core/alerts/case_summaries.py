@@ -25,7 +25,7 @@ from streams.core.cases.levels import CLASS_OF_NAME
 from streams.core.counting.arrays import by_key, rows_where, stacked
 from streams.core.counting.sorted_counts import Keys, places_of
 from streams.core.signals.counts_view import CountsView
-from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Hashes, Masks
+from streams.core.signals.new_evidence import PAEDIATRIC_BIT, Hashes, Masks, facets_of_cases
 
 __all__ = ["MOST_CASE_IDS", "after_notice", "clinical_of", "facts_of", "further_of", "new_cases"]
 
@@ -292,9 +292,7 @@ def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
     first, last = np.full(len(keys), _NEVER), np.full(len(keys), -_NEVER)
     np.minimum.at(first, at, days)
     np.maximum.at(last, at, days)
-    bits = np.where(cases["fatal"].to_numpy(), FATAL, 0) | facets[cases["stratum"].to_numpy()]
-    of_pairs = np.zeros(len(keys), dtype=np.int64)
-    np.bitwise_or.at(of_pairs, at, bits)
+    bits, of_pairs = facets_of_cases(cases, at, facets, len(keys))
     counted = {
         "n_serious": cases["serious"].to_numpy(),
         "n_fatal": cases["fatal"].to_numpy(),

@@ -44,6 +44,7 @@ from streams.core.signals.new_evidence import (
     GONE,
     PAEDIATRIC_BIT,
     Masks,
+    facets_of_cases,
     facets_of_strata,
     region_mask,
 )
@@ -81,7 +82,6 @@ class Evaluation:
         self._policy = policy
         self._alerts = AlertBuilder(rules, policy)
         self._columns = rules.columns
-        self._facets = lru_cache(maxsize=1)(_facets)
         self._coverage = RedundantSignals()
         self._origins = lru_cache(maxsize=1)(Origins)
         self._scrutiny = SensitivityAnalyses(self.scorer, burst_rule())
@@ -137,7 +137,7 @@ class Evaluation:
             ic_lower=scored["ic_lower"].to_numpy(),
             touched=is_in(keys, touched),
         )
-        facets = self._facets(counted.strata, len(counted.strata))
+        facets = facets_of_strata(counted.strata, UNIT)
         days = _days(window)
         known = look.keys[signals.within(keys)[1]]
         evidence = counted.pending.evidence(known, *days, facets)
@@ -303,11 +303,6 @@ class Evaluation:
         signals.publish(rows, dict(zip(rows["key"].tolist(), parts, strict=True)))
 
 
-def _facets(strata: Vocabulary, size: int) -> Masks:
-    del size  # the vocabulary grows; its length is what makes a cached answer stale
-    return facets_of_strata(strata, UNIT)
-
-
 def _days(window: Window) -> tuple[int | None, int]:
     first = None if window.first_day is None else (window.first_day - _EPOCH).days
     return first, (window.last_day - _EPOCH).days
@@ -334,8 +329,9 @@ def _withdrawn(
     doubtful = np.flatnonzero(withdrawn)
     if len(doubtful):
         keys = known[doubtful]
-        present = facts_of(log.cases_of(keys, *days), keys, facets)["facets"].to_numpy()
-        withdrawn[doubtful] &= ~present
+        cases = log.cases_of(keys, *days)
+        places = np.searchsorted(keys, cases["key"].to_numpy())
+        withdrawn[doubtful] &= ~facets_of_cases(cases, places, facets, len(keys))[1]
     return withdrawn
 
 
