@@ -1,14 +1,11 @@
 """Rows that were decided to be published, made into alerts."""
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
@@ -25,13 +22,15 @@ from schemas.alert import (
     Window,
 )
 from schemas.counts import MARGINS
+from streams.core.alerts.identity import alert_id, signal_key, snapshot_id
 from streams.core.alerts.sensitivity import SensitivityResult
-from streams.core.cases.levels import drug_in_words, event_in_words, level_of
+from streams.core.alerts.sentence import sentence_of
+from streams.core.cases.levels import level_of
 from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import REGION_BITS
 from streams.core.signals.realert_policy import AlertPolicy
 
-__all__ = ["AlertBuilder", "signal_key", "snapshot_id"]
+__all__ = ["AlertBuilder"]
 
 _CODE_VERSION = version("tocsin")
 _OF_CASES = (
@@ -62,28 +61,6 @@ _OF_ROW = [
 # Every field in the order of the schema, which is that of the text an alert is written as.
 _TEMPLATE = {name: field.get_default() for name, field in Alert.model_fields.items()}
 _EPOCH = date(1970, 1, 1)
-_VERBS = {
-    AlertKind.NEW: "is reported disproportionately often with",
-    AlertKind.STRENGTHENED: "is reported even more disproportionately with",
-    AlertKind.WEAKENED: "is reported less disproportionately than before with",
-    AlertKind.UPDATE: "is still reported disproportionately often with",
-    AlertKind.RETRACTION: "is, after cases were retracted, not reported disproportionately with",
-    AlertKind.CLOSED: "is no longer reported disproportionately with",
-}
-
-
-def signal_key(drug: str, event: str, window: str) -> str:
-    """Name a signal for ever: drug, event and window label, percent-encoded, joined by `|`.
-
-    >>> signal_key("A|B", "Sepsis", "cumulative")
-    'A%7CB|Sepsis|cumulative'
-    """
-    return "|".join(map(_quoted, (drug, event, window)))
-
-
-@lru_cache(maxsize=100_000)
-def _quoted(part: str) -> str:
-    return quote(part, safe=" ")
 
 
 class AlertBuilder:
@@ -124,7 +101,7 @@ class AlertBuilder:
         further
             Other fields of each, in the same order.
         tested_through
-            As of `streams.core.alerts.builder.snapshot_id`.
+            As of `streams.core.alerts.identity.snapshot_id`.
         dropped
             By key, names of rules that were on and are no longer asked.
         """
@@ -193,18 +170,26 @@ class AlertBuilder:
         key = signal_key(drug, event, further["window"].label)
         why = _reasons(reasons)
         held = on & ~row["entered"]
+        sentence = sentence_of(
+            kind,
+            drug,
+            event,
+            row["n_observed"],
+            statistics,
+            fires=self._on(on & ~held),
+            held=self._on(held),
+        )
         return Alert.trusted(
             {
                 **_TEMPLATE,
                 **further,
-                "alert_id": self._alert_id(key, revision),
+                "alert_id": alert_id(key, self._rules_hash, self._policy_hash, revision),
                 "signal_key": key,
                 "revision": revision,
                 "kind": kind,
                 "reason": _in_words(reasons),
                 "reasons": why,
-                "sentence": _sentence(kind, row, statistics, self._on(on & ~held), self._on(held))
-                + found.sentence,
+                "sentence": sentence + found.sentence,
                 "drug": drug,
                 "event": event,
                 "level": level_of(drug, event),
@@ -223,10 +208,6 @@ class AlertBuilder:
                 "case_ids": tuple(row["case_ids"]),
             }
         )
-
-    def _alert_id(self, key: str, revision: int) -> str:
-        text = f"{key}\n{self._rules_hash}\n{self._policy_hash}\n{revision}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def _names_on(self, mask: int) -> tuple[str, ...]:
         return tuple(sorted(name for bit, (name, *_) in enumerate(self._rules) if mask >> bit & 1))
@@ -279,60 +260,3 @@ def _regions(mask: int) -> tuple[str, ...]:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _sentence(
-    kind: AlertKind,
-    row: Mapping[str, Any],
-    statistics: Statistics,
-    fires: Sequence[str],
-    held: Sequence[str],
-) -> str:
-    n = row["n_observed"]
-    expected = statistics.expected
-    counts = f"{n} {'case' if n == 1 else 'cases'}"
-    if expected is not None:
-        counts += f", {expected:.3g} expected if they were independent"
-    event, drug = event_in_words(row["event"]), drug_in_words(row["drug"])
-    parts = [f"{event} {_VERBS[kind]} {drug}: {counts}"]
-    if statistics.ror is not None:
-        upper = "unbounded" if statistics.ror_upper is None else f"{statistics.ror_upper:.3g}"
-        parts.append(f"ROR {statistics.ror:.3g} [{statistics.ror_lower:.3g}, {upper}]")
-    if statistics.ic is not None:
-        parts.append(
-            f"IC {statistics.ic:.2f} [{statistics.ic_lower:.2f}, {statistics.ic_upper:.2f}]"
-        )
-    said = "; ".join(parts)
-    said += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
-    return said + (f" On until past their exits: {', '.join(held)}." if held else "")
-
-
-def snapshot_id(
-    as_of: Sequence[InputOffset],
-    window: Window,
-    *,
-    evaluated_on: date,
-    rules_hash: str,
-    policy_hash: str,
-    prior_id: str | None,
-    tested_through: int | None,
-    code_version: str,
-) -> str:
-    """Return the SHA-256 of input offsets, window, day, rules, policy, prior and code.
-
-    Alerts of one id were made from the same cases by the same rules: what they say of a pair's
-    counts, statistics and cases is the same. What was published before, and notices, are not in it.
-
-    Parameters
-    ----------
-    tested_through
-        The last day that the anytime-valid test has taken in [days since 1970-01-01]; `None` if no
-        rule asks for it.
-    """
-    parts = [
-        [one.model_dump() for one in as_of],
-        window.model_dump(mode="json"),
-        evaluated_on.isoformat(),
-        *(rules_hash, policy_hash, prior_id, tested_through, code_version),
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

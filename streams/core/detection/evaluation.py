@@ -19,10 +19,11 @@ from detectors.rules import RuleSet
 from schemas.alert import Alert, Window, WindowKind
 from schemas.counts import MARGINS
 from schemas.suppressed import Suppressed
-from streams.core.alerts.builder import AlertBuilder, signal_key
+from streams.core.alerts.builder import AlertBuilder
 from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
 from streams.core.alerts.case_summaries import after_notice, facts_of, further_of
 from streams.core.alerts.context import AlertContext
+from streams.core.alerts.identity import signal_key
 from streams.core.alerts.sensitivity import SensitivityAnalyses
 from streams.core.counting.arrays import rows_at
 from streams.core.counting.case_log import CaseLog

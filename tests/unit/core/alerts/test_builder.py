@@ -20,9 +20,10 @@ from schemas.alert import (
     Window,
     WindowKind,
 )
-from streams.core.alerts.builder import AlertBuilder, signal_key
+from streams.core.alerts.builder import AlertBuilder
 from streams.core.alerts.case_sources import Origins, sources_of
 from streams.core.alerts.case_summaries import MOST_CASE_IDS, facts_of
+from streams.core.alerts.identity import signal_key
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.lifecycle import KINDS, REASONS, Decisions

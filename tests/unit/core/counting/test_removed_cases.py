@@ -17,8 +17,8 @@ from schemas.product import Product
 from schemas.report import Link, Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkKind, LinkState, RevisionKind, VerificationState
 from streams.core.alerts import case_summaries
-from streams.core.alerts.builder import snapshot_id
 from streams.core.alerts.case_summaries import new_cases
+from streams.core.alerts.identity import snapshot_id
 from streams.core.cases.from_report import case_version, link_version
 from streams.core.cases.transitions import CaseVersion, advance, joined
 from streams.core.counting.windows import WindowSpec
