@@ -1,4 +1,4 @@
-"""The detector stage: deltas in, revisions of alerts out. Holds the counts; knows no clock."""
+"""The detector stage: deltas in, revisions of alerts out. Holds the counts; reads no clock."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,10 +37,12 @@ from streams.core.signals.prior_refits import PriorRefits
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
 from streams.core.signals.scorer import Scorer
+from streams.core.signals.window_scores import WindowInstance
 
 __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
+_NO_KEYS = np.empty(0, dtype=np.int64)
 _VOCABULARIES = ("drugs", "events", "strata", "origins", "indications")
 _RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
 
@@ -55,9 +57,9 @@ class Detector:
     rules
         What makes a pair a signal of disproportionate reporting.
     policy
-        What is told again of a signal that is on; that of `policy.toml` unless told otherwise.
+        The re-alert policy; by default that of `policy.toml`.
     topic
-        Name of the topic that the deltas' offsets belong to; stands in every alert.
+        Name of the topic that the deltas' offsets belong to; a field of every alert.
     prior
         Prior of the EBGM, for rules that ask for it.
     refit_every
@@ -81,14 +83,14 @@ class Detector:
     ) -> None:
         policy = policy or load_policy()
         self.watch = SafetyMonitor()
-        self._dossier = AlertContext(self.watch, policy)
-        self._published = Evaluation(rules, prior, policy, self._dossier)
+        self._context = AlertContext(self.watch, policy)
+        self._evaluation = Evaluation(rules, prior, policy, self._context)
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
         self._refits = PriorRefits(self.scorer, refit_every)
         self._levels = LevelCodes()
-        self._vigil = DailySequentialTest(self._plain) if self.scorer.needs_safe_test else None
+        self._test = DailySequentialTest(self._plain) if self.scorer.needs_safe_test else None
         self.topic = topic
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
@@ -105,7 +107,7 @@ class Detector:
         self._today = -1
 
     def apply(self, delta: Delta) -> bool:
-        """Count a delta; return whether it was news: see `apply_all`."""
+        """Count a delta; return whether it was new: see `apply_all`."""
         return self.apply_all([delta])[0]
 
     def apply_all(self, deltas: Sequence[Delta]) -> list[bool]:
@@ -169,63 +171,64 @@ class Detector:
         day_over
             Whether no more of the day is to come: the anytime-valid test takes in whole days.
         """
-        if self._vigil is not None:
-            self._vigil.close(today if day_over else today - 1, self.log)
-        self._published.begin()
-        self._today, day = today, _EPOCH + timedelta(days=today)
-        counted = self._counted(day)
+        if self._test is not None:
+            self._test.close(today if day_over else today - 1, self.log)
+        self._evaluation.begin()
+        self._today = today
+        view, on_day = self._view(), self.watch.known_on(_EPOCH + timedelta(days=today))
         if not touched_only:
-            self._stale.update(self._dossier.stale(day))
+            self._stale.update(self._context.stale(on_day))
         alerts: list[Alert] = []
-        for window in self.windows:
-            window.advance(today, self.log)
-            for label, tally in window.tallies.items():
-                touched = self._touched.get(label)
-                if touched is None if touched_only else not self._is_due(window, label):
-                    continue
-                alerts += self._published.look(
-                    counted,
-                    window.spec.window(label, day),
-                    tally,
-                    today,
-                    touched=None if touched is None else distinct(np.concatenate(touched)),
-                    touched_only=touched_only,
-                )
+        for instance in self._instances(today, full=not touched_only):
+            alerts += self._evaluation.evaluate(view, instance, on_day)
         if not touched_only:
             self._stale.clear()
         self.settle()
         return alerts
 
+    def _instances(self, today: int, *, full: bool) -> Iterator[WindowInstance]:
+        """Yield the window instances to evaluate; sliding windows are moved to the day first."""
+        for window in self.windows:
+            window.advance(today, self.log)
+            for label, tally in window.tallies.items():
+                touched = self._touched.get(label, [])
+                is_stale = label in self._stale or window.spec.days is not None
+                if (full and is_stale) or (touched and not full):
+                    yield WindowInstance(
+                        window=window.spec.window(label, _EPOCH + timedelta(days=today)),
+                        tally=tally,
+                        today=today,
+                        touched=distinct(np.concatenate([_NO_KEYS, *touched])),
+                        full=full,
+                    )
+
     def safety_alerts(self, today: int) -> list[SafetyAlert]:
         """Return the revisions of safety alerts that are due on a day: see `SafetyMonitor`."""
         return self.watch.evaluate(_EPOCH + timedelta(days=today), self._as_of())
 
-    def _is_due(self, window: WindowedCounts, label: str) -> bool:
-        return label in self._stale or window.spec.days is not None
-
     @property
     def scorer(self) -> Scorer:
-        """What computes the statistics; holds the prior in force."""
-        return self._published.scorer
+        """Computes the statistics; holds the prior in force."""
+        return self._evaluation.scorer
 
     @property
     def signals(self) -> dict[str, Signals]:
         """The published state of signals, by window label."""
-        return self._published.signals
+        return self._evaluation.signals
 
     @property
     def suppressed(self) -> Counter[str]:
-        """How many changes of signals were not told, by reason, over all evaluations."""
-        return self._published.suppressed
+        """Number of suppressed changes of signals, by reason, over all evaluations."""
+        return self._evaluation.suppressed
 
     @property
     def crossings(self) -> int:
-        """How often a rule came to fire for a pair, or ceased to, told or not."""
-        return self._published.crossings
+        """How often a rule came to fire for a pair, or ceased to, published or not."""
+        return self._evaluation.crossings
 
     def suppressions(self) -> Iterator[Suppressed]:
-        """Yield what the last evaluation did not tell, with its reason."""
-        return self._published.suppressions(self._counted(), self._today)
+        """Yield what the last evaluation suppressed, with its reason."""
+        return self._evaluation.suppressions(self._view(), self._today)
 
     def refit_if_due(self, today: int) -> PriorRefit | None:
         """Refit the prior if a period of `refit_every` days has begun since the last fit.
@@ -255,7 +258,7 @@ class Detector:
         """Return the counts frame of one window instance, sorted by drug and event."""
         tally = window.tallies[label]
         keys = self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0])
-        return self._counted().named(tally.table(keys)).drop("key").sort("drug", "event")
+        return self._view().named(tally.table(keys)).drop("key").sort("drug", "event")
 
     @property
     def n_pairs(self) -> int:
@@ -266,7 +269,7 @@ class Detector:
 
     @property
     def levels(self) -> LevelCodes:
-        """What the codes of drugs and events stand for."""
+        """The aggregation level of each code of drugs and events."""
         self._levels.learn(self.drugs, self.events)
         return self._levels
 
@@ -285,7 +288,7 @@ class Detector:
         return kept.rows(), facts
 
     def frozen(self) -> tuple[KeptCases, dict[str, Any]]:
-        """Return what a snapshot holds as of now, while counting goes on in another thread.
+        """Return the content of a snapshot as of now, while counting goes on in another thread.
 
         Its `rows` cost what a snapshot costs; this costs as much as there are names.
         """
@@ -295,7 +298,7 @@ class Detector:
             "watermark": self.watermark,
             "rows": self._rows,
             "watched": [encode_watched(case) for case in self.watch.cases],
-            "test": None if self._vigil is None else self._vigil.facts(),
+            "test": None if self._test is None else self._test.facts(),
         }
         return KeptCases(self.log.frozen(), self._removals.frozen()), facts
 
@@ -314,8 +317,8 @@ class Detector:
         for part in counted.iter_slices(_RESTORED_AT_ONCE):
             self._fold(part)
             self.settle()
-        if self._vigil is not None and facts["test"] is not None:
-            self._vigil.restore(facts["test"], self.log)
+        if self._test is not None and facts["test"] is not None:
+            self._test.restore(facts["test"], self.log)
 
     def settle(self) -> None:
         """Regard all changes so far as evaluated: a restored detector published them before."""
@@ -323,10 +326,10 @@ class Detector:
         self._pending.clear()
 
     def restore_signals(self, alerts: Iterable[Alert]) -> None:
-        """Take over the published state of signals, from the latest alert of each."""
+        """Restore the published state of signals from the latest alert of each."""
         published = list(alerts)
-        self._published.restore(published, self.drugs, self.events)
-        self._dossier.restore(published)
+        self._evaluation.restore(published, self.drugs, self.events)
+        self._context.record(published)
 
     def _fold(self, rows: pl.DataFrame) -> None:
         self.log.append(rows)
@@ -337,8 +340,8 @@ class Detector:
                 self._stale.add(label)
         if any(len(signals.rows) for signals in self.signals.values()):
             self._pending.note(rows, changes.pairs)
-        if self._vigil is not None:
-            self._vigil.note(rows)
+        if self._test is not None:
+            self._test.note(rows)
 
     def _plain(self, rows: pl.DataFrame) -> pl.DataFrame:
         return self.levels.without_levels(rows)
@@ -360,7 +363,7 @@ class Detector:
             {name: encoded[name] if name in encoded else changes[name] for name in CASE_LOG}
         )
 
-    def _counted(self, day: date | None = None) -> CountsView:
+    def _view(self) -> CountsView:
         return CountsView(
             drugs=self.drugs,
             events=self.events,
@@ -371,9 +374,8 @@ class Detector:
             log=self.log,
             removals=self._removals,
             pending=self._pending,
-            vigil=self._vigil,
+            anytime_test=self._test,
             as_of=self._as_of(),
-            acted={} if day is None else self.watch.acted(day),
         )
 
     def _as_of(self) -> Sequence[InputOffset]:

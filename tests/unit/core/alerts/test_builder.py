@@ -20,13 +20,13 @@ from schemas.alert import (
     Window,
     WindowKind,
 )
-from streams.core.alerts.builder import AlertBuilder
+from streams.core.alerts.builder import AlertBuilder, EvaluatedWindow, PairSummary
 from streams.core.alerts.case_sources import Origins, sources_of
 from streams.core.alerts.case_summaries import MOST_CASE_IDS, facts_of
 from streams.core.alerts.identity import signal_key
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.counting.vocabulary import Vocabulary
-from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
+from streams.core.signals.decisions import KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import PAEDIATRIC_BIT, region_mask
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import load_policy
@@ -111,12 +111,13 @@ def _build(
     return AlertBuilder(RULES, POLICY).build(
         frame.hstack(facts).hstack(sources).with_columns(n_post_notice=None),
         decisions,
-        [found or SensitivityResult()] * len(rows),
-        window=WINDOW,
-        evaluated_on=TODAY,
-        as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],
-        further=[{}] * len(rows),
-        dropped=dropped,
+        [PairSummary(found or SensitivityResult(), None, {})] * len(rows),
+        EvaluatedWindow(
+            window=WINDOW,
+            evaluated_on=TODAY,
+            as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],
+        ),
+        dropped=dropped or {},
     )
 
 
