@@ -51,7 +51,7 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedWindow:
-    """What all alerts of one window and evaluation share.
+    """Fields that all alerts of one window and evaluation share.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class EvaluatedWindow:
     prior_id
         Prior of the EBGM; None if none is used.
     tested_through, test_recomputed
-        The last day that the anytime-valid test has taken in [days since 1970-01-01], and whether a
-        past day was corrected since; None if no rule asks for it.
+        The last day of the anytime-valid test [days since 1970-01-01], and whether a past day was
+        corrected since; None if no rule asks for it.
     """
 
     window: Window
@@ -74,7 +74,7 @@ class EvaluatedWindow:
 
 @dataclass(frozen=True, slots=True)
 class PairSummary:
-    """What an alert says of a pair besides its row.
+    """Fields of the alert on a pair that are not in its row.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class AlertBuilder:
         summaries
             Of each, in the same order.
         evaluated
-            What the alerts share.
+            The fields that the alerts share.
         dropped
             By key, names of rules that were on and are no longer asked.
         """
@@ -257,7 +257,7 @@ class AlertBuilder:
         summary: PairSummary,
         evaluated_on: date,
     ) -> dict[str, Any]:
-        """Return the context, and how soon an assessor has to do what."""
+        """Return the context, urgency, priority, next step and due day of a revision."""
         context, kind, event = summary.context, revision.kind, row["event"]
         urgent = is_urgent(
             kind,

@@ -38,7 +38,7 @@ __all__ = [
 
 _AGES = [member.value for member in AgeGroup]
 _SEXES = [member.value for member in Sex]
-# In the order of the vocabularies; what is not known is a group of its own.
+# In the order of the vocabularies; cases not known are a group of their own.
 _GROUPS = (
     *(name if name != AgeGroup.UNKNOWN.value else "age_unknown" for name in _AGES),
     *(name if name != Sex.UNKNOWN.value else "sex_unknown" for name in _SEXES),
@@ -53,18 +53,18 @@ _NEVER = 1 << 30  # a day that no case has
 def clinical_of(
     cases: pl.DataFrame, keys: Keys, strata: Sequence[str], separator: str
 ) -> list[dict[str, Any]]:
-    """Return what an alert on each pair says of its cases, by the names of `schemas.alert.Alert`.
+    """Return the clinical fields of the alert on each pair, by those of `schemas.alert.Alert`.
 
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
         The pairs, sorted, each once; those without a case too.
     strata
         Names of strata, `age group, sex, region`, by code.
     separator
-        What stands between the parts of a name.
+        Joins the parts of a name.
     """
     at = np.searchsorted(keys, cases["key"].to_numpy())
     course = cases["course"].to_numpy()
@@ -175,12 +175,12 @@ def extra_fields_of(
     was: npt.NDArray[Any],
     named: Mapping[int, Hashes],
 ) -> list[dict[str, Any]]:
-    """Return the fields of each alert that no decision rests on, by those of `schemas.alert.Alert`.
+    """Return the fields of each alert that do not influence whether it is published, by name.
 
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs and days.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs and days.
     keys
         The pairs, sorted, each once; those without a case too.
     was, named
@@ -206,7 +206,7 @@ def new_cases(
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
         The pairs, sorted, each once.
     was
@@ -242,7 +242,7 @@ def after_notice(
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys, drugs
         The pairs, and the drug of each.
     acted
@@ -273,11 +273,11 @@ def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
         The pairs, sorted, each once; those without a case too.
     facets
-        What `streams.core.signals.new_evidence.facets_of_strata` gives.
+        Result of `streams.core.signals.new_evidence.facets_of_strata`.
 
     Returns
     -------

@@ -45,14 +45,14 @@ def snapshot_id(
 ) -> str:
     """Return the SHA-256 of input offsets, window, day, rules, policy, prior and code.
 
-    Alerts of one id were made from the same cases by the same rules: what they say of a pair's
-    counts, statistics and cases is the same. What was published before, and notices, are not in it.
+    Alerts of one id were made from the same cases by the same rules: they agree on a pair's counts,
+    statistics and cases. Earlier revisions and notices are not in it.
 
     Parameters
     ----------
     tested_through
-        The last day that the anytime-valid test has taken in [days since 1970-01-01]; `None` if no
-        rule asks for it.
+        The last day of the anytime-valid test [days since 1970-01-01]; `None` if no rule asks for
+        it.
     """
     parts = [
         [offset.model_dump() for offset in as_of],

@@ -43,7 +43,7 @@ def next_step(
     urgent: bool,
     evaluated_on: date,
 ) -> tuple[str, date]:
-    """Return what to do about a revision, in words, and the day by which.
+    """Return the next step on a revision, in words, and the day it is due.
 
     Parameters
     ----------

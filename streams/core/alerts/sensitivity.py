@@ -111,7 +111,7 @@ class SensitivityAnalyses:
         on
             Bits of the rules that are on, of each pair; a pair without any is left alone.
         cases
-            What `streams.core.counting.case_log.CaseLog.cases_of` gives for them.
+            Result of `streams.core.counting.case_log.CaseLog.cases_of` for them.
         origins
             The sources of the cases.
         view, days
@@ -207,7 +207,7 @@ class SensitivityAnalyses:
 def _confounded(
     pairs: pl.DataFrame, cases: pl.DataFrame, indicated: Indications, nothing: int
 ) -> tuple[dict[int, int], dict[int, frozenset[str]]]:
-    """Return how many cases of each pair state an indication, and what it shares with the event.
+    """Return how many cases of each pair state an indication, and its groups shared with the event.
 
     The latter only where it shares something in at least half of them.
     """
@@ -226,7 +226,7 @@ def _confounded(
 
 
 def _of_test(rules: RuleSet) -> frozenset[str]:
-    """Return the rules that rest on the anytime-valid test, which needs days and not one table."""
+    """Return the rules that use the anytime-valid test, which needs days and not one table."""
     return frozenset(rule.name for rule in rules.rules if rule.statistics & NEEDS_SAFE_TEST)
 
 

@@ -27,7 +27,7 @@ def sentence_of(
     fires: Sequence[str],
     held: Sequence[str],
 ) -> str:
-    """Say what a revision says.
+    """Return the sentence of a revision.
 
     Parameters
     ----------

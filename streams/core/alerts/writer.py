@@ -29,7 +29,7 @@ __all__ = ["AlertWriter", "WrittenAlerts"]
 
 @dataclass(frozen=True, slots=True)
 class WrittenAlerts:
-    """The alerts of one window, and what the published state takes from their cases.
+    """The alerts of one window, and the facts of their cases that the published state keeps.
 
     Attributes
     ----------

@@ -55,7 +55,7 @@ class Detector:
     windows
         The windows to keep; each gives signals of its own.
     rules
-        What makes a pair a signal of disproportionate reporting.
+        Rules that make a pair a signal of disproportionate reporting.
     policy
         The re-alert policy; by default that of `policy.toml`.
     topic
@@ -143,7 +143,7 @@ class Detector:
         return fresh
 
     def _is_next(self, delta: Delta, offsets: dict[int, int]) -> bool:
-        """Whether a delta follows what was counted, and move the end of that; if not it is old."""
+        """Whether a delta is next, and move the offsets counted; if not, it was counted before."""
         counted = offsets.get(delta.partition, delta.first_offset)
         if delta.next_offset <= counted and delta.partition in offsets:
             return False
@@ -159,7 +159,7 @@ class Detector:
     def evaluate(
         self, today: int, *, touched_only: bool = False, day_over: bool = True
     ) -> list[Alert]:
-        """Score, compare with what was last published, and return the revisions due.
+        """Score the pairs, compare them with the published signals, and return the revisions due.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ class Detector:
             Score only pairs that changed since the last evaluation. Margins move the others as
             well: a full evaluation, at each day's close, finds those.
         day_over
-            Whether no more of the day is to come: the anytime-valid test takes in whole days.
+            Whether the day is complete: the anytime-valid test needs whole days.
         """
         if self._test is not None:
             self._test.close(today if day_over else today - 1, self.log)
@@ -227,7 +227,7 @@ class Detector:
         return self._evaluation.crossings
 
     def suppressions(self) -> Iterator[Suppressed]:
-        """Yield what the last evaluation suppressed, with its reason."""
+        """Yield the suppressed changes of the last evaluation, with their reasons."""
         return self._evaluation.suppressions(self._view(), self._today)
 
     def refit_if_due(self, today: int) -> PriorRefit | None:

@@ -51,7 +51,7 @@ class Evaluation:
     Parameters
     ----------
     rules
-        What makes a pair a signal of disproportionate reporting.
+        Rules that make a pair a signal of disproportionate reporting.
     prior
         As of `streams.core.signals.scorer.Scorer`.
     policy
@@ -74,7 +74,7 @@ class Evaluation:
         self._last_suppressed: list[_Suppression] = []
 
     def begin(self) -> None:
-        """Forget what the last evaluation suppressed."""
+        """Forget the suppressed changes of the last evaluation."""
         self._last_suppressed.clear()
 
     def evaluate(
@@ -108,7 +108,7 @@ class Evaluation:
         return written.alerts
 
     def suppressions(self, view: CountsView, today: int) -> Iterator[Suppressed]:
-        """Yield what the last evaluation suppressed, by window, then drug and event."""
+        """Yield the suppressed changes of the last evaluation, by window, then drug and event."""
         for label, keys, why, n_observed in self._last_suppressed:
             names = view.named(pl.DataFrame({"key": keys}))
             signals = self.signals[label]
@@ -136,7 +136,7 @@ class Evaluation:
         self.signals.update(restored_signals(alerts, self.scorer.rules, drugs, events))
 
     def _count(self, scores: WindowScores, decided: Decisions) -> None:
-        """Count the crossings and what is suppressed, by reason."""
+        """Count the crossings, and the suppressed changes by reason."""
         self.crossings += decided.crossings
         if len(decided.suppressed) == 0:
             return

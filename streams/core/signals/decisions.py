@@ -20,7 +20,7 @@ DROPPED = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What to publish of one window, and what to suppress.
+    """The signals of one window to publish, and those to suppress.
 
     Attributes
     ----------

@@ -87,7 +87,7 @@ def facets_of_cases(
     places
         Place of the pair of each row.
     facets
-        What `facets_of_strata` gives.
+        Result of `facets_of_strata`.
     size
         Number of pairs.
     """
@@ -167,7 +167,7 @@ class ChangesSinceEvaluation:
         first_day, last_day
             The days of the window, both included [days since 1970-01-01].
         facets
-            What `facets_of_strata` gives.
+            Result of `facets_of_strata`.
         """
         if len(pairs) == 0 or not self._noted:
             return CaseChanges.none(len(pairs))

@@ -29,7 +29,7 @@ def refit(
     window: str,
     as_of: Sequence[InputOffset],
 ) -> tuple[GammaMixture, PriorRefit] | None:
-    """Fit a prior to a counts frame; `None` if what comes out should not be scored with.
+    """Fit a prior to a counts frame; `None` if the fit is not fit to score with.
 
     That is when the winner lies at the edge of the search: a fit by hand may be wanted then, but
     not one that takes over unasked. The likelihood is the truncated mixture, as a counts frame

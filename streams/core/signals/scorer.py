@@ -28,7 +28,7 @@ class Scorer:
     Parameters
     ----------
     rules
-        What makes a pair a signal of disproportionate reporting.
+        Rules that make a pair a signal of disproportionate reporting.
     prior
         Prior of the EBGM; `None` until one is fitted, and then its statistics are null.
 

@@ -65,7 +65,7 @@ class ScoredPairs:
     Attributes
     ----------
     entered, held
-        What `detectors.rules.RuleSet.masks` gives.
+        Result of `detectors.rules.RuleSet.masks`.
     touched
         Whether a case of the pair entered, left or was amended since the last evaluation.
     """
@@ -81,20 +81,20 @@ class ScoredPairs:
 
 @dataclass(frozen=True, slots=True)
 class WindowScores:
-    """The scores of one window instance, and what every later step of its evaluation shares.
+    """The scores of one window instance, shared by every later step of its evaluation.
 
     Attributes
     ----------
     instance
-        What was scored.
+        The window instance that was scored.
     days
         Its first day, None if it is open to the past, and its last [days since 1970-01-01].
     evaluated_on
         Day of the evaluation.
     facets
-        What `streams.core.signals.new_evidence.facets_of_strata` gives.
+        Result of `streams.core.signals.new_evidence.facets_of_strata`.
     table
-        One row a pair: its key, its counts and what `Scorer.score` adds.
+        One row a pair: its key, its counts and the columns that `Scorer.score` adds.
     pairs
         The same pairs, as arrays.
     known
@@ -166,7 +166,7 @@ def alert_rows(
     Parameters
     ----------
     rows
-        Their places among the scored pairs; the order of what is returned.
+        Their places among the scored pairs, in the order of the rows returned.
     """
     completed = scorer.complete(rows_at(scores.table, rows))
     named = view.named(completed, _NAMES.difference(scorer.columns))
