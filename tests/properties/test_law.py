@@ -20,7 +20,7 @@ from schemas.alert import Alert
 from schemas.delta import Delta
 from schemas.product import Product
 from schemas.report import Reaction, Report
-from streams.core.alerts.builder import signal_key
+from streams.core.alerts.identity import signal_key
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch

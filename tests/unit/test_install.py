@@ -1,5 +1,6 @@
 """The three packages are ours, whole, importable, and import one way."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -18,6 +19,7 @@ import streams
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (schemas, detectors, streams)
 MOST_LINES = 400
+MOST_LINES_OF_A_FUNCTION = 60
 
 
 def _modules() -> Iterator[str]:
@@ -103,3 +105,16 @@ def test_no_file_is_too_long_to_be_read() -> None:
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MOST_LINES
     }
     assert long == {}
+
+
+def test_no_function_of_the_core_is_too_long_to_be_read() -> None:
+    lengths = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
+        for path in (ROOT / "streams" / "core").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    }
+    assert len(lengths) > 400
+    assert {
+        name: lines for name, lines in lengths.items() if lines > MOST_LINES_OF_A_FUNCTION
+    } == {}

@@ -1,4 +1,4 @@
-"""The assessment of signals: which step may follow which, and what each has to say."""
+"""The assessment of signals: which step may follow which, and the fields each must have."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType

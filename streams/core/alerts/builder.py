@@ -1,14 +1,12 @@
-"""Rows that were decided to be published, made into alerts."""
+"""Builds alerts from decided rows: every field is known before an alert is made."""
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
@@ -24,76 +22,99 @@ from schemas.alert import (
     Statistics,
     Window,
 )
+from schemas.context import Context
 from schemas.counts import MARGINS
+from streams.core.alerts.identity import alert_id, signal_key, snapshot_id
+from streams.core.alerts.next_steps import next_step
+from streams.core.alerts.priority import PriorityFacts, is_urgent, priority_of
 from streams.core.alerts.sensitivity import SensitivityResult
-from streams.core.cases.levels import drug_in_words, event_in_words, level_of
-from streams.core.cases.strata import REGIONS
-from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
-from streams.core.signals.new_evidence import region_mask
+from streams.core.alerts.sentence import sentence_of
+from streams.core.cases.levels import level_of
+from streams.core.signals.decisions import KINDS, REASONS, Decisions
+from streams.core.signals.new_evidence import REGION_BITS
 from streams.core.signals.realert_policy import AlertPolicy
 
-__all__ = ["AlertBuilder", "signal_key", "snapshot_id"]
+__all__ = ["AlertBuilder", "EvaluatedWindow", "PairSummary"]
 
 _CODE_VERSION = version("tocsin")
 _OF_CASES = (
-    "n_serious",
-    "n_fatal",
-    "n_paediatric",
-    "first_received",
-    "last_received",
-    "n_by_professional",
-    "n_sources",
-    "completeness",
-    "n_suspected_duplicates",
-    "n_post_notice",
+    *("n_serious", "n_fatal", "n_paediatric", "first_received", "last_received"),
+    *("n_by_professional", "n_sources", "completeness", "n_suspected_duplicates", "n_post_notice"),
 )
+_LISTS = ("countries", "dictionary_versions", "case_ids")
 _STATISTICS = list(Statistics.model_fields)
-_OF_ROW = [
-    "at",
-    "drug",
-    "event",
-    *MARGINS,
-    "entered",
-    *_OF_CASES,
-    "facets",
-    "countries",
-    "dictionary_versions",
-    "case_ids",
-]
-# Every field in the order of the schema, which is that of the text an alert is written as.
+_OF_ROW = ["at", "drug", "event", *MARGINS, "entered", "facets", *_OF_CASES, *_LISTS]
+# Every field in the order of the schema, which is that of its JSON.
 _TEMPLATE = {name: field.get_default() for name, field in Alert.model_fields.items()}
 _EPOCH = date(1970, 1, 1)
-_VERBS = {
-    AlertKind.NEW: "is reported disproportionately often with",
-    AlertKind.STRENGTHENED: "is reported even more disproportionately with",
-    AlertKind.WEAKENED: "is reported less disproportionately than before with",
-    AlertKind.UPDATE: "is still reported disproportionately often with",
-    AlertKind.RETRACTION: "is, after cases were retracted, not reported disproportionately with",
-    AlertKind.CLOSED: "is no longer reported disproportionately with",
-}
 
 
-def signal_key(drug: str, event: str, window: str) -> str:
-    """Name a signal for ever: drug, event and window label, percent-encoded, joined by `|`.
+@dataclass(frozen=True, slots=True)
+class EvaluatedWindow:
+    """Fields that all alerts of one window and evaluation share.
 
-    >>> signal_key("A|B", "Sepsis", "cumulative")
-    'A%7CB|Sepsis|cumulative'
+    Attributes
+    ----------
+    as_of
+        How far the input was counted.
+    prior_id
+        Prior of the EBGM; None if none is used.
+    tested_through, test_recomputed
+        The last day of the anytime-valid test [days since 1970-01-01], and whether a past day was
+        corrected since; None if no rule asks for it.
     """
-    return "|".join(map(_quoted, (drug, event, window)))
+
+    window: Window
+    evaluated_on: date
+    as_of: Sequence[InputOffset]
+    prior_id: str | None = None
+    tested_through: int | None = None
+    test_recomputed: bool | None = None
 
 
-@lru_cache(maxsize=100_000)
-def _quoted(part: str) -> str:
-    return quote(part, safe=" ")
+@dataclass(frozen=True, slots=True)
+class PairSummary:
+    """Fields of the alert on a pair that are not in its row.
+
+    Attributes
+    ----------
+    found
+        Results of the sensitivity analyses.
+    context
+        Context of a product of the domain; None of others.
+    fields
+        Other fields of `schemas.alert.Alert`, by name.
+    """
+
+    found: SensitivityResult
+    context: Context | None
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Revision:
+    """The decision on one signal.
+
+    Attributes
+    ----------
+    reasons, on
+        As of `streams.core.signals.decisions.Decisions`.
+    """
+
+    kind: AlertKind
+    reasons: int
+    on: int
+    previous: Previous | None
 
 
 class AlertBuilder:
-    """Makes alerts under one set of rules; what the rules say of themselves is made once."""
+    """Builds alerts under one set of rules and one policy."""
 
     def __init__(self, rules: RuleSet, policy: AlertPolicy) -> None:
         self._rules = [(rule.name, rule.sentence, rule.exit_sentence) for rule in rules.rules]
         self._rules_hash = rules.rules_hash
         self._policy_hash = policy.policy_hash
+        self._designated = policy.designated
         self._on = lru_cache(self._names_on)
         self._outcomes = lru_cache(self._rule_outcomes)
 
@@ -101,31 +122,23 @@ class AlertBuilder:
         self,
         rows: pl.DataFrame,
         decisions: Decisions,
-        scrutinised: Sequence[SensitivityResult],
+        summaries: Sequence[PairSummary],
+        evaluated: EvaluatedWindow,
         *,
-        window: Window,
-        evaluated_on: date,
-        as_of: Sequence[InputOffset],
-        further: Sequence[Mapping[str, Any]],
-        tested_through: int | None = None,
-        prior_id: str | None = None,
-        test_recomputed: bool | None = None,
-        dropped: Mapping[int, tuple[str, ...]] | None = None,
+        dropped: Mapping[int, tuple[str, ...]],
     ) -> list[Alert]:
-        """Make an alert of every decided row, sorted by drug and event.
+        """Build an alert of every decided row, sorted by drug and event.
 
         Parameters
         ----------
         rows
             One row a decision, in their order: `key`, `drug`, `event`, the four counts, `entered`
-            [bits of the rules that fire], every field of `schemas.alert.Statistics`, and what
-            `facts_of` and `streams.core.alerts.case_sources.sources_of` give.
-        scrutinised
-            What was found of each, in the same order.
-        further
-            Other fields of each, in the same order.
-        tested_through
-            As of `streams.core.alerts.builder.snapshot_id`.
+            [bits of the rules that fire], every field of `schemas.alert.Statistics`, and the
+            columns of `facts_of` and `streams.core.alerts.case_sources.sources_of`.
+        summaries
+            Of each, in the same order.
+        evaluated
+            The fields that the alerts share.
         dropped
             By key, names of rules that were on and are no longer asked.
         """
@@ -135,99 +148,150 @@ class AlertBuilder:
             pl.int_range(pl.len()).alias("at"),
         )
         ordered = ordered[[*_OF_ROW, *_STATISTICS]].sort("drug", "event")
-        common = {
-            "window": window,
-            "evaluated_on": evaluated_on,
-            "as_of": tuple(as_of),
-            "rules_hash": self._rules_hash,
-            "policy_hash": self._policy_hash,
-            "prior_id": prior_id,
-            "test_recomputed": test_recomputed,
-            "code_version": _CODE_VERSION,
-            "snapshot_id": snapshot_id(
-                as_of,
-                window,
-                evaluated_on=evaluated_on,
-                rules_hash=self._rules_hash,
-                policy_hash=self._policy_hash,
-                prior_id=prior_id,
-                tested_through=tested_through,
-                code_version=_CODE_VERSION,
-            ),
-        }
-        # As Python values once: one by one out of arrays they cost twice as much.
-        kinds, reasons, on = (
-            column.tolist() for column in (decisions.kinds, decisions.reasons, decisions.on)
-        )
-        names = decisions.was.dtype.names or ()
-        was = [dict(zip(names, row, strict=True)) for row in decisions.was.tolist()]
+        shared = self._shared(evaluated)
+        revisions = self._revisions(decisions, dropped)
         statistics = ordered[_STATISTICS].to_dicts()
         return [
             self._alert(
                 row,
                 Statistics.trusted(computed),
-                KINDS[kinds[row["at"]]],
-                reasons[row["at"]],
-                on[row["at"]],
-                scrutinised[row["at"]],
-                self._previous(was[row["at"]], dropped or {}),
-                {**further[row["at"]], **common},
+                revisions[row["at"]],
+                summaries[row["at"]],
+                shared,
             )
             for row, computed in zip(
                 ordered[_OF_ROW].iter_rows(named=True), statistics, strict=True
             )
         ]
 
+    def _revisions(
+        self, decisions: Decisions, dropped: Mapping[int, tuple[str, ...]]
+    ) -> list[_Revision]:
+        # As Python values once: one by one out of arrays they cost twice as much.
+        kinds, reasons, on = (
+            column.tolist() for column in (decisions.kinds, decisions.reasons, decisions.on)
+        )
+        names = decisions.was.dtype.names or ()
+        was = (dict(zip(names, row, strict=True)) for row in decisions.was.tolist())
+        return [
+            _Revision(KINDS[kind], mask, rules, self._previous(state, dropped))
+            for kind, mask, rules, state in zip(kinds, reasons, on, was, strict=True)
+        ]
+
+    def _shared(self, evaluated: EvaluatedWindow) -> dict[str, Any]:
+        """Return the fields that all alerts of one window and evaluation have in common."""
+        return {
+            "window": evaluated.window,
+            "evaluated_on": evaluated.evaluated_on,
+            "as_of": tuple(evaluated.as_of),
+            "rules_hash": self._rules_hash,
+            "policy_hash": self._policy_hash,
+            "prior_id": evaluated.prior_id,
+            "test_recomputed": evaluated.test_recomputed,
+            "code_version": _CODE_VERSION,
+            "snapshot_id": snapshot_id(
+                evaluated.as_of,
+                evaluated.window,
+                evaluated_on=evaluated.evaluated_on,
+                rules_hash=self._rules_hash,
+                policy_hash=self._policy_hash,
+                prior_id=evaluated.prior_id,
+                tested_through=evaluated.tested_through,
+                code_version=_CODE_VERSION,
+            ),
+        }
+
     def _alert(
         self,
         row: Mapping[str, Any],
         statistics: Statistics,
-        kind: AlertKind,
-        reasons: int,
-        on: int,
-        found: SensitivityResult,
-        previous: Previous | None,
-        further: Mapping[str, Any],
+        revision: _Revision,
+        summary: PairSummary,
+        shared: Mapping[str, Any],
     ) -> Alert:
-        drug, event = row["drug"], row["event"]
-        revision = 1 if previous is None else previous.revision + 1
-        key = signal_key(drug, event, further["window"].label)
-        why = _reasons(reasons)
+        drug, event, found = row["drug"], row["event"], summary.found
+        previous, on = revision.previous, revision.on
+        number = 1 if previous is None else previous.revision + 1
+        key = signal_key(drug, event, shared["window"].label)
         held = on & ~row["entered"]
-        return Alert.trusted(
-            {
-                **_TEMPLATE,
-                **further,
-                "alert_id": self._alert_id(key, revision),
-                "signal_key": key,
-                "revision": revision,
-                "kind": kind,
-                "reason": _in_words(reasons),
-                "reasons": why,
-                "sentence": _sentence(kind, row, statistics, self._on(on & ~held), self._on(held))
-                + found.sentence,
-                "drug": drug,
-                "event": event,
-                "level": level_of(drug, event),
-                "counts": Counts.trusted({name: row[name] for name in MARGINS}),
-                "statistics": statistics,
-                "rules": self._outcomes(on, held),
-                "rules_fired": self._on(on),
-                "previous": previous,
-                **{name: row[name] for name in _OF_CASES},
-                "regions": _regions(row["facets"]),
-                "countries": tuple(row["countries"]),
-                "dictionary_versions": tuple(row["dictionary_versions"]),
-                "burst": found.burst,
-                "indication_confounding": found.indication_confounding,
-                "restricted": found.restricted,
-                "case_ids": tuple(row["case_ids"]),
-            }
+        sentence = sentence_of(
+            revision.kind,
+            drug,
+            event,
+            row["n_observed"],
+            statistics,
+            fires=self._on(on & ~held),
+            held=self._on(held),
         )
+        fields = {
+            "alert_id": alert_id(key, self._rules_hash, self._policy_hash, number),
+            "signal_key": key,
+            "revision": number,
+            "kind": revision.kind,
+            "reason": _in_words(revision.reasons),
+            "reasons": _reasons(revision.reasons),
+            "sentence": sentence + found.sentence,
+            "drug": drug,
+            "event": event,
+            "level": level_of(drug, event),
+            "counts": Counts.trusted({name: row[name] for name in MARGINS}),
+            "statistics": statistics,
+            "rules": self._outcomes(on, held),
+            "rules_fired": self._on(on),
+            "previous": previous,
+            **{name: row[name] for name in _OF_CASES},
+            **{name: tuple(row[name]) for name in _LISTS},
+            "regions": _regions(row["facets"]),
+            "burst": found.burst,
+            "indication_confounding": found.indication_confounding,
+            "restricted": found.restricted,
+        }
+        todo = self._todo(row, statistics, revision, summary, shared["evaluated_on"])
+        return Alert.trusted({**_TEMPLATE, **summary.fields, **shared, **fields, **todo})
 
-    def _alert_id(self, key: str, revision: int) -> str:
-        text = f"{key}\n{self._rules_hash}\n{self._policy_hash}\n{revision}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+    def _todo(
+        self,
+        row: Mapping[str, Any],
+        statistics: Statistics,
+        revision: _Revision,
+        summary: PairSummary,
+        evaluated_on: date,
+    ) -> dict[str, Any]:
+        """Return the context, urgency, priority, next step and due day of a revision."""
+        context, kind, event = summary.context, revision.kind, row["event"]
+        urgent = is_urgent(
+            kind,
+            _reasons(revision.reasons),
+            row["n_fatal"],
+            designated=event in self._designated or bool(context and context.designated),
+        )
+        step, due = next_step(
+            kind,
+            level_of(row["drug"], event),
+            context,
+            is_on=revision.on != 0,
+            urgent=urgent,
+            evaluated_on=evaluated_on,
+        )
+        facts = PriorityFacts(
+            n_observed=row["n_observed"],
+            ic_lower=statistics.ic_lower,
+            n_serious=row["n_serious"],
+            n_fatal=row["n_fatal"],
+            n_by_professional=row["n_by_professional"],
+            countries=row["countries"],
+            completeness=row["completeness"],
+            evaluated_on=evaluated_on,
+            last_received=row["last_received"],
+            burst=summary.found.burst,
+        )
+        return {
+            "context": context,
+            "urgent": urgent,
+            "priority": priority_of(facts),
+            "next_step": step,
+            "due": due,
+        }
 
     def _names_on(self, mask: int) -> tuple[str, ...]:
         return tuple(sorted(name for bit, (name, *_) in enumerate(self._rules) if mask >> bit & 1))
@@ -275,65 +339,8 @@ def _in_words(mask: int) -> str:
 
 @lru_cache
 def _regions(mask: int) -> tuple[str, ...]:
-    return tuple(name for name in REGIONS if mask & region_mask((name,)))
+    return tuple(name for name, bit in REGION_BITS.items() if mask & bit)
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _sentence(
-    kind: AlertKind,
-    row: Mapping[str, Any],
-    statistics: Statistics,
-    fires: Sequence[str],
-    held: Sequence[str],
-) -> str:
-    n = row["n_observed"]
-    expected = statistics.expected
-    counts = f"{n} {'case' if n == 1 else 'cases'}"
-    if expected is not None:
-        counts += f", {expected:.3g} expected if they were independent"
-    event, drug = event_in_words(row["event"]), drug_in_words(row["drug"])
-    parts = [f"{event} {_VERBS[kind]} {drug}: {counts}"]
-    if statistics.ror is not None:
-        upper = "unbounded" if statistics.ror_upper is None else f"{statistics.ror_upper:.3g}"
-        parts.append(f"ROR {statistics.ror:.3g} [{statistics.ror_lower:.3g}, {upper}]")
-    if statistics.ic is not None:
-        parts.append(
-            f"IC {statistics.ic:.2f} [{statistics.ic_lower:.2f}, {statistics.ic_upper:.2f}]"
-        )
-    said = "; ".join(parts)
-    said += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
-    return said + (f" On until past their exits: {', '.join(held)}." if held else "")
-
-
-def snapshot_id(
-    as_of: Sequence[InputOffset],
-    window: Window,
-    *,
-    evaluated_on: date,
-    rules_hash: str,
-    policy_hash: str,
-    prior_id: str | None,
-    tested_through: int | None,
-    code_version: str,
-) -> str:
-    """Return the SHA-256 of input offsets, window, day, rules, policy, prior and code.
-
-    Alerts of one id were made from the same cases by the same rules: what they say of a pair's
-    counts, statistics and cases is the same. What was published before, and notices, are not in it.
-
-    Parameters
-    ----------
-    tested_through
-        The last day that the anytime-valid test has taken in [days since 1970-01-01]; `None` if no
-        rule asks for it.
-    """
-    parts = [
-        [one.model_dump() for one in as_of],
-        window.model_dump(mode="json"),
-        evaluated_on.isoformat(),
-        *(rules_hash, policy_hash, prior_id, tested_through, code_version),
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

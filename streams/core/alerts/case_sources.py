@@ -53,7 +53,7 @@ def burst_rule() -> BurstRule:
 
 
 class Origins:
-    """The parts of a vocabulary's origins; what it has learnt since is added as it is asked."""
+    """The parts of a vocabulary's origins; grows with it."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -74,7 +74,7 @@ class Origins:
         """Return the parts of every origin, by its code.
 
         They are `source` [code], `by_professional`, `country` and `dictionary_versions` [joined];
-        what is not stated is null.
+        those not stated are null.
         """
         names = self._vocabulary.names
         if len(names) > len(self._rows):
@@ -96,7 +96,7 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
         The pairs, sorted, each once; those without a case too.
     origins
@@ -165,7 +165,7 @@ def _medians(
 def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule) -> pl.DataFrame:
     """Return the burst of every pair that has one.
 
-    Of two of one size the earlier stands, then that of the source whose name comes first, then that
+    Of two of one size the earlier counts, then that of the source whose name comes first, then that
     of the system before that of the sender.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Sums up what the cases of pairs were: patients, gravity, lots, and the course of the event."""
+"""Sums up the cases of pairs: patients, seriousness, lots, dechallenge, onset, and new cases."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -23,41 +23,48 @@ from streams.core.cases.chronology import (
 )
 from streams.core.cases.levels import CLASS_OF_NAME
 from streams.core.counting.arrays import by_key, rows_where, stacked
-from streams.core.counting.sorted_counts import Keys, places_of
-from streams.core.signals.counts_view import CountsView
-from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Hashes, Masks
+from streams.core.counting.sorted_counts import Keys, Places, places_of
+from streams.core.signals.counts_view import UNIT, CountsView
+from streams.core.signals.new_evidence import PAEDIATRIC_BIT, Hashes, Masks, facets_of_cases
 
-__all__ = ["MOST_CASE_IDS", "after_notice", "clinical_of", "facts_of", "further_of", "new_cases"]
+__all__ = [
+    "MOST_CASE_IDS",
+    "after_notice",
+    "clinical_of",
+    "extra_fields_of",
+    "facts_of",
+    "new_cases",
+]
 
 _AGES = [member.value for member in AgeGroup]
 _SEXES = [member.value for member in Sex]
-# In the order of the vocabularies; what is not known is a group of its own.
+# In the order of the vocabularies; cases not known are a group of their own.
 _GROUPS = (
     *(name if name != AgeGroup.UNKNOWN.value else "age_unknown" for name in _AGES),
     *(name if name != Sex.UNKNOWN.value else "sex_unknown" for name in _SEXES),
 )
-
-
 _EPOCH = date(1970, 1, 1)
 _QUARTILES = ("lower_quartile", "median", "upper_quartile")
-_Places = npt.NDArray[np.intp]
+MOST_CASE_IDS = 1000
+"""An alert names at most so many cases, the latest received; its counts are of all of them."""
+_NEVER = 1 << 30  # a day that no case has
 
 
 def clinical_of(
     cases: pl.DataFrame, keys: Keys, strata: Sequence[str], separator: str
 ) -> list[dict[str, Any]]:
-    """Return what an alert on each pair says of its cases, by the names of `schemas.alert.Alert`.
+    """Return the clinical fields of the alert on each pair, by those of `schemas.alert.Alert`.
 
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
         The pairs, sorted, each once; those without a case too.
     strata
         Names of strata, `age group, sex, region`, by code.
     separator
-        What stands between the parts of a name.
+        Joins the parts of a name.
     """
     at = np.searchsorted(keys, cases["key"].to_numpy())
     course = cases["course"].to_numpy()
@@ -93,7 +100,7 @@ def clinical_of(
 
 
 def _patients(
-    at: _Places,
+    at: Places,
     stratum: npt.NDArray[np.uint32],
     strata: Sequence[str],
     separator: str,
@@ -117,7 +124,7 @@ def _patients_of(*counts: int) -> PatientGroups:
 
 
 def _onset_days(
-    at: _Places, began: npt.NDArray[np.int64], size: int
+    at: Places, began: npt.NDArray[np.int64], size: int
 ) -> dict[str, list[date | None]]:
     """Return the first and the last onset of each pair; `None` if no case states one."""
     stating = began > 0
@@ -133,7 +140,7 @@ def _onset_days(
 
 
 def _times_to_onset(
-    at: _Places, start: npt.NDArray[np.int64], began: npt.NDArray[np.int64], size: int
+    at: Places, start: npt.NDArray[np.int64], began: npt.NDArray[np.int64], size: int
 ) -> list[TimeToOnset | None]:
     """Return the distribution of each pair; `None` if no case states both days."""
     found: list[TimeToOnset | None] = [None] * size
@@ -160,35 +167,31 @@ def _times_to_onset(
     return found
 
 
-def further_of(
+def extra_fields_of(
     cases: pl.DataFrame,
     keys: Keys,
-    counted: CountsView,
+    view: CountsView,
     days: tuple[int | None, int],
     was: npt.NDArray[Any],
     named: Mapping[int, Hashes],
-    *,
-    separator: str,
 ) -> list[dict[str, Any]]:
-    """Return further fields of the alert on each pair, by the names of `schemas.alert.Alert`.
+    """Return the fields of each alert that do not influence whether it is published, by name.
 
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs and days.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs and days.
     keys
         The pairs, sorted, each once; those without a case too.
     was, named
-        As of `streams.core.alerts.case_summaries.new_cases`.
-    separator
-        What stands between the parts of a stratum's name.
+        As of `new_cases`.
     """
     columns = {
         "n_new": new_cases(cases, keys, was, named),
-        **counted.removals.counts(keys, *days),
+        **view.removals.counts(keys, *days),
     }
     others = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    clinical = clinical_of(cases, keys, counted.strata.names, separator)
+    clinical = clinical_of(cases, keys, view.strata.names, UNIT)
     return [{**one, **other} for one, other in zip(clinical, others, strict=True)]
 
 
@@ -203,11 +206,11 @@ def new_cases(
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
         The pairs, sorted, each once.
     was
-        What was published of each (`streams.core.signals.lifecycle.Decisions`).
+        The published state of each (`streams.core.signals.decisions.Decisions`).
     named
         By key, hashes of the ids of the cases that the revision before named.
     """
@@ -239,7 +242,7 @@ def after_notice(
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys, drugs
         The pairs, and the drug of each.
     acted
@@ -264,22 +267,17 @@ def after_notice(
     return pl.Series("n_post_notice", [later.get(key) for key in keys.to_list()], dtype=pl.Int64)
 
 
-MOST_CASE_IDS = 1000
-"""An alert names at most so many cases, the latest received; its counts are of all of them."""
-_NEVER = 1 << 30  # a day that no case has
-
-
 def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
     """Sum up the cases of pairs.
 
     Parameters
     ----------
     cases
-        What `streams.core.counting.case_log.CaseLog.cases_of` gives for the pairs.
+        Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
         The pairs, sorted, each once; those without a case too.
     facets
-        What `streams.core.signals.new_evidence.facets_of_strata` gives.
+        Result of `streams.core.signals.new_evidence.facets_of_strata`.
 
     Returns
     -------
@@ -292,9 +290,7 @@ def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
     first, last = np.full(len(keys), _NEVER), np.full(len(keys), -_NEVER)
     np.minimum.at(first, at, days)
     np.maximum.at(last, at, days)
-    bits = np.where(cases["fatal"].to_numpy(), FATAL, 0) | facets[cases["stratum"].to_numpy()]
-    of_pairs = np.zeros(len(keys), dtype=np.int64)
-    np.bitwise_or.at(of_pairs, at, bits)
+    bits, of_pairs = facets_of_cases(cases, at, facets, len(keys))
     counted = {
         "n_serious": cases["serious"].to_numpy(),
         "n_fatal": cases["fatal"].to_numpy(),

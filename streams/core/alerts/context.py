@@ -1,6 +1,6 @@
-"""What alerts say besides their counts: context, urgency, next step; and what of it is news.
+"""Contexts of signals of the domain's products: made for new alerts, and compared with published.
 
-The facts are those of the watched cases and the notices. What was published of them last is kept by
+The facts are those of the watched cases and the notices. The context published last is kept by
 signal, from the alerts themselves, so that a restart decides the same.
 """
 
@@ -8,16 +8,14 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 import numpy as np
+import polars as pl
 
-from schemas.alert import Alert, AlertKind, AlertReason
+from schemas.alert import Alert
 from schemas.context import Context, NamedCount
 from schemas.vocabulary import VerificationState
-from streams.core.alerts.domain_context import KnownOnDay, context_of, is_of_product
-from streams.core.alerts.next_steps import next_step
-from streams.core.alerts.priority import priority_of
-from streams.core.cases.domain_case import DomainCase
-from streams.core.counting.sorted_counts import Keys
+from streams.core.alerts.domain_context import context_of, is_of_product
 from streams.core.safety.monitor import SafetyMonitor
+from streams.core.safety.subjects import KnownOnDay
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import (
     DESIGNATED,
@@ -30,6 +28,7 @@ from streams.core.signals.new_evidence import (
     Masks,
 )
 from streams.core.signals.realert_policy import AlertPolicy
+from streams.core.signals.window_scores import WindowScores
 
 __all__ = ["AlertContext"]
 
@@ -39,113 +38,99 @@ _SETTLED = {
     VerificationState.AUTHORITY_CONFIRMED,
     VerificationState.REFUTED,
 }
-_URGENT = {AlertReason.FIRST_FATAL, AlertReason.FIRST_DESIGNATED}
 
 
 class AlertContext:
-    """Adds to alerts what their counts do not say.
+    """Makes the contexts of alerts, and remembers those that were published.
 
     Parameters
     ----------
-    watch
-        Holds the watched cases, the notices and the table of laws.
+    monitor
+        Holds the watched cases.
     policy
         Which events are designated.
     """
 
-    def __init__(self, watch: SafetyMonitor, policy: AlertPolicy) -> None:
-        self._watch = watch
+    def __init__(self, monitor: SafetyMonitor, policy: AlertPolicy) -> None:
+        self._monitor = monitor
         self._designated = policy.designated
-        # Of signals with a context: drug, event and what was published, by window and signal key.
-        self._published: dict[str, dict[str, tuple[str, str, Context]]] = {}
-        self._heard: set[tuple[str, date]] = set()
+        # Of signals with a context: the one published last, by window, and drug and event.
+        self._published: dict[str, dict[tuple[str, str], Context]] = {}
+        self._notices: set[tuple[str, date]] = set()
 
-    def restore(self, alerts: Iterable[Alert]) -> None:
-        """Take over what was published, from the latest alert of each signal."""
+    def record(self, alerts: Iterable[Alert]) -> None:
+        """Record the contexts of published alerts, the latest of each signal last."""
         for alert in alerts:
-            self._note(alert)
+            if alert.context is not None:
+                of_window = self._published.setdefault(alert.window.label, {})
+                of_window[alert.drug, alert.event] = alert.context
 
-    def stale(self, day: date) -> Collection[str]:
-        """Return the windows whose signals notices may say more of since this was last asked."""
-        heard = {
+    def stale(self, on_day: KnownOnDay) -> Collection[str]:
+        """Return the windows with contexts, if other notices are known than when last asked."""
+        notices = {
             (notice.notice_id, notice.received)
-            for notices in self._watch.known(day).values()
-            for notice in notices
+            for of_subject in on_day.notices.values()
+            for notice in of_subject
         }
-        changed, self._heard = heard != self._heard, heard
+        changed, self._notices = notices != self._notices, notices
         return tuple(self._published) if changed else ()
 
-    def complete(self, alerts: Iterable[Alert], day: date) -> None:
-        """Add context, urgency, next step and its day to alerts of a day that are published.
+    def of_pairs(self, pairs: pl.DataFrame, label: str, on_day: KnownOnDay) -> list[Context | None]:
+        """Return the context of each pair; None if its product is not of the domain.
 
-        They are changed, not copied: to be called by who made them, before anybody else has them.
+        Parameters
+        ----------
+        pairs
+            `drug`, `event`, and `case_ids`, sorted.
+        label
+            Name of the window instance.
+        on_day
+            The notices and laws of the day of evaluation.
         """
-        around = self._around(day)
-        for alert in alerts:
-            last = self._last(alert)
-            cases = self._cases(alert.drug, alert.case_ids)
-            context = context_of(alert.drug, alert.event, cases, around, last=last)
-            urgent = self._is_urgent(alert, context)
-            step, due = next_step(alert, context, urgent=urgent)
-            vars(alert).update(
-                context=context,
-                urgent=urgent,
-                priority=priority_of(alert),
-                next_step=step,
-                due=due,
+        watched = {
+            case.case_id: case
+            for case in self._monitor.cases_among(pairs["case_ids"].explode().drop_nulls())
+        }
+        # Most pairs have a thousand cases and none that is watched: no list of them is made then.
+        of_pairs = pairs["case_ids"].to_list() if watched else [()] * pairs.height
+        published = self._published.get(label, {})
+        contexts = []
+        for drug, event, case_ids in zip(pairs["drug"], pairs["event"], of_pairs, strict=True):
+            cases = [watched[case_id] for case_id in case_ids if case_id in watched]
+            context = context_of(
+                drug,
+                event,
+                [case for case in cases if is_of_product(case, drug)],
+                on_day,
+                designated=self._designated,
+                last=published.get((drug, event)),
             )
-            self._note(alert)
+            contexts.append(context)
+        return contexts
 
-    def news(
-        self,
-        keys: Keys,
-        counted: CountsView,
-        label: str,
-        days: tuple[int | None, int],
-        today: date,
-    ) -> Masks:
-        """Return, for pairs sorted by key, bits of what was not published of them.
+    def news(self, scores: WindowScores, view: CountsView, on_day: KnownOnDay) -> Masks:
+        """Return, for the known signals of a window, bits of facts that were not published of them.
 
         `GONE` says that a country, lot or facility that was published is none of theirs any more.
         """
+        keys, label = scores.known, scores.instance.window.label
         bits: Masks = np.zeros(len(keys), dtype=np.int64)
         published = {
-            counted.drugs.code(drug) << 32 | counted.events.code(event): (drug, event, context)
-            for drug, event, context in self._published.get(label, {}).values()
+            view.drugs.code(drug) << 32 | view.events.code(event): (drug, event, context)
+            for (drug, event), context in self._published.get(label, {}).items()
         }
         asked = np.intersect1d(keys, np.array(list(published), dtype=np.int64))
         if len(asked) == 0:
             return bits
-        found = counted.log.cases_of(asked, *days).group_by("key").agg("case_id")
-        around = self._around(today)
+        found = view.log.cases_of(asked, *scores.days).group_by("key").agg("case_id")
         for key, case_ids in found.iter_rows():
             drug, event, last = published[key]
-            now = context_of(drug, event, self._cases(drug, case_ids), around, last=last)
+            watched = self._monitor.cases_among(case_ids)
+            cases = [case for case in watched if is_of_product(case, drug)]
+            now = context_of(drug, event, cases, on_day, designated=self._designated, last=last)
             if now is not None:
                 bits[np.searchsorted(keys, key)] = _news(now, last)
         return bits
-
-    def _around(self, day: date) -> KnownOnDay:
-        return KnownOnDay(day, self._watch.known(day), self._watch.law, self._designated)
-
-    def _cases(self, drug: str, case_ids: Iterable[str]) -> list[DomainCase]:
-        held = self._watch.cases_among(case_ids)
-        return [case for case in held if is_of_product(case, drug)]
-
-    def _is_urgent(self, alert: Alert, context: Context | None) -> bool:
-        if alert.kind is AlertKind.NEW:
-            designated = alert.event in self._designated or (context and context.designated)
-            return alert.n_fatal > 0 or bool(designated)
-        return alert.kind is AlertKind.STRENGTHENED and not _URGENT.isdisjoint(alert.reasons)
-
-    def _last(self, alert: Alert) -> Context | None:
-        held = self._published.get(alert.window.label, {}).get(alert.signal_key)
-        return held and held[2]
-
-    def _note(self, alert: Alert) -> None:
-        if alert.context is not None:
-            of_window = self._published.setdefault(alert.window.label, {})
-            of_window[alert.signal_key] = alert.drug, alert.event, alert.context
 
 
 def _news(now: Context, last: Context) -> int:

@@ -1,12 +1,11 @@
 """The context of a signal of a product of the domain: from its cases and the notices of a day.
 
-Nothing is remembered here but by who asks: `last` is what was published last of the signal, for a
-signal that no case is left of.
+Nothing is remembered here: the caller gives the context that was published last, for a signal that
+no case is left of.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from schemas.alert import SignalLevel
@@ -16,13 +15,13 @@ from schemas.notice import Notice, NoticeKind
 from schemas.vocabulary import SupplyRoute, VerificationState
 from streams.core.cases.domain_case import DomainCase
 from streams.core.cases.levels import FAMILY_OF_TERM, level_names, level_of
-from streams.core.safety.findings import actions, flags_of
-from streams.core.safety.reporting_duties import LawTable, duty_line
-from streams.core.safety.subjects import Subject, describe
+from streams.core.safety.findings import flags_of
+from streams.core.safety.reporting_duties import duty_line
+from streams.core.safety.subjects import KnownOnDay, Subject, describe
 
-__all__ = ["KnownOnDay", "context_of", "is_of_product"]
+__all__ = ["context_of", "is_of_product"]
 
-_TOLD = {
+_LISTED = {
     NoticeKind.SAFETY_NOTICE,
     NoticeKind.MEDIA,
     NoticeKind.AGGREGATE,
@@ -36,30 +35,13 @@ def is_of_product(case: DomainCase, drug: str) -> bool:
     return drug in case.drugs or drug in level_names(case.classes, case.lots, case.facilities)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownOnDay:
-    """What every context of one day shares.
-
-    Attributes
-    ----------
-    notices
-        Those known on the day, by subject.
-    designated
-        Terms that the policy designates.
-    """
-
-    day: date
-    notices: Mapping[str, Sequence[Notice]]
-    law: LawTable
-    designated: frozenset[str]
-
-
 def context_of(
     drug: str,
     event: str,
     cases: Sequence[DomainCase],
-    around: KnownOnDay,
+    on_day: KnownOnDay,
     *,
+    designated: frozenset[str],
     last: Context | None = None,
 ) -> Context | None:
     """Return the context of a signal; None if its product is not of the domain.
@@ -70,46 +52,37 @@ def context_of(
         As counted.
     cases
         The cases of the pair in which the drug is a product of the domain (`is_of_product`).
+    on_day
+        The notices and laws of the day of evaluation.
+    designated
+        Terms that the policy designates.
     last
-        What was published of it before.
+        The context that was published of it before.
     """
     code = _class_of(drug, event, cases, last)
     if code is None:
         return None
-    words = domain_vocabulary()
     family = FAMILY_OF_TERM[event].removeprefix("family:") or None
     if level_of(drug, event) is SignalLevel.FAMILY:
         family = event.removeprefix("family:")
     of_class = {
-        subject: heard
-        for subject, heard in around.notices.items()
-        if any(_is_of_class(notice, code) for notice in heard)
+        subject: notices
+        for subject, notices in on_day.notices.items()
+        if any(_is_of_class(notice, code) for notice in notices)
     }
-    linked = {name for case in cases for name in case.part_of}
-    subjects = [
-        describe(heard, (), around.day)
-        for subject, heard in of_class.items()
-        if subject in linked or _tells_of(heard, event, family)
-    ]
+    subjects = _subjects_of(of_class, cases, event, family, on_day.day)
     n, n_by_professional = len(cases), sum(case.by_professional for case in cases)
-    places = [case.country for case in cases if case.country]
+    named = domain_vocabulary().classes.get(code)
     return Context(
         product_class=code,
-        class_label=named.label if (named := words.classes.get(code)) else code,
+        class_label=named.label if named else code,
         family=family,
         n_cases=n,
-        countries=_counted([place] for place in places),
-        lots=_counted(case.lots for case in cases),
         lot_missing_share=sum(not case.lots for case in cases) / n if n else None,
-        facilities=_counted(case.facilities for case in cases),
-        tissues=_counted(case.tissues for case in cases),
-        donors=_counted(case.donors for case in cases),
-        routes=_counted(case.routes for case in cases),
-        indications=_counted(case.indications for case in cases),
-        supply_routes=_counted([case.supply_route] for case in cases),
-        designated=tuple(sorted({t for case in cases for t in case.terms} & around.designated)),
-        duty=_duties(code, cases, around, last),
-        law_version=around.law.version,
+        **_counted_by_name(cases),
+        designated=tuple(sorted(designated & {t for case in cases for t in case.terms})),
+        duty=_duties(code, cases, on_day, last),
+        law_version=on_day.law.version,
         exposure_ongoing=_ongoing(cases, subjects),
         subjects=tuple(
             SubjectSoFar(subject_id=each.subject_id, state=each.state) for each in subjects
@@ -117,8 +90,38 @@ def context_of(
         notices=_so_far(of_class.values(), code),
         n_by_professional=n_by_professional,
         verification=_verification(n, n_by_professional, subjects),
-        flags=flags_of(cases, actions(around.notices)),
+        flags=flags_of(cases, on_day.acted),
     )
+
+
+def _subjects_of(
+    notices: Mapping[str, Sequence[Notice]],
+    cases: Iterable[DomainCase],
+    event: str,
+    family: str | None,
+    day: date,
+) -> list[Subject]:
+    """Return the subjects that the cases are part of, or whose notices mention the event."""
+    linked = {name for case in cases for name in case.part_of}
+    return [
+        describe(of_subject, (), day)
+        for subject, of_subject in notices.items()
+        if subject in linked or _mentions(of_subject, event, family)
+    ]
+
+
+def _counted_by_name(cases: Sequence[DomainCase]) -> dict[str, tuple[NamedCount, ...]]:
+    """Return the numbers of cases by name, for each field of `Context` that is one."""
+    return {
+        "countries": _counted([case.country] for case in cases if case.country),
+        "lots": _counted(case.lots for case in cases),
+        "facilities": _counted(case.facilities for case in cases),
+        "tissues": _counted(case.tissues for case in cases),
+        "donors": _counted(case.donors for case in cases),
+        "routes": _counted(case.routes for case in cases),
+        "indications": _counted(case.indications for case in cases),
+        "supply_routes": _counted([case.supply_route] for case in cases),
+    }
 
 
 def _class_of(
@@ -139,12 +142,14 @@ def _class_of(
 def _is_of_class(notice: Notice, code: str) -> bool:
     """Whether a notice is about a class, one under it or one above it."""
     words = domain_vocabulary()
-    told = notice.product_class or words.product_class(notice.product)
-    return told is not None and (told in words.classes_of(code) or code in words.classes_of(told))
+    named = notice.product_class or words.product_class(notice.product)
+    return named is not None and (
+        named in words.classes_of(code) or code in words.classes_of(named)
+    )
 
 
-def _tells_of(heard: Iterable[Notice], event: str, family: str | None) -> bool:
-    terms = {term for notice in heard for term in notice.terms}
+def _mentions(notices: Iterable[Notice], event: str, family: str | None) -> bool:
+    terms = {term for notice in notices for term in notice.terms}
     if event == f"family:{family}":
         return any(FAMILY_OF_TERM[term] == event for term in terms)
     return event in terms
@@ -157,16 +162,16 @@ def _counted(values: Iterable[Collection[str]]) -> tuple[NamedCount, ...]:
 
 
 def _duties(
-    code: str, cases: Iterable[DomainCase], around: KnownOnDay, last: Context | None
+    code: str, cases: Iterable[DomainCase], on_day: KnownOnDay, last: Context | None
 ) -> tuple[str, ...]:
     """Return a line for each country, also where none is known; the day's law holds."""
     asked = {(case.country or "", case.product_class, case.supply_route) for case in cases}
-    if not asked and last is not None:  # no case is left: what it was last told of
+    if not asked and last is not None:  # no case is left: the countries published last
         asked = {(place.name, code, SupplyRoute.UNKNOWN.value) for place in last.countries}
     lines = [
         duty_line(
             country,
-            around.law.frames_for(country, of_class, SupplyRoute(route), around.day),
+            on_day.law.frames_for(country, of_class, SupplyRoute(route), on_day.day),
         )
         if country
         else "country not known: duty to report: not known"
@@ -183,19 +188,19 @@ def _ongoing(cases: Iterable[DomainCase], subjects: Iterable[Subject]) -> bool |
     return True if True in stated else False if False in stated else None
 
 
-def _so_far(heard: Iterable[Sequence[Notice]], code: str) -> tuple[NoticeSoFar, ...]:
-    told = [
+def _so_far(by_subject: Iterable[Sequence[Notice]], code: str) -> tuple[NoticeSoFar, ...]:
+    listed = [
         NoticeSoFar(
             notice_id=notice.notice_id,
             kind=notice.kind,
             on=notice.received,
             country=notice.country,
         )
-        for of_subject in heard
-        for notice in of_subject
-        if notice.kind in _TOLD and _is_of_class(notice, code)
+        for notices in by_subject
+        for notice in notices
+        if notice.kind in _LISTED and _is_of_class(notice, code)
     ]
-    return tuple(sorted(told, key=lambda each: (each.on, each.notice_id)))
+    return tuple(sorted(listed, key=lambda each: (each.on, each.notice_id)))
 
 
 def _verification(n: int, n_by_professional: int, subjects: Iterable[Subject]) -> str:

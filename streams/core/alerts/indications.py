@@ -1,4 +1,4 @@
-"""What the products of cases were given for, and whether an event is just that.
+"""Indications of the products of cases, and whether an event is the indication itself.
 
 An event belongs to an indication if it has its name, if both are of one group of the domain's
 vocabulary, or if it is a malignancy and the indication a cancer.
@@ -22,7 +22,7 @@ _MOST_NAMES = 100_000
 
 @lru_cache(maxsize=_MOST_NAMES)
 def groups_of_event(event: str) -> frozenset[str]:
-    """Return what an event would be the course of: groups of the vocabulary, and its own name.
+    """Return the indications an event may be the course of: groups, and its own name.
 
     >>> sorted(groups_of_event("Malignant neoplasm progression"))
     ['cancer', 'malignant neoplasm progression']
@@ -59,7 +59,7 @@ class Indications:
         self._of_group: dict[str, array[int]] = {}
 
     def shared(self, event: str, code: int) -> frozenset[str]:
-        """Return the groups by which an event is what a combination is about; empty if it is not.
+        """Return the groups that an event shares with a combination; empty if none.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What an assessor is asked to do with an alert, and by when: sentences and days as data."""
+"""The next step of an assessor on an alert, and the day it is due: sentences and days as data."""
 
 import tomllib
 from datetime import date, timedelta
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from pydantic import Field
 
-from schemas.alert import Alert, AlertKind
+from schemas.alert import AlertKind, SignalLevel
 from schemas.base import Message
 from schemas.context import Context
 
@@ -34,16 +34,32 @@ def steps() -> Steps:
     return Steps.model_validate(raw, strict=False)
 
 
-def next_step(alert: Alert, context: Context | None, *, urgent: bool) -> tuple[str, date]:
-    """Return what to do about an alert, in words, and by which day."""
+def next_step(
+    kind: AlertKind,
+    level: SignalLevel,
+    context: Context | None,
+    *,
+    is_on: bool,
+    urgent: bool,
+    evaluated_on: date,
+) -> tuple[str, date]:
+    """Return the next step on a revision, in words, and the day it is due.
+
+    Parameters
+    ----------
+    kind, level, context, urgent, evaluated_on
+        As the fields of `schemas.alert.Alert`.
+    is_on
+        Whether a rule is on: else only the step of the kind is asked for.
+    """
     table = steps()
-    of_kind = table.kinds[alert.kind]
-    said = [of_kind.step]
-    if alert.rules_fired:
-        facts = [alert.level.value]
+    of_kind = table.kinds[kind]
+    asked = [of_kind.step]
+    if is_on:
+        facts = [level.value]
         if context is not None:
             facts += context.flags
             facts += ["exposure_ongoing"] if context.exposure_ongoing else []
-        said += [table.further[fact] for fact in facts if fact in table.further]
+        asked += [table.further[fact] for fact in facts if fact in table.further]
     days = table.urgent_days if urgent else of_kind.days
-    return " ".join(said), alert.evaluated_on + timedelta(days=days)
+    return " ".join(asked), evaluated_on + timedelta(days=days)

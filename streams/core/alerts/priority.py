@@ -1,6 +1,9 @@
-"""The priority of an alert: its parts and weights as data, its total their weighted sum."""
+"""The priority of an alert, a weighted sum of parts (weights as data), and whether it is urgent."""
 
 import tomllib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from math import fsum
@@ -8,12 +11,21 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from schemas.alert import Alert
+from schemas.alert import AlertKind, AlertReason
 from schemas.base import Message
 from schemas.priority import Priority, PriorityLevel
+from schemas.scrutiny import Burst
 
-__all__ = ["PriorityRules", "priority_of", "priority_rules", "read_priority_rules"]
+__all__ = [
+    "PriorityFacts",
+    "PriorityRules",
+    "is_urgent",
+    "priority_of",
+    "priority_rules",
+    "read_priority_rules",
+]
 
+_URGENT = {AlertReason.FIRST_FATAL, AlertReason.FIRST_DESIGNATED}
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -72,13 +84,44 @@ def priority_rules() -> PriorityRules:
     )
 
 
-def priority_of(alert: Alert, rules: PriorityRules | None = None) -> Priority:
-    """Return the priority of an alert, from what stands in it and nothing else."""
+@dataclass(frozen=True, slots=True)
+class PriorityFacts:
+    """The fields of an alert that its priority is made from, and nothing else."""
+
+    n_observed: int
+    ic_lower: float | None
+    n_serious: int
+    n_fatal: int
+    n_by_professional: int | None
+    countries: Collection[str] | None
+    completeness: float | None
+    evaluated_on: date
+    last_received: date | None
+    burst: Burst | None
+
+
+def is_urgent(
+    kind: AlertKind, reasons: Collection[AlertReason], n_fatal: int, *, designated: bool
+) -> bool:
+    """Whether a revision goes past every digest.
+
+    Parameters
+    ----------
+    designated
+        Whether its event, or one of its cases, is of a term that the policy designates.
+    """
+    if kind is AlertKind.NEW:
+        return n_fatal > 0 or designated
+    return kind is AlertKind.STRENGTHENED and not _URGENT.isdisjoint(reasons)
+
+
+def priority_of(facts: PriorityFacts, rules: PriorityRules | None = None) -> Priority:
+    """Return the priority of an alert, from fields of it and nothing else."""
     table = rules or priority_rules()
-    parts, weights = _values(alert, table.scales), table.by_part
-    # Rounded once: what `sum` gives in its last digit depends on the version of Python.
+    parts, weights = _values(facts, table.scales), table.by_part
+    # Rounded once: the last digit of `sum` depends on the version of Python.
     total = fsum(weight * (parts[name] or 0.0) for name, weight in weights.items())
-    burst = alert.burst
+    burst = facts.burst
     # A day of a system that names no senders is not a day of one source.
     burst_only = (
         burst is not None
@@ -99,20 +142,20 @@ def priority_of(alert: Alert, rules: PriorityRules | None = None) -> Priority:
     )
 
 
-def _values(alert: Alert, scales: _Scales) -> dict[str, float | None]:
-    n, ic_lower = alert.counts.n_observed, alert.statistics.ic_lower
+def _values(facts: PriorityFacts, scales: _Scales) -> dict[str, float | None]:
+    n, ic_lower = facts.n_observed, facts.ic_lower
     recency = None
-    if alert.last_received is not None:
-        days = max((alert.evaluated_on - alert.last_received).days, 0)
+    if facts.last_received is not None:
+        days = max((facts.evaluated_on - facts.last_received).days, 0)
         recency = 0.5 ** (days / scales.half_life_days)
     spread = None
-    if alert.countries:
-        spread = min((len(alert.countries) - 1) / (scales.countries - 1), 1.0)
+    if facts.countries:
+        spread = min((len(facts.countries) - 1) / (scales.countries - 1), 1.0)
     seriousness = None
     if n:
-        serious = scales.serious_not_fatal * alert.n_serious / n
-        seriousness = 1.0 if alert.n_fatal else serious
-    professional = alert.n_by_professional
+        serious = scales.serious_not_fatal * facts.n_serious / n
+        seriousness = 1.0 if facts.n_fatal else serious
+    professional = facts.n_by_professional
     return {
         "disproportionality": None
         if ic_lower is None
@@ -121,5 +164,5 @@ def _values(alert: Alert, scales: _Scales) -> dict[str, float | None]:
         "verification": None if professional is None or n == 0 else professional / n,
         "recency": recency,
         "spread": spread,
-        "completeness": None if alert.completeness is None else alert.completeness / 100,
+        "completeness": None if facts.completeness is None else facts.completeness / 100,
     }

@@ -1,4 +1,4 @@
-"""What speaks against a signal: that one source made it in a day, or that the disease did.
+"""Sensitivity analyses of signals: without the burst of one source, and within the indication.
 
 Both tables that an alert shows beside its own are scored by the same rules as it.
 """
@@ -21,7 +21,7 @@ from streams.core.alerts.case_sources import BurstRule, Origins, bursts_of
 from streams.core.alerts.indications import Indications
 from streams.core.counting.arrays import rows_where
 from streams.core.counting.case_log import CaseLog
-from streams.core.counting.vocabulary import Vocabulary
+from streams.core.signals.counts_view import CountsView
 from streams.core.signals.scorer import NEEDS_SAFE_TEST, Scorer
 
 __all__ = ["SensitivityAnalyses", "SensitivityResult"]
@@ -32,7 +32,7 @@ _RESTRICTED = tuple(RestrictedStatistics.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class SensitivityResult:
-    """What was found of one pair, and how to say it."""
+    """The results of one pair, and their sentence."""
 
     burst: Burst | None = None
     indication_confounding: bool = False
@@ -76,12 +76,12 @@ class SensitivityResult:
 
 
 class SensitivityAnalyses:
-    """Scrutinises pairs under one set of rules.
+    """Analyses pairs again without a burst, and within their indication, by one set of rules.
 
     Parameters
     ----------
     scorer
-        What scores the pairs; its rules are asked of the other tables as well.
+        Scores the pairs; its rules are asked of the other tables as well.
     rule
         When cases of one source and day are a burst.
     """
@@ -99,11 +99,10 @@ class SensitivityAnalyses:
         on: Sequence[int],
         cases: pl.DataFrame,
         origins: Origins,
-        indications: Vocabulary,
-        log: CaseLog,
+        view: CountsView,
         days: tuple[int | None, int],
     ) -> list[SensitivityResult]:
-        """Return what was found of each pair, in their order.
+        """Return the results of each pair, in their order.
 
         Parameters
         ----------
@@ -112,17 +111,19 @@ class SensitivityAnalyses:
         on
             Bits of the rules that are on, of each pair; a pair without any is left alone.
         cases
-            What `streams.core.counting.case_log.CaseLog.cases_of` gives for them.
-        log, days
-            Where to count what is restricted, and the first and last day of the window.
+            Result of `streams.core.counting.case_log.CaseLog.cases_of` for them.
+        origins
+            The sources of the cases.
+        view, days
+            Where to count the restricted table, and the first and last day of the window.
         """
         rules = dict(zip(pairs["key"].to_list(), on, strict=True))
         bursts = self._bursts(
             pairs, rules, bursts_of(cases, pairs["key"].to_numpy(), origins, self._rule)
         )
-        indicated = self._indications(indications)
-        stating, confounded = _confounded(pairs, cases, indicated, indications.code(""))
-        restricted = self._restricted(pairs, rules, confounded, stating, indicated, log, days)
+        indicated = self._indications(view.indications)
+        stating, confounded = _confounded(pairs, cases, indicated, view.indications.code(""))
+        restricted = self._restricted(pairs, rules, confounded, stating, indicated, view.log, days)
         return [
             SensitivityResult(bursts.get(key), key in confounded, restricted.get(key))
             for key in rules
@@ -206,7 +207,7 @@ class SensitivityAnalyses:
 def _confounded(
     pairs: pl.DataFrame, cases: pl.DataFrame, indicated: Indications, nothing: int
 ) -> tuple[dict[int, int], dict[int, frozenset[str]]]:
-    """Return how many cases of each pair state an indication, and what it shares with the event.
+    """Return how many cases of each pair state an indication, and its groups shared with the event.
 
     The latter only where it shares something in at least half of them.
     """
@@ -225,7 +226,7 @@ def _confounded(
 
 
 def _of_test(rules: RuleSet) -> frozenset[str]:
-    """Return the rules that rest on the anytime-valid test, which needs days and not one table."""
+    """Return the rules that use the anytime-valid test, which needs days and not one table."""
     return frozenset(rule.name for rule in rules.rules if rule.statistics & NEEDS_SAFE_TEST)
 
 

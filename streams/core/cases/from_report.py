@@ -1,6 +1,7 @@
 """Reduces a report to the version of a case: what of it is counted."""
 
 from datetime import date
+from typing import NamedTuple
 
 from schemas.link import CaseLink
 from schemas.report import Report
@@ -42,32 +43,7 @@ def case_version(report: Report) -> CaseVersion:
     report
         A report, or any object with the attributes of one (`streams.intake.native`).
     """
-    terms: list[str] = []
-    stated, onset, fatal = 0, None, False
-    began: dict[str, date] = {}  # earliest onset, by event
-    dictionary = version = None
-    codings: Codings = ()
-    for reaction in report.reactions:
-        names_of = TERMS[reaction.term]
-        terms += names_of
-        if day := reaction.onset:
-            for name in names_of:
-                began[name] = min(day, began.get(name, day))
-        outcome = reaction.outcome
-        if outcome is not _NO_OUTCOME:
-            stated |= OUTCOME
-            if outcome is _FATAL:
-                fatal = True
-        named = reaction.dictionary
-        if named is not None and (
-            reaction.dictionary_version != version or named != dictionary  # mostly one of all
-        ):
-            dictionary, version = named, reaction.dictionary_version
-            codings += (named, version)
-        if reaction.onset_days is not None:
-            stated |= ONSET
-        elif day and (onset is None or day > onset):
-            onset = day
+    terms, began, onset, fatal, stated, codings = _reactions(report)
     names, of_indications, of_products, courses = suspects(report.products, onset)
     origin, region, of_source = source_of(report, codings)
     patient = report.patient
@@ -85,18 +61,8 @@ def case_version(report: Report) -> CaseVersion:
     if seriousness := report.seriousness:
         fatal = fatal or _DEATH in seriousness
         life_threatening = _LIFE_THREATENING in seriousness
-    revision, links, verification = report.revision, report.links, report.verification
+    revision = report.revision
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
-    if nullified:
-        excluded = "nullified"
-    elif links and any(link.kind is LinkKind.DUPLICATE_OF for link in links):
-        excluded = "duplicate"
-    elif verification is not _VALID and verification not in _COUNTED:
-        excluded = "unverified"
-    elif not drugs:
-        excluded = "no_suspect_product"
-    else:
-        excluded = "" if events else "no_reaction"
     return CaseVersion(
         report.case_id,
         report.version,
@@ -111,7 +77,7 @@ def case_version(report: Report) -> CaseVersion:
         fatal,
         drugs,
         events,
-        excluded,
+        "nullified" if nullified else _excluded(report, drugs, events),
         (),
         watched,
         origin,
@@ -121,6 +87,71 @@ def case_version(report: Report) -> CaseVersion:
         joined_codes(drugs, courses) if courses else "",
         joined_codes(events, {each: on.toordinal() for each, on in began.items()}) if began else "",
     )
+
+
+class _Reactions(NamedTuple):
+    """The reactions of a report together.
+
+    Attributes
+    ----------
+    terms
+        Events to count.
+    began
+        Earliest onset by event.
+    onset
+        The latest onset.
+    stated
+        Bits of what they state, as of `streams.core.cases.provenance.completeness`.
+    """
+
+    terms: list[str]
+    began: dict[str, date]
+    onset: date | None
+    fatal: bool
+    stated: int
+    codings: Codings
+
+
+def _reactions(report: Report) -> _Reactions:
+    terms: list[str] = []
+    stated, onset, fatal = 0, None, False
+    began: dict[str, date] = {}
+    dictionary = version = None
+    codings: Codings = ()
+    for reaction in report.reactions:
+        names = TERMS[reaction.term]
+        terms += names
+        if day := reaction.onset:
+            for name in names:
+                began[name] = min(day, began.get(name, day))
+        outcome = reaction.outcome
+        if outcome is not _NO_OUTCOME:
+            stated |= OUTCOME
+            if outcome is _FATAL:
+                fatal = True
+        named = reaction.dictionary
+        if named is not None and (
+            reaction.dictionary_version != version or named != dictionary  # mostly one of all
+        ):
+            dictionary, version = named, reaction.dictionary_version
+            codings += (named, version)
+        if reaction.onset_days is not None:
+            stated |= ONSET
+        elif day and (onset is None or day > onset):
+            onset = day
+    return _Reactions(terms, began, onset, fatal, stated, codings)
+
+
+def _excluded(report: Report, drugs: str, events: str) -> str:
+    """Return why a report that is not nullified does not count; empty if it does."""
+    links, verification = report.links, report.verification
+    if links and any(link.kind is LinkKind.DUPLICATE_OF for link in links):
+        return "duplicate"
+    if verification is not _VALID and verification not in _COUNTED:
+        return "unverified"
+    if not drugs:
+        return "no_suspect_product"
+    return "" if events else "no_reaction"
 
 
 def link_version(link: CaseLink) -> CaseVersion:

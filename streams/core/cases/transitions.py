@@ -10,6 +10,7 @@ with the versions, is kept with the case, and a case without one pays a look at 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
@@ -64,6 +65,19 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
     stored
         The latest version known so far, for every case among `versions` that has one.
     """
+    updates, tally = _latest(versions, stored)
+    changed = _population(updates, stored)
+    removed = _removed(
+        (stored.get(case_id), updates[case_id]) for case_id in dict.fromkeys(changed.out)
+    )
+    changes = _changes(changed.rows, changed.signs)
+    return CaseStep(changes, removed, updates, tally, changed.population)
+
+
+def _latest(
+    versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]
+) -> tuple[dict[str, CaseVersion], Counter[str]]:
+    """Return the versions to store, by case id, and the tally of the messages."""
     updates: dict[str, CaseVersion] = {}
     first = replaced = repeated = stale = conflicting = 0
     links: Counter[str] = Counter()
@@ -102,10 +116,38 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
             stale += 1
             if held.nullified and (after := joined(version, whole)) != whole:
                 updates[case_id] = after  # a later version of what was voided
+    tally = links + Counter(
+        first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
+    )
+    return updates, +tally
 
+
+class _Population(NamedTuple):
+    """Changes of the counted population.
+
+    Attributes
+    ----------
+    rows, signs
+        Versions that enter it, +1, or leave it, -1.
+    out
+        Cases that do not count, or did not; some twice.
+    population
+        As of `CaseStep`.
+    """
+
+    rows: list[CaseVersion]
+    signs: list[int]
+    out: list[str]
+    population: Counter[str]
+
+
+def _population(
+    updates: Mapping[str, CaseVersion], stored: Mapping[str, CaseVersion]
+) -> _Population:
+    """Compare the versions to store with those that are stored."""
     rows: list[CaseVersion] = []
     signs: list[int] = []
-    out: list[str] = []  # cases that do not count, or did not
+    out: list[str] = []
     population: Counter[str] = Counter()
     counted = 0
     for case_id, version in updates.items():
@@ -137,11 +179,7 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
             signs.append(1)
     if counted:
         population["counted"] = counted
-    tally = links + Counter(
-        first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
-    )
-    removed = _removed((stored.get(case_id), updates[case_id]) for case_id in dict.fromkeys(out))
-    return CaseStep(_changes(rows, signs), removed, updates, +tally, population)
+    return _Population(rows, signs, out, population)
 
 
 def _removed(moves: Iterable[tuple[CaseVersion | None, CaseVersion]]) -> pl.DataFrame:

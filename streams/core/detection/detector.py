@@ -1,6 +1,5 @@
-"""The detector stage: deltas in, revisions of alerts out. Holds the counts; knows no clock."""
+"""The detector stage: deltas in, revisions of alerts out. Holds the counts; reads no clock."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -34,14 +33,16 @@ from streams.core.safety.monitor import SafetyMonitor
 from streams.core.signals.anytime_test import DailySequentialTest
 from streams.core.signals.counts_view import UNIT, CountsView
 from streams.core.signals.new_evidence import ChangesSinceEvaluation
-from streams.core.signals.prior_refits import FEWEST_PAIRS, refit
+from streams.core.signals.prior_refits import PriorRefits
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
 from streams.core.signals.scorer import Scorer
+from streams.core.signals.window_scores import WindowInstance
 
 __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
+_NO_KEYS = np.empty(0, dtype=np.int64)
 _VOCABULARIES = ("drugs", "events", "strata", "origins", "indications")
 _RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
 
@@ -54,11 +55,11 @@ class Detector:
     windows
         The windows to keep; each gives signals of its own.
     rules
-        What makes a pair a signal of disproportionate reporting.
+        Rules that make a pair a signal of disproportionate reporting.
     policy
-        What is told again of a signal that is on; that of `policy.toml` unless told otherwise.
+        The re-alert policy; by default that of `policy.toml`.
     topic
-        Name of the topic that the deltas' offsets belong to; stands in every alert.
+        Name of the topic that the deltas' offsets belong to; a field of every alert.
     prior
         Prior of the EBGM, for rules that ask for it.
     refit_every
@@ -82,15 +83,14 @@ class Detector:
     ) -> None:
         policy = policy or load_policy()
         self.watch = SafetyMonitor()
-        self._dossier = AlertContext(self.watch, policy)
-        self._published = Evaluation(rules, prior, policy, self._dossier)
+        self._context = AlertContext(self.watch, policy)
+        self._evaluation = Evaluation(rules, prior, policy, self._context)
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
-        self._refit_every = refit_every
-        self._refit_period: int | None = None
+        self._refits = PriorRefits(self.scorer, refit_every)
         self._levels = LevelCodes()
-        self._vigil = DailySequentialTest(self._plain) if self.scorer.needs_safe_test else None
+        self._test = DailySequentialTest(self._plain) if self.scorer.needs_safe_test else None
         self.topic = topic
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
@@ -107,7 +107,7 @@ class Detector:
         self._today = -1
 
     def apply(self, delta: Delta) -> bool:
-        """Count a delta; return whether it was news: see `apply_all`."""
+        """Count a delta; return whether it was new: see `apply_all`."""
         return self.apply_all([delta])[0]
 
     def apply_all(self, deltas: Sequence[Delta]) -> list[bool]:
@@ -143,7 +143,7 @@ class Detector:
         return fresh
 
     def _is_next(self, delta: Delta, offsets: dict[int, int]) -> bool:
-        """Whether a delta follows what was counted, and move the end of that; if not it is old."""
+        """Whether a delta is next, and move the offsets counted; if not, it was counted before."""
         counted = offsets.get(delta.partition, delta.first_offset)
         if delta.next_offset <= counted and delta.partition in offsets:
             return False
@@ -159,7 +159,7 @@ class Detector:
     def evaluate(
         self, today: int, *, touched_only: bool = False, day_over: bool = True
     ) -> list[Alert]:
-        """Score, compare with what was last published, and return the revisions due.
+        """Score the pairs, compare them with the published signals, and return the revisions due.
 
         Parameters
         ----------
@@ -169,110 +169,96 @@ class Detector:
             Score only pairs that changed since the last evaluation. Margins move the others as
             well: a full evaluation, at each day's close, finds those.
         day_over
-            Whether no more of the day is to come: the anytime-valid test takes in whole days.
+            Whether the day is complete: the anytime-valid test needs whole days.
         """
-        if self._vigil is not None:
-            self._vigil.close(today if day_over else today - 1, self.log)
-        self._published.begin()
-        self._today, day = today, _EPOCH + timedelta(days=today)
-        counted = self._counted(day)
+        if self._test is not None:
+            self._test.close(today if day_over else today - 1, self.log)
+        self._evaluation.begin()
+        self._today = today
+        view, on_day = self._view(), self.watch.known_on(_EPOCH + timedelta(days=today))
         if not touched_only:
-            self._stale.update(self._dossier.stale(day))
+            self._stale.update(self._context.stale(on_day))
         alerts: list[Alert] = []
-        for window in self.windows:
-            window.advance(today, self.log)
-            for label, tally in window.tallies.items():
-                touched = self._touched.get(label)
-                if touched is None if touched_only else not self._is_due(window, label):
-                    continue
-                alerts += self._published.look(
-                    counted,
-                    window.spec.window(label, day),
-                    tally,
-                    today,
-                    touched=None if touched is None else distinct(np.concatenate(touched)),
-                    touched_only=touched_only,
-                )
+        for instance in self._instances(today, full=not touched_only):
+            alerts += self._evaluation.evaluate(view, instance, on_day)
         if not touched_only:
             self._stale.clear()
         self.settle()
         return alerts
 
+    def _instances(self, today: int, *, full: bool) -> Iterator[WindowInstance]:
+        """Yield the window instances to evaluate; sliding windows are moved to the day first."""
+        for window in self.windows:
+            window.advance(today, self.log)
+            for label, tally in window.tallies.items():
+                touched = self._touched.get(label, [])
+                is_stale = label in self._stale or window.spec.days is not None
+                if (full and is_stale) or (touched and not full):
+                    yield WindowInstance(
+                        window=window.spec.window(label, _EPOCH + timedelta(days=today)),
+                        tally=tally,
+                        today=today,
+                        touched=distinct(np.concatenate([_NO_KEYS, *touched])),
+                        full=full,
+                    )
+
     def safety_alerts(self, today: int) -> list[SafetyAlert]:
         """Return the revisions of safety alerts that are due on a day: see `SafetyMonitor`."""
         return self.watch.evaluate(_EPOCH + timedelta(days=today), self._as_of())
 
-    def _is_due(self, window: WindowedCounts, label: str) -> bool:
-        return label in self._stale or window.spec.days is not None
-
     @property
     def scorer(self) -> Scorer:
-        """What computes the statistics; holds the prior in force."""
-        return self._published.scorer
+        """Computes the statistics; holds the prior in force."""
+        return self._evaluation.scorer
 
     @property
     def signals(self) -> dict[str, Signals]:
         """The published state of signals, by window label."""
-        return self._published.signals
+        return self._evaluation.signals
 
     @property
     def suppressed(self) -> Counter[str]:
-        """How many changes of signals were not told, by reason, over all evaluations."""
-        return self._published.suppressed
+        """Number of suppressed changes of signals, by reason, over all evaluations."""
+        return self._evaluation.suppressed
 
     @property
     def crossings(self) -> int:
-        """How often a rule came to fire for a pair, or ceased to, told or not."""
-        return self._published.crossings
+        """How often a rule came to fire for a pair, or ceased to, published or not."""
+        return self._evaluation.crossings
 
     def suppressions(self) -> Iterator[Suppressed]:
-        """Yield what the last evaluation did not tell, with its reason."""
-        return self._published.suppressions(self._counted(), self._today)
+        """Yield the suppressed changes of the last evaluation, with their reasons."""
+        return self._evaluation.suppressions(self._view(), self._today)
 
     def refit_if_due(self, today: int) -> PriorRefit | None:
-        """Fit the prior anew if a period of `refit_every` days has begun since the last fit.
+        """Refit the prior if a period of `refit_every` days has begun since the last fit.
 
         The counts are those of the cumulative window, else of the first one. Every signal is scored
         with the new prior from the next evaluation on; the event says so, and alerts name their
         prior. A fit that comes out unfit is tried again in the next period.
         """
-        if self._refit_every is None or today // self._refit_every == self._refit_period:
+        if not self._refits.is_due(today):
             return None
-        kinds = [window.spec.kind for window in self.windows]
-        cumulative = WindowKind.CUMULATIVE in kinds
-        window = self.windows[kinds.index(WindowKind.CUMULATIVE) if cumulative else 0]
+        window = min(self.windows, key=lambda each: each.spec.kind is not WindowKind.CUMULATIVE)
         window.advance(today, self.log)
         label = max(window.tallies, default=None)
         if label is None:
             return None
         counts = plain_pairs(self.counts(window, label))
-        if counts.height < FEWEST_PAIRS:
-            return None
-        self._refit_period = today // self._refit_every
-        fitted = refit(
-            counts,
-            previous=self.scorer.prior,
-            fitted_on=_EPOCH + timedelta(days=today),
-            window=label,
-            as_of=self._as_of(),
-        )
-        if fitted is None:
-            return None
-        self.scorer.prior, event = fitted
-        self._stale.update(label for held in self.windows for label in held.tallies)
+        event = self._refits.refit(counts, today, window=label, as_of=self._as_of())
+        if event is not None:
+            self._stale.update(label for held in self.windows for label in held.tallies)
         return event
 
     def restore_prior(self, event: PriorRefit) -> None:
-        """Take over the prior of an earlier refit, unless the prior is kept as it was given."""
-        if self._refit_every is not None:
-            self.scorer.prior = GammaMixture.model_validate_json(json.dumps(event.prior))
-            self._refit_period = (event.fitted_on - _EPOCH).days // self._refit_every
+        """Restore the prior of an earlier refit, unless the prior is kept as it was given."""
+        self._refits.restore(event)
 
     def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
         """Return the counts frame of one window instance, sorted by drug and event."""
         tally = window.tallies[label]
         keys = self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0])
-        return self._counted().named(tally.table(keys)).drop("key").sort("drug", "event")
+        return self._view().named(tally.table(keys)).drop("key").sort("drug", "event")
 
     @property
     def n_pairs(self) -> int:
@@ -283,7 +269,7 @@ class Detector:
 
     @property
     def levels(self) -> LevelCodes:
-        """What the codes of drugs and events stand for."""
+        """The aggregation level of each code of drugs and events."""
         self._levels.learn(self.drugs, self.events)
         return self._levels
 
@@ -302,7 +288,7 @@ class Detector:
         return kept.rows(), facts
 
     def frozen(self) -> tuple[KeptCases, dict[str, Any]]:
-        """Return what a snapshot holds as of now, while counting goes on in another thread.
+        """Return the content of a snapshot as of now, while counting goes on in another thread.
 
         Its `rows` cost what a snapshot costs; this costs as much as there are names.
         """
@@ -312,7 +298,7 @@ class Detector:
             "watermark": self.watermark,
             "rows": self._rows,
             "watched": [encode_watched(case) for case in self.watch.cases],
-            "test": None if self._vigil is None else self._vigil.facts(),
+            "test": None if self._test is None else self._test.facts(),
         }
         return KeptCases(self.log.frozen(), self._removals.frozen()), facts
 
@@ -331,8 +317,8 @@ class Detector:
         for part in counted.iter_slices(_RESTORED_AT_ONCE):
             self._fold(part)
             self.settle()
-        if self._vigil is not None and facts["test"] is not None:
-            self._vigil.restore(facts["test"], self.log)
+        if self._test is not None and facts["test"] is not None:
+            self._test.restore(facts["test"], self.log)
 
     def settle(self) -> None:
         """Regard all changes so far as evaluated: a restored detector published them before."""
@@ -340,10 +326,10 @@ class Detector:
         self._pending.clear()
 
     def restore_signals(self, alerts: Iterable[Alert]) -> None:
-        """Take over the published state of signals, from the latest alert of each."""
+        """Restore the published state of signals from the latest alert of each."""
         published = list(alerts)
-        self._published.restore(published, self.drugs, self.events)
-        self._dossier.restore(published)
+        self._evaluation.restore(published, self.drugs, self.events)
+        self._context.record(published)
 
     def _fold(self, rows: pl.DataFrame) -> None:
         self.log.append(rows)
@@ -354,8 +340,8 @@ class Detector:
                 self._stale.add(label)
         if any(len(signals.rows) for signals in self.signals.values()):
             self._pending.note(rows, changes.pairs)
-        if self._vigil is not None:
-            self._vigil.note(rows)
+        if self._test is not None:
+            self._test.note(rows)
 
     def _plain(self, rows: pl.DataFrame) -> pl.DataFrame:
         return self.levels.without_levels(rows)
@@ -377,7 +363,7 @@ class Detector:
             {name: encoded[name] if name in encoded else changes[name] for name in CASE_LOG}
         )
 
-    def _counted(self, day: date | None = None) -> CountsView:
+    def _view(self) -> CountsView:
         return CountsView(
             drugs=self.drugs,
             events=self.events,
@@ -388,9 +374,8 @@ class Detector:
             log=self.log,
             removals=self._removals,
             pending=self._pending,
-            vigil=self._vigil,
+            anytime_test=self._test,
             as_of=self._as_of(),
-            acted={} if day is None else self.watch.acted(day),
         )
 
     def _as_of(self) -> Sequence[InputOffset]:

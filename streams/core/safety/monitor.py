@@ -22,6 +22,7 @@ from streams.core.safety.findings import SafetyFinding, actions, cluster_rules, 
 from streams.core.safety.follow_up_questions import watch_items
 from streams.core.safety.reporting_duties import LawTable, duty_line, law_table
 from streams.core.safety.sports_rules import UsageRules, usage_rules
+from streams.core.safety.subjects import KnownOnDay
 
 __all__ = ["SafetyMonitor"]
 
@@ -104,23 +105,10 @@ class SafetyMonitor:
         """The next day on which something is due although nothing arrives; None: none is."""
         return self._next
 
-    def acted(self, day: date) -> dict[str, date]:
-        """Return when an authority first acted on each class of products, up to a day."""
-        known = {
-            subject: [notice for notice in of.values() if notice.received <= day]
-            for subject, of in self._notices.items()
-        }
-        return actions(known)
-
     @property
     def cases(self) -> tuple[DomainCase, ...]:
         """The current watched cases, by name."""
         return tuple(case for _, case in sorted(self._cases.items()))
-
-    @property
-    def law(self) -> LawTable:
-        """The table of laws."""
-        return self._law
 
     def cases_among(self, case_ids: Iterable[str]) -> list[DomainCase]:
         """Return the current watched cases among some, in order of name."""
@@ -128,13 +116,14 @@ class SafetyMonitor:
             return []
         return [self._cases[case_id] for case_id in sorted(self._cases.keys() & set(case_ids))]
 
-    def known(self, day: date) -> dict[str, tuple[Notice, ...]]:
-        """Return the notices received by a day, by subject, both in order of name."""
-        heard = {
+    def known_on(self, day: date) -> KnownOnDay:
+        """Return the notices received by a day, and what they and the law say on it."""
+        received = {
             subject: tuple(n for _, n in sorted(of_it.items()) if n.received <= day)
             for subject, of_it in sorted(self._notices.items())
         }
-        return {subject: notices for subject, notices in heard.items() if notices}
+        known = {subject: notices for subject, notices in received.items() if notices}
+        return KnownOnDay(day=day, notices=known, acted=actions(known), law=self._law)
 
     def items(self, day: date) -> Iterator[WatchItem]:
         """Yield the single cases that are worth a question, and are nothing to alert of yet."""

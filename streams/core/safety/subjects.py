@@ -4,15 +4,16 @@ Nothing here enters a 2x2 table. What a subject is follows from the set of its n
 reports that are part of it, so that the order of arrival and repeats change nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from schemas.domain import domain_vocabulary
 from schemas.notice import Assertion, Notice, NoticeKind, Patients, Verdict
 from schemas.vocabulary import ActionTaken, ReporterKind, SupplyRoute, VerificationState
+from streams.core.safety.reporting_duties import LawTable
 
-__all__ = ["LinkedCase", "Subject", "describe", "verification_state"]
+__all__ = ["KnownOnDay", "LinkedCase", "Subject", "describe", "verification_state"]
 
 _TELLS = {NoticeKind.SAFETY_NOTICE, NoticeKind.MEDIA, NoticeKind.AGGREGATE}
 _SETTLED = {
@@ -25,6 +26,24 @@ _PHYSICIANS = {
     ReporterKind.PHARMACIST,
     ReporterKind.OTHER_HEALTH_PROFESSIONAL,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOnDay:
+    """The notices known on a day, and the laws of the day.
+
+    Attributes
+    ----------
+    notices
+        By subject, both in order of name; none without a notice.
+    acted
+        What `streams.core.safety.findings.actions` gives of them.
+    """
+
+    day: date
+    notices: Mapping[str, Sequence[Notice]]
+    acted: Mapping[str, date]
+    law: LawTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ __all__ = ["DailySequentialTest"]
 
 
 class DailySequentialTest:
-    """Takes in each day once it is over; a correction to a day already taken in recomputes all.
+    """Tests each day once it is over; a correction to a day already tested recomputes all.
 
     The result is the same to the last bit either way. But a correction that somebody sought because
     of an alert breaks the order in which the test's promise holds, so `recomputed` stays true from
@@ -25,7 +25,7 @@ class DailySequentialTest:
     Parameters
     ----------
     asked
-        Takes rows of the case log, and returns them with what the test is asked of.
+        Returns rows of the case log with the drugs and events that are tested.
     """
 
     def __init__(self, asked: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows) -> None:
@@ -37,16 +37,16 @@ class DailySequentialTest:
 
     @property
     def recomputed(self) -> bool:
-        """Whether a past day was corrected after it had been taken in."""
+        """Whether a past day was corrected after it had been tested."""
         return self._test.recomputed
 
     @property
     def last_day(self) -> int | None:
-        """The last day taken in [days since 1970-01-01]; `None` before the first."""
+        """The last day tested [days since 1970-01-01]; `None` before the first."""
         return self._last_day
 
     def facts(self) -> dict[str, Any]:
-        """Return what a snapshot holds of the test; the daily counts come from the case log."""
+        """Return the facts that a snapshot keeps; the daily counts come from the case log."""
         return {"last_day": self._last_day, "recomputed": self.recomputed or self._corrected}
 
     def restore(self, facts: Mapping[str, Any], log: CaseLog) -> None:
@@ -57,7 +57,7 @@ class DailySequentialTest:
             self._last_day = facts["last_day"]
 
     def note(self, rows: pl.DataFrame) -> None:
-        """Look for corrections among new rows of the case log.
+        """Find corrections of past days among new rows of the case log.
 
         A case that leaves and enters again with the same drugs and events corrects nothing here.
         """
@@ -69,7 +69,7 @@ class DailySequentialTest:
             self._corrected = bool((change["n"] != 0).any())
 
     def close(self, last_day: int, log: CaseLog) -> None:
-        """Take in the days up to one that is over, both ends included."""
+        """Test the days up to one that is over, both ends included."""
         if self._corrected:
             through = max(last_day, -1 if self._last_day is None else self._last_day)
             self._test = recompute(self._daily(log, None, through), self._test.level)

@@ -1,8 +1,7 @@
 """A read-only view of the counts that an evaluation reads."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -23,7 +22,7 @@ UNIT = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class CountsView:
-    """What a look is at: the names, the cases, and how far the input was counted."""
+    """The names, the cases and their changes, and how far the input was counted."""
 
     drugs: Vocabulary
     events: Vocabulary
@@ -34,9 +33,8 @@ class CountsView:
     log: CaseLog
     removals: RemovedCases
     pending: ChangesSinceEvaluation
-    vigil: DailySequentialTest | None
+    anytime_test: DailySequentialTest | None
     as_of: Sequence[InputOffset]
-    acted: Mapping[str, date] = field(default_factory=dict)  # by class: when an authority did
 
     def named(
         self, table: pl.DataFrame, columns: Collection[str] = ("drug", "event")

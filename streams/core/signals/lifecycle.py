@@ -1,12 +1,13 @@
-"""From scores to revisions: what became of each signal since it was last published.
+"""The lifecycle of signals: the revisions that scores give, beside what was last published.
 
-Arrays only, aligned with the pairs looked at. A signal is a pair that some rule flags or has
-flagged in one window instance. Decisions rest on what was last published of it and on the present,
-never on what an earlier look saw, so that a restart, which knows the latest alert of each signal,
-decides the same.
+Arrays only, aligned with the scored pairs. A signal is a pair that some rule flags or has flagged
+in one window instance. Decisions rest on what was last published of it and on the present, never on
+an earlier evaluation, so that a restart, which knows the latest alert of each signal, decides the
+same.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,235 +15,314 @@ import numpy.typing as npt
 
 from schemas.alert import AlertKind, AlertReason
 from schemas.suppressed import SuppressionReason
-from streams.core.counting.sorted_counts import Keys
+from streams.core.counting.sorted_counts import Keys, Places
+from streams.core.signals.counts_view import CountsView
+from streams.core.signals.decisions import DROPPED, KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import (
     DESIGNATED,
     EXPOSURE,
     FATAL,
+    GONE,
     NEW_COUNTRY,
     NEW_FACILITY,
     NEW_LOT,
     PAEDIATRIC_BIT,
     VERIFICATION,
     CaseChanges,
+    Flags,
+    Hashes,
     Masks,
+    facets_of_cases,
 )
-from streams.core.signals.published_signals import Flags, Rows, Signals
+from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy
+from streams.core.signals.redundancy import RedundantSignals
+from streams.core.signals.window_scores import ScoredPairs, WindowScores
 
-__all__ = ["DROPPED", "KINDS", "REASONS", "SUPPRESSIONS", "Decisions", "ScoredPairs", "decide"]
-
-KINDS, REASONS, SUPPRESSIONS = tuple(AlertKind), tuple(AlertReason), tuple(SuppressionReason)
-DROPPED = 1 << 40
-"""Bit of the rules on, beyond those of any rule: one that was on is no longer asked."""
+__all__ = ["decide", "decide_window", "publish"]
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredPairs:
-    """What one evaluation sees, one element a pair, sorted by key.
+def decide_window(
+    scores: WindowScores,
+    signals: Signals,
+    view: CountsView,
+    news: Masks,
+    policy: AlertPolicy,
+    redundant: RedundantSignals,
+) -> Decisions:
+    """Decide which revisions of one window are due, and which changes are suppressed.
 
-    Must hold every pair in scope that a rule flags, and every signal in scope that is on.
-
-    Attributes
+    Parameters
     ----------
-    entered, held
-        What `detectors.rules.RuleSet.masks` gives.
-    touched
-        Whether a case of the pair came, went or was amended since the last look.
+    scores
+        The scores of the window.
+    signals
+        Its published state, as of `decide`.
+    view
+        The cases, and their changes since the last evaluation.
+    news
+        Of `scores.known`, new facts of the domain: `NEW_COUNTRY` and so on.
+    policy
+        The re-alert policy.
+    redundant
+        Suppresses the signals that repeat another.
     """
-
-    keys: Keys
-    entered: Masks
-    held: Masks
-    n_observed: npt.NDArray[np.int64]
-    ror_lower: npt.NDArray[np.float64]
-    ic_lower: npt.NDArray[np.float64]
-    touched: Flags
-
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """What to publish, and what not.
-
-    Attributes
-    ----------
-    rows
-        Places in the look, ascending, of the pairs to publish; the rest aligned with them.
-    kinds
-        Places in `KINDS`.
-    reasons
-        Bit i: reason i of `REASONS` applies.
-    on
-        Bit i: rule i is on.
-    was
-        The published state that is replaced; revision 0 where there is none.
-    suppressed, why
-        Places in the look of signals that changed and are not told, and places in `SUPPRESSIONS`.
-    crossings
-        How many rules came to fire, or ceased to, since the last look, told or not.
-    """
-
-    rows: Rows
-    kinds: npt.NDArray[np.int8]
-    reasons: Masks
-    on: Masks
-    was: npt.NDArray[Any]
-    suppressed: Rows
-    why: npt.NDArray[np.int8]
-    crossings: int
+    evidence = view.pending.evidence(scores.known, *scores.days, scores.facets)
+    withdrawn = _withdrawn(scores, signals, view, evidence.fewer)
+    if scores.days[0] is None:  # else a moving window may have left behind what is gone
+        withdrawn |= news & GONE
+    evidence = replace(evidence, domain=news)
+    decided = decide(scores.pairs, signals, evidence, withdrawn, policy)
+    return redundant.suppress(decided, scores, signals, view)
 
 
 def decide(
-    look: ScoredPairs,
+    scored: ScoredPairs,
     signals: Signals,
     evidence: CaseChanges,
     withdrawn: Masks,
     policy: AlertPolicy,
 ) -> Decisions:
-    """Compare what is seen with what was last published.
+    """Compare the scored pairs with what was last published.
 
     Parameters
     ----------
-    look
-        What this evaluation sees.
+    scored
+        The pairs that this evaluation scored.
     signals
-        The published state; what it remembers of the last look is brought up to date.
+        The published state; its counts and rules as of the last evaluation are brought up to date.
     evidence
-        Of the signals within the look, in the order of `Signals.within`.
+        Of the signals among the scored pairs, in the order of `Signals.within`.
     withdrawn
         Published facets of which these have no case left, because cases were retracted.
     policy
-        What is told again of a signal that is on.
+        The re-alert policy.
     """
-    here, there = signals.within(look.keys)
-    was = signals.rows[here]
-    entered = look.entered[there]
-    on = entered | (was["on"] & look.held[there])
-    n = look.n_observed[there]
-    was_on, is_on = was["on"] != 0, on != 0
-    lost, gained = was["on"] & ~on, on & ~was["on"]
-    in_band = (was["on"] & on & ~entered) != 0
-    fewer = evidence.left & (n < was["n_observed"])
-    weaker = fewer | (evidence.left & in_band)
-    named = _named_case_left(signals, was["key"], evidence)
-    news = _news(look, there, was, gained, evidence, policy)
+    signal_index, pair_index = signals.within(scored.keys)
+    known = _compare(scored, signals.rows[signal_index], pair_index)
+    triggers = _triggers(known, evidence, policy)
+    named_left = _named_case_left(signals, known.was["key"], evidence)
+    kinds, reasons = _revisions(known, evidence, named_left, withdrawn, triggers)
+    silent, why = _suppressions(known, evidence, kinds, triggers)
+    signals.rows["evaluated_n"][signal_index] = known.n
+    signals.rows["evaluated_entered"][signal_index] = known.entered
 
-    stays = was_on & is_on
+    unknown = scored.entered != 0
+    unknown[pair_index] = False
+    new, due = np.flatnonzero(unknown), np.flatnonzero(kinds >= 0)
+    rows = np.concatenate([new, pair_index[due]])
+    order = np.argsort(rows, kind="stable")
+    new_kind = np.full(len(new), KINDS.index(AlertKind.NEW), dtype=np.int8)
+    new_reason = np.full(len(new), 1 << REASONS.index(AlertReason.FIRST), dtype=np.int64)
+    crossings = np.bitwise_count(known.crossed).sum() + np.bitwise_count(scored.entered[new]).sum()
+    return Decisions(
+        rows=rows[order],
+        kinds=np.concatenate([new_kind, kinds[due]])[order],
+        reasons=np.concatenate([new_reason, reasons[due]])[order],
+        on=np.concatenate([scored.entered[new], known.on[due]])[order],
+        was=np.concatenate([Signals.row(key=scored.keys[new]), known.was[due]])[order],
+        suppressed=pair_index[silent],
+        why=why,
+        crossings=int(crossings),
+    )
+
+
+def publish(
+    signals: Signals,
+    scores: WindowScores,
+    decided: Decisions,
+    facets: Masks,
+    named: Mapping[int, Hashes],
+) -> None:
+    """Hold the decided revisions for published.
+
+    Parameters
+    ----------
+    facets
+        Those that the cases of each have, in the order of the decisions.
+    named
+        Hashes of the case ids that the alert on each names, by key.
+    """
+    pairs, at = scores.pairs, decided.rows
+    rows = Signals.row(
+        key=pairs.keys[at],
+        revision=decided.was["revision"] + 1,
+        kind=decided.kinds,
+        evaluated_on=scores.instance.today,
+        on=decided.on,
+        n_observed=pairs.n_observed[at],
+        ror_lower=pairs.ror_lower[at],
+        ic_lower=pairs.ic_lower[at],
+        facets=facets,
+        evaluated_n=pairs.n_observed[at],
+        evaluated_entered=pairs.entered[at],
+    )
+    signals.publish(rows, named)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The signals among the scored pairs, one element each.
+
+    Attributes
+    ----------
+    was
+        The published state.
+    entered, on
+        Rules that fire now, and rules that are on now.
+    lost, gained
+        Rules that are no longer on, or newly on, beside what was published.
+    crossed
+        Rules that came to fire or ceased to since the last evaluation; none if that is not known.
+    """
+
+    was: npt.NDArray[Any]
+    entered: Masks
+    on: Masks
+    lost: Masks
+    gained: Masks
+    crossed: Masks
+    n: npt.NDArray[np.int64]
+    ic_lower: npt.NDArray[np.float64]
+    touched: Flags
+
+    @property
+    def stays(self) -> Flags:
+        """Whether the signal was on and is on."""
+        stays: Flags = (self.was["on"] != 0) & (self.on != 0)
+        return stays
+
+
+def _compare(scored: ScoredPairs, was: npt.NDArray[Any], pair_index: Places) -> _Known:
+    entered = scored.entered[pair_index]
+    on = entered | (was["on"] & scored.held[pair_index])
+    return _Known(
+        was=was,
+        entered=entered,
+        on=on,
+        lost=was["on"] & ~on,
+        gained=on & ~was["on"],
+        crossed=np.where(was["evaluated_n"] >= 0, entered ^ was["evaluated_entered"], 0),
+        n=scored.n_observed[pair_index],
+        ic_lower=scored.ic_lower[pair_index],
+        touched=scored.touched[pair_index],
+    )
+
+
+_Triggers = Mapping[AlertReason, tuple[Flags, Flags]]
+
+
+def _revisions(
+    known: _Known,
+    evidence: CaseChanges,
+    named_left: Flags,
+    withdrawn: Masks,
+    triggers: _Triggers,
+) -> tuple[npt.NDArray[np.int8], Masks]:
+    """Return the kind of revision that each signal is due, -1 if none is, and its reasons."""
+    was_on, is_on, stays = known.was["on"] != 0, known.on != 0, known.stays
+    lost = known.lost != 0
+    in_band = (known.was["on"] & known.on & ~known.entered) != 0
+    weaker = evidence.left & ((known.n < known.was["n_observed"]) | in_band)
     reasons = {
-        AlertReason.CASES_RETRACTED: was_on & (weaker | named | (evidence.left & (lost != 0))),
+        AlertReason.CASES_RETRACTED: was_on & (weaker | named_left | (evidence.left & lost)),
         AlertReason.NO_RULE_ON: was_on & ~is_on,
-        AlertReason.RULE_OFF: stays & ((lost & ~DROPPED) != 0),
-        AlertReason.RULE_DROPPED: was_on & ((lost & DROPPED) != 0),
+        AlertReason.RULE_OFF: stays & ((known.lost & ~DROPPED) != 0),
+        AlertReason.RULE_DROPPED: was_on & ((known.lost & DROPPED) != 0),
         AlertReason.REOPENED: ~was_on & is_on,
-        **{reason: stays & told for reason, (told, _) in news.items()},
+        **{reason: stays & publishes for reason, (publishes, _) in triggers.items()},
         AlertReason.FACTS_WITHDRAWN: stays & (withdrawn != 0),
     }
-    strengthened = np.logical_or.reduce([reasons[reason] for reason in news])
+    strengthened = np.logical_or.reduce([reasons[reason] for reason in triggers])
     kinds = _first_of(
         (~was_on & is_on, AlertKind.STRENGTHENED),
         (was_on & ~is_on & reasons[AlertReason.CASES_RETRACTED], AlertKind.RETRACTION),
         (was_on & ~is_on, AlertKind.CLOSED),
-        (stays & ((lost != 0) | weaker), AlertKind.WEAKENED),
+        (stays & (lost | weaker), AlertKind.WEAKENED),
         (strengthened, AlertKind.STRENGTHENED),
-        (stays & (named | (withdrawn != 0)), AlertKind.UPDATE),
+        (stays & (named_left | (withdrawn != 0)), AlertKind.UPDATE),
     )
-    codes = np.zeros(len(n), dtype=np.int64)
+    codes = np.zeros(len(kinds), dtype=np.int64)
     for reason, holds in reasons.items():
         codes[holds] |= 1 << REASONS.index(reason)
+    return kinds, codes
 
-    looked = was["looked_n"] >= 0
-    changed = np.where(looked, entered ^ was["looked_entered"], 0)
-    grew = looked & (n != was["looked_n"])
-    moved = look.touched[there] | grew | ((changed & was["on"]) != 0)
-    silent = np.flatnonzero(stays & moved & (kinds < 0))
-    off = np.logical_or.reduce([known & ~told for told, known in news.values()])
+
+def _suppressions(
+    known: _Known, evidence: CaseChanges, kinds: npt.NDArray[np.int8], triggers: _Triggers
+) -> tuple[Places, npt.NDArray[np.int8]]:
+    """Return the signals that changed without a revision, and why, as places in `SUPPRESSIONS`."""
+    was, n = known.was, known.n
+    crossed = known.crossed & was["on"]
+    grew = (was["evaluated_n"] >= 0) & (n != was["evaluated_n"])
+    moved = known.touched | grew | (crossed != 0)
+    silent = np.flatnonzero(known.stays & moved & (kinds < 0))
+    off = np.logical_or.reduce([holds & ~publishes for publishes, holds in triggers.values()])
     why = _first_of(
         (off, SuppressionReason.SWITCHED_OFF),
-        ((changed & was["on"] & ~entered) != 0, SuppressionReason.WITHIN_BAND),
-        ((changed & was["on"] & entered) != 0, SuppressionReason.ENTRY_REGAINED),
+        ((crossed & ~known.entered) != 0, SuppressionReason.WITHIN_BAND),
+        ((crossed & known.entered) != 0, SuppressionReason.ENTRY_REGAINED),
         (n > was["n_observed"], SuppressionReason.FEW_MORE_CASES),
         (evidence.left, SuppressionReason.UNNAMED_CASE_LEFT),
         (n < was["n_observed"], SuppressionReason.AGED_OUT),
         (np.ones(len(n), dtype=np.bool_), SuppressionReason.NO_MATERIAL_CHANGE),
     )
-    signals.rows["looked_n"][here], signals.rows["looked_entered"][here] = n, entered
-
-    unknown = look.entered != 0
-    unknown[there] = False
-    new = np.flatnonzero(unknown)
-    told = np.flatnonzero(kinds >= 0)
-    first = Signals.row(key=look.keys[new])
-    rows = np.concatenate([new, there[told]])
-    order = np.argsort(rows, kind="stable")
-    new_kind = np.full(len(new), KINDS.index(AlertKind.NEW), dtype=np.int8)
-    new_reason = np.full(len(new), 1 << REASONS.index(AlertReason.FIRST), dtype=np.int64)
-    return Decisions(
-        rows=rows[order],
-        kinds=np.concatenate([new_kind, kinds[told]])[order],
-        reasons=np.concatenate([new_reason, codes[told]])[order],
-        on=np.concatenate([look.entered[new], on[told]])[order],
-        was=np.concatenate([first, was[told]])[order],
-        suppressed=there[silent],
-        why=why[silent],
-        crossings=int(np.bitwise_count(changed).sum() + np.bitwise_count(look.entered[new]).sum()),
-    )
+    return silent, why[silent]
 
 
-def _news(
-    look: ScoredPairs,
-    there: Rows,
-    was: npt.NDArray[Any],
-    gained: Masks,
-    evidence: CaseChanges,
-    policy: AlertPolicy,
-) -> dict[AlertReason, tuple[Flags, Flags]]:
-    """Return, for each trigger, where the policy tells it, and where it is there to be told."""
-    n, never = look.n_observed[there], np.zeros(len(there), dtype=np.bool_)
-    more = rise = never
+def _triggers(known: _Known, evidence: CaseChanges, policy: AlertPolicy) -> _Triggers:
+    """Return, for each trigger, where the policy publishes for it, and where it holds at all."""
+    was, n = known.was, known.n
+    more = rise = np.zeros(len(n), dtype=np.bool_)
     if policy.more_cases is not None:
         more = (n >= was["n_observed"] + policy.more_cases) & (
             n >= policy.more_cases_factor * was["n_observed"]
         )
     if policy.ic_lower_rise is not None:
-        rise = look.ic_lower[there] - was["ic_lower"] >= policy.ic_lower_rise
+        rise = known.ic_lower - was["ic_lower"] >= policy.ic_lower_rise
+    further = known.gained != 0
     first = evidence.gained & ~was["facets"]
-    facets = {
-        AlertReason.FIRST_FATAL: (FATAL, policy.first_fatal),
-        AlertReason.FIRST_PAEDIATRIC: (PAEDIATRIC_BIT, policy.first_paediatric),
-        AlertReason.NEW_REGION: (~(FATAL | PAEDIATRIC_BIT), policy.new_region),
+    domain = np.zeros(len(n), dtype=np.int64) if evidence.domain is None else evidence.domain
+    facts = {
+        AlertReason.FIRST_FATAL: (first & FATAL, policy.first_fatal),
+        AlertReason.FIRST_PAEDIATRIC: (first & PAEDIATRIC_BIT, policy.first_paediatric),
+        AlertReason.NEW_REGION: (first & ~(FATAL | PAEDIATRIC_BIT), policy.new_region),
+        AlertReason.FIRST_DESIGNATED: (domain & DESIGNATED, policy.first_designated),
+        AlertReason.EXPOSURE_ONGOING: (domain & EXPOSURE, policy.exposure_ongoing),
+        AlertReason.VERIFICATION_CHANGED: (domain & VERIFICATION, policy.verification_changed),
+        AlertReason.NEW_COUNTRY: (domain & NEW_COUNTRY, policy.new_country),
+        AlertReason.NEW_LOT: (domain & NEW_LOT, policy.new_lot),
+        AlertReason.NEW_FACILITY: (domain & NEW_FACILITY, policy.new_facility),
     }
-    domain = np.zeros(len(there), dtype=np.int64) if evidence.domain is None else evidence.domain
-    of_domain = {
-        AlertReason.FIRST_DESIGNATED: (DESIGNATED, policy.first_designated),
-        AlertReason.EXPOSURE_ONGOING: (EXPOSURE, policy.exposure_ongoing),
-        AlertReason.VERIFICATION_CHANGED: (VERIFICATION, policy.verification_changed),
-        AlertReason.NEW_COUNTRY: (NEW_COUNTRY, policy.new_country),
-        AlertReason.NEW_LOT: (NEW_LOT, policy.new_lot),
-        AlertReason.NEW_FACILITY: (NEW_FACILITY, policy.new_facility),
-    }
-    further = gained != 0
     return {
         AlertReason.FURTHER_RULE: (further & policy.further_rule, further),
         AlertReason.MORE_CASES: (more, more),
         AlertReason.IC_ROSE: (rise, rise),
-        **{
-            reason: (((first & bits) != 0) & told, (first & bits) != 0)
-            for reason, (bits, told) in facets.items()
-        },
-        **{
-            reason: (((domain & bits) != 0) & told, (domain & bits) != 0)
-            for reason, (bits, told) in of_domain.items()
-        },
+        **{reason: ((bits != 0) & asked, bits != 0) for reason, (bits, asked) in facts.items()},
     }
 
 
+def _withdrawn(scores: WindowScores, signals: Signals, view: CountsView, fewer: Masks) -> Masks:
+    """Return the published facets of which a signal has no case left, of those that have fewer."""
+    known = scores.known
+    signal_index = np.searchsorted(signals.rows["key"], known)
+    withdrawn: Masks = fewer & signals.rows["facets"][signal_index]
+    doubtful = np.flatnonzero(withdrawn)
+    if len(doubtful):
+        keys = known[doubtful]
+        cases = view.log.cases_of(keys, *scores.days)
+        places = np.searchsorted(keys, cases["key"].to_numpy())
+        withdrawn[doubtful] &= ~facets_of_cases(cases, places, scores.facets, len(keys))[1]
+    return withdrawn
+
+
 def _named_case_left(signals: Signals, keys: Keys, evidence: CaseChanges) -> Flags:
-    """Tell of which pairs a case left that the last revision had published."""
+    """Return whether a case left each signal that its last published revision had named."""
     found = np.zeros(len(keys), dtype=np.bool_)
-    for at, case in zip(evidence.left_pairs, evidence.left_cases, strict=True):
-        published = signals.named.get(int(keys[at]))
-        if published is not None and not found[at]:
-            found[at] = bool((published == case).any())
+    for signal, case in zip(evidence.left_pairs, evidence.left_cases, strict=True):
+        published = signals.named.get(int(keys[signal]))
+        if published is not None and not found[signal]:
+            found[signal] = bool((published == case).any())
     return found
 
 

@@ -1,13 +1,15 @@
-"""What the cases that came and went since the last evaluation say of pairs already published.
+"""New evidence on published pairs: facets gained and lost, and cases that left, since evaluated.
 
 A facet is a kind of case whose first one is news in itself: fatal, of a child, of a region. Those
 that a published revision had are a bit mask. Lots, facilities and countries have no end of kinds:
-what is new of them is compared name by name, for the few signals of the domain's products, and
-comes as bits of its own (`streams.core.alerts.context`).
+new ones are found name by name, for the few signals of the domain's products, and are bits of
+their own (`streams.core.alerts.context`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -28,45 +30,82 @@ __all__ = [
     "NEW_FACILITY",
     "NEW_LOT",
     "PAEDIATRIC_BIT",
+    "REGION_BITS",
     "VERIFICATION",
     "CaseChanges",
     "ChangesSinceEvaluation",
+    "Flags",
+    "Hashes",
+    "Masks",
+    "facets_of_cases",
     "facets_of_strata",
     "region_mask",
 ]
 
 FATAL, PAEDIATRIC_BIT = 1, 2
-# Of products of the domain: what `streams.core.alerts.context` finds beside what was published.
+# Of products of the domain: `streams.core.alerts.context` compares them with what was published.
 NEW_COUNTRY, NEW_LOT, NEW_FACILITY, DESIGNATED, EXPOSURE, VERIFICATION, GONE = (
     1 << bit for bit in range(7)
 )
-_REGION_BITS = {name: 4 << at for at, name in enumerate(REGIONS)}
+REGION_BITS: Mapping[str, int] = MappingProxyType(
+    {name: 4 << place for place, name in enumerate(REGIONS)}
+)
+"""The facet of each region, by name, sorted as `REGIONS`."""
 _FACETS = 2 + len(REGIONS)
+_MOST_STRATA = 1 << 12  # age groups by sexes by regions are a few hundred
 
 Masks = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
 
 
 def region_mask(regions: Sequence[str]) -> int:
     """Return the bits of regions by name."""
-    return sum(_REGION_BITS[name] for name in regions)
+    return sum(REGION_BITS[name] for name in regions)
 
 
 def facets_of_strata(strata: Vocabulary, separator: str) -> Masks:
-    """Return the facets that each stratum, `age group, sex, region`, says of its cases."""
-    parts = (name.split(separator) for name in strata.names)
-    return np.array(
-        [
-            (PAEDIATRIC_BIT if age in PAEDIATRIC else 0) | _REGION_BITS.get(region, 0)
-            for age, _, region in parts
-        ],
-        dtype=np.int64,
-    )
+    """Return the facets of the cases of each stratum, `age group, sex, region`, by its code."""
+    return np.array([_facets_of(name, separator) for name in strata.names], dtype=np.int64)
+
+
+@lru_cache(maxsize=_MOST_STRATA)
+def _facets_of(stratum: str, separator: str) -> int:
+    age, _, region = stratum.split(separator)
+    return (PAEDIATRIC_BIT if age in PAEDIATRIC else 0) | REGION_BITS.get(region, 0)
+
+
+def facets_of_cases(
+    cases: pl.DataFrame, places: Places, facets: Masks, size: int
+) -> tuple[Masks, Masks]:
+    """Return the facets of each case, and those that each pair has a case of.
+
+    Parameters
+    ----------
+    cases
+        Rows with `stratum` and `fatal`, a row a case and pair.
+    places
+        Place of the pair of each row.
+    facets
+        Result of `facets_of_strata`.
+    size
+        Number of pairs.
+    """
+    bits = _bits_of(cases, facets)
+    present = np.zeros(size, dtype=np.int64)
+    np.bitwise_or.at(present, places, bits)
+    return bits, present
+
+
+def _bits_of(cases: pl.DataFrame, facets: Masks) -> Masks:
+    fatal = np.where(cases["fatal"].to_numpy(), FATAL, 0)
+    bits: Masks = facets[cases["stratum"].to_numpy()] | fatal
+    return bits
 
 
 @dataclass(frozen=True, slots=True)
 class CaseChanges:
-    """What changed of pairs, one element a pair, and of their cases.
+    """Changes of pairs since the last evaluation, one element a pair, and of their cases.
 
     Attributes
     ----------
@@ -84,14 +123,14 @@ class CaseChanges:
 
     gained: Masks
     fewer: Masks
-    left: npt.NDArray[np.bool_]
+    left: Flags
     left_pairs: npt.NDArray[np.intp]
     left_cases: Hashes
     domain: Masks | None = None
 
     @classmethod
     def none(cls, size: int) -> "CaseChanges":
-        """Nothing, of so many pairs."""
+        """Return no change, of so many pairs."""
         return cls(
             np.zeros(size, dtype=np.int64),
             np.zeros(size, dtype=np.int64),
@@ -119,7 +158,7 @@ class ChangesSinceEvaluation:
     def evidence(
         self, pairs: Keys, first_day: int | None, last_day: int, facets: Masks
     ) -> CaseChanges:
-        """Say what the rows change of some pairs, within a range of days.
+        """Return the changes of some pairs, within a range of days.
 
         Parameters
         ----------
@@ -128,7 +167,7 @@ class ChangesSinceEvaluation:
         first_day, last_day
             The days of the window, both included [days since 1970-01-01].
         facets
-            What `facets_of_strata` gives.
+            Result of `facets_of_strata`.
         """
         if len(pairs) == 0 or not self._noted:
             return CaseChanges.none(len(pairs))
@@ -137,11 +176,11 @@ class ChangesSinceEvaluation:
         rows = stacked(rows for _, rows in parts)
         at = np.concatenate([at for at, _ in parts])
         n = rows["n"].to_numpy()
-        bits = facets[rows["stratum"].to_numpy()] | np.where(rows["fatal"].to_numpy(), FATAL, 0)
+        bits = _bits_of(rows, facets)
         gained = _facets_where(_changes(at, bits, n, len(pairs)) > 0)
         left = np.zeros(len(pairs), dtype=np.bool_)
         left[at[n < 0]] = True
-        doubtful = np.flatnonzero(left[at])  # the pairs that a case left, if it did not come again
+        doubtful = np.flatnonzero(left[at])  # of pairs with a case that left; it may have returned
         if len(doubtful) == 0:
             return replace(CaseChanges.none(len(pairs)), gained=gained)
         cases = rows["case_id"].gather(doubtful).hash().to_numpy()
@@ -165,7 +204,7 @@ class ChangesSinceEvaluation:
 def _of_pairs(
     pairs: Keys, rows: pl.DataFrame, changes: Changes, days: tuple[int | None, int]
 ) -> tuple[Places, pl.DataFrame]:
-    """Return what of some changes is of pairs and days asked about: which pair, and which row."""
+    """Return the changes that are of some pairs and days: the place of the pair, and the row."""
     found, at = places_of(pairs, changes.keys)
     changed = changes.rows[found]
     day = rows["day"].to_numpy()
@@ -183,6 +222,6 @@ def _changes(
     return np.array([np.bincount(at[of], weights=n[of], minlength=size) for of in has])
 
 
-def _facets_where(holds: npt.NDArray[np.bool_]) -> Masks:
+def _facets_where(holds: Flags) -> Masks:
     masks: Masks = (holds.astype(np.int64) << np.arange(_FACETS)[:, None]).sum(axis=0)
     return masks

@@ -1,8 +1,9 @@
 """Fitting the prior of the EBGM to the counts of the stream: rarely, on purpose, and announced."""
 
+import json
 import warnings
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -11,9 +12,11 @@ from detectors.gamma_mixture_fit import FitWarning, fit_gamma_mixture
 from schemas.alert import InputOffset
 from schemas.errors import FitError
 from schemas.prior import PriorRefit
+from streams.core.signals.scorer import Scorer
 
-__all__ = ["FEWEST_PAIRS", "refit"]
+__all__ = ["FEWEST_PAIRS", "PriorRefits", "refit"]
 
+_EPOCH = date(1970, 1, 1)
 FEWEST_PAIRS = 500
 """Fewer pairs say nothing of a mixture; a stream waits for them before the first fit."""
 
@@ -26,7 +29,7 @@ def refit(
     window: str,
     as_of: Sequence[InputOffset],
 ) -> tuple[GammaMixture, PriorRefit] | None:
-    """Fit a prior to a counts frame; `None` if what comes out should not be scored with.
+    """Fit a prior to a counts frame; `None` if the fit is not fit to score with.
 
     That is when the winner lies at the edge of the search: a fit by hand may be wanted then, but
     not one that takes over unasked. The likelihood is the truncated mixture, as a counts frame
@@ -51,3 +54,52 @@ def refit(
         as_of=tuple(as_of),
     )
     return prior, event
+
+
+class PriorRefits:
+    """Refits the prior of a scorer at most once in every period of event time.
+
+    Parameters
+    ----------
+    scorer
+        Holds the prior in force.
+    every
+        Days of a period; `None` keeps the prior as it is.
+    """
+
+    def __init__(self, scorer: Scorer, every: int | None) -> None:
+        self._scorer = scorer
+        self._every = every
+        self._last: int | None = None  # number of the period of the last fit
+
+    def is_due(self, today: int) -> bool:
+        """Whether a period has begun since the last fit."""
+        return self._every is not None and today // self._every != self._last
+
+    def refit(
+        self, counts: pl.DataFrame, today: int, *, window: str, as_of: Sequence[InputOffset]
+    ) -> PriorRefit | None:
+        """Fit the prior and put it in force; `None` if the counts are few or the fit is unfit.
+
+        An unfit one is tried again in the next period; few counts are asked again at once.
+        """
+        if self._every is None or counts.height < FEWEST_PAIRS:
+            return None
+        self._last = today // self._every
+        fitted = refit(
+            counts,
+            previous=self._scorer.prior,
+            fitted_on=_EPOCH + timedelta(days=today),
+            window=window,
+            as_of=as_of,
+        )
+        if fitted is None:
+            return None
+        self._scorer.prior, event = fitted
+        return event
+
+    def restore(self, event: PriorRefit) -> None:
+        """Put the prior of an earlier refit in force, unless it is kept as it was given."""
+        if self._every is not None:
+            self._scorer.prior = GammaMixture.model_validate_json(json.dumps(event.prior))
+            self._last = (event.fitted_on - _EPOCH).days // self._every

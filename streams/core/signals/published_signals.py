@@ -1,16 +1,23 @@
-"""The published state of signals, as sorted arrays."""
+"""The published state of signals, as sorted arrays; restored from the latest alert of each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from streams.core.counting.sorted_counts import Keys, places_of
-from streams.core.signals.new_evidence import Hashes
+from detectors.rules import RuleSet
+from schemas.alert import Alert
+from streams.core.counting.sorted_counts import Keys, Places, places_of
+from streams.core.counting.vocabulary import Vocabulary
+from streams.core.signals.decisions import DROPPED, KINDS
+from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Hashes, region_mask
 
-__all__ = ["Flags", "Rows", "Signals"]
+__all__ = ["Signals", "restored_signals"]
 
+_EPOCH = date(1970, 1, 1)
 _SIGNAL = np.dtype(
     [
         ("key", np.int64),  # drug and event
@@ -22,13 +29,11 @@ _SIGNAL = np.dtype(
         ("ror_lower", np.float64),  # NaN: undefined
         ("ic_lower", np.float64),
         ("facets", np.int64),  # bits of `streams.core.signals.new_evidence`
-        ("looked_n", np.int64),  # at the last look; negative: not known, after a restart
-        ("looked_entered", np.int64),  # the rules that fired then
+        ("evaluated_n", np.int64),  # at the last evaluation; negative: not known, after a restart
+        ("evaluated_entered", np.int64),  # the rules that fired then
     ]
 )
 _OPAQUE = np.dtype((np.void, _SIGNAL.itemsize))  # moved at a fifth of what it takes by field
-Rows = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 
 
 class CaseHashes(Mapping[int, Hashes]):
@@ -65,7 +70,7 @@ class Signals:
 
     @staticmethod
     def row(**values: Any) -> npt.NDArray[Any]:
-        """Return one row a `key`; what is not given is 0."""
+        """Return one row a `key`; fields that are not given are 0."""
         rows = np.zeros(np.size(values["key"]), dtype=_SIGNAL)
         for name, value in values.items():
             rows[name] = value
@@ -77,17 +82,17 @@ class Signals:
         keys: Keys = self.rows["key"][self.rows["on"] != 0]
         return keys
 
-    def within(self, keys: Keys) -> tuple[Rows, Rows]:
-        """Return the places of the signals among sorted keys: here, and there."""
+    def within(self, keys: Keys) -> tuple[Places, Places]:
+        """Return the places of the signals that are among sorted keys: in `rows`, and in `keys`."""
         published = self.rows["key"].copy()  # side by side: they are searched
         if len(keys) < len(published):  # the fewer among the more
-            there, here = places_of(published, keys)
+            pair_index, signal_index = places_of(published, keys)
         else:
-            here, there = places_of(keys, published)
-        return here, there
+            signal_index, pair_index = places_of(keys, published)
+        return signal_index, pair_index
 
-    def publish(self, rows: npt.NDArray[Any], named: dict[int, Hashes]) -> None:
-        """Take over what was published: rows, and the hashes of their case ids."""
+    def publish(self, rows: npt.NDArray[Any], named: Mapping[int, Hashes]) -> None:
+        """Replace or add the published state: rows, and the hashes of their case ids."""
         rows = _by_key(rows)
         at = np.searchsorted(self.rows["key"], rows["key"])
         known = at < len(self.rows)
@@ -99,6 +104,58 @@ class Signals:
         for key in rows["key"].tolist():
             self.dropped.pop(key, None)
         self.named.update(named)
+
+
+def restored_signals(
+    alerts: Iterable[Alert], rules: RuleSet, drugs: Vocabulary, events: Vocabulary
+) -> dict[str, Signals]:
+    """Return the published state of signals by window label, from the latest alert of each.
+
+    A rule that was on then and is not among `rules` any more is kept by name (`DROPPED`).
+    """
+    bits = {rule.name: 1 << bit for bit, rule in enumerate(rules.rules)}
+    by_label: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        by_label.setdefault(alert.window.label, []).append(alert)
+    return {
+        label: _restored(published, bits, drugs, events) for label, published in by_label.items()
+    }
+
+
+def _restored(
+    published: Iterable[Alert], bits: Mapping[str, int], drugs: Vocabulary, events: Vocabulary
+) -> Signals:
+    """Return the signals of one window from the alert of each, and the bits of rules by name."""
+    signals = Signals()
+    rows, named, dropped = [], {}, {}
+    for alert in published:
+        key = drugs.code(alert.drug) << 32 | events.code(alert.event)
+        gone = tuple(name for name in alert.rules_fired if name not in bits)
+        on = sum(bits.get(name, 0) for name in alert.rules_fired)
+        facets = (FATAL if alert.n_fatal else 0) | (PAEDIATRIC_BIT if alert.n_paediatric else 0)
+        row = Signals.row(
+            key=key,
+            revision=alert.revision,
+            kind=KINDS.index(alert.kind),
+            evaluated_on=(alert.evaluated_on - _EPOCH).days,
+            on=on | (DROPPED if gone else 0),
+            n_observed=alert.counts.n_observed,
+            ror_lower=_or_nan(alert.statistics.ror_lower),
+            ic_lower=_or_nan(alert.statistics.ic_lower),
+            facets=facets | region_mask(alert.regions),
+            evaluated_n=-1,
+        )
+        rows.append(row)
+        named[key] = pl.Series(alert.case_ids, dtype=pl.String).hash().to_numpy()
+        if gone:
+            dropped[key] = gone
+    signals.publish(np.concatenate(rows), named)
+    signals.dropped = dropped
+    return signals
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _by_key(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

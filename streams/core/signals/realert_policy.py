@@ -1,4 +1,4 @@
-"""What is told again of a signal that is on: the re-alert policy, as data."""
+"""The re-alert policy, as data: which new evidence has an active signal published again."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ __all__ = ["AlertPolicy", "load_policy"]
 
 
 class AlertPolicy(BaseModel):
-    """What counts as substantial new evidence, measured from the last published revision.
+    """Substantial new evidence, measured from the last published revision.
 
-    Only what strengthens a signal is a matter of policy. That a rule goes off, or that cases were
-    retracted, is always told.
+    Only evidence that strengthens a signal is a matter of policy. A rule that goes off and cases
+    that were retracted are always published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

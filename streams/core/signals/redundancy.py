@@ -1,7 +1,8 @@
-"""Signals of a lot, a facility or a family that would say what another signal says: not told.
+"""Suppresses signals of a lot, a facility or a family that repeat another signal's cases.
 
-A lot whose three cases are the class's three is no second piece of news. It is told once its cases
-are others than those of any signal of a product or class that is on, or that one goes off.
+A lot whose three cases are the class's three is no second piece of news. Its signal is published
+once its cases differ from those of every signal of a product or class that is on, or once the
+signal that covers it goes off.
 """
 
 from dataclasses import replace
@@ -13,124 +14,115 @@ from schemas.alert import AlertKind
 from schemas.suppressed import SuppressionReason
 from streams.core.cases.levels import FAMILY_OF_TERM
 from streams.core.counting.sorted_counts import Keys, split_key
-from streams.core.counting.windows import Tally
 from streams.core.signals.counts_view import CountsView
-from streams.core.signals.lifecycle import KINDS, SUPPRESSIONS, Decisions, ScoredPairs
+from streams.core.signals.decisions import KINDS, SUPPRESSIONS, Decisions
+from streams.core.signals.new_evidence import Flags
 from streams.core.signals.published_signals import Signals
+from streams.core.signals.window_scores import ScoredPairs, WindowScores
 
 __all__ = ["RedundantSignals"]
 
 _NEW = KINDS.index(AlertKind.NEW)
 _SAME_CASES = SUPPRESSIONS.index(SuppressionReason.SAME_CASES)
+# By key: the rules that fire, and the key of the published signal that has the same cases.
+_Covered = dict[int, tuple[int, int]]
 
 
 class RedundantSignals:
-    """Remembers which signals are covered, so that each is counted once as not told."""
+    """Remembers which signals are covered, so that each is counted once as suppressed."""
 
     def __init__(self) -> None:
-        # By window label and key: the rules that fire, and the key of the signal that was told.
-        self._covered: dict[str, dict[int, tuple[int, int]]] = {}
+        self._covered: dict[str, _Covered] = {}  # by window label
 
-    def told_as(self, label: str, keys: Keys) -> Keys:
-        """Return the keys under which the cases of signals were told, mostly their own."""
+    def published_as(self, label: str, keys: Keys) -> Keys:
+        """Return the keys under which the cases of signals were published, mostly their own."""
         covered = self._covered.get(label, {})
-        told = [covered[key][1] if key in covered else key for key in keys.tolist()]
-        return np.array(told, dtype=np.int64)
+        published = [covered[key][1] if key in covered else key for key in keys.tolist()]
+        return np.array(published, dtype=np.int64)
 
-    def untold(
-        self,
-        decided: Decisions,
-        look: ScoredPairs,
-        signals: Signals,
-        counted: CountsView,
-        tally: Tally,
-        label: str,
-        days: tuple[int | None, int],
-        *,
-        full: bool,
+    def suppress(
+        self, decided: Decisions, scores: WindowScores, signals: Signals, view: CountsView
     ) -> Decisions:
-        """Take the signals that are covered out of what is published; the rest stays as it is.
+        """Move the new signals that are covered from those to publish to those suppressed.
 
         Parameters
         ----------
-        decided, look
-            Of one window instance, and what was seen of it.
+        decided, scores
+            Of one window instance. Of a full evaluation, a pair that was not scored is no signal
+            any more.
         signals
             The published state, as it was before.
-        counted, tally
-            The cases, and the counts of the instance.
-        label, days
-            Name of the instance, its first day if it has one, and its last.
-        full
-            Whether the look is at every pair: what it does not hold is no signal any more.
+        view
+            The cases, and the names of the pairs.
         """
-        known = self._covered.setdefault(label, {})
-        keys = look.keys[decided.rows]
+        scored = scores.pairs
+        covered = self._covered.setdefault(scores.instance.window.label, {})
+        keys = scored.keys[decided.rows]
         is_new = decided.kinds == _NEW
-        doubtful = keys[is_new & ~counted.levels.is_plain(keys)]
-        crossings = _forget_gone(known, look, full=full)
+        doubtful = keys[is_new & ~view.levels.is_plain(keys)]
+        crossings = _forget_gone(covered, scored, full=scores.instance.full)
         if len(doubtful) == 0:
             return replace(decided, crossings=decided.crossings + crossings)
-        told = np.union1d(np.setdiff1d(signals.on, keys[decided.on == 0]), keys[decided.on != 0])
-        told = told[counted.levels.is_plain(told)]
-        covering = _covering(doubtful, told, counted, tally, days)
+        on = np.union1d(np.setdiff1d(signals.on, keys[decided.on == 0]), keys[decided.on != 0])
+        covering = _covering(doubtful, on[view.levels.is_plain(on)], scores, view)
         out = np.isin(keys, np.array(list(covering), dtype=np.int64))
-        rows = decided.rows[out]
         noted = []
-        for row, key, entered in zip(
-            rows.tolist(), keys[out].tolist(), look.entered[rows].tolist(), strict=True
-        ):
-            before = known.get(key)
+        for row in decided.rows[out].tolist():
+            key, entered = int(scored.keys[row]), int(scored.entered[row])
+            before = covered.get(key)
             if before is not None:  # its rules were counted when they came to fire
                 crossings += (entered ^ before[0]).bit_count() - entered.bit_count()
-            if before is None or look.touched[row]:
+            if before is None or scored.touched[row]:
                 noted.append(row)
-            known[key] = entered, covering[key]
-        for key in set(keys[~out].tolist()) & known.keys():
-            crossings -= known.pop(key)[0].bit_count()
-        kept = ~out
-        return replace(
-            decided,
-            rows=decided.rows[kept],
-            kinds=decided.kinds[kept],
-            reasons=decided.reasons[kept],
-            on=decided.on[kept],
-            was=decided.was[kept],
-            suppressed=np.append(decided.suppressed, np.array(noted, dtype=np.intp)),
-            why=np.append(decided.why, np.full(len(noted), _SAME_CASES, dtype=np.int8)),
-            crossings=decided.crossings + crossings,
-        )
+            covered[key] = entered, covering[key]
+        for key in set(keys[~out].tolist()) & covered.keys():
+            crossings -= covered.pop(key)[0].bit_count()
+        return _without(decided, out, noted, crossings)
 
 
-def _forget_gone(known: dict[int, tuple[int, int]], look: ScoredPairs, *, full: bool) -> int:
+def _without(decided: Decisions, out: Flags, noted: list[int], crossings: int) -> Decisions:
+    """Return decisions without some, of which those to note are suppressed for the same cases."""
+    kept = ~out
+    return replace(
+        decided,
+        rows=decided.rows[kept],
+        kinds=decided.kinds[kept],
+        reasons=decided.reasons[kept],
+        on=decided.on[kept],
+        was=decided.was[kept],
+        suppressed=np.append(decided.suppressed, np.array(noted, dtype=np.intp)),
+        why=np.append(decided.why, np.full(len(noted), _SAME_CASES, dtype=np.int8)),
+        crossings=decided.crossings + crossings,
+    )
+
+
+def _forget_gone(covered: _Covered, scored: ScoredPairs, *, full: bool) -> int:
     """Forget those that no rule flags any more; return how many rules ceased to fire."""
     crossings = 0
-    for key in list(known):
-        at = int(np.searchsorted(look.keys, key))
-        seen = at < len(look.keys) and look.keys[at] == key
-        if (seen and look.entered[at] == 0) or (full and not seen):
-            crossings += known.pop(key)[0].bit_count()
+    for key in list(covered):
+        row = int(np.searchsorted(scored.keys, key))
+        is_scored = row < len(scored.keys) and scored.keys[row] == key
+        if (is_scored and scored.entered[row] == 0) or (full and not is_scored):
+            crossings += covered.pop(key)[0].bit_count()
     return crossings
 
 
 def _covering(
-    doubtful: Keys, told: Keys, counted: CountsView, tally: Tally, days: tuple[int | None, int]
+    doubtful: Keys, plain: Keys, scores: WindowScores, view: CountsView
 ) -> dict[int, int]:
-    """Return, by key, the first signal by name that has the same cases and term."""
-    n = tally.pairs.get(told)
-    told = told[np.isin(n, tally.pairs.get(doubtful))]
-    cases = counted.log.cases_of(np.union1d(doubtful, told), *days)
+    """Return, by key, the first plain signal by name that has the same cases and term."""
+    pairs = scores.instance.tally.pairs
+    plain = plain[np.isin(pairs.get(plain), pairs.get(doubtful))]
+    cases = view.log.cases_of(np.union1d(doubtful, plain), *scores.days)
     of_pair = {
         key: frozenset(names) for key, names in cases.group_by("key").agg("case_id").iter_rows()
     }
-    names = counted.named(pl.DataFrame({"key": told})).with_columns(key=told).sort("drug", "event")
-    events = dict(
-        zip(doubtful.tolist(), counted.events.decode(split_key(doubtful)[1]), strict=True)
-    )
+    names = view.named(pl.DataFrame({"key": plain})).with_columns(key=plain).sort("drug", "event")
+    events = dict(zip(doubtful.tolist(), view.events.decode(split_key(doubtful)[1]), strict=True))
     found: dict[int, int] = {}
     for event, key in names.select("event", "key").iter_rows():
-        for each, of_each in events.items():
-            same_term = of_each in (event, FAMILY_OF_TERM[event])
-            if same_term and each not in found and of_pair.get(each) == of_pair.get(key):
-                found[each] = key
+        for covered, of_covered in events.items():
+            same_term = of_covered in (event, FAMILY_OF_TERM[event])
+            if same_term and covered not in found and of_pair.get(covered) == of_pair.get(key):
+                found[covered] = key
     return found

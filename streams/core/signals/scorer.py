@@ -28,9 +28,16 @@ class Scorer:
     Parameters
     ----------
     rules
-        What makes a pair a signal of disproportionate reporting.
+        Rules that make a pair a signal of disproportionate reporting.
     prior
         Prior of the EBGM; `None` until one is fitted, and then its statistics are null.
+
+    Attributes
+    ----------
+    columns
+        Which of `drug` and `event` the rules look up on lists.
+    floor
+        Fewest cases of a pair that any rule can flag [cases]; at least 1.
     """
 
     def __init__(self, rules: RuleSet, prior: GammaMixture | None = None) -> None:
@@ -39,6 +46,8 @@ class Scorer:
             raise InputError(msg)
         self.rules = rules
         self.prior = prior
+        self.columns = rules.columns
+        self.floor = max(rules.floor, 1)
         self.needs_prior = bool(rules.statistics & NEEDS_PRIOR)
         self.needs_safe_test = bool(rules.statistics & NEEDS_SAFE_TEST)
         self._masks = rules.masks()
@@ -80,10 +89,10 @@ class Scorer:
         )
 
     def _apply(
-        self, table: pl.DataFrame, methods: Collection[str], *further: pl.Expr
+        self, table: pl.DataFrame, methods: Collection[str], *expressions: pl.Expr
     ) -> pl.DataFrame:
         if self.prior is None and "ebgm" in methods:
             unknown = [pl.lit(None, dtype=pl.Float64).alias(name) for name in sorted(NEEDS_PRIOR)]
             table = table.with_columns_seq(unknown)
             methods = [name for name in methods if name != "ebgm"]
-        return apply_methods(table, methods, *further, prior=self.prior)
+        return apply_methods(table, methods, *expressions, prior=self.prior)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pytest
 
 from detectors.rules import load_rules
 from schemas.alert import (
@@ -20,12 +19,12 @@ from schemas.alert import (
     Window,
     WindowKind,
 )
-from streams.core.alerts.builder import AlertBuilder, signal_key
+from streams.core.alerts.builder import AlertBuilder, EvaluatedWindow, PairSummary
 from streams.core.alerts.case_sources import Origins, sources_of
 from streams.core.alerts.case_summaries import MOST_CASE_IDS, facts_of
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.counting.vocabulary import Vocabulary
-from streams.core.signals.lifecycle import KINDS, REASONS, Decisions
+from streams.core.signals.decisions import KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import PAEDIATRIC_BIT, region_mask
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import load_policy
@@ -110,12 +109,13 @@ def _build(
     return AlertBuilder(RULES, POLICY).build(
         frame.hstack(facts).hstack(sources).with_columns(n_post_notice=None),
         decisions,
-        [found or SensitivityResult()] * len(rows),
-        window=WINDOW,
-        evaluated_on=TODAY,
-        as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],
-        further=[{}] * len(rows),
-        dropped=dropped,
+        [PairSummary(found or SensitivityResult(), None, {})] * len(rows),
+        EvaluatedWindow(
+            window=WINDOW,
+            evaluated_on=TODAY,
+            as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],
+        ),
+        dropped=dropped or {},
     )
 
 
@@ -143,25 +143,6 @@ def test_the_id_is_a_hash_of_signal_rules_policy_and_revision_alone() -> None:
     third = WAS | {"revision": 2}
     others = [_alert(), _alert(was=third), _alert(drug="iron"), _alert(event="Fever")]
     assert len({alert.alert_id for alert in (same, *others)}) == 5
-
-
-@pytest.mark.parametrize(
-    ("drug", "event", "key"),
-    [
-        ("zinc oxide", "Rash", "zinc oxide|Rash|cumulative"),
-        ("A|B", "100%", "A%7CB|100%25|cumulative"),
-        ("A", "B|cumulative", "A|B%7Ccumulative|cumulative"),
-        ("a/b", "naïve\n", "a%2Fb|na%C3%AFve%0A|cumulative"),
-        (
-            "エクソソーム",
-            "x",
-            "%E3%82%A8%E3%82%AF%E3%82%BD%E3%82%BD%E3%83%BC%E3%83%A0|x|cumulative",
-        ),
-    ],
-)
-def test_a_signal_key_can_be_taken_apart_again(drug: str, event: str, key: str) -> None:
-    assert signal_key(drug, event, "cumulative") == key
-    assert key.count("|") == 2
 
 
 def test_an_alert_survives_json() -> None:

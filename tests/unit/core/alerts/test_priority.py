@@ -6,26 +6,32 @@ from fractions import Fraction
 import pytest
 from pydantic import ValidationError
 
-from schemas.alert import Counts
+from schemas.alert import AlertKind, AlertReason, Counts
 from schemas.scrutiny import Burst
-from streams.core.alerts.priority import priority_of, priority_rules, read_priority_rules
-from tests.unit.delivery.test_outbox import signal
+from streams.core.alerts.priority import (
+    PriorityFacts,
+    is_urgent,
+    priority_of,
+    priority_rules,
+    read_priority_rules,
+)
 
 
-def alert(n=4, **changes):
+def facts(n=4, **changes):
     """Four serious cases by professionals of one country, received on the day, IC025 1.25."""
-    told = {
+    fields = {
+        "n_observed": n,
+        "ic_lower": 1.25,
+        "n_serious": n,
+        "n_fatal": 0,
         "n_by_professional": n,
         "countries": ("JP",),
         "completeness": 50.0,
+        "evaluated_on": date(2024, 1, 1),
         "last_received": date(2024, 1, 1),
-        "n_serious": n,
+        "burst": None,
     }
-    return signal(n).model_copy(update=told | changes)
-
-
-def ic_lower(value):
-    return {"statistics": alert().statistics.model_copy(update={"ic_lower": value})}
+    return PriorityFacts(**fields | changes)
 
 
 # 0.25 * 1.25/2 + 0.25 * 0.75 + 0.20 * 1 + 0.10 * 1 + 0.10 * 0 + 0.10 * 0.5
@@ -46,14 +52,14 @@ BASE = 0.15625 + 0.1875 + 0.20 + 0.10 + 0.0 + 0.05
         ({"completeness": None}, BASE - 0.05, "high"),
         ({"last_received": date(2024, 1, 1) - timedelta(days=90)}, BASE - 0.05, "high"),
         ({"last_received": None}, BASE - 0.10, "medium"),
-        (ic_lower(-1.0), BASE - 0.15625, "medium"),
-        (ic_lower(None), BASE - 0.15625, "medium"),
-        (ic_lower(7.0), BASE + 0.09375, "high"),
-        ({"n_by_professional": 0, "n_serious": 0, **ic_lower(0.0)}, 0.15, "low"),
+        ({"ic_lower": -1.0}, BASE - 0.15625, "medium"),
+        ({"ic_lower": None}, BASE - 0.15625, "medium"),
+        ({"ic_lower": 7.0}, BASE + 0.09375, "high"),
+        ({"n_by_professional": 0, "n_serious": 0, "ic_lower": 0.0}, 0.15, "low"),
     ],
 )
 def test_each_part_adds_its_weight(changes, total, level):
-    found = priority_of(alert(**changes))
+    found = priority_of(facts(**changes))
     assert (found.total, found.level.value) == (pytest.approx(total, abs=1e-12), level)
     shown = [(found.weights[name], value or 0) for name, value in found.parts.items()]
     assert sum(weight * value for weight, value in shown) == pytest.approx(total)
@@ -63,8 +69,8 @@ def test_each_part_adds_its_weight(changes, total, level):
 def test_the_total_is_the_exact_sum_of_its_products_rounded_once():
     """Whatever version of Python adds: its `sum` of floats is not the same in all (3.12 on)."""
     for cases in range(1, 60):  # added one by one, 22 are a digit off
-        changes = {"n_by_professional": cases, "n_serious": cases // 2, **ic_lower(cases / 31)}
-        found = priority_of(alert(61, **changes))
+        changes = {"n_by_professional": cases, "n_serious": cases // 2, "ic_lower": cases / 31}
+        found = priority_of(facts(61, **changes))
         shown = [found.weights[name] * (value or 0) for name, value in found.parts.items()]
         assert found.total == float(sum(map(Fraction, shown)))
 
@@ -89,7 +95,7 @@ def test_what_one_source_made_in_a_day_is_of_low_priority(without, not_asked, st
         rules_not_asked=not_asked,
         sender_stated=stated,
     )
-    found = priority_of(alert(burst=burst))
+    found = priority_of(facts(burst=burst))
     assert (found.level.value, found.burst_only) == (level, level == "low")
     assert found.total == pytest.approx(BASE)
 
@@ -103,3 +109,23 @@ def test_weights_that_do_not_sum_to_one_are_refused():
     assert read_priority_rules(text) == priority_rules()
     with pytest.raises(ValidationError, match="weights must sum to 1"):
         read_priority_rules(text.replace("spread = 0.1", "spread = 0.2"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reasons", "n_fatal", "designated", "urgent"),
+    [
+        ("new", ("first",), 0, False, False),
+        ("new", ("first",), 1, False, True),
+        ("new", ("first",), 0, True, True),
+        ("strengthened", ("more_cases",), 1, True, False),  # both were known before
+        ("strengthened", ("more_cases", "first_fatal"), 1, False, True),
+        ("strengthened", ("first_designated",), 0, True, True),
+        ("weakened", ("rule_off", "first_fatal"), 1, True, False),
+        ("closed", ("no_rule_on",), 1, True, False),
+    ],
+)
+def test_a_first_fatal_case_or_designated_event_is_urgent(
+    kind, reasons, n_fatal, designated, urgent
+):
+    codes = [AlertReason(reason) for reason in reasons]
+    assert is_urgent(AlertKind(kind), codes, n_fatal, designated=designated) is urgent

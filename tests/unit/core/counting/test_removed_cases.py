@@ -3,21 +3,19 @@
 import itertools
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from detectors.rules import load_rules
-from schemas.alert import Alert, InputOffset, Window, WindowKind
+from schemas.alert import Alert
 from schemas.delta import REMOVED_CHANGES, Delta
 from schemas.link import CaseLink
 from schemas.product import Product
 from schemas.report import Link, Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkKind, LinkState, RevisionKind, VerificationState
 from streams.core.alerts import case_summaries
-from streams.core.alerts.builder import snapshot_id
 from streams.core.alerts.case_summaries import new_cases
 from streams.core.cases.from_report import case_version, link_version
 from streams.core.cases.transitions import CaseVersion, advance, joined
@@ -241,34 +239,3 @@ def test_of_a_revision_that_did_not_name_all_its_cases_nobody_knows_what_is_new(
         9: pl.Series(["A", "B"]).hash().to_numpy(),
     }
     assert new_cases(cases, keys, was, named) == [1, None, None, 0]
-
-
-def test_an_id_of_a_snapshot_is_that_of_all_it_was_made_from() -> None:
-    as_of = (InputOffset(topic="t", partition=0, next_offset=7),)
-    window = Window(
-        kind=WindowKind.MONTH, label="2024-01", first_day=date(2024, 1, 1), last_day=DAY
-    )
-    whole: dict[str, Any] = {
-        "as_of": as_of,
-        "window": window,
-        "evaluated_on": DAY,
-        "rules_hash": "r",
-        "policy_hash": "p",
-        "prior_id": None,
-        "tested_through": None,
-        "code_version": "1",
-    }
-    others = {
-        "as_of": (*as_of, InputOffset(topic="t", partition=1, next_offset=0)),
-        "window": window.model_copy(update={"label": "2024-02"}),
-        "evaluated_on": date(2024, 2, 1),
-        "rules_hash": "p",
-        "policy_hash": "r",
-        "prior_id": "x",
-        "tested_through": 3,
-        "code_version": "2",
-    }
-    ids = [snapshot_id(**whole), *(snapshot_id(**{**whole, n: v}) for n, v in others.items())]
-    assert len(set(ids)) == len(ids) == 9
-    assert all(len(one) == 64 for one in ids)
-    assert snapshot_id(**whole) == ids[0]

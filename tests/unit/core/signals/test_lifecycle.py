@@ -1,4 +1,4 @@
-"""When a revision is due, of which kind and why; and what is not told, and why not."""
+"""When a revision is due, of which kind and why; and which changes are suppressed, and why."""
 
 from typing import Any
 
@@ -7,18 +7,12 @@ import pytest
 
 from schemas.alert import AlertKind
 from schemas.suppressed import SuppressionReason
-from streams.core.signals.lifecycle import (
-    DROPPED,
-    KINDS,
-    REASONS,
-    SUPPRESSIONS,
-    Decisions,
-    ScoredPairs,
-    decide,
-)
+from streams.core.signals.decisions import DROPPED, KINDS, REASONS, SUPPRESSIONS, Decisions
+from streams.core.signals.lifecycle import decide
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, CaseChanges, region_mask
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
+from streams.core.signals.window_scores import ScoredPairs
 
 A, B = 1, 2  # bits of two rules
 JAPAN, ASIA = region_mask(["japan"]), region_mask(["asia"])
@@ -31,13 +25,13 @@ def _signals(**published: Any) -> Signals:
     """One signal, of key 7, as it was published; by default with rule A on and three cases."""
     row = {"revision": 4, "on": A, "n_observed": 3, "ic_lower": 0.1, "evaluated_on": 100}
     row |= {"kind": KINDS.index(AlertKind.NEW), "ror_lower": 1.5, "facets": 0} | published
-    row = {"looked_n": row["n_observed"], "looked_entered": row["on"], "key": 7} | row
+    row = {"evaluated_n": row["n_observed"], "evaluated_entered": row["on"], "key": 7} | row
     signals = Signals()
     signals.publish(Signals.row(**row), {7: NAMED})
     return signals
 
 
-def _look(
+def _scored(
     entered: int = A,
     held: int | None = None,
     *,
@@ -69,19 +63,19 @@ def _evidence(gained: int = 0, left: tuple[int, ...] = ()) -> CaseChanges:
 
 
 def _decide(
-    look: ScoredPairs,
+    scored: ScoredPairs,
     signals: Signals,
     evidence: CaseChanges | None = None,
     withdrawn: int = 0,
     policy: AlertPolicy = DEFAULTS,
 ) -> Decisions:
-    known = len(signals.within(look.keys)[0])
+    known = len(signals.within(scored.keys)[0])
     if evidence is None:
         evidence = CaseChanges.none(known)
-    return decide(look, signals, evidence, np.full(known, withdrawn), policy)
+    return decide(scored, signals, evidence, np.full(known, withdrawn), policy)
 
 
-def _told(decided: Decisions) -> list[tuple[str, ...]]:
+def _published(decided: Decisions) -> list[tuple[str, ...]]:
     """Kind and reason codes of each revision."""
     return [
         (KINDS[kind].value, *(r.value for i, r in enumerate(REASONS) if mask >> i & 1))
@@ -89,7 +83,7 @@ def _told(decided: Decisions) -> list[tuple[str, ...]]:
     ]
 
 
-def _not_told(decided: Decisions) -> list[str]:
+def _suppressed(decided: Decisions) -> list[str]:
     return [SUPPRESSIONS[code].value for code in decided.why]
 
 
@@ -97,8 +91,8 @@ def _not_told(decided: Decisions) -> list[str]:
     ("entered", "expected"), [(A, [("new", "first")]), (A | B, [("new", "first")]), (0, [])]
 )
 def test_a_pair_is_new_when_a_rule_fires(entered: int, expected: list[tuple[str, ...]]) -> None:
-    decided = _decide(_look(entered, held=A | B), Signals())
-    assert _told(decided) == expected
+    decided = _decide(_scored(entered, held=A | B), Signals())
+    assert _published(decided) == expected
     assert decided.on.tolist() == [entered] * len(expected)
     assert decided.was["revision"].tolist() == [0] * len(expected)
 
@@ -108,7 +102,7 @@ ONE_UNNAMED_LEFT = _evidence(left=(99,))
 
 
 @pytest.mark.parametrize(
-    ("was", "look", "evidence", "expected"),
+    ("was", "scored", "evidence", "expected"),
     [
         # nothing worth telling
         ({}, {}, None, None),
@@ -207,24 +201,24 @@ ONE_UNNAMED_LEFT = _evidence(left=(99,))
 )
 def test_each_change_has_its_kind_and_reasons(
     was: dict[str, Any],
-    look: dict[str, Any],
+    scored: dict[str, Any],
     evidence: CaseChanges | None,
     expected: tuple[str, ...] | None,
 ) -> None:
-    decided = _decide(_look(**look), _signals(**was), evidence)
-    assert _told(decided) == ([] if expected is None else [expected])
+    decided = _decide(_scored(**scored), _signals(**was), evidence)
+    assert _published(decided) == ([] if expected is None else [expected])
     assert decided.was["revision"].tolist() == ([] if expected is None else [4])
 
 
 def test_a_fact_that_no_case_is_left_of_is_corrected() -> None:
-    decided = _decide(_look(), _signals(facets=FATAL), withdrawn=FATAL)
-    assert _told(decided) == [("update", "facts_withdrawn")]
-    off = _decide(_look(0), _signals(on=0, facets=FATAL), withdrawn=FATAL)
-    assert _told(off) == []
+    decided = _decide(_scored(), _signals(facets=FATAL), withdrawn=FATAL)
+    assert _published(decided) == [("update", "facts_withdrawn")]
+    off = _decide(_scored(0), _signals(on=0, facets=FATAL), withdrawn=FATAL)
+    assert _published(off) == []
 
 
 @pytest.mark.parametrize(
-    ("off", "was", "look", "evidence"),
+    ("off", "was", "scored", "evidence"),
     [
         ({"further_rule": False}, {}, {"entered": A | B, "touched": True}, None),
         ({"more_cases": None}, {}, {"n": 99}, None),
@@ -238,85 +232,85 @@ def test_a_fact_that_no_case_is_left_of_is_corrected() -> None:
     ],
 )
 def test_each_trigger_can_be_switched_off(
-    off: dict[str, Any], was: dict[str, Any], look: dict[str, Any], evidence: CaseChanges | None
+    off: dict[str, Any], was: dict[str, Any], scored: dict[str, Any], evidence: CaseChanges | None
 ) -> None:
-    assert len(_told(_decide(_look(**look), _signals(**was), evidence))) == 1
+    assert len(_published(_decide(_scored(**scored), _signals(**was), evidence))) == 1
     policy = DEFAULTS.model_copy(update=off)
-    assert _told(_decide(_look(**look), _signals(**was), evidence, policy=policy)) == []
+    assert _published(_decide(_scored(**scored), _signals(**was), evidence, policy=policy)) == []
 
 
 def test_a_rule_that_is_not_told_is_on_from_the_next_revision() -> None:
     policy = DEFAULTS.model_copy(update={"further_rule": False})
-    decided = _decide(_look(A | B, n=6), _signals(), policy=policy)
-    assert (_told(decided), decided.on.tolist()) == ([("strengthened", "more_cases")], [A | B])
+    decided = _decide(_scored(A | B, n=6), _signals(), policy=policy)
+    assert (_published(decided), decided.on.tolist()) == ([("strengthened", "more_cases")], [A | B])
 
 
 @pytest.mark.parametrize(
-    ("was", "look", "evidence", "expected"),
+    ("was", "scored", "evidence", "expected"),
     [
         ({}, {}, None, []),
         ({}, {"ic": 0.2}, None, []),  # margins alone moved it
         ({"on": 0}, {"entered": 0, "n": 9, "touched": True}, None, []),  # off: nothing to tell
         ({}, {"touched": True}, None, ["no_material_change"]),
         ({}, {"n": 4}, None, ["few_more_cases"]),
-        ({"looked_n": 4}, {"n": 4}, None, []),  # counted when it came
-        ({"looked_n": 4}, {"n": 4, "touched": True}, None, ["few_more_cases"]),
+        ({"evaluated_n": 4}, {"n": 4}, None, []),  # counted when it came
+        ({"evaluated_n": 4}, {"n": 4, "touched": True}, None, ["few_more_cases"]),
         ({}, {"entered": 0, "held": A, "n": 4}, None, ["within_band"]),
-        ({"looked_entered": 0}, {"entered": 0, "held": A}, None, []),
-        ({"looked_entered": 0}, {"entered": A}, None, ["entry_regained"]),
-        ({"looked_n": 5}, {"n": 4}, ONE_UNNAMED_LEFT, ["few_more_cases"]),
-        ({"looked_n": 4}, {"n": 3}, ONE_UNNAMED_LEFT, ["unnamed_case_left"]),
+        ({"evaluated_entered": 0}, {"entered": 0, "held": A}, None, []),
+        ({"evaluated_entered": 0}, {"entered": A}, None, ["entry_regained"]),
+        ({"evaluated_n": 5}, {"n": 4}, ONE_UNNAMED_LEFT, ["few_more_cases"]),
+        ({"evaluated_n": 4}, {"n": 3}, ONE_UNNAMED_LEFT, ["unnamed_case_left"]),
         ({"n_observed": 9}, {"n": 8}, None, ["aged_out"]),
         ({}, {"n": 4}, ONE_LEFT, []),  # told
     ],
 )
 def test_what_is_not_told_has_a_reason(
-    was: dict[str, Any], look: dict[str, Any], evidence: CaseChanges | None, expected: list[str]
+    was: dict[str, Any], scored: dict[str, Any], evidence: CaseChanges | None, expected: list[str]
 ) -> None:
-    decided = _decide(_look(**look), _signals(**was), evidence)
-    assert _not_told(decided) == expected
+    decided = _decide(_scored(**scored), _signals(**was), evidence)
+    assert _suppressed(decided) == expected
     assert decided.suppressed.tolist() == [0] * len(expected)
 
 
 def test_what_the_policy_leaves_out_is_counted_as_such() -> None:
     policy = DEFAULTS.model_copy(update={"first_fatal": False})
-    decided = _decide(_look(n=4), _signals(), _evidence(FATAL), policy=policy)
-    assert _not_told(decided) == [SuppressionReason.SWITCHED_OFF]
+    decided = _decide(_scored(n=4), _signals(), _evidence(FATAL), policy=policy)
+    assert _suppressed(decided) == [SuppressionReason.SWITCHED_OFF]
 
 
-def _history(looks: list[ScoredPairs], signals: Signals) -> list[tuple[str, ...]]:
-    """Tell, look by look, what is published, and publish it."""
-    told = []
-    for day, look in enumerate(looks):
-        decided = _decide(look, signals)
-        told += [(str(day), *revision) for revision in _told(decided)]
+def _history(evaluations: list[ScoredPairs], signals: Signals) -> list[tuple[str, ...]]:
+    """Return the revisions of each evaluation by its number, and publish them."""
+    published = []
+    for day, scored in enumerate(evaluations):
+        decided = _decide(scored, signals)
+        published += [(str(day), *revision) for revision in _published(decided)]
         rows = Signals.row(
-            key=look.keys[decided.rows],
+            key=scored.keys[decided.rows],
             revision=decided.was["revision"] + 1,
             kind=decided.kinds,
             evaluated_on=day,
             on=decided.on,
-            n_observed=look.n_observed[decided.rows],
-            ic_lower=look.ic_lower[decided.rows],
-            looked_n=look.n_observed[decided.rows],
-            looked_entered=look.entered[decided.rows],
+            n_observed=scored.n_observed[decided.rows],
+            ic_lower=scored.ic_lower[decided.rows],
+            evaluated_n=scored.n_observed[decided.rows],
+            evaluated_entered=scored.entered[decided.rows],
         )
-        signals.publish(rows, dict.fromkeys(look.keys.tolist(), NAMED))
-    return told
+        signals.publish(rows, dict.fromkeys(scored.keys.tolist(), NAMED))
+    return published
 
 
 def test_a_pair_on_the_threshold_is_told_once_and_counted_at_each_crossing() -> None:
     signals = Signals()
-    hovering = [_look(A), *[_look(0, held=A), _look(A)] * 10]
+    hovering = [_scored(A), *[_scored(0, held=A), _scored(A)] * 10]
     assert _history(hovering, signals) == [("0", "new", "first")]
     assert signals.rows["revision"].tolist() == [1]
-    without_band = [_look(A), *[_look(0, held=0), _look(A)] * 10]
+    without_band = [_scored(A), *[_scored(0, held=0), _scored(A)] * 10]
     assert len(_history(without_band, Signals())) == 21
 
 
 def test_the_way_back_is_through_the_entry() -> None:
-    looks = [_look(A), _look(0, held=0), _look(0, held=A), _look(A)]
-    assert _history(looks, Signals()) == [
+    evaluations = [_scored(A), _scored(0, held=0), _scored(0, held=A), _scored(A)]
+    assert _history(evaluations, Signals()) == [
         ("0", "new", "first"),
         ("1", "closed", "no_rule_on"),
         ("3", "strengthened", "reopened"),
@@ -325,8 +319,8 @@ def test_the_way_back_is_through_the_entry() -> None:
 
 def test_small_steps_are_measured_from_what_was_published_not_from_yesterday() -> None:
     signals = Signals()
-    looks = [_look(n=n) for n in (4, 5, 6, 7, 8, 9)]
-    assert _history(looks, signals) == [
+    evaluations = [_scored(n=n) for n in (4, 5, 6, 7, 8, 9)]
+    assert _history(evaluations, signals) == [
         ("0", "new", "first"),
         ("3", "strengthened", "more_cases"),
     ]
@@ -336,8 +330,13 @@ def test_small_steps_are_measured_from_what_was_published_not_from_yesterday() -
 def test_crossings_are_counted_rule_by_rule_either_way() -> None:
     signals = Signals()
     crossings = []
-    for look in (_look(A | B), _look(A, held=A | B), _look(A, held=A | B), _look(0, held=0)):
-        crossings.append(_decide(look, signals).crossings)
+    for scored in (
+        _scored(A | B),
+        _scored(A, held=A | B),
+        _scored(A, held=A | B),
+        _scored(0, held=0),
+    ):
+        crossings.append(_decide(scored, signals).crossings)
         if not len(signals.rows):
             signals = _signals(on=A | B)
     assert crossings == [2, 1, 0, 1]
@@ -356,7 +355,7 @@ def test_decisions_are_sorted_and_carry_what_was_published() -> None:
     )
     decided = _decide(three, signals)
     assert decided.rows.tolist() == [0, 1]
-    assert _told(decided) == [("new", "first"), ("weakened", "rule_off")]
+    assert _published(decided) == [("new", "first"), ("weakened", "rule_off")]
     assert decided.was["n_observed"].tolist() == [0, 5]
     assert decided.was["evaluated_on"].tolist() == [0, 100]
 

@@ -162,7 +162,7 @@ def test_a_fit_that_is_unfit_waits_for_the_next_period(
     def at_the_edge(table: pl.DataFrame, **how: object) -> None:
         tried.append(table.height)
 
-    monkeypatch.setattr("streams.core.detection.detector.refit", at_the_edge)
+    monkeypatch.setattr("streams.core.signals.prior_refits.refit", at_the_edge)
     detector = _detector(told)
     assert [detector.refit_if_due(DAY + later) for later in (0, 1, 2)] == [None] * 3
     assert len(tried) == 1

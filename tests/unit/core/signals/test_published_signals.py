@@ -1,10 +1,19 @@
-"""The published state of signals, against a plain dictionary."""
+"""The published state of signals: against a plain dictionary, and restored from alerts."""
+
+import math
+from datetime import date
 
 import numpy as np
+import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.signals.published_signals import Signals
+from streams.core.counting.vocabulary import Vocabulary
+from streams.core.signals.decisions import DROPPED, KINDS
+from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, region_mask
+from streams.core.signals.published_signals import Signals, restored_signals
+from tests.support.counted_window import rules_of
+from tests.unit.delivery.test_outbox import signal
 
 keys = st.sets(st.integers(0, 1 << 40) | st.integers(0, 9), max_size=8)
 
@@ -30,3 +39,42 @@ def test_what_is_published_last_stands_and_is_found(
         found = [key for key in some if key in expected]
         assert rows["key"][here].tolist() == found
         assert [some[at] for at in there.tolist()] == found
+
+
+def test_signals_are_restored_by_window_from_the_latest_alert_of_each() -> None:
+    drugs, events = Vocabulary(["lead", "zinc"]), Vocabulary(["Rash"])
+    one = signal(3, revision=4, drug="zinc", event="Rash", fatal=1).model_copy(
+        update={
+            "rules_fired": ("from_5", "retired"),
+            "n_paediatric": 2,
+            "regions": ("asia", "japan"),
+            "evaluated_on": date(1970, 1, 31),
+        }
+    )
+    bounds = one.statistics.model_copy(update={"ror_lower": None, "ic_lower": -0.5})
+    off = signal(0, drug="iron", event="Rash").model_copy(
+        update={"rules_fired": (), "statistics": bounds}
+    )
+    month = one.window.model_copy(update={"label": "2024-01"})
+    other = one.model_copy(update={"window": month, "rules_fired": ("from_3",), "revision": 9})
+    restored = restored_signals([one, other, off], rules_of(3, 5), drugs, events)
+    assert set(restored) == {"cumulative", "2024-01"}
+    assert list(drugs.names) == ["lead", "zinc", "iron"]
+    signals = restored["cumulative"]
+    zinc, iron = signals.rows
+    assert [zinc["key"], iron["key"]] == [1 << 32, 2 << 32]
+    assert (zinc["revision"], KINDS[zinc["kind"]], zinc["evaluated_on"]) == (4, "strengthened", 30)
+    assert (zinc["on"], zinc["n_observed"], zinc["ror_lower"]) == (0b10 | DROPPED, 3, 1.25)
+    assert zinc["facets"] == FATAL | PAEDIATRIC_BIT | region_mask(["asia", "japan"])
+    assert (iron["on"], iron["facets"], iron["ic_lower"]) == (0, 0, -0.5)
+    assert math.isnan(iron["ror_lower"])
+    # Neither counts nor rules of the last evaluation are known after a restart.
+    assert [zinc["evaluated_n"], iron["evaluated_n"]] == [-1, -1]
+    assert signals.dropped == {1 << 32: ("retired",)}
+    names = pl.Series(["NE-0", "NE-1", "NE-2"]).hash().to_list()
+    assert {key: found.tolist() for key, found in signals.named.items()} == {
+        1 << 32: names,
+        2 << 32: [],
+    }
+    assert restored["2024-01"].rows[["revision", "on"]].tolist() == [(9, 0b01)]
+    assert restored["2024-01"].dropped == {}

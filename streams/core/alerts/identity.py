@@ -1,0 +1,63 @@
+"""Identity of alerts: key of a signal, id of a revision, id of the snapshot it was made from."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+from urllib.parse import quote
+
+from schemas.alert import InputOffset, Window
+
+__all__ = ["alert_id", "signal_key", "snapshot_id"]
+
+
+def signal_key(drug: str, event: str, window: str) -> str:
+    """Name a signal for ever: drug, event and window label, percent-encoded, joined by `|`.
+
+    >>> signal_key("A|B", "Sepsis", "cumulative")
+    'A%7CB|Sepsis|cumulative'
+    """
+    return "|".join(map(_quoted, (drug, event, window)))
+
+
+@lru_cache(maxsize=100_000)
+def _quoted(part: str) -> str:
+    return quote(part, safe=" ")
+
+
+def alert_id(key: str, rules_hash: str, policy_hash: str, revision: int) -> str:
+    """Return the id of one revision of a signal under one set of rules and one policy."""
+    text = f"{key}\n{rules_hash}\n{policy_hash}\n{revision}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def snapshot_id(
+    as_of: Sequence[InputOffset],
+    window: Window,
+    *,
+    evaluated_on: date,
+    rules_hash: str,
+    policy_hash: str,
+    prior_id: str | None,
+    tested_through: int | None,
+    code_version: str,
+) -> str:
+    """Return the SHA-256 of input offsets, window, day, rules, policy, prior and code.
+
+    Alerts of one id were made from the same cases by the same rules: they agree on a pair's counts,
+    statistics and cases. Earlier revisions and notices are not in it.
+
+    Parameters
+    ----------
+    tested_through
+        The last day of the anytime-valid test [days since 1970-01-01]; `None` if no rule asks for
+        it.
+    """
+    parts = [
+        [offset.model_dump() for offset in as_of],
+        window.model_dump(mode="json"),
+        evaluated_on.isoformat(),
+        *(rules_hash, policy_hash, prior_id, tested_through, code_version),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

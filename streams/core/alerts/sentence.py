@@ -1,0 +1,51 @@
+"""The sentence of an alert: the pair, its counts, its bounds and its rules in plain words."""
+
+from collections.abc import Sequence
+
+from schemas.alert import AlertKind, Statistics
+from streams.core.cases.levels import drug_in_words, event_in_words
+
+__all__ = ["sentence_of"]
+
+_VERBS = {
+    AlertKind.NEW: "is reported disproportionately often with",
+    AlertKind.STRENGTHENED: "is reported even more disproportionately with",
+    AlertKind.WEAKENED: "is reported less disproportionately than before with",
+    AlertKind.UPDATE: "is still reported disproportionately often with",
+    AlertKind.RETRACTION: "is, after cases were retracted, not reported disproportionately with",
+    AlertKind.CLOSED: "is no longer reported disproportionately with",
+}
+
+
+def sentence_of(
+    kind: AlertKind,
+    drug: str,
+    event: str,
+    n_observed: int,
+    statistics: Statistics,
+    *,
+    fires: Sequence[str],
+    held: Sequence[str],
+) -> str:
+    """Return the sentence of a revision.
+
+    Parameters
+    ----------
+    fires, held
+        Names of the rules that fire, and of those that are on until past their exits.
+    """
+    n, expected = n_observed, statistics.expected
+    counts = f"{n} {'case' if n == 1 else 'cases'}"
+    if expected is not None:
+        counts += f", {expected:.3g} expected if they were independent"
+    parts = [f"{event_in_words(event)} {_VERBS[kind]} {drug_in_words(drug)}: {counts}"]
+    if statistics.ror is not None:
+        upper = "unbounded" if statistics.ror_upper is None else f"{statistics.ror_upper:.3g}"
+        parts.append(f"ROR {statistics.ror:.3g} [{statistics.ror_lower:.3g}, {upper}]")
+    if statistics.ic is not None:
+        parts.append(
+            f"IC {statistics.ic:.2f} [{statistics.ic_lower:.2f}, {statistics.ic_upper:.2f}]"
+        )
+    said = "; ".join(parts)
+    said += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
+    return said + (f" On until past their exits: {', '.join(held)}." if held else "")

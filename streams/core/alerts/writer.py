@@ -1,0 +1,130 @@
+"""Writes the alerts of one window: one look-up of cases, every summary of them, then the alerts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from schemas.alert import Alert
+from schemas.counts import MARGINS
+from streams.core.alerts.builder import AlertBuilder, EvaluatedWindow, PairSummary
+from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
+from streams.core.alerts.case_summaries import after_notice, extra_fields_of, facts_of
+from streams.core.alerts.context import AlertContext
+from streams.core.alerts.sensitivity import SensitivityAnalyses
+from streams.core.counting.sorted_counts import Keys
+from streams.core.safety.subjects import KnownOnDay
+from streams.core.signals.counts_view import CountsView
+from streams.core.signals.decisions import Decisions
+from streams.core.signals.new_evidence import Hashes, Masks
+from streams.core.signals.published_signals import Signals
+from streams.core.signals.realert_policy import AlertPolicy
+from streams.core.signals.scorer import Scorer
+from streams.core.signals.window_scores import WindowScores, alert_rows
+
+__all__ = ["AlertWriter", "WrittenAlerts"]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenAlerts:
+    """The alerts of one window, and the facts of their cases that the published state keeps.
+
+    Attributes
+    ----------
+    alerts
+        Sorted by drug and event.
+    facets
+        Facets that the cases of each decided pair have, in the order of the decisions.
+    named
+        Hashes of the case ids that each alert names, by key of its pair.
+    """
+
+    alerts: list[Alert]
+    facets: Masks
+    named: Mapping[int, Hashes]
+
+
+class AlertWriter:
+    """Writes the alerts of one run.
+
+    Parameters
+    ----------
+    scorer
+        Scores the pairs, and their sensitivity analyses.
+    policy
+        The re-alert policy; alerts carry its hash.
+    context
+        Makes the contexts of products of the domain.
+    """
+
+    def __init__(self, scorer: Scorer, policy: AlertPolicy, context: AlertContext) -> None:
+        self._scorer = scorer
+        self._builder = AlertBuilder(scorer.rules, policy)
+        self._context = context
+        self._sensitivity = SensitivityAnalyses(scorer, burst_rule())
+        self._origins = lru_cache(maxsize=1)(Origins)
+
+    def write(
+        self,
+        scores: WindowScores,
+        decided: Decisions,
+        signals: Signals,
+        view: CountsView,
+        on_day: KnownOnDay,
+    ) -> WrittenAlerts:
+        """Write an alert of every decided pair.
+
+        Parameters
+        ----------
+        scores, decided
+            Of one window instance.
+        signals
+            Its published state, as it was before.
+        view, on_day
+            The cases; the notices and laws of the day of evaluation.
+        """
+        keys, days = scores.pairs.keys[decided.rows], scores.days
+        rows = alert_rows(self._scorer, scores, decided.rows, view)
+        cases = view.log.cases_of(keys, *days)
+        origins = self._origins(view.origins)
+        facts = facts_of(cases, keys, scores.facets)
+        summed = rows.hstack(
+            [
+                *facts.get_columns()[1:],  # without the keys
+                *sources_of(cases, keys, origins.parts).get_columns()[1:],
+                after_notice(cases, rows["key"], rows["drug"], on_day.acted),
+            ]
+        )
+        pairs = rows[["key", "drug", "event", *MARGINS]]
+        found = self._sensitivity.of_pairs(pairs, decided.on.tolist(), cases, origins, view, days)
+        contexts = self._context.of_pairs(summed, scores.instance.window.label, on_day)
+        extra = extra_fields_of(cases, keys, view, days, decided.was, signals.named)
+        summaries = [PairSummary(*parts) for parts in zip(found, contexts, extra, strict=True)]
+        alerts = self._builder.build(
+            summed, decided, summaries, _evaluated(scores, view), dropped=signals.dropped
+        )
+        self._context.record(alerts)
+        return WrittenAlerts(
+            alerts, facts["facets"].to_numpy(), _by_key(facts["key"].to_numpy(), facts["named"])
+        )
+
+
+def _evaluated(scores: WindowScores, view: CountsView) -> EvaluatedWindow:
+    test = view.anytime_test
+    return EvaluatedWindow(
+        window=scores.instance.window,
+        evaluated_on=scores.evaluated_on,
+        as_of=view.as_of,
+        prior_id=scores.prior_id,
+        tested_through=None if test is None else test.last_day,
+        test_recomputed=None if test is None else test.recomputed,
+    )
+
+
+def _by_key(keys: Keys, hashes: pl.Series) -> dict[int, Hashes]:
+    """Return the lists of a column as arrays, by key."""
+    ends = np.cumsum(hashes.list.len().to_numpy().astype(np.int64))
+    parts = np.split(hashes.explode().drop_nulls().to_numpy(), ends[:-1])
+    return dict(zip(keys.tolist(), parts, strict=True))

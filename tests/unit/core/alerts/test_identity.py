@@ -1,0 +1,74 @@
+"""Identity of alerts: keys of signals, ids of revisions and of snapshots."""
+
+import hashlib
+from datetime import date
+from typing import Any
+
+import pytest
+
+from schemas.alert import InputOffset, Window, WindowKind
+from streams.core.alerts.identity import alert_id, signal_key, snapshot_id
+
+DAY = date(2024, 1, 31)
+
+
+@pytest.mark.parametrize(
+    ("drug", "event", "key"),
+    [
+        ("zinc oxide", "Rash", "zinc oxide|Rash|cumulative"),
+        ("A|B", "100%", "A%7CB|100%25|cumulative"),
+        ("A", "B|cumulative", "A|B%7Ccumulative|cumulative"),
+        ("a/b", "naïve\n", "a%2Fb|na%C3%AFve%0A|cumulative"),
+        (
+            "エクソソーム",
+            "x",
+            "%E3%82%A8%E3%82%AF%E3%82%BD%E3%82%BD%E3%83%BC%E3%83%A0|x|cumulative",
+        ),
+    ],
+)
+def test_a_signal_key_can_be_taken_apart_again(drug: str, event: str, key: str) -> None:
+    assert signal_key(drug, event, "cumulative") == key
+    assert key.count("|") == 2
+
+
+def test_the_id_of_a_revision_is_a_hash_of_four_parts() -> None:
+    found = alert_id("a|b|c", "rules", "policy", 2)
+    assert found == hashlib.sha256(b"a|b|c\nrules\npolicy\n2").hexdigest()[:32]
+    others = [
+        alert_id("a|b|d", "rules", "policy", 2),
+        alert_id("a|b|c", "other", "policy", 2),
+        alert_id("a|b|c", "rules", "other", 2),
+        alert_id("a|b|c", "rules", "policy", 3),
+    ]
+    assert len({found, *others}) == 5
+
+
+def test_an_id_of_a_snapshot_is_that_of_all_it_was_made_from() -> None:
+    as_of = (InputOffset(topic="t", partition=0, next_offset=7),)
+    window = Window(
+        kind=WindowKind.MONTH, label="2024-01", first_day=date(2024, 1, 1), last_day=DAY
+    )
+    whole: dict[str, Any] = {
+        "as_of": as_of,
+        "window": window,
+        "evaluated_on": DAY,
+        "rules_hash": "r",
+        "policy_hash": "p",
+        "prior_id": None,
+        "tested_through": None,
+        "code_version": "1",
+    }
+    others = {
+        "as_of": (*as_of, InputOffset(topic="t", partition=1, next_offset=0)),
+        "window": window.model_copy(update={"label": "2024-02"}),
+        "evaluated_on": date(2024, 2, 1),
+        "rules_hash": "p",
+        "policy_hash": "r",
+        "prior_id": "x",
+        "tested_through": 3,
+        "code_version": "2",
+    }
+    ids = [snapshot_id(**whole), *(snapshot_id(**{**whole, n: v}) for n, v in others.items())]
+    assert len(set(ids)) == len(ids) == 9
+    assert all(len(one) == 64 for one in ids)
+    assert snapshot_id(**whole) == ids[0]
