@@ -96,8 +96,8 @@ wheel: $(VENV)/.dev  ## build the wheel and try it in an environment of its own,
 lock: $(VENV)/.dev  ## resolve the pinned, hashed requirements again
 	@$(PIP) install "uv>=0.9"
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --universal --generate-hashes --no-header --no-annotate -o requirements/runtime.txt
-	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra linkage --extra tracing --extra serve --universal --generate-hashes --no-header --no-annotate -c requirements/runtime.txt -o requirements/dev.txt
-	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra spark --extra linkage --extra tracing --extra serve --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/spark.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra tracing --universal --generate-hashes --no-header --no-annotate -c requirements/runtime.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra spark --extra tracing --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/spark.txt
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group bench --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/bench.txt
 
 clean:  ## remove the environment and caches
