@@ -1,7 +1,7 @@
 """Commands of the documentation: finds them in a page, runs them in a shell, compares the output.
 
-A fenced block ``console`` holds commands, each on a line that begins with ``$ ``, and below each the
-output it had, standard error included. A line ``...`` stands for any number of lines. A comment
+A fenced block ``console`` holds commands, each on a line that begins with ``$ ``, and below each
+the output it had, standard error included. A line ``...`` stands for any number of lines. A comment
 ``<!-- console`` to ``-->`` holds commands that a reader need not see, such as those that make a
 file. All commands of a page share one shell and one empty folder.
 """
@@ -75,7 +75,7 @@ def _of_block(page: str, match: re.Match[str]) -> Iterator[Command]:
 
 
 def differs(expected: Sequence[str], got: str) -> str | None:
-    """Return the first expected line that the output lacks in its place; `None` if all are there."""
+    """Return the first expected line that the output lacks in its place; `None` for none."""
     lines = [_comparable(line) for line in got.rstrip("\n").splitlines()]
     wanted = [_comparable(line) for line in expected]
     while wanted and not wanted[-1]:
