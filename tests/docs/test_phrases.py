@@ -1,4 +1,4 @@
-"""The check of phrases finds what it must, across lines as well, and lets stand what has a reason."""
+"""The phrase check finds phrases across lines, and keeps exceptions with a reason."""
 
 import pytest
 
