@@ -1,6 +1,6 @@
 """Refuse phrases that the project does not use: `python -m tests.phrases`, part of `make check`.
 
-`phrases.toml` beside this module holds them, what to write instead, and each exception with its reason.
+`phrases.toml` beside this module holds them, what to write, and each exception with its reason.
 """
 
 import re
@@ -56,10 +56,8 @@ def read_phrases(text: str) -> list[Phrase]:
 
 def hits_in(text: str, phrases: list[Phrase], *, file: str = "") -> Iterator[Hit]:
     """Yield every place of a text with a phrase; one that a line break splits is found too."""
-    joined = re.sub(
-        r"\n[ \t]*(?:# ?|\* |> )?", lambda match: "\n" + " " * (len(match[0]) - 1), text
-    )
-    flat = joined.replace("\n", " ")
+    # As one line of the same length: margins and comment signs become spaces.
+    flat = re.sub(r"\n[ \t]*(?:# ?|\* |> )?", lambda margin: " " * len(margin[0]), text)
     for phrase in phrases:
         if file in phrase.exceptions:
             continue
