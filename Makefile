@@ -7,7 +7,7 @@ SPARK := .spark-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-broker test-broker-some test-others check golden bench chaos soak spark wheel lock clean
+.PHONY: help demo docs test test-broker test-broker-some test-others check golden bench chaos soak spark wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ check: $(VENV)/.dev  ## format, lint, types, import rules
 
 golden: $(VENV)/.dev  ## after an addition to a contract: its golden schemas and docs/asyncapi.json
 	$(BIN)/python -m tests.golden
+
+docs: $(VENV)/.dev  ## run the commands of README and docs, and write their output into the pages
+	$(BIN)/python -m tests.docs $(PAGES)
 
 $(BENCH)/.ready: requirements/bench.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
@@ -96,8 +99,8 @@ wheel: $(VENV)/.dev  ## build the wheel and try it in an environment of its own,
 lock: $(VENV)/.dev  ## resolve the pinned, hashed requirements again
 	@$(PIP) install "uv>=0.9"
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --universal --generate-hashes --no-header --no-annotate -o requirements/runtime.txt
-	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra linkage --extra tracing --extra serve --universal --generate-hashes --no-header --no-annotate -c requirements/runtime.txt -o requirements/dev.txt
-	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra spark --extra linkage --extra tracing --extra serve --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/spark.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra tracing --universal --generate-hashes --no-header --no-annotate -c requirements/runtime.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra spark --extra tracing --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/spark.txt
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group bench --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/bench.txt
 
 clean:  ## remove the environment and caches

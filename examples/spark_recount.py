@@ -5,10 +5,10 @@ r"""Recount the latest version of every case with Spark, and compare with the co
     spark-submit --packages org.apache.spark:spark-sql-kafka-0-10_2.13:VERSION_OF_SPARK \
         spark_recount.py --bootstrap HOST:PORT [--prefix pv.] --counts COUNTS.parquet
 
-It shares no code with Tocsin: the rules of `docs/architecture.md` are written here once more, in
-SQL. Reports are native JSON, one a line, or the committed messages of `pv.reports` without those
-that `pv.rejected` names. COUNTS.parquet is what `tocsin run --counts` or `tocsin replay --counts`
-wrote with the window `cumulative`. Ends with 0 if nothing differs, else with 1.
+It shares no code with Tocsin: the rules of `docs/contribute/architecture.md` are written here
+once more, in SQL. Reports are native JSON, one a line, or the committed messages of `pv.reports`
+without those that `pv.rejected` names. COUNTS.parquet is what `tocsin run --counts` or `tocsin
+replay --counts` wrote with the window `cumulative`. Ends with 0 if nothing differs, else with 1.
 
 Of two messages with one version, date, nullification and message_id but different content, Tocsin
 decides by the content, and so does this: but by less of it. Such cases may differ; the summary of

@@ -3,41 +3,51 @@
 import os
 import sys
 from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
 
-import polars as pl
 import typer
-from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from schemas.errors import TocsinError
 
 __all__ = ["command_line", "run"]
 
-# The commands and groups of commands, and the modules that bring them, in the order of the help.
-_BROUGHT_BY = {
-    "demo": "demo_commands",
-    "replay": "replay_commands",
-    "score": "score_commands",
-    "state": "state_commands",
-    "fit": "rule_commands",
-    "backtest": "rule_commands",
-    "topics": "kafka_commands",
-    "publish": "kafka_commands",
-    "run": "kafka_commands",
-    "alerts": "kafka_commands",
-    "link": "link_commands",
-    "recount": "recount_commands",
-    "rejected": "rejected_commands",
-    "signals": "audit_commands",
-    "audit": "audit_commands",
-    "subscribe": "delivery_commands",
-    "subscriptions": "delivery_commands",
-    "deliver": "delivery_commands",
-    "serve": "serve_commands",
-    "tokens": "serve_commands",
-    "schema": "schema_commands",
-    "export": "export_commands",
+# The commands by use, each with the module that registers it, in the order of the help.
+_COMMANDS = {
+    "On files, without a broker": {
+        "demo": "demo_commands",
+        "replay": "replay_commands",
+        "score": "score_commands",
+        "fit": "rule_commands",
+        "backtest": "rule_commands",
+        "export": "export_commands",
+    },
+    "On Kafka": {
+        "topics": "kafka_commands",
+        "publish": "kafka_commands",
+        "run": "kafka_commands",
+        "alerts": "kafka_commands",
+        "link": "link_commands",
+    },
+    "Subscriptions and the HTTP API": {
+        "subscribe": "delivery_commands",
+        "subscriptions": "delivery_commands",
+        "deliver": "delivery_commands",
+        "serve": "serve_commands",
+        "tokens": "serve_commands",
+    },
+    "Decisions": {"signals": "audit_commands", "audit": "audit_commands"},
+    "Check and repair": {
+        "validate": "validate_commands",
+        "recount": "recount_commands",
+        "rejected": "rejected_commands",
+        "state": "state_commands",
+    },
+    "Contracts": {"schema": "schema_commands"},
 }
+_MODULES = {name: module for names in _COMMANDS.values() for name, module in names.items()}
+_PANELS = {name: panel for panel, names in _COMMANDS.items() for name in names}
 
 
 def command_line(first: str = "") -> typer.Typer:
@@ -61,30 +71,32 @@ def command_line(first: str = "") -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    named = _BROUGHT_BY.get(first)
-    for name in [named] if named else dict.fromkeys(_BROUGHT_BY.values()):
+    app.callback()(_options)
+    named = _MODULES.get(first)
+    for name in [named] if named else dict.fromkeys(_MODULES.values()):
         import_module(f"streams.cli.{name}").register(app)
-    app.command("validate")(validate_command)
+    for command in app.registered_commands:
+        command.rich_help_panel = _PANELS[str(command.name)]
+    for group in app.registered_groups:
+        group.rich_help_panel = _PANELS[str(group.name)]
     return app
 
 
-def validate_command() -> None:
-    """Check every statistic against published values and print each difference.
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tocsin {version('tocsin')}")
+        raise typer.Exit
 
-    Ends with 2 if any differs by more than half a unit in the last published digit.
-    """
-    from detectors.validation import validate  # every estimator there is: a second to import
-    from streams.cli.tables import validation_table
 
-    checks = validate()
-    validation_table(checks, Console())
-    wrong = checks.filter(~pl.col("ok")).height
-    for source in checks["source"].unique(maintain_order=True):
-        typer.echo(f"Source: {source}")
-    typer.echo(f"{checks.height} values checked, {wrong} differ.")
-    if wrong:
-        msg = f"validate: every value must be within its tolerance; got {wrong} that are not"
-        raise TocsinError(msg)
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    del version
 
 
 def run(app: typer.Typer) -> None:

@@ -213,12 +213,9 @@ def deliver_command(
     5 min, 30 min, 2, 5, 10, 14, 20 and 24 h; then, or if it answers 410, its subscription rests
     until `tocsin subscriptions --resume`. Nothing that is due is forgotten.
     """
-    try:
-        from streams.delivery.channels import ChannelSender
-        from streams.delivery.webhook import WebhookSender
-    except ImportError as error:
-        msg = f"delivery needs the extra 'serve': install tocsin[serve]; got no {error.name}"
-        raise InputError(msg) from error
+    from streams.delivery.channels import ChannelSender
+    from streams.delivery.webhook import WebhookSender
+
     settings = Settings.load(config, bootstrap=bootstrap)
     key = installation_key()
     ended: Counter[str] = Counter()

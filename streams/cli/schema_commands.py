@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from schemas.contracts import CONTRACTS, json_schema
-from schemas.errors import InputError
 from streams.runtime.broker.asyncapi import asyncapi_document
 
 __all__ = ["SchemaName", "register"]
@@ -58,9 +57,6 @@ def schema(
 
 
 def _openapi() -> dict[str, Any]:
-    try:
-        from streams.delivery.api.application import make_application
-    except ImportError as error:
-        msg = f"the API needs the extra 'serve': install tocsin[serve]; got no {error.name}"
-        raise InputError(msg) from error
+    from streams.delivery.api.application import make_application
+
     return make_application().openapi()

@@ -81,21 +81,18 @@ def serve(
 
     Every answer is the copy for the token's tier. /v1/openapi.json describes it.
     """
-    try:
-        import uvicorn
+    import uvicorn
 
-        from streams.delivery.api.application import make_application
-        from streams.delivery.api.feed import OpenTail, feeding
-        from streams.delivery.api.service import (
-            FileNotices,
-            KafkaNotices,
-            NoticeSink,
-            Service,
-            ServiceHealth,
-        )
-    except ImportError as error:
-        msg = f"serving needs the extra 'serve': install tocsin[serve]; got no {error.name}"
-        raise InputError(msg) from error
+    from streams.delivery.api.application import make_application
+    from streams.delivery.api.feed import OpenTail, feeding
+    from streams.delivery.api.service import (
+        FileNotices,
+        KafkaNotices,
+        NoticeSink,
+        Service,
+        ServiceHealth,
+    )
+
     key = installation_key()
     settings = Settings.load(config, bootstrap=bootstrap)
     if host not in _LOOPBACK:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from standardwebhooks.webhooks import Webhook
 
 from schemas.errors import InputError
@@ -14,7 +14,7 @@ from streams.delivery.send_schedule import Attempt, SendOutcome
 
 __all__ = ["WebhookSender", "require_secret", "resolve"]
 
-_TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+_TIMEOUT = httpx2.Timeout(15.0, connect=5.0)
 _GONE = 410
 
 Resolver = Callable[[str, int], Collection[str]]
@@ -63,11 +63,11 @@ class WebhookSender:
         self,
         *,
         allow_hosts: Collection[str] = (),
-        client: httpx.Client | None = None,
+        client: httpx2.Client | None = None,
         resolver: Resolver = resolve,
     ) -> None:
         self._allowed = frozenset(allow_hosts)
-        self._client = client or httpx.Client(
+        self._client = client or httpx2.Client(
             timeout=_TIMEOUT, follow_redirects=False, trust_env=False
         )
         self._resolve = resolver
@@ -105,7 +105,7 @@ class WebhookSender:
                 },
                 extensions={"sni_hostname": host},
             )
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             return Attempt(SendOutcome.FAILED, type(error).__name__)
         if answer.is_success:
             return Attempt(SendOutcome.DELIVERED, str(answer.status_code))

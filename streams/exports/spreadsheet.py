@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from xlsxwriter import Workbook
+
 from schemas.errors import InputError
 
 __all__ = ["Cell", "Sheet", "defused", "write_csv", "write_table"]
@@ -97,11 +99,6 @@ def _plain(cell: Cell) -> str | int | float:
 
 
 def _write_xlsx(path: Path, sheets: Sequence[Sheet], made: date) -> None:
-    try:
-        from xlsxwriter import Workbook
-    except ImportError as error:
-        msg = f"XLSX needs the extra 'serve': install tocsin[serve]; got no {error.name}"
-        raise InputError(msg) from error
     for sheet in sheets:
         _require_room(path, sheet)
     book = Workbook(path)

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import pytest
 
 from schemas.notice import Notice, NoticeKind
@@ -180,7 +180,7 @@ def test_the_api_answers_from_the_topics_and_verifications_go_there(
     with running(topics, tmp_path / "state", *command) as served:
         served.says("/v1/openapi.json")
         address = served.text().split("/openapi.json")[0]
-        with httpx.Client(base_url=address, trust_env=False) as client:
+        with httpx2.Client(base_url=address, trust_env=False) as client:
             client.headers["authorization"] = f"Bearer {token}"
             wait_until(lambda: client.get("/health").status_code == 200, 60, "all to be read")
             keys = [found["signal_key"] for found in client.get("/signals").json()["signals"]]

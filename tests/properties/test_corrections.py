@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook as Verifier
@@ -58,24 +58,24 @@ class Receiver:
     bodies: dict[str, set[bytes]] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
 
-    def handle(self, request: httpx.Request) -> httpx.Response:
+    def handle(self, request: httpx2.Request) -> httpx2.Response:
         assert request.url.host == PUBLIC  # nothing private is ever connected to
         answer = self.answers.pop() if self.answers else "ok"
         if self.now < self.down_until or answer == "refused":
-            raise httpx.ConnectError(answer)
+            raise httpx2.ConnectError(answer)
         if answer == "timeout":
-            raise httpx.ReadTimeout(answer)
+            raise httpx2.ReadTimeout(answer)
         if answer in STATUSES:
             where = {"location": f"http://{PRIVATE}/"}
-            return httpx.Response(STATUSES[answer], headers=where if answer == "redirect" else {})
+            return httpx2.Response(STATUSES[answer], headers=where if answer == "redirect" else {})
         self._take(request)
         if answer == "timeout after it was taken":
-            raise httpx.ReadTimeout(answer)
+            raise httpx2.ReadTimeout(answer)
         if answer == "crash after it was taken":
             raise Crash
-        return httpx.Response(204)
+        return httpx2.Response(204)
 
-    def _take(self, request: httpx.Request) -> None:
+    def _take(self, request: httpx2.Request) -> None:
         name = request.headers["webhook-id"]
         self.bodies.setdefault(name, set()).add(request.content)
         body = json.loads(request.content)
@@ -107,8 +107,8 @@ class World:
     @contextmanager
     def opened(self) -> Iterator[tuple[Outbox, ChannelSender]]:
         """A process: it knows nothing but what is on disk."""
-        client = httpx.Client(
-            transport=httpx.MockTransport(self.receiver.handle), follow_redirects=False
+        client = httpx2.Client(
+            transport=httpx2.MockTransport(self.receiver.handle), follow_redirects=False
         )
         web = WebhookSender(client=client, resolver=lambda host, port: (self.receiver.resolves_to,))
         with client, Outbox(self.path, key=KEY) as outbox:

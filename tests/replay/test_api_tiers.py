@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import pytest
 
 from detectors.rules import load_rules
@@ -102,7 +102,7 @@ def address(service: Service) -> Iterator[str]:
 Call = tuple[str, str, object]
 
 
-def calls(client: httpx.Client, alerts: list[AnyAlert]) -> Iterator[tuple[str, Call]]:
+def calls(client: httpx2.Client, alerts: list[AnyAlert]) -> Iterator[tuple[str, Call]]:
     """Yield every call that can be made of every route, by the route."""
     names = {alert.signal_key for alert in alerts} | {"LOT_CLUSTER|EX117"}
     ids = {alert.alert_id for alert in alerts}
@@ -155,11 +155,11 @@ def calls(client: httpx.Client, alerts: list[AnyAlert]) -> Iterator[tuple[str, C
     yield "GET /v1/openapi.json", ("GET", "/v1/openapi.json", None)
 
 
-def answer_to(client: httpx.Client, call: Call) -> tuple[int, str]:
+def answer_to(client: httpx2.Client, call: Call) -> tuple[int, str]:
     """Make a call; return its status, and all of the answer that anybody sees."""
     method, path, body = call
     # A stream never ends: it is read until it has been silent for a while.
-    wait = httpx.Timeout(30, read=1.5 if path.endswith("/events") else 30)
+    wait = httpx2.Timeout(30, read=1.5 if path.endswith("/events") else 30)
     with client.stream(method, path, json=body, timeout=wait) as answer:
         head = json.dumps(dict(answer.headers))
         if "event-stream" not in answer.headers.get("content-type", ""):
@@ -168,7 +168,7 @@ def answer_to(client: httpx.Client, call: Call) -> tuple[int, str]:
         try:
             for line in answer.iter_lines():
                 lines.append(line)
-        except httpx.ReadTimeout:
+        except httpx2.ReadTimeout:
             pass
         return answer.status_code, head + "\n".join(lines)
 

@@ -15,9 +15,6 @@ from schemas.product import Product
 from schemas.report import Patient, Reaction, Report
 from schemas.vocabulary import Sex
 from streams.core.duplicates.probable import DEFAULT_POLICY, RECORDS, LinkagePolicy
-
-pytest.importorskip("splink", reason="the extra linkage is not installed")
-
 from streams.runtime.operations.splink_scores import score_pairs
 
 POLICY = LinkagePolicy.read(DEFAULT_POLICY)

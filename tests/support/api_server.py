@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import uvicorn
 
 from schemas.report import Report
@@ -94,7 +94,7 @@ def serving(service: Service) -> Iterator[str]:
 
 
 @contextmanager
-def client_of(address: str, token: str | None) -> Iterator[httpx.Client]:
+def client_of(address: str, token: str | None) -> Iterator[httpx2.Client]:
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    with closing(httpx.Client(base_url=address, headers=headers, trust_env=False)) as client:
+    with closing(httpx2.Client(base_url=address, headers=headers, trust_env=False)) as client:
         yield client

@@ -12,7 +12,6 @@ from typing import Any
 
 import polars as pl
 
-from schemas.errors import InputError
 from streams.core.duplicates.probable import LEVELS, LinkagePolicy, Pair
 
 __all__ = ["score_pairs"]
@@ -64,11 +63,6 @@ def score_pairs(records: pl.DataFrame, policy: LinkagePolicy) -> list[Pair]:
     policy
         What agreement weighs.
 
-    Raises
-    ------
-    InputError
-        If the extra `linkage` is not installed.
-
     References
     ----------
     .. [1] Fellegi, Sunter (1969). A theory for record linkage. J Am Stat Assoc 64, 1183-1210.
@@ -76,12 +70,9 @@ def score_pairs(records: pl.DataFrame, policy: LinkagePolicy) -> list[Pair]:
        for probabilistic record linkage at scale. Int J Popul Data Sci 7(3).
        doi 10.23889/ijpds.v7i3.1794.
     """
-    try:
-        import duckdb
-        from splink import DuckDBAPI, Linker
-    except ModuleNotFoundError as error:
-        msg = f"link: pip install 'tocsin[linkage]' must come first; got {error}"
-        raise InputError(msg) from None
+    import duckdb  # here: it takes half a second, and no other command needs it
+    from splink import DuckDBAPI, Linker
+
     if records.height < 2:
         return []
     logging.getLogger("splink").setLevel(logging.ERROR)
@@ -93,11 +84,12 @@ def score_pairs(records: pl.DataFrame, policy: LinkagePolicy) -> list[Pair]:
         prior = policy.expected_share * 2 / (records.height - 1)
 
         def linker(settings: dict[str, Any]) -> Any:
-            api = DuckDBAPI(connection)
-            return Linker("cases", settings, api, set_up_basic_logging=False)
+            return Linker(DuckDBAPI(connection).register("cases"), settings, log_level=None)
 
         first = linker(_settings(policy, prior))
-        first.training.estimate_u_using_random_sampling(_RANDOM_PAIRS, seed=_SEED)
+        first.training.estimate_u_using_random_sampling(
+            _RANDOM_PAIRS, seed=_SEED, min_count_per_level=None, num_chunks=1
+        )
         pairs = min(records.height * (records.height - 1) // 2, _RANDOM_PAIRS)
         model = _floored(first.misc.save_model_to_json(), 0.5 / pairs)
         found = linker(model).inference.predict(threshold_match_probability=_LEAST_SCORE)

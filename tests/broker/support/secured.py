@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-import httpx
+import httpx2
 from kafka.admin import ResourceType
 
 from schemas.subscription import Tier
@@ -110,7 +110,7 @@ class Secured:
         }
 
     @contextmanager
-    def serving(self, user: str, folder: Path) -> Iterator[httpx.Client]:
+    def serving(self, user: str, folder: Path) -> Iterator[httpx2.Client]:
         """Run `tocsin serve` with every source it may have, for one who may do everything."""
         box, log = folder / "outbox.db", folder / "served"
         with TokenStore(box) as store:
@@ -125,7 +125,7 @@ class Secured:
         try:
             wait_until(lambda: "/openapi.json" in log.read_text(), LIMIT, "served")
             address = log.read_text().split("/openapi.json")[0]
-            with httpx.Client(base_url=address, trust_env=False) as client:
+            with httpx2.Client(base_url=address, trust_env=False) as client:
                 client.headers["authorization"] = f"Bearer {token}"
                 yield client
         finally:

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -315,7 +316,7 @@ def test_every_command_alone_is_what_it_is_among_all() -> None:
 
 
 def test_a_command_brings_no_other_with_it() -> None:
-    assert set(_commands(command_line("replay"))) == {"replay", "validate"}
+    assert set(_commands(command_line("replay"))) == {"replay"}
     code = """
 import sys
 from streams.cli.app import command_line
@@ -345,3 +346,17 @@ def _help_of(app: typer.Typer, name: str) -> str:
     result = CliRunner().invoke(app, [name, "--help"])
     assert result.exit_code == 0
     return result.output
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    code = "from streams.cli import main; main()"
+    asked = [sys.executable, "-c", code, "--version"]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert ended.stdout == f"tocsin {version('tocsin')}\n"
+
+
+def test_every_command_is_in_one_panel_of_the_help() -> None:
+    app = command_line()
+    panels = [each.rich_help_panel for each in [*app.registered_commands, *app.registered_groups]]
+    assert len(panels) == 23
+    assert all(isinstance(panel, str) for panel in panels)

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -103,7 +103,7 @@ def test_it_serves_what_is_written_and_ends_when_asked(folder: Path) -> None:
     try:
         assert served.stdout is not None
         address = served.stdout.readline().decode().removesuffix("/v1/openapi.json\n")
-        with httpx.Client(base_url=address, trust_env=False) as client:
+        with httpx2.Client(base_url=address, trust_env=False) as client:
             client.headers["authorization"] = f"Bearer {token.output.strip()}"
 
             def keys() -> list[str]:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-import httpx
+import httpx2
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -25,7 +25,7 @@ def sender(answer, *, addresses=("93.184.216.34",), allow=()):
             raise answer
         return answer
 
-    client = httpx.Client(transport=httpx.MockTransport(handler), follow_redirects=False)
+    client = httpx2.Client(transport=httpx2.MockTransport(handler), follow_redirects=False)
     return WebhookSender(
         client=client, resolver=lambda host, port: addresses, allow_hosts=allow
     ), asked
@@ -36,7 +36,7 @@ def post(web, url="https://receiver.example/hook", body='{"a": 1}', secrets=(SEC
 
 
 def test_a_delivery_is_signed_and_goes_to_the_address_that_was_looked_at():
-    web, (asked) = sender(httpx.Response(204))
+    web, (asked) = sender(httpx2.Response(204))
     assert post(web, secrets=(SECRET, OTHER)).outcome is SendOutcome.DELIVERED
     (request,) = asked
     assert request.url.host == "93.184.216.34"
@@ -50,7 +50,7 @@ def test_a_delivery_is_signed_and_goes_to_the_address_that_was_looked_at():
 @pytest.mark.parametrize("key", [SECRET, OTHER])  # both, while keys are rotated
 @pytest.mark.parametrize("harm", [None, "body", "time", "key", "id", "replay"])
 def test_what_was_altered_is_refused_by_the_verifier(harm, key):
-    web, asked = sender(httpx.Response(204))
+    web, asked = sender(httpx2.Response(204))
     post(web, secrets=(SECRET, OTHER))
     headers, body = dict(asked[0].headers), asked[0].content
     if harm is None:
@@ -75,12 +75,12 @@ def test_what_was_altered_is_refused_by_the_verifier(harm, key):
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (httpx.Response(200), SendOutcome.DELIVERED),
-        (httpx.Response(500), SendOutcome.FAILED),
-        (httpx.Response(302, headers={"location": "http://169.254.169.254/"}), SendOutcome.FAILED),
-        (httpx.Response(410), SendOutcome.GONE),
-        (httpx.ReadTimeout("slow"), SendOutcome.FAILED),
-        (httpx.ConnectError("no"), SendOutcome.FAILED),
+        (httpx2.Response(200), SendOutcome.DELIVERED),
+        (httpx2.Response(500), SendOutcome.FAILED),
+        (httpx2.Response(302, headers={"location": "http://169.254.169.254/"}), SendOutcome.FAILED),
+        (httpx2.Response(410), SendOutcome.GONE),
+        (httpx2.ReadTimeout("slow"), SendOutcome.FAILED),
+        (httpx2.ConnectError("no"), SendOutcome.FAILED),
     ],
 )
 def test_answers(answer, outcome):
@@ -106,16 +106,16 @@ def test_answers(answer, outcome):
     ],
 )
 def test_private_addresses_are_not_posted_to(address):
-    web, asked = sender(httpx.Response(200), addresses=("93.184.216.34", address))
+    web, asked = sender(httpx2.Response(200), addresses=("93.184.216.34", address))
     assert post(web).outcome is SendOutcome.REFUSED
     assert asked == []
 
 
 def test_without_encryption_only_where_it_was_asked_for_by_name():
-    web, asked = sender(httpx.Response(200))
+    web, asked = sender(httpx2.Response(200))
     assert post(web, "http://receiver.example/hook").outcome is SendOutcome.REFUSED
     assert asked == []
-    web, asked = sender(httpx.Response(200), addresses=("127.0.0.1",), allow=("localhost",))
+    web, asked = sender(httpx2.Response(200), addresses=("127.0.0.1",), allow=("localhost",))
     assert post(web, "http://localhost:8080/hook").outcome is SendOutcome.DELIVERED
     assert asked[0].url.port == 8080
 

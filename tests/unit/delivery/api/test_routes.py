@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import pytest
 
 from schemas.notice import Notice
@@ -61,7 +61,7 @@ def open_api(service: Service) -> Iterator[ExitStack]:
         yield opened
 
 
-def client(opened: ExitStack, token: str | None) -> httpx.Client:
+def client(opened: ExitStack, token: str | None) -> httpx2.Client:
     return opened.enter_context(client_of(opened.address, token))  # type: ignore[attr-defined]
 
 
@@ -69,7 +69,7 @@ def at(key: str, more: str = "") -> str:
     return f"/v1/signals/{quote(key, safe='')}{more}"
 
 
-def is_problem(answer: httpx.Response, status: int, words: str = "") -> None:
+def is_problem(answer: httpx2.Response, status: int, words: str = "") -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
@@ -331,7 +331,7 @@ def test_subscriptions_that_nobody_may_make_here(
         assert outbox.standing() == []
 
 
-def events(client: httpx.Client, most: int, last: str | None = None) -> list[tuple[str, int]]:
+def events(client: httpx2.Client, most: int, last: str | None = None) -> list[tuple[str, int]]:
     """Read so many events of the stream; each id must be that of its alert."""
     found: list[tuple[str, int]] = []
     headers = {"last-event-id": last} if last else {}

@@ -1,0 +1,80 @@
+"""The commands of the documentation are found, run and compared as a reader would."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.console import Command, commands_of, differs, rewritten, shell_in
+
+PAGE = """# A page
+
+```console
+$ echo one; \\
+  echo two
+one
+two
+$ export NAME=three
+$ echo $NAME
+three
+```
+
+<!-- console
+$ touch hidden
+-->
+
+```
+$ not a command: the block has no language
+```
+"""
+
+
+def test_commands_are_those_of_console_blocks_with_the_lines_below() -> None:
+    assert commands_of(PAGE) == [
+        Command(4, "echo one; \\\n  echo two", ("one", "two")),
+        Command(8, "export NAME=three", ()),
+        Command(9, "echo $NAME", ("three",)),
+        Command(14, "touch hidden", ()),
+    ]
+
+
+def test_a_page_runs_in_one_shell(tmp_path: Path) -> None:
+    with shell_in(tmp_path) as shell:
+        outputs = {each.line: shell.run(each.text) for each in commands_of(PAGE)}
+    assert [output for output, _ in outputs.values()] == ["one\ntwo\n", "", "three\n", ""]
+    assert (tmp_path / "hidden").exists()
+    assert rewritten(PAGE, {line: output for line, (output, _) in outputs.items()}) == PAGE
+
+
+def test_exit_code_and_standard_error_are_seen(tmp_path: Path) -> None:
+    with shell_in(tmp_path) as shell:
+        assert shell.run("echo wrong >&2; false") == ("wrong\n", 1)
+        with pytest.raises(TimeoutError, match="must end within 0 s"):
+            shell.run("sleep 5", seconds=0.1)
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "missing"),
+    [
+        (["a", "b"], "a\nb\n", None),
+        (["a", "b"], "a\nc\n", "b"),
+        (["a"], "a\nb\n", "the end; got 'b'"),
+        (["a", "..."], "a\nb\nc\n", None),
+        (["...", "c"], "a\nb\nc\n", None),
+        (["a", "...", "d"], "a\nb\nc\n", "d"),
+        (["took 3.2 s"], "took 41 s\n", None),
+        (["3 cases"], "4 cases\n", "3 cases"),
+        (["a  b"], "a b\n", None),
+        ([], "", None),
+        (["a"], "", "a"),
+    ],
+)
+def test_output_is_compared_line_by_line(
+    expected: list[str], got: str, missing: str | None
+) -> None:
+    assert differs(expected, got) == missing
+
+
+def test_a_cut_output_stays_cut_when_it_is_written_again() -> None:
+    page = "```console\n$ seq 9\n1\n2\n...\n```\n"
+    assert rewritten(page, {2: "".join(f"{n}\n" for n in range(1, 10))}) == page
+    assert rewritten(page, {2: "7\n8\n9\n"}) == "```console\n$ seq 9\n7\n8\n...\n```\n"

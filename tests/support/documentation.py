@@ -1,0 +1,58 @@
+"""Pages of the documentation, and the folder in which their commands run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from schemas.report import Report
+from streams.demo import background, story
+from tests.support.console import Shell, commands_of, differs
+
+__all__ = ["KAFKA", "ROOT", "furnish", "outputs_of", "pages", "wrong_commands"]
+
+ROOT = Path(__file__).resolve().parents[2]
+KAFKA = "<!-- needs: kafka -->"
+"""A page with this line is run against a broker, at `TOCSIN_BOOTSTRAP`."""
+_SECONDS = 600.0  # of one command: ten years of VAERS take a minute, on a busy machine three
+
+
+def pages() -> list[Path]:
+    """Return every page with commands, in order of its path."""
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [path for path in found if commands_of(path.read_text(encoding="utf-8"))]
+
+
+def furnish(folder: Path, data: Path) -> None:
+    """Put into a folder what the pages name: VAERS and FAERS archives, the story of the demo."""
+    for archive in [*data.glob("vaers/*.zip"), *data.glob("faers/*.zip")]:
+        (folder / archive.name).symlink_to(archive)
+    (folder / "examples").symlink_to(ROOT / "examples")
+    items = [*background(), *(step.item for step in story())]
+    items.sort(key=lambda item: item.latest_received if isinstance(item, Report) else item.received)
+    for name, wanted in (("reports.jsonl", True), ("notices.jsonl", False)):
+        lines = (
+            item.model_dump_json(exclude_defaults=True)
+            for item in items
+            if isinstance(item, Report) is wanted
+        )
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def outputs_of(page: str, shell: Shell) -> Iterator[tuple[int, str]]:
+    """Run the commands of a page; yield the line of each and its output."""
+    for command in commands_of(page):
+        output, code = shell.run(command.text, seconds=_SECONDS)
+        if code in (126, 127):
+            msg = f"line {command.line}: {command.text}: must be there to run; got {output}"
+            raise AssertionError(msg)
+        yield command.line, output
+
+
+def wrong_commands(page: str, shell: Shell) -> list[str]:
+    """Run the commands of a page; return each whose output is not that of the page."""
+    expected = {command.line: command for command in commands_of(page)}
+    wrong = []
+    for line, output in outputs_of(page, shell):
+        missing = differs(expected[line].expected, output)
+        if missing is not None:
+            wrong.append(f"line {line}: $ {expected[line].text}\nlacks: {missing}\ngot:\n{output}")
+    return wrong
