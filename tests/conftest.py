@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.archives import ArchiveOf, write_zip
+from tests.support.clock import Clock
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,3 +41,8 @@ def real_data() -> Path:
 @pytest.fixture
 def archive_of(tmp_path: Path) -> ArchiveOf:
     return lambda name, members: write_zip(tmp_path / name, members)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
