@@ -12,8 +12,8 @@ from schemas.subscription import Tier
 from streams.delivery.matching import matches
 from streams.delivery.tiers import copy_for
 from streams.demo import PRODUCT_CLASS, background, story
+from tests.support.alerts import KEY, safety, signal, subscription
 from tests.unit.core.alerts.test_context import replay
-from tests.unit.delivery.test_outbox import KEY, safety, signal, subscription
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from schemas.errors import InputError
 from streams.delivery.send_schedule import RETRY_AFTER, SendOutcome, next_attempt
 from streams.delivery.webhook import WebhookSender, require_secret
-from tests.unit.delivery.test_outbox import NOW, SECRET
+from tests.support.alerts import NOW, SECRET
 
 OTHER = "whsec_" + "b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3Ro"
 

@@ -21,8 +21,8 @@ from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope
 from streams.delivery.signing_keys import derived_key
 from streams.runtime.operations.audit_log import AuditLog
+from tests.support.alerts import safety, signal
 from tests.support.api_server import KEY, client_of, feed, service_in, serving, token_of
-from tests.unit.delivery.test_outbox import safety, signal
 
 LOT = safety()
 SDR = signal(3)
