@@ -2,57 +2,14 @@
 
 import csv
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from streams.cli import main
+from tests.support.cli import Run, require_refused
 
 JANUARY = date(2024, 1, 1)
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    def rows(self) -> list[list[str]]:
-        """Return the cells of the printed table."""
-        lines = [line for line in self.out.splitlines() if line.startswith(("│", "┃"))]
-        return [
-            [cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")]
-            for line in lines
-        ]
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run a command in a folder of its own; whatever it does, it leaves no traceback."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("TOCSIN_DEBUG", raising=False)
-
-    def run(arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["tocsin", *arguments.split()])
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return Ended(code or 0, printed.out, printed.err)
-
-    return run
 
 
 def _line(case_id: str, day: int, drug: str, event: str) -> str:
@@ -227,11 +184,4 @@ NOW_THEN = "backtest told.jsonl --rules now.toml --against "
 def test_a_mistake_ends_with_2_and_one_line(
     arguments: str, line: str, run: Run, folder: Path
 ) -> None:
-    _refused(run(arguments), line)
-
-
-def _refused(ended: Ended, line: str) -> None:
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err.strip().count("\n") == 0
-    assert ended.err.strip().startswith("tocsin: ")
-    assert line in ended.err
+    require_refused(run(arguments), line)
