@@ -1,27 +1,15 @@
 """`tocsin backtest`, from files to files: what another set of rules would have done."""
 
 import csv
-import json
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.support.cli import Run, require_refused
+from tests.support.reports import report_line
 
 JANUARY = date(2024, 1, 1)
-
-
-def _line(case_id: str, day: int, drug: str, event: str) -> str:
-    received = (JANUARY + timedelta(days=day - 1)).isoformat()
-    report = {
-        "case_id": case_id,
-        "first_received": received,
-        "latest_received": received,
-        "products": [{"substances": [drug]}],
-        "reactions": [{"term": event}],
-    }
-    return json.dumps(report) + "\n"
 
 
 # Days of January on which a case of each pair is received.
@@ -62,7 +50,10 @@ BACKTEST = (
 @pytest.fixture
 def folder(run: Run, tmp_path: Path) -> Path:
     told = [(day, pair) for pair, days in STORY.items() for day in days]
-    lines = [_line(f"{at}", day, *pair) for at, (day, pair) in enumerate(sorted(told))]
+    lines = [
+        report_line(f"{at}", JANUARY.replace(day=day), *pair)
+        for at, (day, pair) in enumerate(sorted(told))
+    ]
     files = {
         "told.jsonl": "".join(lines),
         "now.toml": AS_IT_IS,

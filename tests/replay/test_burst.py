@@ -7,24 +7,17 @@ from typing import Any
 
 import pytest
 
-from schemas.product import Product
-from schemas.report import Reaction, Report, Reporter
+from schemas.report import Reporter
 from schemas.vocabulary import Qualification, ReporterKind
 from tests.support.cli import Ended, tocsin
+from tests.support.reports import make_report
 
 KEY = "zinc|Rash|cumulative"
 RULES = ("--rules", "mhra,ema,ic")
 
 
 def _report(case: str, day: date, drug: str, event: str, **fields: Any) -> bytes:
-    report = Report(
-        case_id=case,
-        first_received=day,
-        latest_received=day,
-        products=(Product(substances=(drug,)),),
-        reactions=(Reaction(term=event),),
-        **fields,
-    )
+    report = make_report(case, day=day, drugs=[drug], events=[event], **fields)
     return report.model_dump_json().encode()
 
 

@@ -17,20 +17,9 @@ from detectors.tabulate import tabulate
 from schemas.alert import Alert
 from schemas.prior import PriorRefit
 from tests.support.cli import Run, require_refused
+from tests.support.reports import report_line
 
 JANUARY = date(2024, 1, 1)
-
-
-def _line(case_id: str, day: int, drug: str, event: str) -> str:
-    received = (JANUARY + timedelta(days=day - 1)).isoformat()
-    report = {
-        "case_id": case_id,
-        "first_received": received,
-        "latest_received": received,
-        "products": [{"substances": [drug]}],
-        "reactions": [{"term": event}],
-    }
-    return json.dumps(report) + "\n"
 
 
 @pytest.fixture
@@ -41,7 +30,9 @@ def folder(run: Run, tmp_path: Path) -> Path:
         *(("zinc", "Itch"), ("lead", "Rash")),
         *(("iron", "Fever"),) * 10,
     ]
-    lines = [_line(f"{at}", 1 + at, *pair) for at, pair in enumerate(pairs)]
+    lines = [
+        report_line(f"{at}", JANUARY + timedelta(days=at), *pair) for at, pair in enumerate(pairs)
+    ]
     (tmp_path / "told.jsonl").write_text("".join(lines), encoding="utf-8")
     (tmp_path / "watched.txt").write_text("zinc\n", encoding="utf-8")
     return tmp_path
@@ -195,7 +186,7 @@ def _alerts(path: Path) -> list[Alert]:
 
 def test_refits_on_the_way_are_written_and_named_by_the_alerts(run: Run, tmp_path: Path) -> None:
     lines = [
-        _line(case_id, 1 + at * 90 // 6000, drug, event)
+        report_line(case_id, JANUARY + timedelta(days=at * 90 // 6000), drug, event)
         for at, (case_id, drug, event) in enumerate(_long_table().rows())
     ]
     (tmp_path / "told.jsonl").write_text("".join(lines), encoding="utf-8")

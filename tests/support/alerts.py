@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from detectors.rules import load_rules
-from schemas.alert import Alert, AlertKind, AlertReason, Counts, Statistics, Window, WindowKind
+from schemas.alert import (
+    Alert,
+    AlertKind,
+    AlertReason,
+    Counts,
+    InputOffset,
+    Statistics,
+    Window,
+    WindowKind,
+)
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.subscription import Filters, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
@@ -16,6 +25,8 @@ SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 """Signs what a webhook is sent."""
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 RULES = load_rules(["mhra"])
+AS_OF = (InputOffset(topic="pv.reports", partition=0, next_offset=1),)
+"""What an alert is made from: one message of one partition."""
 
 
 def signal(

@@ -23,21 +23,16 @@ from streams.cli.options import interval_days, parse_day, rules_from, windows_fr
 from streams.cli.schema_commands import SchemaName
 from streams.core.counting.windows import WindowSpec
 from tests.support.cli import Run, require_refused
+from tests.support.reports import report_line
 
-REPORT = {
-    "case_id": "A",
-    "first_received": "2024-02-28",
-    "latest_received": "2024-02-29",
-    "products": [{"substances": ["zinc"]}],
-    "reactions": [{"term": "Rash"}],
-}
 ROW = {"drug": "A", "event": "x", "n_observed": 3, "n_drug": 20, "n_event": 100, "n_total": 10_000}
 
 
 @pytest.fixture
 def folder(run: Run, tmp_path: Path) -> Path:
     """The folder in which commands run, with a file of one report and one of counts."""
-    (tmp_path / "reports.jsonl").write_text(json.dumps(REPORT) + "\n", encoding="utf-8")
+    line = report_line("A", date(2024, 2, 29), "zinc", "Rash")
+    (tmp_path / "reports.jsonl").write_text(line, encoding="utf-8")
     pl.DataFrame([ROW]).write_parquet(tmp_path / "counts.parquet")
     return tmp_path
 
