@@ -27,8 +27,8 @@ from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import load_policy
 from streams.core.signals.scorer import Scorer
 from streams.core.signals.window_scores import score_window
+from tests.support.alerts import signal
 from tests.support.counted_window import DAY, CountedWindow, rules_of
-from tests.unit.delivery.test_outbox import signal
 
 TODAY = date(2024, 2, 29)
 POLICY = load_policy().model_copy(update={"designated_events": ["Endocarditis"]})
