@@ -3,6 +3,8 @@
 import json
 from http.client import HTTPConnection
 from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 
 def get(connection: HTTPConnection, path: str, method: str = "GET") -> tuple[int, str, str]:
@@ -19,3 +21,14 @@ def get_json(connection: HTTPConnection, path: str) -> tuple[int, Any]:
     status, kind, body = get(connection, path)
     assert kind == "application/json"
     return status, json.loads(body)
+
+
+def answer_of(port: int, path: str) -> tuple[int, str]:
+    """Return status and body of a page on loopback; status 0 if nobody answers yet."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+    except (URLError, ConnectionError):
+        return 0, ""

@@ -1,4 +1,4 @@
-"""Batches, deltas and evaluations as workers tell of them, for tests of those who listen."""
+"""A case stage and a detector without a broker, for tests of what observers are told."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -127,6 +127,14 @@ def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
+def drain(settings: Settings, state: Path, stage: str = "all") -> pl.DataFrame:
+    """Run until all that is published is counted; return the counts."""
+    file = state.parent / "counts.parquet"
+    done = tocsin(settings, state, "run", "--stage", stage, "--drain", "--counts", file)
+    assert done.returncode == 0, done.stderr
+    return pl.read_parquet(file)
+
+
 # what is on the topics
 
 
