@@ -71,11 +71,11 @@ def test_what_a_suspect_product_states(stated: dict[str, Any], bits: int) -> Non
 
 def test_a_course_is_of_every_drug_of_its_product() -> None:
     products = [
-        Product(substances=("zinc", "iron"), dechallenge=True),
         Product(substances=("lead",)),
+        Product(substances=("zinc", "iron"), dechallenge=True),
     ]
     drugs, indications, _, courses = suspects(products, None)
-    assert (drugs, indications) == (["zinc", "iron", "lead"], [])
+    assert (drugs, indications) == (["lead", "zinc", "iron"], [])
     assert {name: parse_course(code).dechallenge for name, code in courses.items()} == {
         "zinc": True,
         "iron": True,

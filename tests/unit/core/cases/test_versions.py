@@ -96,6 +96,7 @@ VOID = make_version(version=2, revision=NULLIFIED)
         (APPLIED, None),
         (LINKED, (make_version(), "duplicate")),
         (OWN, None),  # its own report says so: nobody removed it
+        (joined(APPLIED, OWN), None),
         (joined(VOID, make_version()), (make_version(), "nullified")),
         (VOID, None),  # nothing was ever stated
     ],

@@ -38,11 +38,13 @@ def test_alerts_go_to_the_model_and_to_who_is_subscribed(tmp_path: Path) -> None
 
 def test_a_report_that_is_none_and_a_link_are_passed_over(tmp_path: Path) -> None:
     service = service_in(tmp_path)
-    with (tmp_path / "reports.jsonl").open("w") as file:
-        file.write("not a report\n" + make_link().model_dump_json() + "\n")
     feed(service, [], [reported("NE-1")])
+    with (tmp_path / "reports.jsonl").open("a") as file:
+        file.write("not a report\n" + make_link().model_dump_json() + "\n")
+    feed(service, [])
     with service.model() as model:
         assert [line.case_id for line in model.lines(["NE-1", "A"])] == ["NE-1"]
+        assert model.place(str((tmp_path / "reports.jsonl").resolve())) == 4
 
 
 def test_what_cannot_be_read_is_said_by_the_health_and_tried_again(

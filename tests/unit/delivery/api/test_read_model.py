@@ -30,6 +30,14 @@ def test_the_latest_revision_holds_and_a_position_is_taken_in_once(model: ReadMo
         assert [alert.revision for alert in model.revisions(Tier.AUTHORITY, key)] == [1, 2]
 
 
+def test_a_page_has_the_latest_revision_of_each_signal(model: ReadModel) -> None:
+    with model:
+        page = model.signals(Tier.AUTHORITY, after="", most=9, wanted=lambda alert: True)
+        found = {alert.signal_key: alert.revision for alert in page.alerts}
+        assert found == {signal().signal_key: 2, LOT.signal_key: 1, CLINIC.signal_key: 1}
+        assert page.after is None
+
+
 @pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
 def test_below_the_authority_true_names_of_lots_are_none_and_clinics_are_not_there(
     model: ReadModel, tier: Tier

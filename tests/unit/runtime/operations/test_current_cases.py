@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from schemas.link import CaseLink
-from schemas.report import Report
+from schemas.report import Patient, Report
 from streams.core.cases.link_decisions import is_linked_away
 from streams.core.duplicates.probable import Candidate
 from streams.runtime.operations.current_cases import cases_of_files
@@ -27,10 +27,10 @@ def away(cases: dict[str, Candidate]) -> set[str]:
 
 
 def test_the_latest_version_of_every_case_whatever_came_last(tmp_path: Path) -> None:
-    cases = current(
-        tmp_path, make_report("A", version=2, drugs=["iron"]), make_report("A"), make_report("B")
-    )
+    latest = make_report("A", version=2, drugs=["iron"], patient=Patient(age_years=40.0))
+    cases = current(tmp_path, latest, make_report("A"), make_report("B"))
     assert {name: case.version.drugs for name, case in cases.items()} == {"A": "iron", "B": "zinc"}
+    assert (cases["A"].age, cases["B"].age) == (40.0, None)
 
 
 def test_what_cannot_be_read_or_lies_in_the_future_is_passed_over(tmp_path: Path) -> None:

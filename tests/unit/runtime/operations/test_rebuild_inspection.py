@@ -31,7 +31,7 @@ def identity(folder: Path, name: str) -> None:
         "A": make_version("A"),
         "B": make_version("B", revision=NULLIFIED),
         "C": joined(link_version(make_link(case_id="C")), make_version("C")),
-        "D": link_version(make_link(case_id="D")),  # of which no report came yet
+        "D": link_version(make_link("reversed", case_id="D")),  # of which no report came yet
     }
     with RocksStore(folder / "cases" / name, f"pv.reports[{name}] of 12") as store:
         store.commit(cases, 7, b"out")
