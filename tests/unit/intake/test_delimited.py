@@ -2,10 +2,10 @@
 
 import pytest
 
-from schemas.errors import InputError
+from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
 from streams.intake.archive import open_archive
-from streams.intake.delimited import DelimitedTable, Row, csv_table, dollar_table, raw_rows
+from streams.intake.delimited import DelimitedTable, Refusal, Row, csv_table, dollar_table, raw_rows
 from tests.support.archives import ArchiveOf
 
 
@@ -73,5 +73,7 @@ def test_bytes_of_refused_rows_are_read_once_more(archive_of: ArchiveOf) -> None
     with open_archive(archive_of("a.zip", {"a.csv": "a,b\n1,2\n3,4\n"})) as archive:
         member = archive.find(".*")[0]
         table = csv_table(archive, member, "utf-8")
-        (refused,) = raw_rows([table], {(table.header.where, 3): "no suspect drug"})
-    assert (refused.position, refused.reason, refused.raw) == (3, "no suspect drug", b"3,4")
+        why = Refusal("no suspect drug", RejectCode.SCHEMA)
+        (refused,) = raw_rows([table], {(table.header.where, 3): why})
+    assert (refused.position, refused.reason, refused.raw) == (3, why.reason, b"3,4")
+    assert refused.code is RejectCode.SCHEMA

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from schemas.errors import RejectCode
 from schemas.rejected import LONGEST_KEY
 from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch, reject
@@ -14,6 +15,7 @@ from tests.support.reports import DAY, make_report
 from tests.support.versions import make_version
 
 TOMORROW = date(2024, 3, 1)
+WHY = ("why", RejectCode.SCHEMA)
 
 
 def raw(case_id: str = "A", **fields: object) -> bytes:
@@ -58,8 +60,8 @@ def test_versions_come_with_their_offsets_and_identifiers() -> None:
 
 
 def test_a_key_that_is_too_long_is_not_kept() -> None:
-    kept = reject(Incoming(0, b"x", b"k" * LONGEST_KEY), "t", "why")
-    left = reject(Incoming(0, b"x", b"k" * (LONGEST_KEY + 1)), "t", "why")
+    kept = reject(Incoming(0, b"x", b"k" * LONGEST_KEY), "t", *WHY)
+    left = reject(Incoming(0, b"x", b"k" * (LONGEST_KEY + 1)), "t", *WHY)
     assert (kept.key, left.key) == (b"k" * LONGEST_KEY, None)
 
 
