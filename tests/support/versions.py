@@ -4,11 +4,14 @@ from datetime import date
 from typing import Any
 
 from schemas.link import CaseLink
-from schemas.vocabulary import LinkBasis, LinkState
+from schemas.vocabulary import LinkBasis, LinkState, SupplyRoute
 from streams.core.cases.domain_case import DomainCase, watched_case
 from streams.core.cases.from_report import case_version
 from streams.core.cases.versions import CaseVersion
 from tests.support.reports import DAY, domain_report, make_report
+
+CELLS = "cell-product"
+"""The class of `make_domain_case`."""
 
 
 def make_version(case_id: str = "A", **fields: Any) -> CaseVersion:
@@ -21,6 +24,34 @@ def domain_case(case_id: str, day: date, term: str = "Sepsis", **fields: Any) ->
     case = watched_case(domain_report(case_id, day, term, **fields), "unknown")
     assert case is not None, "a product of the domain"
     return case
+
+
+def make_domain_case(case_id: str, **fields: Any) -> DomainCase:
+    """Return a case of sepsis after cells of lot A1 at clinic C-A in the US, by a physician."""
+    usual = {
+        "case_id": case_id,
+        "product_class": CELLS,
+        "received": DAY.toordinal() - date(1970, 1, 1).toordinal(),
+        "onset": None,
+        "terms": ["Sepsis"],
+        "indication_terms": [],
+        "serious": True,
+        "fatal": False,
+        "by_professional": True,
+        "country": "US",
+        "age_group": "adult",
+        "lots": ["A1"],
+        "facilities": ["C-A"],
+        "manufacturers": [],
+        "distributors": [],
+        "indications": [],
+        "supply_route": SupplyRoute.UNKNOWN.value,
+        "exposure_ongoing": None,
+        "part_of": [],
+        "source": "test",
+        "classes": [CELLS],
+    }
+    return DomainCase(**{**usual, **fields})
 
 
 def make_link(

@@ -22,7 +22,7 @@ def test_a_table_of_keys_is_named() -> None:
         log=CaseLog(),
         removals=RemovedCases(),
         pending=ChangesSinceEvaluation(),
-        vigil=None,
+        anytime_test=None,
         as_of=(),
     )
     table = pl.DataFrame({"key": [1 << 32 | 0, 0 << 32 | 1], "n_observed": [3, 4]})
