@@ -287,19 +287,11 @@ class World:
     def send(self, name: str, case: Case | None) -> None:
         changes = self.subscriber.send(name, case)
         day = self.received.setdefault(name, date(1970, 1, 1) + timedelta(days=self.day))
-        rows = [
-            case_change(
-                name,
-                day=day,
-                age_group=form.age,
-                region=form.region,
-                fatal=form.fatal,
-                drugs=sorted(form.drugs),
-                events=sorted(form.events),
-                n=n,
-            )
-            for name, form, n in changes
-        ]
+        rows = []
+        for name, form, n in changes:
+            pair = {"drugs": sorted(form.drugs), "events": sorted(form.events)}
+            who = {"age_group": form.age, "region": form.region, "fatal": form.fatal}
+            rows.append(case_change(name, day=day, n=n, **pair, **who))
         delta = make_delta(self.offset, rows, next_offset=self.offset + 1, watermark=self.day)
         self.detector.apply(delta)
         self.offset += 1
