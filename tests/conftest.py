@@ -1,5 +1,6 @@
 import gc
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from hypothesis import settings
 
 from tests.support.archives import ArchiveOf, write_zip
+from tests.support.cli import Ended, Run, tocsin
+from tests.support.clock import Clock
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,3 +43,20 @@ def real_data() -> Path:
 @pytest.fixture
 def archive_of(tmp_path: Path) -> ArchiveOf:
     return lambda name, members: write_zip(tmp_path / name, members)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run a command line, split as a shell does, in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOCSIN_DEBUG", raising=False)
+
+    def run(line: str) -> Ended:
+        return tocsin(*shlex.split(line))
+
+    return run

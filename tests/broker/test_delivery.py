@@ -22,7 +22,7 @@ from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
 from streams.runtime.broker.transactions import transaction
 from streams.runtime.settings import Settings
 from tests.broker.support.processes import keyed, records, running, send, tocsin, wait_until
-from tests.unit.delivery.test_outbox import KEY, NOW, safety, signal, subscription
+from tests.support.alerts import KEY, NOW, safety, signal, subscription
 
 pytestmark = pytest.mark.broker
 

@@ -15,7 +15,6 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
-import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -34,6 +33,7 @@ from tests.broker.support.processes import (
     alerts,
     as_counts,
     deltas,
+    drain,
     keyed,
     records,
     recount,
@@ -54,14 +54,6 @@ pytestmark = pytest.mark.broker
 CASES = ("run", "--stage", "cases")
 DETECT = ("run", "--stage", "detect")
 BROKEN = (b"{", b"\xff\xfe", b'{"case_id": 7}', b'"a string"', b"[]", b"null")
-
-
-def drain(settings: Settings, state: Path, stage: str = "all") -> pl.DataFrame:
-    """Run until all that is published is counted; return the counts."""
-    file = state.parent / "counts.parquet"
-    done = tocsin(settings, state, "run", "--stage", stage, "--drain", "--counts", file)
-    assert done.returncode == 0, done.stderr
-    return pl.read_parquet(file)
 
 
 @pytest.mark.realdata

@@ -37,6 +37,7 @@ from tests.broker.support.processes import (
     send,
     stream,
 )
+from tests.broker.support.retention import forget_offsets
 from tests.broker.support.stages import (
     Crash,
     at_work,
@@ -47,12 +48,6 @@ from tests.broker.support.stages import (
 )
 
 pytestmark = pytest.mark.broker
-
-
-def forget_offsets(settings: Settings, group: str) -> None:
-    """Do what a broker does to a group that was away for a week."""
-    with closing(make_admin(settings)) as admin:
-        admin.delete_groups([group])
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

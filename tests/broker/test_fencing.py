@@ -39,7 +39,7 @@ from tests.broker.support.processes import (
     stream,
     wait_until,
 )
-from tests.broker.test_exactly_once import count_all, detect_all
+from tests.broker.support.stages import count_all, detect_all
 
 pytestmark = pytest.mark.broker
 

@@ -1,74 +1,39 @@
 """Notices on a real Kafka: published, heard alone, set aside once, and never forgotten."""
 
 import json
-from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from kafka.admin import NewPartitions
 
 from schemas.errors import StateError
-from schemas.notice import Notice, NoticeKind, Patients
+from schemas.notice import Patients
 from schemas.product import Product
 from schemas.report import Report
-from schemas.safety_alert import SafetyAlert
 from schemas.vocabulary import Seriousness
 from streams.demo import PRODUCT_CLASS
 from streams.runtime.broker import clients
-from streams.runtime.broker.clients import make_admin, make_producer
+from streams.runtime.broker.clients import make_admin
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import decode_alert
 from streams.runtime.workers import notice_reader
 from streams.runtime.workers.detect_worker import detect_group
 from streams.runtime.workers.notice_reader import NoticeReader
+from tests.broker.support.notices import (
+    line,
+    notice,
+    run_detector,
+    safety_alerts,
+    send_notices,
+)
 from tests.broker.support.processes import keyed, records, report, send, stream, tocsin, wait_until
+from tests.broker.support.retention import forget_offsets
 from tests.broker.support.stages import Crash, at_work, count_all, detector, publishing_cut_off
-from tests.broker.test_exactly_once import forget_offsets
-from tests.support.cloud_events import read_event
 
 pytestmark = pytest.mark.broker
-
-DAY = date(2024, 3, 1)
-
-
-def notice(number: int, subject: str = "RUM", **fields: object) -> Notice:
-    told = {"kind": NoticeKind.SAFETY_NOTICE, "fatal": True, "source": "society", "country": "JP"}
-    told |= {"received": DAY + timedelta(days=number)}
-    return Notice(notice_id=f"{subject}-{number}", subject_id=subject, **(told | fields))
-
-
-def line(one: Notice) -> bytes:
-    return one.model_dump_json(exclude_defaults=True).encode()
-
-
-def tell(settings: Settings, values: Sequence[bytes | None], partition: int = 0) -> None:
-    """Put values onto the notices as somebody else would, without a look at them."""
-    with closing(make_producer(settings)) as producer:
-        topic = f"{settings.topic_prefix}notices"
-        sent = [producer.send(topic, value, b"any", partition=partition) for value in values]
-        producer.flush()
-        for future in sent:
-            future.get(timeout=0)
-
-
-def safety(settings: Settings) -> list[SafetyAlert]:
-    found = []
-    for record in records(settings, "alerts"):
-        attributes, _ = read_event(record.headers, record.key, record.value)
-        if isinstance(alert := decode_alert(record.value), SafetyAlert):
-            said = f"tocsin.safety.{alert.category.lower()}.{alert.kind}", alert.alert_id
-            assert (attributes["type"], attributes["id"]) == said
-            found.append(alert)
-    return found
-
-
-def listen(settings: Settings) -> None:
-    """Run a detector until it has heard everything."""
-    with at_work(settings, detector(settings)):
-        pass
 
 
 def rejected_places(settings: Settings) -> list[tuple[str, int, str]]:
@@ -97,7 +62,7 @@ def test_a_file_of_notices_is_published_heard_alone_and_printed(
 
     run = tocsin(topics, tmp_path / "state", "run", "--stage", "detect", "--drain")
     assert run.returncode == 0, run.stderr  # without a single report
-    told = [(one.category.value, one.revision, one.kind.value) for one in safety(topics)]
+    told = [(one.category.value, one.revision, one.kind.value) for one in safety_alerts(topics)]
     assert sorted(told) == [  # of several partitions, in no order
         ("CASE_SERIES", 1, "new"),
         ("UNVERIFIED_FATAL", 1, "new"),
@@ -106,7 +71,7 @@ def test_a_file_of_notices_is_published_heard_alone_and_printed(
     count_all(topics.model_copy(update={"state_dir": tmp_path / "state"}))
     printed = tocsin(topics, tmp_path, "alerts", "--json")
     shown = [decode_alert(text.encode()) for text in printed.stdout.splitlines()]
-    assert sorted(shown, key=str) == sorted(safety(topics), key=str)
+    assert sorted(shown, key=str) == sorted(safety_alerts(topics), key=str)
     table = tocsin(topics, tmp_path, "alerts")
     assert "UNVERIFIED_FATAL" in table.stdout
     assert "patients 4 or more" in table.stdout
@@ -124,7 +89,7 @@ def test_what_cannot_be_read_is_set_aside_once(
 ) -> None:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     early = notice(0, "EARLY", received=tomorrow + timedelta(days=1))
-    tell(one, [b"{", line(notice(1)), None, line(early), b"", b"x" * 1_000_001])
+    send_notices(one, [b"{", line(notice(1)), None, line(early), b"", b"x" * 1_000_001])
     publish = notice_reader.NoticeReader._receive
 
     def crash(self: NoticeReader, timeout_ms: int) -> None:
@@ -142,8 +107,8 @@ def test_what_cannot_be_read_is_set_aside_once(
         with monkeypatch.context() as patched:
             patched.setattr(NoticeReader, "_receive", crash)
             with pytest.raises(Crash):
-                listen(one)
-    listen(one)
+                run_detector(one)
+    run_detector(one)
     expected = [
         (f"{one.topic_prefix}notices[0]", position, reason)
         for position, reason in (
@@ -162,10 +127,10 @@ def test_what_cannot_be_read_is_set_aside_once(
             return cls(2200, 1, 1, tzinfo=UTC)
 
     monkeypatch.setattr(notice_reader, "datetime", Later)
-    tell(one, [line(notice(2))])
-    listen(one)
+    send_notices(one, [line(notice(2))])
+    run_detector(one)
     assert rejected_places(one) == expected
-    (alert,) = safety(one)  # and none of what was early
+    (alert,) = safety_alerts(one)  # and none of what was early
     assert alert.subject == "RUM"
     (heard,) = alert.as_of
     assert (heard.topic, heard.next_offset) == (f"{one.topic_prefix}notices", 6)
@@ -184,14 +149,14 @@ def test_safety_alerts_wait_for_the_last_of_many_transactions(
     messages, _ = stream(300, seed=8)
     send(one, keyed([dead(1), *messages]))
     count_all(one)
-    tell(one, [line(notice(1))])
+    send_notices(one, [line(notice(1))])
     with publishing_cut_off(monkeypatch):
-        listen(one)
+        run_detector(one)
     # A part or two is published; whether the notice was looked at before, alone, is up to the poll.
-    assert len(records(one, "alerts")) - len(safety(one)) in (3, 6)
-    assert "FATAL_CASE" not in {alert.category.value for alert in safety(one)}
-    listen(one)
-    found = [(alert.category.value, alert.revision) for alert in safety(one)]
+    assert len(records(one, "alerts")) - len(safety_alerts(one)) in (3, 6)
+    assert "FATAL_CASE" not in {alert.category.value for alert in safety_alerts(one)}
+    run_detector(one)
+    found = [(alert.category.value, alert.revision) for alert in safety_alerts(one)]
     assert sorted(found) == [("FATAL_CASE", 1), ("UNVERIFIED_FATAL", 1)]
 
 
@@ -200,31 +165,31 @@ def test_a_group_whose_offsets_have_expired_forgets_and_repeats_no_safety_alert(
 ) -> None:
     send(one, keyed([dead(1)]))
     count_all(one)
-    tell(one, [line(notice(number)) for number in range(30)])
-    listen(one)
-    found = safety(one)
+    send_notices(one, [line(notice(number)) for number in range(30)])
+    run_detector(one)
+    found = safety_alerts(one)
     assert sorted(alert.category.value for alert in found) == ["FATAL_CASE", "UNVERIFIED_FATAL"]
     forget_offsets(one, detect_group(one))
     send(one, keyed([dead(2)]))  # within as many offsets as there were notices
     count_all(one)
-    listen(one)
-    (fresh,) = safety(one)[len(found) :]
+    run_detector(one)
+    (fresh,) = safety_alerts(one)[len(found) :]
     assert (fresh.subject, fresh.kind.value) == ("DEAD-2", "new")
 
 
 def test_a_detector_does_not_start_without_the_notices_its_alerts_rest_on(one: Settings) -> None:
-    tell(one, [line(notice(1)), line(notice(2))])
-    listen(one)
-    (alert,) = safety(one)
+    send_notices(one, [line(notice(1)), line(notice(2))])
+    run_detector(one)
+    (alert,) = safety_alerts(one)
     topic = f"{one.topic_prefix}notices"
     with closing(make_admin(one)) as admin:
         admin.delete_topics([topic])
         wait_until(lambda: topic not in admin.list_topics(), 20, "deleted")
     create_topics(one)
-    tell(one, [line(notice(3))])
+    send_notices(one, [line(notice(3))])
     with pytest.raises(StateError, match=r"notices\[0\]: must hold every notice from offset 0"):
-        listen(one)
-    assert safety(one) == [alert]
+        run_detector(one)
+    assert safety_alerts(one) == [alert]
 
 
 def test_partitions_that_are_added_are_heard_without_a_restart(
@@ -234,21 +199,21 @@ def test_partitions_that_are_added_are_heard_without_a_restart(
     with at_work(one, detector(one)) as worker:
         with closing(make_admin(one)) as admin:
             admin.create_partitions({f"{one.topic_prefix}notices": NewPartitions(2)})
-        tell(one, [line(notice(1))], partition=1)
+        send_notices(one, [line(notice(1))], partition=1)
         for _ in range(200):
             worker.step(50)
-            if safety(one):
+            if safety_alerts(one):
                 break
-    (alert,) = safety(one)
+    (alert,) = safety_alerts(one)
     assert [(at.partition, at.next_offset) for at in alert.as_of] == [(1, 1)]
 
 
 def test_a_safety_alert_is_made_anew_from_the_topics(one: Settings, tmp_path: Path) -> None:
     for number in range(3):
         part = Patients(at_least=2 + number)
-        tell(one, [line(notice(number, "SERIES", fatal=None, patients=part)), b"{"])
-        listen(one)
-    found = safety(one)
+        send_notices(one, [line(notice(number, "SERIES", fatal=None, patients=part)), b"{"])
+        run_detector(one)
+    found = safety_alerts(one)
     assert [alert.revision for alert in found] == [1, 2, 3]
     done = tocsin(one, tmp_path, "recount", "--sample", 10)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -32,6 +30,7 @@ from tests.broker.support.processes import (
     tocsin,
     wait_until,
 )
+from tests.support.http import answer_of
 
 pytestmark = pytest.mark.broker
 
@@ -39,22 +38,11 @@ CANARY = "canary"  # stands wherever a report can say something of a patient
 JSON = ("--log-format", "json")
 
 
-def get(port: int, path: str) -> tuple[int, str]:
-    """Return status and body; status 0 if nobody answers yet."""
-    try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except HTTPError as error:
-        return error.code, error.read().decode()
-    except (URLError, ConnectionError):
-        return 0, ""
-
-
 class Scraped:
     """The metrics of one process at one moment."""
 
     def __init__(self, port: int) -> None:
-        status, text = get(port, "/metrics")
+        status, text = answer_of(port, "/metrics")
         assert status == 200
         self.values: dict[tuple[str, frozenset[tuple[str, str]]], float] = {
             (sample.name, frozenset(sample.labels.items())): sample.value
@@ -119,7 +107,7 @@ def becomes_ready(port: int) -> Iterator[tuple[int, str]]:
     """Yield what a process says of its readiness until it is ready."""
     deadline = time.monotonic() + 45
     while time.monotonic() < deadline:
-        status, body = get(port, "/health/ready")
+        status, body = answer_of(port, "/health/ready")
         if status:
             yield status, json.loads(body)["status"]
         if status == 200:
@@ -145,7 +133,7 @@ def test_what_is_scraped_is_what_happened(topics: Settings, tmp_path: Path) -> N
             said = list(becomes_ready(one))
             assert said[0] == (503, "joining")
             assert said[-1] == (200, "ready")
-            assert get(one, "/health/live")[0] == 200
+            assert answer_of(one, "/health/live")[0] == 200
         cases, detector = workers
         begun = time.time()
         send(topics, keyed(messages[:400]))

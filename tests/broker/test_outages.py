@@ -43,7 +43,7 @@ from tests.broker.support.processes import (
     wait_until,
 )
 from tests.broker.support.stages import at_work, count_all, detect_all, detector
-from tests.broker.test_observability import get
+from tests.support.http import answer_of
 
 pytestmark = pytest.mark.broker
 
@@ -275,7 +275,7 @@ def test_a_worker_that_waits_for_a_broker_says_so_once_and_is_not_ready(
     (port,) = free_ports(1)
 
     def ready() -> tuple[int, Any]:
-        status, body = get(port, "/health/ready")
+        status, body = answer_of(port, "/health/ready")
         return status, json.loads(body) if status else {}
 
     options = ("run", "--stage", "cases", "--metrics-port", port)

@@ -27,10 +27,11 @@ from streams.runtime.operations.redrive import Redrive, Selection, as_line, read
 from streams.runtime.settings import Settings
 from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 from streams.runtime.wire.rejects import reject_record
-from streams.runtime.workers.case_worker import CaseWorker
+from tests.broker.support.notices import line, notice, run_detector, safety_alerts, send_notices
 from tests.broker.support.processes import (
     as_counts,
     deltas,
+    drain,
     keyed,
     records,
     recount,
@@ -39,8 +40,7 @@ from tests.broker.support.processes import (
     send,
     tocsin,
 )
-from tests.broker.test_end_to_end import drain
-from tests.broker.test_notices import line, listen, notice, safety, tell
+from tests.broker.support.stages import count_all
 
 pytestmark = pytest.mark.broker
 
@@ -56,13 +56,6 @@ def one(settings: Settings, tmp_path: Path) -> Settings:
     settings = settings.model_copy(update=chosen)
     create_topics(settings)
     return settings
-
-
-def count_all(settings: Settings) -> None:
-    with closing(CaseWorker(settings)) as worker:
-        ends = worker.ends()
-        while not worker.drained(ends):
-            worker.step(100)
 
 
 def landed(settings: Settings) -> Counter[bytes]:
@@ -173,8 +166,8 @@ def test_rejects_are_listed_mended_redriven_and_counted_once(
 def test_notices_are_listed_mended_redriven_and_heard_once(one: Settings, tmp_path: Path) -> None:
     state = tmp_path / "state"
     early = notice(0, "EARLY", received=datetime.now(UTC).date() + timedelta(days=3))
-    tell(one, [b"{", line(early), line(notice(4))])
-    listen(one)
+    send_notices(one, [b"{", line(early), line(notice(4))])
+    run_detector(one)
     file = tmp_path / "notices.jsonl"
     file.write_bytes(line(notice(2, "FILE")).replace(b'"received":"2024-', b'"received":"20x4-'))
     assert tocsin(one, state, "publish", "--notices", file).returncode == 0
@@ -216,8 +209,8 @@ def test_notices_are_listed_mended_redriven_and_heard_once(one: Settings, tmp_pa
     assert found[b"BROKEN"].value == line(notice(1, "BROKEN"))
     assert dict(found[b"FILE"].headers)["redriven-from"] == b"notices.jsonl@1"
     for _ in range(2):
-        listen(one)
-        heard = [(alert.subject, alert.revision) for alert in safety(one)]
+        run_detector(one)
+        heard = [(alert.subject, alert.revision) for alert in safety_alerts(one)]
         assert sorted(heard) == [("BROKEN", 1), ("EARLY", 1), ("FILE", 1), ("RUM", 1)]
     assert [line["source"] for line in listed(one, state)] == [keyless["source"]]
 

@@ -9,11 +9,8 @@ from typing import Any
 
 import pytest
 from kafka.admin import NewPartitions
-from msgspec.structs import replace
 
 from schemas.errors import StateError
-from streams.core.cases.from_report import case_version
-from streams.core.cases.transitions import CaseVersion
 from streams.runtime.broker import membership
 from streams.runtime.broker.clients import make_admin
 from streams.runtime.observability.readiness import Phase
@@ -32,7 +29,6 @@ from streams.runtime.workers.case_partition import CasePartition
 from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.support.processes import (
     as_counts,
-    at,
     deltas,
     keyed,
     records,
@@ -42,7 +38,9 @@ from tests.broker.support.processes import (
     send,
     stream,
 )
+from tests.broker.support.retention import forget_records
 from tests.broker.support.stages import Crash, detect_all, detector
+from tests.broker.support.stored_cases import expected_cases, stored_cases
 
 pytestmark = pytest.mark.broker
 
@@ -54,29 +52,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(membership, "make_consumer", few)
     monkeypatch.setattr(changelog, "_FLOOR", 8_000)
     monkeypatch.setattr(case_partition, "_CHUNK_BYTES", 8_000)
-
-
-def forget_reports(settings: Settings, offset: int, name: str = "reports") -> None:
-    """Delete what the retention of a careless operator would."""
-    with closing(make_admin(settings)) as admin:
-        admin.delete_records({at(settings, name): offset})
-
-
-def cases(settings: Settings, folder: str = "0") -> dict[str, CaseVersion]:
-    with RocksStore(Path(settings.state_dir) / "cases" / folder, None) as store:
-        return {version.case_id: version for version in store.versions()}
-
-
-def expected(messages: Any) -> dict[str, CaseVersion]:
-    """Count again: of every case the greatest version, of a nullified one what it voided."""
-    versions = sorted(map(case_version, messages))
-    stated = {one.case_id: one for one in versions if not one.nullified}
-    return {
-        one.case_id: replace(one, voided=(stated[one.case_id],))
-        if one.nullified and one.case_id in stated
-        else one
-        for one in versions
-    }
 
 
 @contextmanager
@@ -102,16 +77,16 @@ def test_an_empty_disk_is_filled_from_the_changelog(one: Settings, small: None) 
     messages, latest = stream(900, seed=21)
     send(one, keyed(messages[:600]))
     take(one)
-    forget_reports(one, 500)  # the reports alone would not do
+    forget_records(one, 500)  # the reports alone would not do
     other = elsewhere(one, "other")
     take(other)
-    assert cases(other) == cases(one) == expected(messages[:600])
+    assert stored_cases(other) == stored_cases(one) == expected_cases(messages[:600])
     send(one, keyed(messages[600:]))
     take(other)
-    assert cases(other) == expected(messages)
+    assert stored_cases(other) == expected_cases(messages)
     # The first machine comes back, far behind: it does not go on from there.
     take(one)
-    assert cases(one) == expected(messages)
+    assert stored_cases(one) == expected_cases(messages)
     assert sum(require_contiguous(deltas(one)).values()) == len(messages)
     assert detect_all(one) == recount(latest)
 
@@ -131,7 +106,7 @@ def test_a_changelog_stays_proportional_to_its_state(one: Settings, small: None)
             sizes.append(sum(found.values()))
     assert max(sizes) < 60_000 < sum(seen.values()) / 2
     take(elsewhere(one, "other"))
-    assert cases(elsewhere(one, "other")) == expected(rounds[-1])
+    assert stored_cases(elsewhere(one, "other")) == expected_cases(rounds[-1])
 
 
 def test_a_copy_that_is_killed_is_taken_up_where_it_stopped(
@@ -158,16 +133,16 @@ def test_a_copy_that_is_killed_is_taken_up_where_it_stopped(
     with holding(other) as worker:
         while worker._owned[0].progress.copying:
             worker.step(100)
-    assert cases(other) == expected(messages[:700])
+    assert stored_cases(other) == expected_cases(messages[:700])
     written = [decode_record(record).copied for record in records(one, "cases")]
     chunks = [chunk for chunk in written if chunk is not None]
     (stopped,) = [number for number, (_, until) in enumerate(chunks) if until == copied[-1]]
     assert chunks[stopped + 1][0] == copied[-1], "not from the beginning again"
     send(one, keyed(messages[700:]))
     take(other)
-    forget_reports(one, 800)
+    forget_records(one, 800)
     take(elsewhere(one, "third"))
-    assert cases(elsewhere(one, "third")) == expected(messages)
+    assert stored_cases(elsewhere(one, "third")) == expected_cases(messages)
     assert detect_all(one) == recount(latest)
 
 
@@ -177,7 +152,7 @@ def test_a_restore_that_is_killed_begins_anew(
     messages, latest = stream(600, seed=23)
     send(one, keyed(messages))
     take(one)
-    forget_reports(one, 1)
+    forget_records(one, 1)
     other = elsewhere(one, "other")
     load = RocksStore.load
     loaded = []
@@ -195,7 +170,7 @@ def test_a_restore_that_is_killed_begins_anew(
     assert (Path(other.state_dir) / "cases" / "0.restoring").is_dir()
     take(other)
     assert not (Path(other.state_dir) / "cases" / "0.restoring").exists()
-    assert cases(other) == expected(messages)
+    assert stored_cases(other) == expected_cases(messages)
     assert detect_all(one) == recount(latest)
 
 
@@ -227,7 +202,7 @@ def test_a_damaged_database_is_set_aside_and_restored(
     send(one, keyed(messages[:400]))
     take(one)
     take(one)  # opening it again moves the cases from the log into a file
-    forget_reports(one, 400)
+    forget_records(one, 400)
     send(one, keyed(messages[400:]))
     folder = Path(one.state_dir) / "cases" / "0"
     pattern = "MANIFEST-*" if what == "manifest" else "*.sst"
@@ -242,7 +217,7 @@ def test_a_damaged_database_is_set_aside_and_restored(
     take(one)
     assert caplog.text.count("it is set aside and restored") == 1
     assert (folder.parent / "0.damaged").is_dir()
-    assert cases(one) == expected(messages)
+    assert stored_cases(one) == expected_cases(messages)
     assert sum(require_contiguous(deltas(one)).values()) == len(messages)
     assert detect_all(one) == recount(latest)
 
@@ -253,16 +228,16 @@ def test_without_a_whole_changelog_the_reports_are_counted_again(
     messages, latest = stream(600, seed=26)
     send(one, keyed(messages))
     take(one)
-    forget_reports(one, records(one, "cases")[-2].offset, "cases")
+    forget_records(one, records(one, "cases")[-2].offset, "cases")
     other = elsewhere(one, "other")
     with holding(other) as worker:
         while worker._owned[0].progress.base < 0 or worker._owned[0].progress.copying:
             worker.step(100)
-    assert cases(other) == expected(messages)
+    assert stored_cases(other) == expected_cases(messages)
     # By now it is whole again.
-    forget_reports(one, 500)
+    forget_records(one, 500)
     take(elsewhere(one, "third"))
-    assert cases(elsewhere(one, "third")) == expected(messages)
+    assert stored_cases(elsewhere(one, "third")) == expected_cases(messages)
     assert detect_all(one) == recount(latest)
 
 
@@ -272,8 +247,8 @@ def test_with_neither_changelog_nor_reports_the_worker_stops_with_instructions(
     messages, _ = stream(300, seed=27)
     send(one, keyed(messages))
     take(one)
-    forget_reports(one, records(one, "cases")[-1].offset, "cases")
-    forget_reports(one, 100)
+    forget_records(one, records(one, "cases")[-1].offset, "cases")
+    forget_records(one, 100)
     shutil.rmtree(Path(one.state_dir))
     with pytest.raises(StateError, match=r"every report from offset 0 on is .* begins at 100\. "):
         take(one)
@@ -309,7 +284,7 @@ def test_a_gap_in_the_changelog_is_found(
         patched.setattr(changelog_recovery, "read_in_steps", skip_one)
         take(other)
     assert "counting from the reports instead" in caplog.text
-    assert cases(other) == expected(messages)
+    assert stored_cases(other) == expected_cases(messages)
     assert detect_all(one) == recount(latest)
 
 

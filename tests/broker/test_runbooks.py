@@ -13,6 +13,7 @@ from tests.broker.support.processes import (
     alerts,
     as_counts,
     deltas,
+    drain,
     keyed,
     recount,
     require_contiguous,
@@ -21,7 +22,6 @@ from tests.broker.support.processes import (
     stream,
     wait_until,
 )
-from tests.broker.test_end_to_end import drain
 
 pytestmark = pytest.mark.broker
 

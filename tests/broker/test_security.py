@@ -32,7 +32,7 @@ from tests.broker.support.kafka_jars import NoBroker
 from tests.broker.support.processes import as_counts, recount, require_revisions, stream, wait_until
 from tests.broker.support.secure_kafka import STORE_PASSWORD, secure_kafka
 from tests.broker.support.secured import GRANTS, LIMIT, PASSWORDS, ROLES, WITHOUT, Ended, Secured
-from tests.unit.delivery.test_outbox import KEY
+from tests.support.alerts import KEY
 
 pytestmark = pytest.mark.broker
 

@@ -17,8 +17,9 @@ from streams.runtime.state.case_store import RocksStore
 from streams.runtime.wire.deltas import decode_delta, encode_delta
 from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.support.processes import keyed, records, report, send, stream, tocsin
+from tests.broker.support.retention import forget_records
 from tests.broker.support.stages import count_all, detect_all
-from tests.broker.test_restore import cases, expected, forget_reports
+from tests.broker.support.stored_cases import expected_cases, stored_cases
 
 pytestmark = pytest.mark.broker
 
@@ -122,10 +123,10 @@ def test_rebuild_makes_a_database_from_the_topics(one: Settings, source: str) ->
     count_all(one)
     tamper_with_the_database(one)
     if source == "cases":
-        forget_reports(one, 10)
+        forget_records(one, 10)
     asked = tocsin(one, Path(one.state_dir), "state", "rebuild")
     assert asked.returncode != 0, "nobody said yes"
-    assert cases(one) != expected(messages)
+    assert stored_cases(one) != expected_cases(messages)
     with closing(CaseWorker(one)) as worker:
         while not worker._owned:
             worker.step(100)
@@ -135,10 +136,10 @@ def test_rebuild_makes_a_database_from_the_topics(one: Settings, source: str) ->
     done = state(one, "rebuild", "--yes", "--from", source)
     assert done.returncode == 0, done.stderr
     assert "partition 0: 300 cases up to offset" in done.stdout
-    assert cases(one) == expected(messages)
+    assert stored_cases(one) == expected_cases(messages)
     send(one, keyed([report(300)]))
     count_all(one)
-    assert "C300" in cases(one)
+    assert "C300" in stored_cases(one)
 
 
 def test_state_commands_without_state_or_topics_are_one_line(one: Settings, tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_state_commands_without_state_or_topics_are_one_line(one: Settings, tmp_
     send(one, keyed([report(1), report(2)]))
     count_all(one)
     shutil.rmtree(one.state_dir)
-    forget_reports(one, 1)
+    forget_records(one, 1)
     gone = state(one, "verify")
     assert gone.returncode == 2
     assert "there is nothing to compare with" in gone.stderr

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.runtime.settings import Settings
-from tests.broker.support.processes import COMMAND, environment
+from tests.broker.support.processes import environment
+from tests.support.cli import COMMAND
 
 __all__ = ["Disk", "Exit", "Supervisor", "Worker"]
 

@@ -20,6 +20,7 @@ import detectors
 from detectors.gamma_mixture import GammaMixture
 from schemas.counts import MARGINS
 from schemas.errors import CountsError
+from tests.support.frames import make_counts
 
 Estimator = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -74,17 +75,6 @@ detector_check = pytest.mark.parametrize(
 )
 
 
-def _frame(rows: list[tuple[int, int, int, int]]) -> pl.DataFrame:
-    counts = pl.DataFrame(
-        rows, schema=dict.fromkeys(MARGINS, pl.Int64), orient="row"
-    ).with_row_index("row")
-    return counts.select(
-        pl.format("drug {}", "row").alias("drug"),
-        pl.format("event {}", "row").alias("event"),
-        *MARGINS,
-    )
-
-
 def _small_tables() -> list[tuple[int, int, int, int]]:
     """Every table of up to four cases: each pattern of zero cells and margins."""
     sizes = itertools.product(range(5), repeat=4)
@@ -106,8 +96,8 @@ def _large_tables() -> list[tuple[int, int, int, int]]:
     return rows
 
 
-SOUND = _frame(_small_tables() + _large_tables())
-HUGE = _frame(
+SOUND = make_counts(_small_tables() + _large_tables())
+HUGE = make_counts(
     [
         (1_600_000_000, 2**31 - 1, 2**31 + 5, 3_000_000_000),
         (3, 2**31, 4, 3_000_000_000),
@@ -171,7 +161,7 @@ def test_chunks_have_no_effect(estimator: Estimator) -> None:
 def test_a_column_held_as_one_scalar_has_no_effect(estimator: Estimator, column: str) -> None:
     """polars multiplies by the reciprocal of a literal column where it divides by a full one."""
     sizes = itertools.product((0, 3, 7), (49, 98, 147), (49, 343, 500), (7**5, 10**7))
-    for value, rows in _frame(list(sizes)).group_by(column):
+    for value, rows in make_counts(list(sizes)).group_by(column):
         scalar = rows.with_columns(pl.lit(value[0], pl.Int64).alias(column))
         assert_frame_equal(estimator(scalar), estimator(rows), check_exact=True)
 
@@ -240,7 +230,7 @@ def test_large_margins_do_not_overflow(estimator: Estimator) -> None:
     # Sizes that do not depend on the number of cases: the same at a thousandth of the table.
     table = (1_600_000_000, 2_147_000_000, 2_148_000_000, 3_000_000_000)
     thousandth = tuple(count // 1000 for count in table)
-    both = estimator(_frame([table, thousandth]))
+    both = estimator(make_counts([table, thousandth]))
     for name in set(added) & {"prr", "ror", "rrr"}:
         assert_series_equal(both[name][:1], both[name][1:], rel_tol=1e-14)
 

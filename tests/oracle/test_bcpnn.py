@@ -1,12 +1,12 @@
 """BCPNN against the project's number, vigipy's, and the posterior it approximates."""
 
 import numpy as np
-import polars as pl
 import pytest
 from scipy.special import digamma, polygamma
 
 from detectors.bcpnn import bcpnn
 from schemas.errors import InputError
+from tests.support.frames import make_margins
 
 TABLES = [
     (41, 55, 795, 592767),
@@ -31,17 +31,13 @@ VIGIPY = [
 ]
 
 
-def _frame(rows: list[tuple[int, int, int, int]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=["n_observed", "n_drug", "n_event", "n_total"], orient="row")
-
-
 def test_the_lower_bound_is_not_the_ics() -> None:
     """METHODS, table A, row 1: 4.70, where IC025 is 5.70."""
-    assert bcpnn(_frame(TABLES[:1]))["bcpnn_lower"].item() == pytest.approx(4.70, abs=0.005)
+    assert bcpnn(make_margins(TABLES[:1]))["bcpnn_lower"].item() == pytest.approx(4.70, abs=0.005)
 
 
 def test_the_lower_bound_is_vigipys() -> None:
-    assert bcpnn(_frame(TABLES))["bcpnn_lower"].to_list() == pytest.approx(VIGIPY, rel=1e-11)
+    assert bcpnn(make_margins(TABLES))["bcpnn_lower"].to_list() == pytest.approx(VIGIPY, rel=1e-11)
 
 
 @pytest.mark.parametrize("row", [*TABLES, (0, 5, 5, 100), (0, 0, 0, 0), (7, 7, 7, 7)])
@@ -55,7 +51,7 @@ def test_mean_and_variance_are_phvids(row: tuple[int, int, int, int]) -> None:
     variance = polygamma(1, [r1, p1, q1]).sum() - polygamma(1, [r1 + r2, p1 + p2, q1 + q2]).sum()
     half = 1.959963984540054 * np.sqrt(variance)
     expected = np.array([mean, mean - half, mean + half]) / np.log(2)
-    assert bcpnn(_frame([row])).row(0)[4:] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    assert bcpnn(make_margins([row])).row(0)[4:] == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
 def test_the_mean_is_that_of_the_posterior() -> None:
@@ -67,17 +63,17 @@ def test_the_mean_is_that_of_the_posterior() -> None:
     drug = random.beta(1 + nd, 1 + total - nd, 400_000)
     event = random.beta(1 + ne, 1 + total - ne, 400_000)
     ic = np.log2(joint / (drug * event))
-    mean, lower, upper = bcpnn(_frame([(a, nd, ne, total)])).row(0)[4:]
+    mean, lower, upper = bcpnn(make_margins([(a, nd, ne, total)])).row(0)[4:]
     assert mean == pytest.approx(ic.mean(), abs=0.005)
     assert (upper - lower) / (2 * 1.96) == pytest.approx(ic.std(), abs=0.005)
 
 
 def test_the_level_widens_the_interval() -> None:
-    narrow, wide = (bcpnn(_frame(TABLES), level=level) for level in (0.9, 0.99))
+    narrow, wide = (bcpnn(make_margins(TABLES), level=level) for level in (0.9, 0.99))
     assert (wide["bcpnn_lower"] < narrow["bcpnn_lower"]).all()
     assert wide["bcpnn"].to_list() == narrow["bcpnn"].to_list()
 
 
 def test_a_level_out_of_range_is_refused() -> None:
     with pytest.raises(InputError, match=r"^bcpnn: level must lie in \(0, 1\); got 95"):
-        bcpnn(_frame(TABLES), level=95)
+        bcpnn(make_margins(TABLES), level=95)

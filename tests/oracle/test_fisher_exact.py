@@ -10,6 +10,7 @@ from scipy.stats import fisher_exact as scipys_fisher_exact
 from scipy.stats import hypergeom
 
 from detectors.fisher_exact import fisher_exact
+from tests.support.frames import make_margins
 
 TABLES = [
     (41, 55, 795, 592767),
@@ -27,13 +28,9 @@ TABLES = [
 ]
 
 
-def _frame(rows: list[tuple[int, int, int, int]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=["n_observed", "n_drug", "n_event", "n_total"], orient="row")
-
-
 @pytest.fixture(scope="module")
 def scored() -> pl.DataFrame:
-    return fisher_exact(_frame(TABLES))
+    return fisher_exact(make_margins(TABLES))
 
 
 @pytest.mark.parametrize("at", range(len(TABLES)))
@@ -58,7 +55,7 @@ def test_the_p_value_is_scipys(scored: pl.DataFrame, at: int) -> None:
     "row", [(0, 0, 5, 10), (0, 5, 0, 10), (5, 10, 5, 10), (5, 5, 10, 10), (0, 0, 0, 0)]
 )
 def test_where_only_one_count_is_possible(row: tuple[int, int, int, int]) -> None:
-    assert fisher_exact(_frame([row])).row(0)[4:] == pytest.approx((1.0, 0.5), rel=1e-15)
+    assert fisher_exact(make_margins([row])).row(0)[4:] == pytest.approx((1.0, 0.5), rel=1e-15)
 
 
 def test_many_tables_are_scipys() -> None:
@@ -68,7 +65,7 @@ def test_many_tables_are_scipys() -> None:
     nd, ne = (np.ceil(total * 10 ** random.uniform(-4, -0.01, 3000)).astype(int) for _ in range(2))
     low, high = np.maximum(nd + ne - total, 0), np.minimum(nd, ne)
     n = np.clip(random.poisson(nd * (ne / total) * random.choice([0.5, 1, 2, 4], 3000)), low, high)
-    scored = fisher_exact(_frame(list(zip(*(c.tolist() for c in (n, nd, ne, total)), strict=True))))
+    scored = fisher_exact(make_margins(zip(*(c.tolist() for c in (n, nd, ne, total)), strict=True)))
     point, more = hypergeom.pmf(n, total, nd, ne), hypergeom.sf(n, total, nd, ne)
     told = point + more > 1e-290
     for name, theirs in (("fisher_p", more + point), ("fisher_mid_p", more + point / 2)):
@@ -78,13 +75,13 @@ def test_many_tables_are_scipys() -> None:
 
 def test_what_is_too_small_for_a_number_is_zero() -> None:
     """Atorvastatin and myalgia in MDDC's statin49: 11 times as many as expected."""
-    assert fisher_exact(_frame([(5362, 197390, 156585, 63976610)])).row(0)[4:] == (0.0, 0.0)
+    assert fisher_exact(make_margins([(5362, 197390, 156585, 63976610)])).row(0)[4:] == (0.0, 0.0)
 
 
 def test_the_mid_p_is_half_on_average_and_the_p_value_more() -> None:
     """Under independence, weighing each possible count by its chance."""
     nd, ne, total = 8, 30, 100
-    possible = fisher_exact(_frame([(n, nd, ne, total) for n in range(nd + 1)]))
+    possible = fisher_exact(make_margins([(n, nd, ne, total) for n in range(nd + 1)]))
     chance = [comb(ne, n) * comb(total - ne, nd - n) / comb(total, nd) for n in range(nd + 1)]
     assert sum(possible["fisher_mid_p"] * pl.Series(chance)) == pytest.approx(0.5, rel=1e-12)
     assert sum(possible["fisher_p"] * pl.Series(chance)) > 0.55

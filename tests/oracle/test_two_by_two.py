@@ -12,6 +12,7 @@ from statsmodels.stats.contingency_tables import Table2x2
 from detectors.information_component import information_component
 from detectors.scoring import score
 from detectors.validation import validate
+from tests.support.frames import make_counts
 
 # n_observed, n_drug, n_event, n_total; none with a zero cell.
 TABLES = [
@@ -30,11 +31,7 @@ CELLS = [(n, nd - n, ne - n, total - nd - ne + n) for n, nd, ne, total in TABLES
 
 @pytest.fixture(scope="module")
 def scored() -> pl.DataFrame:
-    counts = pl.DataFrame(
-        TABLES, schema=["n_observed", "n_drug", "n_event", "n_total"], orient="row"
-    )
-    names = pl.int_range(pl.len()).cast(pl.String)
-    return score(counts.with_columns(drug=names, event=names))
+    return score(make_counts(TABLES))
 
 
 def test_every_row_of_the_projects_own_table_is_met_to_its_last_printed_digit() -> None:

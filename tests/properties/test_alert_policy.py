@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -19,10 +18,10 @@ from scipy.special import gammaincinv
 
 from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
-from schemas.delta import CASE_CHANGES, Delta
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
+from tests.support.deltas import case_change, make_delta
 
 FIRST_DAY = 19_700
 PAIR = tuple[str, str]
@@ -288,16 +287,13 @@ class World:
     def send(self, name: str, case: Case | None) -> None:
         changes = self.subscriber.send(name, case)
         day = self.received.setdefault(name, date(1970, 1, 1) + timedelta(days=self.day))
-        rows = [
-            (
-                *(name, day, form.age, "male", form.region, False, form.fatal),
-                *(sorted(form.drugs), sorted(form.events), "\x1f\x1ftest", "", 0, False),
-                *(False, None, None, "", n),
-            )
-            for name, form, n in changes
-        ]
-        frame = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")
-        self.detector.apply(Delta(0, self.offset, self.offset + 1, self.day, frame))
+        rows = []
+        for name, form, n in changes:
+            pair = {"drugs": sorted(form.drugs), "events": sorted(form.events)}
+            who = {"age_group": form.age, "region": form.region, "fatal": form.fatal}
+            rows.append(case_change(name, day=day, n=n, **pair, **who))
+        delta = make_delta(self.offset, rows, next_offset=self.offset + 1, watermark=self.day)
+        self.detector.apply(delta)
         self.offset += 1
 
     def restart(self) -> None:

@@ -31,7 +31,7 @@ from streams.delivery.signing_keys import derived_key
 from streams.delivery.webhook import WebhookSender
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings
-from tests.unit.delivery.test_outbox import KEY, NOW, safety, signal
+from tests.support.alerts import KEY, NOW, safety, signal
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STATUSES = {"500": 500, "redirect": 302, "gone": 410}

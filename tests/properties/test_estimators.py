@@ -15,7 +15,7 @@ from detectors.information_component import information_component
 from detectors.reporting_odds_ratio import reporting_odds_ratio
 from detectors.rules import PRESETS, load_rules
 from detectors.scoring import ALL, score
-from schemas.counts import MARGINS
+from tests.support.frames import make_counts
 
 PRIOR = GammaMixture(
     alpha1=3.25, beta1=0.4, alpha2=2.02, beta2=1.9, weight=0.065, likelihood="truncated_mixture"
@@ -34,14 +34,8 @@ def tables(draw: st.DrawFn, most: int = 3_000_000_000) -> Table:
     return a, a + b, a + c, a + b + c + d
 
 
-def _frame(rows: list[Table]) -> pl.DataFrame:
-    counts = pl.DataFrame(rows, schema=dict.fromkeys(MARGINS, pl.Int64), orient="row")
-    name = pl.int_range(pl.len()).cast(pl.String)
-    return counts.with_columns(drug=name, event=name)
-
-
 def _row(table: Table) -> dict[str, float]:
-    return score(_frame([table])).row(0, named=True)
+    return score(make_counts([table])).row(0, named=True)
 
 
 def _near(exact: Fraction | None, unbounded: bool) -> object:
@@ -117,7 +111,7 @@ def test_all_but_the_prr_treat_drug_and_event_alike(table: Table) -> None:
 @unhurried
 @given(st.lists(tables(), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_neighbours_order_and_chunks_do_not_change_a_bit(rows: list[Table], random: object) -> None:
-    counts = _frame(rows)
+    counts = make_counts(rows)
     scored = score(counts)
     order = list(range(len(rows)))
     random.shuffle(order)  # type: ignore[attr-defined]
@@ -131,7 +125,7 @@ def test_neighbours_order_and_chunks_do_not_change_a_bit(rows: list[Table], rand
 @unhurried
 @given(tables(), st.floats(0.5, 0.98), st.floats(1.001, 1.02))
 def test_a_higher_level_widens_every_interval(table: Table, level: float, factor: float) -> None:
-    counts = _frame([table])
+    counts = make_counts([table])
     for estimator, name in ((reporting_odds_ratio, "ror"), (information_component, "ic")):
         narrow = estimator(counts, level=level).row(0, named=True)
         wide = estimator(counts, level=level * factor).row(0, named=True)
@@ -145,7 +139,7 @@ def test_a_higher_level_widens_every_interval(table: Table, level: float, factor
 @given(tables())
 def test_no_rule_fires_below_its_floor(table: Table) -> None:
     rules = load_rules(list(PRESETS), {"additional_monitoring": ["0"]})
-    scored = score(_frame([table]), [*ALL, "ebgm"], prior=PRIOR)
+    scored = score(make_counts([table]), [*ALL, "ebgm"], prior=PRIOR)
     # The two statistics that need days are as high as they can get.
     scored = scored.with_columns(e_value=pl.lit(math.inf), e_bh_level=pl.lit(0.0))
     flags = rules.evaluate(scored).row(0, named=True)
@@ -155,7 +149,7 @@ def test_no_rule_fires_below_its_floor(table: Table) -> None:
 
 def test_the_ic_stays_within_its_interval_above_a_level_of_037_and_not_below() -> None:
     """The docstring's claim; the mean of Gamma(0.5) is its 68.3% point."""
-    counts = _frame([(0, 10, 10, 100), (1, 10, 10, 100), (5, 10, 10, 100)])
+    counts = make_counts([(0, 10, 10, 100), (1, 10, 10, 100), (5, 10, 10, 100)])
     within = pl.col("ic") <= pl.col("ic_upper")
     assert information_component(counts, level=0.37).select(within.all()).item()
     low = information_component(counts, level=0.36).select(within).to_series()

@@ -18,8 +18,6 @@ from hypothesis import strategies as st
 from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
 from schemas.delta import Delta
-from schemas.product import Product
-from schemas.report import Reaction, Report
 from streams.core.alerts.identity import signal_key
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
@@ -43,6 +41,7 @@ from tests.support.law.recount import (
     removed,
     stratified_expectation,
 )
+from tests.support.reports import make_report
 from tests.support.validity import require_valid
 
 EPOCH = date(1970, 1, 1)
@@ -371,15 +370,7 @@ def test_two_orders_of_arrival_end_in_the_same_counts(
 def test_a_signal_is_published_again_by_no_restart(any_case: RuleSet, tmp_path: Path) -> None:
     first = date(2024, 1, 31)
     world = World(tmp_path, 1, [WindowSpec.parse(name) for name in SPECS], any_case, durable=False)
-    world.send(
-        Report(
-            case_id="A",
-            first_received=first,
-            latest_received=first,
-            products=(Product(substances=("zinc",)),),
-            reactions=(Reaction(term="rash"),),
-        )
-    )
+    world.send(make_report(day=first))
     world.count(0)
     assert len(world.look()) == len(SPECS)
     for saved in (False, True):

@@ -19,9 +19,9 @@ from detectors.anytime_valid import RATE_RATIOS, e_values, recompute
 from detectors.anytime_valid_state import daily_counts
 from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
-from schemas.delta import CASE_CHANGES, Delta
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
+from tests.support.deltas import case_change, make_delta
 
 EPOCH = date(1970, 1, 1)
 FIRST = 19_720  # 2023-12-29
@@ -131,25 +131,19 @@ class World:
             net[case.day, case.drugs, case.events] += n
         if self.closed is not None and any(n and key[0] <= self.closed for key, n in net.items()):  # type: ignore[operator]
             self.corrected = True
-        frame = pl.DataFrame(
-            [
-                (
-                    case_id,
-                    EPOCH + timedelta(days=case.day),
-                    *("adult", "male", "asia"),
-                    case.serious,
-                    False,
-                    list(case.drugs),
-                    list(case.events),
-                    *("\x1f\x1ftest", "", 0, False, False, None, None, ""),
-                    n,
-                )
-                for case, case_id, n in rows
-            ],
-            schema=dict(CASE_CHANGES),
-            orient="row",
-        )
-        self.detector.apply(Delta(0, self.offset, self.offset + 1, self.today, frame))
+        sent = [
+            case_change(
+                case_id,
+                day=EPOCH + timedelta(days=case.day),
+                serious=case.serious,
+                drugs=list(case.drugs),
+                events=list(case.events),
+                n=n,
+            )
+            for case, case_id, n in rows
+        ]
+        delta = make_delta(self.offset, sent, next_offset=self.offset + 1, watermark=self.today)
+        self.detector.apply(delta)
         self.offset += 1
 
     def restart(self) -> None:

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,13 +13,12 @@ from detectors.rules import load_rules
 from schemas.notice import Notice
 from schemas.report import Report
 from schemas.subscription import DigestPeriod, Stream, Subscription, Tier
-from streams.core.counting.windows import WindowSpec
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.application import make_application
 from streams.delivery.api.service import Service
 from streams.demo import background, story
-from streams.runtime.embedded.replay import Replay
 from tests.support.api_server import client_of, feed, service_in, serving, token_of
+from tests.support.replays import replayed
 
 # Pseudonyms and words that nothing else contains, in place of the scenario's own.
 FACILITIES = {
@@ -56,22 +54,8 @@ def told() -> tuple[list[Report], list[Notice]]:
 @pytest.fixture(scope="module")
 def alerts() -> list[AnyAlert]:
     reports, notices = told()
-    found: list[AnyAlert] = []
-    run = Replay(
-        [WindowSpec.parse("cumulative")],
-        load_rules(["mhra", "ic"], lists={}),
-        every=1,
-        until=None,
-        horizon=date(2024, 12, 31),
-        on_alert=found.append,
-        on_safety_alert=found.append,
-        on_rejected=lambda rejected: None,
-        notices=notices,
-    )
-    for _ in run.feed("story", enumerate([*background(), *reports], start=1)):
-        pass
-    run.finish()
-    return found
+    rules = load_rules(["mhra", "ic"])
+    return replayed([*background(), *reports], rules=rules, notices=notices).published
 
 
 @pytest.fixture(scope="module")

@@ -1,70 +1,15 @@
 """`tocsin backtest`, from files to files: what another set of rules would have done."""
 
 import csv
-import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from streams.cli import main
+from tests.support.cli import Run, require_refused
+from tests.support.reports import report_line
 
 JANUARY = date(2024, 1, 1)
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    def rows(self) -> list[list[str]]:
-        """Return the cells of the printed table."""
-        lines = [line for line in self.out.splitlines() if line.startswith(("│", "┃"))]
-        return [
-            [cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")]
-            for line in lines
-        ]
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run a command in a folder of its own; whatever it does, it leaves no traceback."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("TOCSIN_DEBUG", raising=False)
-
-    def run(arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["tocsin", *arguments.split()])
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return Ended(code or 0, printed.out, printed.err)
-
-    return run
-
-
-def _line(case_id: str, day: int, drug: str, event: str) -> str:
-    received = (JANUARY + timedelta(days=day - 1)).isoformat()
-    report = {
-        "case_id": case_id,
-        "first_received": received,
-        "latest_received": received,
-        "products": [{"substances": [drug]}],
-        "reactions": [{"term": event}],
-    }
-    return json.dumps(report) + "\n"
 
 
 # Days of January on which a case of each pair is received.
@@ -105,7 +50,10 @@ BACKTEST = (
 @pytest.fixture
 def folder(run: Run, tmp_path: Path) -> Path:
     told = [(day, pair) for pair, days in STORY.items() for day in days]
-    lines = [_line(f"{at}", day, *pair) for at, (day, pair) in enumerate(sorted(told))]
+    lines = [
+        report_line(f"{at}", JANUARY.replace(day=day), *pair)
+        for at, (day, pair) in enumerate(sorted(told))
+    ]
     files = {
         "told.jsonl": "".join(lines),
         "now.toml": AS_IT_IS,
@@ -227,11 +175,4 @@ NOW_THEN = "backtest told.jsonl --rules now.toml --against "
 def test_a_mistake_ends_with_2_and_one_line(
     arguments: str, line: str, run: Run, folder: Path
 ) -> None:
-    _refused(run(arguments), line)
-
-
-def _refused(ended: Ended, line: str) -> None:
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err.strip().count("\n") == 0
-    assert ended.err.strip().startswith("tocsin: ")
-    assert line in ended.err
+    require_refused(run(arguments), line)

@@ -3,14 +3,14 @@
 import base64
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+
+from tests.support.cli import tocsin_process
 
 LINES = 10_000
 SECRET = "Mrs-Jane-Roe"
@@ -87,16 +87,8 @@ def folder(
         for number in range(1, LINES + 1):
             raw = broken_at[number][0] if number in broken_at else _line(f"case {number}")
             out.write(raw + b"\n")
-    command = [sys.executable, "-c", "from streams.cli import main; main()", "replay"]
-    options = ["--rejects", "rejects.jsonl", "--counts", "counts.parquet", "--every", "1d"]
-    ended = subprocess.run(
-        [*command, "reports.jsonl", *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    options = ("--rejects", "rejects.jsonl", "--counts", "counts.parquet", "--every", "1d")
+    ended = tocsin_process("replay", "reports.jsonl", *options, folder=folder)
     (folder / "output").write_text(ended.stdout + ended.stderr, encoding="utf-8")
     assert ended.returncode == 0, ended.stderr
     return folder

@@ -7,24 +7,17 @@ from typing import Any
 
 import pytest
 
-from schemas.product import Product
-from schemas.report import Reaction, Report, Reporter
+from schemas.report import Reporter
 from schemas.vocabulary import Qualification, ReporterKind
-from tests.replay.test_recount import tocsin
+from tests.support.cli import Ended, tocsin
+from tests.support.reports import make_report
 
 KEY = "zinc|Rash|cumulative"
 RULES = ("--rules", "mhra,ema,ic")
 
 
 def _report(case: str, day: date, drug: str, event: str, **fields: Any) -> bytes:
-    report = Report(
-        case_id=case,
-        first_received=day,
-        latest_received=day,
-        products=(Product(substances=(drug,)),),
-        reactions=(Reaction(term=event),),
-        **fields,
-    )
+    report = make_report(case, day=day, drugs=[drug], events=[event], **fields)
     return report.model_dump_json().encode()
 
 
@@ -60,8 +53,9 @@ def _campaign(
 def _replay(folder: Path, lines: list[bytes], *options: str) -> list[dict[str, Any]]:
     ordered = sorted(lines, key=lambda line: json.loads(line)["latest_received"])
     (folder / "reports.jsonl").write_bytes(b"\n".join(ordered))
-    done = tocsin(folder, "replay", "reports.jsonl", "--alerts", "alerts.jsonl", *RULES, *options)
-    assert done.returncode == 0, done.stderr
+    written = ("reports.jsonl", "--alerts", "alerts.jsonl")
+    done = tocsin("replay", *written, *RULES, *options, folder=folder)
+    assert done.code == 0, done.err
     alerts = [json.loads(line) for line in (folder / "alerts.jsonl").read_text().splitlines()]
     return [alert for alert in alerts if alert["signal_key"] == KEY]
 
@@ -106,42 +100,41 @@ def test_the_alert_says_that_one_source_made_it(attacked: tuple[Path, dict[str, 
     assert alert["n_sources"] == 1 + len({each["sender"] for each in both})
 
 
-def _decide(folder: Path, to: str, *options: str) -> Any:
-    return tocsin(
-        folder, "signals", "decide", KEY, to, "--by", "a.assessor", "--log", "audit.jsonl", *options
-    )
+def _decide(folder: Path, to: str, *options: str) -> Ended:
+    logged = ("--by", "a.assessor", "--log", "audit.jsonl")
+    return tocsin("signals", "decide", KEY, to, *logged, *options, folder=folder)
 
 
 def test_nobody_confirms_it_by_accident(attacked: tuple[Path, dict[str, Any]]) -> None:
     folder, alert = attacked
-    assert _decide(folder, "under_triage").returncode == 0
+    assert _decide(folder, "under_triage").code == 0
     unseen = _decide(folder, "validated", "--reason", "many cases")
-    assert unseen.returncode == 2
-    assert "must be decided on a revision; give --alerts" in unseen.stderr
+    assert unseen.code == 2
+    assert "must be decided on a revision; give --alerts" in unseen.err
     seen = ("--alerts", "alerts.jsonl")
     for reason in ((), ("--reason", "many cases")):
         refused = _decide(folder, "validated", *seen, *reason)
-        assert refused.returncode == 2
-        assert "must have a reason that says why the burst is no objection" in refused.stderr
-        assert "500 cases came from one source or system on one day" in refused.stderr
+        assert refused.code == 2
+        assert "must have a reason that says why the burst is no objection" in refused.err
+        assert "500 cases came from one source or system on one day" in refused.err
     other = _decide(folder, "validated", *seen, "--alert", "of another signal")
-    assert other.returncode == 2
-    assert "must hold an alert of zinc|Rash|cumulative with the id of another" in other.stderr
+    assert other.code == 2
+    assert "must hold an alert of zinc|Rash|cumulative with the id of another" in other.err
     done = _decide(folder, "validated", *seen, "--reason", "the burst: one clinic, cases seen")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     entry = json.loads((folder / "audit.jsonl").read_text().splitlines()[-1])
     assert entry["decision"]["n_burst"] == 500
     assert entry["decision"]["alert_id"] == alert["alert_id"]
     # What was decided of a signal without one reads as it did before.
     first = json.loads((folder / "audit.jsonl").read_text().splitlines()[0])
     assert "n_burst" not in first["decision"]
-    assert tocsin(folder, "audit", "verify", "audit.jsonl").returncode == 0
+    assert tocsin("audit", "verify", "audit.jsonl", folder=folder).code == 0
 
 
 def test_a_recount_finds_the_same_burst(attacked: tuple[Path, dict[str, Any]]) -> None:
     folder, alert = attacked
     arguments = ("recount", "--alerts", "alerts.jsonl", "--source", "reports.jsonl", *RULES)
-    assert tocsin(folder, *arguments, alert["alert_id"]).returncode == 0
+    assert tocsin(*arguments, alert["alert_id"], folder=folder).code == 0
     for name, value in (
         ("n_cases", 499),
         ("source", "PHARMA 1"),
@@ -152,11 +145,11 @@ def test_a_recount_finds_the_same_burst(attacked: tuple[Path, dict[str, Any]]) -
     ):
         wrong = {**alert, "burst": {**alert["burst"], name: value}}
         (folder / "wrong.jsonl").write_text(json.dumps(wrong))
-        told = tocsin(folder, "recount", "--alerts", "wrong.jsonl", *arguments[3:], "--json")
-        assert told.returncode == 1
-        assert f"burst.{name}" in told.stdout
+        told = tocsin("recount", "--alerts", "wrong.jsonl", *arguments[3:], "--json", folder=folder)
+        assert told.code == 1
+        assert f"burst.{name}" in told.out
     (folder / "wrong.jsonl").write_text(json.dumps({**alert, "burst": None}))
-    assert tocsin(folder, "recount", "--alerts", "wrong.jsonl", *arguments[3:]).returncode == 1
+    assert tocsin("recount", "--alerts", "wrong.jsonl", *arguments[3:], folder=folder).code == 1
 
 
 def test_a_recount_tells_a_system_from_a_sender(tmp_path: Path) -> None:
@@ -167,12 +160,12 @@ def test_a_recount_tells_a_system_from_a_sender(tmp_path: Path) -> None:
         "without them no rule fires."
     )
     arguments = ("--source", "reports.jsonl", *RULES, "--json")
-    assert tocsin(tmp_path, "recount", "--alerts", "alerts.jsonl", *arguments).returncode == 0
+    assert tocsin("recount", "--alerts", "alerts.jsonl", *arguments, folder=tmp_path).code == 0
     wrong = {**alert, "burst": {**alert["burst"], "sender_stated": True}}
     (tmp_path / "wrong.jsonl").write_text(json.dumps(wrong))
-    told = tocsin(tmp_path, "recount", "--alerts", "wrong.jsonl", *arguments)
-    assert told.returncode == 1
-    assert "burst.sender_stated" in told.stdout
+    told = tocsin("recount", "--alerts", "wrong.jsonl", *arguments, folder=tmp_path)
+    assert told.code == 1
+    assert "burst.sender_stated" in told.out
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from detectors.rules import load_rules
-from schemas.alert import Alert
-from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.core.counting.windows import WindowSpec
 from streams.demo import PRODUCT_CLASS, background, story
-from streams.runtime.embedded.replay import Replay
+from tests.support.replays import Replayed, replayed
 
 PROGRESSION = "Malignant neoplasm progression"
 
@@ -37,23 +34,9 @@ FIRED = [
 ]
 
 
-def _replay(reports: Iterable[Report]) -> tuple[list[Alert], Replay]:
-    alerts: list[Alert] = []
-    rejected: list[Rejected] = []
-    run = Replay(
-        [WindowSpec.parse("cumulative")],
-        load_rules(["mhra", "ema", "ic"], lists={"additional_monitoring": [PRODUCT_CLASS]}),
-        every=1,
-        until=None,
-        horizon=date(2024, 12, 31),
-        on_alert=alerts.append,
-        on_rejected=rejected.append,
-    )
-    for _ in run.feed("demo", enumerate(reports, start=1)):
-        pass
-    run.finish()
-    assert rejected == []
-    return alerts, run
+def _replay(reports: Iterable[Report]) -> Replayed:
+    watched = {"additional_monitoring": [PRODUCT_CLASS]}
+    return replayed(reports, rules=load_rules(["mhra", "ema", "ic"], lists=watched))
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +45,14 @@ def told() -> list[Report]:
 
 
 @pytest.fixture(scope="module")
-def in_order(told: list[Report]) -> tuple[list[Alert], Replay]:
+def in_order(told: list[Report]) -> Replayed:
     return _replay(told)
 
 
 def test_the_alerts_are_those_of_the_recount_and_no_others(
-    in_order: tuple[list[Alert], Replay],
+    in_order: Replayed,
 ) -> None:
-    alerts, _ = in_order
+    alerts = in_order.alerts
     assert not any(rule.held for alert in alerts for rule in alert.rules)
     found = [
         (
@@ -100,9 +83,9 @@ RESTRICTED = [(3, 3.5, 0.575, 21.304), (4, 4.667, 0.84, 25.938), (3, 3.5, 0.575,
 
 
 def test_the_cancers_are_not_supported_among_cases_of_cancer(
-    in_order: tuple[list[Alert], Replay],
+    in_order: Replayed,
 ) -> None:
-    restricted = [alert.restricted for alert in in_order[0] if alert.restricted]
+    restricted = [alert.restricted for alert in in_order.alerts if alert.restricted]
     found = [
         (
             each.counts.n_observed,
@@ -120,40 +103,39 @@ def test_the_cancers_are_not_supported_among_cases_of_cancer(
     ]
     assert found == RESTRICTED
     assert [each.supported for each in restricted] == [False] * 3
-    assert {alert.event for alert in in_order[0] if alert.restricted} == {PROGRESSION}
+    assert {alert.event for alert in in_order.alerts if alert.restricted} == {PROGRESSION}
     assert all(
         alert.sentence.endswith("not supported within the indication.")
         is (alert.restricted is not None)
-        for alert in in_order[0]
+        for alert in in_order.alerts
     )
 
 
-def test_what_the_alerts_say_of_who_reported(in_order: tuple[list[Alert], Replay]) -> None:
-    third, fourth = in_order[0][1:3]
+def test_what_the_alerts_say_of_who_reported(in_order: Replayed) -> None:
+    third, fourth = in_order.alerts[1:3]
     assert (third.n_by_professional, fourth.n_by_professional) == (3, 3)  # LC-4: a relative
     assert (third.countries, fourth.counts.n_observed) == (("JP",), 4)
-    assert in_order[0][0].countries == ("US",)
+    assert in_order.alerts[0].countries == ("US",)
     # Sex, age and outcome, and the dose, are not stated; the onset in one of three.
     assert third.completeness == round(100 * 0.5 * 0.7**3 * 0.9)
     assert (third.n_suspected_duplicates, third.burst) == (0, None)
 
 
 def test_no_alert_comes_of_the_background(told: list[Report]) -> None:
-    alerts, run = _replay(told[:20060])
-    assert (alerts, run.summary.population["counted"]) == ([], 20060)
+    ran = _replay(told[:20060])
+    assert (ran.alerts, ran.run.summary.population["counted"]) == ([], 20060)
 
 
-def test_what_is_kept_out_is_told_apart(in_order: tuple[list[Alert], Replay]) -> None:
-    _, run = in_order
-    assert {reason: n for reason, n in run.summary.population.items() if n} == {
+def test_what_is_kept_out_is_told_apart(in_order: Replayed) -> None:
+    assert {reason: n for reason, n in in_order.run.summary.population.items() if n} == {
         "counted": 20068,
         "duplicate": 1,
         "nullified": 1,
     }
 
 
-def test_alerts_name_their_cases(in_order: tuple[list[Alert], Replay]) -> None:
-    alerts, _ = in_order
+def test_alerts_name_their_cases(in_order: Replayed) -> None:
+    alerts = in_order.alerts
     assert alerts[3].case_ids == ("LC-1", "LC-2", "LC-4")
     # Step 15: the rule ic is past its exit of -0.25, the ROR still says a signal.
     assert alerts[3].reason == "cases were retracted; a rule that was on is past its exit"
@@ -167,12 +149,12 @@ def test_alerts_name_their_cases(in_order: tuple[list[Alert], Replay]) -> None:
     ]
 
 
-def _counts(run: Replay) -> pl.DataFrame:
-    return run.detector.all_counts()
+def _counts(ran: Replayed) -> pl.DataFrame:
+    return ran.run.detector.all_counts()
 
 
 def test_order_within_a_day_and_repeats_change_no_count(
-    told: list[Report], in_order: tuple[list[Alert], Replay]
+    told: list[Report], in_order: Replayed
 ) -> None:
     by_day: dict[date, list[Report]] = defaultdict(list)
     for report in told:
@@ -182,16 +164,14 @@ def test_order_within_a_day_and_repeats_change_no_count(
     for day in sorted(by_day):
         chance.shuffle(by_day[day])
         shuffled += by_day[day]
-    alerts, run = _replay(shuffled)
-    assert_frame_equal(_counts(run), _counts(in_order[1]))
-    assert run.summary.tally["repeated"] == len(told)
-    without_offsets = [alert.model_dump(exclude={"as_of", "snapshot_id"}) for alert in alerts]
+    ran = _replay(shuffled)
+    assert_frame_equal(_counts(ran), _counts(in_order))
+    assert ran.run.summary.tally["repeated"] == len(told)
+    without_offsets = [alert.model_dump(exclude={"as_of", "snapshot_id"}) for alert in ran.alerts]
     assert without_offsets == [
-        alert.model_dump(exclude={"as_of", "snapshot_id"}) for alert in in_order[0]
+        alert.model_dump(exclude={"as_of", "snapshot_id"}) for alert in in_order.alerts
     ]
 
 
-def test_reports_in_reverse_give_the_same_counts(
-    told: list[Report], in_order: tuple[list[Alert], Replay]
-) -> None:
-    assert_frame_equal(_counts(_replay(reversed(told))[1]), _counts(in_order[1]))
+def test_reports_in_reverse_give_the_same_counts(told: list[Report], in_order: Replayed) -> None:
+    assert_frame_equal(_counts(_replay(reversed(told))), _counts(in_order))

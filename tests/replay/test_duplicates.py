@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from schemas.vocabulary import RevisionKind
 from streams.core.counting.windows import WindowSpec
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations.recount import recount_of_files
+from tests.support.reports import make_report
 from tests.support.source_file_counts import Counts, tabulate
 
 FIRST = date(2024, 1, 1)
@@ -33,20 +35,16 @@ def any_case(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
     return load_rules(path)
 
 
-def _report(
-    case_id: str, patient: int, day: int, chance: random.Random, **changes: object
-) -> Report:
+def _report(case_id: str, patient: int, day: int, chance: random.Random, **changes: Any) -> Report:
     """A report that names its patient in one of three ways; all are equally complete."""
-    fields: dict[str, object] = {
-        "case_id": case_id,
+    usual = {
+        "day": FIRST + timedelta(days=day),
         "message_id": case_id,
-        "first_received": FIRST + timedelta(days=day),
-        "latest_received": FIRST + timedelta(days=day),
         "worldwide_id": f"JP-PV-{patient + 1}",
-        "products": (Product(substances=(f"drug {chance.randrange(4)}",)),),
-        "reactions": tuple(Reaction(term=f"event {n}") for n in chance.sample(range(5), 2)),
+        "drugs": [f"drug {chance.randrange(4)}"],
+        "events": [f"event {n}" for n in chance.sample(range(5), 2)],
     }
-    return Report(**{**fields, **changes})  # type: ignore[arg-type]
+    return make_report(case_id, **{**usual, **changes})
 
 
 def _history(seed: int) -> tuple[list[Report], dict[str, int]]:

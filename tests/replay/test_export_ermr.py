@@ -1,26 +1,21 @@
 """The eRMR-shaped table of a replay: every number of it counted anew here, from the messages."""
 
 import csv
-import io
 import json
 import math
 import random
-import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from dateutil.relativedelta import relativedelta
 from openpyxl import load_workbook
 
 from schemas.errors import InputError
-from streams.cli import main
 from streams.exports.case_counts import reference_period
+from tests.support.cli import tocsin
 
 REGIONS = {"FR": "Europe", "US": "N America", "JP": "Japan", "KR": "Asia", "BR": "Rest"}
 HCP = {"physician", "pharmacist", "other_health_professional"}
@@ -72,33 +67,14 @@ def _messages(seed: int) -> list[dict[str, Any]]:
     return sorted(found, key=lambda message: message["latest_received"])
 
 
-@dataclass(frozen=True)
-class Ended:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def _run(*arguments: object) -> Ended:
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        redirect_stdout(out),
-        redirect_stderr(err),
-        patch.object(sys, "argv", ["tocsin", *map(str, arguments)]),
-        pytest.raises(SystemExit) as ended,
-    ):
-        main()
-    return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
     lines = [json.dumps(message, ensure_ascii=False) for message in _messages(9)]
     (folder / "reports.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    ended = _run("replay", folder / "reports.jsonl", "--alerts", folder / "alerts.jsonl",
+    ended = tocsin("replay", folder / "reports.jsonl", "--alerts", folder / "alerts.jsonl",
                  "--rules", "mhra,ic", "--every", "7d")  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+    assert ended.code == 0, ended.err
     return folder
 
 
@@ -166,8 +142,8 @@ def test_every_number_is_the_recount_of_the_messages(
     out = tmp_path / "ermr.csv"
     source = ("--source", made / "reports.jsonl", "--period", period)
     when = ("--until", until) if until else ()
-    ended = _run("export", "ermr", made / "alerts.jsonl", "-o", out, *source, *when)
-    assert ended.returncode == 0, ended.stderr
+    ended = tocsin("export", "ermr", made / "alerts.jsonl", "-o", out, *source, *when)
+    assert ended.code == 0, ended.err
     end = until or max(message["latest_received"] for message in _messages(9))
     last = date.fromisoformat(end)
     back = {"15d": relativedelta(days=15), "1m": relativedelta(months=1)}
@@ -207,14 +183,14 @@ def test_every_number_is_the_recount_of_the_messages(
         within = [alert for alert in revisions if alert["evaluated_on"] >= str(start)]
         assert row["Changes"].count(": ") == len(within)
     assert seen_new > 20
-    assert "Disproportionate reporting is a reason to look" in ended.stdout
+    assert "Disproportionate reporting is a reason to look" in ended.out
 
 
 def test_hostile_names_do_not_run_and_a_negative_ic_is_a_number(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "ermr.xlsx"
-    ended = _run("export", "ermr", made / "alerts.jsonl", "-o", out, "--period", "12m",
+    ended = tocsin("export", "ermr", made / "alerts.jsonl", "-o", out, "--period", "12m",
                  "--source", made / "reports.jsonl")  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+    assert ended.code == 0, ended.err
     book = load_workbook(out)
     assert book.sheetnames == ["eRMR", "New cases", "About"]
     cells = [cell for page in book for row in page.iter_rows() for cell in row]
@@ -234,11 +210,11 @@ def test_hostile_names_do_not_run_and_a_negative_ic_is_a_number(made: Path, tmp_
 
 def test_without_the_reports_nothing_is_called_new(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "ermr.csv"
-    ended = _run("export", "ermr", made / "alerts.jsonl", "-o", out)
-    assert ended.returncode == 0, ended.stderr
+    ended = tocsin("export", "ermr", made / "alerts.jsonl", "-o", out)
+    assert ended.code == 0, ended.err
     rows = _rows(out)
     assert not [name for name in rows[0] if name.startswith("New")]
-    assert "Left out: New, HCP" in ended.stdout
+    assert "Left out: New, HCP" in ended.out
     latest = {(alert["drug"], alert["event"]): alert for alert in _alerts(made)}
     assert len(rows) == len(latest)
     for row in rows:
@@ -259,11 +235,11 @@ def test_what_no_report_states_is_left_out_not_zero(made: Path, tmp_path: Path) 
                 product.pop("rechallenge")
             out.write(json.dumps(message) + "\n")
     out_file = tmp_path / "ermr.csv"
-    ended = _run("export", "ermr", made / "alerts.jsonl", "-o", out_file, "--source", silent)
-    assert ended.returncode == 0, ended.stderr
+    ended = tocsin("export", "ermr", made / "alerts.jsonl", "-o", out_file, "--source", silent)
+    assert ended.code == 0, ended.err
     left = [name for name in _rows(out_file)[0] if name.startswith(("New", "Tot"))]
     assert left == ["New", "Tot", "New Serious", "Tot Serious", "New Fatal", "Tot Fatal"]
-    assert "no report states: reported by a health professional" in ended.stdout
+    assert "no report states: reported by a health professional" in ended.out
 
 
 def test_the_assessment_log_gives_disposition_and_justification(made: Path, tmp_path: Path) -> None:
@@ -273,10 +249,10 @@ def test_the_assessment_log_gives_disposition_and_justification(made: Path, tmp_
         ("under_triage", "--assignee", "Dr B"),
         ("not_validated", "--reason", "=known"),
     ):
-        decided = _run("signals", "decide", key, to, "--by", "Dr A", *more, "--log", log)
-        assert decided.returncode == 0, decided.stderr
-    ended = _run("export", "ermr", made / "alerts.jsonl", "-o", out, "--audit", log)
-    assert ended.returncode == 0, ended.stderr
+        decided = tocsin("signals", "decide", key, to, "--by", "Dr A", *more, "--log", log)
+        assert decided.code == 0, decided.err
+    ended = tocsin("export", "ermr", made / "alerts.jsonl", "-o", out, "--audit", log)
+    assert ended.code == 0, ended.err
     by_key = {row["Signal"]: row for row in _rows(out)}
     mine = by_key.pop(key)
     assert [mine[name] for name in ("Disposition", "Decided by", "Justification")] == [
@@ -301,10 +277,10 @@ def test_what_is_wrong_is_one_line(made: Path, tmp_path: Path) -> None:
         ((tmp_path / "none.jsonl", "-o", tmp_path / "x.csv"), "must be a file of alerts"),
         ((alerts, "-o", tmp_path / "no" / "x.csv"), "the folder to write into must exist"),
     ):
-        ended = _run("export", "ermr", *arguments)
-        assert ended.returncode == 2, arguments
-        assert ended.stderr.count("\n") == 1
-        assert said in ended.stderr
+        ended = tocsin("export", "ermr", *arguments)
+        assert ended.code == 2, arguments
+        assert ended.err.count("\n") == 1
+        assert said in ended.err
 
 
 def test_reference_periods_end_on_the_day_and_are_as_long_as_they_say() -> None:

@@ -1,12 +1,8 @@
 """Fitting a prior, keeping it, scoring and replaying with it, from files to files."""
 
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,60 +16,10 @@ from detectors.scoring import score
 from detectors.tabulate import tabulate
 from schemas.alert import Alert
 from schemas.prior import PriorRefit
-from streams.cli import main
+from tests.support.cli import Run, require_refused
+from tests.support.reports import report_line
 
 JANUARY = date(2024, 1, 1)
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    def rows(self) -> list[list[str]]:
-        """Return the cells of the printed table."""
-        lines = [line for line in self.out.splitlines() if line.startswith(("│", "┃"))]
-        return [
-            [cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")]
-            for line in lines
-        ]
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run a command in a folder of its own; whatever it does, it leaves no traceback."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("TOCSIN_DEBUG", raising=False)
-
-    def run(arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["tocsin", *arguments.split()])
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return Ended(code or 0, printed.out, printed.err)
-
-    return run
-
-
-def _line(case_id: str, day: int, drug: str, event: str) -> str:
-    received = (JANUARY + timedelta(days=day - 1)).isoformat()
-    report = {
-        "case_id": case_id,
-        "first_received": received,
-        "latest_received": received,
-        "products": [{"substances": [drug]}],
-        "reactions": [{"term": event}],
-    }
-    return json.dumps(report) + "\n"
 
 
 @pytest.fixture
@@ -84,17 +30,12 @@ def folder(run: Run, tmp_path: Path) -> Path:
         *(("zinc", "Itch"), ("lead", "Rash")),
         *(("iron", "Fever"),) * 10,
     ]
-    lines = [_line(f"{at}", 1 + at, *pair) for at, pair in enumerate(pairs)]
+    lines = [
+        report_line(f"{at}", JANUARY + timedelta(days=at), *pair) for at, pair in enumerate(pairs)
+    ]
     (tmp_path / "told.jsonl").write_text("".join(lines), encoding="utf-8")
     (tmp_path / "watched.txt").write_text("zinc\n", encoding="utf-8")
     return tmp_path
-
-
-def _refused(ended: Ended, line: str) -> None:
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err.strip().count("\n") == 0
-    assert ended.err.strip().startswith("tocsin: ")
-    assert line in ended.err
 
 
 def _long_table(seed: int = 0, number: int = 6000) -> pl.DataFrame:
@@ -236,7 +177,7 @@ def test_a_mistake_of_fit_score_or_replay_is_one_line(
     windows = [few.with_columns(window=pl.lit(name)) for name in ("2024-01", "2024-02")]
     pl.concat(windows).write_parquet(folder / "windows.parquet")
     (folder / "other.json").write_text("{}", encoding="utf-8")
-    _refused(run(arguments), line)
+    require_refused(run(arguments), line)
 
 
 def _alerts(path: Path) -> list[Alert]:
@@ -245,7 +186,7 @@ def _alerts(path: Path) -> list[Alert]:
 
 def test_refits_on_the_way_are_written_and_named_by_the_alerts(run: Run, tmp_path: Path) -> None:
     lines = [
-        _line(case_id, 1 + at * 90 // 6000, drug, event)
+        report_line(case_id, JANUARY + timedelta(days=at * 90 // 6000), drug, event)
         for at, (case_id, drug, event) in enumerate(_long_table().rows())
     ]
     (tmp_path / "told.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -7,8 +7,6 @@ need not stand in it, but none that stands in it may change.
 import itertools
 import json
 import math
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -19,6 +17,8 @@ import polars as pl
 import pytest
 from scipy.special import gammainc
 
+from tests.support.cli import tocsin_process
+
 GOLDEN = Path(__file__).parent / "golden"
 Case = tuple[date, frozenset[str], frozenset[str]]
 Counts = dict[tuple[str, str], tuple[int, int, int, int]]
@@ -27,15 +27,8 @@ Counts = dict[tuple[str, str], tuple[int, int, int, int]]
 def _replay(out: Path, *options: str) -> tuple[list[dict[str, Any]], bytes, pl.DataFrame]:
     out.mkdir(parents=True)
     alerts, counts = out / "alerts.jsonl", out / "counts.parquet"
-    command = [sys.executable, "-c", "from streams.cli import main; main()", "replay"]
-    written = ["--alerts", str(alerts), "--counts", str(counts)]
-    ended = subprocess.run(
-        [*command, str(GOLDEN / "reports.jsonl"), *written, *options],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    written = ("--alerts", alerts, "--counts", counts)
+    ended = tocsin_process("replay", GOLDEN / "reports.jsonl", *written, *options)
     assert ended.returncode == 0, ended.stderr
     raw = alerts.read_bytes()
     return [json.loads(line) for line in raw.splitlines()], raw, pl.read_parquet(counts)

@@ -1,10 +1,9 @@
 """`tocsin link`: planted duplicates are found, and what is written can be replayed."""
 
 import json
-import subprocess
-import sys
 from datetime import date, timedelta
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import polars as pl
 import pytest
@@ -16,16 +15,10 @@ from schemas.report import Patient, Reaction, Report
 from schemas.vocabulary import Sex
 from streams.core.duplicates.probable import DEFAULT_POLICY, RECORDS, LinkagePolicy
 from streams.runtime.operations.splink_scores import score_pairs
+from tests.support.cli import tocsin_process
 
 POLICY = LinkagePolicy.read(DEFAULT_POLICY)
 EPOCH = date(1970, 1, 1)
-
-
-def _tocsin(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from streams.cli import main; main()"]
-    return subprocess.run(
-        [*command, *map(str, arguments)], capture_output=True, text=True, timeout=200, check=False
-    )
 
 
 def _report(row: dict[str, object]) -> Report:
@@ -46,13 +39,17 @@ def _report(row: dict[str, object]) -> Report:
     )
 
 
+def _link(*arguments: object) -> CompletedProcess[str]:
+    return tocsin_process("link", *arguments, seconds=200)
+
+
 def test_planted_duplicates_are_found_published_and_replayed(tmp_path: Path) -> None:
     records, true = planted(600, seed=3, first_day=date(2022, 1, 1))
     source, links = tmp_path / "reports.jsonl", tmp_path / "links.jsonl"
     reports = [_report(row) for row in records.iter_rows(named=True)]
     lines = [one.model_dump_json(exclude_defaults=True) for one in reports]
     source.write_text("\n".join(lines), encoding="utf-8")
-    done = _tocsin("link", source, "-o", links)
+    done = _link(source, "-o", links)
     assert done.returncode == 0, done.stderr
     found = [CaseLink.model_validate_json(line) for line in links.read_text().splitlines()]
     pairs = {frozenset((link.case_id, link.master_case_id)) for link in found}
@@ -62,9 +59,9 @@ def test_planted_duplicates_are_found_published_and_replayed(tmp_path: Path) -> 
     assert all(link.score and link.score >= 0.95 and "drugs" in link.agreed for link in found)
 
     # again, the same; with what was published already, nothing
-    assert _tocsin("link", source, "-o", tmp_path / "again.jsonl").returncode == 0
+    assert _link(source, "-o", tmp_path / "again.jsonl").returncode == 0
     assert (tmp_path / "again.jsonl").read_bytes() == links.read_bytes()
-    assert _tocsin("link", source, links, "-o", tmp_path / "third.jsonl").returncode == 0
+    assert _link(source, links, "-o", tmp_path / "third.jsonl").returncode == 0
     assert (tmp_path / "third.jsonl").read_bytes() == b""
 
     # a policy that applies them takes the cases out of the counts, a suspicion does not
@@ -72,12 +69,12 @@ def test_planted_duplicates_are_found_published_and_replayed(tmp_path: Path) -> 
     text = DEFAULT_POLICY.read_text(encoding="utf-8")
     bold.write_text(text.replace("# applied_from = 0.999", "applied_from = 0.95"), encoding="utf-8")
     applied = tmp_path / "applied.jsonl"
-    assert _tocsin("link", source, "-o", applied, "--policy", bold).returncode == 0
+    assert _link(source, "-o", applied, "--policy", bold).returncode == 0
     totals = {}
     for name, second in (("none", None), ("suspected", links), ("applied", applied)):
         counts = tmp_path / f"{name}.parquet"
         files = [source] if second is None else [source, second]
-        assert _tocsin("replay", *files, "--counts", counts).returncode == 0
+        assert tocsin_process("replay", *files, "--counts", counts).returncode == 0
         totals[name] = pl.read_parquet(counts)["n_total"].max()
     assert totals["none"] == totals["suspected"] == records.height
     assert totals["applied"] == records.height - len(found)
@@ -120,14 +117,12 @@ def test_what_is_not_stated_speaks_for_nothing() -> None:
     ],
 )
 def test_a_wrong_command_is_one_line(
-    arguments: tuple[str, ...], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], words: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    monkeypatch.chdir(tmp_path)
     day = {"first_received": "2024-01-01", "latest_received": "2024-01-01"}
     (tmp_path / "reports.jsonl").write_text(json.dumps({"case_id": "A", **day}), encoding="utf-8")
     (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
-    done = _tocsin("link", *arguments)
+    done = tocsin_process("link", *arguments, folder=tmp_path)
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -1,50 +1,22 @@
 """Alerts of a replay are made anew from their input, and a changed one is found out."""
 
-import io
 import json
 import math
-import sys
 from collections.abc import Callable
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas.alert import Alert
-from streams.cli import main
 from streams.core.recount.clinical import CLINICAL, REMOVED
 from streams.core.recount.evidence import EVIDENCE
 from tests.support.alert_recount import PRIOR, require_recounted, varied_stream
+from tests.support.cli import Ended, tocsin
 
 RULES = ("--rules", "mhra,ema,ic,mhra_eb,safe")
 WINDOWS = ("--window", "cumulative", "--window", "sliding:14", "--window", "month")
 UNTIL = "2024-02-05"  # what was received later stands in the log, and is not counted
-
-
-@dataclass(frozen=True)
-class Ended:
-    returncode: Any
-    stdout: str
-    stderr: str
-
-
-def tocsin(folder: Path, *arguments: object) -> Ended:
-    """Run a command in a folder, in this process: a new one would start Python again."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with (
-        pytest.MonkeyPatch.context() as patched,
-        chdir(folder),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        patched.setattr(sys, "argv", ["tocsin", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-    return Ended(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +34,19 @@ def replayed(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Pa
     (folder / "two.jsonl").write_bytes(b"\n".join(lines[middle:]))
     (folder / "prior.json").write_text(PRIOR.model_dump_json())
     done = tocsin(
-        folder,
         *("replay", "one.jsonl", "two.jsonl", "--alerts", "alerts.jsonl"),
         *("--prior", "prior.json", "--until", UNTIL, *RULES, *WINDOWS),
+        folder=folder,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     return folder
 
 
 def recount(folder: Path, *arguments: object) -> Ended:
     return tocsin(
-        folder,
         *("recount", "--source", "one.jsonl", "--source", "two.jsonl"),
         *("--prior", "prior.json", *RULES, *arguments),
+        folder=folder,
     )
 
 
@@ -82,8 +54,8 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     replayed: Path, lines: list[bytes]
 ) -> None:
     done = recount(replayed, "--alerts", "alerts.jsonl", "--sample", 100, "--json")
-    assert done.returncode == 0, done.stdout
-    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.code == 0, done.out
+    results = [json.loads(line) for line in done.out.splitlines()]
     assert [result["equal"] for result in results] == [True] * 100
     # So many of every alert, and of a burst or a restricted table each field.
     compared = {result["compared"] for result in results}
@@ -124,8 +96,8 @@ def test_an_alert_from_before_it_told_who_reported_is_compared_in_the_rest(repla
         del alert[name]
     (replayed / "old.jsonl").write_text(json.dumps(alert))
     done = recount(replayed, "--alerts", "old.jsonl", "--json")
-    assert done.returncode == 0, done.stdout
-    assert json.loads(done.stdout)["compared"] == 32
+    assert done.code == 0, done.out
+    assert json.loads(done.out)["compared"] == 32
 
 
 def test_the_same_seed_chooses_the_same_alerts_whatever_order_they_are_in(replayed: Path) -> None:
@@ -136,7 +108,7 @@ def test_the_same_seed_chooses_the_same_alerts_whatever_order_they_are_in(replay
             json.loads(line)["alert_id"]
             for line in recount(
                 replayed, "--alerts", file, "--sample", 5, "--seed", seed, "--json"
-            ).stdout.splitlines()
+            ).out.splitlines()
         ]
         for file, seed in (("alerts.jsonl", 3), ("turned.jsonl", 3), ("alerts.jsonl", 4))
     ]
@@ -197,16 +169,16 @@ def test_an_alert_that_was_changed_is_found_out(
     change(alert)
     (tmp_path / "changed.jsonl").write_text(json.dumps(alert))
     done = recount(replayed, "--alerts", tmp_path / "changed.jsonl", "--json")
-    assert done.returncode == 1, done.stderr
-    (result,) = map(json.loads, done.stdout.splitlines())
+    assert done.code == 1, done.err
+    (result,) = map(json.loads, done.out.splitlines())
     assert not result["equal"]
     assert named in result["differences"]
     if change is not _earlier:
         assert list(result["differences"]) == [named]
     table = recount(replayed, "--alerts", tmp_path / "changed.jsonl")
-    assert table.returncode == 1
-    assert f"{named}: published " in table.stdout
-    assert "0 equal to the last bit, 1 differ" in table.stdout
+    assert table.code == 1
+    assert f"{named}: published " in table.out
+    assert "0 equal to the last bit, 1 differ" in table.out
 
 
 def test_a_source_that_was_changed_is_found_out(replayed: Path, tmp_path: Path) -> None:
@@ -216,19 +188,19 @@ def test_a_source_that_was_changed_is_found_out(replayed: Path, tmp_path: Path) 
     lines = (replayed / "one.jsonl").read_bytes().split(b"\n")
     (tmp_path / "one.jsonl").write_bytes(b"\n".join(lines[:200] + lines[500:]))
     done = tocsin(
-        replayed,
         *("recount", "--alerts", tmp_path / "alerts.jsonl", "--source", tmp_path / "one.jsonl"),
         *("--source", "two.jsonl", "--prior", "prior.json", *RULES),
+        folder=replayed,
     )
-    assert done.returncode == 1
-    assert "counts.n_total: published" in done.stdout
+    assert done.code == 1
+    assert "counts.n_total: published" in done.out
 
 
 def test_rules_that_are_not_those_of_the_alert_are_not_asked(replayed: Path) -> None:
     done = recount(replayed, "--alerts", "alerts.jsonl", "--sample", 3, "--rules", "mhra")
-    assert done.returncode == 0
-    assert "3 equal to the last bit" in done.stdout
-    assert "Whether rules fire was not asked for 3" in done.stdout
+    assert done.code == 0
+    assert "3 equal to the last bit" in done.out
+    assert "Whether rules fire was not asked for 3" in done.out
 
 
 @pytest.mark.parametrize(
@@ -254,7 +226,7 @@ def test_rules_that_are_not_those_of_the_alert_are_not_asked(replayed: Path) -> 
 def test_what_cannot_be_recounted_is_said_in_one_line(
     replayed: Path, arguments: tuple[str, ...], complaint: str
 ) -> None:
-    done = tocsin(replayed, *arguments)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert complaint in done.stderr
+    done = tocsin(*arguments, folder=replayed)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert complaint in done.err

@@ -7,13 +7,10 @@ from datetime import date
 
 import pytest
 
-from detectors.rules import load_rules
-from schemas.notice import Notice
 from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
-from streams.core.counting.windows import WindowSpec
-from streams.demo import PRODUCT_CLASS, background, story
-from streams.runtime.embedded.replay import Replay
+from streams.demo import PRODUCT_CLASS, background
+from tests.support.replays import Replayed, founding_case, replayed
 
 # Source: the table of required outputs per step; kinds of later revisions as documented.
 EXPECTED = [
@@ -36,33 +33,6 @@ EXPECTED = [
 ]
 
 
-def tell(
-    reports: Iterable[Report], notices: Iterable[Notice], until: date | None = None
-) -> tuple[list[SafetyAlert], Replay]:
-    alerts: list[SafetyAlert] = []
-    run = Replay(
-        [WindowSpec.parse("cumulative")],
-        load_rules(["mhra"], lists={}),
-        every=1,
-        until=until,
-        horizon=date(2024, 12, 31),
-        on_alert=lambda alert: None,
-        on_safety_alert=alerts.append,
-        on_rejected=lambda rejected: None,
-        notices=notices,
-    )
-    for _ in run.feed("story", enumerate(reports, start=1)):
-        pass
-    run.finish()
-    return alerts, run
-
-
-def parts(*, refuted: bool = False) -> tuple[list[Report], list[Notice]]:
-    told = [entry.item for entry in story(refuted=refuted)]
-    reports = [item for item in told if isinstance(item, Report)]
-    return reports, [item for item in told if isinstance(item, Notice)]
-
-
 def said(alerts: Iterable[SafetyAlert]) -> list[tuple[str, str, int, str]]:
     return [
         (str(alert.evaluated_on), alert.category.value, alert.revision, alert.kind.value)
@@ -71,15 +41,13 @@ def said(alerts: Iterable[SafetyAlert]) -> list[tuple[str, str, int, str]]:
 
 
 @pytest.fixture(scope="module")
-def told() -> tuple[list[SafetyAlert], Replay]:
-    reports, notices = parts()
-    return tell([*background(), *reports], notices)
+def told() -> Replayed:
+    reports, notices = founding_case()
+    return replayed([*background(), *reports], notices=notices)
 
 
-def test_every_step_says_what_it_must_and_nothing_else(
-    told: tuple[list[SafetyAlert], Replay],
-) -> None:
-    alerts, _ = told
+def test_every_step_says_what_it_must_and_nothing_else(told: Replayed) -> None:
+    alerts = told.safety_alerts
     assert said(alerts) == EXPECTED
     by_key: dict[str, list[str]] = defaultdict(list)
     for alert in alerts:
@@ -89,18 +57,17 @@ def test_every_step_says_what_it_must_and_nothing_else(
     assert urgent == {"LOT_CLUSTER", "FATAL_CASE"}
 
 
-def test_no_notice_enters_a_count(told: tuple[list[SafetyAlert], Replay]) -> None:
-    reports, _ = parts()
-    _, without = tell([*background(), *reports], [])
-    assert told[1].detector.all_counts().equals(without.detector.all_counts())
-    pair = told[1].detector.all_counts().filter(drug=PRODUCT_CLASS, event="Death")
+def test_no_notice_enters_a_count(told: Replayed) -> None:
+    reports, _ = founding_case()
+    without = replayed([*background(), *reports])
+    counts = told.run.detector.all_counts()
+    assert counts.equals(without.run.detector.all_counts())
+    pair = counts.filter(drug=PRODUCT_CLASS, event="Death")
     assert pair["n_observed"].to_list() == [1]
 
 
-def test_the_series_speaks_of_four_patients_and_never_of_eight(
-    told: tuple[list[SafetyAlert], Replay],
-) -> None:
-    series = [alert for alert in told[0] if alert.category == "CASE_SERIES"]
+def test_the_series_speaks_of_four_patients_and_never_of_eight(told: Replayed) -> None:
+    series = [alert for alert in told.safety_alerts if alert.category == "CASE_SERIES"]
     assert [alert.n_verified for alert in series] == [0, 1, 3, 4, 3]
     assert {alert.patients.at_least for alert in series if alert.patients} == {4}
     assert [alert.n_by_professional for alert in series] == [0, 1, 3, 3, 2]
@@ -108,17 +75,16 @@ def test_the_series_speaks_of_four_patients_and_never_of_eight(
 
 
 def test_a_rumour_that_is_refuted_is_closed_for_who_heard_of_it() -> None:
-    reports, notices = parts(refuted=True)
-    alerts, run = tell(reports, notices)
+    reports, notices = founding_case(refuted=True)
+    ran = replayed(reports, notices=notices)
+    alerts = ran.safety_alerts
     assert ("2024-05-07", "UNVERIFIED_FATAL", 3, "closed") in said(alerts)
     assert "FATAL_CASE" not in {alert.category.value for alert in alerts}
-    assert run.detector.all_counts().filter(event="Death").height == 0
+    assert ran.run.detector.all_counts().filter(event="Death").height == 0
 
 
-def test_repeats_and_the_order_within_a_day_change_nothing(
-    told: tuple[list[SafetyAlert], Replay],
-) -> None:
-    reports, notices = parts()
+def test_repeats_and_the_order_within_a_day_change_nothing(told: Replayed) -> None:
+    reports, notices = founding_case()
     chance = random.Random(3)
     by_day: dict[date, list[Report]] = defaultdict(list)
     for report in [*reports, *reports]:
@@ -128,16 +94,17 @@ def test_repeats_and_the_order_within_a_day_change_nothing(
     twice = [report for day in sorted(by_day) for report in by_day[day]]
     doubled = [*notices, *notices]
     chance.shuffle(doubled)
-    alerts, _ = tell([*background(), *twice], doubled)
+    alerts = replayed([*background(), *twice], notices=doubled).safety_alerts
 
     def content(alert: SafetyAlert) -> dict[str, object]:
         return alert.model_dump(exclude={"as_of"})
 
-    assert list(map(content, alerts)) == list(map(content, told[0]))
+    assert list(map(content, alerts)) == list(map(content, told.safety_alerts))
 
 
 @pytest.mark.parametrize("until", ["2019-10-08", "2019-10-10", "2023-11-14", "2024-03-20"])
-def test_what_was_known_on_a_day(told: tuple[list[SafetyAlert], Replay], until: str) -> None:
-    reports, notices = parts()
-    alerts, _ = tell([*background(), *reports], notices, until=date.fromisoformat(until))
-    assert said(alerts) == [entry for entry in EXPECTED if entry[0] <= until]
+def test_what_was_known_on_a_day(until: str) -> None:
+    reports, notices = founding_case()
+    last = date.fromisoformat(until)
+    known = replayed([*background(), *reports], notices=notices, until=last).safety_alerts
+    assert said(known) == [entry for entry in EXPECTED if entry[0] <= until]

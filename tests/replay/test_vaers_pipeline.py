@@ -10,8 +10,6 @@ import math
 import random
 import re
 import statistics
-import subprocess
-import sys
 import zipfile
 from collections import Counter, defaultdict
 from datetime import date, datetime
@@ -23,6 +21,7 @@ from polars.testing import assert_frame_equal
 from scipy.special import gammaincinv
 
 from schemas.alert import Alert
+from tests.support.cli import tocsin_process
 from tests.support.source_file_counts import recount_vaers
 
 pytestmark = pytest.mark.realdata
@@ -33,14 +32,8 @@ YEARS = (1990, 1991, 1992, 1993)
 def _replay(paths: list[Path], every: str, out: Path) -> tuple[pl.DataFrame, bytes]:
     out.mkdir()
     alerts, counts = out / "alerts.jsonl", out / "counts.parquet"
-    command = [sys.executable, "-c", "from streams.cli import main; main()", "replay"]
-    ended = subprocess.run(
-        [*command, *paths, "--every", every, "--alerts", alerts, "--counts", counts],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    options = ("--every", every, "--alerts", alerts, "--counts", counts)
+    ended = tocsin_process("replay", *paths, *options, seconds=180)
     assert ended.returncode == 0, ended.stderr
     return pl.read_parquet(counts), alerts.read_bytes()
 

@@ -1,4 +1,9 @@
-"""What an alert must say, worked out from its messages with nothing but dictionaries and sets."""
+"""Recount of single alerts: every field from the messages before it, by dictionaries and sets.
+
+The oracle of `tocsin recount`, of replays and of the broker's alerts. It shares nothing with them
+but the schema. Whole histories are recounted in `tests.support.law.recount`, source files in
+`tests.support.source_file_counts`.
+"""
 
 import json
 import random

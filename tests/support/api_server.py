@@ -1,18 +1,20 @@
-"""The HTTP API on a port of loopback, as a server of its own thread, and clients of it."""
+"""The HTTP API on a port of loopback, in a thread of its own, and clients of it."""
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import uvicorn
 
-from schemas.report import Report
+from schemas.product import Facility, Product
+from schemas.report import Patient, Reaction, Report
 from schemas.subscription import Tier
 from streams.delivery.alert_sources import AnyAlert, FileTail
 from streams.delivery.api.application import make_application
@@ -20,9 +22,13 @@ from streams.delivery.api.feed import feed_once
 from streams.delivery.api.service import FileNotices, Service
 from streams.delivery.api.tokens import Scope
 from streams.runtime.operations.audit_log import AuditLog
+from tests.support.alerts import KEY
+from tests.support.reports import make_report
 
-KEY = b"k" * 32
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
+
+Connect = Callable[[str | None], httpx2.Client]
+"""The fixture `connect`: open a client with a token, or with none."""
 
 
 def service_in(folder: Path, **changes: Any) -> Service:
@@ -98,3 +104,36 @@ def client_of(address: str, token: str | None) -> Iterator[httpx2.Client]:
     headers = {"authorization": f"Bearer {token}"} if token else {}
     with closing(httpx2.Client(base_url=address, headers=headers, trust_env=False)) as client:
         yield client
+
+
+def reported(case_id: str, version: int = 1, term: str = "Sepsis") -> Report:
+    """Return a report of the lot, with words in it that no listing may show."""
+    product = Product(
+        verbatim="exosomes of Dr Who",
+        product_class="exosome",
+        lot="EX-117",
+        facility=Facility(facility_id="C-A"),
+    )
+    return make_report(
+        case_id,
+        day=date(2019, 10, 7),
+        version=version,
+        patient=Patient(age_years=44, relationship_to_facility="wife of the owner"),
+        products=(product,),
+        reactions=(Reaction(term=term, verbatim="she told me that"),),
+    )
+
+
+def signal_path(key: str, more: str = "") -> str:
+    """Return the path of a signal, or of something of it."""
+    return f"/v1/signals/{quote(key, safe='')}{more}"
+
+
+def is_problem(answer: httpx2.Response, status: int, words: str = "") -> None:
+    """Check that an answer is a problem, in the one form that all of them have."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert set(body) == {"type", "title", "status", "detail"}
+    assert body["status"] == status
+    assert words in body["detail"]

@@ -1,8 +1,8 @@
-"""Counts of drug-event pairs made straight from the source files, without any code of Tocsin.
+"""Recount of drug-event pairs from VAERS and FAERS files, the oracle of every way to such counts.
 
-They are the oracle of every other way to the same numbers, so they share nothing with the intake:
-no schema, no parser, no cleaning function. Both count cases with at least one suspect drug and at
-least one event.
+It shares nothing with the intake: no schema, no parser, no cleaning function. Both files' recounts
+count cases with at least one suspect drug and at least one event. Messages are recounted in
+`tests.support.law.recount` and `tests.support.alert_recount`.
 """
 
 import csv

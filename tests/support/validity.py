@@ -1,4 +1,4 @@
-"""What the stages make without asking the schema holds to it all the same."""
+"""Validation of alerts that were built without their schema's checks."""
 
 from schemas.alert import Alert
 

@@ -1,4 +1,4 @@
-"""Batches, deltas and evaluations as workers tell of them, for tests of those who listen."""
+"""A case stage and a detector without a broker, for tests of what observers are told."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,7 @@ import polars as pl
 
 from detectors.rules import load_rules
 from schemas.alert import Alert
-from schemas.product import Product
 from schemas.rejected import Rejected
-from schemas.report import Reaction, Report
-from schemas.vocabulary import ProductRole
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.runtime.embedded.case_stage import CaseStage, CountedBatch, Incoming, read_batch
@@ -19,6 +16,7 @@ from streams.runtime.observability.observer import Applied
 from streams.runtime.observability.readiness import Blocked, Phase, Readiness
 from streams.runtime.state.case_store import MemoryStore
 from streams.runtime.wire.batches import Batch
+from tests.support.reports import make_report
 
 HORIZON = date(2024, 6, 1)
 
@@ -31,12 +29,8 @@ def stuck(partition: int = 3, reason: str = "takeover") -> Readiness:
 def raw(case: int, day: int = 1, **fields: object) -> bytes:
     """Return a report in JSON; odd cases are of one pair, so that it stands out."""
     odd = case % 2
-    report = Report(
-        case_id=f"C{case}",
-        first_received=date(2024, 3, day),
-        latest_received=date(2024, 3, day),
-        products=(Product(substances=(f"drug {odd}",), role=ProductRole.SUSPECT),),
-        reactions=(Reaction(term=f"event {odd}"),),
+    report = make_report(
+        f"C{case}", day=date(2024, 3, day), drugs=[f"drug {odd}"], events=[f"event {odd}"]
     )
     return report.model_copy(update=fields).model_dump_json().encode()
 

@@ -1,4 +1,4 @@
-"""The three packages are ours, whole, importable, and import one way."""
+"""The packages are ours, importable, and import one way; tests mirror their modules."""
 
 import ast
 import importlib
@@ -19,6 +19,82 @@ import streams
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (schemas, detectors, streams)
 MOST_LINES = 400
+MOST_MODULES = 16  # of a room of tests; those with one file a thing may have more
+ONE_FILE_A_THING = {"cli", "detectors", "schemas"}
+UNIT = ROOT / "tests" / "unit"
+
+# Modules without a test of their name, and the test that is about them, by folder of tests.
+TESTED_BY = {
+    "schemas.contracts": "unit/contracts/test_schema_changes.py",
+    "detectors.adjusted": "oracle/test_adjusted.py",
+    "detectors.anytime_valid_state": "properties/test_safe_test.py",
+    "detectors.bcpnn": "oracle/test_bcpnn.py",
+    "detectors.cells": "oracle/test_two_by_two.py",
+    "detectors.chi_squared": "oracle/test_two_by_two.py",
+    "detectors.conditions": "unit/detectors/test_rules.py",
+    "detectors.e_values": "oracle/test_e_values.py",
+    "detectors.ebgm": "oracle/test_ebgm.py",
+    "detectors.expected": "oracle/test_expected.py",
+    "detectors.false_discovery": "oracle/test_false_discovery.py",
+    "detectors.fisher_exact": "oracle/test_fisher_exact.py",
+    "detectors.gamma_mixture_fit": "unit/detectors/test_gamma_mixture.py",
+    "detectors.gamma_mixture_likelihood": "unit/detectors/test_gamma_mixture.py",
+    "detectors.information_component": "oracle/test_two_by_two.py",
+    "detectors.interaction": "oracle/test_interaction.py",
+    "detectors.intervals": "oracle/test_two_by_two.py",
+    "detectors.likelihood_ratio": "oracle/test_likelihood_ratio.py",
+    "detectors.mantel_haenszel": "oracle/test_mantel_haenszel.py",
+    "detectors.masking": "oracle/test_masking.py",
+    "detectors.maxsprt": "oracle/test_maxsprt.py",
+    "detectors.posterior_quantile": "oracle/test_ebgm.py",
+    "detectors.proportional_reporting_ratio": "oracle/test_two_by_two.py",
+    "detectors.relative_reporting_ratio": "oracle/test_two_by_two.py",
+    "detectors.reporting_odds_ratio": "oracle/test_two_by_two.py",
+    "detectors.restricted_comparator": "oracle/test_restricted_comparator.py",
+    "detectors.squashing": "unit/detectors/test_gamma_mixture.py",
+    "detectors.subgroups": "oracle/test_subgroups.py",
+    "detectors.temporal_scan": "oracle/test_temporal_scan.py",
+    "detectors.time_to_onset": "oracle/test_time_to_onset.py",
+    "detectors.validation": "oracle/test_two_by_two.py",
+    "streams.cli.export_commands": "replay/test_export_ermr.py",
+    "streams.cli.link_commands": "replay/test_link_cli.py",
+    "streams.cli.recount_commands": "replay/test_recount.py",
+    "streams.cli.rejected_commands": "broker/test_redrive.py",
+    "streams.cli.rule_commands": "replay/test_fit_cli.py",
+    "streams.core.alerts.case_sources": "unit/core/alerts/test_case_summaries.py",
+    "streams.core.alerts.indications": "unit/core/alerts/test_sensitivity.py",
+    "streams.core.alerts.sentence": "unit/core/alerts/test_builder.py",
+    "streams.core.duplicates.exact": "properties/test_duplicates.py",
+    "streams.core.recount.alerts": "replay/test_recount.py",
+    "streams.core.recount.clinical": "replay/test_recount.py",
+    "streams.core.recount.evidence": "replay/test_recount.py",
+    "streams.core.signals.anytime_test": "properties/test_vigil.py",
+    "streams.delivery.api.service": "unit/core/alerts/test_assessment.py",
+    "streams.demo.scenario": "replay/test_scenario.py",
+    "streams.exports.case_counts": "replay/test_export_ermr.py",
+    "streams.exports.ermr": "replay/test_export_ermr.py",
+    "streams.intake.faers_tables": "unit/intake/test_faers.py",
+    "streams.runtime.broker.clients": "broker/test_kafka_io.py",
+    "streams.runtime.broker.membership": "broker/test_membership.py",
+    "streams.runtime.broker.topic_writer": "broker/test_delivery.py",
+    "streams.runtime.broker.topics": "broker/test_topics.py",
+    "streams.runtime.broker.transactions": "broker/test_kafka_io.py",
+    "streams.runtime.operations.splink_scores": "replay/test_link_cli.py",
+    "streams.runtime.workers.case_worker": "broker/test_exactly_once.py",
+    "streams.runtime.workers.detect_worker": "broker/test_exactly_once.py",
+    "streams.runtime.workers.link_worker": "broker/test_links.py",
+    "streams.runtime.workers.stall_watchdog": "broker/test_membership.py",
+}
+PENDING: dict[str, str] = {}  # modules that somebody is writing the test of
+# Tests of no one module, and what they are about.
+OF_NO_MODULE = {
+    "cli/test_heap.py": "streams/cli/__init__.py: what is settled before a command is read",
+    "contracts/test_schema_changes.py": "what may change in any contract, and the golden files",
+    "detectors/test_confounding_errors.py": "the refusals of every detector against confounding",
+    "detectors/test_zero_cells.py": "the zero cells of every statistic of a pair",
+    "docs/test_operations_page.py": "docs/operations: every metric and setting it names",
+    "test_install.py": "the packages as a whole",
+}
 MOST_LINES_OF_A_FUNCTION = 60
 
 
@@ -118,3 +194,70 @@ def test_no_function_of_the_core_is_too_long_to_be_read() -> None:
     assert {
         name: lines for name, lines in lengths.items() if lines > MOST_LINES_OF_A_FUNCTION
     } == {}
+
+
+def _holds_only_data(path: Path) -> bool:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return not any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(tree)
+    )
+
+
+def _tested() -> dict[str, tuple[Path, Path]]:
+    """Return the modules that must have a test: their files, and the rooms of their tests."""
+    found = {}
+    for package in PACKAGES:
+        for path in (ROOT / package.__name__).rglob("*.py"):
+            if path.name == "__init__.py" or _holds_only_data(path):
+                continue
+            inside = path.relative_to(ROOT).with_suffix("")
+            room = inside.parent.relative_to("streams") if package is streams else inside.parent
+            found[".".join(inside.parts)] = path, UNIT / room
+    return found
+
+
+def test_every_module_has_a_test_of_its_name() -> None:
+    missing = {
+        name
+        for name, (path, room) in _tested().items()
+        if not (room / f"test_{path.stem}.py").is_file()
+        and not any(room.glob(f"test_{path.stem}_*.py"))
+    }
+    assert missing == {*TESTED_BY, *PENDING}
+    lost = {name: test for name, test in TESTED_BY.items() if not (ROOT / "tests" / test).is_file()}
+    assert lost == {}
+
+
+def test_every_test_has_the_name_of_a_module() -> None:
+    strange = set()
+    for test in UNIT.rglob("test_*.py"):
+        inside = test.parent.relative_to(UNIT)
+        packaged = inside.parts[:1] in (("detectors",), ("schemas",))
+        room = ROOT / inside if packaged else ROOT / "streams" / inside
+        words = test.stem.split("_")[1:]
+        names = ["_".join(words[:number]) for number in range(1, len(words) + 1)]
+        if not any((room / f"{name}.py").is_file() for name in names):
+            strange.add(str(test.relative_to(UNIT)))
+    assert strange == set(OF_NO_MODULE)
+
+
+def test_a_room_of_tests_can_be_looked_through() -> None:
+    rooms: dict[str, int] = {}
+    for test in UNIT.rglob("test_*.py"):
+        room = str(test.parent.relative_to(UNIT))
+        rooms[room] = rooms.get(room, 0) + 1
+    full = {room for room, number in rooms.items() if number > MOST_MODULES}
+    assert full <= ONE_FILE_A_THING
+
+
+def test_no_test_takes_anything_from_another_test() -> None:
+    """What several share is in `tests/support` and `tests/broker/support`."""
+    taken = [
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("tests.")
+        and (node.module or "").rpartition(".")[2].startswith("test_")
+    ]
+    assert taken == []

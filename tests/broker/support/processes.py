@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,9 +23,9 @@ from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.topic_reader import read_to_end
 from streams.runtime.settings import Settings
 from streams.runtime.wire.deltas import decode_delta
+from tests.support.cli import COMMAND
 from tests.support.source_file_counts import Counts, tabulate
 
-COMMAND = (sys.executable, "-W", "ignore", "-c", "from streams.cli import main; main()")
 KEPT = ("TOCSIN_CONNECT_TIMEOUT_MS", "TOCSIN_DEBUG")
 SESSION_MS = "6000"  # the least a broker allows; a killed worker's partitions are free after it
 
@@ -126,6 +125,14 @@ def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.05)
+
+
+def drain(settings: Settings, state: Path, stage: str = "all") -> pl.DataFrame:
+    """Run until all that is published is counted; return the counts."""
+    file = state.parent / "counts.parquet"
+    done = tocsin(settings, state, "run", "--stage", stage, "--drain", "--counts", file)
+    assert done.returncode == 0, done.stderr
+    return pl.read_parquet(file)
 
 
 # what is on the topics

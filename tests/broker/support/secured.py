@@ -18,9 +18,10 @@ from schemas.subscription import Tier
 from streams.delivery.api.tokens import Scope, TokenStore
 from streams.delivery.signing_keys import TIER_KEY
 from streams.runtime.settings import Settings
-from tests.broker.support.processes import COMMAND, wait_until
+from tests.broker.support.processes import wait_until
 from tests.broker.support.secure_kafka import DOCUMENT, SecureKafka, documented_grants
-from tests.unit.delivery.test_outbox import KEY
+from tests.support.alerts import KEY
+from tests.support.cli import COMMAND
 
 __all__ = ["GRANTS", "LIMIT", "PASSWORDS", "ROLES", "WITHOUT", "Ended", "Secured"]
 

@@ -1,7 +1,8 @@
-"""The batch recount of histories in plain Python: the oracle of the law.
+"""Recount of whole histories, the oracle of the law: latest versions, by dictionaries and sets.
 
-It shares nothing with the stages but the schema: dictionaries and sets, the latest version by the
-documented order.
+It shares nothing with the stages but the schema; which version is the latest is decided by the
+documented order. Single alerts are recounted in `tests.support.alert_recount`, source files in
+`tests.support.source_file_counts`.
 """
 
 import itertools

@@ -10,14 +10,14 @@ from typing import ClassVar
 
 import pytest
 from standardwebhooks.webhooks import Webhook
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from schemas.errors import InputError, StateError
 from streams.cli import delivery_commands
-from streams.cli.app import command_line
 from streams.cli.audit_commands import standing_in
-from tests.unit.core.alerts.test_assessment import TRIAGE, VALIDATED, decided
-from tests.unit.delivery.test_outbox import SECRET, safety, signal
+from tests.support.alerts import SECRET, safety, signal, write_alerts
+from tests.support.assessments import TRIAGE, VALIDATED, decided
+from tests.support.cli import invoke
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -57,27 +57,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TIER_KEY", "k" * 32)
     monkeypatch.setenv("HOOK", SECRET)
-    write(tmp_path, signal(3), safety())
+    write_alerts(tmp_path, signal(3), safety())
     return tmp_path
-
-
-def write(folder: Path, *alerts: object) -> None:
-    lines = [alert.model_dump_json() + "\n" for alert in alerts]  # type: ignore[attr-defined]
-    with (folder / "alerts.jsonl").open("a") as file:
-        file.writelines(lines)
-
-
-def tocsin(*arguments: str) -> Result:
-    return CliRunner().invoke(command_line(), list(arguments), env={"COLUMNS": "200"})
 
 
 def subscribed(url: str, *more: str) -> Result:
     who = ("--subscriber", "PMDA", "--tier", "authority", "--secret", "HOOK", "--yes")
-    return tocsin("subscribe", "pmda", "--url", url, *who, *more)
+    return invoke("subscribe", "pmda", "--url", url, *who, *more)
 
 
 def delivered() -> Result:
-    return tocsin("deliver", "alerts.jsonl", "--once", "--allow-host", "127.0.0.1")
+    return invoke("deliver", "alerts.jsonl", "--once", "--allow-host", "127.0.0.1")
 
 
 def test_what_is_subscribed_is_delivered_once_and_goes_on(folder: Path) -> None:
@@ -90,7 +80,7 @@ def test_what_is_subscribed_is_delivered_once_and_goes_on(folder: Path) -> None:
         assert [alert["revision"] for alert in Receiver.received] == [1, 1]
         delivered()
         assert len(Receiver.received) == 2  # nothing twice
-        write(folder, signal(4, revision=2))
+        write_alerts(folder, signal(4, revision=2))
         delivered()
     assert [alert["revision"] for alert in Receiver.received] == [1, 1, 2]
     assert Receiver.received[0]["category"] == "LOT_CLUSTER"  # urgent, so it goes first
@@ -102,10 +92,10 @@ def test_who_answers_410_rests_until_resumed(folder: Path) -> None:
         subscribed(url)
         delivered()
         assert Receiver.received == []
-        assert "gone: status 410" in tocsin("subscriptions").output
+        assert "gone: status 410" in invoke("subscriptions").output
         delivered()
         assert Receiver.received == []
-        assert "active" in tocsin("subscriptions", "--resume", "pmda").output
+        assert "active" in invoke("subscriptions", "--resume", "pmda").output
         delivered()
     assert len(Receiver.received) == 2
 
@@ -113,24 +103,24 @@ def test_who_answers_410_rests_until_resumed(folder: Path) -> None:
 def test_a_receiver_on_this_machine_must_be_asked_for_by_name(folder: Path) -> None:
     with receiving() as url:
         subscribed(url)
-        assert tocsin("deliver", "alerts.jsonl", "--once").exit_code == 0
+        assert invoke("deliver", "alerts.jsonl", "--once").exit_code == 0
     assert Receiver.received == []
-    assert "refused: not https" in tocsin("subscriptions").output
+    assert "refused: not https" in invoke("subscriptions").output
 
 
 def test_a_key_that_is_not_named_is_derived_and_shown_once(folder: Path) -> None:
     with receiving() as url:
-        done = tocsin("subscribe", "x", "--subscriber", "X", "--url", url, "--yes")
+        done = invoke("subscribe", "x", "--subscriber", "X", "--url", url, "--yes")
         shown = done.output.split("signed with ")[1].split()[0]
         Receiver.key = shown
         delivered()
     assert len(Receiver.received) == 2  # the receiver verified both with that key
     assert shown not in (folder / "outbox.db").read_bytes().decode("latin1")
-    assert "whsec" not in tocsin("subscriptions").output
+    assert "whsec" not in invoke("subscriptions").output
 
 
 def test_a_folder_gets_json_and_markdown(folder: Path) -> None:
-    done = tocsin("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
+    done = invoke("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
     assert done.exit_code == 0, done.output
     delivered()
     bodies = [json.loads(file.read_text()) for file in sorted((folder / "out").glob("*.json"))]
@@ -154,13 +144,13 @@ def test_a_folder_gets_json_and_markdown(folder: Path) -> None:
 def test_subscriptions_that_make_no_sense_are_refused(
     folder: Path, options: tuple[str, ...], reason: str
 ) -> None:
-    error = tocsin("subscribe", "x", "--subscriber", "X", "--yes", *options).exception
+    error = invoke("subscribe", "x", "--subscriber", "X", "--yes", *options).exception
     assert isinstance(error, InputError)
     assert reason in str(error)
 
 
 def test_a_line_that_is_being_written_is_read_once_it_is_whole(folder: Path) -> None:
-    tocsin("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
+    invoke("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
     line = signal(4, revision=2).model_dump_json()
     with (folder / "alerts.jsonl").open("a") as file:
         file.write(line[:100])
@@ -173,7 +163,7 @@ def test_a_line_that_is_being_written_is_read_once_it_is_whole(folder: Path) -> 
 
 
 def test_a_file_that_was_written_anew_is_not_mistaken_for_the_old_one(folder: Path) -> None:
-    tocsin("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
+    invoke("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
     delivered()
     (folder / "alerts.jsonl").write_text(signal(5).model_dump_json() + "\n")
     error = delivered().exception
@@ -183,7 +173,7 @@ def test_a_file_that_was_written_anew_is_not_mistaken_for_the_old_one(folder: Pa
 
 def test_nothing_is_saved_without_a_yes(folder: Path) -> None:
     arguments = ["subscribe", "s", "--subscriber", "x", "--url", "https://x.example/", "--secret"]
-    done = CliRunner().invoke(command_line(), [*arguments, "HOOK"], input="n\n")
+    done = invoke(*arguments, "HOOK", answer="n\n")
     assert done.exit_code != 0
     assert not list(folder.glob("outbox.db"))
 
@@ -222,12 +212,12 @@ def test_an_authority_is_told_who_assesses_a_signal_and_others_are_not(
     decided(folder / "audit.jsonl")
     for tier in ("public", "consumer", "authority"):
         who = ("--subscriber", "X", "--tier", tier, "--folder", tier, "--yes")
-        assert tocsin("subscribe", tier, *who).exit_code == 0
+        assert invoke("subscribe", tier, *who).exit_code == 0
     read: list[Path] = []
     monkeypatch.setattr(
         delivery_commands, "standing_in", lambda log: read.append(log) or standing_in(log)
     )
-    done = tocsin("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
+    done = invoke("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
     assert done.exit_code == 0, done.output
     assert len(read) == 2  # before anything is sent, and for all that there is
     told = {}
@@ -237,7 +227,7 @@ def test_an_authority_is_told_who_assesses_a_signal_and_others_are_not(
         told[tier] = {copy.get("category", "SDR"): copy.get("assessment", "-") for copy in copies}
     assert told["public"] == told["consumer"] == {"SDR": "-", "LOT_CLUSTER": "-"}
     assert told["authority"] == {"SDR": VALIDATED, "LOT_CLUSTER": TRIAGE}
-    tocsin("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
+    invoke("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
     assert len(read) == 3  # nothing came
 
 
@@ -245,10 +235,10 @@ def test_a_log_that_is_not_there_or_broken_is_said_before_anything_is_sent(folde
     with receiving() as url:
         subscribed(url)
         deliver = ("deliver", "alerts.jsonl", "--once", "--allow-host", "127.0.0.1", "--audit")
-        assert isinstance(tocsin(*deliver, "audit.jsonl").exception, InputError)
+        assert isinstance(invoke(*deliver, "audit.jsonl").exception, InputError)
         decided(folder / "audit.jsonl")
         (folder / "audit.jsonl").write_bytes(b"{" + (folder / "audit.jsonl").read_bytes())
-        assert isinstance(tocsin(*deliver, "audit.jsonl").exception, StateError)
+        assert isinstance(invoke(*deliver, "audit.jsonl").exception, StateError)
         assert Receiver.received == []
         delivered()
     assert [alert["assessment"] for alert in Receiver.received] == [None, None]

@@ -128,7 +128,8 @@ def test_an_unknown_window_is_refused(text: str) -> None:
 
 
 def test_an_interval_is_days_or_weeks() -> None:
-    assert [interval_days(text) for text in ("1d", "90d", "1w", "52w")] == [1, 90, 7, 364]
+    texts = ("1d", "90d", "1w", "52w", "99999d")
+    assert [interval_days(text) for text in texts] == [1, 90, 7, 364, 99_999]
 
 
 @pytest.mark.parametrize("text", ["", "7", "d", "0d", "-1d", "1.5d", "1h", "1d ", "100000d", "1D"])

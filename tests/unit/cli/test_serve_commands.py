@@ -1,72 +1,59 @@
 """`tocsin serve` and `tokens`: started as users do, on loopback, and what it will not do."""
 
-import os
 import re
 import signal as signals
 import socket
-import subprocess
 import time
 from pathlib import Path
 
 import httpx2
 import pytest
-from typer.testing import CliRunner, Result
 
 from schemas.errors import InputError
-from streams.cli.app import command_line
-from tests.broker.support.processes import COMMAND
-from tests.unit.delivery.test_outbox import KEY, safety, signal
+from tests.support.alerts import KEY, safety, signal, write_alerts
+from tests.support.cli import invoke, started
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TIER_KEY", KEY.decode())
-    write(tmp_path, signal(3), safety())
+    write_alerts(tmp_path, signal(3), safety())
     return tmp_path
 
 
-def write(folder: Path, *alerts: object) -> None:
-    with (folder / "alerts.jsonl").open("a") as file:
-        file.writelines(alert.model_dump_json() + "\n" for alert in alerts)  # type: ignore[attr-defined]
-
-
-def tocsin(*arguments: str) -> Result:
-    return CliRunner().invoke(command_line(), list(arguments), env={"COLUMNS": "200"})
-
-
 def test_a_token_is_shown_once_and_can_be_revoked(folder: Path) -> None:
-    token = tocsin("tokens", "add", "PMDA", "--scope", "alerts:read").output.strip()
+    token = invoke("tokens", "add", "PMDA", "--scope", "alerts:read").output.strip()
     assert re.fullmatch(r"tocsin_[0-9a-f]{16}_[0-9a-f]{64}", token)
     name, secret = token.split("_")[1:]
-    listed = tocsin("tokens", "list").output
+    listed = invoke("tokens", "list").output
     assert name in listed
     assert "alerts:read" in listed
     assert secret not in listed
     assert secret.encode() not in b"".join(file.read_bytes() for file in folder.glob("outbox*"))
     assert (folder / "outbox.db").stat().st_mode & 0o077 == 0
-    assert "is revoked" in tocsin("tokens", "revoke", name).output
-    assert isinstance(tocsin("tokens", "revoke", "nobody").exception, InputError)
+    assert "is revoked" in invoke("tokens", "revoke", name).output
+    assert isinstance(invoke("tokens", "revoke", "nobody").exception, InputError)
 
 
 @pytest.mark.parametrize("scope", ["decisions:write", "verifications:write"])
 def test_only_authorities_decide(folder: Path, scope: str) -> None:
-    error = tocsin("tokens", "add", "X", "--tier", "consumer", "--scope", scope).exception
+    error = invoke("tokens", "add", "X", "--tier", "consumer", "--scope", scope).exception
     assert isinstance(error, InputError)
     assert f"must be of the authority tier for {scope}" in str(error)
 
 
 def test_others_are_not_served_unless_asked_and_never_without_tokens(folder: Path) -> None:
     beyond = ("serve", "alerts.jsonl", "--host", "0.0.0.0", "--port", "0")
-    error = tocsin(*beyond).exception
+    error = invoke(*beyond).exception
     assert isinstance(error, InputError)
     assert "say --beyond-this-machine" in str(error)
-    error = tocsin(*beyond, "--beyond-this-machine").exception
+    error = invoke(*beyond, "--beyond-this-machine").exception
     assert isinstance(error, InputError)
     assert "there is no token" in str(error)
-    name = tocsin("tokens", "add", "X", "--scope", "alerts:read").output.split("_")[1]
-    tocsin("tokens", "revoke", name)
-    assert "there is no token" in str(tocsin(*beyond, "--beyond-this-machine").exception)
+    name = invoke("tokens", "add", "X", "--scope", "alerts:read").output.split("_")[1]
+    invoke("tokens", "revoke", name)
+    assert "there is no token" in str(invoke(*beyond, "--beyond-this-machine").exception)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +67,7 @@ def test_others_are_not_served_unless_asked_and_never_without_tokens(folder: Pat
 def test_what_cannot_work_is_said_at_once(
     folder: Path, arguments: tuple[str, ...], reason: str
 ) -> None:
-    error = tocsin("serve", "--port", "0", *arguments).exception
+    error = invoke("serve", "--port", "0", *arguments).exception
     assert error is not None
     assert reason in str(error)
     assert type(error).__module__ == "schemas.errors"
@@ -89,21 +76,18 @@ def test_what_cannot_work_is_said_at_once(
 def test_a_port_that_is_taken_is_said_at_once(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert isinstance(tocsin("serve", "alerts.jsonl", "--port", port).exception, OSError)
+        assert isinstance(invoke("serve", "alerts.jsonl", "--port", port).exception, OSError)
 
 
 def test_it_serves_what_is_written_and_ends_when_asked(folder: Path) -> None:
-    token = tocsin("tokens", "add", "PMDA", "--tier", "authority", "--scope", "alerts:read")
-    served = subprocess.Popen(
-        [*COMMAND, "serve", "alerts.jsonl", "--port", "0"],
-        env={**os.environ, "TIER_KEY": KEY.decode()},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
+    token = invoke("tokens", "add", "PMDA", "--tier", "authority", "--scope", "alerts:read")
+    with started("serve", "alerts.jsonl", "--port", "0") as served:
         assert served.stdout is not None
-        address = served.stdout.readline().decode().removesuffix("/v1/openapi.json\n")
-        with httpx2.Client(base_url=address, trust_env=False) as client:
+        line = served.stdout.readline()
+        assert line.endswith("/v1/openapi.json\n"), served.communicate(timeout=30)
+        with httpx2.Client(
+            base_url=line.removesuffix("/v1/openapi.json\n"), trust_env=False
+        ) as client:
             client.headers["authorization"] = f"Bearer {token.output.strip()}"
 
             def keys() -> list[str]:
@@ -117,7 +101,7 @@ def test_it_serves_what_is_written_and_ends_when_asked(folder: Path) -> None:
                     time.sleep(0.2)
 
             wait_for(2)
-            write(folder, signal(3, drug="another"))
+            write_alerts(folder, signal(3, drug="another"))
             wait_for(3)
             assert client.get("/v1/health").json() == {"status": "up"}
             with (folder / "alerts.jsonl").open("a") as file:
@@ -129,10 +113,6 @@ def test_it_serves_what_is_written_and_ends_when_asked(folder: Path) -> None:
             assert len(keys()) == 3  # what was read is answered still
         served.send_signal(signals.SIGTERM)
         _, said = served.communicate(timeout=30)
-    finally:
-        if served.poll() is None:
-            served.kill()
-            served.communicate()
     assert served.returncode == 0
-    assert b"line 4: must be an alert" in said
-    assert b"Traceback" not in said
+    assert "line 4: must be an alert" in said
+    assert "Traceback" not in said

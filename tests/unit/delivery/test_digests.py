@@ -15,7 +15,7 @@ from schemas.subscription import DigestPeriod, Stream, Subscription, Tier, Webho
 from streams.delivery.digests import MOST_ALERTS
 from streams.delivery.outbox import Outbox, deliver
 from streams.delivery.send_schedule import Attempt, SendOutcome
-from tests.unit.delivery.test_outbox import KEY, NOW, safety, signal, subscription
+from tests.support.alerts import KEY, NOW, safety, signal, subscription
 
 DAY = timedelta(days=1)
 

@@ -1,21 +1,82 @@
-"""What each tier sees of who reported the cases of a signal."""
+"""What each tier sees of an alert: names, days, counts, and who reported the cases."""
 
+import itertools
 import json
 from datetime import date
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from schemas.alert import Alert
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.decision import Assessment, SignalState
-from schemas.safety_alert import AlertCategory
+from schemas.notice import Patients
+from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.scrutiny import Burst, Restricted
 from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
-from streams.delivery.tiers import copy_for
-from tests.unit.delivery.test_outbox import KEY, NOW, safety, signal
+from streams.delivery.tiers import band, copy_for
+from tests.support.alerts import KEY, NOW, safety, signal
 
 
-def burst_signal(n_cases=500, n=503):
+def test_no_name_of_a_unit_or_case_leaves_the_authority() -> None:
+    for alert in (safety(), safety(AlertCategory.CASE_SERIES, subject="LC-0"), signal()):
+        for tier in (Tier.PUBLIC, Tier.CONSUMER):
+            text = json.dumps(copy_for(tier, alert, key=KEY))
+            assert not any(word in text for word in ("EX117", "C-A", "NE-1"))
+        assert "NE-1" in json.dumps(copy_for(Tier.AUTHORITY, alert, key=KEY))
+
+
+def test_the_public_sees_no_day_and_no_number_that_follows_from_a_small_count() -> None:
+    for alert in (signal(7, fatal=2), safety(patients=Patients(at_least=4), n_verified=3)):
+        copy = copy_for(Tier.PUBLIC, alert, key=KEY)
+        assert "2024-01-01" not in json.dumps(copy)
+        assert "2019-10" not in json.dumps(copy).replace('"2019-10"', "")
+        numbers = {k: v for k, v in copy.items() if isinstance(v, int | float)}
+        assert set(numbers) <= {"revision", "fires", "urgent"}
+        assert copy["caveat"]
+
+
+def test_differencing_recovers_no_masked_count() -> None:
+    """Brute force: whatever two revisions show, each masked count could have been any of ten."""
+    histories = list(itertools.product(range(14), repeat=2))
+
+    def shown(history: tuple[int, ...]) -> str:
+        copies = [copy_for(Tier.PUBLIC, signal(n), key=KEY) for n in history]
+        return json.dumps([{k: v for k, v in c.items() if k != "alert_id"} for c in copies])
+
+    by_view: dict[str, list[tuple[int, ...]]] = {}
+    for history in histories:
+        by_view.setdefault(shown(history), []).append(history)
+    for same in by_view.values():
+        for place in (0, 1):
+            values = {history[place] for history in same}
+            if any(1 <= value <= 10 for value in values):
+                assert values == set(range(1, 11))
+        if all(1 <= n <= 10 for n in same[0]):
+            assert {b - a for a, b in same} == set(range(-9, 10))
+
+
+@given(st.integers(0, 5000), st.integers(0, 5000))
+def test_bands_keep_the_order(a: int, b: int) -> None:
+    def low(n: int) -> int:
+        return int(band(n).replace(" or more", "").partition("-")[0])
+
+    assert (a > b) <= (low(a) >= low(b))
+    assert low(a) <= a
+
+
+def test_a_lot_has_one_code_under_one_key_and_another_under_another() -> None:
+    def code(key: bytes, lot: str = "EX117") -> Any:
+        return copy_for(Tier.CONSUMER, safety(subject=lot), key=key)["signal_key"]
+
+    assert code(KEY) == code(KEY) != code(b"z" * 32)
+    assert code(KEY) != code(KEY, "EX118")
+
+
+def burst_signal(n_cases: int = 500, n: int = 503) -> Alert:
     counts = Counts(n_observed=n - n_cases, n_drug=40, n_event=160, n_total=20_000)
     burst = Burst(
         source="RIVAL LLC",
@@ -64,7 +125,7 @@ def burst_signal(n_cases=500, n=503):
     return signal(n).model_copy(update=found)
 
 
-def test_a_consumer_sees_the_counts_of_a_burst_and_not_whose_it_was():
+def test_a_consumer_sees_the_counts_of_a_burst_and_not_whose_it_was() -> None:
     copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
     assert copy["burst"]["n_cases"] == 500
     assert (copy["n_sources"], copy["countries"]) == (17, ["JP", "LI"])
@@ -74,7 +135,7 @@ def test_a_consumer_sees_the_counts_of_a_burst_and_not_whose_it_was():
     assert copy_for(Tier.CONSUMER, signal(), key=KEY)["burst"] is None
 
 
-def test_the_public_copy_is_the_same_whoever_reported():
+def test_the_public_copy_is_the_same_whoever_reported() -> None:
     plain, told = (copy_for(Tier.PUBLIC, alert, key=KEY) for alert in (signal(503), burst_signal()))
     assert told == plain
     for word in ("RIVAL", "JP", "LI", "43.5", "13", "17", "19", "2023-12", "503", "700"):
@@ -82,7 +143,7 @@ def test_the_public_copy_is_the_same_whoever_reported():
 
 
 @pytest.mark.parametrize("alert", [signal(), safety(), safety(AlertCategory.CASE_SERIES)])
-def test_who_assesses_a_signal_is_for_the_authority_alone(alert):
+def test_who_assesses_a_signal_is_for_the_authority_alone(alert: Alert | SafetyAlert) -> None:
     assessment = Assessment(
         state=SignalState.MONITORING, since=NOW, assignee="ann", decided_by="bo"
     )
@@ -99,7 +160,7 @@ def test_who_assesses_a_signal_is_for_the_authority_alone(alert):
     }
 
 
-def test_a_consumer_sees_how_grave_the_cases_were_and_not_who_they_were():
+def test_a_consumer_sees_how_grave_the_cases_were_and_not_who_they_were() -> None:
     copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
     assert (copy["n_life_threatening"], copy["n_missing_lot"]) == (70_023, 70_029)
     assert copy["n_positive_dechallenge"] == 70_031

@@ -5,23 +5,12 @@ import json
 import pytest
 
 from schemas.alert import SignalLevel
-from schemas.notice import Notice
 from schemas.priority import PriorityLevel
-from schemas.report import Report
 from schemas.subscription import Tier
 from streams.delivery.matching import matches
 from streams.delivery.tiers import copy_for
-from streams.demo import PRODUCT_CLASS, background, story
-from tests.unit.core.alerts.test_context import replay
-from tests.unit.delivery.test_outbox import KEY, safety, signal, subscription
-
-
-@pytest.fixture(scope="module")
-def told():
-    """The alerts of the founding case."""
-    items = [entry.item for entry in story()]
-    reports = [item for item in items if isinstance(item, Report)]
-    return replay([*background(), *reports], [item for item in items if isinstance(item, Notice)])
+from streams.demo import PRODUCT_CLASS
+from tests.support.alerts import KEY, safety, signal, subscription
 
 
 @pytest.mark.parametrize(
@@ -60,21 +49,21 @@ def test_a_subscription_may_ask_for_levels_and_families():
 
 
 @pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
-def test_copies_below_the_authority_name_no_lot_facility_or_indication(told, tier):
-    for alert in told:
+def test_copies_below_the_authority_name_no_lot_facility_or_indication(founding_alerts, tier):
+    for alert in founding_alerts:
         copy = copy_for(tier, alert, key=b"k" * 32)
         text = json.dumps(copy)
         for name in ("EX117", "C-A", "C-B", "C-T", "Pain", "Lung cancer", "NE-1", "LC-1"):
             assert name not in text, (tier, name)
         law = copy if tier is Tier.PUBLIC else copy["context"]
         assert law["duty"] == list(alert.context.duty)
-    whole = json.dumps(copy_for(Tier.AUTHORITY, told[0], key=b"k" * 32))
+    whole = json.dumps(copy_for(Tier.AUTHORITY, founding_alerts[0], key=b"k" * 32))
     assert "EX117" in whole
     assert "C-A" in whole
 
 
-def test_a_filter_by_country_and_class_reads_the_context(told):
-    sepsis, progression = told[0], told[1]
+def test_a_filter_by_country_and_class_reads_the_context(founding_alerts):
+    sepsis, progression = founding_alerts[0], founding_alerts[1]
     for wanted, expected in (
         ({"jurisdictions": ("JP",)}, [False, True]),
         ({"jurisdictions": ("US",)}, [True, False]),
@@ -89,12 +78,12 @@ def test_a_filter_by_country_and_class_reads_the_context(told):
 
 
 @pytest.mark.parametrize("least", list(PriorityLevel))
-def test_a_subscription_may_ask_for_a_priority(told, least):
+def test_a_subscription_may_ask_for_a_priority(founding_alerts, least):
     """What has no priority, or is urgent, passes."""
     ranks = ["low", "medium", "high"]
     for rank in ranks:
-        priority = told[0].priority.model_copy(update={"level": PriorityLevel(rank)})
-        alert = told[0].model_copy(update={"priority": priority})
+        priority = founding_alerts[0].priority.model_copy(update={"level": PriorityLevel(rank)})
+        alert = founding_alerts[0].model_copy(update={"priority": priority})
         expected = ranks.index(rank) >= ranks.index(least.value)
         asks = subscription(min_priority=least)
         assert matches(asks, alert, sent_before=False) is expected
@@ -102,5 +91,5 @@ def test_a_subscription_may_ask_for_a_priority(told, least):
         assert matches(asks, urgent, sent_before=False)
         assert matches(asks, alert, sent_before=True)
     assert matches(subscription(min_priority=least), safety(), sent_before=False)
-    without = told[0].model_copy(update={"priority": None})
+    without = founding_alerts[0].model_copy(update={"priority": None})
     assert matches(subscription(min_priority=least), without, sent_before=False)

@@ -7,9 +7,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from schemas.errors import InputError
-from streams.delivery.send_schedule import RETRY_AFTER, SendOutcome, next_attempt
+from streams.delivery.send_schedule import SendOutcome
 from streams.delivery.webhook import WebhookSender, require_secret
-from tests.unit.delivery.test_outbox import NOW, SECRET
+from tests.support.alerts import SECRET
 
 OTHER = "whsec_" + "b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3Ro"
 
@@ -133,10 +133,3 @@ def test_a_key_that_is_none_is_refused_and_not_quoted(secret):
     with pytest.raises(InputError, match="HOOK: must hold base64") as caught:
         require_secret(secret, "HOOK")
     assert not secret or secret not in str(caught.value)
-
-
-def test_the_published_schedule():
-    hours = [round(wait.total_seconds() / 3600, 4) for wait in RETRY_AFTER]
-    assert hours == [0.0014, 0.0833, 0.5, 2, 5, 10, 14, 20, 24]
-    assert next_attempt(1, NOW) == NOW + timedelta(seconds=5)
-    assert next_attempt(10, NOW) is None

@@ -11,7 +11,7 @@ from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from streams.cli.app import command_line
 from streams.delivery.alert_sources import read_alert_lines
-from tests.unit.core.alerts.test_assessment import DETECTED, LOT, TRIAGE, decided
+from tests.support.assessments import DETECTED, LOT, TRIAGE, decided
 
 GOLDEN = Path(__file__).parents[2] / "replay" / "golden" / "alerts.jsonl"
 AUDITED = ("--tier", "authority", "--audit")

@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.alert import Alert
-from schemas.product import Product, normalise_lot
 from schemas.rejected import Rejected
 from schemas.report import Report, Revision
 from schemas.vocabulary import RevisionKind
@@ -99,28 +98,6 @@ def test_only_a_nullification_nullifies() -> None:
         assert _read(revision=revision.model_dump(mode="json")).is_nullified is (
             kind is RevisionKind.NULLIFICATION
         )
-
-
-@pytest.mark.parametrize(
-    ("lot", "normal"),
-    [
-        (None, None),
-        ("", None),
-        (" - ", None),
-        ("EX-117", "EX117"),
-        ("ex 117 ", "EX117"),
-        ("ＥＸ－１１７", "EX117"),
-        ("ex_117/b", "EX117B"),
-        ("ロット7", "ロット7"),
-        ("unknown", None),
-        ("N/A", None),
-        ("Not available", None),
-        ("UNK-1", "UNK1"),
-    ],
-)
-def test_lots_are_compared_without_what_hands_add(lot: str | None, normal: str | None) -> None:
-    assert normalise_lot(lot) == normal
-    assert Product(lot=lot).lot_normalised == normal
 
 
 def test_rejects_keep_any_bytes() -> None:

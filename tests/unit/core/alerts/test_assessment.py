@@ -11,44 +11,14 @@ from urllib.parse import quote
 import pytest
 
 from schemas.alert import Alert
-from schemas.decision import Assessment, AuditEntry, Decision, SignalState
+from schemas.decision import Assessment
 from schemas.subscription import DigestPeriod, Filters, Folder, Stream, Subscription, Tier
 from streams.core.alerts.assessment import assessed, assessments_after
 from streams.delivery.api.service import Service
 from streams.runtime.operations.audit_log import AuditLog, Verified
+from tests.support.alerts import signal
 from tests.support.api_server import NOW, client_of, feed, service_in, serving, token_of
-from tests.unit.delivery.test_outbox import safety, signal
-
-SDR, LOT = signal(3), safety()
-STEPS = (
-    (SDR.signal_key, "under_triage", "bo", "ann"),
-    (LOT.signal_key, "under_triage", "cy", None),
-    (SDR.signal_key, "validated", "dee", None),
-)
-DETECTED = {"state": "detected", "since": None, "assignee": None, "decided_by": None}
-VALIDATED = {
-    "state": "validated",
-    "since": "2024-01-03T00:00:00Z",
-    "assignee": "ann",
-    "decided_by": "dee",
-}
-TRIAGE = {
-    "state": "under_triage",
-    "since": "2024-01-02T00:00:00Z",
-    "assignee": None,
-    "decided_by": "cy",
-}
-
-
-def decided(path: Path) -> list[AuditEntry]:
-    """Write a log of three decisions, on three days."""
-    return [
-        AuditLog(path).decide(
-            Decision(signal_key=key, to=SignalState(to), by=by, assignee=assignee),
-            datetime(2024, 1, day, tzinfo=UTC),
-        )
-        for day, (key, to, by, assignee) in enumerate(STEPS, start=1)
-    ]
+from tests.support.assessments import DETECTED, LOT, SDR, TRIAGE, VALIDATED, decided
 
 
 @pytest.fixture

@@ -1,19 +1,15 @@
-"""Who takes care of a signal: in the log, on the command line, over HTTP."""
+"""Who takes care of a signal: in the log and over HTTP."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
-from typer.testing import CliRunner
-
 from schemas.decision import GENESIS, AuditEntry, Decision, SignalState
 from schemas.subscription import Tier
-from streams.cli.app import command_line
 from streams.core.alerts.assessment import assessments_after
 from streams.runtime.operations.audit_log import AuditLog
+from tests.support.alerts import signal
 from tests.support.api_server import client_of, feed, service_in, serving, token_of
-from tests.unit.delivery.test_outbox import signal
 
 SDR = signal(3)
 KEY = "A|B|cumulative"
@@ -49,16 +45,6 @@ def test_a_step_that_names_nobody_is_written_as_it_always_was(tmp_path: Path) ->
     assert "assignee" not in first
     assert '"assignee":"ann"' in second
     assert len(log.verify().entries) == 2
-
-
-def test_the_list_of_signals_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-    decide = ["signals", "decide", KEY, "under_triage", "--by", "lead", "--assignee", "ann"]
-    assert CliRunner().invoke(command_line(), decide).exit_code == 0
-    shown = CliRunner().invoke(command_line(), ["signals", "list"]).output
-    assert "assignee" in shown
-    assert "ann" in shown
 
 
 def test_the_authority_sees_every_step_and_nobody_else(tmp_path: Path) -> None:

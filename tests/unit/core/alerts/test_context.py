@@ -10,7 +10,7 @@ import pytest
 from schemas.alert import Alert
 from schemas.context import Context
 from schemas.notice import Notice, NoticeKind, Patients, Verdict, VerificationEvent
-from schemas.vocabulary import ReporterKind, SupplyRoute
+from schemas.vocabulary import ReporterKind
 from streams.core.alerts.context import AlertContext
 from streams.core.cases.domain_case import DomainCase, encode_watched
 from streams.core.safety.monitor import SafetyMonitor
@@ -27,41 +27,13 @@ from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import load_policy
 from streams.core.signals.scorer import Scorer
 from streams.core.signals.window_scores import score_window
+from tests.support.alerts import signal
 from tests.support.counted_window import DAY, CountedWindow, rules_of
-from tests.unit.delivery.test_outbox import signal
+from tests.support.versions import CELLS, make_domain_case
 
 TODAY = date(2024, 2, 29)
 POLICY = load_policy().model_copy(update={"designated_events": ["Endocarditis"]})
-CLASS = "cell-product"
-PAIR = {"drug": [CLASS], "event": ["Sepsis"]}
-
-
-def case(name: str, **fields: object) -> DomainCase:
-    """A case of sepsis after cells of lot A1 at clinic C-A in the US, by a physician."""
-    values = {
-        "case_id": name,
-        "product_class": CLASS,
-        "received": DAY,
-        "onset": None,
-        "terms": ["Sepsis"],
-        "indication_terms": [],
-        "serious": True,
-        "fatal": False,
-        "by_professional": True,
-        "country": "US",
-        "age_group": "adult",
-        "lots": ["A1"],
-        "facilities": ["C-A"],
-        "manufacturers": [],
-        "distributors": [],
-        "indications": [],
-        "supply_route": SupplyRoute.UNKNOWN.value,
-        "exposure_ongoing": None,
-        "part_of": [],
-        "source": "test",
-        "classes": [CLASS],
-    }
-    return DomainCase(**values | fields)  # type: ignore[arg-type]
+PAIR = {"drug": [CELLS], "event": ["Sepsis"]}
 
 
 class World:
@@ -77,7 +49,7 @@ class World:
 
     def of(self, *case_ids: str, **pair: str) -> Context | None:
         """Return the context of a pair of the cumulative window that has some cases."""
-        names = {"drug": CLASS, "event": "Sepsis"} | pair
+        names = {"drug": CELLS, "event": "Sepsis"} | pair
         pairs = pl.DataFrame(
             {**{name: [value] for name, value in names.items()}, "case_ids": [list(case_ids)]},
             schema={"drug": pl.String, "event": pl.String, "case_ids": pl.List(pl.String)},
@@ -87,7 +59,7 @@ class World:
 
     def publish(self, context: Context | None) -> None:
         """Record an alert with a context, on sepsis after cells."""
-        alert = signal(3).model_copy(update={"drug": CLASS, "event": "Sepsis", "context": context})
+        alert = signal(3).model_copy(update={"drug": CELLS, "event": "Sepsis", "context": context})
         assert alert.window.label == "cumulative"
         self.context.record([alert])
 
@@ -95,8 +67,8 @@ class World:
         """Return the bits of the pair, beside another one that is not of the domain."""
         counted = CountedWindow()
         counted.count(["X", "Y"], ["zinc"], ["Sepsis"])
-        counted.count(case_ids, [CLASS], ["Sepsis"])
-        keys = [counted.key("zinc", "Sepsis"), counted.key(CLASS, "Sepsis")]
+        counted.count(case_ids, [CELLS], ["Sepsis"])
+        keys = [counted.key("zinc", "Sepsis"), counted.key(CELLS, "Sepsis")]
         signals = Signals(Signals.row(key=keys if published else keys[:1], on=1, revision=1))
         view = counted.view()
         scores = score_window(Scorer(rules_of(1)), view, counted.instance(), signals)
@@ -113,7 +85,7 @@ def notice(number: str, day: int, **fields: object) -> Notice:
         "kind": NoticeKind.MEDIA,
         "received": date(2024, 2, day),
         "source": "press",
-        "product_class": CLASS,
+        "product_class": CELLS,
         "terms": ("Sepsis",),
     }
     return Notice.model_validate(raw | fields)
@@ -130,20 +102,24 @@ VERDICT = notice(
 
 
 def test_a_context_is_of_the_pairs_own_watched_cases() -> None:
-    world = World(case("A"), case("B", lots=["B2"], by_professional=False), case("C"))
+    world = World(
+        make_domain_case("A"),
+        make_domain_case("B", lots=["B2"], by_professional=False),
+        make_domain_case("C"),
+    )
     context = world.of("A", "B", "unwatched")
     assert context is not None
-    assert (context.product_class, context.n_cases, context.n_by_professional) == (CLASS, 2, 1)
+    assert (context.product_class, context.n_cases, context.n_by_professional) == (CELLS, 2, 1)
     assert [(each.name, each.n) for each in context.lots] == [("A1", 1), ("B2", 1)]
     assert [(each.name, each.n) for each in context.facilities] == [("C-A", 2)]
     lot = world.of("A", "B", drug="lot:B2")
     assert lot is not None
-    assert (lot.n_cases, lot.product_class) == (1, CLASS)
+    assert (lot.n_cases, lot.product_class) == (1, CELLS)
     assert [each.name for each in lot.lots] == ["B2"]
 
 
 def test_a_pair_that_is_not_of_the_domain_has_no_context() -> None:
-    assert World(case("A")).of("A", drug="zinc") is None
+    assert World(make_domain_case("A")).of("A", drug="zinc") is None
     assert World().of("A", drug="zinc") is None
 
 
@@ -154,20 +130,20 @@ def test_a_class_has_a_context_without_a_watched_case() -> None:
 
 
 def test_what_was_published_last_says_the_class_and_countries_of_a_lot_without_cases() -> None:
-    world = World(case("A"))
+    world = World(make_domain_case("A"))
     published = world.of("A", drug="lot:A1")
     alert = signal(3).model_copy(update={"drug": "lot:A1", "event": "Sepsis", "context": published})
     world.context.record([alert])
-    world.watch(case("A"), n=-1)
+    world.watch(make_domain_case("A"), n=-1)
     context = world.of(drug="lot:A1")
     assert context is not None
-    assert (context.product_class, context.n_cases, context.countries) == (CLASS, 0, ())
+    assert (context.product_class, context.n_cases, context.countries) == (CELLS, 0, ())
     assert context.duty[0].startswith("US: ")
     assert world.of(drug="lot:A1", event="Rash") is None  # of another signal
 
 
 def test_nothing_is_news_that_was_published() -> None:
-    world = World(case("A"), case("B"))
+    world = World(make_domain_case("A"), make_domain_case("B"))
     world.publish(world.of("A"))
     assert world.news("A") == 0
     assert world.news("A", "B") == 0  # another case of the same lot, country and facility
@@ -176,22 +152,22 @@ def test_nothing_is_news_that_was_published() -> None:
 @pytest.mark.parametrize(
     ("other", "bits"),
     [
-        (case("B", lots=["A1", "B2"]), NEW_LOT),
-        (case("B", lots=[]), 0),
-        (case("B", facilities=["C-B"]), NEW_FACILITY),
-        (case("B", country="CA"), NEW_COUNTRY),
-        (case("B", country=None), 0),
-        (case("B", terms=["Sepsis", "Endocarditis"]), DESIGNATED),
-        (case("B", exposure_ongoing=True), EXPOSURE),
-        (case("B", exposure_ongoing=False), 0),
+        (make_domain_case("B", lots=["A1", "B2"]), NEW_LOT),
+        (make_domain_case("B", lots=[]), 0),
+        (make_domain_case("B", facilities=["C-B"]), NEW_FACILITY),
+        (make_domain_case("B", country="CA"), NEW_COUNTRY),
+        (make_domain_case("B", country=None), 0),
+        (make_domain_case("B", terms=["Sepsis", "Endocarditis"]), DESIGNATED),
+        (make_domain_case("B", exposure_ongoing=True), EXPOSURE),
+        (make_domain_case("B", exposure_ongoing=False), 0),
         (
-            case("B", country="CA", lots=["B2"], facilities=["C-B"]),
+            make_domain_case("B", country="CA", lots=["B2"], facilities=["C-B"]),
             NEW_COUNTRY | NEW_LOT | NEW_FACILITY,
         ),
     ],
 )
 def test_each_fact_that_a_further_case_brings_is_a_bit(other: DomainCase, bits: int) -> None:
-    world = World(case("A"), other)
+    world = World(make_domain_case("A"), other)
     world.publish(world.of("A"))
     assert world.news("A", "B") == bits
     world.publish(world.of("A", "B"))
@@ -202,7 +178,7 @@ def test_each_fact_that_a_further_case_brings_is_a_bit(other: DomainCase, bits: 
 
 
 def test_a_verdict_on_a_rumour_is_news_and_its_hearsay_is_not() -> None:
-    world = World(case("A"))
+    world = World(make_domain_case("A"))
     world.publish(world.of("A"))
     world.monitor.hear(RUMOUR)
     assert world.news("A") == 0
@@ -213,7 +189,7 @@ def test_a_verdict_on_a_rumour_is_news_and_its_hearsay_is_not() -> None:
 
 
 def test_a_signal_without_a_published_context_has_no_news() -> None:
-    world = World(case("A"), case("B", lots=["B2"]))
+    world = World(make_domain_case("A"), make_domain_case("B", lots=["B2"]))
     assert world.news("A", "B") == 0
     world.publish(None)
     assert world.news("A", "B") == 0
@@ -222,7 +198,7 @@ def test_a_signal_without_a_published_context_has_no_news() -> None:
 
 
 def test_notices_make_windows_with_contexts_stale_once() -> None:
-    world = World(case("A"))
+    world = World(make_domain_case("A"))
     assert world.context.stale(world.monitor.known_on(TODAY)) == ()
     world.monitor.hear(RUMOUR)
     assert world.context.stale(world.monitor.known_on(TODAY)) == ()  # nothing was published
@@ -235,9 +211,9 @@ def test_notices_make_windows_with_contexts_stale_once() -> None:
 
 
 def test_the_latest_recorded_context_holds_by_window_and_pair() -> None:
-    world = World(case("A"), case("B", lots=["B2"]))
+    world = World(make_domain_case("A"), make_domain_case("B", lots=["B2"]))
     first, second = world.of("A"), world.of("A", "B")
-    alert: Alert = signal(3).model_copy(update={"drug": CLASS, "event": "Sepsis"})
+    alert: Alert = signal(3).model_copy(update={"drug": CELLS, "event": "Sepsis"})
     month = alert.window.model_copy(update={"label": "2024-02"})
     world.context.record(
         [
@@ -252,12 +228,12 @@ def test_the_latest_recorded_context_holds_by_window_and_pair() -> None:
 
 
 def test_days_of_a_window_bound_the_cases_that_are_news() -> None:
-    world = World(case("A"), case("B", lots=["B2"]))
+    world = World(make_domain_case("A"), make_domain_case("B", lots=["B2"]))
     world.publish(world.of("A"))
     counted = CountedWindow()
-    counted.count(["A"], [CLASS], ["Sepsis"])
-    counted.count(["B"], [CLASS], ["Sepsis"], day=DAY - 1)
-    signals = Signals(Signals.row(key=[counted.key(CLASS, "Sepsis")], on=1, revision=1))
+    counted.count(["A"], [CELLS], ["Sepsis"])
+    counted.count(["B"], [CELLS], ["Sepsis"], day=DAY - 1)
+    signals = Signals(Signals.row(key=[counted.key(CELLS, "Sepsis")], on=1, revision=1))
     view = counted.view()
     scores = score_window(Scorer(rules_of(1)), view, counted.instance(), signals)
     assert scores is not None
@@ -265,4 +241,4 @@ def test_days_of_a_window_bound_the_cases_that_are_news() -> None:
     assert world.context.news(scores, view, on_day).tolist() == [NEW_LOT]
     of_today = replace(scores, days=(DAY, DAY))
     assert world.context.news(of_today, view, on_day).tolist() == [0]
-    assert np.array_equal(scores.known, [counted.key(CLASS, "Sepsis")])
+    assert np.array_equal(scores.known, [counted.key(CELLS, "Sepsis")])

@@ -8,8 +8,8 @@ from detectors.rules import load_rules
 from schemas.alert import AlertKind
 from schemas.errors import InputError
 from schemas.notice import Exposure, Notice, NoticeKind, Patients, Verdict, VerificationEvent
-from schemas.product import Facility, Product, SourceMaterial
-from schemas.report import Link, Reaction, Report, Reporter, Revision
+from schemas.product import Product, SourceMaterial
+from schemas.report import Link, Reaction, Reporter, Revision
 from schemas.vocabulary import (
     Donor,
     LinkKind,
@@ -26,48 +26,22 @@ from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.safety.reporting_duties import law_table
 from streams.core.signals.realert_policy import load_policy
-from streams.demo import PRODUCT_CLASS, background, story
+from streams.demo import PRODUCT_CLASS
 from streams.runtime.embedded.case_stage import CaseStage
-from streams.runtime.embedded.replay import Replay
 from streams.runtime.state.case_store import MemoryStore
+from tests.support.replays import replayed
+from tests.support.reports import domain_product, make_report
 
 RULES = load_rules(["mhra"])
 PROGRESSION = "Malignant neoplasm progression"
-
-
-def replay(reports, notices=(), policy=None):
-    alerts = []
-    run = Replay(
-        [WindowSpec.parse("cumulative")],
-        RULES,
-        every=1,
-        until=None,
-        horizon=date(2030, 1, 1),
-        policy=policy,
-        on_alert=alerts.append,
-        on_rejected=lambda rejected: pytest.fail(str(rejected)),
-        notices=notices,
-    )
-    for _ in run.feed("test", enumerate(reports, start=1)):
-        pass
-    run.finish()
-    return alerts
-
-
-@pytest.fixture(scope="module")
-def told():
-    """The alerts of the founding case: sepsis twice, progression three times."""
-    items = [entry.item for entry in story()]
-    reports = [item for item in items if isinstance(item, Report)]
-    return replay([*background(), *reports], [item for item in items if isinstance(item, Notice)])
 
 
 def counted(counts):
     return {each.name: each.n for each in counts}
 
 
-def test_the_sepsis_of_the_founding_case_says_lots_places_and_law(told):
-    first, *_, last = [alert for alert in told if alert.event == "Sepsis"]
+def test_the_sepsis_of_the_founding_case_says_lots_places_and_law(founding_alerts):
+    first, *_, last = [alert for alert in founding_alerts if alert.event == "Sepsis"]
     context = first.context
     assert (context.product_class, context.family, context.n_cases) == (
         PRODUCT_CLASS,
@@ -96,8 +70,8 @@ def test_the_sepsis_of_the_founding_case_says_lots_places_and_law(told):
     assert [reason.value for reason in last.reasons] == ["ic_rose", "new_facility"]
 
 
-def test_the_progression_says_who_reported_and_that_nobody_had_to(told):
-    alerts = [alert for alert in told if alert.event == PROGRESSION]
+def test_the_progression_says_who_reported_and_that_nobody_had_to(founding_alerts):
+    alerts = [alert for alert in founding_alerts if alert.event == PROGRESSION]
     new, strengthened, weakened = (alert.context for alert in alerts)
     assert strengthened.verification == (
         "3 of 4 patients reported by a health professional; 1 by a consumer or lawyer; "
@@ -115,15 +89,15 @@ def test_the_progression_says_who_reported_and_that_nobody_had_to(told):
     assert (alerts[0].due - alerts[0].evaluated_on).days == 30
 
 
-def test_sentences_name_no_unit_and_no_cause(told):
-    words = {alert.sentence + alert.next_step for alert in told}
+def test_sentences_name_no_unit_and_no_cause(founding_alerts):
+    words = {alert.sentence + alert.next_step for alert in founding_alerts}
     for name in ("EX117", "C-A", "C-B", "C-T", "caus", "due to"):
         assert not any(name in text for text in words), name
 
 
 def test_what_is_not_of_the_domain_has_no_context_and_a_next_step():
     cases = [report(i, product=Product(substances=("zinc",))) for i in range(3)]
-    (alert,) = [a for a in replay([*others(), *cases]) if a.drug == "zinc"]
+    (alert,) = [a for a in replayed([*others(), *cases]).alerts if a.drug == "zinc"]
     assert alert.context is None
     assert alert.next_step == steps().kinds[AlertKind.NEW].step
 
@@ -132,13 +106,11 @@ FIRST = date(2024, 1, 1)
 
 
 def report(number, term="Sepsis", *, day=2, product=None, country="US", terms=(), **fields):
-    received = date(2024, 1, day)
-    return Report(
-        case_id=f"N{number:04}",
-        first_received=received,
-        latest_received=received,
+    return make_report(
+        f"N{number:04}",
+        day=date(2024, 1, day),
         products=(product or exosome(),),
-        reactions=tuple(Reaction(term=each) for each in (term, *terms)),
+        events=(term, *terms),
         occurrence_country=country,
         reporter=Reporter(qualification=Qualification.PHYSICIAN),
         **fields,
@@ -146,8 +118,7 @@ def report(number, term="Sepsis", *, day=2, product=None, country="US", terms=()
 
 
 def exosome(lot="A1", clinic="C-A", **fields):
-    facility = Facility(facility_id=clinic) if clinic else None
-    return Product(product_class="cell-product", lot=lot, facility=facility, **fields)
+    return domain_product("cell-product", lot=lot, facility_id=clinic, **fields)
 
 
 def others():
@@ -173,7 +144,7 @@ def notice(number, kind, day, subject="R-1", **fields):
 
 def revisions(reports, notices=(), policy=None):
     """Return the revisions of the class's sepsis after the first: kind and reasons."""
-    alerts = replay([*others(), *reports], notices, policy)
+    alerts = replayed([*others(), *reports], notices=notices, policy=policy).alerts
     of_class = [a for a in alerts if (a.drug, a.event) == ("cell-product", "Sepsis")]
     assert of_class[0].kind is AlertKind.NEW
     return [(a.kind.value, [reason.value for reason in a.reasons]) for a in of_class[1:]]
@@ -298,7 +269,7 @@ def test_a_fatal_case_or_a_designated_event_makes_a_new_alert_urgent(designated,
         one.model_copy(update={"reactions": (Reaction(term="Sepsis", outcome=outcome),)})
         for one in THREE
     ]
-    alerts = replay([*others(), *cases], policy=policy)
+    alerts = replayed([*others(), *cases], policy=policy).alerts
     new = next(alert for alert in alerts if alert.drug == "cell-product")
     assert new.urgent is urgent
     assert (new.due - new.evaluated_on).days == (3 if urgent else 30)
@@ -316,7 +287,7 @@ def test_a_case_that_is_left_out_leaves_the_law_line():
         )
         for one in THREE
     ]
-    alerts = replay([*others(), *THREE, *gone])
+    alerts = replayed([*others(), *THREE, *gone]).alerts
     last = [alert for alert in alerts if alert.drug == "cell-product"][-1]
     assert (last.kind.value, last.context.n_cases) == ("retraction", 0)
     assert last.context.verification == "no case is left"
@@ -324,9 +295,8 @@ def test_a_case_that_is_left_out_leaves_the_law_line():
 
 
 def test_a_case_without_a_country_says_so():
-    alerts = replay(
-        [*others(), *(one.model_copy(update={"occurrence_country": None}) for one in THREE)]
-    )
+    unknown = [one.model_copy(update={"occurrence_country": None}) for one in THREE]
+    alerts = replayed([*others(), *unknown]).alerts
     (alert, *_) = [each for each in alerts if each.drug == "cell-product"]
     assert alert.context.duty == ("country not known: duty to report: not known",)
 
@@ -359,7 +329,7 @@ def test_a_case_without_a_country_says_so():
     ],
 )
 def test_tissue_donor_and_route_are_coded_else_as_reported(product, tissues, donors, routes):
-    alerts = replay([*others(), *(report(i, product=product) for i in range(3))])
+    alerts = replayed([*others(), *(report(i, product=product) for i in range(3))]).alerts
     context = next(alert.context for alert in alerts if alert.drug == "cell-product")
     found = [[each.name for each in of] for of in (context.tissues, context.donors, context.routes)]
     assert found == [tissues, donors, routes]
@@ -372,7 +342,7 @@ def test_cases_of_an_aggregate_name_it():
         update={"product_class": "engineered-ev"}
     )
     cases = [one.model_copy(update={"links": (part,)}) for one in THREE]
-    alerts = replay([*others(), *cases], [told, other])
+    alerts = replayed([*others(), *cases], notices=[told, other]).alerts
     context = next(alert.context for alert in alerts if alert.drug == "cell-product")
     assert [each.subject_id for each in context.subjects] == ["R-9"]
     assert context.verification.endswith("; R-9 tells of 3")

@@ -9,7 +9,7 @@ from schemas.context import Context
 from streams.core.alerts.domain_context import context_of
 from streams.core.alerts.next_steps import next_step, steps
 from streams.core.safety.monitor import SafetyMonitor
-from tests.unit.core.alerts.test_context import CLASS, case
+from tests.support.versions import CELLS, make_domain_case
 
 TODAY = date(2024, 2, 29)
 FURTHER = steps().further
@@ -17,7 +17,9 @@ FURTHER = steps().further
 
 def _context(**fields: object) -> Context:
     on_day = SafetyMonitor().known_on(TODAY)
-    context = context_of(CLASS, "Sepsis", [case("A", **fields)], on_day, designated=frozenset())
+    context = context_of(
+        CELLS, "Sepsis", [make_domain_case("A", **fields)], on_day, designated=frozenset()
+    )
     assert context is not None
     return context
 

@@ -1,14 +1,12 @@
 """Bursts of one source, and pairs whose event is what was treated."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-import polars as pl
 import pytest
 
 from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
-from schemas.delta import CASE_CHANGES, Delta
 from schemas.notice import Notice, NoticeKind
 from schemas.vocabulary import ReporterKind
 from streams.core.alerts.case_sources import Origins
@@ -17,6 +15,7 @@ from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.demo import PRODUCT_CLASS
+from tests.support.deltas import EPOCH, case_change, make_delta
 
 DAY = 19_782  # 2024-02-29
 LAY, PROFESSIONAL = "US\x1f\x1f", "US\x1fp\x1f"
@@ -55,16 +54,13 @@ class Fed:
         first: int | None = None,
     ) -> "Fed":
         start = self.offset if first is None else first
-        rows = [
-            (
-                *(f"C{start + at}", date.fromordinal(day + 719_163), "adult", "male", "asia"),
-                *(False, False, [drug], [event], origin, indications, 50, False),
-                *(False, None, None, "", n),
-            )
-            for at in range(number)
+        received = EPOCH + timedelta(days=day)
+        said = {"origin": origin, "indications": indications, "completeness": 50}
+        changes = [
+            case_change(f"C{at}", day=received, drugs=[drug], events=[event], n=n, **said)
+            for at in range(start, start + number)
         ]
-        changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")
-        self.detector.apply(Delta(0, self.offset, self.offset + number, day, changes))
+        self.detector.apply(make_delta(self.offset, changes))
         self.offset += number
         return self
 

@@ -23,7 +23,7 @@ from streams.core.signals.realert_policy import load_policy
 from streams.core.signals.scorer import Scorer
 from streams.core.signals.window_scores import score_window
 from tests.support.counted_window import AS_OF, DAY, CountedWindow, rules_of
-from tests.unit.core.alerts.test_context import CLASS, case
+from tests.support.versions import CELLS, make_domain_case
 
 TODAY = date(2024, 2, 29)
 SCORER = Scorer(rules_of(3))
@@ -141,8 +141,8 @@ def test_nothing_changes_an_alert_after_it_was_made(
 
     monkeypatch.setattr(Alert, "trusted", trusted)
     for name in "KLM":
-        desk.monitor.count([(encode_watched(case(name)), 1)])
-    desk.counted.count(["K", "L", "M"], [CLASS], ["Sepsis"])
+        desk.monitor.count([(encode_watched(make_domain_case(name)), 1)])
+    desk.counted.count(["K", "L", "M"], [CELLS], ["Sepsis"])
     alerts = desk.write().alerts
     assert len(alerts) == len(made) == 3
     assert alerts[0].context is not None
@@ -154,7 +154,7 @@ def test_nothing_changes_an_alert_after_it_was_made(
 
 def test_a_product_of_the_domain_has_a_context_that_is_remembered(desk: Desk) -> None:
     for name in "KLM":
-        desk.monitor.count([(encode_watched(case(name, exposure_ongoing=True)), 1)])
+        desk.monitor.count([(encode_watched(make_domain_case(name, exposure_ongoing=True)), 1)])
     acted = Notice(
         notice_id="1",
         subject_id="R-1",
@@ -162,12 +162,12 @@ def test_a_product_of_the_domain_has_a_context_that_is_remembered(desk: Desk) ->
         received=date(2024, 2, 28),
         source="gazette",
         authority="ministry",
-        product_class=CLASS,
+        product_class=CELLS,
     )
     desk.monitor.hear(acted)
-    desk.counted.count(["K", "L"], [CLASS], ["Sepsis"])
-    desk.counted.count(["M"], [CLASS], ["Sepsis"], day=DAY - 1)
-    alert = next(each for each in desk.write().alerts if each.drug == CLASS)
+    desk.counted.count(["K", "L"], [CELLS], ["Sepsis"])
+    desk.counted.count(["M"], [CELLS], ["Sepsis"], day=DAY - 1)
+    alert = next(each for each in desk.write().alerts if each.drug == CELLS)
     assert alert.context is not None
     assert (alert.context.n_cases, alert.context.exposure_ongoing) == (3, True)
     assert [each.notice_id for each in alert.context.notices] == ["1"]

@@ -9,30 +9,19 @@ import pytest
 
 from schemas.clinical import TimeToOnset
 from schemas.product import Facility, Product
-from schemas.report import Reaction, Report
+from schemas.report import Reaction
 from schemas.vocabulary import ProductRole, Seriousness
 from streams.core.alerts.case_summaries import clinical_of
 from streams.core.cases.chronology import START, Course, course_of, parse_course
-from streams.core.cases.from_report import case_version
 from streams.core.cases.transitions import CaseVersion, advance
+from tests.support.versions import make_version
 
 DAY = date(2024, 2, 1)
 ORDINAL = DAY.toordinal()
 
 
-def _version(
-    *products: Product, reactions: tuple[Reaction, ...] = (), **fields: Any
-) -> CaseVersion:
-    return case_version(
-        Report(
-            case_id="A",
-            first_received=date(2024, 3, 1),
-            latest_received=date(2024, 3, 1),
-            products=products,
-            reactions=reactions or (Reaction(term="Rash"),),
-            **fields,
-        )
-    )
+def _version(*products: Product, **fields: Any) -> CaseVersion:
+    return make_version(day=date(2024, 3, 1), products=products, **fields)
 
 
 def _courses(*products: Product) -> dict[str, Course]:
@@ -139,16 +128,9 @@ def test_an_event_began_on_the_earliest_day_stated_of_it() -> None:
     ],
 )
 def test_each_is_a_change_of_the_case(changes: dict[str, Any]) -> None:
-    base: dict[str, Any] = {
-        "case_id": "A",
-        "first_received": date(2024, 3, 1),
-        "latest_received": date(2024, 3, 1),
-        "products": (Product(substances=("zinc",)),),
-        "reactions": (Reaction(term="Rash"),),
-        "seriousness": (Seriousness.DISABILITY,),
-    }
-    one = case_version(Report(**base))
-    other = case_version(Report(**{**base, "version": 2, **changes}))
+    base = {"seriousness": (Seriousness.DISABILITY,)}
+    one = make_version(**base)
+    other = make_version(version=2, **{**base, **changes})
     rows = advance([other], {"A": one}).changes
     assert rows["n"].to_list() == [-1, 1]
     stated = rows.select("life_threatening", "courses", "onsets").rows()

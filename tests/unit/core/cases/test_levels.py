@@ -1,19 +1,22 @@
 """Signals of classes, lots, facilities and families: their names, their counts, and when told."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import pytest
 
 from detectors.rules import load_rules
+from schemas.alert import Alert
 from schemas.product import Facility, Product
-from schemas.report import Reaction, Report
+from schemas.report import Report
 from schemas.vocabulary import ProductRole
 from streams.core.cases.from_report import case_version
 from streams.core.cases.levels import level_of
-from streams.core.counting.windows import WindowSpec
 from streams.core.recount.alerts import Recount, version_frame
-from streams.runtime.embedded.replay import Replay
+from tests.support.replays import Replayed, replayed
+from tests.support.reports import make_report
+from tests.support.versions import make_version
 
 FIRST = date(2024, 1, 1)
 SUPERNATANT = "msc-supernatant-exosome"
@@ -21,30 +24,30 @@ CLASSES_ABOVE = ("extracellular-vesicles", SUPERNATANT)
 
 
 def report(
-    number, *terms, day=0, product="engineered-ev", lot=None, clinic=None, substance=None, **fields
-):
-    received = FIRST + timedelta(days=day)
-    return Report(
-        case_id=f"C{number:05}",
-        first_received=received,
-        latest_received=received,
+    number: int,
+    *terms: str,
+    day: int = 0,
+    product: str | None = "engineered-ev",
+    lot: str | None = None,
+    clinic: str | None = None,
+    substance: str | None = None,
+) -> Report:
+    facility = Facility(facility_id=clinic) if clinic else None
+    substances = (substance,) if substance else ()
+    return make_report(
+        f"C{number:05}",
+        day=FIRST + timedelta(days=day),
         products=(
-            Product(
-                product_class=product,
-                substances=(substance,) if substance else (),
-                lot=lot,
-                facility=Facility(facility_id=clinic) if clinic else None,
-            ),
+            Product(product_class=product, substances=substances, lot=lot, facility=facility),
         ),
-        reactions=tuple(Reaction(term=term) for term in terms),
-        **fields,
+        events=terms,
     )
 
 
 TERMS = ("Sepsis", "Endocarditis", *(f"Reaction {i}" for i in range(18)))
 
 
-def background(number=2000, days=1):
+def background(number: int = 2000, days: int = 1) -> list[Report]:
     """Other products, a tenth of them with an infection; nothing stands out."""
     return [
         report(
@@ -58,33 +61,15 @@ def background(number=2000, days=1):
     ]
 
 
-class Ran:
-    def __init__(self, reports, rules="mhra"):
-        self.alerts, self.silent = [], []
-        self.run = Replay(
-            [WindowSpec.parse("cumulative")],
-            load_rules([rules]),
-            every=1,
-            until=None,
-            horizon=date(2030, 1, 1),
-            on_alert=self.alerts.append,
-            on_suppressed=self.silent.append,
-            on_rejected=lambda rejected: pytest.fail(str(rejected)),
-        )
-        for _ in self.run.feed("test", enumerate(reports, start=1)):
-            pass
-        self.run.finish()
+def said(alerts: Iterable[Alert]) -> list[tuple[str, str, str, int]]:
+    return [
+        (alert.drug, alert.event, alert.kind.value, alert.counts.n_observed) for alert in alerts
+    ]
 
-    @property
-    def said(self):
-        return [
-            (alert.drug, alert.event, alert.kind.value, alert.counts.n_observed)
-            for alert in self.alerts
-        ]
 
-    def count(self, drug, event):
-        found = self.run.detector.all_counts().filter(drug=drug, event=event)
-        return found.select("n_observed", "n_drug", "n_event", "n_total").rows()
+def counted(ran: Replayed, drug: str, event: str) -> list[tuple[int, ...]]:
+    found = ran.run.detector.all_counts().filter(drug=drug, event=event)
+    return found.select("n_observed", "n_drug", "n_event", "n_total").rows()
 
 
 @pytest.mark.parametrize(
@@ -116,15 +101,10 @@ class Ran:
         ),
     ],
 )
-def test_a_case_counts_once_under_each_of_its_levels(products, names):
-    one = Report(
-        case_id="A",
-        first_received=FIRST,
-        latest_received=FIRST,
-        products=tuple(products),
-        reactions=(Reaction(term="Sepsis"), Reaction(term="Abscess"), Reaction(term="family:x")),
-    )
-    version = case_version(one)
+def test_a_case_counts_once_under_each_of_its_levels(
+    products: list[Product], names: list[str]
+) -> None:
+    version = make_version(products=tuple(products), events=("Sepsis", "Abscess", "family:x"))
     assert version.drugs.split("\x1f") == names
     assert version.events.split("\x1f") == ["Abscess", "Sepsis", "family: x", "family:infection"]
 
@@ -141,29 +121,33 @@ def test_a_case_counts_once_under_each_of_its_levels(products, names):
         ("engineered-ev", "family:infection", "family"),
     ],
 )
-def test_the_names_of_a_pair_say_its_level(drug, event, level):
+def test_the_names_of_a_pair_say_its_level(drug: str, event: str, level: str) -> None:
     assert level_of(drug, event).value == level
 
 
-def test_every_case_is_in_the_margin_of_a_family_which_is_a_question_of_classes_only():
+def test_every_case_is_in_the_margin_of_a_family_which_is_a_question_of_classes_only() -> None:
     infections = [report(i, "Sepsis", "Abscess", lot="A") for i in range(3)]
-    ran = Ran([*background(), *infections])
+    ran = replayed([*background(), *infections])
     n_family = 200 + 3  # two of twenty terms, of 2,000; a case with both terms is one
-    assert ran.count("engineered-ev", "family:infection") == [(3, 3, n_family, 2003)]
-    assert ran.count("lot:A", "Sepsis") == [(3, 3, 100 + 3, 2003)]
-    assert ran.count("lot:A", "family:infection") == ran.count("drug 0", "family:infection") == []
+    assert counted(ran, "engineered-ev", "family:infection") == [(3, 3, n_family, 2003)]
+    assert counted(ran, "lot:A", "Sepsis") == [(3, 3, 100 + 3, 2003)]
+    assert (
+        counted(ran, "lot:A", "family:infection")
+        == counted(ran, "drug 0", "family:infection")
+        == []
+    )
     pairs = ran.run.detector.all_counts().height
     assert ran.run.detector.n_pairs == pairs
 
 
-def test_a_lot_with_the_cases_of_its_class_is_told_once_they_differ():
+def test_a_lot_with_the_cases_of_its_class_is_told_once_they_differ() -> None:
     of_lot = [report(i, "Sepsis", day=i, lot="A", clinic="C-A") for i in range(3)]
     other = report(3, "Sepsis", day=5, lot="B", clinic="C-B")
     chain = ["engineered-ev", "extracellular-vesicles", "msc-supernatant-exosome"]
-    alone = Ran([*background(), *of_lot])
-    assert alone.said == [(drug, "Sepsis", "new", 3) for drug in chain]
-    both = Ran([*background(), *of_lot, other])
-    assert both.said[:3] == alone.said
+    alone = replayed([*background(), *of_lot])
+    assert said(alone.alerts) == [(drug, "Sepsis", "new", 3) for drug in chain]
+    both = replayed([*background(), *of_lot, other])
+    assert said(both.alerts)[:3] == said(alone.alerts)
     later = {(alert.drug, alert.level.value): alert.kind.value for alert in both.alerts[3:]}
     assert {unit for unit, kind in later.items() if kind == "new"} == {
         ("lot:A", "lot"),
@@ -173,11 +157,11 @@ def test_a_lot_with_the_cases_of_its_class_is_told_once_they_differ():
     assert set(news.values()) == {1}
 
 
-def test_what_was_not_told_is_written_down_once_with_where_it_was_told():
+def test_what_was_not_told_is_written_down_once_with_where_it_was_told() -> None:
     of_lot = [report(i, "Sepsis", day=i, lot="A") for i in range(3)]
     quiet = report(9, "Rash", day=9, product=None, substance="drug 1")
-    ran = Ran([*background(), *of_lot, quiet])
-    silent = [one for one in ran.silent if one.reason == "same_cases"]
+    ran = replayed([*background(), *of_lot, quiet])
+    silent = [one for one in ran.suppressed if one.reason == "same_cases"]
     assert {one.signal_key for one in silent} == {
         "lot%3AA|Sepsis|cumulative",
         *(
@@ -192,11 +176,11 @@ def test_what_was_not_told_is_written_down_once_with_where_it_was_told():
     assert ran.run.detector.crossings == 7
 
 
-def test_a_lot_is_told_when_the_signal_that_told_its_cases_goes():
+def test_a_lot_is_told_when_the_signal_that_told_its_cases_goes() -> None:
     """Of the class others come without the reaction, until the class's rule is past its exit."""
     of_lot = [report(i, "Sepsis", day=i, lot="A") for i in range(3)]
     others = [report(100 + i, "Rash", day=9, lot=f"B{i}") for i in range(60)]
-    ran = Ran([*background(), *of_lot, *others])
+    ran = replayed([*background(), *of_lot, *others])
     said = [(alert.drug, alert.kind.value) for alert in ran.alerts if alert.event == "Sepsis"]
     assert said[3:] == [
         ("engineered-ev", "closed"),
@@ -206,21 +190,21 @@ def test_a_lot_is_told_when_the_signal_that_told_its_cases_goes():
     ]
 
 
-def test_as_many_cases_are_not_the_same_cases():
+def test_as_many_cases_are_not_the_same_cases() -> None:
     """A product with three other cases of the reaction covers no lot."""
     of_lot = [report(i, "Sepsis", lot="A", product="engineered-ev") for i in range(3)]
     more = [report(10 + i, "Sepsis", product="engineered-ev") for i in range(2)]
     product = [
         report(20 + i, "Sepsis", product="cell-product", substance="Cellia") for i in range(3)
     ]
-    ran = Ran([*background(), *of_lot, *more, *product])
-    assert ("lot:A", "Sepsis", "new", 3) in ran.said
+    ran = replayed([*background(), *of_lot, *more, *product])
+    assert ("lot:A", "Sepsis", "new", 3) in said(ran.alerts)
 
 
-def test_a_sentence_names_no_lot_and_no_facility():
+def test_a_sentence_names_no_lot_and_no_facility() -> None:
     of_lot = [report(i, "Sepsis", lot="QX9", clinic="C-A") for i in range(3)]
     more = [report(10 + i, "Endocarditis", "Sepsis") for i in range(2)]
-    ran = Ran([*background(), *of_lot, *more])
+    ran = replayed([*background(), *of_lot, *more])
     sentences = {alert.level.value: alert.sentence for alert in ran.alerts}
     assert set(sentences) == {"class", "lot", "facility"}
     assert (
@@ -231,7 +215,7 @@ def test_a_sentence_names_no_lot_and_no_facility():
     assert not any("QX9" in text or "C-A" in text for text in sentences.values())
 
 
-def test_the_anytime_valid_test_asks_what_it_asked_before():
+def test_the_anytime_valid_test_asks_what_it_asked_before() -> None:
     """Lots, facilities and families are neither hypotheses of it nor do they make it say more."""
     cases = [report(i, "Sepsis", day=i % 5, lot="A", clinic="C-A") for i in range(6)]
     plain = [
@@ -244,20 +228,20 @@ def test_the_anytime_valid_test_asks_what_it_asked_before():
         told.append(
             {
                 (alert.drug, alert.event): alert.statistics.e_bh_level
-                for alert in Ran(by_day, rules="safe").alerts
+                for alert in replayed(by_day, rules="safe").alerts
             }
         )
     assert set(told[0]) == {(drug, "Sepsis") for drug in ("engineered-ev", *CLASSES_ABOVE)}
     assert told[0] == told[1]
 
 
-def test_the_reference_replay_counts_levels_as_the_stream_does():
+def test_the_reference_replay_counts_levels_as_the_stream_does() -> None:
     of_lot = [report(i, "Sepsis", day=i, lot="A", clinic="C-A") for i in range(5)]
     others = [report(100 + i, *TERMS[i : i + 2], day=7, lot=f"B{i}") for i in range(3)]
     sent = [*background(days=5), *of_lot, *others]
     sent.sort(key=lambda one: one.latest_received)
     rules = load_rules(["mhra", "safe"])
-    alerts = [alert for name in ("mhra", "safe") for alert in Ran(sent, rules=name).alerts]
+    alerts = [alert for name in ("mhra", "safe") for alert in replayed(sent, rules=name).alerts]
     assert {alert.level.value for alert in alerts} == {"class", "lot", "facility", "family"}
     versions = version_frame(0, list(enumerate(map(case_version, sent))))
     recount = Recount([versions], rules, priors={}, test_lag=0, until_evaluated=True)

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.link import CaseLink
 from schemas.product import Product
-from schemas.report import Patient, Reaction, Report, Reporter
+from schemas.report import Patient, Reaction, Reporter
 from schemas.vocabulary import (
     AgeGroup,
     LinkBasis,
@@ -19,9 +18,11 @@ from schemas.vocabulary import (
     ReportType,
     Sex,
 )
-from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.from_report import link_version
 from streams.core.cases.provenance import Origin, parse_origin, source_of
 from streams.core.cases.transitions import CaseVersion, advance
+from tests.support.reports import make_report
+from tests.support.versions import make_link, make_version
 
 GIVEN, ONSET = date(2024, 2, 1), date(2024, 2, 3)
 WHOLE: dict[str, Any] = {
@@ -35,9 +36,7 @@ WHOLE: dict[str, Any] = {
 
 
 def _version(**changes: Any) -> CaseVersion:
-    day = date(2024, 2, 29)
-    report = Report(case_id="A", first_received=day, latest_received=day, **{**WHOLE, **changes})
-    return case_version(report)
+    return make_version(**{**WHOLE, **changes})
 
 
 def _product(**changes: Any) -> dict[str, Any]:
@@ -165,7 +164,7 @@ def test_an_origin_without_a_dictionary_has_three_parts_as_before() -> None:
 
 
 def test_an_origin_of_endless_dictionaries_is_not_kept() -> None:
-    report = Report(case_id="A", first_received=ONSET, latest_received=ONSET)
+    report = make_report(day=ONSET)
     endless = tuple(part for n in range(9) for part in ("X", str(n)))
     assert source_of(report, endless) is not source_of(report, endless)
     assert source_of(report, endless[2:]) is source_of(report, endless[2:])
@@ -187,22 +186,6 @@ def test_indications_are_those_of_suspect_products_each_once() -> None:
     assert version.indications == "Acne\x1fPain"
 
 
-def _link(basis: LinkBasis, state: LinkState, decision: int) -> CaseVersion:
-    return link_version(
-        CaseLink(
-            case_id="A",
-            master_case_id="M",
-            state=state,
-            basis=basis,
-            decision=decision,
-            decided_on=date(2024, 3, 1),
-            decided_by="test",
-            reason="test",
-            score=0.6 if basis is LinkBasis.PROBABLE else None,
-        )
-    )
-
-
 def test_a_suspicion_is_a_change_of_the_case_and_ends_when_somebody_decides() -> None:
     held = {"A": _version()}
     steps = [
@@ -215,6 +198,6 @@ def test_a_suspicion_is_a_change_of_the_case_and_ends_when_somebody_decides() ->
         (LinkBasis.SOURCE_ID, LinkState.REVERSED, [(True, 1)]),
     ]
     for number, (basis, state, changes) in enumerate(steps, start=1):
-        step = advance([_link(basis, state, number)], held)
+        step = advance([link_version(make_link(state, basis, decision=number))], held)
         assert step.changes.select("suspected_duplicate", "n").rows() == changes, number
         held |= step.updates

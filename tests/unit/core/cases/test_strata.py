@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from schemas.report import Report, Reporter
+from schemas.report import Reporter
 from schemas.vocabulary import AgeGroup
-from streams.core.cases.from_report import case_version
 from streams.core.cases.strata import age_group
+from tests.support.versions import make_version
 
 DAY = date(2024, 2, 29)
 
@@ -55,11 +55,5 @@ def test_without_years_the_reported_group_holds(group: AgeGroup | None) -> None:
 def test_the_region_is_where_it_happened_else_where_it_was_reported(
     occurred: str | None, reporter: str | None, expected: str
 ) -> None:
-    report = Report(
-        case_id="A",
-        first_received=DAY,
-        latest_received=DAY,
-        occurrence_country=occurred,
-        reporter=Reporter(country=reporter),
-    )
-    assert case_version(report).region == expected
+    stated = {"occurrence_country": occurred, "reporter": Reporter(country=reporter)}
+    assert make_version(**stated).region == expected

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from streams.core.counting.arrays import by_key, rows_at, rows_where, stacked
-from streams.core.counting.vocabulary import numbered
 
 ROWS = st.lists(
     st.tuples(st.integers(-3, 3), st.sampled_from(["", "a", "b", "Ω"]), st.booleans()),
@@ -68,13 +67,6 @@ def test_by_key_is_a_left_join(rows: list[tuple[int, str, bool]]) -> None:
     keys = np.arange(-2, 5)
     joined = pl.DataFrame({"key": keys}).join(once, on="key", how="left", maintain_order="left")
     assert_frame_equal(by_key(once, keys).drop("key"), joined.drop("key"))
-
-
-@given(st.lists(st.text(max_size=3), max_size=12))
-def test_numbers_are_places_among_the_distinct_names(names: list[str]) -> None:
-    distinct, places = numbered(pl.Series(names, dtype=pl.String))
-    assert distinct == list(dict.fromkeys(names))
-    assert [distinct[place] for place in places.tolist()] == names
 
 
 @pytest.mark.parametrize(

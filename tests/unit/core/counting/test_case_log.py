@@ -6,19 +6,16 @@ import pytest
 
 from streams.core.counting import case_log
 from streams.core.counting.case_log import CASE_LOG, CaseLog
+from tests.support.frames import log_row, make_log
 
 Row = tuple[int, int, str, int, list[int], list[int]]
 
 
 def _rows(*rows: Row) -> pl.DataFrame:
     """Rows of (seq, day, case, n, drugs, events)."""
-    return pl.DataFrame(
-        [
-            (s, day, case, 0, False, False, d, e, 0, 0, 0, False, False, None, None, n)
-            for s, day, case, n, d, e in rows
-        ],
-        schema=dict(CASE_LOG),
-        orient="row",
+    return make_log(
+        log_row(seq, day=day, case_id=case, n=n, drugs=drugs, events=events)
+        for seq, day, case, n, drugs, events in rows
     )
 
 
@@ -164,16 +161,10 @@ def test_names_of_any_code_are_indexed() -> None:
 
 def test_the_cases_of_a_pair_say_what_stands_beside_its_names() -> None:
     def rows(*those: tuple[int, str, int, list[int] | None, list[int] | None]) -> pl.DataFrame:
-        return pl.DataFrame(
-            [
-                (
-                    *(seq, 5, case, 0, False, False, [2, 7], [1, 3, 4], 0, 0, 0, False),
-                    *(False, courses, onsets, n),
-                )
-                for seq, case, n, courses, onsets in those
-            ],
-            schema=dict(CASE_LOG),
-            orient="row",
+        names = {"day": 5, "drugs": [2, 7], "events": [1, 3, 4]}
+        return make_log(
+            log_row(seq, case_id=case, n=n, courses=courses, onsets=onsets, **names)
+            for seq, case, n, courses, onsets in those
         )
 
     plain = rows((0, "A", 1, None, None), (1, "B", 1, None, None))

@@ -6,26 +6,20 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.counting.case_log import CASE_LOG
 from streams.core.counting.count_changes import Changes, CountChanges
+from tests.support.frames import log_row, make_log
 
 names = st.lists(st.integers(0, 2**31 - 1), max_size=3, unique=True)
 cases = st.lists(
     st.tuples(st.integers(-5, 5), st.integers(0, 3), names, names, st.sampled_from([1, -1])),
     max_size=6,
 )
-# origin, indications, completeness, suspected_duplicate, life_threatening, courses, onsets
-_BARE = (0, 0, 0, False, False, None, None)
 
 
 def _rows(of: list[tuple[Any, ...]]) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            (seq, day, str(seq), stratum, False, False, drugs, events, *_BARE, n)
-            for seq, (day, stratum, drugs, events, n) in enumerate(of)
-        ],
-        schema=dict(CASE_LOG),
-        orient="row",
+    return make_log(
+        log_row(seq, day=day, stratum=stratum, drugs=drugs, events=events, n=n)
+        for seq, (day, stratum, drugs, events, n) in enumerate(of)
     )
 
 

@@ -11,56 +11,42 @@ import pytest
 from detectors.rules import load_rules
 from schemas.alert import Alert
 from schemas.delta import REMOVED_CHANGES, Delta
-from schemas.link import CaseLink
-from schemas.product import Product
-from schemas.report import Link, Reaction, Report, Revision
-from schemas.vocabulary import LinkBasis, LinkKind, LinkState, RevisionKind, VerificationState
+from schemas.report import Link
+from schemas.vocabulary import LinkKind, VerificationState
 from streams.core.alerts import case_summaries
 from streams.core.alerts.case_summaries import new_cases
-from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.from_report import link_version
 from streams.core.cases.transitions import CaseVersion, advance, joined
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.signals.published_signals import Signals
 from streams.runtime.state.snapshot import read_snapshot, write_snapshot
 from streams.runtime.wire.deltas import decode_delta, encode_delta
+from tests.support.reports import NULLIFIED
+from tests.support.versions import make_link, make_version
 
 DAY = date(2024, 1, 31)
-VOID = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")
 
 
 def _version(version: int = 1, *, case_id: str = "A", void: bool = False, drug: str = "zinc",
              valid: bool = True, links: tuple[Link, ...] = (), day: date = DAY,
              ) -> CaseVersion:  # fmt: skip
     bare = drug == ""  # a deletion list names the case and nothing else
-    return case_version(
-        Report(
-            case_id=case_id,
-            version=version,
-            first_received=day,
-            latest_received=DAY,
-            revision=VOID if void else None,
-            products=() if bare else (Product(substances=(drug,)),),
-            reactions=() if bare else (Reaction(term="Rash"),),
-            verification=VerificationState("valid_icsr" if valid else "contested"),
-            links=links,
-        )
+    return make_version(
+        case_id,
+        version=version,
+        first_received=day,
+        latest_received=DAY,
+        drugs=() if bare else (drug,),
+        events=() if bare else ("Rash",),
+        revision=NULLIFIED if void else None,
+        verification=VerificationState("valid_icsr" if valid else "contested"),
+        links=links,
     )
 
 
 def _link(state: str, decision: int = 1, case_id: str = "A") -> CaseVersion:
-    return link_version(
-        CaseLink(
-            case_id=case_id,
-            master_case_id="M",
-            state=LinkState(state),
-            basis=LinkBasis.MANUAL,
-            decision=decision,
-            decided_on=DAY,
-            decided_by="test",
-            reason="test",
-        )
-    )
+    return link_version(make_link(state, "manual", case_id=case_id, decision=decision))
 
 
 ONE, TWO, THREE = _version(1), _version(2, drug="iron"), _version(3, drug="lead")

@@ -8,9 +8,10 @@ import pytest
 
 from schemas.alert import WindowKind
 from schemas.errors import InputError
-from streams.core.counting.case_log import CASE_LOG, CaseLog
+from streams.core.counting.case_log import CaseLog
 from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.windows import Tally, WindowedCounts, WindowSpec
+from tests.support.frames import log_row, make_log
 
 EPOCH = date(1970, 1, 1)
 
@@ -94,17 +95,9 @@ def test_a_sliding_window_ends_today_and_holds_that_many_days(
     assert (str(window.first_day), str(window.last_day)) == (first, today)
 
 
-# origin, indications, completeness, suspected_duplicate, life_threatening, courses, onsets
-_BARE = (0, 0, 0, False, False, None, None)
-
-
 def _rows(*cases: tuple[int, int], n: int = 1) -> pl.DataFrame:
     """Rows of the log: (seq, day), each one case of drug 0 and event 0."""
-    return pl.DataFrame(
-        [(seq, day, str(seq), 0, False, False, [0], [0], *_BARE, n) for seq, day in cases],
-        schema=dict(CASE_LOG),
-        orient="row",
-    )
+    return make_log(log_row(seq, day=day, n=n) for seq, day in cases)
 
 
 class _Fed:

@@ -1,17 +1,16 @@
 """The detector stage: each delta once, and what a restart may and may not do."""
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from detectors.rules import RuleSet, load_rules
-from schemas.delta import CASE_CHANGES, Delta
+from schemas.delta import Delta
 from schemas.errors import StateError
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
+from tests.support.deltas import case_change, make_delta
 
 DAY = 19_782  # 2024-02-29
 CUMULATIVE = (WindowSpec.parse("cumulative"),)
@@ -24,24 +23,10 @@ def mhra() -> RuleSet:
 
 def _delta(start: int, end: int, *cases: tuple[str, str, str, int], partition: int = 0) -> Delta:
     """A delta of (case, drug, event, n), all received on one day."""
-    rows = [
-        (
-            case,
-            date(2024, 2, 29),
-            "adult",
-            "male",
-            "asia",
-            False,
-            False,
-            [drug],
-            [event],
-            *("\x1f\x1ftest", "", 0, False, False, None, None, ""),
-            n,
-        )
-        for case, drug, event, n in cases
+    changes = [
+        case_change(case, drugs=[drug], events=[event], n=n) for case, drug, event, n in cases
     ]
-    changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")
-    return Delta(partition, start, end, DAY if cases else -1, changes)
+    return make_delta(start, changes, next_offset=end, partition=partition)
 
 
 SIGNAL = tuple((f"S{n}", "zinc", "Rash", 1) for n in range(3))

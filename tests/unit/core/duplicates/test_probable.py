@@ -9,9 +9,8 @@ import pytest
 
 from schemas.errors import InputError
 from schemas.link import CaseLink
-from schemas.product import Product
-from schemas.report import Patient, Reaction, Report, Revision
-from schemas.vocabulary import LinkBasis, LinkState, RevisionKind, Sex, VerificationState
+from schemas.report import Patient
+from schemas.vocabulary import LinkBasis, LinkState, Sex, VerificationState
 from streams.core.cases.from_report import case_version, link_version
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.duplicates.probable import (
@@ -24,20 +23,14 @@ from streams.core.duplicates.probable import (
     decide,
     records_frame,
 )
+from tests.support.reports import DAY, NULLIFIED, make_report
+from tests.support.versions import make_link
 
 POLICY = LinkagePolicy.read(DEFAULT_POLICY)
-DAY = date(2024, 1, 1)
 
 
 def _candidate(case_id: str, **changes: Any) -> Candidate:
-    fields: dict[str, Any] = {
-        "case_id": case_id,
-        "first_received": DAY,
-        "latest_received": DAY,
-        "products": (Product(substances=("zinc",)),),
-        "reactions": (Reaction(term="Rash"),),
-    }
-    report = Report(**{**fields, **changes})
+    report = make_report(case_id, **changes)
     return candidate_of(case_version(report), report)
 
 
@@ -109,23 +102,12 @@ def test_a_second_run_publishes_what_changed_and_reverses_what_no_longer_holds()
 
 
 def test_only_cases_that_may_be_duplicates_are_compared() -> None:
-    void = Revision(kind=RevisionKind.NULLIFICATION, reason="sent in error")
-    away = CaseLink(
-        case_id="E",
-        master_case_id="A",
-        state=LinkState.APPLIED,
-        basis=LinkBasis.WORLDWIDE_ID,
-        decision=1,
-        decided_on=DAY,
-        decided_by="test",
-        reason="test",
-    )
     cases = [
         _candidate("A"),
-        _candidate("B", revision=void),
+        _candidate("B", revision=NULLIFIED),
         _candidate("C", products=()),
         _candidate("D", reactions=()),
-        _held(_candidate("E"), away),
+        _held(_candidate("E"), make_link(case_id="E")),
         _candidate("F", patient=Patient(age_years=5.0, sex=Sex.MALE, weight_kg=20.0)),
     ]
     frame = records_frame(cases)

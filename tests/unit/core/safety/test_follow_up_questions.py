@@ -1,44 +1,33 @@
 """Single serious infections are listed with what to ask, until a cluster alert has them."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
-from detectors.rules import load_rules
-from schemas.product import Product, Quality
-from schemas.report import Reaction, Report
-from schemas.vocabulary import Seriousness
-from streams.core.cases.domain_case import encode_watched, watched_case
+from schemas.product import Quality
+from streams.core.cases.domain_case import encode_watched
 from streams.core.safety.follow_up_questions import watch_items
 from streams.core.safety.monitor import SafetyMonitor
-from streams.runtime.embedded.replay import Replay
-from tests.unit.core.safety.test_monitor import AS_OF, CLASS, case
+from tests.support.alerts import AS_OF
+from tests.support.replays import replayed
+from tests.support.reports import domain_report
+from tests.support.versions import domain_case
 
 DAY = date(2019, 10, 7)
 
 
-def report(number, day=DAY, organism=None, culture=None):
-    return Report(
-        case_id=number,
-        first_received=day,
-        latest_received=day,
-        products=(Product(product_class=CLASS, quality=Quality(culture_result=culture)),),
-        reactions=(Reaction(term="Sepsis", organism=organism),),
-        seriousness=(Seriousness.HOSPITALISATION,),
-    )
+def asked(**fields: Any) -> list[tuple[str, ...]]:
+    return [item.ask for item in watch_items([domain_case("N", DAY, **fields)], (), DAY)]
 
 
-def asked(**fields):
-    return [item.ask for item in watch_items([case("N", DAY, **fields)], (), DAY)]
-
-
-def test_a_serious_infection_is_worth_three_questions():
+def test_a_serious_infection_is_worth_three_questions() -> None:
     assert asked() == [("organism", "culture of the product", "lot")]
-    assert asked(lot="EX-117") == [("organism", "culture of the product")]
+    assert asked(product={"lot": "EX-117"}) == [("organism", "culture of the product")]
 
 
-@pytest.mark.parametrize("fields", [{"serious": False}, {"term": "Rash"}])
-def test_what_is_not_serious_or_no_infection_is_not_listed(fields):
+@pytest.mark.parametrize("fields", [{"seriousness": ()}, {"term": "Rash"}])
+def test_what_is_not_serious_or_no_infection_is_not_listed(fields: dict[str, Any]) -> None:
     assert asked(**fields) == []
 
 
@@ -50,14 +39,18 @@ def test_what_is_not_serious_or_no_infection_is_not_listed(fields):
         (None, "Escherichia coli", ("organism", "lot")),
     ],
 )
-def test_what_the_report_says_is_not_asked_for(organism, culture, expected):
-    watched = watched_case(report("N", organism=organism, culture=culture), "adult")
-    assert [item.ask for item in watch_items([watched], (), DAY)] == [expected]
+def test_what_the_report_says_is_not_asked_for(
+    organism: str | None, culture: str | None, expected: tuple[str, ...]
+) -> None:
+    product = {"quality": Quality(culture_result=culture)}
+    assert asked(product=product, reaction={"organism": organism}) == [expected]
 
 
-def test_a_case_of_a_cluster_is_listed_there():
+def test_a_case_of_a_cluster_is_listed_there() -> None:
     watch = SafetyMonitor()
-    first, second = (encode_watched(case(name, DAY, lot="EX-117")) for name in ("N1", "N2"))
+    first, second = (
+        encode_watched(domain_case(name, DAY, product={"lot": "EX-117"})) for name in ("N1", "N2")
+    )
     watch.count([(first, 1)])
     assert watch.evaluate(DAY, AS_OF) == []
     assert [item.case_id for item in watch.items(DAY)] == ["N1"]
@@ -69,23 +62,9 @@ def test_a_case_of_a_cluster_is_listed_there():
     assert [item.case_id for item in watch.items(DAY)] == ["N1"]
 
 
-def test_a_replay_tells_each_case_once():
-    told = []
-    run = Replay(
-        [],
-        load_rules(["mhra"]),
-        every=1,
-        until=None,
-        horizon=date(2024, 12, 31),
-        on_alert=lambda alert: None,
-        on_rejected=lambda rejected: None,
-        on_watch_item=told.append,
-    )
-    reports = [report("N1"), report("N2", date(2019, 12, 30))]
-    for _ in run.feed("test", enumerate(reports, start=1)):
-        pass
-    run.finish()
-    assert [(item.case_id, str(item.known_on)) for item in told] == [
+def test_a_replay_tells_each_case_once() -> None:
+    ran = replayed([domain_report("N1", DAY), domain_report("N2", date(2019, 12, 30))])
+    assert [(item.case_id, str(item.known_on)) for item in ran.watch_items] == [
         ("N1", "2019-10-07"),
         ("N2", "2019-12-30"),
     ]

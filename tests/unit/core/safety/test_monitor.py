@@ -1,10 +1,11 @@
 """The watch on the events of the exosome story, and on what may happen to them."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
-from schemas.alert import InputOffset
 from schemas.notice import (
     Assertion,
     Exposure,
@@ -15,83 +16,55 @@ from schemas.notice import (
     Verdict,
     VerificationEvent,
 )
-from schemas.product import Facility, Product
-from schemas.report import Link, Reaction, Report, Reporter
+from schemas.report import Link, Reporter
+from schemas.safety_alert import SafetyAlert
 from schemas.vocabulary import (
     ActionTaken,
     LinkKind,
     Outcome,
     Qualification,
     ReporterKind,
-    Seriousness,
     SupplyRoute,
 )
-from streams.core.cases.domain_case import encode_watched, watched_case
+from streams.core.cases.domain_case import DomainCase, encode_watched, watched_case
 from streams.core.safety.monitor import SafetyMonitor
-
-AS_OF = (InputOffset(topic="pv.reports", partition=0, next_offset=1),)
-CLASS = "msc-supernatant-exosome"
-
-
-def case(
-    number,
-    received,
-    term="Sepsis",
-    *,
-    lot=None,
-    clinic=None,
-    country="US",
-    onset=None,
-    fatal=False,
-    serious=True,
-    part_of=None,
-    qualification=Qualification.PHYSICIAN,
-    indication=None,
-    product=CLASS,
-    distributor=None,
-):
-    report = Report(
-        case_id=number,
-        first_received=received,
-        latest_received=received,
-        reporter=Reporter(qualification=qualification, country=country),
-        products=(
-            Product(
-                product_class=product,
-                lot=lot,
-                facility=Facility(facility_id=clinic) if clinic else None,
-                indication=indication,
-                distributor=distributor,
-            ),
-        ),
-        reactions=(
-            Reaction(term=term, onset=onset, outcome=Outcome.FATAL if fatal else Outcome.UNKNOWN),
-        ),
-        seriousness=(Seriousness.HOSPITALISATION,) if serious else (),
-        links=(Link(kind=LinkKind.PART_OF, case_id=part_of),) if part_of else (),
-    )
-    return watched_case(report, "unknown")
+from streams.demo import PRODUCT_CLASS
+from tests.support.alerts import AS_OF
+from tests.support.reports import domain_report
+from tests.support.versions import domain_case
 
 
-def notice(number, received, kind, subject=None, **fields):
+def notice(
+    number: str, received: date, kind: NoticeKind, subject: str | None = None, **fields: Any
+) -> Notice:
     return Notice(
         notice_id=number,
         subject_id=subject or number,
         kind=kind,
         received=received,
         source="press",
-        product_class=CLASS,
+        product_class=PRODUCT_CLASS,
         **fields,
     )
+
+
+def of_lot(case_id: str, received: date, lot: str, facility_id: str | None = None) -> DomainCase:
+    return domain_case(case_id, received, product={"lot": lot, "facility_id": facility_id})
 
 
 class Told:
     """A watch that is told one thing after the other, and what it says each time."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.watch = SafetyMonitor()
 
-    def __call__(self, day, *cases, gone=(), notices=()):
+    def __call__(
+        self,
+        day: date,
+        *cases: DomainCase,
+        gone: Iterable[DomainCase] = (),
+        notices: Iterable[Notice] = (),
+    ) -> list[SafetyAlert]:
         for one in notices:
             self.watch.hear(one)
         self.watch.count([(encode_watched(one), -1) for one in gone])
@@ -99,16 +72,16 @@ class Told:
         return self.watch.evaluate(day, AS_OF)
 
 
-def said(alerts):
+def said(alerts: Iterable[SafetyAlert]) -> list[tuple[str, int, str]]:
     return [(alert.category.value, alert.revision, alert.kind.value) for alert in alerts]
 
 
-NE1 = case("NE-1", date(2019, 10, 7), lot="EX-117", clinic="C-A")
-NE2 = case("NE-2", date(2019, 10, 9), lot="EX-117", clinic="C-A")
-NE3 = case("NE-3", date(2019, 10, 15), lot="EX117 ", clinic="C-B")
+NE1 = of_lot("NE-1", date(2019, 10, 7), "EX-117", "C-A")
+NE2 = of_lot("NE-2", date(2019, 10, 9), "EX-117", "C-A")
+NE3 = of_lot("NE-3", date(2019, 10, 15), "EX117 ", "C-B")
 
 
-def test_a_lot_is_an_alert_at_the_second_case_and_its_clinic_is_not():
+def test_a_lot_is_an_alert_at_the_second_case_and_its_clinic_is_not() -> None:
     told = Told()
     assert told(date(2019, 10, 7), NE1) == []
     (alert,) = told(date(2019, 10, 9), NE2)
@@ -127,14 +100,19 @@ def test_a_lot_is_an_alert_at_the_second_case_and_its_clinic_is_not():
     assert told(date(2019, 10, 16)) == []
 
 
-def test_a_late_case_joins_by_its_onset():
+def test_a_late_case_joins_by_its_onset() -> None:
     told = Told()
     told(date(2019, 10, 15), NE1, NE2, NE3)
     action = notice(
         "FDA", date(2019, 12, 6), NoticeKind.REGULATORY_ACTION, authority="FDA", country="US"
     )
     assert told(date(2019, 12, 6), notices=[action]) == []
-    late = case("NE-4", date(2024, 5, 20), lot="EX-117", clinic="C-C", onset=date(2019, 9, 28))
+    late = domain_case(
+        "NE-4",
+        date(2024, 5, 20),
+        product={"lot": "EX-117", "facility_id": "C-C"},
+        reaction={"onset": date(2019, 9, 28)},
+    )
     (alert,) = told(date(2024, 5, 20), late)
     assert said([alert]) == [("LOT_CLUSTER", 2, "strengthened")]
     assert alert.first_day == date(2019, 9, 28)
@@ -142,7 +120,7 @@ def test_a_late_case_joins_by_its_onset():
     assert len(alert.facilities) == 3
 
 
-def test_what_is_withdrawn_is_retracted_and_may_come_back():
+def test_what_is_withdrawn_is_retracted_and_may_come_back() -> None:
     told = Told()
     told(date(2019, 10, 15), NE1, NE2)
     (alert,) = told(date(2019, 10, 20), gone=[NE2])
@@ -152,41 +130,42 @@ def test_what_is_withdrawn_is_retracted_and_may_come_back():
     assert said([again]) == [("LOT_CLUSTER", 3, "strengthened")]
 
 
-def test_a_clinic_is_an_alert_where_no_lot_explains_it():
+def test_a_clinic_is_an_alert_where_no_lot_explains_it() -> None:
     told = Told()
     alerts = told(
         date(2019, 10, 9),
-        case("A", date(2019, 10, 7), clinic="C-A"),
-        case("B", date(2019, 10, 9), clinic="C-A"),
+        domain_case("A", date(2019, 10, 7), product={"facility_id": "C-A"}),
+        domain_case("B", date(2019, 10, 9), product={"facility_id": "C-A"}),
     )
     assert said(alerts) == [("FACILITY_CLUSTER", 1, "new")]
     assert "lot_missing" in alerts[0].flags
 
 
-def test_a_distributor_of_several_lots():
+def test_a_distributor_of_several_lots() -> None:
     told = Told()
-    alerts = told(
-        date(2019, 10, 9),
-        *(case(f"D{i}", date(2019, 10, 1 + i), lot=f"L-{i}", distributor="D-1") for i in range(3)),
-    )
+    cases = [
+        domain_case(f"D{i}", date(2019, 10, 1 + i), product={"lot": f"L-{i}", "distributor": "D-1"})
+        for i in range(3)
+    ]
+    alerts = told(date(2019, 10, 9), *cases)
     assert said(alerts) == [("DISTRIBUTOR_CLUSTER", 1, "new")]
 
 
 @pytest.mark.parametrize(
-    "others",
+    "other",
     [
-        [case("X", date(2019, 10, 8), lot="EX-118")],
-        [case("X", date(2019, 12, 8), lot="EX-117")],
-        [case("X", date(2019, 10, 8), lot="EX-117", serious=False)],
-        [case("X", date(2019, 10, 8), lot="EX-117", term="Headache")],
-        [case("X", date(2019, 10, 8), lot="unknown")],
+        of_lot("X", date(2019, 10, 8), "EX-118"),
+        of_lot("X", date(2019, 12, 8), "EX-117"),
+        domain_case("X", date(2019, 10, 8), product={"lot": "EX-117"}, seriousness=()),
+        domain_case("X", date(2019, 10, 8), "Headache", product={"lot": "EX-117"}),
+        of_lot("X", date(2019, 10, 8), "unknown"),
     ],
 )
-def test_what_makes_no_cluster(others):
-    assert Told()(date(2019, 12, 31), NE1, *others) == []
+def test_what_makes_no_cluster(other: DomainCase) -> None:
+    assert Told()(date(2019, 12, 31), NE1, other) == []
 
 
-def test_a_rumour_of_deaths_from_the_first_word_to_the_end():
+def test_a_rumour_of_deaths_from_the_first_word_to_the_end() -> None:
     told = Told()
     rumour = notice(
         "RUM-1",
@@ -231,7 +210,7 @@ def test_a_rumour_of_deaths_from_the_first_word_to_the_end():
 
 
 @pytest.mark.parametrize("verdict", [Verdict.CONFIRMED, Verdict.REFUTED])
-def test_both_ends_of_the_rumour(verdict):
+def test_both_ends_of_the_rumour(verdict: Verdict) -> None:
     told = Told()
     rumour = notice("RUM-1", date(2023, 10, 11), NoticeKind.SAFETY_NOTICE, terms=("Death",))
     told(date(2023, 10, 11), notices=[rumour])
@@ -244,8 +223,13 @@ def test_both_ends_of_the_rumour(verdict):
         verification=VerificationEvent(by="ministry", verdict=verdict, evidence="records"),
     )
     if verdict is Verdict.CONFIRMED:
-        death = case(
-            "RUM-1-ICSR", date(2024, 5, 7), "Death", fatal=True, country="JP", part_of="RUM-1"
+        death = domain_case(
+            "RUM-1-ICSR",
+            date(2024, 5, 7),
+            "Death",
+            reaction={"outcome": Outcome.FATAL},
+            reporter=Reporter(qualification=Qualification.PHYSICIAN, country="JP"),
+            links=(Link(kind=LinkKind.PART_OF, case_id="RUM-1"),),
         )
         alerts = told(date(2024, 5, 7), death, notices=[settled])
         assert said(alerts) == [("FATAL_CASE", 1, "new"), ("UNVERIFIED_FATAL", 2, "closed")]
@@ -259,7 +243,7 @@ def test_both_ends_of_the_rumour(verdict):
     assert told(date(2024, 6, 7)) == []
 
 
-def test_a_series_absorbs_its_cases():
+def test_a_series_absorbs_its_cases() -> None:
     told = Told()
     series = notice(
         "LC-0",
@@ -292,17 +276,16 @@ def test_a_series_absorbs_its_cases():
     (ongoing,) = told(date(2023, 11, 30), notices=[goes_on])
     assert said([ongoing]) == [("ONGOING_EXPOSURE", 1, "new")]
     assert "against the advice of an outside oncologist" in ongoing.sentence
-    revisions = []
+    revisions: list[SafetyAlert] = []
     for i in range(1, 5):
-        reported = case(
+        by = Qualification.CONSUMER if i == 4 else Qualification.PHYSICIAN
+        reported = domain_case(
             f"LC-{i}",
             date(2024, 1, i),
             "Malignant neoplasm progression",
-            country="JP",
-            clinic="C-T",
-            indication="Lung cancer stage IV",
-            part_of="LC-0",
-            qualification=Qualification.CONSUMER if i == 4 else Qualification.PHYSICIAN,
+            product={"facility_id": "C-T", "indication": "Lung cancer stage IV"},
+            reporter=Reporter(qualification=by, country="JP"),
+            links=(Link(kind=LinkKind.PART_OF, case_id="LC-0"),),
         )
         revisions += told(date(2024, 1, i), reported)
     assert said(revisions) == [
@@ -316,7 +299,7 @@ def test_a_series_absorbs_its_cases():
     assert weaker.n_verified == 3
 
 
-def test_athletes():
+def test_athletes() -> None:
     usage = notice(
         "ATH",
         date(2024, 3, 20),
@@ -343,7 +326,7 @@ def test_athletes():
     assert alerts[0].duty[-1].startswith("sport: duty to report: none")
 
 
-def test_time_alone_makes_an_answer_overdue():
+def test_time_alone_makes_an_answer_overdue() -> None:
     told = Told()
     asked = notice(
         "RUM-1",
@@ -365,7 +348,7 @@ def test_time_alone_makes_an_answer_overdue():
     )
 
 
-def test_a_restored_watch_says_nothing_twice():
+def test_a_restored_watch_says_nothing_twice() -> None:
     told = Told()
     published = told(date(2019, 10, 9), NE1, NE2)
     other = Told()
@@ -375,7 +358,7 @@ def test_a_restored_watch_says_nothing_twice():
     assert said([alert]) == [("LOT_CLUSTER", 2, "strengthened")]
 
 
-def test_the_order_of_cases_and_notices_does_not_change_the_end():
+def test_the_order_of_cases_and_notices_does_not_change_the_end() -> None:
     cases = [NE1, NE2, NE3]
     whole, reverse = Told(), Told()
     for one in cases:
@@ -389,10 +372,9 @@ def test_the_order_of_cases_and_notices_does_not_change_the_end():
     assert a == b != {}
 
 
-def test_only_the_domain_is_watched():
-    assert case("X", date(2019, 1, 1), product="aspirin") is None
-    assert (
-        case("X", date(2019, 1, 1), product="エクソソーム").product_class
-        == "extracellular-vesicles"
-    )
+def test_only_the_domain_is_watched() -> None:
+    aspirin = domain_report("X", date(2019, 1, 1), product={"product_class": "aspirin"})
+    assert watched_case(aspirin, "unknown") is None
+    exosome = domain_case("X", date(2019, 1, 1), product={"product_class": "エクソソーム"})
+    assert exosome.product_class == "extracellular-vesicles"
     assert timedelta(days=NE1.received) + date(1970, 1, 1) == date(2019, 10, 7)

@@ -4,7 +4,6 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from schemas.notice import (
     Assertion,
@@ -171,29 +170,3 @@ def test_any_history_is_a_set(history, random):
     shuffled = [*history, *history]
     random.shuffle(shuffled)
     assert describe(shuffled, (), START) == describe(history, (), START)
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"kind": NoticeKind.VERIFICATION}, "verification must be set"),
-        ({"kind": NoticeKind.USAGE}, "usage must be set"),
-        ({"kind": NoticeKind.REGULATORY_ACTION}, "must name its authority"),
-        ({"patients": {"at_least": 4, "at_most": 3}}, "at_most must not be below"),
-        (
-            {"kind": NoticeKind.VERIFICATION, "verification": {"by": "x"}},
-            "either an assertion or a verdict",
-        ),
-        (
-            {
-                "kind": NoticeKind.VERIFICATION,
-                "verification": {"by": "x", "verdict": Verdict.REFUTED},
-            },
-            "a verdict must name its evidence",
-        ),
-        ({"patient_name": "x"}, "patient_name"),
-    ],
-)
-def test_a_notice_that_contradicts_itself_is_refused(fields, reason):
-    with pytest.raises(ValidationError, match=reason):
-        notice("n", **fields)

@@ -8,7 +8,6 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.counting.case_log import CASE_LOG
 from streams.core.counting.count_changes import CountChanges
 from streams.core.signals.new_evidence import (
     FATAL,
@@ -16,6 +15,7 @@ from streams.core.signals.new_evidence import (
     ChangesSinceEvaluation,
     region_mask,
 )
+from tests.support.frames import log_row, make_log
 
 # By stratum: what its cases are.
 FACETS = [0, PAEDIATRIC_BIT, region_mask(["japan"]), PAEDIATRIC_BIT | region_mask(["asia"])]
@@ -32,20 +32,14 @@ case_rows = st.tuples(
     st.sampled_from([1, -1]),
 )
 pairs_asked = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=6)
-# origin, indications, completeness, suspected_duplicate, life_threatening, courses, onsets
-_BARE = (0, 0, 0, False, False, None, None)
 
 
 def _noted(parts: list[list[tuple[Any, ...]]]) -> ChangesSinceEvaluation:
     pending = ChangesSinceEvaluation()
     for part in parts:
-        rows = pl.DataFrame(
-            [
-                (seq, day, case, stratum, False, fatal, drugs, events, *_BARE, n)
-                for seq, (day, case, stratum, fatal, drugs, events, n) in enumerate(part)
-            ],
-            schema=dict(CASE_LOG),
-            orient="row",
+        names = ("day", "case_id", "stratum", "fatal", "drugs", "events", "n")
+        rows = make_log(
+            log_row(seq, **dict(zip(names, row, strict=True))) for seq, row in enumerate(part)
         )
         pending.note(rows, CountChanges.of(rows).pairs)
     return pending

@@ -16,13 +16,14 @@ from detectors.gamma_mixture import GammaMixture
 from detectors.gamma_mixture_fit import FitReport, FitWarning, fit_gamma_mixture
 from detectors.rules import load_rules
 from schemas.alert import Alert, InputOffset
-from schemas.delta import CASE_CHANGES, Delta
+from schemas.delta import Delta
 from schemas.errors import InputError
 from schemas.prior import PriorRefit
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.signals import prior_refits
 from streams.core.signals.prior_refits import FEWEST_PAIRS, refit
+from tests.support.deltas import case_change, make_delta
 
 EPOCH = date(1970, 1, 1)
 DAY = 19_800  # 2024-03-18, the first day of a period of 30 days
@@ -52,24 +53,11 @@ def _cases(seed: int, number: int) -> Cases:
 
 def _delta(start: int, cases: Cases, day: int = DAY) -> Delta:
     received = EPOCH + timedelta(days=day)
-    rows = [
-        (
-            f"{start + at}",
-            received,
-            "adult",
-            "male",
-            "asia",
-            False,
-            False,
-            [drug],
-            [event],
-            *("\x1f\x1ftest", "", 0, False, False, None, None, ""),
-            1,
-        )
+    changes = [
+        case_change(f"{start + at}", day=received, drugs=[drug], events=[event])
         for at, (drug, event) in enumerate(cases)
     ]
-    changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")
-    return Delta(0, start, start + len(cases), day, changes)
+    return make_delta(start, changes)
 
 
 def _detector(*deltas: Delta, refit_every: int | None = 30, rules: str = "eb05") -> Detector:

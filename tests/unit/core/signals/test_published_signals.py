@@ -12,8 +12,8 @@ from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.decisions import DROPPED, KINDS
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, region_mask
 from streams.core.signals.published_signals import Signals, restored_signals
+from tests.support.alerts import signal
 from tests.support.counted_window import rules_of
-from tests.unit.delivery.test_outbox import signal
 
 keys = st.sets(st.integers(0, 1 << 40) | st.integers(0, 9), max_size=8)
 

@@ -10,7 +10,8 @@ from streams.runtime.broker.connection_log import ConnectionLog
 from streams.runtime.observability.health import HealthServer, serving
 from streams.runtime.observability.metrics import Metrics
 from streams.runtime.observability.readiness import Phase, Readiness
-from tests.unit.runtime.observability.test_health import Clock, asked
+from tests.support.clock import Clock
+from tests.support.http import get_json
 
 REFUSED = "Connection failed: [Errno 111] Connection refused"
 
@@ -60,11 +61,6 @@ class Client:
 
     def complains(self) -> None:
         logging.getLogger("kafka.coordinator").warning("Marking the coordinator dead")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -170,13 +166,13 @@ def test_a_process_that_reaches_no_broker_is_not_ready(
     stages = {"cases": {"status": "active"}}
     with serving(("127.0.0.1", 0), Metrics().registry, health) as (host, port):
         asking = HTTPConnection(host, port, timeout=10)
-        assert asked(asking, "/health/ready") == (200, {"status": "ready", "stages": stages})
+        assert get_json(asking, "/health/ready") == (200, {"status": "ready", "stages": stages})
         client.loses()
         clock.now += 7
         client.fails()
         why = f"no broker for 7 s: {REFUSED}"
         told = {"status": "disconnected", "why": why, "stages": stages}
-        assert asked(asking, "/health/ready") == (503, told)
+        assert get_json(asking, "/health/ready") == (503, told)
         client.connects()
-        assert asked(asking, "/health/ready")[0] == 200
+        assert get_json(asking, "/health/ready")[0] == 200
         asking.close()

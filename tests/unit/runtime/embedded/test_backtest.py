@@ -9,10 +9,10 @@ import pytest
 from detectors.rules import load_rules
 from schemas.alert import Alert, AlertKind, Window, WindowKind
 from schemas.errors import InputError
-from schemas.product import Product
-from schemas.report import Reaction, Report
+from schemas.report import Report
 from streams.core.counting.windows import WindowSpec
 from streams.runtime.embedded.backtest import BacktestResult, History, compare, replay_history
+from tests.support.reports import make_report
 
 JANUARY = date(2024, 1, 1)
 CUMULATIVE = [WindowSpec.parse("cumulative")]
@@ -100,12 +100,8 @@ def test_only_the_first_alert_of_a_signal_dates_it() -> None:
 
 def _reports() -> list[Report]:
     return [
-        Report(
-            case_id=f"{drug}{number}",
-            first_received=JANUARY + timedelta(days=number),
-            latest_received=JANUARY + timedelta(days=number),
-            products=(Product(substances=(drug,)),),
-            reactions=(Reaction(term=event),),
+        make_report(
+            f"{drug}{number}", day=JANUARY + timedelta(days=number), drugs=[drug], events=[event]
         )
         for number in range(6)
         for drug, event in (("zinc", "Rash"), ("iron", "Fever"))

@@ -1,6 +1,5 @@
 """Health and metrics over HTTP: what is asked, what is answered, and who may listen where."""
 
-import json
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -14,21 +13,10 @@ from streams.runtime.observability import health as health_module
 from streams.runtime.observability.health import LIVE_SECONDS, HealthServer, serving
 from streams.runtime.observability.metrics import Metrics
 from streams.runtime.observability.readiness import Blocked, Phase, Readiness
+from tests.support.clock import Clock
+from tests.support.http import get, get_json
 
 NOTHING: dict[int, int | None] = {}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -44,31 +32,17 @@ def connection(health: HealthServer) -> Iterator[HTTPConnection]:
         made.close()
 
 
-def get(connection: HTTPConnection, path: str, method: str = "GET") -> tuple[int, str, str]:
-    connection.request(method, path)
-    answer = connection.getresponse()
-    body = answer.read().decode()
-    connection.close()
-    return answer.status, answer.headers["Content-Type"], body
-
-
-def asked(connection: HTTPConnection, path: str) -> tuple[int, Any]:
-    status, kind, body = get(connection, path)
-    assert kind == "application/json"
-    return status, json.loads(body)
-
-
 def test_live_is_a_loop_that_goes_round(
     connection: HTTPConnection, health: HealthServer, clock: Clock
 ) -> None:
-    assert asked(connection, "/health/live") == (200, {"status": "live", "silent_seconds": 0.0})
+    assert get_json(connection, "/health/live") == (200, {"status": "live", "silent_seconds": 0.0})
     clock.now += LIVE_SECONDS
-    assert asked(connection, "/health/live")[0] == 200
+    assert get_json(connection, "/health/live")[0] == 200
     clock.now += 0.5
-    status, body = asked(connection, "/health/live")
+    status, body = get_json(connection, "/health/live")
     assert (status, body) == (503, {"status": "hangs", "silent_seconds": LIVE_SECONDS + 0.5})
     health.turned()
-    assert asked(connection, "/health/live")[0] == 200
+    assert get_json(connection, "/health/live")[0] == 200
 
 
 def test_a_turn_may_last_as_long_as_its_parts() -> None:
@@ -83,24 +57,24 @@ def test_ready_is_every_stage_restored_and_in_its_group(
 ) -> None:
     joining = {"status": "joining"}
     stages: dict[str, Any] = {"cases": joining, "detect": joining}
-    assert asked(connection, "/health/ready") == (503, {"status": "joining", "stages": stages})
+    assert get_json(connection, "/health/ready") == (503, {"status": "joining", "stages": stages})
     health.stands("detect", Readiness(Phase.STANDBY), NOTHING)
     health.stands("cases", Readiness(Phase.RESTORING, 0.6399), NOTHING)
     restoring = {"status": "restoring", "done": 0.63}
     stages = {"cases": restoring, "detect": {"status": "standby"}}
-    assert asked(connection, "/health/ready") == (503, {**restoring, "stages": stages})
+    assert get_json(connection, "/health/ready") == (503, {**restoring, "stages": stages})
     health.stands("cases", Readiness(Phase.RESTORING, 0.9999), NOTHING)
-    assert asked(connection, "/health/ready")[1]["done"] == 0.99
+    assert get_json(connection, "/health/ready")[1]["done"] == 0.99
     health.stands("cases", Readiness(Phase.ACTIVE), NOTHING)
     stages["cases"] = {"status": "active"}
-    assert asked(connection, "/health/ready") == (200, {"status": "ready", "stages": stages})
+    assert get_json(connection, "/health/ready") == (200, {"status": "ready", "stages": stages})
     stuck = Blocked(3, "no_answer", 12.9, "publish pv.reports[3]: no answer for 13 s")
     health.stands("cases", Readiness(Phase.BLOCKED, blocked=(stuck,)), NOTHING)
     blocked = {"3": {"seconds": 12, "why": "publish pv.reports[3]: no answer for 13 s"}}
     stages["cases"] = {"status": "blocked", "blocked": blocked}
-    assert asked(connection, "/health/ready") == (503, {**stages["cases"], "stages": stages})
+    assert get_json(connection, "/health/ready") == (503, {**stages["cases"], "stages": stages})
     health.stands("detect", Readiness(Phase.JOINING), NOTHING)
-    assert asked(connection, "/health/ready")[0] == 503
+    assert get_json(connection, "/health/ready")[0] == 503
 
 
 def test_metrics_are_in_the_format_that_is_asked_for(connection: HTTPConnection) -> None:
@@ -112,10 +86,10 @@ def test_metrics_are_in_the_format_that_is_asked_for(connection: HTTPConnection)
 
 
 def test_any_other_page_says_which_there_are(connection: HTTPConnection) -> None:
-    status, body = asked(connection, "/")
+    status, body = get_json(connection, "/")
     assert status == 404
     assert body["pages"] == ["/metrics", "/health/live", "/health/ready"]
-    assert asked(connection, "/metrics/../../etc/passwd")[0] == 404
+    assert get_json(connection, "/metrics/../../etc/passwd")[0] == 404
     assert get(connection, "/metrics", "POST")[0] == 405
 
 

@@ -13,6 +13,7 @@ from streams.runtime.observability.observer import Observer
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.observability.setup import StatusPoller, watching
 from streams.runtime.settings import Settings
+from tests.support.clock import Clock
 
 
 class Worker:
@@ -34,20 +35,19 @@ class Worker:
 
 
 def test_every_turn_counts_and_workers_are_asked_now_and_then(
-    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", clock)
     turns: list[float] = []
 
     class Listener(Observer):
         def turned(self) -> None:
-            turns.append(now[0])
+            turns.append(clock())
 
     watch, worker = StatusPoller(Listener()), Worker()
     for _ in range(300):  # a turn takes 0.1 s: 30 s in all
         watch.turned([worker])
-        now[0] += 0.1
+        clock.sleep(0.1)
     assert len(turns) == 300
     assert worker.asked == pytest.approx(30, abs=3)
     assert worker.asked_sizes == 3

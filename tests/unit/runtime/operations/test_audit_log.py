@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from schemas.decision import Decision, SignalState
 from schemas.errors import InputError, StateError
-from streams.cli.app import command_line
 from streams.core.alerts.assessment import NEEDS_REASON, STEPS, require_step, states_after
 from streams.runtime.operations.audit_log import AuditLog
 
@@ -156,24 +154,3 @@ def test_several_processes_add_to_one_chain(tmp_path):
     verified = AuditLog(path).verify()
     assert len(verified.entries) == 12
     assert set(verified.states.values()) == {S.CONFIRMED}
-
-
-def test_the_command_line(tmp_path):
-    log = str(tmp_path / "audit.jsonl")
-    run = CliRunner()
-
-    def tocsin(*arguments):
-        return run.invoke(command_line(), list(arguments))
-
-    done = tocsin("signals", "decide", KEY, "under_triage", "--by", "a.assessor", "--log", log)
-    assert done.exit_code == 0, done.output
-    assert "detected -> under_triage" in done.output
-    nobody = tocsin("signals", "decide", KEY, "validated", "--by", "", "--log", log)
-    assert isinstance(nobody.exception, InputError)
-    refused = tocsin("signals", "decide", KEY, "closed", "--by", "a.assessor", "--log", log)
-    assert isinstance(refused.exception, InputError)
-    assert "1 entries, whole" in tocsin("audit", "verify", log).output
-    assert "under_triage" in tocsin("signals", "list", "--log", log).output
-    assert "a.assessor" in tocsin("audit", "show", KEY, "--log", log).output
-    assert isinstance(tocsin("audit", "show", "x", "--log", log).exception, InputError)
-    assert isinstance(tocsin("audit", "verify", str(tmp_path / "no")).exception, InputError)

@@ -5,25 +5,16 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import StateError
-from schemas.report import Report
-from streams.core.cases.from_report import case_version
 from streams.core.cases.transitions import CaseVersion
 from streams.runtime.state.case_store import CaseStore, MemoryStore, RocksStore, StoreDamaged
+from tests.support.versions import make_version
 
 IDENTITY = "pv.reports[0]"
-
-
-def _version(case_id: str, version: int = 1) -> CaseVersion:
-    day = date(2024, 2, 29)
-    return case_version(
-        Report(case_id=case_id, version=version, first_received=day, latest_received=day)
-    )
 
 
 def outbox(store: CaseStore) -> list[tuple[int, bytes]]:
@@ -48,9 +39,9 @@ def test_a_new_store_holds_nothing(store: CaseStore) -> None:
 
 
 def test_what_is_committed_is_held(store: CaseStore) -> None:
-    store.commit({"A": _version("A"), "B": _version("B")}, 2, b"first")
-    store.commit({"A": _version("A", 2)}, 9, b"second")
-    assert store.get(["B", "A", "C"]) == {"A": _version("A", 2), "B": _version("B")}
+    store.commit({"A": make_version("A"), "B": make_version("B")}, 2, b"first")
+    store.commit({"A": make_version("A", version=2)}, 9, b"second")
+    assert store.get(["B", "A", "C"]) == {"A": make_version("A", version=2), "B": make_version("B")}
     assert store.next_offset == 9
     assert outbox(store) == [(2, b"first"), (9, b"second")]
 
@@ -73,9 +64,9 @@ def test_the_outbox_on_disk_is_the_one_a_worker_goes_by(tmp_path: Path) -> None:
             return reader.unpublished()
 
     with RocksStore(path, IDENTITY) as store:
-        store.commit({"A": _version("A")}, 2, b"before it was looked at")
+        store.commit({"A": make_version("A")}, 2, b"before it was looked at")
         assert store.unpublished() == on_disk()
-        store.commit({"A": _version("A", 2), "B": _version("B")}, 7, b"seven")
+        store.commit({"A": make_version("A", version=2), "B": make_version("B")}, 7, b"seven")
         store.commit({}, 9, b"nine")
         assert store.unpublished() == on_disk()
         store.published(7)
@@ -87,9 +78,9 @@ def test_the_outbox_on_disk_is_the_one_a_worker_goes_by(tmp_path: Path) -> None:
 
 
 def test_a_commit_may_have_nothing_to_publish(store: CaseStore) -> None:
-    store.commit({"A": _version("A")}, 0, b"")
+    store.commit({"A": make_version("A")}, 0, b"")
     assert (store.next_offset, store.unpublished()) == (0, [])
-    assert store.get(["A"]) == {"A": _version("A")}
+    assert store.get(["A"]) == {"A": make_version("A")}
 
 
 @pytest.mark.parametrize("case_id", ["o", "i", "x", "", "é" * 200, "a\x00b", "日本", "c" * 200])
@@ -103,11 +94,11 @@ def test_no_case_id_is_mistaken_for_another_key(store: CaseStore, case_id: str) 
 def test_a_reopened_store_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "cases"
     with RocksStore(path, IDENTITY) as first:
-        first.commit({"A": _version("A")}, 4, b"out")
+        first.commit({"A": make_version("A")}, 4, b"out")
     for _ in range(2):
         with RocksStore(path, IDENTITY) as again:
             assert again.next_offset == 4
-            assert again.get(["A"]) == {"A": _version("A")}
+            assert again.get(["A"]) == {"A": make_version("A")}
             assert outbox(again) == [(4, b"out")]
 
 
@@ -156,7 +147,7 @@ def test_two_workers_cannot_share_a_store(tmp_path: Path) -> None:
 
 
 def test_the_size_of_a_database_is_told(tmp_path: Path) -> None:
-    versions = {f"case {n}": _version(f"case {n}") for n in range(500)}
+    versions = {f"case {n}": make_version(f"case {n}") for n in range(500)}
     with RocksStore(tmp_path / "cases", IDENTITY) as store:
         assert store.size().cases == 0
         store.commit(versions, 500, b"")
@@ -205,7 +196,9 @@ def test_damage_in_a_file_is_told_by_every_way_of_reading(tmp_path: Path) -> Non
     path = tmp_path / "cases"
     ids = [f"{number:06d}" for number in range(5_000)]
     with RocksStore(path, IDENTITY) as store:
-        store.commit({one: _version(one, hash(one) % 1000 + 1) for one in ids}, 4, b"out")
+        store.commit(
+            {one: make_version(one, version=hash(one) % 1000 + 1) for one in ids}, 4, b"out"
+        )
     with RocksStore(path, IDENTITY) as store:  # opening moves what was logged into a file
         store.commit({}, 5, b"more")
     _damage(max(path.glob("*.sst"), key=lambda file: file.stat().st_size))
@@ -223,9 +216,9 @@ def test_damage_in_a_file_is_told_by_every_way_of_reading(tmp_path: Path) -> Non
 def test_a_list_of_files_that_was_cut_off_is_told(tmp_path: Path) -> None:
     path = tmp_path / "cases"
     with RocksStore(path, IDENTITY) as store:
-        store.commit({"A": _version("A")}, 1, b"out")
+        store.commit({"A": make_version("A")}, 1, b"out")
         store._db.flush()  # as RocksDB does by itself: a file, and its entry in the list
-        store.commit({"B": _version("B")}, 2, b"out")
+        store.commit({"B": make_version("B")}, 2, b"out")
         listed = int((store._get(b"m") or b"").split()[0])
         crashed = shutil.copytree(path, tmp_path / "crashed")  # closing would write the log out
     (manifest,) = crashed.glob("MANIFEST-*")
@@ -237,7 +230,7 @@ def test_a_list_of_files_that_was_cut_off_is_told(tmp_path: Path) -> None:
 
 def test_a_state_is_read_in_parts_and_loaded_again(tmp_path: Path) -> None:
     with RocksStore(tmp_path / "one", IDENTITY) as store:
-        versions = {name: _version(name) for name in ("A", "B", "C", "a\x00", "é")}
+        versions = {name: make_version(name) for name in ("A", "B", "C", "a\x00", "é")}
         store.commit(versions, 7, b"out")
         after, pairs, ends = b"", [], False
         while not ends:

@@ -1,19 +1,18 @@
 """The detector's counts on disk: whole or not at all, and of the right topic."""
 
 import json
-from datetime import date
 from pathlib import Path
 
-import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from detectors.rules import load_rules
-from schemas.delta import CASE_CHANGES, Delta
+from schemas.delta import Delta
 from schemas.errors import StateError
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.runtime.state.snapshot import read_snapshot, write_snapshot
+from tests.support.deltas import case_change, make_delta
 
 TOPIC = "pv.deltas"
 
@@ -27,12 +26,19 @@ def _detector(*deltas: Delta) -> Detector:
 
 
 def _delta(start: int, drug: str) -> Delta:
-    row = (
-        *(f"case {start}", date(2024, 2, 29), "adult", "male", "asia", True, False),
-        *([drug], ["Rash"], f"JP\x1f\x1f{drug}", "Pain", 40, True, True, [37], [738_945], "", 1),
+    change = case_change(
+        f"case {start}",
+        serious=True,
+        drugs=[drug],
+        origin=f"JP\x1f\x1f{drug}",
+        indications="Pain",
+        completeness=40,
+        suspected_duplicate=True,
+        life_threatening=True,
+        courses=[37],
+        onsets=[738_945],
     )
-    changes = pl.DataFrame([row], schema=dict(CASE_CHANGES), orient="row")
-    return Delta(0, start, start + 1, 19_782, changes)
+    return make_delta(start, [change])
 
 
 ONE, TWO = _delta(0, "zinc"), _delta(1, "iron")

@@ -11,17 +11,10 @@ from streams.runtime.workers.evaluation_schedule import (
     LONGEST_PAUSE,
     EvaluationSchedule,
 )
+from tests.support.clock import Clock
 
 OLD = 2 * BACKLOG_AGE
 HOURS = 10_000.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def evaluate(

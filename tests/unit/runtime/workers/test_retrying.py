@@ -10,17 +10,7 @@ from schemas.errors import BrokerError, StateError, TocsinError
 from streams.runtime.broker.errors import BrokerUnavailable, broker_errors, connecting_failed
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.workers.retrying import GIVE_UP_SECONDS, BackOff, RetryingWorker
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from tests.support.clock import Clock
 
 
 class Worker:
@@ -67,7 +57,7 @@ def waited(back_off: BackOff, clock: Clock) -> float:
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     for longest, expected in ((30.0, [0.5, 1, 2, 4, 8, 16, 30, 30]), (3.0, [0.5, 1, 2, 3, 3])):
         back_off = BackOff(longest, clock)
         assert waited(back_off, clock) == 0, "nothing has failed"
@@ -78,7 +68,7 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 
 def test_a_pause_lasts_at_least_as_long_as_asked_and_the_next_does_not() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     back_off = BackOff(clock=clock)
     assert back_off.failed(at_least=7) == 7
     assert waited(back_off, clock) == 7
@@ -86,7 +76,7 @@ def test_a_pause_lasts_at_least_as_long_as_asked_and_the_next_does_not() -> None
 
 
 def test_after_a_reset_the_next_attempt_is_due_and_the_first_pause_short() -> None:
-    back_off = BackOff(clock=Clock())
+    back_off = BackOff(clock=Clock(100.0))
     for _ in range(3):
         back_off.failed()
     back_off.reset()
@@ -116,7 +106,7 @@ def work(retrying: RetryingWorker, clock: Clock) -> None:
 
 
 def test_a_worker_rejoins_after_a_lost_connection() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     retrying, worker = worked(clock, away(100, 130))
     assert retrying.step(100) == 0
     assert retrying.readiness() == Readiness(Phase.JOINING), "a stage that is away is not ready"
@@ -135,7 +125,7 @@ def test_a_worker_rejoins_after_a_lost_connection() -> None:
 
 
 def test_pauses_are_short_again_after_a_success(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     outages = ((100, 130), (150, 151))
     retrying, _ = worked(clock, lambda now: lost() if any(a <= now < b for a, b in outages) else 1)
     while clock.now < 160:
@@ -146,7 +136,7 @@ def test_pauses_are_short_again_after_a_success(caplog: pytest.LogCaptureFixture
 
 
 def test_a_wait_is_no_longer_than_a_step_may_take() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     retrying, _ = worked(clock, away(100, 130))
     retrying.step(100)
     before = clock.now
@@ -155,7 +145,7 @@ def test_a_wait_is_no_longer_than_a_step_may_take() -> None:
 
 
 def test_after_a_minute_of_nothing_else_the_same_line_ends_it() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     retrying, _ = worked(clock, away(100, 1e9))
     line = "^read the offsets of pv.reports: KafkaConnectionError: reset by peer$"
     with pytest.raises(BrokerError, match=line):
@@ -164,7 +154,7 @@ def test_after_a_minute_of_nothing_else_the_same_line_ends_it() -> None:
 
 
 def test_a_group_that_is_joined_in_vain_is_no_success() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     calls: list[float] = []
 
     def every_other(now: float) -> int:
@@ -182,7 +172,7 @@ def test_a_group_that_is_joined_in_vain_is_no_success() -> None:
 @pytest.mark.parametrize("phase", [Phase.ACTIVE, Phase.RESTORING])
 def test_failures_with_good_work_between_end_nothing(phase: Phase) -> None:
     # Active: work is done between. Restoring: nothing is to be seen of it, but it went on for long.
-    clock = Clock()
+    clock = Clock(100.0)
     apart = 20 if phase is Phase.ACTIVE else GIVE_UP_SECONDS + 20
     failed = [clock.now]
 
@@ -215,7 +205,7 @@ def test_what_no_attempt_can_mend_ends_it_at_once(error: Exception) -> None:
         with broker_errors("read"):
             raise error
 
-    retrying, worker = worked(Clock(), step)
+    retrying, worker = worked(Clock(100.0), step)
     with pytest.raises(TocsinError) as raised:
         retrying.step(100)
     assert not isinstance(raised.value, BrokerUnavailable)
@@ -223,7 +213,7 @@ def test_what_no_attempt_can_mend_ends_it_at_once(error: Exception) -> None:
 
 
 def test_what_is_not_known_to_be_done_is_not_done() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     retrying, worker = worked(clock, away(100, 110))
     assert not retrying.drained({})
     assert not retrying.drained({})

@@ -16,7 +16,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from detectors.rules import load_rules
-from schemas.delta import CASE_CHANGES, Delta
+from schemas.delta import Delta
 from schemas.errors import StateError
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
@@ -24,6 +24,7 @@ from streams.runtime.observability.observer import Observer
 from streams.runtime.state.snapshot import read_snapshot
 from streams.runtime.workers import snapshot_writer
 from streams.runtime.workers.snapshot_writer import SnapshotWriter
+from tests.support.deltas import case_change, make_delta
 from tests.support.source_file_counts import Counts, tabulate
 
 TOPIC = "pv.deltas"
@@ -38,17 +39,13 @@ def deltas(number: int, seed: int) -> Iterator[tuple[Delta, dict[str, Case]]]:
     """Yield deltas of cases that enter, change and leave; and what holds after each."""
     chance = random.Random(seed)
     current: dict[str, Case] = {}
-    blank = {
-        name: [] if isinstance(kind, pl.List) else {"n": 1}.get(name, "")
-        for name, kind in CASE_CHANGES.items()
-    }
     for start in range(number):
         rows: list[dict[str, Any]] = []
 
         def row(case_id: str, case: Case, n: int) -> None:
             day, drugs, events = case
-            given = {"case_id": case_id, "day": day, "drugs": drugs, "events": events, "n": n}
-            rows.append({**defaults(blank), **given})  # noqa: B023 - called within the turn
+            change = case_change(case_id, day=day, drugs=drugs, events=events, n=n)
+            rows.append(change)  # noqa: B023 - called within the turn
 
         for _ in range(20):
             # New names come all the time, as does a change of an old case.
@@ -62,17 +59,8 @@ def deltas(number: int, seed: int) -> Iterator[tuple[Delta, dict[str, Case]]]:
             drugs = [f"drug {chance.randrange(5 + start)}"]
             current[case_id] = (day, drugs, [f"event {chance.randrange(5 + start)}"])
             row(case_id, current[case_id], 1)
-        changes = pl.DataFrame(rows, schema=dict(CASE_CHANGES))
-        yield Delta(0, start, start + 1, 19_800, changes), dict(current)
-
-
-def defaults(blank: dict[str, Any]) -> dict[str, Any]:
-    """Return a value for every column; those that matter are set over it."""
-    return {
-        name: False if CASE_CHANGES[name] == pl.Boolean else 0 if CASE_CHANGES[name].is_integer()
-        else value
-        for name, value in blank.items()
-    }  # fmt: skip
+        delta = make_delta(start, rows, next_offset=start + 1, watermark=19_800)
+        yield delta, dict(current)
 
 
 def recounted(cases: dict[str, Case]) -> Counts:

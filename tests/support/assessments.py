@@ -1,0 +1,42 @@
+"""A log of three decisions on two signals, and what alerts say of them afterwards."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from schemas.decision import AuditEntry, Decision, SignalState
+from streams.runtime.operations.audit_log import AuditLog
+from tests.support.alerts import safety, signal
+
+SDR, LOT = signal(3), safety()
+STEPS = (
+    (SDR.signal_key, "under_triage", "bo", "ann"),
+    (LOT.signal_key, "under_triage", "cy", None),
+    (SDR.signal_key, "validated", "dee", None),
+)
+DETECTED = {"state": "detected", "since": None, "assignee": None, "decided_by": None}
+"""Of a signal on which nobody has decided."""
+VALIDATED = {
+    "state": "validated",
+    "since": "2024-01-03T00:00:00Z",
+    "assignee": "ann",
+    "decided_by": "dee",
+}
+"""Of `SDR` after `STEPS`."""
+TRIAGE = {
+    "state": "under_triage",
+    "since": "2024-01-02T00:00:00Z",
+    "assignee": None,
+    "decided_by": "cy",
+}
+"""Of `LOT` after `STEPS`."""
+
+
+def decided(path: Path) -> list[AuditEntry]:
+    """Write a log of `STEPS`, a day each from 2024-01-01 on."""
+    return [
+        AuditLog(path).decide(
+            Decision(signal_key=key, to=SignalState(to), by=by, assignee=assignee),
+            datetime(2024, 1, day, tzinfo=UTC),
+        )
+        for day, (key, to, by, assignee) in enumerate(STEPS, start=1)
+    ]

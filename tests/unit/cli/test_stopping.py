@@ -1,0 +1,45 @@
+"""The first signal is a question that loops ask; the second ends whatever runs."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from streams.cli.stopping import StopSignal
+
+
+@pytest.fixture
+def stop() -> Iterator[StopSignal]:
+    with StopSignal() as stopping:
+        yield stopping
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_a_question_and_a_second_one_an_interrupt(
+    stop: StopSignal, number: signal.Signals
+) -> None:
+    assert not stop.asked()
+    os.kill(os.getpid(), number)
+    assert stop.asked()
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), number)
+
+
+def test_a_wait_ends_in_time_or_with_the_signal(stop: StopSignal) -> None:
+    began = time.monotonic()
+    stop.wait(0.01)
+    assert time.monotonic() - began >= 0.01
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    stop.wait(60)
+    assert stop.asked()
+    assert time.monotonic() - began < 30
+
+
+def test_closed_it_gives_the_signals_back() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with StopSignal():
+        assert signal.getsignal(signal.SIGTERM) != before[1]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

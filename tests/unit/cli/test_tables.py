@@ -1,0 +1,64 @@
+"""Tables for people: what they show of alerts, and what they never name."""
+
+import io
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from detectors.validation import validate
+from schemas.notice import Patients
+from schemas.safety_alert import SafetyAlertKind
+from streams.cli.tables import alert_table, summary_table, validation_table
+from tests.support.alerts import safety, signal
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=100)
+
+
+def printed(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_signal_is_shown_with_its_numbers_and_a_bound_that_is_none(console: Console) -> None:
+    alert = signal(event="[red]Sepsis")
+    numbers = alert.statistics.model_copy(update={"ror": 2.5, "ror_upper": None, "ic": None})
+    console.print(alert_table([alert.model_copy(update={"statistics": numbers})], "Alerts"))
+    text = printed(console)
+    assert "[red]Sepsis" in text, "a name is no markup"
+    assert "n 3, 1.25 expected" in text
+    assert "ROR 2.50 [1.25, ∞]" in text
+    assert "IC -" in text
+    assert "mhra" in text
+
+
+def test_a_signal_that_no_rule_holds_says_so(console: Console) -> None:
+    console.print(alert_table([signal().model_copy(update={"rules_fired": ()})], "Alerts"))
+    assert "no rule" in printed(console)
+
+
+def test_a_safety_alert_names_neither_lot_nor_facility(console: Console) -> None:
+    alert = safety(patients=Patients(at_least=4)).model_copy(
+        update={"kind": SafetyAlertKind.UPDATE}
+    )
+    console.print(alert_table([alert], "Alerts"))
+    text = printed(console)
+    assert "urgent, LOT_CLUSTER" in text
+    assert "patients 4 or more" in text
+    assert not any(name in text for name in ("EX117", "C-A", "NE-1"))
+
+
+def test_a_summary_groups_digits(console: Console) -> None:
+    console.print(summary_table({"cases": 20_068, "state": "ok"}, "Replay"))
+    assert "20,068" in printed(console)
+
+
+def test_a_value_that_differs_or_is_missing_is_marked(console: Console) -> None:
+    checks = validate().head(2).with_columns(ok=pl.Series([True, False]))
+    validation_table(checks.with_columns(got=pl.Series([1.5, None])), console)
+    text = printed(console)
+    assert text.count("DIFFERS") == text.count("null") == 1
+    assert "ok" in text

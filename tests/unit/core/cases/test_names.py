@@ -1,0 +1,82 @@
+"""Names made comparable, and what the suspect products of a report name and state."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from schemas.product import Product
+from schemas.vocabulary import ProductRole
+from streams.core.cases.chronology import parse_course
+from streams.core.cases.names import NAMES, OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
+from streams.core.cases.provenance import DOSE, INDICATION, ONSET
+
+
+@pytest.mark.parametrize(
+    ("reported", "name"),
+    [
+        ("zinc", "zinc"),
+        ("  zinc\u3000 oxide\n", "zinc oxide"),
+        ("ＥＸ－117", "EX-117"),
+        (f"zinc{SEPARATOR}iron", "zinc iron"),
+        ("lot:A1", "lot: A1"),  # what a sender writes is no level
+        (" \t ", ""),
+    ],
+)
+def test_a_name_is_compared_without_width_white_space_and_marks(reported: str, name: str) -> None:
+    assert NAMES[reported] == name
+    assert NAMES[name] == name
+
+
+def test_a_term_counts_for_its_hazard_family_too() -> None:
+    assert TERMS["Sepsis"] == ("Sepsis", "family:infection")
+    assert TERMS[" Rash "] == ("Rash",)
+    assert TERMS[" "] == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ([], ""),
+        (["b"], "b"),
+        (["b", "a"], "a\x1fb"),
+        (["a", "b"], "a\x1fb"),
+        (["a", "a"], "a"),
+        (["c", "a", "b", "a"], "a\x1fb\x1fc"),
+    ],
+)
+def test_names_in_one_text_are_sorted_and_stand_once(names: list[str], text: str) -> None:
+    assert joined_names(names) == text
+
+
+@pytest.mark.parametrize(
+    ("stated", "bits"),
+    [
+        ({}, 0),
+        ({"indication": "Pain"}, INDICATION),
+        ({"indication": " "}, 0),
+        ({"dose": "1 mg"}, DOSE),
+        ({"volume_ml": 0.0}, DOSE),
+        ({"first_given": date(2024, 1, 2)}, ONSET),
+        ({"first_given": date(2024, 1, 3)}, 0),  # after the onset
+        ({"product_class": "msc-supernatant-exosome"}, OF_DOMAIN),
+        ({"verbatim": "exosome"}, OF_DOMAIN),
+        ({"role": ProductRole.CONCOMITANT, "dose": "1 mg"}, 0),
+    ],
+)
+def test_what_a_suspect_product_states(stated: dict[str, Any], bits: int) -> None:
+    product = Product(**{"substances": ("zinc",), **stated})
+    assert suspects([product], date(2024, 1, 2))[2] == bits
+
+
+def test_a_course_is_of_every_drug_of_its_product() -> None:
+    products = [
+        Product(substances=("lead",)),
+        Product(substances=("zinc", "iron"), dechallenge=True),
+    ]
+    drugs, indications, _, courses = suspects(products, None)
+    assert (drugs, indications) == (["lead", "zinc", "iron"], [])
+    assert {name: parse_course(code).dechallenge for name, code in courses.items()} == {
+        "zinc": True,
+        "iron": True,
+    }

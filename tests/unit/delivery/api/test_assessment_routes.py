@@ -1,0 +1,67 @@
+"""Decisions and verifications over HTTP: into the audit log and the notices, or refused."""
+
+from pathlib import Path
+
+from schemas.notice import Notice
+from schemas.subscription import Tier
+from streams.delivery.api.service import Service
+from streams.runtime.operations.audit_log import AuditLog
+from tests.support.api_server import Connect, is_problem, signal_path, token_of
+from tests.support.assessments import SDR
+
+
+def test_decisions_go_into_the_chained_log_and_illegal_ones_do_not(
+    service: Service, connect: Connect, tmp_path: Path
+) -> None:
+    whole = connect(token_of(service))
+    there = signal_path(SDR.signal_key, "/decisions")
+    done = whole.post(there, json={"to": "under_triage", "alert_id": SDR.alert_id})
+    assert done.status_code == 201
+    assert done.json()["entry"]["decision"]["by"] == "PMDA"
+    is_problem(whole.post(there, json={"to": "closed", "reason": "x"}), 409, "after under_triage")
+    is_problem(whole.post(there, json={"to": "monitoring"}), 409, "must have a reason")
+    is_problem(whole.post(there, json={"to": "validated", "alert_id": "no"}), 409, "revision of")
+    is_problem(whole.post(there, json={"to": "nowhere"}), 422, "to:")
+    is_problem(whole.post(there, json={"to": "validated", "by": "me"}), 422, "by")
+    is_problem(whole.post(signal_path("a|b|c", "/decisions"), json={"to": "validated"}), 404)
+    assert whole.get(signal_path(SDR.signal_key)).json()["assessment"] == "under_triage"
+    verified = AuditLog(tmp_path / "audit.jsonl").verify()
+    assert [entry.decision.to for entry in verified.entries] == ["under_triage"]
+    consumer = connect(token_of(service, Tier.CONSUMER))
+    is_problem(consumer.post(there, json={"to": "validated"}), 403, "decisions:write")
+
+
+def test_a_broken_log_is_not_added_to(service: Service, connect: Connect) -> None:
+    whole = connect(token_of(service))
+    there = signal_path(SDR.signal_key, "/decisions")
+    whole.post(there, json={"to": "under_triage"})
+    log = service.audit._path
+    log.write_bytes(log.read_bytes().replace(b"PMDA", b"FDA "))
+    is_problem(whole.post(there, json={"to": "validated"}), 503, "the log of the server")
+    assert len(log.read_bytes().splitlines()) == 1
+
+
+def test_a_verification_becomes_a_notice_that_a_replay_reads(
+    service: Service, connect: Connect, tmp_path: Path
+) -> None:
+    whole = connect(token_of(service))
+    said = {
+        "verification_id": "v1", "subject_id": "RUM-1", "source": "ministry",
+        "reporter": "authority", "country": "JP", "received": "2023-11-14",
+        "verification": {"by": "ministry", "assertion": "source_unknown"},
+    }  # fmt: skip
+    done = whole.post("/v1/verifications", json=said)
+    assert done.status_code == 201, done.text
+    whole.post("/v1/verifications", json={**said, "verification_id": "v2", "received": None})
+    lines = (tmp_path / "notices.jsonl").read_bytes().splitlines()
+    first, second = map(Notice.model_validate_json, lines)
+    assert first.subject_id == "RUM-1"
+    assert first.notice_id.endswith(":v1")
+    assert "RUM" not in first.notice_id  # nobody's own notice can be replaced
+    assert second.received == service.now().date()
+    is_problem(whole.post("/v1/verifications", json={**said, "received": "2099-01-01"}), 422)
+    is_problem(whole.post("/v1/verifications", json={**said, "kind": "media"}), 422, "kind")
+    for tier in (Tier.PUBLIC, Tier.CONSUMER):
+        other = connect(token_of(service, tier))
+        is_problem(other.post("/v1/verifications", json=said), 403)
+    assert len((tmp_path / "notices.jsonl").read_bytes().splitlines()) == 2

@@ -1,0 +1,69 @@
+"""Feeding the service: alerts and reports as they come, and what is said while they cannot be."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from schemas.subscription import Stream
+from streams.delivery.alert_sources import FileTail
+from streams.delivery.api import feed as feed_module
+from streams.delivery.api.feed import feeding
+from streams.delivery.api.service import Service
+from tests.support.alerts import signal, subscription, write_alerts
+from tests.support.api_server import feed, reported, service_in
+from tests.support.versions import make_link
+
+
+def until(service: Service, trouble: bool) -> None:
+    deadline = time.monotonic() + 20
+    while (service.health.trouble is not None) is not trouble:
+        assert time.monotonic() < deadline, service.health
+        time.sleep(0.01)
+
+
+def test_alerts_go_to_the_model_and_to_who_is_subscribed(tmp_path: Path) -> None:
+    service = service_in(tmp_path)
+    with service.outbox() as outbox:
+        asked = subscription().model_copy(update={"channel": Stream(), "url": None, "secrets": ()})
+        outbox.subscribe(asked)
+    feed(service, [signal(), signal(revision=2)])
+    feed(service, [])  # again from where it was: nothing comes twice
+    with service.outbox() as outbox, service.model() as model:
+        (standing,) = outbox.standing()
+        assert standing.waiting == 2
+        assert model.numbers()["alerts"] == 2
+
+
+def test_a_report_that_is_none_and_a_link_are_passed_over(tmp_path: Path) -> None:
+    service = service_in(tmp_path)
+    feed(service, [], [reported("NE-1")])
+    with (tmp_path / "reports.jsonl").open("a") as file:
+        file.write("not a report\n" + make_link().model_dump_json() + "\n")
+    feed(service, [])
+    with service.model() as model:
+        assert [line.case_id for line in model.lines(["NE-1", "A"])] == ["NE-1"]
+        assert model.place(str((tmp_path / "reports.jsonl").resolve())) == 4
+
+
+def test_what_cannot_be_read_is_said_by_the_health_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "_IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(feed_module, "_RETRY_SECONDS", 0.01)
+    service = service_in(tmp_path)
+    path = tmp_path / "alerts.jsonl"
+    before = threading.active_count()
+    with feeding(service, lambda place: FileTail(path, place), None):
+        until(service, trouble=True)
+        assert service.health.trouble == f"{path}: must be a file of alerts; got no file"
+        write_alerts(tmp_path, signal())
+        until(service, trouble=False)
+        with path.open("a") as file:
+            file.write("{}\n")
+        until(service, trouble=True)
+        assert "line 2: must be an alert" in str(service.health.trouble)
+    assert threading.active_count() == before
+    with service.model() as model:
+        assert model.numbers()["alerts"] == 1

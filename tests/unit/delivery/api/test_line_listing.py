@@ -1,0 +1,40 @@
+"""What a line listing says of a case, and what it leaves out."""
+
+from datetime import date
+
+from schemas.product import Product
+from schemas.report import Patient, Reporter
+from schemas.vocabulary import ReporterKind, Sex
+from streams.delivery.api.line_listing import case_line
+from tests.support.api_server import reported
+from tests.support.reports import NULLIFIED, make_report
+
+
+def test_a_line_has_codes_and_none_of_the_reporters_words() -> None:
+    line = case_line(reported("NE-1"))
+    (product,), (reaction,) = line.products, line.reactions
+    assert (line.case_id, line.first_received, line.nullified) == ("NE-1", date(2019, 10, 7), False)
+    assert (line.age_group, reaction.term) == ("adult", "Sepsis")
+    assert (product.product_class, product.lot, product.facility_id) == ("exosome", "EX117", "C-A")
+    text = line.model_dump_json()
+    assert not any(words in text for words in ("Dr Who", "told me", "wife", "44"))
+
+
+def test_a_nullified_case_says_so() -> None:
+    assert case_line(make_report(revision=NULLIFIED)).nullified is True
+
+
+def test_the_country_is_where_it_happened_else_the_reporters() -> None:
+    reporter = Reporter(kind=ReporterKind.CONSUMER, country="US")
+    assert case_line(make_report(reporter=reporter)).country == "US"
+    there = make_report(reporter=reporter, occurrence_country="JP", patient=Patient(sex=Sex.MALE))
+    line = case_line(there)
+    assert (line.country, line.sex, line.reporter) == ("JP", "male", "consumer")
+
+
+def test_what_is_not_stated_is_null() -> None:
+    line = case_line(make_report(products=(Product(verbatim="Zn"),)))
+    (product,) = line.products
+    assert (product.substances, product.product_class, product.lot) == ((), None, None)
+    assert product.facility_id is None
+    assert line.country is None

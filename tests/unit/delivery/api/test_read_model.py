@@ -1,0 +1,64 @@
+"""The read model: revisions and versions in any order, and names that each tier has."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.safety_alert import AlertCategory
+from schemas.subscription import Tier
+from streams.delivery.api.read_model import ReadModel
+from tests.support.alerts import KEY, safety, signal
+from tests.support.api_server import reported
+
+LOT, CLINIC = safety(), safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> ReadModel:
+    made = ReadModel(tmp_path / "signals.db", key=KEY)
+    for position, alert in enumerate([signal(9, revision=2), signal(), LOT, CLINIC]):
+        made.put(alert, source="alerts", position=position)
+    return made
+
+
+def test_the_latest_revision_holds_and_a_position_is_taken_in_once(model: ReadModel) -> None:
+    with model:
+        key = signal().signal_key
+        assert [alert.revision for alert in model.revisions(Tier.AUTHORITY, key)] == [1, 2]
+        model.put(signal(5, revision=3), source="alerts", position=0)  # that was read before
+        assert model.place("alerts") == 4
+        assert [alert.revision for alert in model.revisions(Tier.AUTHORITY, key)] == [1, 2]
+
+
+def test_a_page_has_the_latest_revision_of_each_signal(model: ReadModel) -> None:
+    with model:
+        page = model.signals(Tier.AUTHORITY, after="", most=9, wanted=lambda alert: True)
+        found = {alert.signal_key: alert.revision for alert in page.alerts}
+        assert found == {signal().signal_key: 2, LOT.signal_key: 1, CLINIC.signal_key: 1}
+        assert page.after is None
+
+
+@pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
+def test_below_the_authority_true_names_of_lots_are_none_and_clinics_are_not_there(
+    model: ReadModel, tier: Tier
+) -> None:
+    with model:
+        assert model.alert(Tier.AUTHORITY, LOT.alert_id) == LOT
+        assert model.alert(tier, LOT.alert_id) is None
+        assert model.revisions(tier, LOT.signal_key) == []
+        for known in (Tier.AUTHORITY, tier):
+            found = model.alert(known, CLINIC.alert_id)
+            assert (found == CLINIC) is (known is Tier.AUTHORITY)
+        assert model.revisions(tier, signal().signal_key) != []
+
+
+def test_of_a_case_the_latest_version_is_listed_in_whatever_order_they_come(
+    model: ReadModel,
+) -> None:
+    with model:
+        for position, (version, term) in enumerate([(2, "Shock"), (1, "Sepsis")]):
+            model.put_report(reported("NE-1", version, term), source="r", position=position)
+        model.skip(source="r", position=2)
+        (line,) = model.lines(["NE-1", "NE-9"])
+        assert (line.version, line.reactions[0].term) == (2, "Shock")
+        assert model.place("r") == 3

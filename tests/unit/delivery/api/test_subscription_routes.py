@@ -1,0 +1,134 @@
+"""Subscriptions of one's own over HTTP, and the stream of their alerts."""
+
+import json
+import threading
+import time
+from contextlib import ExitStack
+
+import httpx2
+import pytest
+
+from schemas.subscription import Tier
+from streams.delivery.api.service import Service
+from streams.delivery.signing_keys import derived_key
+from tests.support.alerts import KEY, signal
+from tests.support.api_server import Connect, feed, is_problem, token_of
+
+
+def test_subscriptions_of_ones_own(service: Service, connect: Connect) -> None:
+    mine = connect(token_of(service, Tier.CONSUMER))
+    hook = {
+        "subscription_id": "hook", "channel": {"kind": "webhook", "url": "https://x.example/"},
+        "filters": {"families": ["infection"]}, "digest": "daily",
+    }  # fmt: skip
+    seen = mine.post("/v1/subscriptions/preview", json=hook).json()
+    assert seen == {"days": 90, "alerts": 1, "by_category_and_kind": {"SDR new": 1}}
+    made = mine.post("/v1/subscriptions", json=hook)
+    assert made.status_code == 201, made.text
+    assert made.headers["location"] == "/v1/subscriptions/hook"
+    key = made.json()["signing_key"]
+    with service.outbox() as outbox:
+        (standing,) = outbox.standing()
+    assert standing.subscription.tier is Tier.CONSUMER
+    assert standing.subscription.subscriber == "PMDA"
+    assert key == derived_key(standing.subscription, 1, key=KEY)
+    is_problem(mine.post("/v1/subscriptions", json=hook), 409, "exists")
+    shown = mine.get("/v1/subscriptions/hook").json()
+    assert shown["signing_key"] is None
+    newer = mine.post("/v1/subscriptions/hook/rotate").json()
+    assert newer["signing_key"] not in (key, None)
+    assert newer["subscription"]["channel"]["generations"] == [2, 1]
+    assert mine.post("/v1/subscriptions/hook/pause").json()["resting"]
+    assert mine.post("/v1/subscriptions/hook/resume").json()["resting"] is None
+
+    other = connect(token_of(service, Tier.AUTHORITY, subscriber="EMA"))
+    lower = connect(token_of(service, Tier.PUBLIC))
+    for stranger in (other, lower):
+        assert stranger.get("/v1/subscriptions").json() == {"subscriptions": []}
+        is_problem(stranger.get("/v1/subscriptions/hook"), 404)
+        is_problem(stranger.delete("/v1/subscriptions/hook"), 404)
+        for verb in ("pause", "resume", "rotate"):
+            is_problem(stranger.post(f"/v1/subscriptions/hook/{verb}"), 404)
+        is_problem(stranger.get("/v1/subscriptions/hook/events"), 404)
+    is_problem(mine.get("/v1/subscriptions/hook/events"), 409, "another channel")
+    assert mine.delete("/v1/subscriptions/hook").status_code == 204
+    assert mine.get("/v1/subscriptions").json() == {"subscriptions": []}
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"tier": "authority"}, 403),  # the token is of the consumer tier
+        ({"channel": {"kind": "folder", "path": "/etc"}}, 422),
+        ({"channel": {"kind": "topic", "topic": "pv.reports"}}, 422),
+        ({"channel": {"kind": "webhook", "url": "http://x.example/"}}, 422),
+        ({"channel": {"kind": "webhook", "url": "https://x/", "secrets": ["TIER_KEY"]}}, 422),
+        ({"digest": "daily", "budget_per_day": 3}, 422),
+        ({"tier": "public", "filters": {"rules": ["ema"]}}, 422),
+        ({"subscriber": "EMA"}, 422),
+        ({"subscription_id": "a b"}, 422),
+    ],
+)
+def test_subscriptions_that_nobody_may_make_here(
+    service: Service, connect: Connect, change: dict[str, object], status: int
+) -> None:
+    mine = connect(token_of(service, Tier.CONSUMER))
+    is_problem(mine.post("/v1/subscriptions", json={"subscription_id": "s", **change}), status)
+    with service.outbox() as outbox:
+        assert outbox.standing() == []
+
+
+def events(client: httpx2.Client, most: int, last: str | None = None) -> list[tuple[str, int]]:
+    """Read so many events of the stream; each id must be that of its alert."""
+    found: list[tuple[str, int]] = []
+    headers = {"last-event-id": last} if last else {}
+    with client.stream("GET", "/v1/subscriptions/s/events", headers=headers, timeout=20) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in answer.iter_lines():
+            field, _, value = line.partition(": ")
+            if field == "id":
+                name = value
+            elif field == "data":
+                body = json.loads(value)
+                assert name == body["alert_id"]
+                found.append((name, body["revision"]))
+                if len(found) == most:
+                    return found
+    return found
+
+
+def test_a_stream_goes_on_after_the_last_event(service: Service, connect: Connect) -> None:
+    whole = connect(token_of(service))
+    whole.post("/v1/subscriptions", json={"subscription_id": "s"})
+    feed(service, [signal(revision=n) for n in (2, 3, 4)])
+    first = events(whole, 2)
+    assert [revision for _, revision in first] == [2, 3]
+    assert [revision for _, revision in events(whole, 1, first[-1][0])] == [4]
+    assert [revision for _, revision in events(whole, 3)] == [2, 3, 4]  # from the first
+    # One that is open hears what comes later.
+    heard: list[tuple[str, int]] = []
+    listening = threading.Thread(target=lambda: heard.extend(events(whole, 4)))
+    listening.start()
+    time.sleep(0.3)
+    feed(service, [signal(revision=5)])
+    listening.join(20)
+    assert [revision for _, revision in heard] == [2, 3, 4, 5]
+
+
+def test_a_stream_ends_with_its_token_and_there_are_not_too_many(
+    service: Service, connect: Connect
+) -> None:
+    token = token_of(service)
+    whole = connect(token)
+    whole.post("/v1/subscriptions", json={"subscription_id": "s"})
+    path = "/v1/subscriptions/s/events"
+    with ExitStack() as streams:
+        four = [streams.enter_context(whole.stream("GET", path)) for _ in range(4)]
+        assert {answer.status_code for answer in four} == {200}
+        is_problem(whole.get(path), 429, "4 streams")
+        with service.tokens() as store:
+            store.revoke(token.split("_")[1], service.now())
+        for answer in four:
+            answer.read()  # comes to its end

@@ -1,0 +1,62 @@
+"""Tokens: made once, found by their whole text, and refused once they are revoked."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import InputError
+from schemas.subscription import Tier
+from streams.delivery.api.tokens import Scope, TokenStore
+from tests.support.alerts import NOW
+
+READ = frozenset({Scope.ALERTS_READ})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TokenStore:
+    return TokenStore(tmp_path / "outbox.db")
+
+
+def test_a_token_is_found_by_its_text_and_nothing_else(store: TokenStore) -> None:
+    with store:
+        text = store.add("PMDA", Tier.CONSUMER, READ, NOW)
+        found = store.find(text)
+        assert found is not None
+        assert (found.subscriber, found.tier, found.scopes) == ("PMDA", Tier.CONSUMER, READ)
+        assert text.split("_")[1] == found.token_id
+        other = store.add("EMA", Tier.CONSUMER, READ, NOW)
+        mixed = "_".join(["tocsin", text.split("_")[1], other.split("_")[2]])
+        for wrong in ("", "x", text[:-1], text + "0", text.upper(), mixed):
+            assert store.find(wrong) is None
+
+
+def test_a_revoked_token_is_listed_and_lets_nobody_in(store: TokenStore) -> None:
+    with store:
+        text = store.add("PMDA", Tier.CONSUMER, READ, NOW)
+        name = text.split("_")[1]
+        for later in (1, 2):  # again, and the first time stands
+            store.revoke(name, NOW + timedelta(hours=later))
+        assert store.find(text) is None
+        (listed,) = store.tokens()
+        assert (listed.made_at, listed.revoked_at) == (NOW, NOW + timedelta(hours=1))
+        with pytest.raises(InputError, match="must be the id of one that exists; got 'nobody'"):
+            store.revoke("nobody", NOW)
+
+
+@pytest.mark.parametrize(
+    ("subscriber", "tier", "scopes", "rule"),
+    [
+        ("PMDA", Tier.AUTHORITY, frozenset(), r"must have a scope .* got none"),
+        ("X", Tier.CONSUMER, READ | {Scope.DECISIONS_WRITE}, "of the authority tier for decisions"),
+        (" ", Tier.AUTHORITY, READ, "must name its subscriber"),
+        ("x" * 201, Tier.AUTHORITY, READ, "at most 200 characters"),
+    ],
+)
+def test_a_token_that_may_not_be_is_not_made(
+    store: TokenStore, subscriber: str, tier: Tier, scopes: frozenset[Scope], rule: str
+) -> None:
+    with store:
+        with pytest.raises(InputError, match=rule):
+            store.add(subscriber, tier, scopes, NOW)
+        assert store.tokens() == []

@@ -1,0 +1,61 @@
+"""Alerts in a file that may still grow: each line once, when it is whole."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import InputError
+from streams.delivery.alert_sources import FileTail, parse_alert, read_alert_lines
+from tests.support.alerts import safety, signal, write_alerts
+
+
+def read(tail: FileTail) -> list[tuple[int, bytes]]:
+    return [(number, line) for _, number, line in tail.read()]
+
+
+def test_a_line_is_read_once_and_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.jsonl"
+    path.write_bytes(b'{"a": 1}\n\n{"a": ')
+    tail = FileTail(path, lambda source: 0)
+    assert read(tail) == [(1, b'{"a": 1}')]
+    assert read(tail) == []
+    with path.open("ab") as file:
+        file.write(b"3}")  # whole, though no line end has come yet
+    assert read(tail) == [(3, b'{"a": 3}')]
+
+
+def test_what_was_taken_in_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.jsonl"
+    path.write_bytes(b"1\n2\n3\n")
+    tail = FileTail(path, lambda source: {str(path.resolve()): 3}[source])
+    assert read(tail) == [(3, b"3")]
+    assert tail.where(str(path), 3) == f"{path}, line 3"
+
+
+def test_a_packed_file_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.jsonl.gz"
+    path.write_bytes(gzip.compress(b"1\n2\n"))
+    assert read(FileTail(path, lambda source: 2)) == [(2, b"2")]
+
+
+def test_a_file_with_fewer_lines_than_were_read_is_another_run(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.jsonl"
+    path.write_bytes(b"1\n")
+    read(FileTail(path, lambda source: 2))  # one line was read: the next is 2
+    with pytest.raises(InputError, match=r"must have the 2 lines that were read of it; got 1"):
+        read(FileTail(path, lambda source: 3))
+    with pytest.raises(InputError, match="must be a file of alerts; got no file"):
+        read(FileTail(tmp_path / "none", lambda source: 0))
+
+
+def test_alerts_of_both_kinds_are_read_and_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+    write_alerts(tmp_path, signal(), safety())
+    path = tmp_path / "alerts.jsonl"
+    assert list(read_alert_lines(path)) == [(1, signal()), (2, safety())]
+    with path.open("a") as file:
+        file.write("{}\n")
+    with pytest.raises(InputError, match=r"alerts\.jsonl, line 3: must be an alert; got "):
+        list(read_alert_lines(path))
+    with pytest.raises(InputError, match=r"^here: must be an alert; got "):
+        parse_alert(b"[]", "here")

@@ -1,0 +1,79 @@
+"""Rows of delimited text: columns by name, and damaged rows set aside with their bytes."""
+
+import pytest
+
+from schemas.errors import InputError, RejectCode
+from schemas.rejected import Rejected
+from streams.intake.archive import open_archive
+from streams.intake.delimited import DelimitedTable, Refusal, Row, csv_table, dollar_table, raw_rows
+from tests.support.archives import ArchiveOf
+
+
+def read_csv(archive_of: ArchiveOf, text: str) -> list[Row | Rejected]:
+    with open_archive(archive_of("a.zip", {"a.csv": text})) as archive:
+        return list(csv_table(archive, archive.find(".*")[0], "utf-8").rows)
+
+
+def read_dollars(archive_of: ArchiveOf, text: str) -> tuple[DelimitedTable, list[Row | Rejected]]:
+    with open_archive(archive_of("a.zip", {"a.txt": text})) as archive:
+        table = dollar_table(archive, archive.find(".*")[0], "utf-8", {"isr": "primaryid"})
+        return table, list(table.rows)
+
+
+def test_a_row_stands_at_its_first_line_with_a_blank_field_after_the_last(
+    archive_of: ArchiveOf,
+) -> None:
+    rows = read_csv(archive_of, '\ufeffA, B\r\n1,"two\nlines"\r\n3,"a ""quote"""\r\n')
+    assert rows == [
+        Row(2, b'1,"two\nlines"', ["1", "two\nlines", ""]),
+        Row(4, b'3,"a ""quote"""', ["3", 'a "quote"', ""]),
+    ]
+
+
+def test_of_an_unmatched_quote_only_its_own_line_is_lost(archive_of: ArchiveOf) -> None:
+    first, broken, last = read_csv(archive_of, 'a,b\n1,2\n3,"4\n5,6\n')
+    assert first == Row(2, b"1,2", ["1", "2", ""])
+    assert isinstance(broken, Rejected)
+    assert (broken.position, broken.raw) == (3, b'3,"4')
+    assert broken.reason.startswith("a row must be quoted CSV; got ")
+    assert last == Row(4, b"5,6", ["5", "6", ""])
+
+
+def test_a_row_of_another_width_is_set_aside_and_a_blank_one_is_none(
+    archive_of: ArchiveOf,
+) -> None:
+    (wide,) = read_csv(archive_of, "a,b\n\n1,2,3\n")
+    assert isinstance(wide, Rejected)
+    assert (wide.position, wide.reason) == (3, "a row must have 2 fields; got 3")
+
+
+def test_columns_are_found_by_name_and_a_missing_one_is_blank(archive_of: ArchiveOf) -> None:
+    with open_archive(archive_of("a.zip", {"a.csv": "ID ,Term\n1,Rash\n"})) as archive:
+        table = csv_table(archive, archive.find(".*")[0], "utf-8")
+        (row,) = table.rows
+    assert isinstance(row, Row)
+    assert table.header.columns("term", "dose", "id")(row.fields) == ("Rash", "", "1")
+    table.header.require("id", "term")
+    with pytest.raises(InputError, match=r"must name the columns id, dose; got no dose$"):
+        table.header.require("id", "dose")
+
+
+def test_dollars_separate_and_quotes_are_characters(archive_of: ArchiveOf) -> None:
+    table, rows = read_dollars(archive_of, 'ISR$drug$\n1$5" zinc$\n2$iron\n3$a$b\n')
+    assert table.header.names == ("primaryid", "drug")
+    assert rows[:2] == [
+        Row(2, b'1$5" zinc$', ["1", '5" zinc', ""]),
+        Row(3, b"2$iron", ["2", "iron", ""]),
+    ]
+    assert isinstance(rows[2], Rejected)
+    assert rows[2].reason == "a row must have 2 fields and no '$' inside; got 3"
+
+
+def test_bytes_of_refused_rows_are_read_once_more(archive_of: ArchiveOf) -> None:
+    with open_archive(archive_of("a.zip", {"a.csv": "a,b\n1,2\n3,4\n"})) as archive:
+        member = archive.find(".*")[0]
+        table = csv_table(archive, member, "utf-8")
+        why = Refusal("no suspect drug", RejectCode.SCHEMA)
+        (refused,) = raw_rows([table], {(table.header.where, 3): why})
+    assert (refused.position, refused.reason, refused.raw) == (3, why.reason, b"3,4")
+    assert refused.code is RejectCode.SCHEMA

@@ -1,0 +1,40 @@
+"""Files are told apart by their members or names; what is in no known format says what is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import InputError
+from streams.intake.formats import detect_format
+from tests.support.archives import ArchiveOf
+
+
+@pytest.mark.parametrize(
+    ("member", "known"),
+    [
+        ("2021VAERSDATA.csv", "vaers"),
+        ("VAERSDATA.CSV", "vaers"),
+        ("ascii/DEMO17Q2.txt", "faers"),
+        ("ASCII/demo12q4.TXT", "faers"),
+        ("DEMO18Q1_new.txt", "faers"),
+    ],
+)
+def test_a_zip_file_is_known_by_its_members(member: str, known: str, archive_of: ArchiveOf) -> None:
+    assert detect_format(archive_of("reports", {"readme.pdf": "", member: ""})) == known
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "A.JSON", "a.jsonl.gz"])
+def test_native_files_are_known_by_their_names(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"{}")
+
+    assert detect_format(tmp_path / name) == "native"
+
+
+def test_an_unknown_format_says_what_is_known(archive_of: ArchiveOf, tmp_path: Path) -> None:
+    known = re.escape("a zip file with *VAERSDATA.csv, a zip file with DEMO*.txt, or a .jsonl")
+    (tmp_path / "a.csv").write_text("drug,event")
+    with pytest.raises(InputError, match=rf"a\.csv: must be {known}.*; got a file that is none"):
+        detect_format(tmp_path / "a.csv")
+    with pytest.raises(InputError, match=rf"must be {known}.*; got a zip file with neither$"):
+        detect_format(archive_of("other.zip", {"notes.txt": ""}))

@@ -1,0 +1,75 @@
+"""A replay: what it rejects, leaves out and evaluates, and what it says at its end."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from detectors.rules import load_rules
+from schemas.alert import Alert
+from schemas.rejected import Rejected
+from streams.core.counting.windows import WindowSpec
+from streams.runtime.embedded.replay import Replay
+from tests.support.reports import make_report
+from tests.support.versions import make_link
+
+FIRST = date(2024, 1, 1)
+
+
+class Run:
+    """A replay of rule mhra, every so many days, up to a day."""
+
+    def __init__(self, *, every: int = 1, until: date | None = None) -> None:
+        self.alerts: list[Alert] = []
+        self.rejected: list[Rejected] = []
+        self.replay = Replay(
+            [WindowSpec.parse("cumulative")],
+            load_rules("mhra"),
+            every=every,
+            until=until,
+            horizon=FIRST + timedelta(days=99),
+            on_alert=self.alerts.append,
+            on_rejected=self.rejected.append,
+        )
+
+    def feed(self, *items: object) -> "Run":
+        assert sum(self.replay.feed("test", enumerate(items, start=1))) == len(items)  # type: ignore[arg-type]
+        return self
+
+    def finish(self) -> "Run":
+        self.replay.finish()
+        return self
+
+
+def test_what_cannot_be_read_is_given_out_and_the_rest_counts() -> None:
+    late = make_report("L", day=FIRST + timedelta(days=100))
+    run = Run().feed(make_report("A", day=FIRST), b"{", late).finish()
+    assert [(one.source, one.position) for one in run.rejected] == [("test", 2), ("test", 3)]
+    assert run.replay.summary.population["counted"] == 1
+
+
+def test_what_was_received_after_a_day_is_left_out() -> None:
+    days = [make_report(f"C{n}", day=FIRST + timedelta(days=n)) for n in range(5)]
+    run = Run(until=FIRST + timedelta(days=2)).feed(*days).finish()
+    assert run.replay.summary.population["counted"] == 3
+    assert run.rejected == []
+
+
+@pytest.mark.parametrize("every", [1, 2, 7])
+def test_it_evaluates_as_days_close(every: int) -> None:
+    signal = [make_report(f"S{n}", day=FIRST, events=["Sepsis"]) for n in range(3)]
+    others = [
+        make_report(f"R{n}", day=FIRST + timedelta(days=n // 3), drugs=["iron"]) for n in range(40)
+    ]
+    run = Run(every=every).feed(*signal, *others).finish()
+    fired = [alert for alert in run.alerts if alert.drug == "zinc"]
+    assert fired, "it fires at its last evaluation at the latest"
+    for alert in run.alerts:
+        closes = (alert.evaluated_on - date(1970, 1, 1)).days + 1
+        assert closes % every == 0 or alert.evaluated_on == others[-1].latest_received
+
+
+def test_a_link_takes_its_case_out() -> None:
+    link = make_link(decided_on=FIRST).model_dump_json().encode()
+    run = Run().feed(make_report("A", day=FIRST), link).finish()
+    population = {name: n for name, n in run.replay.summary.population.items() if n}
+    assert population == {"duplicate": 1}
