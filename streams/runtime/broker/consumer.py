@@ -4,10 +4,8 @@ What this adds to kafka-python, each read or tried in version 3.0.12:
 
 - `poll` is bounded in records only; 10,000 records of a megabyte each would be handed out at once.
   Ours ends a poll at `POLL_BYTES` as well.
-- A compressed batch is unpacked whole, whatever it unpacks to: a batch of 1.5 MB can hold 1.5 GB,
-  and the broker takes it. Ours stops at `UNPACKED_BYTES`.
-- A codec whose library is missing raises, at the same batch for ever. What can be read would then
-  depend on the machine; ours unpacks gzip and nothing else.
+- A compressed batch is decompressed whole, whatever its size. Ours stops at `UNPACKED_BYTES`, and
+  reads every codec of Kafka on every machine: see `bounded_decompression`.
 - The name of a header that is not UTF-8 raises, at the same record for ever; brokers and other
   clients let such names pass. Ours leaves the headers of that record out.
 - Its records are unpacked number by number, by calls, and handed on one at a time. Ours takes a
@@ -19,7 +17,6 @@ still raises: that is no sender's doing, and to skip a damaged batch would be to
 """
 
 import sys
-import zlib
 from collections.abc import Iterator
 from itertools import dropwhile
 from typing import Any
@@ -30,14 +27,13 @@ from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
 
+from streams.runtime.broker.bounded_decompression import CannotDecompress, decompress
 from streams.runtime.wire.batches import Unreadable
 
 __all__ = ["POLL_BYTES", "UNPACKED_BYTES", "BoundedConsumer"]
 
 POLL_BYTES = 16 << 20  # of values: 10,000 reports of 1,600 bytes, or one message of the largest
 UNPACKED_BYTES = 64 << 20  # of a batch: a producer's megabyte at four times the usual ratio
-_CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
-_GZIP = 1
 _MORE = 0x80  # a byte of a varint with others after it
 _MAGIC = 2  # of the present format; Kafka 4 writes no older one, but may have kept some
 
@@ -54,10 +50,6 @@ class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
         super().__init__(*topics, **configs)
         # It is made in the middle of the constructor; of its state nothing differs.
         self._fetcher.__class__ = _Fetcher
-
-
-class _Unpackable(Exception):
-    """A batch cannot be unpacked, and why."""
 
 
 class _Batch(DefaultRecordBatch):  # type: ignore[misc]
@@ -169,7 +161,7 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]
 
         Raises
         ------
-        _Unpackable
+        CannotDecompress
             If that cannot be done.
         """
         codec = self.compression_type
@@ -177,11 +169,8 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]
             self._buffer = bytes(self._buffer)
         if self._decompressed or not codec:
             return
-        if codec != _GZIP:
-            name = _CODECS.get(codec, f"codec {codec}")
-            msg = f"compression must be gzip or none; got {name}"
-            raise _Unpackable(msg)
-        self._buffer = bytes(_gunzip(memoryview(self._buffer)[self._pos :]))
+        packed = bytes(memoryview(self._buffer)[self._pos :])
+        self._buffer = decompress(codec, packed, UNPACKED_BYTES)
         self._pos = 0
         self._decompressed = True
 
@@ -283,7 +272,7 @@ class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
     def _of_batch(self: Any, tp: Any, batch: Any) -> Iterator[list[Any]]:
         try:
             batch.unpack()
-        except _Unpackable as why:
+        except CannotDecompress as why:
             yield [self._handed_out(tp, batch.placeholder(str(why)))]
             return
         while True:
@@ -337,26 +326,6 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         taken: int = super()._append(drained, part, max_records, update_offsets)
         self._room -= part.bytes_read - before
         return taken if self._room > 0 else max_records  # as many as may be: the poll ends
-
-
-def _gunzip(packed: Any) -> bytearray:
-    unpacked = bytearray()
-    while True:
-        stream = zlib.decompressobj(wbits=31)
-        try:
-            unpacked += stream.decompress(packed, UNPACKED_BYTES + 1 - len(unpacked))
-        except zlib.error as error:
-            msg = f"compressed data must be gzip; got {error}"
-            raise _Unpackable(msg) from error
-        if len(unpacked) > UNPACKED_BYTES:
-            msg = f"records must unpack to at most {UNPACKED_BYTES} bytes; got more"
-            raise _Unpackable(msg)
-        if not stream.eof:
-            msg = "compressed data must be whole; got only its beginning"
-            raise _Unpackable(msg)
-        packed = stream.unused_data  # gzip allows for several streams in a row
-        if not packed:
-            return unpacked
 
 
 def _number(buffer: bytes, at: int, low: int) -> tuple[int, int]:
