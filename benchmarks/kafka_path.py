@@ -5,9 +5,9 @@
 
 For each number of case workers, on topics of their own: generated reports are published; a bare
 kafka-python consumer with the settings of ours reads them (poll, count bytes; nothing else; a
-process that imports nothing of Tocsin), and our own, which receives and unpacks records faster
-(`streams/runtime/broker/client_patches.py`, `consumer.py`); then case workers and a detector start
-from nothing, as processes with `--drain`. The consumers read twice before and once after, and the
+process that imports nothing of Tocsin), and our own, which adds bounds to it
+(`streams/runtime/broker/consumer.py`); then case workers and a detector start from nothing, as
+processes with `--drain`. The consumers read twice before and once after, and the
 fastest counts. The clock of the path runs from the moment a worker has its partitions until the
 group of the detector has committed the last delta, so that starting Python and joining the group
 is not in it; the whole wall time is shown beside it.

@@ -43,9 +43,10 @@ from tests.broker.support.stages import count_all, detect_all
 
 pytestmark = pytest.mark.broker
 
+TRANSACTION = "streams.runtime.broker.transactions.Transaction"
 MOMENTS = {
-    "before the first record": ("streams.runtime.broker.producer.Producer._added_all", "before"),
-    "before the commit": ("streams.runtime.broker.transactions.Transaction._acknowledged", "after"),
+    "before the first record": (f"{TRANSACTION}.send", "before"),
+    "before the commit": (f"{TRANSACTION}.wait_for_acknowledgements", "after"),
 }
 STOPPING = """
 import os, signal, time
@@ -159,7 +160,7 @@ def test_a_case_worker_that_wakes_publishes_nothing(
     zombie.stop()
     raw = {record.offset for record in uncommitted(one, "deltas")}
     # It had written, in the case where it had come so far; nobody ever sees it.
-    assert bool(raw - set(before)) == ("_acknowledged" in " ".join(zombie.process.args))
+    assert bool(raw - set(before)) == ("acknowledgements" in " ".join(zombie.process.args))
     assert sum(require_contiguous(deltas(one)).values()) == total
     assert detect_all(one) == recount(latest)
 

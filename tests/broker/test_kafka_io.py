@@ -5,7 +5,6 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 from uuid import uuid4
@@ -18,7 +17,6 @@ from schemas.errors import BrokerError, InputError
 from streams.runtime.broker import clients, transactions
 from streams.runtime.broker.clients import make_admin, make_consumer, make_producer
 from streams.runtime.broker.errors import broker_errors
-from streams.runtime.broker.producer import Record
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.broker.transactions import (
     ProducerFenced,
@@ -165,9 +163,6 @@ class Forgetful:
     def send(self, *_: object, **__: object) -> "Forgetful":
         return self
 
-    def send_all(self, _: str, records: Sequence[Record], sent: list[Any], __: object) -> None:
-        sent += [self for _ in records]
-
     def flush(self, _: float) -> None: ...
 
     def get(self, timeout: float) -> None:
@@ -184,8 +179,6 @@ class Forgetful:
 def test_a_lost_record_is_noticed_although_the_client_would_commit() -> None:
     with pytest.raises(ProducerUnusable, match="UnknownProducerId"), transaction(Forgetful()) as t:
         t.send("deltas", b"lost")
-    with pytest.raises(ProducerUnusable, match="UnknownProducerId"), transaction(Forgetful()) as t:
-        t.send_all("deltas", [Record(b"key", b"lost")])
 
 
 def test_a_dead_broker_does_not_hold_a_transaction_for_ever(

@@ -12,8 +12,8 @@ import pytest
 
 from schemas.errors import BrokerError
 from streams.runtime.broker import transactions
+from streams.runtime.broker.client_patches import Producer
 from streams.runtime.broker.errors import BrokerUnavailable
-from streams.runtime.broker.producer import Producer
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.observability.readiness import Phase
 from streams.runtime.settings import Settings

@@ -221,7 +221,7 @@ def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
 ) -> None:
     values = without_key(one, 16) + of_an_earlier_reader(one, 14)
     monkeypatch.setattr(redrive_module, "_TRANSACTION_RECORDS", 10)
-    acknowledged = transactions.Transaction._acknowledged
+    acknowledged = transactions.Transaction.wait_for_acknowledgements
     dying: list[Any] = []
 
     def die_before(records: Any) -> None:
@@ -240,7 +240,7 @@ def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
 
     with monkeypatch.context() as patched:
         if moment == "before":
-            patched.setattr(transactions.Transaction, "_acknowledged", die_before)
+            patched.setattr(transactions.Transaction, "wait_for_acknowledgements", die_before)
             patched.setattr(
                 transactions, "_aborted", lambda producer: True
             )  # the dead abort nothing

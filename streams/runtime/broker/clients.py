@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 from kafka import KafkaAdminClient, TopicPartition, errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.partitioner import DefaultPartitioner
 
 from schemas.errors import BrokerError
-from streams.runtime.broker.client_patches import KeyPartitioner, NetClient, receive_large_pieces
+from streams.runtime.broker.client_patches import NetClient, Producer
 from streams.runtime.broker.consumer import BoundedConsumer
 from streams.runtime.broker.errors import (
     broker_errors,
@@ -29,7 +30,6 @@ from streams.runtime.broker.errors import (
     shorten,
     silenced,
 )
-from streams.runtime.broker.producer import Producer
 from streams.runtime.broker.transactions import DELIVERY_MS, REQUEST_MS, TRANSACTION_MS, discard
 from streams.runtime.settings import Settings
 from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
@@ -124,8 +124,7 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
     """Return a connected, idempotent `KafkaProducer`; with an id, ready to begin transactions.
 
     Making a second producer with one transactional id fences the first and ends its transaction.
-    Nothing is compressed: without further libraries kafka-python has gzip only, which costs more
-    than it saves on a local network.
+    Nothing is compressed: that would cost more than it saves on a local network.
 
     Raises
     ------
@@ -139,7 +138,7 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
         transactional_id=transactional_id,
         transaction_timeout_ms=TRANSACTION_MS,
         acks="all",
-        partitioner=KeyPartitioner(),
+        partitioner=DefaultPartitioner(),  # that of the Java client: a case keeps its partition
         enable_idempotence=True,
         allow_auto_create_topics=False,
         max_request_size=MAX_MESSAGE_BYTES,
@@ -165,7 +164,6 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
 
 
 def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any) -> Any:
-    receive_large_pieces()
     made: list[Any] = []
 
     def net_client(**given: Any) -> Any:

@@ -1,45 +1,35 @@
-"""A consumer whose memory has a bound, and which no record of a sender can stop.
+"""A consumer with bounded memory, which no record of a sender can stop.
 
 What this adds to kafka-python, each read or tried in version 3.0.12:
 
 - `poll` is bounded in records only; 10,000 records of a megabyte each would be handed out at once.
   Ours ends a poll at `POLL_BYTES` as well.
-- A compressed batch is unpacked whole, whatever it unpacks to: a batch of 1.5 MB can hold 1.5 GB,
-  and the broker takes it. Ours stops at `UNPACKED_BYTES`.
-- A codec whose library is missing raises, at the same batch for ever. What can be read would then
-  depend on the machine; ours unpacks gzip and nothing else.
+- A compressed batch is decompressed whole, whatever its size. Ours stops at `UNPACKED_BYTES`, and
+  reads every codec of Kafka on every machine: see `bounded_decompression`.
 - The name of a header that is not UTF-8 raises, at the same record for ever; brokers and other
   clients let such names pass. Ours leaves the headers of that record out.
-- Its records are unpacked number by number, by calls, and handed on one at a time. Ours takes a
-  quarter of the time for those without headers; any other it leaves to the library.
 
-A batch that cannot be unpacked is handed out as one record, at the offset of its first, whose value
-is `Unreadable`: it becomes one reject, and the partition goes on. A checksum that does not fit
-still raises: that is no sender's doing, and to skip a damaged batch would be to lose it.
+A batch that cannot be decompressed is handed out as one record, at the offset of its first, whose
+value is `Unreadable`: it becomes one reject, and the partition goes on. A checksum that does not
+fit still raises: that is no sender's doing, and to skip a damaged batch would be to lose it.
 """
 
-import sys
-import zlib
 from collections.abc import Iterator
-from itertools import dropwhile
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord, Fetcher, IsolationLevel
+from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch
 from kafka.record.util import decode_varint
 
+from streams.runtime.broker.bounded_decompression import CannotDecompress, decompress
 from streams.runtime.wire.batches import Unreadable
 
-__all__ = ["POLL_BYTES", "UNPACKED_BYTES", "BoundedConsumer"]
+__all__ = ["POLL_BYTES", "UNPACKED_BYTES", "BoundedBatch", "BoundedConsumer"]
 
 POLL_BYTES = 16 << 20  # of values: 10,000 reports of 1,600 bytes, or one message of the largest
 UNPACKED_BYTES = 64 << 20  # of a batch: a producer's megabyte at four times the usual ratio
-_CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
-_GZIP = 1
-_MORE = 0x80  # a byte of a varint with others after it
-_MAGIC = 2  # of the present format; Kafka 4 writes no older one, but may have kept some
 
 
 class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
@@ -51,107 +41,26 @@ class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
     """
 
     def __init__(self, *topics: str, **configs: Any) -> None:
-        super().__init__(*topics, **configs)
-        # It is made in the middle of the constructor; of its state nothing differs.
-        self._fetcher.__class__ = _Fetcher
+        # Nobody reads the client's own metrics, which a second fetcher could not register again.
+        super().__init__(*topics, **configs, metrics_enabled=False)
+        self._fetcher = _Fetcher(self._client, self._subscription, **self.config)
 
 
-class _Unpackable(Exception):
-    """A batch cannot be unpacked, and why."""
+class BoundedBatch(DefaultRecordBatch):  # type: ignore[misc]
+    """A batch that is decompressed within a bound, and whose headers may have any name."""
 
-
-class _Batch(DefaultRecordBatch):  # type: ignore[misc]
     __slots__ = ()
 
-    def plain(
-        self: Any, at: TopicPartition, epoch: int, most: int, room: int
-    ) -> tuple[list[Any], int]:
-        """Return the next records, at most so many, and their size, at most so much and a record.
-
-        They are whole and without headers, as nearly all are. An empty list: the next is not.
-        """
-        # Numbers of one and of two bytes are read in place: a call costs more than they do.
-        buffer, pos, index = self._buffer, self._pos, self._next_record_index
-        base, first, kind = self.base_offset, self.first_timestamp, self.timestamp_type
-        appended = self.max_timestamp if kind == self.LOG_APPEND_TIME else None
-        (topic, partition), new, size = at, tuple.__new__, 0
-        found: list[Any] = []
-        start = pos
-        try:
-            for _ in range(min(most, self._num_records - index)):
-                length = buffer[pos]
-                pos += 1
-                if length >= _MORE:
-                    length, pos = _number(buffer, pos, length)
-                end = pos + (length >> 1)
-                if buffer[pos] >= _MORE:  # attributes, unused
-                    break
-                since = buffer[pos + 1]
-                pos += 2
-                if since >= _MORE:
-                    since, pos = _number(buffer, pos, since)
-                delta = buffer[pos]
-                pos += 1
-                if delta >= _MORE:
-                    high = buffer[pos]
-                    if high < _MORE:
-                        delta += (high << 7) - _MORE
-                        pos += 1
-                    else:
-                        delta, pos = _number(buffer, pos, delta)
-                key_size = buffer[pos]
-                pos += 1
-                if key_size >= _MORE:
-                    key_size, pos = _number(buffer, pos, key_size)
-                if key_size & 1:
-                    key, key_size = None, -1
-                else:
-                    key_size >>= 1
-                    key = buffer[pos : pos + key_size]
-                    pos += key_size
-                value_size = buffer[pos]
-                pos += 1
-                if value_size >= _MORE:
-                    high = buffer[pos]
-                    if high < _MORE:
-                        value_size += (high << 7) - _MORE
-                        pos += 1
-                    else:
-                        value_size, pos = _number(buffer, pos, value_size)
-                if value_size & 1:
-                    value, value_size = None, -1
-                else:
-                    value_size >>= 1
-                    value = buffer[pos : pos + value_size]
-                    pos += value_size
-                if buffer[pos] or pos + 1 != end or (length | delta) & 1:  # headers, or damage
-                    break
-                start = pos = end
-                size += length >> 1
-                made = first + (since >> 1 ^ -(since & 1)) if appended is None else appended
-                fields: Any = (
-                    topic,
-                    partition,
-                    epoch,
-                    base + (delta >> 1),
-                    made,
-                    kind,
-                    key,
-                    value,
-                    [],
-                    None,
-                    key_size,
-                    value_size,
-                    -1,
-                )
-                found.append(new(ConsumerRecord, fields))  # the class's own takes twice the time
-                if size >= room:
-                    break
-        except (IndexError, ValueError):
-            pass
-        self._pos = start
-        self._next_record_index = index + len(found)
-        return found, size
+    def __iter__(self: Any) -> Iterator[Any]:
+        if self.compression_type and not self._decompressed:
+            packed = bytes(memoryview(self._buffer)[self._pos :])
+            try:
+                unpacked = decompress(self.compression_type, packed, UNPACKED_BYTES)
+            except CannotDecompress as error:
+                return iter([self._placeholder(packed, str(error))])
+            self._buffer, self._pos, self._decompressed = unpacked, 0, True
+        records: Iterator[Any] = super().__iter__()
+        return records
 
     def __next__(self: Any) -> Any:
         start = self._pos
@@ -164,36 +73,15 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]
         self._next_record_index += 1
         return record
 
-    def unpack(self: Any) -> None:
-        """Undo the compression.
-
-        Raises
-        ------
-        _Unpackable
-            If that cannot be done.
-        """
-        codec = self.compression_type
-        if not codec:
-            self._buffer = bytes(self._buffer)
-        if self._decompressed or not codec:
-            return
-        if codec != _GZIP:
-            name = _CODECS.get(codec, f"codec {codec}")
-            msg = f"compression must be gzip or none; got {name}"
-            raise _Unpackable(msg)
-        self._buffer = bytes(_gunzip(memoryview(self._buffer)[self._pos :]))
-        self._pos = 0
-        self._decompressed = True
-
-    def placeholder(self, why: str) -> Any:
-        """Return the record that stands for a batch that cannot be unpacked."""
-        which = f"batch of offsets {self.base_offset} to {self.last_offset}"
-        value = Unreadable(memoryview(self._buffer)[self._pos :])
-        value.reason = f"{which}: {why}"
+    def _placeholder(self, packed: bytes, why: str) -> Any:
+        """Return the record that stands for a batch that cannot be decompressed."""
+        value = Unreadable(packed)
+        value.reason = f"batch of offsets {self.base_offset} to {self.last_offset}: {why}"
         kind, offset = self.timestamp_type, self.base_offset
         return DefaultRecord(len(value), offset, self.max_timestamp, kind, None, value, [])
 
     def _without_headers(self: Any, start: int) -> Any:
+        """Read the record at `start` again, up to its headers."""
         buffer = self._buffer
         length, body = decode_varint(buffer, start)
         _, at = decode_varint(buffer, body)  # attributes, unused
@@ -203,129 +91,54 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]
         value, at = _sized(buffer, at)
         self._pos = body + length
         kind, offset = self.timestamp_type, self.base_offset + delta
-        return DefaultRecord(length, offset, self.first_timestamp + since, kind, key, value, [])
+        made = self.max_timestamp if kind == self.LOG_APPEND_TIME else self.first_timestamp + since
+        return DefaultRecord(length, offset, made, kind, key, value, [])
+
+
+def _sized(buffer: bytes, at: int) -> tuple[bytes | None, int]:
+    length, at = decode_varint(buffer, at)
+    return (None, at) if length < 0 else (bytes(buffer[at : at + length]), at + length)
 
 
 class _Batches:
-    """The batches of an answer, each made a `_Batch`."""
+    """The batches of an answer, each made a `BoundedBatch`."""
 
     def __init__(self, records: Any) -> None:
         self._records = records
 
     def next_batch(self) -> Any:
         batch = self._records.next_batch()
-        if isinstance(batch, DefaultRecordBatch):  # Kafka 4 keeps no older ones
-            batch.__class__ = _Batch
-        return batch
+        # Kafka 4 writes no older ones, but may have kept some.
+        return BoundedBatch(batch._buffer) if isinstance(batch, DefaultRecordBatch) else batch
 
 
 class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
-    room = POLL_BYTES  # what one `take` may give, in bytes, and one record
+    """The records of one partition in an answer; `take` ends at a number of bytes as well."""
 
-    def __init__(self: Any, fetch_offset: int, tp: Any, records: Any, **config: Any) -> None:
-        super().__init__(fetch_offset, tp, records, **config)
-        self.record_iterator = self._lists(tp, records)
-        self._reached = False  # the offset asked for; a batch may begin before it
+    def __init__(self: Any, fetch_offset: int, tp: TopicPartition, records: Any, **config: Any):
+        super().__init__(fetch_offset, tp, _Batches(records), **config)
+        self.record_iterator = _UpToLimit(self, self.record_iterator)
+        self.limit = 0  # of `bytes_read`; one record more
 
-    def take(self: Any, n: int | None = None) -> list[Any]:
-        self._maybe_raise_next_inline_exception()
-        taken: list[Any] = []
-        most = sys.maxsize if n is None else n
-        self._until = self.bytes_read + self.room
-        try:
-            while len(taken) < most and self.bytes_read < self._until:
-                self._most = most - len(taken)
-                if (some := next(self.record_iterator, None)) is None:
-                    break
-                if not self._reached:
-                    some = list(dropwhile(self._maybe_skip_record, some))
-                    self._reached = bool(some)
-                taken += some
-        except Exception as error:
-            if not taken:
-                raise
-            self._next_inline_exception = error  # of the next call
-        return taken
 
-    def _lists(self: Any, tp: Any, records: Any) -> Iterator[list[Any]]:
-        """Yield the records of all batches, each time as many as `take` wants; then drain."""
-        last = None
-        while (batch := records.next_batch()) is not None:
-            last = batch
-            if self.check_crcs and not batch.validate_crc():
-                which = f"for partition {tp} at offset {batch.base_offset}"
-                msg = f"Record batch {which} failed crc check"
-                raise CorruptRecordError(msg)
-            if batch.magic < _MAGIC:
-                for record in batch:
-                    yield [self._handed_out(tp, record)]
-                continue
-            batch.__class__ = _Batch
-            self.leader_epoch = batch.leader_epoch
-            if self._is_kept(batch):
-                yield from self._of_batch(tp, batch)
-            else:
-                self.next_fetch_offset = batch.next_offset
-        if last is not None and last.magic == _MAGIC:
-            self.next_fetch_offset = last.next_offset  # its last records may be compacted away
-        self.drain()
+class _UpToLimit:
+    """An iterator that ends at the limit of its partition; once that is raised, it goes on."""
 
-    def _is_kept(self: Any, batch: Any) -> bool:
-        """Whether a batch holds what was committed, and no marker."""
-        if self.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
-            self._consume_aborted_transactions_up_to(batch.last_offset)
-            if self._contains_abort_marker(batch):
-                self.aborted_producer_ids.discard(batch.producer_id)
-            elif self._is_batch_aborted(batch):
-                return False
-        return not batch.is_control_batch
+    def __init__(self, part: Any, records: Iterator[Any]) -> None:
+        self._part, self._records = part, records
 
-    def _of_batch(self: Any, tp: Any, batch: Any) -> Iterator[list[Any]]:
-        try:
-            batch.unpack()
-        except _Unpackable as why:
-            yield [self._handed_out(tp, batch.placeholder(str(why)))]
-            return
-        while True:
-            room = self._until - self.bytes_read
-            found, size = batch.plain(tp, self.leader_epoch, self._most, room)
-            if found:
-                self.records_read += len(found)
-                self.bytes_read += size
-                self.next_fetch_offset = found[-1].offset + 1
-                yield found
-            elif (record := next(batch, None)) is not None:
-                yield [self._handed_out(tp, record)]
-            else:
-                return
+    def __iter__(self) -> Iterator[Any]:
+        return self
 
-    def _handed_out(self: Any, tp: Any, record: Any) -> Any:
-        """Take note of a record, and return it as consumers have it."""
-        if self.check_crcs and not record.validate_crc():
-            which = f"for partition {tp} at offset {record.offset}"
-            msg = f"Record {which} failed crc check"
-            raise CorruptRecordError(msg)
-        sizes = [-1 if each is None else len(each) for each in (record.key, record.value)]
-        of_headers = [len(name.encode()) + len(value or b"") for name, value in record.headers]
-        self.records_read += 1
-        self.bytes_read += record.size_in_bytes
-        self.next_fetch_offset = record.offset + 1
-        return ConsumerRecord(
-            *tp,
-            self.leader_epoch,
-            record.offset,
-            record.timestamp,
-            record.timestamp_type,
-            record.key,
-            record.value,
-            record.headers,
-            record.checksum,
-            *sizes,
-            sum(of_headers) if of_headers else -1,
-        )
+    def __next__(self) -> Any:
+        if self._part.bytes_read >= self._part.limit:
+            raise StopIteration
+        return next(self._records)
 
 
 class _Fetcher(Fetcher):  # type: ignore[misc]
+    """A `Fetcher` that hands out no more than `POLL_BYTES` and one record at a time."""
+
     PartitionRecords = _PartitionRecords
 
     def fetched_records(self, max_records: int | None = None, update_offsets: bool = True) -> Any:
@@ -333,41 +146,8 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         return super().fetched_records(max_records, update_offsets)
 
     def _append(self, drained: Any, part: Any, max_records: int, update_offsets: bool) -> int:
-        part.room, before = self._room, part.bytes_read
+        before = part.bytes_read
+        part.limit = before + self._room
         taken: int = super()._append(drained, part, max_records, update_offsets)
         self._room -= part.bytes_read - before
         return taken if self._room > 0 else max_records  # as many as may be: the poll ends
-
-
-def _gunzip(packed: Any) -> bytearray:
-    unpacked = bytearray()
-    while True:
-        stream = zlib.decompressobj(wbits=31)
-        try:
-            unpacked += stream.decompress(packed, UNPACKED_BYTES + 1 - len(unpacked))
-        except zlib.error as error:
-            msg = f"compressed data must be gzip; got {error}"
-            raise _Unpackable(msg) from error
-        if len(unpacked) > UNPACKED_BYTES:
-            msg = f"records must unpack to at most {UNPACKED_BYTES} bytes; got more"
-            raise _Unpackable(msg)
-        if not stream.eof:
-            msg = "compressed data must be whole; got only its beginning"
-            raise _Unpackable(msg)
-        packed = stream.unused_data  # gzip allows for several streams in a row
-        if not packed:
-            return unpacked
-
-
-def _number(buffer: bytes, at: int, low: int) -> tuple[int, int]:
-    """Read on after the first byte of a varint, of several; as it stands, its sign last."""
-    high = buffer[at]
-    if high < _MORE:
-        return low + (high << 7) - _MORE, at + 1
-    number, after = decode_varint(buffer, at - 1)
-    return (number << 1 if number >= 0 else ~(number << 1)), after
-
-
-def _sized(buffer: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = decode_varint(buffer, at)
-    return (None, at) if length < 0 else (buffer[at : at + length], at + length)

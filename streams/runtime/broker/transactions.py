@@ -1,6 +1,6 @@
 """Kafka transactions: send records and offsets, commit or abort, within bounded time."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,6 @@ from kafka import ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition, erro
 from schemas.errors import BrokerError, InputError
 from streams.runtime.background import BackgroundTask
 from streams.runtime.broker.errors import one_line, was_fenced
-from streams.runtime.broker.producer import Record
 from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 
 __all__ = [
@@ -88,16 +87,8 @@ class Transaction:
             raise _too_large(topic, len(value or b"") + len(key or b"")) from None
         self._futures.append(future)
 
-    def send_all(
-        self, topic: str, records: Sequence[Record], headers: Mapping[str, bytes] | None = None
-    ) -> None:
-        """Add some hundred records, with headers after their own; as `send`, for half the cost."""
-        try:
-            self._producer.send_all(topic, records, self._futures, list((headers or {}).items()))
-        except errors.MessageSizeTooLargeError:
-            raise _too_large(topic, max(len(one.value) + len(one.key) for one in records)) from None
-
-    def _acknowledged(self) -> None:
+    def wait_for_acknowledgements(self) -> None:
+        """Wait until the broker has every record; raise the error of the first that it has not."""
         self._producer.flush(DELIVERY_MS / 1000)
         for future in self._futures:
             future.get(timeout=0)
@@ -145,7 +136,7 @@ def transaction(
         if offsets:
             positions = {at: OffsetAndMetadata(next_, "", -1) for at, next_ in offsets.items()}
             producer.send_offsets_to_transaction(positions, group_metadata)
-        records._acknowledged()
+        records.wait_for_acknowledgements()
         producer.commit_transaction()
 
     try:

@@ -17,7 +17,6 @@ from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.runtime.background import BackgroundTask
 from streams.runtime.broker.clients import TopicPartition
-from streams.runtime.broker.producer import Record
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.broker.transactions import ProducerUnusable, TransactionAborted, transaction
 from streams.runtime.observability.observer import Observer, observed
@@ -29,7 +28,6 @@ from streams.runtime.workers.detector_session import EvaluationResult
 __all__ = ["AlertPublisher", "PublishedEvaluation", "publish_alerts", "publish_rejected"]
 
 _ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
-_TOGETHER = 100  # alerts; the network thread sends them while the next are encoded
 _LOG = logging.getLogger(__name__)
 _ABANDON_SECONDS = 2.0  # to wait for alerts that are being published when a partition is revoked
 
@@ -81,18 +79,11 @@ def publish_alerts(
                 priors = topic_name(settings, "priors")
                 out.send(priors, refit.model_dump_json().encode(), partition=0)
                 refit = None
-            for start in range(0, len(due), _TOGETHER):
-                records = [
-                    _record(alert, f"/tocsin/{to_alerts}")
-                    for alert in due[start : start + _TOGETHER]
-                ]
-                out.send_all(to_alerts, records, headers)
-                out.send_all(to_signals, records)
-
-
-def _record(alert: AnyAlert, source: str) -> Record:
-    headers = cloud_event_headers(alert, source=source)
-    return Record(alert.signal_key.encode(), encode_alert(alert), list(headers.items()))
+            for alert in due:
+                key, value = alert.signal_key.encode(), encode_alert(alert)
+                event = cloud_event_headers(alert, source=f"/tocsin/{to_alerts}")
+                out.send(to_alerts, value, key, headers={**event, **(headers or {})})
+                out.send(to_signals, value, key, headers=event)
 
 
 def publish_rejected(

@@ -29,8 +29,8 @@ setattr(owner, name, dying)
 streams.cli.main()
 """
 PLACES = (
-    ("streams.runtime.broker.producer.Producer._added_all", "after"),  # of one record or of many
-    ("streams.runtime.broker.transactions.Transaction._acknowledged", "after"),
+    ("streams.runtime.broker.transactions.Transaction.send", "after"),
+    ("streams.runtime.broker.transactions.Transaction.wait_for_acknowledgements", "after"),
     ("kafka.KafkaProducer.commit_transaction", "after"),
 )
 

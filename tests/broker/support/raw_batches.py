@@ -1,11 +1,14 @@
 """Record batches made byte by byte, as a foreign or broken producer would send them."""
 
+import gzip
 import struct
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
+import cramjam
 from kafka import KafkaAdminClient
 from kafka.protocol.producer import ProduceRequest
 from kafka.record.util import calc_crc32c
@@ -13,19 +16,17 @@ from kafka.record.util import calc_crc32c
 from streams.runtime.settings import Settings
 
 __all__ = [
+    "CODECS",
     "GZIP",
-    "SNAPPY",
-    "ZSTD",
     "batch",
     "bomb",
+    "compressed",
     "gzipped",
     "produce",
     "record",
-    "snappy",
-    "zstd",
 ]
 
-GZIP, SNAPPY, ZSTD = 1, 2, 4
+GZIP = 1
 _REFUSAL_MS = 30_000
 _NOT_YET = (3, 6)  # a topic that was just made has no leader that knows of it
 
@@ -72,24 +73,40 @@ def gzipped(parts: Iterator[bytes] | Sequence[bytes]) -> bytes:
     return b"".join([*(squeeze.compress(part) for part in parts), squeeze.flush()])
 
 
-def snappy(content: bytes) -> bytes:
-    """Pack without packing: snappy in the framing that Kafka's clients write, of one literal."""
-    size = len(content)
-    length = bytearray()
-    rest = size
-    while rest > 0x7F:
-        length.append(0x80 | (rest & 0x7F))
-        rest >>= 7
-    length.append(rest)
-    block = bytes(length) + bytes([62 << 2]) + (size - 1).to_bytes(3, "little") + content
-    return b"\x82SNAPPY\0" + struct.pack(">iii", 1, 1, len(block)) + block
+def _framed_snappy(content: bytes, size: int = 32 << 10) -> bytes:
+    """Compress as the Java client does: in blocks, each with its length before it."""
+    parts = [b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1)]
+    for start in range(0, len(content), size):
+        block = bytes(cramjam.snappy.compress_raw(content[start : start + size]))
+        parts += (struct.pack(">i", len(block)), block)
+    return b"".join(parts)
 
 
-def zstd(content: bytes) -> bytes:
-    """Pack without packing: a Zstandard frame of one stored block."""
-    size = len(content)
-    head = b"\x28\xb5\x2f\xfd" + bytes([0b10100000]) + size.to_bytes(4, "little")
-    return head + ((size << 3) | 1).to_bytes(3, "little") + content
+def _framed_lz4(content: bytes, size: int = 64 << 10) -> bytes:
+    """Compress as the Java client does, whose broker reads no blocks that depend on each other."""
+    parts = [b"\x04\x22\x4d\x18\x60\x40\x82"]  # independent blocks of at most 64 KiB
+    for start in range(0, len(content), size):
+        plain = content[start : start + size]
+        block = bytes(cramjam.lz4.compress_block(plain, store_size=False))
+        if len(block) < len(plain):
+            parts += (struct.pack("<I", len(block)), block)
+        else:
+            parts += (struct.pack("<I", len(plain) | 1 << 31), plain)
+    return b"".join([*parts, bytes(4)])
+
+
+CODECS: dict[str, tuple[int, Callable[[bytes], Any]]] = {
+    "gzip": (GZIP, gzip.compress),
+    "snappy": (2, _framed_snappy),
+    "lz4": (3, _framed_lz4),
+    "zstd": (4, cramjam.zstd.compress),
+}
+
+
+def compressed(records: bytes, count: int, codec: str, **more: int) -> bytes:
+    """Return a batch of `count` records, compressed with a codec."""
+    number, compress = CODECS[codec]
+    return batch(bytes(compress(records)), count, codec=number, **more)
 
 
 def bomb(key: bytes, size: int) -> bytes:

@@ -45,6 +45,6 @@ def test_formats_and_bounds_are_those_of_the_code() -> None:
     ):
         assert f"| {what} | {number} |" in TEXT
     assert f"one poll            {consumer.POLL_BYTES >> 20} MiB" in TEXT
-    assert f"a gzip batch        {consumer.UNPACKED_BYTES >> 20} MiB" in TEXT
+    assert f"a compressed batch  {consumer.UNPACKED_BYTES >> 20} MiB" in TEXT
     waiting = f"{clients.FETCH_BYTES >> 20} MiB and one batch a broker, and "
     assert f"{waiting}{clients.PARTITION_FETCH_BYTES >> 20} MiB and one batch a paused" in TEXT

@@ -13,7 +13,7 @@ from tests.support.work import Work, raw
 
 PLAIN = json.loads(raw(1))
 PACKED = Unreadable(b"packed")
-PACKED.reason = "batch of offsets 3 to 5: compression must be gzip or none; got snappy"
+PACKED.reason = "batch of offsets 3 to 5: compressed data must be snappy; got noise"
 LINK = {"case_link": "1.0", "case_id": "C1", "master": "C2"}
 MESSAGES: list[tuple[RejectCode, bytes, bytes | None]] = [
     (RejectCode.NOT_JSON, b"{", None),
