@@ -1,6 +1,6 @@
 """The policy recounted: after any history, what subscribers were told is what there is to tell.
 
-The recount keeps cases in dictionaries, and asks of every pair what docs/alerts.md says.
+The recount keeps cases in dictionaries, and asks of every pair what docs/assess/rules.md says.
 """
 
 import math

@@ -35,6 +35,8 @@ _VOLATILE = (
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "new ids"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ports that were free"),
     (re.compile(r"\[\d\] \d+"), "process ids of the shell"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\dZ"), "the time of a decision"),
+    (re.compile(r"(?:, | hash |; got )[0-9a-f]{64}(?=:|$)"), "its hash, which covers that time"),
 )
 
 

@@ -44,6 +44,8 @@ def outputs_of(page: str, shell: Shell) -> Iterator[tuple[int, str]]:
         if code in (126, 127):
             msg = f"line {command.line}: {command.text}: must be there to run; got {output}"
             raise AssertionError(msg)
+        # A progress bar leaves an empty line where there is no terminal to draw it on.
+        output = output.lstrip("\n")
         yield command.line, output
 
 
