@@ -1,4 +1,7 @@
-"""Write the output of every documented command into its page: `make docs [PAGES="docs/..."]`."""
+"""Write generated text into the pages: `make docs [PAGES="docs/..."]`.
+
+It is the output of every command, and the table of settings.
+"""
 
 import os
 import random
@@ -11,6 +14,7 @@ from string import ascii_lowercase, digits
 from kafka import KafkaAdminClient
 
 from tests.broker.support.kafka_server import running_kafka
+from tests.docs import settings
 from tests.support.console import rewritten, shell_in
 from tests.support.documentation import KAFKA, ROOT, furnish, outputs_of, pages
 
@@ -21,6 +25,9 @@ def main() -> None:
     """Rewrite the pages that are named, else all."""
     data = Path(os.environ.get("TOCSIN_DATA", ROOT.parent / "shared" / "data"))
     wanted = {Path(name).resolve() for name in sys.argv[1:]}
+    if not wanted or settings.PAGE in wanted:
+        page = settings.PAGE.read_text(encoding="utf-8")
+        settings.PAGE.write_text(settings.written(page), encoding="utf-8")
     with ExitStack() as opened:
         bootstrap = ""
         for path in pages():
