@@ -1,6 +1,7 @@
-"""Sizes of an installation by arithmetic: python sizing.py [--reports-a-year N] ...
+"""Sizes of an installation by arithmetic: python sizing.py [--report-bytes N] ...
 
-Every number follows from the inputs that are printed with it; `docs/operations.md` shows the table.
+Every number follows from the inputs, each of them an option; `docs/operate/size.md` shows the
+table.
 """
 
 import argparse
@@ -24,8 +25,8 @@ class Inputs:
     copies: int = 3  # replication factor
     worker_rate: int = 20_000  # reports/s of a case worker with a core of its own
     detector_rate: int = 40_000  # cases/s a detector counts, with looks
-    case_memory: int = 97  # of a case in the detector's log: 65 measured, 9 and 23 added since
-    index_memory: int = 13  # of a case in its index by drug, measured likewise
+    case_memory: int = 96  # of a case in the detector's log; benchmarks.growth at 5 million cases
+    index_memory: int = 36  # of a case in its index by pair, at 3.5 pairs a case; measured likewise
     pair_memory: int = 16  # of a pair in one window: a key and a count of 8 bytes
     scored_memory: int = 200  # of a pair while all of them are scored
     windows: float = 3.0  # cumulative, and two that hold most pairs of it

@@ -54,7 +54,9 @@ ListOption = Annotated[
 PolicyOption = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE.toml", help="What is told again of a signal; see docs/alerts.md for its keys."
+        metavar="FILE.toml",
+        help="Re-alert policy: which changes of a signal are published; its keys are in "
+        "docs/consume/alert-by-example.md.",
     ),
 ]
 PriorOption = Annotated[

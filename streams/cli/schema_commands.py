@@ -45,7 +45,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a message, all topics as AsyncAPI 3.0, or the API as OpenAPI 3.1.
 
-    What they promise, and how they may change: docs/contract.md.
+    What they promise, and how they may change: docs/consume/contract.md.
     """
     if name is SchemaName.ASYNCAPI:
         found = asyncapi_document()

@@ -68,38 +68,44 @@ class Settings(BaseSettings):
 
     bootstrap: str = Field(
         default="127.0.0.1:9092",
-        description="Brokers to ask first: host:port, several separated by commas.",
+        description="Bootstrap brokers: host:port, several separated by commas.",
     )
     topic_prefix: str = Field(
         default="pv.",
         pattern=r"^[A-Za-z0-9._-]{0,200}$",
-        description="What every topic name, consumer group and transactional id begins with.",
+        description="Prefix of every topic, consumer group and transactional id.",
     )
     partitions: int = Field(
         default=4,
         ge=1,
         le=10_000,
-        description="Partitions of the topics keyed by case; the most workers that can share them.",
+        description="Partitions of each topic but `deltas` and `priors`, and so the most case "
+        "workers that share the work. It cannot be changed once reports are counted.",
     )
     replication_factor: int = Field(
         default=1,
         ge=1,
         le=32_767,
-        description="Copies of each partition; with 2 or more, a write waits for two of them.",
+        description="Copies of each partition; from 2 on, a write waits until two copies have it.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="How connections are encrypted and authenticated."
+        default="PLAINTEXT",
+        description="Encryption and authentication of connections to the brokers.",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        default=None, description="SASL mechanism; needed with SASL_PLAINTEXT and SASL_SSL."
+        default=None, description="SASL mechanism; required with SASL_PLAINTEXT and SASL_SSL."
     )
-    sasl_username: str | None = Field(default=None, description="SASL user name.")
-    sasl_password: SecretStr | None = Field(default=None, description="SASL password.")
+    sasl_username: str | None = Field(
+        default=None, description="SASL user name; required likewise."
+    )
+    sasl_password: SecretStr | None = Field(
+        default=None, description="SASL password; required likewise. Set it in the environment."
+    )
     ssl_cafile: FilePath | None = Field(
-        default=None, description="PEM file of the authorities to trust; default: the system's."
+        default=None, description="PEM file of trusted authorities; none: those of the system."
     )
     ssl_certfile: FilePath | None = Field(
-        default=None, description="PEM file of our own certificate, for mutual TLS."
+        default=None, description="PEM file of the client certificate, for mutual TLS."
     )
     ssl_keyfile: FilePath | None = Field(
         default=None, description="PEM file of the private key, unless `ssl_certfile` holds it."
@@ -109,38 +115,42 @@ class Settings(BaseSettings):
     )
     allow_plaintext_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
-        description="Hosts other than this machine that may be spoken to without encryption, and "
-        "addresses of this machine that may be listened on so.",
+        description="Other hosts to which unencrypted connections are allowed, and addresses of "
+        "this machine on which metrics may be served unencrypted; separated by commas.",
     )
     connect_timeout_ms: int = Field(
-        default=10_000, ge=100, description="How long to look for a broker before giving up [ms]."
+        default=10_000,
+        ge=100,
+        description="Time after which a command gives up if no broker answers [ms].",
     )
     session_timeout_ms: int = Field(
         default=10_000,
         ge=1_000,
-        description="A worker silent for so long loses its partitions to the others [ms].",
+        description="Time without a heartbeat after which a worker loses its partitions [ms].",
     )
     group_instance_id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._-]{1,200}$",
-        description="Name of this worker, of no other: with it, a restart within "
-        "session_timeout_ms moves no partition.",
+        description="Unique name of this worker, for static membership: a restart within "
+        "session_timeout_ms then moves no partition.",
     )
     state_dir: Path = Field(
-        default=Path("state"), description="Folder of the state store; one database a partition."
+        default=Path("state"),
+        description="Folder of the worker's state, on a local disk: a database for each partition, "
+        "the snapshot of the detector, the index of the link stage.",
     )
     log_format: Literal["text", "json"] = Field(
         default="text",
-        description="The log on stderr: lines for people, or JSON with the journal of batches.",
+        description="Form of the log on stderr: text, or JSON lines with the journal of batches.",
     )
     metrics_bind: str | None = Field(
         default=None,
-        description="host:port for /metrics and /health; port 0 is any free one. Default: none.",
+        description="host:port at which /metrics and /health are served; port 0 takes a free one.",
     )
     traces_endpoint: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s@]+$",
-        description="URL of an OTLP collector of traces, over HTTP; needs the extra tracing.",
+        description="URL of an OTLP collector of traces over HTTP; requires the extra `tracing`.",
     )
 
     @classmethod

@@ -229,7 +229,7 @@ def test_what_is_scraped_is_what_happened(topics: Settings, tmp_path: Path) -> N
 
 
 def follow_every_report(settings: Settings, cases: Running, detector: Running) -> None:
-    """Go from each report to the alerts that took it in, and back, as docs/operations/logs.md."""
+    """Go from each report to the alerts that took it in, and back, as docs/operate/logs.md."""
     lines = journal(cases, detector)
     events: dict[str, list[dict[str, Any]]] = {}
     for line in lines:

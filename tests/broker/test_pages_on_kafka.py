@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.__main__ import kafka_variables
+from tests.docs.__main__ import PREFIX, kafka_variables
 from tests.support.console import shell_in
 from tests.support.documentation import KAFKA, ROOT, furnish, pages, wrong_commands
 
@@ -18,6 +18,7 @@ def test_the_commands_of_a_page_print_what_it_shows(
     path: Path, tmp_path: Path, real_data: Path, broker: str
 ) -> None:
     furnish(tmp_path, real_data)
-    with shell_in(tmp_path, **kafka_variables(broker)) as shell:
-        wrong = wrong_commands(path.read_text(encoding="utf-8"), shell)
+    variables = kafka_variables(broker)
+    with shell_in(tmp_path, **variables) as shell:
+        wrong = wrong_commands(path.read_text(encoding="utf-8"), shell, prefix=variables[PREFIX])
     assert not wrong, "\n\n".join([f"{path.name} (make docs writes the outputs):", *wrong])

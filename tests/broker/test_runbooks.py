@@ -1,4 +1,4 @@
-"""What docs/operations.md tells an operator to do when a topic is lost, done on a real Kafka."""
+"""What docs/operate/recover.md says about a lost topic, done on a real Kafka."""
 
 import shutil
 from contextlib import closing

@@ -1,6 +1,6 @@
 """Every role on a broker that trusts nobody, and what each refusal looks like to its user.
 
-The ACLs and the settings file are those that `docs/security.md` prints.
+The ACLs and the settings file are those that `docs/operate/security.md` prints.
 """
 
 import io

@@ -71,6 +71,8 @@ def test_exit_code_and_standard_error_are_seen(tmp_path: Path) -> None:
         (["a  b"], "a b\n", None),
         ([], "", None),
         (["a"], "", "a"),
+        (["a", ""], "a\n  \n", None),
+        (["a"], "a\n\nb\n", "the end; got ''"),
     ],
 )
 def test_output_is_compared_line_by_line(
@@ -83,3 +85,9 @@ def test_a_cut_output_stays_cut_when_it_is_written_again() -> None:
     page = "```console\n$ seq 9\n1\n2\n...\n```\n"
     assert rewritten(page, {2: "".join(f"{n}\n" for n in range(1, 10))}) == page
     assert rewritten(page, {2: "7\n8\n9\n"}) == "```console\n$ seq 9\n7\n8\n...\n```\n"
+
+
+def test_output_that_differs_in_nothing_but_time_stays_as_it_is_in_the_page() -> None:
+    page = "```console\n$ date\n2026-03-01 08:15:02,113 it is late\n```\n"
+    assert rewritten(page, {2: "2026-11-30 01:02:03,004 it is late\n"}) == page
+    assert rewritten(page, {2: "2026-11-30 01:02:03,004 it is early\n"}) != page

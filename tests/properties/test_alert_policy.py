@@ -1,6 +1,7 @@
 """The policy recounted: after any history, what subscribers were told is what there is to tell.
 
-The recount keeps cases in dictionaries, and asks of every pair what docs/assess/rules.md says.
+The recount keeps cases in dictionaries, and asks of every pair what
+docs/consume/alert-by-example.md says.
 """
 
 import math

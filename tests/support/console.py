@@ -31,6 +31,7 @@ _VOLATILE = (
     (re.compile(r"(?<=│) *seconds +│ +[\d.,]+ │"), "the time a replay took"),
     (re.compile(r"(?<=│) *messages a second +│ +[\d.,]+ │"), "and its rate"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|\+00:00)"), "the time of now"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:,\d+)?"), "likewise, in logs and tables"),
     (re.compile(r"\b(?:whsec|tocsin|whpk)_[\w+/=-]{16,}"), "keys and tokens, drawn at random"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "new ids"),
     (re.compile(r"127\.0\.0\.1:\d+"), "ports that were free"),
@@ -78,10 +79,11 @@ def _of_block(page: str, match: re.Match[str]) -> Iterator[Command]:
 
 def differs(expected: Sequence[str], got: str) -> str | None:
     """Return the first expected line that the output lacks in its place; `None` for none."""
-    lines = [_comparable(line) for line in got.rstrip("\n").splitlines()]
+    lines = [_comparable(line) for line in got.splitlines()]
     wanted = [_comparable(line) for line in expected]
-    while wanted and not wanted[-1]:
-        wanted.pop()
+    for text in (lines, wanted):
+        while text and not text[-1]:
+            text.pop()
     return _first_missing(wanted, lines)
 
 
@@ -111,15 +113,16 @@ def _comparable(line: str) -> str:
 def rewritten(page: str, outputs: Mapping[int, str]) -> str:
     """Return a page with the output of its commands, by line, in place of what it had.
 
-    Output that the page cuts with ``...`` stays cut after as many lines as the page showed.
+    Output that is what the page has stays as it is there. Of other output, what the page cuts with
+    ``...`` stays cut after as many lines as it showed.
     """
     lines = page.splitlines()
     for command in reversed(commands_of(page)):
+        if differs(command.expected, outputs[command.line]) is None:
+            continue
         start = command.line + command.text.count("\n")
         shown = [line.rstrip() for line in outputs[command.line].rstrip("\n").splitlines()]
         cut = [place for place, line in enumerate(command.expected) if line.strip() == ELLIPSIS]
-        if cut and differs(command.expected, outputs[command.line]) is None:
-            continue
         if cut:
             shown = [*shown[: cut[0]], ELLIPSIS]
         lines[start : start + len(command.expected)] = shown

@@ -1,5 +1,6 @@
 """Pages of the documentation, and the folder in which their commands run."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,8 +38,12 @@ def furnish(folder: Path, data: Path) -> None:
         (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def outputs_of(page: str, shell: Shell) -> Iterator[tuple[int, str]]:
-    """Run the commands of a page; yield the line of each and its output."""
+def outputs_of(page: str, shell: Shell, *, prefix: str | None = None) -> Iterator[tuple[int, str]]:
+    """Run the commands of a page; yield the line of each and its output.
+
+    Names that begin with `prefix` are given with that of the default settings.
+    """
+    ours = re.compile(rf"\b{re.escape(prefix)}(?=[a-z])") if prefix else None
     for command in commands_of(page):
         output, code = shell.run(command.text, seconds=_SECONDS)
         if code in (126, 127):
@@ -46,14 +51,14 @@ def outputs_of(page: str, shell: Shell) -> Iterator[tuple[int, str]]:
             raise AssertionError(msg)
         # A progress bar leaves an empty line where there is no terminal to draw it on.
         output = output.lstrip("\n")
-        yield command.line, output
+        yield command.line, ours.sub("pv.", output) if ours else output
 
 
-def wrong_commands(page: str, shell: Shell) -> list[str]:
+def wrong_commands(page: str, shell: Shell, *, prefix: str | None = None) -> list[str]:
     """Run the commands of a page; return each whose output is not that of the page."""
     expected = {command.line: command for command in commands_of(page)}
     wrong = []
-    for line, output in outputs_of(page, shell):
+    for line, output in outputs_of(page, shell, prefix=prefix):
         missing = differs(expected[line].expected, output)
         if missing is not None:
             wrong.append(f"line {line}: $ {expected[line].text}\nlacks: {missing}\ngot:\n{output}")

@@ -2,7 +2,7 @@
 
 The journal is what became of every batch, under the name of the batch: counted, published, applied,
 evaluated, alerted, and where its rejects are. It holds names of batches, counts and alert ids:
-nothing of a report, and no setting. docs/operations/logs.md lists its events.
+nothing of a report, and no setting. docs/operate/logs.md lists its events.
 """
 
 import logging

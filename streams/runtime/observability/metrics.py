@@ -2,7 +2,7 @@
 
 Base units: seconds and bytes; what else is counted stands in the name. Labels are of few and known
 values: partitions, stages, outcomes, rules. Never a drug, an event or a case. What each metric
-means to an operator stands in docs/operations/metrics.md, which a test holds to this module.
+means to an operator is in docs/operate/metrics-and-alerts.md, which a test holds to this module.
 """
 
 import platform

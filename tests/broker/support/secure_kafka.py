@@ -35,11 +35,11 @@ LISTENERS = {
 MECHANISM = "SCRAM-SHA-512"
 STORE_PASSWORD = "of-the-key-stores"
 KEYTOOL_SECONDS = 60
-DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "operate" / "security.md"
 
 
 class Grant(NamedTuple):
-    """One row of the table in `docs/security.md`."""
+    """One row of the table in `docs/operate/security.md`."""
 
     role: str
     resource: ResourceType

@@ -28,7 +28,7 @@ from streams.runtime.state.case_store import StoreSize
 from streams.runtime.wire.batches import Batch, ReportTimes
 from tests.support.work import Work, changes, raw, stuck, watched
 
-OPERATIONS = Path(__file__).parents[4] / "docs" / "operations"
+OPERATIONS = Path(__file__).parents[4] / "docs" / "operate"
 LABELS = {"stage", "partition", "outcome", "reason", "standing", "report", "scope"}
 LABELS |= {"kind", "category", "rule", "version", "python", "le"}
 
@@ -308,7 +308,7 @@ def test_names_and_labels_are_those_of_prometheus() -> None:
 
 
 def test_every_metric_is_documented_as_it_is() -> None:
-    text = (OPERATIONS / "metrics.md").read_text(encoding="utf-8")
+    text = (OPERATIONS / "metrics-and-alerts.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|(.*?)\| (.+) \|$", text, re.MULTILINE)
     for name, metric in exposed().items():  # what a label can say is said
         row = next(row for found, *_, row in rows if found == name)
@@ -363,7 +363,7 @@ def test_dashboard_and_rules_ask_for_metrics_and_labels_that_exist() -> None:
 
 def test_every_alerting_rule_says_what_to_do() -> None:
     rules = (OPERATIONS / "alert-rules.yml").read_text(encoding="utf-8")
-    text = (OPERATIONS / "metrics.md").read_text(encoding="utf-8")
+    text = (OPERATIONS / "metrics-and-alerts.md").read_text(encoding="utf-8")
     named = re.findall(r"- alert: (\w+)", rules)
     assert named == re.findall(r"^\| `(Tocsin\w+)` \|", text, re.MULTILINE)
     tested = (OPERATIONS / "alert-rules.test.yml").read_text(encoding="utf-8")

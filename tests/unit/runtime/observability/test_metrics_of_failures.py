@@ -7,7 +7,7 @@ from streams.runtime.observability.metrics import Metrics
 from streams.runtime.observability.readiness import Phase, Readiness
 from tests.support.work import stuck
 
-DOCUMENT = Path(__file__).parents[4] / "docs" / "operations" / "metrics.md"
+DOCUMENT = Path(__file__).parents[4] / "docs" / "operate" / "metrics-and-alerts.md"
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
