@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas import errors
 from streams.delivery.send_schedule import SendOutcome
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "consume" / "errors.md").read_text(encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from streams.runtime.broker import clients, consumer
 from streams.runtime.broker.topics import TOPICS
 from streams.runtime.state import case_store, changelog, snapshot
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def page(name: str) -> str:

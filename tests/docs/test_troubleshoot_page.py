@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operate" / "troubleshoot.md").read_text(encoding="utf-8")
 MESSAGES = re.findall(r"^\| `([^`]+)`", TEXT, re.MULTILINE)
 

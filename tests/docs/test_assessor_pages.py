@@ -24,7 +24,7 @@ from streams.core.recount.alerts import COMPARED
 from streams.core.safety.reporting_duties import LegalFrame, law_table
 from streams.core.signals.realert_policy import load_policy
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def page(name: str) -> str:
