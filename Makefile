@@ -7,7 +7,7 @@ SPARK := .spark-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-broker test-broker-some test-others check golden bench chaos soak spark wheel lock clean
+.PHONY: help demo docs test check golden bench chaos soak spark wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,27 +27,17 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 demo: $(VENV)/.runtime  ## the exosome scenario, start to end, no broker
 	$(BIN)/tocsin demo
 
-test: $(VENV)/.dev  ## every test, those on a real Apache Kafka beside the others
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going test-broker test-others test-broker-some
+# Broker tests mostly wait for Kafka, so three processes keep two cores busy. A file stays in one process,
+# which starts one broker for all of its files.
+test: $(VENV)/.dev  ## every test, those on a real Apache Kafka among them
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
-# Two at a time, each half of the time: the third begins when the second has ended. SOME are those of
-# the broker tests that take as long as is left then; whatever is not among them is in test-broker.
-SOME := test_[a-e]*.py
-
-test-broker: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/broker --ignore-glob='tests/broker/$(SOME)'
-
-test-broker-some: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/broker/$(SOME)
-
-test-others: $(VENV)/.dev
-	$(BIN)/python -m pytest --ignore=tests/broker
-
-check: $(VENV)/.dev  ## format, lint, types, import rules
+check: $(VENV)/.dev  ## format, lint, types, import rules, phrases
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.phrases
 
 golden: $(VENV)/.dev  ## after an addition to a contract: its golden schemas and docs/asyncapi.json
 	$(BIN)/python -m tests.golden
