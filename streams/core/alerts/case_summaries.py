@@ -21,7 +21,7 @@ from streams.core.cases.chronology import (
     RECURRED,
     START,
 )
-from streams.core.cases.levels import CLASS_OF_NAME
+from streams.core.cases.levels import class_of_name
 from streams.core.counting.arrays import by_key, rows_where, stacked
 from streams.core.counting.sorted_counts import Keys, Places, places_of
 from streams.core.signals.counts_view import UNIT, CountsView
@@ -258,7 +258,7 @@ def after_notice(
     days = {
         key: (acted[top] - _EPOCH).days
         for key, drug in zip(keys.to_list(), drugs.to_list(), strict=True)
-        if (code := CLASS_OF_NAME[drug])
+        if (code := class_of_name(drug))
         and (top := domain_vocabulary().classes_of(code)[-1]) in acted
     }
     later = dict.fromkeys(days, 0)
