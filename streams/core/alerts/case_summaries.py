@@ -120,7 +120,8 @@ def _patients(
 
 @lru_cache(maxsize=1 << 10)  # of few cases there are few different ones; each takes a kilobyte
 def _patients_of(*counts: int) -> PatientGroups:
-    return PatientGroups.trusted(dict(zip(_GROUPS, counts, strict=True)))
+    groups: dict[str, Any] = dict(zip(_GROUPS, counts, strict=True))
+    return PatientGroups.model_construct(**groups)
 
 
 def _onset_days(
@@ -162,8 +163,10 @@ def _times_to_onset(
         quartiles[which, stating] = days[low] + (days[high] - days[low]) * (place % 4) / 4
     for pair in np.flatnonzero(n + n_before).tolist():
         of_pair = quartiles[:, pair].tolist() if n[pair] else [None] * len(_QUARTILES)
-        counts = {"n": int(n[pair]), "n_before": int(n_before[pair])}
-        found[pair] = TimeToOnset.trusted({**counts, **dict(zip(_QUARTILES, of_pair, strict=True))})
+        quarters: dict[str, Any] = dict(zip(_QUARTILES, of_pair, strict=True))
+        found[pair] = TimeToOnset.model_construct(
+            n=int(n[pair]), n_before=int(n_before[pair]), **quarters
+        )
     return found
 
 
