@@ -141,7 +141,7 @@ class AlertBuilder:
             By key, names of rules that were on and are no longer asked.
         """
         floats = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
-        ordered = rows.with_columns_seq(
+        ordered = rows.with_columns(
             *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
             pl.int_range(pl.len()).alias("at"),
         )

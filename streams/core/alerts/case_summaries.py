@@ -22,7 +22,6 @@ from streams.core.cases.chronology import (
     START,
 )
 from streams.core.cases.levels import class_of_name
-from streams.core.counting.arrays import by_key, rows_where, stacked
 from streams.core.counting.sorted_counts import Keys, Places, places_of
 from streams.core.signals.counts_view import UNIT, CountsView
 from streams.core.signals.new_evidence import PAEDIATRIC_BIT, Hashes, Masks, facets_of_cases
@@ -300,7 +299,9 @@ def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
         "n_paediatric": bits & PAEDIATRIC_BIT > 0,
     }
     numbers = {name: np.bincount(at[of], minlength=len(keys)) for name, of in counted.items()}
-    latest = by_key(_latest(cases, at, days, len(keys)), keys)
+    latest = pl.DataFrame({"key": keys}).join(
+        _latest(cases, at, days, len(keys)), on="key", how="left", maintain_order="left"
+    )
     return pl.DataFrame(
         {
             "key": keys,
@@ -328,9 +329,9 @@ def _latest(cases: pl.DataFrame, at: npt.NDArray[np.intp], days: Keys, size: int
             since[pair] = np.partition(days[at == pair], -MOST_CASE_IDS)[-MOST_CASE_IDS]
         later, on_it = days > since[at], days == since[at]
         room = MOST_CASE_IDS - np.bincount(at[later], minlength=size)
-        of_day, pairs = rows_where(named, on_it).sort("key", "case_id"), np.sort(at[on_it])
+        of_day, pairs = named.filter(on_it).sort("key", "case_id"), np.sort(at[on_it])
         from_end = np.searchsorted(pairs, pairs, side="right") - np.arange(len(pairs))
-        kept = rows_where(of_day, from_end <= room[pairs])
-        named = stacked([rows_where(named, later), kept])
+        kept = of_day.filter(from_end <= room[pairs])
+        named = pl.concat([named.filter(later), kept])
     ids = pl.col("case_id")
     return named.group_by("key").agg(case_ids=ids.sort(), named=ids.hash())
