@@ -1,6 +1,6 @@
 """What a small look costs, and whether counting and looking hold on to memory: no Kafka.
 
-    POLARS_MAX_THREADS=1 POLARS_ENGINE_AFFINITY=in-memory python -m benchmarks.looks
+    POLARS_MAX_THREADS=1 python -m benchmarks.looks
 
 The population of `benchmarks.soak` is counted; then its further messages, so many to a look. The
 processor time of looks, which includes that of every thread of polars, is printed as it goes, with
@@ -61,7 +61,6 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=400_000)
     parser.add_argument("--per-look", type=int, default=250)
     options = parser.parse_args()
-    gc.set_threshold(200_000, 50, 100)  # as in `tocsin run`
     population, counting = Population(options.cases, seed=1), Counting()
     first, further = population.first(), population.further()
     while some := list(islice(first, LOADED)):

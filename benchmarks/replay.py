@@ -4,7 +4,6 @@ python -m benchmarks.replay --reports 1000000 --days 90
 """
 
 import argparse
-import gc
 import os
 import resource
 import subprocess
@@ -72,7 +71,6 @@ def _whole(path: Path, number: int, rules: str, every: str) -> None:
 
 
 def _parts(path: Path, number: int, rules: str) -> None:
-    gc.set_threshold(200_000, 50, 100)
     lines = [line for _, line in read_lines(path)][:number]
     chunks = [lines[start : start + CHUNK] for start in range(0, number, CHUNK)]
 

@@ -11,8 +11,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.base import Message
-from schemas.report import EARLIEST, Country
-from schemas.vocabulary import ActionTaken, ReporterKind, SupplyRoute
+from schemas.report import EARLIEST
+from schemas.vocabulary import ActionTaken, Country, ReporterKind, SupplyRoute
 
 __all__ = [
     "NOTICE_SCHEMA_VERSION",

@@ -3,12 +3,11 @@
 import re
 import unicodedata
 from datetime import date
-from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
 from schemas.base import Message
-from schemas.vocabulary import ActionTaken, ClaimType, Donor, ProductRole, SupplyRoute
+from schemas.vocabulary import ActionTaken, ClaimType, Country, Donor, ProductRole, SupplyRoute
 
 __all__ = [
     "DiscontinuationAdvice",
@@ -93,9 +92,7 @@ class Facility(Message):
         min_length=1, max_length=100, description="Pseudonym. Authority tier only."
     )
     kind: str | None = Field(default=None, max_length=100, description="Such as `clinic`.")
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = Field(
-        default=None, description="ISO 3166-1 alpha-2."
-    )
+    country: Country | None = Field(default=None, description="ISO 3166-1 alpha-2.")
 
 
 class DiscontinuationAdvice(Message):

@@ -1,7 +1,7 @@
 """One version of one individual case safety report, as it travels on `pv.reports`."""
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,7 @@ from schemas.errors import RefusedValue, RejectCode
 from schemas.product import Product
 from schemas.vocabulary import (
     AgeGroup,
+    Country,
     LinkKind,
     Outcome,
     Payment,
@@ -25,7 +26,6 @@ from schemas.vocabulary import (
 __all__ = [
     "EARLIEST",
     "SCHEMA_VERSION",
-    "Country",
     "Link",
     "OtherId",
     "Patient",
@@ -40,9 +40,6 @@ SCHEMA_VERSION = "1.0"
 
 EARLIEST = date(1900, 1, 1)
 """No report is older; a date before it is a typing error that would stretch every time axis."""
-
-Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
-"""ISO 3166-1 alpha-2, upper case."""
 
 
 class Revision(Message):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from schemas.base import Message
 from schemas.priority import PriorityLevel
+from schemas.vocabulary import Country
 
 __all__ = [
     "SDR",
@@ -50,9 +51,7 @@ class Filters(Message):
         default=(),
         description="Such as `new`. Of a signal once sent, every later revision is sent as well.",
     )
-    jurisdictions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = Field(
-        default=(), description="ISO 3166-1 alpha-2."
-    )
+    jurisdictions: tuple[Country, ...] = Field(default=(), description="ISO 3166-1 alpha-2.")
     classes: tuple[_Code, ...] = Field(
         default=(), description="Product classes; a class stands for those under it."
     )

@@ -1,11 +1,15 @@
 """The closed vocabularies of a report. Members are the codes that travel in messages."""
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 __all__ = [
     "ActionTaken",
     "AgeGroup",
     "ClaimType",
+    "Country",
     "Donor",
     "LinkBasis",
     "LinkKind",
@@ -22,6 +26,9 @@ __all__ = [
     "SupplyRoute",
     "VerificationState",
 ]
+
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2, upper case."""
 
 
 class RevisionKind(StrEnum):

@@ -1,7 +1,5 @@
-import gc
 import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +14,6 @@ ROOT = Path(__file__).resolve().parent.parent
 # How fast an example runs says more of the machine than of us: speed lives in benchmarks/.
 settings.register_profile("tocsin", deadline=None)
 settings.load_profile("tocsin")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def nothing_frozen() -> Iterator[None]:
-    """Give back at the end what `streams.cli.main` keeps from the collector until its process ends.
-
-    Called within a test it keeps the tests' own things as well, and libraries complain of leaks.
-    """
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -220,7 +220,7 @@ def deliver_command(
     key = installation_key()
     ended: Counter[str] = Counter()
     with ExitStack() as opened:
-        stop = opened.enter_context(StopSignal())
+        stop = opened.enter_context(closing(StopSignal()))
         box = opened.enter_context(open_outbox(outbox))
         for one in box.standing():  # before anything is sent: what is missing is said at once
             signing_keys(one.subscription, key=key)

@@ -1,6 +1,5 @@
 """`tocsin topics`, `publish`, `run` and `alerts`: the same stages on Kafka."""
 
-import gc
 import logging
 import time
 from collections import Counter
@@ -51,7 +50,6 @@ __all__ = ["register"]
 
 _POLL_MS = 100  # shared by the stages of a process; a poll of 0 ms would never join a group
 _SAY_EVERY = 10.0  # seconds between lines of progress
-_COLLECT_EVERY = 10.0  # seconds; a detector leaves some 1,000 objects a second, a megabyte in all
 
 ConfigOption = Annotated[
     Path | None,
@@ -258,11 +256,6 @@ def alerts(
 def _loop(
     workers: list[RetryingWorker], stop: StopSignal, watch: StatusPoller, *, drain: bool
 ) -> None:
-    # A batch makes a million values and no cycle among them: the collector may rest. But each poll
-    # of kafka-python that runs out of time leaves one, with whatever its frames were about.
-    gc.freeze()
-    gc.set_threshold(200_000, 50, 100)
-    collected = time.monotonic()
     ends = workers[0].ends() if drain else None
     linking = workers[0].stage == LinkWorker.stage
     said = time.monotonic()
@@ -270,9 +263,6 @@ def _loop(
         for worker in workers:
             worker.step(_POLL_MS // len(workers))
         watch.turned(workers)
-        if time.monotonic() - collected > _COLLECT_EVERY:
-            collected = time.monotonic()
-            gc.collect()
         if ends is not None and linking and workers[0].drained(ends):
             ends, linking = workers[0].ends(), False  # the links that came of it belong to it
         if ends is not None and all(worker.drained(ends) for worker in workers):

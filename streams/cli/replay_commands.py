@@ -42,8 +42,6 @@ from streams.runtime.wire.alerts import encode_alert
 
 __all__ = ["Format", "item_progress", "register"]
 
-_WRITTEN_AT_ONCE = 1 << 17  # bytes; an alert is some 4,000, half of the usual buffer
-
 
 class Format(StrEnum):
     """Source formats."""
@@ -214,7 +212,7 @@ def _json_lines(
     if path is None:
         yield lambda message: None
         return
-    with path.open("wb", buffering=_WRITTEN_AT_ONCE) as out:
+    with path.open("wb") as out:
         yield lambda message: _write_line(out, encode(message))
 
 

@@ -133,7 +133,7 @@ def serve(
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = opened.enter_context(closing(socket.create_server((host, port), family=family)))
         opened.enter_context(feeding(service, read_alerts, open_reports))
-        opened.enter_context(StopSignal())  # the server raises its signal again at the end
+        opened.enter_context(closing(StopSignal()))  # the server raises its signal again at the end
         where = f"[{host}]" if ":" in host else host
         typer.echo(f"http://{where}:{listening.getsockname()[1]}/v1/openapi.json")
         server = uvicorn.Server(

@@ -4,14 +4,12 @@ import signal
 import time
 from types import FrameType
 
-from streams.runtime.closable import Closable
-
 __all__ = ["StopSignal"]
 
 _SLICE = 0.2  # seconds; a sleep goes on after a signal, so it is taken in slices
 
 
-class StopSignal(Closable):
+class StopSignal:
     """Turns the first Ctrl-C or SIGTERM into a question that loops ask between batches."""
 
     def __init__(self) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from schemas.errors import StateError
-from streams.runtime.closable import Closable
 
 __all__ = ["Database", "Layout", "Ledger"]
 
@@ -40,7 +40,7 @@ class Layout:
     remedy: str = ""
 
 
-class Database(Closable):
+class Database:
     """One file; several processes may have it open.
 
     Parameters
@@ -82,6 +82,12 @@ class Database(Closable):
         )
         if Path(path).is_file():  # not one in memory
             Path(path).chmod(0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""

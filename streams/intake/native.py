@@ -7,19 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-import msgspec
 from pydantic import ValidationError
 
 from schemas.errors import IcsrError, InputError, RejectCode
-from schemas.fields import fields_decoder
 from schemas.link import LINK_MARK, CaseLink
 from schemas.report import Report
+from streams.intake.fast_path import decode_fast
 from streams.intake.refusals import code_of
 
 __all__ = ["MOST_BYTES", "decode_message", "decode_report", "read_lines"]
 
 _BLOCK = 1 << 20  # bytes read at a time; of the usual 8,192 lines are put together again
-_DECODE = fields_decoder(Report).decode
 
 MOST_BYTES = 1_000_000
 """The longest message that is read; a report of more is an attachment or an attack."""
@@ -28,7 +26,7 @@ MOST_BYTES = 1_000_000
 def decode_report(raw: bytes) -> Any:
     """Read one report: an object with the attributes of `schemas.report.Report`, defaults included.
 
-    Every rule of `Report` holds. What `schemas.fields` is not sure of is read by the model.
+    Every rule of `Report` holds. What the fast path does not accept is read by the model.
 
     Raises
     ------
@@ -39,13 +37,8 @@ def decode_report(raw: bytes) -> Any:
     if len(raw) > MOST_BYTES:
         msg = f"report: at most {MOST_BYTES} bytes are read; got {len(raw)}"
         raise IcsrError(msg, RejectCode.TOO_LONG)
-    try:
-        return _DECODE(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _ask_the_model(raw)
-
-
-def _ask_the_model(raw: bytes) -> Report:
+    if (report := decode_fast(raw)) is not None:
+        return report
     try:
         return Report.model_validate_json(raw)
     except ValidationError as error:

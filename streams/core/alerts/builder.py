@@ -44,8 +44,6 @@ _OF_CASES = (
 _LISTS = ("countries", "dictionary_versions", "case_ids")
 _STATISTICS = list(Statistics.model_fields)
 _OF_ROW = ["at", "drug", "event", *MARGINS, "entered", "facets", *_OF_CASES, *_LISTS]
-# Every field in the order of the schema, which is that of its JSON.
-_TEMPLATE = {name: field.get_default() for name, field in Alert.model_fields.items()}
 _EPOCH = date(1970, 1, 1)
 
 
@@ -143,7 +141,7 @@ class AlertBuilder:
             By key, names of rules that were on and are no longer asked.
         """
         floats = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
-        ordered = rows.with_columns_seq(
+        ordered = rows.with_columns(
             *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
             pl.int_range(pl.len()).alias("at"),
         )
@@ -154,7 +152,7 @@ class AlertBuilder:
         return [
             self._alert(
                 row,
-                Statistics.trusted(computed),
+                Statistics.model_construct(**computed),
                 revisions[row["at"]],
                 summaries[row["at"]],
                 shared,
@@ -234,7 +232,7 @@ class AlertBuilder:
             "drug": drug,
             "event": event,
             "level": level_of(drug, event),
-            "counts": Counts.trusted({name: row[name] for name in MARGINS}),
+            "counts": Counts.model_construct(**{name: row[name] for name in MARGINS}),
             "statistics": statistics,
             "rules": self._outcomes(on, held),
             "rules_fired": self._on(on),
@@ -247,7 +245,7 @@ class AlertBuilder:
             "restricted": found.restricted,
         }
         todo = self._todo(row, statistics, revision, summary, shared["evaluated_on"])
-        return Alert.trusted({**_TEMPLATE, **summary.fields, **shared, **fields, **todo})
+        return Alert.model_construct(**{**summary.fields, **shared, **fields, **todo})
 
     def _todo(
         self,
@@ -314,16 +312,14 @@ class AlertBuilder:
         if was["revision"] == 0:
             return None
         names = self._on(was["on"]) + dropped.get(was["key"], ())
-        return Previous.trusted(
-            {
-                "revision": was["revision"],
-                "kind": KINDS[was["kind"]],
-                "evaluated_on": _EPOCH + timedelta(days=was["evaluated_on"]),
-                "n_observed": was["n_observed"],
-                "ror_lower": _finite(was["ror_lower"]),
-                "ic_lower": _finite(was["ic_lower"]),
-                "rules_fired": tuple(sorted(names)),
-            }
+        return Previous.model_construct(
+            revision=was["revision"],
+            kind=KINDS[was["kind"]],
+            evaluated_on=_EPOCH + timedelta(days=was["evaluated_on"]),
+            n_observed=was["n_observed"],
+            ror_lower=_finite(was["ror_lower"]),
+            ic_lower=_finite(was["ic_lower"]),
+            rules_fired=tuple(sorted(names)),
         )
 
 

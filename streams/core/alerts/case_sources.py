@@ -11,7 +11,6 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.core.cases.provenance import parse_origin
-from streams.core.counting.arrays import by_key, rows_at, rows_where
 from streams.core.counting.sorted_counts import Keys
 from streams.core.counting.vocabulary import Vocabulary
 
@@ -24,7 +23,6 @@ _PARTS = {
     "country": pl.String,
     "dictionary_versions": pl.String,  # joined; few reports state several
 }
-_NAMED = ["n_sources", "countries", "dictionary_versions"]
 _SEPARATOR = "\x1f"
 _BY_NAME = {"source": pl.String, "sender_stated": pl.Boolean}
 _DAYS = 1 << 31  # added to a day, so that it is not negative
@@ -113,7 +111,7 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
     # Many cases of a pair have one origin: of each there is one row from here on.
     origin = cases["origin"].to_numpy().astype(np.int64)
     each, of_each = np.unique(at * origins.height + origin, return_counts=True)
-    pairs, parts = each // origins.height, rows_at(origins, each % origins.height)
+    pairs, parts = each // origins.height, origins[each % origins.height]
     professional = parts["by_professional"].to_numpy()
     named = (
         parts.hstack([pl.Series("key", keys[pairs])])
@@ -136,8 +134,8 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
     }
     return (
         pl.DataFrame(numbers)
-        .hstack(by_key(named, keys)[_NAMED])
-        .select_seq(
+        .join(named, on="key", how="left", maintain_order="left")
+        .select(
             "key",
             "n_by_professional",
             pl.col("n_sources").fill_null(0),
@@ -192,7 +190,7 @@ def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule
     many = pairs[(of_day >= rule.fewest_cases) & (of_day >= rule.share * n[pairs])]
     if len(many) == 0:
         return _NO_BURSTS
-    cases = rows_where(cases, np.isin(at, many))
+    cases = cases.filter(np.isin(at, many))
     found = (
         cases.hstack(origins.parts[cases["origin"].to_numpy().astype(np.int64)])
         .lazy()

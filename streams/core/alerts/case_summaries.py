@@ -21,8 +21,7 @@ from streams.core.cases.chronology import (
     RECURRED,
     START,
 )
-from streams.core.cases.levels import CLASS_OF_NAME
-from streams.core.counting.arrays import by_key, rows_where, stacked
+from streams.core.cases.levels import class_of_name
 from streams.core.counting.sorted_counts import Keys, Places, places_of
 from streams.core.signals.counts_view import UNIT, CountsView
 from streams.core.signals.new_evidence import PAEDIATRIC_BIT, Hashes, Masks, facets_of_cases
@@ -120,7 +119,8 @@ def _patients(
 
 @lru_cache(maxsize=1 << 10)  # of few cases there are few different ones; each takes a kilobyte
 def _patients_of(*counts: int) -> PatientGroups:
-    return PatientGroups.trusted(dict(zip(_GROUPS, counts, strict=True)))
+    groups: dict[str, Any] = dict(zip(_GROUPS, counts, strict=True))
+    return PatientGroups.model_construct(**groups)
 
 
 def _onset_days(
@@ -162,8 +162,10 @@ def _times_to_onset(
         quartiles[which, stating] = days[low] + (days[high] - days[low]) * (place % 4) / 4
     for pair in np.flatnonzero(n + n_before).tolist():
         of_pair = quartiles[:, pair].tolist() if n[pair] else [None] * len(_QUARTILES)
-        counts = {"n": int(n[pair]), "n_before": int(n_before[pair])}
-        found[pair] = TimeToOnset.trusted({**counts, **dict(zip(_QUARTILES, of_pair, strict=True))})
+        quarters: dict[str, Any] = dict(zip(_QUARTILES, of_pair, strict=True))
+        found[pair] = TimeToOnset.model_construct(
+            n=int(n[pair]), n_before=int(n_before[pair]), **quarters
+        )
     return found
 
 
@@ -258,7 +260,7 @@ def after_notice(
     days = {
         key: (acted[top] - _EPOCH).days
         for key, drug in zip(keys.to_list(), drugs.to_list(), strict=True)
-        if (code := CLASS_OF_NAME[drug])
+        if (code := class_of_name(drug))
         and (top := domain_vocabulary().classes_of(code)[-1]) in acted
     }
     later = dict.fromkeys(days, 0)
@@ -297,7 +299,9 @@ def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
         "n_paediatric": bits & PAEDIATRIC_BIT > 0,
     }
     numbers = {name: np.bincount(at[of], minlength=len(keys)) for name, of in counted.items()}
-    latest = by_key(_latest(cases, at, days, len(keys)), keys)
+    latest = pl.DataFrame({"key": keys}).join(
+        _latest(cases, at, days, len(keys)), on="key", how="left", maintain_order="left"
+    )
     return pl.DataFrame(
         {
             "key": keys,
@@ -325,9 +329,9 @@ def _latest(cases: pl.DataFrame, at: npt.NDArray[np.intp], days: Keys, size: int
             since[pair] = np.partition(days[at == pair], -MOST_CASE_IDS)[-MOST_CASE_IDS]
         later, on_it = days > since[at], days == since[at]
         room = MOST_CASE_IDS - np.bincount(at[later], minlength=size)
-        of_day, pairs = rows_where(named, on_it).sort("key", "case_id"), np.sort(at[on_it])
+        of_day, pairs = named.filter(on_it).sort("key", "case_id"), np.sort(at[on_it])
         from_end = np.searchsorted(pairs, pairs, side="right") - np.arange(len(pairs))
-        kept = rows_where(of_day, from_end <= room[pairs])
-        named = stacked([rows_where(named, later), kept])
+        kept = of_day.filter(from_end <= room[pairs])
+        named = pl.concat([named.filter(later), kept])
     ids = pl.col("case_id")
     return named.group_by("key").agg(case_ids=ids.sort(), named=ids.hash())

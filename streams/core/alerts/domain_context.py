@@ -14,7 +14,7 @@ from schemas.domain import domain_vocabulary
 from schemas.notice import Notice, NoticeKind
 from schemas.vocabulary import SupplyRoute, VerificationState
 from streams.core.cases.domain_case import DomainCase
-from streams.core.cases.levels import FAMILY_OF_TERM, level_names, level_of
+from streams.core.cases.levels import family_of_term, level_names, level_of
 from streams.core.safety.findings import flags_of
 from streams.core.safety.reporting_duties import duty_line
 from streams.core.safety.subjects import KnownOnDay, Subject, describe
@@ -62,7 +62,7 @@ def context_of(
     code = _class_of(drug, event, cases, last)
     if code is None:
         return None
-    family = FAMILY_OF_TERM[event].removeprefix("family:") or None
+    family = family_of_term(event).removeprefix("family:") or None
     if level_of(drug, event) is SignalLevel.FAMILY:
         family = event.removeprefix("family:")
     of_class = {
@@ -151,7 +151,7 @@ def _is_of_class(notice: Notice, code: str) -> bool:
 def _mentions(notices: Iterable[Notice], event: str, family: str | None) -> bool:
     terms = {term for notice in notices for term in notice.terms}
     if event == f"family:{family}":
-        return any(FAMILY_OF_TERM[term] == event for term in terms)
+        return any(family_of_term(term) == event for term in terms)
     return event in terms
 
 

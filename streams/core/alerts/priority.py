@@ -131,14 +131,8 @@ def priority_of(facts: PriorityFacts, rules: PriorityRules | None = None) -> Pri
     level = PriorityLevel.LOW
     if not burst_only and total >= table.levels.medium:
         level = PriorityLevel.HIGH if total >= table.levels.high else PriorityLevel.MEDIUM
-    return Priority.trusted(
-        {
-            "total": min(total, 1.0),
-            "level": level,
-            "parts": parts,
-            "weights": weights,
-            "burst_only": burst_only,
-        }
+    return Priority.model_construct(
+        total=min(total, 1.0), level=level, parts=parts, weights=weights, burst_only=burst_only
     )
 
 

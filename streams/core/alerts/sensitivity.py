@@ -19,7 +19,6 @@ from schemas.scrutiny import Burst, Restricted
 from schemas.tables import RestrictedStatistics
 from streams.core.alerts.case_sources import BurstRule, Origins, bursts_of
 from streams.core.alerts.indications import Indications
-from streams.core.counting.arrays import rows_where
 from streams.core.counting.case_log import CaseLog
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.scorer import NEEDS_SAFE_TEST, Scorer
@@ -132,7 +131,7 @@ class SensitivityAnalyses:
     def _bursts(
         self, pairs: pl.DataFrame, on: Mapping[int, int], found: pl.DataFrame
     ) -> dict[int, Burst]:
-        found = rows_where(found, found["key"].is_in([key for key, rules in on.items() if rules]))
+        found = found.filter(pl.col("key").is_in([key for key, rules in on.items() if rules]))
         if found.height == 0:
             return {}
         # Every case of a burst has both, so that it leaves all four counts.
@@ -193,7 +192,7 @@ class SensitivityAnalyses:
     def _scored(self, table: pl.DataFrame) -> pl.DataFrame:
         if self._scorer.needs_safe_test:
             unknown = (pl.lit(None, dtype=pl.Float64).alias(name) for name in NEEDS_SAFE_TEST)
-            table = table.with_columns_seq(unknown)
+            table = table.with_columns(unknown)
         return self._scorer.score(table)
 
     def _asked(self, entered: int, on: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -211,7 +210,7 @@ def _confounded(
 
     The latter only where it shares something in at least half of them.
     """
-    stated = rows_where(cases[["key", "indications"]], cases["indications"] != nothing)
+    stated = cases.filter(pl.col("indications") != nothing)
     counted = stated.group_by("key", "indications").len()
     events = dict(pairs[["key", "event"]].iter_rows())
     stating: dict[int, int] = dict.fromkeys(events, 0)

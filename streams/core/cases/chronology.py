@@ -6,6 +6,7 @@ that states none of it costs nothing.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.product import Product, normalise_lot
@@ -58,17 +59,9 @@ class Course(NamedTuple):
     rechallenge: bool | None
 
 
-class _Lots(dict[str, int]):
-    """Lots as typed, and the bit that they state one: to normalise costs more than a look-up."""
-
-    def __missing__(self, text: str) -> int:
-        if len(self) >= _MOST_LOTS:
-            self.clear()
-        found = self[text] = 0 if normalise_lot(text) is None else LOT
-        return found
-
-
-_LOTS = _Lots()
+@lru_cache(maxsize=_MOST_LOTS)
+def _lot_bit(typed: str) -> int:
+    return 0 if normalise_lot(typed) is None else LOT
 
 
 def course_of(product: Product) -> int:
@@ -77,7 +70,7 @@ def course_of(product: Product) -> int:
     dechallenge, rechallenge = product.dechallenge, product.rechallenge
     code = first_given.toordinal() << START if first_given else 0
     if lot:
-        code |= _LOTS[lot]
+        code |= _lot_bit(lot)
     if dechallenge is not None:
         code |= DECHALLENGE | ABATED if dechallenge else DECHALLENGE
     if rechallenge is not None:

@@ -22,7 +22,7 @@ from schemas.vocabulary import (
     SupplyRoute,
 )
 from streams.core.cases.chronology import add_course, course_of
-from streams.core.cases.levels import CLASS_OF_NAME, level_names
+from streams.core.cases.levels import class_of_name, level_names
 from streams.core.cases.names import suspects
 
 __all__ = [
@@ -176,7 +176,7 @@ def decode_watched(text: str) -> DomainCase:
 
 
 def _class_of(product: Product) -> str:
-    return CLASS_OF_NAME[product.product_class or ""] or CLASS_OF_NAME[product.verbatim or ""]
+    return class_of_name(product.product_class or "") or class_of_name(product.verbatim or "")
 
 
 def _tissue(product: Product) -> str | None:

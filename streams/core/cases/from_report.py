@@ -10,7 +10,7 @@ from streams.core.cases.chronology import joined_codes
 from streams.core.cases.domain_case import add_level_courses, encode_watched, watched_case
 from streams.core.cases.levels import level_names
 from streams.core.cases.link_decisions import decision_of
-from streams.core.cases.names import OF_DOMAIN, TERMS, joined_names, suspects
+from streams.core.cases.names import OF_DOMAIN, joined_names, names_of_reaction, suspects
 from streams.core.cases.provenance import ONSET, OUTCOME, Codings, completeness, source_of
 from streams.core.cases.strata import age_group
 from streams.core.cases.versions import CaseVersion
@@ -119,7 +119,7 @@ def _reactions(report: Report) -> _Reactions:
     dictionary = version = None
     codings: Codings = ()
     for reaction in report.reactions:
-        names = TERMS[reaction.term]
+        names = names_of_reaction(reaction.term)
         terms += names
         if day := reaction.onset:
             for name in names:

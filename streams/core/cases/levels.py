@@ -14,10 +14,10 @@ from schemas.alert import SignalLevel
 from schemas.domain import domain_vocabulary
 
 __all__ = [
-    "CLASS_OF_NAME",
-    "FAMILY_OF_TERM",
+    "class_of_name",
     "drug_in_words",
     "event_in_words",
+    "family_of_term",
     "level_names",
     "level_of",
     "plain_pairs",
@@ -39,33 +39,17 @@ def unmarked(name: str) -> str:
     return _MARKED.sub(r"\1 ", name) if _MARKED.match(name) else name
 
 
-class _Families(dict[str, str]):
-    """Terms, and the name of their hazard family or nothing: a look-up, not a search."""
-
-    def __missing__(self, term: str) -> str:
-        if len(self) >= _MOST_TERMS:
-            self.clear()
-        family = domain_vocabulary().family(term)
-        found = self[term] = _FAMILY + family if family else ""
-        return found
+@lru_cache(maxsize=_MOST_TERMS)
+def family_of_term(term: str) -> str:
+    """Return the name of the hazard family of a term; the empty text for a term of none."""
+    family = domain_vocabulary().family(term)
+    return _FAMILY + family if family else ""
 
 
-FAMILY_OF_TERM = _Families()
-"""Name of the hazard family by term; the empty text for a term of none."""
-
-
-class _Classes(dict[str, str]):
-    """Product names as reported, and their class or nothing: a look-up, not a search."""
-
-    def __missing__(self, text: str) -> str:
-        if len(self) >= _MOST_TERMS:
-            self.clear()
-        found = self[text] = domain_vocabulary().product_class(text) or ""
-        return found
-
-
-CLASS_OF_NAME = _Classes()
-"""Class by product name as reported; the empty text for a name of no class."""
+@lru_cache(maxsize=_MOST_TERMS)
+def class_of_name(text: str) -> str:
+    """Return the class of a product name as reported; the empty text for a name of no class."""
+    return domain_vocabulary().product_class(text) or ""
 
 
 def level_names(classes: Iterable[str], lots: Iterable[str], facilities: Iterable[str]) -> set[str]:

@@ -3,14 +3,15 @@
 import unicodedata
 from collections.abc import Iterable
 from datetime import date
+from functools import lru_cache
 
 from schemas.product import Product
 from schemas.vocabulary import ProductRole
 from streams.core.cases.chronology import add_course, course_of
-from streams.core.cases.levels import CLASS_OF_NAME, FAMILY_OF_TERM, unmarked
+from streams.core.cases.levels import class_of_name, family_of_term, unmarked
 from streams.core.cases.provenance import DOSE, INDICATION, ONSET
 
-__all__ = ["NAMES", "OF_DOMAIN", "SEPARATOR", "TERMS", "joined_names", "suspects"]
+__all__ = ["OF_DOMAIN", "SEPARATOR", "joined_names", "names_of_reaction", "suspects"]
 
 SEPARATOR = "\x1f"
 """ASCII unit separator; normalising removes it, so that it never stands in a name."""
@@ -20,39 +21,21 @@ _MOST_NAMES = 200_000  # kept normalised at a time
 _SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
 
 
-class _Names(dict[str, str]):
-    """Names as reported, and what they are normalised to; a look-up costs less than a call."""
-
-    def __missing__(self, text: str) -> str:
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        # NFKC for width; `str.split` takes the unit separator for white space as well.
-        name = unmarked(" ".join(unicodedata.normalize("NFKC", text).split()))
-        self[text] = text if name == text else name
-        return name
-
-
-NAMES = _Names()
-"""Names as reported, and what they are normalised to."""
-
-
-class _Terms(dict[str, tuple[str, ...]]):
-    """Reactions as reported, and what they count under: one look-up instead of two."""
-
-    def __missing__(self, text: str) -> tuple[str, ...]:
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        name = NAMES[text]
-        family = FAMILY_OF_TERM[name] if name else ""
-        found = self[text] = tuple(filter(None, (name, family)))
-        return found
-
-
-TERMS = _Terms()
-"""Reactions as reported, and what they count under: the term, and its hazard family."""
-
 OF_DOMAIN = 1 << 16
 """Bit of what products state: one of them is of a class of the domain's vocabulary."""
+
+
+@lru_cache(maxsize=_MOST_NAMES)
+def _normalised(text: str) -> str:
+    # NFKC for width; `str.split` takes the unit separator for white space as well.
+    return unmarked(" ".join(unicodedata.normalize("NFKC", text).split()))
+
+
+@lru_cache(maxsize=_MOST_NAMES)
+def names_of_reaction(term: str) -> tuple[str, ...]:
+    """Return what a reaction as reported counts under: its term, and its hazard family."""
+    name = _normalised(term)
+    return tuple(filter(None, (name, family_of_term(name)))) if name else ()
 
 
 def suspects(
@@ -73,14 +56,16 @@ def suspects(
             continue
         others = len(drugs)
         for substance in product.substances:
-            if name := NAMES[substance]:
+            if name := _normalised(substance):
                 drugs.append(name)
         name_given, class_given = product.verbatim or "", product.product_class
-        if len(drugs) == others and (name := NAMES[class_given or ""] or NAMES[name_given]):
+        if len(drugs) == others and (
+            name := _normalised(class_given or "") or _normalised(name_given)
+        ):
             drugs.append(name)
-        if CLASS_OF_NAME[name_given] or (class_given and CLASS_OF_NAME[class_given]):
+        if class_of_name(name_given) or (class_given and class_of_name(class_given)):
             stated |= OF_DOMAIN
-        if product.indication and (name := NAMES[product.indication]):
+        if product.indication and (name := _normalised(product.indication)):
             indications.append(name)
             stated |= INDICATION
         if product.dose or product.volume_ml is not None:

@@ -1,11 +1,12 @@
 """Who a case came from, and how complete its report is: what an assessor weighs cases by."""
 
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
 from schemas.report import Report
 from schemas.vocabulary import Qualification, ReporterKind, ReportType, Sex
-from streams.core.cases.strata import REGION_OF, UNKNOWN
+from streams.core.cases.strata import UNKNOWN, region_of
 
 __all__ = [
     "DOSE",
@@ -57,30 +58,27 @@ Codings = tuple[str | None, ...]
 """Dictionaries as reactions state them, each followed by its version."""
 
 
-_Key = tuple[str | None, str, ReportType, ReporterKind, Qualification, str | None, Codings]
-
-
-class _Sources(dict[_Key, tuple[str, str, int]]):
-    """What `source_of` gives: there are few, so a look-up costs less than to make one."""
-
-    def __missing__(self, key: _Key) -> tuple[str, str, int]:
-        if len(self) >= _MOST_SOURCES:
-            self.clear()
-        sender, system, report_type, kind, qualification, country, codings = key
-        by_professional = qualification not in (Qualification.CONSUMER, Qualification.LAWYER)
-        # `str.split` takes the unit separator for white space.
-        name = " ".join((sender or "").split())
-        marks = ("p" if by_professional else "") + ("" if name else "u")
-        parts = (country or "", marks, name or " ".join(system.split()), *_labels(codings))
-        stated = _COUNTRY if country else 0
-        if kind is not ReporterKind.UNKNOWN or qualification is not Qualification.CONSUMER:
-            stated |= _REPORTER
-        if report_type is not ReportType.UNKNOWN:
-            stated |= _TYPE
-        found = _UNIT.join(parts), REGION_OF[country], stated
-        if len(codings) <= 2 * _MOST_CODINGS:  # longer keys would be kept for nobody
-            self[key] = found
-        return found
+@lru_cache(maxsize=_MOST_SOURCES)
+def _source(
+    sender: str | None,
+    system: str,
+    report_type: ReportType,
+    kind: ReporterKind,
+    qualification: Qualification,
+    country: str | None,
+) -> tuple[str, str, int]:
+    """Return what `source_of` gives of a report that states no dictionary."""
+    by_professional = qualification not in (Qualification.CONSUMER, Qualification.LAWYER)
+    # `str.split` takes the unit separator for white space.
+    name = " ".join((sender or "").split())
+    marks = ("p" if by_professional else "") + ("" if name else "u")
+    stated = _COUNTRY if country else 0
+    if kind is not ReporterKind.UNKNOWN or qualification is not Qualification.CONSUMER:
+        stated |= _REPORTER
+    if report_type is not ReportType.UNKNOWN:
+        stated |= _TYPE
+    origin = _UNIT.join((country or "", marks, name or " ".join(system.split())))
+    return origin, region_of(country), stated
 
 
 def _labels(codings: Codings) -> list[str]:
@@ -91,9 +89,6 @@ def _labels(codings: Codings) -> list[str]:
         if dictionary and dictionary.split()
     }
     return sorted(named)[:_MOST_CODINGS]
-
-
-_SOURCES = _Sources()
 
 
 def source_of(report: Report, codings: Codings) -> tuple[str, str, int]:
@@ -110,15 +105,15 @@ def source_of(report: Report, codings: Codings) -> tuple[str, str, int]:
         What its reactions state of dictionaries; one may stand there more than once.
     """
     reporter = report.reporter
-    return _SOURCES[
+    origin, region, stated = _source(
         report.sender,
         report.source,
         report.report_type,
         reporter.kind,
         reporter.qualification,
         report.occurrence_country or reporter.country,
-        codings,
-    ]
+    )
+    return _UNIT.join((origin, *_labels(codings))) if codings else origin, region, stated
 
 
 def parse_origin(text: str) -> Origin:

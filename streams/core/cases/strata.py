@@ -4,7 +4,7 @@ from bisect import bisect_right
 
 from schemas.vocabulary import AgeGroup
 
-__all__ = ["PAEDIATRIC", "REGIONS", "REGION_OF", "UNKNOWN", "age_group"]
+__all__ = ["PAEDIATRIC", "REGIONS", "UNKNOWN", "age_group", "region_of"]
 
 UNKNOWN = "unknown"
 
@@ -26,7 +26,7 @@ _OF_CODES = (
 )
 
 REGIONS = ("asia", "europe", "japan", "north_america", "rest_of_world")
-"""What `REGION_OF` gives for a country, sorted."""
+"""What `region_of` gives for a country, sorted."""
 
 # Upper ends [years] of the groups of ICH E2B(R3) D.2.3; 28 days is the end of the neonatal period.
 _AGE_ENDS = (28 / 365.25, 2.0, 12.0, 18.0, 65.0)
@@ -43,13 +43,6 @@ def age_group(years: float | None, reported: AgeGroup | None) -> str:
     return _AGE_GROUPS[bisect_right(_AGE_ENDS, years)]
 
 
-class _Regions(dict[str | None, str]):
-    """Countries (ISO 3166-1 alpha-2) and their regions; a look-up costs less than a call."""
-
-    def __missing__(self, country: str | None) -> str:
-        found = self[country] = "rest_of_world"  # there are 676 codes at most
-        return found
-
-
-REGION_OF = _Regions([(None, UNKNOWN), *_OF_CODES.items()])
-"""Region by country (ISO 3166-1 alpha-2); `unknown` without one."""
+def region_of(country: str | None) -> str:
+    """Return the region of a country (ISO 3166-1 alpha-2); `unknown` without one."""
+    return UNKNOWN if country is None else _OF_CODES.get(country, "rest_of_world")

@@ -211,7 +211,7 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             pl.Series("drugs", [row.drugs for row in rows], pl.String),
             pl.Series("events", [row.events for row in rows], pl.String),
         ]
-    ).select_seq(pl.all().str.split(SEPARATOR))
+    ).select(pl.all().str.split(SEPARATOR))
     return pl.DataFrame(
         [
             pl.Series("case_id", [row.case_id for row in rows], pl.String),

@@ -1,53 +1,14 @@
-"""Rows of small frames, picked, put together and set beside keys in the thread that asks.
+"""Lists of codes and ranges of places as flat arrays."""
 
-polars hands most of what it does with a frame to threads of its own, and waits for them. A look at
-a few hundred pairs is a hundred such waits; on a machine whose processors are all busy each takes
-a few milliseconds, since two threads have to get their turn. What is done with single columns stays
-in the thread that asks.
-"""
-
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.core.counting.sorted_counts import Keys, Places, places_of
+from streams.core.counting.sorted_counts import Keys
 
-__all__ = ["Flat", "by_key", "flattened", "rows_at", "rows_where", "spread", "stacked"]
-
-
-def rows_at(frame: pl.DataFrame, places: Places) -> pl.DataFrame:
-    """Return the rows at some places, in that order."""
-    at = pl.Series(places)
-    return pl.DataFrame([column[at] for column in frame.get_columns()])
-
-
-def rows_where(frame: pl.DataFrame, wanted: npt.NDArray[np.bool_] | pl.Series) -> pl.DataFrame:
-    """Return the rows that are wanted."""
-    mask = pl.Series(wanted)
-    return pl.DataFrame([column.filter(mask) for column in frame.get_columns()])
-
-
-def stacked(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Return the rows of all frames, at least one, in one piece."""
-    columns = zip(*(frame.get_columns() for frame in frames), strict=True)
-    return pl.DataFrame([pl.concat(pieces, rechunk=True) for pieces in columns])
-
-
-def by_key(rows: pl.DataFrame, keys: Keys) -> pl.DataFrame:
-    """Return one row for every key: that of `rows` (its `key`, each once), else one of nulls.
-
-    >>> by_key(pl.DataFrame({"key": [7, 3], "n": [1, 2]}), np.array([3, 5, 7]))["n"].to_list()
-    [2, None, 1]
-    """
-    held = rows["key"].to_numpy()
-    order = np.argsort(held)
-    asked, found = places_of(held[order], keys)
-    places = np.full(len(keys), rows.height)  # of a row of nulls after the last one
-    places[asked] = order[found]
-    return rows_at(stacked([rows, rows.clear(1)]), places)
+__all__ = ["Flat", "flattened", "spread"]
 
 
 class Flat(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.core.counting.arrays import Flat, flattened, rows_at, rows_where, spread, stacked
+from streams.core.counting.arrays import Flat, flattened, spread
 from streams.core.counting.sorted_counts import (
     Keys,
     Places,
@@ -17,7 +17,6 @@ from streams.core.counting.sorted_counts import (
     split_key,
     starts_of,
 )
-from streams.core.counting.vocabulary import numbered
 
 __all__ = ["CASE_LOG", "CaseLog"]
 
@@ -287,10 +286,10 @@ class CaseLog:
             # Along `seq` the rows of a case alternate: it stands if the last one says so. Most
             # cases only enter, so that there is nothing to compare.
             moved = cases["case_id"].is_in(cases["case_id"].filter(pl.Series(left)).implode())
-            doubtful = rows_where(cases, moved)
+            doubtful = cases.filter(moved)
             order, _, last = _along_seq(doubtful, doubtful["key"].to_numpy())
             standing = order[last & (doubtful["n"].to_numpy()[order] > 0)]
-            cases = stacked([rows_where(cases, ~moved), rows_at(doubtful, standing)])
+            cases = pl.concat([cases.filter(~moved), doubtful[standing]])
         return cases[_OF_PAIRS]
 
     def numbers_of(self, pairs: Keys, first_day: int | None, last_day: int) -> Keys:
@@ -365,13 +364,13 @@ def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
         return rows
     # Most cases only enter.
     moved = np.flatnonzero(rows["case_id"].is_in(back.implode()).to_numpy())
-    doubtful = rows_at(rows[["seq", "case_id", "n"]], moved)
+    doubtful = rows[["seq", "case_id", "n"]][moved]
     order, first, last = _along_seq(doubtful)
     n = doubtful["n"].to_numpy()[order]
     stays = (first & (n < 0)) | (last & (n > 0))
     kept = np.ones(rows.height, dtype=np.bool_)
     kept[moved[order[~stays]]] = False
-    return rows_where(rows, kept)
+    return rows.filter(kept)
 
 
 def _along_seq(rows: pl.DataFrame, *apart: Keys) -> tuple[Places, Flags, Flags]:
@@ -382,7 +381,7 @@ def _along_seq(rows: pl.DataFrame, *apart: Keys) -> tuple[Places, Flags, Flags]:
     tuple
         Their places in that order, and whether each is the first and the last one of its case.
     """
-    of: list[npt.NDArray[Any]] = [numbered(rows["case_id"])[1], *apart]
+    of: list[npt.NDArray[Any]] = [rows["case_id"].rank("dense").to_numpy(), *apart]
     order = np.lexsort((rows["seq"].to_numpy(), *of))
     begins = np.zeros(len(order) + 1, dtype=np.bool_)
     begins[[0, -1]] = True

@@ -25,8 +25,6 @@ Places = npt.NDArray[np.intp]
 """Places in an array."""
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
-_MOST_WAITING = 1 << 20  # changes of 16 bytes each
-_MOST_NEW = 1 << 16  # keys; a look that meets new ones moves no more than these
 _NO_KEYS = np.empty(0, dtype=np.int64)
 _NOWHERE = np.empty(0, dtype=np.intp)
 
@@ -85,114 +83,57 @@ def is_in(asked: Keys, keys: Keys | None) -> npt.NDArray[np.bool_]:
 
 
 class SortedCounts:
-    """Signed counts by key: what is folded in is added up, exactly.
+    """Signed counts by key, added up exactly: sorted keys, and their counts beside them.
 
-    Keys stand sorted in an array and their counts beside them, so that a batch of 90,000 changes
-    is found by binary search and added in place. New keys would move all of them; they gather in
-    arrays of their own until they are many, or until somebody wants all keys. Changes wait until
-    somebody looks.
+    Attributes
+    ----------
+    keys
+        The keys, sorted; some may have the count 0.
+    counts
+        Their counts, in the same order.
     """
 
     def __init__(self) -> None:
-        self._keys, self._counts = _NO_KEYS, _NO_KEYS
-        self._new_keys, self._new_counts = _NO_KEYS, _NO_KEYS  # none of them among `_keys`
-        self._waiting: list[tuple[Keys, npt.NDArray[np.signedinteger]]] = []
-        self._n_waiting = 0
+        self.keys: Keys = _NO_KEYS
+        self.counts: Counts = _NO_KEYS
         self._sums: Counts | None = None  # by major code, once somebody asks for them
-
-    @property
-    def keys(self) -> Keys:
-        """The keys, sorted; some may have the count 0."""
-        self._merge()
-        return self._keys
-
-    @property
-    def counts(self) -> Counts:
-        """The counts, in the order of `keys`."""
-        self._merge()
-        return self._counts
 
     def fold(self, keys: Keys, n: npt.NDArray[np.signedinteger]) -> None:
         """Add to the counts of keys; a key may come several times."""
         if len(keys) == 0:
             return
-        self._waiting.append((keys, n))
-        self._n_waiting += len(keys)
-        if self._n_waiting > _MOST_WAITING:
-            self._settle()
+        keys, n = _summed(keys, n)
+        if self._sums is not None:
+            self._sums = _added(self._sums, keys, n)
+        known, at = places_of(self.keys, keys)
+        self.counts[at] += n[known]
+        new = n != 0
+        new[known] = False
+        if not new.any():
+            return
+        at = np.searchsorted(self.keys, keys[new])
+        self.keys = np.insert(self.keys, at, keys[new])
+        self.counts = np.insert(self.counts, at, n[new])
+        # Pairs that left a sliding window would otherwise stay for ever.
+        present = self.counts != 0
+        if np.count_nonzero(present) < 0.75 * len(present):
+            self.keys, self.counts = self.keys[present], self.counts[present]
 
     def get(self, keys: Keys) -> Counts:
         """Return the count of every key asked for; 0 where there is none."""
         counts = np.zeros(len(keys), dtype=np.int64)
-        others = np.arange(len(keys))
-        # What changed is what is asked about: no need to find it among all once more.
-        for part in (self._settle(), *self._parts):
-            found, at = places_of(part[0], keys[others])
-            counts[others[found]] = part[1][at]
-            others = np.delete(others, found)
+        found, at = places_of(self.keys, keys)
+        counts[found] = self.counts[at]
         return counts
 
     def sums(self, majors: Keys) -> Counts:
         """Return, for every major code asked for, the counts summed over its minor codes."""
-        self._settle()
         if self._sums is None:
-            self._sums = _NO_KEYS
-            for part in self._parts:
-                self._sums = _added(self._sums, *part)
+            self._sums = _added(_NO_KEYS, self.keys, self.counts)
         within = np.flatnonzero(majors < len(self._sums))
         sums = np.zeros(len(majors), dtype=np.int64)
         sums[within] = self._sums[majors[within]]
         return sums
-
-    @property
-    def _parts(self) -> tuple[tuple[Keys, Counts], tuple[Keys, Counts]]:
-        return (self._keys, self._counts), (self._new_keys, self._new_counts)
-
-    def _settle(self) -> tuple[Keys, Counts]:
-        """Add what waits: to the counts of keys that are known, else to the new ones.
-
-        Returns
-        -------
-        tuple
-            The keys that waited, sorted, each once, and what their counts have become.
-        """
-        if not self._waiting:
-            return _NO_KEYS, _NO_KEYS
-        keys, n = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
-        self._waiting.clear()
-        self._n_waiting = 0
-        keys, n = _summed(keys, n)
-        if self._sums is not None:
-            self._sums = _added(self._sums, keys, n)
-        others = np.arange(len(keys))
-        for held, counts in self._parts:
-            found, at = places_of(held, keys[others])
-            known = others[found]
-            n[known] = counts[at] = counts[at] + n[known]
-            others = np.delete(others, found)
-        others = others[n[others] != 0]
-        if len(others):
-            new = keys[others]
-            at = np.searchsorted(self._new_keys, new)
-            self._new_keys = np.insert(self._new_keys, at, new)
-            self._new_counts = np.insert(self._new_counts, at, n[others])
-            if len(self._new_keys) > _MOST_NEW:
-                self._merge()
-        return keys, n
-
-    def _merge(self) -> None:
-        """Settle, and put the new keys among the others."""
-        self._settle()
-        if len(self._new_keys) == 0:
-            return
-        at = np.searchsorted(self._keys, self._new_keys)
-        self._keys = np.insert(self._keys, at, self._new_keys)
-        self._counts = np.insert(self._counts, at, self._new_counts)
-        self._new_keys, self._new_counts = _NO_KEYS, _NO_KEYS
-        # Pairs that left a sliding window would otherwise stay for ever.
-        present = self._counts != 0
-        if np.count_nonzero(present) < 0.75 * len(present):
-            self._keys, self._counts = self._keys[present], self._counts[present]
 
 
 def _summed(keys: Keys, n: npt.NDArray[np.signedinteger]) -> tuple[Keys, Counts]:

@@ -1,29 +1,12 @@
 """Names as codes, in the order in which they first occurred."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from streams.core.counting.sorted_counts import Keys
 
-__all__ = ["Vocabulary", "numbered"]
-
-_FEW_NAMES = 2_000  # about where polars becomes the faster
-
-
-def numbered(names: pl.Series) -> tuple[list[str], npt.NDArray[np.integer[Any]]]:
-    """Return the distinct names, in order of first appearance, and which of them each one is.
-
-    >>> distinct, places = numbered(pl.Series(["b", "a", "b"]))
-    >>> distinct, places.tolist()
-    (['b', 'a'], [0, 1, 0])
-    """
-    distinct = names.unique(maintain_order=True)
-    # Not `replace_strict`, which joins two tables.
-    return distinct.to_list(), names.cast(pl.Enum(distinct)).to_physical().to_numpy()
+__all__ = ["Vocabulary"]
 
 
 class Vocabulary:
@@ -60,14 +43,11 @@ class Vocabulary:
         return names.list.eval(coded)
 
     def _encoded(self, names: pl.Series) -> pl.Series:
-        if len(names) < _FEW_NAMES:  # one by one they are done before polars has begun
-            few = names.to_list()
-            self.learn(few)
-            return pl.Series([self._codes[name] for name in few], dtype=pl.UInt32)
-        distinct, places = numbered(names)
+        distinct = names.unique(maintain_order=True).to_list()
         self.learn(distinct)
-        codes = np.fromiter(map(self._codes.__getitem__, distinct), np.uint32, len(distinct))
-        return pl.Series(codes[places])
+        codes = [self._codes[name] for name in distinct]
+        # The cast is for a column of no rows, which polars returns as it is.
+        return names.replace_strict(distinct, codes, return_dtype=pl.UInt32).cast(pl.UInt32)
 
     def decode(self, codes: Keys) -> pl.Series:
         """Return the names of codes."""

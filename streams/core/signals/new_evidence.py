@@ -16,7 +16,6 @@ import numpy.typing as npt
 import polars as pl
 
 from streams.core.cases.strata import PAEDIATRIC, REGIONS
-from streams.core.counting.arrays import rows_at, stacked
 from streams.core.counting.count_changes import Changes
 from streams.core.counting.sorted_counts import Keys, Places, places_of
 from streams.core.counting.vocabulary import Vocabulary
@@ -173,7 +172,7 @@ class ChangesSinceEvaluation:
             return CaseChanges.none(len(pairs))
         days = first_day, last_day
         parts = [_of_pairs(pairs, rows, changes, days) for rows, changes in self._noted]
-        rows = stacked(rows for _, rows in parts)
+        rows = pl.concat([rows for _, rows in parts])
         at = np.concatenate([at for at, _ in parts])
         n = rows["n"].to_numpy()
         bits = _bits_of(rows, facets)
@@ -211,7 +210,7 @@ def _of_pairs(
     inside = day <= days[1] if days[0] is None else (day >= days[0]) & (day <= days[1])
     meant = inside[changed]
     of_case = rows[["case_id", "stratum", "fatal", "n"]]
-    return at[meant], rows_at(of_case, changed[meant])
+    return at[meant], of_case[changed[meant]]
 
 
 def _changes(

@@ -1,6 +1,6 @@
 """The published state of signals, as sorted arrays; restored from the latest alert of each."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -36,36 +36,12 @@ _SIGNAL = np.dtype(
 _OPAQUE = np.dtype((np.void, _SIGNAL.itemsize))  # moved at a fifth of what it takes by field
 
 
-class CaseHashes(Mapping[int, Hashes]):
-    """Hashes of case ids, by the key of their signal.
-
-    Held as bytes: an array of a few numbers takes 50 bytes more, in small pieces of the heap that
-    large arrays come from and go back to.
-    """
-
-    def __init__(self) -> None:
-        self._held: dict[int, bytes] = {}
-
-    def __getitem__(self, key: int) -> Hashes:
-        return np.frombuffer(self._held[key], dtype=np.uint64)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._held)
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def update(self, published: Mapping[int, Hashes]) -> None:
-        """Replace those of some signals."""
-        self._held.update((key, hashes.tobytes()) for key, hashes in published.items())
-
-
 class Signals:
     """The published state of the signals of one window instance, sorted by key."""
 
     def __init__(self, rows: npt.NDArray[Any] | None = None) -> None:
         self.rows = np.empty(0, dtype=_SIGNAL) if rows is None else _by_key(rows)
-        self.named = CaseHashes()  # of the case ids published
+        self.named: dict[int, Hashes] = {}  # of the case ids published
         self.dropped: dict[int, tuple[str, ...]] = {}  # names of rules on that are not asked
 
     @staticmethod
@@ -103,7 +79,8 @@ class Signals:
             self.rows = np.insert(held, at[~known], new).view(_SIGNAL)
         for key in rows["key"].tolist():
             self.dropped.pop(key, None)
-        self.named.update(named)
+        # Copies: a part of an array keeps the whole of it.
+        self.named.update((key, hashes.copy()) for key, hashes in named.items())
 
 
 def restored_signals(

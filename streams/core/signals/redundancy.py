@@ -12,7 +12,7 @@ import polars as pl
 
 from schemas.alert import AlertKind
 from schemas.suppressed import SuppressionReason
-from streams.core.cases.levels import FAMILY_OF_TERM
+from streams.core.cases.levels import family_of_term
 from streams.core.counting.sorted_counts import Keys, split_key
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.decisions import KINDS, SUPPRESSIONS, Decisions
@@ -122,7 +122,7 @@ def _covering(
     found: dict[int, int] = {}
     for event, key in names.select("event", "key").iter_rows():
         for covered, of_covered in events.items():
-            same_term = of_covered in (event, FAMILY_OF_TERM[event])
+            same_term = of_covered in (event, family_of_term(event))
             if same_term and covered not in found and of_pair.get(covered) == of_pair.get(key):
                 found[covered] = key
     return found

@@ -84,7 +84,7 @@ class Scorer:
         """Add the statistics that an alert carries besides."""
         completed = self._apply(scored, self._for_alerts)
         missing = [name for name in NEEDS_SAFE_TEST if name not in completed.columns]
-        return completed.with_columns_seq(
+        return completed.with_columns(
             pl.lit(None, dtype=pl.Float64).alias(name) for name in missing
         )
 
@@ -93,6 +93,6 @@ class Scorer:
     ) -> pl.DataFrame:
         if self.prior is None and "ebgm" in methods:
             unknown = [pl.lit(None, dtype=pl.Float64).alias(name) for name in sorted(NEEDS_PRIOR)]
-            table = table.with_columns_seq(unknown)
+            table = table.with_columns(unknown)
             methods = [name for name in methods if name != "ebgm"]
         return apply_methods(table, methods, *expressions, prior=self.prior)

@@ -10,7 +10,6 @@ import polars as pl
 
 from detectors.expected import sum_over_strata
 from schemas.alert import Window, WindowKind
-from streams.core.counting.arrays import rows_at
 from streams.core.counting.sorted_counts import (
     Counts,
     Keys,
@@ -168,7 +167,7 @@ def alert_rows(
     rows
         Their places among the scored pairs, in the order of the rows returned.
     """
-    completed = scorer.complete(rows_at(scores.table, rows))
+    completed = scorer.complete(scores.table[rows])
     named = view.named(completed, _NAMES.difference(scorer.columns))
     expected = _expected_stratified(view, scores.instance.tally, scores.pairs.keys[rows])
     return named.hstack([pl.Series("expected_stratified", expected)])

@@ -11,9 +11,8 @@ from pydantic import BaseModel, Field, ValidationError
 from schemas.base import Message
 from schemas.decision import SignalState
 from schemas.notice import VerificationEvent
-from schemas.report import Country
 from schemas.subscription import DigestPeriod, Filters, Stream, Tier
-from schemas.vocabulary import ReporterKind
+from schemas.vocabulary import Country, ReporterKind
 from streams.delivery.api.problems import Problem
 
 __all__ = [

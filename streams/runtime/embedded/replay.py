@@ -4,10 +4,8 @@ A replay looks at the counts when event time passes a boundary, not when a batch
 that the same input gives the same alerts to the byte. It links exact duplicates before it counts.
 """
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import islice
@@ -124,17 +122,15 @@ class Replay:
     def feed(self, source: str, items: Iterable[tuple[int, SourceItem]]) -> Iterator[int]:
         """Run what a source holds through both stages; yield the number of items after a chunk."""
         remaining = iter(items)
-        with _few_collections():
-            while taken := self._feed_chunk(source, islice(remaining, _CHUNK)):
-                yield taken
+        while taken := self._feed_chunk(source, islice(remaining, _CHUNK)):
+            yield taken
 
     def finish(self) -> None:
         """Evaluate at the last day that was reached, and on days of notices after it."""
-        with _few_collections():
-            if self._clock is not None:
-                self._evaluate(self._clock)
-            if self._last_notice is not None:
-                self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
+        if self._clock is not None:
+            self._evaluate(self._clock)
+        if self._last_notice is not None:
+            self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
 
     def _feed_chunk(self, source: str, chunk: Iterable[tuple[int, SourceItem]]) -> int:
         first = self._offset
@@ -251,14 +247,3 @@ class Replay:
     def last_day(self) -> date | None:
         """Latest day of receipt that was reached."""
         return None if self._clock is None else _EPOCH + timedelta(days=self._clock)
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Let the cyclic collector rest: a chunk makes a million values and no cycle among them."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(200_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, Self, cast
 
 import msgspec
 from rocksdict import WriteBatch, WriteOptions
 
 from schemas.errors import StateError
 from streams.core.cases.transitions import CaseVersion
-from streams.runtime.closable import Closable
 from streams.runtime.state.changelog import Pair, Part, encode_pairs
 from streams.runtime.state.rocksdb import open_database
 
@@ -125,7 +124,7 @@ _NO_ROOM = ("No space left", "quota exceeded", "File too large", "Writer has pre
 _FORMAT = 4  # of the stored values; another one is refused, never guessed at
 
 
-class RocksStore(Closable):
+class RocksStore:
     """A `CaseStore` on disk, one RocksDB database a partition.
 
     A batch is one synced write: after a crash versions, offset and outgoing messages are all
@@ -296,6 +295,12 @@ class RocksStore(Closable):
         memory = ("cur-size-all-mem-tables", "estimate-table-readers-mem")  # its own
         cases = max(told("estimate-num-keys") - _NOT_CASES, 0)
         return StoreSize(told("estimate-live-data-size"), sum(map(told, memory)), cases)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the database; another process may then open it."""

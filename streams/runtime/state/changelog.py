@@ -18,7 +18,6 @@ import msgspec
 import polars as pl
 
 from schemas.errors import StateError
-from streams.runtime.wire.arrow_files import ArrowFiles
 from streams.runtime.wire.limits import too_large
 
 __all__ = [
@@ -40,7 +39,6 @@ _PART_BYTES = 8 << 20  # of pairs in one record, before compression
 _OVERHEAD = 200  # bytes of a record beside its pairs, with its share of markers and framing
 _GROWTH = 2  # a changelog may be so many times its state...
 _FLOOR = 16 << 20  # ...and this much more [bytes] before it is copied anew
-_PAIRS = ArrowFiles({"key": pl.Binary(), "value": pl.Binary()})
 
 
 class Part(NamedTuple):
@@ -169,7 +167,7 @@ def encode_pairs(pairs: Sequence[Pair]) -> list[Part]:
 
 def decode_pairs(raw: bytes) -> Iterator[Pair]:
     """Decode the pairs of a `Part`."""
-    return iter(_PAIRS.read(raw).rows())
+    return iter(pl.read_ipc(raw).rows())
 
 
 def encode_record(
@@ -213,4 +211,4 @@ def decode_last(record: Any | None) -> ChangelogRecord | None:
 def _encode(pairs: Sequence[Pair]) -> bytes:
     keys = pl.Series("key", [key for key, _ in pairs], pl.Binary)
     values = pl.Series("value", [value for _, value in pairs], pl.Binary)
-    return _PAIRS.write(pl.DataFrame([keys, values]))
+    return pl.DataFrame([keys, values]).write_ipc(None, compression="zstd").getvalue()

@@ -12,7 +12,6 @@ from rocksdict import WriteBatch, WriteOptions
 
 from schemas.errors import StateError
 from streams.core.duplicates.exact import KnownCase, key_changes
-from streams.runtime.closable import Closable
 from streams.runtime.state.rocksdb import open_database
 
 __all__ = ["IdentityStore"]
@@ -24,7 +23,7 @@ _FORMAT = 1  # of the stored values; another one is refused, never guessed at
 _NUL = b"\0"
 
 
-class IdentityStore(Closable):
+class IdentityStore:
     """A `streams.core.duplicates.exact.IdentityIndex` on disk, one RocksDB database.
 
     A batch is one synced write: cases, offsets and the links to publish are all there or none is.

@@ -18,16 +18,14 @@ class _Kind(msgspec.Struct):
 
 
 _KIND = msgspec.json.Decoder(_Kind)
-# A message is its fields, in their order; no alert has another way to be written.
-_ENCODE = msgspec.json.Encoder(enc_hook=vars).encode
 
 
 def encode_alert(alert: AnyAlert) -> bytes:
-    """Return an alert as JSON: what its `model_dump_json` gives, in half the time.
+    """Return an alert as JSON: what its `model_dump_json` gives, but for floats from 1e16 on.
 
-    Of floats from 1e16 on the exponent has no sign here; the number is the same.
+    Their exponent has no sign here; the number is the same.
     """
-    return _ENCODE(alert)
+    return msgspec.json.encode(alert.model_dump())
 
 
 def decode_alert(value: bytes) -> AnyAlert:

@@ -1,6 +1,6 @@
 """Deltas as bytes: a small envelope with the offset range, around an Arrow IPC file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -10,7 +10,6 @@ import polars as pl
 from schemas.delta import CASE_CHANGES, DELTA_VERSION, REMOVED_CHANGES, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
-from streams.runtime.wire.arrow_files import ArrowFiles
 from streams.runtime.wire.batches import ReportTimes
 from streams.runtime.wire.limits import too_large
 
@@ -22,8 +21,6 @@ __all__ = [
     "encode_outgoing",
     "end_of_delta",
 ]
-
-_CHANGES, _REMOVED = ArrowFiles(CASE_CHANGES), ArrowFiles(REMOVED_CHANGES)
 
 
 class _Envelope(msgspec.Struct, array_like=True, frozen=True):
@@ -85,8 +82,8 @@ def encode_delta(delta: Delta) -> bytes:
         delta.first_offset,
         delta.next_offset,
         delta.watermark,
-        _CHANGES.write(delta.changes),
-        _REMOVED.write(delta.removed) if delta.removed.height else b"",
+        _file(delta.changes),
+        _file(delta.removed) if delta.removed.height else b"",
     )
     return msgspec.msgpack.encode(envelope)
 
@@ -106,11 +103,11 @@ def decode_delta(raw: bytes) -> Delta:
         envelope.first_offset,
         envelope.next_offset,
         envelope.watermark,
-        _frame("changes", envelope.changes, _CHANGES),
+        _frame("changes", envelope.changes, CASE_CHANGES),
     )
     if not envelope.removed:
         return delta
-    return replace(delta, removed=_frame("removed", envelope.removed, _REMOVED))
+    return replace(delta, removed=_frame("removed", envelope.removed, REMOVED_CHANGES))
 
 
 def end_of_delta(raw: bytes) -> tuple[int, int]:
@@ -137,13 +134,17 @@ def _opened(raw: bytes, form: type[_Read]) -> _Read:
     return envelope
 
 
-def _frame(name: str, raw: bytes, files: ArrowFiles) -> pl.DataFrame:
+def _file(frame: pl.DataFrame) -> bytes:
+    return frame.write_ipc(None, compression="zstd").getvalue()
+
+
+def _frame(name: str, raw: bytes, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
     try:
-        frame = files.read(raw)
+        frame = pl.read_ipc(raw)
     except (OSError, pl.exceptions.PolarsError) as error:
         msg = f"delta: {name} must be an Arrow IPC file; got {error}"
         raise StateError(msg) from error
-    if dict(frame.schema) != files.columns:
-        msg = f"delta: {name} must have the columns {list(files.columns)}; got {frame.columns}"
+    if dict(frame.schema) != dict(columns):
+        msg = f"delta: {name} must have the columns {list(columns)}; got {frame.columns}"
         raise StateError(msg)
     return frame

@@ -19,9 +19,8 @@ from schemas.vocabulary import (
     Sex,
 )
 from streams.core.cases.from_report import link_version
-from streams.core.cases.provenance import Origin, parse_origin, source_of
+from streams.core.cases.provenance import Origin, parse_origin
 from streams.core.cases.transitions import CaseVersion, advance
-from tests.support.reports import make_report
 from tests.support.versions import make_link, make_version
 
 GIVEN, ONSET = date(2024, 2, 1), date(2024, 2, 3)
@@ -161,13 +160,6 @@ def test_an_origin_names_the_dictionaries_that_reactions_are_coded_in(
 def test_an_origin_without_a_dictionary_has_three_parts_as_before() -> None:
     assert _version(sender="A").origin == "JP\x1f\x1fA"
     assert parse_origin("JP\x1f\x1fA").dictionaries == ()
-
-
-def test_an_origin_of_endless_dictionaries_is_not_kept() -> None:
-    report = make_report(day=ONSET)
-    endless = tuple(part for n in range(9) for part in ("X", str(n)))
-    assert source_of(report, endless) is not source_of(report, endless)
-    assert source_of(report, endless[2:]) is source_of(report, endless[2:])
 
 
 def test_indications_are_those_of_suspect_products_each_once() -> None:
