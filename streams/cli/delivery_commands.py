@@ -225,7 +225,7 @@ def deliver_command(
     alerts: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE.jsonl]",
+            metavar="FILE.jsonl",
             help="Alerts as JSON Lines; the file may still grow. By default pv.alerts on Kafka.",
         ),
     ] = None,

@@ -111,7 +111,7 @@ def publish(
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[SOURCE]...",
+            metavar="SOURCE",
             help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips.",
         ),
     ] = None,

@@ -33,7 +33,7 @@ def link(
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[SOURCE]...", help="Files as for replay; by default the reports on Kafka."
+            metavar="SOURCE", help="Files as for replay; by default the reports on Kafka."
         ),
     ] = None,
     source_format: Annotated[

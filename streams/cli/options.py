@@ -79,8 +79,7 @@ WindowOption = Annotated[
     typer.Option(
         "--window",
         metavar="WINDOW",
-        help="cumulative, month, quarter or sliding:DAYS; may be repeated.",
-        show_default="cumulative",
+        help="cumulative (the default), month, quarter or sliding:DAYS; may be repeated.",
     ),
 ]
 

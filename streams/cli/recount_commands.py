@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 def recount(
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ALERT_ID]...", help="Alerts to recount, by alert_id."),
+        typer.Argument(metavar="ALERT_ID", help="Alerts to recount, by alert_id."),
     ] = None,
     alerts: Annotated[
         Path | None,

@@ -62,7 +62,7 @@ def replay(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SOURCE...", help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips."
+            metavar="SOURCE", help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips."
         ),
     ],
     source_format: Annotated[

@@ -90,7 +90,7 @@ def backtest(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SOURCE...", help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips."
+            metavar="SOURCE", help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips."
         ),
     ],
     rules: Annotated[

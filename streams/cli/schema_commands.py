@@ -40,8 +40,7 @@ def schema(
         SchemaName,
         typer.Argument(
             metavar="NAME",
-            help="A message (" + ", ".join(SchemaName) + "), asyncapi for all topics, or openapi "
-            "for the HTTP API.",
+            help="A message; or asyncapi for all topics, openapi for the HTTP API.",
             case_sensitive=False,
         ),
     ],
