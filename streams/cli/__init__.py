@@ -1,4 +1,4 @@
-"""The command line. Every command ends with 0, or with 2 and one clear line."""
+"""The command line. Every command exits with 0, or with 2 and one error line."""
 
 import sys
 
@@ -8,5 +8,5 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; end with 0, or with 2 and one line, never with a traceback."""
+    """Run the command line; exit with 0, or with 2 and one error line, never with a traceback."""
     run(command_line(*sys.argv[1:2]))

@@ -1,4 +1,4 @@
-"""The application: its commands, and how it ends."""
+"""The application: its commands, and its exit codes."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from schemas.errors import TocsinError
 
 __all__ = ["command_line", "run"]
 
-# The commands by use, each with the module that registers it, in the order of the help.
+# The commands by panel of the help, in its order, each with the module that registers it.
 _COMMANDS = {
     "On files, without a broker": {
         "demo": "demo_commands",
@@ -51,15 +51,15 @@ _PANELS = {name: panel for panel, names in _COMMANDS.items() for name in names}
 
 
 def command_line(first: str = "") -> typer.Typer:
-    """Return the application, with what a command needs and nothing else.
+    """Return the application, with only the module of one command imported.
 
-    All of it takes a second to import, one command half of that.
+    All modules take a second to import, that of one command half of that.
 
     Parameters
     ----------
     first
-        The first argument. If no module brings it, every command is there, to be listed or
-        suggested.
+        The first argument of the command line. If it names no command, all are registered, so
+        that help can list them and errors can suggest one.
     """
     app = typer.Typer(
         name="tocsin",
@@ -100,17 +100,17 @@ def _options(
 
 
 def run(app: typer.Typer) -> None:
-    """Run the command line; end with 0, or with 2 and one line, never with a traceback."""
+    """Run the application; exit with 0, or with 2 and one error line, never with a traceback."""
     try:
         sys.exit(app(standalone_mode=False) or 0)
-    except TyperException as error:  # of the arguments; empty if the help was shown instead
+    except TyperException as error:  # a usage error; the message is empty if help was shown instead
         sys.exit(_complain(error) if error.format_message() else 2)
     except Abort:
         sys.exit(130)
     except TocsinError as error:
         sys.exit(_complain(error))
     except BrokenPipeError:
-        # The reader of our output is gone; give Python no chance to complain at exit.
+        # The reader of the pipe is gone; keep Python from reporting it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`tocsin signals` and `tocsin audit`: decisions about signals, and the log that holds them."""
+"""`tocsin signals` and `tocsin audit`: decisions about signals, and their audit log."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,56 +18,67 @@ from streams.core.alerts.assessment import assessments_after
 from streams.delivery.alert_sources import AnyAlert, read_alert_lines
 from streams.runtime.operations.audit_log import AuditLog
 
-__all__ = ["register", "standing_in"]
+__all__ = ["assessments_in", "register"]
 
-LogOption = Annotated[Path, typer.Option("--log", help="The audit log, a file of JSON lines.")]
+SignalArgument = Annotated[
+    str, typer.Argument(metavar="SIGNAL_KEY", help="Key of the signal, as in its alerts.")
+]
+LogOption = Annotated[
+    Path, typer.Option("--log", metavar="FILE.jsonl", help="Audit log of decisions, as JSON Lines.")
+]
 _LOG = Path("audit.jsonl")
 _AFFIRMS = {SignalState.VALIDATED, SignalState.CONFIRMED}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    signals = typer.Typer(help="Decide about signals; see where they stand.", no_args_is_help=True)
+    signals = typer.Typer(help="Record decisions about signals.", no_args_is_help=True)
     signals.command("decide")(decide)
     signals.command("list")(list_signals)
     app.add_typer(signals, name="signals")
-    audit = typer.Typer(help="The log of every decision.", no_args_is_help=True)
+    audit = typer.Typer(help="Verify and show the audit log of decisions.", no_args_is_help=True)
     audit.command("verify")(verify)
     audit.command("show")(show)
     app.add_typer(audit, name="audit")
 
 
-def standing_in(log: Path) -> dict[str, Assessment]:
-    """Return where the assessment of every signal stands; it must be a log, and whole."""
+def assessments_in(log: Path) -> dict[str, Assessment]:
+    """Return the current assessment of every signal, after verifying the log."""
     return assessments_after(AuditLog(log).verify().entries)
 
 
 def decide(
-    signal_key: Annotated[str, typer.Argument(help="As alerts have it.")],
-    to: Annotated[SignalState, typer.Argument(help="The state it goes to.")],
-    by: Annotated[str, typer.Option(help="Who decides.")],
-    reason: Annotated[str, typer.Option(help="Why; some steps must say.")] = "",
+    signal_key: SignalArgument,
+    to: Annotated[SignalState, typer.Argument(metavar="STATE", help="The new state.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="The person who decides.")],
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Reason; some transitions require one.")
+    ] = "",
     alert: Annotated[
-        str | None, typer.Option(help="alert_id of the revision it is decided on.")
+        str | None,
+        typer.Option(metavar="ALERT_ID", help="The alert revision that the decision is based on."),
     ] = None,
     alerts: Annotated[
         Path | None,
         typer.Option(
-            help="Alerts, a JSON object a line; to validate or confirm is decided on one."
+            metavar="FILE.jsonl",
+            help="Alerts as JSON Lines; required to validate or confirm a signal.",
         ),
     ] = None,
     superseded_by: Annotated[
-        str | None, typer.Option(help="Key of the signal that takes its place.")
+        str | None, typer.Option(metavar="SIGNAL_KEY", help="The signal that replaces this one.")
     ] = None,
     assignee: Annotated[
-        str | None, typer.Option(help="Who takes care of it from now on; else whoever did.")
+        str | None,
+        typer.Option(metavar="NAME", help="New assignee; by default the assignee stays the same."),
     ] = None,
     log: LogOption = _LOG,
 ) -> None:
-    """Take a signal one step further, and log who did and why.
+    """Move a signal to a new state, and record who decided and why.
 
-    To validate or confirm a signal of disproportionate reporting, give the alerts: the revision
-    decided on, the latest one unless --alert names another, tells whether one source made it.
+    To validate or confirm a signal of disproportionate reporting, give its alerts: the revision
+    that the decision is based on says whether a burst from one source produced the signal. It is
+    the latest revision unless --alert names another.
     """
     revision = None if alerts is None else _revision(alerts, signal_key, alert)
     if revision is None and to in _AFFIRMS and not _is_safety(signal_key):
@@ -93,7 +104,7 @@ def decide(
 
 
 def _is_safety(signal_key: str) -> bool:
-    """Whether a key is that of a safety alert, which begins with its category."""
+    """Return whether a key is that of a safety alert, which begins with its category."""
     return signal_key.partition("|")[0] in set(AlertCategory)
 
 
@@ -103,7 +114,7 @@ def _burst_of(revision: AnyAlert | None) -> int | None:
 
 
 def _revision(alerts: Path, signal_key: str, alert_id: str | None) -> AnyAlert:
-    """Return the revision that is decided on: the one that is named, else the latest."""
+    """Return the revision with an id, else the latest revision of the signal."""
     found = [
         alert
         for _, alert in read_alert_lines(alerts)
@@ -117,18 +128,17 @@ def _revision(alerts: Path, signal_key: str, alert_id: str | None) -> AnyAlert:
 
 
 def list_signals(log: LogOption = _LOG) -> None:
-    """Show where every signal stands that anything was decided of."""
+    """List the current state of every signal with a decision."""
     table = Table("signal", "state", "since", "by", "assignee")
-    for key, one in sorted(standing_in(log).items()):
-        since, who = f"{one.since:%Y-%m-%d %H:%M}Z", (one.decided_by or "", one.assignee or "")
-        table.add_row(escape(key), one.state, since, *map(escape, who))
+    for key, assessment in sorted(assessments_in(log).items()):
+        since = f"{assessment.since:%Y-%m-%d %H:%M}Z"
+        names = (assessment.decided_by or "", assessment.assignee or "")
+        table.add_row(escape(key), assessment.state, since, *map(escape, names))
     Console().print(table)
 
 
-def show(
-    signal_key: Annotated[str, typer.Argument(help="As alerts have it.")], log: LogOption = _LOG
-) -> None:
-    """Show every step of one signal."""
+def show(signal_key: SignalArgument, log: LogOption = _LOG) -> None:
+    """Show every decision about one signal."""
     steps = [e for e in AuditLog(log).verify().entries if e.decision.signal_key == signal_key]
     if not steps:
         msg = f"{log}: must hold the signal; got nothing decided of {signal_key!r}"
@@ -142,14 +152,16 @@ def show(
 
 
 def verify(
-    log: Annotated[Path, typer.Argument(help="The audit log.")] = _LOG,
+    log: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="The audit log.")] = _LOG,
     last_hash: Annotated[
-        str | None, typer.Option(help="A hash noted earlier, that must still be in it.")
+        str | None,
+        typer.Option(metavar="HASH", help="A hash noted earlier; the log must still contain it."),
     ] = None,
 ) -> None:
-    """Check that no line was changed, lost or put in, and that every step was allowed.
+    """Verify the hash chain of the log, and that every transition was allowed.
 
-    Ends with 2 and names the first line that is not as it was written.
+    No line may have been changed, removed or inserted. Otherwise the command exits with 2 and
+    names the first line that does not match.
     """
     verified = AuditLog(log).verify(last_hash)
     typer.echo(f"{log}: {len(verified.entries)} entries, whole; last hash {verified.last_hash}")

@@ -1,4 +1,4 @@
-"""`tocsin subscribe`, `subscriptions` and `deliver`: alerts to those who asked for them."""
+"""`tocsin subscribe`, `subscriptions` and `deliver`: delivery of alerts to subscribers."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -26,7 +26,7 @@ from schemas.subscription import (
     Tier,
     Webhook,
 )
-from streams.cli.audit_commands import standing_in
+from streams.cli.audit_commands import assessments_in
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import summary_table
@@ -40,12 +40,21 @@ from streams.runtime.settings import Settings
 
 __all__ = ["OutboxOption", "open_outbox", "open_tail", "register"]
 
-_IDLE_SECONDS = 5.0  # between two looks at the file
+_IDLE_SECONDS = 5.0  # s between two reads of the file
 
 OutboxOption = Annotated[
-    Path, typer.Option("--outbox", help="SQLite file with subscriptions and what is due to them.")
+    Path,
+    typer.Option(
+        "--outbox", metavar="FILE.db", help="SQLite file of subscriptions and pending deliveries."
+    ),
 ]
-ManyOption = Annotated[list[str] | None, typer.Option()]
+
+
+def _filter(name: str, metavar: str, what: str) -> Any:
+    return typer.Option(name, metavar=metavar, help=f"Only alerts of this {what}; may be repeated.")
+
+
+Values = list[str] | None
 
 
 def register(app: typer.Typer) -> None:
@@ -56,49 +65,72 @@ def register(app: typer.Typer) -> None:
 
 
 def subscribe(
-    name: Annotated[str, typer.Argument(help="Name of the subscription.")],
-    subscriber: Annotated[str, typer.Option(help="Who receives.")],
-    url: Annotated[str | None, typer.Option(help="A webhook: where it posts to; https.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the subscription.")],
+    subscriber: Annotated[str, typer.Option(metavar="NAME", help="Name of the subscriber.")],
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Deliver to a webhook at this https address.")
+    ] = None,
     secret: Annotated[
         list[str] | None,
         typer.Option(
-            help="Environment variable with its signing key; two during a rotation. Without one, a "
-            "key is derived and shown once."
+            metavar="VARIABLE",
+            help="Environment variable with the signing key of the webhook; give two during a "
+            "rotation. By default a key is derived and shown once.",
         ),
     ] = None,
-    topic: Annotated[str | None, typer.Option(help="A Kafka topic of the subscriber's.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="A folder for JSON and Markdown.")] = None,
+    topic: Annotated[
+        str | None, typer.Option(metavar="TOPIC", help="Deliver to the subscriber's Kafka topic.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Deliver to a folder, as JSON and Markdown files."),
+    ] = None,
     stream: Annotated[
-        bool, typer.Option("--stream", help="Server-sent events, fetched from tocsin serve.")
+        bool,
+        typer.Option("--stream", help="Deliver as server-sent events from tocsin serve."),
     ] = False,
     digest: Annotated[
-        DigestPeriod | None, typer.Option(help="One message a day or week; urgent ones at once.")
+        DigestPeriod | None,
+        typer.Option(help="Combine alerts into one message per period; urgent ones go at once."),
     ] = None,
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Most alerts a day; the rest comes after midnight.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="COUNT",
+            help="Maximum alerts per day; the rest is sent after midnight UTC, as a digest.",
+        ),
     ] = None,
-    tier: Annotated[Tier, typer.Option(help="How much they may see.")] = Tier.PUBLIC,
-    category: ManyOption = None,
-    kind: ManyOption = None,
-    jurisdiction: ManyOption = None,
-    product_class: Annotated[list[str] | None, typer.Option("--class")] = None,
-    product: ManyOption = None,
-    term: ManyOption = None,
-    family: ManyOption = None,
-    level: ManyOption = None,
-    rule: ManyOption = None,
-    window: ManyOption = None,
-    urgent_only: Annotated[bool, typer.Option("--urgent-only")] = False,
+    tier: Annotated[
+        Tier, typer.Option(help="How much of each alert the subscriber may see.")
+    ] = Tier.PUBLIC,
+    category: Annotated[Values, _filter("--category", "CATEGORY", "category (SDR, ...)")] = None,
+    kind: Annotated[Values, _filter("--kind", "KIND", "kind (new, ...)")] = None,
+    jurisdiction: Annotated[
+        Values, _filter("--jurisdiction", "COUNTRY", "country (ISO 3166-1 alpha-2)")
+    ] = None,
+    product_class: Annotated[Values, _filter("--class", "CLASS", "product class")] = None,
+    product: Annotated[Values, _filter("--product", "PRODUCT", "product")] = None,
+    term: Annotated[Values, _filter("--term", "TERM", "preferred term")] = None,
+    family: Annotated[Values, _filter("--family", "FAMILY", "hazard family")] = None,
+    level: Annotated[Values, _filter("--level", "LEVEL", "aggregation level")] = None,
+    rule: Annotated[Values, _filter("--rule", "RULE", "signal rule")] = None,
+    window: Annotated[Values, _filter("--window", "WINDOW", "time window")] = None,
+    urgent_only: Annotated[bool, typer.Option("--urgent-only", help="Only urgent alerts.")] = False,
     min_priority: Annotated[
-        PriorityLevel | None, typer.Option(help="Only signals of this priority or a higher one.")
+        PriorityLevel | None, typer.Option(help="Only signals of at least this priority.")
     ] = None,
     preview: Annotated[
-        Path | None, typer.Option(help="Alerts to show what it would have sent in 90 days.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Alerts as JSON Lines; shows what the subscription would have sent in 90 days.",
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Save without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Save without confirmation.")] = False,
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
-    """Save a subscription, after a look at what it would have sent over the last 90 days.
+    """Save a subscription; --preview first shows what it would have sent in the last 90 days.
 
     tocsin subscribe pmda --subscriber PMDA --tier authority --jurisdiction JP --url
     https://pmda.example/hook --secret PMDA_HOOK --preview alerts.jsonl
@@ -156,11 +188,11 @@ def subscribe(
 
 def subscriptions(
     resume: Annotated[
-        str | None, typer.Option(help="Send again to a subscription that rests.")
+        str | None, typer.Option(metavar="NAME", help="Resume a paused subscription.")
     ] = None,
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
-    """Show every subscription, what waits for it, and why it rests if it does."""
+    """List subscriptions with their pending deliveries, and why one is paused."""
     with open_outbox(outbox) as box:
         if resume is not None:
             box.resume(resume)
@@ -174,17 +206,17 @@ def subscriptions(
             "delivered",
             "standing",
         )
-        for one in box.standing():
-            held = one.subscription
+        for status in box.statuses():
+            current = status.subscription
             table.add_row(
-                held.subscription_id,
-                escape(held.subscriber),
-                held.tier,
-                held.goes_to.kind + (f", {held.digest}" if held.digest else ""),
-                str(one.waiting),
-                str(one.held),
-                str(one.delivered),
-                escape(one.resting or ("active" if not one.failures else "is tried again")),
+                current.subscription_id,
+                escape(current.subscriber),
+                current.tier,
+                current.goes_to.kind + (f", {current.digest}" if current.digest else ""),
+                str(status.waiting),
+                str(status.held),
+                str(status.delivered),
+                escape(status.paused or ("is tried again" if status.failures else "active")),
             )
     Console().print(table)
 
@@ -192,26 +224,37 @@ def subscriptions(
 def deliver_command(
     alerts: Annotated[
         Path | None,
-        typer.Argument(help="Alerts as JSON lines; it may still grow. By default from Kafka."),
+        typer.Argument(
+            metavar="FILE.jsonl",
+            help="Alerts as JSON Lines; the file may still grow. By default pv.alerts on Kafka.",
+        ),
     ] = None,
     outbox: OutboxOption = Path("outbox.db"),
-    once: Annotated[bool, typer.Option("--once", help="Try what is due now, and end.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Attempt what is due now, then exit.")
+    ] = False,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Host that may be posted to in a private network or without https."),
+        typer.Option(
+            metavar="HOST",
+            help="Webhook host that may have a private address or use http; may be repeated.",
+        ),
     ] = None,
     audit: Annotated[
         Path | None,
-        typer.Option(help="The log of decisions: an authority is told where each signal stands."),
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Audit log of decisions: copies for authorities include each signal's assessment.",
+        ),
     ] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Send alerts to who subscribed: signed, in order, again until they are taken.
+    """Deliver alerts to subscribers: signed, in order, with retries.
 
-    What was sent once is known by its id. A receiver that fails is tried again after 5 s,
-    5 min, 30 min, 2, 5, 10, 14, 20 and 24 h; then, or if it answers 410, its subscription rests
-    until `tocsin subscriptions --resume`. Nothing that is due is forgotten.
+    A repeated delivery has the same id. A failed delivery is retried after 5 s, 5 min, 30 min,
+    2, 5, 10, 14, 20 and 24 h. After that, or if the receiver answers 410, the subscription is
+    paused until `tocsin subscriptions --resume`. Pending deliveries are kept.
     """
     from streams.delivery.channels import ChannelSender
     from streams.delivery.webhook import WebhookSender
@@ -222,19 +265,20 @@ def deliver_command(
     with ExitStack() as opened:
         stop = opened.enter_context(closing(StopSignal()))
         box = opened.enter_context(open_outbox(outbox))
-        for one in box.standing():  # before anything is sent: what is missing is said at once
-            signing_keys(one.subscription, key=key)
+        for status in box.statuses():  # fail on a missing signing key before anything is sent
+            signing_keys(status.subscription, key=key)
         tail = opened.enter_context(closing(open_tail(settings, alerts, box.place)))
         topics = opened.enter_context(closing(TopicWriter(settings)))
         sender = ChannelSender(WebhookSender(allow_hosts=allow_host or ()), topics, key=key)
         if audit:
-            standing_in(audit)  # what is wrong with it is said before anything is sent
+            assessments_in(audit)  # fail on a broken log before anything is sent
         while not stop.asked():
-            standing = cache(partial(standing_in, audit)) if audit else None  # once for all
+            # The log is read at most once per round, and only if there are alerts.
+            assessments = cache(partial(assessments_in, audit)) if audit else None
             for source, position, raw in tail.read():
                 alert = parse_alert(raw, tail.where(source, position))
-                if standing:
-                    alert = assessed(alert, standing())
+                if assessments:
+                    alert = assessed(alert, assessments())
                 box.put(alert, source=source, position=position, now=datetime.now(UTC))
             ended.update(deliver(box, sender.send, lambda: datetime.now(UTC)))
             if once:
@@ -244,7 +288,7 @@ def deliver_command(
 
 
 def open_tail(settings: Settings, alerts: Path | None, place: Callable[[str], int]) -> Tail:
-    """Return where alerts are read from: a file, else the topic."""
+    """Open the tail of a file of alerts, or of `pv.alerts` if no file is given."""
     return FileTail(alerts, place) if alerts else KafkaTail(settings, "alerts", place)
 
 
@@ -263,5 +307,5 @@ def _previewed(wanted: Subscription, path: Path) -> Table:
 
 
 def open_outbox(path: Path) -> Outbox:
-    """Open an outbox with the installation's secret, which must be in the environment."""
+    """Open an outbox with the installation's secret from the environment."""
     return Outbox(path, key=installation_key())

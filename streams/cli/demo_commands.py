@@ -1,4 +1,4 @@
-"""`tocsin demo`: the founding case, told step by step, without a broker."""
+"""`tocsin demo`: the exosome scenario, printed step by step, without a broker."""
 
 from collections import defaultdict
 from datetime import date
@@ -33,18 +33,19 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     refuted: Annotated[
-        bool, typer.Option("--refuted", help="Let the rumour of deaths end refuted, not confirmed.")
+        bool,
+        typer.Option("--refuted", help="Refute the rumour of deaths, not confirm it."),
     ] = False,
 ) -> None:
-    """Tell the exosome scenario, step by step, with every alert on its day. Needs no broker.
+    """Print the exosome scenario step by step, with every alert on its day. Needs no broker.
 
-    A synthetic background of 20,060 reports, then what happened: sepsis after exosome injections of
-    one lot, a rumour of deaths that nobody could confirm or refute, lung cancers that grew rapidly
-    after stem-cell culture supernatant. No alert comes of the background, and none of a rumour
-    enters a count.
+    The scenario is a synthetic background of 20,060 reports, then three events: sepsis after
+    exosome injections of one lot, a rumour of deaths that nobody could confirm or refute, and lung
+    cancers that grew rapidly after stem-cell culture supernatant. The background alone raises no
+    alert, and rumours are never counted.
     """
     console = Console()
-    told = story(refuted=refuted)
+    steps = story(refuted=refuted)
     alerts: dict[date, list[Alert | SafetyAlert]] = defaultdict(list)
     watched: dict[date, list[WatchItem]] = defaultdict(list)
     rejected: list[Rejected] = []
@@ -58,9 +59,9 @@ def demo(
         on_safety_alert=lambda alert: alerts[alert.evaluated_on].append(alert),
         on_watch_item=lambda item: watched[item.known_on].append(item),
         on_rejected=rejected.append,
-        notices=[entry.item for entry in told if isinstance(entry.item, Notice)],
+        notices=[entry.item for entry in steps if isinstance(entry.item, Notice)],
     )
-    reports = [*background(), *(entry.item for entry in told if isinstance(entry.item, Report))]
+    reports = [*background(), *(entry.item for entry in steps if isinstance(entry.item, Report))]
     for _ in run.feed("demo", enumerate(reports, start=1)):
         pass
     run.finish()
@@ -69,17 +70,17 @@ def demo(
         f"{PRODUCT_CLASS}, 2012 to 2019: no alert. Then, as it was received:\n",
         highlight=False,
     )
-    for day, entries in groupby(told, key=lambda entry: entry.day):
+    for day, entries in groupby(steps, key=lambda entry: entry.day):
         for entry in entries:
             kind = "" if isinstance(entry.item, Report) else " [dim](a notice: never counted)[/]"
             line = f"[bold]{day}[/]  step {entry.step:>2}  {escape(entry.line)}{kind}"
             console.print(line, highlight=False)
-            _tell_what_it_is(console, entry)
+            _print_effect(console, entry)
         for item in watched.pop(day, ()):
             asked = f"; ask for: {', '.join(item.ask)}" if item.ask else ""
             _indented(console, f"[cyan]watch[/] {item.case_id}: {escape(item.why + asked)}")
         for alert in alerts.pop(day, ()):
-            _tell(console, alert)
+            _print_alert(console, alert)
     counted = run.summary.population
     console.print(
         f"\n{counted['counted']:,} cases counted, {counted['duplicate']} duplicate and "
@@ -88,23 +89,23 @@ def demo(
     )
 
 
-def _tell_what_it_is(console: Console, entry: ScenarioStep) -> None:
-    """Say what a report or notice does beside the counts."""
+def _print_effect(console: Console, entry: ScenarioStep) -> None:
+    """Print the effect of a report or notice other than on the counts."""
     item = entry.item
     if isinstance(item, Report):
         for link in item.links:
             if link.kind is LinkKind.DUPLICATE_OF:
-                said = f"linked to {link.case_id} as its duplicate: the patient counts once"
-                _indented(console, f"[cyan]{escape(said)}[/]")
+                effect = f"linked to {link.case_id} as its duplicate: the patient counts once"
+                _indented(console, f"[cyan]{escape(effect)}[/]")
     elif item.kind is NoticeKind.REGULATORY_ACTION and item.product_class is not None:
-        said = "recorded beside the signals; reports from here on may be stimulated by it"
-        _indented(console, f"[cyan]{said}[/]")
+        effect = "recorded beside the signals; reports from here on may be stimulated by it"
+        _indented(console, f"[cyan]{effect}[/]")
     elif item.derived_from:
-        said = f"a repetition of {', '.join(item.derived_from)}: no second source"
-        _indented(console, f"[cyan]{escape(said)}[/]")
+        effect = f"a repetition of {', '.join(item.derived_from)}: no second source"
+        _indented(console, f"[cyan]{escape(effect)}[/]")
 
 
-def _tell(console: Console, alert: Alert | SafetyAlert) -> None:
+def _print_alert(console: Console, alert: Alert | SafetyAlert) -> None:
     kind = alert.kind.value
     name = "SDR" if isinstance(alert, Alert) else alert.category.value
     urgent = ", [bold red]urgent[/]" if alert.urgent else ""

@@ -1,4 +1,4 @@
-"""`tocsin export`: signals as tables, methods as a table, alerts as JSON lines."""
+"""`tocsin export`: signals and methods as tables, alerts as JSON Lines."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from rich.console import Console
 from schemas.alert import Alert
 from schemas.errors import InputError
 from schemas.subscription import Tier
-from streams.cli.audit_commands import standing_in
+from streams.cli.audit_commands import assessments_in
 from streams.cli.options import PolicyOption, parse_day, require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
 from streams.core.alerts.assessment import assessed, assessments_after
@@ -28,21 +28,30 @@ from streams.runtime.operations.audit_log import AuditLog
 __all__ = ["register"]
 
 AuditOption = Annotated[
-    Path | None, typer.Option(help="The assessment log of tocsin signals decide.")
+    Path | None,
+    typer.Option(metavar="FILE.jsonl", help="Audit log of decisions, from tocsin signals decide."),
 ]
 AlertsArgument = Annotated[
-    Path, typer.Argument(help="Alerts as JSON lines, from tocsin replay or tocsin alerts --json.")
+    Path,
+    typer.Argument(
+        metavar="ALERTS.jsonl",
+        help="Alerts as JSON Lines, from tocsin replay or tocsin alerts --json.",
+    ),
 ]
-OutputOption = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")
+]
 SourceOption = Annotated[
     list[Path] | None,
-    typer.Option(help="The files that the alerts were made from; may be repeated."),
+    typer.Option(
+        metavar="SOURCE", help="A file that was replayed for these alerts; may be repeated."
+    ),
 ]
 UntilOption = Annotated[
-    str | None, typer.Option(metavar="DATE", help="As of this day; what came later is left out.")
+    str | None, typer.Option(metavar="DATE", help="Leave out reports received after this day.")
 ]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="What the sources are; found out if unset.")
+    Format | None, typer.Option("--format", help="Format of the sources; by default detected.")
 ]
 _KEY = "TIER_KEY"
 
@@ -50,7 +59,7 @@ _KEY = "TIER_KEY"
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     export = typer.Typer(
-        help="Signals for spreadsheets, papers and other programs.", no_args_is_help=True
+        help="Export signals for spreadsheets, papers and other programs.", no_args_is_help=True
     )
     export.command("ermr")(ermr)
     export.command("readus")(readus)
@@ -63,17 +72,21 @@ def ermr(
     output: OutputOption,
     source: SourceOption = None,
     period: Annotated[
-        str, typer.Option(help="Whose cases are new: the last 15d, 1m, 3m, 6m or 12m.")
+        str,
+        typer.Option(
+            metavar="PERIOD",
+            help="Period in which cases count as new: 15d, 1m, 3m, 6m or 12m.",
+        ),
     ] = "1m",
     until: UntilOption = None,
     audit: AuditOption = None,
     source_format: FormatOption = None,
 ) -> None:
-    """Write signals in the shape of EMA's eRMR, as CSV or XLSX (by the suffix of the file).
+    """Write signals in the layout of EMA's eRMR, as CSV or XLSX (by the suffix of the file).
 
-    With the reports, new and total cases are counted from them, by kind and region. Without, totals
-    are those of each signal's latest revision, and there are no new ones. What nothing is known of
-    is left out, and said so. Text that a spreadsheet would run gets a ' in front.
+    With --source, new and total cases are counted from the reports, by kind and region. Otherwise
+    totals are those of each signal's latest revision, and new cases are not given. Columns without
+    data are left out and listed. Text that a spreadsheet would run as a formula gets a ' in front.
 
         tocsin export ermr alerts.jsonl -o ermr.xlsx --source 1990VAERSData.zip --period 3m
     """
@@ -83,8 +96,8 @@ def ermr(
     counts = None
     if source:
         counts = CaseCounts(source, until=day, horizon=tomorrow(), source_format=source_format)
-    last = day or (counts.last_day if counts else None) or _last_told(signals, alerts)
-    # In their order: decisions have clock time, alerts event time.
+    last = day or (counts.last_day if counts else None) or _last_evaluation(signals, alerts)
+    # The whole log, whatever the period: decisions have clock time, alerts event time.
     decided = () if audit is None else AuditLog(audit).verify().entries
     sheets = ermr_sheets(
         ErmrInput(
@@ -93,7 +106,9 @@ def ermr(
             counts=counts,
             decisions=None if audit is None else {e.decision.signal_key: e for e in decided},
             assignees={
-                key: one.assignee for key, one in assessments_after(decided).items() if one.assignee
+                key: assessment.assignee
+                for key, assessment in assessments_after(decided).items()
+                if assessment.assignee
             },
             sources=[path.name for path in source or ()],
         )
@@ -115,8 +130,8 @@ def readus(
 ) -> None:
     """Write the READUS-PV table of methods, as Markdown (.md) or CSV.
 
-    Items that the run answers are filled in from the alerts, their rules and the policy in force;
-    the others say what the authors have to write.
+    Items are filled in from the alerts, their rules and the re-alert policy where these have the
+    answer; the others say what the authors have to write.
 
         tocsin export readus alerts.jsonl -o methods.md --source 1990VAERSData.zip
     """
@@ -134,22 +149,22 @@ def readus(
 def jsonl(
     alerts: AlertsArgument,
     output: OutputOption,
-    tier: Annotated[Tier, typer.Option(help="Whose copy.")] = Tier.PUBLIC,
+    tier: Annotated[Tier, typer.Option(help="Tier whose copies are written.")] = Tier.PUBLIC,
     all_revisions: Annotated[
         bool,
-        typer.Option("--all", help="Every revision, in order; else each signal's latest."),
+        typer.Option("--all", help="Write every revision, not only each signal's latest."),
     ] = False,
     audit: AuditOption = None,
 ) -> None:
-    """Write alerts as JSON lines, as much of them as a tier may see.
+    """Write alerts as JSON Lines, as the copies that a tier may see.
 
-    One object a line. The latest revisions are sorted by signal key; all of them stand in the order
-    they were published in. With --audit, an authority is told where each signal stands now. The
-    same input gives the same bytes.
+    The latest revisions are sorted by signal key; with --all, revisions are in the order of
+    publication. With --audit, copies for authorities include the current assessment of each
+    signal. The same input gives the same bytes.
     """
     require_apart([alerts, *([audit] if audit else ())], [output])
     if audit is not None and tier is not Tier.AUTHORITY:
-        msg = f"--audit: only --tier authority is told who assesses a signal; got --tier {tier}"
+        msg = f"--audit: only --tier authority may see who assesses a signal; got --tier {tier}"
         raise InputError(msg)
     key = os.environ.get(_KEY, "")
     if tier is not Tier.AUTHORITY and len(key) < 16:
@@ -160,8 +175,8 @@ def jsonl(
         raise InputError(msg)
     found = (alert for _, alert in read_alert_lines(alerts))
     if audit is not None:
-        standing = standing_in(audit)
-        found = (assessed(alert, standing) for alert in found)
+        assessments = assessments_in(audit)
+        found = (assessed(alert, assessments) for alert in found)
     number = 0
     with _in_a_folder(output).open("w", encoding="utf-8", newline="\n") as out:
         for copy in tier_lines(found, tier, key=key.encode(), all_revisions=all_revisions):
@@ -174,7 +189,7 @@ def _signals(path: Path) -> list[Alert]:
     return [alert for _, alert in read_alert_lines(path) if isinstance(alert, Alert)]
 
 
-def _last_told(signals: list[Alert], path: Path) -> date:
+def _last_evaluation(signals: list[Alert], path: Path) -> date:
     if not signals:
         msg = f"{path}: must hold signals of disproportionate reporting; got none"
         raise InputError(msg)

@@ -1,4 +1,4 @@
-"""`tocsin topics`, `publish`, `run` and `alerts`: the same stages on Kafka."""
+"""`tocsin topics`, `publish`, `run` and `alerts`: the stages on Kafka."""
 
 import logging
 import time
@@ -48,13 +48,18 @@ from streams.runtime.workers.retrying import RetryingWorker
 
 __all__ = ["register"]
 
-_POLL_MS = 100  # shared by the stages of a process; a poll of 0 ms would never join a group
-_SAY_EVERY = 10.0  # seconds between lines of progress
+_LOG = logging.getLogger(__name__)
+
+_POLL_MS = 100  # ms, shared by the stages of a process; a poll of 0 ms never joins a group
+_PROGRESS_EVERY = 10.0  # s between lines of progress, if anything changed
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", help="Settings file; by default tocsin.toml here. TOCSIN_... and flags win."
+        "--config",
+        metavar="FILE.toml",
+        help="Settings file; by default tocsin.toml in this directory. Environment variables "
+        "TOCSIN_... override it, and flags override both.",
     ),
 ]
 BootstrapOption = Annotated[
@@ -66,7 +71,7 @@ Worker = LinkWorker | CaseWorker | DetectWorker
 
 
 class Stage(StrEnum):
-    """Which stages a worker runs."""
+    """The stages that a worker runs."""
 
     LINK = "link"
     CASES = "cases"
@@ -76,7 +81,7 @@ class Stage(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    topics = typer.Typer(help="The topics on Kafka.", no_args_is_help=True)
+    topics = typer.Typer(help="Create the topics on Kafka.", no_args_is_help=True)
     topics.command("create")(create)
     app.add_typer(topics, name="topics")
     app.command("publish")(publish)
@@ -85,10 +90,10 @@ def register(app: typer.Typer) -> None:
 
 
 def create(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
-    """Make the topics that are missing; say where existing ones differ from the design.
+    """Create missing topics; report existing ones whose configuration differs from the design.
 
-    Partitions, replication and the prefix come from the settings: partitions, replication_factor,
-    topic_prefix. Running it again changes nothing.
+    The settings are partitions, replication_factor and topic_prefix. Running it again changes
+    nothing.
     """
     report = create_topics(Settings.load(config, bootstrap=bootstrap))
     for name in report.created:
@@ -103,21 +108,27 @@ def create(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> No
 def publish(
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(help="Native JSON lines, VAERS yearly zips, FAERS quarterly zips."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips.",
+        ),
     ] = None,
     notices: Annotated[
         list[Path] | None,
-        typer.Option(help="Notices as JSON lines: what is not a case, and is never counted."),
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Notices as JSON Lines, such as rumours: never counted as cases. May be repeated.",
+        ),
     ] = None,
     source_format: Annotated[
-        Format | None, typer.Option("--format", help="What the files are; by default found out.")
+        Format | None, typer.Option("--format", help="Format of the files; by default detected.")
     ] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Publish the reports and notices of files; what cannot be read goes to the rejects.
+    """Publish reports and notices from files; unreadable messages go to the rejects.
 
-    May be run again after a failure: repeated reports change no count, repeated notices nothing.
+    It is safe to run again after a failure: repeated reports and notices change nothing.
 
         tocsin publish reports.jsonl --notices notices.jsonl
     """
@@ -142,7 +153,11 @@ def publish(
 
 def run(
     stage: Annotated[
-        Stage, typer.Option(help="link, cases (start as many as you like), detect, or all.")
+        Stage,
+        typer.Option(
+            help="The stage to run. Any number of workers of cases share its partitions; of "
+            "detect one is active, the others are standbys."
+        ),
     ] = Stage.ALL,
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
@@ -151,29 +166,38 @@ def run(
     prior: PriorOption = None,
     refit: RefitOption = None,
     drain: Annotated[
-        bool, typer.Option("--drain", help="Stop once all that is published by now is done.")
+        bool,
+        typer.Option(
+            "--drain", help="Process the messages that are on the topics at the start, then stop."
+        ),
     ] = False,
     counts: Annotated[
-        Path | None, typer.Option(help="On stopping, write the counts of every window (detect).")
+        Path | None,
+        typer.Option(
+            metavar="FILE.parquet",
+            help="When stopped, write the counts of every window (stage detect).",
+        ),
     ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
             min=0,
             max=65_535,
-            help="Serve /metrics and /health on this port of 127.0.0.1; 0 is any free one.",
+            metavar="PORT",
+            help="Serve /metrics and /health on this port of 127.0.0.1; 0 chooses a free one.",
         ),
     ] = None,
     log_format: Annotated[
-        LogFormat | None, typer.Option(help="text, or json: one object a line, with the journal.")
+        LogFormat | None,
+        typer.Option(help="Log as text, or as one JSON object per line, journal entries included."),
     ] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Run the stages until stopped (Ctrl-C or SIGTERM ends the batch, then stops).
+    """Run the stages until stopped; Ctrl-C or SIGTERM finishes the current batch first.
 
-    State is kept in state_dir, one database a partition; a restart goes on where it stopped.
-    More workers are more processes with the same command.
+    State is kept in state_dir, in one database per partition; a restart resumes where it stopped.
+    To add workers, start the same command again.
     """
     settings = Settings.load(
         config,
@@ -192,7 +216,7 @@ def run(
     chosen = rules_from(rules, lists_from(lists))
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
-    with ExitStack() as opened:  # closes every worker, the last first, whatever happens
+    with ExitStack() as opened:  # closes every worker on any exit, the last one first
         connections = opened.enter_context(logging_as(settings.log_format))
         names = [rule.name for rule in chosen.rules]
         watch = opened.enter_context(watching(settings, stages, names, connections.away))
@@ -214,14 +238,14 @@ def run(
             )
             workers.append(detector)
             opened.callback(detector.close)
-        # Not before: the client warns of every attempt to connect, and the error says it once.
+        # Only now: while it connects, the client warns at every attempt; the error is raised once.
         connections.hear()
         _loop([RetryingWorker(worker) for worker in workers], stop, watch, drain=drain)
         if counts is not None:
             frame = detector.counts()
     if counts is not None:
         if frame is None:
-            msg = "--counts: this worker was standing by and has no counts; ask the active one"
+            msg = "--counts: this worker was a standby and has no counts; ask the active one"
             raise InputError(msg)
         frame.write_parquet(counts)
     tally = sum((worker.tally for worker in workers), Counter())
@@ -230,15 +254,15 @@ def run(
 
 def alerts(
     follow: Annotated[
-        bool, typer.Option("--follow", help="Wait for further alerts until interrupted.")
+        bool, typer.Option("--follow", help="Keep waiting for new alerts until interrupted.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line instead of a table.")
+        bool, typer.Option("--json", help="Print JSON Lines instead of a table.")
     ] = False,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Print the alerts on the topic, safety alerts among them, from the first one on."""
+    """Print all alerts on the topic, safety alerts included, from the earliest offset."""
     settings = Settings.load(config, bootstrap=bootstrap)
     stop = StopSignal()
     if as_json:
@@ -258,16 +282,19 @@ def _loop(
 ) -> None:
     ends = workers[0].ends() if drain else None
     linking = workers[0].stage == LinkWorker.stage
-    said = time.monotonic()
+    logged, logged_at = Counter[str](), time.monotonic()
     while not stop.asked():
         for worker in workers:
             worker.step(_POLL_MS // len(workers))
         watch.turned(workers)
         if ends is not None and linking and workers[0].drained(ends):
-            ends, linking = workers[0].ends(), False  # the links that came of it belong to it
+            ends, linking = workers[0].ends(), False  # published by the link stage meanwhile
         if ends is not None and all(worker.drained(ends) for worker in workers):
             return
-        if time.monotonic() - said > _SAY_EVERY:
-            said = time.monotonic()
-            tally = sum((worker.tally for worker in workers), Counter())
-            logging.getLogger(__name__).info("%s", dict(sorted(tally.items())))
+        if time.monotonic() - logged_at > _PROGRESS_EVERY:
+            logged_at = time.monotonic()
+            tally = sum((worker.tally for worker in workers), Counter[str]())
+            if tally != logged:
+                logged = tally
+                counts = ", ".join(f"{name} {tally[name]}" for name in sorted(tally))
+                _LOG.info("progress: %s", counts, extra={"tally": dict(tally)})

@@ -1,4 +1,4 @@
-"""`tocsin link`: probable duplicates, as links that somebody may look at, mend and publish."""
+"""`tocsin link`: links between probable duplicates, to review, correct and publish."""
 
 from collections import Counter
 from pathlib import Path
@@ -27,25 +27,32 @@ def register(app: typer.Typer) -> None:
 
 def link(
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Write the links, one JSON object a line.")
+        Path,
+        typer.Option("-o", "--output", metavar="FILE.jsonl", help="Write the links as JSON Lines."),
     ],
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files as for replay; by default the reports on Kafka."),
+        typer.Argument(
+            metavar="SOURCE", help="Files as for replay; by default the reports on Kafka."
+        ),
     ] = None,
     source_format: Annotated[
-        Format | None, typer.Option("--format", help="What the files are; by default found out.")
+        Format | None, typer.Option("--format", help="Format of the files; by default detected.")
     ] = None,
     policy: Annotated[
-        Path, typer.Option(help="Scores that are published, and what they are computed with.")
+        Path,
+        typer.Option(
+            metavar="FILE.toml",
+            help="Linkage policy: thresholds of the scores, and the model that computes them.",
+        ),
     ] = DEFAULT_POLICY,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Find cases that are probably one patient, and write a link for each but one of them.
+    """Find cases of probably the same patient, and write a link for all but one of each group.
 
-    Nothing changes until the links are published, and then no count changes unless the policy
-    applies links, or a person does. Links are input: to see what they would do, replay them.
+    Counts change only after the links are published, and only if the policy or a person applies
+    them. To see their effect beforehand, replay them with the reports.
 
         tocsin link reports.jsonl -o links.jsonl
         tocsin replay reports.jsonl links.jsonl
@@ -65,8 +72,8 @@ def link(
     records = records_frame(cases.values())
     pairs = score_pairs(records, chosen)
     links = decide(cases, pairs, chosen)
-    output.write_text("".join(one.model_dump_json() + "\n" for one in links), encoding="utf-8")
-    states = Counter(one.state.value for one in links)
+    output.write_text("".join(link.model_dump_json() + "\n" for link in links), encoding="utf-8")
+    states = Counter(link.state.value for link in links)
     rows: dict[str, object] = {
         "cases": len(cases),
         "  compared": records.height,

@@ -1,4 +1,4 @@
-"""What several commands read from their arguments: text turned into values, in one place."""
+"""Options that several commands share, and the parsers of their values."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,8 @@ DEFAULT_RULES = "mhra,ema,ic"
 RulesOption = Annotated[
     str,
     typer.Option(
-        help=f"Signal rules, comma-separated: {', '.join(PRESETS)}, or paths of TOML files."
+        metavar="RULE,...",
+        help=f"Signal rules, comma-separated: {', '.join(PRESETS)}, or paths of TOML files.",
     ),
 ]
 ListOption = Annotated[
@@ -47,34 +48,38 @@ ListOption = Annotated[
     typer.Option(
         "--list",
         metavar="NAME=FILE",
-        help="A list the rules ask for (important_events, additional_monitoring, or of your own): "
-        "a text file, one name a line; may be repeated.",
+        help="A list that the rules refer to (important_events, additional_monitoring, or your "
+        "own): a text file with one name per line; may be repeated.",
     ),
 ]
 PolicyOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.toml",
-        help="Re-alert policy: which changes of a signal are published; its keys are in "
+        help="Re-alert policy: the changes of a signal that are published. Keys: "
         "docs/consume/alert-by-example.md.",
     ),
 ]
 PriorOption = Annotated[
     Path | None,
-    typer.Option(help="Prior of the EBGM, from tocsin fit; rules such as eb05 need one."),
+    typer.Option(
+        metavar="FILE.json",
+        help="Prior of the EBGM, from tocsin fit; required by rules such as eb05.",
+    ),
 ]
 RefitOption = Annotated[
     str | None,
     typer.Option(
         metavar="INTERVAL",
-        help="Fit that prior to the counts anew each such interval of event time, such as 90d.",
+        help="Refit the prior to the counts at this interval of event time, such as 90d.",
     ),
 ]
 WindowOption = Annotated[
     list[str] | None,
     typer.Option(
         "--window",
-        help="cumulative, month, quarter or sliding:DAYS; may be repeated. Default cumulative.",
+        metavar="WINDOW",
+        help="cumulative (the default), month, quarter or sliding:DAYS; may be repeated.",
     ),
 ]
 
@@ -87,12 +92,14 @@ def rules_from(text: str, lists: Mapping[str, Sequence[str]] | None = None) -> R
 def both_rules_from(
     rules: str, against: str, lists: Mapping[str, Sequence[str]]
 ) -> tuple[RuleSet, RuleSet]:
-    """Load two sets of rules; a list that only one of them asks for goes to that one."""
-    one, other = (_rule_names(text) for text in (rules, against))
-    of_one, of_other = lists_asked(one), lists_asked(other)
+    """Load two sets of rules; a list goes to the sets that refer to it."""
+    current, proposed = (_rule_names(text) for text in (rules, against))
+    of_current, of_proposed = lists_asked(current), lists_asked(proposed)
+    # A list that neither refers to goes to both, so that loading refuses it.
+    only_current, only_proposed = of_current - of_proposed, of_proposed - of_current
     return (
-        load_rules(one, {name: lists[name] for name in lists if name not in of_other - of_one}),
-        load_rules(other, {name: lists[name] for name in lists if name not in of_one - of_other}),
+        load_rules(current, {name: lists[name] for name in lists if name not in only_proposed}),
+        load_rules(proposed, {name: lists[name] for name in lists if name not in only_current}),
     )
 
 
@@ -130,7 +137,7 @@ def prior_from(path: Path | None) -> GammaMixture | None:
 
 
 def windows_from(texts: list[str] | None) -> list[WindowSpec]:
-    """Read the windows that `--window` names, each once."""
+    """Parse the windows that `--window` names, without repetitions."""
     return list(dict.fromkeys(WindowSpec.parse(text) for text in texts or ["cumulative"]))
 
 
@@ -159,23 +166,23 @@ def parse_day(text: str | None, option: str) -> date | None:
 
 
 def tomorrow() -> date:
-    """Return the latest day a report can honestly bear: tomorrow, since days begin in the east."""
+    """Return tomorrow in UTC, the latest valid day of receipt: days begin in the east."""
     return datetime.now(UTC).date() + timedelta(days=1)
 
 
 def require_apart(sources: Iterable[Path], outputs: Iterable[Path | None]) -> None:
-    """Refuse a file that is given twice, a source that would be written over above all."""
-    taken = {path.resolve() for path in sources}
+    """Refuse a path that is given twice; above all a source that would be overwritten."""
+    used = {path.resolve() for path in sources}
     for path in outputs:
         if path is not None:
-            if path.resolve() in taken:
+            if path.resolve() in used:
                 msg = f"{path}: a file to write must be another than every source and output"
                 raise InputError(msg)
-            taken.add(path.resolve())
+            used.add(path.resolve())
 
 
 def writable(path: Path | None) -> Path | None:
-    """Return the path if a file can be made there; found out before the work, not after it."""
+    """Return the path if its folder exists; checked before the work, not after it."""
     if path is not None and not path.resolve().parent.is_dir():
         msg = f"{path}: the folder to write into must exist; got no folder {path.resolve().parent}"
         raise InputError(msg)

@@ -1,4 +1,4 @@
-"""`tocsin recount`: an alert's numbers made anew from the messages it was made from."""
+"""`tocsin recount`: recompute the numbers of alerts from the messages they count."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from schemas.alert import Alert
 from schemas.errors import InputError
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
+from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.options import (
     DEFAULT_RULES,
     ListOption,
@@ -48,42 +49,51 @@ def register(app: typer.Typer) -> None:
 
 def recount(
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ALERT_ID...", help="Alerts, by alert_id.")
+        list[str] | None,
+        typer.Argument(metavar="ALERT_ID", help="Alerts to recount, by alert_id."),
     ] = None,
     alerts: Annotated[
         Path | None,
-        typer.Option(help="Alerts in a file, one JSON object a line; else those on the topic."),
+        typer.Option(
+            metavar="FILE.jsonl", help="Alerts as JSON Lines; by default those on the topic."
+        ),
     ] = None,
     sources: Annotated[
         list[Path] | None,
-        typer.Option("--source", help="Files that were replayed, in that order; else the topic."),
+        typer.Option(
+            "--source",
+            metavar="SOURCE",
+            help="A file that was replayed; may be repeated, in the order of the replay. By "
+            "default the topic.",
+        ),
     ] = None,
     source_format: Annotated[
-        Format | None, typer.Option("--format", help="What the files are; by default found out.")
+        Format | None, typer.Option("--format", help="Format of the files; by default detected.")
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="So many alerts, chosen at random.")
+        int | None, typer.Option(min=1, metavar="COUNT", help="Recount a random sample.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed chooses the same alerts.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="Seed of the random sample.")] = 1,
     rules: RulesOption = DEFAULT_RULES,
     lists: ListOption = None,
     prior: PriorOption = None,
     priors: Annotated[
-        Path | None, typer.Option(help="Priors fitted on the way, from tocsin replay --priors.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl", help="Priors fitted during the run, from tocsin replay --priors."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object an alert.")] = False,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="Settings file; by default tocsin.toml here.")
-    ] = None,
-    bootstrap: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Kafka brokers, comma-separated.")
-    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON Lines, one object per alert.")
+    ] = False,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
 ) -> None:
-    """Make the numbers of alerts anew from the input they name, and compare every bit.
+    """Recompute the numbers of alerts from the messages they count, and compare them bit for bit.
 
-    Every message before the `as_of` offsets of an alert is read again, the latest version of each
-    case is counted in one pass, and counts, statistics, cases and rules are compared with what was
-    published. Ends with 1 if anything differs.
+    The command reads every message before the `as_of` offsets of an alert, counts the latest
+    version of each case in one pass, and compares counts, statistics, cases and rules with the
+    published alert. It exits with 1 if anything differs.
 
         tocsin recount 5f0c1d... --rules mhra,ema,ic
 
@@ -91,9 +101,10 @@ def recount(
 
         tocsin recount --alerts alerts.jsonl --source reports.jsonl
 
-    Not compared: kind, reason, revision and previous, which depend on what had been published, and
-    test_recomputed, which depends on when a correction came. Of a safety alert everything is: it is
-    made anew from the reports and notices before its offsets and the revision before it.
+    Not compared are kind, reason, revision and previous, since they depend on earlier publication,
+    and test_recomputed, since it depends on the arrival of corrections. A safety alert is compared
+    in full: it is recomputed from the reports and notices before its offsets and its previous
+    revision.
     """
     if sources and alerts is None:
         msg = "recount: --source needs --alerts, the alerts that the replay of these files wrote"
@@ -129,14 +140,14 @@ def recount(
     if settings is None and safety and not as_json:
         typer.echo(
             f"{len(safety):,} safety alerts left out: those of a replay name no notices, and are "
-            "made anew by the replay itself."
+            "recomputed by the replay itself."
         )
     if differ:
         raise typer.Exit(1)
 
 
-def _priors(one: GammaMixture | None, file: Path | None) -> dict[str, GammaMixture]:
-    known = {} if one is None else {one.prior_id: one}
+def _priors(given: GammaMixture | None, file: Path | None) -> dict[str, GammaMixture]:
+    known = {} if given is None else {given.prior_id: given}
     for number, line in read_lines(file) if file else ():
         try:
             event = PriorRefit.model_validate_json(line)
@@ -161,8 +172,8 @@ def _text(result: Recounted | RecountedSafety) -> str:
         f"{result.compared} values, {result.messages:,} messages"
     ]
     lines += [
-        f"         {one.name}: published {one.published!r}, recounted {one.recounted!r}"
-        for one in result.differences
+        f"         {value.name}: published {value.published!r}, recounted {value.recounted!r}"
+        for value in result.differences
     ]
     return "\n".join(lines)
 
@@ -175,8 +186,8 @@ def _json(result: Recounted | RecountedSafety) -> str:
         "compared": result.compared,
         **({"rules_known": result.rules_known} if isinstance(result, Recounted) else {}),
         "differences": {
-            one.name: {"published": one.published, "recounted": one.recounted}
-            for one in result.differences
+            value.name: {"published": value.published, "recounted": value.recounted}
+            for value in result.differences
         },
     }
     return json.dumps(content, ensure_ascii=False, default=str)
@@ -189,7 +200,7 @@ def _summary(results: Sequence[Recounted | RecountedSafety], differ: int) -> str
     )
     if strange := sum(isinstance(r, Recounted) and not r.rules_known for r in results):
         text += (
-            f" Whether rules fire was not asked for {strange:,}: their rules are not those given "
-            "with --rules and --list."
+            f" For {strange:,} alerts the firing of rules was not compared: their rules are not "
+            "those given with --rules and --list."
         )
     return text

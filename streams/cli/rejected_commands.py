@@ -1,4 +1,4 @@
-"""`tocsin rejected`: what could not be read, and putting it back once it can."""
+"""`tocsin rejected`: list messages that could not be read, and redrive them."""
 
 import json
 from collections import Counter
@@ -27,24 +27,26 @@ from streams.runtime.settings import Settings
 
 __all__ = ["register"]
 
-_ROWS = 50  # of the table, unless --limit says another number
-_REASONS = 10  # that are printed of what was left
+_ROWS = 50  # rows of the table without --limit
+_REASONS = 10  # most frequent reasons printed for messages that were left
 
 ReasonOption = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Only those whose reason holds this text.")
+    str | None, typer.Option(metavar="TEXT", help="Only rejects with this text in the reason.")
 ]
 SourceOption = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help="Only those whose file or topic[partition] holds this text."),
+    typer.Option(metavar="TEXT", help="Only rejects with this text in file or topic[partition]."),
 ]
 SinceOption = Annotated[
-    str | None, typer.Option(metavar="DATE", help="Only those rejected on this day (UTC) or later.")
+    str | None, typer.Option(metavar="DATE", help="Only rejects of this day (UTC) or later.")
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="At most so many.")]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, metavar="COUNT", help="Maximum number of rejects.")
+]
 
 
 class Output(StrEnum):
-    """How rejects are printed."""
+    """Output formats of the list of rejects."""
 
     TABLE = "table"
     JSONL = "jsonl"
@@ -52,7 +54,7 @@ class Output(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    rejected = typer.Typer(help="What could not be read, on Kafka.", no_args_is_help=True)
+    rejected = typer.Typer(help="List and redrive rejects on Kafka.", no_args_is_help=True)
     rejected.command("list")(list_command)
     rejected.command("redrive")(redrive_command)
     app.add_typer(rejected, name="rejected")
@@ -65,18 +67,16 @@ def list_command(
     limit: LimitOption = None,
     output: Annotated[
         Output,
-        typer.Option("-o", "--output", help="A table, or one JSON object a line with all bytes."),
+        typer.Option("-o", "--output", help="A table, or JSON Lines with the rejected bytes."),
     ] = Output.TABLE,
-    redriven: Annotated[
-        bool, typer.Option("--all", help="Those that were redriven as well.")
-    ] = False,
+    redriven: Annotated[bool, typer.Option("--all", help="Include redriven rejects.")] = False,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """List the rejects that are open, in order of receipt within each partition of the topic.
+    """List open rejects, in order of receipt within each partition of the topic.
 
-    The table shows 50 unless --limit says another number; jsonl gives all of them. The bytes of
-    rejects may be personal data: treat what -o jsonl writes like the reports themselves.
+    By default the table shows 50 and jsonl gives all of them. The bytes of rejects may be personal
+    data: treat the output of -o jsonl like the reports themselves.
     """
     settings = Settings.load(config, bootstrap=bootstrap)
     chosen = Selection(reason, source, _moment(since), limit if output is Output.JSONL else None)
@@ -124,21 +124,22 @@ def redrive_command(
         typer.Option(
             "--from",
             metavar="FILE.jsonl",
-            help="Only the rejects of this file, with the values it holds: the output of tocsin "
-            "rejected list -o jsonl, its values mended.",
+            help="Redrive only the rejects of this file, with the values in it: the output of "
+            "tocsin rejected list -o jsonl, with corrected values.",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")
+        bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
     ] = False,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Put rejected messages back onto the reports or notices, each once, with the right key.
+    """Publish rejected messages to the reports or notices again, each once, with the right key.
 
-    As they are, those can go whose key was wrong or missing, whose date is in the future no longer,
-    or that a later version of Tocsin can read. The others stay where they are: mend their values
-    with --from, or publish them again from their source. May be run again after a failure.
+    Unchanged messages can be redriven if only their key was wrong or missing, if their date is no
+    longer in the future, or if this version of Tocsin can read them. The others stay: correct their
+    values with --from, or publish them again from their source. It is safe to run again after a
+    failure.
     """
     settings = Settings.load(config, bootstrap=bootstrap)
     selection = Selection(reason, source, _moment(since), limit)

@@ -1,4 +1,4 @@
-"""`tocsin replay`: the embedded log, without a broker."""
+"""`tocsin replay`: run files through all stages in one process, without a broker."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -59,14 +59,19 @@ def register(app: typer.Typer) -> None:
 def replay(
     sources: Annotated[
         list[Path],
-        typer.Argument(help="Native JSON lines, VAERS yearly zips, FAERS quarterly zips."),
+        typer.Argument(
+            metavar="SOURCE", help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips."
+        ),
     ],
     source_format: Annotated[
         Format | None,
-        typer.Option("--format", help="What the files are; found out from their content if unset."),
+        typer.Option("--format", help="Format of the files; by default detected from the content."),
     ] = None,
     every: Annotated[
-        str, typer.Option(help="Evaluate when event time passes each such interval: 1d, 7d, 2w.")
+        str,
+        typer.Option(
+            metavar="INTERVAL", help="Evaluate at this interval of event time: 1d, 7d, 2w."
+        ),
     ] = "1d",
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
@@ -76,34 +81,50 @@ def replay(
     refit: RefitOption = None,
     notices: Annotated[
         list[Path] | None,
-        typer.Option(help="JSON lines of notices: rumours, denials, usage. Never counted."),
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Notices as JSON Lines: rumours, denials, usage; never counted. May be repeated.",
+        ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Leave out what was received later.")
+        str | None, typer.Option(metavar="DATE", help="Leave out reports received after this day.")
     ] = None,
     alerts: Annotated[
-        Path | None, typer.Option(help="Write every alert revision, one JSON object a line.")
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="Write every alert revision as JSON Lines."),
     ] = None,
     counts: Annotated[
-        Path | None, typer.Option(help="Write the final counts of every window, as parquet.")
+        Path | None,
+        typer.Option(metavar="FILE.parquet", help="Write the final counts of every window."),
     ] = None,
     rejects: Annotated[
-        Path | None, typer.Option(help="Write what could not be read, with its reason and bytes.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl", help="Write messages that could not be read, with the reason."
+        ),
     ] = None,
     priors: Annotated[
-        Path | None, typer.Option(help="Write every prior fitted on the way, one a line.")
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="Write every prior fitted by --refit."),
     ] = None,
     suppressed: Annotated[
-        Path | None, typer.Option(help="Write every change of a signal not told, with its reason.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl", help="Write suppressed signal changes, with the reason."
+        ),
     ] = None,
     watch_items: Annotated[
-        Path | None, typer.Option(help="Write single cases that are worth a question, with it.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Write serious cases that need follow-up, with the questions to ask.",
+        ),
     ] = None,
 ) -> None:
-    """Run files through both stages, as if their reports arrived now. Needs no broker.
+    """Run files through all stages, as if their reports arrived now. Needs no broker.
 
-    Archives give their reports in order of receipt; native JSON is taken in the order it stands in.
-    The same input gives the same alerts, byte for byte. Bad rows never stop the run.
+    Reports of archives are read in order of receipt, native JSON Lines in file order. The same
+    input gives the same alerts, byte for byte. Unreadable rows are rejected and never stop the run.
 
         tocsin replay 1990VAERSData.zip --every 1d --counts counts.parquet --alerts alerts.jsonl
     """
@@ -114,12 +135,12 @@ def replay(
     with ExitStack() as files:
         write_alert = files.enter_context(_json_lines(writable(alerts), encode_alert))
         write_rejected = files.enter_context(_json_lines(writable(rejects)))
-        told: list[Notice] = []
+        found: list[Notice] = []
         unread = 0
         for path in notices or ():
             for item in read_notices(path):
                 if isinstance(item, Notice):
-                    told.append(item)
+                    found.append(item)
                 else:
                     write_rejected(item)
                     unread += 1
@@ -135,7 +156,7 @@ def replay(
             on_alert=write_alert,
             on_safety_alert=write_alert,
             on_rejected=write_rejected,
-            notices=told,
+            notices=found,
             on_refit=files.enter_context(_json_lines(writable(priors))),
             on_suppressed=None
             if suppressed is None
@@ -156,7 +177,7 @@ def replay(
     if counts is not None:
         run.detector.all_counts().write_parquet(counts)
     seconds = time.monotonic() - started
-    console.print(_summary(run, seconds, len(told), unread))
+    console.print(_summary(run, seconds, len(found), unread))
 
 
 def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
@@ -187,7 +208,7 @@ def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
     }
     rows |= {f"  {kind}": summary.alerts[kind] for kind in AlertKind}
     suppressed = run.detector.suppressed
-    rows["changes not told"] = suppressed.total()
+    rows["changes suppressed"] = suppressed.total()
     rows |= {f"  {reason}": suppressed[reason] for reason in SuppressionReason}
     if notices or unread:
         rows["notices"] = notices
@@ -221,7 +242,7 @@ def _write_line(out: IO[bytes], encoded: bytes) -> None:
 
 
 def item_progress() -> Progress:
-    """Return a progress display of items done, one line a file, on standard error."""
+    """Return a progress display on standard error: one line per file, with its items."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""`tocsin fit` and `tocsin backtest`: the prior, and what other rules would have done."""
+"""`tocsin fit` and `tocsin backtest`: fit the prior of the EBGM, and compare sets of rules."""
 
 import csv
 import warnings
@@ -44,17 +44,23 @@ def register(app: typer.Typer) -> None:
 
 def fit(
     table: Annotated[
-        Path, typer.Argument(help="Parquet file of counts, or of cases: case_id, drug, event.")
+        Path,
+        typer.Argument(
+            metavar="TABLE.parquet",
+            help="Counts, or cases with the columns case_id, drug, event.",
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="JSON file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.json", help="File to write.")
+    ],
     likelihood: Annotated[
         Likelihood,
-        typer.Option(help="Which likelihood is maximised; they give different priors."),
+        typer.Option(help="Likelihood to maximise; each gives a different prior."),
     ] = "truncated_mixture",
 ) -> None:
     """Fit the prior of the EBGM to a table, for `--prior`.
 
-    Keep it: scores computed with one prior can be compared, those of two cannot.
+    Keep the file: scores can be compared only if they were computed with the same prior.
     """
     writable(output)
     counts = read_counts(table)
@@ -83,31 +89,45 @@ def fit(
 def backtest(
     sources: Annotated[
         list[Path],
-        typer.Argument(help="Native JSON lines, VAERS yearly zips, FAERS quarterly zips."),
+        typer.Argument(
+            metavar="SOURCE", help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips."
+        ),
     ],
-    rules: Annotated[str, typer.Option(help="The rules as they are: presets or TOML files.")],
-    against: Annotated[str, typer.Option(help="The rules that would take their place.")],
-    every: Annotated[str, typer.Option(help="Evaluate each such interval: 1d, 7d, 2w.")] = "1d",
+    rules: Annotated[
+        str, typer.Option(metavar="RULE,...", help="The current rules: presets or TOML files.")
+    ],
+    against: Annotated[
+        str, typer.Option(metavar="RULE,...", help="The proposed rules: presets or TOML files.")
+    ],
+    every: Annotated[
+        str,
+        typer.Option(
+            metavar="INTERVAL", help="Evaluate at this interval of event time: 1d, 7d, 2w."
+        ),
+    ] = "1d",
     window: WindowOption = None,
     lists: ListOption = None,
     refit: RefitOption = None,
     negative_controls: Annotated[
         Path | None,
-        typer.Option(help="CSV with the columns drug,event: pairs known to be unrelated."),
+        typer.Option(
+            metavar="FILE.csv",
+            help="Pairs known to be unrelated, with the columns drug,event; counts those alerted.",
+        ),
     ] = None,
     details: Annotated[
-        Path | None, typer.Option(help="CSV to write: every signal that would change.")
+        Path | None, typer.Option(metavar="FILE.csv", help="Write every signal that would change.")
     ] = None,
 ) -> None:
-    """Show what other rules would have done with the same reports, before switching to them.
+    """Compare the signals of two sets of rules on the same reports, before switching between them.
 
-    Both sets run over the sources with the same looks. A signal is gained or lost if only one of
-    them ever alerts it, earlier or later by the day of its first alert.
+    Both sets are evaluated on the same days. A signal is gained or lost if only one set ever raises
+    it, and earlier or later by the day of its first alert.
     """
     writable(details)
     require_apart([*sources, *filter(None, [negative_controls])], [details])
     controls = None if negative_controls is None else _read_controls(negative_controls)
-    # Both are made before either runs: a mistake in the second is not found out after the first.
+    # Both are built before either runs, so that an error in the second is reported at once.
     runs = [
         replay_history(
             ((path.name, read_source(path)) for path in sources),

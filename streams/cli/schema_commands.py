@@ -1,4 +1,4 @@
-"""`tocsin schema`: the contracts, as JSON Schema and as one AsyncAPI document."""
+"""`tocsin schema`: the contracts as JSON Schema, AsyncAPI and OpenAPI documents."""
 
 import json
 from enum import StrEnum
@@ -13,7 +13,7 @@ __all__ = ["SchemaName", "register"]
 
 
 class SchemaName(StrEnum):
-    """What has a published schema."""
+    """Messages and interfaces with a published schema."""
 
     REPORT = "report"
     LINK = "link"
@@ -39,13 +39,15 @@ def schema(
     name: Annotated[
         SchemaName,
         typer.Argument(
-            help="Which message; asyncapi for all topics, openapi for HTTP.", case_sensitive=False
+            metavar="NAME",
+            help="A message; or asyncapi for all topics, openapi for the HTTP API.",
+            case_sensitive=False,
         ),
     ],
 ) -> None:
     """Print the JSON Schema of a message, all topics as AsyncAPI 3.0, or the API as OpenAPI 3.1.
 
-    What they promise, and how they may change: docs/consume/contract.md.
+    For their guarantees and how they may change, see docs/consume/contract.md.
     """
     if name is SchemaName.ASYNCAPI:
         found = asyncapi_document()

@@ -1,4 +1,4 @@
-"""`tocsin score`: the statistics of a table."""
+"""`tocsin score`: compute the statistics of a table."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,20 +23,29 @@ def register(app: typer.Typer) -> None:
 
 def score_command(
     table: Annotated[
-        Path, typer.Argument(help="Parquet file of counts, or of cases: case_id, drug, event.")
+        Path,
+        typer.Argument(
+            metavar="TABLE.parquet",
+            help="Counts, or cases with the columns case_id, drug, event.",
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Parquet file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE.parquet", help="File to write.")
+    ],
     methods: Annotated[
-        str, typer.Option(help=f"Statistics, comma-separated, of: {', '.join(METHODS)}.")
+        str,
+        typer.Option(
+            metavar="METHOD,...", help=f"Statistics, comma-separated: {', '.join(METHODS)}."
+        ),
     ] = ",".join(ALL),
     prior: PriorOption = None,
 ) -> None:
     """Compute the statistics of a table.
 
     A counts table has the columns drug, event, n_observed, n_drug, n_event, n_total (cases), and
-    `window` where there are several; `tocsin replay --counts` writes one. A long table has the
-    columns case_id, drug, event, one row a mention; its distinct cases are counted first.
-    ebgm needs a prior: `tocsin fit` makes one.
+    `window` if there are several; `tocsin replay --counts` writes one. A long table has the
+    columns case_id, drug, event, with one row per mention; its distinct cases are counted first.
+    The method ebgm needs a prior, from `tocsin fit`.
     """
     writable(output)
     counts = read_counts(table)
@@ -47,7 +56,7 @@ def score_command(
 
 
 def read_counts(path: Path) -> pl.DataFrame:
-    """Read a counts table, or count a long one."""
+    """Read a counts table, or count the distinct cases of a long table."""
     try:
         table = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -1,4 +1,4 @@
-"""`tocsin serve` and `tocsin tokens`: the HTTP API, and who may use it."""
+"""`tocsin serve` and `tocsin tokens`: the HTTP API and its access tokens."""
 
 import socket
 from collections.abc import Callable
@@ -34,7 +34,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("serve")(serve)
-    tokens = typer.Typer(help="Tokens of the HTTP API.", no_args_is_help=True)
+    tokens = typer.Typer(help="Manage the access tokens of the HTTP API.", no_args_is_help=True)
     tokens.command("add")(add)
     tokens.command("list")(list_tokens)
     tokens.command("revoke")(revoke)
@@ -44,34 +44,54 @@ def register(app: typer.Typer) -> None:
 def serve(
     alerts: Annotated[
         Path | None,
-        typer.Argument(help="Alerts as JSON lines; it may still grow. By default from Kafka."),
+        typer.Argument(
+            metavar="FILE.jsonl",
+            help="Alerts as JSON Lines; the file may still grow. By default pv.alerts on Kafka.",
+        ),
     ] = None,
     reports: Annotated[
-        Path | None, typer.Option(help="Reports as JSON lines, for the listing of cases.")
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="Reports as JSON Lines, for line listings."),
     ] = None,
     cases: Annotated[
-        bool, typer.Option("--cases", help="List cases from the reports on Kafka.")
+        bool, typer.Option("--cases", help="Read the reports on Kafka, for line listings.")
     ] = False,
     notices: Annotated[
         Path | None,
-        typer.Option(help="File that verifications are added to. By default pv.notices on Kafka."),
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="File to append verifications to. By default pv.notices on Kafka.",
+        ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 is any free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, metavar="PORT", help="Port; 0 chooses a free one.")
+    ] = 8080,
     beyond: Annotated[
         bool,
         typer.Option(
             "--beyond-this-machine",
-            help="Listen on an address that others reach. Put a proxy with TLS before it.",
+            help="Allow an address that other machines can reach; put a TLS proxy in front.",
         ),
     ] = False,
-    log: Annotated[Path, typer.Option(help="The audit log of decisions.")] = Path("audit.jsonl"),
+    log: Annotated[
+        Path, typer.Option(metavar="FILE.jsonl", help="The audit log of decisions.")
+    ] = Path("audit.jsonl"),
     model: Annotated[
-        Path, typer.Option(help="SQLite file to answer from; it can be deleted.")
+        Path,
+        typer.Option(
+            metavar="FILE.db", help="SQLite file of the read model; rebuilt if it is deleted."
+        ),
     ] = Path("signals.db"),
     outbox: OutboxOption = Path("outbox.db"),
-    token_rate: Annotated[str, typer.Option(help="Most requests of a token.")] = "120/minute",
-    address_rate: Annotated[str, typer.Option(help="Most of an address.")] = "600/minute",
+    token_rate: Annotated[
+        str, typer.Option(metavar="RATE", help="Rate limit per token.")
+    ] = "120/minute",
+    address_rate: Annotated[
+        str, typer.Option(metavar="RATE", help="Rate limit per client address.")
+    ] = "600/minute",
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -79,7 +99,7 @@ def serve(
 
     tocsin serve alerts.jsonl --reports reports.jsonl --notices notices.jsonl
 
-    Every answer is the copy for the token's tier. /v1/openapi.json describes it.
+    Every response is the copy for the token's tier. The API is described at /v1/openapi.json.
     """
     import uvicorn
 
@@ -119,11 +139,11 @@ def serve(
             key=key,
             audit=AuditLog(log),
             notices=sink,
-            health=ServiceHealth("what there is was not read to its end yet"),
+            health=ServiceHealth("alerts are not yet read to the end"),
             token_rate=token_rate,
             address_rate=address_rate,
         )
-        for open_file in (service.tokens, service.model):  # what is wrong with them, said at once
+        for open_file in (service.tokens, service.model):  # fail now if a file is broken
             open_file().close()
         if alerts:
             with closing(read_alerts(lambda source: 0)) as first:
@@ -133,13 +153,13 @@ def serve(
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = opened.enter_context(closing(socket.create_server((host, port), family=family)))
         opened.enter_context(feeding(service, read_alerts, open_reports))
-        opened.enter_context(closing(StopSignal()))  # the server raises its signal again at the end
+        opened.enter_context(closing(StopSignal()))  # uvicorn raises its signal again when it exits
         where = f"[{host}]" if ":" in host else host
         typer.echo(f"http://{where}:{listening.getsockname()[1]}/v1/openapi.json")
         server = uvicorn.Server(
             uvicorn.Config(
                 application,
-                access_log=False,  # addresses hold signal keys, which may name a lot
+                access_log=False,  # paths contain signal keys, which may name a lot
                 proxy_headers=False,
                 server_header=False,
                 lifespan="off",
@@ -152,7 +172,7 @@ def serve(
 
 def _require_guarded(host: str, outbox: Path, *, beyond: bool) -> None:
     if not beyond:
-        msg = f"serve: --host {host} can be reached by others; say --beyond-this-machine if meant"
+        msg = f"serve: --host {host} can be reached by others; allow it by --beyond-this-machine"
         raise InputError(msg)
     with TokenStore(outbox) as store:
         if not any(token.revoked_at is None for token in store.tokens()):
@@ -163,12 +183,19 @@ def _require_guarded(host: str, outbox: Path, *, beyond: bool) -> None:
 
 
 def add(
-    subscriber: Annotated[str, typer.Argument(help="Whose it is: who acts with it.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it is for; may be repeated.")],
-    tier: Annotated[Tier, typer.Option(help="How much they may see.")] = Tier.PUBLIC,
+    subscriber: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUBSCRIBER", help="Person or organisation that will use the token."
+        ),
+    ],
+    scope: Annotated[list[Scope], typer.Option(help="Permission to grant; may be repeated.")],
+    tier: Annotated[
+        Tier, typer.Option(help="How much of each alert the token may see.")
+    ] = Tier.PUBLIC,
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
-    """Make a token and print it, once: the file holds its hash only.
+    """Create a token and print it once; only its hash is stored.
 
     tocsin tokens add PMDA --tier authority --scope alerts:read --scope cases:read
     """
@@ -177,7 +204,7 @@ def add(
 
 
 def list_tokens(outbox: OutboxOption = Path("outbox.db")) -> None:
-    """Show every token, without its secret."""
+    """List tokens, without their secrets."""
     table = Table(Column("token", no_wrap=True), "subscriber", "tier", "scopes", "made", "revoked")
     with TokenStore(outbox) as store:
         for token in store.tokens():
@@ -193,10 +220,12 @@ def list_tokens(outbox: OutboxOption = Path("outbox.db")) -> None:
 
 
 def revoke(
-    token_id: Annotated[str, typer.Argument(help="As `tocsin tokens list` shows it.")],
+    token_id: Annotated[
+        str, typer.Argument(metavar="TOKEN_ID", help="Id of the token, from tocsin tokens list.")
+    ],
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
-    """End a token: from now on it opens nothing, and its streams close."""
+    """Revoke a token; its requests are refused from now on, and its event streams close."""
     with TokenStore(outbox) as store:
         store.revoke(token_id, datetime.now(UTC))
     typer.echo(f"{token_id} is revoked.")

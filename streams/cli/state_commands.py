@@ -1,4 +1,4 @@
-"""`tocsin state`: what a state directory holds, whether it is right, and making it again."""
+"""`tocsin state`: inspect, verify and rebuild the state directory of workers."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -22,11 +22,11 @@ from streams.runtime.settings import Settings
 
 __all__ = ["register"]
 
-_SHOWN = 10  # differences of one comparison
+_SHOWN = 10  # differences printed per comparison
 
 
 class Source(StrEnum):
-    """What a database is made from."""
+    """Topics that a database is rebuilt from."""
 
     CASES = "cases"
     REPORTS = "reports"
@@ -34,7 +34,7 @@ class Source(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    state = typer.Typer(help="The state of workers on this machine.", no_args_is_help=True)
+    state = typer.Typer(help="Inspect, verify and rebuild worker state.", no_args_is_help=True)
     state.command("inspect")(inspect_command)
     state.command("verify")(verify_command)
     state.command("rebuild")(rebuild_command)
@@ -42,20 +42,20 @@ def register(app: typer.Typer) -> None:
 
 
 def inspect_command(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
-    """Print what the state directory holds, also while workers run; no broker is asked."""
+    """List the databases in the state directory; works while workers run, and without a broker."""
     settings = Settings.load(config, bootstrap=bootstrap)
     table = Table(box=box.SIMPLE_HEAD, title=str(settings.state_dir), title_justify="left")
     table.add_column("database", no_wrap=True)
     for name in ("next offset", "cases", "counted", "unpublished batches", "format"):
         table.add_column(name, justify="right")
-    for held in inspect_cases(settings):
-        form, _, of = held.identity.partition(" ")
+    for database in inspect_cases(settings):
+        form, _, of = database.identity.partition(" ")
         table.add_row(
             of,
-            "-" if held.next_offset is None else f"{held.next_offset:,}",
-            f"{held.cases:,}",
-            f"{held.counted:,}",
-            f"{held.unpublished:,}",
+            "-" if database.next_offset is None else f"{database.next_offset:,}",
+            f"{database.cases:,}",
+            f"{database.counted:,}",
+            f"{database.unpublished:,}",
             form,
         )
     snapshot = inspect_snapshot(settings)
@@ -70,15 +70,16 @@ def inspect_command(config: ConfigOption = None, bootstrap: BootstrapOption = No
 
 def verify_command(
     alerts: Annotated[
-        int, typer.Option(min=0, help="Compare at most so many alerts, the latest ones.")
+        int,
+        typer.Option(min=0, metavar="COUNT", help="Maximum number of alerts, the latest ones."),
     ] = 100,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Recount the topics plainly; compare databases, changelogs, deltas and latest alerts.
+    """Compare databases, changelogs, deltas and the latest alerts with a recount of the topics.
 
-    Reads every report, and holds one partition at a time in memory. Bit for bit: ends with 1 if
-    anything differs. For every number of an alert, see tocsin recount.
+    The command reads every report, with one partition at a time in memory, and compares bit for
+    bit. It exits with 1 if anything differs. To check every number of an alert, see tocsin recount.
     """
     wrong = 0
     for finding in verify(Settings.load(config, bootstrap=bootstrap), alerts=alerts):
@@ -96,20 +97,26 @@ def verify_command(
 def rebuild_command(
     partition: Annotated[
         list[int] | None,
-        typer.Option(help="Only this partition; may be repeated. By default all that are here."),
+        typer.Option(
+            metavar="NUMBER",
+            help="A partition to rebuild; may be repeated. By default all in the state directory.",
+        ),
     ] = None,
     source: Annotated[
         Source,
-        typer.Option("--from", help="cases (the changelog, quick) or reports (counted again)."),
+        typer.Option(
+            "--from",
+            help="Restore from the changelog (cases, fast) or recount from the reports.",
+        ),
     ] = Source.CASES,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Rebuild without confirmation.")] = False,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Replace databases by new ones, made from the topics; the workers here must be stopped.
+    """Rebuild databases from the topics; the workers on this machine must be stopped.
 
-    A worker does the same by itself for a database that is missing or damaged. An old database
-    stays until its new one is whole.
+    A worker does this by itself for a missing or damaged database. An old database is kept until
+    the new one is complete.
     """
     settings = Settings.load(config, bootstrap=bootstrap)
     chosen = partition or local_partitions(settings)
@@ -128,8 +135,8 @@ def rebuild_command(
                 while True:
                     progress.update(task, completed=next(making))
             except StopIteration as done:
-                held = done.value
+                rebuilt = done.value
         typer.echo(
-            f"partition {number}: {held.cases:,} cases up to offset {held.next_offset or 0:,}, "
-            f"from {source.value}"
+            f"partition {number}: {rebuilt.cases:,} cases up to offset "
+            f"{rebuilt.next_offset or 0:,}, from {source.value}"
         )

@@ -1,4 +1,4 @@
-"""How commands that run on are told to stop."""
+"""Graceful stop of long-running commands on Ctrl-C or SIGTERM."""
 
 import signal
 import time
@@ -6,11 +6,11 @@ from types import FrameType
 
 __all__ = ["StopSignal"]
 
-_SLICE = 0.2  # seconds; a sleep goes on after a signal, so it is taken in slices
+_SLICE = 0.2  # s; Python resumes a sleep after a signal, so waits sleep in slices
 
 
 class StopSignal:
-    """Turns the first Ctrl-C or SIGTERM into a question that loops ask between batches."""
+    """Turns the first Ctrl-C or SIGTERM into a flag; a second one interrupts at once."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -19,16 +19,16 @@ class StopSignal:
         }
 
     def close(self) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def asked(self) -> bool:
-        """Whether somebody asked to stop."""
+        """Return whether a stop was requested."""
         return self._asked
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but no longer than until somebody asks to stop."""
+        """Sleep for some seconds, or until a stop is requested."""
         end = time.monotonic() + seconds
         while not self._asked and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _SLICE))

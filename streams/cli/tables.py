@@ -1,4 +1,4 @@
-"""Tables for people: alerts, summaries, validation."""
+"""Tables on the terminal: alerts, summaries, validation."""
 
 from collections.abc import Iterable, Mapping
 
@@ -21,11 +21,11 @@ KIND_COLOURS = {
     "retraction": "green",
     "closed": "green",
 }
-"""Styles of what happened to a signal."""
+"""Styles of the kinds of alert revision."""
 
 
 def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
-    """One row an alert revision, in the order given; neither lots nor facilities are named."""
+    """Return a table of one row per alert revision; it names neither lots nor facilities."""
     # Fits a terminal of 80 columns: names wrap at words, numbers never do.
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("day", no_wrap=True)
@@ -53,8 +53,8 @@ def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
 
 def _safety_row(alert: SafetyAlert) -> tuple[str, str, str, str]:
     kind = alert.kind.value
-    told = alert.patients
-    patients = [f"patients {told.at_least}{'' if told.exact else ' or more'}"] if told else []
+    count = alert.patients
+    patients = [f"patients {count.at_least}{'' if count.exact else ' or more'}"] if count else []
     urgent = "urgent, " if alert.urgent else ""
     return (
         f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
@@ -65,7 +65,7 @@ def _safety_row(alert: SafetyAlert) -> tuple[str, str, str, str]:
 
 
 def summary_table(rows: Mapping[str, object], title: str) -> Table:
-    """Two columns: what, and how much."""
+    """Return a table of two columns: name and value."""
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
@@ -75,7 +75,7 @@ def summary_table(rows: Mapping[str, object], title: str) -> Table:
 
 
 def validation_table(checks: pl.DataFrame, console: Console) -> None:
-    """Print every oracle value beside what was computed."""
+    """Print every oracle value beside the computed one."""
     table = Table(title="Validation against published and independent values", title_justify="left")
     for heading in ("check", "statistic"):
         table.add_column(heading)

@@ -1,4 +1,4 @@
-"""Commands that check the statistics against published values."""
+"""`tocsin validate`: check the statistics against published values."""
 
 import polars as pl
 import typer
@@ -18,9 +18,9 @@ def register(app: typer.Typer) -> None:
 def validate_command() -> None:
     """Check every statistic against published values and print each difference.
 
-    Ends with 2 if any differs by more than half a unit in the last published digit.
+    The command exits with 2 if any differs by more than half a unit in the last published digit.
     """
-    from detectors.validation import validate  # every estimator there is: a second to import
+    from detectors.validation import validate  # imports every estimator, which takes a second
 
     checks = validate()
     validation_table(checks, Console())

@@ -1,1 +1,1 @@
-"""Subscriptions: matching, tiers, channels, and the HTTP API."""
+"""Delivery to subscribers: matching, tiers, outbox, channels, and the HTTP API."""

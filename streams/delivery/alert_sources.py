@@ -1,4 +1,4 @@
-"""Alerts as they are read: from a file of JSON lines that may still grow, or from Kafka."""
+"""Tails of alerts: a file of JSON Lines that may still grow, or a Kafka topic."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,36 +16,36 @@ from streams.runtime.wire.alerts import AnyAlert, decode_alert
 __all__ = ["AnyAlert", "FileTail", "KafkaTail", "Tail", "parse_alert", "read_alert_lines"]
 
 Entry = tuple[str, int, bytes]
-"""Source, position in it, and the bytes there."""
+"""Source, position in it, and the message at that position."""
 
 
 class Tail(Protocol):
-    """A place that messages come from, in order, and go on coming."""
+    """A source of messages, in order, that may grow while it is read."""
 
     def read(self) -> Iterator[Entry]:
-        """Yield what is there by now and was not taken in yet."""
+        """Yield the messages up to the current end that are not yet stored."""
         ...
 
     def where(self, source: str, position: int) -> str:
-        """Name a place for people."""
+        """Describe a position for error messages."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the source."""
         ...
 
 
 class FileTail:
-    """The lines of a file that may still grow; a line is read once it is whole.
+    """Tail of a file that may still grow; a line is read once it is complete.
 
     Parameters
     ----------
     path
-        JSON lines, plain or gzipped.
+        JSON Lines, plain or gzipped.
     place
-        Gives the next position of a source, the file's name, that was not taken in.
+        Returns the next position of a source, by the path of the file.
     what
-        What it should be a file of, for messages.
+        Expected content of the file, for error messages.
     """
 
     def __init__(self, path: Path, place: Callable[[str], int], what: str = "alerts") -> None:
@@ -54,18 +54,18 @@ class FileTail:
         self._bytes, self._number = 0, 0  # read so far, by this reader
 
     def read(self) -> Iterator[Entry]:
-        """Yield the lines that were not taken in, with their numbers from 1.
+        """Yield the lines that are not yet stored, with their numbers from 1.
 
         Raises
         ------
         InputError
-            If the file cannot be read, or has fewer lines than were taken in of it.
+            If the file cannot be read, or has fewer lines than were already stored from it.
         """
         if not self._path.is_file():
             msg = f"{self._path}: must be a file of {self._what}; got no file"
             raise InputError(msg)
         start = self._place(self._source)
-        lines = read_lines(self._path) if self._path.suffix == ".gz" else self._further()
+        lines = read_lines(self._path) if self._path.suffix == ".gz" else self._new_lines()
         last = self._number
         for last, line in lines:
             if last >= start:
@@ -73,23 +73,23 @@ class FileTail:
         if last + 1 < start:
             msg = (
                 f"{self._path}: must have the {start - 1} lines that were read of it; got {last}: "
-                "was it written anew? Give another run's alerts another name"
+                "was it overwritten? Give the alerts of another run another name"
             )
             raise InputError(msg)
 
     def where(self, source: str, position: int) -> str:
-        """Name a line."""
+        """Describe a line."""
         return f"{source}, line {position}"
 
     def close(self) -> None:
-        """Do nothing: the file is open only while it is read."""
+        """Do nothing; the file is only open while it is read."""
 
-    def _further(self) -> Iterator[tuple[int, bytes]]:
+    def _new_lines(self) -> Iterator[tuple[int, bytes]]:
         with self._path.open("rb") as file:
             file.seek(self._bytes)
             for line in file:
                 if not line.endswith(b"\n") and not _is_json(line):
-                    return  # somebody is writing it
+                    return  # it is still being written
                 self._bytes += len(line)
                 self._number += 1
                 if text := line.strip():
@@ -97,22 +97,22 @@ class FileTail:
 
 
 class KafkaTail:
-    """A topic as such a place; see `streams.runtime.broker.topic_tail`."""
+    """Tail of a topic; see `streams.runtime.broker.topic_tail`."""
 
     def __init__(self, settings: Settings, name: str, place: Callable[[str], int]) -> None:
         self._tail = TopicTail(settings, name, place)
-        self._until_now = True
+        self._catching_up = True
 
     def read(self) -> Iterator[Entry]:
-        """Yield what stood on the topic when it was opened; then what has come since."""
+        """Yield the records up to the end at the time of opening; later, one poll of new ones."""
         while True:
             yield from self._tail.poll()
-            if not self._until_now:
+            if not self._catching_up:
                 return
-            self._until_now = not self._tail.drained()
+            self._catching_up = not self._tail.drained()
 
     def where(self, source: str, position: int) -> str:
-        """Name a record."""
+        """Describe a record."""
         return f"{source}@{position}"
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ def parse_alert(raw: bytes, where: str) -> AnyAlert:
     Raises
     ------
     InputError
-        If it is none that this version knows.
+        If it is not an alert of a known schema version.
     """
     try:
         return decode_alert(raw)
@@ -142,7 +142,7 @@ def read_alert_lines(path: Path) -> Iterator[tuple[int, AnyAlert]]:
     Raises
     ------
     InputError
-        If the file cannot be read, or a line is no alert: then nothing after it is read.
+        If the file cannot be read, or at the first line that is not an alert.
     """
     for _, number, line in FileTail(path, lambda source: 0).read():
         yield number, parse_alert(line, f"{path}, line {number}")

@@ -1,4 +1,4 @@
-"""One attempt, on whichever channel a subscription has."""
+"""Delivery attempts on the channels: webhooks, Kafka topics and folders."""
 
 import json
 import os
@@ -17,16 +17,16 @@ from streams.runtime.broker.topic_writer import TopicWriter
 __all__ = ["ALERT_ID", "ChannelSender"]
 
 ALERT_ID = "alert_id"
-"""Header of a record on a subscriber's topic: the same at every attempt."""
+"""Header of a record on a subscriber's topic, the same at every attempt."""
 
 
 class ChannelSender:
-    """Sends what is due.
+    """Sends one due message on the channel of its subscription.
 
     Parameters
     ----------
     webhooks, topics
-        How to reach receivers and Kafka.
+        Senders to webhooks and to Kafka.
     key
         The installation's secret.
     """
@@ -35,7 +35,7 @@ class ChannelSender:
         self._webhooks, self._topics, self._key = webhooks, topics, key
 
     def send(self, due: Due, now: datetime) -> Attempt:
-        """Try once; whatever goes wrong is said in the attempt."""
+        """Make one attempt; an error becomes its outcome and detail."""
         channel = due.subscription.goes_to
         try:
             if isinstance(channel, Webhook):
@@ -51,7 +51,7 @@ class ChannelSender:
 
     def _to_topic(self, channel: OwnTopic, due: Due) -> Attempt:
         self._topics.require_foreign(channel.topic)
-        # That of the copy: the true one may name a lot. A digest has none, and takes another.
+        # The key in the copy, since the true one may name a lot. A digest has no signal key.
         key = json.loads(due.body).get("signal_key", due.subscription.subscription_id)
         headers = {ALERT_ID: due.alert_id.encode()}
         try:
@@ -62,7 +62,7 @@ class ChannelSender:
 
 
 def _to_folder(folder: Path, due: Due) -> Attempt:
-    """Write a message as JSON and as Markdown; each file is there whole or not at all."""
+    """Write a message as JSON and as Markdown, each file atomically."""
     name = f"{due.number:08}-{due.alert_id[:32].replace('/', '_')}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

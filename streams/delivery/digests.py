@@ -1,4 +1,4 @@
-"""Puts what waited into one message."""
+"""Digests: several pending alerts in one message, as JSON and as Markdown."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ from schemas.subscription import SDR
 
 __all__ = ["MOST_ALERTS", "digest_of", "markdown_of"]
 
-MOST_ALERTS = 500  # in one message: a few MB, which receivers and brokers take
+MOST_ALERTS = 500  # alerts per message: a few MB, which receivers and brokers accept
 _ID_DIGITS = 32
 
 
 def digest_of(
     subscription_id: str, copies: Sequence[dict[str, Any]], because: HeldBack, now: datetime
 ) -> Digest:
-    """Return one message that holds alerts, in order, as copies for the subscriber's tier."""
+    """Return a digest of alerts, in order, as copies for the subscriber's tier."""
     ids = tuple(str(copy["alert_id"]) for copy in copies)
     named = json.dumps([subscription_id, *ids]).encode()
     counted = Counter(f"{copy.get('category', SDR)} {copy['kind']}" for copy in copies)
@@ -40,7 +40,7 @@ def digest_of(
 
 
 def markdown_of(message: dict[str, Any]) -> str:
-    """Return a message, an alert or a digest, for people.
+    """Return an alert or a digest as Markdown.
 
     >>> print(markdown_of({"alert_id": "a1", "kind": "new", "sentence": "Look.", "caveat": "But."}))
     # SDR new
@@ -58,10 +58,10 @@ def markdown_of(message: dict[str, Any]) -> str:
 
 def _section(alert: dict[str, Any], level: str) -> str:
     title = f"{level} {alert.get('category', SDR)} {alert['kind']}"
-    told = [_plain(str(line)) for line in (alert["sentence"], *alert.get("duty", ()))]
-    return "\n\n".join([title, *told, f"*{_plain(alert['caveat'])}* `{alert['alert_id']}`"]) + "\n"
+    lines = [_plain(str(line)) for line in (alert["sentence"], *alert.get("duty", ()))]
+    return "\n\n".join([title, *lines, f"*{_plain(alert['caveat'])}* `{alert['alert_id']}`"]) + "\n"
 
 
 def _plain(text: str) -> str:
-    """Keep what a report says from becoming markup."""
+    """Escape text from reports, so that it cannot become Markdown."""
     return "".join(f"\\{c}" if c in "\\`*_[]<>#|" else c for c in " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""Which subscription an alert is for."""
+"""Matching of alerts to subscriptions, by tier and filters."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,21 +14,22 @@ from streams.delivery.tiers import is_hidden
 __all__ = ["PREVIEW_DAYS", "category_of", "matches", "require_askable", "would_send"]
 
 PREVIEW_DAYS = 90
+"""Days of alerts that a preview of a subscription covers."""
 
 
 def category_of(alert: AnyAlert) -> str:
-    """Return the category of an alert; that of a disproportionality is `SDR`."""
+    """Return the category of an alert; a signal of disproportionate reporting has `SDR`."""
     return SDR if isinstance(alert, Alert) else alert.category.value
 
 
 def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -> bool:
-    """Whether an alert is for a subscription.
+    """Return whether an alert is for a subscription.
 
     Parameters
     ----------
     sent_before
-        Whether an earlier revision of its signal was for it. Then every later one is, whatever the
-        filters say now: who was told is told the correction.
+        Whether an earlier revision of its signal was for the subscription. Then every later one is,
+        whatever the filters: a subscriber that received a signal receives its corrections.
     """
     if is_hidden(subscription.tier, alert):
         return False
@@ -59,62 +60,67 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
     return (
         _passes(wanted.categories, (category_of(alert),))
         and _passes(wanted.kinds, (alert.kind.value,))
-        and _passes(wanted.jurisdictions, countries, silent=True)
+        and _passes(wanted.jurisdictions, countries, unstated=True)
         and _passes(wanted.classes, classes)
         and _passes(wanted.products, products)
         and _passes(wanted.terms, terms)
         and _passes(wanted.families, families)
-        and _passes(wanted.levels, levels, silent=True)
-        and _passes(wanted.rules, rules, silent=not isinstance(alert, Alert))
-        and _passes(wanted.windows, windows, silent=True)
+        and _passes(wanted.levels, levels, unstated=True)
+        and _passes(wanted.rules, rules, unstated=not isinstance(alert, Alert))
+        and _passes(wanted.windows, windows, unstated=True)
         and (alert.urgent or not wanted.urgent_only)
-        and (alert.urgent or _is_as_high(alert, wanted.min_priority))
+        and (alert.urgent or _reaches(alert, wanted.min_priority))
     )
 
 
 def require_askable(subscription: Subscription) -> None:
-    """Raise `InputError` if what a filter lets through would tell more than the tier may know.
+    """Refuse filters whose matches would reveal more than the tier may see.
 
-    Rules differ in the number of cases they need: who is sent what `ema` flags and `mhra` does not
-    would know that there are three or four.
+    Rules differ in the number of cases that they need: a subscriber that receives an alert for
+    `ema` and not for `mhra` would know that the signal has three or four.
+
+    Raises
+    ------
+    InputError
+        If a public subscription filters by rule or priority.
     """
     if subscription.tier is not Tier.PUBLIC:
         return
     for name in ("rules", "min_priority"):
         if getattr(subscription.filters, name):
-            msg = f"subscription: the public tier may not ask by {name}: it gives small counts away"
+            msg = f"subscription: the public tier may not ask by {name}: it reveals small counts"
             raise InputError(msg)
 
 
 _PRIORITIES = tuple(PriorityLevel)  # the highest first
 
 
-def _is_as_high(alert: AnyAlert, least: PriorityLevel | None) -> bool:
+def _reaches(alert: AnyAlert, least: PriorityLevel | None) -> bool:
     if least is None or not isinstance(alert, Alert) or alert.priority is None:
         return True
     return _PRIORITIES.index(alert.priority.level) <= _PRIORITIES.index(least)
 
 
-def _passes(wanted: Iterable[str], found: Iterable[str], *, silent: bool = False) -> bool:
+def _passes(wanted: Iterable[str], found: Iterable[str], *, unstated: bool = False) -> bool:
     names = {name.casefold() for name in wanted}
     if not names:
         return True
     has = {name.casefold() for name in found}
-    return bool(names & has) or (silent and not has)
+    return bool(names & has) or (unstated and not has)
 
 
 def would_send(wanted: Subscription, alerts: Iterable[AnyAlert]) -> Counter[tuple[str, str]]:
-    """Count the alerts that are for a subscription, by category and kind.
+    """Count the alerts that match a subscription, by category and kind.
 
     Parameters
     ----------
     alerts
-        Those of the last `PREVIEW_DAYS` days, in order.
+        Alerts of the last `PREVIEW_DAYS` days, in order.
     """
     found: Counter[tuple[str, str]] = Counter()
-    told: set[str] = set()
+    sent: set[str] = set()
     for alert in alerts:
-        if matches(wanted, alert, sent_before=alert.signal_key in told):
-            told.add(alert.signal_key)
+        if matches(wanted, alert, sent_before=alert.signal_key in sent):
+            sent.add(alert.signal_key)
             found[category_of(alert), alert.kind.value] += 1
     return found

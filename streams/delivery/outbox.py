@@ -1,11 +1,11 @@
-"""What is due to each subscriber, on disk: every revision once, those of one signal in order.
+"""Outbox of alerts per subscription: every revision once, those of one signal in order.
 
-An alert and the place it was read from are stored in one transaction, so that a crash neither
-loses an alert nor puts it in twice. It leaves the outbox when the receiver has answered.
+An alert and its source position are stored in one transaction, so that a crash neither loses an
+alert nor stores it twice. It stays due until the receiver has acknowledged it.
 
-What may go has a turn; urgent alerts go before the others, and take what waits of their signal
-with them. What waits for a digest, or beyond a budget, has none until it is released: then its
-digest gets one, is put together once, and is the same message at every attempt.
+A message that may be sent has a turn. Urgent alerts are sent before the others, together with the
+pending alerts of their signal. An alert held for a digest, or beyond a budget, has no turn until it
+is released: then its digest is assembled once, gets a turn, and is the same at every attempt.
 """
 
 import json
@@ -35,19 +35,19 @@ __all__ = ["Outbox", "deliver"]
 
 
 class Outbox(Ledger):
-    """Subscriptions and what is due to them. One process delivers at a time; any may put in.
+    """Subscriptions and their due messages. Several processes may add alerts; one delivers.
 
     Parameters
     ----------
     path
-        The file; made if missing.
+        The file; created if missing.
     key
         Secret of the installation, for `streams.delivery.tiers.copy_for`.
 
     Raises
     ------
     StateError
-        If the file is no outbox of this format.
+        If the file is not an outbox of a known format.
     """
 
     def __init__(self, path: Path, *, key: bytes) -> None:
@@ -55,7 +55,7 @@ class Outbox(Ledger):
         self._key = key
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Add a subscription, or change the one of that name; what is due to it stays due."""
+        """Add a subscription, or replace the one of that name and keep its due messages."""
         with self._transaction():
             self._db.execute(
                 "INSERT INTO subscription (id, body) VALUES (?, ?) "
@@ -64,7 +64,7 @@ class Outbox(Ledger):
             )
 
     def subscribe_new(self, subscription: Subscription) -> bool:
-        """Add a subscription unless there is one of that name; return whether there was none."""
+        """Add a subscription unless the name exists; return whether it was added."""
         with self._transaction():
             return bool(
                 self._db.execute(
@@ -74,7 +74,7 @@ class Outbox(Ledger):
             )
 
     def unsubscribe(self, subscription_id: str) -> None:
-        """Forget a subscription and all that was due to it; it must exist."""
+        """Delete an existing subscription and its due messages."""
         with self._transaction():
             done = self._db.execute("DELETE FROM subscription WHERE id = ?", (subscription_id,))
             self._require(done.rowcount, subscription_id)
@@ -82,7 +82,7 @@ class Outbox(Ledger):
                 self._db.execute(f"DELETE FROM {table} WHERE subscription = ?", (subscription_id,))
 
     def pause(self, subscription_id: str, why: str) -> None:
-        """Send nothing to a subscription until it is resumed; it must exist."""
+        """Pause an existing subscription: nothing is sent until it is resumed."""
         with self._transaction():
             done = self._db.execute(
                 "UPDATE subscription SET resting = ? WHERE id = ?", (why, subscription_id)
@@ -90,12 +90,12 @@ class Outbox(Ledger):
             self._require(done.rowcount, subscription_id)
 
     def resume(self, subscription_id: str) -> None:
-        """Send again to a subscription that rests.
+        """Resume a paused subscription.
 
         Raises
         ------
         InputError
-            If there is none of that name.
+            If no subscription has that name.
         """
         with self._transaction():
             done = self._db.execute(
@@ -105,35 +105,36 @@ class Outbox(Ledger):
             self._require(done.rowcount, subscription_id)
 
     def put(self, alert: AnyAlert, *, source: str, position: int, now: datetime) -> int:
-        """Take in an alert for everybody it is for; return for how many.
+        """Store an alert for every matching subscription; return their number.
 
         Parameters
         ----------
         source, position
-            Where it was read, such as a partition and offset: one that was taken in is passed over.
+            Where it was read, such as a partition and offset. A position before the stored one is
+            skipped.
         now
-            The clock that digests and budgets run on.
+            Clock time, for digests and budgets.
         """
-        taken = 0
+        matched = 0
         with self._transaction():
             if position < self.place(source):
                 return 0
             for subscription in self._subscriptions():
-                taken += self._put_for(subscription, alert, now)
+                matched += self._put_for(subscription, alert, now)
             self._db.execute(
                 "INSERT INTO place VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
                 (source, position + 1),
             )
-        return taken
+        return matched
 
     def place(self, source: str) -> int:
-        """Return the next position of a source that is not taken in."""
+        """Return the next position to read of a source."""
         row = self._db.execute("SELECT next FROM place WHERE source = ?", (source,)).fetchone()
         return 0 if row is None else int(row[0])
 
     def release(self, now: datetime) -> int:
-        """Put together the digests whose time has come; return how many."""
-        made = 0
+        """Assemble the digests that are due; return their number."""
+        assembled = 0
         while True:
             with self._transaction():
                 row = self._db.execute(
@@ -142,15 +143,15 @@ class Outbox(Ledger):
                     (now.timestamp(),),
                 ).fetchone()
                 if row is None:
-                    return made
+                    return assembled
                 self._bundle(row[0], now)
-                made += 1
+                assembled += 1
 
     def due(self, now: datetime) -> list[Due]:
-        """Return the first message of every subscription that may be tried now.
+        """Return the first due message of every subscription that may be attempted now.
 
-        One at a time to each: so the revisions of a signal arrive in order. Streams are read by
-        their subscribers, and not sent.
+        A subscription gets one message at a time, so that revisions of a signal arrive in order.
+        Streams are left out: their subscribers read them.
         """
         found = []
         for subscription in self._subscriptions(
@@ -171,12 +172,12 @@ class Outbox(Ledger):
     def streamed(
         self, subscription_id: str, after: str | None, now: datetime, most: int = 100
     ) -> list[tuple[str, str]]:
-        """Return what a stream has after a message, as id and body, and note it as delivered.
+        """Return the messages of a stream after an id, as id and body, and mark them as delivered.
 
         Parameters
         ----------
         after
-            Id of the last message its reader has; None, and one that is not known: from the first.
+            Id of the last message that the reader received; None or an unknown id: from the first.
         """
         with self._transaction():
             rows = self._db.execute(
@@ -190,7 +191,7 @@ class Outbox(Ledger):
         return [(alert_id, body) for _, alert_id, body in rows]
 
     def record(self, due: Due, attempt: Attempt, now: datetime) -> None:
-        """Take note of how an attempt ended, and when the next one is due."""
+        """Record the outcome of an attempt, and schedule the next one."""
         name = due.subscription.subscription_id
         with self._transaction():
             if attempt.outcome is SendOutcome.DELIVERED:
@@ -206,19 +207,19 @@ class Outbox(Ledger):
                 return
             failures = 1 + int(row[0])
             again = next_attempt(failures, now)
-            resting = None
+            paused = None
             if attempt.outcome is not SendOutcome.FAILED:
-                resting = f"{attempt.outcome}: {attempt.detail}"
+                paused = f"{attempt.outcome}: {attempt.detail}"
             elif again is None:
-                resting = f"failed {failures} times, last: {attempt.detail}"
+                paused = f"failed {failures} times, last: {attempt.detail}"
             self._db.execute(
                 "UPDATE subscription SET failures = ?, next_at = ?, "
                 "resting = COALESCE(resting, ?) WHERE id = ?",
-                (failures, again.timestamp() if again else None, resting, name),
+                (failures, again.timestamp() if again else None, paused, name),
             )
 
     def next_due(self) -> datetime | None:
-        """Return when the next attempt, or digest, is due; None if nothing waits."""
+        """Return when the next attempt or digest is due; None if nothing is pending."""
         row = self._db.execute(
             "SELECT MIN(CASE WHEN turn IS NULL THEN held_until ELSE COALESCE(next_at, 0) END) "
             "FROM due JOIN subscription ON subscription.id = due.subscription "
@@ -227,8 +228,8 @@ class Outbox(Ledger):
         ).fetchone()
         return None if row[0] is None else datetime.fromtimestamp(row[0], UTC)
 
-    def standing(self, name: str | None = None) -> list[SubscriptionStatus]:
-        """Return every subscription, or the one of a name, and how it stands, by name."""
+    def statuses(self, name: str | None = None) -> list[SubscriptionStatus]:
+        """Return the status of every subscription, or of the one with a name, by name."""
         rows = self._db.execute(
             "SELECT subscription.body, resting, failures, "
             "COALESCE(SUM(due.number IS NOT NULL AND delivered_at IS NULL), 0), "
@@ -246,10 +247,10 @@ class Outbox(Ledger):
 
     def _put_for(self, subscription: Subscription, alert: AnyAlert, now: datetime) -> int:
         name, key = subscription.subscription_id, alert.signal_key
-        told = self._db.execute(
+        sent = self._db.execute(
             "SELECT urgent FROM told WHERE subscription = ? AND signal = ?", (name, key)
         ).fetchone()
-        if not matches(subscription, alert, sent_before=told is not None):
+        if not matches(subscription, alert, sent_before=sent is not None):
             return 0
         copy = copy_for(subscription.tier, alert, key=self._key)
         new = self._db.execute(
@@ -261,7 +262,7 @@ class Outbox(Ledger):
         lane = lane_of(
             subscription,
             alert,
-            urgent_before=told is not None and bool(told[0]),
+            urgent_before=sent is not None and bool(sent[0]),
             sent_today=self._sent_on(_day(now), subscription.subscriber),
             now=now,
         )
@@ -280,7 +281,7 @@ class Outbox(Ledger):
         return 1
 
     def _queue(self, name: str, key: str, lane: AtOnce, now: datetime) -> None:
-        """Give a turn to the alerts of a signal that have none: what was held goes first."""
+        """Give the pending alerts of a signal their turns, in order: held ones go first."""
         waiting = self._db.execute(
             "SELECT number FROM due WHERE subscription = ? AND signal = ? AND turn IS NULL "
             "AND bundle IS NULL AND delivered_at IS NULL ORDER BY number",
@@ -293,8 +294,8 @@ class Outbox(Ledger):
             )
         if not lane.urgent:
             return
-        # A digest that holds an earlier revision goes before it, and so does all that goes before
-        # that digest: else a signal in it would be overtaken.
+        # A digest with an earlier revision must be sent first, and so must all messages before that
+        # digest: otherwise revisions of its other signals would arrive out of order.
         (last,) = self._db.execute(
             "SELECT COALESCE(MAX(whole.turn), 0) FROM due AS part "
             "JOIN due AS whole ON whole.number = part.bundle "
@@ -308,7 +309,7 @@ class Outbox(Ledger):
         )
 
     def _bundle(self, name: str, now: datetime) -> None:
-        """Make one message of what is held for a subscription, the first of it."""
+        """Assemble a digest of the first alerts that are held for a subscription."""
         rows = self._db.execute(
             "SELECT number, body, because FROM due WHERE subscription = ? "
             "AND held_until IS NOT NULL ORDER BY number LIMIT ?",
@@ -365,7 +366,7 @@ def deliver(
     send: Callable[[Due, datetime], Attempt],
     now: Callable[[], datetime],
 ) -> Mapping[SendOutcome, int]:
-    """Try everything that may be tried now, and return how many attempts ended how."""
+    """Attempt every due message; return the number of attempts by outcome."""
     ended = dict.fromkeys(SendOutcome, 0)
     outbox.release(now())
     while waiting := outbox.due(now()):

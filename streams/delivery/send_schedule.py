@@ -1,4 +1,4 @@
-"""Whether an alert goes at once, waits for a digest, or is beyond the budget of the day."""
+"""Schedule of sending: at once, in a digest, after a daily budget; and the retries."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -21,27 +21,27 @@ __all__ = [
 ]
 
 CORRECTIONS = frozenset({"weakened", "update", "retraction", "closed"})
-"""Kinds of alert that no budget holds back."""
-_MONDAY = 7
+"""Kinds of alert that are exempt from budgets."""
+_DAYS_A_WEEK = 7
 RETRY_AFTER = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 )
 """Time from each failed attempt to the next: 5 s, 5 min, 30 min, 2, 5, 10, 14, 20 and 24 h.
 
-Source: Standard Webhooks specification, 'Retry schedule'. After the last the subscription rests
-until somebody resumes it; nothing that is due to it is forgotten meanwhile.
+Source: Standard Webhooks specification, 'Retry schedule'. After the last attempt the subscription
+is paused until it is resumed; its due messages are kept.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class AtOnce:
-    """It goes by itself, as soon as it may be tried.
+    """Send the alert as a message of its own, as soon as an attempt is allowed.
 
     Attributes
     ----------
     urgent
-        Whether it goes before what waits of other signals.
+        Whether it is sent before pending alerts of other signals.
     """
 
     urgent: bool
@@ -49,7 +49,7 @@ class AtOnce:
 
 @dataclass(frozen=True, slots=True)
 class HeldInDigest:
-    """It waits for one message with others."""
+    """Hold the alert until a digest."""
 
     until: datetime
     because: HeldBack
@@ -63,14 +63,14 @@ def lane_of(
     sent_today: int,
     now: datetime,
 ) -> AtOnce | HeldInDigest:
-    """Return how an alert goes to a subscription that it is for.
+    """Return how an alert is sent to a subscription that it matches.
 
     Parameters
     ----------
     urgent_before
-        Whether an earlier revision of its signal went past the digest: then its corrections do.
+        Whether an earlier revision of its signal was urgent: then corrections are sent at once.
     sent_today
-        Alerts that went, or go, to the subscriber at once on this day (UTC).
+        Alerts queued for the subscriber on this day (UTC), outside digests.
     """
     urgent, correction = alert.urgent, alert.kind.value in CORRECTIONS
     if urgent or (correction and urgent_before):
@@ -84,7 +84,7 @@ def lane_of(
 
 
 def next_midnight(now: datetime) -> datetime:
-    """Return the midnight (UTC) that follows.
+    """Return the next midnight (UTC).
 
     >>> str(next_midnight(datetime(2024, 2, 28, 23, tzinfo=UTC)))
     '2024-02-29 00:00:00+00:00'
@@ -93,29 +93,30 @@ def next_midnight(now: datetime) -> datetime:
 
 
 def _digest_after(period: DigestPeriod, now: datetime) -> datetime:
-    following = next_midnight(now)
+    midnight = next_midnight(now)
     if period is DigestPeriod.DAILY:
-        return following
-    return following + timedelta(days=(_MONDAY - following.weekday()) % _MONDAY)
+        return midnight
+    # Weekly digests are sent on Mondays, which are day 0.
+    return midnight + timedelta(days=-midnight.weekday() % _DAYS_A_WEEK)
 
 
 class SendOutcome(StrEnum):
-    """How an attempt ended."""
+    """Outcome of an attempt."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
-    GONE = "gone"  # 410: the receiver asks for no more
-    REFUSED = "refused"  # not sent: the address is not one that may be posted to
+    GONE = "gone"  # 410: the receiver wants no more messages
+    REFUSED = "refused"  # not sent: the address is not allowed, or the channel or key is invalid
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How an attempt ended, and why, in a few words without anything of the body."""
+    """Outcome of an attempt and a short detail, without content of the message."""
 
     outcome: SendOutcome
     detail: str
 
 
 def next_attempt(failures: int, now: datetime) -> datetime | None:
-    """Return when to try again after so many failures in a row; None: no more by itself."""
+    """Return the time of the next attempt after consecutive failures; None: give up."""
     return now + RETRY_AFTER[failures - 1] if failures <= len(RETRY_AFTER) else None

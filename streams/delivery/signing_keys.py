@@ -1,4 +1,4 @@
-"""Signing keys of webhooks: named in the environment, or derived from the installation's secret."""
+"""Signing keys of webhooks: from the environment, or derived from the installation's secret."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ __all__ = ["TIER_KEY", "derived_key", "installation_key", "signing_keys"]
 TIER_KEY = "TIER_KEY"
 """Environment variable with the installation's secret."""
 
-_LEAST = 16
+_LEAST = 16  # characters
 
 
 def installation_key() -> bytes:
@@ -36,14 +36,14 @@ def installation_key() -> bytes:
 
 
 def derived_key(subscription: Subscription, generation: int, *, key: bytes) -> str:
-    """Return a signing key that belongs to one subscription, and is stored nowhere.
+    """Derive the signing key of a subscription; it is stored nowhere.
 
     Parameters
     ----------
     generation
-        1, 2, 3 ...; each rotation takes the next.
+        1, 2, 3 ...; each rotation uses the next number.
     key
-        The installation's secret: who has it has every derived key.
+        The installation's secret, from which every key can be derived.
     """
     name = [subscription.subscriber, subscription.subscription_id, generation]
     raw = hmac.new(key, b"webhook" + json.dumps(name).encode(), hashlib.sha256).digest()
@@ -51,19 +51,19 @@ def derived_key(subscription: Subscription, generation: int, *, key: bytes) -> s
 
 
 def signing_keys(subscription: Subscription, *, key: bytes) -> list[str]:
-    """Return the keys that a webhook is signed with, each of them; none for other channels.
+    """Return the keys that a webhook signs with, two during a rotation; none for other channels.
 
     Raises
     ------
     InputError
-        If an environment variable that is named has none.
+        If a named environment variable holds no valid key.
     """
     channel = subscription.goes_to
     if not isinstance(channel, Webhook):
         return []
     if not channel.secrets:
         return [derived_key(subscription, n, key=key) for n in channel.generations]
-    # Here, since the library is of an extra that those without webhooks need not have.
+    # Imported here, since the library belongs to an extra that only webhooks need.
     from streams.delivery.webhook import require_secret
 
     return [require_secret(os.environ.get(name, ""), name) for name in channel.secrets]

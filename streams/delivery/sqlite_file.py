@@ -1,4 +1,4 @@
-"""A file of SQLite in a format of ours: opened or refused, its transactions."""
+"""SQLite files with a format version: opening, upgrades and transactions."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -14,22 +14,22 @@ __all__ = ["Database", "Layout", "Ledger"]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a file of one kind holds.
+    """Format of a file: its tables, version and upgrades.
 
     Attributes
     ----------
     kind
-        What it is, with its article; errors say so.
+        Name of the format with its article, for error messages.
     version
-        Number of its format, as SQLite's `user_version`; 0 is an empty file.
+        Number of the format, stored as SQLite's `user_version`; 0 is an empty file.
     tables
-        Statements that make what is missing.
+        Statements that create missing tables and indexes.
     upgrades
-        Statements to run before those, by the earlier format that they begin at.
+        Statements to run before `tables`, by the earlier format that they upgrade.
     synchronous
-        SQLite's setting: ``FULL`` keeps every transaction through a power cut.
+        SQLite's setting: with ``FULL`` every transaction survives a power cut.
     remedy
-        What to do about one that is refused; errors end with it.
+        Advice for a refused file, appended to the error message.
     """
 
     kind: str
@@ -41,19 +41,19 @@ class Layout:
 
 
 class Database:
-    """One file; several processes may have it open.
+    """An SQLite file; several processes may open it.
 
     Parameters
     ----------
     path
-        The file; made if missing, for its owner alone to read.
+        The file; created if missing, readable by its owner only.
     layout
-        What it holds.
+        Its expected format.
 
     Raises
     ------
     StateError
-        If the file is none of this layout, or of a format that is not known. It is not open then.
+        If the file is not of this layout, or of an unknown format; it is closed again.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
@@ -69,18 +69,18 @@ class Database:
 
     def _prepare(self, path: Path, layout: Layout) -> None:
         self._db.execute(f"PRAGMA synchronous = {layout.synchronous}")
-        (held,) = self._db.execute("PRAGMA user_version").fetchone()
-        if held == layout.version:
+        (current,) = self._db.execute("PRAGMA user_version").fetchone()
+        if current == layout.version:
             return
-        if held and held not in layout.upgrades:
-            msg = f"{path}: must be of format {layout.version}; got {held}{layout.remedy}"
+        if current and current not in layout.upgrades:
+            msg = f"{path}: must be of format {layout.version}; got {current}{layout.remedy}"
             raise StateError(msg)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.executescript(
-            f"BEGIN IMMEDIATE; {layout.upgrades.get(held, '')} {layout.tables} "
+            f"BEGIN IMMEDIATE; {layout.upgrades.get(current, '')} {layout.tables} "
             f"PRAGMA user_version = {layout.version}; COMMIT;"
         )
-        if Path(path).is_file():  # not one in memory
+        if Path(path).is_file():  # not a database in memory
             Path(path).chmod(0o600)
 
     def __enter__(self) -> Self:
@@ -144,7 +144,7 @@ _LAYOUT = Layout("an outbox", 2, _TABLES, upgrades={1: _FROM_1})
 
 
 class Ledger(Database):
-    """What is due to subscribers, and their tokens; parameters and errors as of `Database`."""
+    """File of the outbox and of API tokens; parameters and errors as for `Database`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, _LAYOUT)

@@ -1,4 +1,4 @@
-"""What is due to a subscription, and how it stands."""
+"""Due messages and the status of subscriptions."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["Due", "SubscriptionStatus"]
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One message that is due to one subscriber now: an alert, or a digest."""
+    """A message, alert or digest, that may be sent to a subscriber now."""
 
     number: int
     subscription: Subscription
@@ -19,20 +19,22 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionStatus:
-    """How a subscription stands.
+    """Status of a subscription: active or paused, and its pending and delivered alerts.
 
     Attributes
     ----------
-    resting
-        Why nothing is sent until somebody resumes it; None while it is active.
+    paused
+        Reason why it is paused until it is resumed; None while it is active.
+    failures
+        Number of consecutive failed attempts.
     waiting, delivered
-        Number of alerts.
+        Number of pending and of delivered alerts.
     held
-        Those of the waiting that wait for a digest, or for the day after their budget.
+        Number of pending alerts that are held for a digest, or until the next day's budget.
     """
 
     subscription: Subscription
-    resting: str | None
+    paused: str | None
     failures: int
     waiting: int
     held: int

@@ -1,10 +1,10 @@
-"""What each tier may see of an alert: `public < consumer < authority`.
+"""Copies of alerts for each tier: `public < consumer < authority`.
 
-An authority sees all of it. A consumer sees the numbers, and no facility, nor whose case it was or
-who sent it; so neither ages and sexes, nor times to onset; nor who assesses the signal.
-The public sees that there is a signal, and the band that a count lies in; nothing else in its copy
-follows from exact counts. So two revisions, or two copies, subtracted from one another, give bands
-again, and never a count between 1 and 10.
+An authority sees the whole alert. A consumer sees the counts, but no facility, patient, sender or
+assessor: so neither ages and sexes nor times to onset. The public sees that there is a signal, and
+the band of each count; nothing else in its copy depends on exact counts. The difference of two
+revisions, or of two copies, is therefore again a difference of bands, and reveals no count from 1
+to 10.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from schemas.subscription import Tier
 
 __all__ = ["band", "copy_for", "is_hidden"]
 
-_BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; 1 to 10 is the least that is told
+_BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; counts from 1 to 10 are never shown exactly
 _NOT_FOR: Mapping[Tier, frozenset[str]] = {
     Tier.PUBLIC: frozenset({AlertCategory.FACILITY_CLUSTER, AlertCategory.USAGE_RULE}),
     Tier.CONSUMER: frozenset({AlertCategory.FACILITY_CLUSTER}),
@@ -40,14 +40,14 @@ _NAMES_A_UNIT = {
 
 
 def is_hidden(tier: Tier, alert: Alert | SafetyAlert) -> bool:
-    """Whether an alert is not sent to a tier at all: of some, that it exists says too much."""
+    """Return whether an alert is hidden from a tier, since its existence alone reveals too much."""
     if isinstance(alert, Alert):
         return alert.level in _LEVELS_NOT_FOR[tier]
     return alert.category in _NOT_FOR[tier]
 
 
 def band(count: int) -> str:
-    """Return the band that a count lies in, for the public.
+    """Return the band of a count, for the public tier.
 
     >>> [band(n) for n in (0, 1, 10, 11, 1500)]
     ['0', '1-10', '1-10', '11-50', '1001 or more']
@@ -61,13 +61,13 @@ def band(count: int) -> str:
 
 
 def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str, Any]:
-    """Return what a tier may see of an alert, as plain JSON values.
+    """Return the copy of an alert for a tier, as plain JSON values.
 
     Parameters
     ----------
     key
-        Secret of the installation: names of units in signal keys become codes under it, that nobody
-        can guess without it.
+        Secret of the installation: lots and facilities in signal keys become codes (HMAC) under it,
+        which cannot be guessed without it.
     """
     whole: dict[str, Any] = alert.model_dump(mode="json")
     if tier is Tier.AUTHORITY:
@@ -88,18 +88,18 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
     if alert.category in _NAMES_A_UNIT:
         copy["signal_key"] = f"{alert.category}|{_code(alert.signal_key, key)}"
         copy["subject"] = copy["signal_key"].partition("|")[2]
-        # The id is a hash of the key: whoever guesses the lot could check the guess.
+        # The id is a hash of the signal key: it would confirm a guess of the lot.
         copy["alert_id"] = _code(alert.alert_id, key)
     if tier is Tier.CONSUMER:
         return copy
     return _public_safety(alert, copy)
 
 
-_CASES = {"case_ids", "as_of", "snapshot_id"}  # offsets can be guessed from their hash
-_ASSESSMENT = "assessment"  # it names who decides
-# Of a signal of one case, or subtracted from the revision before, they tell who it was.
+_CASES = {"case_ids", "as_of", "snapshot_id"}  # a hash of offsets can be inverted by trying them
+_ASSESSMENT = "assessment"  # it names the assessor
+# With one case, or compared with the previous revision, these fields identify the patient.
 _OF_FEW = {"patients", "time_to_onset", "first_onset", "last_onset"}
-_SMALL = {"lots", "facilities", "indications"}  # of a context: what tells who it was
+_SMALL = {"lots", "facilities", "indications"}  # fields of a context that identify the patient
 _UNITS = {"case_ids", "lots", "facilities", "as_of", _ASSESSMENT}
 _PUBLIC = (
     "schema_version", "alert_id", "signal_key", "revision", "kind", "caveat", "drug", "event",
@@ -113,12 +113,12 @@ _PUBLIC_SAFETY = (
 
 
 def _coded_unit(alert: Alert, key: bytes) -> dict[str, str]:
-    """Return what names the lot or facility of a signal, as a code; its sentence names none."""
+    """Return the fields that name a lot or facility, as codes; the sentence names none."""
     drug = f"{alert.level}:{_code(alert.drug, key)}"
     return {
         "drug": drug,
         "signal_key": f"{alert.level}|{_code(alert.signal_key, key)}",
-        # The id is a hash of the key: whoever guesses the lot could check the guess.
+        # The id is a hash of the signal key: it would confirm a guess of the lot.
         "alert_id": _code(alert.alert_id, key),
     }
 
@@ -139,7 +139,7 @@ def _public_signal(drug: str, alert: Alert, whole: Mapping[str, Any]) -> dict[st
 
 
 def _public_context(context: Context | None) -> dict[str, Any]:
-    """Return what the public sees of a context: product, hazard and law, and no count."""
+    """Return the public fields of a context: product, hazard and reporting duty, and no count."""
     if context is None:
         return {}
     return {

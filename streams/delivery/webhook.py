@@ -1,4 +1,4 @@
-"""One attempt to deliver one alert: signed, to a public address, without following anybody."""
+"""Webhook deliveries: signed, to public addresses only, without following redirects."""
 
 import ipaddress
 import socket
@@ -27,12 +27,12 @@ def resolve(host: str, port: int) -> Collection[str]:
 
 
 def require_secret(secret: str, where: str) -> str:
-    """Return a signing key if it is one: base64 of 24 bytes or more, with `whsec_` or not.
+    """Return a valid signing key: base64 of at least 24 bytes, with or without `whsec_`.
 
     Raises
     ------
     InputError
-        If it is not; the message does not quote it.
+        If it is invalid; the message does not quote it.
     """
     try:
         enough = len(Webhook(secret)._whsecret) >= 24
@@ -45,18 +45,17 @@ def require_secret(secret: str, where: str) -> str:
 
 
 class WebhookSender:
-    """Posts alerts.
+    """Posts messages to webhooks.
 
     Parameters
     ----------
     allow_hosts
-        Hosts that may be posted to although their address is private, or without encryption; each
-        was asked for by name.
+        Hosts that the operator allows with a private address or without encryption.
     client
-        Where requests go; it must follow no redirect.
+        HTTP client; it must not follow redirects.
     resolver
-        Finds addresses; they are looked at before the connection, and the one that was looked at
-        is the one connected to.
+        Resolves a host to its addresses. They are checked before the connection, and the request
+        goes to a checked address, so that a second lookup cannot replace it (DNS rebinding).
     """
 
     def __init__(
@@ -75,14 +74,14 @@ class WebhookSender:
     def send(
         self, url: str, secrets: Sequence[str], alert_id: str, body: str, now: datetime
     ) -> Attempt:
-        """Post once.
+        """Make one attempt.
 
         Parameters
         ----------
         secrets
-            Signing keys; the signature of each is sent, so that keys can be rotated.
+            Signing keys; a signature by each is sent, so that keys can be rotated.
         alert_id
-            Becomes `webhook-id`: the same at every attempt, so that a repeat is recognised.
+            Sent as `webhook-id`, the same at every attempt, so that receivers recognise repeats.
         """
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -121,7 +120,7 @@ class WebhookSender:
             addresses = self._resolve(host, port)
         except OSError as error:
             return Attempt(SendOutcome.FAILED, f"no address: {type(error).__name__}")
-        # All of them: which one a name gives next is up to whoever owns it.
+        # All must be public: the owner of the name decides which one the next lookup returns.
         if host not in self._allowed and not all(map(_is_public, addresses)):
             return Attempt(SendOutcome.REFUSED, "a private address")
         return next(iter(addresses), None) or Attempt(SendOutcome.FAILED, "no address")

@@ -1,4 +1,4 @@
-"""The exosome scenario: a synthetic background and the cases that should ring the bell."""
+"""The exosome scenario: a synthetic background, and cases that should raise alerts."""
 
 from streams.demo.scenario import PRODUCT_CLASS, ScenarioStep, background, story
 

@@ -1,4 +1,4 @@
-"""Reads the scenario's own data file and spreads its background blocks over reports."""
+"""The exosome scenario: its reports, notices and synthetic background, from `exosome.json`."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ PRODUCT_CLASS = "msc-supernatant-exosome"
 
 @dataclass(frozen=True, slots=True)
 class ScenarioStep:
-    """A report or notice of the scenario, its step, and what it tells in one line."""
+    """A report or notice of the scenario, with its step and a line of text."""
 
     step: int
     line: str
@@ -44,7 +44,7 @@ def background() -> Iterator[Report]:
     """Yield the 20,060 earlier reports in order of receipt.
 
     Every block is spread evenly over products, events and months, so that drug and event are
-    independent in it: nothing in the background alone is disproportionate.
+    independent in it: no pair of the background is disproportionate.
     """
     spread = _scenario()["background"]
     start, end = (date.fromisoformat(spread[day]) for day in ("first_day", "last_day"))
@@ -59,7 +59,7 @@ def background() -> Iterator[Report]:
             product = Product(substances=(name,), indication=block.get("indication"))
         else:
             product = Product(product_class=block["drug"], indication=block.get("indication"))
-        # Events move on once all products had their turn, so that the two do not run in step.
+        # Events advance after all products had a report, so that the two do not correlate.
         events = block.get("events", spread["ordinary_events"])
         turn = i // spread["products"] if block["drug"] == "other" else i
         yield Report(
@@ -82,16 +82,16 @@ def story(*, refuted: bool = False) -> list[ScenarioStep]:
     Parameters
     ----------
     refuted
-        Whether the rumour of deaths ends refuted; else a report confirms it.
+        Whether the rumour of deaths is refuted; else a report confirms it.
     """
     scenario = _scenario()
-    told = [
+    steps = [
         ScenarioStep(
             entry["step"], entry["told"], Report.model_validate_json(json.dumps(entry["report"]))
         )
         for entry in scenario["cases"]
     ]
-    told += [
+    steps += [
         ScenarioStep(
             entry["step"], entry["told"], Notice.model_validate_json(json.dumps(entry["notice"]))
         )
@@ -99,7 +99,7 @@ def story(*, refuted: bool = False) -> list[ScenarioStep]:
     ]
     ended = ("RUM-1-ICSR", "RUM-1e") if refuted else ("RUM-1f",)
     return sorted(
-        (entry for entry in told if _name(entry.item) not in ended), key=lambda entry: entry.step
+        (entry for entry in steps if _name(entry.item) not in ended), key=lambda entry: entry.step
     )
 
 

@@ -1,1 +1,1 @@
-"""Files for regulators and colleagues: eRMR, READUS, spreadsheets, JSON lines."""
+"""Exports: eRMR and READUS-PV tables, spreadsheets, JSON Lines."""

@@ -1,7 +1,7 @@
-"""Cases of drug-event pairs by what they are: of a period, serious, of a child, of a region.
+"""Case counts of drug-event pairs by period, seriousness, age, region and other flags.
 
-Counted from the reports, by the same stages that made the alerts. What the case log does not keep
-(reporter, type of report, rechallenge) is taken from the version of the case that holds.
+Reports are counted by the same stages that produced the alerts. Facts that the case log does not
+keep (reporter, type of report, rechallenge) are read from the current version of the case.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ from streams.runtime.embedded.replay import Replay
 __all__ = ["FLAGS", "CaseCounts", "Period", "reference_period"]
 
 _EPOCH = date(1970, 1, 1)
-_NEVER = 10**6  # days between evaluations: none is wanted
+_NEVER = 10**6  # days between evaluations: more than any file spans, so there is none
 _MONTHS = {"1m": 1, "3m": 3, "6m": 6, "12m": 12}
 _PROFESSIONALS = {
     Qualification.PHYSICIAN,
@@ -49,14 +49,14 @@ FLAGS = {
     "spontaneous": "spontaneous report",
     **{name: f"from {name.replace('_', ' ')}" for name in REGIONS},
 }
-"""What a case can be, and what it means."""
+"""Flags of a case, with their descriptions."""
 
 _STATED_BY = {"hcp": "by_stated", "rechallenge": "rechallenge_stated", "spontaneous": "type_stated"}
 
 
 @dataclass(frozen=True)
 class Period:
-    """The days whose cases are new, both ends included."""
+    """Reference period in which cases count as new, both days included."""
 
     label: str
     first: date
@@ -64,17 +64,17 @@ class Period:
 
 
 def reference_period(label: str, last: date) -> Period:
-    """Return the reference period that ends on a day.
+    """Return the reference period that ends on a given day.
 
     Parameters
     ----------
     label
-        `15d`, `1m`, `3m`, `6m` or `12m`: the periods that signal review goes by.
+        `15d`, `1m`, `3m`, `6m` or `12m`: the usual periods of signal review.
 
     Raises
     ------
     InputError
-        If it is none of these.
+        If the label is none of these.
 
     Examples
     --------
@@ -94,18 +94,18 @@ def reference_period(label: str, last: date) -> Period:
 
 
 class CaseCounts:
-    """The counted cases of some files, as they stood on a day.
+    """Counted cases of files, as of a day.
 
     Parameters
     ----------
     sources
-        The files that were replayed.
+        Files that were replayed.
     source_format
-        As `tocsin replay --format`.
+        As for `tocsin replay --format`.
     until
-        Reports received later are left out.
+        Last day of receipt; later reports are left out.
     horizon
-        Latest day a report can honestly have been received on.
+        Latest valid day of receipt.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class CaseCounts:
     ) -> None:
         run = Replay(
             [WindowSpec.parse("cumulative")],
-            load_rules(["mhra"]),  # asked of nothing
+            load_rules(["mhra"]),  # required, but never evaluated
             every=_NEVER,
             until=until,
             horizon=horizon,
@@ -127,7 +127,7 @@ class CaseCounts:
         )
         details = _Details(min(horizon, until or horizon))
         for path in sources:
-            for _ in run.feed(path.name, details.noting(read_source(path, source_format))):
+            for _ in run.feed(path.name, details.recording(read_source(path, source_format))):
                 pass
         self.summary = run.summary
         self.last_day = until or run.last_day
@@ -148,13 +148,13 @@ class CaseCounts:
             geriatric=pl.col("age") == "elderly",
             **{name: pl.col("region") == name for name in REGIONS},
         )  # fmt: skip
-        """One row a counted case: id, day of first receipt, names, stratum, and `FLAGS`."""
+        """One row per counted case: id, day of first receipt, names, stratum and `FLAGS`."""
         stated = {name: bool(cases[column].any()) for name, column in _STATED_BY.items()}
         ages = bool((cases["age"] != UNKNOWN).any())
         regions = bool((cases["region"] != UNKNOWN).any())
         stated |= {"paediatric": ages, "geriatric": ages} | dict.fromkeys(REGIONS, regions)
         self.unstated = tuple(name for name in FLAGS if not stated.get(name, True))
-        """Flags of which no case says anything: their counts would be zeros that mean nothing."""
+        """Flags that no case states: a count of zero would be meaningless."""
 
     def of_pairs(self, pairs: pl.DataFrame, period: Period) -> pl.DataFrame:
         """Count the cases of pairs.
@@ -162,14 +162,14 @@ class CaseCounts:
         Parameters
         ----------
         pairs
-            `drug`, `event`; one row a pair.
+            `drug`, `event`; one row per pair.
 
         Returns
         -------
         polars.DataFrame
             `pairs`, same order, with the columns of `schemas.counts.COUNTS`, `ror`, `ror_lower`,
-            `ic_lower`, `expected`; and of each flag, and of `all`: `new_...` and `tot_...` [cases],
-            `ror_lower_...` among the cases with the flag; null where the pair has none.
+            `ic_lower`, `expected`; and for each flag and `all`: `new_...` and `tot_...` [cases],
+            and `ror_lower_...` among the cases with the flag, null if the pair has none.
         """
         flagged = self._flagged(pairs, period)
         names = ["all", *FLAGS]
@@ -200,7 +200,7 @@ class CaseCounts:
         return found
 
     def new_cases(self, pairs: pl.DataFrame, period: Period) -> pl.DataFrame:
-        """List the cases of pairs first received in a period: a row a pair and case, in order."""
+        """List the cases of pairs first received in a period, one row per pair and case, sorted."""
         new = pl.col("day").is_between(period.first, period.last)
         return (
             self.cases.filter(new)
@@ -212,7 +212,7 @@ class CaseCounts:
         )
 
     def _flagged(self, pairs: pl.DataFrame, period: Period) -> pl.DataFrame:
-        """Return the cases of the drugs of some pairs, a row a drug and event, with whether new."""
+        """Return the cases of the drugs of pairs, one row per drug and event."""
         return (
             self.cases.explode("drugs")
             .rename({"drugs": "drug", "events": "event"})
@@ -235,7 +235,7 @@ def _summed(flagged: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     tot = [pl.col(name).sum().cast(pl.Int64).alias(f"tot_{name}") for name in names]
     new = [(pl.col(name) & pl.col("new")).sum().cast(pl.Int64) for name in names]
     return flagged.group_by(by).agg(
-        *tot, *(one.alias(f"new_{name}") for one, name in zip(new, names, strict=True))
+        *tot, *(total.alias(f"new_{name}") for total, name in zip(new, names, strict=True))
     )
 
 
@@ -256,20 +256,22 @@ def _named(codes: pl.Series, names: Sequence[str]) -> pl.Series:
 
 
 class _Details:
-    """What the case log does not keep of the version of each case that holds."""
+    """Facts of the current version of each case that the case log does not keep."""
 
     def __init__(self, latest: date) -> None:
         self._latest = (latest - _EPOCH).days
-        self._held: dict[str, tuple[CaseVersion, tuple[bool, ...]]] = {}
+        self._current: dict[str, tuple[CaseVersion, tuple[bool, ...]]] = {}
 
-    def noting(self, items: Iterable[tuple[int, SourceItem]]) -> Iterator[tuple[int, SourceItem]]:
-        """Pass the items of a source on, and note what they say."""
+    def recording(
+        self, items: Iterable[tuple[int, SourceItem]]
+    ) -> Iterator[tuple[int, SourceItem]]:
+        """Pass the items of a source on, and record their facts."""
         for place, item in items:
             if not isinstance(item, Rejected):
-                self._note(item)
+                self._record(item)
             yield place, item
 
-    def _note(self, item: Any) -> None:
+    def _record(self, item: Any) -> None:
         try:
             report = decode_message(item) if isinstance(item, bytes) else item
         except IcsrError:
@@ -277,29 +279,31 @@ class _Details:
         if isinstance(report, CaseLink):
             return
         version = case_version(report)
-        held = self._held.get(version.case_id)
-        if version.latest_received > self._latest or (held and held[0] >= version):
+        stored = self._current.get(version.case_id)
+        if version.latest_received > self._latest or (stored and stored[0] >= version):
             return
         reporter = report.reporter
         hcp = reporter.qualification in _PROFESSIONALS
-        again = [one.rechallenge for one in report.products if one.role in _SUSPECT]
-        self._held[version.case_id] = (
+        rechallenges = [
+            product.rechallenge for product in report.products if product.role in _SUSPECT
+        ]
+        self._current[version.case_id] = (
             version,
             (
                 hcp,
                 hcp or reporter.kind is not ReporterKind.UNKNOWN,
-                any(again),
-                any(one is not None for one in again),
+                any(rechallenges),
+                any(answer is not None for answer in rechallenges),
                 report.report_type is ReportType.SPONTANEOUS,
                 report.report_type is not ReportType.UNKNOWN,
             ),
         )
 
     def frame(self) -> pl.DataFrame:
-        """Return one row a case."""
+        """Return the recorded facts, one row per case."""
         flags = ("hcp", "by_stated", "rechallenge", "rechallenge_stated", "spontaneous")
         return pl.DataFrame(
-            [(case_id, *said) for case_id, (_, said) in self._held.items()],
+            [(case_id, *facts) for case_id, (_, facts) in self._current.items()],
             schema={
                 "case_id": pl.String,
                 **dict.fromkeys((*flags, "type_stated"), pl.Boolean),

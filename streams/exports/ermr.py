@@ -1,8 +1,8 @@
-"""Signals as a table in the shape of EMA's electronic reaction monitoring report (eRMR).
+"""Signals as a table in the layout of EMA's electronic reaction monitoring report (eRMR).
 
-One row a drug-event pair that ever was a signal; new and total cases side by side. A column that
-nothing is known for is left out and named on the sheet `About`: an empty cell, or a zero, would say
-that there were no such cases.
+The table has one row per drug-event pair that was ever a signal, with new and total cases. A column
+without data is left out and listed on the sheet `About`, since an empty cell or a zero would state
+that there are no such cases.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,22 +44,22 @@ _NEVER_KNOWN = (
 
 @dataclass(frozen=True)
 class ErmrInput:
-    """What the table is made from.
+    """Input of the table.
 
     Attributes
     ----------
     alerts
         Every revision, in order.
     period
-        Whose cases are new; its last day is the day of the table.
+        Period in which cases count as new; its last day is the day of the table.
     counts
-        The cases; without them the totals are those of each signal's latest revision.
+        Case counts; without them, totals are those of each signal's latest revision.
     decisions
-        The latest entry of the assessment log of each signal; `None` without a log.
+        Latest entry of the audit log for each signal; `None` without a log.
     assignees
-        Who takes care of each, as that log says.
+        Assignee of each signal, from that log.
     sources
-        Names of the files the cases were counted from.
+        Names of the files from which the cases were counted.
     """
 
     alerts: Sequence[Alert]
@@ -71,27 +71,28 @@ class ErmrInput:
 
 
 def ermr_sheets(given: ErmrInput) -> list[Sheet]:
-    """Return the table, what was left out and why, and the new cases where there are reports.
+    """Return the table, the sheet `About`, and the new cases if the reports are given.
 
     Raises
     ------
     InputError
-        If no alert is of the cumulative window up to the day, or a signal has no case in the files.
+        If no alert has the cumulative window up to the day, or a signal has no case in the files.
     """
     last = given.period.last
-    told = [
+    published = [
         alert
         for alert in given.alerts
         if alert.window.kind is WindowKind.CUMULATIVE and alert.evaluated_on <= last
     ]
     latest = sorted(
-        {alert.signal_key: alert for alert in told}.values(), key=lambda one: (one.drug, one.event)
+        {alert.signal_key: alert for alert in published}.values(),
+        key=lambda alert: (alert.drug, alert.event),
     )
     if not latest:
         msg = f"alerts: must hold signals of the cumulative window up to {last}; got none"
         raise InputError(msg)
     pairs = pl.DataFrame(
-        {"drug": [one.drug for one in latest], "event": [one.event for one in latest]},
+        {"drug": [alert.drug for alert in latest], "event": [alert.event for alert in latest]},
         schema={"drug": pl.String, "event": pl.String},
     )
     counted = given.counts.of_pairs(pairs, given.period) if given.counts else None
@@ -101,7 +102,7 @@ def ermr_sheets(given: ErmrInput) -> list[Sheet]:
     )
     if counted is not None:
         _require_cases(latest, counted)
-    changes = _changes(told, given.period)
+    changes = _changes(published, given.period)
     rows = [
         [cell(_Row(alert, row, changes.get(alert.signal_key))) for cell in columns.values()]
         for alert, row in zip(latest, numbers, strict=True)
@@ -151,7 +152,7 @@ def _columns(given: ErmrInput) -> dict[str, Callable[[_Row], Cell]]:
 
 
 def _counted_columns(counts: CaseCounts) -> dict[str, Callable[[_Row], Cell]]:
-    """Return the columns that follow from the cases, of what they state."""
+    """Return the columns computed from the cases, without those that no case states."""
 
     def of(name: str) -> Callable[[_Row], Cell]:
         return lambda row: row.counted[name]
@@ -172,7 +173,7 @@ def _counted_columns(counts: CaseCounts) -> dict[str, Callable[[_Row], Cell]]:
 
 
 def _published_columns() -> dict[str, Callable[[_Row], Cell]]:
-    """Return the columns that follow from the latest revision; new cases do not."""
+    """Return the columns taken from the latest revision, which has no number of new cases."""
     return {
         "Tot": lambda row: row.alert.counts.n_observed,
         "Tot before": lambda row: p.n_observed if (p := row.alert.previous) else None,
@@ -192,15 +193,15 @@ def _rules_on(row: _Row) -> Cell:
     return ", ".join(row.alert.rules_fired) or "no"
 
 
-def _changes(told: Sequence[Alert], period: Period) -> dict[str, str]:
-    """Say what was told of each signal within the period."""
+def _changes(published: Sequence[Alert], period: Period) -> dict[str, str]:
+    """Describe the published revisions of each signal within the period."""
     found: dict[str, list[str]] = {}
-    for alert in told:
+    for alert in published:
         if alert.evaluated_on >= period.first:
             reasons = ", ".join(reason.value for reason in alert.reasons)
-            said = f"{alert.evaluated_on} {alert.kind.value}: {reasons}"
-            found.setdefault(alert.signal_key, []).append(said)
-    return {key: "; ".join(said) for key, said in found.items()}
+            change = f"{alert.evaluated_on} {alert.kind.value}: {reasons}"
+            found.setdefault(alert.signal_key, []).append(change)
+    return {key: "; ".join(changes) for key, changes in found.items()}
 
 
 def _require_cases(latest: Sequence[Alert], counted: pl.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Alerts as plain JSON values, as much of them as a tier may see."""
+"""Export of alerts as JSON values: the copies that a tier may see."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,23 +13,23 @@ __all__ = ["tier_lines"]
 def tier_lines(
     alerts: Iterable[AnyAlert], tier: Tier, *, key: bytes, all_revisions: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield the copies of a tier.
+    """Yield the copies of alerts for a tier.
 
     Parameters
     ----------
     alerts
-        In the order they were published in.
+        Alerts in the order of publication.
     key
-        As of `streams.delivery.tiers.copy_for`.
+        As for `streams.delivery.tiers.copy_for`.
     all_revisions
-        Every revision, in that order; else the latest of each signal, by the key that the copy has.
+        Yield every revision, in that order; else the latest of each signal, by the key in its copy.
     """
-    shown = (alert for alert in alerts if not is_hidden(tier, alert))
+    visible = (alert for alert in alerts if not is_hidden(tier, alert))
     if all_revisions:
-        yield from (copy_for(tier, alert, key=key) for alert in shown)
+        yield from (copy_for(tier, alert, key=key) for alert in visible)
         return
-    latest = {alert.signal_key: alert for alert in shown}.values()
-    # By the copy's key: the order of the whole ones would tell something of the lots.
+    latest = {alert.signal_key: alert for alert in visible}.values()
+    # Sorted by the copy's key: the order of the true keys would reveal something of the lots.
     yield from sorted(
         (copy_for(tier, alert, key=key) for alert in latest), key=lambda copy: copy["signal_key"]
     )

@@ -1,11 +1,11 @@
-"""The table of methods that READUS-PV asks of a disproportionality analysis, filled from a run.
+"""READUS-PV table of methods of a disproportionality analysis, filled in from a run.
 
-What the run knows is filled in. The rest is marked as the authors' to write: a tool that made up
-why a study was done would be worse than an empty cell.
+Items that the run can answer are filled in. The others are marked for the authors, since a tool
+that invented the reasons of a study would be worse than an empty cell.
 
 Items 1a to 6a are numbered as in the checklist of the statement, and `abstract ...` as in its
-checklist for abstracts; both were read. The later items were not at hand, so their topics stand
-without a number: put it there from the statement.
+checklist for abstracts; both were read. The later items were not at hand, so their topics have no
+number: take it from the statement.
 
 References
 ----------
@@ -28,7 +28,7 @@ from streams.exports.spreadsheet import Sheet, write_csv
 __all__ = ["FOR_THE_AUTHORS", "ReadusInput", "ReadusItem", "readus_items", "write_readus"]
 
 FOR_THE_AUTHORS = "For the authors"
-"""Stands where the run has no answer."""
+"""Placeholder of items that the run cannot answer."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class ReadusItem:
     Attributes
     ----------
     number
-        In the checklist; empty where it was not at hand.
+        Number in the checklist; empty if it was not at hand.
     asked
-        What the item is about, in our words.
+        Topic of the item, in our words.
     answer
-        From the run; `None` if it is the authors' to write.
+        Answer from the run; `None` if the authors have to write it.
     hint
-        What else the authors have to say, or where they find it.
+        Advice to the authors: what to add, and where to find it.
     """
 
     number: str
@@ -55,13 +55,13 @@ class ReadusItem:
 
     @property
     def answered(self) -> bool:
-        """Whether the run says something."""
+        """Whether the run has an answer."""
         return self.answer is not None
 
 
 @dataclass(frozen=True)
 class ReadusInput:
-    """What the table is filled from: the alerts, their policy, and the files, if they are given."""
+    """Input of the table: the alerts, their policy and, if given, the source files."""
 
     alerts: Sequence[Alert]
     policy: AlertPolicy
@@ -104,8 +104,8 @@ def readus_items(given: ReadusInput) -> list[ReadusItem]:
                    hint=f"Every alert says: {CAVEAT}"),
         ReadusItem("", "Other", "funding, interests, registration of a protocol"),
         ReadusItem("", "Other", "access to code and data",
-                   f"Tocsin {newest.code_version}, Apache-2.0. `tocsin recount` makes every number "
-                   "anew from the reports; alerts name the input they were computed at.",
+                   f"Tocsin {newest.code_version}, Apache-2.0. `tocsin recount` recomputes every "
+                   "number from the reports; alerts name the input they were computed at.",
                    "where the reports can be had"),
     ]  # fmt: skip
 
@@ -113,13 +113,13 @@ def readus_items(given: ReadusInput) -> list[ReadusItem]:
 def _design(given: ReadusInput, newest: Alert) -> list[ReadusItem]:
     windows = ", ".join(sorted({alert.window.label for alert in given.alerts}))
     days = [alert.evaluated_on for alert in given.alerts]
-    looks = len(set(days))
+    evaluations = len(set(days))
     return [
         ReadusItem("4a, abstract 2a", "Design", "design and type of data",
                    "Disproportionality analysis of individual case safety reports."),
         ReadusItem("4b", "Design", "outline, primary and further analyses",
                    f"Every pair of a suspect drug and a reaction was tested again as reports came "
-                   f"in. Windows: {windows}. Alerts on {looks} days from {min(days)} to "
+                   f"in. Windows: {windows}. Alerts on {evaluations} days from {min(days)} to "
                    f"{max(days)}, by the day the sender first received the report.",
                    "which analysis is the primary one; case-by-case review; literature"),
     ]  # fmt: skip
@@ -172,14 +172,14 @@ _PREPARED = (
 
 
 def _variables(given: ReadusInput) -> list[ReadusItem]:
-    said = "All counted cases; no restriction by age, sex, region or type of report."
+    population = "All counted cases; no restriction by age, sex, region or type of report."
     if given.counts is not None:
-        said += f" {given.counts.cases.height:,} cases."
+        population += f" {given.counts.cases.height:,} cases."
         if given.counts.unstated:
             silent = "; ".join(FLAGS[flag] for flag in given.counts.unstated)
-            said += f" The reports do not state: {silent}."
+            population += f" The reports do not state: {silent}."
     return [
-        ReadusItem("6a", "Variables", "population and its restrictions", said),
+        ReadusItem("6a", "Variables", "population and its restrictions", population),
         ReadusItem("", "Variables", "how drugs are defined",
                    "Each substance of a product whose role is suspect or interacting; without "
                    "substances its class, else its name as reported. Concomitants do not count.",
@@ -215,7 +215,7 @@ def _statistics(given: ReadusInput, newest: Alert) -> list[ReadusItem]:
                       else "No rule in force corrects for repeated looks or for the number of "
                       "pairs."),
                    ),
-        ReadusItem("", "Statistics", "what is told again of a signal", f"{kept}."),
+        ReadusItem("", "Statistics", "re-alert policy", f"{kept}."),
         ReadusItem("", "Statistics", "confounding, sensitivity analyses",
                    hint="other rules: `tocsin backtest`; other windows: `tocsin replay --window`"),
         ReadusItem("abstract 2e", "Statistics", "case-by-case analysis",
@@ -246,7 +246,7 @@ def write_readus(path: Path, items: Sequence[ReadusItem]) -> None:
     Raises
     ------
     InputError
-        If the suffix is another one.
+        If the path has another suffix.
     """
     columns = ("Item", "Section", "What is asked", "Answer", "For the authors")
     rows = [

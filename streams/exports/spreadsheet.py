@@ -1,9 +1,8 @@
-"""Tables as CSV and XLSX that a spreadsheet opens without running anything in them.
+"""Tables as CSV and XLSX files, protected against formula injection.
 
-A cell that begins with `=` is a formula to a spreadsheet, wherever it came from; and what a
-reporter typed as the name of a drug ends up in a cell. So text that could be taken for one gets a
-`'` in front, the mark by which spreadsheets know text. Quoting alone does not help. Numbers are
-numbers: -0.5 stays.
+A spreadsheet runs any cell that begins with `=` as a formula, and drug names typed by reporters end
+up in cells. Text that could be read as a formula therefore gets a leading `'`, which marks text in
+spreadsheets; quoting alone does not help. Numbers such as -0.5 are written as numbers.
 """
 
 import csv
@@ -22,8 +21,8 @@ Cell = str | int | float | date | None
 
 _STARTS = tuple("=+-@\t\r\n＝＋－＠")
 _NUMBER, _WHOLE, _DAY = "0.00", "0", "yyyy-mm-dd"
-_WIDEST = 45  # characters
-_MOST_ROWS, _LONGEST = 1_048_575, 32_767  # of XLSX; more would be left out without a word
+_WIDEST = 45  # characters; maximum width of a column
+_MOST_ROWS, _LONGEST = 1_048_575, 32_767  # rows and characters; XLSX silently drops more
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,11 @@ class Sheet:
     Attributes
     ----------
     name
-        Of the sheet, in XLSX.
+        Name of the sheet, in XLSX.
     columns
-        Headings.
+        Column headings.
     rows
-        A cell for each heading; `None` is an empty cell.
+        Rows with one cell per heading; `None` is an empty cell.
     """
 
     name: str
@@ -46,9 +45,9 @@ class Sheet:
 
 
 def defused(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula.
+    """Return text that no spreadsheet runs as a formula.
 
-    Full-width signs count as well: some spreadsheets read them as the narrow ones.
+    Full-width signs are covered as well, since some spreadsheets read them as ASCII signs.
 
     >>> print(defused('=HYPERLINK("http://evil")'), defused("zinc"))
     '=HYPERLINK("http://evil") zinc
@@ -59,12 +58,12 @@ def defused(text: str) -> str:
 def write_table(path: Path, sheets: Sequence[Sheet], *, made: date) -> None:
     """Write sheets as XLSX, or the first of them as CSV, by the suffix of the path.
 
-    CSV is UTF-8 with a byte order mark, or spreadsheets would not read Japanese; text is quoted.
+    CSV is UTF-8 with a byte order mark, which spreadsheets need to read Japanese; text is quoted.
 
     Parameters
     ----------
     made
-        Day of the file by its own properties: the same content gives the same bytes.
+        Creation day in the properties of the file, so that the same content gives the same bytes.
 
     Raises
     ------
@@ -81,9 +80,9 @@ def write_table(path: Path, sheets: Sequence[Sheet], *, made: date) -> None:
 
 
 def write_csv(path: Path, sheet: Sheet) -> None:
-    """Write one sheet as CSV, whatever the suffix of the path."""
+    """Write one sheet as CSV, regardless of the suffix."""
     with path.open("w", encoding="utf-8-sig", newline="") as out:
-        # All text is quoted, or one that holds a semicolon is two cells where that separates.
+        # All text is quoted: where `;` separates cells, text with one would be split.
         writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow([defused(name) for name in sheet.columns])
         for row in sheet.rows:
@@ -108,20 +107,20 @@ def _write_xlsx(path: Path, sheets: Sequence[Sheet], made: date) -> None:
     for sheet in sheets:
         page = book.add_worksheet(sheet.name)
         page.freeze_panes(1, 0)
-        for at, name in enumerate(sheet.columns):
-            page.write_string(0, at, defused(name), bold)
-            texts = [len(str(row[at])) for row in sheet.rows[:1000] if row[at] is not None]
-            page.set_column(at, at, min(max([9, *texts]) + 1, _WIDEST))
+        for column, name in enumerate(sheet.columns):
+            page.write_string(0, column, defused(name), bold)
+            texts = [len(str(row[column])) for row in sheet.rows[:1000] if row[column] is not None]
+            page.set_column(column, column, min(max([9, *texts]) + 1, _WIDEST))
         for number, row in enumerate(sheet.rows, 1):
-            for at, cell in enumerate(row):
+            for column, cell in enumerate(row):
                 if isinstance(cell, str):
-                    # Never `write`, which makes formulas and links of what looks like them.
-                    page.write_string(number, at, defused(cell))
+                    # Never `write`: it turns text into formulas and links.
+                    page.write_string(number, column, defused(cell))
                 elif isinstance(cell, date):
-                    page.write_datetime(number, at, cell, formats[_DAY])
+                    page.write_datetime(number, column, cell, formats[_DAY])
                 elif cell is not None:
                     page.write_number(
-                        number, at, cell, formats[_WHOLE if isinstance(cell, int) else _NUMBER]
+                        number, column, cell, formats[_WHOLE if isinstance(cell, int) else _NUMBER]
                     )
         if sheet.rows:
             page.autofilter(0, 0, len(sheet.rows), len(sheet.columns) - 1)

@@ -1,1 +1,1 @@
-"""Source formats to `schemas.report.Report`, one module a format."""
+"""Readers of source formats into `schemas.report.Report`, one module per format."""

@@ -1,4 +1,4 @@
-"""Zip archives of delimited text, read within limits: a report archive comes from outside."""
+"""Zip archives of delimited text, read within limits on size and compression ratio."""
 
 import codecs
 import contextlib
@@ -15,18 +15,18 @@ from schemas.errors import InputError
 
 __all__ = ["LIMITS", "Archive", "Limits", "open_archive"]
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes per read
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
-"""What zipfile raises for damage, an unknown compression method, and encryption."""
+"""Exceptions of zipfile for damage, unknown compression methods and encryption."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may unpack to, so that a small hostile file cannot fill the machine."""
+    """Limits of unpacking, so that a small hostile archive cannot exhaust memory or disk."""
 
-    member_bytes: int = 4 << 30  # the largest real file, VAERS 2021 DATA, is below 1 GiB
-    ratio: int = 200  # real files are packed 3 to 15 times
-    ratio_from_bytes: int = 16 << 20  # below this an extreme ratio does no harm
+    member_bytes: int = 4 << 30  # bytes; the largest real file, VAERS 2021 DATA, is below 1 GiB
+    ratio: int = 200  # unpacked to packed size; real files have 3 to 15
+    ratio_from_bytes: int = 16 << 20  # bytes; an extreme ratio of a smaller member is harmless
 
 
 LIMITS = Limits()
@@ -41,7 +41,7 @@ class Archive:
         self._limits = limits
 
     def find(self, pattern: str) -> list[zipfile.ZipInfo]:
-        """Return the members whose whole path matches, in any case, in order of their names."""
+        """Return the members whose full path matches, ignoring case, in order of their names."""
         matches = re.compile(pattern, re.IGNORECASE).fullmatch
         found = [
             member
@@ -51,16 +51,16 @@ class Archive:
         return sorted(found, key=lambda member: (member.filename.lower(), member.filename))
 
     def label(self, member: zipfile.ZipInfo) -> str:
-        """Return where a row of the member comes from: `archive.zip!folder/member.txt`."""
+        """Return the source label of a member: `archive.zip!folder/member.txt`."""
         return f"{self.path.name}!{member.filename}"
 
     def encoding(self, member: zipfile.ZipInfo) -> str:
-        """Read a member once to its end: prove it whole, and tell UTF-8 from CP1252.
+        """Detect the encoding of a member by reading it to its end, which also verifies it.
 
         Returns
         -------
         str
-            `utf-8` if the whole member is, else `cp1252`.
+            `utf-8` if the whole member is valid UTF-8, else `cp1252`.
 
         Raises
         ------
@@ -77,12 +77,12 @@ class Archive:
                         decoder.decode(chunk)
                     except UnicodeDecodeError:
                         encoding = "cp1252"
-        if encoding == "utf-8" and decoder.getstate()[0]:  # the last character is cut off
+        if encoding == "utf-8" and decoder.getstate()[0]:  # the last character is incomplete
             encoding = "cp1252"
         return encoding
 
     def lines(self, member: zipfile.ZipInfo) -> Iterator[bytes]:
-        """Yield the physical lines of a member, each with its line end."""
+        """Yield the physical lines of a member, with their line ends."""
         self._require_within_limits(member)
         with self._reading(member) as stream:
             yield from io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
@@ -119,7 +119,7 @@ def open_archive(path: Path, limits: Limits = LIMITS) -> Iterator[Archive]:
     Raises
     ------
     InputError
-        There is no such file, or it is not a zip file, or its directory is damaged.
+        The file does not exist, is not a zip file, or has a damaged directory.
     """
     if not path.is_file():
         msg = f"{path}: must be a file; got {'a folder' if path.is_dir() else 'nothing there'}"
@@ -134,5 +134,5 @@ def open_archive(path: Path, limits: Limits = LIMITS) -> Iterator[Archive]:
 
 
 def _is_resource_fork(name: str) -> bool:
-    """Whether a member is what macOS adds beside each file."""
+    """Return whether a member is a resource fork, which macOS adds beside each file."""
     return name.startswith("__MACOSX/") or name.rsplit("/", 1)[-1].startswith("._")

@@ -1,7 +1,7 @@
-"""Countries as the sources write them, to ISO 3166-1 alpha-2.
+"""Country names and codes of the sources as ISO 3166-1 alpha-2 codes.
 
-Legacy FAERS gives English names in the ISO spelling of its day, later quarters give codes.
-Codes that are no country (`EU`, `XX`), and names of countries that fell into several, are unknown.
+Legacy FAERS has English names in the ISO spelling of its time, later quarters have codes. Codes
+that are not a country (`EU`, `XX`), and names of dissolved countries, are unknown.
 """
 
 import re
@@ -20,9 +20,9 @@ _PARENTHESIS = re.compile(r"\s*\(.*\)")
 
 @lru_cache(maxsize=4096)
 def country_code(text: str) -> str | None:
-    """Return the code of a country given by code or by name.
+    """Return the code of a country from its code or name.
 
-    What stands in parentheses or after a comma is tried first with and then without.
+    The name is tried as it is, then without parentheses, then without the text after a comma.
 
     >>> country_code("JP"), country_code("United Kingdom"), country_code("CROATIA (local name: X)")
     ('JP', 'GB', 'HR')

@@ -1,4 +1,4 @@
-"""Dates as the sources write them. What is not a whole, possible day is unknown."""
+"""Parsers of dates in the source formats; a partial or impossible date is unknown."""
 
 import calendar
 import re
@@ -8,7 +8,7 @@ from functools import lru_cache
 __all__ = ["last_day_of_quarter", "parse_compact_date", "parse_us_date"]
 
 _FIRST_YEAR = 1900
-"""No source has an older report, nor a patient treated before; earlier years are slips."""
+"""First valid year: no source has an older report or treatment; earlier years are typing errors."""
 
 _COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _US = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
@@ -16,7 +16,7 @@ _US = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 
 @lru_cache(maxsize=1 << 16)
 def parse_compact_date(text: str) -> date | None:
-    """Read `YYYYMMDD`; a month or a year alone is not a day.
+    """Parse `YYYYMMDD`; a month or year alone is unknown.
 
     >>> parse_compact_date("20040102"), parse_compact_date("200401"), parse_compact_date("20040231")
     (datetime.date(2004, 1, 2), None, None)
@@ -27,7 +27,7 @@ def parse_compact_date(text: str) -> date | None:
 
 @lru_cache(maxsize=1 << 16)
 def parse_us_date(text: str) -> date | None:
-    """Read `MM/DD/YYYY`.
+    """Parse `MM/DD/YYYY`.
 
     >>> parse_us_date("07/02/1990"), parse_us_date("13/40/1990"), parse_us_date("")
     (datetime.date(1990, 7, 2), None, None)

@@ -1,4 +1,4 @@
-"""Rows of delimited text files: columns found by name, damaged rows set aside with their bytes."""
+"""Reader of delimited text: columns by name, damaged rows rejected with their bytes."""
 
 import csv
 from collections import deque
@@ -32,21 +32,21 @@ _LINE_END = b"\r\n"
 
 @dataclass(frozen=True)
 class Header:
-    """The columns of a table by name, lower case."""
+    """Column names of a table, in lower case, and its source label."""
 
     names: tuple[str, ...]
     where: str
 
     def index(self, name: str) -> int:
-        """Return the position of a column, or that of the blank field that ends every row."""
+        """Return the index of a column; a missing column has that of the blank last field."""
         return self.names.index(name) if name in self.names else len(self.names)
 
     def columns(self, *names: str) -> Callable[[list[str]], tuple[str, ...]]:
-        """Return what picks the named columns, two or more, from the fields of a row."""
+        """Return a getter of two or more named columns from the fields of a row."""
         return itemgetter(*map(self.index, names))
 
     def require(self, *names: str) -> None:
-        """Refuse a file that lacks a column without which no row can be read."""
+        """Refuse a file that lacks a required column."""
         missing = [name for name in names if name not in self.names]
         if missing:
             msg = (
@@ -56,12 +56,12 @@ class Header:
             raise InputError(msg)
 
     def reject(self, row: "Row", reason: str, code: RejectCode = RejectCode.SCHEMA) -> Rejected:
-        """Set a row aside with its bytes."""
+        """Return a reject of a row, with its bytes."""
         return Rejected(source=self.where, position=row.line, reason=reason, raw=row.raw, code=code)
 
 
 class Row(NamedTuple):
-    """One record. `fields` ends with one blank field more, which stands for a missing column."""
+    """One record. `fields` has an additional blank field at the end, for missing columns."""
 
     line: int
     raw: bytes
@@ -69,7 +69,7 @@ class Row(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why the report of a row was refused: a sentence, and its code."""
+    """Reason why the report of a row was refused, and its code."""
 
     reason: str
     code: RejectCode
@@ -77,14 +77,14 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True)
 class DelimitedTable:
-    """A delimited file: its header, and its rows or what is wrong with them."""
+    """A delimited file: its header, and its rows or their rejects."""
 
     header: Header
     rows: Iterator[Row | Rejected]
 
 
 def csv_table(archive: Archive, member: ZipInfo, encoding: str) -> DelimitedTable:
-    """Read quoted, comma-separated text. A row stands at the line on which it starts."""
+    """Read quoted, comma-separated text. The line of a row is its first line."""
     lines = archive.lines(member)
     first = next(lines, b"").removeprefix(_BOM).decode(encoding, "replace")
     names = next(csv.reader([first]), [])
@@ -93,24 +93,24 @@ def csv_table(archive: Archive, member: ZipInfo, encoding: str) -> DelimitedTabl
 
 
 def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator[Row | Rejected]:
-    """Yield records; where quotes do not match, only the line they start on is lost.
+    """Yield records; an unmatched quote costs only the line on which its record starts.
 
-    An unmatched quote swallows the lines after it. So a damaged record gives back all but its
-    first line, which are then read afresh.
+    An unmatched quote makes the parser consume the following lines. These are therefore parsed
+    again after the first line of a damaged record is rejected.
     """
     width = len(header.names)
-    waiting: deque[bytes] = deque()  # lines given back
-    taken: list[bytes] = []  # lines of the record that is being read
+    waiting: deque[bytes] = deque()  # lines to parse again
+    consumed: list[bytes] = []  # lines of the current record
 
     def supply() -> Iterator[str]:
         while (raw := waiting.popleft() if waiting else next(lines, None)) is not None:
-            taken.append(raw)
+            consumed.append(raw)
             yield raw.decode(encoding, "replace")
 
     number = 2
     records = csv.reader(supply(), strict=True)
     while True:
-        taken.clear()
+        consumed.clear()
         try:
             fields = next(records, None)
             reason = f"a row must have {width} fields; got {len(fields or ())}"
@@ -119,32 +119,32 @@ def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator
         if fields is None:
             return
         if len(fields) == width:
-            yield Row(number, b"".join(taken).rstrip(_LINE_END), [*fields, ""])
-        elif any(line.strip() for line in taken):
-            waiting.extendleft(reversed(taken[1:]))
-            del taken[1:]
+            yield Row(number, b"".join(consumed).rstrip(_LINE_END), [*fields, ""])
+        elif any(line.strip() for line in consumed):
+            waiting.extendleft(reversed(consumed[1:]))
+            del consumed[1:]
             yield Rejected(
                 source=header.where,
                 position=number,
                 reason=reason,
-                raw=taken[0].rstrip(_LINE_END),
+                raw=consumed[0].rstrip(_LINE_END),
                 code=RejectCode.SCHEMA,
             )
             records = csv.reader(supply(), strict=True)
-        number += len(taken)
+        number += len(consumed)
 
 
 def dollar_table(
     archive: Archive, member: ZipInfo, encoding: str, aliases: Mapping[str, str]
 ) -> DelimitedTable:
-    """Read text separated by dollar signs, where a quote is a character like any other.
+    """Read text separated by dollar signs, without quoting.
 
     Rows, and the header, may end with one surplus blank field.
     """
     lines = archive.lines(member)
     first = next(lines, b"").removeprefix(_BOM).decode(encoding, "replace")
     names = [name.strip().lower() for name in first.split("$")]
-    if names[-1] in ("", f"v{len(names)}"):  # R names the blank column of a trailing dollar
+    if names[-1] in ("", f"v{len(names)}"):  # R gives such a name to the blank last column
         names.pop()
     header = Header(tuple(aliases.get(name, name) for name in names), archive.label(member))
     return DelimitedTable(header, _dollar_rows(lines, encoding, header))
@@ -168,7 +168,7 @@ def _dollar_rows(lines: Iterable[bytes], encoding: str, header: Header) -> Itera
 def raw_rows(
     tables: Iterable[DelimitedTable], refused: Mapping[tuple[str, int], Refusal]
 ) -> Iterator[Rejected]:
-    """Read tables once more for the bytes of rows that were refused after they had been read."""
+    """Read tables again to reject rows with their bytes, for reports that the schema refused."""
     for table in tables:
         where = table.header.where
         for row in table.rows:
@@ -178,7 +178,7 @@ def raw_rows(
 
 
 def refusal(error: ValidationError) -> Refusal:
-    """Say in one line what the schema refused, without repeating the value."""
+    """Return the first problem that the schema found, without quoting the value."""
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return Refusal(f"{place or 'report'}: {first['msg']}", code_of(first))

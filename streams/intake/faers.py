@@ -1,8 +1,8 @@
-"""FAERS: the quarterly ASCII files of the US adverse event reporting system, 2004 to now.
+"""FAERS: the quarterly ASCII files of the FDA Adverse Event Reporting System, since 2004.
 
-Seven tables joined by PRIMARYID, or by ISR up to 2012Q3, and from 2019 a list of deleted cases.
-Only the small tables and the bare fields of the large ones are held; reports are built as they are
-yielded, so a quarter of 400,000 cases fits in memory.
+Seven tables are joined by PRIMARYID, or by ISR up to 2012Q3; since 2019 there is a list of deleted
+cases. Only the small tables and the required fields of the large ones are kept in memory, and each
+report is built when it is yielded, so that a quarter of 400,000 cases fits in memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ _Members = dict[str, list[tuple[ZipInfo, str]]]
 
 
 def read_faers(path: Path) -> Iterator[Report | Rejected]:
-    """Read a FAERS quarter: what cannot be read as it is met, then the reports in order of time.
+    """Read a FAERS quarter: yield rejects while reading, then the reports in order of time.
 
     Parameters
     ----------
@@ -56,22 +56,22 @@ def read_faers(path: Path) -> Iterator[Report | Rejected]:
     ------
     Report or Rejected
         Every DEMO row gives one or the other. A row of another table is rejected if it is damaged,
-        if its role or term cannot be read, or if its report has no readable DEMO row. A DEMO row
-        repeated unchanged is one row; of several that differ the first holds. A deleted case gives
-        a nullification, dated the last day of the quarter of its list.
+        if its role or term cannot be read, or if its report has no readable DEMO row. An identical
+        repetition of a DEMO row is ignored; of differing rows the first is used. A deleted case
+        gives a nullification, dated the last day of the quarter of its list.
 
     Raises
     ------
     InputError
-        The file is no whole FAERS archive, a member lacks a column that every row needs, or a
-        deletion list does not say its quarter.
+        The file is not a complete FAERS archive, a member lacks a required column, or a deletion
+        list does not name its quarter.
 
     Notes
     -----
-    The case was first received on INIT_FDA_DT, else on FDA_DT, and this version on FDA_DT; where
-    FDA_DT is the earlier of the two, on INIT_FDA_DT as well. Any other date that is not a whole day
-    is unknown, as is any optional value that cannot be read. Of several indications of a drug the
-    first that says something holds; of several periods of therapy, the first start and last end.
+    The case was first received on INIT_FDA_DT, else on FDA_DT, and this version on FDA_DT; if
+    FDA_DT is the earlier of the two, on INIT_FDA_DT as well. Any other partial date is unknown, as
+    is any optional value that cannot be read. Of several indications of a drug the first known one
+    is used; of several periods of therapy, the first start and the last end.
     """
     with open_archive(path) as archive:
         members = _find_members(archive)

@@ -1,6 +1,6 @@
-"""FAERS quarterly files: how they are named, what their columns are called, what their codes mean.
+"""Names of files and columns, and meanings of codes, in the FAERS quarterly files.
 
-Everything here was seen in a published quarter, 2004Q1 to 2026Q2.
+Every entry occurs in a published quarter, 2004Q1 to 2026Q2.
 """
 
 import re
@@ -38,15 +38,15 @@ __all__ = [
 
 
 def member_pattern(kind: str) -> str:
-    """Return the path of a table: `ascii/DEMO04Q1.TXT`, `DEMO18Q1_new.txt`, `demo12q4.txt`."""
+    """Return a pattern of a table's path: `ascii/DEMO04Q1.TXT`, `DEMO18Q1_new.txt`."""
     return rf"(.*/)?{kind}[^/]*\.txt"
 
 
 FAERS_DEMO = member_pattern("DEMO")
-"""Path of the member, in any case, by which a FAERS archive is known."""
+"""Path of the member that identifies a FAERS archive, in any case."""
 
 DELETION_LISTS = r"(.*/)?[^/]*DELE[^/]*\.txt"
-"""`Deleted/DELETE26Q2.txt`, `AllDeletedCases.txt`, `ADR20Q1DeletedCases.txt`."""
+"""Such as `Deleted/DELETE26Q2.txt`, `AllDeletedCases.txt`, `ADR20Q1DeletedCases.txt`."""
 
 ALIASES = {
     "isr": "primaryid",  # to 2012Q3
@@ -58,13 +58,13 @@ ALIASES = {
     "dsg_drug_seq": "drug_seq",  # in THER and INDI, from 2012Q4
     "indi_drug_seq": "drug_seq",
 }
-"""Column names that changed between quarters, to the name used here."""
+"""Column names of some quarters, and the name used here."""
 
 SHIFT_WITNESS = {"DEMO": ("wt", {"Y", "N"}), "DRUG": ("route", {"1", "2"})}
-"""A column, and what it holds only if a '$' inside an earlier field moved the rest to the right.
+"""A column, and values that it has only if a '$' in an earlier field shifted the row to the right.
 
-A row with one field more than its header is good if the last field is blank, but so is a row with
-'$' in MFR_NUM or DRUGNAME whose last column is blank: E_SUB then stands in WT, VAL_VBM in ROUTE.
+A row with one field more than its header is valid if the last field is blank. A row with '$' in
+MFR_NUM or DRUGNAME and a blank last column looks the same, but has E_SUB in WT or VAL_VBM in ROUTE.
 """
 
 ROLES = {
@@ -118,7 +118,7 @@ _DICTIONARY_CODES = re.compile(r"(?:\s*/[0-9]{6,11}/)+$")
 
 
 def quarter_end(member: str) -> date | None:
-    """Return the last day of the quarter in a file's name; null if it names none.
+    """Return the last day of the quarter in a file's name, or None.
 
     >>> quarter_end("Deleted/DELETE26Q2.txt"), quarter_end("AllDeletedCases.txt")
     (datetime.date(2026, 6, 30), None)
@@ -129,10 +129,10 @@ def quarter_end(member: str) -> date | None:
 
 @lru_cache(maxsize=1 << 16)
 def substances_of(prod_ai: str, drugname: str) -> tuple[str, ...]:
-    r"""Return the active substances that FDA found, else the cleaned name as reported.
+    r"""Return the active substances assigned by FDA, else the cleaned name as reported.
 
-    Cleaning a name: compatibility forms and spaces made plain, codes of the drug dictionary at its
-    end removed, upper case.
+    Cleaning normalises the name (NFKC, single spaces, upper case) and removes codes of the drug
+    dictionary at its end.
 
     >>> substances_of("SULFAMETHOXAZOLE\\TRIMETHOPRIM", "BAKTAR")
     ('SULFAMETHOXAZOLE', 'TRIMETHOPRIM')
@@ -152,8 +152,8 @@ def substances_of(prod_ai: str, drugname: str) -> tuple[str, ...]:
 def event_term(term: str, *, legacy: bool) -> str:
     """Return a preferred term as the current files spell it.
 
-    Legacy files are wholly in capitals, so an acronym inside a term cannot be told from a word and
-    loses its capitals. Current files are taken as they are: `COVID-19` is spelled so.
+    Legacy files are entirely in capitals, so that acronyms cannot be distinguished and lose their
+    capitals. Terms of current files, such as `COVID-19`, are kept as they are.
 
     >>> event_term("DIARRHOEA", legacy=True), event_term("HIV INFECTION", legacy=True)
     ('Diarrhoea', 'Hiv infection')
@@ -168,7 +168,7 @@ def event_term(term: str, *, legacy: bool) -> str:
 def patient_of(
     age: str, age_code: str, age_group: str, sex: str, weight: str, weight_code: str
 ) -> Patient:
-    """Read the patient's columns; a value that cannot be read is unknown.
+    """Parse the columns of the patient; a value that cannot be parsed is unknown.
 
     >>> patient_of("9", "MON", "", "M", "20", "LBS")
     Patient(age_years=0.75, age_group=None, sex=<Sex.MALE: 'male'>, weight_kg=9.071847,
@@ -186,7 +186,7 @@ def patient_of(
 
 @lru_cache(maxsize=4096)
 def reporter_of(occupation: str, country: str) -> Reporter:
-    """Read the reporter's columns. Without an occupation a source counts as consumer.
+    """Parse the columns of the reporter; without an occupation it counts as a consumer.
 
     >>> reporter_of("MD", "UNITED KINGDOM").country, reporter_of("", "EU").country
     ('GB', None)

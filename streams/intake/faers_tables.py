@@ -1,6 +1,6 @@
-"""The tables of a FAERS quarter, read into what its reports are built from.
+"""Readers of the tables of a FAERS quarter.
 
-Each reader takes one file, adds its rows to the quarter, and yields what it must set aside.
+Each reader reads one file, adds its rows to the quarter, and yields the rejects.
 """
 
 import re
@@ -33,7 +33,7 @@ DELETED_VERSION = 2**31 - 1
 """Version of a deletion: FDA names the case and no version, so it outranks every version."""
 
 _LEGACY_VERSION = 0
-"""Version of a legacy report: below those the case was given later, and ordered by date and ISR."""
+"""Version of a legacy report: below all later versions of the case; ordered by date and ISR."""
 
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _MESSAGE_DIGITS = 12  # message ids are compared as text, so ISR and PRIMARYID have one width
@@ -44,7 +44,7 @@ _NO_INDICATION = "product used for unknown indication"
 
 
 class Details(NamedTuple):
-    """The wanted columns of a DEMO row that do not identify it, as written."""
+    """Used columns of a DEMO row except its identity, as written."""
 
     event_dt: str
     rept_cod: str
@@ -62,7 +62,7 @@ class Details(NamedTuple):
 
 
 class Drug(NamedTuple):
-    """The wanted columns of a DRUG row but its number, as written."""
+    """Used columns of a DRUG row except its number, as written."""
 
     role_cod: str
     drugname: str
@@ -94,10 +94,10 @@ class Version(NamedTuple):
 
 @dataclass
 class Quarter:
-    """Everything an archive holds; rows of a table by PRIMARYID, or by it and DRUG_SEQ.
+    """Content of an archive; rows of a table by PRIMARYID, or by PRIMARYID and DRUG_SEQ.
 
-    A drug is held as text, DRUG_SEQ and the fields of `Drug` separated by '$': of the two million
-    of a quarter each would else be an object that the garbage collector visits again and again.
+    A drug is stored as text, DRUG_SEQ and the fields of `Drug` separated by '$': the two million
+    drugs of a quarter would otherwise be objects that the garbage collector scans repeatedly.
     """
 
     versions: list[Version] = field(default_factory=list)
@@ -254,7 +254,7 @@ def _read_therapies(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejecte
 
 
 READERS: dict[str, Callable[[DelimitedTable, Quarter], Iterator[Rejected]]] = {
-    "DEMO": _read_demo,  # first: it says which rows of the others have a report
+    "DEMO": _read_demo,  # first: rows of the other tables need a DEMO row
     "DRUG": _read_drugs,
     "REAC": _read_reactions,
     "OUTC": _read_outcomes,
@@ -267,7 +267,7 @@ READERS: dict[str, Callable[[DelimitedTable, Quarter], Iterator[Rejected]]] = {
 def read_deletions(
     archive: Archive, lists: list[ZipInfo], demo: ZipInfo, quarter: Quarter
 ) -> Iterator[Rejected]:
-    """Read the lists of cases that FDA deleted; `demo` says the quarter of a list that does not."""
+    """Read the lists of deleted cases; `demo` names the quarter if a list does not."""
     listed: set[str] = set()
     for member in lists:
         day = quarter_end(member.filename) or quarter_end(demo.filename)
@@ -306,7 +306,7 @@ def read_deletions(
 def _rows_of_reports(
     table: DelimitedTable, quarter: Quarter, kind: str
 ) -> Iterator[tuple[str, Row | Rejected]]:
-    """Yield the rows of a table with the key of their report; those without one as rejected."""
+    """Yield the rows of a table with the key of their report, rejecting rows without one."""
     header = table.header
     column = header.index("primaryid")
     known = quarter.demo_rows
@@ -323,7 +323,7 @@ def _rows_of_reports(
 
 
 def _shift_check(kind: str, header: Header) -> Callable[[Row], bool]:
-    """Return what says that a '$' inside a field made a row look as if it had a surplus field."""
+    """Return a predicate: a '$' inside a field made a row look like one with a surplus field."""
     name, impossible = SHIFT_WITNESS[kind]
     column, width = header.index(name), len(header.names)
     return lambda row: row.fields[column] in impossible and row.raw.count(b"$") == width

@@ -1,4 +1,4 @@
-"""Reads a source file of any format: a report, a notice or a reject at a time."""
+"""Reader of source files of any format, item by item."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +16,10 @@ SourceItem = Report | bytes | Rejected
 
 
 def read_source(path: Path, source_format: str | None = None) -> Iterator[tuple[int, SourceItem]]:
-    """Return what a file holds, each with its place: a line of native JSON unread, or a report.
+    """Return the numbered items of a file: undecoded lines of native JSON, or reports and rejects.
 
-    Archives give their reports in order of receipt; native JSON comes as it stands, since a log's
-    order is its order of arrival.
+    Reports of archives are in order of receipt. Native JSON Lines are in file order, since the
+    order of a log is its order of arrival.
     """
     found = source_format or detect_format(path)
     if found == "native":

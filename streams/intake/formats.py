@@ -1,4 +1,4 @@
-"""Which format a file of reports is in."""
+"""Detection of the format of report files."""
 
 from pathlib import Path
 from typing import Literal
@@ -20,12 +20,12 @@ _KNOWN = (
 
 
 def detect_format(path: Path) -> Format:
-    """Tell the format of a file: of a zip file by its members, else by its name.
+    """Detect the format of a file: of a zip file by its members, else by its name.
 
     Raises
     ------
     InputError
-        There is no such file, it is a damaged zip file, or it is in no known format.
+        The file does not exist, is a damaged zip file, or has an unknown format.
     """
     if not path.is_file():
         msg = f"{path}: must be a file; got {'a folder' if path.is_dir() else 'nothing there'}"

@@ -1,4 +1,4 @@
-"""Native JSON: one `schemas.report.Report` a line, in the order in which they were received."""
+"""Native JSON Lines: one `schemas.report.Report` per line, in order of receipt."""
 
 import gzip
 import zlib
@@ -17,22 +17,22 @@ from streams.intake.refusals import code_of
 
 __all__ = ["MOST_BYTES", "decode_message", "decode_report", "read_lines"]
 
-_BLOCK = 1 << 20  # bytes read at a time; of the usual 8,192 lines are put together again
+_BLOCK = 1 << 20  # bytes per read; with the default of 8,192, lines span several blocks
 
 MOST_BYTES = 1_000_000
-"""The longest message that is read; a report of more is an attachment or an attack."""
+"""Maximum length of a message; a longer one is an attachment or an attack."""
 
 
 def decode_report(raw: bytes) -> Any:
-    """Read one report: an object with the attributes of `schemas.report.Report`, defaults included.
+    """Decode one report: an object with the attributes of `schemas.report.Report`, with defaults.
 
-    Every rule of `Report` holds. What the fast path does not accept is read by the model.
+    Every rule of `Report` is checked. Input that the fast path refuses is validated by the model.
 
     Raises
     ------
     IcsrError
-        If it is too long, not UTF-8, not JSON, or breaks the schema. The message names the first
-        place and rule, and how many more there are; it quotes nothing of the report.
+        If it is too long, not UTF-8, not JSON, or violates the schema. The message names the first
+        field and rule, and the number of further ones, without quoting the report.
     """
     if len(raw) > MOST_BYTES:
         msg = f"report: at most {MOST_BYTES} bytes are read; got {len(raw)}"
@@ -46,17 +46,17 @@ def decode_report(raw: bytes) -> Any:
 
 
 def decode_message(raw: bytes) -> Any:
-    """Read what stands on `pv.reports`: a report as of `decode_report`, or a `CaseLink`.
+    """Decode a message of `pv.reports`: a report as by `decode_report`, or a `CaseLink`.
 
     Raises
     ------
     IcsrError
-        As of `decode_report`.
+        As by `decode_report`.
     """
     try:
         return decode_report(raw)
     except IcsrError:
-        # Only here, so that no report pays for the links there are: none can be read as a report.
+        # Links are tried last, so that reports cost no check: no link is a valid report.
         if LINK_MARK not in raw or len(raw) > MOST_BYTES:
             raise
     try:
@@ -69,7 +69,7 @@ def _refused(error: ValidationError, what: str) -> IcsrError:
     problems = error.errors(include_url=False, include_input=False)
     first = problems[0]
     loc, rule = first["loc"], first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":  # the field's name is the sender's, not ours
+    if first["type"] == "extra_forbidden":  # the name of the field is the sender's text
         loc, rule = loc[:-1], "holds a field that the schema does not know"
     place = ".".join(map(str, loc)) or what
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -77,7 +77,7 @@ def _refused(error: ValidationError, what: str) -> IcsrError:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield every line that is not blank, with its number from 1 and without its line end.
+    """Yield the non-blank lines, with their numbers from 1 and without line ends.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Notices as JSON lines: one `schemas.notice.Notice` a line."""
+"""Notices as JSON Lines: one `schemas.notice.Notice` per line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +15,13 @@ __all__ = ["decode_notice", "read_notices"]
 
 
 def decode_notice(raw: bytes) -> Notice:
-    """Read one notice.
+    """Decode one notice.
 
     Raises
     ------
     IcsrError
-        If it is too long, no JSON, or breaks the schema; the message names the first place and rule
-        and quotes nothing.
+        If it is too long, not JSON, or violates the schema. The message names the first field and
+        rule, without quoting the notice.
     """
     if len(raw) > MOST_BYTES:
         msg = f"notice: at most {MOST_BYTES} bytes are read; got {len(raw)}"
@@ -36,7 +36,7 @@ def decode_notice(raw: bytes) -> Notice:
 
 
 def read_notices(path: Path) -> Iterator[Notice | Rejected]:
-    """Yield the notices of a file, and a reject for every line that is none.
+    """Yield the notices of a file, and a reject for every other line.
 
     Raises
     ------

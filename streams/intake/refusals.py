@@ -1,4 +1,4 @@
-"""The code of a reject that a schema refused: known by pydantic's kind of error, never by text."""
+"""Codes of rejects that violate a schema, by pydantic's type of error, never by its text."""
 
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 __all__ = ["code_of"]
 
-_NO_OBJECT = ("json_invalid", "model_type")  # no JSON; or JSON, but no object
+_NO_OBJECT = ("json_invalid", "model_type")  # not JSON; JSON, but not an object
 
 
 def code_of(problem: "ErrorDetails") -> RejectCode:
-    """Return the code of a message from its first problem, which must have its context."""
+    """Return the code of a message from its first error, which must include its context."""
     if not problem["loc"] and problem["type"] in _NO_OBJECT:
         return RejectCode.NOT_JSON
     error = problem.get("ctx", {}).get("error")

@@ -1,4 +1,4 @@
-"""Text of foreign files, made fit for the schema: no control characters, within its limit."""
+"""Cleaning of text from source files: no control characters, limited length."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 
 
 def clean(text: str, limit: int) -> str | None:
-    r"""Strip a value, drop control characters, cut it to the limit; blank is unknown.
+    r"""Strip a value, drop control characters, truncate it to a limit; blank is unknown.
 
     >>> clean("  9Q01042 \x00", 200), clean(" ", 200), clean("abcdef", 3)
     ('9Q01042', None, 'abc')
@@ -27,7 +27,7 @@ def clean(text: str, limit: int) -> str | None:
 
 
 def parse_decimal(text: str) -> float | None:
-    """Read a plain number that is not negative; anything else is unknown.
+    """Parse a non-negative decimal number; anything else is unknown.
 
     >>> parse_decimal("0.2"), parse_decimal(".5"), parse_decimal("-1"), parse_decimal("1e400")
     (0.2, 0.5, None, None)

@@ -1,8 +1,8 @@
-"""VAERS: the yearly zip files of the US vaccine adverse event reporting system.
+"""VAERS: the yearly zip files of the US Vaccine Adverse Event Reporting System.
 
-An archive holds DATA (one row a report), VAX (one row a vaccine) and SYMPTOMS (up to five MedDRA
-terms a row), joined by VAERS_ID. It is a snapshot: every report is version 1. The narrative and the
-other free texts are not taken in.
+An archive has DATA (one row per report), VAX (one row per vaccine) and SYMPTOMS (up to five MedDRA
+terms per row), joined by VAERS_ID. It is a snapshot: every report is version 1. The narrative and
+the other free texts are not read.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ from streams.intake.text import clean, parse_decimal
 __all__ = ["VAERS_DATA", "read_vaers"]
 
 VAERS_DATA = r"(.*/)?[^/]*VAERSDATA\.csv"
-"""Path of the member, in any case, by which a VAERS archive is known."""
+"""Path of the member that identifies a VAERS archive, in any case."""
 
 _MEMBERS = {
     "DATA": VAERS_DATA,
@@ -61,7 +61,7 @@ _SERIOUS = {
 
 
 class _Vaccine(NamedTuple):
-    """The wanted fields of a VAX row, as written."""
+    """Used fields of a VAX row, as written."""
 
     vax_type: str
     name: str
@@ -74,7 +74,7 @@ class _Vaccine(NamedTuple):
 
 @dataclass(slots=True)
 class _Case:
-    """What the DATA row of a report says, and what the other files add to it."""
+    """Fields of a report from its DATA row and from the other files."""
 
     where: str
     line: int
@@ -90,7 +90,7 @@ class _Case:
 
 
 class _Members(NamedTuple):
-    """The files of an archive, each with its encoding."""
+    """Members of an archive by kind, each with its encoding."""
 
     data: list[tuple[ZipInfo, str]]
     vax: list[tuple[ZipInfo, str]]
@@ -98,7 +98,7 @@ class _Members(NamedTuple):
 
 
 def read_vaers(path: Path) -> Iterator[Report | Rejected]:
-    """Read a VAERS archive: what cannot be read as it is met, then the reports by day received.
+    """Read a VAERS archive: yield rejects while reading, then the reports by day of receipt.
 
     Parameters
     ----------
@@ -109,19 +109,19 @@ def read_vaers(path: Path) -> Iterator[Report | Rejected]:
     ------
     Report or Rejected
         Every DATA row gives one or the other; a row of the other files is rejected if it is
-        damaged or if its report has no readable DATA row. A row repeated unchanged is one row; of
-        several that differ the first holds.
+        damaged or if its report has no readable DATA row. An identical repetition of a DATA row is
+        ignored; of differing rows the first is used.
 
     Raises
     ------
     InputError
-        The file is no whole VAERS archive, or a member lacks a column that every row needs.
+        The file is not a complete VAERS archive, or a member lacks a required column.
 
     Notes
     -----
-    An optional value that cannot be read is unknown. CAGE_MO is a fraction of a year in the
-    published files, whatever its name says, so the age is `CAGE_YR + CAGE_MO` where AGE_YRS is
-    blank. VAX_DOSE counts the doses *before* this one, VAX_DOSE_SERIES counts this one.
+    An optional value that cannot be read is unknown. Despite its name, CAGE_MO is a fraction of a
+    year in the published files, so the age is `CAGE_YR + CAGE_MO` where AGE_YRS is blank. VAX_DOSE
+    counts the doses *before* this one, VAX_DOSE_SERIES counts this one.
     """
     with open_archive(path) as archive:
         members = _find_members(archive)
@@ -247,7 +247,7 @@ def _read_symptoms(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[R
 def _case_of(
     row: Row | Rejected, header: Header, cases: dict[int, _Case], kind: str
 ) -> _Case | Rejected:
-    """Find the case of a VAX or SYMPTOMS row."""
+    """Return the case of a VAX or SYMPTOMS row, or a reject if there is none."""
     if isinstance(row, Rejected):
         return row
     vaers_id = row.fields[header.index("vaers_id")]
@@ -318,6 +318,6 @@ def _age(age: str, years: str, year_fraction: str) -> float | None:
 
 
 def _case_number(vaers_id: str) -> int | None:
-    """Read an id that is zero-padded in some years and not in others."""
+    """Parse an id, which only some years pad with zeros; None if it is not a number."""
     vaers_id = vaers_id.strip()
     return int(vaers_id) if _VAERS_ID.fullmatch(vaers_id) else None

@@ -125,9 +125,9 @@ def test_a_topic_of_our_own_or_none_is_not_written_to(
     publish(topics, signal())
     assert tocsin(topics, tmp_path, "deliver", "--once", "--outbox", file).returncode == 0
     with Outbox(file, key=KEY) as outbox:
-        (standing,) = outbox.standing()
-    assert (standing.waiting, standing.delivered) == (1, 0)
-    assert standing.resting is None if name == "no" else why in (standing.resting or "")
+        (status,) = outbox.statuses()
+    assert (status.waiting, status.delivered) == (1, 0)
+    assert status.paused is None if name == "no" else why in (status.paused or "")
     assert records(topics, "reports") == []
 
 

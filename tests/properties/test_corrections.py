@@ -150,7 +150,7 @@ class World:
         self.deliver_for(8 * DAY)
         with self.opened() as (outbox, _):
             assert outbox.next_due() is None
-            assert outbox.standing()[0].waiting == 0
+            assert outbox.statuses()[0].waiting == 0
 
 
 KINDS = ("strengthened", "weakened", "update", "retraction", "closed")

@@ -1,4 +1,4 @@
-"""The application: its routes, what guards them, and what OpenAPI says of them."""
+"""FastAPI application: routes, middleware, error handlers and the OpenAPI document."""
 
 from collections import Counter
 from importlib.metadata import version
@@ -18,17 +18,17 @@ from streams.delivery.api.service import Service
 __all__ = ["make_application", "openapi"]
 
 _TITLE = "Tocsin"
-_SUMMARY = "Alerts of adverse-event reports: what each tier may see, corrected as they change."
+_SUMMARY = "Alerts from adverse-event reports, as copies for each tier, revised as counts change."
 
 
 def make_application(service: Service | None = None) -> FastAPI:
-    """Return the application; without a service, only for what it says of itself."""
+    """Return the application; without a service it only serves its OpenAPI document."""
     app = FastAPI(
         title=_TITLE,
         summary=_SUMMARY,
         version=version("tocsin"),
         openapi_url="/v1/openapi.json",
-        # Pages of documentation would load scripts from elsewhere.
+        # The documentation pages of FastAPI would load scripts from other hosts.
         docs_url=None,
         redoc_url=None,
     )
@@ -46,7 +46,7 @@ def make_application(service: Service | None = None) -> FastAPI:
 
 
 def openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document, with the bodies that are read by models of their own."""
+    """Return the OpenAPI document, with the models of request bodies added."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, summary=app.summary, routes=app.routes
@@ -61,6 +61,6 @@ def openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def _health(service: Annotated[Service, Depends(the_service)]) -> JSONResponse:
-    """Whether alerts are being read; says nothing of what they are."""
-    up = service.health.trouble is None
+    """Report whether alerts are being read, without their content."""
+    up = service.health.problem is None
     return JSONResponse({"status": "up" if up else "behind"}, status_code=200 if up else 503)

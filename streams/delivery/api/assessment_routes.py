@@ -1,4 +1,4 @@
-"""Decisions about signals, and what is heard of the truth of rumours."""
+"""Routes for decisions about signals, and for verifications of rumours."""
 
 import hashlib
 from http import HTTPStatus
@@ -26,15 +26,17 @@ TheService = Annotated[Service, Depends(the_service)]
 
 
 class Logged(BaseModel):
-    """A decision as it stands in the audit log."""
+    """A decision as an entry of the audit log."""
 
-    entry: dict[str, Any] = Field(description="Numbered, dated and chained to the one before.")
+    entry: dict[str, Any] = Field(
+        description="The entry: numbered, dated and chained to the previous one."
+    )
 
 
 class Kept(BaseModel):
-    """A verification as it was kept."""
+    """A verification as the notice that was stored."""
 
-    notice: dict[str, Any] = Field(description="As it goes to the notices.")
+    notice: dict[str, Any] = Field(description="The notice, as stored.")
 
 
 @router.post(
@@ -49,13 +51,13 @@ def decide(
     asked: Annotated[NewDecision, Depends(body_of(NewDecision))],
     signal_key: str,
 ) -> Logged:
-    """Take a signal one step on. A step that may not follow is refused with the reason."""
+    """Move a signal to a new state. A transition that is not allowed is refused with the reason."""
     with service.model() as model:
         known = require_signal(model, token.tier, signal_key)
-    if asked.alert_id is not None and asked.alert_id not in {one.alert_id for one in known}:
+    if asked.alert_id is not None and asked.alert_id not in {alert.alert_id for alert in known}:
         raise Problem(HTTPStatus.CONFLICT, "alert_id: must be a revision of this signal")
-    # What the revision decided on tells of a burst, the decision must answer.
-    revision = next((one for one in known if one.alert_id == asked.alert_id), known[-1])
+    # If this revision reports a burst, the decision must address it.
+    revision = next((alert for alert in known if alert.alert_id == asked.alert_id), known[-1])
     burst = revision.burst if isinstance(revision, Alert) else None
     decision = Decision(
         signal_key=known[-1].signal_key,
@@ -85,16 +87,16 @@ def verify(
     token: Annotated[Token, Depends(needs(Scope.VERIFICATIONS_WRITE))],
     asked: Annotated[NewVerification, Depends(body_of(NewVerification))],
 ) -> Kept:
-    """Say what was said of a rumour, or how it was settled. It becomes a notice."""
+    """Report a verification event of a rumour, or its outcome. It is stored as a notice."""
     if service.notices is None:
-        raise Problem(HTTPStatus.NOT_IMPLEMENTED, "this server was given no place for notices")
+        raise Problem(HTTPStatus.NOT_IMPLEMENTED, "this server is not configured to store notices")
     today = service.now().date()
     received = asked.received or today
     if received > today:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "received: must not be in the future")
-    # Of a name that nobody else's notice has: one of the same number would take its place.
-    whose = hashlib.sha256(token.subscriber.encode()).hexdigest()[:16]
-    notice_id = f"api:{whose}:{asked.verification_id}"
+    # The id includes the subscriber: a notice of the same id would replace that of another.
+    owner = hashlib.sha256(token.subscriber.encode()).hexdigest()[:16]
+    notice_id = f"api:{owner}:{asked.verification_id}"
     try:
         notice = Notice(
             notice_id=notice_id,

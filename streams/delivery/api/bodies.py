@@ -1,4 +1,4 @@
-"""Bodies of requests: read as strictly as any message of Tocsin, and described in OpenAPI."""
+"""Models of request bodies: validated as strictly as messages, and described in OpenAPI."""
 
 from collections.abc import Callable, Coroutine
 from datetime import date
@@ -29,60 +29,70 @@ _Body = TypeVar("_Body", bound=BaseModel)
 
 
 class AskedWebhook(Message):
-    """A webhook; its signing key is in the answer, once."""
+    """A webhook; its signing key is in the response, once."""
 
-    kind: Literal["webhook"] = Field(default="webhook", description="Tells the channels apart.")
+    kind: Literal["webhook"] = Field(default="webhook", description="Kind of channel.")
     url: str = Field(
-        pattern=r"^https://[^\s@]+$", max_length=2000, description="Where it posts to: https."
+        pattern=r"^https://[^\s@]+$",
+        max_length=2000,
+        description="Address that it posts to; https.",
     )
 
 
 class AskedSubscription(Message):
-    """A subscription as its subscriber asks for it; whose it is, the token says."""
+    """A requested subscription; the token determines its subscriber."""
 
-    subscription_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Its name.")
-    tier: Tier | None = Field(
-        default=None, description="At most that of the token, which it is by default."
+    subscription_id: str = Field(
+        pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name of the subscription."
     )
-    filters: Filters = Field(default=Filters(), description="Which alerts.")
+    tier: Tier | None = Field(
+        default=None, description="Tier, at most that of the token; by default that of the token."
+    )
+    filters: Filters = Field(default=Filters(), description="Alerts that match.")
     channel: AskedWebhook | Stream = Field(
         default=Stream(),
         discriminator="kind",
-        description="Where to; folders and topics are the operator's to give.",
+        description="Channel; only the operator can set up folders and topics.",
     )
-    digest: DigestPeriod | None = Field(default=None, description="As of a subscription.")
-    budget_per_day: int | None = Field(default=None, ge=1, description="As of a subscription.")
+    digest: DigestPeriod | None = Field(default=None, description="As in a subscription.")
+    budget_per_day: int | None = Field(default=None, ge=1, description="As in a subscription.")
 
 
 class NewDecision(Message):
-    """A step of a signal's assessment; who takes it, the token says."""
+    """A transition of a signal's assessment; the token determines who decides."""
 
-    to: SignalState = Field(description="The state it goes to.")
-    reason: str = Field(default="", max_length=4000, description="Why; some steps must say.")
+    to: SignalState = Field(description="The new state.")
+    reason: str = Field(
+        default="", max_length=4000, description="Reason; some transitions require one."
+    )
     alert_id: str | None = Field(
-        default=None, max_length=100, description="The revision it is decided on."
+        default=None,
+        max_length=100,
+        description="The alert revision that the decision is based on.",
     )
     superseded_by: str | None = Field(
-        default=None, max_length=2000, description="Key of the signal that takes its place."
+        default=None, max_length=2000, description="Key of the signal that replaces this one."
     )
     assignee: str | None = Field(
         default=None,
         min_length=1,
         max_length=200,
-        description="Who takes care of the signal from now on; null: whoever did before.",
+        description="New assignee; null keeps the current one.",
     )
 
 
 class NewVerification(Message):
-    """Who says what of the truth of a rumour, or how it was settled."""
+    """A verification event of a rumour: confirmation, denial or outcome, and its source."""
 
     verification_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
-        description="Chosen by the sender: sent again, it is the same event."
+        description="Chosen by the sender; the same id again is the same event."
     )
     subject_id: str = Field(min_length=1, max_length=200, description="The rumour or series.")
-    source: str = Field(min_length=1, max_length=200, description="Where it was heard or read.")
-    verification: VerificationEvent = Field(description="What was said, by which role.")
-    reporter: ReporterKind = Field(default=ReporterKind.UNKNOWN, description="Who says so.")
+    source: str = Field(min_length=1, max_length=200, description="Source of the statement.")
+    verification: VerificationEvent = Field(
+        description="The statement, and the role of its author."
+    )
+    reporter: ReporterKind = Field(default=ReporterKind.UNKNOWN, description="Kind of the author.")
     country: Country | None = Field(default=None, description="ISO 3166-1 alpha-2.")
     received: date | None = Field(
         default=None, description="Day it was received; by default today, and never later."
@@ -93,7 +103,7 @@ BODIES: tuple[type[BaseModel], ...] = (AskedSubscription, NewDecision, NewVerifi
 
 
 def body_of(model: type[_Body]) -> Callable[[Request], Coroutine[Any, Any, _Body]]:
-    """Return a dependency that reads the body as a model."""
+    """Return a dependency that validates the body as a model."""
 
     async def read(request: Request) -> _Body:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -111,6 +121,6 @@ def body_of(model: type[_Body]) -> Callable[[Request], Coroutine[Any, Any, _Body
 
 
 def described(model: type[BaseModel]) -> dict[str, Any]:
-    """Return what OpenAPI should say of the body."""
+    """Return the OpenAPI description of a request body."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

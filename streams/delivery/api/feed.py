@@ -1,4 +1,4 @@
-"""Keeps what the API answers from up to date: alerts and reports, as they come."""
+"""Background thread that feeds alerts and reports into the read model and the outbox."""
 
 import logging
 import threading
@@ -17,37 +17,37 @@ from streams.intake.native import decode_message
 __all__ = ["feed_once", "feeding"]
 
 _LOG = logging.getLogger(__name__)
-_IDLE_SECONDS = 1.0
-_RETRY_SECONDS = 5.0
-_BATCH = 1_000
+_IDLE_SECONDS = 1.0  # s between reads while there is nothing new
+_RETRY_SECONDS = 5.0  # s before the sources are opened again after an error
+_BATCH = 1_000  # reports per transaction
 
 Stores = tuple[Outbox, ReadModel]
 OpenTail = Callable[[Callable[[str], int]], Tail]
-"""Opens a source, given how to find the place that was reached in it."""
+"""Opens a source, given a function that returns the next position to read in it."""
 
 
 @contextmanager
 def feeding(
     service: Service, open_alerts: OpenTail, open_reports: OpenTail | None
 ) -> Iterator[None]:
-    """Feed in a thread of its own for as long as the body runs.
+    """Feed the service in a background thread while the body runs.
 
-    What cannot be read stops it, is logged and shown by the health, and tried again: an alert that
-    was passed over would be missing from every answer.
+    An alert that cannot be read blocks the feed: the error is logged, the health check reports it,
+    and the read is retried. If the alert were skipped, every response would lack it.
     """
     stop = threading.Event()
 
     def run() -> None:
         while not stop.is_set():
             try:
-                _follow(service, open_alerts, open_reports, stop)
+                _run_feed(service, open_alerts, open_reports, stop)
             except (TocsinError, OSError) as error:
-                service.health.trouble = str(error)
-                _LOG.error("alerts cannot be read: %s", error)
+                service.health.problem = str(error)
+                _LOG.error("reading alerts failed: %s", error)
                 stop.wait(_RETRY_SECONDS)
             except Exception:
-                service.health.trouble = "a defect"
-                _LOG.exception("defect: alerts cannot be read")
+                service.health.problem = "a defect"
+                _LOG.exception("defect: reading alerts failed")
                 stop.wait(_RETRY_SECONDS)
 
     thread = threading.Thread(target=run, name="tocsin-feed", daemon=True)
@@ -60,32 +60,32 @@ def feeding(
 
 
 def feed_once(service: Service, alerts: Tail, reports: Tail | None, stores: Stores) -> int:
-    """Take in what there is by now; return how many messages.
+    """Store the messages up to the current end of the sources; return their number.
 
-    What is due to subscribers says where the assessment of its signal stands as it is taken in.
+    Alerts in the outbox carry the assessment of their signal at this time.
     """
     outbox, model = stores
     with_assessment = service.assessor()
-    taken = 0
+    number = 0
     for source, position, raw in alerts.read():
         alert = parse_alert(raw, alerts.where(source, position))
         model.put(alert, source=source, position=position)
-        told = with_assessment(alert)
-        outbox.put(told, source=source, position=position, now=service.now())
-        taken += 1
+        assessed = with_assessment(alert)
+        outbox.put(assessed, source=source, position=position, now=service.now())
+        number += 1
     entries = reports.read() if reports else iter(())
     while batch := list(islice(entries, _BATCH)):
         with model.batch():
             for source, position, raw in batch:
                 _put_report(model, source, position, raw)
-        taken += len(batch)
-    return taken
+        number += len(batch)
+    return number
 
 
 def _put_report(model: ReadModel, source: str, position: int, raw: bytes) -> None:
     try:
         report = decode_message(raw)
-    except IcsrError:  # it is among the rejects, and in no alert
+    except IcsrError:  # the case stage rejects it too, so no alert counts it
         report = None
     if report is None or isinstance(report, CaseLink):
         model.skip(source=source, position=position)
@@ -93,7 +93,7 @@ def _put_report(model: ReadModel, source: str, position: int, raw: bytes) -> Non
         model.put_report(report, source=source, position=position)
 
 
-def _follow(
+def _run_feed(
     service: Service,
     open_alerts: OpenTail,
     open_reports: OpenTail | None,
@@ -103,13 +103,13 @@ def _follow(
         outbox = opened.enter_context(service.outbox())
         model = opened.enter_context(service.model())
 
-        def reached_by_both(source: str) -> int:
+        def next_for_both(source: str) -> int:
             return min(outbox.place(source), model.place(source))
 
-        alerts = opened.enter_context(closing(open_alerts(reached_by_both)))
+        alerts = opened.enter_context(closing(open_alerts(next_for_both)))
         reports = open_reports and opened.enter_context(closing(open_reports(model.place)))
         while not stop.is_set():
-            taken = feed_once(service, alerts, reports or None, (outbox, model))
-            service.health.trouble = None
-            if not taken:
+            number = feed_once(service, alerts, reports or None, (outbox, model))
+            service.health.problem = None
+            if not number:
                 stop.wait(_IDLE_SECONDS)

@@ -1,4 +1,4 @@
-"""What stands before every route: sizes, rates, headers; and who a token lets in."""
+"""Access control of the API: rate limits, body sizes, security headers and token scopes."""
 
 import math
 import time
@@ -30,12 +30,12 @@ SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-_FAILED_COSTS = 10  # a refused token counts as so many requests of its address
+_FAILED_COSTS = 10  # requests of an address that a refused token counts as
 _BEARER = HTTPBearer(auto_error=False, description="A token of `tocsin tokens add`.")
 
 
 class Limiter:
-    """Counts requests in a moving window, in the memory of this process."""
+    """Rate limiter with a moving window, in the memory of this process."""
 
     def __init__(self, rate: str) -> None:
         try:
@@ -46,7 +46,7 @@ class Limiter:
         self._windows = MovingWindowRateLimiter(MemoryStorage())
 
     def wait_for(self, who: str, cost: int = 1) -> int | None:
-        """Count a request; return after how many seconds to come again, None if it may pass."""
+        """Count a request; return the seconds to wait before a retry, None if within the rate."""
         if self._windows.hit(self._rate, who, cost=cost):
             return None
         reset = self._windows.get_window_stats(self._rate, who).reset_time
@@ -54,14 +54,14 @@ class Limiter:
 
 
 class Guard:
-    """Middleware: limits the rate of each address and the size of bodies, and sets headers."""
+    """Middleware that limits request rates and body sizes, and sets security headers."""
 
     def __init__(self, app: ASGIApp, *, service: Service) -> None:
         self._app, self._most = app, service.most_body
         self.addresses = Limiter(service.address_rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or let the application answer."""
+        """Refuse a request, or pass it to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -78,8 +78,8 @@ class Guard:
         if wait is not None:
             await _too_many(wait)(scope, receive, guarded)
             return
-        # Read here, at most so much, and before anything looks at it: a length that is stated may
-        # be wrong, and one that is not stated has no end.
+        # The body is read here up to the limit, before any parser: a stated length may be wrong,
+        # and a body without one may be endless.
         body, more = b"", True
         while more:
             message = await receive()
@@ -107,16 +107,16 @@ class Guard:
 
 
 def the_service(request: Request) -> Service:
-    """Return what the application was made with."""
+    """Return the service of the application."""
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
 
 
 def needs(scope: TokenScope) -> Callable[..., Token]:
-    """Return a dependency that lets tokens of a scope pass, as often as the rate allows."""
+    """Return a dependency that requires a token with a scope, within its rate limit."""
 
-    def let_in(
+    def authorise(
         request: Request,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> Token:
@@ -140,10 +140,10 @@ def needs(scope: TokenScope) -> Callable[..., Token]:
             raise Problem(HTTPStatus.FORBIDDEN, f"the token must have the scope {scope}")
         return token
 
-    return let_in
+    return authorise
 
 
-_LATER = "too many requests; come again after the seconds of Retry-After"
+_LATER = "too many requests; retry after the seconds given in Retry-After"
 
 
 def _too_many(wait: int) -> ASGIApp:

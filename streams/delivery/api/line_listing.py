@@ -1,4 +1,4 @@
-"""From a report to its line of a line listing."""
+"""Line listings: the line of a case from its report."""
 
 from schemas.case_line import CaseLine, LineProduct, LineReaction
 from schemas.product import Product, normalise_lot
@@ -10,7 +10,7 @@ __all__ = ["case_line"]
 
 
 def case_line(report: Report) -> CaseLine:
-    """Return what may be listed of a report, which is never more than `CaseLine` says.
+    """Return the line of a report, with the fields of `CaseLine` only.
 
     Parameters
     ----------

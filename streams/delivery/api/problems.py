@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457), one form for all of them."""
+"""Error responses as problem details (RFC 9457)."""
 
 import logging
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ class Problem(Exception):
     Parameters
     ----------
     detail
-        What was wrong and what to do; nothing of what an alert or case says.
+        The error and its remedy, without content of alerts or cases.
     headers
-        Of the answer, besides.
+        Additional headers of the response.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Problem(Exception):
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return the answer that says so."""
+    """Return a response with problem details."""
     return JSONResponse(
         {
             "type": "about:blank",
@@ -51,7 +51,7 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Make every error of an application a problem."""
+    """Convert every error of an application into problem details."""
     app.add_exception_handler(Problem, _refused)
     app.add_exception_handler(HTTPException, _of_the_framework)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -81,7 +81,8 @@ def _of_tocsin(request: Request, error: Exception) -> JSONResponse:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
     _LOG.error("%s %s: %s", request.method, request.url.path, error)
     return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, "it cannot be answered now; the log of the server says why"
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "it cannot be answered now; the log of the server says why",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the API answers from: every alert, and lines of cases, in a file that can be made anew."""
+"""Read model of the API: alerts and line listings in a file that can be rebuilt."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -38,22 +38,22 @@ _LAYOUT = Layout(
     "a read model",
     2,
     _TABLES,
-    synchronous="NORMAL",  # what a power cut takes is read again
-    remedy=": delete it, it is made anew",
+    synchronous="NORMAL",  # transactions lost in a power cut are read again
+    remedy=": delete it, and it is rebuilt",
 )
-_MOST_LOOKED_AT = 2_000  # signals for one page, whatever the filter; the next page goes on
+_MOST_SCANNED = 2_000  # signals read per page, whatever the filter; the next page continues
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the signals, by key.
+    """A page of signals, by key.
 
     Attributes
     ----------
     alerts
         The latest revision of each.
     after
-        Key to go on after, as the tier has it; None at the end.
+        Key to continue after, as the tier knows it; None on the last page.
     """
 
     alerts: tuple[AnyAlert, ...]
@@ -61,22 +61,22 @@ class Page:
 
 
 class ReadModel(Database):
-    """Alerts and lines of cases, by the names that each tier has for them.
+    """Alerts and line listings, by the names that each tier knows.
 
-    Whoever is below the authority tier knows lots and makers by codes: true names are then no
-    names at all, so that nobody learns of a lot by guessing it.
+    Tiers below authority know lots and makers by codes only: a lookup by a true name finds nothing,
+    so that guesses are not confirmed.
 
     Parameters
     ----------
     path
-        The file; made if missing. It can be deleted: it is filled again from its sources.
+        The file; created if missing. If it is deleted, it is rebuilt from its sources.
     key
         The installation's secret, for `streams.delivery.tiers.copy_for`.
 
     Raises
     ------
     StateError
-        If it is not of this format and secret; delete it.
+        If it is not of this format; delete it.
     """
 
     def __init__(self, path: Path, *, key: bytes) -> None:
@@ -84,7 +84,7 @@ class ReadModel(Database):
         self._key = key
 
     def put(self, alert: AnyAlert, *, source: str, position: int) -> None:
-        """Take in a revision; one that is known changes nothing."""
+        """Store an alert revision; a known one changes nothing."""
         coded = copy_for(Tier.CONSUMER, alert, key=self._key)
 
         def store() -> None:
@@ -111,7 +111,7 @@ class ReadModel(Database):
         self._once(source, position, store)
 
     def put_report(self, report: Report, *, source: str, position: int) -> None:
-        """Take in a version of a case; the latest holds, in whatever order they come."""
+        """Store a version of a case, in any order; the latest one is listed."""
         line = case_line(report)
 
         def store() -> None:
@@ -134,34 +134,34 @@ class ReadModel(Database):
         self._once(source, position, store)
 
     def skip(self, *, source: str, position: int) -> None:
-        """Pass over what is nothing to keep."""
+        """Advance past a message that is not stored."""
         self._once(source, position, lambda: None)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Take in what the body puts in one transaction: all of it, or none."""
+        """Store the messages of the body in one transaction: all of them or none."""
         with self._transaction():
             yield
 
     def place(self, source: str) -> int:
-        """Return the next position of a source that is not taken in."""
+        """Return the next position to read of a source."""
         row = self._db.execute("SELECT next FROM place WHERE source = ?", (source,)).fetchone()
         return 0 if row is None else int(row[0])
 
     def signals(
         self, tier: Tier, *, after: str, most: int, wanted: Callable[[AnyAlert], bool]
     ) -> Page:
-        """Return the latest revision of signals that a tier may see, by key."""
+        """Return a page of the latest revisions of signals that a tier may see, by key."""
         name = _signal_name(tier)
         rows = self._db.execute(
             f"SELECT {name}, body FROM alert WHERE latest = 1 AND {name} > ? AND "
             f"{_visible(tier)} ORDER BY {name} LIMIT ?",
-            (after, _MOST_LOOKED_AT + 1),
+            (after, _MOST_SCANNED + 1),
         )
         found: list[AnyAlert] = []
         last = after
-        for looked_at, (key, body) in enumerate(rows):
-            if len(found) == most or looked_at == _MOST_LOOKED_AT:
+        for scanned, (key, body) in enumerate(rows):
+            if len(found) == most or scanned == _MOST_SCANNED:
                 return Page(tuple(found), last)
             alert = parse_alert(body.encode(), "read model")
             if wanted(alert):
@@ -170,7 +170,7 @@ class ReadModel(Database):
         return Page(tuple(found), None)
 
     def revisions(self, tier: Tier, signal_key: str) -> list[AnyAlert]:
-        """Return every revision of a signal, in order; none if the tier knows no such key."""
+        """Return the revisions of a signal, in order; none if its key is unknown to the tier."""
         name = _signal_name(tier)
         rows = self._db.execute(
             f"SELECT body FROM alert WHERE {name} = ? AND {_visible(tier)} ORDER BY revision",
@@ -179,7 +179,7 @@ class ReadModel(Database):
         return [parse_alert(body.encode(), "read model") for (body,) in rows]
 
     def alert(self, tier: Tier, alert_id: str) -> AnyAlert | None:
-        """Return one revision, by the id that the tier has for it."""
+        """Return a revision by its id in the copies of a tier."""
         name = "alert_id" if tier is Tier.AUTHORITY else "coded_id"
         row = self._db.execute(
             f"SELECT body FROM alert WHERE {name} = ? AND {_visible(tier)}", (alert_id,)
@@ -187,7 +187,7 @@ class ReadModel(Database):
         return None if row is None else parse_alert(row[0].encode(), "read model")
 
     def recent(self, days: int) -> Iterator[AnyAlert]:
-        """Yield the alerts of the last days before the latest of them, in order."""
+        """Yield the alerts of some days up to the latest alert, in order."""
         (last,) = self._db.execute("SELECT MAX(day) FROM alert").fetchone()
         if last is None:
             return
@@ -198,7 +198,7 @@ class ReadModel(Database):
             yield parse_alert(body.encode(), "read model")
 
     def lines(self, case_ids: Sequence[str]) -> list[CaseLine]:
-        """Return the lines of cases, those that are known."""
+        """Return the lines of the known cases among some ids."""
         found = []
         for case_id in case_ids:
             row = self._db.execute("SELECT body FROM line WHERE case_id = ?", (case_id,)).fetchone()
@@ -207,7 +207,7 @@ class ReadModel(Database):
         return found
 
     def numbers(self) -> dict[str, int]:
-        """Return how many alerts, signals and cases it holds."""
+        """Return the numbers of stored alerts, signals and cases."""
         (alerts, signals) = self._db.execute("SELECT COUNT(*), SUM(latest) FROM alert").fetchone()
         (cases,) = self._db.execute("SELECT COUNT(*) FROM line").fetchone()
         return {"alerts": alerts, "signals": signals or 0, "cases": cases}

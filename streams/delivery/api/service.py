@@ -1,4 +1,4 @@
-"""What the routes work with: files, secrets, clocks and limits, made once for a server."""
+"""Dependencies of the routes: files, secret, clock and limits of a server."""
 
 import fcntl
 import logging
@@ -31,21 +31,21 @@ _LOG = logging.getLogger(__name__)
 
 
 class NoticeSink(Protocol):
-    """Where verification events go."""
+    """Destination of verification events."""
 
     def put(self, notice: Notice) -> None:
-        """Keep a notice; when this returns, it is kept."""
+        """Store a notice durably before this returns."""
         ...
 
 
 class FileNotices:
-    """A file of JSON lines, as `tocsin replay --notices` reads it."""
+    """Notices in a file of JSON Lines, as `tocsin replay --notices` reads it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def put(self, notice: Notice) -> None:
-        """Append it, on disk before this returns."""
+        """Append a notice, synced to disk before this returns."""
         line = notice.model_dump_json(exclude_defaults=True).encode() + b"\n"
         with self._path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -55,29 +55,29 @@ class FileNotices:
 
 
 class KafkaNotices:
-    """The topic `pv.notices`."""
+    """Notices on the topic `pv.notices`."""
 
     def __init__(self, writer: TopicWriter, settings: Settings) -> None:
         self._writer, self._settings = writer, settings
-        self._one_at_a_time = threading.Lock()  # it drops its client after an error
+        self._lock = threading.Lock()  # the writer replaces its client after an error
 
     def put(self, notice: Notice) -> None:
-        """Publish it; it is acknowledged when this returns."""
-        with self._one_at_a_time:
+        """Publish a notice, acknowledged before this returns."""
+        with self._lock:
             publish_notice(self._writer, self._settings, notice)
 
 
 @dataclass(slots=True)
 class ServiceHealth:
-    """How the reading of alerts stands.
+    """Health of the feed of alerts.
 
     Attributes
     ----------
-    trouble
-        What keeps it from being up to date; None if nothing does.
+    problem
+        Reason why the responses are not up to date; None if they are.
     """
 
-    trouble: str | None = None
+    problem: str | None = None
 
 
 def _now() -> datetime:
@@ -86,18 +86,18 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Where the routes find what they need. Files are opened for each request.
+    """Dependencies of the routes. Files are opened for each request.
 
     Attributes
     ----------
     key
         The installation's secret.
     token_rate, address_rate
-        Most requests, in the notation of the library `limits`.
+        Rate limits, in the notation of the library `limits`.
     most_body
-        Longest body of a request [bytes].
+        Maximum body of a request [bytes].
     poll_seconds
-        Time between two looks for what is new on a stream.
+        Time between two reads of an event stream [s].
     """
 
     outbox_path: Path
@@ -113,39 +113,39 @@ class Service:
     now: Callable[[], datetime] = _now
 
     def outbox(self) -> Outbox:
-        """Open what is due to subscribers."""
+        """Open the outbox."""
         return Outbox(self.outbox_path, key=self.key)
 
     def model(self) -> ReadModel:
-        """Open what is known of signals and cases."""
+        """Open the read model of signals and cases."""
         return ReadModel(self.model_path, key=self.key)
 
     def tokens(self) -> TokenStore:
-        """Open the tokens."""
+        """Open the store of tokens."""
         return TokenStore(self.outbox_path)
 
     def assessor(self) -> Callable[[AnyAlert], AnyAlert]:
-        """Return what adds to alerts where the assessment of their signals stands.
+        """Return a function that adds the assessment of its signal to an alert.
 
-        It reads the log of decisions once, for the first alert. One that is broken keeps no alert
-        from anybody: they come without.
+        The function reads the log of decisions once, at the first alert. If the log is broken,
+        alerts are returned without an assessment.
         """
-        standing = cache(self._standing)
+        assessments = cache(self._assessments)
 
         def add(alert: AnyAlert) -> AnyAlert:
-            known = standing()
+            known = assessments()
             return alert if known is None else assessed(alert, known)
 
         return add
 
     def copies(self, tier: Tier, alerts: Iterable[AnyAlert]) -> list[dict[str, Any]]:
-        """Return what a tier may see of alerts; an authority, where their assessment stands too."""
-        told = map(self.assessor(), alerts) if tier is Tier.AUTHORITY else alerts
-        return [copy_for(tier, alert, key=self.key) for alert in told]
+        """Return the copies of alerts for a tier, with the assessments for authorities."""
+        assessed_alerts = map(self.assessor(), alerts) if tier is Tier.AUTHORITY else alerts
+        return [copy_for(tier, alert, key=self.key) for alert in assessed_alerts]
 
-    def _standing(self) -> dict[str, Assessment] | None:
+    def _assessments(self) -> dict[str, Assessment] | None:
         try:
             return self.audit.assessments()
         except (StateError, OSError) as error:
-            _LOG.error("alerts are given out without their assessment: %s", error)
+            _LOG.error("alerts are served without assessments: %s", error)
             return None

@@ -1,4 +1,4 @@
-"""Signals, their alerts and their cases: every answer is the copy for the token's tier."""
+"""Routes for signals, alerts and cases; each response is the copy for the token's tier."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ __all__ = ["require_signal", "router"]
 
 router = APIRouter(tags=["signals"])
 
-_GONE = {"closed", "retraction"}
+_INACTIVE = {"closed", "retraction"}
 
 TheService = Annotated[Service, Depends(the_service)]
 Reader = Annotated[Token, Depends(needs(Scope.ALERTS_READ))]
@@ -34,51 +34,57 @@ Many = Annotated[list[str] | None, Query(max_length=50)]
 
 
 class SignalPage(BaseModel):
-    """Some signals, by key."""
+    """A page of signals, by key."""
 
     signals: list[dict[str, Any]] = Field(
         description="The latest revision of each: the copy for the tier of the token."
     )
-    next: str | None = Field(description="Ask for those after this key; null at the end.")
+    next: str | None = Field(
+        description="Value of `after` for the next page; null on the last page."
+    )
 
 
 class SignalAnswer(BaseModel):
-    """One signal."""
+    """A signal with its assessment."""
 
-    signal: dict[str, Any] = Field(description="Its latest revision, as of the tier.")
+    signal: dict[str, Any] = Field(
+        description="Its latest revision: the copy for the tier of the token."
+    )
     assessment: str | None = Field(
-        description="Where its assessment stands; null below the authority tier."
+        description="State of its assessment; null below the authority tier."
     )
     assignee: str | None = Field(
-        description="Who takes care of it; null below the authority tier, or if nobody does."
+        description="Its assignee; null if there is none, and below the authority tier."
     )
     decisions: list[dict[str, Any]] = Field(
-        description="Every step of its assessment, as logged: who took it, when and why; none "
+        description="Every decision about it, as logged, with author, time and reason; none "
         "below the authority tier."
     )
 
 
 class Revisions(BaseModel):
-    """Every revision of a signal."""
+    """The revisions of a signal."""
 
-    alerts: list[dict[str, Any]] = Field(description="In order; the copies for the tier.")
+    alerts: list[dict[str, Any]] = Field(
+        description="In order: the copies for the tier of the token."
+    )
 
 
 class CaseList(BaseModel):
     """The cases of a signal's latest revision."""
 
-    n_cases: str = Field(description="The number below the authority tier: a band.")
+    n_cases: str = Field(description="Number of cases; a band below the authority tier.")
     cases: list[CaseLine] = Field(description="De-identified; none below the authority tier.")
-    unknown: list[str] = Field(description="Cases of which no report was read here.")
+    unknown: list[str] = Field(description="Cases whose reports this server has not read.")
 
 
 @router.get("/signals", response_model=SignalPage)
 def list_signals(
     service: TheService,
     token: Reader,
-    after: Annotated[str, Query(max_length=2000, description="A key; begins after it.")] = "",
+    after: Annotated[str, Query(max_length=2000, description="List signals after this key.")] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    active: Annotated[bool | None, Query(description="Whether it is on.")] = None,
+    active: Annotated[bool | None, Query(description="Only active, or only ended signals.")] = None,
     category: Many = None,
     kind: Many = None,
     jurisdiction: Many = None,
@@ -89,12 +95,12 @@ def list_signals(
     level: Many = None,
     rule: Many = None,
     window: Many = None,
-    urgent: Annotated[bool, Query(description="Only urgent ones.")] = False,
+    urgent: Annotated[bool, Query(description="Only urgent signals.")] = False,
     min_priority: Annotated[
-        PriorityLevel | None, Query(description="Only of this priority or a higher one.")
+        PriorityLevel | None, Query(description="Only signals of at least this priority.")
     ] = None,
 ) -> SignalPage:
-    """Show where every signal stands, as filters of subscriptions choose. A page may hold fewer."""
+    """List signals with the filters of subscriptions. A page may have fewer than `limit`."""
     try:
         asked = Subscription(
             subscription_id="api",
@@ -122,8 +128,8 @@ def list_signals(
     require_askable(asked)
 
     def wanted(alert: AnyAlert) -> bool:
-        on = alert.kind.value not in _GONE
-        return active in (None, on) and matches(asked, alert, sent_before=False)
+        is_active = alert.kind.value not in _INACTIVE
+        return active in (None, is_active) and matches(asked, alert, sent_before=False)
 
     with service.model() as model:
         page = model.signals(token.tier, after=after, most=limit, wanted=wanted)
@@ -132,25 +138,25 @@ def list_signals(
 
 @router.get("/signals/{signal_key}", response_model=SignalAnswer)
 def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAnswer:
-    """Show where one signal stands. The key is percent-encoded once more in the address."""
+    """Show a signal and its assessment. The key must be percent-encoded in the path."""
     with service.model() as model:
         latest = require_signal(model, token.tier, signal_key)[-1]
     steps: list[AuditEntry] = []
     if token.tier is Tier.AUTHORITY:
         steps = service.audit.steps(latest.signal_key)
         latest = assessed(latest, assessments_after(steps))
-    standing = latest.assessment
+    current = latest.assessment
     return SignalAnswer(
         signal=copy_for(token.tier, latest, key=service.key),
-        assessment=None if standing is None else standing.state.value,
-        assignee=None if standing is None else standing.assignee,
+        assessment=None if current is None else current.state.value,
+        assignee=None if current is None else current.assignee,
         decisions=[step.model_dump(mode="json", by_alias=True) for step in steps],
     )
 
 
 @router.get("/signals/{signal_key}/alerts", response_model=Revisions)
 def list_alerts(service: TheService, token: Reader, signal_key: str) -> Revisions:
-    """Show every revision of a signal, the first one first."""
+    """List the revisions of a signal, the first one first."""
     with service.model() as model:
         found = require_signal(model, token.tier, signal_key)
     return Revisions(alerts=service.copies(token.tier, found))
@@ -158,7 +164,7 @@ def list_alerts(service: TheService, token: Reader, signal_key: str) -> Revision
 
 @router.get("/alerts/{alert_id}", response_model=dict[str, Any])
 def show_alert(service: TheService, token: Reader, alert_id: str) -> dict[str, Any]:
-    """Show one revision, by its id."""
+    """Show an alert revision by its id."""
     with service.model() as model:
         found = model.alert(token.tier, alert_id)
     if found is None:
@@ -173,7 +179,7 @@ def list_cases(
     token: Annotated[Token, Depends(needs(Scope.CASES_READ))],
     signal_key: str,
 ) -> CaseList:
-    """Show the cases of a signal: lines for an authority, a band of their number for others."""
+    """List the cases of a signal: lines for authorities, the band of their number for others."""
     with service.model() as model:
         latest = require_signal(model, token.tier, signal_key)[-1]
         number = latest.counts.n_observed if isinstance(latest, Alert) else len(latest.case_ids)
@@ -189,7 +195,7 @@ def list_cases(
 
 
 def require_signal(model: ReadModel, tier: Tier, signal_key: str) -> list[AnyAlert]:
-    """Return the revisions of a signal, or refuse in words that are the same for hidden ones."""
+    """Return the revisions of a signal; hidden and unknown signals get the same refusal."""
     found = model.revisions(tier, signal_key)
     if not found:
         raise Problem(HTTPStatus.NOT_FOUND, "no such signal")

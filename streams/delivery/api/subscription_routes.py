@@ -1,4 +1,4 @@
-"""Subscriptions of who holds the token, and their streams of server-sent events."""
+"""Routes for the subscriptions of a token's subscriber, and their server-sent events."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -26,8 +26,8 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/subscriptions", tags=["subscriptions"])
 
-MOST_STREAMS = 4  # of one token at a time; each costs a connection and a look every second
-_PING_SECONDS = 15
+MOST_STREAMS = 4  # open streams per token; each costs a connection and a read every second
+_PING_SECONDS = 15  # s between pings, so that proxies keep an idle stream open
 
 TheService = Annotated[Service, Depends(the_service)]
 Writer = Annotated[Token, Depends(needs(Scope.SUBSCRIPTIONS_WRITE))]
@@ -35,38 +35,41 @@ Asked = Annotated[AskedSubscription, Depends(body_of(AskedSubscription))]
 
 
 class SubscriptionAnswer(BaseModel):
-    """A subscription and how it stands."""
+    """A subscription and its status."""
 
-    subscription: dict[str, Any] = Field(description="As it is held.")
-    resting: str | None = Field(description="Why nothing is sent; null while it is active.")
-    waiting: int = Field(description="Alerts that are not delivered.")
-    held: int = Field(description="Those of them that wait for a digest or the day after.")
-    delivered: int = Field(description="Alerts that were delivered.")
+    subscription: dict[str, Any] = Field(description="The subscription, as stored.")
+    resting: str | None = Field(description="Reason why it is paused; null while it is active.")
+    waiting: int = Field(description="Pending alerts.")
+    held: int = Field(description="Pending alerts held for a digest or the next day's budget.")
+    delivered: int = Field(description="Delivered alerts.")
     signing_key: str | None = Field(
-        default=None, description="Of a webhook that was just made, or whose key was; shown once."
+        default=None,
+        description="Signing key of a webhook, shown once: after creation or rotation.",
     )
 
 
 class SubscriptionList(BaseModel):
-    """The subscriptions of who asks."""
+    """The subscriptions of the token's subscriber."""
 
-    subscriptions: list[SubscriptionAnswer] = Field(description="By name.")
+    subscriptions: list[SubscriptionAnswer] = Field(description="Sorted by name.")
 
 
 class Preview(BaseModel):
-    """What a subscription would have sent."""
+    """Alerts that a subscription would have sent."""
 
-    days: int = Field(description="Days up to the latest alert.")
-    alerts: int = Field(description="How many alerts.")
-    by_category_and_kind: dict[str, int] = Field(description="The same, by category and kind.")
+    days: int = Field(description="Number of days up to the latest alert.")
+    alerts: int = Field(description="Number of alerts.")
+    by_category_and_kind: dict[str, int] = Field(
+        description="Number of alerts by category and kind."
+    )
 
 
 @router.get("", response_model=SubscriptionList)
 def list_own(service: TheService, token: Writer) -> SubscriptionList:
-    """Show your own subscriptions."""
+    """List your own subscriptions."""
     with service.outbox() as outbox:
-        own = [one for one in outbox.standing() if _is_own(one, token)]
-    return SubscriptionList(subscriptions=[_answer(one) for one in own])
+        own = [status for status in outbox.statuses() if _is_own(status, token)]
+    return SubscriptionList(subscriptions=[_answer(status) for status in own])
 
 
 @router.post(
@@ -78,19 +81,19 @@ def list_own(service: TheService, token: Writer) -> SubscriptionList:
 def create(
     service: TheService, token: Writer, asked: Asked, response: Response
 ) -> SubscriptionAnswer:
-    """Subscribe. Alerts from now on go to it."""
+    """Create a subscription. It receives alerts from now on."""
     wanted = _wanted(asked, token)
     with service.outbox() as outbox:
         if not outbox.subscribe_new(wanted):
             raise Problem(HTTPStatus.CONFLICT, "a subscription of that name exists")
-        standing = _require_own(outbox, token, wanted.subscription_id)
+        status = _require_own(outbox, token, wanted.subscription_id)
     response.headers["location"] = f"/v1/subscriptions/{wanted.subscription_id}"
-    return _answer(standing, _key_of(wanted, service))
+    return _answer(status, _key_of(wanted, service))
 
 
 @router.post("/preview", response_model=Preview, openapi_extra=described(AskedSubscription))
 def preview(service: TheService, token: Writer, asked: Asked) -> Preview:
-    """Show what it would have sent over the last 90 days; nothing is saved."""
+    """Count the alerts that it would have sent in the last 90 days; nothing is saved."""
     with service.model() as model:
         found = would_send(_wanted(asked, token), model.recent(PREVIEW_DAYS))
     named = {f"{category} {kind}": number for (category, kind), number in sorted(found.items())}
@@ -106,7 +109,7 @@ def show(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
 
 @router.delete("/{name}", status_code=204)
 def delete(service: TheService, token: Writer, name: str) -> None:
-    """Unsubscribe. What waits is dropped, and corrections of what was sent no longer come."""
+    """Delete a subscription with its pending alerts. Corrections are no longer sent either."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
         outbox.unsubscribe(name)
@@ -114,7 +117,7 @@ def delete(service: TheService, token: Writer, name: str) -> None:
 
 @router.post("/{name}/pause", response_model=SubscriptionAnswer)
 def pause(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
-    """Send nothing until it is resumed; what comes meanwhile waits."""
+    """Pause a subscription. Alerts stay pending until it is resumed."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
         outbox.pause(name, "paused by the subscriber")
@@ -123,7 +126,7 @@ def pause(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
 
 @router.post("/{name}/resume", response_model=SubscriptionAnswer)
 def resume(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
-    """Send again, also after a 410 or days without an answer."""
+    """Resume a subscription, also one that was paused by failures or a 410."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
         outbox.resume(name)
@@ -132,15 +135,15 @@ def resume(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
 
 @router.post("/{name}/rotate", response_model=SubscriptionAnswer)
 def rotate(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
-    """Give a webhook a new signing key. Messages are signed with the last two."""
+    """Rotate the signing key of a webhook. Messages are signed with the last two keys."""
     with service.outbox() as outbox:
-        held = _require_own(outbox, token, name).subscription
-        channel = held.goes_to
+        current = _require_own(outbox, token, name).subscription
+        channel = current.goes_to
         if not isinstance(channel, Webhook) or channel.secrets:
-            raise Problem(HTTPStatus.CONFLICT, "it has no key that can be made anew here")
+            raise Problem(HTTPStatus.CONFLICT, "it has no derived signing key to rotate")
         newest = channel.generations[0]
         channel = channel.model_copy(update={"generations": (newest + 1, newest)})
-        changed = held.model_copy(update={"channel": channel})
+        changed = current.model_copy(update={"channel": channel})
         outbox.subscribe(changed)
         return _answer(_require_own(outbox, token, name), _key_of(changed, service))
 
@@ -153,10 +156,10 @@ async def events(
     name: str,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> EventSourceResponse:
-    """Send the alerts of a stream, in order, for ever; each event has the id of its message.
+    """Stream alerts as server-sent events, in order; the id of an event is that of its message.
 
-    `Last-Event-ID` goes on after an event; without it, or with one that is not known, everything
-    comes from the first.
+    With `Last-Event-ID` the stream continues after that event. Without it, or with an unknown id,
+    it starts with the first message.
     """
     await run_in_threadpool(_require_stream, service, token, name)
     open_streams: Counter[str] = request.app.state.streams
@@ -173,7 +176,7 @@ async def events(
         last = last_event_id
         try:
             while True:
-                found = await run_in_threadpool(_further, service, bearer, name, last)
+                found = await run_in_threadpool(_next_messages, service, bearer, name, last)
                 if found is None:
                     return  # the token was revoked, or the subscription is gone
                 for last, body in found:
@@ -186,7 +189,7 @@ async def events(
     return EventSourceResponse(messages(), ping=_PING_SECONDS)
 
 
-def _further(
+def _next_messages(
     service: Service, bearer: str, name: str, last: str | None
 ) -> list[tuple[str, str]] | None:
     with service.tokens() as store:
@@ -195,10 +198,10 @@ def _further(
         return None
     with service.outbox() as outbox:
         try:
-            standing = _require_own(outbox, token, name)
+            status = _require_own(outbox, token, name)
         except Problem:
             return None
-        if standing.resting is not None:
+        if status.paused is not None:
             return []
         outbox.release(service.now())
         return outbox.streamed(name, last, service.now())
@@ -206,9 +209,9 @@ def _further(
 
 def _require_stream(service: Service, token: Token, name: str) -> None:
     with service.outbox() as outbox:
-        held = _require_own(outbox, token, name).subscription
-    if not isinstance(held.goes_to, Stream):
-        raise Problem(HTTPStatus.CONFLICT, "it goes to another channel")
+        subscription = _require_own(outbox, token, name).subscription
+    if not isinstance(subscription.goes_to, Stream):
+        raise Problem(HTTPStatus.CONFLICT, "the subscription has another channel than a stream")
 
 
 def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
@@ -228,24 +231,24 @@ def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
             budget_per_day=asked.budget_per_day,
         )
     except ValueError as error:
-        msg = "budget_per_day has nothing to hold back where there is a digest; leave one out"
+        msg = "budget_per_day has no effect with a digest; leave one of them out"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, msg) from error
     require_askable(wanted)
     return wanted
 
 
-def _is_own(standing: SubscriptionStatus, token: Token) -> bool:
-    """Whether a token may have to do with a subscription: one of its subscriber, in its tier."""
-    tiers, held = list(Tier), standing.subscription
-    return held.subscriber == token.subscriber and (
-        tiers.index(held.tier) <= tiers.index(token.tier)
+def _is_own(status: SubscriptionStatus, token: Token) -> bool:
+    """Return whether a subscription has the subscriber of a token, and at most its tier."""
+    tiers, subscription = list(Tier), status.subscription
+    return subscription.subscriber == token.subscriber and (
+        tiers.index(subscription.tier) <= tiers.index(token.tier)
     )
 
 
 def _require_own(outbox: Outbox, token: Token, name: str) -> SubscriptionStatus:
-    for standing in outbox.standing(name):
-        if _is_own(standing, token):
-            return standing
+    for status in outbox.statuses(name):
+        if _is_own(status, token):
+            return status
     raise Problem(HTTPStatus.NOT_FOUND, "you have no such subscription")
 
 
@@ -256,12 +259,12 @@ def _key_of(subscription: Subscription, service: Service) -> str | None:
     return derived_key(subscription, channel.generations[0], key=service.key)
 
 
-def _answer(standing: SubscriptionStatus, signing_key: str | None = None) -> SubscriptionAnswer:
+def _answer(status: SubscriptionStatus, signing_key: str | None = None) -> SubscriptionAnswer:
     return SubscriptionAnswer(
-        subscription=standing.subscription.model_dump(mode="json", exclude_none=True),
-        resting=standing.resting,
-        waiting=standing.waiting,
-        held=standing.held,
-        delivered=standing.delivered,
+        subscription=status.subscription.model_dump(mode="json", exclude_none=True),
+        resting=status.paused,
+        waiting=status.waiting,
+        held=status.held,
+        delivered=status.delivered,
         signing_key=signing_key,
     )

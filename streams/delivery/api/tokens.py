@@ -1,4 +1,4 @@
-"""Tokens of the HTTP API: who may do what. The file holds hashes; a token is shown once."""
+"""Access tokens of the HTTP API, stored as hashes; a token is shown once."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ _NO_HASH = "0" * 64
 
 
 class Scope(StrEnum):
-    """What a token is for."""
+    """Permissions of a token."""
 
     ALERTS_READ = "alerts:read"
     CASES_READ = "cases:read"
@@ -38,9 +38,9 @@ class Token:
     Attributes
     ----------
     token_id
-        The part of it that may be shown.
+        The part of the token that may be shown.
     subscriber
-        Whose it is: the person or organisation that acts with it.
+        The person or organisation that uses it.
     """
 
     token_id: str
@@ -52,15 +52,15 @@ class Token:
 
 
 class TokenStore(Ledger):
-    """The tokens, in the file of the outbox."""
+    """Store of tokens, in the file of the outbox."""
 
     def add(self, subscriber: str, tier: Tier, scopes: frozenset[Scope], now: datetime) -> str:
-        """Make a token and return it; it cannot be read again.
+        """Create a token and return it; it cannot be read again.
 
         Raises
         ------
         InputError
-            If it has no scope, or one that its tier may not have.
+            If it has no scope, a scope that its tier may not have, or no valid subscriber.
         """
         if not scopes:
             msg = f"token: must have a scope ({', '.join(Scope)}); got none"
@@ -88,14 +88,14 @@ class TokenStore(Ledger):
         return f"tocsin_{token_id}_{secret}"
 
     def tokens(self) -> list[Token]:
-        """Return every token there ever was, the oldest first."""
+        """Return all tokens, revoked ones included, the oldest first."""
         rows = self._db.execute(
             "SELECT id, subscriber, tier, scopes, made_at, revoked_at FROM token ORDER BY made_at"
         )
         return [_token(*row) for row in rows]
 
     def revoke(self, token_id: str, now: datetime) -> None:
-        """End a token; it must exist."""
+        """Revoke an existing token."""
         with self._transaction():
             done = self._db.execute(
                 "UPDATE token SET revoked_at = COALESCE(revoked_at, ?) WHERE id = ?",
@@ -106,7 +106,7 @@ class TokenStore(Ledger):
             raise InputError(msg)
 
     def find(self, text: str) -> Token | None:
-        """Return the token that a text is, if it is one and was not revoked."""
+        """Return the token with a text, unless it is unknown or revoked."""
         shape = _TEXT.match(text)
         token_id, secret = shape.groups() if shape else ("", "")
         row = self._db.execute(
@@ -114,10 +114,10 @@ class TokenStore(Ledger):
             "WHERE id = ?",
             (token_id,),
         ).fetchone()
-        # Of 256 random bits: nobody finds them from a hash, slow or not. The comparison takes as
-        # long whatever differs, also where there is no such token.
-        right = hmac.compare_digest(_hash(secret), row[0] if row else _NO_HASH)
-        if row is None or not right:
+        # The secret has 256 random bits, so that a fast hash suffices. The comparison takes
+        # constant time, also for an unknown token.
+        matches = hmac.compare_digest(_hash(secret), row[0] if row else _NO_HASH)
+        if row is None or not matches:
             return None
         token = _token(*row[1:])
         return token if token.revoked_at is None else None

@@ -1,4 +1,4 @@
-"""The command line: help that teaches, one clear line for what is wrong, never a traceback."""
+"""The command line: help texts, one error line, never a traceback."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.support.cli import Run
 
 
 @pytest.mark.parametrize(
-    ("command", "taught"),
+    ("command", "named"),
     [
         ("", ("demo", "replay", "score", "validate", "schema", "topics", "publish", "run")),
         ("", ("alerts", "recount")),
@@ -31,10 +31,10 @@ from tests.support.cli import Run
         ("alerts", ("--follow", "--json")),
     ],
 )
-def test_help_teaches(command: str, taught: tuple[str, ...], run: Run) -> None:
+def test_help_names_options_and_terms(command: str, named: tuple[str, ...], run: Run) -> None:
     ended = run(f"{command} --help")
     assert ended.code == 0
-    for word in taught:
+    for word in named:
         assert word in ended.out
 
 
@@ -53,7 +53,9 @@ def test_help_teaches(command: str, taught: tuple[str, ...], run: Run) -> None:
         ("run --log-format xml", "xml"),
     ],
 )
-def test_a_usage_error_ends_with_2_and_says_what(arguments: str, said: str, run: Run) -> None:
+def test_a_usage_error_exits_with_2_and_names_the_argument(
+    arguments: str, said: str, run: Run
+) -> None:
     ended = run(arguments)
     assert (ended.code, ended.out) == (2, "")
     assert said in ended.err
@@ -61,7 +63,7 @@ def test_a_usage_error_ends_with_2_and_says_what(arguments: str, said: str, run:
     assert ended.err.count("\n") == 1
 
 
-def test_every_published_value_is_met(run: Run) -> None:
+def test_validate_finds_no_difference(run: Run) -> None:
     ended = run("validate")
     assert ended.code == 0
     assert " 0 differ." in ended.out
@@ -92,7 +94,7 @@ def test_a_defect_is_one_line_and_ends_with_1(run: Run, monkeypatch: pytest.Monk
         run("validate")
 
 
-def test_a_reader_who_leaves_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     code = "from streams.cli import main; main()"
     command = (
         f'"{sys.executable}" -c "{code}" schema report | head -c 1; echo " ${{PIPESTATUS[0]}}"'
@@ -103,7 +105,7 @@ def test_a_reader_who_leaves_is_no_error() -> None:
     assert (ended.stdout, ended.stderr) == ("{ 0\n", "")
 
 
-def test_every_command_alone_is_what_it_is_among_all() -> None:
+def test_every_command_has_the_same_help_alone_and_among_all() -> None:
     among_all = {name: _help_of(command_line(), name) for name in _commands(command_line())}
     assert len(among_all) == 23
     for name, said in among_all.items():
@@ -111,7 +113,7 @@ def test_every_command_alone_is_what_it_is_among_all() -> None:
     assert set(_commands(command_line("no such command"))) == set(among_all)
 
 
-def test_a_command_brings_no_other_with_it() -> None:
+def test_a_command_imports_no_other_command() -> None:
     assert set(_commands(command_line("replay"))) == {"replay"}
     code = """
 import sys
@@ -123,7 +125,7 @@ print(*(name for name in sys.modules if name.endswith("_commands")))
     assert asked.stdout.split() == ["streams.cli.schema_commands"]
 
 
-def test_what_asks_no_broker_waits_for_no_client_of_one() -> None:
+def test_commands_without_a_broker_import_no_kafka_client() -> None:
     code = """
 import sys
 from streams.cli.app import command_line

@@ -1,4 +1,4 @@
-"""`tocsin signals` and `tocsin audit`: decisions on signals, and the log that keeps them."""
+"""`tocsin signals` and `tocsin audit`: decisions about signals, and their audit log."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_a_decision_is_logged_listed_and_shown(tmp_path: Path) -> None:
     assert isinstance(invoke("audit", "verify", tmp_path / "no").exception, InputError)
 
 
-def test_the_list_of_signals_shows_who_takes_care(
+def test_the_list_of_signals_shows_the_assignee(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

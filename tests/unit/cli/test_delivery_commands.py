@@ -14,7 +14,7 @@ from typer.testing import Result
 
 from schemas.errors import InputError, StateError
 from streams.cli import delivery_commands
-from streams.cli.audit_commands import standing_in
+from streams.cli.audit_commands import assessments_in
 from tests.support.alerts import SECRET, safety, signal, write_alerts
 from tests.support.assessments import TRIAGE, VALIDATED, decided
 from tests.support.cli import invoke
@@ -70,7 +70,7 @@ def delivered() -> Result:
     return invoke("deliver", "alerts.jsonl", "--once", "--allow-host", "127.0.0.1")
 
 
-def test_what_is_subscribed_is_delivered_once_and_goes_on(folder: Path) -> None:
+def test_matching_alerts_are_delivered_once_and_delivery_resumes(folder: Path) -> None:
     with receiving() as url:
         done = subscribed(url, "--preview", "alerts.jsonl", "--family", "infection")
         assert done.exit_code == 0, done.output
@@ -87,7 +87,7 @@ def test_what_is_subscribed_is_delivered_once_and_goes_on(folder: Path) -> None:
     assert Receiver.received[1]["counts"]["n_observed"] == 3  # type: ignore[index]
 
 
-def test_who_answers_410_rests_until_resumed(folder: Path) -> None:
+def test_a_410_pauses_the_subscription_until_it_is_resumed(folder: Path) -> None:
     with receiving(410) as url:
         subscribed(url)
         delivered()
@@ -100,7 +100,7 @@ def test_who_answers_410_rests_until_resumed(folder: Path) -> None:
     assert len(Receiver.received) == 2
 
 
-def test_a_receiver_on_this_machine_must_be_asked_for_by_name(folder: Path) -> None:
+def test_a_receiver_on_this_machine_must_be_allowed_by_name(folder: Path) -> None:
     with receiving() as url:
         subscribed(url)
         assert invoke("deliver", "alerts.jsonl", "--once").exit_code == 0
@@ -108,7 +108,7 @@ def test_a_receiver_on_this_machine_must_be_asked_for_by_name(folder: Path) -> N
     assert "refused: not https" in invoke("subscriptions").output
 
 
-def test_a_key_that_is_not_named_is_derived_and_shown_once(folder: Path) -> None:
+def test_without_a_secret_a_key_is_derived_and_shown_once(folder: Path) -> None:
     with receiving() as url:
         done = invoke("subscribe", "x", "--subscriber", "X", "--url", url, "--yes")
         shown = done.output.split("signed with ")[1].split()[0]
@@ -141,7 +141,7 @@ def test_a_folder_gets_json_and_markdown(folder: Path) -> None:
         (("--stream", "--min-priority", "high"), "the public tier may not ask by min_priority"),
     ],
 )
-def test_subscriptions_that_make_no_sense_are_refused(
+def test_invalid_subscriptions_are_refused(
     folder: Path, options: tuple[str, ...], reason: str
 ) -> None:
     error = invoke("subscribe", "x", "--subscriber", "X", "--yes", *options).exception
@@ -149,7 +149,7 @@ def test_subscriptions_that_make_no_sense_are_refused(
     assert reason in str(error)
 
 
-def test_a_line_that_is_being_written_is_read_once_it_is_whole(folder: Path) -> None:
+def test_an_incomplete_line_is_read_once_it_is_complete(folder: Path) -> None:
     invoke("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
     line = signal(4, revision=2).model_dump_json()
     with (folder / "alerts.jsonl").open("a") as file:
@@ -157,12 +157,12 @@ def test_a_line_that_is_being_written_is_read_once_it_is_whole(folder: Path) -> 
     assert delivered().exit_code == 0
     assert len(list((folder / "out").glob("*.json"))) == 2
     with (folder / "alerts.jsonl").open("a") as file:
-        file.write(line[100:])  # whole, though no line end has come yet
+        file.write(line[100:])  # complete, though without a line end
     delivered()
     assert len(list((folder / "out").glob("*.json"))) == 3
 
 
-def test_a_file_that_was_written_anew_is_not_mistaken_for_the_old_one(folder: Path) -> None:
+def test_an_overwritten_file_is_not_mistaken_for_the_old_one(folder: Path) -> None:
     invoke("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
     delivered()
     (folder / "alerts.jsonl").write_text(signal(5).model_dump_json() + "\n")
@@ -171,7 +171,7 @@ def test_a_file_that_was_written_anew_is_not_mistaken_for_the_old_one(folder: Pa
     assert "must have the 2 lines that were read of it; got 1" in str(error)
 
 
-def test_nothing_is_saved_without_a_yes(folder: Path) -> None:
+def test_a_subscription_is_saved_only_after_confirmation(folder: Path) -> None:
     arguments = ["subscribe", "s", "--subscriber", "x", "--url", "https://x.example/", "--secret"]
     done = invoke(*arguments, "HOOK", answer="n\n")
     assert done.exit_code != 0
@@ -185,7 +185,7 @@ def test_nothing_is_saved_without_a_yes(folder: Path) -> None:
         ({"HOOK": "whsec_short"}, "HOOK: must hold base64"),
     ],
 )
-def test_keys_that_are_missing_are_asked_for(
+def test_missing_keys_are_named_in_the_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], reason: str
 ) -> None:
     subscribed("https://x.example/")
@@ -196,7 +196,7 @@ def test_keys_that_are_missing_are_asked_for(
     assert reason in str(error)
 
 
-def test_a_file_that_holds_no_alerts_is_refused_with_its_line(folder: Path) -> None:
+def test_a_file_of_other_messages_is_refused_with_its_line(folder: Path) -> None:
     with (folder / "alerts.jsonl").open("a") as file:
         file.write(json.dumps({"a": 1}) + "\n")
     subscribed("https://x.example/")
@@ -206,7 +206,7 @@ def test_a_file_that_holds_no_alerts_is_refused_with_its_line(folder: Path) -> N
     assert isinstance(subscribed("ftp://x").exception, InputError)
 
 
-def test_an_authority_is_told_who_assesses_a_signal_and_others_are_not(
+def test_only_copies_for_authorities_have_the_assessment(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided(folder / "audit.jsonl")
@@ -215,23 +215,23 @@ def test_an_authority_is_told_who_assesses_a_signal_and_others_are_not(
         assert invoke("subscribe", tier, *who).exit_code == 0
     read: list[Path] = []
     monkeypatch.setattr(
-        delivery_commands, "standing_in", lambda log: read.append(log) or standing_in(log)
+        delivery_commands, "assessments_in", lambda log: read.append(log) or assessments_in(log)
     )
     done = invoke("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
     assert done.exit_code == 0, done.output
-    assert len(read) == 2  # before anything is sent, and for all that there is
-    told = {}
+    assert len(read) == 2  # once before anything is sent, once for all alerts
+    seen = {}
     for tier in ("public", "consumer", "authority"):
         copies = [json.loads(path.read_text()) for path in (folder / tier).glob("*.json")]
         assert len(copies) == 2
-        told[tier] = {copy.get("category", "SDR"): copy.get("assessment", "-") for copy in copies}
-    assert told["public"] == told["consumer"] == {"SDR": "-", "LOT_CLUSTER": "-"}
-    assert told["authority"] == {"SDR": VALIDATED, "LOT_CLUSTER": TRIAGE}
+        seen[tier] = {copy.get("category", "SDR"): copy.get("assessment", "-") for copy in copies}
+    assert seen["public"] == seen["consumer"] == {"SDR": "-", "LOT_CLUSTER": "-"}
+    assert seen["authority"] == {"SDR": VALIDATED, "LOT_CLUSTER": TRIAGE}
     invoke("deliver", "alerts.jsonl", "--once", "--audit", "audit.jsonl")
-    assert len(read) == 3  # nothing came
+    assert len(read) == 3  # there was no new alert
 
 
-def test_a_log_that_is_not_there_or_broken_is_said_before_anything_is_sent(folder: Path) -> None:
+def test_a_missing_or_broken_log_fails_before_anything_is_sent(folder: Path) -> None:
     with receiving() as url:
         subscribed(url)
         deliver = ("deliver", "alerts.jsonl", "--once", "--allow-host", "127.0.0.1", "--audit")

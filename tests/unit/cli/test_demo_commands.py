@@ -1,4 +1,4 @@
-"""`tocsin demo`: the founding case with its alerts, and how it ends if the rumour is refuted."""
+"""`tocsin demo`: the alerts of the exosome scenario, with the rumour confirmed and refuted."""
 
 from tests.support.cli import Run
 

@@ -1,4 +1,4 @@
-"""`tocsin topics`, `publish`, `run` and `alerts`: what is refused before a broker is asked."""
+"""`tocsin topics`, `publish`, `run` and `alerts`: arguments refused without a broker."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.support.cli import Run, require_refused
 
 @pytest.fixture(autouse=True)
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whoever asks for a broker finds none, and ends with another line than those below."""
+    """Make every connection to a broker fail, with another error than those below."""
     monkeypatch.setenv("TOCSIN_BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("TOCSIN_CONNECT_TIMEOUT_MS", "1000")
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -33,5 +33,7 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("alerts --bootstrap broker", "bootstrap"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_asks_no_broker(arguments: str, line: str, run: Run) -> None:
+def test_invalid_arguments_are_one_line_without_a_broker(
+    arguments: str, line: str, run: Run
+) -> None:
     require_refused(run(arguments), line)

@@ -1,4 +1,4 @@
-"""Arguments of several commands: what is read from them, and each refusal in its own words."""
+"""Options of several commands: their values, and the error of each invalid one."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -51,7 +51,7 @@ def test_a_list_narrows_its_rule(tmp_path: Path) -> None:
     assert narrowed.rules_hash != plain.rules_hash
 
 
-def test_a_list_that_no_rule_asks_for_is_refused() -> None:
+def test_a_list_that_no_rule_refers_to_is_refused() -> None:
     with pytest.raises(
         RuleError,
         match=r"^load_rules: a list must be one that a rule asks for, "
@@ -101,7 +101,7 @@ def test_a_prior_is_read_as_it_was_written(tmp_path: Path) -> None:
         (json.dumps({**PRIOR.model_dump(), "window": "all"}), "Extra inputs are not permitted"),
     ],
 )
-def test_what_is_no_prior_is_refused(content: str | None, problem: str, tmp_path: Path) -> None:
+def test_an_invalid_prior_is_refused(content: str | None, problem: str, tmp_path: Path) -> None:
     path = tmp_path / "prior.json"
     if content is not None:
         path.write_text(content, encoding="utf-8")
@@ -134,7 +134,7 @@ def test_an_interval_is_days_or_weeks() -> None:
 
 @pytest.mark.parametrize("text", ["", "7", "d", "0d", "-1d", "1.5d", "1h", "1d ", "100000d", "1D"])
 @pytest.mark.parametrize("option", ["--every", "--refit"])
-def test_what_is_no_interval_is_refused(text: str, option: str) -> None:
+def test_an_invalid_interval_is_refused(text: str, option: str) -> None:
     with pytest.raises(
         InputError,
         match=rf"^{option}: a number of days or weeks such as 1d or 2w must be given; "
@@ -143,7 +143,7 @@ def test_what_is_no_interval_is_refused(text: str, option: str) -> None:
         interval_days(text, option)
 
 
-def test_an_interval_is_that_of_every_unless_told_otherwise() -> None:
+def test_an_interval_error_names_every_by_default() -> None:
     with pytest.raises(InputError, match=r"^--every: "):
         interval_days("soon")
 
@@ -154,7 +154,7 @@ def test_a_day_is_an_iso_date() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2023-02-29", "29.2.2024", "today"])
-def test_what_is_no_date_is_refused(text: str) -> None:
+def test_an_invalid_date_is_refused(text: str) -> None:
     with pytest.raises(
         InputError, match=rf"^--until: a date such as 2024-05-31 must be given; got '{text}'$"
     ):

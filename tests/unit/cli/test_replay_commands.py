@@ -1,4 +1,4 @@
-"""`tocsin replay`: what it writes, and one clear line for a file or option that cannot be."""
+"""`tocsin replay`: its output files, and one error line for an invalid file or option."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""`tocsin schema`: every contract, as a schema that others can check with."""
+"""`tocsin schema`: every contract as a JSON Schema that validators accept."""
 
 import json
 
@@ -17,7 +17,7 @@ def test_a_schema_is_a_json_schema(name: str, run: Run) -> None:
     Draft202012Validator.check_schema(schema)
     contract = CONTRACTS[name.lower()]
     assert (ended.code, schema["type"], schema["$id"]) == (0, "object", contract.uri)
-    # Who writes is told of a mistyped name; who reads must bear what is added later.
+    # Producers get an error for a mistyped name; consumers must accept fields added later.
     assert ('"additionalProperties": false' in ended.out) is (contract.direction is Direction.INPUT)
     references = {part.split('"')[0] for part in ended.out.split('"$ref": "#/$defs/')[1:]}
     assert references <= set(schema.get("$defs", ()))

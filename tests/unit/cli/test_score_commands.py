@@ -1,4 +1,4 @@
-"""`tocsin score`: from a table to its statistics, and which tables are refused."""
+"""`tocsin score`: statistics of a table, and the tables that are refused."""
 
 from pathlib import Path
 

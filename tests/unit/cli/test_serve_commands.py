@@ -1,4 +1,4 @@
-"""`tocsin serve` and `tokens`: started as users do, on loopback, and what it will not do."""
+"""`tocsin serve` and `tokens`: started as a process on loopback, and its refusals."""
 
 import re
 import signal as signals
@@ -43,11 +43,11 @@ def test_only_authorities_decide(folder: Path, scope: str) -> None:
     assert f"must be of the authority tier for {scope}" in str(error)
 
 
-def test_others_are_not_served_unless_asked_and_never_without_tokens(folder: Path) -> None:
+def test_other_machines_are_served_only_on_request_and_with_tokens(folder: Path) -> None:
     beyond = ("serve", "alerts.jsonl", "--host", "0.0.0.0", "--port", "0")
     error = invoke(*beyond).exception
     assert isinstance(error, InputError)
-    assert "say --beyond-this-machine" in str(error)
+    assert "allow it by --beyond-this-machine" in str(error)
     error = invoke(*beyond, "--beyond-this-machine").exception
     assert isinstance(error, InputError)
     assert "there is no token" in str(error)
@@ -64,7 +64,7 @@ def test_others_are_not_served_unless_asked_and_never_without_tokens(folder: Pat
         (("alerts.jsonl", "--model", "alerts.jsonl"), "must be a read model of Tocsin"),
     ],
 )
-def test_what_cannot_work_is_said_at_once(
+def test_invalid_arguments_fail_at_once(
     folder: Path, arguments: tuple[str, ...], reason: str
 ) -> None:
     error = invoke("serve", "--port", "0", *arguments).exception
@@ -73,13 +73,13 @@ def test_what_cannot_work_is_said_at_once(
     assert type(error).__module__ == "schemas.errors"
 
 
-def test_a_port_that_is_taken_is_said_at_once(folder: Path) -> None:
+def test_a_port_in_use_fails_at_once(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert isinstance(invoke("serve", "alerts.jsonl", "--port", port).exception, OSError)
 
 
-def test_it_serves_what_is_written_and_ends_when_asked(folder: Path) -> None:
+def test_it_serves_a_growing_file_and_stops_on_a_signal(folder: Path) -> None:
     token = invoke("tokens", "add", "PMDA", "--tier", "authority", "--scope", "alerts:read")
     with started("serve", "alerts.jsonl", "--port", "0") as served:
         assert served.stdout is not None
@@ -110,7 +110,7 @@ def test_it_serves_what_is_written_and_ends_when_asked(folder: Path) -> None:
             while client.get("/v1/health").status_code != 503:
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
-            assert len(keys()) == 3  # what was read is answered still
+            assert len(keys()) == 3  # alerts read before are still served
         served.send_signal(signals.SIGTERM)
         _, said = served.communicate(timeout=30)
     assert served.returncode == 0

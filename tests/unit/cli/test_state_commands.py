@@ -1,4 +1,4 @@
-"""`tocsin state`: what a state directory holds, read without a broker."""
+"""`tocsin state`: databases of a state directory, listed without a broker."""
 
 from pathlib import Path
 

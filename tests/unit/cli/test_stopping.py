@@ -1,4 +1,4 @@
-"""The first signal is a question that loops ask; the second ends whatever runs."""
+"""The first signal sets a flag that loops check; the second interrupts at once."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ def stop() -> Iterator[StopSignal]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_a_question_and_a_second_one_an_interrupt(
+def test_a_signal_sets_the_flag_and_a_second_one_interrupts(
     stop: StopSignal, number: signal.Signals
 ) -> None:
     assert not stop.asked()
@@ -38,7 +38,7 @@ def test_a_wait_ends_in_time_or_with_the_signal(stop: StopSignal) -> None:
     assert time.monotonic() - began < 30
 
 
-def test_closed_it_gives_the_signals_back() -> None:
+def test_closing_restores_the_signal_handlers() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with StopSignal():
         assert signal.getsignal(signal.SIGTERM) != before[1]

@@ -1,4 +1,4 @@
-"""Tables for people: what they show of alerts, and what they never name."""
+"""Tables on the terminal: numbers of alerts, and names that they never show."""
 
 import io
 
@@ -23,7 +23,7 @@ def printed(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_a_signal_is_shown_with_its_numbers_and_a_bound_that_is_none(console: Console) -> None:
+def test_a_signal_is_shown_with_its_numbers_and_an_unbounded_interval(console: Console) -> None:
     alert = signal(event="[red]Sepsis")
     numbers = alert.statistics.model_copy(update={"ror": 2.5, "ror_upper": None, "ic": None})
     console.print(alert_table([alert.model_copy(update={"statistics": numbers})], "Alerts"))
@@ -35,7 +35,7 @@ def test_a_signal_is_shown_with_its_numbers_and_a_bound_that_is_none(console: Co
     assert "mhra" in text
 
 
-def test_a_signal_that_no_rule_holds_says_so(console: Console) -> None:
+def test_a_signal_without_a_rule_says_so(console: Console) -> None:
     console.print(alert_table([signal().model_copy(update={"rules_fired": ()})], "Alerts"))
     assert "no rule" in printed(console)
 

@@ -1,4 +1,4 @@
-"""Alerts in a file that may still grow: each line once, when it is whole."""
+"""Tails of alert files: each line once, when it is complete."""
 
 import gzip
 from pathlib import Path
@@ -14,18 +14,18 @@ def read(tail: FileTail) -> list[tuple[int, bytes]]:
     return [(number, line) for _, number, line in tail.read()]
 
 
-def test_a_line_is_read_once_and_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_line_is_read_once_and_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     path.write_bytes(b'{"a": 1}\n\n{"a": ')
     tail = FileTail(path, lambda source: 0)
     assert read(tail) == [(1, b'{"a": 1}')]
     assert read(tail) == []
     with path.open("ab") as file:
-        file.write(b"3}")  # whole, though no line end has come yet
+        file.write(b"3}")  # complete, though without a line end
     assert read(tail) == [(3, b'{"a": 3}')]
 
 
-def test_what_was_taken_in_is_passed_over(tmp_path: Path) -> None:
+def test_stored_lines_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     path.write_bytes(b"1\n2\n3\n")
     tail = FileTail(path, lambda source: {str(path.resolve()): 3}[source])
@@ -33,7 +33,7 @@ def test_what_was_taken_in_is_passed_over(tmp_path: Path) -> None:
     assert tail.where(str(path), 3) == f"{path}, line 3"
 
 
-def test_a_packed_file_is_read_from_its_beginning(tmp_path: Path) -> None:
+def test_a_compressed_file_is_read_from_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl.gz"
     path.write_bytes(gzip.compress(b"1\n2\n"))
     assert read(FileTail(path, lambda source: 2)) == [(2, b"2")]
@@ -49,7 +49,7 @@ def test_a_file_with_fewer_lines_than_were_read_is_another_run(tmp_path: Path) -
         read(FileTail(tmp_path / "none", lambda source: 0))
 
 
-def test_alerts_of_both_kinds_are_read_and_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+def test_alerts_of_both_kinds_are_read_and_another_line_is_named(tmp_path: Path) -> None:
     write_alerts(tmp_path, signal(), safety())
     path = tmp_path / "alerts.jsonl"
     assert list(read_alert_lines(path)) == [(1, signal()), (2, safety())]

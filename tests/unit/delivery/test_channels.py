@@ -1,4 +1,4 @@
-"""One attempt on each channel: a webhook, a topic, a folder; and what none of them sends."""
+"""Attempts on each channel: webhook, topic and folder; a stream is refused."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ DELIVERED = SendOutcome.DELIVERED
 
 
 class Webhooks:
-    """Says how it was asked to post."""
+    """Webhook sender that records its arguments."""
 
     def __init__(self) -> None:
         self.posted: list[tuple[Any, ...]] = []
@@ -33,7 +33,7 @@ class Webhooks:
 
 
 class Topics(TopicWriter):
-    """A writer whose broker may be away."""
+    """Topic writer whose broker may be unavailable."""
 
     def __init__(self) -> None:
         super().__init__(Settings())
@@ -101,7 +101,7 @@ def test_a_topic_gets_a_record_under_the_key_of_the_copy(
     assert topics.written[1][1] == "s", "a digest has no key of its own"
 
 
-def test_a_topic_that_cannot_be_written_is_tried_again_and_one_of_ours_is_not(
+def test_a_failed_write_to_a_topic_is_retried_and_a_topic_of_tocsin_is_refused(
     sender: ChannelSender, topics: Topics
 ) -> None:
     topics.away = True
@@ -113,7 +113,7 @@ def test_a_topic_that_cannot_be_written_is_tried_again_and_one_of_ours_is_not(
         assert "must be one of the subscriber's" in attempt.detail
 
 
-def test_a_folder_gets_two_whole_files(sender: ChannelSender, tmp_path: Path) -> None:
+def test_a_folder_gets_two_complete_files(sender: ChannelSender, tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
     assert sender.send(due(Folder(path=str(folder))), NOW) == Attempt(DELIVERED, str(folder))
     markdown, data = sorted(folder.iterdir(), key=lambda path: path.suffix, reverse=True)
@@ -123,9 +123,7 @@ def test_a_folder_gets_two_whole_files(sender: ChannelSender, tmp_path: Path) ->
     assert data.name.startswith("00000007-")
 
 
-def test_a_folder_that_cannot_be_written_is_tried_again(
-    sender: ChannelSender, tmp_path: Path
-) -> None:
+def test_a_failed_write_to_a_folder_is_retried(sender: ChannelSender, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     attempt = sender.send(due(Folder(path=str(tmp_path / "file" / "out"))), NOW)
     assert attempt.outcome is SendOutcome.FAILED
@@ -137,7 +135,7 @@ def test_a_stream_is_not_sent(sender: ChannelSender) -> None:
     assert attempt == Attempt(SendOutcome.REFUSED, "a stream is read by its subscriber")
 
 
-def test_a_topic_is_refused_where_a_subscription_is_made(topics: Topics) -> None:
+def test_a_topic_of_tocsin_is_refused_in_a_subscription(topics: Topics) -> None:
     topics.require_foreign("pmda")
     with pytest.raises(InputError, match="which has other readers"):
         topics.require_foreign("pv.alerts")

@@ -1,4 +1,4 @@
-"""Digests, budgets and the urgent lane: what waits, what never does, and in what order it goes."""
+"""Digests, budgets and urgent alerts: held messages, exemptions, and the order of delivery."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 
 
 class Reader:
-    """An outbox, a clock, and a receiver that answers as it is told and keeps what it takes."""
+    """An outbox, a clock, and a receiver with scripted answers that records its messages."""
 
     def __init__(self, path=":memory:", **fields):
         self.now, self.fails, self.position = NOW, False, 0
@@ -50,9 +50,9 @@ class Reader:
 
 
 def said(message):
-    """A digest as the list of what it holds; an alert as its product or category and revision."""
+    """Summarise an alert as product or category and revision, a digest as their list."""
     if "digest_id" in message:
-        Digest.model_validate_json(json.dumps(message))  # keeps its contract
+        Digest.model_validate_json(json.dumps(message))  # follows its schema
         return [said(alert) for alert in message["alerts"]]
     return message.get("category", message.get("drug")), message["revision"]
 
@@ -61,22 +61,22 @@ def revised(alert, kind):
     return alert.model_copy(update={"kind": kind})
 
 
-def test_a_digest_is_one_message_at_midnight_with_what_came():
+def test_a_digest_is_one_message_at_midnight_with_the_held_alerts():
     reader = Reader(digest=DigestPeriod.DAILY).put(signal(drug="A"), signal(drug="B"))
     assert reader.deliver() == []
-    assert reader.outbox.standing()[0].held == 2
+    assert reader.outbox.statuses()[0].held == 2
     assert reader.deliver(DAY - timedelta(seconds=1)) == []
     assert reader.outbox.next_due() == NOW + DAY
     assert reader.deliver(timedelta(seconds=1)) == [[("A", 1), ("B", 1)]]
-    assert reader.deliver(DAY) == []  # an empty digest is none
-    (standing,) = reader.outbox.standing()
-    assert (standing.waiting, standing.held, standing.delivered) == (0, 0, 2)
+    assert reader.deliver(DAY) == []  # no empty digest
+    (status,) = reader.outbox.statuses()
+    assert (status.waiting, status.held, status.delivered) == (0, 0, 2)
     (digest,) = reader.messages
     assert digest["sentence"] == "2 alerts since the last digest: 2 SDR new."
     assert digest["alert_ids"] == [alert["alert_id"] for alert in digest["alerts"]]
 
 
-def test_a_weekly_digest_goes_on_mondays():
+def test_a_weekly_digest_is_sent_on_mondays():
     reader = Reader(digest=DigestPeriod.WEEKLY)  # NOW is a Monday
     reader.put(signal(drug="A"))
     assert reader.deliver(6 * DAY) == []
@@ -100,7 +100,7 @@ def test_a_digest_is_the_same_message_at_every_attempt():
     assert len(set(sent)) == 1
 
 
-def test_urgent_alerts_go_past_the_digest_and_their_corrections_after_them():
+def test_urgent_alerts_and_their_corrections_bypass_the_digest():
     reader = Reader(digest=DigestPeriod.DAILY)
     reader.put(signal(drug="A"), safety())
     assert reader.deliver() == [("LOT_CLUSTER", 1)]
@@ -112,7 +112,7 @@ def test_urgent_alerts_go_past_the_digest_and_their_corrections_after_them():
     assert reader.deliver(DAY) == [[("A", 1)]]
 
 
-def test_an_urgent_alert_goes_before_what_waits_for_a_receiver_that_was_down():
+def test_an_urgent_alert_is_sent_before_pending_alerts_after_an_outage():
     reader = Reader()
     reader.fails = True
     reader.put(signal(drug="A"), signal(drug="B"))
@@ -122,15 +122,15 @@ def test_an_urgent_alert_goes_before_what_waits_for_a_receiver_that_was_down():
     assert reader.deliver(DAY) == [("LOT_CLUSTER", 1), ("A", 1), ("B", 1)]
 
 
-def test_an_urgent_revision_takes_the_waiting_ones_of_its_signal_with_it_and_before_it():
+def test_pending_revisions_of_a_signal_are_sent_before_its_urgent_revision():
     quiet = safety().model_copy(update={"urgent": False})
     reader = Reader(digest=DigestPeriod.DAILY).put(quiet, signal(drug="A"), safety(revision=2))
     assert reader.deliver() == [("LOT_CLUSTER", 1), ("LOT_CLUSTER", 2)]
     assert reader.deliver(DAY) == [[("A", 1)]]
 
 
-def test_a_digest_on_its_way_goes_before_the_urgent_revision_of_what_it_holds():
-    """Else the revision would overtake; and what goes before that digest goes before it still."""
+def test_a_pending_digest_is_sent_before_an_urgent_revision_of_its_signals():
+    """Otherwise revisions arrive out of order; messages before that digest also stay before it."""
     quiet = safety().model_copy(update={"urgent": False})
     reader = Reader(digest=DigestPeriod.DAILY)
     reader.fails = True
@@ -139,7 +139,7 @@ def test_a_digest_on_its_way_goes_before_the_urgent_revision_of_what_it_holds():
     reader.put(signal(drug="A", revision=2), quiet)
     reader.deliver(DAY)
     reader.put(signal(drug="B"))
-    reader.deliver(DAY)  # three digests wait for the receiver
+    reader.deliver(DAY)  # three digests are pending
     reader.put(safety(revision=2))
     reader.fails = False
     assert reader.deliver(DAY) == [
@@ -150,12 +150,12 @@ def test_a_digest_on_its_way_goes_before_the_urgent_revision_of_what_it_holds():
     ]
 
 
-def test_beyond_the_budget_alerts_wait_for_a_report_that_says_which():
+def test_alerts_beyond_the_budget_are_held_for_a_digest_that_lists_them():
     reader = Reader(budget_per_day=2)
     reader.put(*(signal(drug=drug) for drug in "ABCDE"))
     assert reader.deliver() == [("A", 1), ("B", 1)]
     reader.put(safety(), revised(signal(drug="A", revision=2), AlertKind.WEAKENED))
-    assert reader.deliver() == [("LOT_CLUSTER", 1), ("A", 2)]  # never held back
+    assert reader.deliver() == [("LOT_CLUSTER", 1), ("A", 2)]  # exempt from the budget
     assert reader.deliver(DAY) == [[("C", 1), ("D", 1), ("E", 1)]]
     report = reader.messages[-1]
     assert report["because"] == "overflow"
@@ -167,7 +167,7 @@ def test_beyond_the_budget_alerts_wait_for_a_report_that_says_which():
 
 
 @pytest.mark.parametrize("kind", ["weakened", "update", "retraction", "closed"])
-def test_a_correction_of_what_waits_beyond_the_budget_brings_it_along(kind):
+def test_a_correction_releases_the_held_alerts_of_its_signal(kind):
     reader = Reader(budget_per_day=1).put(signal(drug="A"), signal(drug="B"))
     assert reader.deliver() == [("A", 1)]
     reader.put(revised(signal(drug="B", revision=2), AlertKind(kind)))
@@ -175,7 +175,7 @@ def test_a_correction_of_what_waits_beyond_the_budget_brings_it_along(kind):
     assert reader.deliver(DAY) == []
 
 
-def test_the_budget_is_of_the_subscriber_whatever_the_number_of_subscriptions():
+def test_a_budget_counts_all_subscriptions_of_a_subscriber():
     reader = Reader(budget_per_day=2, subscriber="PMDA")
     other = subscription(name="t", products=("A",))
     reader.outbox.subscribe(other.model_copy(update={"budget_per_day": 2}))
@@ -184,7 +184,7 @@ def test_the_budget_is_of_the_subscriber_whatever_the_number_of_subscriptions():
     assert reader.deliver(DAY) == [[("B", 1), ("C", 1)]]
 
 
-def test_a_digest_that_would_be_too_long_is_several_in_order():
+def test_a_digest_over_the_maximum_is_split_in_order():
     reader = Reader(digest=DigestPeriod.DAILY)
     reader.put(*(signal(revision=n) for n in range(1, MOST_ALERTS + 2)))
     long, short = reader.deliver(DAY)
@@ -192,14 +192,14 @@ def test_a_digest_that_would_be_too_long_is_several_in_order():
     assert short == [(signal().drug, MOST_ALERTS + 1)]
 
 
-def test_what_waits_survives_a_change_of_mind_and_stays_in_order():
+def test_held_alerts_survive_a_changed_subscription_in_order():
     reader = Reader(digest=DigestPeriod.WEEKLY).put(signal(drug="A"))
-    reader.outbox.subscribe(subscription())  # no digest any more
+    reader.outbox.subscribe(subscription())  # without a digest
     reader.put(signal(drug="A", revision=2))
     assert reader.deliver() == [("A", 1), ("A", 2)]
 
 
-def test_a_paused_subscription_gets_what_came_meanwhile():
+def test_a_resumed_subscription_gets_the_alerts_of_its_pause():
     reader = Reader(digest=DigestPeriod.DAILY).put(signal(drug="A"), safety())
     reader.outbox.pause("s", "paused")
     assert reader.deliver(3 * DAY) == []
@@ -208,30 +208,30 @@ def test_a_paused_subscription_gets_what_came_meanwhile():
     assert reader.deliver() == [("LOT_CLUSTER", 1), [("A", 1)]]
 
 
-def test_who_unsubscribes_is_forgotten():
+def test_unsubscribing_deletes_the_due_messages():
     reader = Reader().put(signal())
     reader.outbox.unsubscribe("s")
     assert reader.deliver() == []
-    assert reader.outbox.standing() == []
+    assert reader.outbox.statuses() == []
     reader.outbox.subscribe(subscription())
     assert reader.deliver() == []
 
 
-def test_a_stream_is_read_on_from_any_message_and_again_if_need_be():
+def test_a_stream_can_be_read_again_from_any_message():
     reader = Reader(channel=Stream(), url=None, secrets=())
     reader.put(signal(drug="A"), safety(), signal(drug="B"))
-    assert reader.deliver() == []  # it is fetched
+    assert reader.deliver() == []  # a stream is read, not sent
     ids = [name for name, _ in reader.outbox.streamed("s", None, NOW)]
     assert ids == [signal(drug="A").alert_id, safety().alert_id, signal(drug="B").alert_id]
     for n, name in enumerate(ids):
         assert [i for i, _ in reader.outbox.streamed("s", name, NOW)] == ids[n + 1 :]
     assert [i for i, _ in reader.outbox.streamed("s", "unknown", NOW)] == ids
-    assert reader.outbox.standing()[0].delivered == 3
+    assert reader.outbox.statuses()[0].delivered == 3
     assert reader.outbox.next_due() is None
 
 
-def test_an_outbox_of_the_first_format_goes_on(tmp_path):
-    """As a release before channels, digests and budgets wrote it: nothing due is lost."""
+def test_an_outbox_of_the_first_format_is_upgraded(tmp_path):
+    """The format before channels, digests and budgets keeps its due messages."""
     old = {
         "schema_version": "1.0", "subscription_id": "s", "subscriber": "PMDA",
         "tier": "authority", "filters": {}, "url": "https://receiver.example/hook",
@@ -262,8 +262,8 @@ def test_an_outbox_of_the_first_format_goes_on(tmp_path):
     db.close()
     outbox = Outbox(path, key=KEY)
     assert outbox.place("a") == 3
-    (standing,) = outbox.standing()
-    assert standing.subscription.goes_to == Webhook(
+    (status,) = outbox.statuses()
+    assert status.subscription.goes_to == Webhook(
         url="https://receiver.example/hook", secrets=("HOOK",)
     )
     sent = []

@@ -1,4 +1,4 @@
-"""Which subscriptions an alert is for: by filters, by tier, and by what was sent before."""
+"""Matching of alerts to subscriptions by filters, tier and earlier revisions."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ from tests.support.alerts import safety, signal, subscription
         ({"terms": ("SEPSIS",)}, signal(), True),
         ({"families": ("malignancy",)}, signal(), False),
         ({"families": ("infection",)}, signal(), True),
-        ({"classes": ("msc-supernatant-exosome",)}, safety(), True),  # the class above
+        ({"classes": ("msc-supernatant-exosome",)}, safety(), True),  # its parent class
         ({"classes": ("cell-product",)}, safety(), False),
         ({"products": ("aspirin",)}, signal(), False),
         ({"jurisdictions": ("JP",)}, safety(), False),
         ({"jurisdictions": ("US",)}, safety(), True),
-        ({"jurisdictions": ("JP",)}, signal(), True),  # a count says no country
+        ({"jurisdictions": ("JP",)}, signal(), True),  # an alert without countries
         ({"rules": ("eb05",)}, signal(), False),
         ({"rules": ("mhra",)}, signal(), True),
         ({"windows": ("sliding-365d",)}, signal(), False),
@@ -38,11 +38,11 @@ def test_filters(filters: dict[str, Any], alert: AnyAlert, expected: bool) -> No
     assert matches(subscription(**filters), alert, sent_before=False) is expected
 
 
-def test_who_was_told_is_told_the_correction_whatever_the_filter_says() -> None:
+def test_a_correction_follows_its_signal_whatever_the_filter() -> None:
     assert matches(subscription(kinds=("new",)), signal(revision=2), sent_before=True)
 
 
-def test_a_clinic_is_for_authorities_only() -> None:
+def test_a_facility_cluster_is_for_authorities_only() -> None:
     clinic = safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")
     for tier, expected in [(Tier.PUBLIC, False), (Tier.CONSUMER, False), (Tier.AUTHORITY, True)]:
         for told in (False, True):

@@ -1,4 +1,4 @@
-"""The outbox: everything is sent, in order, whatever fails and however often."""
+"""The outbox: every message is delivered in order, despite repeated failures."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ from tests.support.alerts import KEY, NOW, signal, subscription
 
 
 class World:
-    """A clock, a receiver that may fail, and an outbox between them."""
+    """A clock, an outbox, and a receiver that may fail."""
 
     def __init__(self, path: Path | str = ":memory:") -> None:
         self.now = NOW
@@ -30,7 +30,7 @@ class World:
 
     def send(self, due: Due, now: datetime) -> Attempt:
         outcome = next(self.answers, SendOutcome.DELIVERED)
-        # A receiver may have taken an alert in although the sender saw a failure.
+        # A receiver may have accepted an alert although the sender saw a failure.
         if outcome is SendOutcome.DELIVERED or outcome == "lost answer":
             body = json.loads(due.body)
             self.received.append((body["signal_key"], body["revision"]))
@@ -49,18 +49,18 @@ class World:
             self.now = max(self.now, following)
 
 
-def test_an_alert_is_taken_in_once() -> None:
+def test_an_alert_is_stored_once() -> None:
     world = World()
     world.outbox.subscribe(subscription())
     assert world.outbox.put(signal(), source="pv.alerts[0]", position=0, now=NOW) == 1
     assert world.outbox.put(signal(), source="pv.alerts[0]", position=0, now=NOW) == 0
-    # Read again after a snapshot of the place was lost: the alert_id tells.
+    # Read again from an earlier position: recognised by its alert_id.
     assert world.outbox.put(signal(), source="another", position=0, now=NOW) == 0
     world.run_for(timedelta())
     assert world.received == [(signal().signal_key, 1)]
 
 
-def test_a_receiver_that_is_down_for_a_day_gets_everything_in_order() -> None:
+def test_after_a_day_of_outage_a_receiver_gets_every_alert_in_order() -> None:
     world = World()
     world.outbox.subscribe(subscription())
     for revision in (1, 2, 3):
@@ -73,16 +73,18 @@ def test_a_receiver_that_is_down_for_a_day_gets_everything_in_order() -> None:
 
 
 @pytest.mark.parametrize("last", [SendOutcome.FAILED, SendOutcome.GONE, SendOutcome.REFUSED])
-def test_who_gives_no_answer_for_days_rests_and_can_be_resumed(last: SendOutcome) -> None:
+def test_a_subscription_is_paused_after_days_of_failures_and_can_be_resumed(
+    last: SendOutcome,
+) -> None:
     world = World()
     world.outbox.subscribe(subscription())
     world.outbox.put(signal(), source="a", position=0, now=NOW)
     tries = 10 if last is SendOutcome.FAILED else 1
     world.answers = iter([last] * tries)
     world.run_for(timedelta(days=10))
-    (standing,) = world.outbox.standing()
-    assert standing.resting is not None
-    assert (standing.waiting, standing.delivered) == (1, 0)
+    (status,) = world.outbox.statuses()
+    assert status.paused is not None
+    assert (status.waiting, status.delivered) == (1, 0)
     world.outbox.put(signal(revision=2), source="a", position=1, now=NOW)
     world.run_for(timedelta(days=10))
     assert world.received == []
@@ -105,7 +107,7 @@ FATES = st.sampled_from([SendOutcome.DELIVERED, SendOutcome.FAILED, "lost answer
 def test_every_subscriber_gets_every_revision_in_order(
     history: list[tuple[str, int]], fates: list[SendOutcome | str], pauses: list[int]
 ) -> None:
-    """Whatever fails and however often: nothing is left out, and nothing overtakes."""
+    """No revision is missing or out of order, despite repeated failures."""
     world = World()
     world.outbox.subscribe(subscription())
     world.outbox.subscribe(subscription(name="deaf", products=("none",)))
@@ -119,15 +121,15 @@ def test_every_subscriber_gets_every_revision_in_order(
         world.run_for(timedelta(seconds=next(rests, 0)))
     for _ in range(8):
         world.run_for(timedelta(days=5))
-        if world.outbox.standing()[-1].resting:
+        if world.outbox.statuses()[-1].paused:
             world.outbox.resume("s")
     for drug, last in revisions.items():
         got = [revision for key, revision in world.received if key.startswith(f"{drug}|")]
         once = [revision for revision, _ in itertools.groupby(got)]
-        assert once == list(range(1, last + 1))  # a repeat follows itself, and has the same id
+        assert once == list(range(1, last + 1))  # a repeat follows at once, with the same id
 
 
-def test_what_is_due_survives_a_crash_at_any_moment(tmp_path: Path) -> None:
+def test_due_messages_survive_a_crash_at_any_step(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     world = World(path)
     world.outbox.subscribe(subscription())

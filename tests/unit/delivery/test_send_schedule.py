@@ -1,4 +1,4 @@
-"""When an alert goes: at once, in a digest, beyond the budget, or again after a failure."""
+"""Schedule of sending: at once, in a digest, after a budget, or again after a failure."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -52,7 +52,7 @@ UPDATE = CALM.model_copy(update={"kind": SafetyAlertKind.UPDATE})
         ({"budget_per_day": 2}, safety(), {"sent_today": 2}, AtOnce(urgent=True)),
     ],
 )
-def test_what_is_urgent_or_corrects_it_waits_for_no_digest_and_no_budget(
+def test_urgent_alerts_and_their_corrections_bypass_digest_and_budget(
     fields: dict[str, Any],
     alert: AnyAlert,
     known: dict[str, Any],
@@ -63,7 +63,7 @@ def test_what_is_urgent_or_corrects_it_waits_for_no_digest_and_no_budget(
     assert lane_of(asked, alert, now=NOON, **before) == lane
 
 
-def test_a_weekly_digest_of_a_sunday_goes_at_midnight() -> None:
+def test_a_weekly_digest_of_a_sunday_is_sent_at_midnight() -> None:
     asked = subscription().model_copy(update={"digest": DigestPeriod.WEEKLY})
     sunday = MONDAY - timedelta(seconds=1)
     lane = lane_of(asked, signal(), urgent_before=False, sent_today=0, now=sunday)

@@ -18,7 +18,7 @@ ASKED = subscription().model_copy(update={"url": None, "secrets": (), "channel":
 
 
 @pytest.mark.parametrize("value", [None, "", "k" * 15])
-def test_the_secret_of_an_installation_must_be_there_and_long(
+def test_the_secret_of_an_installation_must_be_set_and_long(
     value: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(TIER_KEY, raising=False)
@@ -40,7 +40,7 @@ def test_a_derived_key_is_of_one_subscription_generation_and_installation() -> N
     first = derived_key(ASKED, 1, key=KEY)
     assert first == derived_key(ASKED, 1, key=KEY)
     assert len({first, *others}) == 5
-    Verifier(first)  # raises if it is none
+    Verifier(first)  # raises if it is invalid
 
 
 def test_during_a_rotation_a_webhook_is_signed_with_both_keys() -> None:
@@ -49,7 +49,7 @@ def test_during_a_rotation_a_webhook_is_signed_with_both_keys() -> None:
     assert signing_keys(rotated, key=KEY) == [derived_key(rotated, n, key=KEY) for n in (2, 1)]
 
 
-def test_keys_that_are_named_are_read_from_the_environment(
+def test_named_keys_are_read_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HOOK", SECRET)

@@ -1,4 +1,4 @@
-"""Files that are no database of Tocsin, or of another format, are refused and closed again."""
+"""Files of another kind or format are refused and closed again."""
 
 import os
 import sqlite3
@@ -13,7 +13,7 @@ from streams.delivery.outbox import Outbox
 from tests.support.alerts import KEY
 
 
-def test_a_file_that_is_no_outbox_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_no_outbox(tmp_path: Path) -> None:
     path, other = strange_files(tmp_path)
     with pytest.raises(StateError, match="must be an outbox of Tocsin") as refusal:
         Outbox(path, key=KEY)
@@ -23,7 +23,7 @@ def test_a_file_that_is_no_outbox_is_refused(tmp_path: Path) -> None:
     assert not is_open(other, another)
 
 
-def test_a_file_that_is_no_read_model_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_no_read_model(tmp_path: Path) -> None:
     path, other = strange_files(tmp_path)
     with pytest.raises(StateError, match="must be a read model of Tocsin") as refusal:
         ReadModel(path, key=KEY)
@@ -34,7 +34,7 @@ def test_a_file_that_is_no_read_model_is_refused(tmp_path: Path) -> None:
 
 
 def strange_files(folder: Path) -> tuple[Path, Path]:
-    """A file that is no database, and a database of a format that nobody knows."""
+    """A file that is not a database, and a database of an unknown format."""
     path, other = folder / "text.db", folder / "other.db"
     path.write_bytes(b"not a database at all" * 100)
     with closing(sqlite3.connect(other)) as db:
@@ -43,6 +43,6 @@ def strange_files(folder: Path) -> tuple[Path, Path]:
 
 
 def is_open(path: Path, refusal: pytest.ExceptionInfo[StateError]) -> bool:
-    """Whether this process has the file open, the refusal and all it refers to being alive."""
+    """Return whether this process has the file open, while the exception is still referenced."""
     assert refusal.value.__traceback__ is not None
     return any(os.path.realpath(each) == str(path) for each in Path("/proc/self/fd").iterdir())

@@ -1,4 +1,4 @@
-"""What each tier sees of an alert: names, days, counts, and who reported the cases."""
+"""Copies of alerts for each tier: names, days, counts and reporters."""
 
 import itertools
 import json
@@ -29,7 +29,7 @@ def test_no_name_of_a_unit_or_case_leaves_the_authority() -> None:
         assert "NE-1" in json.dumps(copy_for(Tier.AUTHORITY, alert, key=KEY))
 
 
-def test_the_public_sees_no_day_and_no_number_that_follows_from_a_small_count() -> None:
+def test_the_public_copy_has_no_day_and_no_number_that_depends_on_small_counts() -> None:
     for alert in (signal(7, fatal=2), safety(patients=Patients(at_least=4), n_verified=3)):
         copy = copy_for(Tier.PUBLIC, alert, key=KEY)
         assert "2024-01-01" not in json.dumps(copy)
@@ -40,7 +40,7 @@ def test_the_public_sees_no_day_and_no_number_that_follows_from_a_small_count() 
 
 
 def test_differencing_recovers_no_masked_count() -> None:
-    """Brute force: whatever two revisions show, each masked count could have been any of ten."""
+    """Brute force: two revisions are consistent with ten values of each masked count."""
     histories = list(itertools.product(range(14), repeat=2))
 
     def shown(history: tuple[int, ...]) -> str:
@@ -125,7 +125,7 @@ def burst_signal(n_cases: int = 500, n: int = 503) -> Alert:
     return signal(n).model_copy(update=found)
 
 
-def test_a_consumer_sees_the_counts_of_a_burst_and_not_whose_it_was() -> None:
+def test_a_consumer_sees_the_counts_of_a_burst_without_its_source() -> None:
     copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
     assert copy["burst"]["n_cases"] == 500
     assert (copy["n_sources"], copy["countries"]) == (17, ["JP", "LI"])
@@ -135,7 +135,7 @@ def test_a_consumer_sees_the_counts_of_a_burst_and_not_whose_it_was() -> None:
     assert copy_for(Tier.CONSUMER, signal(), key=KEY)["burst"] is None
 
 
-def test_the_public_copy_is_the_same_whoever_reported() -> None:
+def test_the_public_copy_does_not_depend_on_the_reporter() -> None:
     plain, told = (copy_for(Tier.PUBLIC, alert, key=KEY) for alert in (signal(503), burst_signal()))
     assert told == plain
     for word in ("RIVAL", "JP", "LI", "43.5", "13", "17", "19", "2023-12", "503", "700"):
@@ -143,7 +143,7 @@ def test_the_public_copy_is_the_same_whoever_reported() -> None:
 
 
 @pytest.mark.parametrize("alert", [signal(), safety(), safety(AlertCategory.CASE_SERIES)])
-def test_who_assesses_a_signal_is_for_the_authority_alone(alert: Alert | SafetyAlert) -> None:
+def test_only_an_authority_sees_the_assessor(alert: Alert | SafetyAlert) -> None:
     assessment = Assessment(
         state=SignalState.MONITORING, since=NOW, assignee="ann", decided_by="bo"
     )
@@ -160,7 +160,7 @@ def test_who_assesses_a_signal_is_for_the_authority_alone(alert: Alert | SafetyA
     }
 
 
-def test_a_consumer_sees_how_grave_the_cases_were_and_not_who_they_were() -> None:
+def test_a_consumer_sees_the_seriousness_without_the_patients() -> None:
     copy = copy_for(Tier.CONSUMER, burst_signal(), key=KEY)
     assert (copy["n_life_threatening"], copy["n_missing_lot"]) == (70_023, 70_029)
     assert copy["n_positive_dechallenge"] == 70_031

@@ -1,4 +1,4 @@
-"""Who is sent signals of lots and facilities, and what of a context they see."""
+"""Signals of lots and facilities, and their context, for each tier."""
 
 import json
 
@@ -21,9 +21,7 @@ from tests.support.alerts import KEY, safety, signal, subscription
         ("facility:C-A", "facility", {"authority"}),
     ],
 )
-def test_a_signal_of_a_lot_is_not_public_and_one_of_a_facility_is_for_authorities(
-    drug, level, sees
-):
+def test_lot_signals_are_not_public_and_facility_signals_are_for_authorities(drug, level, sees):
     alert = signal(drug=drug).model_copy(update={"level": SignalLevel(level)})
     sent = {tier.value for tier in Tier if matches(subscription(tier), alert, sent_before=True)}
     assert sent == sees
@@ -34,7 +32,7 @@ def test_a_signal_of_a_lot_is_not_public_and_one_of_a_facility_is_for_authoritie
         assert (copy["alert_id"] == alert.alert_id) == (tier is Tier.AUTHORITY or level == "class")
 
 
-def test_a_subscription_may_ask_for_levels_and_families():
+def test_a_subscription_may_filter_by_levels_and_families():
     lot = signal(drug="lot:EX117").model_copy(update={"level": SignalLevel.LOT})
     family = signal(event="family:infection").model_copy(update={"level": SignalLevel.FAMILY})
     for wanted, expected in (
@@ -78,8 +76,8 @@ def test_a_filter_by_country_and_class_reads_the_context(founding_alerts):
 
 
 @pytest.mark.parametrize("least", list(PriorityLevel))
-def test_a_subscription_may_ask_for_a_priority(founding_alerts, least):
-    """What has no priority, or is urgent, passes."""
+def test_a_subscription_may_filter_by_priority(founding_alerts, least):
+    """An alert without a priority, or an urgent one, passes the filter."""
     ranks = ["low", "medium", "high"]
     for rank in ranks:
         priority = founding_alerts[0].priority.model_copy(update={"level": PriorityLevel(rank)})

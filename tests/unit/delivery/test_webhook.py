@@ -1,4 +1,4 @@
-"""One attempt to deliver: signed, to a public address, following nobody."""
+"""Webhook deliveries: signed, to a public address, without redirects."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +35,7 @@ def post(web, url="https://receiver.example/hook", body='{"a": 1}', secrets=(SEC
     return web.send(url, secrets, "id-1", body, datetime.now(UTC))
 
 
-def test_a_delivery_is_signed_and_goes_to_the_address_that_was_looked_at():
+def test_a_delivery_is_signed_and_sent_to_the_checked_address():
     web, (asked) = sender(httpx2.Response(204))
     assert post(web, secrets=(SECRET, OTHER)).outcome is SendOutcome.DELIVERED
     (request,) = asked
@@ -49,7 +49,7 @@ def test_a_delivery_is_signed_and_goes_to_the_address_that_was_looked_at():
 
 @pytest.mark.parametrize("key", [SECRET, OTHER])  # both, while keys are rotated
 @pytest.mark.parametrize("harm", [None, "body", "time", "key", "id", "replay"])
-def test_what_was_altered_is_refused_by_the_verifier(harm, key):
+def test_an_altered_message_is_refused_by_the_verifier(harm, key):
     web, asked = sender(httpx2.Response(204))
     post(web, secrets=(SECRET, OTHER))
     headers, body = dict(asked[0].headers), asked[0].content
@@ -60,7 +60,7 @@ def test_what_was_altered_is_refused_by_the_verifier(harm, key):
         body = body.replace(b"1", b"2")
     elif harm == "time":
         headers["webhook-timestamp"] = str(int(headers["webhook-timestamp"]) + 1)
-    elif harm == "replay":  # an old message as it was, signature and all
+    elif harm == "replay":  # an old message, unchanged with its signature
         old = datetime.now(UTC) - timedelta(minutes=6)
         headers["webhook-timestamp"] = str(int(old.timestamp()))
         headers["webhook-signature"] = Webhook(key).sign("id-1", old, body.decode())
@@ -86,7 +86,7 @@ def test_what_was_altered_is_refused_by_the_verifier(harm, key):
 def test_answers(answer, outcome):
     web, asked = sender(answer)
     assert post(web).outcome is outcome
-    assert len(asked) == 1  # nobody is followed
+    assert len(asked) == 1  # redirects are not followed
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_private_addresses_are_not_posted_to(address):
     assert asked == []
 
 
-def test_without_encryption_only_where_it_was_asked_for_by_name():
+def test_http_is_used_only_for_allowed_hosts():
     web, asked = sender(httpx2.Response(200))
     assert post(web, "http://receiver.example/hook").outcome is SendOutcome.REFUSED
     assert asked == []
@@ -120,7 +120,7 @@ def test_without_encryption_only_where_it_was_asked_for_by_name():
     assert asked[0].url.port == 8080
 
 
-def test_a_name_without_an_address_fails_and_is_tried_again():
+def test_a_host_without_an_address_fails_and_is_retried():
     def nowhere(host, port):
         raise OSError
 
@@ -129,7 +129,7 @@ def test_a_name_without_an_address_fails_and_is_tried_again():
 
 
 @pytest.mark.parametrize("secret", ["", "short", "whsec_c2hvcnQ=", "whsec_???"])
-def test_a_key_that_is_none_is_refused_and_not_quoted(secret):
+def test_an_invalid_key_is_refused_and_not_quoted(secret):
     with pytest.raises(InputError, match="HOOK: must hold base64") as caught:
         require_secret(secret, "HOOK")
     assert not secret or secret not in str(caught.value)

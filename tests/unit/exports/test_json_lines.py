@@ -71,21 +71,23 @@ def export(alerts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exp
     return run
 
 
-def test_an_authority_gets_the_latest_of_each_signal_whole(alerts: Path, export: Export) -> None:
+def test_an_authority_gets_the_full_latest_revision_of_each_signal(
+    alerts: Path, export: Export
+) -> None:
     latest = {alert.signal_key: alert for _, alert in read_alert_lines(alerts)}
     found = export("--tier", "authority")
     assert found == [latest[key].model_dump(mode="json") for key in sorted(latest)]
     assert "LOT_CLUSTER|EX117" in latest
 
 
-def test_all_revisions_stand_in_the_order_of_the_file(alerts: Path, export: Export) -> None:
+def test_all_revisions_are_in_the_order_of_the_file(alerts: Path, export: Export) -> None:
     found = export("--tier", "authority", "--all")
     assert found == [alert.model_dump(mode="json") for _, alert in read_alert_lines(alerts)]
 
 
 @pytest.mark.parametrize("tier", ["public", "consumer"])
 @pytest.mark.parametrize("options", [(), ("--all",)])
-def test_no_lot_clinic_or_case_leaves_the_authority(
+def test_no_lot_facility_or_case_is_in_lower_tiers(
     tier: str, options: tuple[str, ...], alerts: Path, export: Export, tmp_path: Path
 ) -> None:
     export("--tier", tier, *options)
@@ -114,7 +116,7 @@ def test_without_the_key_only_the_authority_gets_a_copy(
     assert export("--tier", "authority")
 
 
-def test_with_the_log_an_authority_is_told_where_each_signal_stands(
+def test_with_the_log_copies_for_authorities_have_the_assessment(
     alerts: Path, export: Export, tmp_path: Path
 ) -> None:
     decided(tmp_path / "audit.jsonl")
@@ -132,7 +134,7 @@ def test_with_the_log_an_authority_is_told_where_each_signal_stands(
     ]
 
 
-def test_the_log_is_for_the_authority_alone_and_must_be_one(
+def test_the_log_is_refused_for_lower_tiers_and_if_it_is_invalid(
     export: Export, alerts: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "audit.jsonl"

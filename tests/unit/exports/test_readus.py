@@ -1,4 +1,4 @@
-"""The READUS-PV table: what the run knows is in it, what it does not is left to the authors."""
+"""The READUS-PV table: answers from the run, and items left to the authors."""
 
 import csv
 import hashlib
@@ -42,7 +42,7 @@ def _answers(items: list[ReadusItem]) -> str:
     return "\n".join(item.answer for item in items if item.answer)
 
 
-def test_the_method_is_that_of_the_alerts(items: list[ReadusItem], alerts: list[Alert]) -> None:
+def test_the_methods_are_those_of_the_alerts(items: list[ReadusItem], alerts: list[Alert]) -> None:
     said = _answers(items)
     for rule in alerts[-1].rules:
         assert rule.sentence in said
@@ -64,17 +64,17 @@ def test_the_data_are_those_of_the_files(items: list[ReadusItem]) -> None:
     assert "10 cases." in said
 
 
-def test_what_the_run_cannot_know_is_for_the_authors(items: list[ReadusItem]) -> None:
+def test_items_without_an_answer_are_for_the_authors(items: list[ReadusItem]) -> None:
     open_items = {item.number for item in items if not item.answered}
     assert {"1a", "1b", "2a", "2b", "2c", "3", "abstract 2e", "abstract 4a-4c"} <= open_items
     answered = {item.number for item in items if item.answered}
     assert {"4a, abstract 2a", "4b", "5a, abstract 2b", "6a", "abstract 2d"} <= answered
-    # The checklist's numbers come in its order.
+    # Numbered items are in the order of the checklist.
     numbers = [item.number[:2] for item in items if re.match(r"\d[a-c]", item.number)]
     assert numbers == sorted(numbers)
 
 
-def test_dictionaries_are_named_where_reports_name_them(
+def test_dictionaries_are_named_if_reports_name_them(
     alerts: list[Alert], items: list[ReadusItem]
 ) -> None:
     versions = [("MedDRA 9.1", "WHO-ART"), (), ("MedDRA 27.0",)]
@@ -105,7 +105,7 @@ def test_another_policy_and_no_alerts_are_refused(alerts: list[Alert]) -> None:
         readus_items(ReadusInput([], load_policy()))
 
 
-def test_markdown_and_csv_hold_a_row_an_item(items: list[ReadusItem], tmp_path: Path) -> None:
+def test_markdown_and_csv_have_one_row_per_item(items: list[ReadusItem], tmp_path: Path) -> None:
     hostile = ReadusItem("9", "S", "a | b\nc", "=1+1 <script>")
     markdown, table = tmp_path / "out.md", tmp_path / "out.csv"
     for path in (markdown, table):

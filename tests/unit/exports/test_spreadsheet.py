@@ -1,4 +1,4 @@
-"""Tables that a spreadsheet opens: read back by other libraries, nothing in them runs."""
+"""Tables for spreadsheets: read back by other libraries, without formulas or links."""
 
 import csv
 import zipfile
@@ -37,7 +37,7 @@ def _expected(text: str) -> str:
     return "'" + text if text in HOSTILE else text
 
 
-def test_csv_read_back_holds_the_texts_as_texts_and_the_numbers_as_numbers(tmp_path: Path) -> None:
+def test_csv_keeps_text_as_text_and_numbers_as_numbers(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     write_table(path, _sheets(), made=MADE)
     assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "spreadsheets know UTF-8 by its mark"
@@ -47,11 +47,11 @@ def test_csv_read_back_holds_the_texts_as_texts_and_the_numbers_as_numbers(tmp_p
     assert [row[0] for row in rows[:: len(NUMBERS)]] == [_expected(text) for text in TEXTS]
     assert {row[1] for row in rows} == {"-0.75", "-3", "0", "1e-12", "12345678901"}
     assert {tuple(row[2:]) for row in rows} == {("2024-05-31", "")}
-    # What separates cells elsewhere stands within quotes.
+    # Separators of other locales are within quotes.
     assert '"say ""x""; y"' in path.read_text(encoding="utf-8-sig")
 
 
-def test_xlsx_read_back_has_no_formula_and_no_link(tmp_path: Path) -> None:
+def test_xlsx_has_no_formula_and_no_link(tmp_path: Path) -> None:
     path = tmp_path / "out.xlsx"
     write_table(path, _sheets(), made=MADE)
     book = load_workbook(path)

@@ -1,4 +1,4 @@
-"""What comes from outside is read within limits; damage is one clear line."""
+"""Archives are read within limits; damage gives one error line."""
 
 import zipfile
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_a_member_packed_too_tightly_is_refused(archive_of: ArchiveOf) -> None:
         assert archive.encoding(member) == "utf-8"
 
 
-def test_a_damaged_member_is_one_clear_line(archive_of: ArchiveOf) -> None:
+def test_a_damaged_member_is_one_error_line(archive_of: ArchiveOf) -> None:
     path = archive_of("torn.zip", {"one.txt": "some text that is long enough to be packed"})
     whole = bytearray(path.read_bytes())
     whole[45] ^= 0xFF
@@ -89,7 +89,7 @@ def test_a_damaged_member_is_one_clear_line(archive_of: ArchiveOf) -> None:
 
 
 @pytest.mark.parametrize("opened", [detect_format, lambda path: names(path, ".*")])
-def test_a_file_that_is_no_zip_is_refused(opened: object, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_zip_is_refused(opened: object, tmp_path: Path) -> None:
     assert callable(opened)
     path = tmp_path / "cut.zip"
     path.write_bytes(b"PK\x03\x04 and no more")
@@ -101,7 +101,7 @@ def test_a_file_that_is_no_zip_is_refused(opened: object, tmp_path: Path) -> Non
         opened(tmp_path)
 
 
-def test_an_encrypted_member_is_one_clear_line(archive_of: ArchiveOf) -> None:
+def test_an_encrypted_member_is_one_error_line(archive_of: ArchiveOf) -> None:
     path = archive_of("locked.zip", {"one.txt": "text"})
     content = bytearray(path.read_bytes())
     directory = content.index(b"PK\x01\x02")
@@ -112,7 +112,7 @@ def test_an_encrypted_member_is_one_clear_line(archive_of: ArchiveOf) -> None:
         archive.encoding(archive.find(".*")[0])
 
 
-def test_unknown_packing_is_one_clear_line(archive_of: ArchiveOf) -> None:
+def test_an_unknown_compression_method_is_one_error_line(archive_of: ArchiveOf) -> None:
     path = archive_of("odd.zip", {"one.txt": "text"})
     content = bytearray(path.read_bytes())
     directory = content.index(b"PK\x01\x02")

@@ -1,4 +1,4 @@
-"""Names and codes of countries, as legacy and current sources write them."""
+"""Names and codes of countries in legacy and current sources."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Days as sources write them; what is not a whole, possible day is unknown."""
+"""Dates of the sources; a partial or impossible date is unknown."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Rows of delimited text: columns by name, and damaged rows set aside with their bytes."""
+"""Rows of delimited text: columns by name, and damaged rows rejected with their bytes."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def read_dollars(archive_of: ArchiveOf, text: str) -> tuple[DelimitedTable, list
         return table, list(table.rows)
 
 
-def test_a_row_stands_at_its_first_line_with_a_blank_field_after_the_last(
+def test_a_row_has_its_first_line_and_a_blank_field_at_the_end(
     archive_of: ArchiveOf,
 ) -> None:
     rows = read_csv(archive_of, '\ufeffA, B\r\n1,"two\nlines"\r\n3,"a ""quote"""\r\n')
@@ -30,7 +30,7 @@ def test_a_row_stands_at_its_first_line_with_a_blank_field_after_the_last(
     ]
 
 
-def test_of_an_unmatched_quote_only_its_own_line_is_lost(archive_of: ArchiveOf) -> None:
+def test_an_unmatched_quote_costs_only_its_own_line(archive_of: ArchiveOf) -> None:
     first, broken, last = read_csv(archive_of, 'a,b\n1,2\n3,"4\n5,6\n')
     assert first == Row(2, b"1,2", ["1", "2", ""])
     assert isinstance(broken, Rejected)
@@ -39,7 +39,7 @@ def test_of_an_unmatched_quote_only_its_own_line_is_lost(archive_of: ArchiveOf) 
     assert last == Row(4, b"5,6", ["5", "6", ""])
 
 
-def test_a_row_of_another_width_is_set_aside_and_a_blank_one_is_none(
+def test_a_row_of_another_width_is_rejected_and_a_blank_one_ignored(
     archive_of: ArchiveOf,
 ) -> None:
     (wide,) = read_csv(archive_of, "a,b\n\n1,2,3\n")
@@ -58,7 +58,7 @@ def test_columns_are_found_by_name_and_a_missing_one_is_blank(archive_of: Archiv
         table.header.require("id", "dose")
 
 
-def test_dollars_separate_and_quotes_are_characters(archive_of: ArchiveOf) -> None:
+def test_dollars_separate_fields_and_quotes_are_plain_characters(archive_of: ArchiveOf) -> None:
     table, rows = read_dollars(archive_of, 'ISR$drug$\n1$5" zinc$\n2$iron\n3$a$b\n')
     assert table.header.names == ("primaryid", "drug")
     assert rows[:2] == [
@@ -69,7 +69,7 @@ def test_dollars_separate_and_quotes_are_characters(archive_of: ArchiveOf) -> No
     assert rows[2].reason == "a row must have 2 fields and no '$' inside; got 3"
 
 
-def test_bytes_of_refused_rows_are_read_once_more(archive_of: ArchiveOf) -> None:
+def test_bytes_of_refused_rows_are_read_again(archive_of: ArchiveOf) -> None:
     with open_archive(archive_of("a.zip", {"a.csv": "a,b\n1,2\n3,4\n"})) as archive:
         member = archive.find(".*")[0]
         table = csv_table(archive, member, "utf-8")

@@ -1,4 +1,4 @@
-"""FAERS quarters, written by hand: what a report is made of."""
+"""FAERS quarters, written by hand: fields of the reports."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -256,7 +256,7 @@ def test_a_deletion_list_nullifies_every_version(
         assert report.version == DELETED_VERSION == 2_147_483_647
 
 
-def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_missing_file_is_one_error_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no\.zip: must be a file; got nothing there$"):
         list(read_faers(tmp_path / "no.zip"))
 

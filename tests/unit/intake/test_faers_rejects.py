@@ -1,4 +1,4 @@
-"""FAERS quarters, written by hand: what is set aside, and what is refused as a whole."""
+"""FAERS quarters, written by hand: rejected rows, and refused archives."""
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_a_demo_row_without_identity_is_rejected(
     ]
 
 
-def test_a_legacy_first_date_that_is_no_day_is_rejected(archive_of: ArchiveOf) -> None:
+def test_a_legacy_row_with_an_invalid_first_date_is_rejected(archive_of: ArchiveOf) -> None:
     tables: Tables = {"DEMO": [{"fda_dt": "2004"}]}
 
     reports, [rejected] = split(
@@ -85,7 +85,7 @@ def test_a_legacy_first_date_that_is_no_day_is_rejected(archive_of: ArchiveOf) -
     assert rejected.reason == "FDA_DT must be YYYYMMDD; got '2004'"
 
 
-def test_a_repeated_row_is_one_row_and_a_different_one_is_rejected(quarter: Quarter) -> None:
+def test_a_repeated_row_is_ignored_and_a_different_one_is_rejected(quarter: Quarter) -> None:
     [report], [rejected] = quarter.read(DEMO=[{"sex": "F"}, {"sex": "F"}, {"sex": "M"}])
 
     assert report.patient.sex is Sex.FEMALE

@@ -1,4 +1,4 @@
-"""Any source file as numbered items: lines unread, reports of archives read."""
+"""Source files as numbered items: undecoded lines, or reports of archives."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ VACCINE = "VAERS_ID,VAX_TYPE,VAX_NAME\n7,FLU,FLU (FLUZONE)\n8,FLU,FLU (FLUZONE)\
 SYMPTOMS = "VAERS_ID,SYMPTOM1\n7,Rash\n8,Fever\n"
 
 
-def test_lines_come_unread_and_numbered_as_they_stand(tmp_path: Path) -> None:
+def test_lines_are_undecoded_and_numbered_in_file_order(tmp_path: Path) -> None:
     path = tmp_path / "reports.jsonl"
     path.write_bytes(b'{"b": 1}\n\nnot json\n')
     assert list(read_source(path)) == [(1, b'{"b": 1}'), (3, b"not json")]
@@ -29,7 +29,7 @@ def test_an_archive_gives_its_reports_numbered(archive_of: ArchiveOf) -> None:
     assert [report.reactions[0].term for report in reports] == ["Rash", "Fever"]
 
 
-def test_a_stated_format_is_not_looked_for(tmp_path: Path) -> None:
+def test_a_given_format_is_not_detected(tmp_path: Path) -> None:
     path = tmp_path / "reports.txt"
     path.write_bytes(b"{}\n")
     assert list(read_source(path, "native")) == [(1, b"{}")]

@@ -1,4 +1,4 @@
-"""Files are told apart by their members or names; what is in no known format says what is."""
+"""Formats are detected by members or names; the error of an unknown one lists the known."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_native_files_are_known_by_their_names(name: str, tmp_path: Path) -> Non
     assert detect_format(tmp_path / name) == "native"
 
 
-def test_an_unknown_format_says_what_is_known(archive_of: ArchiveOf, tmp_path: Path) -> None:
+def test_an_unknown_format_lists_the_known_ones(archive_of: ArchiveOf, tmp_path: Path) -> None:
     known = re.escape("a zip file with *VAERSDATA.csv, a zip file with DEMO*.txt, or a .jsonl")
     (tmp_path / "a.csv").write_text("drug,event")
     with pytest.raises(InputError, match=rf"a\.csv: must be {known}.*; got a file that is none"):

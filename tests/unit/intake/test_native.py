@@ -1,4 +1,4 @@
-"""Native JSON lines: what is read, what is refused, and that reasons quote nothing."""
+"""Native JSON Lines: accepted reports, and refusals whose reasons quote nothing."""
 
 import gzip
 import json
@@ -47,7 +47,7 @@ def test_a_report_is_read() -> None:
         (_raw().replace(b"A", b"\xff"), r"report: Invalid JSON: "),
     ],
 )
-def test_a_reason_names_place_and_rule_and_quotes_nothing(raw: bytes, reason: str) -> None:
+def test_a_reason_names_field_and_rule_and_quotes_nothing(raw: bytes, reason: str) -> None:
     with pytest.raises(IcsrError, match="^" + reason) as raised:
         decode_report(raw)
     assert SECRET not in str(raised.value)
@@ -71,7 +71,7 @@ def test_lines_keep_their_numbers_and_lose_their_ends(name: str, tmp_path: Path)
     assert list(read_lines(path)) == [(1, b"one"), (4, b"two"), (5, b"\xff\xfe"), (6, b"last")]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_removed_from_the_first_line(tmp_path: Path) -> None:
     path = tmp_path / "reports.jsonl"
     path.write_bytes(b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n")
     assert list(read_lines(path)) == [(1, b"one"), (2, b"\xef\xbb\xbftwo")]

@@ -1,4 +1,4 @@
-"""Notices as JSON lines: what is read, and how a line that is none is refused."""
+"""Notices as JSON Lines: accepted notices, and the refusals of other lines."""
 
 import json
 from datetime import date
@@ -14,7 +14,7 @@ from streams.intake.native import MOST_BYTES
 from streams.intake.notices import decode_notice, read_notices
 
 SECRET = "Mrs-Jane-Roe"
-"""Stands in the values of broken notices; no reason may repeat it."""
+"""Value in invalid notices; no reason may repeat it."""
 
 
 def raw(**changes: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""What a schema refuses has a code by the kind of the error, whatever pydantic says of it."""
+"""Refusals of a schema have a code by the type of the error, whatever its text."""
 
 import json
 from datetime import date

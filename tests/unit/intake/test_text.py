@@ -1,4 +1,4 @@
-"""Text and numbers of foreign files, made fit for the schema."""
+"""Cleaning of text and parsing of numbers from source files."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from streams.intake.text import clean, parse_decimal
         ("é\u00a0ü", 9, "é\u00a0ü"),
     ],
 )
-def test_text_is_made_fit_for_the_schema(text: str, limit: int, cleaned: str | None) -> None:
+def test_text_is_cleaned_and_truncated(text: str, limit: int, cleaned: str | None) -> None:
     assert clean(text, limit) == cleaned
 
 

@@ -274,7 +274,7 @@ def test_rows_without_a_report_are_rejected_one_by_one(archive: Archive) -> None
     assert rejects[1].raw == b"2,DTP,,,,,,"
 
 
-def test_a_repeated_row_is_one_row_and_a_different_one_is_rejected(archive: Archive) -> None:
+def test_a_repeated_row_is_ignored_and_a_different_one_is_rejected(archive: Archive) -> None:
     [report], [rejected] = archive.read(
         [data_row("7", sex="F"), data_row("7", sex="F"), data_row("007", sex="M")]
     )
@@ -284,7 +284,7 @@ def test_a_repeated_row_is_one_row_and_a_different_one_is_rejected(archive: Arch
     assert rejected.reason == "VAERS_ID must be that of one report; got another row for 7"
 
 
-def test_a_row_stands_at_the_line_on_which_it_starts(archive: Archive) -> None:
+def test_a_row_has_the_line_on_which_it_starts(archive: Archive) -> None:
     text = '"first\r\nsecond, with ""quotes""\nthird"'
 
     reports, [rejected] = archive.read(
@@ -297,7 +297,7 @@ def test_a_row_stands_at_the_line_on_which_it_starts(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("place", ["symptom_text", "splttype"])
-def test_an_unmatched_quote_loses_its_own_line_only(place: str, archive: Archive) -> None:
+def test_an_unmatched_quote_costs_only_its_own_line(place: str, archive: Archive) -> None:
     damaged = data_row("1", **{place: '"never closed'})
     quoted = data_row("2", symptom_text='"closed, here"')
 

@@ -11,7 +11,7 @@ from tests.support.assessments import LOT, SDR
 
 @pytest.fixture
 def service(tmp_path: Path) -> Service:
-    """A service that was fed a signal, a cluster of a lot, and two of its cases."""
+    """A service with a signal, a lot cluster, and two of its cases."""
     made = service_in(tmp_path)
     feed(made, [SDR, LOT], [reported("NE-1"), reported("NE-2")])
     return made

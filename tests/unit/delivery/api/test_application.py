@@ -1,4 +1,4 @@
-"""The HTTP API describes itself, and what it says of itself hangs together."""
+"""The OpenAPI document of the API is served and consistent."""
 
 import json
 from inspect import signature
@@ -23,17 +23,17 @@ OPTIONS = {
     "urgent_only": "urgent",
     "min_priority": "min_priority",
 }
-"""What asks for each filter, on the command line and in an address."""
+"""Option of the command line and query parameter of each filter."""
 
 
-def test_every_filter_can_be_asked_for_everywhere() -> None:
+def test_every_filter_has_an_option_and_a_query_parameter() -> None:
     assert set(OPTIONS) == set(Filters.model_fields)
     assert set(OPTIONS.values()) <= set(signature(list_signals).parameters)
     options = {*OPTIONS.values(), "urgent_only"} - {"urgent"}
     assert options <= set(signature(subscribe).parameters)
 
 
-def test_it_describes_itself(tmp_path: Path) -> None:
+def test_the_openapi_document_is_consistent(tmp_path: Path) -> None:
     with serving(service_in(tmp_path)) as address, client_of(address, None) as client:
         document = client.get("/v1/openapi.json").json()
     assert document["openapi"].startswith("3.1")

@@ -1,4 +1,4 @@
-"""Decisions and verifications over HTTP: into the audit log and the notices, or refused."""
+"""Decisions and verifications over HTTP: stored in the audit log and the notices, or refused."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.support.api_server import Connect, is_problem, signal_path, token_of
 from tests.support.assessments import SDR
 
 
-def test_decisions_go_into_the_chained_log_and_illegal_ones_do_not(
+def test_decisions_are_logged_and_illegal_ones_are_refused(
     service: Service, connect: Connect, tmp_path: Path
 ) -> None:
     whole = connect(token_of(service))
@@ -57,7 +57,7 @@ def test_a_verification_becomes_a_notice_that_a_replay_reads(
     first, second = map(Notice.model_validate_json, lines)
     assert first.subject_id == "RUM-1"
     assert first.notice_id.endswith(":v1")
-    assert "RUM" not in first.notice_id  # nobody's own notice can be replaced
+    assert "RUM" not in first.notice_id  # so that no other notice can be replaced
     assert second.received == service.now().date()
     is_problem(whole.post("/v1/verifications", json={**said, "received": "2099-01-01"}), 422)
     is_problem(whole.post("/v1/verifications", json={**said, "kind": "media"}), 422, "kind")

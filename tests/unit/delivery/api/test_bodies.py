@@ -1,4 +1,4 @@
-"""Bodies of requests: what is read of them, and how a broken one is refused."""
+"""Request bodies: accepted values, and the refusals of invalid ones."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ def read(content: bytes, kind: str = "application/json") -> NewDecision:
     return asyncio.run(body_of(NewDecision)(posted(content, kind)))
 
 
-def test_a_body_is_read_whatever_is_said_of_its_letters() -> None:
+def test_a_body_is_read_whatever_the_charset_parameter() -> None:
     decision = read(b'{"to": "validated"}', "Application/JSON; charset=utf-8")
     assert (decision.to, decision.reason) == ("validated", "")
 

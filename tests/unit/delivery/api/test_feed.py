@@ -1,4 +1,4 @@
-"""Feeding the service: alerts and reports as they come, and what is said while they cannot be."""
+"""Feeding the service with alerts and reports, and its health while they cannot be read."""
 
 import threading
 import time
@@ -16,27 +16,27 @@ from tests.support.api_server import feed, reported, service_in
 from tests.support.versions import make_link
 
 
-def until(service: Service, trouble: bool) -> None:
+def until(service: Service, problem: bool) -> None:
     deadline = time.monotonic() + 20
-    while (service.health.trouble is not None) is not trouble:
+    while (service.health.problem is not None) is not problem:
         assert time.monotonic() < deadline, service.health
         time.sleep(0.01)
 
 
-def test_alerts_go_to_the_model_and_to_who_is_subscribed(tmp_path: Path) -> None:
+def test_alerts_are_stored_in_the_read_model_and_the_outbox(tmp_path: Path) -> None:
     service = service_in(tmp_path)
     with service.outbox() as outbox:
         asked = subscription().model_copy(update={"channel": Stream(), "url": None, "secrets": ()})
         outbox.subscribe(asked)
     feed(service, [signal(), signal(revision=2)])
-    feed(service, [])  # again from where it was: nothing comes twice
+    feed(service, [])  # resumes at its position: nothing is stored twice
     with service.outbox() as outbox, service.model() as model:
-        (standing,) = outbox.standing()
-        assert standing.waiting == 2
+        (status,) = outbox.statuses()
+        assert status.waiting == 2
         assert model.numbers()["alerts"] == 2
 
 
-def test_a_report_that_is_none_and_a_link_are_passed_over(tmp_path: Path) -> None:
+def test_an_invalid_report_and_a_link_are_skipped(tmp_path: Path) -> None:
     service = service_in(tmp_path)
     feed(service, [], [reported("NE-1")])
     with (tmp_path / "reports.jsonl").open("a") as file:
@@ -47,7 +47,7 @@ def test_a_report_that_is_none_and_a_link_are_passed_over(tmp_path: Path) -> Non
         assert model.place(str((tmp_path / "reports.jsonl").resolve())) == 4
 
 
-def test_what_cannot_be_read_is_said_by_the_health_and_tried_again(
+def test_a_read_error_is_reported_by_the_health_and_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "_IDLE_SECONDS", 0.01)
@@ -56,14 +56,14 @@ def test_what_cannot_be_read_is_said_by_the_health_and_tried_again(
     path = tmp_path / "alerts.jsonl"
     before = threading.active_count()
     with feeding(service, lambda place: FileTail(path, place), None):
-        until(service, trouble=True)
-        assert service.health.trouble == f"{path}: must be a file of alerts; got no file"
+        until(service, problem=True)
+        assert service.health.problem == f"{path}: must be a file of alerts; got no file"
         write_alerts(tmp_path, signal())
-        until(service, trouble=False)
+        until(service, problem=False)
         with path.open("a") as file:
             file.write("{}\n")
-        until(service, trouble=True)
-        assert "line 2: must be an alert" in str(service.health.trouble)
+        until(service, problem=True)
+        assert "line 2: must be an alert" in str(service.health.problem)
     assert threading.active_count() == before
     with service.model() as model:
         assert model.numbers()["alerts"] == 1

@@ -1,4 +1,4 @@
-"""What stands before every route: tokens, scopes, rates, sizes and headers."""
+"""Access control of the API: tokens, scopes, rates, sizes and headers."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from tests.support.api_server import (
 from tests.support.assessments import LOT, SDR
 
 
-def test_who_has_no_token_or_not_the_scope(service: Service, connect: Connect) -> None:
+def test_requests_without_token_or_scope_are_refused(service: Service, connect: Connect) -> None:
     good = token_of(service, scopes=[Scope.CASES_READ])
     for bad in (None, "", "x", good[:-1], good[:-1] + ("0" if good[-1] != "0" else "1")):
         answer = connect(bad).get("/v1/signals")
@@ -47,7 +47,7 @@ def test_rates_by_token_and_by_address(tmp_path: Path) -> None:
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         with client_of(address, other) as another:
             assert another.get("/v1/signals").status_code == 200
-        # Guessing costs more: three guesses, and the address has to wait.
+        # A refused token costs more: after three the address is limited.
         with client_of(address, "tocsin_guess") as guesser:
             statuses = [guesser.get("/v1/signals").status_code for _ in range(5)]
             assert statuses[:3] == [401] * 3
@@ -59,7 +59,9 @@ def test_rates_by_token_and_by_address(tmp_path: Path) -> None:
         assert client.get("/v1/nothing").status_code == 429
 
 
-def test_what_is_too_large_or_no_json_is_refused(service: Service, connect: Connect) -> None:
+def test_a_body_that_is_too_large_or_not_json_is_refused(
+    service: Service, connect: Connect
+) -> None:
     whole = connect(token_of(service))
     big = b'{"a": "' + b"x" * service.most_body + b'"}'
     for content in (big, iter([big[:1000], big[1000:]])):
@@ -84,7 +86,7 @@ def test_every_answer_has_the_headers_that_browsers_need(
         assert "server" not in answer.headers or "uvicorn" in answer.headers["server"]
 
 
-def test_a_rate_is_counted_by_whom_it_is_of_and_a_request_may_cost_more() -> None:
+def test_a_rate_is_counted_per_client_and_a_request_may_cost_more() -> None:
     limiter = Limiter("3/minute")
     assert [limiter.wait_for("a"), limiter.wait_for("a", 2)] == [None, None]
     wait = limiter.wait_for("a")

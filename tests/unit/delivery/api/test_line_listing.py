@@ -1,4 +1,4 @@
-"""What a line listing says of a case, and what it leaves out."""
+"""Fields of a line listing, and fields of the report that it leaves out."""
 
 from datetime import date
 
@@ -24,7 +24,7 @@ def test_a_nullified_case_says_so() -> None:
     assert case_line(make_report(revision=NULLIFIED)).nullified is True
 
 
-def test_the_country_is_where_it_happened_else_the_reporters() -> None:
+def test_the_country_is_that_of_occurrence_else_of_the_reporter() -> None:
     reporter = Reporter(kind=ReporterKind.CONSUMER, country="US")
     assert case_line(make_report(reporter=reporter)).country == "US"
     there = make_report(reporter=reporter, occurrence_country="JP", patient=Patient(sex=Sex.MALE))
@@ -32,7 +32,7 @@ def test_the_country_is_where_it_happened_else_the_reporters() -> None:
     assert (line.country, line.sex, line.reporter) == ("JP", "male", "consumer")
 
 
-def test_what_is_not_stated_is_null() -> None:
+def test_missing_values_are_null() -> None:
     line = case_line(make_report(products=(Product(verbatim="Zn"),)))
     (product,) = line.products
     assert (product.substances, product.product_class, product.lot) == ((), None, None)

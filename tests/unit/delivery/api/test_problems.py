@@ -1,4 +1,4 @@
-"""Every error of the application is a problem, and a defect says nothing of itself."""
+"""Every error becomes problem details, and a defect reveals nothing."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ def asked(error: Exception) -> httpx2.Response:
     return asyncio.run(ask())
 
 
-def test_a_refusal_has_its_status_words_and_headers() -> None:
+def test_a_refusal_has_its_status_detail_and_headers() -> None:
     error = Problem(HTTPStatus.TOO_MANY_REQUESTS, "come again", {"retry-after": "3"})
     answer = asked(error)
     is_problem(answer, 429, "come again")
@@ -44,7 +44,7 @@ def test_the_frameworks_errors_have_the_same_form() -> None:
     is_problem(asked(HTTPException(404, "not here")), 404, "not here")
 
 
-def test_a_wrong_value_is_the_askers_and_a_broken_file_is_ours(
+def test_an_invalid_value_is_a_client_error_and_a_broken_file_a_server_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     is_problem(asked(InputError("limit: must be at most 200")), 422, "must be at most 200")
@@ -55,7 +55,7 @@ def test_a_wrong_value_is_the_askers_and_a_broken_file_is_ours(
     assert SECRET in caplog.text
 
 
-def test_a_defect_says_nothing_of_itself() -> None:
+def test_a_defect_reveals_nothing() -> None:
     answer = asked(ZeroDivisionError(SECRET))
     is_problem(answer, 500, "a defect")
     assert SECRET not in answer.text

@@ -1,4 +1,4 @@
-"""The read model: revisions and versions in any order, and names that each tier has."""
+"""The read model: revisions and versions in any order, and the names that each tier knows."""
 
 from pathlib import Path
 
@@ -21,11 +21,13 @@ def model(tmp_path: Path) -> ReadModel:
     return made
 
 
-def test_the_latest_revision_holds_and_a_position_is_taken_in_once(model: ReadModel) -> None:
+def test_the_latest_revision_is_shown_and_a_position_is_stored_once(model: ReadModel) -> None:
     with model:
         key = signal().signal_key
         assert [alert.revision for alert in model.revisions(Tier.AUTHORITY, key)] == [1, 2]
-        model.put(signal(5, revision=3), source="alerts", position=0)  # that was read before
+        model.put(
+            signal(5, revision=3), source="alerts", position=0
+        )  # a position that is already stored
         assert model.place("alerts") == 4
         assert [alert.revision for alert in model.revisions(Tier.AUTHORITY, key)] == [1, 2]
 
@@ -39,7 +41,7 @@ def test_a_page_has_the_latest_revision_of_each_signal(model: ReadModel) -> None
 
 
 @pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
-def test_below_the_authority_true_names_of_lots_are_none_and_clinics_are_not_there(
+def test_below_authority_true_lot_names_find_nothing_and_facilities_are_hidden(
     model: ReadModel, tier: Tier
 ) -> None:
     with model:
@@ -52,7 +54,7 @@ def test_below_the_authority_true_names_of_lots_are_none_and_clinics_are_not_the
         assert model.revisions(tier, signal().signal_key) != []
 
 
-def test_of_a_case_the_latest_version_is_listed_in_whatever_order_they_come(
+def test_the_latest_version_of_a_case_is_listed_in_any_order(
     model: ReadModel,
 ) -> None:
     with model:

@@ -1,4 +1,4 @@
-"""Signals, alerts and cases over HTTP: as the tier has them, filtered, and page by page."""
+"""Signals, alerts and cases over HTTP: copies for the tier, filters and pages."""
 
 import json
 from urllib.parse import quote
@@ -13,7 +13,9 @@ from tests.support.api_server import Connect, feed, is_problem, reported, signal
 from tests.support.assessments import LOT, SDR
 
 
-def test_signals_alerts_and_cases_as_the_tier_has_them(service: Service, connect: Connect) -> None:
+def test_signals_alerts_and_cases_are_copies_for_the_tier(
+    service: Service, connect: Connect
+) -> None:
     whole = connect(token_of(service))
     page = whole.get("/v1/signals").json()
     assert [one["signal_key"] for one in page["signals"]] == [LOT.signal_key, SDR.signal_key]
@@ -34,7 +36,7 @@ def test_signals_alerts_and_cases_as_the_tier_has_them(service: Service, connect
     assert public.get(signal_path(SDR.signal_key, "/cases")).json() == {
         "n_cases": "1-10", "cases": [], "unknown": [],
     }  # fmt: skip
-    # The lot's signal is there under its code, and under its name it is not.
+    # The lot's signal is found by its code, and not by its true name.
     (code,) = [one["signal_key"] for one in public.get("/v1/signals").json()["signals"][:1]]
     assert public.get(signal_path(code)).status_code == 200
     is_problem(public.get(signal_path(LOT.signal_key)), 404, "no such signal")
@@ -42,7 +44,7 @@ def test_signals_alerts_and_cases_as_the_tier_has_them(service: Service, connect
     is_problem(public.get(f"/v1/alerts/{quote(LOT.alert_id, safe='')}"), 404, "no such alert")
 
 
-def test_the_latest_revision_is_where_a_signal_stands_in_whatever_order_they_came(
+def test_the_latest_revision_is_shown_whatever_the_order_of_arrival(
     service: Service, connect: Connect
 ) -> None:
     feed(service, [signal(9, revision=3), signal(5, revision=2)])
@@ -82,7 +84,7 @@ def test_filters_and_pages(service: Service, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
-def test_a_clinic_is_not_there_below_the_authority(
+def test_a_facility_cluster_is_hidden_below_authority(
     service: Service, connect: Connect, tier: Tier
 ) -> None:
     clinic = safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")

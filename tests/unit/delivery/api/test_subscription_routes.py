@@ -1,4 +1,4 @@
-"""Subscriptions of one's own over HTTP, and the stream of their alerts."""
+"""Own subscriptions over HTTP, and their event streams."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from tests.support.alerts import KEY, signal
 from tests.support.api_server import Connect, feed, is_problem, token_of
 
 
-def test_subscriptions_of_ones_own(service: Service, connect: Connect) -> None:
+def test_own_subscriptions(service: Service, connect: Connect) -> None:
     mine = connect(token_of(service, Tier.CONSUMER))
     hook = {
         "subscription_id": "hook", "channel": {"kind": "webhook", "url": "https://x.example/"},
@@ -28,10 +28,10 @@ def test_subscriptions_of_ones_own(service: Service, connect: Connect) -> None:
     assert made.headers["location"] == "/v1/subscriptions/hook"
     key = made.json()["signing_key"]
     with service.outbox() as outbox:
-        (standing,) = outbox.standing()
-    assert standing.subscription.tier is Tier.CONSUMER
-    assert standing.subscription.subscriber == "PMDA"
-    assert key == derived_key(standing.subscription, 1, key=KEY)
+        (status,) = outbox.statuses()
+    assert status.subscription.tier is Tier.CONSUMER
+    assert status.subscription.subscriber == "PMDA"
+    assert key == derived_key(status.subscription, 1, key=KEY)
     is_problem(mine.post("/v1/subscriptions", json=hook), 409, "exists")
     shown = mine.get("/v1/subscriptions/hook").json()
     assert shown["signing_key"] is None
@@ -69,17 +69,17 @@ def test_subscriptions_of_ones_own(service: Service, connect: Connect) -> None:
         ({"subscription_id": "a b"}, 422),
     ],
 )
-def test_subscriptions_that_nobody_may_make_here(
+def test_subscriptions_that_the_api_refuses(
     service: Service, connect: Connect, change: dict[str, object], status: int
 ) -> None:
     mine = connect(token_of(service, Tier.CONSUMER))
     is_problem(mine.post("/v1/subscriptions", json={"subscription_id": "s", **change}), status)
     with service.outbox() as outbox:
-        assert outbox.standing() == []
+        assert outbox.statuses() == []
 
 
 def events(client: httpx2.Client, most: int, last: str | None = None) -> list[tuple[str, int]]:
-    """Read so many events of the stream; each id must be that of its alert."""
+    """Read some events of a stream; each id must be that of its alert."""
     found: list[tuple[str, int]] = []
     headers = {"last-event-id": last} if last else {}
     with client.stream("GET", "/v1/subscriptions/s/events", headers=headers, timeout=20) as answer:
@@ -99,7 +99,7 @@ def events(client: httpx2.Client, most: int, last: str | None = None) -> list[tu
     return found
 
 
-def test_a_stream_goes_on_after_the_last_event(service: Service, connect: Connect) -> None:
+def test_a_stream_continues_after_the_last_event(service: Service, connect: Connect) -> None:
     whole = connect(token_of(service))
     whole.post("/v1/subscriptions", json={"subscription_id": "s"})
     feed(service, [signal(revision=n) for n in (2, 3, 4)])
@@ -107,7 +107,7 @@ def test_a_stream_goes_on_after_the_last_event(service: Service, connect: Connec
     assert [revision for _, revision in first] == [2, 3]
     assert [revision for _, revision in events(whole, 1, first[-1][0])] == [4]
     assert [revision for _, revision in events(whole, 3)] == [2, 3, 4]  # from the first
-    # One that is open hears what comes later.
+    # An open stream receives later alerts.
     heard: list[tuple[str, int]] = []
     listening = threading.Thread(target=lambda: heard.extend(events(whole, 4)))
     listening.start()
@@ -117,7 +117,7 @@ def test_a_stream_goes_on_after_the_last_event(service: Service, connect: Connec
     assert [revision for _, revision in heard] == [2, 3, 4, 5]
 
 
-def test_a_stream_ends_with_its_token_and_there_are_not_too_many(
+def test_a_stream_ends_with_its_token_and_their_number_is_limited(
     service: Service, connect: Connect
 ) -> None:
     token = token_of(service)
@@ -131,4 +131,4 @@ def test_a_stream_ends_with_its_token_and_there_are_not_too_many(
         with service.tokens() as store:
             store.revoke(token.split("_")[1], service.now())
         for answer in four:
-            answer.read()  # comes to its end
+            answer.read()  # the stream ends

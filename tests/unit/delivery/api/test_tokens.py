@@ -1,4 +1,4 @@
-"""Tokens: made once, found by their whole text, and refused once they are revoked."""
+"""Tokens: created once, found by their full text, refused after revocation."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -31,11 +31,11 @@ def test_a_token_is_found_by_its_text_and_nothing_else(store: TokenStore) -> Non
             assert store.find(wrong) is None
 
 
-def test_a_revoked_token_is_listed_and_lets_nobody_in(store: TokenStore) -> None:
+def test_a_revoked_token_is_listed_and_refused(store: TokenStore) -> None:
     with store:
         text = store.add("PMDA", Tier.CONSUMER, READ, NOW)
         name = text.split("_")[1]
-        for later in (1, 2):  # again, and the first time stands
+        for later in (1, 2):  # a repetition keeps the first time
             store.revoke(name, NOW + timedelta(hours=later))
         assert store.find(text) is None
         (listed,) = store.tokens()
@@ -53,7 +53,7 @@ def test_a_revoked_token_is_listed_and_lets_nobody_in(store: TokenStore) -> None
         ("x" * 201, Tier.AUTHORITY, READ, "at most 200 characters"),
     ],
 )
-def test_a_token_that_may_not_be_is_not_made(
+def test_an_invalid_token_is_not_created(
     store: TokenStore, subscriber: str, tier: Tier, scopes: frozenset[Scope], rule: str
 ) -> None:
     with store:
