@@ -1,4 +1,4 @@
-"""The common ground of every message: frozen, strict, closed to unknown fields."""
+"""Base class of every message: frozen, strict, unknown fields are forbidden."""
 
 from functools import cache
 from typing import Any, Self
@@ -12,22 +12,22 @@ _set = object.__setattr__
 
 @cache
 def _names_of(model: type[BaseModel]) -> set[str]:
-    # One set for all: a message is frozen, and a copy of it has a copy of this.
+    # Shared by all instances: messages are frozen, and `model_copy` copies the set.
     return set(model.model_fields)
 
 
 class Message(BaseModel):
-    """A value that crosses a boundary. It cannot be changed, coerced, or extended in passing."""
+    """Immutable message between components: no coercion, no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @classmethod
     def trusted(cls, values: dict[str, Any]) -> Self:
-        """Make a message of values that were computed here, without asking its rules again.
+        """Build a message from values computed in this process, without validation.
 
-        For values that the types of the code vouch for, made by the hundred thousand: validation
-        is most of what they cost. What comes from outside is validated; whoever uses this has a
-        test that validates what it makes.
+        For values guaranteed by static types and built by the hundred thousand, since validation
+        is most of their cost. Input from outside is always validated; each caller has a test that
+        validates its result.
 
         Parameters
         ----------

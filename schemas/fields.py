@@ -1,13 +1,13 @@
-"""A model's own rules, compiled a second time: for the few fields of many messages.
+"""Fast decoder of a model's messages: pydantic's rules, compiled a second time for msgspec.
 
-Of a report's hundred fields few are stated. Building the model costs four times what it takes to
-check them and to fill in constants. Here the rules that pydantic compiled from a model are read and
-given to msgspec, whose decoder makes objects with the same attributes. The rules are derived from
+A report states few of its hundred fields. Building the model costs four times as much as checking
+the stated fields and filling in constants. This module translates the compiled rules of a pydantic
+model to msgspec, whose decoder builds objects with the same attributes. The rules are derived from
 the model, so there is one contract.
 
-The decoder is a door for those who are certainly right. What it lets in the model lets in, with
-equal values. What it turns away is not refused by that: the model must be asked, for it alone gives
-verdicts and reasons. A property test holds the two doors to this (docs/adr/0013).
+Fast path: the decoder accepts only input that the model would accept with equal values. Everything
+else falls back to the model, which accepts it or raises the error. A property test compares the two
+(docs/adr/0013).
 """
 
 from collections.abc import Callable
@@ -22,13 +22,13 @@ from pydantic import BaseModel
 
 __all__ = ["fields_decoder"]
 
-# What Python's `re` and pydantic's engine might read differently is spelt out.
+# Spelt out, since Python's `re` and pydantic's engine may interpret `\d` differently.
 _PATTERNS: dict[str, Any] = {
     "^[A-Z]{2}$": Literal.__getitem__(tuple(map("".join, product(ascii_uppercase, repeat=2))))
 }
-_EXACT = 2**53  # integers beyond it are left to the model
+_EXACT = 2**53  # larger integers fall back to the model
 _CONFIG = {"extra_fields_behavior": "forbid", "strict": True, "allow_inf_nan": False}
-_NEUTRAL = {"type", "metadata", "ref"}  # keys of a rule that allow and refuse nothing
+_NEUTRAL = {"type", "metadata", "ref"}  # keys of a rule without effect on validation
 _BOUNDS = {"ge", "gt", "le", "lt"}
 _LENGTHS = {"min_length", "max_length"}
 
@@ -36,19 +36,19 @@ _Rule = dict[str, Any]
 
 
 class _NoCounterpart(Exception):
-    """A rule that the decoder cannot state exactly as the model does: its text names it."""
+    """A rule without an exact counterpart in msgspec; the message names the rule."""
 
 
 def fields_decoder(model: type[BaseModel]) -> msgspec.json.Decoder[Any]:
     """Return a decoder that gives objects with the attributes of a model, defaults included.
 
-    It accepts a message only if the model does. A field whose rule has no exact counterpart is not
-    known to it: who states that field is turned away, and who does not finds its default.
+    It accepts a message only if the model does. It does not know fields whose rules have no exact
+    counterpart: a message with such a field falls back to the model, one without gets the default.
 
     Raises
     ------
     TypeError
-        If every message would be turned away: a field that must be stated has no counterpart.
+        If every message would fall back: the rule of a mandatory field has no counterpart.
     """
     try:
         return msgspec.json.Decoder(_type(_whole(dict(model.__pydantic_core_schema__))))
@@ -59,7 +59,7 @@ def fields_decoder(model: type[BaseModel]) -> msgspec.json.Decoder[Any]:
 
 
 def _whole(rule: _Rule) -> _Rule:
-    """Put what is defined once and used twice into every place that uses it."""
+    """Replace references by their definitions."""
     if rule["type"] != "definitions":
         return rule
     known = {each["ref"]: each for each in rule["definitions"]}
@@ -129,14 +129,17 @@ _PLAIN: dict[str, tuple[type, set[str]]] = {
 
 def _constrained(plain: Any, rule: _Rule, keys: set[str]) -> Any:
     limits = {key: rule[key] for key in sorted(keys & rule.keys())}
-    for strict, loose in (("gt", "ge"), ("lt", "le")):  # msgspec takes one of each
+    for strict, loose in (
+        ("gt", "ge"),
+        ("lt", "le"),
+    ):  # msgspec accepts one constraint of each kind
         if strict in limits and loose in limits:
             raise _NoCounterpart(strict, loose)
     return Annotated[plain, msgspec.Meta(**limits)] if limits else plain
 
 
 def _only(rule: _Rule, *keys: str) -> None:
-    """Refuse a rule that holds more than what is read of it."""
+    """Raise if a rule has keys that are not translated."""
     if more := rule.keys() - _NEUTRAL - set(keys):
         raise _NoCounterpart(rule["type"], *sorted(more))
 
@@ -149,7 +152,7 @@ def _struct(rule: _Rule, validators: list[Callable[[Any], Any]]) -> Any:
     if config != _CONFIG or odd or rule["schema"]["type"] != "model-fields":
         raise _NoCounterpart(*sorted(config), rule["cls"].__name__)
     fields: list[Any] = []
-    constants: dict[str, Any] = {}  # of fields that cannot be stated here
+    constants: dict[str, Any] = {}  # of fields that the decoder does not know
     earliest: list[tuple[str, date]] = []
     for name, field in rule["schema"]["fields"].items():
         inner, default = field["schema"], tuple[Any, ...]()
@@ -159,7 +162,7 @@ def _struct(rule: _Rule, validators: list[Callable[[Any], Any]]) -> Any:
         try:
             _only(field, "schema")
             if inner["type"] == "date" and "ge" in inner and not default:
-                # msgspec knows no bounds of dates.
+                # msgspec has no bounds for dates.
                 earliest.append((name, inner["ge"]))
                 inner = {key: value for key, value in inner.items() if key != "ge"}
             stated = _type(inner)
@@ -177,7 +180,7 @@ def _struct(rule: _Rule, validators: list[Callable[[Any], Any]]) -> Any:
         namespace=constants,
         kw_only=True,
         frozen=True,
-        gc=False,  # what is read of JSON holds no cycle
+        gc=False,  # values read from JSON have no cycles
         forbid_unknown_fields=True,
     )
 
@@ -185,7 +188,7 @@ def _struct(rule: _Rule, validators: list[Callable[[Any], Any]]) -> Any:
 def _checks(
     earliest: list[tuple[str, date]], validators: list[Callable[[Any], Any]]
 ) -> Callable[[Any], None]:
-    """Return what is left to check once the fields are read; a ValueError turns away."""
+    """Return the checks to run after decoding; a ValueError makes the message fall back."""
 
     def check(stated: Any) -> None:
         for name, limit in earliest:
