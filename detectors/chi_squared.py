@@ -32,7 +32,8 @@ def chi_squared(counts: pl.DataFrame) -> pl.DataFrame:
     """Pearson's chi-squared of the 2x2 table, without a continuity correction.
 
     It measures significance, not effect size, and is unsigned: a pair reported less often than
-    expected scores as high as one reported more often. Below five expected cases its 5% point is not 3.84.
+    expected scores as high as one reported more often. Below five expected cases its 5% point is
+    not 3.84.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ def unmarked(name: str) -> str:
 
 
 class _Families(dict[str, str]):
-    """Terms, and the name of their hazard family or nothing: a look-up, not a search."""
+    """Cache by term: the name of its hazard family, or the empty text."""
 
     def __missing__(self, term: str) -> str:
         if len(self) >= _MOST_TERMS:
@@ -55,7 +55,7 @@ FAMILY_OF_TERM = _Families()
 
 
 class _Classes(dict[str, str]):
-    """Product names as reported, and their class or nothing: a look-up, not a search."""
+    """Cache by product name as reported: its class, or the empty text."""
 
     def __missing__(self, text: str) -> str:
         if len(self) >= _MOST_TERMS:
@@ -69,7 +69,7 @@ CLASS_OF_NAME = _Classes()
 
 
 def level_names(classes: Iterable[str], lots: Iterable[str], facilities: Iterable[str]) -> set[str]:
-    """Return what a case of the domain's products counts under beside their own names.
+    """Return the names of levels that a case of the domain's products counts under.
 
     Parameters
     ----------

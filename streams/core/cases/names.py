@@ -1,4 +1,4 @@
-"""Names as reports have them, made comparable; and what suspect products name and state."""
+"""Normalised names of drugs, reactions and indications; facts of suspect products."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
 
 
 class _Names(dict[str, str]):
-    """Names as reported, and what they are normalised to; a look-up costs less than a call."""
+    """Cache by name as reported: its normalised form."""
 
     def __missing__(self, text: str) -> str:
         if len(self) >= _MOST_NAMES:
@@ -37,7 +37,7 @@ NAMES = _Names()
 
 
 class _Terms(dict[str, tuple[str, ...]]):
-    """Reactions as reported, and what they count under: one look-up instead of two."""
+    """Cache by reaction as reported: its term and hazard family."""
 
     def __missing__(self, text: str) -> tuple[str, ...]:
         if len(self) >= _MOST_NAMES:

@@ -1,4 +1,4 @@
-"""Who a case came from, and how complete its report is: what an assessor weighs cases by."""
+"""Origin of a case, and the completeness of its report."""
 
 from math import prod
 from typing import NamedTuple
@@ -61,7 +61,7 @@ _Key = tuple[str | None, str, ReportType, ReporterKind, Qualification, str | Non
 
 
 class _Sources(dict[_Key, tuple[str, str, int]]):
-    """What `source_of` gives: there are few, so a look-up costs less than to make one."""
+    """Cache of the results of `source_of`, of which few are distinct."""
 
     def __missing__(self, key: _Key) -> tuple[str, str, int]:
         if len(self) >= _MOST_SOURCES:
@@ -78,7 +78,7 @@ class _Sources(dict[_Key, tuple[str, str, int]]):
         if report_type is not ReportType.UNKNOWN:
             stated |= _TYPE
         found = _UNIT.join(parts), REGION_OF[country], stated
-        if len(codings) <= 2 * _MOST_CODINGS:  # longer keys would be kept for nobody
+        if len(codings) <= 2 * _MOST_CODINGS:  # longer keys rarely repeat
             self[key] = found
         return found
 

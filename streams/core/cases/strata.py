@@ -1,4 +1,4 @@
-"""The stratum of a case: age group, sex, region. What is not known is a stratum of its own."""
+"""Stratum of a case: age group, sex, region. Unknown values form their own stratum."""
 
 from bisect import bisect_right
 
@@ -44,7 +44,7 @@ def age_group(years: float | None, reported: AgeGroup | None) -> str:
 
 
 class _Regions(dict[str | None, str]):
-    """Countries (ISO 3166-1 alpha-2) and their regions; a look-up costs less than a call."""
+    """Cache by country (ISO 3166-1 alpha-2): its reporting region."""
 
     def __missing__(self, country: str | None) -> str:
         found = self[country] = "rest_of_world"  # there are 676 codes at most

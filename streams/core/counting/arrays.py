@@ -1,9 +1,9 @@
-"""Rows of small frames, picked, put together and set beside keys in the thread that asks.
+"""Row operations on small frames in the calling thread: select, stack, align by key.
 
-polars hands most of what it does with a frame to threads of its own, and waits for them. A look at
-a few hundred pairs is a hundred such waits; on a machine whose processors are all busy each takes
-a few milliseconds, since two threads have to get their turn. What is done with single columns stays
-in the thread that asks.
+polars runs most frame operations in its thread pool and waits for them. An evaluation of a few
+hundred pairs has a hundred such waits; on a machine with all processors busy each takes a few
+milliseconds, since two threads must be scheduled. Operations on single columns stay in the calling
+thread.
 """
 
 from collections.abc import Iterable

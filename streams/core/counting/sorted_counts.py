@@ -26,7 +26,7 @@ Places = npt.NDArray[np.intp]
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
 _MOST_WAITING = 1 << 20  # changes of 16 bytes each
-_MOST_NEW = 1 << 16  # keys; a look that meets new ones moves no more than these
+_MOST_NEW = 1 << 16  # keys; an evaluation with new ones moves at most these
 _NO_KEYS = np.empty(0, dtype=np.int64)
 _NOWHERE = np.empty(0, dtype=np.intp)
 
@@ -89,8 +89,8 @@ class SortedCounts:
 
     Keys stand sorted in an array and their counts beside them, so that a batch of 90,000 changes
     is found by binary search and added in place. New keys would move all of them; they gather in
-    arrays of their own until they are many, or until somebody wants all keys. Changes wait until
-    somebody looks.
+    arrays of their own until they are many, or until somebody wants all keys. Changes are
+    buffered until counts are read.
     """
 
     def __init__(self) -> None:
