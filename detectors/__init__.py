@@ -1,1 +1,1 @@
-"""Counts in, statistics out: one estimator a file, no clock, no input or output, no Kafka."""
+"""Disproportionality estimators and signal rules: pure functions of counts, one per module."""

@@ -21,15 +21,15 @@ __all__ = ["AdjustedOddsRatio", "adjusted_odds_ratio"]
 Floats = npt.NDArray[np.float64]
 
 _WHERE = "adjusted_odds_ratio"
-_MAX_STEPS = 500  # of either fit: many, as profiles of separated data are flat
-_SLOPE = 1e-7  # of the penalised likelihood where a Firth fit may stop
-_GAIN = 1e-9  # of twice the likelihood that one more Newton step may promise after that
-_REPEATS = 1e-9  # of its length is left of a column that the others explain
+_MAX_STEPS = 500  # iterations of either fit: many, as profiles of separated data are flat
+_SLOPE = 1e-7  # slope of the penalised likelihood at which a Firth fit stops
+_GAIN = 1e-9  # expected gain in twice the likelihood of one more Newton step after that
+_REPEATS = 1e-9  # share of its length left of a column that the others explain
 
 
 @dataclass(frozen=True)
 class AdjustedOddsRatio:
-    """The adjusted odds ratio of a pair, and how it was come by."""
+    """The adjusted odds ratio of a pair, with its interval and method."""
 
     odds_ratio: float | None
     """Null if the fit did not converge."""
@@ -78,7 +78,7 @@ def adjusted_odds_ratio(
     comedication: Sequence[str] = (),
     level: float = 0.95,
 ) -> AdjustedOddsRatio:
-    """How many times larger the odds of the event are with the drug, all covariates equal.
+    """Odds ratio of the event with the drug, adjusted for covariates by logistic regression.
 
     For one pair on request, when a table by stratum would be too thin: age, sex, year, region and
     other drugs at once. Its known failure is that it adjusts only for what is reported and entered;
@@ -287,14 +287,14 @@ def _coded(name: str, column: pl.Series, n_total: pl.Series) -> Iterator[tuple[s
 
 
 def _adds(columns: Sequence[Floats], values: Floats) -> bool:
-    """Whether the values are more than a combination of the columns."""
+    """Return whether the values are no linear combination of the columns."""
     basis = np.linalg.qr(np.column_stack(columns))[0]
     left = values - basis @ (basis.T @ values)
     return float(np.linalg.norm(left)) > _REPEATS * max(float(np.linalg.norm(values)), 1.0)
 
 
 def _separated(design: _Design) -> bool:
-    """Whether some direction tells the events from the rest, save for ties (Konis 2007)."""
+    """Return whether some direction separates events from the rest, save for ties (Konis 2007)."""
     none, every = design.n_event == 0, design.n_event == design.n_total
     mixed = design.matrix[~none & ~every]
     towards = np.vstack([design.matrix[every], -design.matrix[none]])

@@ -1,7 +1,8 @@
-"""The anytime-valid test: daily looks at every pair, for ever, without crying wolf.
+"""The anytime-valid test: daily repeated looks at every pair with a bounded false-alarm rate.
 
-On each day, every pair is compared with that day's other reports only, given the day's margins.
-So calendar time cannot fool it: launches, growth and news move margins, not the split within a day.
+On each day, every pair is compared with that day's other reports only, given the day's margins. So
+it is not confounded by calendar time: launches, growth and news move margins, not the split within
+a day.
 
 A pair's e-value is a product over days, the mean over five rate ratios r of::
 
@@ -9,8 +10,8 @@ A pair's e-value is a product over days, the mean over five rate ratios r of::
 
 with n the day's cases of the pair, `fewer` and `more` the smaller and the larger of the day's cases
 of the drug and of the event, and N all cases of the day. Its logarithm is ``n ln r`` less a cost
-that the margins fix, so the state of a pair is five costs, and a pair first reported today has an
-exact past. docs/adr/0011 derives the formula.
+of the margins alone, so the state of a pair is five costs, and the past of a pair first reported
+today is exact. docs/adr/0011 derives the formula.
 """
 
 import math
@@ -35,7 +36,7 @@ from schemas.errors import InputError
 __all__ = ["RATE_RATIOS", "advance", "e_values", "recompute", "start"]
 
 RATE_RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0)
-"""The rate ratios bet on, a fifth of the stake on each."""
+"""Rate ratios of the alternative, each with a weight of one fifth."""
 
 _RATIOS = np.array(RATE_RATIOS)
 _LOG_RATIOS = np.log(_RATIOS)
@@ -72,7 +73,7 @@ def start(level: float = 0.05) -> SafeTest:
 
 
 def advance(test: SafeTest, day: DayCounts) -> SafeTest:
-    """Take in one more day, once it is over.
+    """Add the counts of one complete day.
 
     Parameters
     ----------
@@ -130,14 +131,14 @@ def advance(test: SafeTest, day: DayCounts) -> SafeTest:
 def recompute(days: Iterable[DayCounts], level: float = 0.05) -> SafeTest:
     """Compute the test from all daily buckets, after a correction to a past day.
 
-    The definition of the test: `advance` day by day gives the same arrays. What is lost is the
-    order in which things became known. Had the correction been known, the product would be this
-    one, but a correction that came *because of* an alert is not covered by the promise.
+    The definition of the test: `advance` day by day gives the same arrays. Lost is the order in
+    which counts became known: the error guarantee does not cover a correction made *because of*
+    an alert.
 
     Parameters
     ----------
     days
-        The daily buckets as they now stand, in order.
+        The current daily buckets, in order.
     level
         Chance that a pair without an association ever crosses, in (0, 1).
 
@@ -171,7 +172,7 @@ def recompute(days: Iterable[DayCounts], level: float = 0.05) -> SafeTest:
 
 
 def e_values(test: SafeTest) -> pl.DataFrame:
-    """Return every pair's e-value as it stands, its level under e-BH, and the day it crossed.
+    """Return every pair's current e-value, its level under e-BH, and the day it crossed.
 
     Use `crossed_on` for one pair watched over time, and `e_bh_level` for all pairs on one day.
 
@@ -236,7 +237,7 @@ def _empty(
 
 
 def _take(test: SafeTest, day: DayCounts) -> None:
-    """Add a day to arrays that nobody else holds yet."""
+    """Add a day to arrays in place; no one else may reference them."""
     _add_costs(test.costs, test.pairs, day.margins)
     at = np.searchsorted(test.pairs, day.pairs)
     test.n_observed[at] += day.n_observed
@@ -246,7 +247,7 @@ def _take(test: SafeTest, day: DayCounts) -> None:
 
 
 def _add_costs(costs: Floats, pairs: Ints, day: DayMargins) -> None:
-    """Add to each pair what the day's margins cost it: fewer x ln(1 + (r - 1) more / N)."""
+    """Add to each pair the cost from the day's margins: fewer x ln(1 + (r - 1) more / N)."""
     largest_drug, largest_event = (int(codes.max(initial=0)) for codes in split_pairs(pairs))
     n_drug = _by_code(day.drugs, day.n_drug, largest_drug)
     n_event = _by_code(day.events, day.n_event, largest_event)

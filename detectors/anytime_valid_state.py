@@ -1,4 +1,4 @@
-"""What the anytime-valid test is told each day, and what it remembers. Plain arrays, frozen."""
+"""Input and state of the anytime-valid test: daily counts and costs, as frozen plain arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 NEVER = int(np.iinfo(np.int32).min)
-"""Stands in `SafeTest.crossed` for a pair that has not crossed."""
+"""Value of `SafeTest.crossed` for a pair that has not crossed."""
 
 FORMAT = 1
 """Version of `SafeTest.to_arrays`, the rate ratios and the formula included."""
@@ -43,7 +43,7 @@ class DayMargins:
     n_event: Ints
 
     def __post_init__(self) -> None:
-        """Refuse margins that no set of cases can have."""
+        """Raise if no set of cases can have these margins."""
         where = f"day {self.day}"
         _require_keys(where, "drugs", self.drugs, self.n_drug)
         _require_keys(where, "events", self.events, self.n_event)
@@ -62,7 +62,7 @@ class DayCounts:
     n_observed: Ints
 
     def __post_init__(self) -> None:
-        """Refuse pair counts that cannot belong to the margins."""
+        """Raise if the pair counts contradict the margins."""
         where = f"day {self.margins.day}"
         _require_keys(where, "pairs", self.pairs, self.n_observed)
         drugs, events = split_pairs(self.pairs)
@@ -90,7 +90,7 @@ class DayCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SafeTest:
-    """The test after some days: five costs, a count and a crossing day a pair, and all margins.
+    """State of the test: per pair five costs, a count and a crossing day; and all daily margins.
 
     Sixty bytes a pair (five million: 300 MB), and 16 bytes for each drug and event of each day.
     """
@@ -105,7 +105,7 @@ class SafeTest:
 
     @property
     def n_hypotheses(self) -> int:
-        """All pairs that could have been reported: drugs times events seen so far."""
+        """Return the number of possible pairs: drugs times events seen so far."""
         drugs = _distinct([day.drugs for day in self.days])
         return len(drugs) * len(_distinct([day.events for day in self.days]))
 
@@ -166,7 +166,7 @@ class SafeTest:
 
 
 def daily_counts(cases: pl.DataFrame) -> list[DayCounts]:
-    """Count cases by day: what the test takes, from the lists of codes the counts are made from.
+    """Count cases by day, as input of the test, from lists of codes.
 
     Parameters
     ----------

@@ -17,9 +17,9 @@ Floats = NDArray[np.float64]
 
 
 def bcpnn(counts: pl.DataFrame, *, level: float = 0.95) -> pl.DataFrame:
-    """Log2 of the observed over the expected share, as the WHO's first neural network had it.
+    """Information component of the BCPNN: log2 of the observed over the expected share.
 
-    Kept for comparison with databases and papers that used it; `information_component` replaced
+    For comparison with databases and papers that used it; `information_component` replaced
     it at the UMC. Its known failure is the interval: normal, so too narrow above and too wide
     below when cases are few, where the posterior is skewed.
 

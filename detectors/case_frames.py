@@ -1,4 +1,4 @@
-"""What some estimators need beyond a counts frame: the cases themselves, or counts by stratum."""
+"""Case-level frames and counts by stratum, for estimators that need more than a counts frame."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 UNKNOWN = "unknown"
-"""The stratum of the cases of which the stratifying fact is not known."""
+"""Stratum of the cases whose value is unknown."""
 
 Cells = npt.NDArray[np.int64]
 
@@ -41,10 +41,10 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class StratifiedCounts:
-    """Counts by stratum: the pairs that occur, and the margins they are judged against.
+    """Counts by stratum: the pairs that occur, and their margins.
 
     A pair, drug or event without a row in a stratum has no case there; the stratum's total counts
-    all the same. Strata cannot be null: what is not known is a stratum of its own, 'unknown' say.
+    all the same. Strata cannot be null: unknown values form their own stratum, such as 'unknown'.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class StratifiedCounts:
     totals: pl.DataFrame
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be the counts of a partition of the cases."""
+        """Raise if the counts cannot be those of a partition of the cases."""
         _require_counted("totals", self.totals, ["stratum"])
         _require_counted("drug_margins", self.drug_margins, ["stratum", "drug"])
         _require_counted("event_margins", self.event_margins, ["stratum", "event"])
@@ -199,7 +199,7 @@ class CaseFrames:
     events: pl.DataFrame
 
     def __post_init__(self) -> None:
-        """Refuse what has no case, and drop repeated rows."""
+        """Raise if a row has no case, and drop repeated rows."""
         require_columns("CaseFrames: cases", self.cases, ["case"])
         repeated = pl.col("case").is_duplicated()
         refuse(self.cases.select("case"), repeated, "CaseFrames: a case must stand in one row")
@@ -213,7 +213,7 @@ class CaseFrames:
                 pl.lit(True),
                 f"CaseFrames: {name} must belong to a case of the population",
             )
-            # The only write to a frozen value, before anyone has seen it.
+            # The only write to a frozen value, before it is published to the caller.
             object.__setattr__(self, name, distinct)
 
     def among(self, cases: pl.DataFrame) -> Self:
@@ -275,7 +275,7 @@ class CaseFrames:
 
 
 def require_columns(where: str, frame: pl.DataFrame, keys: Sequence[str]) -> None:
-    """Raise unless the frame has these columns, without nulls, and what they name is text.
+    """Raise unless the frame has these columns, without nulls, with names as text.
 
     A case may be identified by text or by number.
 

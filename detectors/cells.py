@@ -33,23 +33,23 @@ EVENT_OTHER_DRUGS = N_EVENT - N_OBSERVED  # c
 OTHER_DRUGS_OTHER_EVENTS = OTHER_DRUGS - EVENT_OTHER_DRUGS  # d
 
 
-# All there is to find in expressions: to look for more takes as long as a small frame does.
+# The only optimisation of use here; the others take as long as a small frame does.
 _OPTIMISATIONS = pl.QueryOptFlags.none(comm_subexpr_elim=True)
 
 
 def with_statistics(
-    frame: pl.DataFrame, statistics: Sequence[pl.Expr], *further: pl.Expr
+    frame: pl.DataFrame, statistics: Sequence[pl.Expr], *extra: pl.Expr
 ) -> pl.DataFrame:
     """Return the frame and the statistics, each row to the last bit what it would be alone.
 
-    `further` columns are made from the statistics, in the same pass.
+    `extra` columns are computed from the statistics, in the same pass.
 
     polars keeps a literal column (one `n_total` for all rows) as a scalar and divides by it as a
     product with its reciprocal: 49 / 49 becomes 0.9999999999999999, and a PRR of exactly 2 falls
     below the line. `get_columns` writes such columns out; the others are not copied.
     """
-    # In sequence: threads of polars gain nothing, not at five million rows, and cost a small look
-    # their turn.
+    # In sequence: polars' threads gain nothing, not even at five million rows, and make a small
+    # evaluation wait for the thread pool.
     columns = pl.DataFrame(frame.get_columns()).lazy().with_columns_seq(statistics)
-    columns = columns.with_columns_seq(further) if further else columns
+    columns = columns.with_columns_seq(extra) if extra else columns
     return columns.collect(optimizations=_OPTIMISATIONS)

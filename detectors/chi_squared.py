@@ -20,19 +20,20 @@ _MARGINS = N_DRUG * N_EVENT * (OTHER_DRUGS * OTHER_EVENTS)
 _BRACKET = pl.max_horizontal(_DETERMINANT - N_TOTAL / 2, pl.lit(0.0))
 
 CHI_SQUARED = pl.when(_MARGINS > 0).then(N_TOTAL * _DETERMINANT.pow(2) / _MARGINS).alias("chi2")
-"""What `chi_squared` adds, as an expression over a counts frame."""
+"""The column added by `chi_squared`, as an expression over a counts frame."""
 
 CHI_SQUARED_YATES = (
     pl.when(_MARGINS > 0).then(N_TOTAL * _BRACKET.pow(2) / _MARGINS).alias("chi2_yates")
 )
-"""What `chi_squared_yates` adds, likewise."""
+"""The column added by `chi_squared_yates`, likewise."""
 
 
 def chi_squared(counts: pl.DataFrame) -> pl.DataFrame:
-    """How far the 2x2 table departs from independence, without a continuity correction.
+    """Pearson's chi-squared of the 2x2 table, without a continuity correction.
 
-    It measures surprise, not size, and has no sign: a pair reported less often than expected
-    scores as high as one reported more often. Below five expected cases its 5% point is not 3.84.
+    It measures significance, not effect size, and is unsigned: a pair reported less often than
+    expected scores as high as one reported more often. Below five expected cases its 5% point is
+    not 3.84.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def chi_squared(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def chi_squared_yates(counts: pl.DataFrame) -> pl.DataFrame:
-    """How far the 2x2 table departs from independence, with Yates's continuity correction.
+    """Pearson's chi-squared of the 2x2 table, with Yates's continuity correction.
 
     The form in the MHRA's rule. Conservative for small counts, and without a sign, as
     `chi_squared` is.

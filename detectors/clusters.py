@@ -1,7 +1,7 @@
 """Clusters: cases that share a lot, a facility, a manufacturer or a distributor within days.
 
-One rule that speaks at two cases, because a contaminated lot cannot wait for a third, and one scan
-that says how unusual a cluster is. Neither compares products: see the estimators for that.
+A rule that alerts at two cases, because a contaminated lot cannot wait for a third, and a scan with
+a p-value for each cluster. Neither compares products: see the estimators for that.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from schemas.errors import InputError
 __all__ = ["CLUSTER_REPORTS", "ClusterRule", "Unit", "find_clusters", "scan_clusters"]
 
 Unit = Literal["lot", "facility", "manufacturer", "distributor"]
-"""What cases may share; a column of the reports."""
+"""Unit shared by the cases of a cluster; a column of the reports."""
 
 CLUSTER_REPORTS: Mapping[str, pl.DataType] = MappingProxyType(
     {
@@ -36,7 +36,7 @@ A case has a row for every product, event family and unit it names.
 
 
 class ClusterRule(BaseModel):
-    """So many cases of one event family, in one unit, within so many days: an alert."""
+    """Cluster rule: a number of cases of one event family in one unit within a number of days."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,9 +48,9 @@ class ClusterRule(BaseModel):
 
 
 def find_clusters(reports: pl.DataFrame, rule: ClusterRule) -> pl.DataFrame:
-    """Find cases that satisfy the rule, and every other case that belongs with them.
+    """Find clusters of cases that satisfy the rule.
 
-    No test: with two cases there is nothing to test, only something to look into. Its known
+    No statistical test: two cases are a reason to investigate, not a sample. Its known
     failure is a large unit; a distributor of everything has two cases of everything. Units are
     compared within a product class, where their names are unambiguous.
 
@@ -181,7 +181,7 @@ def scan_clusters(
     Notes
     -----
     `detectors.temporal_scan` gives formula and p-value. A report without the unit is part of the
-    comparison but of no window. The p-value is for one class, family and kind of unit, at one look.
+    comparison but of no window. The p-value is for one class, family and kind of unit, at one time.
 
     References
     ----------
@@ -290,7 +290,7 @@ def _scan_class(
 
 
 def _named(by: Unit) -> pl.Expr:
-    """Whether the unit is known: null or blank is not a name that two cases could share."""
+    """Return whether the unit is known; null or blank is not a name that two cases could share."""
     return pl.col(by).str.strip_chars() != ""
 
 

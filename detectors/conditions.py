@@ -1,10 +1,11 @@
-"""What a signal rule is made of: comparisons and lists, joined by all and any.
+"""Conditions of signal rules: comparisons and list look-ups, joined by all and any.
 
-A condition knows itself as a polars expression, in words, and by the fewest cases at which it can
-hold. `settled` fills in the lists that the user supplied, and drops what then makes no difference.
+A condition gives its polars expression, its sentence, and the fewest cases at which it can hold.
+`settled` fills in the lists supplied by the user, and drops parts without effect.
 
-A comparison may state an exit: the bound that holds a pair once it is flagged. It is laxer than the
-entry, and nothing negates a condition, so whatever satisfies the entry satisfies what holds.
+A comparison may state an exit: the bound that keeps a flagged pair on (hysteresis). The exit is
+laxer than the entry, and no condition is negated, so a pair that satisfies the entry satisfies the
+exit's bound as well.
 """
 
 import math
@@ -63,7 +64,7 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
         "e_bh_level": "false discovery rate at which e-BH flags it",
     }
 )
-"""The columns that a rule may compare, in words. A new statistic is one line here."""
+"""Statistics that a rule may compare, with their names in words; add a statistic here."""
 
 # A pair without a case has 0 or null here, so a threshold above 0 (for `>`: from 0 on) needs one.
 _ZERO_WITHOUT_CASES = {"prr", "prr_lower", "ror", "ror_lower", "rrr"}
@@ -89,7 +90,7 @@ class Comparison(_Part):
         description="Column of the scored frame; one of `STATISTICS`."
     )
     op: Literal[">=", ">", "<=", "<"] = Field(description="The exact inequality.")
-    value: float = Field(description="What it is compared with.", allow_inf_nan=False)
+    value: float = Field(description="Threshold it is compared with.", allow_inf_nan=False)
     exit: float | None = Field(
         default=None,
         description="What holds a pair that is flagged: it is let go where the statistic is "
@@ -118,9 +119,9 @@ class Comparison(_Part):
         return self
 
     def expression(self, *, held: bool = False) -> pl.Expr:
-        """Return the condition, or what holds a flagged pair, as a boolean column without nulls."""
+        """Return the entry, or with `held` the exit bound, as a boolean column without nulls."""
         op, bound = self._held if held else (self.op, self.value)
-        # NaN would count as larger than every number; as Float64 it can be told from a value.
+        # NaN would count as larger than every number; as Float64 it is distinct from every value.
         column = pl.col(self.statistic).cast(pl.Float64).fill_nan(None)
         compared = {
             ">=": column >= bound,
@@ -135,7 +136,7 @@ class Comparison(_Part):
         return f"{STATISTICS[self.statistic]} {self.op} {self.value:g}"
 
     def exit_sentence(self) -> str:
-        """Return in words what lets a flagged pair go."""
+        """Return the exit condition in words."""
         op, bound = self._held
         return f"{STATISTICS[self.statistic]} {_OPPOSITE[op]} {bound:g}"
 
@@ -154,9 +155,11 @@ class Comparison(_Part):
 
 
 class OnList(_Part):
-    """Whether the pair's drug or event is on a list that the user supplies."""
+    """Condition that the pair's drug or event is on a list supplied by the user."""
 
-    column: Literal["drug", "event"] = Field(description="Whose name is looked for, exactly.")
+    column: Literal["drug", "event"] = Field(
+        description="Column looked up in the list, by exact name."
+    )
     on_list: str = Field(description="Name of the list.")
     without_list: bool = Field(description="What holds where the user supplies no such list.")
     names: tuple[str, ...] | None = Field(
@@ -164,7 +167,7 @@ class OnList(_Part):
     )
 
     def settled(self, lists: Lists) -> "Condition | bool":
-        """Return the condition with its list, or what holds without one."""
+        """Return the condition with its list, or its default without one."""
         if self.on_list not in lists:
             return self.without_list
         names = tuple(sorted(set(lists[self.on_list])))
@@ -179,7 +182,7 @@ class OnList(_Part):
         return f"{self.column} is on the list {self.on_list}"
 
     def exit_sentence(self) -> str:
-        """Return in words what lets a flagged pair go."""
+        """Return the exit condition in words."""
         return f"{self.column} is not on the list {self.on_list}"
 
     def floor(self) -> float:
@@ -203,7 +206,7 @@ class AllOf(_Part):
         return open_parts[0] if open_parts else True
 
     def expression(self, *, held: bool = False) -> pl.Expr:
-        """Return the condition, or what holds a flagged pair, as a boolean column without nulls."""
+        """Return the entry, or with `held` the exit bound, as a boolean column without nulls."""
         return pl.all_horizontal([part.expression(held=held) for part in self.all])
 
     def sentence(self) -> str:
@@ -211,7 +214,7 @@ class AllOf(_Part):
         return " and ".join(_bracketed(part.sentence(), part, AnyOf) for part in self.all)
 
     def exit_sentence(self) -> str:
-        """Return in words what lets a flagged pair go."""
+        """Return the exit condition in words."""
         return " or ".join(_bracketed(part.exit_sentence(), part, AnyOf) for part in self.all)
 
     def floor(self) -> float:
@@ -235,7 +238,7 @@ class AnyOf(_Part):
         return open_parts[0] if open_parts else False
 
     def expression(self, *, held: bool = False) -> pl.Expr:
-        """Return the condition, or what holds a flagged pair, as a boolean column without nulls."""
+        """Return the entry, or with `held` the exit bound, as a boolean column without nulls."""
         return pl.any_horizontal([part.expression(held=held) for part in self.any])
 
     def sentence(self) -> str:
@@ -243,7 +246,7 @@ class AnyOf(_Part):
         return " or ".join(_bracketed(part.sentence(), part, AllOf) for part in self.any)
 
     def exit_sentence(self) -> str:
-        """Return in words what lets a flagged pair go."""
+        """Return the exit condition in words."""
         return " and ".join(_bracketed(part.exit_sentence(), part, AllOf) for part in self.any)
 
     def floor(self) -> float:
@@ -252,7 +255,7 @@ class AnyOf(_Part):
 
 
 def _kind(part: Any) -> str | None:
-    """Return which kind of condition a table of a rule file is, by the key that gives it away."""
+    """Return the kind of condition of a rule file's table, by its distinguishing key."""
     for key in ("statistic", "on_list", "all", "any"):
         if key in part if isinstance(part, dict) else hasattr(part, key):
             return key
@@ -272,7 +275,7 @@ Condition = Annotated[
         custom_error_message="A condition needs one of the keys statistic, on_list, all, any",
     ),
 ]
-"""Any condition of a rule, told apart by its keys."""
+"""Any condition of a rule, discriminated by its keys."""
 
 AllOf.model_rebuild()
 AnyOf.model_rebuild()

@@ -1,4 +1,4 @@
-"""E-values: evidence that may be looked at any number of times, and multiplied, and averaged."""
+"""E-values: evidence valid under repeated looks, closed under products and averages."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,9 +14,9 @@ Floats = NDArray[np.float64]
 def poisson_gamma_e_value(
     n_observed: ArrayLike, expected: ArrayLike, *, shape: float = 1.0
 ) -> Floats:
-    """Evidence that cases come faster than an external expected count says, valid at any time.
+    """Anytime-valid e-value of observed cases against an external expected count.
 
-    Without an effect it ever reaches 20 with probability 5% at most, with no horizon set in
+    Under the null it ever reaches 20 with a probability of at most 5%, with no horizon set in
     advance. It is two-sided: a deficit counts as evidence too. Like MaxSPRT, it trusts `expected`.
 
     Parameters
@@ -78,8 +78,8 @@ def poisson_gamma_e_value(
 def e_bh_levels(e_values: ArrayLike, *, n_hypotheses: int | None = None) -> Floats:
     """Smallest false discovery rate at which e-BH flags each hypothesis.
 
-    What an adjusted p-value is to Benjamini-Hochberg. Valid however the e-values depend on each
-    other, as pairs that share a drug or an event do.
+    The counterpart of the adjusted p-value of Benjamini-Hochberg. Valid under any dependence of
+    the e-values, such as that of pairs that share a drug or an event.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def e_bh_levels(e_values: ArrayLike, *, n_hypotheses: int | None = None) -> Floa
 def e_benjamini_hochberg(
     e_values: ArrayLike, level: float = 0.05, *, n_hypotheses: int | None = None
 ) -> NDArray[np.bool_]:
-    """Which hypotheses to flag so that at most `level` of those flagged are expected to be null.
+    """Flag hypotheses by the e-BH procedure at a false discovery rate.
 
     Parameters
     ----------

@@ -15,9 +15,9 @@ _BLOCK = 2**17  # rows at a time: what they need stays in the processor's cache
 
 
 def ebgm(counts: pl.DataFrame, prior: GammaMixture, *, expected: str | None = None) -> pl.DataFrame:
-    """Shrink each pair's observed over expected towards what all pairs show: DuMouchel's GPS.
+    """Empirical Bayes geometric mean and its 90% interval: DuMouchel's gamma-Poisson shrinker.
 
-    The statistic of the FDA's practice. EB05 to EB95 is a **90%** interval, narrower than the
+    The FDA's statistic. EB05 to EB95 is a **90%** interval, narrower than the
     95% ones of the PRR, ROR and IC beside it. Its known failure is the prior: it is estimated,
     two priors from the same counts may differ twofold in an EBGM, and a refit moves every score.
 
@@ -86,10 +86,10 @@ def ebgm(counts: pl.DataFrame, prior: GammaMixture, *, expected: str | None = No
 def ebgm_quantile(
     counts: pl.DataFrame, prior: GammaMixture, *, probability: float, expected: str | None = None
 ) -> pl.DataFrame:
-    """Any quantile of the posterior of which `ebgm` gives the geometric mean, EB05 and EB95.
+    """Quantile at any probability of the posterior behind `ebgm`'s EBGM, EB05 and EB95.
 
-    For a 95% interval, to stand beside those of other statistics, take 0.025 and 0.975. What was
-    said of the prior at `ebgm` holds here too.
+    For a 95% interval, comparable with those of other statistics, take 0.025 and 0.975. The
+    caveat on the prior at `ebgm` applies here too.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _scored(
 ) -> pl.DataFrame:
     scored = with_expected(counts, expected, where=where)
     n = scored["n_observed"].cast(pl.Int64).to_numpy()
-    # Null is where the population is empty; 1 stands in for it and is taken away again.
+    # Null where the population is empty; computed with 1 instead, and set to null again below.
     expectation = scored["expected"].fill_null(1.0).to_numpy()
     columns = {} if where == "ebgm_quantile" else {"ebgm": _geometric_mean(prior, n, expectation)}
     found = quantiles(prior, n, expectation, wanted.values())

@@ -1,4 +1,4 @@
-"""How many cases a pair would have if drug and event were reported independently."""
+"""Expected cases of a pair if drug and event are reported independently."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,8 +19,8 @@ EXPECTED_CRUDE = pl.when(N_TOTAL > 0).then(N_DRUG * N_EVENT / N_TOTAL)
 def expected_crude(counts: pl.DataFrame) -> pl.DataFrame:
     """Cases expected of a pair under independence of drug and event in the whole population.
 
-    The denominator of the RRR, the IC and the EBGM. It is confounded by whatever moves both
-    margins, age and sex above all: `expected_stratified` is the remedy.
+    The denominator of the RRR, the IC and the EBGM. It is confounded by factors of both margins,
+    above all age and sex: `expected_stratified` is the remedy.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def expected_stratified(
 ) -> pl.DataFrame:
     """Cases expected of a pair under independence of drug and event within every stratum.
 
-    Removes the confounding by what the strata are made of. Its known failure is thin strata,
-    which hide a signal that lives in one of them: look at subgroups as well.
+    Removes confounding by the stratifying factors. Its known failure is thin strata, which hide
+    a signal confined to one of them: check subgroups as well.
 
     Parameters
     ----------

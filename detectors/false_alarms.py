@@ -1,4 +1,4 @@
-"""How often pairs that are known to be unrelated were ever alerted."""
+"""False-alarm rate: share of negative-control pairs that were ever alerted."""
 
 from schemas.errors import InputError
 
@@ -10,13 +10,13 @@ def ever_alert_rate(
 ) -> tuple[float, float, float]:
     """Share of negative-control pairs that ever alerted, with its exact interval.
 
-    The one number that tells what a rule costs in false alarms on the data at hand. Its known
-    failure is the controls: a pair thought unrelated that is not counts as a false alarm.
+    The cost of a rule in false alarms on the data at hand. Its known failure is the choice of
+    controls: a true pair among them counts as a false alarm.
 
     Parameters
     ----------
     n_alerted
-        Controls that alerted at any look.
+        Controls that alerted at any evaluation.
     n_controls
         All controls.
     level

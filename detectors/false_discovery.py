@@ -1,4 +1,4 @@
-"""P-values of many pairs, adjusted so that a bound on false discoveries can be read off."""
+"""Adjusted p-values of many pairs that control the false discovery rate."""
 
 import numpy as np
 import polars as pl
@@ -12,14 +12,14 @@ def false_discovery(scored: pl.DataFrame, *, p_values: str = "fisher_mid_p") -> 
     """Benjamini-Hochberg and Benjamini-Yekutieli adjusted p-values of every tested pair.
 
     Flag the pairs whose adjusted value is at most q, and at most a share q of them is expected to
-    be false. That holds for one look at one table: it is spent when the table is looked at again
-    (see `detectors.anytime_valid` for what is not).
+    be false. That holds for one evaluation of one table, not under repeated looks (see
+    `detectors.anytime_valid` for a test that does).
 
     Parameters
     ----------
     scored
-        One row a pair, all pairs that were tested: leaving out the dull ones makes every adjusted
-        value too small.
+        One row a pair, all pairs that were tested: leaving out uninteresting ones makes every
+        adjusted value too small.
     p_values
         Column with the p-values; `fisher_p` and `fisher_mid_p` are from
         `detectors.fisher_exact.fisher_exact`. Null: not tested, and not counted.

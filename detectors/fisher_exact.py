@@ -16,12 +16,12 @@ _NEGLIGIBLE = 1e-18  # of the sum so far
 
 
 def fisher_exact(counts: pl.DataFrame) -> pl.DataFrame:
-    """Chance of at least so many cases, were drug and event independent, given both margins.
+    """One-sided Fisher's exact p-value and mid-p value of each pair, given both margins.
 
     Exact for any count, so it can feed `false_discovery`. The plain p is conservative: with few
     cases its true level is far below the nominal one; the mid-p is close to nominal on average,
     but is no longer guaranteed to stay below it. Neither says how strong an association is, and
-    neither allows for looking again tomorrow.
+    neither is valid under repeated looks.
 
     Parameters
     ----------

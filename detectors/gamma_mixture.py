@@ -1,4 +1,4 @@
-"""The prior of the gamma-Poisson shrinker: a mixture of two gammas, as a value that can be kept."""
+"""The prior of the gamma-Poisson shrinker: a mixture of two gammas, as a storable value."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ class _Value(BaseModel):
 
 
 class FitFacts(_Value):
-    """How a prior was fitted, and how far the fit can be trusted."""
+    """Facts of a fit of the prior: method, convergence and diagnostics."""
 
     log_likelihood: Finite = Field(description="At the winner, all constants included.")
     gradient: Finite = Field(

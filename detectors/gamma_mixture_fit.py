@@ -52,7 +52,7 @@ class FitWarning(UserWarning):
 
 
 class StartOutcome(BaseModel):
-    """Where one start led."""
+    """The outcome of one start."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,7 +65,7 @@ class StartOutcome(BaseModel):
 
 
 class FitReport(BaseModel):
-    """The winner, with its facts in `prior.fit`, and what became of every start."""
+    """The best fit, with its facts in `prior.fit`, and the outcome of every start."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

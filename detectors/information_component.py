@@ -23,9 +23,9 @@ def information_component(
 ) -> pl.DataFrame:
     """Log2 of the observed over the expected count, shrunk towards zero; the WHO UMC's measure.
 
-    Shrinkage keeps one or two cases from looking like a signal, and the interval is exact for
-    every count, zero included. Its known failure is repeated looking: with ten cases expected,
-    `ic_lower` > 0 flags 1.5% of null pairs at one look, and 7.1% at some time in sixty looks.
+    Shrinkage keeps one or two cases from becoming a signal, and the interval is exact for
+    every count, zero included. Its known failure is repeated looks: with ten cases expected,
+    `ic_lower` > 0 flags 1.5% of null pairs at one evaluation, and 7.1% at any of sixty.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ def interaction_counts(frames: CaseFrames, *, at_least: int = 3) -> pl.DataFrame
 
 
 def omega(triples: pl.DataFrame, *, shrinkage: float = 0.5, level: float = 0.95) -> pl.DataFrame:
-    """Log2 of the cases of an event with two drugs over those expected were their risks to add up.
+    """Omega: log2 of observed over expected cases with two drugs, under additive risks.
 
     The WHO UMC's measure of suspected interaction: above 0, the event is reported with both drugs
     more often than the drugs' own shares explain. Compared with a product of risks, as logistic

@@ -17,7 +17,7 @@ __all__ = ["Null", "likelihood_ratio", "log_likelihood_ratio"]
 Floats = NDArray[np.float64]
 
 Null = Literal["binomial", "multinomial"]
-"""How a drug's counts arise under the null hypothesis."""
+"""Distribution of a drug's counts under the null hypothesis."""
 
 _BLOCK = 2**22  # simulated counts held at a time
 
@@ -31,10 +31,10 @@ def likelihood_ratio(
     level: float = 0.95,
     seed: int = 20110101,
 ) -> pl.DataFrame:
-    """Test which events of a drug are reported too often, and how sure that is over all of them.
+    """Likelihood ratio test of a drug's events, with step-down p-values over all of them.
 
     Of all methods here the only one that bounds, drug by drug, the chance of any false signal at
-    one look. Its known failures: it says nothing about size, and it conditions on the drug;
+    one evaluation. Its known failures: it says nothing about size, and it conditions on the drug;
     conditioning on the event, which other codes do, gives another number for the same pair.
 
     Parameters

@@ -16,12 +16,12 @@ Floats = npt.NDArray[np.float64]
 def mantel_haenszel(
     pairs: pl.DataFrame, strata: StratifiedCounts, *, level: float = 0.95
 ) -> pl.DataFrame:
-    """Odds ratio, expected cases and test of a pair, each stratum compared with itself only.
+    """Mantel-Haenszel odds ratio, expected cases and tests of each pair, stratified.
 
-    Removes the confounding by what the strata are made of, age and sex above all. Its known
+    Removes confounding by the stratifying factors, above all age and sex. Its known
     failure is a ratio that differs between strata, which one number hides: `tarone_p` tests for
     it, and `detectors.subgroups` shows it. In EudraVigilance, subgroups did better than
-    stratification (GVP IX Addendum I), so look at both.
+    stratification (GVP IX Addendum I), so check both.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class _Cells:
 
 
 class _Sums:
-    """What is added up over the strata; one number a pair."""
+    """Sums over the strata, one number per pair."""
 
     def __init__(self, size: int) -> None:
         zero = np.zeros(size)

@@ -1,4 +1,4 @@
-"""What one product's many reports of an event hide in all others, and what is seen without them."""
+"""Masking: how one product's many reports of an event hide signals of others, and its removal."""
 
 import polars as pl
 
@@ -16,11 +16,11 @@ CO_REPORTS = ("n_masker", "n_masker_event", "n_drug_masker", "n_observed_masker"
 
 
 def masking_screen(counts: pl.DataFrame) -> pl.DataFrame:
-    """How far each product's cases raise the background of its event for all other products.
+    """Masking ratio of each product: how far its cases raise the background rate of an event.
 
-    Sort an event's pairs by it and the strongest maskers come first. It asks the question of a
-    product that hardly counts itself; for one masked pair, ask `unmasked`. Its known failure is
-    a product that truly causes the event: it masks others no less, and is no less a signal.
+    Sort an event's pairs by it and the strongest maskers come first. It applies
+    to a masked product with few cases; for one masked pair, use `unmasked`. Its known failure
+    is a product that truly causes the event: it masks others as well, and is a signal itself.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def masking_screen(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def co_reports(frames: CaseFrames, drug: str, event: str) -> pl.DataFrame:
-    """Count, for one pair, the cases that each other product would take away with it.
+    """Count, for one pair, the cases shared with each other product, its possible maskers.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def unmasked(
 
     All cases of the product leave the population, also those that name the pair's drug: left in
     `n_observed`, they would overstate what was hidden. Its known failure is choice: of many
-    products some raises the statistic, so look at the strongest masker, not at the best result.
+    products some raises the statistic, so use the strongest masker, not the best result.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def unmasked(
         Columns of `schemas.counts.COUNTS` and `CO_REPORTS`, as `co_reports` gives them; one row a
         pair and masking product; unit: cases.
     estimator
-        What to compute: adds its columns to a counts frame, each row standing alone.
+        What to compute: adds its columns to a counts frame, each row independent of the others.
     statistic
         The column of the estimator, a ratio, that the masking ratio is of. An IC, being a
         logarithm, has no ratio: subtract it.
@@ -163,7 +163,7 @@ def unmasked(
     CountsError
         If a column is missing, or the counts cannot belong to one population.
     InputError
-        If the estimator adds no such statistic, or does not give back the rows it was given.
+        If the estimator adds no such statistic, or does not keep the rows of its input.
 
     Notes
     -----
@@ -211,8 +211,8 @@ def unmasked(
         msg = f"{where}: statistic must be a column that the estimator adds; got {statistic!r}"
         raise InputError(msg)
     remaining = masked.select(
-        (pl.col(n).cast(pl.Int64) - pl.col(taken).cast(pl.Int64)).alias(n)
-        for n, taken in left.items()
+        (pl.col(n).cast(pl.Int64) - pl.col(removed).cast(pl.Int64)).alias(n)
+        for n, removed in left.items()
     )
     after = estimated(estimator, remaining, where=where).rename(lambda name: f"{name}_unmasked")
     whole, rest = pl.col(statistic), pl.col(f"{statistic}_unmasked")

@@ -1,4 +1,4 @@
-"""Poisson MaxSPRT: observed against an external expected count, looked at without pause."""
+"""Poisson MaxSPRT: observed against an external expected count, under continuous monitoring."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ _NEGLIGIBLE = 1e-30  # a Poisson term this small changes no digit of a probabili
 
 
 def maxsprt_llr(n_observed: ArrayLike, expected: ArrayLike) -> Floats:
-    """How much more likely the count is under its best rate than under the expected one.
+    """Log-likelihood ratio of the observed count at its best rate against the expected one.
 
     For pairs whose expected count is known from outside: doses distributed times a background
     rate, or negative controls. Its known failure is an expected count that is wrong: with
@@ -73,7 +73,7 @@ def maxsprt_llr(n_observed: ArrayLike, expected: ArrayLike) -> Floats:
 def maxsprt_crossing_probability(
     critical_value: float, horizon: float, minimum_events: int = 1
 ) -> float:
-    """Chance that a pair without an effect reaches the critical value before the horizon.
+    """Type 1 error: probability under the null to reach the critical value before the horizon.
 
     Exact, not simulated: a recursion over the events.
 
@@ -89,7 +89,7 @@ def maxsprt_crossing_probability(
     Returns
     -------
     float
-        Probability under the null, looked at without pause.
+        Probability under the null, with continuous monitoring.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def maxsprt_crossing_probability(
     if not critical_value > 0:
         msg = f"{where}: critical_value must be more than 0; got {critical_value!r}"
         raise InputError(msg)
-    from scipy.stats import poisson  # here, not above: every command would wait for it
+    from scipy.stats import poisson  # imported late: every command would wait for it
 
     n = minimum_events
     at = min(_latest_expected(n, critical_value), horizon)
@@ -137,11 +137,10 @@ def maxsprt_crossing_probability(
 
 
 def maxsprt_critical_value(horizon: float, minimum_events: int = 1, level: float = 0.05) -> float:
-    """Log-likelihood ratio that a pair without an effect ever reaches with probability `level`.
+    """Critical value that is ever reached under the null with probability `level`.
 
-    However often it is looked at, up to the horizon; beyond it the promise ends, and a longer
-    surveillance needs another critical value from the start. Four minimum events signal sooner
-    than one at the same level.
+    Valid for any number of looks up to the horizon; a longer surveillance needs another critical
+    value from the start. Four minimum events signal sooner than one at the same level.
 
     Parameters
     ----------
@@ -166,8 +165,8 @@ def maxsprt_critical_value(horizon: float, minimum_events: int = 1, level: float
     Notes
     -----
     The root of `maxsprt_crossing_probability` minus `level`, found in a bracket. Nothing is
-    approximated but the arithmetic. Exact for a look after every case; looks that are further
-    apart reject less often than `level`.
+    approximated but the arithmetic. Exact for an evaluation after every case; less
+    frequent evaluations reject less often than `level`.
 
     References
     ----------

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 TOLERANCE = 1e-7
-"""Bound of the relative error of `quantiles`; what is measured stays well below it."""
+"""Bound of the relative error of `quantiles`; measured errors are well below it."""
 
 _CELL = 0.25  # width of a cell in ln E
 _FINEST = 6  # a cell has at most 2^6 intervals; a sharper bend than that is computed exactly

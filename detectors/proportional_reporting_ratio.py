@@ -18,7 +18,7 @@ __all__ = ["proportional_reporting_ratio", "prr_expressions"]
 
 
 def proportional_reporting_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.DataFrame:
-    """How many times larger the event's share is among the drug's cases than among all others.
+    """Proportional reporting ratio: the event's share among the drug's cases over all others.
 
     The statistic of the MHRA's screening rule and of the EMA's 2006 guideline: simple, and
     readable as a ratio of proportions. Its known failure is small counts: one case of a rare
@@ -79,7 +79,7 @@ def proportional_reporting_ratio(counts: pl.DataFrame, *, level: float = 0.95) -
 
 
 def prr_expressions(tail: float) -> list[pl.Expr]:
-    """Return what `proportional_reporting_ratio` adds, as expressions over a counts frame."""
+    """Return the columns of `proportional_reporting_ratio` as expressions over a counts frame."""
     # b/(a n_drug) = 1/a - 1/n_drug, without the cancellation; likewise d and c.
     log_variance = DRUG_OTHER_EVENTS / (N_OBSERVED * N_DRUG) + OTHER_DRUGS_OTHER_EVENTS / (
         EVENT_OTHER_DRUGS * OTHER_DRUGS

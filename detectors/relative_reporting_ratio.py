@@ -11,11 +11,11 @@ __all__ = ["RELATIVE_REPORTING_RATIO", "relative_reporting_ratio"]
 RELATIVE_REPORTING_RATIO = (
     pl.when(EXPECTED_CRUDE > 0).then(N_OBSERVED / EXPECTED_CRUDE).alias("rrr")
 )
-"""What `relative_reporting_ratio` adds, as an expression over a counts frame."""
+"""The column added by `relative_reporting_ratio`, as an expression over a counts frame."""
 
 
 def relative_reporting_ratio(counts: pl.DataFrame) -> pl.DataFrame:
-    """How many times more cases name the pair than independence of drug and event would give.
+    """Relative reporting ratio: observed cases over those expected under independence.
 
     The raw form of what the IC and the EBGM shrink. On its own it ranks pairs of one case and
     a tiny expectation on top; it has no interval for that reason.

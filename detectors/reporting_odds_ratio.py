@@ -16,11 +16,11 @@ __all__ = ["reporting_odds_ratio", "ror_expressions"]
 
 
 def reporting_odds_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.DataFrame:
-    """How many times larger the odds of the event are among the drug's cases than all others.
+    """Odds of the event among the drug's cases over those among all others: the ROR.
 
     The statistic of the EMA's EudraVigilance screening. Its interval is Woolf's, which is wide
     and unreliable below about five cases, and undefined when every case of the drug has the
-    event; looked at after every report it alerts on about one null pair in five sooner or later.
+    event; evaluated after every report it alerts on about one null pair in five sooner or later.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def reporting_odds_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.Dat
 
 
 def ror_expressions(tail: float) -> list[pl.Expr]:
-    """Return what `reporting_odds_ratio` adds, as expressions over a counts frame."""
+    """Return the columns of `reporting_odds_ratio` as expressions over a counts frame."""
     log_variance = (
         1 / N_OBSERVED
         + 1 / DRUG_OTHER_EVENTS

@@ -24,8 +24,8 @@ def within_indication(
 ) -> CaseFrames:
     """Restrict a population to the cases treated for one indication or therapeutic area.
 
-    Cases of unknown indication are left out: look at how many there are before believing what
-    is left.
+    Cases of unknown indication are left out: check how many there are before relying on the
+    others.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def within_indication(
     >>> frames = CaseFrames(
     ...     cases, cases.with_columns(drug=pl.lit("A")), cases.with_columns(event=pl.lit("rash"))
     ... )
-    >>> told = pl.DataFrame({"case": [1, 2], "indication": ["Lung cancer", "Acne"]})
-    >>> within_indication(frames, told, ["lung cancer"]).counts().row(0)
+    >>> stated = pl.DataFrame({"case": [1, 2], "indication": ["Lung cancer", "Acne"]})
+    >>> within_indication(frames, stated, ["lung cancer"]).counts().row(0)
     ('A', 'rash', 1, 1, 1, 1)
     """
     where = "within_indication"
@@ -72,12 +72,12 @@ def restricted_comparator(
     events_of_indication: Collection[str] = (),
     estimator: Estimator = reporting_odds_ratio,
 ) -> pl.DataFrame:
-    """Whether a pair still stands out among patients treated for the same disease.
+    """Statistics of each pair among cases of one indication, beside the unrestricted ones.
 
-    Whoever is treated for a cancer is at risk of its progression whatever the drug: restricting
-    the comparator to the indication, or to the therapeutic area, takes that away. Its known
-    failure is the other way round: it hides a true reaction that all treatments of the area share,
-    and leaves few cases to judge by. So both numbers are shown, and neither replaces the other.
+    A patient treated for a cancer is at risk of its progression with any drug: restricting the
+    comparator to the indication, or to the therapeutic area, removes this confounding. Its known
+    failure is the opposite: it hides a true reaction that all treatments of the area share, and
+    leaves few cases. So both numbers are shown, and neither replaces the other.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def restricted_comparator(
         Events that are the disease by another name or its own course, such as 'Malignant neoplasm
         progression' for 'Lung cancer': a judgement that names cannot make.
     estimator
-        What to compute: adds its columns to a counts frame, each row standing alone.
+        What to compute: adds its columns to a counts frame, each row independent of the others.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def restricted_comparator(
         If the counts cannot belong to one 2x2 table, a pair stands in two rows, or the restricted
         table is not a part of the unrestricted one.
     InputError
-        If no term is given, or the estimator does not give back the rows it was given.
+        If no term is given, or the estimator does not keep the rows of its input.
 
     Notes
     -----

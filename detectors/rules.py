@@ -1,4 +1,4 @@
-"""Signal rules as data: read them, hash them, say them, and tell which pairs they flag."""
+"""Signal rules as data: read, hash and describe them, and evaluate them on scored pairs."""
 
 import hashlib
 import json
@@ -32,22 +32,22 @@ class Rule(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """The rule in words, with its exact inequalities; for alerts."""
+        """Return the rule in words, with its exact inequalities; for alerts."""
         return f"{self.title}: {self.condition.sentence()}"
 
     @property
     def exit_sentence(self) -> str:
-        """What ends it once it is on, in words; an undefined statistic does so as well."""
+        """Return the exit condition in words; an undefined statistic ends the rule as well."""
         return self.condition.exit_sentence()
 
     @property
     def statistics(self) -> frozenset[str]:
-        """The columns that it compares."""
+        """Return the columns that it compares."""
         return frozenset(_statistics(self.condition))
 
     @property
     def floor(self) -> int:
-        """The fewest observed cases at which it can flag a pair."""
+        """Return the fewest observed cases at which it can flag a pair."""
         return int(self.condition.floor())
 
 
@@ -60,31 +60,31 @@ class RuleSet(BaseModel):
 
     @property
     def statistics(self) -> frozenset[str]:
-        """The columns that `evaluate` needs; see `detectors.scoring.methods_for`."""
+        """Return the columns that `evaluate` needs; see `detectors.scoring.methods_for`."""
         return frozenset().union(*(rule.statistics for rule in self.rules))
 
     @property
     def columns(self) -> frozenset[str]:
-        """Which of `drug` and `event` they look up on lists."""
+        """Return the columns, of `drug` and `event`, that the rules look up on lists."""
         return frozenset().union(*(_columns(rule.condition) for rule in self.rules))
 
     @property
     def floor(self) -> int:
-        """The smallest `n_observed` that any rule can flag; pairs below it may be left unscored."""
+        """Return the smallest `n_observed` any rule can flag; pairs below it need no score."""
         return min(rule.floor for rule in self.rules)
 
     @property
     def rules_hash(self) -> str:
         """SHA-256 of names, conditions and lists as canonical JSON.
 
-        Titles, sources and the order of rules, conditions and names do not count: what they
-        change is not a decision.
+        Titles, sources and the order of rules, conditions and names are left out, since they
+        change no decision.
         """
         content = {rule.name: _canonical(rule.condition) for rule in self.rules}
         return hashlib.sha256(_json(content).encode()).hexdigest()
 
     def evaluate(self, scored: pl.DataFrame) -> pl.DataFrame:
-        """Tell which pairs each rule flags.
+        """Evaluate each rule on each pair.
 
         Parameters
         ----------
@@ -123,8 +123,8 @@ class RuleSet(BaseModel):
     def masks(self) -> tuple[pl.Expr, pl.Expr]:
         """Return `entered` and `held` as expressions over a scored frame [Int64, never null].
 
-        Bit i of `entered`: rule i fires, as `evaluate` says. Bit i of `held`: what keeps rule i on
-        once it has fired holds; it is set wherever that of `entered` is.
+        Bit i of `entered`: rule i fires, as `evaluate` says. Bit i of `held`: rule i
+        stays on once it has fired; it is set wherever that of `entered` is.
         """
         return tuple(  # type: ignore[return-value]
             pl.sum_horizontal(
@@ -216,7 +216,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 PRESETS: Mapping[str, Any] = tomllib.loads(
     files("detectors").joinpath("presets.toml").read_text(encoding="utf-8")
 )
-"""The published rules by name, as they stand in `presets.toml`."""
+"""The published rules by name, from `presets.toml`."""
 
 
 def _parse(name: str, table: Any) -> Rule:
@@ -238,7 +238,7 @@ def _parse(name: str, table: Any) -> Rule:
 
 
 def _path(loc: tuple[int | str, ...]) -> list[str]:
-    """Return pydantic's place of an error as keys of the file: without the kinds it tried."""
+    """Return the location of a pydantic error as keys of the file, without union branches."""
     kinds = {at for at, part in enumerate(loc, 1) if part == "condition" or isinstance(part, int)}
     return [str(part) for at, part in enumerate(loc) if at not in kinds and part != "condition"]
 
@@ -248,7 +248,7 @@ def _require_lists(rules: Iterable[Rule], lists: Lists) -> None:
         if isinstance(names, str):
             msg = f"load_rules: list {name!r} must be a list of names; got the text {names!r}"
             raise RuleError(msg)
-    # Preset lists are known whichever rules run, so that one configuration serves several runs.
+    # Preset lists are known for any rules, so that one configuration serves several runs.
     presets = [_parse(name, table) for name, table in PRESETS.items()]
     known = {part.on_list for rule in (*presets, *rules) for part in _list_parts(rule.condition)}
     unknown = sorted(set(lists) - known)

@@ -29,13 +29,13 @@ __all__ = ["ALL", "METHODS", "Method", "apply_methods", "methods_for", "score"]
 
 @dataclass(frozen=True)
 class Method:
-    """One entry of the registry: what it adds, and the estimators that add it."""
+    """One entry of the registry: the columns it adds, and the estimators that add them."""
 
     columns: tuple[str, ...]
     estimators: tuple[Callable[..., pl.DataFrame], ...]
     needs_prior: bool = False  # the estimators take a `GammaMixture` as well
     on_request: bool = False  # slow, or of a whole table: a row depends on the others
-    # What the estimators add to a frame of sound counts, where expressions can say it.
+    # The estimators' columns as expressions over a valid counts frame, where possible.
     expressions: Callable[[pl.DataFrame], list[pl.Expr]] | None = None
 
 
@@ -94,7 +94,7 @@ ALL = tuple(
 def score(
     counts: pl.DataFrame, methods: Collection[str] = ALL, *, prior: GammaMixture | None = None
 ) -> pl.DataFrame:
-    """Every chosen statistic of every pair, with 95% intervals.
+    """Compute the chosen statistics of every pair, with 95% intervals.
 
     The one call behind `tocsin score` and the detector stage. It sets no threshold and corrects
     for no multiplicity: see `detectors.rules` for the first.
@@ -104,7 +104,7 @@ def score(
     counts
         Columns of `schemas.counts.COUNTS`; one row a pair; unit: cases.
     methods
-        Names from `METHODS`, in any order; those of `ALL` unless told otherwise.
+        Names from `METHODS`, in any order; those of `ALL` by default.
     prior
         For `ebgm`: from `detectors.gamma_mixture_fit.fit_gamma_mixture`.
 
@@ -150,13 +150,13 @@ def score(
 def apply_methods(
     table: pl.DataFrame,
     methods: Collection[str],
-    *further: pl.Expr,
+    *extra: pl.Expr,
     prior: GammaMixture | None = None,
 ) -> pl.DataFrame:
     """Add the columns of known methods to a counts frame whose pairs are known to be unique.
 
-    What expressions can say is computed in one pass over counts that are checked once, and gives
-    what the estimators give one after the other, to the last bit.
+    Methods with expressions are computed in one pass over counts checked once, equal to the last
+    bit to the estimators one after the other.
 
     Parameters
     ----------
@@ -164,8 +164,8 @@ def apply_methods(
         Columns of `schemas.counts.COUNTS`; one row a pair; unit: cases.
     methods
         Names from `METHODS`.
-    further
-        Columns to be made from the statistics, in the same pass where that can be.
+    extra
+        Columns to compute from the statistics, in the same pass where possible.
     prior
         For methods that need one.
 
@@ -185,14 +185,14 @@ def apply_methods(
     said = [method.expressions(table) for _, method in chosen if method.expressions]
     statistics = [expression for expressions in said for expression in expressions]
     if len(said) == len(chosen):
-        return with_statistics(table, statistics, *further)
+        return with_statistics(table, statistics, *extra)
     scored = with_statistics(table, statistics) if statistics else table
     for _, method in chosen:
         if method.expressions is None:
             for estimator in method.estimators:
                 bound = partial(estimator, prior=prior) if method.needs_prior else estimator
                 scored = bound(scored)
-    return with_statistics(scored, further) if further else scored
+    return with_statistics(scored, extra) if extra else scored
 
 
 def methods_for(statistics: Collection[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ _SHORT = 2**16 - 1  # the largest count that a radix sort of 16 bits takes
 
 
 class Squashing(BaseModel):
-    """How pairs are squashed: one count, neighbouring expectations (DuMouchel, Pregibon 2001).
+    """Squashing of pairs with one count and neighbouring expectations (DuMouchel, Pregibon 2001).
 
     A bin becomes one point at its mean expectation, weighing as many pairs as it holds. Bins are
     equally wide in ln E. Bins of equally many pairs, the usual choice, are widest where the
@@ -33,7 +33,7 @@ class Squashing(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """What a likelihood is summed over: `weight` pairs with that count and that expectation."""
+    """Weighted points of a likelihood: `weight` pairs with this count and this expectation."""
 
     count: NDArray[np.int64]
     expected: NDArray[np.float64]

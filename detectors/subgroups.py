@@ -22,11 +22,11 @@ def subgroups(
     *,
     estimator: Estimator = reporting_odds_ratio,
 ) -> pl.DataFrame:
-    """Every pair's statistic among the cases of each stratum, and beside it the pooled one.
+    """Statistics of every pair within each stratum, beside the pooled ones.
 
-    Shows what a pooled or a stratified number hides: a signal that lives in one lot, clinic,
-    sex or region. Its known failure is that many looks find something: of ten strata, one
-    shows a 95% lower bound above 1 in 22% of null pairs (1 - 0.975^10).
+    Shows a signal confined to one lot, clinic, sex or region, which a pooled or stratified
+    number hides. Its known failure is multiplicity: of ten strata, at least one has a 95% lower
+    bound above 1 in 22% of null pairs (1 - 0.975^10).
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def subgroups(
     strata
         Counts of a partition of the cases; unit: cases.
     estimator
-        What to compute: adds its columns to a counts frame, each row standing alone.
+        What to compute: adds its columns to a counts frame, each row independent of the others.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def subgroups(
         If the pairs are not named or stand in two rows, or a pair's counts cannot belong to one
         2x2 table in each stratum.
     InputError
-        If the estimator does not give back the rows it was given.
+        If the estimator does not keep the rows of its input.
 
     Notes
     -----
@@ -104,7 +104,7 @@ def estimated(estimator: Estimator, counts: pl.DataFrame, *, where: str) -> pl.D
     Raises
     ------
     InputError
-        If it does not give back the rows it was given.
+        If it does not keep the rows of its input.
     """
     result = estimator(counts)
     if not counts.equals(result.select(name for name in counts.columns if name in result.columns)):

@@ -1,4 +1,4 @@
-"""From a long table of cases to a counts frame, in one batch."""
+"""Tabulate a long table of cases as a counts frame, in one batch."""
 
 import polars as pl
 
@@ -8,13 +8,13 @@ from schemas.errors import CountsError
 __all__ = ["MENTIONS", "tabulate"]
 
 MENTIONS = ("case_id", "drug", "event")
-"""Columns of a long table: this case names this drug and this event. Rows may repeat."""
+"""Columns of a long table: a case, a drug and an event it names. Rows may repeat."""
 
 
 def tabulate(mentions: pl.DataFrame) -> pl.DataFrame:
     """Count distinct cases for every drug-event pair of a long table.
 
-    The batch answer to what the stream keeps up to date: for tables that come from elsewhere, and
+    The batch counterpart of the stream's incremental counts: for tables from other sources, and
     for recounts.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The temporal scan: whether a unit's cases stand closer together than chance would put them."""
+"""The temporal scan statistic: tests whether a unit's cases cluster in time."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Scan:
 
 
 def bernoulli_llr(n_cases: Ints, n_reports: Ints, *, all_cases: int, all_reports: int) -> Floats:
-    """How much better two rates explain the cases than one: inside a window, and outside it.
+    """Log-likelihood ratio of two rates, inside and outside a window, against one rate.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def temporal_scan(
     """Find each unit's most unusual stretch of days, and how unusual it is among all of them.
 
     Works from two cases on: nothing in it is asymptotic. Scanned again and again as reports come,
-    some p-value becomes small by chance: it is for looking into a suspicion, not for raising one.
+    some p-value becomes small by chance: use it to assess a suspicion, not to raise one.
 
     Parameters
     ----------

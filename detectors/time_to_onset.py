@@ -1,4 +1,4 @@
-"""Time from the first dose to the reaction: its Weibull shape, and whether other drugs differ."""
+"""Time to onset from the first dose: its Weibull shape, and a comparison with other drugs."""
 
 from typing import NamedTuple
 
@@ -49,9 +49,9 @@ class _Weibull(NamedTuple):
 def time_to_onset(
     pairs: pl.DataFrame, onsets: pl.DataFrame, *, at_least: int = 5, level: float = 0.95
 ) -> pl.DataFrame:
-    """When the reaction sets in after the drug, and whether it does so after other drugs too.
+    """Time-to-onset statistics of each pair, compared with the same event after other drugs.
 
-    A time pattern of its own speaks for a reaction to the drug where counts cannot, and no other
+    A distinct time pattern is evidence for a reaction to the drug beyond counts, and no other
     product can mask it. A shape below 1 means the most reactions soon after the first dose, above
     1 a rising rate, 1 none. Its known failures: onsets of reports are cut off at the day of the
     report, so that recent drugs look early; and as a screen of a whole database it added little

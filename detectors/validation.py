@@ -1,4 +1,4 @@
-"""The installed code against published and independently computed numbers: `tocsin validate`."""
+"""Validation of the installed code against published and independent numbers: `tocsin validate`."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -110,7 +110,7 @@ _COMPUTE: Mapping[str, Callable[[pl.DataFrame, Group], pl.DataFrame]] = MappingP
         "omega": _omega,
     }
 )
-"""How a group of `oracles.json` is computed from its inputs, by its `computed_by`."""
+"""Functions that compute a group of `oracles.json` from its inputs, by its `computed_by`."""
 
 
 def _compare(name: str, group: Group) -> pl.DataFrame:

@@ -1,1 +1,1 @@
-"""What crosses a boundary: reports, deltas, alerts, frame schemas and the exception tree."""
+"""Messages and frames between components: reports, deltas, alerts, counts; and the exceptions."""

@@ -38,11 +38,11 @@ CAVEAT = (
     "Disproportionate reporting is a reason to look, not evidence that the product caused the "
     "event. Counts are spontaneous reports, not incidence."
 )
-"""Stands in every alert."""
+"""The limitation stated in every alert."""
 
 
 class WindowKind(StrEnum):
-    """How event time is cut."""
+    """Kind of an event-time window."""
 
     CUMULATIVE = "cumulative"
     MONTH = "month"
@@ -53,14 +53,14 @@ class WindowKind(StrEnum):
 class Window(Message):
     """The days whose cases are counted, both ends included."""
 
-    kind: WindowKind = Field(description="How event time is cut.")
+    kind: WindowKind = Field(description="Kind of an event-time window.")
     label: str = Field(description="`cumulative`, `2024-05`, `2024-Q2`, or `sliding-365d`.")
     first_day: date | None = Field(description="First day; null if open to the past.")
     last_day: date = Field(description="Last day; the day of evaluation in a moving window.")
 
 
 class RuleOutcome(Message):
-    """One rule, and whether it is on.
+    """One signal rule, its statistics-based outcome and whether it is on.
 
     A rule fires when its inequalities hold. It is on from then until it passes its exit.
     """
@@ -68,11 +68,11 @@ class RuleOutcome(Message):
     name: str = Field(description="Name of the rule.")
     sentence: str = Field(description="The rule in words, with its exact inequalities.")
     exit_sentence: str = Field(
-        description="What ends it once it is on; an undefined statistic does so as well."
+        description="Exit condition once it is on; an undefined statistic ends it as well."
     )
     fired: bool = Field(description="Whether it is on now.")
     held: bool = Field(
-        description="Whether it is on only because its exit is not passed: it would not fire now."
+        description="Whether it does not fire now and is on only because its exit is not passed."
     )
 
 
@@ -89,7 +89,7 @@ class Previous(Message):
 
 
 class InputOffset(Message):
-    """How far one input partition had been counted."""
+    """Next offset of one input partition when the counts were taken."""
 
     topic: str = Field(description="Topic the reports came from.")
     partition: int = Field(ge=0, description="Partition of that topic.")
@@ -97,7 +97,7 @@ class InputOffset(Message):
 
 
 class Alert(Message):
-    """One revision of one alert: a signal of disproportionate reporting and what became of it."""
+    """One revision of one alert on a signal of disproportionate reporting."""
 
     schema_version: Literal["1.0"] = Field(
         default="1.0", description="Version of this schema; additive within a major number."
@@ -113,50 +113,54 @@ class Alert(Message):
     kind: AlertKind = Field(description="What happened.")
     reason: str = Field(description="Why this revision was published, in one line.")
     reasons: tuple[AlertReason, ...] = Field(
-        description="The same as codes: every one that applies, the gravest first.",
+        description="The same as codes: every reason that applies, most important first.",
         min_length=1,
     )
     sentence: str = Field(description="The alert in plain words.")
-    caveat: str = Field(default=CAVEAT, description="What the alert does not say.")
+    caveat: str = Field(default=CAVEAT, description="Limits of what the alert states.")
     drug: str = Field(description="Product of the pair, as counted.")
     event: str = Field(description="Event of the pair, as counted.")
     level: SignalLevel = Field(
-        default=SignalLevel.PRODUCT, description="What the signal is of, by its drug and event."
+        default=SignalLevel.PRODUCT,
+        description="Aggregation level of the signal, from its drug and event.",
     )
     urgent: bool = Field(
         default=False,
-        description="Whether it goes past every digest: it is new, or told for, a fatal case or an "
-        "event that the policy designates.",
+        description="Whether it bypasses every digest: it is new, or published for a fatal case or "
+        "an event that the policy designates.",
     )
     priority: Priority | None = Field(
-        default=None, description="How urgently it asks to be looked at, with its parts."
+        default=None, description="Priority for assessment, with the parts of its score."
     )
-    next_step: str = Field(default="", description="What an assessor is asked to do, in words.")
+    next_step: str = Field(default="", description="Next step for the assessor, in words.")
     due: date | None = Field(
-        default=None, description="Event-time day by which that should be done; null: none."
+        default=None, description="Event-time day by which the next step is due; null: none."
     )
     context: Context | None = Field(
-        default=None, description="What is known around it; null unless a product of the domain."
+        default=None,
+        description="Context of the signal; null unless its product belongs to the domain.",
     )
     window: Window = Field(description="The days counted.")
     evaluated_on: date = Field(description="Event-time day of the evaluation, not a clock reading.")
     counts: Counts = Field(description="The 2x2 table.")
-    statistics: Statistics = Field(description="What was computed from it.")
-    rules: tuple[RuleOutcome, ...] = Field(description="Every rule asked, and its answer.")
+    statistics: Statistics = Field(description="Statistics computed from `counts`.")
+    rules: tuple[RuleOutcome, ...] = Field(description="Every rule evaluated, with its outcome.")
     rules_fired: tuple[str, ...] = Field(
         description="Names of the rules that are on, sorted; none if the signal is off."
     )
     rules_hash: str = Field(description="SHA-256 of the rules, their exits and their lists.")
-    policy_hash: str = Field(description="SHA-256 of the policy that decides what is told again.")
+    policy_hash: str = Field(description="SHA-256 of the re-alert policy.")
     prior_id: str | None = Field(
-        default=None, description="Prior that EBGM was computed with; null if none was."
+        default=None, description="Id of the prior used for EBGM; null if none."
     )
     test_recomputed: bool | None = Field(
         default=None,
-        description="Whether a past day was corrected after the anytime-valid test had taken it "
-        "in, which breaks the order its promise holds in; null if no rule asks for the test.",
+        description="Whether a past day was corrected after the anytime-valid test had counted it, "
+        "which voids its error guarantee; null if no rule uses the test.",
     )
-    previous: Previous | None = Field(description="What this revision replaces; null in the first.")
+    previous: Previous | None = Field(
+        description="The revision that this one replaces; null in the first."
+    )
     n_serious: int = Field(ge=0, description="Cases of the pair with any seriousness criterion.")
     n_fatal: int = Field(ge=0, description="Cases of the pair with a fatal outcome.")
     n_paediatric: int = Field(ge=0, description="Cases of the pair of patients under 18 years.")
@@ -176,7 +180,7 @@ class Alert(Message):
         description="Cases that say of the drug whether a reaction abated when it was stopped.",
     )
     n_positive_dechallenge: int | None = Field(
-        default=None, ge=0, description="Of them, those in which it abated."
+        default=None, ge=0, description="Of those cases, the ones with a positive dechallenge."
     )
     n_stating_rechallenge: int | None = Field(
         default=None,
@@ -184,7 +188,7 @@ class Alert(Message):
         description="Cases that say of the drug whether a reaction came back when it was resumed.",
     )
     n_positive_rechallenge: int | None = Field(
-        default=None, ge=0, description="Of them, those in which it came back."
+        default=None, ge=0, description="Of those cases, the ones with a positive rechallenge."
     )
     n_missing_lot: int | None = Field(
         default=None, ge=0, description="Cases of the pair that state no lot of the drug."
@@ -291,6 +295,6 @@ class Alert(Message):
     )
     assessment: Assessment | None = Field(
         default=None,
-        description="Where the assessment of the signal stands. Null on `pv.alerts`; filled in for "
+        description="Assessment state of the signal. Null on `pv.alerts`; filled in for "
         "the authority tier alone, in what an installation with an audit log gives out.",
     )

@@ -1,4 +1,4 @@
-"""What a signal is of, what happened to it, and why a revision of it is published."""
+"""Level of a signal, kind of its revision, and reasons to publish a revision."""
 
 from enum import StrEnum
 
@@ -6,18 +6,18 @@ __all__ = ["AlertKind", "AlertReason", "SignalLevel"]
 
 
 class AlertKind(StrEnum):
-    """What happened to the signal of disproportionate reporting since its last revision."""
+    """Change of the signal of disproportionate reporting since its last revision."""
 
     NEW = "new"  # a rule fires for this signal for the first time
     STRENGTHENED = "strengthened"  # substantial new evidence, or it is on again
     WEAKENED = "weakened"  # a rule went off, or cases were retracted; the signal is on
-    UPDATE = "update"  # what an earlier revision said is corrected; no weaker, no stronger
+    UPDATE = "update"  # an earlier revision is corrected; the signal is no weaker and no stronger
     RETRACTION = "retraction"  # off, because cases were retracted
     CLOSED = "closed"  # off: no rule is on any more
 
 
 class AlertReason(StrEnum):
-    """Why a revision is published, the gravest first."""
+    """Reason to publish a revision, most important first."""
 
     FIRST = "first"
     CASES_RETRACTED = "cases_retracted"
@@ -41,7 +41,7 @@ class AlertReason(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """The reason in words."""
+        """Return the reason in words."""
         return _REASONS[self]
 
 
@@ -70,7 +70,7 @@ _REASONS = {
 
 
 class SignalLevel(StrEnum):
-    """What a signal is of. Each level has keys of its own."""
+    """Aggregation level of a signal. Each level has its own signal keys."""
 
     PRODUCT = "product"  # a substance, or a product by its name
     CLASS = "class"  # a class of the domain's vocabulary, with those under it

@@ -1,4 +1,4 @@
-"""The common ground of every message: frozen, strict, closed to unknown fields."""
+"""Base class of every message: frozen, strict, unknown fields are forbidden."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,6 +6,6 @@ __all__ = ["Message"]
 
 
 class Message(BaseModel):
-    """A value that crosses a boundary. It cannot be changed, coerced, or extended in passing."""
+    """Immutable message between components: no coercion, no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

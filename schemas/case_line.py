@@ -1,4 +1,4 @@
-"""One line of a line listing: what an assessor needs of a case, and nothing that names anybody."""
+"""One case of a line listing, without anything that identifies a person."""
 
 from datetime import date
 
@@ -10,7 +10,7 @@ __all__ = ["CaseLine", "LineProduct", "LineReaction"]
 
 
 class LineReaction(Message):
-    """A reaction, as coded; no words of the reporter."""
+    """A coded reaction, without the reporter's words."""
 
     term: str = Field(description="Preferred term.")
     onset: date | None = Field(description="First day; null if unknown.")
@@ -19,19 +19,23 @@ class LineReaction(Message):
 
 
 class LineProduct(Message):
-    """A product, as coded; no words of the reporter."""
+    """A coded product, without the reporter's words."""
 
     role: str = Field(description="ICH E2B(R3) G.k.1.")
     substances: tuple[str, ...] = Field(description="Active substances.")
-    product_class: str | None = Field(description="Class, where there is no substance.")
+    product_class: str | None = Field(description="Product class, if no substance is stated.")
     indication: str | None = Field(description="Coded term.")
     route: str | None = Field(description="Route of administration.")
     lot: str | None = Field(description="Lot, normalised; null if unknown.")
     manufacturer: str | None = Field(description="Who made it.")
-    facility_id: str | None = Field(description="Pseudonym of where it was given.")
-    supply_route: str = Field(description="How it reached the patient.")
-    dechallenge: bool | None = Field(description="Whether it abated on stopping; null if unknown.")
-    rechallenge: bool | None = Field(description="Whether it came back; null if unknown.")
+    facility_id: str | None = Field(description="Pseudonym of the facility that gave it.")
+    supply_route: str = Field(description="Supply route to the patient.")
+    dechallenge: bool | None = Field(
+        description="Dechallenge: whether it abated on stopping; null if unknown."
+    )
+    rechallenge: bool | None = Field(
+        description="Rechallenge: whether it recurred; null if unknown."
+    )
 
 
 class CaseLine(Message):
@@ -41,17 +45,17 @@ class CaseLine(Message):
     age, weight, and numbers of the case elsewhere.
     """
 
-    case_id: str = Field(description="As alerts have it.")
-    version: int = Field(description="The version that holds.")
-    nullified: bool = Field(description="Whether the case is void.")
+    case_id: str = Field(description="Case id, as in alerts.")
+    version: int = Field(description="The current version of the case.")
+    nullified: bool = Field(description="Whether the case is nullified.")
     first_received: date = Field(description="Day of first receipt.")
     latest_received: date = Field(description="Day of the latest information.")
-    country: str | None = Field(description="Where it occurred, else of the reporter.")
+    country: str | None = Field(description="Country of occurrence, else of the reporter.")
     age_group: str = Field(description="ICH E2B(R3) D.2.3.")
     sex: str = Field(description="ICH E2B(R3) D.5.")
     reporter: str = Field(description="Role of the reporter.")
     qualification: str = Field(description="ICH E2B(R3) C.2.r.4.")
-    verification: str = Field(description="How far it is known to be true.")
+    verification: str = Field(description="Verification state of the report.")
     seriousness: tuple[str, ...] = Field(description="Criteria met.")
     reactions: tuple[LineReaction, ...] = Field(description="Every reaction.")
     products: tuple[LineProduct, ...] = Field(description="Every product.")

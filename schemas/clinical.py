@@ -1,4 +1,4 @@
-"""Who the patients of a signal were, and how long after the drug the event began."""
+"""Patient groups of a signal, and the time to onset of its event."""
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ __all__ = ["PatientGroups", "TimeToOnset"]
 class PatientGroups(Message):
     """Cases of a pair by age group (ICH E2B(R3) D.2.3) and, of the same cases, by sex (D.5).
 
-    Either set of counts adds up to the cases of the pair: what is not known is a group.
+    Each set of counts adds up to the cases of the pair, since unknown values form a group.
     """
 
     neonate: int = Field(ge=0, description="Cases of patients under 28 days.")
@@ -28,14 +28,14 @@ class PatientGroups(Message):
 class TimeToOnset(Message):
     """Days from the first administration of the drug to the onset of the event.
 
-    Of the cases that state both to the day; the earliest day of each counts. Quartiles are by
-    linear interpolation (type 7 of Hyndman and Fan). Zero: they began on the same day.
+    Only cases that state both to the day; the earliest day of each is used. Quartiles are by
+    linear interpolation (type 7 of Hyndman and Fan). Zero: both on the same day.
     """
 
     n: int = Field(ge=0, description="Cases whose event began with the drug or after it.")
     n_before: int = Field(
         ge=0,
-        description="Cases that state both, and whose event began before the drug; they are in no "
+        description="Cases that state both, with an event began before the drug; they are in no "
         "quartile.",
     )
     lower_quartile: float | None = Field(description="Days; null without a case in `n`.")

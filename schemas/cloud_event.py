@@ -1,8 +1,7 @@
 """Alerts as CloudEvents 1.0, binary mode: the headers of their records on Kafka.
 
-The record's value is the alert itself, so who does not know CloudEvents loses nothing. What one
-filters by stands in headers, so that nobody needs to read a message to learn that it is not for
-them.
+The record's value is the alert itself, so a consumer without CloudEvents support loses nothing.
+Attributes to filter by are headers, so a consumer can skip a record without parsing its value.
 
 References
 ----------
@@ -22,19 +21,19 @@ __all__ = ["EXTENSIONS", "LEVELS", "cloud_event_headers", "event_types"]
 EXTENSIONS = {
     "category": "`SDR`, or the category of a safety alert.",
     "kind": "What happened, such as `new`.",
-    "revision": "Number of the revision within its signal.",
+    "revision": "Revision number within the signal.",
     "urgent": "`true` if it goes past every digest, else `false`.",
     "level": "What the signal is of: a product, a class, a lot and so on.",
     "productclasses": "Class of the product in the domain's vocabulary and those above it, the "
     "narrowest first, joined by `,`; absent if it has none.",
     "jurisdictions": "Countries, ISO 3166-1 alpha-2, sorted, joined by `,`; absent if not known.",
 }
-"""Attributes beyond those of CloudEvents, each in a header `ce_` + name, and what they mean."""
+"""Attributes beyond those of CloudEvents, each in a header `ce_` + name, with their meaning."""
 
 LEVELS = (
     *(level.value for level in SignalLevel), "manufacturer", "distributor", "case", "subject"
 )  # fmt: skip
-"""What a signal can be of. A subject is a rumour, a series of patients or a person."""
+"""Values of `level`. A subject is a rumour, a series of patients or a person."""
 
 _LEVEL_OF = {
     AlertCategory.LOT_CLUSTER: "lot",
@@ -46,7 +45,7 @@ _LEVEL_OF = {
 
 
 def cloud_event_headers(alert: Alert | SafetyAlert, *, source: str) -> dict[str, bytes]:
-    """Return the headers of the record of an alert, always the same for the same alert.
+    """Return the Kafka headers of an alert's record, a function of the alert alone.
 
     Parameters
     ----------
@@ -59,7 +58,7 @@ def cloud_event_headers(alert: Alert | SafetyAlert, *, source: str) -> dict[str,
     dict
         In lower case: `content-type`, `ce_specversion`, `ce_id`, `ce_source`, `ce_type`,
         `ce_subject`, `ce_time`, `ce_dataschema`, and those of `EXTENSIONS`. `ce_time` is the start
-        of the event-time day of the evaluation (UTC), no clock reading: a replay gives it again.
+        of the event-time day of the evaluation (UTC), no clock reading, so a replay reproduces it.
     """
     countries: tuple[str, ...] = ()
     if isinstance(alert, Alert):

@@ -1,6 +1,6 @@
-"""What an assessor of unlicensed products needs beside counts: lots, places, law, what was told.
+"""Context of a signal of an unlicensed product: lots, facilities, reporting duties, notices.
 
-It stands in an alert on a product of the domain, made from its cases and from the notices so far.
+Part of every alert on a product of the domain, built from its cases and the notices so far.
 """
 
 from datetime import date
@@ -15,9 +15,9 @@ __all__ = ["Context", "NamedCount", "NoticeSoFar", "SubjectSoFar"]
 
 
 class NamedCount(Message):
-    """How many of the cases say something; a case may say several things of one kind."""
+    """Number of cases with a value; a case may have several values of one kind."""
 
-    name: str = Field(description="What they say: a code, or the words as reported.")
+    name: str = Field(description="The value: a code, or the words as reported.")
     n: int = Field(ge=1, description="Cases.")
 
 
@@ -31,17 +31,17 @@ class NoticeSoFar(Message):
 
 
 class SubjectSoFar(Message):
-    """A rumour or patient series that cases are part of, or that tells of the same reaction."""
+    """A rumour or patient series with these cases, or with the same reaction."""
 
     subject_id: str = Field(description="Its identity on `pv.notices`.")
-    state: VerificationState = Field(description="How far it is known to be true.")
+    state: VerificationState = Field(description="Verification state.")
 
 
 _Counts = tuple[NamedCount, ...]
 
 
 class Context(Message):
-    """What is known around a signal of a product of the domain.
+    """Context of a signal of a product of the domain.
 
     Every count is of the `n_cases` cases, the most frequent first. Lots and facilities are for the
     authority tier.
@@ -62,8 +62,8 @@ class Context(Message):
     tissues: _Counts = Field(description="Tissues of origin.")
     donors: _Counts = Field(description="Relations of donor to patient.")
     routes: _Counts = Field(description="Routes of administration.")
-    indications: _Counts = Field(description="What it was given for, as reported.")
-    supply_routes: _Counts = Field(description="How it reached the patients.")
+    indications: _Counts = Field(description="Indications, as reported.")
+    supply_routes: _Counts = Field(description="Supply routes to the patients.")
     designated: tuple[str, ...] = Field(
         description="Reactions of the cases that the policy designates, sorted."
     )

@@ -1,4 +1,4 @@
-"""The public contracts: which messages others write or read, and the JSON Schema of each."""
+"""Public message contracts with their direction, version and JSON Schema."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,15 +21,15 @@ __all__ = ["CONTRACTS", "Contract", "Direction", "contract_of", "json_schema"]
 
 
 class Direction(StrEnum):
-    """Who depends on the schema: it decides which changes are additive."""
+    """Direction of a contract, which decides which schema changes are additive."""
 
-    INPUT = "input"  # others write it, we read it
-    OUTPUT = "output"  # we write it, others read it, also what was written years ago
+    INPUT = "input"  # written by others, read by Tocsin
+    OUTPUT = "output"  # written by Tocsin, read by others, including records written years ago
 
 
 @dataclass(frozen=True)
 class Contract:
-    """One message that crosses the border of the system.
+    """One message exchanged with other systems.
 
     Attributes
     ----------
@@ -70,21 +70,21 @@ CONTRACTS = {
         Contract("digest", Digest, Direction.OUTPUT),
     )
 }
-"""By name. `pv.deltas` and `pv.cases` are between our own stages, and no contract."""
+"""Contracts by name. `pv.deltas` and `pv.cases` are internal topics without a contract."""
 
 _BY_MODEL = {contract.model: contract for contract in CONTRACTS.values()}
 
 
 def contract_of(model: type[Message]) -> Contract:
-    """Return the contract that a model is the schema of."""
+    """Return the contract with this model as its schema."""
     return _BY_MODEL[model]
 
 
 def json_schema(contract: Contract) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a contract.
 
-    An input refuses fields it does not know. An output does not forbid them: a reader that checks
-    messages against the schema of today must still accept those of tomorrow, that say more.
+    An input schema forbids unknown fields. An output schema allows them, so that a reader that
+    validates against today's schema still accepts later messages with additional fields.
 
     >>> "additionalProperties" in json_schema(CONTRACTS["report"])
     True

@@ -1,4 +1,4 @@
-"""The counts frame: what every detector takes. One row a drug-event pair; unit: distinct cases."""
+"""The counts frame, input of every detector. One row per drug-event pair; unit: distinct cases."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -22,7 +22,7 @@ COUNTS: Mapping[str, pl.DataType] = MappingProxyType(
 """Column names and types of a counts frame. Several windows add a `window` column."""
 
 MARGINS = ("n_observed", "n_drug", "n_event", "n_total")
-"""The four numbers a 2x2 table is made of."""
+"""The four columns that define a 2x2 table."""
 
 
 def _sound() -> pl.Expr:
@@ -32,7 +32,7 @@ def _sound() -> pl.Expr:
     return sound.fill_null(False)
 
 
-# Made once: of a hundred pairs that takes longer than to look through them.
+# Built once: building it takes longer than evaluating it on a hundred pairs.
 _SOUND = _sound()
 _AS_IT_IS = pl.QueryOptFlags.none()
 
@@ -74,7 +74,7 @@ def require_counts(counts: pl.DataFrame, *, where: str) -> None:
 
 
 def require_unique_pairs(counts: pl.DataFrame, *, where: str) -> None:
-    """Raise if a drug-event pair (within a window, where there is one) stands in two rows.
+    """Raise if a drug-event pair occurs in two rows (of one window, if there is a `window` column).
 
     Raises
     ------
@@ -93,7 +93,7 @@ def require_unique_pairs(counts: pl.DataFrame, *, where: str) -> None:
         )
         raise CountsError(msg)
     # Distinct hashes prove distinct pairs, and are four times cheaper to count. Equal ones do not
-    # prove a repeated pair, so they are looked into.
+    # prove a repeated pair, so the pairs themselves are then compared.
     pair = pl.struct(keys)
     if counts.select(pair.hash().n_unique()).item() == counts.height:
         return

@@ -1,4 +1,4 @@
-"""One step of a signal's assessment, as it stands in the audit log."""
+"""One step of a signal's assessment, as recorded in the audit log."""
 
 from enum import StrEnum
 from typing import Literal
@@ -10,11 +10,11 @@ from schemas.base import Message
 __all__ = ["GENESIS", "Assessment", "AuditEntry", "Decision", "SignalState"]
 
 GENESIS = "0" * 64
-"""What the first entry of an audit log follows."""
+"""Previous hash of the first entry of an audit log."""
 
 
 class SignalState(StrEnum):
-    """Where the assessment of a signal stands; how far its reports are verified is another axis.
+    """Assessment state of a signal, independent of the verification state of its reports.
 
     After GVP module IX: detection, validation, confirmation, prioritisation, assessment.
     """
@@ -35,30 +35,34 @@ class SignalState(StrEnum):
 
 
 class Decision(Message):
-    """What somebody decided about a signal, and why."""
+    """An assessor's decision about a signal, with its reason."""
 
-    signal_key: str = Field(min_length=1, max_length=2000, description="As alerts have it.")
-    to: SignalState = Field(description="The state it goes to.")
+    signal_key: str = Field(min_length=1, max_length=2000, description="Signal key, as in alerts.")
+    to: SignalState = Field(description="The new state.")
     by: str = Field(min_length=1, max_length=200, description="Who decided: a person's identity.")
-    reason: str = Field(default="", max_length=4000, description="Why; some steps must say.")
+    reason: str = Field(
+        default="", max_length=4000, description="Reason; mandatory for some steps."
+    )
     alert_id: str | None = Field(
         default=None, max_length=100, description="The revision it was decided on."
     )
     n_burst: int | None = Field(
         default=None,
         ge=1,
-        exclude_if=lambda n: n is None,  # logs that were written before are as they were
-        description="Cases of the burst that the revision tells of; null if of none.",
+        exclude_if=lambda n: (
+            n is None
+        ),  # left out if null, so that the hashes of existing logs do not change
+        description="Cases of the burst in the revision; null without a burst.",
     )
     superseded_by: str | None = Field(
-        default=None, max_length=2000, description="Key of the signal that takes its place."
+        default=None, max_length=2000, description="Key of the signal that replaces it."
     )
     assignee: str | None = Field(
         default=None,
         min_length=1,
         max_length=200,
         exclude_if=lambda name: name is None,  # as above
-        description="Who takes care of the signal from now on; null: whoever did before.",
+        description="New assignee of the signal; null: unchanged.",
     )
 
 
@@ -82,13 +86,13 @@ class AuditEntry(Message):
 
 
 class Assessment(Message):
-    """Where the assessment of a signal stands: the sum of its entries in an audit log."""
+    """Current assessment of a signal, derived from its entries in an audit log."""
 
-    state: SignalState = Field(description="`detected` until somebody takes a step.")
+    state: SignalState = Field(description="`detected` until the first decision.")
     since: AwareDatetime | None = Field(
         description="When the last step was logged, in UTC; null while nobody has taken one."
     )
-    assignee: str | None = Field(description="Who takes care of the signal; null: nobody.")
+    assignee: str | None = Field(description="Assignee of the signal; null: unassigned.")
     decided_by: str | None = Field(
         description="Who took the last step, and answers for it; null while nobody has."
     )

@@ -1,4 +1,4 @@
-"""What the case stage tells the detector stage: which cases left the counts and which entered."""
+"""Changes of cases sent from the case stage to the detector stage: entered or left the counts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ DELTA_VERSION = 4
 """Version of `CASE_CHANGES`; a reader stops on one it does not know."""
 
 STRATUM = ("age_group", "sex", "region")
-"""The columns that make a stratum. `unknown` is a value like any other."""
+"""Columns that define a stratum. `unknown` is a value like any other."""
 
 CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
     {
@@ -35,15 +35,15 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
         "origin": pl.String(),  # country, professional or not, and source, in one
         "indications": pl.String(),  # distinct indications of suspect products, sorted, in one
         "completeness": pl.UInt8(),  # of the report [%]
-        "suspected_duplicate": pl.Boolean(),  # a link says that it may be one; it counts
+        "suspected_duplicate": pl.Boolean(),  # a link marks it as suspected; it counts
         "life_threatening": pl.Boolean(),
         "courses": pl.List(pl.UInt32()),  # of each drug (core/cases/chronology.py); null: none
         "onsets": pl.List(pl.UInt32()),  # of each event: proleptic ordinal, 0: not stated; likewise
-        "watched": pl.String(),  # what is kept of a case of the domain's products; mostly empty
+        "watched": pl.String(),  # facts of a case with a product of the domain; mostly empty
         "n": pl.Int8(),  # +1 the case enters the counts in this form, -1 it leaves them
     }
 )
-"""One row a change of one case. Every pair in `drugs` x `events`, and every margin, changes by `n`.
+"""One row per change of a case. Each pair in `drugs` x `events` and each margin changes by `n`.
 
 Rows of one case alternate: a case enters, leaves in the same form, and may enter in another.
 """
@@ -51,7 +51,7 @@ Rows of one case alternate: a case enters, leaves in the same form, and may ente
 REMOVED_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
     {**CASE_CHANGES, "reason": pl.String()}
 )
-"""One row a change of one case that would count but for `reason`: `nullified`, or `duplicate`.
+"""One row per change of a case that is not counted, with its `reason`: `nullified` or `duplicate`.
 
 The row has the form in which it would; `n` is +1 if that is so from now on, -1 if it no longer is.
 It is in no count.
@@ -59,7 +59,7 @@ It is in no count.
 
 
 NONE_REMOVED = pl.DataFrame(schema=dict(REMOVED_CHANGES))
-"""No change of them: made once, for it takes a millisecond."""
+"""An empty frame of removed changes; built once, since building takes 1 ms."""
 
 
 @dataclass(frozen=True, slots=True)

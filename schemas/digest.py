@@ -1,4 +1,4 @@
-"""Several alerts in one message: a digest that was asked for, or what a budget held back."""
+"""Several alerts in one message: a requested digest, or alerts deferred by a daily budget."""
 
 from enum import StrEnum
 from typing import Any, Literal
@@ -11,30 +11,31 @@ __all__ = ["Digest", "HeldBack"]
 
 
 class HeldBack(StrEnum):
-    """Why alerts waited for one message."""
+    """Reason to defer alerts to one message."""
 
     DIGEST = "digest"  # the subscription asks for one message a period
     OVERFLOW = "overflow"  # the subscriber's budget of the day was used up
 
 
 class Digest(Message):
-    """What waited for one subscription, in the order in which it was published."""
+    """Deferred alerts of one subscription, in the order of publication."""
 
     schema_version: Literal["1.0"] = Field(
         default="1.0", description="Version of this schema; additive within a major number."
     )
     category: Literal["DIGEST"] = Field(
-        default="DIGEST", description="Tells it from alerts, which have other categories."
+        default="DIGEST",
+        description="Distinguishes a digest from alerts, which have other categories.",
     )
     digest_id: str = Field(
         description="The same at every attempt; derived from the subscription and the alerts."
     )
     subscription_id: str = Field(description="Whose it is.")
-    because: HeldBack = Field(description="Why its alerts waited.")
-    made_at: AwareDatetime = Field(description="When it was put together, in UTC.")
-    n_alerts: int = Field(ge=1, description="How many alerts it holds.")
+    because: HeldBack = Field(description="Why its alerts were deferred.")
+    made_at: AwareDatetime = Field(description="When it was created, in UTC.")
+    n_alerts: int = Field(ge=1, description="Number of alerts in it.")
     alert_ids: tuple[str, ...] = Field(description="Which, in order.")
     sentence: str = Field(description="The same in words.")
     alerts: tuple[dict[str, Any], ...] = Field(
-        description="Each of them as it would have come by itself: the copy for the tier."
+        description="Each alert as it would be sent by itself: the copy for the tier."
     )

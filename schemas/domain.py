@@ -1,7 +1,7 @@
-"""The words of the domain, from `domain.toml`: product classes, tissues, routes, hazard families.
+"""The domain's vocabulary, from `domain.toml`: product classes, tissues, routes, hazard families.
 
-Codes are what counts and rules speak of; synonyms, English and Japanese, are how people write them.
-A look-up never changes a report: the words as reported stay beside the code.
+Counts and rules use codes; synonyms, English and Japanese, map reported words to codes. Mapping
+never changes a report: the words as reported are kept beside the code.
 """
 
 import re
@@ -38,13 +38,13 @@ class Term(Message):
 
 
 class ProductClass(Term):
-    """A class of products; what is found of it counts for the class above as well."""
+    """A class of products; its cases also count for the class above."""
 
     under: str | None = Field(default=None, description="Code of the class above; null at the top.")
 
 
 class EventFamily(Message):
-    """Reactions that belong to one hazard."""
+    """A hazard family: the reactions of one hazard."""
 
     label: str = Field(min_length=1, description="In words, for people.")
     terms: _Words = Field(description="Terms of the family, compared without regard to case.")
@@ -53,7 +53,7 @@ class EventFamily(Message):
 class DomainVocabulary(Message):
     """The vocabulary of one version.
 
-    Look-ups take any text of a report and give a code, or None if nothing of it is known. The
+    Each method maps text of a report to a code, or to None if no synonym occurs in it. The
     longest synonym in the text decides: 'engineered exosomes' are not plain exosomes.
     """
 
@@ -99,14 +99,14 @@ class DomainVocabulary(Message):
         return _found(self.classes, self._synonyms["classes"], text)
 
     def classes_of(self, code: str) -> tuple[str, ...]:
-        """Return a class and those above it, the narrowest first; an unknown code stands alone."""
+        """Return a class and its ancestors, narrowest first; an unknown code alone."""
         found = [code]
         while (entry := self.classes.get(found[-1])) and entry.under:
             found.append(entry.under)
         return tuple(found)
 
     def tissue(self, text: str | None) -> str | None:
-        """Return the tissue that a product was made from."""
+        """Return the code of the tissue of origin."""
         return _found(self.tissues, self._synonyms["tissues"], text)
 
     def donor(self, text: str | None) -> str | None:
@@ -118,7 +118,7 @@ class DomainVocabulary(Message):
         return _found(self.routes, self._synonyms["routes"], text)
 
     def indication(self, text: str | None) -> str | None:
-        """Return what a product was given for."""
+        """Return the code of the claimed indication."""
         return _found(self.indications, self._synonyms["indications"], text)
 
     def family(self, term: str) -> str | None:
@@ -173,7 +173,7 @@ def _folded(text: str) -> str:
 
 
 def _longest_first(terms: Mapping[str, Term]) -> tuple[tuple[str, str], ...]:
-    """Return every synonym, folded, with its code; a code stands for itself as a whole text."""
+    """Return every synonym, folded, with its code; a code matches itself as a whole text."""
     pairs = [(_folded(synonym), code) for code, term in terms.items() for synonym in term.synonyms]
     return tuple(sorted(pairs, key=lambda pair: -len(pair[0])))
 
@@ -186,13 +186,13 @@ def _found(
     folded = _folded(text)
     if folded in terms:
         return folded
-    # Nearly all are nowhere in the text: to see that takes a tenth of a call.
+    # Nearly no synonym occurs in the text; this check costs a tenth of a call.
     held = (code for synonym, code in synonyms if synonym in folded and _holds(folded, synonym))
     return next(held, None)
 
 
 def _holds(text: str, synonym: str) -> bool:
-    """Whether the text has the synonym; a Latin one as a word, since 'iv' is in 'private'."""
+    """Return whether the text has the synonym; a Latin one as a word ('iv' is in 'private')."""
     start = text.find(synonym)
     while start >= 0:
         end = start + len(synonym)

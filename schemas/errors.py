@@ -1,4 +1,4 @@
-"""The exceptions that Tocsin raises, and what the reader of one should do.
+"""Exceptions raised by Tocsin, with the remedy for each.
 
 ::
 
@@ -31,15 +31,15 @@ __all__ = [
 
 
 class RejectCode(StrEnum):
-    """Why a message was rejected, for whoever counts: metrics and the log.
+    """Reason code of a rejected message, for metrics and the log.
 
-    It is stated where the error is raised. The reason, a sentence for people, may be improved.
+    It is set where the error is raised. The reason in words may change, the code does not.
     """
 
     KEY = "key"  # it was published with another key than its case id
     FUTURE_DATE = "future_date"
     DATES_OUT_OF_ORDER = "dates_out_of_order"
-    TOO_LONG = "too_long"  # the message, or what it changes
+    TOO_LONG = "too_long"  # the message, or the delta it causes
     EMPTY = "empty"
     COMPRESSION = "compression"  # a whole batch that cannot be unpacked
     NOT_JSON = "not_json"  # no JSON, or no object
@@ -47,7 +47,7 @@ class RejectCode(StrEnum):
 
 
 class TocsinError(Exception):
-    """Whatever Tocsin raises on purpose; the command line prints it as one line."""
+    """Base of all exceptions raised by Tocsin; the command line prints them as one line."""
 
 
 class InputError(TocsinError):

@@ -1,9 +1,8 @@
 """One decision on whether a case is a duplicate of another, as it travels on `pv.reports`.
 
-A link is input like a report: it is keyed by the case it concerns, stands in the same partition,
-and decides from its place in the log on whether that case counts. So counts stay a function of the
-log, whoever found the duplicate and on whichever partition the other case stands
-(docs/adr/0015-links-are-input.md).
+A link is input like a report: it is keyed by the case it concerns, is in the same partition, and
+decides from its offset on whether that case counts. So counts are a function of the log alone, for
+any decider and any partition of the other case (docs/adr/0015-links-are-input.md).
 """
 
 from datetime import date
@@ -21,14 +20,14 @@ LINK_SCHEMA_VERSION = "1.0"
 """Version of the link schema. Changes are additive within a major number."""
 
 LINK_MARK = b'"case_link"'
-"""Stands in every link. A report is never read as a link, nor a link as a report: each lacks fields
-that the other must have."""
+"""A field of every link. A report is never read as a link, nor a link as a report: each lacks
+mandatory fields of the other."""
 
 
 class CaseLink(Message):
     """One decision: this case is, may be, or is not after all, a duplicate of that one.
 
-    There are three deciders, told by the basis: a person (`manual`), the matching of identifiers
+    There are three deciders, identified by the basis: a person (`manual`), matching of identifiers
     (`worldwide_id`, `source_id`, `cross_listed`) and the linkage of records (`probable`). For each
     case the highest `decision` of each decider holds, whatever order they arrive in; of two with
     one number `suspected` holds over `reversed` over `applied`, then the greater master. The case
@@ -50,7 +49,7 @@ class CaseLink(Message):
     master_case_id: str = Field(
         min_length=1,
         max_length=200,
-        description="The case that stands for the patient, on whichever partition.",
+        description="The master case of the patient, on any partition.",
     )
     state: LinkState = Field(
         description="`applied` keeps the case out of the counts, `reversed` lets it count again, "

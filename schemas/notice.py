@@ -1,4 +1,4 @@
-"""One notice: what bears on safety and is not a case, as it travels on `pv.notices`.
+"""One notice, safety information that is not a case, as it travels on `pv.notices`.
 
 A society's warning, a press story, a denial, an authority's action, an infusion without an adverse
 event. None of them ever enters a 2x2 table; a case that a notice leads to does, as a report.
@@ -34,21 +34,21 @@ _Words = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class NoticeKind(StrEnum):
-    """What a notice is."""
+    """Kind of a notice."""
 
     SAFETY_NOTICE = "safety_notice"  # a society or an authority warns of harm
     MEDIA = "media"  # press, broadcast, social media
-    AGGREGATE = "aggregate"  # tells of several patients at once; absorbs their case reports
-    VERIFICATION = "verification"  # somebody says whether it is true
+    AGGREGATE = "aggregate"  # describes several patients at once; absorbs their case reports
+    VERIFICATION = "verification"  # a statement on whether it is true
     REGULATORY_ACTION = "regulatory_action"  # an authority acts
     GUIDANCE = "guidance"  # a society advises
-    AMENDMENT = "amendment"  # adds to, or mends, what a notice said of its patients
+    AMENDMENT = "amendment"  # adds to, or corrects, the patients of an earlier notice
     USAGE = "usage"  # a product was given, without an adverse event
     FOLLOW_UP = "follow_up"  # somebody was asked, or answered
 
 
 class Assertion(StrEnum):
-    """What somebody says of a rumour. A denial is evidence, not a refutation."""
+    """Statement on a rumour. A denial is evidence, not a refutation."""
 
     AFFIRMS = "affirms"
     DENIES = "denies"
@@ -56,7 +56,7 @@ class Assertion(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How an assessor or authority settled a rumour, on evidence."""
+    """Verdict of an assessor or authority on a rumour, on evidence."""
 
     CONFIRMED = "confirmed"
     REFUTED = "refuted"
@@ -64,7 +64,7 @@ class Verdict(StrEnum):
 
 
 class Patients(Message):
-    """How many patients a notice speaks of, as far as it says so."""
+    """Number of patients in a notice, as bounds."""
 
     at_least: int = Field(ge=1, description="Lower bound.")
     at_most: int | None = Field(default=None, ge=1, description="Upper bound; null if not said.")
@@ -78,24 +78,24 @@ class Patients(Message):
 
     @property
     def exact(self) -> bool:
-        """Whether the number is known."""
+        """Return whether the number is known."""
         return self.at_most == self.at_least
 
 
 class VerificationEvent(Message):
-    """Who says what about the truth of a subject; or how it was settled."""
+    """Statement or verdict on the truth of a subject, and its source."""
 
     by: _Name = Field(description="Role, such as 'institution' or 'ministry'; no name.")
     assertion: Assertion | None = Field(default=None, description="What they say.")
     verdict: Verdict | None = Field(default=None, description="How it was settled.")
     evidence: _Words | None = Field(
-        default=None, description="What it rests on; a verdict must say."
+        default=None, description="Basis of the statement; mandatory for a verdict."
     )
     conflict_of_interest: bool | None = Field(
         default=None, description="Whether they are party to it; null if not known."
     )
     case_ids: tuple[_Name, ...] = Field(
-        default=(), max_length=1000, description="Reports that the verdict rests on."
+        default=(), max_length=1000, description="Reports that support the verdict."
     )
 
     @model_validator(mode="after")
@@ -104,13 +104,13 @@ class VerificationEvent(Message):
             msg = "a verification must hold either an assertion or a verdict"
             raise ValueError(msg)
         if self.verdict is not None and self.evidence is None and not self.case_ids:
-            msg = "a verdict must name its evidence, or the reports it rests on"
+            msg = "a verdict must name its evidence, or the reports that support it"
             raise ValueError(msg)
         return self
 
 
 class Exposure(Message):
-    """Whether patients still receive the product, and against whose advice."""
+    """Ongoing exposure to the product, and advice to stop it."""
 
     ongoing: bool | None = Field(default=None, description="Null if not known.")
     action_taken: ActionTaken = Field(
@@ -150,8 +150,8 @@ class Usage(Message):
 class Notice(Message):
     """One notice about one subject: a rumour, a series of patients, a product, a clinic.
 
-    What is known of a subject follows from the set of its notices, not from the order in which
-    they arrived; a notice sent twice is one.
+    The state of a subject depends on the set of its notices, not on their order of arrival; a
+    repeated notice is ignored.
     """
 
     schema_version: Literal["1.0"] = Field(
@@ -177,12 +177,13 @@ class Notice(Message):
     product: str | None = Field(default=None, max_length=2000, description="Product as named.")
     product_class: str | None = Field(default=None, max_length=200, description="Its class.")
     supply_route: SupplyRoute = Field(
-        default=SupplyRoute.UNKNOWN, description="How it reached the patients; decides the law."
+        default=SupplyRoute.UNKNOWN,
+        description="Supply route to the patients; decides which law applies.",
     )
     terms: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = Field(
-        default=(), max_length=100, description="Reactions it tells of, as terms."
+        default=(), max_length=100, description="Reactions it mentions, as terms."
     )
-    fatal: bool | None = Field(default=None, description="Whether it tells of deaths.")
+    fatal: bool | None = Field(default=None, description="Whether it mentions deaths.")
     patients: Patients | None = Field(default=None, description="How many; null if not said.")
     indication: str | None = Field(default=None, max_length=500, description="Of the patients.")
     lot: str | None = Field(default=None, max_length=200, description="Lot as typed.")

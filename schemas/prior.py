@@ -1,4 +1,4 @@
-"""The event of a new prior: from its day on, every EBGM is computed with another one."""
+"""Refit of the EBGM prior: from its day on, every EBGM is computed with the new prior."""
 
 from datetime import date
 from typing import Literal
@@ -12,7 +12,7 @@ __all__ = ["PriorRefit"]
 
 
 class PriorRefit(Message):
-    """A prior was fitted anew. Alerts name the prior they were computed with by its id."""
+    """One refit of the prior. Alerts name their prior by its id."""
 
     schema_version: Literal["1.0"] = Field(default="1.0", description="Version of this schema.")
     prior_id: str = Field(description="SHA-256 of the prior's content.")
@@ -22,5 +22,5 @@ class PriorRefit(Message):
     prior: dict[str, JsonValue] = Field(
         description="The prior with the facts of its fit: a `GammaMixture` as JSON, exact."
     )
-    warnings: tuple[str, ...] = Field(description="What to know before trusting it; often none.")
+    warnings: tuple[str, ...] = Field(description="Warnings about the fit; often none.")
     as_of: tuple[InputOffset, ...] = Field(description="Input the counts were made from.")

@@ -1,4 +1,4 @@
-"""How urgently a signal asks to be looked at, with the parts the answer is made of."""
+"""Priority of a signal for assessment, with the parts of its score."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ __all__ = ["Priority", "PriorityLevel"]
 
 
 class PriorityLevel(StrEnum):
-    """What a list is sorted and filtered by."""
+    """Priority level, to sort and filter by."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -21,9 +21,9 @@ class Priority(Message):
     """A score for the order of work. It says nothing about whether the product is to blame."""
 
     total: float = Field(
-        ge=0, le=1, description="Sum of weight times value of the parts; what is not known adds 0."
+        ge=0, le=1, description="Sum of weight times value of the parts; an unknown part adds 0."
     )
-    level: PriorityLevel = Field(description="The total against the thresholds.")
+    level: PriorityLevel = Field(description="Level by the thresholds on the total.")
     parts: dict[str, float | None] = Field(
         description="What each part measures, from 0 (none of it) to 1; null: not known."
     )

@@ -1,4 +1,4 @@
-"""A product of a report, licensed or not: what it was, where it came from, how it was given."""
+"""A product of a report, licensed or not: identity, source material, lot, administration."""
 
 import re
 import unicodedata
@@ -22,14 +22,14 @@ __all__ = [
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 
-# What is typed where a lot number is missing; two such reports do not share a lot.
+# Words typed instead of a missing lot number; two such reports do not share a lot.
 _NO_LOT = {"NA", "NI", "NONE", "NOTAVAILABLE", "NOTKNOWN", "NOTREPORTED", "UNK", "UNKNOWN"}
 
 
 def normalise_lot(lot: str | None) -> str | None:
-    """Reduce a lot number to what identifies it: width, case, spaces and dashes do not.
+    """Normalise a lot number: ignore character width, case, spaces and dashes.
 
-    A missing one, and a word that says it is missing, give None.
+    A missing lot number, or a word for one, gives None.
 
     >>> normalise_lot("EX117 ") == normalise_lot("ＥＸ－117") == "EX117"
     True
@@ -43,7 +43,7 @@ def normalise_lot(lot: str | None) -> str | None:
 
 
 class SourceMaterial(Message):
-    """What a biological product was made from."""
+    """Source material of a biological product."""
 
     tissue: str | None = Field(
         default=None, max_length=100, description="Coded tissue, such as `umbilical_cord`."
@@ -63,7 +63,7 @@ class SourceMaterial(Message):
 
 
 class Preparation(Message):
-    """How and when a lot was made and kept."""
+    """Preparation and storage of a lot."""
 
     made_at: AwareDatetime | None = Field(default=None, description="When the lot was made.")
     thawed_at: AwareDatetime | None = Field(default=None, description="When the dose was thawed.")
@@ -74,7 +74,7 @@ class Preparation(Message):
 
 
 class Quality(Message):
-    """What was measured of a lot. A value without its method means little."""
+    """Quality measurements of a lot. A value without its method means little."""
 
     particles_per_ml: float | None = Field(default=None, ge=0, description="Particles per mL.")
     size_nm: float | None = Field(default=None, gt=0, description="Modal particle size in nm.")
@@ -86,7 +86,7 @@ class Quality(Message):
 
 
 class Facility(Message):
-    """Where the product was given, under a pseudonym."""
+    """Facility that gave the product, under a pseudonym."""
 
     facility_id: str = Field(
         min_length=1, max_length=100, description="Pseudonym. Authority tier only."
@@ -96,7 +96,7 @@ class Facility(Message):
 
 
 class DiscontinuationAdvice(Message):
-    """Somebody advised to stop the product."""
+    """Advice to discontinue the product."""
 
     by: str = Field(min_length=1, max_length=200, description="Role, such as 'outside oncologist'.")
     on: date | None = Field(default=None, description="Day of the advice; null if not stated.")
@@ -178,5 +178,5 @@ class Product(Message):
 
     @property
     def lot_normalised(self) -> str | None:
-        """The lot as compared between reports: `normalise_lot(lot)`."""
+        """Return the lot as compared between reports: `normalise_lot(lot)`."""
         return normalise_lot(self.lot)

@@ -1,4 +1,4 @@
-"""What could not be read: the original bytes, the reason, and where they came from."""
+"""Rejected message: the original bytes, the reason, and the source position."""
 
 from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -9,7 +9,7 @@ from schemas.errors import RejectCode
 __all__ = ["LONGEST_KEY", "Rejected"]
 
 LONGEST_KEY = 800
-"""A case id has 200 characters at most, of 4 bytes at most; a longer key is no case id [bytes]."""
+"""Longest key that can be a case id [bytes]: at most 200 characters of at most 4 bytes."""
 
 
 class Rejected(Message):

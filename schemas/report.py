@@ -39,7 +39,7 @@ SCHEMA_VERSION = "1.0"
 """Version of the report schema. Changes are additive within a major number."""
 
 EARLIEST = date(1900, 1, 1)
-"""No report is older; a date before it is a typing error that would stretch every time axis."""
+"""Earliest valid date; an earlier one is a typing error that would stretch every time axis."""
 
 
 class Revision(Message):
@@ -68,7 +68,7 @@ class Reporter(Message):
 
 
 class Patient(Message):
-    """The patient, without anything that names one."""
+    """The patient, without identifying information."""
 
     age_years: float | None = Field(
         default=None, ge=0, le=150, description="Age at onset in years; null if unknown."
@@ -198,12 +198,12 @@ class Report(Message):
         default=(), max_length=6, description="Criteria met; empty means none stated."
     )
     verification: VerificationState = Field(
-        default=VerificationState.VALID_ICSR, description="How far the report is known to be true."
+        default=VerificationState.VALID_ICSR, description="Verification state of the report."
     )
     links: tuple[Link, ...] = Field(
         default=(), max_length=1000, description="Relations to other cases."
     )
-    payment: Payment = Field(default=Payment.UNKNOWN, description="Who paid for the product.")
+    payment: Payment = Field(default=Payment.UNKNOWN, description="Payer of the product.")
     followup_due: date | None = Field(
         default=None, description="Day by which more was asked for; null if nothing is open."
     )
@@ -220,5 +220,5 @@ class Report(Message):
 
     @property
     def is_nullified(self) -> bool:
-        """Whether this version voids the case."""
+        """Return whether this version nullifies the case."""
         return self.revision is not None and self.revision.kind is RevisionKind.NULLIFICATION

@@ -1,4 +1,4 @@
-"""One revision of a safety alert beside the disproportionalities: a lot, a clinic, a rumour.
+"""One revision of a safety alert that is no disproportionality: on a lot, a clinic or a rumour.
 
 It travels on `pv.alerts` beside `schemas.alert.Alert`; `category` tells the two apart.
 """
@@ -21,11 +21,11 @@ SAFETY_CAVEAT = (
     "This says what was reported, not that the product caused it. A rumour is not a report, "
     "and a denial is not a refutation."
 )
-"""Stands in every safety alert."""
+"""The limitation stated in every safety alert."""
 
 
 class AlertCategory(StrEnum):
-    """What a safety alert is about."""
+    """Category of a safety alert."""
 
     LOT_CLUSTER = "LOT_CLUSTER"
     FACILITY_CLUSTER = "FACILITY_CLUSTER"
@@ -40,18 +40,18 @@ class AlertCategory(StrEnum):
 
 
 class SafetyAlertKind(StrEnum):
-    """What happened since the revision before."""
+    """Change since the previous revision."""
 
     NEW = "new"
     STRENGTHENED = "strengthened"  # more patients, lots, facilities or sources
     WEAKENED = "weakened"  # fewer
     UPDATE = "update"  # other facts
-    RETRACTION = "retraction"  # what it rested on was withdrawn
+    RETRACTION = "retraction"  # its cases or notices were withdrawn
     CLOSED = "closed"  # it was settled, or answered
 
 
 class Stated(Message):
-    """Who said what of the truth of it."""
+    """One statement on the truth of the subject."""
 
     on: date = Field(description="Day it was received.")
     by: str = Field(description="Role of who said so.")
@@ -77,25 +77,29 @@ class SafetyAlert(Message):
     )
     revision: int = Field(ge=1, description="1, 2, 3 ... within the signal key, without gaps.")
     kind: SafetyAlertKind = Field(description="What happened.")
-    urgent: bool = Field(description="Whether it goes past every digest.")
+    urgent: bool = Field(description="Whether it bypasses every digest.")
     reason: str = Field(description="Why this revision was published, in one line.")
     sentence: str = Field(description="The alert in plain words.")
-    caveat: str = Field(default=SAFETY_CAVEAT, description="What the alert does not say.")
+    caveat: str = Field(default=SAFETY_CAVEAT, description="Limits of what the alert states.")
     subject: str = Field(description="The lot, facility, rumour or case it is about.")
     product_class: str | None = Field(default=None, description="Class of the products.")
     terms: tuple[str, ...] = Field(default=(), description="Reactions, as terms.")
     families: tuple[str, ...] = Field(default=(), description="Hazard families of them.")
     countries: tuple[str, ...] = Field(default=(), description="ISO 3166-1 alpha-2.")
-    case_ids: tuple[str, ...] = Field(default=(), description="Cases it rests on, sorted.")
+    case_ids: tuple[str, ...] = Field(
+        default=(), description="Cases the alert is based on, sorted."
+    )
     patients: Patients | None = Field(default=None, description="How many; null if not said.")
     n_verified: int = Field(default=0, ge=0, description="Patients with a valid report.")
     n_by_professional: int = Field(
-        default=0, ge=0, description="Those of them that a health professional reported."
+        default=0, ge=0, description="Of those, the ones reported by a health professional."
     )
     verification: VerificationState | None = Field(
-        default=None, description="How far it is known to be true; null for counted cases."
+        default=None, description="Verification state; null for counted cases."
     )
-    stated: tuple[Stated, ...] = Field(default=(), description="Who said what, in order.")
+    stated: tuple[Stated, ...] = Field(
+        default=(), description="Statements with their sources, in order."
+    )
     first_day: date | None = Field(
         default=None, description="First onset, or receipt where no onset is known."
     )
@@ -116,6 +120,6 @@ class SafetyAlert(Message):
     code_version: str = Field(description="Version of Tocsin that computed it.")
     assessment: Assessment | None = Field(
         default=None,
-        description="Where the assessment of the signal stands. Null on `pv.alerts`; filled in for "
+        description="Assessment state of the signal. Null on `pv.alerts`; filled in for "
         "the authority tier alone, in what an installation with an audit log gives out.",
     )

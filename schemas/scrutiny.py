@@ -1,4 +1,4 @@
-"""What speaks against a signal: one source that made it in a day, or what was treated."""
+"""Results of a signal's sensitivity analyses: without a burst of cases, within an indication."""
 
 from datetime import date
 
@@ -11,9 +11,9 @@ __all__ = ["Burst", "Restricted"]
 
 
 class Burst(Message):
-    """Cases of one pair that came from one source on one day, so many that they may be the signal.
+    """A burst: cases of one pair from one source on one day, enough to cause the signal alone.
 
-    A campaign, a study that was closed, or reports that somebody made up look like this.
+    Possible causes are a campaign, a study that was closed, or invented reports.
     """
 
     source: str = Field(
@@ -25,9 +25,9 @@ class Burst(Message):
         "came from, which may be all of a database: one day of it is not one sender's day.",
     )
     received: date = Field(description="Day they were first received.")
-    n_cases: int = Field(ge=1, description="Cases of the pair that came so.")
+    n_cases: int = Field(ge=1, description="Cases of the pair in the burst.")
     n_by_professional: int = Field(
-        ge=0, description="Of them reported by a health professional, as the reports say."
+        ge=0, description="Of those, the cases reported by a health professional, as stated."
     )
     counts_without: Counts = Field(description="The 2x2 table without these cases.")
     rules_without: tuple[str, ...] = Field(
@@ -40,11 +40,11 @@ class Burst(Message):
 
 
 class Restricted(Message):
-    """The pair among the cases that were treated for what the event may be: fewer, and alike.
+    """The pair among the cases with the indication that may explain the event.
 
-    Whoever is treated for a cancer is at risk of its progression whatever the drug. The restricted
-    table takes that away; it may as well hide a reaction that all treatments share. So both tables
-    are shown, and neither replaces the other.
+    A patient treated for a cancer is at risk of its progression with any drug (confounding by
+    indication). The restricted table removes this, but may also hide a reaction that all treatments
+    share. So both tables are shown, and neither replaces the other.
     """
 
     indication: str = Field(
@@ -53,7 +53,9 @@ class Restricted(Message):
     )
     n_stating: int = Field(ge=1, description="Cases of the pair that state an indication.")
     counts: Counts = Field(description="The 2x2 table among the cases with that indication.")
-    statistics: RestrictedStatistics = Field(description="What was computed from it.")
+    statistics: RestrictedStatistics = Field(
+        description="Statistics computed from the restricted table."
+    )
     rules_fired: tuple[str, ...] = Field(
         description="Rules that are on and fire in the restricted table, sorted."
     )

@@ -1,4 +1,4 @@
-"""Who wants which alerts, how much of them they may see, and where they go."""
+"""Subscription to alerts: tier, filters, channel, digest and daily budget."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -30,7 +30,7 @@ _Code = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class Tier(StrEnum):
-    """How much of an alert a subscriber may see; each tier sees what those before it see."""
+    """Disclosure tier of a subscriber; each tier includes the fields of the tiers before it."""
 
     PUBLIC = "public"
     CONSUMER = "consumer"
@@ -38,10 +38,9 @@ class Tier(StrEnum):
 
 
 class Filters(Message):
-    """Which alerts; an empty list asks for all, and an alert must pass every one of them.
+    """Filters on alerts; an empty list selects all, and an alert must pass every filter.
 
-    An alert that does not say what a filter asks for, such as the country of a count, passes it:
-    silence must not be mistaken for absence.
+    An alert without the filtered attribute, such as a country, passes: missing is not absent.
     """
 
     categories: tuple[_Code, ...] = Field(
@@ -53,18 +52,20 @@ class Filters(Message):
     )
     jurisdictions: tuple[Country, ...] = Field(default=(), description="ISO 3166-1 alpha-2.")
     classes: tuple[_Code, ...] = Field(
-        default=(), description="Product classes; a class stands for those under it."
+        default=(), description="Product classes; a class includes those under it."
     )
     products: tuple[_Code, ...] = Field(default=(), description="Drugs, as counted.")
     terms: tuple[_Code, ...] = Field(default=(), description="Reactions, as terms.")
     families: tuple[_Code, ...] = Field(default=(), description="Hazard families.")
     levels: tuple[_Code, ...] = Field(
         default=(),
-        description="What a signal is of: `product`, `class`, `lot`, `facility`, `family`.",
+        description="Aggregation level: `product`, `class`, `lot`, `facility`, `family`.",
     )
-    rules: tuple[_Code, ...] = Field(default=(), description="Rules of which one fires.")
+    rules: tuple[_Code, ...] = Field(default=(), description="Rules, at least one of which fires.")
     windows: tuple[_Code, ...] = Field(default=(), description="Labels, such as `cumulative`.")
-    urgent_only: bool = Field(default=False, description="Only what goes past every digest.")
+    urgent_only: bool = Field(
+        default=False, description="Only urgent alerts, which bypass every digest."
+    )
     min_priority: PriorityLevel | None = Field(
         default=None,
         description="Only signals of this priority or a higher one; what is urgent, or has none, "
@@ -79,7 +80,7 @@ class Filters(Message):
         min_priority: PriorityLevel | None = None,
         **lists: Iterable[str] | None,
     ) -> Self:
-        """Make filters of options that may be given several times; one not given asks for all."""
+        """Build filters from repeatable options; an option not given selects all."""
         named = {name: tuple(values or ()) for name, values in lists.items()}
         return cls.model_validate(
             named | {"urgent_only": urgent_only, "min_priority": min_priority}
@@ -91,17 +92,17 @@ _Secrets = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], 
 
 
 class DigestPeriod(StrEnum):
-    """How often what waits is sent as one message: on clock time, at midnight UTC."""
+    """Period of a digest: by clock time, at midnight UTC."""
 
     DAILY = "daily"
     WEEKLY = "weekly"  # on Mondays
 
 
 class Webhook(Message):
-    """Each alert is posted to an address, signed."""
+    """Webhook: each alert is posted to a URL, signed."""
 
     kind: Literal["webhook"] = Field(default="webhook", description="Tells the channels apart.")
-    url: _Url = Field(description="Where it posts to.")
+    url: _Url = Field(description="URL to post to.")
     secrets: _Secrets = Field(
         default=(),
         max_length=2,
@@ -117,7 +118,7 @@ class Webhook(Message):
 
 
 class OwnTopic(Message):
-    """Each alert is written to a Kafka topic, keyed by signal key."""
+    """Kafka topic: each alert is written to it, keyed by signal key."""
 
     kind: Literal["topic"] = Field(default="topic", description="Tells the channels apart.")
     topic: str = Field(
@@ -126,13 +127,13 @@ class OwnTopic(Message):
 
 
 class Stream(Message):
-    """Alerts are fetched as server-sent events of the HTTP API."""
+    """Server-sent events: alerts are fetched from the HTTP API."""
 
     kind: Literal["stream"] = Field(default="stream", description="Tells the channels apart.")
 
 
 class Folder(Message):
-    """Each message becomes a file of JSON, and one of Markdown for people."""
+    """Folder: each message becomes a JSON file and a Markdown file."""
 
     kind: Literal["folder"] = Field(default="folder", description="Tells the channels apart.")
     path: str = Field(min_length=1, max_length=1000, description="Folder; made if missing.")
@@ -142,9 +143,9 @@ Channel = Webhook | OwnTopic | Stream | Folder
 
 
 class Subscription(Message):
-    """One subscription: who, how much, which alerts, and on which channel.
+    """One subscription: name, tier, filters and channel.
 
-    Secrets are named, not held: each is the name of an environment variable that has it.
+    Secrets are not stored: each entry is the name of an environment variable.
     """
 
     schema_version: Literal["1.0"] = Field(
@@ -154,10 +155,10 @@ class Subscription(Message):
         pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Its name, chosen by who makes it."
     )
     subscriber: str = Field(min_length=1, max_length=200, description="Who receives.")
-    tier: Tier = Field(description="How much they may see.")
+    tier: Tier = Field(description="Disclosure tier of the subscriber.")
     filters: Filters = Field(default=Filters(), description="Which alerts.")
     channel: Channel | None = Field(
-        default=None, description="Where alerts go; null: to the webhook of `url` and `secrets`."
+        default=None, description="Channel of the alerts; null: the webhook of `url` and `secrets`."
     )
     url: _Url | None = Field(
         default=None, description="A webhook, in the form before there was `channel`."
@@ -192,7 +193,7 @@ class Subscription(Message):
 
     @property
     def goes_to(self) -> Webhook | OwnTopic | Stream | Folder:
-        """The channel, whichever form it was given in."""
+        """Return the channel, from `channel` or from `url` and `secrets`."""
         if self.channel is not None:
             return self.channel
         return Webhook(url=self.url or "", secrets=self.secrets)

@@ -1,4 +1,4 @@
-"""The 2x2 table of a pair, and what is computed from one."""
+"""The 2x2 table of a pair, and the statistics computed from it."""
 
 from pydantic import Field
 

@@ -32,7 +32,7 @@ Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
 class RevisionKind(StrEnum):
-    """Why a version does more than follow up (ICH E2B(R3) C.1.11.1)."""
+    """Nullification or amendment (ICH E2B(R3) C.1.11.1)."""
 
     NULLIFICATION = "nullification"
     AMENDMENT = "amendment"
@@ -48,7 +48,7 @@ class ReportType(StrEnum):
 
 
 class ReporterKind(StrEnum):
-    """Who says so: the role in which the primary source reports."""
+    """Role in which the primary source reports."""
 
     PHYSICIAN = "physician"
     OUTSIDE_PHYSICIAN = "outside_physician"  # treats the patient, did not give the product
@@ -114,7 +114,7 @@ class Donor(StrEnum):
 
 
 class SupplyRoute(StrEnum):
-    """How the product reached the patient; it decides which law applies."""
+    """Supply route of the product to the patient; decides which law applies."""
 
     MARKETED_PRODUCT = "marketed_product"
     PHYSICIAN_PRACTICE = "physician_practice"
@@ -124,7 +124,7 @@ class SupplyRoute(StrEnum):
 
 
 class ClaimType(StrEnum):
-    """What the product was given for, as claimed by its provider."""
+    """Claimed indication of the product, as stated by its provider."""
 
     TREATMENT = "treatment"
     PREVENTION = "prevention"
@@ -134,7 +134,7 @@ class ClaimType(StrEnum):
 
 
 class Payment(StrEnum):
-    """Who paid; in Japan it decides the legal frame."""
+    """Payer of the product; in Japan it decides the legal frame."""
 
     INSURED = "insured"
     SELF_PAY = "self_pay"
@@ -142,7 +142,7 @@ class Payment(StrEnum):
 
 
 class ActionTaken(StrEnum):
-    """What was done with the product (ICH E2B(R3) G.k.8)."""
+    """Action taken with the product (ICH E2B(R3) G.k.8)."""
 
     WITHDRAWN = "withdrawn"
     DOSE_REDUCED = "dose_reduced"
@@ -175,7 +175,7 @@ class Seriousness(StrEnum):
 
 
 class VerificationState(StrEnum):
-    """How far the report is known to be true. Rumours never enter a 2x2 table."""
+    """Verification state of a report. Rumours never enter a 2x2 table."""
 
     RUMOUR = "rumour"
     REPORTED = "reported"
@@ -189,7 +189,7 @@ class VerificationState(StrEnum):
 
 
 class LinkKind(StrEnum):
-    """How this case relates to another one."""
+    """Relation of this case to another one."""
 
     DUPLICATE_OF = "duplicate_of"  # the other case is the master; this one contributes nothing
     PART_OF = "part_of"  # one patient of an aggregate report
@@ -198,7 +198,7 @@ class LinkKind(StrEnum):
 
 
 class LinkState(StrEnum):
-    """What was decided about a case and its master."""
+    """Decision about a case and its master."""
 
     APPLIED = "applied"  # a duplicate: it is kept out of the counts
     REVERSED = "reversed"  # no duplicate after all: it counts again
@@ -206,10 +206,10 @@ class LinkState(StrEnum):
 
 
 class LinkBasis(StrEnum):
-    """What the decision that a case is a duplicate rests on."""
+    """Basis of a decision that a case is a duplicate."""
 
     WORLDWIDE_ID = "worldwide_id"  # both have one worldwide case number
     SOURCE_ID = "source_id"  # both have one case number of one sender
     CROSS_LISTED = "cross_listed"  # one lists a number of the other, or both list the same
     PROBABLE = "probable"  # patient, dates, drugs and events agree
-    MANUAL = "manual"  # somebody decided
+    MANUAL = "manual"  # a person decided

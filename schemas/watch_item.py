@@ -1,4 +1,4 @@
-"""A single case that is worth a question, and is nothing to alert of yet."""
+"""Follow-up item: a single serious case with open questions and no alert yet."""
 
 from datetime import date
 
@@ -10,13 +10,13 @@ __all__ = ["WatchItem"]
 
 
 class WatchItem(Message):
-    """What to ask about one case, on the day it became known: work for somebody, and no alert."""
+    """Follow-up questions on one case, on the day it became known; not an alert."""
 
     case_id: str = Field(description="The case.")
     product_class: str = Field(description="Class of its product.")
     terms: tuple[str, ...] = Field(description="Its reactions, as terms.")
     known_on: date = Field(description="Event-time day it was listed on.")
-    why: str = Field(description="Why it is worth a question, in words.")
+    why: str = Field(description="Why it needs follow-up, in words.")
     ask: tuple[str, ...] = Field(
-        description="What the report does not say and should be asked for; none if all is known."
+        description="Information missing from the report, to be requested; empty if all is known."
     )

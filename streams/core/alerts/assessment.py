@@ -1,4 +1,4 @@
-"""The assessment of signals: which step may follow which, and the fields each must have."""
+"""State machine of signal assessment: allowed steps, and the mandatory fields of each."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -44,7 +44,7 @@ STEPS: Mapping[SignalState, frozenset[SignalState]] = MappingProxyType(
         }.items()
     }
 )  # fmt: skip
-"""The states that each state may be followed by; no other step is taken."""
+"""Allowed next states of each state."""
 
 NEEDS_REASON = frozenset(
     {
@@ -57,14 +57,14 @@ NEEDS_REASON = frozenset(
         _S.SUPERSEDED,
     }
 )
-"""States that are not entered without a reason in words."""
+"""States that need a reason in words."""
 
 
 _AFFIRMS = {_S.VALIDATED, _S.CONFIRMED}
 
 
 def require_step(frm: SignalState, decision: Decision) -> None:
-    """Raise `InputError` unless a decision may be taken in this state, and says what it must.
+    """Raise `InputError` unless a decision is allowed in this state, with its mandatory fields.
 
     >>> require_step(SignalState.DETECTED, Decision(
     ...     signal_key="X|Sepsis|cumulative", to=SignalState.UNDER_TRIAGE, by="a.assessor"))
@@ -93,7 +93,7 @@ def require_step(frm: SignalState, decision: Decision) -> None:
 
 
 def states_after(decisions: Iterable[Decision]) -> dict[str, SignalState]:
-    """Return the state of every signal that anything was decided of, decisions in order.
+    """Return the state of every signal with a decision, given decisions in order.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def states_after(decisions: Iterable[Decision]) -> dict[str, SignalState]:
 
 
 def assessments_after(entries: Iterable[AuditEntry]) -> dict[str, Assessment]:
-    """Return where the assessment of every signal stands that is in a log, entries in order."""
+    """Return the current assessment of every signal in an audit log, given entries in order."""
     standing: dict[str, Assessment] = {}
     for entry in entries:
         decision = entry.decision
@@ -123,12 +123,12 @@ def assessments_after(entries: Iterable[AuditEntry]) -> dict[str, Assessment]:
 
 
 def assessed(alert: Alert | SafetyAlert, standing: Mapping[str, Assessment]) -> Alert | SafetyAlert:
-    """Return an alert that says where the assessment of its signal stands.
+    """Return the alert with the current assessment of its signal.
 
     Parameters
     ----------
     standing
-        What `assessments_after` gives; a signal that is not in it is `detected`, and nobody's.
+        What `assessments_after` gives; a signal that is not in it is `detected` and unassigned.
     """
     assessment = standing.get(alert.signal_key, _UNTOUCHED)
     return alert.model_copy(update={"assessment": assessment})

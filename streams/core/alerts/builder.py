@@ -1,4 +1,4 @@
-"""Builds alerts from decided rows: every field is known before an alert is made."""
+"""Builds alerts from decided rows, once every field is known."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ class EvaluatedWindow:
     Attributes
     ----------
     as_of
-        How far the input was counted.
+        Next input offsets of the counts.
     prior_id
         Prior of the EBGM; None if none is used.
     tested_through, test_recomputed
@@ -138,7 +138,7 @@ class AlertBuilder:
         evaluated
             The fields that the alerts share.
         dropped
-            By key, names of rules that were on and are no longer asked.
+            By key, names of rules that were on and are no longer in the rule set.
         """
         floats = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
         ordered = rows.with_columns(

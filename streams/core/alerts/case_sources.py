@@ -1,4 +1,4 @@
-"""Who the cases of pairs came from, and whether one source made most of them in one day."""
+"""Sources of the cases of pairs, and bursts of cases from one source on one day."""
 
 import tomllib
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _NO_BURSTS = pl.DataFrame(
 
 
 class BurstRule(BaseModel):
-    """When cases of one source and day of receipt are a burst: thresholds, as data."""
+    """Thresholds of a burst: cases of one source and day of receipt."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -89,7 +89,7 @@ class Origins:
 
 
 def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.DataFrame:
-    """Sum up who reported the cases of pairs, and how completely.
+    """Summarise the reporters, sources and completeness of the cases of pairs.
 
     Parameters
     ----------
@@ -171,9 +171,9 @@ def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule
     cases, keys
         As of `sources_of`.
     origins
-        Where they came from.
+        Sources of the cases.
     rule
-        When they are a burst.
+        Thresholds of a burst.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule
     """
     at = np.searchsorted(keys, cases["key"].to_numpy())
     n = np.bincount(at, minlength=len(keys))
-    # Few pairs have so many cases of one day, whoever they came from; the others are left out.
+    # Few pairs have so many cases of one day, from any sources; the others are left out.
     day = cases["day"].to_numpy().astype(np.int64) + _DAYS
     days, of_day = np.unique(at << 32 | day, return_counts=True)
     pairs = days >> 32

@@ -45,7 +45,7 @@ _GROUPS = (
 _EPOCH = date(1970, 1, 1)
 _QUARTILES = ("lower_quartile", "median", "upper_quartile")
 MOST_CASE_IDS = 1000
-"""An alert names at most so many cases, the latest received; its counts are of all of them."""
+"""Most cases that an alert names, the latest received [cases]; its counts include all."""
 _NEVER = 1 << 30  # a day that no case has
 
 
@@ -200,10 +200,10 @@ def extra_fields_of(
 def new_cases(
     cases: pl.DataFrame, keys: Keys, was: npt.NDArray[Any], named: Mapping[int, Hashes]
 ) -> list[int | None]:
-    """Return how many cases each pair has that the revision before did not count.
+    """Return the number of cases of each pair that the previous revision did not count.
 
-    `None` without one, and where it had more cases than an alert names: nobody knows then which
-    they were.
+    `None` without a previous revision, or if it had more cases than an alert names, since the
+    others are then unknown.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def new_cases(
 def after_notice(
     cases: pl.DataFrame, keys: pl.Series, drugs: pl.Series, acted: Mapping[str, date]
 ) -> pl.Series:
-    """Return how many cases of each pair were first received after an authority acted.
+    """Count the cases of each pair first received after a regulatory action.
 
     Parameters
     ----------

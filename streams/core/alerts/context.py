@@ -1,4 +1,4 @@
-"""Contexts of signals of the domain's products: made for new alerts, and compared with published.
+"""Contexts of signals of the domain's products: built for new alerts, compared with published ones.
 
 The facts are those of the watched cases and the notices. The context published last is kept by
 signal, from the alerts themselves, so that a restart decides the same.
@@ -41,7 +41,7 @@ _SETTLED = {
 
 
 class AlertContext:
-    """Makes the contexts of alerts, and remembers those that were published.
+    """Builds the contexts of alerts, and keeps the published ones.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class AlertContext:
                 of_window[alert.drug, alert.event] = alert.context
 
     def stale(self, on_day: KnownOnDay) -> Collection[str]:
-        """Return the windows with contexts, if other notices are known than when last asked."""
+        """Return the windows with contexts, if the known notices changed since the last call."""
         notices = {
             (notice.notice_id, notice.received)
             for of_subject in on_day.notices.values()
@@ -109,7 +109,7 @@ class AlertContext:
         return contexts
 
     def news(self, scores: WindowScores, view: CountsView, on_day: KnownOnDay) -> Masks:
-        """Return, for the known signals of a window, bits of facts that were not published of them.
+        """Return, for the known signals of a window, bits of their unpublished facts.
 
         `GONE` says that a country, lot or facility that was published is none of theirs any more.
         """

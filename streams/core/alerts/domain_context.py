@@ -1,7 +1,6 @@
 """The context of a signal of a product of the domain: from its cases and the notices of a day.
 
-Nothing is remembered here: the caller gives the context that was published last, for a signal that
-no case is left of.
+Stateless: for a signal without a case left, the caller passes the context published last.
 """
 
 from collections import Counter
@@ -31,7 +30,7 @@ _LISTED = {
 
 
 def is_of_product(case: DomainCase, drug: str) -> bool:
-    """Whether a drug, as counted, is a product of the domain in a case, or a level of one."""
+    """Return whether a counted drug is a product of the domain in a case, or a level of one."""
     return drug in case.drugs or drug in level_names(case.classes, case.lots, case.facilities)
 
 
@@ -57,7 +56,7 @@ def context_of(
     designated
         Terms that the policy designates.
     last
-        The context that was published of it before.
+        The context published before.
     """
     code = _class_of(drug, event, cases, last)
     if code is None:

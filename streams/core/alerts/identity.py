@@ -13,7 +13,7 @@ __all__ = ["alert_id", "signal_key", "snapshot_id"]
 
 
 def signal_key(drug: str, event: str, window: str) -> str:
-    """Name a signal for ever: drug, event and window label, percent-encoded, joined by `|`.
+    """Return the key of a signal: drug, event and window label, percent-encoded, joined by `|`.
 
     >>> signal_key("A|B", "Sepsis", "cumulative")
     'A%7CB|Sepsis|cumulative'

@@ -22,7 +22,7 @@ _MOST_NAMES = 100_000
 
 @lru_cache(maxsize=_MOST_NAMES)
 def groups_of_event(event: str) -> frozenset[str]:
-    """Return the indications an event may be the course of: groups, and its own name.
+    """Return the indications that may explain an event: groups, and its own name.
 
     >>> sorted(groups_of_event("Malignant neoplasm progression"))
     ['cancer', 'malignant neoplasm progression']
@@ -51,7 +51,7 @@ def groups_of_indications(joined: str) -> frozenset[str]:
 
 
 class Indications:
-    """Which combinations of indications belong to an event; grows with their vocabulary."""
+    """Index of indication combinations that belong to an event; grows with their vocabulary."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary

@@ -103,7 +103,7 @@ class PriorityFacts:
 def is_urgent(
     kind: AlertKind, reasons: Collection[AlertReason], n_fatal: int, *, designated: bool
 ) -> bool:
-    """Whether a revision goes past every digest.
+    """Return whether a revision is urgent and bypasses every digest.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class SensitivityResult:
 
     @property
     def sentence(self) -> str:
-        """In plain words, after the alert's own; empty if there is nothing to say."""
+        """Return the results in plain words, to append to the alert's sentence; empty if none."""
         return "".join(f" {said}" for said in (self._of_burst(), self._of_indication()) if said)
 
     def _of_burst(self) -> str:
@@ -75,12 +75,12 @@ class SensitivityResult:
 
 
 class SensitivityAnalyses:
-    """Analyses pairs again without a burst, and within their indication, by one set of rules.
+    """Sensitivity analyses of pairs without a burst, and within their indication.
 
     Parameters
     ----------
     scorer
-        Scores the pairs; its rules are asked of the other tables as well.
+        Scores the pairs; its rules are evaluated on the restricted tables as well.
     rule
         When cases of one source and day are a burst.
     """
@@ -196,7 +196,7 @@ class SensitivityAnalyses:
         return self._scorer.score(table)
 
     def _asked(self, entered: int, on: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return which rules that are on fire here, and which of them cannot be asked."""
+        """Return the rules on that fire for this table, and those it cannot evaluate."""
         names = [name for bit, name in self._bits if on & bit]
         fires = {name for bit, name in self._bits if entered & on & bit}
         not_asked = self._not_asked.intersection(names) - fires

@@ -1,4 +1,4 @@
-"""Writes the alerts of one window: one look-up of cases, every summary of them, then the alerts."""
+"""Writes the alerts of one window: fetches their cases once, summarises them, builds the alerts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

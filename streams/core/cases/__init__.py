@@ -1,1 +1,1 @@
-"""Which version of a case holds, and what of it is counted."""
+"""Case versions: which version of a case is current, and the facts of it that are counted."""

@@ -1,4 +1,4 @@
-"""What a report says of each drug and of each event of its case: since when, and how it went on.
+"""Chronology of a case: first administration, dechallenge and rechallenge by drug, onset by event.
 
 Of a drug: the first day of administration, whether a lot is stated, dechallenge and rechallenge. Of
 an event: the day of its onset. Each is one integer, kept beside the name it belongs to; a report
@@ -65,7 +65,7 @@ def _lot_bit(typed: str) -> int:
 
 
 def course_of(product: Product) -> int:
-    """Return what a product states, as one integer; 0 if it states nothing."""
+    """Return the chronology of a product as one integer; 0 if it states nothing."""
     lot, first_given = product.lot, product.first_given
     dechallenge, rechallenge = product.dechallenge, product.rechallenge
     code = first_given.toordinal() << START if first_given else 0

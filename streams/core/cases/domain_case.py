@@ -1,7 +1,7 @@
-"""Cases of the domain's products, with what lots, clinics and laws need of them.
+"""Cases of the domain's products, with their lots, facilities, exposure and verification.
 
-Counts need drugs and events. Of the few cases whose product belongs to a class of the domain's
-vocabulary, more is kept: it travels with the changes of the counts, as one encoded column.
+Counts need drugs and events only. For the few cases with a product of a class of the domain's
+vocabulary, more facts are kept; deltas carry them as one encoded column.
 """
 
 from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ _LAY = {Qualification.CONSUMER, Qualification.LAWYER}
 
 
 class DomainCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is kept of one version of one case with a product of the domain.
+    """Facts of one version of one case with a product of the domain.
 
     Days are counted from 1970-01-01. Lists are sorted and hold no repeats; empty: not known.
     """
@@ -74,7 +74,7 @@ class DomainCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def watched_case(report: Report, age_group: str) -> DomainCase | None:
-    """Reduce a report to a watched case; None without a product of the domain.
+    """Reduce a report to a domain case; None without a product of the domain.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def watched_case(report: Report, age_group: str) -> DomainCase | None:
 
 
 def confounded(terms: Iterable[str], indications: Iterable[str]) -> list[str]:
-    """Return the reactions that belong to what was treated: a cancer that progressed in cancer.
+    """Return the reactions that belong to the indication, such as progression of a treated cancer.
 
     >>> confounded(["Malignant neoplasm progression", "Sepsis"], ["Lung cancer stage IV"])
     ['Malignant neoplasm progression']
@@ -166,12 +166,12 @@ def add_level_courses(courses: dict[str, int], products: Iterable[Product]) -> N
 
 
 def encode_watched(case: DomainCase | None) -> str:
-    """Encode a case as the deltas carry it; nothing is the empty text."""
+    """Encode a domain case for the deltas; None is the empty text."""
     return "" if case is None else msgspec.json.encode(case).decode()
 
 
 def decode_watched(text: str) -> DomainCase:
-    """Decode what `encode_watched` gave of a case."""
+    """Decode a domain case written by `encode_watched`."""
     return msgspec.json.decode(text, type=DomainCase)
 
 

@@ -1,4 +1,4 @@
-"""Reduces a report to the version of a case: what of it is counted."""
+"""Reduces a report to a case version, with the facts that are counted."""
 
 from datetime import date
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from streams.core.cases.versions import CaseVersion
 __all__ = ["case_version", "link_version"]
 
 _EPOCH = date(1970, 1, 1).toordinal()
-# Members by names of their own: to look one up in its class costs more than to compare it.
+# Members bound to module names: looking one up in its class costs more than comparing it.
 _NO_OUTCOME = Outcome.UNKNOWN
 _FATAL, _DEATH, _VALID = Outcome.FATAL, Seriousness.DEATH, VerificationState.VALID_ICSR
 _LIFE_THREATENING = Seriousness.LIFE_THREATENING
@@ -30,7 +30,7 @@ _COUNTED = {
 
 
 def case_version(report: Report) -> CaseVersion:
-    """Reduce a report to what the counts need of it.
+    """Reduce a report to the case version that the counts need.
 
     The drugs of a case are the substances of its suspect and interacting products; a product
     without a substance counts under its class, else under its name as reported; and the case under
@@ -54,7 +54,7 @@ def case_version(report: Report) -> CaseVersion:
         watched = encode_watched(case)
         names += level_names(case.classes, case.lots, case.facilities)
         add_level_courses(courses, report.products)
-    # One name is as joined as it can be: a call costs more than to see that.
+    # A single name needs no joining: the call costs more than this check.
     drugs = names[0] if len(names) == 1 else joined_names(names)
     events = terms[0] if len(terms) == 1 else joined_names(terms)
     life_threatening = False
@@ -155,7 +155,7 @@ def _excluded(report: Report, drugs: str, events: str) -> str:
 
 
 def link_version(link: CaseLink) -> CaseVersion:
-    """Put a link into the form of a version: below every report of its case, and never counted."""
+    """Convert a link to a case version: lower than every report of its case, and never counted."""
     day = link.decided_on.toordinal() - _EPOCH
     links = (decision_of(link),)
     return CaseVersion(

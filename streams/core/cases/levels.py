@@ -53,7 +53,7 @@ def class_of_name(text: str) -> str:
 
 
 def level_names(classes: Iterable[str], lots: Iterable[str], facilities: Iterable[str]) -> set[str]:
-    """Return what a case of the domain's products counts under beside their own names.
+    """Return the names of levels that a case of the domain's products counts under.
 
     Parameters
     ----------

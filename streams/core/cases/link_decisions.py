@@ -1,4 +1,4 @@
-"""Decisions that a case is a duplicate: whose hold, and what they add up to."""
+"""Decisions that a case is a duplicate: which are in force, and their combined result."""
 
 from collections.abc import Iterable
 
@@ -24,7 +24,7 @@ DECIDERS = {
     LinkBasis.CROSS_LISTED: "exact",
     LinkBasis.PROBABLE: "probable",
 }
-"""Who decides on a basis. Of each decider a case keeps one decision, the highest."""
+"""Decider by basis. A case keeps one decision of each decider, the highest."""
 
 _APPLIED, _SUSPECTED = LinkState.APPLIED.value, LinkState.SUSPECTED.value
 
@@ -40,7 +40,7 @@ class LinkDecision(msgspec.Struct, frozen=True, order=True, array_like=True, gc=
 
 
 def decision_of(link: CaseLink) -> LinkDecision:
-    """Reduce a link to what the case keeps of it."""
+    """Reduce a link to the decision stored with the case."""
     return LinkDecision(
         DECIDERS[link.basis],
         link.decision,
@@ -59,7 +59,7 @@ def highest(*decisions: Iterable[LinkDecision]) -> tuple[LinkDecision, ...]:
 
 
 def of_decider(decisions: Iterable[LinkDecision], decider: str) -> LinkDecision | None:
-    """Return what a decider holds; `None` if it decided nothing.
+    """Return the decision of a decider; `None` if it decided nothing.
 
     >>> exact = LinkDecision("exact", 1, "applied", "M", "worldwide_id")
     >>> of_decider((exact,), "exact") is exact, of_decider((exact,), "manual")
@@ -69,9 +69,9 @@ def of_decider(decisions: Iterable[LinkDecision], decider: str) -> LinkDecision 
 
 
 def is_linked_away(decisions: Iterable[LinkDecision]) -> bool:
-    """Whether the decisions on a case keep it out of the counts.
+    """Return whether the decisions on a case keep it out of the counts.
 
-    A person's decision holds over the other two, unless it is `suspected`, which is no decision.
+    A person's decision overrides the other two, unless it is `suspected`, which decides nothing.
 
     >>> exact = LinkDecision("exact", 1, "applied", "M", "worldwide_id")
     >>> is_linked_away([exact])
@@ -85,7 +85,7 @@ def is_linked_away(decisions: Iterable[LinkDecision]) -> bool:
 
 
 def is_suspected(decisions: Iterable[LinkDecision]) -> bool:
-    """Whether the decisions say that a case may be a duplicate, and leave it in the counts.
+    """Return whether the decisions mark a case as a suspected duplicate that still counts.
 
     A person who decided either way ends the suspicion.
 

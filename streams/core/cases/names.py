@@ -1,4 +1,4 @@
-"""Names as reports have them, made comparable; and what suspect products name and state."""
+"""Normalised names of drugs, reactions and indications; facts of suspect products."""
 
 import unicodedata
 from collections.abc import Iterable

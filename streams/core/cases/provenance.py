@@ -1,4 +1,4 @@
-"""Who a case came from, and how complete its report is: what an assessor weighs cases by."""
+"""Origin of a case, and the completeness of its report."""
 
 from functools import lru_cache
 from math import prod

@@ -1,4 +1,4 @@
-"""The stratum of a case: age group, sex, region. What is not known is a stratum of its own."""
+"""Stratum of a case: age group, sex, region. Unknown values form their own stratum."""
 
 from bisect import bisect_right
 

@@ -3,8 +3,8 @@
 The law of this project: after any messages, in any order and with any repeats, the changes sum to
 a batch count of the latest version of every case, without those that a link keeps out.
 
-A link is a version of a case of which nothing is known but the link (`link_version`): it travels
-with the versions, is kept with the case, and a case without one pays a look at an empty tuple.
+A link is a case version with nothing but the link (`link_version`): it travels with the versions
+and is stored with the case. A case without one costs only a check of an empty tuple.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from streams.core.cases.versions import CaseVersion, as_counted, bare, joined, r
 
 __all__ = ["CaseStep", "CaseVersion", "advance", "joined"]
 
-# What most columns of changes are made of, repeated: that nothing is stated.
+# Shared constants: most columns of changes repeat the value for "not stated".
 _NO_TEXT = pl.Series([""], dtype=pl.String)
 _NO = pl.Series([False], dtype=pl.Boolean)
 _NO_CODES = pl.Series([None], dtype=pl.List(pl.UInt32))
@@ -29,7 +29,7 @@ _NO_CODES = pl.Series([None], dtype=pl.List(pl.UInt32))
 
 @dataclass(frozen=True, slots=True)
 class CaseStep:
-    """What a batch of versions did.
+    """Result of applying a batch of versions.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class CaseStep:
     updates
         The versions to store, by case id: only cases whose latest version changed.
     tally
-        Messages by what became of them: `first` (a new case), `replaced`, `repeated`, `stale`, and
+        Messages by outcome: `first` (a new case), `replaced`, `repeated`, `stale`, and
         `conflicting` (the sender gave one number to two contents); `linked` and `repeated_link`
-        for links that did and did not change what is held.
+        for links that did and did not change the stored decisions.
     population
         By how many the current cases changed: `counted`, and each reason of exclusion. Cases of
         which only a link is known are none.
@@ -115,7 +115,7 @@ def _latest(
         else:
             stale += 1
             if held.nullified and (after := joined(version, whole)) != whole:
-                updates[case_id] = after  # a later version of what was voided
+                updates[case_id] = after  # a later version of a nullified case
     tally = links + Counter(
         first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
     )
@@ -183,7 +183,7 @@ def _population(
 
 
 def _removed(moves: Iterable[tuple[CaseVersion | None, CaseVersion]]) -> pl.DataFrame:
-    """Return how what keeps cases out changed, from what was held to what is."""
+    """Return the changes of removed cases, from the stored versions to the new ones."""
     rows: list[CaseVersion] = []
     signs: list[int] = []
     reasons: list[str] = []
@@ -202,8 +202,8 @@ def _removed(moves: Iterable[tuple[CaseVersion | None, CaseVersion]]) -> pl.Data
 
 
 def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
-    # Series one by one, and constants where nothing is stated: of a small batch that is most of the
-    # work. Joined strings split by polars: to build lists from Python's takes 50 times as long.
+    # Series one by one, and constants where nothing is stated: most of the work for a small batch.
+    # polars splits joined strings: building lists from Python's takes 50 times as long.
     links = [row.links for row in rows]
     suspected = [is_suspected(each) for each in links] if any(links) else [False] * len(links)
     names = pl.DataFrame(

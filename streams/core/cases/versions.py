@@ -1,4 +1,4 @@
-"""Versions of cases: what is kept of one, which of two holds, and in what form a case stands."""
+"""Case versions: stored fields, the order that decides which is current, and the counted form."""
 
 import msgspec
 
@@ -8,11 +8,11 @@ __all__ = ["CaseVersion", "as_counted", "bare", "joined", "removal_of"]
 
 
 class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
-    """What the counts need of one version of one case; also the case stage's stored state.
+    """One version of one case, as the counts need it; also the case stage's stored state.
 
     The order of the fields is the order of versions: of two values with one `case_id` the greater
-    holds. The fields after `message_id` decide only between messages that a sender should not have
-    given one number; they make the outcome independent of the order of arrival even then.
+    is current. The fields after `message_id` decide only between messages that a sender should not
+    have given one number; they make the outcome independent of the order of arrival even then.
     """
 
     case_id: str
@@ -41,11 +41,11 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
 
     @property
     def suspected_duplicate(self) -> bool:
-        """Whether a link says that the case may be a duplicate, and none that it is."""
+        """Return whether links mark the case as a suspected, not a decided, duplicate."""
         return is_suspected(self.links)
 
     def same_message(self, other: "CaseVersion") -> bool:
-        """Whether both claim to be the same message of the same version."""
+        """Return whether both claim to be the same message of the same version."""
         return (
             self.version == other.version
             and self.latest_received == other.latest_received
@@ -54,7 +54,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
         )
 
     def counts_as(self, other: "CaseVersion") -> bool:
-        """Whether replacing one by the other would change no count."""
+        """Return whether replacing one by the other changes no count."""
         return (
             self.day == other.day
             and self.drugs == other.drugs
@@ -96,14 +96,14 @@ def joined(version: CaseVersion, held: CaseVersion) -> CaseVersion:
 
 
 def bare(version: CaseVersion) -> CaseVersion:
-    """Return what the sender said, without what is kept with it."""
+    """Return the version as sent, without link decisions and voided versions."""
     if version.links or version.voided:
         return msgspec.structs.replace(version, links=(), voided=())
     return version
 
 
 def as_counted(version: CaseVersion) -> CaseVersion | None:
-    """Return a linked case as its links let it count; `None` if no report of it came yet."""
+    """Return a linked case as its links let it count; `None` if it has no report yet."""
     if version.version < 0:
         return None
     if not version.nullified and is_linked_away(version.links):
@@ -112,7 +112,7 @@ def as_counted(version: CaseVersion) -> CaseVersion | None:
 
 
 def removal_of(version: CaseVersion | None) -> tuple[CaseVersion, str] | None:
-    """Return the form in which a case would count, and what alone keeps it out; `None` otherwise.
+    """Return the form in which a removed case would count, and the reason; `None` if not removed.
 
     That is `nullified`, or `duplicate` for a link. A case that was never valid is not removed, nor
     is one that its own report calls a duplicate.

@@ -1,4 +1,4 @@
-"""The counted cases by day, encoded: the daily buckets every window is a sum of."""
+"""Log of the counted cases by day, encoded: windows are sums of its daily buckets."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -49,7 +49,7 @@ _OF_CASE = (
 )
 _BESIDE = {"courses": "drugs", "onsets": "events"}  # lists of codes, and the names they are of
 _LISTED = ["seq", *_OF_CASE, "n"]
-# Made once: an empty frame takes as long to make as a full one to look through.
+# Built once: an empty frame takes as long to build as a full one to scan.
 _NO_ROWS = pl.DataFrame(schema=dict(CASE_LOG))
 _NO_CASES = pl.DataFrame(
     schema={
@@ -67,7 +67,7 @@ _MERGED = 4  # runs at a time
 
 
 class _Naming(NamedTuple):
-    """What rows of the log say of pairs, a row each."""
+    """Rows of the log that name a pair, with their facts."""
 
     case_ids: pl.Series
     numbers: dict[str, npt.NDArray[Any]]  # the other columns of `_NO_CASES`, by name
@@ -81,8 +81,8 @@ class _Run:
         self.days = rows["day"].to_numpy()
         self._indexes: dict[str, Keys] = {}
         self._pairs: list[_Pairs] | None = None
-        # As arrays: a look asks every run for a few rows. A column of polars takes longer to pick
-        # them, and lets go of the interpreter meanwhile, which another thread may keep for a while.
+        # As arrays: an evaluation picks a few rows of every run. A polars column takes longer, and
+        # releases the GIL meanwhile, which another thread may then keep for a while.
         self._of_cases = {name: rows[name].to_numpy() for name in _NUMBERS}
         self._by_indications: npt.NDArray[np.float64] | None = None
         self._flat: dict[str, Flat] = {}
@@ -103,7 +103,7 @@ class _Run:
         return np.concatenate(found), np.concatenate(places)
 
     def naming(self, pairs: Keys, first_day: int | None, last_day: int) -> _Naming | None:
-        """Return what the rows that name both of a pair say of it, if there are any."""
+        """Return the facts of the rows that name both drug and event of a pair, if any."""
         found, places = self.places(pairs)
         days = self.days[places]
         inside = days <= last_day
@@ -354,7 +354,7 @@ def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
-    """Remove what a case added and took back within the rows.
+    """Remove rows of a case that cancel out.
 
     Along `seq` the rows of a case alternate, so all cancel but a leading -1, which takes back a row
     of an earlier run, and a trailing +1, which still stands.

@@ -1,4 +1,4 @@
-"""What cases add to the counts of pairs and margins, or take from them."""
+"""Changes of the counts of pairs and margins by cases."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -21,7 +21,7 @@ class Changes(NamedTuple):
 
     def where(self, inside: npt.NDArray[np.bool_]) -> "Changes":
         """Keep those of some rows."""
-        # Rows of a restored state stand by day: those of a month are a stretch, and no copy.
+        # Rows of a restored state are sorted by day: those of a month are a slice, without a copy.
         first, last = np.flatnonzero(inside)[[0, -1]] if inside.any() else (0, -1)
         stretch = slice(*np.searchsorted(self.rows, (first, last + 1)).tolist())
         keys, rows = self.keys[stretch], self.rows[stretch]

@@ -1,4 +1,4 @@
-"""Which codes of drugs and events belong to which aggregation level."""
+"""Aggregation level of each code of drugs and events."""
 
 from itertools import islice
 
@@ -17,14 +17,14 @@ _PRODUCT, _CLASS, _UNIT = range(3)  # what a drug is, by code
 
 
 class LevelCodes:
-    """What the codes of two vocabularies stand for; grows with them."""
+    """Aggregation levels of the codes of two vocabularies; grows with them."""
 
     def __init__(self) -> None:
         self._drugs: npt.NDArray[np.int8] = np.empty(0, dtype=np.int8)
         self._families: npt.NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
 
     def learn(self, drugs: Vocabulary, events: Vocabulary) -> None:
-        """Look at the names that are new in vocabularies which only ever grow."""
+        """Classify the new names of two vocabularies."""
         classes = domain_vocabulary().classes
         new = [
             _UNIT if unmarked(name) != name else _CLASS if name in classes else _PRODUCT
@@ -37,7 +37,7 @@ class LevelCodes:
             self._families = np.append(self._families, np.array(more, dtype=np.bool_))
 
     def is_scored(self, keys: Keys) -> npt.NDArray[np.bool_]:
-        """Tell which pairs are asked about: a family only with classes, the others with all.
+        """Return which pairs are scored: a family only with classes, other events with every drug.
 
         Every case counts for the margin of a family. Under a family the same pair stands as under
         its terms; only for a class is the family a question of its own.
@@ -49,11 +49,11 @@ class LevelCodes:
         return asked
 
     def scored(self, keys: Keys) -> Keys:
-        """Return the pairs that are asked about."""
+        """Return the pairs that are scored."""
         return keys[self.is_scored(keys)]
 
     def is_plain(self, keys: Keys) -> npt.NDArray[np.bool_]:
-        """Tell which pairs are of a product or a class, and a term."""
+        """Return which pairs are of a product or class and a term."""
         drugs, events = split_key(keys)
         plain: npt.NDArray[np.bool_] = (self._drugs[drugs] != _UNIT) & ~self._families[events]
         return plain

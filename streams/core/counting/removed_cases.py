@@ -28,7 +28,7 @@ class RemovedCases:
             log.append(rows.filter(pl.col("reason") == reason).drop("reason"))
 
     def counts(self, keys: Keys, first_day: int | None, last_day: int) -> dict[str, list[int]]:
-        """Return how many cases of each pair are out in a range of days, by field of an alert.
+        """Count the removed cases of each pair in a range of days, by field of an alert.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class RemovedCases:
 
 
 class KeptCases(NamedTuple):
-    """What a detector keeps of cases, as of one moment."""
+    """Snapshot of a detector's counted and removed cases."""
 
     log: CaseLog
     removals: RemovedCases

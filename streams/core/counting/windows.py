@@ -123,12 +123,12 @@ class WindowedCounts:
     def __init__(self, spec: WindowSpec) -> None:
         self.spec = spec
         self.tallies: dict[str, Tally] = {}
-        self._last_day: int | None = None  # of a sliding window; None before the first look
+        self._last_day: int | None = None  # of a sliding window; None before the first evaluation
         if spec.kind in (WindowKind.CUMULATIVE, WindowKind.SLIDING):
             self.tallies[spec.label(_EPOCH)] = Tally()
 
     def fold(self, changes: CountChanges) -> set[str]:
-        """Add changes where they belong and return the labels of the instances they touched.
+        """Add changes to their instances and return the labels of those instances.
 
         A sliding window takes the days it already covers; `advance` brings the later ones.
         """

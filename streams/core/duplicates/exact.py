@@ -1,9 +1,8 @@
-"""Exact duplicates: cases that share an identifier, and which of them stands for the patient.
+"""Exact duplicates: cases that share an identifier, and their master case.
 
-Which links must hold is a function of the latest versions of the cases alone. What is published is
-compared with it, and the difference is published. So neither the order of arrival nor how the
-messages are cut into batches changes where it ends, and an index that was lost and made again ends
-there too.
+The required links are a function of the latest versions of the cases alone; the difference from the
+published links is published. So the result does not depend on the order of arrival or on the
+batches, and a rebuilt index gives the same links.
 """
 
 from collections import defaultdict
@@ -34,7 +33,7 @@ __all__ = [
 ]
 
 MOST_SHARING = 50
-"""An identifier of more cases than this identifies none: a placeholder, or a whole study."""
+"""Most cases of one identifier [cases]; one with more is a placeholder, or a whole study."""
 
 DECIDED_BY = "tocsin: identifiers"
 """Who made an exact link, as it states."""
@@ -51,7 +50,7 @@ class KnownCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """What the case may be found by: nothing once it is nullified."""
+        """Return the keys of the case in the index: none once it is nullified."""
         return () if self.version.nullified else self.identifiers.keys
 
 
@@ -88,7 +87,7 @@ class MemoryIndex:
         return self._sharing.get(key, set())
 
     def update(self, updates: Mapping[str, KnownCase]) -> None:
-        """Take in what `relink` gave."""
+        """Apply the updates of `relink`."""
         for case_id, case in updates.items():
             gone, come = key_changes(self._cases.get(case_id), case)
             for key in gone:
@@ -106,7 +105,7 @@ def key_changes(held: KnownCase | None, case: KnownCase) -> tuple[set[str], set[
 
 @dataclass(frozen=True, slots=True)
 class LinkStep:
-    """What a batch of versions means for the links.
+    """Link changes of a batch of versions.
 
     Attributes
     ----------
@@ -124,7 +123,7 @@ class LinkStep:
 
 
 def taken_in(arrived: Iterable[KnownCase], index: IdentityIndex) -> dict[str, KnownCase]:
-    """Return the cases to store after a batch whose links somebody has published already."""
+    """Return the cases to store after a batch with links that are already published."""
     staged = _Staged(index)
     staged.take_in(list(arrived))
     return staged.updates
@@ -133,7 +132,7 @@ def taken_in(arrived: Iterable[KnownCase], index: IdentityIndex) -> dict[str, Kn
 def relink(
     arrived: Iterable[KnownCase], index: IdentityIndex, also: Iterable[str] = ()
 ) -> LinkStep:
-    """Bring the links of the cases that a batch touches to what they must be.
+    """Compute the link changes required by a batch of versions.
 
     Cases that share an identifier, directly or through others, are one patient. Of them the master
     is the first that counts, then the most complete, then the earliest first received, then that
@@ -193,7 +192,7 @@ class _Staged:
         return self.updates.get(case_id) or self.known.get(case_id)
 
     def take_in(self, arrived: Sequence[KnownCase]) -> None:
-        """Join what comes with what is known; what changes nothing leaves nothing."""
+        """Merge versions with the stored cases; keep only those that change."""
         self.known.update(self.index.cases([case.version.case_id for case in arrived]))
         for case in arrived:
             case_id = case.version.case_id
@@ -280,7 +279,7 @@ def _rank(case: KnownCase) -> tuple[bool, int, int, str]:
 
 
 def _links(staged: _Staged, together: set[str]) -> list[CaseLink]:
-    """Return what has to be published so that all but one are linked to that one."""
+    """Return the links to publish so that all cases but the master are linked to it."""
     cases = sorted((staged.case(case_id) for case_id in together), key=_rank)
     master = cases[0]
     links = []

@@ -1,4 +1,4 @@
-"""The identifiers that a report states, in the form in which two reports share one."""
+"""Identifiers of a report, normalised for comparison between reports."""
 
 import re
 import unicodedata
@@ -15,7 +15,7 @@ _WORLDWIDE = re.compile(r"[A-Z]{2}-[^-]+-.+")  # country, organisation, number (
 
 
 class CaseIdentifiers(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
-    """What may tell that a report is of a patient already known, and how much it says of him.
+    """Normalised identifiers of a case, and the completeness of its report.
 
     Keys begin with ``w`` for a worldwide number and ``s`` for a number of one sender. Numbers of
     one kind meet only each other, but a sender's number in the form of a worldwide one is both.
@@ -77,7 +77,7 @@ def identifiers_of(report: Report) -> CaseIdentifiers | None:
 
 
 def _keys(source: str | None, number: str | None, *, bare: bool = False) -> Iterable[str]:
-    """Give the keys of a number that somebody gave a case; with `bare`, whoever it was."""
+    """Return the keys of a case number of a source; with `bare`, also the one of any source."""
     plain = normalise_id(number)
     if plain is None:
         return

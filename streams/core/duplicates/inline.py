@@ -12,7 +12,7 @@ Held = Callable[[Sequence[str]], Mapping[str, CaseVersion]]
 
 
 class InlineLinks:
-    """Says, of each batch of versions, which links come of it.
+    """Computes the links that result from each batch of versions.
 
     Cases are indexed once they state an identifier. Of the others, which some sources send nothing
     but, the latest version is asked for where it is needed: a late old version may state what a
@@ -31,7 +31,7 @@ class InlineLinks:
     def links(
         self, versions: Sequence[CaseVersion], identified: Sequence[KnownCase]
     ) -> list[CaseVersion]:
-        """Return the links that come of a batch, in the form of versions.
+        """Return the links that result from a batch, as case versions.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Probable duplicates: what is compared of two cases, who belongs together, what is decided."""
+"""Probable duplicates: compared fields, clusters of similar cases, and link decisions."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +47,7 @@ LEVELS = {
     "drugs": 4,
     "events": 4,
 }
-"""What is compared, and in how many levels: the last of each is disagreement."""
+"""Number of agreement levels by compared field; the last level is disagreement."""
 
 RECORDS: dict[str, pl.DataType | type[pl.DataType]] = {
     "unique_id": pl.String,
@@ -113,12 +113,12 @@ class LinkagePolicy(Message):
 
 
 DEFAULT_POLICY = Path(__file__).with_name("linkage.toml")
-"""The policy that holds if none is given; nothing is applied by it without a person."""
+"""The default policy; it applies no link without a person's decision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The latest version of a case, and what is compared of it."""
+    """The latest version of a case, and its compared fields."""
 
     version: CaseVersion
     age: float | None
@@ -131,7 +131,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two cases, the probability that they are one patient, and what speaks for it and against."""
+    """Two cases, their probability to be one patient, and the fields that agree and disagree."""
 
     first: str
     second: str
@@ -141,7 +141,7 @@ class Pair:
 
 
 def candidate_of(version: CaseVersion, report: Report) -> Candidate:
-    """Reduce a report to what is compared of it.
+    """Reduce a report to its compared fields.
 
     Parameters
     ----------

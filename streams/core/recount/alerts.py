@@ -1,4 +1,4 @@
-"""The numbers of an alert made anew, in one pass over the messages it was made from.
+"""Recomputes the numbers of an alert in one pass over its input messages.
 
 The counts share no code with those that a stream keeps: versions are sorted, the last of each case
 is taken, those that links keep out are left out, and what an alert names is counted among the
@@ -73,7 +73,7 @@ came.
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A value that came out otherwise."""
+    """One value that differs between alert and recount."""
 
     name: str
     published: object
@@ -82,7 +82,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Recounted:
-    """One alert, and what the recount of its input says of it.
+    """One alert, and the result of the recount of its input.
 
     Attributes
     ----------
@@ -287,7 +287,7 @@ class Recount:
 
 
 def _held(links: pl.DataFrame) -> pl.DataFrame:
-    """Return what the highest decision of each decider says of cases: `away`, or `suspected`."""
+    """Return the link state of cases by each decider's highest decision: `away`, `suspected`."""
     manual = pl.col("state").filter(pl.col("decider") == "manual").first()
     return (
         links.sort(list(_DECISION))

@@ -1,4 +1,4 @@
-"""What an alert says of patients, lots and the course of events, made anew case by case.
+"""Recomputes an alert's patients, lots, dechallenge and onset, case by case.
 
 Shares with the stream how a course is written (`streams.core.cases.chronology`), and no code that
 counts.
@@ -76,7 +76,7 @@ def removed_values(alert: Alert, removed: pl.DataFrame) -> dict[str, object]:
 
 
 def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
-    """Return what an alert must say, by the name of the field; nothing of one that says none of it.
+    """Return the expected values of an alert by field, of the fields that it has.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an alert says of its cases, made anew from the cases alone.
+"""Recomputes an alert's case evidence, such as sources and bursts, from the cases alone.
 
 Shares with the stream the thresholds of a burst, the domain's vocabulary and the estimators, and no
 code that counts.
@@ -43,7 +43,7 @@ Asked = Callable[[Mapping[str, int]], tuple[Mapping[str, Any], frozenset[str], f
 
 
 def naming(column: str, name: str) -> pl.Expr:
-    """Tell whether joined names, a unit on both sides of each, hold one."""
+    """Return whether joined names, each between unit separators, contain a name."""
     return pl.col(column).str.contains(_UNIT + name + _UNIT, literal=True)
 
 
@@ -83,7 +83,7 @@ def facts(cases: pl.DataFrame, drug: str, event: str) -> tuple[dict[str, int], d
 def evidence_values(
     alert: Alert, within: pl.DataFrame, both: pl.DataFrame, asked: Asked, *, rules_known: bool
 ) -> dict[str, object]:
-    """Return what an alert must say, by the name of the field; nothing of one that says none of it.
+    """Return the expected values of an alert by field, of the fields that it has.
 
     Parameters
     ----------

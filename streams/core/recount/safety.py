@@ -1,8 +1,8 @@
-"""Safety alerts made anew from the reports and notices before their offsets, and compared.
+"""Recomputes safety alerts from the reports and notices before their offsets, and compares them.
 
-The cases come from a plain recount: of each case the version that holds, no batch, no delta, no
-state. Notices are all of those before the offsets, in a watch that knows of the signal only its
-revision before. What it says next must be the alert.
+The cases come from a plain recount of current versions, without batches, deltas or state. All
+notices before the offsets go to a monitor that knows only the previous revision of the signal. Its
+next revision must be the alert.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ Placed = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class RecountedSafety:
-    """One safety alert, and what the recount of its input says of it.
+    """One safety alert, and the result of the recount of its input.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the watched cases and the notices give to alert of, on one day; nothing is remembered."""
+"""Safety findings from domain cases and notices on one day; stateless."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ _UNITS: Mapping[Unit, tuple[AlertCategory, Callable[[DomainCase], list[str]]]] =
 
 @dataclass(frozen=True, slots=True)
 class SafetyFinding:
-    """Something to alert of, as it stands.
+    """One finding to alert on, in its current state.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ def findings(
     clusters: Sequence[ClusterRule],
     usage: UsageRules,
 ) -> list[SafetyFinding]:
-    """Return everything there is to alert of.
+    """Return every safety finding of a day.
 
     Parameters
     ----------
@@ -205,12 +205,12 @@ def _usage(
 
 
 def _is_hearsay(heard: Sequence[Notice]) -> bool:
-    """Whether a notice told of the death, and not only its case reports."""
+    """Return whether a notice reported the death, not only its case reports."""
     return any(notice.fatal or "Death" in notice.terms for notice in heard)
 
 
 def _was_ongoing(heard: Sequence[Notice]) -> bool:
-    """Whether exposure was ever said to go on: only then is its end worth a word."""
+    """Return whether exposure was ever reported as ongoing: only then is its end reported."""
     return any(describe(heard[: n + 1], (), date.max).exposure_ongoing for n in range(len(heard)))
 
 
@@ -288,7 +288,7 @@ def _of_cases(cases: Sequence[DomainCase], acted: Mapping[str, date]) -> dict[st
 
 
 def flags_of(cases: Iterable[DomainCase], acted: Mapping[str, date]) -> tuple[str, ...]:
-    """Return what the reader of some cases has to know, by name.
+    """Return the flags of cases, such as `late` or `post_notice`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Serious cases of a hazard family, one by one, before they are several: what to ask about them."""
+"""Follow-up questions on single serious cases of a hazard family, before they form a cluster."""
 
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
@@ -25,7 +25,7 @@ class _Rule(Message):
 def watch_items(
     cases: Iterable[DomainCase], clustered: Collection[str], day: date
 ) -> Iterator[WatchItem]:
-    """Yield what is worth a question, by case.
+    """Yield the follow-up questions of each case.
 
     Parameters
     ----------

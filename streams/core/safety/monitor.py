@@ -1,7 +1,7 @@
-"""The watch: safety alerts beside the counts, each with its revisions, as cases and notices come.
+"""Safety monitor: revisions of safety alerts from cases and notices, independent of the counts.
 
-What stands follows from what is known (`findings.py`); here it is held against what was published,
-so that a repeat says nothing, a change is a revision, and what is withdrawn is retracted.
+Current findings (`findings.py`) are compared with the published alerts: an unchanged finding gives
+nothing, a changed one a revision, and a withdrawn one a retraction.
 """
 
 import hashlib
@@ -78,7 +78,7 @@ class SafetyMonitor:
         self._next: date | None = None  # the next day on which time alone changes something
 
     def count(self, changes: Iterable[tuple[str, int]]) -> None:
-        """Take in changes of watched cases: each encoded, and +1 (it is current) or -1."""
+        """Apply changes of domain cases: each encoded, and +1 (it is current) or -1."""
         for encoded, n in changes:
             case = decode_watched(encoded)
             if n > 0:
@@ -88,7 +88,7 @@ class SafetyMonitor:
             self._changed = True
 
     def hear(self, notice: Notice) -> None:
-        """Take in a notice; of two contents under one number the later received holds."""
+        """Apply a notice; of two contents under one id the later received is current."""
         of_subject = self._notices.setdefault(notice.subject_id, {})
         held = of_subject.get(notice.notice_id)
         if held is None or _content(notice) > _content(held):
@@ -96,13 +96,13 @@ class SafetyMonitor:
             self._changed = True
 
     def restore(self, published: Iterable[SafetyAlert]) -> None:
-        """Take over what was published last, one alert a signal key."""
+        """Restore the published state from the latest alert of each signal key."""
         self._published = {alert.signal_key: alert for alert in published}
         self._changed = True
 
     @property
     def next_day(self) -> date | None:
-        """The next day on which something is due although nothing arrives; None: none is."""
+        """Return the next day with a change due without new input; None: no such day."""
         return self._next
 
     @property
@@ -126,7 +126,7 @@ class SafetyMonitor:
         return KnownOnDay(day=day, notices=known, acted=actions(known), law=self._law)
 
     def items(self, day: date) -> Iterator[WatchItem]:
-        """Yield the single cases that are worth a question, and are nothing to alert of yet."""
+        """Yield the single cases with follow-up questions and no alert yet."""
         clustered = {
             case_id
             for alert in self._published.values()
@@ -174,7 +174,7 @@ class SafetyMonitor:
         day: date,
         as_of: tuple[InputOffset, ...],
     ) -> SafetyAlert | None:
-        """Return the next revision of a signal; None if there is nothing new to say of it."""
+        """Return the next revision of a signal; None if nothing changed."""
         ended = before is not None and before.kind in _ENDED
         if finding is None:
             if before is None or ended:
@@ -185,7 +185,7 @@ class SafetyMonitor:
             return _next(before, kind, reason, day, as_of)
         alert = self._alert(key, finding, day, as_of)
         if before is None:
-            # What was over before anybody heard of it alarms nobody.
+            # A finding that ended before it was published needs no alert.
             return None if finding.closing else alert
         change = _change(before, alert, finding, ended=ended)
         if change is None:

@@ -1,4 +1,4 @@
-"""Which law looks at a product, and whether anybody has to report: a table, from `law.toml`.
+"""Reporting duties by jurisdiction, product class and supply route: a table, from `law.toml`.
 
 An alert always says so, also when the answer is that nobody has to: that is what the reader has to
 know to decide whether silence means safety.
@@ -43,7 +43,7 @@ class LegalFrame(Message):
     because: _Line = Field(description="Why there is a duty, or none.")
     recipients: tuple[str, ...] = Field(description="Whom an alert concerns there.")
     source: _Line = Field(description="Where this was read.")
-    quote: _Line = Field(description="The words it rests on.")
+    quote: _Line = Field(description="The quoted words of the source.")
     verified: bool = Field(description="Whether two sources, or the law itself, were read.")
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class LegalFrame(Message):
         return self
 
     def holds_on(self, day: date) -> bool:
-        """Whether the frame is in force on a day."""
+        """Return whether the frame is in force on a day."""
         return (self.valid_from is None or self.valid_from <= day) and (
             self.valid_to is None or day <= self.valid_to
         )
@@ -102,7 +102,7 @@ class LawTable(Message):
 
 
 def duty_line(jurisdiction: str, frames: Iterable[LegalFrame]) -> str:
-    """Say in one line which duty to report exists in a jurisdiction, and whose.
+    """Return one line on the duty to report in a jurisdiction, and its holder.
 
     >>> frames = law_table().frames_for(
     ...     "JP", "culture-supernatant", SupplyRoute.PHYSICIAN_PRACTICE, date(2023, 11, 28))

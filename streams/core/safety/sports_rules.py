@@ -1,6 +1,6 @@
-"""Rules on what athletes are given, from `usage.toml`: the volume limit and the two criteria.
+"""Anti-doping rules on infusions, from `usage.toml`: the volume limit and the two criteria.
 
-What is not known is not held against anybody: a criterion is met, failed, or open.
+Unknown facts do not fail a criterion: each is met, failed, or open.
 """
 
 import tomllib
@@ -86,7 +86,7 @@ class UsageFinding:
 
     @property
     def to_report(self) -> bool:
-        """Whether the rules give anything to look into."""
+        """Return whether the result needs an investigation."""
         return Criterion.FAILED in (self.above_limit, self.record, self.approval) or (
             self.above_limit is Criterion.OPEN
         )

@@ -1,4 +1,4 @@
-"""What is known of rumours and other subjects, from their notices: a ledger beside the counts.
+"""State of rumours and other subjects, from their notices, independent of the counts.
 
 Nothing here enters a 2x2 table. What a subject is follows from the set of its notices and of the
 reports that are part of it, so that the order of arrival and repeats change nothing.
@@ -66,7 +66,7 @@ class LinkedCase:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is known of one subject.
+    """State of one subject on a day.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ _CONFIRMED = {
 
 
 def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) -> Subject:
-    """Say what is known of a subject on a day.
+    """Return the state of a subject on a day.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
 
 
 def verification_state(notices: Sequence[Notice]) -> VerificationState:
-    """Return how far a subject is known to be true, from its notices in order of receipt.
+    """Return the verification state of a subject, from its notices in order of receipt.
 
     It begins as a rumour; one that tells of patients who could be found is `reported`. A denial, or
     an authority that knows of no source, makes it `contested` and no more: only a verdict on
@@ -231,14 +231,14 @@ def _confirmed_by(reporter: ReporterKind) -> VerificationState:
 
 
 def _patients(known: Sequence[Notice], cases: Sequence[LinkedCase]) -> Patients | None:
-    """Return the number of patients: the cases are among those told of, not beside them."""
-    told = [notice.patients for notice in known if notice.patients]
+    """Return the number of patients, which includes the case reports."""
+    stated = [notice.patients for notice in known if notice.patients]
     verified = sum(case.counted for case in cases)
-    if not told:
+    if not stated:
         return Patients(at_least=verified) if verified else None
-    at_least = max(patients.at_least for patients in told)
+    at_least = max(patients.at_least for patients in stated)
     # The latest word on the upper bound holds, unless there are more cases than it allows.
-    at_most = told[-1].at_most
+    at_most = stated[-1].at_most
     at_least = max(at_least, verified)
     if at_most is not None and at_most < at_least:
         at_most = None
@@ -280,7 +280,7 @@ def _distinct(values: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def _order(notice: Notice) -> tuple[date, bool, str]:
-    # On one day what tells goes before what judges it.
+    # On one day, notices that describe a subject come before verifications.
     return notice.received, notice.verification is not None, notice.notice_id
 
 
