@@ -38,7 +38,7 @@ from streams.intake.notices import read_notices
 from streams.runtime.broker.topic_reader import read_alerts
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.observability.journal import LogFormat, logging_as
-from streams.runtime.observability.setup import StatusPoller, watching
+from streams.runtime.observability.setup import StatusPoller, open_observers
 from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert
@@ -49,8 +49,9 @@ from streams.runtime.workers.retrying import RetryingWorker
 
 __all__ = ["register"]
 
+_LOG = logging.getLogger(__name__)
 _POLL_MS = 100  # shared by the stages of a process; a poll of 0 ms would never join a group
-_SAY_EVERY = 10.0  # seconds between lines of progress
+_PROGRESS_SECONDS = 10.0  # least interval between progress lines in the log
 _COLLECT_EVERY = 10.0  # seconds; a detector leaves some 1,000 objects a second, a megabyte in all
 
 ConfigOption = Annotated[
@@ -197,7 +198,9 @@ def run(
     with ExitStack() as opened:  # closes every worker, the last first, whatever happens
         connections = opened.enter_context(logging_as(settings.log_format))
         names = [rule.name for rule in chosen.rules]
-        watch = opened.enter_context(watching(settings, stages, names, connections.away))
+        watch = opened.enter_context(
+            open_observers(settings, stages, names, connections.unreachable_reason)
+        )
         if stage in (Stage.LINK, Stage.ALL):
             workers.append(LinkWorker(settings, watch.observer))
             opened.callback(workers[-1].close)
@@ -217,7 +220,7 @@ def run(
             workers.append(detector)
             opened.callback(detector.close)
         # Not before: the client warns of every attempt to connect, and the error says it once.
-        connections.hear()
+        connections.report_warnings()
         _loop([RetryingWorker(worker) for worker in workers], stop, watch, drain=drain)
         if counts is not None:
             frame = detector.counts()
@@ -265,11 +268,11 @@ def _loop(
     collected = time.monotonic()
     ends = workers[0].ends() if drain else None
     linking = workers[0].stage == LinkWorker.stage
-    said = time.monotonic()
+    logged_at, logged = time.monotonic(), Counter[str]()
     while not stop.asked():
         for worker in workers:
             worker.step(_POLL_MS // len(workers))
-        watch.turned(workers)
+        watch.poll(workers)
         if time.monotonic() - collected > _COLLECT_EVERY:
             collected = time.monotonic()
             gc.collect()
@@ -277,7 +280,16 @@ def _loop(
             ends, linking = workers[0].ends(), False  # the links that came of it belong to it
         if ends is not None and all(worker.drained(ends) for worker in workers):
             return
-        if time.monotonic() - said > _SAY_EVERY:
-            said = time.monotonic()
-            tally = sum((worker.tally for worker in workers), Counter())
-            logging.getLogger(__name__).info("%s", dict(sorted(tally.items())))
+        if time.monotonic() - logged_at > _PROGRESS_SECONDS:
+            logged_at = time.monotonic()
+            tally = sum((worker.tally for worker in workers), Counter[str]())
+            if tally != logged:
+                _log_progress(tally)
+                logged = tally
+
+
+def _log_progress(tally: Counter[str]) -> None:
+    """Log the totals since the start, as text and as fields."""
+    totals = dict(sorted(tally.items()))
+    text = "; ".join(f"{name}: {number}" for name, number in totals.items())
+    _LOG.info("progress: %s", text, extra={"event": "progress", "tally": totals})

@@ -1,16 +1,23 @@
 """`tocsin topics`, `publish`, `run` and `alerts`: what is refused before a broker is asked."""
 
+import logging
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+import streams.cli.kafka_commands as kafka_commands
 from tests.support.cli import Run, require_refused
+
+GC = ("freeze", "set_threshold", "collect")
 
 
 @pytest.fixture(autouse=True)
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whoever asks for a broker finds none, and ends with another line than those below."""
+    """Point commands at no broker: one that connects fails with another line than those below."""
     monkeypatch.setenv("TOCSIN_BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("TOCSIN_CONNECT_TIMEOUT_MS", "1000")
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -35,3 +42,25 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 )
 def test_what_cannot_be_is_one_line_and_asks_no_broker(arguments: str, line: str, run: Run) -> None:
     require_refused(run(arguments), line)
+
+
+def test_progress_is_logged_once_for_each_change_of_the_tally(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kafka_commands, "_PROGRESS_SECONDS", -1.0)
+    monkeypatch.setattr(kafka_commands, "gc", SimpleNamespace(**dict.fromkeys(GC, lambda *_: None)))
+    poller: Any = SimpleNamespace(poll=lambda workers: None)
+    tally = Counter[str]()
+    steps = iter([{}, {"first": 2}, {}, {"first": 1, "suppressed, same_cases": 1}, {}])
+    worker: Any = SimpleNamespace(
+        stage="cases", tally=tally, step=lambda timeout_ms: tally.update(next(steps))
+    )
+    asked = iter([False] * 5 + [True])
+    stop: Any = SimpleNamespace(asked=lambda: next(asked))
+    with caplog.at_level(logging.INFO):
+        kafka_commands._loop([worker], stop, poller, drain=False)
+    assert caplog.messages == [
+        "progress: first: 2",
+        "progress: first: 3; suppressed, same_cases: 1",
+    ]
+    assert next(vars(record)["tally"] for record in caplog.records) == {"first": 2}
