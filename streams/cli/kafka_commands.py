@@ -37,7 +37,7 @@ from streams.intake.notices import read_notices
 from streams.runtime.broker.topic_reader import read_alerts
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.observability.journal import LogFormat, logging_as
-from streams.runtime.observability.setup import StatusPoller, watching
+from streams.runtime.observability.setup import StatusPoller, open_observers
 from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert
@@ -49,9 +49,8 @@ from streams.runtime.workers.retrying import RetryingWorker
 __all__ = ["register"]
 
 _LOG = logging.getLogger(__name__)
-
 _POLL_MS = 100  # ms, shared by the stages of a process; a poll of 0 ms never joins a group
-_PROGRESS_EVERY = 10.0  # s between lines of progress, if anything changed
+_PROGRESS_SECONDS = 10.0  # least interval between progress lines in the log
 
 ConfigOption = Annotated[
     Path | None,
@@ -219,7 +218,9 @@ def run(
     with ExitStack() as opened:  # closes every worker on any exit, the last one first
         connections = opened.enter_context(logging_as(settings.log_format))
         names = [rule.name for rule in chosen.rules]
-        watch = opened.enter_context(watching(settings, stages, names, connections.away))
+        watch = opened.enter_context(
+            open_observers(settings, stages, names, connections.unreachable_reason)
+        )
         if stage in (Stage.LINK, Stage.ALL):
             workers.append(LinkWorker(settings, watch.observer))
             opened.callback(workers[-1].close)
@@ -238,8 +239,8 @@ def run(
             )
             workers.append(detector)
             opened.callback(detector.close)
-        # Only now: while it connects, the client warns at every attempt; the error is raised once.
-        connections.hear()
+        # Not before: the client warns of every attempt to connect, and the error says it once.
+        connections.report_warnings()
         _loop([RetryingWorker(worker) for worker in workers], stop, watch, drain=drain)
         if counts is not None:
             frame = detector.counts()
@@ -282,19 +283,25 @@ def _loop(
 ) -> None:
     ends = workers[0].ends() if drain else None
     linking = workers[0].stage == LinkWorker.stage
-    logged, logged_at = Counter[str](), time.monotonic()
+    logged_at, logged = time.monotonic(), Counter[str]()
     while not stop.asked():
         for worker in workers:
             worker.step(_POLL_MS // len(workers))
-        watch.turned(workers)
+        watch.poll(workers)
         if ends is not None and linking and workers[0].drained(ends):
             ends, linking = workers[0].ends(), False  # published by the link stage meanwhile
         if ends is not None and all(worker.drained(ends) for worker in workers):
             return
-        if time.monotonic() - logged_at > _PROGRESS_EVERY:
+        if time.monotonic() - logged_at > _PROGRESS_SECONDS:
             logged_at = time.monotonic()
             tally = sum((worker.tally for worker in workers), Counter[str]())
             if tally != logged:
+                _log_progress(tally)
                 logged = tally
-                counts = ", ".join(f"{name} {tally[name]}" for name in sorted(tally))
-                _LOG.info("progress: %s", counts, extra={"tally": dict(tally)})
+
+
+def _log_progress(tally: Counter[str]) -> None:
+    """Log the totals since the start, as text and as fields."""
+    totals = dict(sorted(tally.items()))
+    text = "; ".join(f"{name}: {number}" for name, number in totals.items())
+    _LOG.info("progress: %s", text, extra={"event": "progress", "tally": totals})

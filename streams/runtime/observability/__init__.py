@@ -1,1 +1,1 @@
-"""Metrics, health, logs and traces of a running stage."""
+"""Metrics, health checks, logs and traces of a running stage."""

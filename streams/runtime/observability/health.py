@@ -1,10 +1,10 @@
-"""One port for those who watch a process: `/metrics`, `/health/live` and `/health/ready`.
+"""HTTP endpoints for monitoring a process: `/metrics`, `/health/live` and `/health/ready`.
 
 live
-    The loop has gone round within `LIVE_SECONDS`. If not, the process hangs: end it.
+    The loop completed an iteration within `LIVE_SECONDS`. If not, the process hangs: restart it.
 ready
-    A broker is reached, and every stage has its state and is a member of its group. If not, wait:
-    the body says how far it is.
+    A broker is reachable, and every stage has its state and is a member of its group. If not,
+    wait: the body shows the progress.
 """
 
 import json
@@ -30,96 +30,98 @@ if TYPE_CHECKING:
 __all__ = ["LIVE_SECONDS", "HealthServer", "serving"]
 
 LIVE_SECONDS = 120.0
-"""A turn may wait for one transaction (60 s), its abort (15 s) and a new producer (15 s)."""
+"""One iteration may wait for a transaction (60 s), its abort (15 s) and a new producer (15 s)."""
 
-_REQUEST_SECONDS = 10  # for one request: a client that says nothing holds a thread no longer
+_REQUEST_SECONDS = 10  # timeout of a request, so that a silent client frees its thread
 
 
 class HealthServer(Observer):
-    """What the worker's thread says of itself, and the threads that answer requests read.
+    """Liveness and readiness: set by the worker's thread, read by the threads of the HTTP server.
 
     Parameters
     ----------
     stages
         Names of the stages that run.
-    away
-        Says why no broker is reached; `None` while one is.
+    unreachable_reason
+        Returns why no broker is reachable; `None` while one is.
     live_seconds
-        Longest time between two turns of the loop.
+        Longest time between two iterations of the loop [s].
     clock
-        Seconds that only rise.
+        Monotonic clock [s].
     """
 
     def __init__(
         self,
         stages: Iterable[str],
         *,
-        away: Callable[[], str | None] = lambda: None,
+        unreachable_reason: Callable[[], str | None] = lambda: None,
         live_seconds: float = LIVE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._away = away
+        self._unreachable_reason = unreachable_reason
         self._live_seconds = live_seconds
         self._clock = clock
-        self._turned_at = clock()
+        self._iteration_at = clock()
         self._stages = {stage: Readiness(Phase.JOINING, 0.0) for stage in stages}
 
-    def turned(self) -> None:
-        """Note that the loop goes round."""
-        self._turned_at = self._clock()
+    def loop_iteration(self) -> None:
+        """Record the time of the iteration."""
+        self._iteration_at = self._clock()
 
-    def stands(self, stage: str, readiness: Readiness, lags: Mapping[int, int | None]) -> None:
-        """Note how far a stage is."""
+    def stage_status(
+        self, stage: str, readiness: Readiness, lags: Mapping[int, int | None]
+    ) -> None:
+        """Record the readiness of a stage."""
         self._stages[stage] = readiness
 
     def live(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether the loop goes round, and the answer that says so."""
-        silent = self._clock() - self._turned_at
+        """Return whether the loop runs, and the body of the response."""
+        silent = self._clock() - self._iteration_at
         live = silent <= self._live_seconds
         return live, {"status": "live" if live else "hangs", "silent_seconds": round(silent, 1)}
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether every stage is ready, and the answer that says what each is."""
+        """Return whether every stage is ready, and the body of the response, stage by stage."""
         stages = dict(self._stages)
-        waited_for = [one for one in stages.values() if not one.ready]
+        unready = [readiness for readiness in stages.values() if not readiness.ready]
         body: dict[str, Any] = {"status": "ready"}
-        if waited_for:
-            body = _told(min(waited_for, key=lambda one: one.fraction))
-        # A poll says nothing of a broker that is away: a stage that waits for it seems active.
-        if why := self._away():
+        if unready:
+            body = _as_json(min(unready, key=lambda readiness: readiness.fraction))
+        # A poll raises nothing while the broker is unreachable: the stage would seem active.
+        if why := self._unreachable_reason():
             body = {"status": "disconnected", "why": why}
-        body["stages"] = {stage: _told(one) for stage, one in stages.items()}
-        return not (waited_for or why), body
+        body["stages"] = {stage: _as_json(readiness) for stage, readiness in stages.items()}
+        return not (unready or why), body
 
 
-def _told(readiness: Readiness) -> dict[str, Any]:
-    told: dict[str, Any] = {"status": readiness.phase.value}
+def _as_json(readiness: Readiness) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": readiness.phase.value}
     if readiness.phase is Phase.RESTORING:
-        # Rounded down: what is not whole must not read as 1.
-        told["done"] = int(readiness.fraction * 100) / 100
+        # Rounded down: 1 means complete.
+        body["done"] = int(readiness.fraction * 100) / 100
     if readiness.blocked:
-        told["blocked"] = {
-            str(one.partition): {"seconds": int(one.seconds), "why": one.why}
-            for one in readiness.blocked
+        body["blocked"] = {
+            str(blocked.partition): {"seconds": int(blocked.seconds), "why": blocked.why}
+            for blocked in readiness.blocked
         }
-    return told
+    return body
 
 
 @contextmanager
 def serving(
     address: tuple[str, int], registry: CollectorRegistry, health: HealthServer
 ) -> Iterator[tuple[str, int]]:
-    """Answer requests in threads of their own; yield the address that was bound.
+    """Serve HTTP requests in background threads; yield the bound address.
 
     Parameters
     ----------
     address
-        Host and port; port 0 takes any that is free.
+        Host and port; port 0 binds any free port.
 
     Raises
     ------
     InputError
-        If the address cannot be bound: another process has it, or it is not of this machine.
+        If the address cannot be bound: another process uses it, or this machine does not have it.
     """
     try:
         kind = _Server6 if ":" in address[0] else _Server
@@ -142,7 +144,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that hangs up, or never asks, is no news of this process."""
+        """Ignore clients that disconnect or send no request: this process is not at fault."""
 
 
 class _Server6(_Server):
@@ -153,7 +155,7 @@ class _Quiet(WSGIRequestHandler):
     timeout = _REQUEST_SECONDS
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Write no line for a request: one comes every few seconds."""
+        """Log no requests: probes arrive every few seconds."""
 
 
 def _application(registry: CollectorRegistry, health: HealthServer) -> "WSGIApplication":
@@ -168,8 +170,8 @@ def _application(registry: CollectorRegistry, health: HealthServer) -> "WSGIAppl
         if path not in answers:
             known = ["/metrics", *answers]
             return _json(start, HTTPStatus.NOT_FOUND, {"status": "no such page", "pages": known})
-        well, body = answers[path]()
-        return _json(start, HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, body)
+        healthy, body = answers[path]()
+        return _json(start, HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE, body)
 
     return application
 

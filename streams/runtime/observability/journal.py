@@ -1,8 +1,8 @@
-"""The log: text for a person at a terminal, JSON lines for a machine, which also has the journal.
+"""Logging to stderr: text for a terminal, or JSON lines, which include the journal of batches.
 
-The journal is what became of every batch, under the name of the batch: counted, published, applied,
-evaluated, alerted, and where its rejects are. It holds names of batches, counts and alert ids:
-nothing of a report, and no setting. docs/operate/logs.md lists its events.
+The journal has one line for each event of a batch: counted, published, applied, evaluated, alerted,
+rejected. The batch name ties them together. A line holds names of batches, counts and alert ids,
+never the content of a report or a setting. docs/operate/logs.md lists the events.
 """
 
 import logging
@@ -23,22 +23,22 @@ from streams.runtime.wire.batches import Batch
 __all__ = ["Journal", "LogFormat", "logging_as"]
 
 _LOG = logging.getLogger(__name__)
-_REJECTS = 100  # lines for one batch; all of them are on `pv.rejected`
+_MAX_REJECTS = 100  # lines a batch; `pv.rejected` has all rejects
 
 LogFormat = Literal["text", "json"]
 
 
 @contextmanager
 def logging_as(form: LogFormat) -> Iterator[ConnectionLog]:
-    """Write the log of this process to stderr until the end of the block.
+    """Log to stderr until the end of the block.
 
-    As JSON, it says also with which error the block ended; as text the command's own line does.
+    In JSON form the error that ends the block is logged too; in text form the command prints it.
 
     Yields
     ------
-    What knows of the connections. Once the Kafka clients have them, tell it to `hear`: from then on
-    their warnings are written, no more of them than help. Those of a failing attempt to connect
-    are summed up by the error.
+    ConnectionLog
+        The filter of the Kafka clients' log. Call `report_warnings` once the clients are connected:
+        until then the error of the failed attempt says everything that their warnings would.
     """
     handler, connections = logging.StreamHandler(), ConnectionLog()
     handler.addFilter(connections)
@@ -56,7 +56,7 @@ def logging_as(form: LogFormat) -> Iterator[ConnectionLog]:
     root.addHandler(handler)
     ours.setLevel(logging.INFO)
     try:
-        with connections.listening():
+        with connections.capturing():
             yield connections
     except TocsinError as error:
         if form == "json":
@@ -67,14 +67,14 @@ def logging_as(form: LogFormat) -> Iterator[ConnectionLog]:
 
 
 class Journal(Observer):
-    """Writes what becomes of every batch, one line an event, as fields."""
+    """Logs every event of a batch as one line with fields."""
 
-    def counted(
+    def batch_counted(
         self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
-        """Say what a batch held, and where each of its rejects is."""
+        """Log the tally of a batch, and the position of each reject."""
         n = counted.delta.changes["n"]
-        _say(
+        _log(
             "counted",
             {
                 **_range(batch),
@@ -85,20 +85,20 @@ class Journal(Observer):
                 "seconds": round(seconds, 4),
             },
         )
-        _say_rejected(rejected, {"batch": str(batch)})
+        _log_rejected(rejected, {"batch": str(batch)})
 
-    def published(self, batch: Batch, seconds: float) -> None:
-        """Say that the delta of a batch is on its way."""
-        _say("published", {"batch": str(batch), "seconds": round(seconds, 4)})
+    def delta_published(self, batch: Batch, seconds: float) -> None:
+        """Log that the delta of a batch is published."""
+        _log("published", {"batch": str(batch), "seconds": round(seconds, 4)})
 
-    def applied(self, delta: Applied) -> None:
-        """Say in which record the delta of a batch came."""
+    def delta_applied(self, delta: Applied) -> None:
+        """Log the record that held the delta of a batch."""
         source = f"{delta.source.topic}[{delta.source.partition}]@{delta.source.first_offset}"
-        _say("applied", {**_range(delta.batch), "delta": source, "fresh": delta.fresh})
+        _log("applied", {**_range(delta.batch), "delta": source, "fresh": delta.fresh})
 
-    def alerted(self, evaluation: EvaluationEvent, seconds: float) -> None:
-        """Say which batches an evaluation took in, and which alerts came of it."""
-        _say(
+    def alerts_published(self, evaluation: EvaluationEvent, seconds: float) -> None:
+        """Log the batches of an evaluation, and its alerts."""
+        _log(
             "evaluated",
             {
                 "evaluation": evaluation.name,
@@ -110,7 +110,7 @@ class Journal(Observer):
             },
         )
         for alert in evaluation.revisions:
-            _say(
+            _log(
                 "alert",
                 {
                     "evaluation": evaluation.name,
@@ -121,17 +121,17 @@ class Journal(Observer):
                 },
             )
 
-    def set_aside(self, rejected: Sequence[Rejected]) -> None:
-        """Say where notices stand that could not be read."""
-        _say_rejected(rejected, {})
+    def notices_rejected(self, rejected: Sequence[Rejected]) -> None:
+        """Log the positions of notices that could not be read."""
+        _log_rejected(rejected, {})
 
 
-def _say_rejected(rejected: Sequence[Rejected], of: Mapping[str, Any]) -> None:
-    for reject in rejected[:_REJECTS]:
-        _say(
+def _log_rejected(rejected: Sequence[Rejected], fields: Mapping[str, Any]) -> None:
+    for reject in rejected[:_MAX_REJECTS]:
+        _log(
             "rejected",
             {
-                **of,
+                **fields,
                 "source": reject.source,
                 "position": reject.position,
                 "class": reject.code,
@@ -141,7 +141,7 @@ def _say_rejected(rejected: Sequence[Rejected], of: Mapping[str, Any]) -> None:
 
 
 def _range(batch: Batch) -> dict[str, Any]:
-    """Return a batch's name, and the parts of it: a report is sought by its offset."""
+    """Return the name of a batch and its parts, so that a report can be found by its offset."""
     return {
         "batch": str(batch),
         "partition": batch.partition,
@@ -150,5 +150,5 @@ def _range(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _say(event: str, fields: Mapping[str, Any]) -> None:
+def _log(event: str, fields: Mapping[str, Any]) -> None:
     _LOG.info("%s", event, extra={"event": event, **fields})

@@ -1,10 +1,10 @@
-"""What workers tell of their work to whoever watches: metrics, the journal, traces.
+"""Events that workers report to observers: metrics, the journal, traces.
 
-A worker calls an `Observer` at few points and goes on; an observer must not raise and must not
-wait. Durations are measured by the worker, with a clock that only rises.
+A worker calls an `Observer` on its own thread: an observer must neither raise nor block. The
+worker measures durations with a monotonic clock.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -34,7 +34,7 @@ _NOTHING: Mapping[str, bytes] = {}
 
 
 class DetectorSize(NamedTuple):
-    """What the detector holds in memory; nothing while it stands by."""
+    """Sizes of the detector's state in memory; zeros on a standby."""
 
     cases: int = 0
     pairs: int = 0
@@ -45,7 +45,7 @@ class DetectorSize(NamedTuple):
 
     @classmethod
     def of(cls, detector: Detector | None) -> Self:
-        """Ask a detector, if there is one."""
+        """Return the sizes of a detector; zeros without one."""
         if detector is None:
             return cls()
         return cls(
@@ -60,22 +60,22 @@ class DetectorSize(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A delta that the detector read.
+    """A delta that the detector read, counted or dropped as a repeat.
 
     Attributes
     ----------
     batch
-        The reports it is of.
+        Range of the reports that it counts.
     source
-        The record it came in, as a batch of one.
+        The record that held it, as a batch of one.
     headers
-        Of that record.
+        Headers of that record.
     fresh
         Whether it was counted; a delta that was counted before is dropped.
     seconds
-        What that took.
+        Time to apply it [s].
     polled_at
-        When the poll that brought it ended, on a clock that only rises [s].
+        Monotonic time at the end of the poll that returned it [s].
     """
 
     batch: Batch
@@ -87,36 +87,36 @@ class Applied:
 
     @classmethod
     def of(cls, record: Any, batch: Batch, fresh: bool, seconds: float, polled_at: float) -> Self:
-        """Take it from a record; what several took together is shared out evenly."""
+        """Build it from a record; `seconds` is its even share of the time for several deltas."""
         source = Batch(record.topic, record.partition, record.offset, record.offset + 1)
         return cls(batch, source, dict(record.headers), fresh, seconds, polled_at)
 
     @property
     def report_times(self) -> ReportTimes | None:
-        """When its reports were sent, if that is known."""
+        """Timestamps of its reports, if known."""
         return ReportTimes.from_headers(self.headers)
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationEvent:
-    """A look at the counts, and the alerts that are due after it.
+    """An evaluation of the counts, and the alerts that it has to publish.
 
     Attributes
     ----------
     deltas
-        What was applied since the look before, in order; none if only notices came.
+        Deltas applied since the previous evaluation, in order; empty if only notices were received.
     alerts
-        The revisions to publish.
+        Revisions of alerts to publish.
     full
         Whether every pair was scored, or only those that changed.
     seconds
-        What it took, without publishing.
+        Duration without publishing [s].
     safety_alerts
-        The revisions of safety alerts to publish.
+        Revisions of safety alerts to publish.
     notices
-        How many were heard since the look before.
+        Number of notices received since the previous evaluation.
     last_notice
-        The record of the last of all notices, as a batch of one.
+        Record of the last notice received, as a batch of one.
     """
 
     deltas: Sequence[Applied]
@@ -129,72 +129,77 @@ class EvaluationEvent:
 
     @property
     def revisions(self) -> Sequence[AnyAlert]:
-        """The revisions of either kind."""
+        """Revisions of both kinds of alerts."""
         return *self.alerts, *self.safety_alerts
 
     @property
     def name(self) -> str:
-        """The first delta it took in: the same after a restart, so it can be searched for.
+        """Coordinates of its first delta, or without deltas of the last notice.
 
-        Without a delta it is the last notice.
+        A restart gives the same evaluation the same name, so a log can be searched for it.
         """
         source = self.deltas[0].source if self.deltas else self.last_notice
-        assert source is not None, "something led to it"
+        assert source is not None, "an evaluation needs a delta or a notice"
         return f"{source.topic}[{source.partition}]@{source.first_offset}"
 
 
 class Observer:
-    """Hears what workers do. Every method does nothing here; headers go onto the records."""
+    """Receives the events of workers; every method of this base class does nothing.
 
-    def counted(
+    A method that returns headers is called before publishing: they are added to the records.
+    """
+
+    def batch_counted(
         self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
-        """Take note of a batch that the case stage counted and stored, in so many seconds."""
+        """Record that the case stage counted and stored a batch, and how long that took [s]."""
 
-    def publishing(self, batch: Batch) -> Mapping[str, bytes]:
-        """Return headers for the delta of a batch, which is about to be published."""
+    def delta_publishing(self, batch: Batch) -> Mapping[str, bytes]:
+        """Return headers for the delta of a batch, before it is published."""
         return _NOTHING
 
-    def published(self, batch: Batch, seconds: float) -> None:
-        """Take note of a published delta, so many seconds after the poll."""
+    def delta_published(self, batch: Batch, seconds: float) -> None:
+        """Record that a delta is published, and the time since the poll [s]."""
 
-    def applied(self, delta: Applied) -> None:
-        """Take note of a delta that the detector read."""
+    def delta_applied(self, delta: Applied) -> None:
+        """Record a delta that the detector read."""
 
-    def evaluated(self, evaluation: EvaluationEvent) -> Mapping[str, bytes]:
-        """Return headers for the alerts of an evaluation, which are about to be published."""
+    def evaluation_finished(self, evaluation: EvaluationEvent) -> Mapping[str, bytes]:
+        """Return headers for the alerts of an evaluation, before they are published."""
         return _NOTHING
 
-    def alerted(self, evaluation: EvaluationEvent, seconds: float) -> None:
-        """Take note of an evaluation that is published, so many seconds after the poll."""
+    def alerts_published(self, evaluation: EvaluationEvent, seconds: float) -> None:
+        """Record that an evaluation's alerts are published, and the time since the poll [s]."""
 
-    def set_aside(self, rejected: Sequence[Rejected]) -> None:
-        """Take note of notices that could not be read, and are published as rejects."""
+    def notices_rejected(self, rejected: Sequence[Rejected]) -> None:
+        """Record notices that could not be read, and were published as rejects."""
 
-    def transaction(self, stage: str, outcome: str) -> None:
-        """Take note of how a transaction ended: `committed`, `aborted`, `fenced` or `unknown`."""
+    def transaction_ended(self, stage: str, outcome: str) -> None:
+        """Record the outcome of a transaction: `committed`, `aborted`, `fenced` or `unknown`."""
 
-    def turned(self) -> None:
-        """Take note that the worker's loop goes round; long work within one turn says so too."""
+    def loop_iteration(self) -> None:
+        """Record an iteration of the worker's loop; long work within one iteration calls it too."""
 
-    def stands(self, stage: str, readiness: Readiness, lags: Mapping[int, int | None]) -> None:
-        """Take note of how far a stage is, and of the lag of each partition it holds [offsets]."""
+    def stage_status(
+        self, stage: str, readiness: Readiness, lags: Mapping[int, int | None]
+    ) -> None:
+        """Record the readiness of a stage, and the lag of each assigned partition [offsets]."""
 
-    def stores(self, sizes: Mapping[int, StoreSize], partitions: int) -> None:
-        """Take note of the databases a process has open, by partition, and of how many exist."""
+    def store_sizes(self, sizes: Mapping[int, StoreSize], partitions: int) -> None:
+        """Record the sizes of the open databases by partition, and the number of partitions."""
 
-    def detector(self, size: DetectorSize) -> None:
-        """Take note of what the detector holds."""
+    def detector_size(self, size: DetectorSize) -> None:
+        """Record the sizes of the detector's state."""
 
-    def snapshot(self, outcome: str, seconds: float) -> None:
-        """Take note of a snapshot that was `written`, or `failed`, and of how long that took."""
+    def snapshot_finished(self, outcome: str, seconds: float) -> None:
+        """Record a snapshot that was `written` or `failed`, and how long that took [s]."""
 
-    def notices(self, lags: Mapping[int, int | None]) -> None:
-        """Take note of the notices to be read of each partition [offsets]."""
+    def notice_lags(self, lags: Mapping[int, int | None]) -> None:
+        """Record the lag of each partition of the notices [offsets]."""
 
 
 SILENT = Observer()
-"""For workers that nobody watches."""
+"""Observer for workers without metrics, journal and traces."""
 
 
 class Observers(Observer):
@@ -203,92 +208,99 @@ class Observers(Observer):
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = tuple(observers)
 
-    def counted(
+    def batch_counted(
         self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.counted(batch, counted, rejected, seconds)
+        """Call every observer."""
+        for observer in self._observers:
+            observer.batch_counted(batch, counted, rejected, seconds)
 
-    def publishing(self, batch: Batch) -> Mapping[str, bytes]:
-        """Ask each."""
-        headers = (each.publishing(batch) for each in self._observers)
-        return {name: value for some in headers for name, value in some.items()}
+    def delta_publishing(self, batch: Batch) -> Mapping[str, bytes]:
+        """Merge the headers of every observer."""
+        return _merged(observer.delta_publishing(batch) for observer in self._observers)
 
-    def published(self, batch: Batch, seconds: float) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.published(batch, seconds)
+    def delta_published(self, batch: Batch, seconds: float) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.delta_published(batch, seconds)
 
-    def applied(self, delta: Applied) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.applied(delta)
+    def delta_applied(self, delta: Applied) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.delta_applied(delta)
 
-    def evaluated(self, evaluation: EvaluationEvent) -> Mapping[str, bytes]:
-        """Ask each."""
-        headers = [each.evaluated(evaluation) for each in self._observers]
-        return {name: value for some in headers for name, value in some.items()}
+    def evaluation_finished(self, evaluation: EvaluationEvent) -> Mapping[str, bytes]:
+        """Merge the headers of every observer."""
+        return _merged(observer.evaluation_finished(evaluation) for observer in self._observers)
 
-    def alerted(self, evaluation: EvaluationEvent, seconds: float) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.alerted(evaluation, seconds)
+    def alerts_published(self, evaluation: EvaluationEvent, seconds: float) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.alerts_published(evaluation, seconds)
 
-    def set_aside(self, rejected: Sequence[Rejected]) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.set_aside(rejected)
+    def notices_rejected(self, rejected: Sequence[Rejected]) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.notices_rejected(rejected)
 
-    def transaction(self, stage: str, outcome: str) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.transaction(stage, outcome)
+    def transaction_ended(self, stage: str, outcome: str) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.transaction_ended(stage, outcome)
 
-    def turned(self) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.turned()
+    def loop_iteration(self) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.loop_iteration()
 
-    def stands(self, stage: str, readiness: Readiness, lags: Mapping[int, int | None]) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.stands(stage, readiness, lags)
+    def stage_status(
+        self, stage: str, readiness: Readiness, lags: Mapping[int, int | None]
+    ) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.stage_status(stage, readiness, lags)
 
-    def stores(self, sizes: Mapping[int, StoreSize], partitions: int) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.stores(sizes, partitions)
+    def store_sizes(self, sizes: Mapping[int, StoreSize], partitions: int) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.store_sizes(sizes, partitions)
 
-    def detector(self, size: DetectorSize) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.detector(size)
+    def detector_size(self, size: DetectorSize) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.detector_size(size)
 
-    def snapshot(self, outcome: str, seconds: float) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.snapshot(outcome, seconds)
+    def snapshot_finished(self, outcome: str, seconds: float) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.snapshot_finished(outcome, seconds)
 
-    def notices(self, lags: Mapping[int, int | None]) -> None:
-        """Tell each."""
-        for each in self._observers:
-            each.notices(lags)
+    def notice_lags(self, lags: Mapping[int, int | None]) -> None:
+        """Call every observer."""
+        for observer in self._observers:
+            observer.notice_lags(lags)
+
+
+def _merged(headers: Iterable[Mapping[str, bytes]]) -> Mapping[str, bytes]:
+    return {name: value for mapping in headers for name, value in mapping.items()}
 
 
 @contextmanager
 def observed(observer: Observer, stage: str) -> Iterator[None]:
-    """Tell an observer how the transaction within ends; each may last as long as a turn may."""
-    observer.turned()
+    """Report the outcome of the transaction in the block, after recording a loop iteration.
+
+    A transaction may last as long as an iteration may.
+    """
+    observer.loop_iteration()
     try:
         yield
     except ProducerFenced:
-        observer.transaction(stage, "fenced")
+        observer.transaction_ended(stage, "fenced")
         raise
     except ProducerUnusable:
-        observer.transaction(stage, "unknown")
+        observer.transaction_ended(stage, "unknown")
         raise
     except TransactionAborted:
-        observer.transaction(stage, "aborted")
+        observer.transaction_ended(stage, "aborted")
         raise
-    observer.transaction(stage, "committed")
+    observer.transaction_ended(stage, "committed")

@@ -1,4 +1,4 @@
-"""What a worker is doing now, for whoever decides whether it may be relied upon."""
+"""Readiness of a worker: its phase, the progress of that phase, and its blocked partitions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,27 +9,27 @@ __all__ = ["Blocked", "Phase", "Readiness"]
 
 
 class Phase(StrEnum):
-    """What a worker, or one partition of it, is doing."""
+    """Phase of a worker or of one of its partitions."""
 
-    JOINING = "joining"  # waits for its group: it knows of no partition
-    RESTORING = "restoring"  # makes its state again; nothing is counted meanwhile
-    BLOCKED = "blocked"  # a partition cannot be published, or taken over; the others go on
+    JOINING = "joining"  # waits for its group to assign partitions
+    RESTORING = "restoring"  # restores its state; nothing is counted meanwhile
+    BLOCKED = "blocked"  # a partition cannot be published or restored; the others continue
     ACTIVE = "active"  # counts and publishes
-    STANDBY = "standby"  # a member of its group without a partition
+    STANDBY = "standby"  # a member of its group without partitions
 
 
 class Blocked(NamedTuple):
-    """A partition that cannot go on by itself, while the others do.
+    """A partition that cannot make progress, while the others do.
 
     Attributes
     ----------
     reason
-        `no_answer` to what was published, `failing` attempts to publish it, or `takeover`: what the
-        partition needs before it is counted cannot be had.
+        `no_answer`: the broker does not acknowledge the transaction; `failing`: attempts to publish
+        fail; `takeover`: the state of the newly assigned partition cannot be restored.
     seconds
-        For how long.
+        Time since the partition was blocked [s].
     why
-        The last error, in one line.
+        Last error, in one line.
     """
 
     partition: int
@@ -40,16 +40,16 @@ class Blocked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a worker is doing, and how far it is with it.
+    """Phase of a worker, and its progress.
 
     Attributes
     ----------
     phase
-        The least ready of what it does: a worker that still restores one partition restores.
+        The least ready phase among its partitions: one that is restoring makes the worker so.
     fraction
-        Part of the work of this phase that is done, 0 to 1; 1 for the phases that do not end.
+        Completed part of the phase, 0 to 1; 1 for phases that do not end.
     blocked
-        Partitions that cannot go on.
+        Partitions that cannot make progress.
 
     Examples
     --------
@@ -67,30 +67,30 @@ class Readiness:
 
     @classmethod
     def of_parts(cls, fractions: Iterable[float], blocked: Iterable[Blocked] = ()) -> "Readiness":
-        """Sum up partitions, each given by the part of it that is restored, and those blocked.
+        """Combine the restored fraction of each partition, and the blocked partitions.
 
         >>> print(Readiness.of_parts([1.0, 0.5]))
         restoring, 75%
         >>> print(Readiness.of_parts([1.0, 1.0]), Readiness.of_parts([]))
         active standby
         """
-        parts, stuck = list(fractions), tuple(blocked)
+        parts, all_blocked = list(fractions), tuple(blocked)
         if not parts:
             return cls(Phase.STANDBY)
         fraction = sum(parts) / len(parts)
         if fraction < 1:
-            return cls(Phase.RESTORING, fraction, stuck)
-        return cls(Phase.BLOCKED if stuck else Phase.ACTIVE, blocked=stuck)
+            return cls(Phase.RESTORING, fraction, all_blocked)
+        return cls(Phase.BLOCKED if all_blocked else Phase.ACTIVE, blocked=all_blocked)
 
     @property
     def ready(self) -> bool:
-        """Whether it does its work, or could take over at once."""
+        """Whether the worker is active, or a standby that can be assigned partitions at once."""
         return self.phase in (Phase.ACTIVE, Phase.STANDBY)
 
     def __str__(self) -> str:
-        """Return the phase, the percentage while it restores, rounded down, and what is blocked."""
+        """Return the phase, the percentage restored (rounded down), and the blocked partitions."""
         words = [self.phase.value]
         if self.phase is Phase.RESTORING:
             words.append(f"{int(self.fraction * 100)}%")
-        words += [f"partition {one.partition}: {one.why}" for one in self.blocked]
+        words += [f"partition {blocked.partition}: {blocked.why}" for blocked in self.blocked]
         return ", ".join(words)

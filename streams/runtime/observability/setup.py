@@ -1,4 +1,4 @@
-"""What the settings ask for in metrics, journal and traces, opened for as long as workers run."""
+"""Set up metrics, health checks, journal and traces as configured, while workers run."""
 
 import logging
 import time
@@ -14,65 +14,65 @@ from streams.runtime.observability.observer import Observer, Observers
 from streams.runtime.observability.readiness import Readiness
 from streams.runtime.settings import Settings
 
-__all__ = ["ObservedWorker", "StatusPoller", "watching"]
+__all__ = ["ObservedWorker", "StatusPoller", "open_observers"]
 
 _LOG = logging.getLogger(__name__)
-_STANDING_SECONDS = 1.0  # between two looks at lag and readiness
-_SIZES_SECONDS = 10.0  # between two at what is expensive to ask
+_STATUS_SECONDS = 1.0  # interval between reads of lag and readiness
+_SIZES_SECONDS = 10.0  # interval between reads of sizes, which are expensive
 
 
 class ObservedWorker(Protocol):
-    """A worker, as far as it is watched."""
+    """Interface of a worker that `StatusPoller` reads."""
 
     stage: str
 
     def readiness(self) -> Readiness:
-        """Return how far it is."""
+        """Return its phase and progress."""
 
     def lags(self) -> Mapping[int, int | None]:
-        """Return the offsets it has yet to count, by partition it holds."""
+        """Return the lag of each assigned partition [offsets]."""
 
-    def sizes(self) -> None:
-        """Tell its observer what it holds."""
+    def report_sizes(self) -> None:
+        """Report the sizes of its state to its observer."""
 
 
 class StatusPoller:
-    """Asks workers now and then how they are, on their own thread.
+    """Polls the status of workers at intervals, on the workers' own thread.
 
     Attributes
     ----------
     observer
-        What the workers are made with.
+        The observer to construct the workers with.
     """
 
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
-        self._standing_due = self._sizes_due = 0.0
+        self._status_due = self._sizes_due = 0.0
 
-    def turned(self, workers: Iterable[ObservedWorker]) -> None:
-        """Take note that the loop goes round."""
-        self.observer.turned()
+    def poll(self, workers: Iterable[ObservedWorker]) -> None:
+        """Record an iteration of the loop; read the status of the workers if it is due."""
+        self.observer.loop_iteration()
         now = time.monotonic()
-        if now < self._standing_due:
+        if now < self._status_due:
             return
-        self._standing_due = now + _STANDING_SECONDS
+        self._status_due = now + _STATUS_SECONDS
         sizes = now >= self._sizes_due
         if sizes:
             self._sizes_due = now + _SIZES_SECONDS
         for worker in workers:
-            self.observer.stands(worker.stage, worker.readiness(), worker.lags())
+            self.observer.stage_status(worker.stage, worker.readiness(), worker.lags())
             if sizes:
-                worker.sizes()
+                worker.report_sizes()
 
 
 @contextmanager
-def watching(
+def open_observers(
     settings: Settings,
     stages: Iterable[str],
     rules: Iterable[str] = (),
-    away: Callable[[], str | None] = lambda: None,
+    unreachable_reason: Callable[[], str | None] = lambda: None,
 ) -> Iterator[StatusPoller]:
-    """Open what the settings ask for; without any of it, workers are watched by nobody.
+    """Open the configured observers; without any, nothing observes the workers.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def watching(
         Names of the stages that this process runs.
     rules
         Names of the signal rules, which are labels of a metric.
-    away
-        Says why no broker is reached; `None` while one is.
+    unreachable_reason
+        Returns why no broker is reachable; `None` while one is.
 
     Raises
     ------
@@ -91,7 +91,8 @@ def watching(
     observers: list[Observer] = []
     with ExitStack() as opened:
         if (address := settings.metrics_address()) is not None:
-            metrics, health = Metrics(rules), HealthServer(stages, away=away)
+            metrics = Metrics(rules)
+            health = HealthServer(stages, unreachable_reason=unreachable_reason)
             host, port = opened.enter_context(serving(address, metrics.registry, health))
             _LOG.info("metrics and health on http://%s:%d", host, port)
             observers += [metrics, health]

@@ -1,9 +1,9 @@
-"""Traces for OpenTelemetry; needs the extra `tracing`, and is imported only where it is asked for.
+"""OpenTelemetry traces; needs the extra `tracing`, and is imported only if traces are configured.
 
-One trace a batch: counted, published as a delta, applied. One trace an evaluation, with a link to
-every delta that it took in: evaluated, its alerts published. `traceparent` travels on `pv.deltas`
-and `pv.alerts`, so a consumer's spans belong to the trace of the alert. Nothing is global: another
-library's tracing is left alone. The standard variables ``OTEL_...`` apply, samplers among them.
+One trace a batch: counted, published as a delta, applied. One trace an evaluation, linked to every
+delta that it included: evaluated, its alerts published. `traceparent` is a header on `pv.deltas`
+and `pv.alerts`, so a consumer's spans belong to the trace of the alert. Nothing is global: tracing
+of other libraries is not affected. The standard variables ``OTEL_...`` apply, including samplers.
 """
 
 import os
@@ -33,7 +33,7 @@ _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 @contextmanager
 def exporting(endpoint: str) -> Iterator["Tracing"]:
-    """Send spans to an OTLP collector over HTTP, in the background, until the end of the block."""
+    """Export spans to an OTLP collector over HTTP, in the background, until the block ends."""
     name = os.environ.get("OTEL_SERVICE_NAME", "tocsin")
     provider = TracerProvider(resource=Resource.create({"service.name": name}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
@@ -44,45 +44,45 @@ def exporting(endpoint: str) -> Iterator["Tracing"]:
 
 
 class Tracing(Observer):
-    """Makes spans of what workers tell.
+    """Creates spans from the events of workers.
 
     Parameters
     ----------
     provider
-        Where the spans go.
+        Provider of the tracer, which exports the spans.
     """
 
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("tocsin")
-        self._counted: dict[int, Span] = {}  # by partition; its delta is not published yet
+        self._counted: dict[int, Span] = {}  # by partition, until the delta is published
         self._publishing: dict[int, Span] = {}
-        self._alerts: Span | None = None  # they are not published yet
+        self._alerts: Span | None = None  # until the alerts are published
 
-    def counted(
+    def batch_counted(
         self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
-        """Make the span of a batch."""
+        """Create the span of a batch."""
         span = self._begin("count reports", SpanKind.CONSUMER, batch, seconds_ago=seconds)
         span.set_attribute("tocsin.rejected", len(rejected))
         span.set_attribute("tocsin.changes", counted.delta.changes.height)
         span.end()
         self._counted[batch.partition] = span
 
-    def publishing(self, batch: Batch) -> Mapping[str, bytes]:
-        """Begin the span of a delta."""
+    def delta_publishing(self, batch: Batch) -> Mapping[str, bytes]:
+        """Start the span of a delta."""
         counted = self._counted.pop(batch.partition, None)  # none after a restart
         parent = None if counted is None else trace.set_span_in_context(counted)
         span = self._begin("publish delta", SpanKind.PRODUCER, batch, parent=parent)
         self._publishing[batch.partition] = span
         return _headers(span)
 
-    def published(self, batch: Batch, seconds: float) -> None:
-        """End it."""
+    def delta_published(self, batch: Batch, seconds: float) -> None:
+        """End the span of a delta."""
         if span := self._publishing.pop(batch.partition, None):
             span.end()
 
-    def applied(self, delta: Applied) -> None:
-        """Make the span of a delta that was read, in the trace of its batch."""
+    def delta_applied(self, delta: Applied) -> None:
+        """Create the span of an applied delta, in the trace of its batch."""
         parent = _context(delta)
         span = self._begin(
             "apply delta", SpanKind.CONSUMER, delta.batch, parent=parent, seconds_ago=delta.seconds
@@ -90,8 +90,8 @@ class Tracing(Observer):
         span.set_attribute("tocsin.fresh", delta.fresh)
         span.end()
 
-    def evaluated(self, evaluation: EvaluationEvent) -> Mapping[str, bytes]:
-        """Make the span of an evaluation, and begin the one of its alerts."""
+    def evaluation_finished(self, evaluation: EvaluationEvent) -> Mapping[str, bytes]:
+        """Create the span of an evaluation, and start the span of its alerts."""
         contexts = (
             trace.get_current_span(_context(delta)).get_span_context()
             for delta in evaluation.deltas
@@ -118,8 +118,8 @@ class Tracing(Observer):
         )
         return _headers(self._alerts)
 
-    def alerted(self, evaluation: EvaluationEvent, seconds: float) -> None:
-        """End the latter."""
+    def alerts_published(self, evaluation: EvaluationEvent, seconds: float) -> None:
+        """End the span of the alerts."""
         if self._alerts is not None:
             self._alerts.end()
         self._alerts = None
@@ -154,7 +154,7 @@ def _headers(span: Span) -> dict[str, bytes]:
 
 
 def _context(delta: Applied) -> Context:
-    """Return the context of a delta's headers; an empty one if there is none, or none to read."""
+    """Return the trace context in a delta's headers; an empty one if absent or malformed."""
     names = ("traceparent", "tracestate")
     carrier = {
         name: delta.headers[name].decode(errors="replace")

@@ -240,7 +240,7 @@ class CasePartition:
         batch = Batch(topic, number, self.next_offset, next_offset)
         self.next_offset = next_offset
         if next_offset > self.published:
-            self.observer.counted(batch, counted, rejected, time.monotonic() - began)
+            self.observer.batch_counted(batch, counted, rejected, time.monotonic() - began)
         self.tally.update(counted.tally)
         self.tally["rejected"] += len(rejected)
         if not self.publisher.busy:
@@ -251,7 +251,7 @@ class CasePartition:
         batch = Batch(topic, number, self.published, entry.next_offset)
         outgoing = decode_outgoing(entry.outgoing)
         of_delta = {} if outgoing.times is None else outgoing.times.headers()
-        of_delta |= self.observer.publishing(batch)
+        of_delta |= self.observer.delta_publishing(batch)
         progress = self.progress
         changes = []
         for part in entry.changes:
@@ -272,7 +272,7 @@ class CasePartition:
             self.progress = progress
             self.published = entry.next_offset
             self.store.published(entry.next_offset)
-            self.observer.published(batch, time.monotonic() - self.member.polled_at)
+            self.observer.delta_published(batch, time.monotonic() - self.member.polled_at)
 
         self.publisher.send(send, entry.next_offset, then)
 

@@ -154,11 +154,11 @@ class CaseWorker:
             lags[number] = None if end is None else max(end - owned.next_offset, 0)
         return lags
 
-    def sizes(self) -> None:
+    def report_sizes(self) -> None:
         """Report the size of each database to the observer, and the number of partitions."""
         partitions = self._group.consumer.partitions_for_topic(self._topic) or ()
         sizes = {number: owned.store.size() for number, owned in self._owned.items()}
-        self._observer.stores(sizes, len(partitions))
+        self._observer.store_sizes(sizes, len(partitions))
 
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether the group has published everything up to these input offsets."""

@@ -179,10 +179,10 @@ class DetectWorker:
         end = consumer.highwater(self._input)
         return {0: None if end is None else max(end - consumer.position(self._input), 0)}
 
-    def sizes(self) -> None:
+    def report_sizes(self) -> None:
         """Report the detector's size to the observer, and the lag of the notices."""
-        self._observer.detector(DetectorSize.of(self.detector))
-        self._observer.notices({} if self._session is None else self._session.notices.lags())
+        self._observer.detector_size(DetectorSize.of(self.detector))
+        self._observer.notice_lags({} if self._session is None else self._session.notices.lags())
 
     def drained(self, ends: dict[int, int]) -> bool:
         """Whether the reports up to these offsets are counted and their alerts published.
@@ -318,7 +318,7 @@ class DetectWorker:
         result = session.evaluate()
         self._settle(session)
         self._published = None
-        headers = self._observer.evaluated(result.evaluation)
+        headers = self._observer.evaluation_finished(result.evaluation)
         # The metadata are read here: the worker's thread changes them.
         metadata = self._group.membership.metadata
         publish = partial(self._publish, result, next_offset, metadata, headers)
@@ -343,7 +343,7 @@ class DetectWorker:
     def _record(self, published: PublishedEvaluation | None) -> None:
         if published is not None:
             result = published.result
-            self._observer.alerted(result.evaluation, published.ended - result.began)
+            self._observer.alerts_published(result.evaluation, published.ended - result.began)
             self.tally.update(result.tally())
             self._failures = 0
 
@@ -372,7 +372,7 @@ class DetectWorker:
         if self._session is not None:
             self._settle(self._session)  # one transaction at a time
         publish_rejected(self._settings, self._producer, rejected, self._observer)
-        self._observer.set_aside(rejected)
+        self._observer.notices_rejected(rejected)
         self.tally["rejected"] += len(rejected)
 
     def _write_snapshot(self, detector: Detector, next_offset: int) -> None:

@@ -158,7 +158,7 @@ class DetectorSession:
             first, next_offset = delta.first_offset, delta.next_offset
             batch = Batch(self.detector.topic, delta.partition, first, next_offset)
             self._applied.append(Applied.of(record, batch, fresh, seconds, polled_at))
-            self._observer.applied(self._applied[-1])
+            self._observer.delta_applied(self._applied[-1])
         self._uncounted = []
 
     def evaluate(self) -> EvaluationResult:

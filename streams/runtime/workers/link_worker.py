@@ -158,7 +158,7 @@ class LinkWorker:
                 lags[number] = None if end is None else max(end - active.offsets.get(number, 0), 0)
         return lags
 
-    def sizes(self) -> None:
+    def report_sizes(self) -> None:
         """Report nothing to the observer: the index has no metrics."""
 
     def drained(self, ends: dict[int, int]) -> bool:

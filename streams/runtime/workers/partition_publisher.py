@@ -214,7 +214,7 @@ class PartitionPublisher:
             with transaction(producer, offsets=offsets, group_metadata=metadata) as out:
                 pending.send(out)
 
-        self.observer.turned()
+        self.observer.loop_iteration()
         self._generation = metadata.generation_id
         self._sending_since = time.monotonic()
         self._sending = BackgroundTask("tocsin-publish", publish)
@@ -253,26 +253,26 @@ class PartitionPublisher:
             try:
                 sending.result()
             except ProducerFenced as error:
-                self.observer.transaction("cases", "fenced")
+                self.observer.transaction_ended("cases", "fenced")
                 raise Superseded(str(error)) from error
             except ProducerUnusable as error:
-                self.observer.transaction("cases", "unknown")
+                self.observer.transaction_ended("cases", "unknown")
                 self._failed(error)
             except TransactionAborted as error:
-                self.observer.transaction("cases", "aborted")
+                self.observer.transaction_ended("cases", "aborted")
                 group = isinstance(error.__cause__, CommitFailedError | FencedInstanceIdError)
                 if group and self._generation == self._member.metadata.generation_id:
                     raise Superseded(str(error)) from error
                 self._failed(error)
             else:
-                self.observer.transaction("cases", "committed")
+                self.observer.transaction_ended("cases", "committed")
                 self._done(pending)
 
     def _give_up(self) -> None:
         if self._sending is not None:
             self._sending.give_up()
         self._sending = None
-        self.observer.transaction("cases", "unknown")
+        self.observer.transaction_ended("cases", "unknown")
         # Perhaps this process hung: a new producer would fence that of the partition's new owner.
         why = f"publish {self._name}: no answer in {TRANSACTION_TIMEOUT_SECONDS:.0f} s"
         self._failed(ProducerUnusable(why), at_least=FENCING_GRACE_SECONDS)

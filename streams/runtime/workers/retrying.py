@@ -169,10 +169,10 @@ class RetryingWorker:
         """Return the lag of each assigned partition [offsets]: none while the broker is away."""
         return {} if self._broken else self._worker.lags()
 
-    def sizes(self) -> None:
+    def report_sizes(self) -> None:
         """Report the worker's sizes to the observer, unless the broker is away."""
         if not self._broken:
-            self._worker.sizes()
+            self._worker.report_sizes()
 
     def _failed(self, error: BrokerUnavailable, began: float) -> None:
         now = self._clock()

@@ -82,7 +82,7 @@ class SnapshotWriter:
             task.result()
         except (OSError, pl.exceptions.PolarsError) as error:
             self._failures += 1
-            self._observer.snapshot("failed", seconds)
+            self._observer.snapshot_finished("failed", seconds)
             why = " ".join(str(error).split())
             _LOG.warning("snapshot %s: not written: %s", self._folder, why)
             if self._failures >= _FAILURES:
@@ -94,7 +94,7 @@ class SnapshotWriter:
                 raise StateError(msg) from error
         else:
             self._failures = 0
-            self._observer.snapshot("written", seconds)
+            self._observer.snapshot_finished("written", seconds)
 
     def finish(self, detector: Detector | None = None, next_offset: int | None = None) -> None:
         """Wait for the snapshot that is being written; then write a last one of `detector`, if any.

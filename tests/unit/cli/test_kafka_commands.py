@@ -1,10 +1,15 @@
 """`tocsin topics`, `publish`, `run` and `alerts`: arguments refused without a broker."""
 
+import logging
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+import streams.cli.kafka_commands as kafka_commands
 from tests.support.cli import Run, require_refused
 
 
@@ -37,3 +42,24 @@ def test_invalid_arguments_are_one_line_without_a_broker(
     arguments: str, line: str, run: Run
 ) -> None:
     require_refused(run(arguments), line)
+
+
+def test_progress_is_logged_once_for_each_change_of_the_tally(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kafka_commands, "_PROGRESS_SECONDS", -1.0)
+    poller: Any = SimpleNamespace(poll=lambda workers: None)
+    tally = Counter[str]()
+    steps = iter([{}, {"first": 2}, {}, {"first": 1, "suppressed, same_cases": 1}, {}])
+    worker: Any = SimpleNamespace(
+        stage="cases", tally=tally, step=lambda timeout_ms: tally.update(next(steps))
+    )
+    asked = iter([False] * 5 + [True])
+    stop: Any = SimpleNamespace(asked=lambda: next(asked))
+    with caplog.at_level(logging.INFO):
+        kafka_commands._loop([worker], stop, poller, drain=False)
+    assert caplog.messages == [
+        "progress: first: 2",
+        "progress: first: 3; suppressed, same_cases: 1",
+    ]
+    assert next(vars(record)["tally"] for record in caplog.records) == {"first": 2}

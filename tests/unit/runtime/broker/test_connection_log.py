@@ -73,7 +73,7 @@ def log(connections: ConnectionLog) -> Iterator[Log]:
     handler = Log()
     handler.addFilter(connections)
     logging.getLogger().addHandler(handler)
-    with connections.listening():
+    with connections.capturing():
         yield handler
     logging.getLogger().removeHandler(handler)
 
@@ -82,23 +82,23 @@ def log(connections: ConnectionLog) -> Iterator[Log]:
 def client(connections: ConnectionLog, log: Log) -> Client:
     client = Client(connections)
     client.connects()
-    connections.hear()
+    connections.report_warnings()
     return client
 
 
 def test_an_outage_is_a_line_one_a_minute_and_one_at_its_end(
     client: Client, log: Log, clock: Clock, connections: ConnectionLog
 ) -> None:
-    assert connections.away() is None
+    assert connections.unreachable_reason() is None
     client.loses()
     for _ in range(150):  # seconds
         clock.now += 1
         for _ in range(10):
             client.fails()
         client.complains()
-    assert connections.away() == "no broker for 150 s: Marking the coordinator dead"
+    assert connections.unreachable_reason() == "no broker for 150 s: Marking the coordinator dead"
     client.connects()
-    assert connections.away() is None
+    assert connections.unreachable_reason() is None
     assert log.lines == [
         "a connection failed: socket disconnected",
         "no broker is reached: <KafkaConnection node_id=1>: Connection lost: socket disconnected",
@@ -126,7 +126,7 @@ def test_one_of_several_brokers_ends_no_readiness(
     for _ in range(61):
         client.fails()
         clock.now += 1
-    assert connections.away() is None
+    assert connections.unreachable_reason() is None
     assert log.lines == [
         f"a connection failed: {REFUSED}",
         f"a connection failed: {REFUSED} (59 more lines in between)",
@@ -153,7 +153,7 @@ def test_nothing_of_it_is_written_before_the_clients_are_connected(
     client.connects()
     assert log.lines == []
     before = logging.getLogger("kafka.net.connection").level
-    with ConnectionLog().listening():
+    with ConnectionLog().capturing():
         assert logging.getLogger("kafka.net.connection").level == logging.INFO
     assert logging.getLogger("kafka.net.connection").level == before
 
@@ -161,8 +161,8 @@ def test_nothing_of_it_is_written_before_the_clients_are_connected(
 def test_a_process_that_reaches_no_broker_is_not_ready(
     client: Client, connections: ConnectionLog, clock: Clock
 ) -> None:
-    health = HealthServer(["cases"], away=connections.away)
-    health.stands("cases", Readiness(Phase.ACTIVE), {})
+    health = HealthServer(["cases"], unreachable_reason=connections.unreachable_reason)
+    health.stage_status("cases", Readiness(Phase.ACTIVE), {})
     stages = {"cases": {"status": "active"}}
     with serving(("127.0.0.1", 0), Metrics().registry, health) as (host, port):
         asking = HTTPConnection(host, port, timeout=10)

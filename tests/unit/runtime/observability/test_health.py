@@ -1,4 +1,4 @@
-"""Health and metrics over HTTP: what is asked, what is answered, and who may listen where."""
+"""Health and metrics over HTTP: requests, responses, and the addresses that may be bound."""
 
 import socket
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def test_live_is_a_loop_that_goes_round(
     clock.now += 0.5
     status, body = get_json(connection, "/health/live")
     assert (status, body) == (503, {"status": "hangs", "silent_seconds": LIVE_SECONDS + 0.5})
-    health.turned()
+    health.loop_iteration()
     assert get_json(connection, "/health/live")[0] == 200
 
 
@@ -58,22 +58,22 @@ def test_ready_is_every_stage_restored_and_in_its_group(
     joining = {"status": "joining"}
     stages: dict[str, Any] = {"cases": joining, "detect": joining}
     assert get_json(connection, "/health/ready") == (503, {"status": "joining", "stages": stages})
-    health.stands("detect", Readiness(Phase.STANDBY), NOTHING)
-    health.stands("cases", Readiness(Phase.RESTORING, 0.6399), NOTHING)
+    health.stage_status("detect", Readiness(Phase.STANDBY), NOTHING)
+    health.stage_status("cases", Readiness(Phase.RESTORING, 0.6399), NOTHING)
     restoring = {"status": "restoring", "done": 0.63}
     stages = {"cases": restoring, "detect": {"status": "standby"}}
     assert get_json(connection, "/health/ready") == (503, {**restoring, "stages": stages})
-    health.stands("cases", Readiness(Phase.RESTORING, 0.9999), NOTHING)
+    health.stage_status("cases", Readiness(Phase.RESTORING, 0.9999), NOTHING)
     assert get_json(connection, "/health/ready")[1]["done"] == 0.99
-    health.stands("cases", Readiness(Phase.ACTIVE), NOTHING)
+    health.stage_status("cases", Readiness(Phase.ACTIVE), NOTHING)
     stages["cases"] = {"status": "active"}
     assert get_json(connection, "/health/ready") == (200, {"status": "ready", "stages": stages})
     stuck = Blocked(3, "no_answer", 12.9, "publish pv.reports[3]: no answer for 13 s")
-    health.stands("cases", Readiness(Phase.BLOCKED, blocked=(stuck,)), NOTHING)
+    health.stage_status("cases", Readiness(Phase.BLOCKED, blocked=(stuck,)), NOTHING)
     blocked = {"3": {"seconds": 12, "why": "publish pv.reports[3]: no answer for 13 s"}}
     stages["cases"] = {"status": "blocked", "blocked": blocked}
     assert get_json(connection, "/health/ready") == (503, {**stages["cases"], "stages": stages})
-    health.stands("detect", Readiness(Phase.JOINING), NOTHING)
+    health.stage_status("detect", Readiness(Phase.JOINING), NOTHING)
     assert get_json(connection, "/health/ready")[0] == 503
 
 

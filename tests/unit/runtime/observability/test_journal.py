@@ -1,4 +1,4 @@
-"""The log: one JSON object a line with the way from report to alert, or text for people."""
+"""Logging: JSON lines that trace a report to its alerts, or text for a terminal."""
 
 import json
 import logging
@@ -65,7 +65,7 @@ def test_the_client_is_heard_only_once_it_is_connected(
 ) -> None:
     with logging_as(form) as connections:
         logging.getLogger("kafka.net").warning("cannot connect")
-        connections.hear()
+        connections.report_warnings()
         logging.getLogger("kafka.net").warning("slow")
     err = capfd.readouterr().err
     assert "cannot connect" not in err
@@ -73,7 +73,7 @@ def test_the_client_is_heard_only_once_it_is_connected(
 
 
 def test_safety_alerts_and_notices_stand_in_the_journal(capfd: pytest.CaptureFixture[str]) -> None:
-    told, work = Journal(), Work()
+    journal, work = Journal(), Work()
     batch, counted, _ = work.count([watched(1, seriousness=["death"])])
     work.apply(batch, counted)
     (alert,) = work.detector.safety_alerts(work.detector.watermark)
@@ -89,8 +89,8 @@ def test_safety_alerts_and_notices_stand_in_the_journal(capfd: pytest.CaptureFix
         code=RejectCode.NOT_JSON,
     )
     with logging_as("json"):
-        told.set_aside([reject])
-        told.alerted(evaluation, 0.2)
+        journal.notices_rejected([reject])
+        journal.alerts_published(evaluation, 0.2)
     rejected, evaluated, published = lines(capfd)
     assert (rejected["source"], rejected["position"]) == ("pv.notices[0]", 3)
     assert rejected["class"] == "not_json"
@@ -113,20 +113,20 @@ def test_what_stops_a_process_is_in_its_journal_too(capfd: pytest.CaptureFixture
 
 
 def test_a_report_is_followed_to_its_alerts(capfd: pytest.CaptureFixture[str]) -> None:
-    told, work = Journal(), Work()
+    journal, work = Journal(), Work()
     with logging_as("json"):
         deltas = []
         for start in (0, 10):
             values = [raw(case) for case in range(start, start + 10)] + [b"{"]
             batch, counted, rejected = work.count(values)
-            told.counted(batch, counted, rejected, 0.123456)
-            told.published(batch, 0.5)
+            journal.batch_counted(batch, counted, rejected, 0.123456)
+            journal.delta_published(batch, 0.5)
             deltas.append(work.apply(batch, counted))
-            told.applied(deltas[-1])
+            journal.delta_applied(deltas[-1])
         alerts = work.evaluate()
-        told.alerted(EvaluationEvent(deltas, alerts, full=True, seconds=0.1), 0.75)
+        journal.alerts_published(EvaluationEvent(deltas, alerts, full=True, seconds=0.1), 0.75)
     found = lines(capfd)
-    # offset 115 -> its batch -> the evaluation that took it in -> its alerts
+    # offset 115 -> its batch -> the evaluation that included it -> its alerts
     (counted_line,) = (
         line
         for line in found
@@ -156,10 +156,10 @@ def test_a_report_is_followed_to_its_alerts(capfd: pytest.CaptureFixture[str]) -
 def test_a_flood_of_rejects_is_cut_in_the_journal_only(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_module, "_REJECTS", 3)
+    monkeypatch.setattr(journal_module, "_MAX_REJECTS", 3)
     with logging_as("json"):
         batch, counted, rejected = Work().count([b"{"] * 8)
-        Journal().counted(batch, counted, rejected, 0.1)
+        Journal().batch_counted(batch, counted, rejected, 0.1)
     found = lines(capfd)
     assert [line["event"] for line in found] == ["counted", *["rejected"] * 3]
     assert found[0]["rejected"] == len(rejected) == 8

@@ -1,4 +1,4 @@
-"""Metrics: what a worker tells is what is scraped; names, labels and documents agree."""
+"""Metrics: scraped values equal the observed events; names, labels and documents agree."""
 
 import json
 import math
@@ -47,7 +47,7 @@ def value(metrics: Metrics, name: str, *labels: str) -> float:
 
 
 def exposed() -> dict[str, Metric]:
-    """Return every metric there can be, by the name it is scraped under."""
+    """Return every metric by its scraped name."""
     metrics = Metrics(["mhra"])
     work(metrics)
     return {
@@ -58,24 +58,24 @@ def exposed() -> dict[str, Metric]:
 
 
 def work(metrics: Metrics) -> None:
-    """Do everything at least once."""
+    """Report every kind of event at least once."""
     done = Work()
     batch, counted, rejected = done.count([raw(case) for case in range(20)] + [b"{"])
-    metrics.counted(batch, counted, rejected, 0.5)
-    metrics.published(batch, 0.7)
+    metrics.batch_counted(batch, counted, rejected, 0.5)
+    metrics.delta_published(batch, 0.7)
     delta = done.apply(batch, counted, ReportTimes(1, 2).headers())
-    metrics.applied(delta)
+    metrics.delta_applied(delta)
     evaluation = EvaluationEvent([delta], done.evaluate(), full=True, seconds=0.1)
-    metrics.evaluated(evaluation)
-    metrics.alerted(evaluation, 0.9)
-    metrics.transaction("cases", "committed")
-    metrics.turned()
-    metrics.stands("cases", stuck(), {3: 5})
-    metrics.stores({3: StoreSize(1, 2, 3)}, 8)
-    metrics.detector(DetectorSize.of(done.detector))
-    metrics.notices({0: 1})
-    heard = EvaluationEvent([], [], full=False, seconds=0.1, notices=1, last_notice=batch)
-    metrics.alerted(heard, 0.1)
+    metrics.evaluation_finished(evaluation)
+    metrics.alerts_published(evaluation, 0.9)
+    metrics.transaction_ended("cases", "committed")
+    metrics.loop_iteration()
+    metrics.stage_status("cases", stuck(), {3: 5})
+    metrics.store_sizes({3: StoreSize(1, 2, 3)}, 8)
+    metrics.detector_size(DetectorSize.of(done.detector))
+    metrics.notice_lags({0: 1})
+    notice_only = EvaluationEvent([], [], full=False, seconds=0.1, notices=1, last_notice=batch)
+    metrics.alerts_published(notice_only, 0.1)
 
 
 def test_a_new_process_shows_zeros_to_count_from() -> None:
@@ -98,9 +98,9 @@ def test_a_new_process_shows_zeros_to_count_from() -> None:
 def test_batches_are_counted_by_what_became_of_them() -> None:
     metrics, done = Metrics(), Work()
     first = done.count([raw(1), raw(2), raw(3), b"{", b"[]"])
-    metrics.counted(*first, 0.5)
+    metrics.batch_counted(*first, 0.5)
     again = done.count([raw(1), raw(2, day=4, version=2), raw(3, day=9, version=2, reactions=())])
-    metrics.counted(*again, 1.5)
+    metrics.batch_counted(*again, 1.5)
     assert value(metrics, "messages_read_total", "3") == 8
     assert value(metrics, "reports_total", "first") == 3
     assert value(metrics, "reports_total", "repeated") == 1
@@ -112,12 +112,12 @@ def test_batches_are_counted_by_what_became_of_them() -> None:
     assert value(metrics, "population_change_cases", "counted") == 2
     assert value(metrics, "population_change_cases", "no_reaction") == 1
     assert value(metrics, "batch_seconds_sum", "cases") == 2
-    metrics.stands("cases", Readiness(Phase.ACTIVE), {3: 0})
+    metrics.stage_status("cases", Readiness(Phase.ACTIVE), {3: 0})
     days = (date(2024, 3, 9) - date(1970, 1, 1)).days
     assert value(metrics, "watermark_timestamp_seconds", "3") == days * 86_400
     late = done.count([raw(4)])
-    metrics.counted(*late, 0.1)
-    metrics.stands("cases", Readiness(Phase.ACTIVE), {3: 0})
+    metrics.batch_counted(*late, 0.1)
+    metrics.stage_status("cases", Readiness(Phase.ACTIVE), {3: 0})
     assert value(metrics, "watermark_timestamp_seconds", "3") == days * 86_400
 
 
@@ -137,16 +137,16 @@ def test_alerts_are_counted_by_kind_and_rule_and_their_reports_waiting_is_timed(
     assert {alert.kind.value for alert in alerts} == {"new"}
     deltas += [without, repeated]
     for delta in deltas:
-        metrics.applied(delta)
-    metrics.alerted(EvaluationEvent(deltas, alerts, full=False, seconds=0.5), 2.5)
-    metrics.alerted(EvaluationEvent(deltas, [], full=True, seconds=0.25), 1.5)
+        metrics.delta_applied(delta)
+    metrics.alerts_published(EvaluationEvent(deltas, alerts, full=False, seconds=0.5), 2.5)
+    metrics.alerts_published(EvaluationEvent(deltas, [], full=True, seconds=0.25), 1.5)
     assert value(metrics, "alerts_total", "new") == len(alerts) > 0
     for rule in ("mhra", "ic"):
         fired = sum(rule in alert.rules_fired for alert in alerts)
         assert value(metrics, "alert_rules_fired_total", rule) == fired
     assert value(metrics, "deltas_total", "counted") == 3
     assert value(metrics, "deltas_total", "repeated") == 1
-    # Nothing is timed without alerts, nor without times; a clock ahead of ours counts as no wait.
+    # No latency without alerts or without timestamps; a sender's clock ahead of ours gives 0 s.
     assert value(metrics, "report_to_alert_seconds_count", "newest") == 2
     assert value(metrics, "report_to_alert_seconds_sum", "newest") == pytest.approx(4, abs=0.9)
     waited = value(metrics, "report_to_alert_seconds_sum", "oldest")
@@ -163,11 +163,11 @@ def test_safety_alerts_are_counted_by_category_and_notices_by_number() -> None:
     delta = done.apply(batch, counted)
     safety_alerts = done.detector.safety_alerts(done.detector.watermark)
     assert [alert.category.value for alert in safety_alerts] == ["FATAL_CASE"]
-    told = {"full": False, "seconds": 0.25, "safety_alerts": safety_alerts}
-    metrics.alerted(EvaluationEvent([delta], [], **told), 0.5)
+    fields = {"full": False, "seconds": 0.25, "safety_alerts": safety_alerts}
+    metrics.alerts_published(EvaluationEvent([delta], [], **fields), 0.5)
     at = Batch("pv.notices", 2, 5, 6)
-    alone = EvaluationEvent([], [], **told, notices=3, last_notice=at)
-    metrics.alerted(alone, 0.5)
+    alone = EvaluationEvent([], [], **fields, notices=3, last_notice=at)
+    metrics.alerts_published(alone, 0.5)
     assert alone.name == "pv.notices[2]@5"
     assert value(metrics, "safety_alerts_total", "FATAL_CASE") == 2
     assert value(metrics, "safety_alerts_total", "LOT_CLUSTER") == 0
@@ -175,13 +175,13 @@ def test_safety_alerts_are_counted_by_category_and_notices_by_number() -> None:
     assert value(metrics, "notices_total") == 3
     assert value(metrics, "evaluation_seconds_count", "touched") == 1
     assert value(metrics, "evaluation_seconds_count", "notices") == 1
-    metrics.notices({2: 7, 3: None})
+    metrics.notice_lags({2: 7, 3: None})
     assert value(metrics, "notice_lag_messages", "2") == 7
-    metrics.notices({})
+    metrics.notice_lags({})
     assert math.isnan(value(metrics, "notice_lag_messages", "2"))
     for code in RejectCode:
         assert value(metrics, "rejects_total", code.value) == 0
-        metrics.set_aside(
+        metrics.notices_rejected(
             [Rejected(source="pv.notices[0]", position=1, reason="any", raw=b"", code=code)]
         )
         assert value(metrics, "rejects_total", code.value) == 1
@@ -189,18 +189,18 @@ def test_safety_alerts_are_counted_by_category_and_notices_by_number() -> None:
 
 def test_what_moved_elsewhere_is_shown_no_longer() -> None:
     metrics, done = Metrics(), Work()
-    metrics.counted(*done.count([raw(1)]), 0.1)
+    metrics.batch_counted(*done.count([raw(1)]), 0.1)
     size = StoreSize(10, 20, 30)
-    metrics.stands("cases", Readiness(Phase.RESTORING, 0.5), {3: 7, 5: None})
-    metrics.stores({3: size, 5: size}, 8)
+    metrics.stage_status("cases", Readiness(Phase.RESTORING, 0.5), {3: 7, 5: None})
+    metrics.store_sizes({3: size, 5: size}, 8)
     assert value(metrics, "ready", "cases") == 0
     assert value(metrics, "restore_progress_ratio", "cases") == 0.5
     assert value(metrics, "partitions_held", "cases") == 2
     assert value(metrics, "lag_messages", "cases", "3") == 7
     assert math.isnan(value(metrics, "lag_messages", "cases", "5"))
-    metrics.stands("detect", Readiness(Phase.ACTIVE), {0: 1})
-    metrics.stands("cases", Readiness(Phase.ACTIVE), {5: 2})
-    metrics.stores({5: size}, 8)
+    metrics.stage_status("detect", Readiness(Phase.ACTIVE), {0: 1})
+    metrics.stage_status("cases", Readiness(Phase.ACTIVE), {5: 2})
+    metrics.store_sizes({5: size}, 8)
     assert value(metrics, "ready", "cases") == 1
     assert {key for key in scraped(metrics) if "3" in key[1]} == {
         ("messages_read_total", ("3",)),
@@ -208,7 +208,7 @@ def test_what_moved_elsewhere_is_shown_no_longer() -> None:
     }
     assert value(metrics, "state_cases", "5") == 30
     assert value(metrics, "lag_messages", "detect", "0") == 1
-    metrics.stands("cases", Readiness(Phase.JOINING), {})
+    metrics.stage_status("cases", Readiness(Phase.JOINING), {})
     assert value(metrics, "restore_progress_ratio", "cases") == 0
 
 
@@ -216,12 +216,12 @@ def test_a_detector_that_stands_by_holds_nothing() -> None:
     metrics, done = Metrics(), Work()
     batch, counted, _ = done.count([raw(case) for case in range(5)])
     done.apply(batch, counted)
-    metrics.detector(DetectorSize.of(done.detector))
+    metrics.detector_size(DetectorSize.of(done.detector))
     assert value(metrics, "detector_cases") == 5
     assert value(metrics, "detector_pairs") == 2
     assert value(metrics, "detector_names", "drugs") == 2
     assert value(metrics, "evaluated_day_timestamp_seconds") == counted.delta.watermark * 86_400
-    metrics.detector(DetectorSize.of(None))
+    metrics.detector_size(DetectorSize.of(None))
     for name in ("detector_cases", "detector_pairs", "evaluated_day_timestamp_seconds"):
         assert value(metrics, name) == 0
 
@@ -239,15 +239,15 @@ def test_a_detector_that_stands_by_holds_nothing() -> None:
 def test_transactions_are_counted_by_how_they_end(
     error: Exception | None, outcome: str | None
 ) -> None:
-    told: list[tuple[str, str]] = []
-    turns: list[int] = []
+    outcomes: list[tuple[str, str]] = []
+    iterations: list[int] = []
 
     class Listener(Observer):
-        def transaction(self, stage: str, outcome: str) -> None:
-            told.append((stage, outcome))
+        def transaction_ended(self, stage: str, outcome: str) -> None:
+            outcomes.append((stage, outcome))
 
-        def turned(self) -> None:
-            turns.append(1)
+        def loop_iteration(self) -> None:
+            iterations.append(1)
 
     def body() -> None:
         with observed(Observers([SILENT, Listener()]), "cases"):
@@ -259,39 +259,39 @@ def test_transactions_are_counted_by_how_they_end(
     else:
         with pytest.raises(type(error)):
             body()
-    assert told == ([] if outcome is None else [("cases", outcome)])
-    assert turns == [1], "an attempt to publish is a sign of life"
+    assert outcomes == ([] if outcome is None else [("cases", outcome)])
+    assert iterations == [1], "an attempt to publish is a sign of life"
 
 
-def test_several_observers_hear_everything_and_give_their_headers() -> None:
-    heard: list[str] = []
+def test_several_observers_receive_every_event_and_merge_their_headers() -> None:
+    received: list[str] = []
 
-    class Each(Observer):
+    class Named(Observer):
         def __init__(self, name: str) -> None:
             self.name = name
 
-        def publishing(self, batch: Batch) -> dict[str, bytes]:
+        def delta_publishing(self, batch: Batch) -> dict[str, bytes]:
             return {self.name: b"delta"}
 
-        def evaluated(self, evaluation: EvaluationEvent) -> dict[str, bytes]:
+        def evaluation_finished(self, evaluation: EvaluationEvent) -> dict[str, bytes]:
             return {self.name: b"alert"}
 
-    def hear(name: str) -> Any:
-        return lambda self, *told, **named: heard.append(f"{self.name} {name}")
+    def receive(name: str) -> Any:
+        return lambda self, *args, **kwargs: received.append(f"{self.name} {name}")
 
-    silent = {"publishing", "evaluated"}
+    silent = {"delta_publishing", "evaluation_finished"}
     names = {name for name in vars(Observer) if not name.startswith("_")} - silent
     for name in names:
-        setattr(Each, name, hear(name))
-    both = Observers([Each("a"), Each("b")])
+        setattr(Named, name, receive(name))
+    both = Observers([Named("a"), Named("b")])
     nothing: Any = None
     for name in names:
         count = getattr(Observer, name).__code__.co_argcount - 1
         assert getattr(both, name)(*[nothing] * count) is None
-    assert sorted(heard) == sorted(f"{who} {name}" for who in "ab" for name in names)
-    assert both.publishing(nothing) == {"a": b"delta", "b": b"delta"}
-    assert both.evaluated(nothing) == {"a": b"alert", "b": b"alert"}
-    assert dict(SILENT.publishing(nothing)) == dict(SILENT.evaluated(nothing)) == {}
+    assert sorted(received) == sorted(f"{who} {name}" for who in "ab" for name in names)
+    assert both.delta_publishing(nothing) == {"a": b"delta", "b": b"delta"}
+    assert both.evaluation_finished(nothing) == {"a": b"alert", "b": b"alert"}
+    assert dict(SILENT.delta_publishing(nothing)) == dict(SILENT.evaluation_finished(nothing)) == {}
     assert names | silent <= vars(Observers).keys(), "an event would be lost"
 
 
@@ -310,7 +310,7 @@ def test_names_and_labels_are_those_of_prometheus() -> None:
 def test_every_metric_is_documented_as_it_is() -> None:
     text = (OPERATIONS / "metrics-and-alerts.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|(.*?)\| (.+) \|$", text, re.MULTILINE)
-    for name, metric in exposed().items():  # what a label can say is said
+    for name, metric in exposed().items():  # every label value is initialised
         row = next(row for found, *_, row in rows if found == name)
         for label in ("outcome", "reason", "kind", "report", "scope"):
             values = {sample.labels.get(label) for sample in metric.samples} - {None}

@@ -18,7 +18,7 @@ EVENTS = sorted(
 
 
 class Recorder(Observer):
-    """Keeps every event; gives a header where one is asked for."""
+    """Records every event; returns a header for events that may add some."""
 
     def __init__(self, name: str) -> None:
         self.seen: list[tuple[Any, ...]] = []
@@ -34,13 +34,13 @@ class Recorder(Observer):
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_each_observer_is_told_of_every_event(event: str) -> None:
+def test_every_observer_receives_every_event(event: str) -> None:
     both = Recorder("one"), Recorder("two")
     arguments = [object() for _ in inspect.signature(getattr(SILENT, event)).parameters]
     answer = getattr(Observers(both), event)(*arguments)
-    for each in both:
-        assert each.seen == [(event, *arguments)]
-    if event in ("publishing", "evaluated"):
+    for recorder in both:
+        assert recorder.seen == [(event, *arguments)]
+    if event in ("delta_publishing", "evaluation_finished"):
         assert answer == {"one": event.encode(), "two": event.encode()}
 
 
@@ -61,11 +61,11 @@ def test_a_transaction_ends_in_one_way(error: type[Exception] | None, outcome: s
     else:
         with pytest.raises(error), observed(seen, "cases"):
             raise error
-    assert seen.seen == [("turned",), ("transaction", "cases", outcome)]
+    assert seen.seen == [("loop_iteration",), ("transaction_ended", "cases", outcome)]
 
 
 def test_another_error_is_no_outcome_of_a_transaction() -> None:
     seen = Recorder("one")
     with pytest.raises(ZeroDivisionError), observed(seen, "cases"):
         raise ZeroDivisionError
-    assert seen.seen == [("turned",)]
+    assert seen.seen == [("loop_iteration",)]

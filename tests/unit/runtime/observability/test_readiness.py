@@ -1,4 +1,4 @@
-"""What a worker is doing, summed up over its partitions."""
+"""Readiness of a worker, combined over its partitions."""
 
 import pytest
 

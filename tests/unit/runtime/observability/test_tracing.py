@@ -1,4 +1,4 @@
-"""Traces: spans of the stages, tied together by the headers of what they publish."""
+"""Traces: spans of the stages, linked by the headers of published records."""
 
 import subprocess
 import sys
@@ -11,14 +11,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from schemas.errors import InputError
 from streams.runtime.observability.observer import Applied, EvaluationEvent
-from streams.runtime.observability.setup import watching
+from streams.runtime.observability.setup import open_observers
 from streams.runtime.observability.tracing import Tracing, exporting
 from streams.runtime.settings import Settings
 from tests.support.work import Work, raw
 
 
 class Collector:
-    """Takes spans; gives them by name, in the order they ended."""
+    """Collects spans; returns them by name, in the order they ended."""
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
@@ -37,11 +37,11 @@ class Collector:
 def test_a_batch_is_one_trace_over_two_processes() -> None:
     cases, detector, work = Collector(), Collector(), Work()
     batch, counted, rejected = work.count([raw(1), b"{"])
-    cases.tracing.counted(batch, counted, rejected, 2.0)
-    headers = cases.tracing.publishing(batch)
+    cases.tracing.batch_counted(batch, counted, rejected, 2.0)
+    headers = cases.tracing.delta_publishing(batch)
     assert [span.name for span in cases.spans()] == ["count reports"]
-    cases.tracing.published(batch, 3.0)
-    detector.tracing.applied(work.apply(batch, counted, headers))
+    cases.tracing.delta_published(batch, 3.0)
+    detector.tracing.delta_applied(work.apply(batch, counted, headers))
 
     count, publish = cases.one("count reports"), cases.one("publish delta")
     apply = detector.one("apply delta")
@@ -63,22 +63,22 @@ def test_a_batch_is_one_trace_over_two_processes() -> None:
 
 
 def test_an_evaluation_is_linked_to_every_delta_it_took_in() -> None:
-    told, work = Collector(), Work()
+    collector, work = Collector(), Work()
     deltas: list[Applied] = []
     for start in (0, 10):
         batch, counted, rejected = work.count([raw(case) for case in range(start, start + 10)])
-        told.tracing.counted(batch, counted, rejected, 0.1)
-        headers = told.tracing.publishing(batch)
-        told.tracing.published(batch, 0.1)
+        collector.tracing.batch_counted(batch, counted, rejected, 0.1)
+        headers = collector.tracing.delta_publishing(batch)
+        collector.tracing.delta_published(batch, 0.1)
         deltas.append(work.apply(batch, counted, headers))
     deltas.append(work.apply(batch, counted, headers))  # again, and dropped
     evaluation = EvaluationEvent(deltas, work.evaluate(), full=True, seconds=0.5)
-    headers = told.tracing.evaluated(evaluation)
-    assert told.spans("publish alerts") == []
-    told.tracing.alerted(evaluation, 0.6)
+    headers = collector.tracing.evaluation_finished(evaluation)
+    assert collector.spans("publish alerts") == []
+    collector.tracing.alerts_published(evaluation, 0.6)
 
-    evaluate, publish = told.one("evaluate"), told.one("publish alerts")
-    published = told.spans("publish delta")
+    evaluate, publish = collector.one("evaluate"), collector.one("publish alerts")
+    published = collector.spans("publish delta")
     assert [link.context.span_id for link in evaluate.links] == [
         span.context.span_id for span in published
     ]
@@ -92,37 +92,37 @@ def test_an_evaluation_is_linked_to_every_delta_it_took_in() -> None:
 
 
 def test_what_others_left_in_the_headers_breaks_nothing() -> None:
-    told, work = Collector(), Work()
+    collector, work = Collector(), Work()
     batch, counted, _ = work.count([raw(1)])
     for headers in ({}, {"traceparent": b"\xff-nonsense"}, {"tracestate": b"a=b"}):
         delta = work.apply(batch, counted, headers)
-        told.tracing.applied(delta)
-        told.tracing.evaluated(EvaluationEvent([delta], [], full=False, seconds=0.1))
-    assert [span.parent for span in told.spans("apply delta")] == [None] * 3
-    assert [span.links for span in told.spans("evaluate")] == [()] * 3
+        collector.tracing.delta_applied(delta)
+        collector.tracing.evaluation_finished(EvaluationEvent([delta], [], full=False, seconds=0.1))
+    assert [span.parent for span in collector.spans("apply delta")] == [None] * 3
+    assert [span.links for span in collector.spans("evaluate")] == [()] * 3
 
 
 def test_a_delta_left_over_by_a_crash_begins_a_trace_of_its_own() -> None:
-    told = Collector()
+    collector = Collector()
     batch, _, _ = Work().count([raw(1)])
-    told.tracing.publishing(batch)
-    told.tracing.published(batch, 0.1)
-    assert told.one("publish delta").parent is None
+    collector.tracing.delta_publishing(batch)
+    collector.tracing.delta_published(batch, 0.1)
+    assert collector.one("publish delta").parent is None
 
 
 def test_spans_hold_nothing_of_a_report() -> None:
-    told, work = Collector(), Work()
+    collector, work = Collector(), Work()
     batch, counted, rejected = work.count([raw(case) for case in range(20)] + [b'{"drug": 1'])
-    told.tracing.counted(batch, counted, rejected, 0.1)
-    delta = work.apply(batch, counted, told.tracing.publishing(batch))
-    told.tracing.published(batch, 0.1)
-    told.tracing.applied(delta)
+    collector.tracing.batch_counted(batch, counted, rejected, 0.1)
+    delta = work.apply(batch, counted, collector.tracing.delta_publishing(batch))
+    collector.tracing.delta_published(batch, 0.1)
+    collector.tracing.delta_applied(delta)
     evaluation = EvaluationEvent([delta], work.evaluate(), full=True, seconds=0.1)
     assert evaluation.alerts
-    told.tracing.evaluated(evaluation)
-    told.tracing.alerted(evaluation, 0.1)
-    assert len(told.spans()) == 5
-    for span in told.spans():
+    collector.tracing.evaluation_finished(evaluation)
+    collector.tracing.alerts_published(evaluation, 0.1)
+    assert len(collector.spans()) == 5
+    for span in collector.spans():
         text = span.to_json()
         assert not {word for word in ("drug", "event 1", "C1", "Invalid") if word in text}
 
@@ -132,8 +132,8 @@ def test_a_collector_that_is_away_costs_no_batch(caplog: pytest.LogCaptureFixtur
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "1")
         with exporting("http://127.0.0.1:9/v1/traces") as tracing:
-            assert tracing.publishing(batch)
-            tracing.published(batch, 0.1)
+            assert tracing.delta_publishing(batch)
+            tracing.delta_published(batch, 0.1)
     assert "Failed to export" in caplog.text
 
 
@@ -141,11 +141,11 @@ def test_without_the_setting_nothing_of_it_is_imported() -> None:
     code = """
 import sys
 from streams.runtime.settings import Settings
-from streams.runtime.observability.setup import watching
+from streams.runtime.observability.setup import open_observers
 import streams.cli
-with watching(Settings(metrics_bind="127.0.0.1:0", log_format="json"), ["cases"]):
+with open_observers(Settings(metrics_bind="127.0.0.1:0", log_format="json"), ["cases"]):
     print(sum(name.startswith("opentelemetry") for name in sys.modules))
-with watching(Settings(traces_endpoint="http://127.0.0.1:9"), ["cases"]):
+with open_observers(Settings(traces_endpoint="http://127.0.0.1:9"), ["cases"]):
     print("opentelemetry.sdk" in sys.modules)
 """
     ended = subprocess.run(
@@ -159,4 +159,4 @@ def test_without_the_extra_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     settings = Settings(traces_endpoint="http://127.0.0.1:9")
     with pytest.raises(InputError, match=r"^traces_endpoint: pip install 'tocsin\[tracing\]' must"):
-        watching(settings, ["cases"]).__enter__()
+        open_observers(settings, ["cases"]).__enter__()

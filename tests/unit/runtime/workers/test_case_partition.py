@@ -27,7 +27,7 @@ class Told(Observer):
     def __init__(self) -> None:
         self.rejected: list[Rejected] = []
 
-    def counted(
+    def batch_counted(
         self, batch: Batch, counted: CountedBatch, rejected: Sequence[Rejected], seconds: float
     ) -> None:
         self.rejected += rejected

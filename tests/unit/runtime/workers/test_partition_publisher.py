@@ -77,7 +77,7 @@ class Outcomes(Observer):
         self.seen: list[str] = []
         self.threads: set[str] = set()
 
-    def transaction(self, stage: str, outcome: str) -> None:
+    def transaction_ended(self, stage: str, outcome: str) -> None:
         self.seen.append(outcome)
         self.threads.add(threading.current_thread().name)
 

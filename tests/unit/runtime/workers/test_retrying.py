@@ -44,7 +44,7 @@ class Worker:
     def lags(self) -> dict[int, int | None]:
         return {0: 7}
 
-    def sizes(self) -> None:
+    def report_sizes(self) -> None:
         self.asked.append("sizes")
 
 
@@ -111,7 +111,7 @@ def test_a_worker_rejoins_after_a_lost_connection() -> None:
     assert retrying.step(100) == 0
     assert retrying.readiness() == Readiness(Phase.JOINING), "a stage that is away is not ready"
     assert retrying.lags() == {}
-    retrying.sizes()
+    retrying.report_sizes()
     assert worker.asked == ["step"], "and is asked nothing"
     while retrying.step(100) == 0:
         pass

@@ -79,7 +79,7 @@ class Told(Observer):
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
 
-    def snapshot(self, outcome: str, seconds: float) -> None:
+    def snapshot_finished(self, outcome: str, seconds: float) -> None:
         assert threading.current_thread() is threading.main_thread()
         self.outcomes[outcome] += 1
 
