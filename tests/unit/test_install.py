@@ -64,6 +64,7 @@ TESTED_BY = {
     "streams.cli.validate_commands": "unit/cli/test_app.py",
     "streams.core.alerts.case_sources": "unit/core/alerts/test_case_summaries.py",
     "streams.core.alerts.indications": "unit/core/alerts/test_sensitivity.py",
+    "streams.core.counting.arrays": "unit/core/counting/test_count_changes.py",
     "streams.core.alerts.sentence": "unit/core/alerts/test_builder.py",
     "streams.core.duplicates.exact": "properties/test_duplicates.py",
     "streams.core.recount.alerts": "replay/test_recount.py",
@@ -88,7 +89,6 @@ TESTED_BY = {
 }
 # Tests of no one module, and what they are about.
 OF_NO_MODULE = {
-    "cli/test_heap.py": "streams/cli/__init__.py: what is settled before a command is read",
     "contracts/test_schema_changes.py": "what may change in any contract, and the golden files",
     "detectors/test_confounding_errors.py": "the refusals of every detector against confounding",
     "detectors/test_zero_cells.py": "the zero cells of every statistic of a pair",

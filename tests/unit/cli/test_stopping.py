@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -13,7 +14,7 @@ from streams.cli.stopping import StopSignal
 
 @pytest.fixture
 def stop() -> Iterator[StopSignal]:
-    with StopSignal() as stopping:
+    with closing(StopSignal()) as stopping:
         yield stopping
 
 
@@ -40,6 +41,6 @@ def test_a_wait_ends_in_time_or_with_the_signal(stop: StopSignal) -> None:
 
 def test_closing_restores_the_signal_handlers() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with StopSignal():
+    with closing(StopSignal()):
         assert signal.getsignal(signal.SIGTERM) != before[1]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

@@ -31,14 +31,3 @@ def test_a_message_cannot_be_changed() -> None:
     point = Point(x=1)
     with pytest.raises(ValidationError, match="frozen"):
         point.x = 2  # type: ignore[misc]
-
-
-def test_a_trusted_message_is_like_a_validated_one() -> None:
-    point, trusted = Point(x=1, y=2.0), Point.trusted({"x": 1, "y": 2.0})
-    assert trusted == point
-    assert hash(trusted) == hash(point)
-    assert trusted.model_dump_json() == point.model_dump_json()
-    assert trusted.model_fields_set == {"x", "y"}
-    assert trusted.model_copy(update={"x": 3}) == Point(x=3, y=2.0)
-    with pytest.raises(ValidationError, match="frozen"):
-        trusted.x = 2  # type: ignore[misc]

@@ -8,7 +8,13 @@ import pytest
 from schemas.product import Product
 from schemas.vocabulary import ProductRole
 from streams.core.cases.chronology import parse_course
-from streams.core.cases.names import NAMES, OF_DOMAIN, SEPARATOR, TERMS, joined_names, suspects
+from streams.core.cases.names import (
+    OF_DOMAIN,
+    SEPARATOR,
+    joined_names,
+    names_of_reaction,
+    suspects,
+)
 from streams.core.cases.provenance import DOSE, INDICATION, ONSET
 
 
@@ -24,14 +30,15 @@ from streams.core.cases.provenance import DOSE, INDICATION, ONSET
     ],
 )
 def test_a_name_is_compared_without_width_white_space_and_marks(reported: str, name: str) -> None:
-    assert NAMES[reported] == name
-    assert NAMES[name] == name
+    expected = (name,) if name else ()
+    assert names_of_reaction(reported) == expected
+    assert names_of_reaction(name) == expected
 
 
 def test_a_term_counts_for_its_hazard_family_too() -> None:
-    assert TERMS["Sepsis"] == ("Sepsis", "family:infection")
-    assert TERMS[" Rash "] == ("Rash",)
-    assert TERMS[" "] == ()
+    assert names_of_reaction("Sepsis") == ("Sepsis", "family:infection")
+    assert names_of_reaction(" Rash ") == ("Rash",)
+    assert names_of_reaction(" ") == ()
 
 
 @pytest.mark.parametrize(

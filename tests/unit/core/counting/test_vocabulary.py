@@ -1,20 +1,11 @@
-"""Names as codes: in order of appearance, few at a time or many."""
+"""Names as codes, in order of appearance."""
 
 import numpy as np
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.counting import vocabulary as vocabulary_module
-from streams.core.counting.vocabulary import Vocabulary, numbered
-
-
-@given(st.lists(st.text(max_size=3), max_size=12))
-def test_numbers_are_places_among_the_distinct_names(names: list[str]) -> None:
-    distinct, places = numbered(pl.Series(names, dtype=pl.String))
-    assert distinct == list(dict.fromkeys(names))
-    assert [distinct[place] for place in places.tolist()] == names
+from streams.core.counting.vocabulary import Vocabulary
 
 
 def test_a_vocabulary_codes_names_in_order_of_appearance() -> None:
@@ -38,11 +29,3 @@ def test_encoded_names_decode_to_themselves(known: list[str], lists: list[list[s
     nested = Vocabulary(known).encode(pl.Series(lists, dtype=pl.List(pl.String)))
     assert nested.dtype == pl.List(pl.UInt32)
     assert [vocabulary.decode(np.array(each, dtype=int)).to_list() for each in nested] == lists
-
-
-def test_many_names_are_coded_like_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = pl.Series([f"drug {n % 7}" for n in range(50)])
-    few = Vocabulary(["drug 3"]).encode(names)
-    monkeypatch.setattr(vocabulary_module, "_FEW_NAMES", 1)
-    assert Vocabulary(["drug 3"]).encode(names).equals(few)
-    assert few[:4].to_list() == [1, 2, 3, 0]
