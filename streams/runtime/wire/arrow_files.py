@@ -1,10 +1,10 @@
-"""Frames of known columns as Arrow IPC files, at the price of an IPC stream.
+"""Arrow IPC files of frames with known columns, written and read as fast as IPC streams.
 
-polars hands a file to its engine for large queries, to write as to read it; of a hundred rows that
-takes longer than all the rest. What it writes is a stream, with `ARROW1` in place of the first
-eight bytes, and a footer: the schema once more, and where each record batch stands. So ours writes
-a stream and puts the two around it, and reads what is between. The bytes are those of polars, and
-any reader of Arrow IPC files reads them.
+polars uses its engine for large queries to write or read a file; for a hundred rows that takes most
+of the time. A file is a stream with `ARROW1` instead of the first eight bytes, and with a footer:
+the schema again, and the position of each record batch. `ArrowFiles` writes a stream and adds both,
+and reads the stream between them. The bytes equal those of polars, and any reader of Arrow IPC
+files can read them.
 """
 
 import io
@@ -18,32 +18,32 @@ import polars as pl
 __all__ = ["ArrowFiles"]
 
 _MARK = b"ARROW1\0\0"
-_MESSAGE = struct.Struct("<4xi")  # how a message begins: the size of its metadata
-_BLOCK = struct.Struct("<qi4xq")  # of a footer: a batch's offset, size of metadata and of the body
-_END = struct.Struct("<i6x")  # how a file ends: the size of its footer, and the mark
+_MESSAGE = struct.Struct("<4xi")  # prefix of a message: the size of its metadata
+_BLOCK = struct.Struct("<qi4xq")  # footer entry: a batch's offset, size of metadata, size of body
+_END = struct.Struct("<i6x")  # end of a file: the size of its footer, and the magic bytes
 _END_OF_STREAM = 8
 
 
 class _Around(NamedTuple):
-    """What stands around a single record batch in a stream and in a file."""
+    """Bytes before and after the single record batch of a file."""
 
     schema: bytes
     footer: bytes  # before the block
-    end: bytes  # after it
+    end: bytes  # after the block
 
 
 class ArrowFiles:
-    """Writes and reads files of frames that have certain columns.
+    """Writes and reads files of frames with certain columns.
 
     Parameters
     ----------
     columns
-        Their types, in order. A frame that has others is written as well, and read, only slower.
+        Types by name, in order. Frames with other columns work too, only slower.
 
     Attributes
     ----------
     columns
-        The same.
+        The parameter.
     """
 
     def __init__(self, columns: Mapping[str, pl.DataType]) -> None:
@@ -64,7 +64,7 @@ class ArrowFiles:
         Raises
         ------
         OSError, polars.exceptions.PolarsError
-            If it is none, or damaged.
+            If it is no Arrow IPC file, or damaged.
         """
         around = self._around
         if around and raw.startswith(_MARK + around.schema[8:]) and raw.endswith(around.end):
@@ -73,7 +73,7 @@ class ArrowFiles:
 
     @cached_property
     def _around(self) -> _Around | None:
-        """Learn it from a file of polars; nothing if that is not of the form that is known here."""
+        """Return the framing of a sample file of polars; `None` if its layout is unexpected."""
         sample = pl.DataFrame(schema=self.columns).clear(1)
         file, stream = _file(sample), _stream(sample)
         begin = len(file) - _END.size - _END.unpack(file[-_END.size :])[0]
@@ -96,7 +96,7 @@ def _file(frame: pl.DataFrame) -> bytes:
 
 
 def _place(stream: bytes) -> tuple[int, int, int]:
-    """Return where the one record batch of a stream begins, and the sizes of its two parts."""
+    """Return the start of a stream's single record batch, and the sizes of metadata and body."""
     begin = _MESSAGE.size + _MESSAGE.unpack_from(stream)[0]
     metadata = _MESSAGE.size + _MESSAGE.unpack_from(stream, begin)[0]
     return begin, metadata, len(stream) - _END_OF_STREAM - begin - metadata
