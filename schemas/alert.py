@@ -60,7 +60,7 @@ class Window(Message):
 
 
 class RuleOutcome(Message):
-    """One signal rule, its statistics-based outcome and whether it is on.
+    """Outcome of one signal rule: its thresholds, its exit, and whether it is on.
 
     A rule fires when its inequalities hold. It is on from then until it passes its exit.
     """
@@ -156,7 +156,7 @@ class Alert(Message):
     test_recomputed: bool | None = Field(
         default=None,
         description="Whether a past day was corrected after the anytime-valid test had counted it, "
-        "which voids its error guarantee; null if no rule uses the test.",
+        "which breaks the order its guarantee assumes; null if no rule uses the test.",
     )
     previous: Previous | None = Field(
         description="The revision that this one replaces; null in the first."

@@ -49,9 +49,7 @@ class Decision(Message):
     n_burst: int | None = Field(
         default=None,
         ge=1,
-        exclude_if=lambda n: (
-            n is None
-        ),  # left out if null, so that the hashes of existing logs do not change
+        exclude_if=lambda n: n is None,  # so that hashes of existing logs do not change
         description="Cases of the burst in the revision; null without a burst.",
     )
     superseded_by: str | None = Field(

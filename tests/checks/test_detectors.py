@@ -220,7 +220,7 @@ def test_the_integer_type_has_no_effect(estimator: Estimator, dtype: pl.DataType
 
 @detector_check
 def test_large_margins_do_not_overflow(estimator: Estimator) -> None:
-    """A product of margins taken in integers would wrap, and change with the scale of the table."""
+    """A product of integer margins would wrap, and change with the scale of the table."""
     result = estimator(HUGE)
     added = result.columns[HUGE.width :]
     for name in added:

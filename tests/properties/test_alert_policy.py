@@ -1,4 +1,4 @@
-"""The policy recounted: after any history, what subscribers were told is what there is to tell.
+"""The policy recounted: after any history, the published revisions are those that are due.
 
 The recount keeps cases in dictionaries, and asks of every pair what
 docs/consume/alert-by-example.md says.
@@ -96,7 +96,7 @@ POLICIES = st.one_of(
 
 @dataclass
 class Seen:
-    """What the last look saw of a pair."""
+    """State of a pair at the last evaluation."""
 
     cases: dict[str, Case]
     entered: frozenset[str] | None  # None: a restart forgot
@@ -158,7 +158,7 @@ class Subscriber:
         return fire, stay
 
     def expect(self, scope: Iterable[PAIR]) -> dict[PAIR, tuple[str, set[str], set[str]]]:
-        """Say what is due of each pair: kind, reasons and rules on; a kind `-` is not told."""
+        """Return the revision due of each pair: kind, reasons, rules on; `-` is suppressed."""
         due = {}
         for pair in scope:
             found = self._of_pair(pair)
@@ -388,7 +388,7 @@ def test_what_is_told_is_what_the_recount_says(
         if isinstance(step, tuple):
             world.send(*step)
         elif step == "restart":
-            # What a restart forgets are changes since the last look, so it happens after one.
+            # A restart forgets the changes since the last evaluation, so it happens after one.
             world.look(touched_only=False)
             world.restart()
             restarted = True

@@ -44,7 +44,7 @@ class Crash(BaseException):
 
 @dataclass
 class Receiver:
-    """A webhook receiver that answers as it is told, and what it was sent.
+    """A webhook receiver with scripted answers, and the requests it received.
 
     A time-out may come after the receiver took the message in: then it comes again.
     """
@@ -158,7 +158,7 @@ ALERTS = st.tuples(st.just("alert"), st.sampled_from("ABD"), st.sampled_from(KIN
 ANSWERS = st.tuples(st.just("answers"), st.lists(st.sampled_from(FATES), max_size=8))
 WAITS = st.tuples(st.just("wait"), st.sampled_from((timedelta(), HOUR, 7 * HOUR, DAY, 4 * DAY)))
 OTHERS = st.one_of(
-    st.tuples(st.just("take in"), st.booleans()),
+    st.tuples(st.just("apply"), st.booleans()),
     st.tuples(st.just("down for a day")),
     st.tuples(st.just("moves to a private address"), st.booleans()),
     st.tuples(st.just("pause")),
@@ -203,7 +203,7 @@ def act(world: World, action: tuple[Any, ...]) -> None:
     if what == "alert":
         _, name, kind, urgent = action
         world.written.append(revision_of(world, name, kind, urgent))
-    elif what == "take in":
+    elif what == "apply":
         world.take_in(crash=action[1])
     elif what == "answers":
         receiver.answers[:] = action[1]

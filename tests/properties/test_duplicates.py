@@ -192,7 +192,7 @@ def test_links_are_those_of_the_latest_versions_after_every_batch(
         assert found == wanted
         assert relink([known(each) for each in seen], index).links == []
         whole_log = [known(each) for each in (*seen, *published)]
-        assert relink(whole_log, MemoryIndex()).links == []  # of an index that is made again
+        assert relink(whole_log, MemoryIndex()).links == []  # of a rebuilt index
         # and each decision of a case has a number of its own, in order
         by_case = itertools.groupby(
             sorted(published, key=lambda one: one.case_id), key=lambda one: one.case_id

@@ -157,7 +157,7 @@ def test_the_ic_stays_within_its_interval_above_a_level_of_037_and_not_below() -
 
 
 def test_the_false_alarm_rate_of_the_ror_is_what_its_docstring_says() -> None:
-    """METHODS I: a look after every report of the pair, ten expected in the end; 19.1%."""
+    """METHODS I: evaluated after every report of the pair, ten expected in the end; 19.1%."""
     random = np.random.default_rng(21)
     pairs, reports = 20_000, 40
     arrival = random.exponential(1 / 10, (pairs, reports)).cumsum(axis=1)

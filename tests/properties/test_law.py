@@ -263,7 +263,7 @@ def _check_alert(world: World, alert: Alert) -> None:
 
 
 def _check_told(world: World, last: Sequence[Alert]) -> None:
-    """A lot, facility or family with the very cases of a product or class is not told as news."""
+    """A lot, facility or family with the very cases of a product or class is suppressed."""
     messages = list(itertools.chain.from_iterable(world.logs))
     today = EPOCH + timedelta(days=world.today)
     news = {alert.signal_key for alert in last if alert.kind == "new"}

@@ -107,7 +107,7 @@ class World:
     cases: dict[str, Case] = field(default_factory=dict)
     today: int = FIRST
     offset: int = 0
-    closed: int | None = None  # last day that the test has taken in
+    closed: int | None = None  # last day that the test has counted
     corrected: bool | None = False  # None: a restart forgot it
     fired: set[bool] = field(default_factory=set)  # what the safe rule said of any pair
 
@@ -153,7 +153,7 @@ class World:
         self.detector = again
 
     def look(self, *, touched_only: bool, day_over: bool) -> list[Alert]:
-        """Evaluate as if nothing had been published, so that every pair looked at is told."""
+        """Evaluate as if nothing had been published, so that every evaluated pair is published."""
         self.detector.signals.clear()
         through = self.today if day_over else self.today - 1
         self.closed = through if self.closed is None else max(self.closed, through)
@@ -329,7 +329,7 @@ CORRECTIONS: dict[str, tuple[dict[str, Case | None], bool]] = {
         {"A": Case(FIRST, ("iron",), ("rash",)), "B": Case(FIRST, ("zinc",), ("rash",))},
         False,
     ),
-    "of a day not taken in": ({"C": Case(FIRST + 1, ("zinc",), ("stroke",))}, False),
+    "of a day not tested yet": ({"C": Case(FIRST + 1, ("zinc",), ("stroke",))}, False),
     "of today": ({"new": Case(FIRST + 2, ("zinc",), ("rash",))}, False),
 }
 

@@ -77,7 +77,7 @@ def identifiers_of(report: Report) -> CaseIdentifiers | None:
 
 
 def _keys(source: str | None, number: str | None, *, bare: bool = False) -> Iterable[str]:
-    """Return the keys of a case number of a source; with `bare`, also the one of any source."""
+    """Return the keys of a case number; with `bare`, also the key that names no source."""
     plain = normalise_id(number)
     if plain is None:
         return

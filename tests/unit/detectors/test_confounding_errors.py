@@ -139,7 +139,7 @@ def _without_drugs(counts: pl.DataFrame) -> pl.DataFrame:
             FitError,
             "adjusted_odds_ratio: the covariates must not tell who took the drug; got 'A' in 3 of "
             "6 cases, told by ['B']",
-            id="the drug is told by others",
+            id="the drug is determined by covariates",
         ),
         pytest.param(
             lambda: adjusted_odds_ratio(

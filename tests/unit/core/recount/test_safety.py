@@ -1,4 +1,4 @@
-"""A safety alert is made anew from its input; another input, or another alert, is found out."""
+"""A safety alert is recomputed from its input; another input or alert gives differences."""
 
 from datetime import date
 

@@ -53,7 +53,7 @@ def of_lot(case_id: str, received: date, lot: str, facility_id: str | None = Non
 
 
 class Told:
-    """A watch that is told one thing after the other, and what it says each time."""
+    """A monitor that receives notices one by one, and its revisions after each."""
 
     def __init__(self) -> None:
         self.watch = SafetyMonitor()
