@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
 from detectors.ebgm import ebgm
-from detectors.gamma_mixture import GammaMixture
+from detectors.gamma_mixture import GammaMixture, Likelihood
 from detectors.gamma_mixture_fit import FitReport, FitWarning, fit_gamma_mixture
 from detectors.rules import load_rules
 from schemas.alert import Alert, InputOffset
@@ -24,6 +24,7 @@ from streams.core.detection.detector import Detector
 from streams.core.signals import prior_refits
 from streams.core.signals.prior_refits import FEWEST_PAIRS, refit
 from tests.support.deltas import case_change, make_delta
+from tests.support.fits import RememberedFits
 
 EPOCH = date(1970, 1, 1)
 DAY = 19_800  # 2024-03-18, the first day of a period of 30 days
@@ -70,6 +71,15 @@ def _detector(*deltas: Delta, refit_every: int | None = 30, rules: str = "eb05")
     for delta in deltas:
         detector.apply(delta)
     return detector
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fits() -> Iterator[RememberedFits]:
+    """Fit each table once: most tests here are of what follows from a fit."""
+    remembered = RememberedFits()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(prior_refits, "fit_gamma_mixture", remembered)
+        yield remembered
 
 
 @pytest.fixture(scope="module")
@@ -159,10 +169,10 @@ def test_a_fit_that_is_unfit_waits_for_the_next_period(
     assert tried[0] >= FEWEST_PAIRS
 
 
-def test_a_solution_at_the_edge_does_not_take_over() -> None:
+def test_a_solution_at_the_edge_does_not_take_over(fits: RememberedFits) -> None:
     counts = _detector(_delta(0, _cases(seed=1, number=3000))).all_counts().drop("window")
     with pytest.warns(FitWarning, match="at the edge of the search"):
-        report = fit_gamma_mixture(counts, likelihood="truncated_mixture")
+        report = fits(counts, likelihood="truncated_mixture")
     assert report.prior.fit is not None
     assert report.prior.fit.boundary == ("alpha2", "beta2")
     assert counts.height >= 500
@@ -179,10 +189,10 @@ def test_a_failed_fit_does_not_stop_the_stream() -> None:
 
 
 def test_what_was_warned_of_is_in_the_event(
-    counts: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+    counts: pl.DataFrame, fits: RememberedFits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def doubtful(table: pl.DataFrame, *, likelihood: str) -> FitReport:
-        report = fit_gamma_mixture(table, likelihood="truncated_mixture")
+    def doubtful(table: pl.DataFrame, *, likelihood: Likelihood) -> FitReport:
+        report = fits(table, likelihood=likelihood)
         for number in (1, 2):
             warnings.warn(f"doubt {number}", FitWarning, stacklevel=1)
         return report

@@ -1,3 +1,4 @@
+import itertools
 import multiprocessing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -137,15 +138,16 @@ def test_a_log_cut_short_is_found_by_the_hash_noted_earlier(written):
         AuditLog(written).verify(noted)
 
 
-def add(path: Path, name: str) -> None:
-    for to in (S.UNDER_TRIAGE, S.VALIDATED, S.CONFIRMED):
+def add(path: Path, *names: str) -> None:
+    for to, name in itertools.product((S.UNDER_TRIAGE, S.VALIDATED, S.CONFIRMED), names):
         AuditLog(path).decide(decision(to, key=name), datetime.now(UTC))
 
 
 def test_several_processes_add_to_one_chain(tmp_path):
     path = tmp_path / "audit.jsonl"
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=add, args=(path, f"signal {n}")) for n in range(4)]
+    of_each = [(path, "A", "B"), (path, "C", "D")]
+    workers = [context.Process(target=add, args=arguments) for arguments in of_each]
     for worker in workers:
         worker.start()
     for worker in workers:
