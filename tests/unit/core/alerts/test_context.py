@@ -217,9 +217,10 @@ def test_the_latest_recorded_context_holds_by_window_and_pair() -> None:
     month = alert.window.model_copy(update={"label": "2024-02"})
     world.context.record(
         [
+            alert.model_copy(update={"context": second}),
+            alert.model_copy(update={"context": first}),
             alert.model_copy(update={"context": second, "window": month}),
             alert.model_copy(update={"context": second, "event": "Rash"}),
-            alert.model_copy(update={"context": first}),
         ]
     )
     assert world.news("A", "B") == NEW_LOT

@@ -149,6 +149,8 @@ def test_a_fatal_case_is_urgent_and_names_what_it_is_part_of() -> None:
     assert finding.note == ", reported in part of R-1, R-2"
     assert finding.supply_route is SupplyRoute.CLINICAL_TRIAL
     assert found((case("D", fatal=True),))[0].note == ""
+    two = found((case("E", fatal=True), case("D", fatal=True)))
+    assert [each.subject for each in two] == [("D",), ("E",)]
 
 
 def test_two_supply_routes_are_none_that_is_known() -> None:

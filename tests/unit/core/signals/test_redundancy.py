@@ -1,10 +1,13 @@
 """Which new signals repeat the cases of another one, how often that is noted, and when it ends."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from schemas.alert import AlertKind
 from schemas.suppressed import SuppressionReason
-from streams.core.signals.decisions import SUPPRESSIONS, Decisions
+from streams.core.signals.decisions import KINDS, SUPPRESSIONS, Decisions
 from streams.core.signals.lifecycle import decide, publish
 from streams.core.signals.new_evidence import CaseChanges
 from streams.core.signals.published_signals import Signals
@@ -146,3 +149,30 @@ def test_a_signal_that_goes_off_covers_nothing(run: Run) -> None:
     assert published == {(CLASS, "Sepsis"), (LOT, "Sepsis"), (FACILITY, "Sepsis")}
     off = dict(zip(run.counted.pairs(run.keys[decided.rows]), decided.on.tolist(), strict=True))
     assert off[CLASS, "Sepsis"] == 0
+
+
+def test_a_signal_with_the_same_cases_that_goes_off_now_covers_nothing(run: Run) -> None:
+    """The class passes the exit of its rule in the evaluation in which the lot comes to fire."""
+    view = run.counted.view()
+    scores = score_window(SCORER, view, run.counted.instance(), Signals())
+    assert scores is not None
+    of_class, lot = (run.counted.key(drug, "Sepsis") for drug in (CLASS, LOT))
+    signals = Signals(Signals.row(key=[of_class], revision=1, on=1))
+    rows = np.searchsorted(scores.pairs.keys, [of_class, lot])
+    kinds = [KINDS.index(AlertKind.CLOSED), KINDS.index(AlertKind.NEW)]
+    decided = Decisions(
+        rows=rows,
+        kinds=np.array(kinds, dtype=np.int8),
+        reasons=np.array([1, 1]),
+        on=np.array([0, 1]),
+        was=Signals.row(key=[of_class, lot]),
+        suppressed=np.empty(0, dtype=np.intp),
+        why=np.empty(0, dtype=np.int8),
+        crossings=2,
+    )
+    kept = RedundantSignals().suppress(decided, scores, signals, view)
+    assert (kept.rows.tolist(), kept.crossings) == (rows.tolist(), 2)
+    stays_on = replace(decided, on=np.array([1, 1]))
+    covered = RedundantSignals().suppress(stays_on, scores, signals, view)
+    assert covered.rows.tolist() == rows[:1].tolist()
+    assert covered.suppressed.tolist() == rows[1:].tolist()
