@@ -64,7 +64,7 @@ _AFFIRMS = {_S.VALIDATED, _S.CONFIRMED}
 
 
 def require_step(frm: SignalState, decision: Decision) -> None:
-    """Raise `InputError` unless a decision may be taken in this state, and says what it must.
+    """Raise `InputError` unless a decision is allowed in this state, and has the fields it must.
 
     >>> require_step(SignalState.DETECTED, Decision(
     ...     signal_key="X|Sepsis|cumulative", to=SignalState.UNDER_TRIAGE, by="a.assessor"))
@@ -123,12 +123,12 @@ def assessments_after(entries: Iterable[AuditEntry]) -> dict[str, Assessment]:
 
 
 def assessed(alert: Alert | SafetyAlert, standing: Mapping[str, Assessment]) -> Alert | SafetyAlert:
-    """Return an alert that says where the assessment of its signal stands.
+    """Return an alert with the state of the assessment of its signal.
 
     Parameters
     ----------
     standing
-        What `assessments_after` gives; a signal that is not in it is `detected`, and nobody's.
+        Result of `assessments_after`; a signal that is not in it is `detected`, without assignee.
     """
     assessment = standing.get(alert.signal_key, _UNTOUCHED)
     return alert.model_copy(update={"assessment": assessment})

@@ -185,7 +185,7 @@ def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule
     """
     at = np.searchsorted(keys, cases["key"].to_numpy())
     n = np.bincount(at, minlength=len(keys))
-    # Few pairs have so many cases of one day, whoever they came from; the others are left out.
+    # Few pairs have so many cases of one day, of any source; the others are left out.
     day = cases["day"].to_numpy().astype(np.int64) + _DAYS
     days, of_day = np.unique(at << 32 | day, return_counts=True)
     pairs = days >> 32

@@ -237,7 +237,7 @@ def new_cases(
 def after_notice(
     cases: pl.DataFrame, keys: pl.Series, drugs: pl.Series, acted: Mapping[str, date]
 ) -> pl.Series:
-    """Return how many cases of each pair were first received after an authority acted.
+    """Return how many cases of each pair were first received after a regulatory action.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Writes the alerts of one window: one look-up of cases, every summary of them, then the alerts."""
+"""Writes the alerts of one window: finds the cases once, sums them up, has the alerts built."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ def refit(
     """Fit a prior to a counts frame; `None` if the fit is not fit to score with.
 
     That is when the winner lies at the edge of the search: a fit by hand may be wanted then, but
-    not one that takes over unasked. The likelihood is the truncated mixture, as a counts frame
+    not one that is put in force unasked. The likelihood is the truncated mixture, as a counts frame
     lists only pairs with a case.
     """
     with warnings.catch_warnings(record=True) as caught:

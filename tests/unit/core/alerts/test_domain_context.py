@@ -223,7 +223,7 @@ def test_a_notice_of_ongoing_exposure_is_told():
 
 
 def test_a_restart_knows_what_was_published_of_lots_and_places():
-    """All but the last case are told; a new detector takes over, and then the last one comes."""
+    """A new detector is restored before the last case is counted."""
     alerts = []
     for fourth in (report(3, day=5), report(3, day=5, product=exosome(lot="B2"))):
         detector = [Detector([WindowSpec.parse("cumulative")], RULES, policy=QUIET)]

@@ -147,7 +147,7 @@ ONE_UNNAMED_LEFT = _evidence(left=(99,))
             ONE_LEFT,
             ("weakened", "cases_retracted", "further_rule", "ic_rose"),
         ),
-        # a retraction into the band is told, whichever case it was
+        # a retraction into the band is published, whichever case it was
         ({}, {"entered": 0, "held": A}, ONE_LEFT, ("weakened", "cases_retracted")),
         (
             {},

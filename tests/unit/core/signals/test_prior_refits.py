@@ -210,7 +210,7 @@ def test_a_refit_is_due_once_a_period(told: Delta) -> None:
     assert second is not None
     assert second.previous_prior_id == first.prior_id != second.prior_id
     assert detector.refit_if_due(DAY + 59) is None
-    # Periods that went by without a look are not made up for.
+    # Periods that went by without an evaluation are not made up for.
     assert detector.refit_if_due(DAY + 1000) is not None
     assert detector.refit_if_due(DAY + 1001) is None
 
