@@ -1,4 +1,4 @@
-"""The topics as an AsyncAPI 3.0 document, made from the models and the `topics` beside it.
+"""AsyncAPI 3.0 document of the topics, generated from the models and from `topics.TOPICS`.
 
 References
 ----------
@@ -25,19 +25,19 @@ _CARRIES = {
     "signals": ("alert", "safety-alert"),
     "priors": ("prior",),
 }
-"""Contracts on each topic; what is missing here is between our own stages, or bytes."""
+"""Contracts on each public topic; other topics are internal, or hold bytes without a contract."""
 _RECEIVED = ("reports", "notices")
 _KEYED = {"kafka": {"key": {"type": "string"}, "bindingVersion": _BINDING}}
 _RETENTION = {"retention.ms", "retention.bytes", "delete.retention.ms", "max.message.bytes"}
 
 
 def asyncapi_document(prefix: str = "pv.") -> dict[str, Any]:
-    """Describe every topic that others write or read: its messages, headers, keys and settings.
+    """Return the AsyncAPI document of every public topic: messages, headers, keys and settings.
 
     Parameters
     ----------
     prefix
-        Of the names of the topics.
+        Prefix of the topic names.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def _channel(topic: Topic, prefix: str) -> dict[str, Any]:
 
 
 def _config(topic: Topic) -> dict[str, Any]:
-    """Return what the binding has names for, in its types."""
+    """Return the topic settings that the binding defines, in its types."""
     known: dict[str, Any] = {
         name: int(value) for name, value in topic.config.items() if name in _RETENTION
     }
@@ -177,7 +177,7 @@ _OF_REJECTS = {
 
 
 def _event_headers(model: type[Alert | SafetyAlert]) -> dict[str, Any]:
-    """Describe what `schemas.cloud_event.cloud_event_headers` gives."""
+    """Describe the headers that `schemas.cloud_event.cloud_event_headers` returns."""
     always: dict[str, dict[str, Any]] = {
         "content-type": {"const": "application/json"},
         "ce_specversion": {"const": "1.0"},
@@ -219,9 +219,9 @@ def _event_headers(model: type[Alert | SafetyAlert]) -> dict[str, Any]:
 
 
 def _draft_7(schema: Mapping[str, Any]) -> Any:
-    """Rewrite a schema for AsyncAPI, whose own schemas are of draft 7 with references of its own.
+    """Rewrite a JSON schema in draft 7, as AsyncAPI requires.
 
-    `$defs` becomes `definitions`; a reference points into `components`.
+    `$defs` becomes `definitions`; references point into `components`.
     """
     name = schema["$id"].split(":")[3]
     whole = {key: value for key, value in schema.items() if key not in ("$schema", "$id")}

@@ -1,8 +1,8 @@
-"""Decompresses batches of records, with a bound on the size of what they hold.
+"""Decompress batches of records, up to a limit on the decompressed size.
 
-kafka-python 3.0.12 decompresses a batch whole, whatever its size: a batch of 1.5 MB can hold
-1.5 GB, and the broker accepts it. It also reads only the codecs whose libraries it finds, so that
-the same topic could be read on one machine and not on another.
+kafka-python 3.0.12 decompresses a batch without a limit: a batch of 1.5 MB can hold 1.5 GB, and
+the broker accepts it. It also supports only the codecs whose libraries are installed, so a topic
+could be readable on one machine and not on another.
 """
 
 import mmap
@@ -15,9 +15,9 @@ from cramjam import DecompressionError, lz4, snappy, zstd
 __all__ = ["CannotDecompress", "decompress"]
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4  # as in the attributes of a batch
-_OVERFLOW = "failed to write whole buffer"  # cramjam's words for an output that is full
-_XERIAL = b"\x82SNAPPY\0"  # of the framing that the Java client writes around blocks of snappy
-_XERIAL_HEADER = 16  # bytes: the name, a version, the oldest version that can read it
+_OVERFLOW = "failed to write whole buffer"  # cramjam's error message for a full output buffer
+_XERIAL = b"\x82SNAPPY\0"  # start of the framing in which the Java client puts snappy blocks
+_XERIAL_HEADER = 16  # bytes: the name, the version, the oldest compatible version
 _BLOCK_SIZE = struct.Struct(">i")
 
 
@@ -31,16 +31,16 @@ def decompress(codec: int, packed: bytes, limit: int) -> bytes:
     Parameters
     ----------
     codec
-        As in the attributes of a batch: 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+        Codec in the attributes of the batch: 1 gzip, 2 snappy, 3 lz4, 4 zstd.
     packed
         Compressed records, without the header of the batch.
     limit
-        Most bytes that they may decompress to.
+        Maximum decompressed size [bytes].
 
     Raises
     ------
     CannotDecompress
-        If they are damaged, larger than `limit`, or of another codec; its text says which.
+        If the records are damaged, larger than `limit`, or of an unknown codec; see its message.
     """
     if codec == GZIP:
         return _gunzip(packed, limit)
@@ -68,7 +68,7 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
         if not stream.eof:
             msg = "compressed data must be whole; got only its beginning"
             raise CannotDecompress(msg)
-        packed = stream.unused_data  # gzip allows for several streams in a row
+        packed = stream.unused_data  # gzip allows concatenated streams
         if not packed:
             return bytes(unpacked)
 
@@ -77,7 +77,7 @@ def _unsnappy(packed: bytes, limit: int) -> bytes:
     unpacked = bytearray()
     try:
         for block in _snappy_blocks(packed):
-            # A block states its size; no more than that is allocated for it.
+            # A block states its decompressed size, and exactly that is allocated.
             if len(unpacked) + snappy.decompress_raw_len(block) > limit:
                 raise _too_large(limit)
             unpacked += snappy.decompress_raw(block)
@@ -89,7 +89,7 @@ def _unsnappy(packed: bytes, limit: int) -> bytes:
 
 def _snappy_blocks(packed: bytes) -> Iterator[bytes]:
     if not packed.startswith(_XERIAL):
-        yield packed  # librdkafka writes one block without framing
+        yield packed  # librdkafka writes a single block without framing
         return
     start = _XERIAL_HEADER
     while start < len(packed):
@@ -105,7 +105,7 @@ def _snappy_blocks(packed: bytes) -> Iterator[bytes]:
 def _into_buffer(
     name: str, decompress_into: Callable[[bytes, mmap.mmap], int], packed: bytes, limit: int
 ) -> bytes:
-    # Anonymous memory of the system: of `limit` bytes only those that are written are used.
+    # An anonymous mapping: only the pages that are written take memory, not all of `limit`.
     with mmap.mmap(-1, limit) as buffer:
         try:
             size = decompress_into(packed, buffer)

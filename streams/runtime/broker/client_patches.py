@@ -1,9 +1,9 @@
-"""Errors that kafka-python 3.0.12 knows of and does not raise, or throws away.
+"""Patches of kafka-python 3.0.12: raise errors that it returns late or discards.
 
-- `KafkaProducer.send` returns a future that has failed already where the broker refuses the topic,
-  after asking for the topic again: a file of a million lines would be an hour of refusals.
-- What arrives together with the end of a connection is discarded. The answer to a wrong password
-  does: without it, all that is known is that the socket was disconnected.
+- `KafkaProducer.send` requests metadata again and returns a failed future if the broker refuses
+  the topic: a file of a million lines would take an hour to fail.
+- Bytes that arrive together with the end of a connection are discarded. The broker's response to a
+  wrong password is among them: without it, the only error is that the socket was disconnected.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ class Producer(KafkaProducer):  # type: ignore[misc]
     """A `KafkaProducer` whose `send` raises rather than return a failed future."""
 
     def send(self, *record: Any, **options: Any) -> Any:
-        """Send a record as `KafkaProducer.send` does; raise its error if it has failed already."""
+        """Send a record like `KafkaProducer.send`; raise the error of a failed future at once."""
         future = super().send(*record, **options)
         if future.failed():
             raise future.exception
@@ -26,16 +26,16 @@ class Producer(KafkaProducer):  # type: ignore[misc]
 
 
 class NetClient(KafkaNetClient):  # type: ignore[misc]
-    """A client's connections to the brokers, for the option `kafka_client` of every client."""
+    """Network client with the patches, for the option `kafka_client` of every Kafka client."""
 
     def __init__(self, **configs: Any) -> None:
-        # No warning of a slow task: a task also waits for the thread that holds the interpreter.
+        # Disable warnings about slow tasks: a task is slow too if it waits for the GIL.
         net = NetworkSelector(**{**configs, "slow_task_threshold_secs": 0})
         super().__init__(net, _ConnectionManager(net, **configs))
 
 
 class _ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
-    """Connects with transports that hand over the last bytes before the error."""
+    """Connection manager whose transports deliver the last bytes before the error."""
 
     async def _build_transport(self, *arguments: Any, **options: Any) -> Any:
         transport = await super()._build_transport(*arguments, **options)
@@ -43,7 +43,7 @@ class _ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
 
         def receive_all() -> tuple[bytes, Exception | None]:
             data, error = receive()
-            return (data, None) if data else (data, error)  # the next call meets the error again
+            return (data, None) if data else (data, error)  # the next call returns the error
 
         transport._sock_recv = receive_all
         return transport

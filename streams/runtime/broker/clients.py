@@ -1,15 +1,16 @@
-"""Kafka clients with the settings that correctness needs, and transactions that cannot mislead.
+"""Kafka clients with the settings that correctness requires.
 
-What this adds to kafka-python, each measured or read in version 3.0.12:
+Differences from kafka-python, each measured or read in version 3.0.12:
 
-- Its constructors say only "unable to bootstrap"; the makers here say why.
-- `commit_transaction`, `abort_transaction` and `send_offsets_to_transaction` wait for ever when
-  the broker is gone; `transaction` bounds them.
-- A batch that fails while a commit is under way can leave that commit reported as a success:
-  the client renews its epoch, forgets the transaction and ends it as empty. `transaction`
-  therefore waits for every record to be acknowledged before it commits.
-- After a commit the broker finishes in the background; the next transaction is then told to try
-  again, and the client's pause of 100 ms becomes the price of every transaction. Ours is 10 ms.
+- Its constructors fail with only "unable to bootstrap"; the functions here raise the cause.
+- `commit_transaction`, `abort_transaction` and `send_offsets_to_transaction` block for ever if the
+  broker is unreachable; `transaction` has timeouts.
+- A batch that fails during a commit can leave that commit reported as a success: the client bumps
+  its epoch, forgets the transaction and ends it as empty. `transaction` therefore waits for the
+  acknowledgement of every record before it commits.
+- After a commit the broker completes the transaction in the background and answers the next one
+  with a retriable error. The client's back-off of 100 ms would delay every transaction; ours is
+  10 ms.
 """
 
 from collections.abc import Callable
@@ -36,14 +37,14 @@ from streams.runtime.wire.limits import MAX_MESSAGE_BYTES
 
 __all__ = ["HEARTBEAT_MS", "TopicPartition", "make_admin", "make_consumer", "make_producer"]
 
-MAX_POLL_RECORDS = 10_000  # the batch that the stages are built for
-PARTITION_FETCH_BYTES = 8 << 20  # 10,000 reports of 586 bytes, keys and framing, in one answer
+MAX_POLL_RECORDS = 10_000  # the batch size that the stages are designed for
+PARTITION_FETCH_BYTES = 8 << 20  # 10,000 reports of 586 bytes, with keys and framing
 FETCH_BYTES = 64 << 20
-LINGER_BYTES = 2 << 20  # 3,000 reports: an answer of so much does not wait for more
-FETCH_WAIT_MS = 500  # that the broker has to answer when there is nothing
+LINGER_BYTES = 2 << 20  # 3,000 reports: the broker answers at once when it has so many bytes
+FETCH_WAIT_MS = 500  # after which the broker answers a fetch without records
 BATCH_BYTES = 1 << 20
-HEARTBEAT_MS = 500  # a member learns by it that another came: a rebalance waits for two
-METADATA_MS = 30_000  # until partitions that were added are noticed
+HEARTBEAT_MS = 500  # members learn of a rebalance by heartbeat: a rebalance takes two of them
+METADATA_MS = 30_000  # until added partitions are discovered
 
 
 def make_admin(settings: Settings) -> Any:
@@ -52,7 +53,7 @@ def make_admin(settings: Settings) -> Any:
     Raises
     ------
     BrokerError
-        No broker answered in time, or it refused us.
+        If no broker answered in time, or it refused the connection.
     """
     return _connect(settings, KafkaAdminClient, request_timeout_ms=REQUEST_MS)
 
@@ -67,34 +68,34 @@ def make_consumer(
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed",
     linger_ms: int = 0,
 ) -> Any:
-    """Return a connected `BoundedConsumer` that sees committed records and commits nothing itself.
+    """Return a connected `BoundedConsumer` that reads committed records, without auto-commit.
 
-    Groups rebalance cooperatively: a partition that stays is not interrupted.
+    Groups rebalance cooperatively: partitions that are not revoked are not interrupted.
 
     Parameters
     ----------
     settings
         How to reach the broker.
     group_id
-        Consumer group; None to assign partitions by hand.
+        Consumer group; None to assign partitions manually.
     group_instance_id
         Static membership: a restart within the session timeout causes no rebalance.
     auto_offset_reset
-        'earliest' begins at the start of a partition with no position; 'none' raises instead, also
-        when the position sought has been deleted, which 'earliest' would skip in silence.
+        'earliest' starts a partition without a position at its first record; 'none' raises instead.
+        'none' also raises if the position has been deleted, which 'earliest' would silently skip.
     max_poll_records
-        Most records that one `poll` returns.
+        Maximum number of records that one `poll` returns.
     isolation_level
-        'read_uncommitted' only to learn how far a topic is written.
+        'read_uncommitted' only to find out how far a topic is written.
     linger_ms
-        How long the broker may wait until an answer holds `LINGER_BYTES`; 0: it answers with the
-        first record. An answer is asked for as soon as the last one is read, so that without this
-        a poll gives the few records that came then, and leaves those of the meantime to the next.
+        How long the broker may wait until it has `LINGER_BYTES`; 0: it answers with the first
+        record. The next fetch is sent as soon as a response is read. With 0 a poll would therefore
+        return the few records present at that moment, and leave later ones to the next poll.
 
     Raises
     ------
     BrokerError
-        No broker answered in time, or it refused us.
+        If no broker answered in time, or it refused the connection.
     """
     return _connect(
         settings,
@@ -113,7 +114,7 @@ def make_consumer(
         fetch_max_wait_ms=linger_ms or FETCH_WAIT_MS,
         request_timeout_ms=REQUEST_MS,
         session_timeout_ms=settings.session_timeout_ms,
-        # A member learns of a rebalance by it: a long session need not make that slow.
+        # Members learn of a rebalance by heartbeat: a long session timeout must not delay it.
         heartbeat_interval_ms=min(settings.session_timeout_ms // 3, HEARTBEAT_MS),
         metadata_max_age_ms=METADATA_MS,
         partition_assignment_strategy=[CooperativeStickyAssignor],
@@ -121,15 +122,15 @@ def make_consumer(
 
 
 def make_producer(settings: Settings, transactional_id: str | None = None) -> Any:
-    """Return a connected, idempotent `KafkaProducer`; with an id, ready to begin transactions.
+    """Return a connected, idempotent `KafkaProducer`; with an id, initialised for transactions.
 
-    Making a second producer with one transactional id fences the first and ends its transaction.
-    Nothing is compressed: that would cost more than it saves on a local network.
+    A second producer with the same transactional id fences the first and ends its transaction.
+    Without compression, which would cost more than it saves on a local network.
 
     Raises
     ------
     BrokerError
-        No broker answered in time, or it refused us.
+        If no broker answered in time, or it refused the connection.
     """
     transactional = transactional_id is not None
     producer = _connect(
@@ -138,7 +139,7 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
         transactional_id=transactional_id,
         transaction_timeout_ms=TRANSACTION_MS,
         acks="all",
-        partitioner=DefaultPartitioner(),  # that of the Java client: a case keeps its partition
+        partitioner=DefaultPartitioner(),  # as the Java client: a case keeps its partition
         enable_idempotence=True,
         allow_auto_create_topics=False,
         max_request_size=MAX_MESSAGE_BYTES,
@@ -151,7 +152,7 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
     )
     if transactional:
         try:
-            # What this logger says is raised as well.
+            # This logger repeats errors that are raised as well.
             with (
                 broker_errors(f"begin as {transactional_id}"),
                 silenced("kafka.producer.transaction_manager"),
@@ -164,26 +165,26 @@ def make_producer(settings: Settings, transactional_id: str | None = None) -> An
 
 
 def _connect(settings: Settings, client_class: Callable[..., Any], **config: Any) -> Any:
-    made: list[Any] = []
+    net_clients: list[Any] = []
 
-    def net_client(**given: Any) -> Any:
-        made.append(NetClient(**given))
-        return made[-1]
+    def net_client(**options: Any) -> Any:
+        net_clients.append(NetClient(**options))
+        return net_clients[-1]
 
     with last_complaint() as complaint:
         try:
             client = client_class(**settings.client_settings(), kafka_client=net_client, **config)
         except (errors.KafkaError, OSError) as error:
-            for net in made:  # its thread would go on trying for ever
+            for net in net_clients:  # its thread would reconnect for ever
                 net.close()
-            said = complaint.text or str(error)
+            cause = complaint.text or str(error)
             where = f"{settings.bootstrap} ({settings.security_protocol})"
-            msg = f"connect to Kafka at {where}: {explained(said)}"
-            raise connecting_failed(said)(shorten(msg)) from error
+            msg = f"connect to Kafka at {where}: {explained(cause)}"
+            raise connecting_failed(cause)(shorten(msg)) from error
     try:
-        # The broker we asked may name others, and these are what records are sent to.
+        # The bootstrap broker may advertise other brokers, to which records are then sent.
         if settings.security_protocol.endswith("PLAINTEXT"):
-            for broker in made[0].cluster.brokers():
+            for broker in net_clients[0].cluster.brokers():
                 settings.refuse_plaintext(broker.host)
     except BrokerError:
         client.close()

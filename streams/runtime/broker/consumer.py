@@ -1,17 +1,17 @@
-"""A consumer with bounded memory, which no record of a sender can stop.
+"""Kafka consumer with bounded memory that malformed records cannot block.
 
-What this adds to kafka-python, each read or tried in version 3.0.12:
+Differences from kafka-python, each read or tried in version 3.0.12:
 
-- `poll` is bounded in records only; 10,000 records of a megabyte each would be handed out at once.
-  Ours ends a poll at `POLL_BYTES` as well.
-- A compressed batch is decompressed whole, whatever its size. Ours stops at `UNPACKED_BYTES`, and
-  reads every codec of Kafka on every machine: see `bounded_decompression`.
-- The name of a header that is not UTF-8 raises, at the same record for ever; brokers and other
-  clients let such names pass. Ours leaves the headers of that record out.
+- `poll` limits the number of records only; 10,000 records of a megabyte each would be returned at
+  once. Here `POLL_BYTES` ends a poll too.
+- A compressed batch is decompressed without a limit. Here `UNPACKED_BYTES` is the limit, and every
+  codec of Kafka is supported on every machine: see `bounded_decompression`.
+- A header name that is not UTF-8 raises at every attempt to read the record; brokers and other
+  clients accept such names. Here the record is returned without its headers.
 
-A batch that cannot be decompressed is handed out as one record, at the offset of its first, whose
-value is `Unreadable`: it becomes one reject, and the partition goes on. A checksum that does not
-fit still raises: that is no sender's doing, and to skip a damaged batch would be to lose it.
+A batch that cannot be decompressed is returned as one record at its first offset, with the value
+`Unreadable`: it becomes one reject, and the partition continues. A wrong checksum still raises: no
+sender causes it, and skipping a damaged batch would lose its records.
 """
 
 from collections.abc import Iterator
@@ -28,26 +28,26 @@ from streams.runtime.wire.batches import Unreadable
 
 __all__ = ["POLL_BYTES", "UNPACKED_BYTES", "BoundedBatch", "BoundedConsumer"]
 
-POLL_BYTES = 16 << 20  # of values: 10,000 reports of 1,600 bytes, or one message of the largest
-UNPACKED_BYTES = 64 << 20  # of a batch: a producer's megabyte at four times the usual ratio
+POLL_BYTES = 16 << 20  # of values: 10,000 reports of 1,600 bytes, or one message of maximum size
+UNPACKED_BYTES = 64 << 20  # of a batch: 1 MB as producers send it, at 4 times the usual ratio
 
 
 class BoundedConsumer(KafkaConsumer):  # type: ignore[misc]
-    """A `KafkaConsumer` of which one poll gives no more than `POLL_BYTES` and one message.
+    """A `KafkaConsumer` whose polls return at most `POLL_BYTES` and one message.
 
-    Raw answers wait in memory besides: at most one for each broker, of at most `fetch_max_bytes`
-    and one batch, and one of at most `max_partition_fetch_bytes` and one batch for each partition
-    that was paused after it was asked for.
+    Raw fetch responses take memory besides: at most one for each broker, of `fetch_max_bytes` and
+    one batch, and one of `max_partition_fetch_bytes` and one batch for each partition that was
+    paused after its fetch was sent.
     """
 
     def __init__(self, *topics: str, **configs: Any) -> None:
-        # Nobody reads the client's own metrics, which a second fetcher could not register again.
+        # The client's own metrics are not used; the second fetcher could not register them again.
         super().__init__(*topics, **configs, metrics_enabled=False)
         self._fetcher = _Fetcher(self._client, self._subscription, **self.config)
 
 
 class BoundedBatch(DefaultRecordBatch):  # type: ignore[misc]
-    """A batch that is decompressed within a bound, and whose headers may have any name."""
+    """A batch with bounded decompression that accepts any header name."""
 
     __slots__ = ()
 
@@ -74,55 +74,61 @@ class BoundedBatch(DefaultRecordBatch):  # type: ignore[misc]
         return record
 
     def _placeholder(self, packed: bytes, why: str) -> Any:
-        """Return the record that stands for a batch that cannot be decompressed."""
+        """Return the record that replaces a batch that cannot be decompressed."""
         value = Unreadable(packed)
         value.reason = f"batch of offsets {self.base_offset} to {self.last_offset}: {why}"
         kind, offset = self.timestamp_type, self.base_offset
         return DefaultRecord(len(value), offset, self.max_timestamp, kind, None, value, [])
 
     def _without_headers(self: Any, start: int) -> Any:
-        """Read the record at `start` again, up to its headers."""
+        """Read the record at buffer position `start` again, without its headers."""
         buffer = self._buffer
         length, body = decode_varint(buffer, start)
-        _, at = decode_varint(buffer, body)  # attributes, unused
-        since, at = decode_varint(buffer, at)
-        delta, at = decode_varint(buffer, at)
-        key, at = _sized(buffer, at)
-        value, at = _sized(buffer, at)
+        _, position = decode_varint(buffer, body)  # attributes, unused
+        timestamp_delta, position = decode_varint(buffer, position)
+        offset_delta, position = decode_varint(buffer, position)
+        key, position = _nullable_bytes(buffer, position)
+        value, position = _nullable_bytes(buffer, position)
         self._pos = body + length
-        kind, offset = self.timestamp_type, self.base_offset + delta
-        made = self.max_timestamp if kind == self.LOG_APPEND_TIME else self.first_timestamp + since
-        return DefaultRecord(length, offset, made, kind, key, value, [])
+        kind, offset = self.timestamp_type, self.base_offset + offset_delta
+        timestamp = (
+            self.max_timestamp
+            if kind == self.LOG_APPEND_TIME
+            else self.first_timestamp + timestamp_delta
+        )
+        return DefaultRecord(length, offset, timestamp, kind, key, value, [])
 
 
-def _sized(buffer: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = decode_varint(buffer, at)
-    return (None, at) if length < 0 else (bytes(buffer[at : at + length]), at + length)
+def _nullable_bytes(buffer: bytes, position: int) -> tuple[bytes | None, int]:
+    length, position = decode_varint(buffer, position)
+    if length < 0:
+        return None, position
+    return bytes(buffer[position : position + length]), position + length
 
 
 class _Batches:
-    """The batches of an answer, each made a `BoundedBatch`."""
+    """The batches of a fetch response, each as a `BoundedBatch`."""
 
     def __init__(self, records: Any) -> None:
         self._records = records
 
     def next_batch(self) -> Any:
         batch = self._records.next_batch()
-        # Kafka 4 writes no older ones, but may have kept some.
+        # Kafka 4 writes no older format, but a topic may still hold some.
         return BoundedBatch(batch._buffer) if isinstance(batch, DefaultRecordBatch) else batch
 
 
 class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
-    """The records of one partition in an answer; `take` ends at a number of bytes as well."""
+    """The records of one partition in a fetch response; `take` also stops at a number of bytes."""
 
     def __init__(self: Any, fetch_offset: int, tp: TopicPartition, records: Any, **config: Any):
         super().__init__(fetch_offset, tp, _Batches(records), **config)
         self.record_iterator = _UpToLimit(self, self.record_iterator)
-        self.limit = 0  # of `bytes_read`; one record more
+        self.limit = 0  # of `bytes_read`; the last record may exceed it
 
 
 class _UpToLimit:
-    """An iterator that ends at the limit of its partition; once that is raised, it goes on."""
+    """An iterator that stops at the byte limit of its partition; raising the limit resumes it."""
 
     def __init__(self, part: Any, records: Iterator[Any]) -> None:
         self._part, self._records = part, records
@@ -137,7 +143,7 @@ class _UpToLimit:
 
 
 class _Fetcher(Fetcher):  # type: ignore[misc]
-    """A `Fetcher` that hands out no more than `POLL_BYTES` and one record at a time."""
+    """A `Fetcher` that returns at most `POLL_BYTES` and one record at a time."""
 
     PartitionRecords = _PartitionRecords
 
@@ -150,4 +156,4 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         part.limit = before + self._room
         taken: int = super()._append(drained, part, max_records, update_offsets)
         self._room -= part.bytes_read - before
-        return taken if self._room > 0 else max_records  # as many as may be: the poll ends
+        return taken if self._room > 0 else max_records  # `max_records` ends the poll

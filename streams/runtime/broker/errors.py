@@ -1,4 +1,4 @@
-"""What kafka-python raises, in one line that says what to do."""
+"""Translate kafka-python's errors into one line with advice."""
 
 import logging
 import ssl
@@ -45,7 +45,7 @@ ADVICE: tuple[tuple[type[Exception], str], ...] = (
 
 TIME_IS_UP = ("timed out", "KafkaTimeoutError")
 
-# While connecting, the client gives words instead of exceptions.
+# While connecting, the client logs text instead of raising exceptions.
 ADVICE_ON_CONNECTING: tuple[tuple[str, str], ...] = (
     ("SaslAuthenticationFailedError", "the broker refused the user name or password"),
     ("UnsupportedSaslMechanismError", "the broker does not offer this sasl_mechanism"),
@@ -58,26 +58,25 @@ ADVICE_ON_CONNECTING: tuple[tuple[str, str], ...] = (
 
 
 class BrokerUnavailable(BrokerError):
-    """Kafka did not answer, or asks to be asked again: a connection, leader or coordinator is lost.
+    """Kafka did not answer, or the error is retriable: a connection, leader or coordinator is lost.
 
-    The same may succeed in a moment. Workers try for a minute; if it lasts, look at the brokers.
+    Retry. Workers do so for a minute; if it lasts, check the brokers.
     """
 
 
 class PositionOutOfRange(BrokerError):
-    """The record due next is not in the topic: it was deleted, or the topic was created again.
+    """The record at the next offset is gone: it was deleted, or the topic was created again.
 
-    A reader that must not lose records stops with it, or with an error that says what it needed and
-    from where to restore it. A copy of a changelog begins again from the newest base.
+    A reader that must not lose records stops with it, or with an error that names the missing
+    records and how to restore them. A copy of a changelog restarts from the newest base.
     """
 
 
 @contextmanager
 def broker_errors(doing: str) -> Iterator[None]:
-    """Turn whatever kafka-python raises into one line: a `BrokerError` that begins with `doing`.
+    """Raise kafka-python's errors as a `BrokerError` of one line that begins with `doing`.
 
-    Where it is worth another attempt, that is a `BrokerUnavailable`; where the record due next is
-    gone, a `PositionOutOfRange`.
+    A retriable error becomes `BrokerUnavailable`; a deleted next record `PositionOutOfRange`.
     """
     try:
         yield
@@ -89,52 +88,52 @@ def broker_errors(doing: str) -> Iterator[None]:
 
 
 def was_refused(error: object) -> bool:
-    """Tell whether the broker denies us a right, or does not know us: no attempt will help."""
-    # As for `was_fenced`: of a first error those that follow keep no more than its name.
+    """Return whether authorisation or authentication failed, so that a retry cannot help."""
+    # As for `was_fenced`: later errors keep only the name of the first one.
     names = ("AuthorizationFailedError", "SaslAuthenticationFailedError")
     return any(name in repr(error) or name in str(error) for name in names)
 
 
 def was_fenced(error: object) -> bool:
-    """Tell whether the broker gave this producer's transactional id to another."""
-    # The client keeps the first error's name in the text of those that follow from it.
+    """Return whether another producer with the same transactional id fenced this one."""
+    # The client keeps the name of the first error in the text of later ones.
     names = ("ProducerFencedError", "InvalidProducerEpochError")
     return any(name in repr(error) or name in str(error) for name in names)
 
 
 def one_line(doing: str, error: Exception) -> str:
-    """Say what was being done, what to do about it where that is known, and the client's words."""
+    """Return the failed action, advice if there is any, and the client's message, in one line."""
     advice = next((f"{text}: " for kind, text in ADVICE if isinstance(error, kind)), "")
     return shorten(f"{doing}: {advice}{error}")
 
 
 def shorten(text: str) -> str:
-    """Return the text as one line of bearable length."""
+    """Return the text as one line of at most `LINE` characters."""
     line = " ".join(text.split())
     return line if len(line) <= LINE else f"{line[: LINE - 3]}..."
 
 
 def explained(complaint: str) -> str:
-    """Put before the client's words on a failed connection what they mean, where that is known."""
+    """Prefix the client's message about a failed connection with advice, if there is any."""
     advice = next((f"{text}: " for words, text in ADVICE_ON_CONNECTING if words in complaint), "")
     return f"{advice}{complaint}"
 
 
 def connecting_failed(complaint: str) -> type[BrokerError]:
-    """Return the kind of error that a failed connection is: what has a remedy needs it first."""
+    """Return the error class of a failed connection: `BrokerError` if a retry cannot help."""
     known = any(words in complaint for words, _ in ADVICE_ON_CONNECTING)
     return BrokerError if known or was_refused(complaint) else BrokerUnavailable
 
 
 class LastComplaint(logging.Handler):
-    """Keeps the client's last warning: the only place where it says why it cannot connect."""
+    """Logging handler that keeps the client's last warning: nothing else gives the cause."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a warning, unless it says only that the time is up and an earlier one says why."""
+        """Keep a warning, unless it only reports a timeout and an earlier one gave the cause."""
         message = record.getMessage()
         if "failed: " in message and "Unable to bootstrap" not in message:
             text = message.split("failed: ", 1)[1].partition(" (backoff ")[0]
@@ -144,7 +143,7 @@ class LastComplaint(logging.Handler):
 
 @contextmanager
 def last_complaint() -> Iterator[LastComplaint]:
-    """Listen to the client while it connects."""
+    """Capture the client's warnings while it connects."""
     handler = LastComplaint()
     logger = logging.getLogger("kafka")
     logger.addHandler(handler)
@@ -156,7 +155,7 @@ def last_complaint() -> Iterator[LastComplaint]:
 
 @contextmanager
 def silenced(name: str) -> Iterator[None]:
-    """Keep a logger of the client from repeating what is raised."""
+    """Disable a logger of the client that repeats errors which are raised as well."""
     logger = logging.getLogger(name)
     before, logger.disabled = logger.disabled, True
     try:
@@ -166,7 +165,7 @@ def silenced(name: str) -> Iterator[None]:
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Log a lost connection in one line: the client adds where in its own code it noticed."""
+    """Log a lost connection in one line, without the traceback that the client adds."""
     if record.exc_info and isinstance(record.exc_info[1], OSError):
         record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
         record.exc_info = None

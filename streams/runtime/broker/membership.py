@@ -1,10 +1,10 @@
 """Consumer groups: join one without the client's races, and detect a member that hangs.
 
-kafka-python 3.0.12: a leader without metadata of the topic assigns nothing, and no rebalance
-follows. A second join that such a leader begins is forgotten if a `poll` ends before it does: the
-member then stays 'rebalancing' for ever, without a heartbeat and without an error. A static member
-whose name another has taken learns of it by its heartbeat, which then ends; `poll` goes on as if
-nothing had happened.
+kafka-python 3.0.12: a leader without metadata of the topic assigns nothing, and does not rebalance
+again. If such a leader begins a second join and a `poll` returns before it completes, the join is
+lost: the member stays 'rebalancing' for ever, without a heartbeat and without an error. The
+heartbeat of a static member ends once another has joined with its name; `poll` continues without
+an error.
 """
 
 import time
@@ -22,22 +22,22 @@ from streams.runtime.settings import Settings
 
 __all__ = ["Membership", "Ownership", "join_group"]
 
-_CONFIRM_SECONDS = 6 * HEARTBEAT_MS / 1000  # a heartbeat may be under way already, and slow
-_STALLED_SECONDS = 30.0  # a group waits for its slowest member; a forgotten join for nothing
+_CONFIRM_SECONDS = 6 * HEARTBEAT_MS / 1000  # a pending heartbeat may be slow
+_STALLED_SECONDS = 30.0  # longer than a group waits for its slowest member: the join was lost
 
 
 def join_group(
     settings: Settings, group: str, topic: str, listener: Any, *, linger_ms: int = 0
 ) -> Any:
-    """Return a consumer that subscribes to a topic; its first `poll` joins the group.
+    """Return a consumer that is subscribed to a topic; its first `poll` joins the group.
 
-    Seek a position in every partition that is assigned: none is assumed. `linger_ms` is as of
+    Seek to a position in every assigned partition: there is no default. `linger_ms` is that of
     `streams.runtime.broker.clients.make_consumer`.
 
     Raises
     ------
     BrokerError
-        If there is no such topic, for which a poll would wait without an error.
+        If there is no such topic; a poll would wait for it without an error.
     """
     consumer = make_consumer(
         settings,
@@ -50,7 +50,7 @@ def join_group(
         with broker_errors(f"join the group {group}"):
             end_offsets(consumer, topic)
             consumer.subscribe([topic], listener=listener)
-            consumer.topics()  # with the metadata there, one join is enough
+            consumer.topics()  # fetches metadata, so that one join is enough
     except BaseException:
         close_consumer(consumer)
         raise
@@ -58,9 +58,9 @@ def join_group(
 
 
 class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Rebalance listener that passes on which partitions are revoked and which assigned.
+    """Rebalance listener that calls back with the revoked and the assigned partitions.
 
-    Both callbacks must be quick, since the heartbeat waits: the worker's next step does the rest.
+    Both callbacks must be quick, since the heartbeat waits; the worker's next step does the rest.
     """
 
     def __init__(
@@ -72,17 +72,17 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assign = assign
 
     def on_partitions_revoked(self, revoked: Any) -> None:
-        """Release partitions that move to another member."""
+        """Release partitions that are reassigned to another member."""
         if revoked:
             self._revoke(list(revoked))
 
     def on_partitions_lost(self, lost: Any) -> None:
-        """Release partitions that another member has already."""
+        """Release partitions that are assigned to another member already."""
         if lost:
             self._revoke(list(lost))
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        """Pass on partitions that are newly assigned."""
+        """Report newly assigned partitions."""
         if assigned:
             self._assign(list(assigned))
 
@@ -93,7 +93,7 @@ class Membership:
     Attributes
     ----------
     metadata
-        To publish with: a broker refuses a member that has been dropped since.
+        Group metadata for transactions: a broker refuses a member that the group has since removed.
     polled_at
         Monotonic time of the end of that poll [s].
     """
@@ -109,8 +109,7 @@ class Membership:
         Raises
         ------
         BrokerError
-            If another worker has taken its name. Give every worker a `group_instance_id` of its
-            own.
+            If another worker has its `group_instance_id`. Give every worker a unique one.
         """
         self.metadata = consumer.group_metadata()
         self.polled_at = time.monotonic()
@@ -129,9 +128,9 @@ class Membership:
             self._joining_since = time.monotonic()
 
     def confirm(self, consumer: Any) -> None:
-        """Poll until a fenced worker would have learnt that another has taken its name.
+        """Poll long enough to detect that another worker has the same `group_instance_id`.
 
-        Otherwise two workers of one name would fence each other for ever.
+        Otherwise two workers with one name would fence each other for ever.
 
         Raises
         ------
@@ -147,16 +146,16 @@ class Membership:
 
     @property
     def lost(self) -> bool:
-        """Whether the group has dropped it; a broker accepts any offset without a generation."""
+        """Whether the group has removed it; without a generation, a broker accepts any offset."""
         return bool(self.metadata.generation_id < 0)
 
     @property
     def joining(self) -> bool:
-        """Whether a rebalance is under way; the broker may refuse its transactions meanwhile."""
+        """Whether a rebalance is in progress; the broker may refuse its transactions meanwhile."""
         return bool(self.metadata.state is MemberState.REBALANCING)
 
     @property
     def stalled(self) -> bool:
-        """Whether it has been joining for so long that it should rejoin."""
+        """Whether joining has taken so long that it should rejoin."""
         since = self._joining_since
         return since is not None and time.monotonic() - since > _STALLED_SECONDS

@@ -1,14 +1,14 @@
-"""Reading topics outside any group: a topic to its end, or the alerts on and on.
+"""Read topics without a consumer group: a topic to its end, or alerts as they are published.
 
-The start of a topic may move while it is read: retention, a worker that deletes what its changelog
-no longer needs, an operator's DeleteRecords. A reader of whatever there is goes on from the new
-start (`poll_past_deleted`). A reader that needs every record from an offset on raises
-`PositionOutOfRange`; `requiring` makes of it the error that the reader has for such a topic.
+The first offset of a topic may change while it is read: by retention, by a worker that trims its
+changelog, by an operator's DeleteRecords. A reader that accepts gaps continues at the new first
+offset (`poll_past_deleted`). A reader that needs every record from an offset on raises
+`PositionOutOfRange`; `requiring` turns it into the reader's own error for such a topic.
 
-kafka-python 3.0.12, with `auto_offset_reset` 'none': what was fetched before a deletion is still
-handed out. Then `poll` raises `OffsetOutOfRangeError` of one partition, at every call until another
-position is sought; the positions stay where they were. If other partitions have records at that
-moment, it hands these out first and raises at the next call.
+kafka-python 3.0.12, with `auto_offset_reset` 'none': records fetched before a deletion are still
+returned. Then every call of `poll` raises `OffsetOutOfRangeError` of one partition, until `seek`
+sets another position; positions do not change. If other partitions have records at that moment,
+they are returned first and the next call raises.
 """
 
 import logging
@@ -54,10 +54,10 @@ _ASK_MS = 1_000
 def read_alerts(
     settings: Settings, *, follow: bool, stopped: Callable[[], bool]
 ) -> Iterator[AnyAlert]:
-    """Yield every committed alert of either kind; with `follow`, wait for more.
+    """Yield every committed alert of both kinds; with `follow`, wait for more.
 
-    The revisions of one signal come in order; those of different signals may interleave. Alerts
-    that are deleted before they are read are passed over.
+    The revisions of one signal are in order; those of different signals may interleave. Alerts
+    deleted before they are read are skipped.
     """
     topic = topic_name(settings, "alerts")
     for records, _ in _polls(settings, topic, follow=follow, stopped=stopped):
@@ -68,23 +68,23 @@ def read_alerts(
 def read_to_end(
     settings: Settings, topic: str, *, start: int | None = None, settled: bool = False
 ) -> Iterator[Any]:
-    """Yield the committed records of a topic up to its present end.
+    """Yield the committed records of a topic up to its current end.
 
     Parameters
     ----------
     start
-        First offset, of every partition: every record from there on is needed. `None` for the first
-        record there is: what is deleted while the topic is read is passed over.
+        First offset of every partition: every record from it on is required. `None` for the first
+        existing record: records deleted while the topic is read are skipped.
     settled
-        Whether to wait for transactions that are open now. A record that is committed already is
-        hidden behind an older transaction, of whomever, for as long as that one is open.
+        Whether to wait for transactions that are open now. Until an older transaction of any
+        producer ends, committed records after it are not visible.
 
     Raises
     ------
     BrokerError
         If the topic is missing.
     PositionOutOfRange
-        If it begins only after `start`, from the outset or since records were deleted meanwhile.
+        If its first offset is after `start`, before or while it is read.
     """
     for records, _ in _polls(settings, topic, start=start, settled=settled):
         yield from records
@@ -98,17 +98,17 @@ def read_in_steps(
     partition: int | None = None,
     settled: bool = False,
 ) -> Iterator[tuple[Any, float]]:
-    """Yield the records of a topic up to its present end, each with the part that is read by then.
+    """Yield the records of a topic up to its current end, each with the fraction read so far.
 
-    Instead of a record it yields `None` after a poll that brought none: for who has something else
-    to do in between, such as staying in a group.
+    After a poll without records it yields `None` instead, so that the caller can do other work in
+    between, such as polling its group.
 
     Parameters
     ----------
     start, settled
-        As of `read_to_end`.
+        As in `read_to_end`.
     partition
-        The only one to read; `None` for all.
+        The only partition to read; `None` for all.
     """
     before = 0.0
     for records, part in _polls(settings, topic, start=start, settled=settled, partition=partition):
@@ -120,7 +120,7 @@ def read_in_steps(
 
 
 def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
-    """Return the end offset of every partition of a topic, now.
+    """Return the current end offset of every partition of a topic.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
     with broker_errors(f"read the offsets of {topic}"):
         numbers = consumer.partitions_for_topic(topic)
         if not numbers:
-            # Kafka hides a topic from who may not see it.
+            # Kafka does not show a topic to clients without the right to see it.
             msg = f"read {topic}: no such topic: run `tocsin topics create`, or ask for the right"
             raise BrokerError(msg)
         partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
@@ -138,18 +138,18 @@ def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
 
 
 def committed_offset(consumer: Any, at: TopicPartition) -> int | None:
-    """Return how far the consumer's group is in a partition; `None` if it has never said so.
+    """Return the group's committed offset of a partition; `None` if there is none.
 
-    The client would ask for ever while the group's coordinator is away.
+    Without the timeout the client would retry for ever while the coordinator is unavailable.
     """
     offset: int | None = consumer.committed(at, timeout_ms=REQUEST_MS)
     return offset
 
 
 def settled_offset(consumer: Any, at: TopicPartition) -> int:
-    """Return how far the consumer's group is for certain: 0 if that is not known now.
+    """Return the group's committed offset of a partition; 0 if it is not known now.
 
-    Nobody knows it while a transaction is open that holds an offset of it.
+    It is not known while an open transaction holds an offset of the partition.
     """
     try:
         return consumer.committed(at, timeout_ms=_ASK_MS) or 0
@@ -163,25 +163,25 @@ def last_record(consumer: Any, at: TopicPartition) -> Any | None:
     Parameters
     ----------
     consumer
-        Assigned to the partition, of no group.
+        Assigned to the partition, without a group.
     """
     while True:
         begin, end = consumer.beginning_offsets([at])[at], consumer.end_offsets([at])[at]
         last = _last_between(consumer, at, begin, end)
-        # Nothing, since all of it was deleted meanwhile? There may be more behind it by now.
+        # If everything was deleted meanwhile, there may be new records by now.
         if last is not None or consumer.beginning_offsets([at])[at] == begin:
             return last
 
 
 def poll_past_deleted(consumer: Any, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
-    """Poll; where the record due next was deleted, go on from the first that is left.
+    """Poll; if the record at the next offset was deleted, seek to the first that remains.
 
-    For readers of whatever there is. Such a poll brings nothing.
+    For readers that accept gaps. A poll that seeks returns no records.
 
     Raises
     ------
     OffsetOutOfRangeError
-        If the position is not before the first record but behind the last one.
+        If the position is after the last record rather than before the first.
     """
     try:
         return _poll(consumer, timeout_ms)
@@ -200,12 +200,12 @@ def poll_past_deleted(consumer: Any, timeout_ms: int) -> dict[TopicPartition, li
 
 @contextmanager
 def requiring(require: Callable[[], None]) -> Iterator[None]:
-    """Have a check raise if records are missing: before they are read, and if some go meanwhile.
+    """Check for missing records before the block, and again if some are deleted during it.
 
     Parameters
     ----------
     require
-        Raises the reader's own error, which says what it needs and what is there.
+        Raises the reader's own error, which names the required and the existing offsets.
     """
     require()
     try:
@@ -216,7 +216,7 @@ def requiring(require: Callable[[], None]) -> Iterator[None]:
 
 
 def close_consumer(consumer: Any) -> None:
-    """Leave the group and disconnect; a broker that is gone will notice by itself."""
+    """Leave the group and disconnect; if the broker is unreachable, the session times out."""
     try:
         consumer.close()
     except KafkaError as error:
@@ -247,7 +247,7 @@ def _polls(
                 consumer.seek(at, firsts[at])
             total = sum(max(ends[at.partition] - firsts[at], 0) for at in partitions)
             left = total
-            # A position passes the markers of transactions, which are no records, as well.
+            # By position: it also passes transaction markers, which are not returned as records.
             while not stopped() and (follow or left):
                 polled = poll(consumer, _POLL_MS)
                 left = sum(max(ends[at.partition] - consumer.position(at), 0) for at in partitions)
@@ -276,11 +276,11 @@ def _last_between(consumer: Any, at: TopicPartition, begin: int, end: int) -> An
             return last
         if start == begin:
             return None
-        back *= 8  # markers and what was aborted
+        back *= 8  # transaction markers and aborted records
 
 
 def _written(settings: Settings, topic: str) -> dict[int, int]:
-    """Return the end offsets of what is written, whether its transactions have ended or not."""
+    """Return the end offsets of all written records, including open transactions."""
     consumer = make_consumer(settings, isolation_level="read_uncommitted")
     try:
         return end_offsets(consumer, topic)

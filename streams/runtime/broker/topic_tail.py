@@ -1,7 +1,7 @@
-"""Following a topic from places that the reader keeps itself, outside any consumer group.
+"""Tail a topic from offsets that the reader stores itself, without a consumer group.
 
-Its readers must not lose records: where the one due next was deleted, reading stops with an error.
-Only a partition of which nothing was read yet begins with the first record that is left.
+Its readers must not lose records: if the record at the next offset was deleted, reading stops with
+an error. Only a partition that was never read starts at the first existing record.
 """
 
 from collections.abc import Callable
@@ -23,27 +23,27 @@ _POLL_MS = 500
 
 
 class TopicTail:
-    """The committed records of a topic, each partition from where its reader left off.
+    """The committed records of a topic, each partition from its reader's next offset.
 
     Parameters
     ----------
     name
-        Of the topic, without the prefix.
+        Name of the topic, without the prefix.
     place
-        Gives the next offset of a source, such as `pv.alerts[0]`; 0: nothing of it was read yet.
+        Returns the next offset of a source, such as `pv.alerts[0]`; 0 if it was never read.
 
     Raises
     ------
     BrokerError
-        If the topic is missing, or no longer has what comes next: a reader that went on would have
-        lost it without a word.
+        If the topic is missing, or no longer has the next offset: a reader that continued would
+        silently lose records.
     """
 
     def __init__(self, settings: Settings, name: str, place: Callable[[str], int]) -> None:
         self._topic, self._place = topic_name(settings, name), place
         self._consumer = make_consumer(settings, auto_offset_reset="none")
         self._assigned: set[int] = set()
-        self._begun: set[int] = set()  # partitions of which records were handed out
+        self._begun: set[int] = set()  # partitions of which records were returned
         try:
             self._ends = end_offsets(self._consumer, self._topic)
             self._assign(set(self._ends))
@@ -56,29 +56,29 @@ class TopicTail:
         close_consumer(self._consumer)
 
     def poll(self, timeout_ms: int = _POLL_MS) -> list[tuple[str, int, bytes]]:
-        """Return further records, each with its source, offset and value; those of a key in order.
+        """Return the next records, each with its source, offset and value; those of a key in order.
 
-        The value of what has none, or cannot be unpacked, is empty: no message is.
+        The value is empty if the record has none or cannot be decompressed; messages are not empty.
 
         Raises
         ------
         BrokerError
-            If Kafka refused, or no longer has what comes next.
+            If Kafka refused, or no longer has the next offset.
         """
         polled: dict[TopicPartition, list[Any]] = {}
         with broker_errors(f"read {self._topic}"):
             numbers = set(self._consumer.partitions_for_topic(self._topic) or self._assigned)
-            if numbers - self._assigned:  # they begin with the first record, which is new
+            if numbers - self._assigned:  # added partitions start at their first record
                 self._assign(numbers)
             try:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
             except OffsetOutOfRangeError:
-                self._assign(self._assigned)  # raises where something would be lost
+                self._assign(self._assigned)  # raises if records would be lost
         self._begun |= {at.partition for at in polled}
         return [self._entry(record) for records in polled.values() for record in records]
 
     def drained(self) -> bool:
-        """Whether all that stood on the topic when it was opened has been handed out."""
+        """Return whether all records that the topic had when it was opened have been returned."""
         with broker_errors(f"read {self._topic}"):
             return all(
                 self._consumer.position(TopicPartition(self._topic, number)) >= end
@@ -97,7 +97,7 @@ class TopicTail:
                 if next_ and not firsts[at] <= next_ <= ends[at]:
                     msg = (
                         f"{source}: must still have offset {next_}, which comes next; got "
-                        f"{firsts[at]} to {ends[at]}: the topic was made anew or cut short. "
+                        f"{firsts[at]} to {ends[at]}: the topic was created again or trimmed. "
                         "Compare what was read with what is there, then read into a new file"
                     )
                     raise BrokerError(msg)
@@ -105,9 +105,9 @@ class TopicTail:
         self._assigned = numbers
 
     def _next_offset(self, at: TopicPartition) -> int:
-        """Return the offset that must be there; 0 if nothing of the partition was read yet."""
+        """Return the next offset, which must exist; 0 if the partition was never read."""
         if at.partition in self._begun:
-            # Beyond the reader's place by what it has yet to store, and by markers of transactions.
+            # Ahead of the reader's stored offset by unstored records and by transaction markers.
             return int(self._consumer.position(at))
         return self._place(self._source(at.partition))
 

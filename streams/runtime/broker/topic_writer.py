@@ -1,4 +1,4 @@
-"""Single messages onto topics, each acknowledged before the next: for subscribers, and notices."""
+"""Write single messages to topics, each acknowledged before the next: alerts, notices."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,12 +17,12 @@ __all__ = ["TopicWriter", "publish_notice"]
 
 
 class TopicWriter:
-    """Writes to topics of subscribers: idempotent, so that no retry of the client's comes twice.
+    """Idempotent writer to the topics of subscribers: a retry writes no duplicate.
 
     Parameters
     ----------
     settings
-        How to reach Kafka; it is asked at the first message.
+        Connection settings; the first message connects.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -50,7 +50,7 @@ class TopicWriter:
         Raises
         ------
         BrokerError
-            If it was not, or nobody knows; then it may be written again.
+            If it was not, or the outcome is unknown; then it may be written again.
         InputError
             If it is too large.
         """
@@ -65,17 +65,17 @@ class TopicWriter:
             msg = f"{topic}: a message must fit in a record; got {len(value)} bytes"
             raise InputError(msg) from None
         except errors.KafkaError as error:
-            self.close()  # it may be beyond use; the next message gets another
+            self.close()  # it may be broken; the next message creates another
             raise BrokerError(one_line(f"write to {topic}", error)) from error
 
 
 def publish_notice(writer: TopicWriter, settings: Settings, notice: Notice) -> None:
-    """Publish a notice on `pv.notices`; when this returns, it is there.
+    """Publish a notice on `pv.notices`; return once it is acknowledged.
 
     Raises
     ------
     BrokerError
-        If it was not acknowledged; it may be published again, for a repeat is one notice.
+        If it was not acknowledged; it may be published again, since repeats count once.
     """
     value = notice.model_dump_json(exclude_defaults=True).encode()
     writer.write(topic_name(settings, "notices"), notice.subject_id, value)

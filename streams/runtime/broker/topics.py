@@ -1,9 +1,9 @@
-"""The topics: their partitions and retention as data, and making them on a broker.
+"""Topic definitions (partitions, retention), and their creation on a broker.
 
 Nothing expires. The counts must be recomputable from the reports, the alerts must stay explainable
-for as long as a product is watched (decades), and a rejected message may be a report that somebody
-had a legal duty to send on. Who must shorten a retention does so on the broker, on purpose, and
-`create_topics` then says that the topic differs.
+for as long as a product is monitored (decades), and a rejected message may be a report that
+somebody had a legal duty to forward. An operator can shorten a retention on the broker;
+`create_topics` then reports the difference.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,33 +24,33 @@ __all__ = ["TOPICS", "Topic", "TopicMismatch", "TopicReport", "create_topics", "
 KEPT_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 FROM_SENDERS = {
     **KEPT_FOR_EVER,
-    # The broker unpacks what senders pack, with every codec, and refuses what is then too large: so
-    # that what can be read does not depend on the reader, and a few bytes never fill its memory.
+    # The broker decompresses every codec and refuses batches that are then too large. So any reader
+    # can read them, and a small batch cannot fill the reader's memory.
     "compression.type": "uncompressed",
 }
 LATEST_PER_KEY = {
     "cleanup.policy": "compact",
-    # A deletion stays readable for a week, so a restore that takes days still learns of it.
+    # A tombstone stays readable for a week, so a restore that takes days still sees it.
     "delete.retention.ms": str(7 * 24 * 3600 * 1000),
-    # Clean when a fifth is stale, not half: restore time is proportional to what is left.
+    # Compact when a fifth is stale, not half: restore time is proportional to what is left.
     "min.cleanable.dirty.ratio": "0.2",
 }
 
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic of the system.
+    """Definition of a topic.
 
     Attributes
     ----------
     name
         Without the prefix.
     key
-        What a record's key is; records with one key keep their order.
+        Description of a record's key; records with one key keep their order.
     holds
-        What a record is.
+        Description of a record.
     config
-        Topic configuration that is part of the design.
+        Required topic configuration.
     partitions
         Fixed number of partitions; None for as many as the settings say.
     """
@@ -68,7 +68,7 @@ TOPICS = (
     Topic("rejected", "source coordinates", "what could not be read", KEPT_FOR_EVER),
     # One partition: the detector stage needs one order over all input partitions.
     Topic("deltas", "input partition", "a batch of count changes", KEPT_FOR_EVER, partitions=1),
-    # Its workers delete what a copy of their state has superseded; see `changelog`.
+    # Its workers delete records superseded by a copy of their state; see `changelog`.
     Topic("cases", "input partition", "the case stage's state, for restore", KEPT_FOR_EVER),
     Topic("alerts", "signal key", "every revision of every alert", KEPT_FOR_EVER),
     Topic("priors", "nothing", "each prior of EBGM, from its day on", KEPT_FOR_EVER, partitions=1),
@@ -78,7 +78,7 @@ TOPICS = (
 
 @dataclass(frozen=True)
 class TopicMismatch:
-    """An existing topic that differs from the design."""
+    """A property of an existing topic that differs from its definition."""
 
     topic: str
     property: str
@@ -91,7 +91,7 @@ class TopicMismatch:
 
 @dataclass(frozen=True)
 class TopicReport:
-    """What `create_topics` made, what it found, and what of that differs from the design."""
+    """Result of `create_topics`: created and existing topics, and mismatches."""
 
     created: tuple[str, ...]
     existing: tuple[str, ...]
@@ -108,7 +108,7 @@ def topic_name(settings: Settings, name: str) -> str:
 
 
 def create_topics(settings: Settings) -> TopicReport:
-    """Create the topics that are missing; compare those that exist, and change none of them.
+    """Create missing topics; compare existing ones with their definitions, without changing them.
 
     Parameters
     ----------
@@ -118,13 +118,13 @@ def create_topics(settings: Settings) -> TopicReport:
     Returns
     -------
     TopicReport
-        Every topic is in `created` or `existing`; `mismatched` says what the existing ones have
-        that the design does not allow. Do not run the stages while it is not empty.
+        Every topic is in `created` or `existing`; `mismatched` lists the differences of existing
+        topics. Do not run the stages unless it is empty.
 
     Raises
     ------
     BrokerError
-        Kafka refused or could not be reached.
+        If Kafka refused or is unreachable.
     """
     wanted = {topic_name(settings, topic.name): topic for topic in TOPICS}
     with (
@@ -157,8 +157,8 @@ def create_topics(settings: Settings) -> TopicReport:
 def _config(settings: Settings, topic: Topic) -> dict[str, str]:
     config = {**topic.config, "max.message.bytes": str(MAX_MESSAGE_BYTES)}
     if settings.replication_factor > 1:
-        # With acks=all a write is then on two machines before it counts, at the price that writes
-        # wait while fewer than two copies are in step.
+        # With acks=all a write is acknowledged by two brokers; writes wait while fewer than two
+        # replicas are in sync.
         config["min.insync.replicas"] = "2"
     return config
 
@@ -167,7 +167,7 @@ def _create(admin: Any, missing: Mapping[str, Mapping[str, Any]]) -> tuple[str, 
     answer = admin.create_topics(missing, raise_errors=False)
     created = []
     for topic in answer["topics"]:
-        # 36, already exists: somebody else made it since we listed the topics.
+        # 36, already exists: another process created it since we listed the topics.
         if topic["error_code"] not in (0, 36):
             msg = f"create the topics: {topic['name']}: {topic['error_message']}"
             raise BrokerError(msg)
@@ -179,7 +179,7 @@ def _create(admin: Any, missing: Mapping[str, Mapping[str, Any]]) -> tuple[str, 
 
 def _stored_config(admin: Any, name: str) -> dict[str, str]:
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
-    # 'all': by default kafka-python leaves out what equals the broker's own default.
+    # 'all': by default kafka-python omits values that equal the broker's defaults.
     values = admin.describe_configs([resource], config_filter="all")["topic"][name]
     return {key: entry["value"] for key, entry in values.items()}
 

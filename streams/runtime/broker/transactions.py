@@ -1,4 +1,4 @@
-"""Kafka transactions: send records and offsets, commit or abort, within bounded time."""
+"""Kafka transactions with timeouts: send records and offsets, then commit or abort."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,37 +26,37 @@ __all__ = [
 
 REQUEST_MS = 15_000
 DELIVERY_MS = 45_000  # three requests
-TRANSACTION_MS = 60_000  # the broker aborts what is older; until then read_committed readers wait
+TRANSACTION_MS = 60_000  # then the broker aborts it; until then read_committed readers wait
 FINISH_SECONDS = TRANSACTION_MS / 1000
 ABORT_SECONDS = 15.0
 CLOSE_SECONDS = 2.0
 
 
 class TransactionAborted(BrokerError):
-    """Nothing of this transaction was published. The producer is sound: do the batch again.
+    """Nothing of this transaction was published. The producer is usable: retry the batch.
 
-    If the message speaks of the consumer group, the partitions may have moved to another worker:
-    poll first.
+    If the message names the consumer group, the partitions may be assigned to another worker: poll
+    first.
     """
 
 
 class ProducerUnusable(BrokerError):
-    """The transaction's outcome is not known, or the producer cannot go on.
+    """The transaction's outcome is unknown, or the producer cannot continue.
 
     Call `discard`, make a new producer with the same transactional id (which ends the old one's
-    transaction either way), and publish again from what the store says was not acknowledged.
+    transaction either way), and publish again the records that the store has as unacknowledged.
     """
 
 
 class ProducerFenced(ProducerUnusable):
-    """Another producer took this transactional id: it owns the partition now. Stop; do not retry.
+    """Another producer with this transactional id owns the partition now. Stop; do not retry.
 
-    The broker also says so of a transaction that lasted longer than its timeout.
+    The broker also raises it for a transaction that lasted longer than its timeout.
     """
 
 
 class Transaction:
-    """What the body of `transaction` sends with; it keeps track of what the broker acknowledged."""
+    """Sends the records of a transaction, and tracks their acknowledgements."""
 
     def __init__(self, producer: Any) -> None:
         self._producer = producer
@@ -88,7 +88,7 @@ class Transaction:
         self._futures.append(future)
 
     def wait_for_acknowledgements(self) -> None:
-        """Wait until the broker has every record; raise the error of the first that it has not."""
+        """Wait for the acknowledgement of every record; raise the first error."""
         self._producer.flush(DELIVERY_MS / 1000)
         for future in self._futures:
             future.get(timeout=0)
@@ -101,24 +101,24 @@ def transaction(
     offsets: Mapping[TopicPartition, int] | None = None,
     group_metadata: ConsumerGroupMetadata | None = None,
 ) -> Iterator[Transaction]:
-    """Publish records, and the input offsets they came from, all or nothing.
+    """Publish records and the input offsets behind them atomically.
 
     Parameters
     ----------
     producer
         From `make_producer`, with a transactional id.
     offsets
-        The next offset to read of each input partition; committed with the records.
+        Next offset of each input partition; committed with the records.
     group_metadata
-        ``consumer.group_metadata()``, taken when the batch was polled: a worker that has since
-        lost its partitions is refused. Needed with `offsets`.
+        ``consumer.group_metadata()`` at the poll of the batch: a worker that has since lost its
+        partitions is refused. Required with `offsets`.
 
     Raises
     ------
     TransactionAborted
-        Nothing was published; the batch may be done again with the same producer.
+        Nothing was published; the batch can be retried with the same producer.
     ProducerFenced
-        Another producer took over; stop.
+        Another producer has the transactional id; stop.
     ProducerUnusable
         The outcome is unknown or the producer is broken; make a new one.
     """
@@ -134,7 +134,10 @@ def transaction(
 
     def finish() -> None:
         if offsets:
-            positions = {at: OffsetAndMetadata(next_, "", -1) for at, next_ in offsets.items()}
+            positions = {
+                partition: OffsetAndMetadata(next_offset, "", -1)
+                for partition, next_offset in offsets.items()
+            }
             producer.send_offsets_to_transaction(positions, group_metadata)
         records.wait_for_acknowledgements()
         producer.commit_transaction()
@@ -151,22 +154,22 @@ def transaction(
             raise _fatal(error) from error
         raise TransactionAborted(one_line("publish", error)) from error
     except BaseException:
-        _aborted(producer)  # if it fails, the producer's next transaction says so
+        _aborted(producer)  # if this fails, the producer's next transaction raises
         raise
 
 
 def discard(producer: Any) -> None:
-    """Close a producer that may be broken, without waiting for what it cannot deliver."""
+    """Close a producer that may be broken, without waiting for undelivered records."""
     try:
         producer.close(timeout=CLOSE_SECONDS)
     except errors.KafkaError:
-        # It gives up while flushing and leaves its sender running, to deliver when a broker is
-        # back, perhaps in hours. There is no public way to end it.
+        # It times out while flushing and leaves its sender thread running, which would deliver once
+        # a broker is reachable, perhaps hours later. No public method ends it.
         producer._sender.force_close()
 
 
 def _ended_within(seconds: float, call: Callable[[], None]) -> bool:
-    """Whether `call` ends within so many seconds. It runs on if not; what it raises is raised."""
+    """Return whether `call` ends within the timeout, or raise its error; else it keeps running."""
     task = BackgroundTask("tocsin-transaction", call)
     if not task.wait(seconds):
         return False
@@ -179,7 +182,7 @@ def _too_large(topic: str, size: int) -> InputError:
 
 
 def may_have_moved(error: BrokerError) -> bool:
-    """Whether a failed transaction means that another member may own the partition by now."""
+    """Return whether a transaction failed because another member may own the partition now."""
     left_the_group = errors.CommitFailedError | errors.FencedInstanceIdError
     return isinstance(error, ProducerFenced) or isinstance(error.__cause__, left_the_group)
 
