@@ -1,1 +1,1 @@
-"""State on disk: the store of cases, its changelog, snapshots of the detector."""
+"""State on disk: the case store, its changelog, snapshots of the detector."""

@@ -1,4 +1,4 @@
-"""What a case stage remembers of one partition, and the promise that it changes all at once."""
+"""Case store of one partition: the state of the case stage, committed atomically."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,59 +29,59 @@ _DECODE = msgspec.msgpack.Decoder(CaseVersion).decode
 
 
 class StoreDamaged(StateError):
-    """A database on disk is not what was written; a worker sets it aside and restores it.
+    """A database on disk is corrupt; a worker sets it aside and restores it.
 
-    If it happens again, look at the disk.
+    If it happens again, check the disk.
     """
 
 
 class StoreLocked(StateError):
-    """Another process has the database open. Stop that worker first, or wait until it lets go."""
+    """Another process has the database open. Stop that worker first, or wait until it closes it."""
 
 
 class Unpublished(NamedTuple):
-    """An entry of the outbox: what is to be published with the input offset it ends at."""
+    """Entry of the outbox: the output of a batch to publish, and the next input offset."""
 
     next_offset: int
     outgoing: bytes
-    changes: list[Part]  # what was written to the store
+    changes: list[Part]  # the pairs written to the store
 
 
 class StoreSize(NamedTuple):
-    """What the database of one partition takes, as RocksDB estimates it."""
+    """Size of the database of one partition, as RocksDB estimates it."""
 
-    live_bytes: int  # in files; what is not flushed to one yet is in memory only
-    memory_bytes: int  # without blocks of files, which all databases of a process hold together
+    live_bytes: int  # in files, without the write buffers
+    memory_bytes: int  # without the block cache, which all databases of a process share
     cases: int
 
 
 class CaseStore(Protocol):
-    """The latest version of every case of one partition, and how far the input was read.
+    """The latest version of every case of one partition, and the next offset of the input.
 
-    `commit` writes the versions, the offset and what is to be published together or not at all.
+    `commit` writes versions, offset and outbox entry atomically.
     """
 
     @property
     def next_offset(self) -> int | None:
-        """First offset that was not read; `None` before the first commit."""
+        """Next offset of the input; `None` before the first commit."""
 
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
-        """Return the versions that are held, of those asked for."""
+        """Return the stored versions of these cases."""
 
     def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
-        """Store versions, offset and what is to be published (if anything) in one step."""
+        """Store versions, offset and, unless empty, the outbox entry atomically."""
 
     def unpublished(self) -> list[Unpublished]:
-        """Return what is not known to be published, in order."""
+        """Return the entries of the outbox, which may not be published yet, in order."""
 
     def published(self, next_offset: int) -> None:
-        """Forget what was to be published, up to and with the batch that ends at an offset."""
+        """Delete the entries of the outbox whose next offset is at most this one."""
 
 
 class MemoryStore:
-    """A `CaseStore` that ends with the process: for replay, demo and tests.
+    """A `CaseStore` in memory: for replay, demo and tests.
 
-    Versions are held encoded, as on disk: of a million cases as objects a replay takes 200 MB more.
+    Versions are stored encoded, as on disk: as objects, a million cases would take 200 MB more.
     """
 
     def __init__(self) -> None:
@@ -91,53 +91,53 @@ class MemoryStore:
 
     @property
     def next_offset(self) -> int | None:
-        """First offset that was not read; `None` before the first commit."""
+        """Next offset of the input; `None` before the first commit."""
         return self._next_offset
 
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
-        """Return the versions that are held, of those asked for."""
-        held = self._versions
-        return {case_id: _DECODE(held[case_id]) for case_id in case_ids if case_id in held}
+        """Return the stored versions of these cases."""
+        stored = self._versions
+        return {case_id: _DECODE(stored[case_id]) for case_id in case_ids if case_id in stored}
 
     def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
-        """Store versions, offset and what is to be published (if anything) in one step."""
+        """Store versions, offset and, unless empty, the outbox entry atomically."""
         self._versions.update(zip(updates, map(_ENCODE, updates.values()), strict=True))
         self._next_offset = next_offset
         if outgoing:
             self._outbox.append(Unpublished(next_offset, outgoing, []))
 
     def unpublished(self) -> list[Unpublished]:
-        """Return what is not known to be published, in order."""
+        """Return the entries of the outbox, which may not be published yet, in order."""
         return list(self._outbox)
 
     def published(self, next_offset: int) -> None:
-        """Forget what was to be published, up to and with the batch that ends at an offset."""
+        """Delete the entries of the outbox whose next offset is at most this one."""
         self._outbox = [entry for entry in self._outbox if entry.next_offset > next_offset]
 
 
 # Keys of the database. A case id is at most 200 characters, so no prefix is ambiguous.
 CASE_PREFIX, _OFFSET, _OUTBOX, _IDENTITY, _MANIFEST = b"c", b"o", b"x", b"i", b"m"
 _NOT_CASES = 3  # keys: the offset, the identity and the manifest
-_STATE = (CASE_PREFIX,)  # prefixes of what the changelog keeps; adjacent, in order
-# What systems say of a full disk, a quota, a limit; and RocksDB of every write after the first.
+_STATE = (CASE_PREFIX,)  # prefixes of the keys that the changelog holds; adjacent, in order
+# Error messages of a full disk, a quota, a size limit; and of RocksDB's writes after the first.
 _NO_ROOM = ("No space left", "quota exceeded", "File too large", "Writer has previous error")
-_FORMAT = 4  # of the stored values; another one is refused, never guessed at
+_FORMAT = 4  # version of the stored values; any other is refused
 
 
 class RocksStore:
     """A `CaseStore` on disk, one RocksDB database a partition.
 
-    A batch is one synced write: after a crash versions, offset and outgoing messages are all
-    there or none is. The store may be ahead of what Kafka acknowledged; the outbox
-    holds what is then published again.
+    A batch is one synced write: after a crash versions, offset and outbox entry are either all
+    stored or none is. The store may be ahead of the acknowledged records; the outbox holds the
+    records to publish again.
 
     Parameters
     ----------
     path
-        Folder of the database; made if missing.
+        Folder of the database; created if missing.
     identity
-        Topic and partition the state belongs to; `None` to open what is there, to read it only,
-        also while a worker has it open.
+        Topic and partition of the state; `None` to open an existing database read-only, even while
+        a worker has it open.
 
     Raises
     ------
@@ -151,7 +151,7 @@ class RocksStore:
 
     def __init__(self, path: Path, identity: str | None) -> None:
         self._path = path
-        self._outbox: dict[int, Unpublished] | None = None  # as it stands, once it was read
+        self._outbox: dict[int, Unpublished] | None = None  # cached after the first read
         manifest, size = self._manifest()
         with self._errors("open"):
             if identity is not None:
@@ -178,18 +178,18 @@ class RocksStore:
 
     @property
     def identity(self) -> str:
-        """Format, topic, partition and number of partitions, as they are stored."""
-        held = self._get(_IDENTITY)
-        return "nothing" if held is None else held.decode(errors="replace")
+        """Stored format, topic, partition and number of partitions."""
+        stored = self._get(_IDENTITY)
+        return "nothing" if stored is None else stored.decode(errors="replace")
 
     @property
     def next_offset(self) -> int | None:
-        """First offset that was not read; `None` before the first commit."""
+        """Next offset of the input; `None` before the first commit."""
         raw = self._get(_OFFSET)
         return None if raw is None else int.from_bytes(raw, "big")
 
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
-        """Return the versions that are held, of those asked for."""
+        """Return the stored versions of these cases."""
         keys: list[Any] = [CASE_PREFIX + case_id.encode() for case_id in case_ids]
         with self._errors("read"):
             values = cast(list[bytes | None], self._db.get(keys))
@@ -200,12 +200,12 @@ class RocksStore:
         }
 
     def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
-        """Store versions, offset and what is to be published (if anything) in one step.
+        """Store versions, offset and, unless empty, the outbox entry atomically.
 
         Raises
         ------
         TooLarge
-            If what is to be published does not fit into a message; nothing is stored then.
+            If the changes do not fit into a message; nothing is stored then.
         """
         pairs: list[Pair] = [
             (CASE_PREFIX + case_id.encode(), _ENCODE(version))
@@ -222,22 +222,22 @@ class RocksStore:
             self._outbox[next_offset] = entry
 
     def unpublished(self) -> list[Unpublished]:
-        """Return what is not known to be published, in order."""
-        return list(self._waiting().values())
+        """Return the entries of the outbox, which may not be published yet, in order."""
+        return list(self._unpublished().values())
 
     def published(self, next_offset: int) -> None:
-        """Forget what was to be published, up to and with the batch that ends at an offset."""
-        done = [each for each in self._waiting() if each <= next_offset]
+        """Delete the entries of the outbox whose next offset is at most this one."""
+        done = [offset for offset in self._unpublished() if offset <= next_offset]
         batch = WriteBatch(raw_mode=True)
-        for each in done:
-            batch.delete(_OUTBOX + each.to_bytes(8, "big"))
+        for offset in done:
+            batch.delete(_OUTBOX + offset.to_bytes(8, "big"))
         with self._errors("write"):
-            self._db.write(batch)  # unsynced: to publish again what was published is harmless
-        for each in done:
-            del self._waiting()[each]
+            self._db.write(batch)  # unsynced: publishing again is harmless
+        for offset in done:
+            del self._unpublished()[offset]
 
-    def _waiting(self) -> dict[int, Unpublished]:
-        """Return the outbox by offset. It is read once: nobody else writes to it."""
+    def _unpublished(self) -> dict[int, Unpublished]:
+        """Return the outbox by offset; read once, since only this object writes to it."""
         if self._outbox is None:
             found = {}
             for key, value in self._scan(_OUTBOX):
@@ -250,22 +250,22 @@ class RocksStore:
         return self._outbox
 
     def versions(self) -> Iterator[CaseVersion]:
-        """Yield the version of every case, by key."""
+        """Yield the version of every case, in order of keys."""
         for key, value in self._scan(CASE_PREFIX):
             if not key.startswith(CASE_PREFIX):
                 break
             yield _DECODE(value)
 
     def state_after(self, key: bytes, size: int) -> tuple[list[Pair], bool]:
-        """Return the next pairs of the state after a key, about `size` bytes, and whether it ends.
+        """Return about `size` bytes of the state after a key, and whether these pairs are the last.
 
         Parameters
         ----------
         key
-            The last key that is known; empty to begin.
+            Last key of the previous call; empty at first.
         """
         pairs: list[Pair] = []
-        # The least key that is greater.
+        # Start at the least key greater than `key`.
         for found, value in self._scan(key + b"\0" if key else _STATE[0]):
             if not found.startswith(_STATE):
                 break
@@ -276,25 +276,25 @@ class RocksStore:
         return pairs, True
 
     def load(self, pairs: Iterable[Pair]) -> None:
-        """Take over pairs of a changelog; `settle` makes them last."""
+        """Write pairs of a changelog, unsynced; `settle` makes them durable."""
         with self._errors("write"):
             self._db.write(_written(pairs))
 
     def settle(self, next_offset: int) -> None:
-        """Declare the state to be that before an offset of the input."""
+        """Set the next offset of the input, and sync the restored state."""
         batch = WriteBatch(raw_mode=True)
         batch.put(_OFFSET, next_offset.to_bytes(8, "big"))
         self._write(batch)
 
     def size(self) -> StoreSize:
-        """Return what the database takes, as RocksDB estimates it."""
+        """Return the size of the database, as RocksDB estimates it."""
 
-        def told(name: str) -> int:
+        def estimate(name: str) -> int:
             return int(self._db.property_int_value(f"rocksdb.{name}") or 0)
 
-        memory = ("cur-size-all-mem-tables", "estimate-table-readers-mem")  # its own
-        cases = max(told("estimate-num-keys") - _NOT_CASES, 0)
-        return StoreSize(told("estimate-live-data-size"), sum(map(told, memory)), cases)
+        memory = ("cur-size-all-mem-tables", "estimate-table-readers-mem")  # not shared
+        cases = max(estimate("estimate-num-keys") - _NOT_CASES, 0)
+        return StoreSize(estimate("estimate-live-data-size"), sum(map(estimate, memory)), cases)
 
     def __enter__(self) -> Self:
         return self
@@ -304,7 +304,7 @@ class RocksStore:
 
     def close(self) -> None:
         """Close the database; another process may then open it."""
-        # It writes out what is in memory: on a full disk in vain, and again as it opens.
+        # Closing flushes the write buffers, which fails on a full disk; opening replays the log.
         with suppress(Exception):
             self._db.close()
 
@@ -319,7 +319,7 @@ class RocksStore:
             while found.valid():
                 yield found.key(), found.value()
                 found.next()
-            found.status()  # raises where the scan met damage: it would seem to end there
+            found.status()  # raises if the scan stopped at damaged data
 
     def _write(self, batch: WriteBatch) -> None:
         if (manifest := self._manifest()) != self._recorded:
@@ -329,7 +329,7 @@ class RocksStore:
             self._db.write(batch, self._synced)
 
     def _manifest(self) -> tuple[str, int]:
-        """Return the name and size of RocksDB's list of its files."""
+        """Return the name and size of RocksDB's manifest, the list of its files."""
         try:
             name = (self._path / "CURRENT").read_text(encoding="ascii").strip()
             return name, (self._path / name).stat().st_size
@@ -337,14 +337,14 @@ class RocksStore:
             return "", 0
 
     def _require_manifest(self, name: str, size: int) -> None:
-        """Refuse a list of files that is shorter than it was when the last batch was written.
+        """Raise if the manifest is shorter than it was when the last batch was written.
 
-        RocksDB takes it for one that a crash cut off, and would begin without some of the files.
+        RocksDB would assume that a crash truncated it, and would open without some of the files.
         """
         recorded = self._get(_MANIFEST)
         if recorded is not None:
-            least, _, of = recorded.decode().partition(" ")
-            if of == name and size < int(least):
+            least, _, recorded_name = recorded.decode().partition(" ")
+            if recorded_name == name and size < int(least):
                 msg = f"store {self._path}: {name} must have {least} bytes or more; got {size}"
                 raise StoreDamaged(msg)
 
@@ -354,7 +354,7 @@ class RocksStore:
             yield
         except (StateError, GeneratorExit):
             raise
-        except Exception as error:  # rocksdict raises nothing more special
+        except Exception as error:  # rocksdict raises nothing more specific
             text = str(error)
             msg = f"store {self._path}: the database must {doing}; got {text}"
             if "/LOCK" in text:
@@ -367,11 +367,11 @@ class RocksStore:
             raise StateError(msg) from error
 
     def _claim(self, identity: bytes) -> None:
-        held = self._get(_IDENTITY)
-        if held is None and self.next_offset is None:
+        stored = self._get(_IDENTITY)
+        if stored is None and self.next_offset is None:
             with self._errors("write"):
                 self._db.put(_IDENTITY, identity)
-        elif held != identity:
+        elif stored != identity:
             msg = (
                 f"store {self._path}: the state must be of '{identity.decode()}'; got "
                 f"'{self.identity}'. Point state_dir elsewhere, or move this folder away to rebuild"

@@ -1,13 +1,13 @@
-"""The changelog of the case store, `pv.cases`: from it another machine has the cases again.
+"""Changelog of the case store, `pv.cases`, from which any machine can restore the cases.
 
-Every batch that is published carries the pairs it wrote to the database, in the same transaction,
-to the partition of `pv.cases` with the number of its input partition. Read in order, the last value
-of a key holds. What is superseded would pile up; so once a changelog has outgrown its state, the
-database is copied into it, chunk by chunk between the batches. From the first chunk on, the records
-then add up to the whole state: that is the new base, and what precedes it is deleted.
+The transaction of a batch also writes the pairs that the batch stored to `pv.cases`, to the
+partition with the number of the input partition. Read in order, the last value of a key is current.
+Superseded values would accumulate; so once a changelog has outgrown its state, the database is
+copied into it, chunk by chunk between the batches. From the first chunk on, the records then add up
+to the whole state: that is the new base, and earlier records are deleted.
 
-Everything known about a changelog is in its last record, so a crash leaves nothing to clear up: a
-copy that broke off is taken up after the last chunk that counts.
+The last record has the full status of a changelog, so a crash needs no cleanup: an interrupted copy
+resumes after its last committed chunk.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,34 +36,34 @@ Pair = tuple[bytes, bytes | None]
 """A key of the database and its value; without a value, the key was deleted."""
 _FORMAT = 3
 _PART_BYTES = 8 << 20  # of pairs in one record, before compression
-_OVERHEAD = 200  # bytes of a record beside its pairs, with its share of markers and framing
-_GROWTH = 2  # a changelog may be so many times its state...
-_FLOOR = 16 << 20  # ...and this much more [bytes] before it is copied anew
+_OVERHEAD = 200  # bytes of a record besides its pairs: its share of markers and framing
+_GROWTH = 2  # a new copy is due when the changelog exceeds this many times the last copy...
+_FLOOR = 16 << 20  # ...plus so many bytes
 
 
 class Part(NamedTuple):
-    """Pairs that travel in one record: how many, and as an Arrow IPC file (zstd)."""
+    """Pairs of one record: their number, and the pairs as an Arrow IPC file (zstd)."""
 
     pairs: int
     encoded: bytes
 
 
 class Progress(msgspec.Struct, array_like=True, frozen=True):
-    """Where a changelog begins to be whole, and how far the copy is that will replace it.
+    """Base of a changelog, and progress of the copy that will replace it.
 
     Attributes
     ----------
     base
-        Offset in `pv.cases` from which the records add up to the state; -1 if from none.
+        Offset in `pv.cases` from which the records add up to the state; -1 without a base.
     base_size
         Size of the copy at the base.
     size, pairs
-        Of all records since the base.
+        Total of all records since the base.
     copy_start, copy_size, copy_pairs, copy_total
-        Of the copy under way: its first offset (-1: none is), the size of its chunks, the pairs and
-        the size of all records since.
+        Copy in progress: its first offset (-1: none), the size of its chunks, and the pairs and
+        size of all records since its start.
     copy_after
-        The last key that is copied.
+        Last copied key.
     """
 
     base: int = -1
@@ -78,16 +78,16 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def copying(self) -> bool:
-        """Whether a copy is under way."""
+        """Whether a copy is in progress."""
         return self.copy_start >= 0
 
     @property
     def due(self) -> bool:
-        """Whether the state should be copied now, or on."""
+        """Whether a copy should start or continue now."""
         return self.copying or self.base < 0 or self.size > _GROWTH * self.base_size + _FLOOR
 
     def after_part(self, part: Part) -> Self:
-        """Return what holds after another record."""
+        """Return the progress after another record."""
         size = len(part.encoded) + _OVERHEAD
         return msgspec.structs.replace(
             self,
@@ -98,18 +98,18 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
         )
 
     def begin_copy(self, offset: int) -> Self:
-        """Return what holds when the next record is the first chunk of a copy."""
+        """Return the progress when the next record is the first chunk of a copy."""
         return msgspec.structs.replace(
             self, copy_start=offset, copy_size=0, copy_pairs=0, copy_total=0, copy_after=b""
         )
 
     def after_chunk(self, part: Part, after: bytes, *, last: bool) -> Self:
-        """Return what holds after another chunk of the copy, which ends with a key."""
-        on = self.after_part(part)
-        size = on.copy_size + len(part.encoded) + _OVERHEAD
+        """Return the progress after another chunk of the copy, whose last key is `after`."""
+        progress = self.after_part(part)
+        size = progress.copy_size + len(part.encoded) + _OVERHEAD
         if last:
-            return type(self)(on.copy_start, size, on.copy_total, on.copy_pairs)
-        return msgspec.structs.replace(on, copy_size=size, copy_after=after)
+            return type(self)(progress.copy_start, size, progress.copy_total, progress.copy_pairs)
+        return msgspec.structs.replace(progress, copy_size=size, copy_after=after)
 
 
 class ChangelogRecord(msgspec.Struct, array_like=True, frozen=True):
@@ -118,18 +118,18 @@ class ChangelogRecord(msgspec.Struct, array_like=True, frozen=True):
     Attributes
     ----------
     format
-        Another one than ours is refused, never guessed at.
+        Version of the format; any other is refused.
     partitions
-        Of `pv.reports`: the cases are spread over so many.
+        Number of partitions of `pv.reports`.
     first_offset, next_offset
-        The messages whose changes these are, half open; equal for a chunk of a copy, which shows
-        the state before that message.
+        Half-open range of the messages that changed the cases; equal for a chunk of a copy, which
+        holds the state before that message.
     copied
-        Of a chunk, the key before its first and its last key; what is between is all there is.
+        Of a chunk, the key before its first key, and its last key; it holds all keys in between.
     progress
-        What holds after this record.
+        Progress after this record.
     pairs
-        Encoded, of a `Part`.
+        Encoded pairs of a `Part`.
     """
 
     format: int
@@ -177,13 +177,13 @@ def encode_record(
     pairs: bytes,
     copied: tuple[bytes, bytes] | None = None,
 ) -> bytes:
-    """Encode a record of the present format; `span` is its range of offsets."""
+    """Encode a record in the current format; `span` is its range of offsets."""
     record = ChangelogRecord(_FORMAT, partitions, *span, copied, progress, pairs)
     return msgspec.msgpack.encode(record)
 
 
 def decode_record(record: Any) -> ChangelogRecord:
-    """Decode what `encode_record` gave.
+    """Decode a record of `encode_record`.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""What the link stage remembers: every case, which cases share an identifier, and how far it read.
+"""State of the link stage: every case, the cases that share an identifier, and the next offsets.
 
-All of it can be made again from `pv.reports`, which holds the links it published as well.
+It can be rebuilt from `pv.reports`, which also holds the published links.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,21 +19,21 @@ __all__ = ["IdentityStore"]
 # First bytes of the keys. A key of an identifier holds no zero byte, so one ends its prefix.
 _CASE, _SHARED, _LINKED = b"c", b"k", b"l"
 _OFFSETS, _OUTBOX, _IDENTITY, _SETTLED = b"o", b"x", b"i", b"s"
-_FORMAT = 1  # of the stored values; another one is refused, never guessed at
+_FORMAT = 1  # version of the stored values; any other is refused
 _NUL = b"\0"
 
 
 class IdentityStore:
     """A `streams.core.duplicates.exact.IdentityIndex` on disk, one RocksDB database.
 
-    A batch is one synced write: cases, offsets and the links to publish are all there or none is.
+    A batch is one synced write: cases, offsets and links to publish are all stored, or none is.
 
     Parameters
     ----------
     path
-        Folder of the database; made if missing.
+        Folder of the database; created if missing.
     identity
-        Topic the state belongs to.
+        Topic of the state.
 
     Raises
     ------
@@ -47,36 +47,36 @@ class IdentityStore:
         self._decode = msgspec.msgpack.Decoder(KnownCase).decode
         try:
             self._db = open_database(path)
-        except Exception as error:  # rocksdict raises nothing more special
+        except Exception as error:  # rocksdict raises nothing more specific
             msg = f"store {path}: the database must open; got {error}"
             raise StateError(msg) from error
         self._synced = WriteOptions()
         self._synced.sync = True
-        held, mine = self._db.get(_IDENTITY), f"{_FORMAT} {identity}".encode()
-        if held is None:
-            self._db.put(_IDENTITY, mine)
-        elif held != mine:
+        stored, expected = self._db.get(_IDENTITY), f"{_FORMAT} {identity}".encode()
+        if stored is None:
+            self._db.put(_IDENTITY, expected)
+        elif stored != expected:
             self._db.close()
             msg = (
-                f"store {path}: the state must be of '{mine.decode()}'; got "
-                f"'{held.decode(errors='replace')}'. Point state_dir elsewhere, or move this "
+                f"store {path}: the state must be of '{expected.decode()}'; got "
+                f"'{stored.decode(errors='replace')}'. Point state_dir elsewhere, or move this "
                 "folder away to rebuild"
             )
             raise StateError(msg)
 
     @property
     def offsets(self) -> dict[int, int]:
-        """The first offset of each partition that was not read; empty before the first commit."""
+        """Next offset of each partition; empty before the first commit."""
         raw = self._db.get(_OFFSETS)
         return {} if raw is None else msgspec.msgpack.decode(raw, type=dict[int, int])
 
     @property
     def settled(self) -> bool:
-        """Whether the links of all that was read were decided, and not only those of the last."""
+        """Whether the links of all cases read so far are decided, not only those of a batch."""
         return self._db.get(_SETTLED) is not None
 
     def cases(self, case_ids: Sequence[str]) -> Mapping[str, KnownCase]:
-        """Return the cases that are known, of those asked for."""
+        """Return the stored cases of these ids."""
         keys: list[Any] = [_CASE + case_id.encode() for case_id in case_ids]
         values = cast(list[bytes | None], self._db.get(keys))
         return {
@@ -86,7 +86,7 @@ class IdentityStore:
         }
 
     def sharing(self, key: str, most: int) -> set[str]:
-        """Return the cases that have a key, or as many as `most` of them."""
+        """Return the cases that have a key, at most `most` of them."""
         prefix = _SHARED + key.encode() + _NUL
         found: set[str] = set()
         for entry in self._keys(prefix):
@@ -103,15 +103,15 @@ class IdentityStore:
         *,
         settled: bool,
     ) -> None:
-        """Store cases, how far was read, and the links to publish (if any) in one step."""
+        """Store cases, next offsets, and the links to publish (if any) atomically."""
         batch = WriteBatch(raw_mode=True)
         before = self.cases(list(updates))
         for case_id, case in updates.items():
             name = case_id.encode()
-            gone, come = key_changes(before.get(case_id), case)
-            for key in gone:
+            removed, added = key_changes(before.get(case_id), case)
+            for key in removed:
                 batch.delete(_SHARED + key.encode() + _NUL + name)
-            for key in come:
+            for key in added:
                 batch.put(_SHARED + key.encode() + _NUL + name, b"")
             if case.version.links:
                 batch.put(_LINKED + name, b"")
@@ -126,15 +126,15 @@ class IdentityStore:
         self._db.write(batch, self._synced)
 
     def unpublished(self) -> list[bytes]:
-        """Return the links that are not known to be published, in order."""
+        """Return the links of the outbox, which may not be published yet, in order."""
         raw = self._db.get(_OUTBOX)
         return [] if raw is None else msgspec.msgpack.decode(raw, type=list[bytes])
 
     def published(self) -> None:
-        """Forget what was to be published."""
+        """Delete the outbox."""
         batch = WriteBatch(raw_mode=True)
         batch.delete(_OUTBOX)
-        self._db.write(batch)  # unsynced: to publish again what was published is harmless
+        self._db.write(batch)  # unsynced: publishing again is harmless
 
     def linkable(self, size: int) -> Iterator[list[str]]:
         """Yield, in parts, every case that shares an identifier or has a link."""
@@ -155,14 +155,14 @@ class IdentityStore:
         for entry in self._keys(_LINKED):
             yield entry[len(_LINKED) :].decode()
         before: tuple[bytes, bytes] = (b"", b"")
-        told = False
+        yielded = False  # whether the case before shares its key and was yielded
         for entry in self._keys(_SHARED):
             key, _, name = entry.partition(_NUL)
             if key == before[0]:
-                if not told:
+                if not yielded:
                     yield before[1].decode()
                 yield name.decode()
-            told = key == before[0]
+            yielded = key == before[0]
             before = (key, name)
 
     def _keys(self, prefix: bytes) -> Iterator[bytes]:

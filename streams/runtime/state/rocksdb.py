@@ -1,8 +1,8 @@
-"""How RocksDB databases are opened: with memory that has a bound, for all of a process together.
+"""Open RocksDB databases with bounded memory for all databases of a process.
 
-RocksDB's own bound is 32 MiB of blocks for each database, 8 MiB once it is opened again. Blocks of
-files that were compacted away fill it within ten minutes, whatever the database holds; a worker
-with 64 partitions would keep 2 GB of them. And a database buffers 64 MiB of writes, twice.
+RocksDB's default block cache is 32 MiB for each database, 8 MiB once it is reopened. Blocks of
+compacted files fill it within ten minutes, whatever the size of the database; a worker with 64
+partitions would use 2 GB. By default a database also has two write buffers of 64 MiB.
 """
 
 from pathlib import Path
@@ -11,33 +11,33 @@ from rocksdict import AccessType, BlockBasedOptions, Cache, Options, Rdict
 
 __all__ = ["open_database"]
 
-_WRITE_BUFFER = 4 << 20  # of a database, twice
-_BLOOM_BITS = 10  # of a key, in memory: nine of ten reports are of a case that no file has
-# A get out of 16 MiB takes no longer than out of 32: the system has the files in memory besides.
-_BLOCKS = Cache(16 << 20)  # of all databases
+_WRITE_BUFFER = 4 << 20  # bytes; two for each database
+_BLOOM_BITS = 10  # bits a key, in memory: nine of ten reports are of a case that no file has
+# Bytes, shared by all databases. 32 MiB make reads no faster: the files are in the page cache too.
+_BLOCKS = Cache(16 << 20)
 
 
 def open_database(path: Path, *, read_only: bool = False) -> Rdict:
-    """Open a database of bytes, or make one.
+    """Open a database of bytes, or create it.
 
     Parameters
     ----------
     path
-        Its folder.
+        Folder of the database.
     read_only
-        Open what is there, also while a worker has it open.
+        Whether to open an existing database read-only, even while a worker has it open.
 
     Raises
     ------
     Exception
-        If it does not open; rocksdict raises nothing more special.
+        If it does not open; rocksdict raises nothing more specific.
     """
     options, tables = Options(raw_mode=True), BlockBasedOptions()
     tables.set_block_cache(_BLOCKS)
     tables.set_bloom_filter(_BLOOM_BITS, False)
     options.set_block_based_table_factory(tables)
     options.set_write_buffer_size(_WRITE_BUFFER)
-    # Said of the column family as well: else one that exists is opened as RocksDB wrote down.
+    # Set for the column family too: else an existing one is opened with its stored options.
     families = {"default": options}
     if read_only:
         return Rdict(str(path), options, families, AccessType.read_only())

@@ -1,4 +1,4 @@
-"""The detector's counts on disk: a copy from which a restart need not read all deltas again."""
+"""Snapshots of the detector's counts, so that a restart need not read all deltas again."""
 
 import json
 import shutil
@@ -18,14 +18,14 @@ _FORMAT = 4
 
 
 def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset: int) -> None:
-    """Write what the detector has counted, replacing an earlier snapshot in one rename.
+    """Write a snapshot of the detector, replacing an earlier one by rename.
 
     Parameters
     ----------
     folder
-        Folder of the snapshot; its parent is made if missing.
+        Folder of the snapshot; its parent is created if missing.
     topic, next_offset
-        The topic of deltas, and the first offset of it that is not counted.
+        Topic of the deltas, and its next offset.
     """
     write_frozen(folder, *detector.frozen(), topic=topic, next_offset=next_offset)
 
@@ -33,14 +33,14 @@ def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset:
 def write_frozen(
     folder: Path, kept: KeptCases, facts: Mapping[str, Any], *, topic: str, next_offset: int
 ) -> None:
-    """Write what `Detector.frozen` gave, in any thread; else as `write_snapshot`."""
+    """Write the result of `Detector.frozen`, in any thread; else as `write_snapshot`."""
     fresh, old = folder.with_suffix(".new"), folder.with_suffix(".old")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     kept.rows().write_parquet(fresh / "cases.parquet")
     about = {"format": _FORMAT, "topic": topic, "next_offset": next_offset, "counted": facts}
     (fresh / "about.json").write_text(json.dumps(about), encoding="utf-8")
-    if folder.exists():  # else `old` is the only whole snapshot, until the next line but one
+    if folder.exists():  # else `old` is the only complete snapshot, until `fresh` is renamed
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     fresh.rename(folder)
@@ -48,7 +48,7 @@ def write_frozen(
 
 
 def read_snapshot(folder: Path, detector: Detector, *, topic: str) -> int:
-    """Bring a new detector to a snapshot and return the next offset of the deltas; 0 without one.
+    """Restore a new detector from a snapshot; return the next offset of the deltas, 0 without one.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def read_snapshot(folder: Path, detector: Detector, *, topic: str) -> int:
         If the snapshot is of another topic or format, or cannot be read. Move the folder away:
         the detector then counts the deltas from their start.
     """
-    # A crash between the two renames leaves the whole earlier snapshot under the other name.
+    # A crash between the two renames leaves the complete earlier snapshot under the other name.
     found = folder if folder.exists() else folder.with_suffix(".old")
     if not found.exists():
         return 0
