@@ -1,4 +1,4 @@
-"""What another set of rules would have done with the same reports: gained, lost, earlier, later."""
+"""Compare two sets of rules on the same reports: signals gained, lost, earlier, later."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,14 +16,14 @@ __all__ = ["BacktestResult", "History", "compare", "replay_history"]
 
 @dataclass
 class History:
-    """What one set of rules alerted: the first day of each signal, and all revisions by kind."""
+    """Alerts of one set of rules: first day of each signal, and number of revisions by kind."""
 
     first_alert: dict[tuple[str, str, str], date] = field(default_factory=dict)
     revisions: Counter[str] = field(default_factory=Counter)
     messages: int = 0
 
-    def note(self, alert: Alert) -> None:
-        """Take in one alert, in order."""
+    def record(self, alert: Alert) -> None:
+        """Record the next alert."""
         self.revisions[alert.kind.value] += 1
         if alert.kind is AlertKind.NEW:
             self.first_alert[alert.drug, alert.event, alert.window.label] = alert.evaluated_on
@@ -36,7 +36,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """Signals, as drug, event and window, by what became of their first alert."""
+    """Signals (drug, event, window) by the change of their first alert."""
 
     gained: list[tuple[str, str, str]]
     lost: list[tuple[str, str, str]]
@@ -54,9 +54,9 @@ def replay_history(
     horizon: date,
     refit_every: int | None,
 ) -> Iterator[int | History]:
-    """Replay sources under one set of rules; yield items done, and at last the history.
+    """Replay sources under one set of rules; yield the number of items done, then the history.
 
-    What a run refuses is refused at once, before the first source is read.
+    Invalid arguments raise at once, before the first source is read.
     """
     history = History()
     run = Replay(
@@ -65,7 +65,7 @@ def replay_history(
         every=every,
         until=None,
         horizon=horizon,
-        on_alert=history.note,
+        on_alert=history.record,
         on_rejected=lambda rejected: None,
         refit_every=refit_every,
     )
@@ -85,7 +85,7 @@ def _run(
 
 
 def compare(rules: History, against: History) -> BacktestResult:
-    """Tell what changes if `against` takes the place of `rules`."""
+    """Return the changes if `against` replaces `rules`."""
     ours, theirs = rules.first_alert, against.first_alert
     both = sorted(ours.keys() & theirs.keys())
     return BacktestResult(

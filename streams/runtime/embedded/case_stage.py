@@ -1,4 +1,4 @@
-"""The case stage's shell: messages of one partition in, one delta out, state kept in between."""
+"""Case stage of one partition: read messages into versions, count them, return a delta."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ _Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Incoming(NamedTuple):
-    """A message as it stands in the log: its offset, its value, and its key if it has one."""
+    """A message of the log: offset, value, and optional key and headers."""
 
     offset: int
     value: bytes | Report
@@ -47,21 +47,21 @@ def read_batch(
     horizon: date,
     identified: dict[int, CaseIdentifiers] | None = None,
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
-    """Read messages into versions, each with its offset; set aside what cannot be read.
+    """Read messages into versions, each with its offset; reject unreadable messages.
 
-    A link between cases gives what `streams.core.cases.from_report.link_version` makes of it.
+    A link between cases becomes a version too: `streams.core.cases.from_report.link_version`.
 
     Parameters
     ----------
     messages
-        In order of offset; `Incoming`, or plain tuples of the same where a name costs too much.
+        In order of offset: `Incoming`, or plain tuples with the same fields, which are faster.
     source
-        How rejects name where they came from, such as `pv.reports[3]`.
+        Source of the rejects, such as `pv.reports[3]`.
     horizon
-        The latest day a report can honestly have been received on. A later one is rejected:
-        it would move the clock of the windows for everybody.
+        Latest plausible day of receipt. Later reports are rejected: they would advance the
+        watermark, and with it the windows of all signals.
     identified
-        Takes the identifiers of the reports that state some, by offset.
+        Receives the identifiers of reports that state any, by offset.
     """
     versions: list[tuple[int, CaseVersion]] = []
     rejected: list[Rejected] = []
@@ -72,11 +72,11 @@ def read_batch(
                 found = decode_message(value)
             else:
                 found = _refused(value) if isinstance(value, bytes) else value
-            # By its type: to ask whether it is an instance of a model takes ten times as long.
+            # By type: `isinstance` of a pydantic model takes ten times as long.
             version = link_version(found) if type(found) is CaseLink else case_version(found)
             if version.latest_received > limit:
                 raise IcsrError(_IN_THE_FUTURE, RejectCode.FUTURE_DATE)
-            # A case whose messages stand on two partitions would be counted twice.
+            # A case with messages on two partitions would be counted twice.
             if key is not None and key != version.case_id.encode():
                 raise IcsrError(_FOREIGN_KEY, RejectCode.KEY)
         except IcsrError as error:
@@ -97,25 +97,25 @@ def _refused(value: bytes) -> Never:
 
 @dataclass(frozen=True, slots=True)
 class CountedBatch:
-    """What one batch gave: the delta for the detector stage, and what became of the messages."""
+    """Result of a batch: the delta for the detector stage, and the messages by outcome."""
 
     delta: Delta
-    outgoing: bytes  # what `encode_outgoing` made of delta and rejects; empty without an outbox
+    outgoing: bytes  # delta and rejects from `encode_outgoing`; empty without an outbox
     tally: Counter[str]
     population: Counter[str]
 
 
 class CaseStage:
-    """Turns the versions of one input partition into deltas, and commits each before giving it out.
+    """Turns the versions of one input partition into deltas, and stores each before returning it.
 
     Parameters
     ----------
     store
-        Holds the cases of the partition.
+        Store of the partition's cases.
     partition
         Input partition.
     keep_outbox
-        Whether delta and rejects are stored encoded, to be published again after a crash.
+        Whether to store delta and rejects encoded, to publish them again after a crash.
     """
 
     def __init__(self, store: CaseStore, *, partition: int, keep_outbox: bool) -> None:
@@ -132,15 +132,15 @@ class CaseStage:
         next_offset: int,
         times: ReportTimes | None = None,
     ) -> CountedBatch:
-        """Count the versions of the messages from `first_offset` up to, not with, `next_offset`.
+        """Count the versions of the messages from `first_offset` up to, excluding, `next_offset`.
 
-        Messages of the range that gave no version were rejected, or are markers that the log keeps
-        for itself. `times` travel with the delta.
+        Offsets of the range without a version are rejects or transaction markers. `times` are
+        published with the delta.
 
         Raises
         ------
         TooLarge
-            If what came of them does not fit into a message; nothing is counted then.
+            If the delta does not fit into a message; nothing is counted then.
         """
         step = advance(versions, self._store.get([version.case_id for version in versions]))
         delta = Delta(
@@ -157,7 +157,7 @@ class CaseStage:
 
 
 def reject(message: Incoming, source: str, reason: str, code: RejectCode) -> Rejected:
-    """Set a message aside, with the reason and its code."""
+    """Return a message as a reject, with the reason and its code."""
     value = message.value
     raw = value if isinstance(value, bytes) else value.model_dump_json().encode()
     key = message.key if message.key and len(message.key) <= LONGEST_KEY else None

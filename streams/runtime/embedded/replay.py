@@ -1,7 +1,7 @@
-"""The embedded log: the same stages in one process, without a broker, over files.
+"""Replay of files: the same stages in one process, without a broker.
 
-A replay looks at the counts when event time passes a boundary, not when a batch happens to end, so
-that the same input gives the same alerts to the byte. It links exact duplicates before it counts.
+A replay evaluates when event time passes a boundary, not when a batch happens to end, so that the
+same input gives the same alerts to the byte. It links exact duplicates before it counts.
 """
 
 from collections import Counter
@@ -34,12 +34,12 @@ from streams.runtime.state.case_store import MemoryStore
 __all__ = ["Replay", "ReplaySummary"]
 
 _EPOCH = date(1970, 1, 1)
-_CHUNK = 30_000  # messages read at a time; larger ones gain nothing, smaller ones cost polars calls
+_CHUNK = 30_000  # messages; larger chunks are no faster, smaller ones cost polars calls
 
 
 @dataclass
 class ReplaySummary:
-    """What a replay did, for the table at its end."""
+    """Totals of a replay, for the table at its end."""
 
     messages: int = 0
     after_until: int = 0
@@ -49,28 +49,28 @@ class ReplaySummary:
     alerts: Counter[str] = field(default_factory=Counter)
     safety_alerts: Counter[str] = field(default_factory=Counter)
     evaluations: int = 0
-    refused_identifiers: int = 0  # that too many cases share
+    refused_identifiers: int = 0  # shared by too many cases
 
 
 class Replay:
-    """One run over files, from the first report to the last evaluation.
+    """A run over files, from the first report to the last evaluation.
 
     Parameters
     ----------
     windows, rules
-        What the detector stage keeps and asks.
+        Windows and rules of the detector.
     every
         Days between evaluations, on boundaries counted from 1970-01-01.
     until
-        Reports received later are left out, as if they had not been sent yet.
+        Last day of receipt; later reports are ignored, as if not sent yet.
     horizon
-        Latest day a report can honestly have been received on.
+        Latest plausible day of receipt; see `read_batch`.
     notices
-        What is not a case; each becomes known on its day.
+        Notices; each is received on its day.
     on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed, on_watch_item
         Called for each, in order; for a case to watch, once.
     policy, prior, refit_every
-        As of `streams.core.detection.detector.Detector`.
+        As in `streams.core.detection.detector.Detector`.
     """
 
     def __init__(
@@ -108,25 +108,25 @@ class Replay:
         self._on_suppressed = on_suppressed
         self._on_safety_alert = on_safety_alert
         self._on_watch_item = on_watch_item
-        self._listed: set[str] = set()  # cases to watch that were told
+        self._listed: set[str] = set()  # cases whose watch item was published
         self._last_notice: date | None = None
         for notice in notices:
             if until is None or notice.received <= until:
                 self.detector.watch.hear(notice)
                 self._last_notice = max(notice.received, self._last_notice or date.min)
         self._offset = 0  # of the next message in the log
-        self._counted = 0  # first offset that is in no delta yet
-        self._clock: int | None = None  # latest day of receipt seen
+        self._counted = 0  # next offset to count
+        self._clock: int | None = None  # latest day of receipt so far
         self._longest = max((window.spec.days or 0 for window in self.detector.windows), default=0)
 
     def feed(self, source: str, items: Iterable[tuple[int, SourceItem]]) -> Iterator[int]:
-        """Run what a source holds through both stages; yield the number of items after a chunk."""
+        """Run the items of a source through both stages; yield the number of each chunk."""
         remaining = iter(items)
         while taken := self._feed_chunk(source, islice(remaining, _CHUNK)):
             yield taken
 
     def finish(self) -> None:
-        """Evaluate at the last day that was reached, and on days of notices after it."""
+        """Evaluate on the last day reached, and on later days of notices."""
         if self._clock is not None:
             self._evaluate(self._clock)
         if self._last_notice is not None:
@@ -137,7 +137,7 @@ class Replay:
         places: list[int] = []  # in the source, of each message
         unread: list[Rejected] = []
         identified: dict[int, CaseIdentifiers] = {}
-        # One by one from the file to its version: a line is read while it is in the cache.
+        # Item by item from file to version, so that a line is decoded while it is in the CPU cache.
         versions, rejected = read_batch(
             self._messages(chunk, places, unread),
             source=source,
@@ -177,10 +177,10 @@ class Replay:
         places: list[int],
         unread: list[Rejected],
     ) -> Iterator[tuple[int, bytes | Report, None, tuple[()]]]:
-        """Give the messages of a chunk as `read_batch` takes them, and where each one stood."""
+        """Yield the messages of a chunk for `read_batch`; append their places in the source."""
         offset = self._offset
         for place, item in chunk:
-            # Lines first: to ask whether one is an instance of a model takes ten times as long.
+            # `bytes` first: `isinstance` of a pydantic model takes ten times as long.
             if isinstance(item, (bytes, Report)):
                 places.append(place)
                 yield offset, item, None, ()
@@ -204,7 +204,7 @@ class Replay:
         assert self._clock is not None
         first_end = (self._clock // self._every + 1) * self._every - 1
         last_end = day // self._every * self._every - 1
-        # Nothing arrived in between: later looks find no more than moving windows emptying.
+        # No reports arrived in between: later evaluations could only see moving windows empty.
         last_change = first_end
         if self._longest:
             last_change = min(last_end, self._clock + self._longest + self._every)
@@ -213,7 +213,7 @@ class Replay:
         self._evaluate_notices(last_end, every=self._every)
 
     def _evaluate_notices(self, last: int, *, every: int) -> None:
-        """Evaluate where a notice becomes known or an answer is overdue, and no report arrived."""
+        """Evaluate on days without reports on which a notice is received or a response overdue."""
         while (due := self.detector.watch.next_day) is not None:
             end = ((due - _EPOCH).days // every + 1) * every - 1
             if end > last:
@@ -245,5 +245,5 @@ class Replay:
 
     @property
     def last_day(self) -> date | None:
-        """Latest day of receipt that was reached."""
+        """Latest day of receipt reached."""
         return None if self._clock is None else _EPOCH + timedelta(days=self._clock)

@@ -89,8 +89,8 @@ def test_only_the_first_alert_of_a_signal_dates_it() -> None:
     history = History()
     kinds = (AlertKind.NEW, AlertKind.STRENGTHENED, AlertKind.CLOSED, AlertKind.STRENGTHENED)
     for day, kind in enumerate(kinds, start=4):
-        history.note(_alert(kind, day))
-    history.note(_alert(AlertKind.NEW, 9, "2024-01"))
+        history.record(_alert(kind, day))
+    history.record(_alert(AlertKind.NEW, 9, "2024-01"))
     assert history.first_alert == {
         _signal("a"): date(2024, 1, 4),
         _signal("a", "2024-01"): date(2024, 1, 9),
