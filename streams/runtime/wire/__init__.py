@@ -1,1 +1,1 @@
-"""The bytes of messages: deltas, alerts, rejects, and the limits of their size."""
+"""Encoding of messages: deltas, alerts, rejects; limits of their size."""

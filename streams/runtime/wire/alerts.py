@@ -1,4 +1,4 @@
-"""Alerts of two kinds as JSON, as they stand on `pv.alerts` and `pv.signals`."""
+"""Encode and decode alerts and safety alerts as JSON, as on `pv.alerts` and `pv.signals`."""
 
 import msgspec
 
@@ -8,11 +8,11 @@ from schemas.safety_alert import SafetyAlert
 __all__ = ["AnyAlert", "decode_alert", "encode_alert"]
 
 AnyAlert = Alert | SafetyAlert
-"""An alert of disproportionate reporting, or a safety alert beside it."""
+"""An alert of disproportionate reporting, or a safety alert."""
 
 
 class _Kind(msgspec.Struct):
-    """All that is needed to tell; the rest is passed over."""
+    """The field that distinguishes the kinds; other fields are skipped."""
 
     category: str | None = None
 
@@ -21,7 +21,7 @@ _KIND = msgspec.json.Decoder(_Kind)
 
 
 def encode_alert(alert: AnyAlert) -> bytes:
-    """Return an alert as JSON: what its `model_dump_json` gives, but for floats from 1e16 on.
+    """Return an alert as JSON, like its `model_dump_json` except for floats from 1e16 on.
 
     Their exponent has no sign here; the number is the same.
     """
@@ -29,12 +29,12 @@ def encode_alert(alert: AnyAlert) -> bytes:
 
 
 def decode_alert(value: bytes) -> AnyAlert:
-    """Read one alert; what has a `category` is a safety alert.
+    """Decode an alert of either kind; only safety alerts have a `category`.
 
     Raises
     ------
     pydantic.ValidationError
-        If it is no alert of its kind.
+        If it is not a valid alert of its kind.
     """
     try:
         category = _KIND.decode(value).category

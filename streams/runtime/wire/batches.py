@@ -1,7 +1,8 @@
-"""What ties a report to an alert: the name of its batch, and the times its record was made.
+"""Correlation of reports with alerts: names of batches, and timestamps of their reports.
 
-A batch is a range of one partition. Its name, `pv.reports[3]@100-200`, is its correlation id: it
-stands in the logs and traces of every stage, and an alert's `as_of` ends at the last one counted.
+A batch is a range of offsets of one partition. Its name, `pv.reports[3]@100-200`, is the
+correlation id in the logs and traces of every stage. An alert's `as_of` ends at the last batch
+counted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,11 +30,11 @@ class Batch(NamedTuple):
 
 
 class ReportTimes(NamedTuple):
-    """When the oldest and the newest record of a batch were made [ms since 1970-01-01].
+    """Timestamps of the oldest and the newest record of a batch [ms since 1970-01-01].
 
-    These are Kafka's record timestamps: the clock of whoever sent the report, or the broker's if
-    the topic has ``message.timestamp.type=LogAppendTime``. They travel as a header of the delta,
-    and are stored with it, so that a report that waited for a restart counts as having waited.
+    These are Kafka's record timestamps: by the sender's clock, or the broker's if the topic has
+    ``message.timestamp.type=LogAppendTime``. They are a header of the delta and are stored with it,
+    so that the latency includes the time a report waited for a restart.
     """
 
     oldest: int
@@ -41,21 +42,21 @@ class ReportTimes(NamedTuple):
 
     @classmethod
     def of(cls, timestamps: Iterable[int]) -> Self | None:
-        """Take them from the timestamps of records; `None` without any.
+        """Return the least and the greatest of records' timestamps; `None` without any.
 
         >>> ReportTimes.of([5, -1, 3, 9])
         ReportTimes(oldest=3, newest=9)
         """
-        known = [at for at in timestamps if at >= 0]  # -1: the sender gave none
+        known = [timestamp for timestamp in timestamps if timestamp >= 0]  # -1: none
         return cls(min(known), max(known)) if known else None
 
     def headers(self) -> dict[str, bytes]:
-        """Return the header of a delta that tells them."""
+        """Return them as a header of a delta."""
         return {_HEADER: b"%d-%d" % self}
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, bytes]) -> Self | None:
-        """Read what `headers` gave; `None` if a delta tells nothing.
+        """Read the header that `headers` returns; `None` if a delta has none.
 
         >>> ReportTimes.from_headers(ReportTimes(3, 9).headers())
         ReportTimes(oldest=3, newest=9)
@@ -65,12 +66,12 @@ class ReportTimes(NamedTuple):
 
 
 class Unreadable(bytes):
-    """The packed bytes of a batch of records, none of which can be had.
+    """The compressed bytes of a batch of records that cannot be decompressed.
 
     Attributes
     ----------
     reason
-        Which offsets, and why.
+        Offsets of the batch, and the error.
     """
 
     reason: str = ""

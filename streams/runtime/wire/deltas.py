@@ -1,4 +1,4 @@
-"""Deltas as bytes: a small envelope with the offset range, around an Arrow IPC file."""
+"""Encode and decode deltas: a MessagePack envelope with the offsets, around Arrow IPC files."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -30,11 +30,11 @@ class _Envelope(msgspec.Struct, array_like=True, frozen=True):
     next_offset: int
     watermark: int
     changes: bytes  # Arrow IPC file of `CASE_CHANGES`
-    removed: bytes = b""  # of `REMOVED_CHANGES`; nothing if there are none
+    removed: bytes = b""  # Arrow IPC file of `REMOVED_CHANGES`; empty without rows
 
 
 class _Range(msgspec.Struct, array_like=True, frozen=True):
-    """An envelope as far as its offsets: what comes after them is skipped."""
+    """An envelope up to its offsets; later fields are skipped."""
 
     version: int
     partition: int
@@ -46,11 +46,11 @@ _Read = TypeVar("_Read", _Envelope, _Range)
 
 
 class Outgoing(msgspec.Struct, array_like=True, frozen=True):
-    """What one batch has to publish: an encoded delta, the rejects as JSON, its reports' times."""
+    """Records to publish for a batch: encoded delta, rejects as JSON, timestamps of its reports."""
 
     delta: bytes
     rejected: list[bytes]
-    times: ReportTimes | None = None  # unknown in an entry that an earlier release left
+    times: ReportTimes | None = None  # unknown in an entry of an earlier release
 
 
 def encode_outgoing(
@@ -70,7 +70,7 @@ def encode_outgoing(
 
 
 def decode_outgoing(raw: bytes) -> Outgoing:
-    """Decode what `encode_outgoing` gave; the store has vouched for its format."""
+    """Decode an entry of the outbox; the store has checked its format."""
     return msgspec.msgpack.decode(raw, type=Outgoing)
 
 
@@ -89,7 +89,7 @@ def encode_delta(delta: Delta) -> bytes:
 
 
 def decode_delta(raw: bytes) -> Delta:
-    """Decode what `encode_delta` gave.
+    """Decode a delta of `encode_delta`.
 
     Raises
     ------
@@ -111,12 +111,12 @@ def decode_delta(raw: bytes) -> Delta:
 
 
 def end_of_delta(raw: bytes) -> tuple[int, int]:
-    """Return the partition of a delta and the offset after it; its changes are not read.
+    """Return the partition and next offset of a delta, without decoding its changes.
 
     Raises
     ------
     StateError
-        As of `decode_delta`.
+        As in `decode_delta`.
     """
     envelope = _opened(raw, _Range)
     return envelope.partition, envelope.next_offset

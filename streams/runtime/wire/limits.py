@@ -1,15 +1,15 @@
-"""How large a message may be."""
+"""Size limits of messages and records."""
 
 from schemas.errors import TocsinError
 
 __all__ = ["MAX_MESSAGE_BYTES", "RECORD_BYTES", "TooLarge", "too_large"]
 
 MAX_MESSAGE_BYTES = 16 << 20  # a case report with its narrative and attachments
-RECORD_BYTES = (16 << 20) - 4096  # of a value: a message of 16 MiB, its key, headers and framing
+RECORD_BYTES = (16 << 20) - 4096  # of a value: 16 MiB less key, headers and framing
 
 
 class TooLarge(TocsinError):
-    """What a range of messages changed does not fit into one record; count fewer of them."""
+    """The changes of a batch do not fit into one record; count fewer messages at once."""
 
 
 def too_large(value: bytes) -> None:

@@ -1,6 +1,6 @@
-"""Rejects as records of `pv.rejected`: the original bytes, and why, in the headers.
+"""Rejects as records of `pv.rejected`: the original bytes, with the reason in the headers.
 
-A record without a value is no reject but a marker: the reject of that key and digest was redriven.
+A record without a value is a marker: the reject with that key and digest was redriven.
 """
 
 import hashlib
@@ -23,27 +23,27 @@ __all__ = [
     "stored",
 ]
 
-_FRAMING = 4_096  # of a record and its batch, generously
+_FRAMING = 4_096  # bytes; upper bound for the framing of a record and its batch
 _FROM, _ATTEMPT = "redriven-from", "redriven-attempt"
-_LONGEST = 1_000  # of coordinates: a file's name has 255 bytes at most
+_LONGEST = 1_000  # bytes of coordinates; a file name has at most 255
 _MOST_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
 class StoredReject:
-    """A reject as it stands on the topic.
+    """A reject read from the topic.
 
     Attributes
     ----------
     rejected
-        What was rejected, why, and where it came from.
+        The message, its source, and the reason.
     size
-        Length of the message; more than that of ``rejected.raw`` if only its beginning was kept.
+        Length of the message [bytes]; more than that of ``rejected.raw`` if it was truncated.
     digest
-        SHA-256 of ``rejected.raw``. With `coordinates` it is the identity of a reject: a file that
-        is published twice rejects its lines twice, and a later file may bear the same name.
+        SHA-256 of ``rejected.raw``. With `coordinates` it identifies a reject: a file that is
+        published twice rejects its lines twice, and a later file may have the same name.
     at
-        When it was rejected.
+        Time of the rejection.
     """
 
     rejected: Rejected
@@ -53,12 +53,12 @@ class StoredReject:
 
     @property
     def coordinates(self) -> str:
-        """Where the message came from, as the key of the reject says it."""
+        """Source and position of the message: the key of the reject."""
         return coordinates(self.rejected)
 
     @property
     def whole(self) -> bool:
-        """Whether all bytes of the message are here."""
+        """Whether the reject has all bytes of the message."""
         return self.size == len(self.rejected.raw)
 
     @property
@@ -69,17 +69,17 @@ class StoredReject:
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """A marker: the reject of this identity was put back onto its topic."""
+    """A marker: the reject with this identity was published to its topic again."""
 
     identity: tuple[str, str]
     how: str  # `as it was` or `mended`
 
 
 def reject_record(rejected: Rejected) -> tuple[bytes, bytes, dict[str, bytes]]:
-    """Return value, key and headers; the key is where the message came from.
+    """Return value, key and headers; the key is the coordinates of the message.
 
-    The reason makes a reject larger than the message was. One that would no longer fit is cut, and
-    the header `size` gives its length: the whole is where `source` and `position` say.
+    The headers make a reject larger than the message. One that no longer fits is truncated, and the
+    header `size` gives the length of the message: all of it is at `source` and `position`.
     """
     headers = {
         "reason": rejected.reason.encode(),
@@ -99,15 +99,15 @@ def reject_record(rejected: Rejected) -> tuple[bytes, bytes, dict[str, bytes]]:
 
 
 def marker_record(reject: StoredReject, how: str) -> tuple[bytes, dict[str, bytes]]:
-    """Return key and headers of the record that says a reject was redriven; it has no value."""
+    """Return key and headers of the marker of a redriven reject; it has no value."""
     headers = {"redriven": how.encode(), "digest": reject.digest.encode()}
     return reject.coordinates.encode(), headers
 
 
 def stored(record: Any) -> StoredReject | Redriven | None:
-    """Read a record of `pv.rejected`; `None` for what is neither reject nor marker.
+    """Read a record of `pv.rejected`; `None` if it is neither reject nor marker.
 
-    The headers hold the reason and no code.
+    `code` is `None`: the headers hold only the reason.
     """
     headers: dict[str, bytes] = dict(record.headers)
     if record.value is None:
@@ -136,7 +136,7 @@ def stored(record: Any) -> StoredReject | Redriven | None:
 
 
 def coordinates(rejected: Rejected) -> str:
-    """Return where a message came from, as the key of its reject says it.
+    """Return source and position of a message, as in the key of its reject.
 
     >>> rejected = Rejected(source="pv.reports[3]", position=17, reason="", raw=b"", code=None)
     >>> coordinates(rejected)
@@ -146,7 +146,7 @@ def coordinates(rejected: Rejected) -> str:
 
 
 def lineage_headers(rejected: Rejected) -> dict[str, bytes]:
-    """Return the headers of a message that is redriven: where it stood first, and which attempt."""
+    """Return the headers of a redriven message: its first coordinates, and the attempt number."""
     first = rejected.first or coordinates(rejected)
     return {_FROM: first.encode(), _ATTEMPT: str(rejected.attempts + 1).encode()}
 
@@ -154,7 +154,7 @@ def lineage_headers(rejected: Rejected) -> dict[str, bytes]:
 def lineage(headers: Iterable[tuple[str, bytes | None]]) -> Mapping[str, Any]:
     """Return the fields `first` and `attempts` of a `Rejected`, if a message was redriven before.
 
-    Anybody may send such headers; what makes no sense is taken for absent.
+    Any sender may set these headers; malformed ones are ignored.
 
     >>> lineage([("redriven-from", b"pv.reports[3]@17"), ("redriven-attempt", b"2")])
     {'first': 'pv.reports[3]@17', 'attempts': 2}
