@@ -1,1 +1,1 @@
-"""What an operator or assessor runs once: publish, verify, rebuild, redrive, recount."""
+"""One-off commands of operators and assessors: publish, verify, rebuild, redrive, recount."""

@@ -1,7 +1,7 @@
-"""The audit log: a file of decisions that is only ever added to, each line chained to the last.
+"""Append-only audit log of decisions in a file, each line chained to the previous one by a hash.
 
-A changed, lost or inserted line breaks the chain. Whoever could write the file could write the
-whole chain anew: note the last hash elsewhere (`verify` prints it), and give it to `verify` again.
+A changed, lost or inserted line breaks the chain. Write access to the file is enough to forge a
+whole chain: keep the last hash elsewhere (`verify` prints it), and pass it to `verify` later.
 """
 
 import fcntl
@@ -26,14 +26,14 @@ __all__ = ["AuditLog", "Verified"]
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a log holds that was found whole.
+    """Content of a log whose chain is intact.
 
     Attributes
     ----------
     last_hash
-        Of its last entry; zeros if it is empty.
+        Hash of its last entry; zeros if it is empty.
     states
-        Where the assessment of each signal stands.
+        State of each signal in its assessment.
     """
 
     entries: tuple[AuditEntry, ...]
@@ -42,26 +42,26 @@ class Verified:
 
 
 class AuditLog:
-    """One log in one file; several processes may add to it.
+    """An audit log in one file; several processes may append to it.
 
     Parameters
     ----------
     path
-        JSON lines; made on the first entry.
+        File of JSON lines; created by the first entry.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def decide(self, decision: Decision, at: datetime) -> AuditEntry:
-        """Log a decision, on disk before it returns.
+        """Append a decision, synced to disk before returning.
 
         Raises
         ------
         InputError
-            If it may not follow the state the signal is in, or lacks its reason.
+            If the signal's state does not allow it, or it lacks its reason.
         StateError
-            If the log is broken: nothing is added to a log that cannot be trusted.
+            If the log is broken: nothing is appended to a log that cannot be trusted.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a+b") as file, _locked(file, fcntl.LOCK_EX):
@@ -84,7 +84,7 @@ class AuditLog:
         return entry
 
     def steps(self, signal_key: str) -> list[AuditEntry]:
-        """Return what was decided of a signal, in order; nothing was decided without a file.
+        """Return the decisions on a signal, in order; none without a file.
 
         Raises
         ------
@@ -95,9 +95,9 @@ class AuditLog:
         return [entry for entry in entries if entry.decision.signal_key == signal_key]
 
     def assessments(self) -> dict[str, Assessment]:
-        """Return where every signal stands that is in it; nothing was decided without a file.
+        """Return the assessment of every signal in the log; none without a file.
 
-        Reads and checks all of it: to be asked once for many alerts.
+        Reads and checks the whole log: call it once for many alerts.
 
         Raises
         ------
@@ -112,8 +112,7 @@ class AuditLog:
         Parameters
         ----------
         last_hash
-            Hash that must be in the log, noted earlier: shows that nothing up to there was
-            written anew.
+            Hash that must be in the log, kept earlier: proves that no entry up to it was changed.
 
         Raises
         ------
@@ -125,7 +124,10 @@ class AuditLog:
         if not self._path.is_file():
             msg = f"{self._path}: must be an audit log; got no file"
             raise InputError(msg)
-        with self._path.open("rb") as file, _locked(file, fcntl.LOCK_SH):  # no line is half written
+        with (
+            self._path.open("rb") as file,
+            _locked(file, fcntl.LOCK_SH),
+        ):  # waits for writers: no partial line
             verified = self._check(file)
         if last_hash not in (None, GENESIS, *(entry.hash for entry in verified.entries)):
             msg = (
@@ -166,7 +168,7 @@ class AuditLog:
             reason = error.errors(include_url=False)[0]["msg"]
             msg = f"{self._path}, line {number}: must be an entry of an audit log; got {reason}"
             raise StateError(msg) from error
-        # A byte that changes no value, such as a blank, was still put there by somebody.
+        # A byte that changes no value, such as a blank, is tampering too.
         as_written = entry.model_dump_json(by_alias=True).encode() + b"\n"
         self._require(number, line == as_written, "be written as this log writes it", "other bytes")
         return entry

@@ -1,4 +1,4 @@
-"""The current cases of files or of the topic, for a batch job that compares them."""
+"""Current cases of files or of the topic, for batch jobs that compare cases."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ def cases_of_files(
 ) -> dict[str, Candidate]:
     """Return the current cases of files, exact duplicates linked as a replay would link them.
 
-    Links among the messages are taken in; what cannot be read is passed over.
+    Links among the messages are applied; unreadable messages are skipped.
     """
     return _current(
         (
@@ -44,9 +44,9 @@ def cases_of_files(
 
 
 def cases_of_topic(settings: Settings, *, horizon: date) -> dict[str, Candidate]:
-    """Return the current cases of `pv.reports` up to its present end, with the links they hold.
+    """Return the current cases of `pv.reports` up to its current end, with their links.
 
-    They are those of the reports that are there: what is deleted before it is read is passed over.
+    Reports deleted before they are read are skipped.
     """
     records = read_to_end(settings, topic_name(settings, "reports"))
     return _current((record.value for record in records if record.value), horizon)
@@ -66,8 +66,8 @@ def _current(messages: Iterable[bytes | Report], horizon: date) -> dict[str, Can
         if version.latest_received > limit:
             continue
         case_id = version.case_id
-        held = latest.get(case_id)
-        latest[case_id] = version if held is None else joined(version, held)
+        current = latest.get(case_id)
+        latest[case_id] = version if current is None else joined(version, current)
         if isinstance(found, CaseLink):
             continue
         before = candidates.get(case_id)

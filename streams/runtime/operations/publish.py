@@ -1,7 +1,8 @@
-"""Files onto `pv.reports` and `pv.notices`; what cannot be read goes to the rejects."""
+"""Publish files to `pv.reports` and `pv.notices`; unreadable items go to `pv.rejected`."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -27,24 +28,24 @@ _Record = tuple[bytes, bytes]  # key and value
 def publish_source(
     settings: Settings, source: str, items: Iterable[tuple[int, SourceItem]], tally: Counter[str]
 ) -> Iterator[int]:
-    """Publish a source; yield the number of items after each chunk the broker has acknowledged.
+    """Publish the reports of a source; yield the number of items of each acknowledged chunk.
 
-    A run that breaks off may be repeated from the start: a repeated message changes no count.
+    An interrupted run can be repeated from the start: a repeated message changes no count.
 
     Raises
     ------
     BrokerError
         If a record was not acknowledged.
     """
-    yield from _publish(settings, source, "reports", items, lambda one: _record(source, one), tally)
+    yield from _publish(settings, source, "reports", items, partial(_record, source), tally)
 
 
 def publish_notices(
     settings: Settings, source: str, items: Iterable[Notice | Rejected], tally: Counter[str]
 ) -> Iterator[int]:
-    """Publish notices by their subject; yield the number of items after each chunk acknowledged.
+    """Publish notices keyed by subject; yield the number of items of each acknowledged chunk.
 
-    May be repeated as well: a notice sent twice is one.
+    It can be repeated too: a repeated notice counts once.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def _notice_record(item: Notice | Rejected) -> _Record | Rejected:
 
 
 def _record(source: str, placed: tuple[int, SourceItem]) -> _Record | Rejected:
-    """Return key and value, or why there is none."""
+    """Return key and value of a report, or the reject."""
     place, item = placed
     if isinstance(item, Rejected):
         return item

@@ -1,4 +1,4 @@
-"""What a state directory holds, and making a partition's database in it again."""
+"""Inspect a state directory, and rebuild the database of a partition."""
 
 import json
 import shutil
@@ -24,8 +24,8 @@ from streams.runtime.workers.changelog_recovery import newest_bases, restore_cas
 from streams.runtime.workers.partition_recovery import database
 
 __all__ = [
-    "HeldSnapshot",
     "PartitionState",
+    "SnapshotState",
     "inspect_cases",
     "inspect_snapshot",
     "local_partitions",
@@ -38,18 +38,18 @@ _BATCH = 10_000  # reports counted at a time
 
 @dataclass(frozen=True, slots=True)
 class PartitionState:
-    """What the database of one partition holds.
+    """State of the database of one partition.
 
     Attributes
     ----------
     identity
         Format, topic, partition and number of partitions.
     next_offset
-        Of the input: every message before it is counted here; `None` before the first.
+        Next offset of the input: all messages before it are counted; `None` before the first.
     cases, counted
-        Cases that are held, and those of them that the counts include.
+        Number of stored cases, and of those that the counts include.
     unpublished
-        Batches that are not known to be published.
+        Number of batches in the outbox.
     """
 
     partition: int
@@ -61,8 +61,8 @@ class PartitionState:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldSnapshot:
-    """What the snapshot of the detector holds; see `streams.runtime.state.snapshot`."""
+class SnapshotState:
+    """Metadata of a snapshot of the detector; see `streams.runtime.state.snapshot`."""
 
     form: int
     topic: str
@@ -70,7 +70,7 @@ class HeldSnapshot:
 
 
 def local_partitions(settings: Settings) -> list[int]:
-    """Return the partitions that have a database here."""
+    """Return the partitions that have a database in the state directory."""
     folder = database(settings, 0).parent
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(int(path.name) for path in found if path.name.isdecimal() and path.is_dir())
@@ -100,14 +100,14 @@ def inspect_cases(settings: Settings) -> Iterator[PartitionState]:
             )
 
 
-def inspect_snapshot(settings: Settings) -> HeldSnapshot | None:
-    """Read what the snapshot of the detector says of itself; `None` without one."""
+def inspect_snapshot(settings: Settings) -> SnapshotState | None:
+    """Read the metadata of the detector's snapshot; `None` without one."""
     about = Path(settings.state_dir) / "detect" / "about.json"
     if not about.is_file():
         return None
     try:
-        said = json.loads(about.read_text(encoding="utf-8"))
-        return HeldSnapshot(said["format"], said["topic"], said["next_offset"])
+        metadata = json.loads(about.read_text(encoding="utf-8"))
+        return SnapshotState(metadata["format"], metadata["topic"], metadata["next_offset"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"snapshot {about.parent}: must be readable; got {error!r}. Move it away"
         raise StateError(msg) from error
@@ -116,8 +116,8 @@ def inspect_snapshot(settings: Settings) -> HeldSnapshot | None:
 def rejected_offsets(settings: Settings, name: str) -> frozenset[int]:
     """Return the offsets of a partition whose messages were rejected; `name` as in `pv.reports[3]`.
 
-    What was rejected stays rejected: a date may lie in the future no longer. Rejects that are
-    deleted are passed over, those deleted in the meantime as well.
+    They stay rejected, even if reading them now would succeed: a future date may be past by now.
+    Deleted rejects are skipped, also if they are deleted meanwhile.
     """
     records = read_to_end(settings, topic_name(settings, "rejected"))
     headers = (dict(record.headers) for record in records)
@@ -127,49 +127,49 @@ def rejected_offsets(settings: Settings, name: str) -> frozenset[int]:
 def rebuild(
     settings: Settings, partition: int, *, from_reports: bool
 ) -> Generator[float, None, PartitionState]:
-    """Make the database of a partition again, up to what is published; yield the part done.
+    """Rebuild the database of a partition up to the last published batch; yield the progress, 0-1.
 
-    The old one stays until the new one is whole.
+    The old database is replaced only once the new one is complete.
 
     Parameters
     ----------
     from_reports
-        Count the reports again, instead of reading the changelog.
+        Whether to recount the reports instead of reading the changelog.
 
     Raises
     ------
     StoreLocked
         If a worker has the database open.
     StateError
-        If the changelog, or the reports, do not reach back far enough.
+        If the changelog has no complete copy, or reports are missing.
     """
-    at = TopicPartition(topic_name(settings, "reports"), partition)
+    reports = TopicPartition(topic_name(settings, "reports"), partition)
     path = database(settings, partition)
-    with broker_errors(f"rebuild {at.topic}[{partition}]"):
+    with broker_errors(f"rebuild {reports.topic}[{partition}]"):
         reader = make_consumer(settings, auto_offset_reset="none")
         with closing(reader):
-            ends = end_offsets(reader, at.topic)
+            ends = end_offsets(reader, reports.topic)
             if partition not in ends:
-                msg = f"rebuild: {at.topic} must have a partition {partition}; got {len(ends)}"
+                msg = f"rebuild: {reports.topic} must have a partition {partition}; got {len(ends)}"
                 raise InputError(msg)
-            identity = f"{at.topic}[{partition}] of {len(ends)}"
+            identity = f"{reports.topic}[{partition}] of {len(ends)}"
             if path.exists():
                 with suppress(StoreDamaged):  # a reason to rebuild it
                     RocksStore(path, identity).close()  # refused if a worker has it open
             fresh = path.with_name(f"{path.name}.restoring")
             if from_reports:
                 with _emptied(fresh, identity) as store:
-                    yield from _recount(settings, reader, at, store)
+                    yield from _recount(settings, reader, reports, store)
             else:
                 yield from _restore(settings, reader, partition, fresh, identity)
     shutil.rmtree(path, ignore_errors=True)
     fresh.rename(path)
-    (held,) = [held for held in inspect_cases(settings) if held.partition == partition]
-    return held
+    (rebuilt,) = [state for state in inspect_cases(settings) if state.partition == partition]
+    return rebuilt
 
 
 def _emptied(path: Path, identity: str) -> RocksStore:
-    """Return a new database at a place where one may be left over."""
+    """Return a new database at a path, deleting any leftover one."""
     shutil.rmtree(path, ignore_errors=True)
     return RocksStore(path, identity)
 
@@ -177,7 +177,7 @@ def _emptied(path: Path, identity: str) -> RocksStore:
 def _restore(
     settings: Settings, reader: Any, partition: int, path: Path, identity: str
 ) -> Generator[float, None, None]:
-    """Make a database from the changelog; if its base is deleted meanwhile, from the newest."""
+    """Restore a database from the changelog; restart from the newest base if one is deleted."""
     at = TopicPartition(topic_name(settings, "cases"), partition)
     reader.assign([at])
     for last in newest_bases(reader, at):
@@ -194,7 +194,7 @@ def _restore(
 def _recount(
     settings: Settings, reader: Any, at: TopicPartition, store: RocksStore
 ) -> Generator[float, None, None]:
-    """Count the reports of a partition again, up to what is published.
+    """Recount the reports of a partition up to the last published batch.
 
     Raises
     ------
@@ -224,11 +224,11 @@ def _recount_all(
     stage = CaseStage(store, partition=at.partition, keep_outbox=False)
     batch: list[Any] = []
 
-    def count(following: int) -> None:
+    def count(next_offset: int) -> None:
         versions, _ = read_batch(batch, source=name, horizon=date.max)
         counted = [version for _, version in versions]
         start = store.next_offset or 0
-        stage.count(counted, first_offset=start, next_offset=following)
+        stage.count(counted, first_offset=start, next_offset=next_offset)
         batch.clear()
 
     for record, part in read_in_steps(settings, at.topic, start=0, partition=at.partition):

@@ -1,4 +1,4 @@
-"""Recounts of alerts: finding the alerts, and reading again what they were made from."""
+"""Recount alerts: find them, and read their reports, notices and priors again."""
 
 import hashlib
 import heapq
@@ -62,7 +62,7 @@ def read_alert_file(path: Path) -> Iterator[AnyAlert]:
     Raises
     ------
     InputError
-        If a line is no alert; the message names it.
+        If a line is not an alert; the message names the line.
     """
     for number, line in read_lines(path):
         try:
@@ -77,7 +77,7 @@ def read_alert_file(path: Path) -> Iterator[AnyAlert]:
 def choose(
     alerts: Iterable[AnyAlert], *, ids: Sequence[str], sample: int | None, seed: int
 ) -> list[AnyAlert]:
-    """Return the alerts of these ids; else a random sample, whatever order they come in; else all.
+    """Return the alerts of these ids; else a random sample, independent of their order; else all.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def choose(
         if missing := sorted(wanted - set(found)):
             msg = f"recount: every alert asked for must exist; got no alert {', '.join(missing)}"
             raise InputError(msg)
-        return [found[one] for one in dict.fromkeys(ids)]
+        return [found[alert_id] for alert_id in dict.fromkeys(ids)]
     if sample is None:
         return list({alert.alert_id: alert for alert in alerts}.values())
     least = heapq.nsmallest(sample, ((_draw(seed, a), a.alert_id, a) for a in alerts))
@@ -98,7 +98,7 @@ def choose(
 
 
 def prior_of(event: PriorRefit) -> GammaMixture:
-    """Return the prior that a refit announced."""
+    """Return the prior of a published refit."""
     return GammaMixture.model_validate_json(json.dumps(event.prior))
 
 
@@ -109,7 +109,7 @@ def recount_of_topics(
     *,
     priors: Mapping[str, GammaMixture],
 ) -> Recount:
-    """Read what alerts of a live run were made from; further priors come from their topic.
+    """Read the reports behind alerts of a live run; refitted priors are read from their topic.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def recount_of_topics(
     InputError
         If an alert was made from another topic.
     StateError
-        If the topic no longer has, or never had, all that an alert was made from.
+        If reports behind an alert were deleted, or never were on the topic.
     """
     topic = topic_name(settings, "reports")
     ends: dict[int, int] = {}
@@ -144,7 +144,7 @@ def recount_of_topics(
 def safety_recount_of_topics(
     settings: Settings, alerts: Sequence[SafetyAlert]
 ) -> Iterator[RecountedSafety]:
-    """Read what safety alerts of a live run were made from, and make them anew.
+    """Read the reports and notices behind safety alerts of a live run, and recompute the alerts.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def safety_recount_of_topics(
     InputError
         If an alert was made from another topic, or the revision before it is not on the topic.
     StateError
-        If the topics no longer have, or never had, all that an alert was made from.
+        If reports or notices behind an alert were deleted, or never were on the topics.
     """
     if not alerts:
         return
@@ -166,9 +166,9 @@ def safety_recount_of_topics(
     wanted = {alert.signal_key for alert in alerts}
     published = read_alerts(settings, follow=False, stopped=lambda: False)
     before = {
-        (one.signal_key, one.revision): one
-        for one in published
-        if isinstance(one, SafetyAlert) and one.signal_key in wanted
+        (alert.signal_key, alert.revision): alert
+        for alert in published
+        if isinstance(alert, SafetyAlert) and alert.signal_key in wanted
     }
     versions = [
         ((partition, offset), version)
@@ -176,13 +176,13 @@ def safety_recount_of_topics(
         for offset, version in found
     ]
     rejected = _rejected(settings)
-    heard = [
+    received = [
         ((partition, record.offset), decode_notice(record.value))
         for partition, records in _records_before(settings, notices, ends[notices])
         for record in records
         if (f"{notices}[{partition}]".encode(), b"%d" % record.offset) not in rejected
     ]
-    yield from recount_safety(alerts, before, versions, heard, topics=(reports, notices))
+    yield from recount_safety(alerts, before, versions, received, topics=(reports, notices))
 
 
 def recount_of_files(
@@ -192,7 +192,7 @@ def recount_of_files(
     *,
     priors: Mapping[str, GammaMixture],
 ) -> Recount:
-    """Read the files that alerts of a replay were made from, in the order they had then."""
+    """Read the files behind alerts of a replay, in the order of that replay."""
     return Recount(
         _versions_of_files(sources, source_format),
         rules,
@@ -211,10 +211,12 @@ def _versions_of_files(
 ) -> Iterator[pl.DataFrame]:
     offset = 0
     latest: dict[str, CaseVersion] = {}
-    links = InlineLinks(lambda ids: {one: latest[one] for one in ids if one in latest})
+    links = InlineLinks(
+        lambda ids: {case_id: latest[case_id] for case_id in ids if case_id in latest}
+    )
     for path in sources:
         items = (item for _, item in read_source(path, source_format))
-        # What could not even be read has no place in the log of a replay.
+        # Unreadable items have no offset in the log of a replay.
         messages = (item for item in items if not isinstance(item, Rejected))
         while chunk := list(islice(messages, _CHUNK)):
             incoming = [Incoming(offset + i, item) for i, item in enumerate(chunk)]
@@ -230,13 +232,13 @@ def _with_links(
     links: InlineLinks,
     latest: dict[str, CaseVersion],
 ) -> Iterator[tuple[int, CaseVersion]]:
-    """Yield versions and, at the offset of the one that it comes of, each link."""
+    """Yield each version, followed by the links that it causes, at the same offset."""
     for offset, version in versions:
         known = [KnownCase(version, identified[offset])] if offset in identified else []
-        for one in (version, *links.links([version], known)):
-            held = latest.get(one.case_id)
-            latest[one.case_id] = one if held is None else joined(one, held)
-            yield offset, one
+        for changed in (version, *links.links([version], known)):
+            current = latest.get(changed.case_id)
+            latest[changed.case_id] = changed if current is None else joined(changed, current)
+            yield offset, changed
 
 
 def _versions_of_topic(
@@ -247,10 +249,10 @@ def _versions_of_topic(
 
 
 def _rejected(settings: Settings) -> set[tuple[bytes, bytes]]:
-    """Return source and position of what was rejected.
+    """Return source and position of every reject.
 
-    It stays so: a date that then lay in the future may do so no longer. Rejects that are deleted
-    are passed over, those deleted in the meantime as well.
+    They stay rejected, even if reading them now would succeed: a future date may be past by now.
+    Deleted rejects are skipped, also if they are deleted meanwhile.
     """
     return {
         (headers["source"], headers["position"])
@@ -262,7 +264,7 @@ def _rejected(settings: Settings) -> set[tuple[bytes, bytes]]:
 def _readable_of_topic(
     settings: Settings, topic: str, ends: Mapping[int, int]
 ) -> Iterator[tuple[int, list[tuple[int, CaseVersion]]]]:
-    """Yield the versions of reports before some offsets, in parts, each with its partition."""
+    """Yield the versions of reports before the end offsets, in parts, each with its partition."""
     rejected = _rejected(settings)
     for partition, records in _records_before(settings, topic, ends):
         source = f"{topic}[{partition}]"
@@ -285,12 +287,12 @@ def _readable(
 def _records_before(
     settings: Settings, topic: str, ends: Mapping[int, int]
 ) -> Iterator[tuple[int, list[Any]]]:
-    """Yield the committed records of each partition from its first up to an offset, in parts.
+    """Yield the committed records of each partition from offset 0 up to its end offset, in parts.
 
     Raises
     ------
     StateError
-        If they are not all there, or are deleted while they are read.
+        If some are missing, or are deleted while they are read.
     """
     consumer = make_consumer(settings, auto_offset_reset="none")
     try:

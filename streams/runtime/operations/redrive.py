@@ -1,8 +1,8 @@
-"""Putting rejected messages back onto the topic they are for, once, whatever breaks off in between.
+"""Redrive rejected messages: publish each to its topic again, exactly once, even after a crash.
 
-A message and the marker of its reject are published in one transaction. Every redrive uses the same
-transactional id and begins by taking it: that ends what a predecessor left open and fences one that
-still runs, so that the markers read afterwards are all there are and nobody adds to them.
+A message and the marker of its reject are published in one transaction. All redrives share a
+transactional id, which each one initialises first: that aborts an open transaction of an earlier
+redrive and fences one that still runs. The markers read afterwards are therefore complete.
 """
 
 import base64
@@ -33,7 +33,7 @@ from streams.runtime.workers.notice_reader import read_notice
 
 __all__ = ["Identity", "Redrive", "Selection", "as_line", "read_mended", "read_rejects", "redrive"]
 
-_TRANSACTION_RECORDS = 1_000  # and their markers: a commit every second or so
+_TRANSACTION_RECORDS = 1_000  # and as many markers: about one commit a second
 _TRANSACTION_BYTES = 8 << 20
 
 Identity = tuple[str, str]
@@ -41,7 +41,7 @@ Identity = tuple[str, str]
 
 
 class _Ready(NamedTuple):
-    """What is published of a reject: onto which topic (without prefix), and how it went."""
+    """Record to publish for a reject: topic (without prefix), key, value, kind of redrive."""
 
     reject: StoredReject
     topic: str
@@ -52,16 +52,16 @@ class _Ready(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rejects are meant; what is `None` selects nothing out.
+    """Filter of rejects; `None` filters nothing.
 
     Attributes
     ----------
     reason, source
-        Part of the reason, part of the source; letters of either case.
+        Substring of the reason or source, case-insensitive.
     since
-        Those rejected at that moment or later.
+        Earliest time of rejection.
     limit
-        At most so many.
+        Maximum number of rejects.
     """
 
     reason: str | None = None
@@ -69,8 +69,8 @@ class Selection:
     since: datetime | None = None
     limit: int | None = None
 
-    def takes(self, reject: StoredReject) -> bool:
-        """Whether a reject is meant, but for the limit."""
+    def matches(self, reject: StoredReject) -> bool:
+        """Return whether a reject passes the filter, ignoring the limit."""
         return (
             (self.reason is None or self.reason.lower() in reject.rejected.reason.lower())
             and (self.source is None or self.source.lower() in reject.rejected.source.lower())
@@ -80,14 +80,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """What a redrive did, or would do.
+    """Result of a redrive, or of a dry run.
 
     Attributes
     ----------
     redriven
-        Messages by how they went: `as it was` or `mended`.
+        Number of messages published `as it was` or `mended`.
     left
-        Messages that would be rejected again, by reason; nothing was done to them.
+        Number of messages that would be rejected again, by reason; they were not published.
     """
 
     redriven: Counter[str]
@@ -97,16 +97,16 @@ class Redrive:
 def read_rejects(
     settings: Settings, selection: Selection, *, redriven: bool = False
 ) -> Iterator[tuple[StoredReject, str | None]]:
-    """Yield the rejects that are open, each with `None`; with `redriven`, the others with how.
+    """Yield open rejects, each with `None`; with `redriven`, also others with how they went.
 
-    Takes memory for the reject at hand and for an identity a marker and reject.
+    Memory: one reject at a time, and the identity of every reject and marker.
     """
     topic = topic_name(settings, "rejected")
     markers, _ = _survey(settings, topic)
     found = (
         (reject, markers.get(reject.identity))
         for reject in _stored(settings, topic)
-        if selection.takes(reject) and (redriven or reject.identity not in markers)
+        if selection.matches(reject) and (redriven or reject.identity not in markers)
     )
     return islice(found, selection.limit)
 
@@ -120,30 +120,30 @@ def redrive(
 ) -> Redrive:
     """Publish rejected messages again, each at most once: reports by case id, notices by subject.
 
-    What came from the topic of reports or of notices goes back there; of a file it is what it reads
-    as. A message that this version of Tocsin would reject again is left as it is.
+    A message from the topic of reports or notices returns to it; one from a file goes to the topic
+    of its content. A message that this version of Tocsin would reject again is not published.
 
     Parameters
     ----------
     settings
-        How to reach the broker.
+        Connection settings.
     selection
-        Which rejects.
+        Filter of the rejects.
     mended
-        Only these, with these bytes.
+        Corrected bytes by identity; if given, only these rejects are redriven.
     dry_run
-        Whether only to find out what would be done. It disturbs no redrive that runs.
+        Whether to return the result without publishing; does not fence a running redrive.
 
     Raises
     ------
     InputError
         If a mended message is of a reject that is not on the topic.
     BrokerError
-        If publishing failed, or another redrive took over. Run it again: what was redriven is
-        known and stays out.
+        If publishing failed, or another redrive fenced this one. Run it again: redriven messages
+        are skipped.
     """
     topic = topic_name(settings, "rejected")
-    # First the producer: see the top of this file.
+    # The producer first: see the module docstring.
     producer = None if dry_run else make_producer(settings, f"{topic}-redrive")
     try:
         markers, found = _survey(settings, topic, mended or ())
@@ -155,7 +155,7 @@ def redrive(
         chosen = (
             reject
             for reject in _stored(settings, topic)
-            if selection.takes(reject)
+            if selection.matches(reject)
             and reject.identity not in markers
             and (mended is None or reject.identity in mended)
         )
@@ -163,7 +163,7 @@ def redrive(
         for part in _parts(ready):
             if producer is not None:
                 _publish(settings, producer, part)
-            result.redriven.update(one.how for one in part)
+            result.redriven.update(record.how for record in part)
         return result
     except ProducerFenced as error:
         msg = f"redrive {topic}: another redrive has begun and goes on with what is left: {error}"
@@ -174,9 +174,9 @@ def redrive(
 
 
 def as_line(reject: StoredReject, redriven: str | None) -> dict[str, Any]:
-    """Return a reject as an object of a JSON line: what `read_mended` reads, and what explains it.
+    """Return a reject as an object of a JSON line, with the fields of `read_mended` and details.
 
-    The message is `value` where it is text, else `value_base64`.
+    The message is `value` if it is UTF-8, else `value_base64`.
     """
     rejected = reject.rejected
     line = {
@@ -194,14 +194,14 @@ def as_line(reject: StoredReject, redriven: str | None) -> dict[str, Any]:
 
 
 def read_mended(path: Path) -> dict[Identity, bytes]:
-    """Read what `as_line` gave, as an operator has edited it.
+    """Read lines of `as_line` that an operator has edited.
 
-    `value` may be the text of a report or notice, or the report or notice itself as an object.
+    `value` may be a report or notice as text or as an object.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or a line does not say which reject it mends and how.
+        If the file cannot be read, or a line lacks the identity of its reject or the value.
     """
     mended: dict[Identity, bytes] = {}
     try:
@@ -241,7 +241,7 @@ def _mended(where: str, text: str) -> tuple[Identity, bytes]:
 
 
 def _stored(settings: Settings, topic: str) -> Iterator[StoredReject]:
-    """Yield every reject of the topic once; one that is deleted before it is read, not at all."""
+    """Yield every reject of the topic once; skip those deleted before they are read."""
     seen: set[Identity] = set()
     for record in read_to_end(settings, topic, settled=True):
         reject = stored(record)
@@ -253,7 +253,7 @@ def _stored(settings: Settings, topic: str) -> Iterator[StoredReject]:
 def _survey(
     settings: Settings, topic: str, wanted: Iterable[Identity] = ()
 ) -> tuple[dict[Identity, str], set[Identity]]:
-    """Return the identities that are redriven, and how; and those of the wanted that exist."""
+    """Return how each redriven identity was redriven, and which wanted identities exist."""
     markers: dict[Identity, str] = {}
     missing = set(wanted)
     found: set[Identity] = set()
@@ -272,7 +272,7 @@ def _ready(
     mended: Mapping[Identity, bytes],
     left: Counter[str],
 ) -> Iterator[_Ready]:
-    """Yield what can be read, and where it belongs; count the reasons of the others."""
+    """Yield the records to publish; count messages that would be rejected again, by reason."""
     horizon = datetime.now(UTC).date() + timedelta(days=1)
     for reject in rejects:
         raw = reject.rejected.raw
@@ -289,7 +289,7 @@ def _ready(
 
 
 def _place(settings: Settings, source: str, value: bytes, horizon: date) -> tuple[str, bytes]:
-    """Return topic and key of a message; raise with the reason if it would be rejected again."""
+    """Return topic and key of a message; raise its `IcsrError` if it would be rejected again."""
     readers: dict[str, Callable[[bytes, date], bytes]] = {
         "reports": _case_id,
         "notices": _subject_id,
@@ -305,8 +305,8 @@ def _place(settings: Settings, source: str, value: bytes, horizon: date) -> tupl
 def _case_id(value: bytes, horizon: date) -> bytes:
     versions, rejected = read_batch([Incoming(0, value)], source="", horizon=horizon)
     if rejected:
-        (one,) = rejected
-        raise IcsrError(one.reason, one.code or RejectCode.SCHEMA)
+        (reject,) = rejected
+        raise IcsrError(reject.reason, reject.code or RejectCode.SCHEMA)
     return versions[0][1].case_id.encode()
 
 
@@ -317,9 +317,9 @@ def _subject_id(value: bytes, horizon: date) -> bytes:
 def _parts(ready: Iterable[_Ready]) -> Iterator[list[_Ready]]:
     part: list[_Ready] = []
     size = 0
-    for one in ready:
-        part.append(one)
-        size += len(one.value)
+    for record in ready:
+        part.append(record)
+        size += len(record.value)
         if len(part) == _TRANSACTION_RECORDS or size > _TRANSACTION_BYTES:
             yield part
             part, size = [], 0

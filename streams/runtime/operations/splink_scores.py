@@ -1,7 +1,8 @@
-"""Scores of pairs of cases by Splink on DuckDB: the probabilistic linkage of Fellegi and Sunter.
+"""Score pairs of cases with Splink on DuckDB: probabilistic record linkage (Fellegi and Sunter).
 
-How often reports of one patient agree comes from the policy; how often those of two do is counted
-among random pairs of the data, with a fixed seed. Agreement on what is rare weighs more.
+The m-probabilities (agreement of reports of one patient) come from the policy. The u-probabilities
+(agreement of two patients) are estimated from random pairs with a fixed seed. Term-frequency
+adjustment gives agreement on rare values more weight.
 """
 
 import logging
@@ -18,11 +19,13 @@ __all__ = ["score_pairs"]
 
 _SEED = 20240101
 _RANDOM_PAIRS = 1_000_000
-_MOST_ALIKE = 200  # cases with one content; more are a series, and are compared by other rules only
+_MOST_ALIKE = (
+    200  # cases with equal content; more of them are a series, and other blocks compare them
+)
 _LEAST_SCORE = 0.01
 
-# Levels but the last, best first; {0} is the column. Null makes a level of its own, which weighs
-# nothing: what is not stated speaks neither for nor against.
+# Comparison levels but the last, best first; {0} is the column. Null is a level of its own with
+# weight 0: a missing value is no evidence for or against a match.
 _WITHIN = "abs({0}_l - {0}_r) <= "
 _SAME_SET = "{0}_key_l = {0}_key_r"
 _SHARED = "len(list_intersect({0}_l, {0}_r))"
@@ -51,17 +54,16 @@ _BLOCKS = (
 
 
 def score_pairs(records: pl.DataFrame, policy: LinkagePolicy) -> list[Pair]:
-    """Return the pairs that may be one patient, by id, each with its probability.
+    """Return the pairs that may be one patient, by id, each with its match probability.
 
-    Pairs that agree on none of the combinations of fields by which they are looked up are not
-    compared: there would be 200 billion of a million cases.
+    Only pairs that agree on a blocking rule are compared: a million cases have 500 billion pairs.
 
     Parameters
     ----------
     records
         Columns of `streams.core.duplicates.probable.RECORDS`, one row a case.
     policy
-        What agreement weighs.
+        Policy with the weights of agreement.
 
     References
     ----------
@@ -70,7 +72,7 @@ def score_pairs(records: pl.DataFrame, policy: LinkagePolicy) -> list[Pair]:
        for probabilistic record linkage at scale. Int J Popul Data Sci 7(3).
        doi 10.23889/ijpds.v7i3.1794.
     """
-    import duckdb  # here: it takes half a second, and no other command needs it
+    import duckdb  # imported here: takes half a second, and no other command needs it
     from splink import DuckDBAPI, Linker
 
     if records.height < 2:
@@ -99,7 +101,7 @@ def score_pairs(records: pl.DataFrame, policy: LinkagePolicy) -> list[Pair]:
 
 
 def _with_keys(records: pl.DataFrame) -> pl.DataFrame:
-    """Add each list as one string, and both together where not too many cases have them."""
+    """Add each list as one string, and both as `content` unless too many cases share it."""
     content = pl.concat_str("drugs_key", "events_key", separator="\n")
     return records.with_columns(
         pl.col(name).list.sort().list.join("\x1f").alias(f"{name}_key")
@@ -133,7 +135,7 @@ def _comparison(name: str, shares: Sequence[float]) -> dict[str, Any]:
             "is_null_level": True,
         }
     ]
-    conditions = [each.format(name) for each in _CONDITIONS[name]]
+    conditions = [condition.format(name) for condition in _CONDITIONS[name]]
     for place, (condition, share) in enumerate(zip([*conditions, "ELSE"], shares, strict=True)):
         level: dict[str, Any] = {
             "sql_condition": condition,
@@ -159,7 +161,7 @@ def _floored(model: dict[str, Any], least: float) -> dict[str, Any]:
 def _pairs(frame: pl.DataFrame) -> list[Pair]:
     found = []
     for row in frame.iter_rows(named=True):
-        # Levels count down to 0, which is disagreement; -1 is not stated.
+        # Levels count down to 0, disagreement; -1 is a missing value.
         levels = {name: row[f"gamma_{name}"] for name in LEVELS}
         first, second = sorted((row["unique_id_l"], row["unique_id_r"]))
         found.append(

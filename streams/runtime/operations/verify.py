@@ -1,8 +1,8 @@
-"""Everything that is held and published, compared with a plain recount of the reports.
+"""Verify stored state and published records against an independent recount of the reports.
 
-The recount shares with the stream only how a report is read and which of two versions holds. It
-knows no batch, no store and no delta: it takes the versions of a case together and keeps what
-holds, once for each offset at which something is to be compared.
+The recount shares with the stream only the reading of a report and the order of versions. It has no
+batches, stores or deltas: for each offset to compare it merges the versions of a case and keeps the
+current one.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ __all__ = ["Mismatch", "verify"]
 
 _EPOCH = date(1970, 1, 1)
 _UNIT = "\x1f"
-_LISTS = ("drugs", "events", "courses", "onsets")  # in one text, as cases are held
+_LISTS = ("drugs", "events", "courses", "onsets")  # joined to one string, as in stored cases
 _JOINED = {"day": pl.Int32(), **dict.fromkeys(_LISTS, pl.String())}
 _KEY = [name for name in CASE_CHANGES if name != "n"]
 _NO_REASON = pl.lit(None, dtype=pl.String)  # of a case that counts
@@ -49,16 +49,16 @@ _NO_REASON = pl.lit(None, dtype=pl.String)  # of a case that counts
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One comparison, and what differed.
+    """Result of one comparison with the recount.
 
     Attributes
     ----------
     what
-        What was compared with the recount, and up to where.
+        Name of the compared state, with its next offset.
     compared
-        How many cases or alerts.
+        Number of cases or alerts.
     differences
-        One line each, with the case or the alert, never with what a report says.
+        One line each; names the case or the alert, never the content of a report.
     """
 
     what: str
@@ -69,13 +69,13 @@ class Mismatch:
 def verify(settings: Settings, *, alerts: int) -> Iterator[Mismatch]:
     """Compare databases, changelogs, deltas and the latest alerts with a recount of the topics.
 
-    The topics may be trimmed meanwhile. Deltas that are gone are differences, signals are compared
-    as far as they are there, a changelog is read again from its newest base; reports must be whole.
+    The topics may be trimmed meanwhile: missing deltas are differences, remaining signals are
+    compared, a changelog is read again from its newest base. All reports must exist.
 
     Parameters
     ----------
     alerts
-        How many signals to compare at most, those evaluated last.
+        Maximum number of signals to compare, the last evaluated first.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _require_all(consumer: Any, at: TopicPartition) -> None:
 
 
 class _Recount:
-    """The versions of one partition, and what holds of them before an offset."""
+    """The versions of one partition, and its current cases before an offset."""
 
     def __init__(self, settings: Settings, topic: str, partition: int) -> None:
         self.partition = partition
@@ -130,13 +130,13 @@ class _Recount:
                 self._versions += versions
 
     def state(self, end: int) -> dict[str, CaseVersion]:
-        """Return what holds of every case before an offset."""
-        held: dict[str, CaseVersion] = {}
+        """Return the current version of every case before an offset."""
+        current: dict[str, CaseVersion] = {}
         for offset, version in self._versions:
             if offset < end:
-                other = held.get(version.case_id)
-                held[version.case_id] = version if other is None else joined(version, other)
-        return held
+                other = current.get(version.case_id)
+                current[version.case_id] = version if other is None else joined(version, other)
+        return current
 
     def counted(self, end: int) -> list[CaseVersion]:
         """Return the versions that the counts include before an offset."""
@@ -150,36 +150,36 @@ class _Recount:
 def _database(settings: Settings, recount: _Recount) -> Mismatch:
     with RocksStore(database(settings, recount.partition), None) as store:
         end = store.next_offset or 0
-        held = {version.case_id: version for version in store.versions()}
-    return _states(f"database of {recount.name} up to offset {end}", held, recount.state(end))
+        cases = {version.case_id: version for version in store.versions()}
+    return _states(f"database of {recount.name} up to offset {end}", cases, recount.state(end))
 
 
 def _changelog(settings: Settings, consumer: Any, recount: _Recount) -> Mismatch | None:
-    """Compare what a restore would give; `None` if the changelog gives nothing yet.
+    """Compare the cases that a restore would yield; `None` if the changelog has no base yet.
 
-    A worker may delete the base while it is read; then it is the newest base that is compared.
+    If a worker deletes the base while it is read, the newest base is compared.
     """
     at = TopicPartition(topic_name(settings, "cases"), recount.partition)
     consumer.assign([at])
     for last in newest_bases(consumer, at):
         with suppress(PositionOutOfRange):
-            held, end = _restored(settings, at, last.progress.base)
+            cases, end = _restored(settings, at, last.progress.base)
             what = f"changelog {at.topic}[{at.partition}] up to offset {end}"
-            return _states(what, held, recount.state(end))
+            return _states(what, cases, recount.state(end))
     return None
 
 
 def _restored(
     settings: Settings, at: TopicPartition, base: int
 ) -> tuple[dict[str, CaseVersion], int]:
-    """Return the cases that a changelog adds up to from its base on, and up to which offset."""
+    """Return the cases of a changelog from its base on, and their next offset."""
     pairs: dict[bytes, bytes] = {}
     end = 0
     for record, _ in read_in_steps(settings, at.topic, start=base, partition=at.partition):
         if record is not None:
-            one = decode_record(record)
-            end = one.next_offset
-            for key, value in decode_pairs(one.pairs):
+            decoded = decode_record(record)
+            end = decoded.next_offset
+            for key, value in decode_pairs(decoded.pairs):
                 if value is None:
                     pairs.pop(key, None)
                 else:
@@ -190,23 +190,23 @@ def _restored(
 
 
 def _states(
-    what: str, held: Mapping[str, CaseVersion], expected: Mapping[str, CaseVersion]
+    what: str, found: Mapping[str, CaseVersion], expected: Mapping[str, CaseVersion]
 ) -> Mismatch:
     differences = []
-    for case_id in sorted(held.keys() | expected.keys()):
-        one, other = held.get(case_id), expected.get(case_id)
-        if one is None or other is None:
-            differences.append(f"case {case_id}: " + ("missing" if one is None else "too many"))
-        elif one != other:
+    for case_id in sorted(found.keys() | expected.keys()):
+        case, other = found.get(case_id), expected.get(case_id)
+        if case is None or other is None:
+            differences.append(f"case {case_id}: " + ("missing" if case is None else "too many"))
+        elif case != other:
             fields = (
-                f for f in CaseVersion.__struct_fields__ if getattr(one, f) != getattr(other, f)
+                f for f in CaseVersion.__struct_fields__ if getattr(case, f) != getattr(other, f)
             )
             differences.append(f"case {case_id}: differs in {', '.join(fields)}")
     return Mismatch(what, len(expected), tuple(differences))
 
 
 def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Mismatch:
-    """Compare the sum of all that was published with the cases that count, and those kept out."""
+    """Compare the sum of all published deltas with the counted cases and the removed ones."""
     differences = []
     end = 0
     for delta in deltas:
@@ -218,9 +218,9 @@ def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Mismatch:
     counted = recount.counted(end)
     expected = pl.DataFrame(
         [
-            [*(getattr(one, name) for name in _KEY), reason]
-            for one, reason in (
-                *((one, None) for one in counted),
+            [*(getattr(case, name) for name in _KEY), reason]
+            for case, reason in (
+                *((case, None) for case in counted),
                 *filter(None, map(removal_of, recount.state(end).values())),
             )
         ],
@@ -253,7 +253,7 @@ def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Mismatch:
 
 
 def _latest_alerts(settings: Settings, most: int) -> dict[str, Alert]:
-    """Return the state of the signals that were evaluated last, by signal key."""
+    """Return the state of the last evaluated signals, by signal key."""
     latest: dict[str, Alert] = {}
     for record in read_to_end(settings, topic_name(settings, "signals")):
         alert = decode_alert(record.value)
@@ -273,7 +273,7 @@ def _latest_alerts(settings: Settings, most: int) -> dict[str, Alert]:
 
 
 def _by_offset(alerts: Mapping[str, Alert], partition: int) -> dict[int, list[Alert]]:
-    """Group alerts by how far they had counted a partition."""
+    """Group alerts by their next offset of a partition."""
     groups: dict[int, list[Alert]] = {}
     for alert in alerts.values():
         ends = {at.partition: at.next_offset for at in alert.as_of}
@@ -292,11 +292,11 @@ def _add_counts(
         named = {alert.drug for alert in together}, {alert.event for alert in together}
         drugs, events, pairs = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
         total = 0
-        for one in counted:
-            if first <= one.day <= last:
+        for case in counted:
+            if first <= case.day <= last:
                 total += 1
-                of_drugs = named[0].intersection(one.drugs.split(_UNIT))
-                of_events = named[1].intersection(one.events.split(_UNIT))
+                of_drugs = named[0].intersection(case.drugs.split(_UNIT))
+                of_events = named[1].intersection(case.events.split(_UNIT))
                 drugs.update(of_drugs)
                 events.update(of_events)
                 pairs.update(product(of_drugs, of_events))

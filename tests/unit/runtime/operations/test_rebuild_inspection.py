@@ -9,8 +9,8 @@ from schemas.errors import StateError
 from streams.core.cases.from_report import link_version
 from streams.core.cases.versions import joined
 from streams.runtime.operations.rebuild import (
-    HeldSnapshot,
     PartitionState,
+    SnapshotState,
     inspect_cases,
     inspect_snapshot,
     local_partitions,
@@ -68,7 +68,7 @@ def test_a_snapshot_says_how_far_it_is_and_a_broken_one_is_named(
     about = tmp_path / "detect" / "about.json"
     about.parent.mkdir()
     about.write_text(json.dumps({"format": 4, "topic": "pv.deltas", "next_offset": 17}))
-    assert inspect_snapshot(settings) == HeldSnapshot(4, "pv.deltas", 17)
+    assert inspect_snapshot(settings) == SnapshotState(4, "pv.deltas", 17)
     for broken in ("{", "[]", "{}"):
         about.write_text(broken)
         with pytest.raises(StateError, match=r"snapshot .*detect: must be readable; got"):
