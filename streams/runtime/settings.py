@@ -1,8 +1,8 @@
-"""Settings: from `tocsin.toml`, then the environment (``TOCSIN_...``), then flags, in rising order.
+"""Settings from `tocsin.toml`, the environment (``TOCSIN_...``) and flags, in rising precedence.
 
-A misspelt setting is refused wherever it stands, and so is an unencrypted connection to another
-machine unless `allow_plaintext_to` names that machine. Checking the broker's host name against its
-certificate is not a setting: it is always on.
+A misspelt setting is refused in each of them, and so is an unencrypted connection to another
+machine unless `allow_plaintext_to` names that machine. The broker's host name is always checked
+against its certificate; no setting turns that off.
 """
 
 import ipaddress
@@ -46,16 +46,16 @@ _toml_file: ContextVar[Path | None] = ContextVar("_toml_file", default=None)
 
 
 def _split(value: object) -> object:
-    """Read a list from the environment or a flag: names separated by commas."""
+    """Split the value of an environment variable or flag at its commas."""
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value
 
 
 class Settings(BaseSettings):
-    """How to reach Kafka, what the topics look like, and where the state lives.
+    """Settings of the Kafka connection, the topics, the state directory and monitoring.
 
-    Make one with `Settings.load`, which reads `tocsin.toml` and reports mistakes in one line.
+    Create them with `Settings.load`, which reads `tocsin.toml` and reports errors in one line.
     """
 
     model_config = SettingsConfigDict(
@@ -155,14 +155,14 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, path: Path | None = None, **overrides: object) -> Self:
-        """Return the settings, or raise one line that says what to mend.
+        """Return the settings, or raise an error of one line that names the setting.
 
         Parameters
         ----------
         path
             The TOML file; by default `tocsin.toml` in the working directory, if there is one.
         overrides
-            Flags. One that is None was not given.
+            Flags; `None` for those not given.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)  # type: ignore[arg-type]
         except ValidationError as error:
-            # From None: pydantic's own text might quote what was given, a password perhaps.
+            # From None: pydantic's message might quote the input, such as a password.
             raise InputError(cls._one_line(error, given, file)) from None
         except (SettingsError, TOMLDecodeError) as error:
             msg = f"settings: {file or 'the environment'} must be readable; got {error}"
@@ -190,18 +190,18 @@ class Settings(BaseSettings):
             _toml_file.reset(token)
 
     def client_settings(self) -> dict[str, Any]:
-        """Return what every kafka-python client is constructed with.
+        """Return the arguments common to every kafka-python client.
 
         Raises
         ------
         InputError
-            The certificates cannot be read.
+            If the certificates cannot be read.
         """
         settings: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap.split(","),
             "security_protocol": self.security_protocol,
             "bootstrap_timeout_ms": self.connect_timeout_ms,
-            # The default waits up to 30 s between attempts: a broker that is back goes unnoticed.
+            # The default of 30 s would delay reconnecting to a broker that is available again.
             "reconnect_backoff_max_ms": 2_000,
         }
         if self.security_protocol.endswith("SSL"):
@@ -212,26 +212,26 @@ class Settings(BaseSettings):
             settings["sasl_plain_password"] = _Unprinted(self.sasl_password.get_secret_value())
         return settings
 
-    def may_speak_plainly_to(self, host: str) -> bool:
-        """Tell whether an unencrypted connection to `host` is allowed."""
+    def allows_plaintext_to(self, host: str) -> bool:
+        """Return whether an unencrypted connection to `host` is allowed."""
         return _is_this_machine(host) or host.lower() in map(str.lower, self.allow_plaintext_to)
 
     def hosts(self) -> Iterator[tuple[str, int]]:
         """Yield host and port of every bootstrap address."""
-        for one in self.bootstrap.split(","):
-            yield _host_and_port(one)
+        for address in self.bootstrap.split(","):
+            yield _host_and_port(address)
 
     def metrics_address(self) -> tuple[str, int] | None:
-        """Return host and port to serve metrics and health on; `None` for nowhere."""
+        """Return host and port at which to serve metrics and health; `None` if not served."""
         return None if self.metrics_bind is None else _host_and_port(self.metrics_bind)
 
     @field_validator("bootstrap", mode="after")
     @classmethod
     def _addresses(cls, value: str) -> str:
-        addresses = [one.strip() for one in value.split(",")]
-        for one in addresses:
-            if not _is_address(one, first_port=1):
-                msg = f"each address must be host:port; got {one!r}"
+        addresses = [address.strip() for address in value.split(",")]
+        for address in addresses:
+            if not _is_address(address, first_port=1):
+                msg = f"each address must be host:port; got {address!r}"
                 raise ValueError(msg)
         return ",".join(addresses)
 
@@ -265,13 +265,13 @@ class Settings(BaseSettings):
                 self.refuse_plaintext(host)
         address, traces = self.metrics_address(), urlsplit(self.traces_endpoint or "")
         if address is not None:
-            self._refuse_openness("metrics_bind: to listen", address[0])
+            self._refuse_unencrypted("metrics_bind: to listen", address[0])
         if traces.scheme == "http":
-            self._refuse_openness("traces_endpoint: to send", traces.hostname or "")
+            self._refuse_unencrypted("traces_endpoint: to send", traces.hostname or "")
         return self
 
-    def _refuse_openness(self, doing: str, host: str) -> None:
-        if not self.may_speak_plainly_to(host):
+    def _refuse_unencrypted(self, doing: str, host: str) -> None:
+        if not self.allows_plaintext_to(host):
             msg = (
                 f"settings: {doing} without encryption beyond this machine must be asked for by "
                 f"name; got {host!r}: add it to allow_plaintext_to"
@@ -279,8 +279,8 @@ class Settings(BaseSettings):
             raise InputError(msg)
 
     def refuse_plaintext(self, host: str) -> None:
-        """Raise `BrokerError` unless `host` may be spoken to without encryption."""
-        if not self.may_speak_plainly_to(host):
+        """Raise `BrokerError` unless an unencrypted connection to `host` is allowed."""
+        if not self.allows_plaintext_to(host):
             msg = (
                 f"settings: {self.security_protocol} to another machine must be asked for by name; "
                 f"got {host!r}: use SSL or SASL_SSL, or add the host to allow_plaintext_to"
@@ -289,11 +289,11 @@ class Settings(BaseSettings):
 
     def _ssl_context(self) -> ssl.SSLContext:
         try:
-            context = ssl.create_default_context(cafile=self.ssl_cafile)  # host names are checked
+            context = ssl.create_default_context(cafile=self.ssl_cafile)  # checks host names
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             if self.ssl_certfile is not None:
                 password = self.ssl_key_password
-                # Never None: OpenSSL would ask the terminal for the password of the key.
+                # Never None: OpenSSL would prompt for the password of the key.
                 secret = "" if password is None else password.get_secret_value()
                 context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=secret)
         except (OSError, ssl.SSLError) as error:
@@ -310,7 +310,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources, strongest first."""
+        """Return the sources in order of precedence, highest first."""
         file = TomlConfigSettingsSource(settings_cls, toml_file=_toml_file.get())
         return init_settings, env_settings, file
 
@@ -348,7 +348,7 @@ class Settings(BaseSettings):
 
 
 class _Unprinted(str):
-    """A password that logs cannot quote: the admin client logs its whole configuration [DEBUG]."""
+    """A password with a masked `repr`: the admin client logs its configuration at DEBUG level."""
 
     __slots__ = ()
 
