@@ -1,4 +1,4 @@
-"""How often each rule cries wolf when it is looked at daily for a year, and what it finds.
+"""False-alarm rate of each rule under daily evaluation for a year, and its detections.
 
     python -m benchmarks.calibration
 

@@ -1,4 +1,4 @@
-"""What the benchmarks on Kafka share: workers as processes, and a producer that keeps its pace."""
+"""Shared code of the Kafka benchmarks: workers as processes, and a producer of fixed rate."""
 
 import os
 import subprocess
@@ -163,9 +163,9 @@ def paced(
     """Send message i at `begin` + i / `rate` (monotonic clock) or as soon after it as can be.
 
     The pace does not wait for acknowledgements, so that a slow system is offered as much as a fast
-    one: whoever measures from the moment a message was *due* leaves nothing out. librdkafka sends:
-    senders are no part of what is measured, and kafka-python's producer would take a quarter of a
-    core from it at 5,000 messages/s.
+    one: a latency measured from the moment a message was *due* omits no delay. librdkafka sends:
+    the producer is not measured, and kafka-python's would take a quarter of a core at 5,000
+    messages/s.
 
     Parameters
     ----------

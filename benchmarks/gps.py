@@ -1,4 +1,4 @@
-"""How long GPS takes: fit the prior, then EBGM, EB05 and EB95 of every pair; beside vigipy.
+"""GPS run time: fit the prior, then EBGM, EB05 and EB95 of every pair; compared with vigipy.
 
     python -m benchmarks.gps --pairs 600000 5000000 [--peer-python PATH]
 

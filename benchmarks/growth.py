@@ -204,9 +204,9 @@ def make_detector() -> Detector:
 
 
 def detector_part(cases: int, folder: Path) -> dict[str, Any]:
-    """Count, look at every million, and write the snapshot."""
+    """Count, evaluate at every million, and write the snapshot."""
     detector = make_detector()
-    applying = looking = 0.0
+    applying = evaluating = 0.0
     alerts = looks = 0
     for delta in deltas(cases):
         begun = time.perf_counter()
@@ -216,7 +216,7 @@ def detector_part(cases: int, folder: Path) -> dict[str, Any]:
             looks += 1
             begun = time.perf_counter()
             alerts += len(detector.evaluate(detector.watermark))
-            looking = time.perf_counter() - begun
+            evaluating = time.perf_counter() - begun
     memory = process_memory(os.getpid()), process_memory(os.getpid(), "VmHWM")
     begun = time.perf_counter()
     write_snapshot(folder / "detect", detector, topic=TOPIC, next_offset=1)
@@ -224,7 +224,7 @@ def detector_part(cases: int, folder: Path) -> dict[str, Any]:
         "part": "detector",
         "pairs": detector.n_pairs,
         "changes a second": sum(detector.offsets.values()) / applying,
-        "last look at all pairs [s]": looking,
+        "last evaluation of all pairs [s]": evaluating,
         "alerts": alerts,
         "RSS [MB]": memory[0],
         "peak [MB]": memory[1],

@@ -1,4 +1,4 @@
-"""Seconds and memory of counting and scoring every pair of drugs reported with an event.
+"""Run time and memory of counting and scoring every pair of drugs reported with an event.
 
     python -m benchmarks.interaction
 

@@ -1,4 +1,4 @@
-"""From a report produced to its alert readable: in steady state, and through a takeover.
+"""Latency from a report to its alert: in steady state, and when a worker fails.
 
     python -m benchmarks.latency --rates 1000 5000 --workers 1 2 --seconds 60
 
@@ -9,9 +9,9 @@ once: three cases, none expected. Latency runs from the moment a probe was due t
 `read_committed` consumer has polled its alert; probes of the first seconds are dropped. Where
 the time goes is read off the timestamps of the records in between.
 
-Then takeovers: the active detector, then a case worker, is killed with kill -9 under load; a
-standby with an empty disk takes over. Measured from the kill until alerts come again of every
-partition.
+Then failover: the active detector, then a case worker, is killed with kill -9 under load; a standby
+with an empty disk is assigned its partitions. Measured from the kill until alerts of every
+partition are published again.
 """
 
 import argparse
@@ -256,10 +256,10 @@ def start(settings: Settings, folder: Path, case_workers: int) -> list[Worker]:
     return [Worker(settings, folder / "detect", "detector", "--stage", "detect"), *cases]
 
 
-def takeovers(bootstrap: str, options: argparse.Namespace) -> None:
+def failovers(bootstrap: str, options: argparse.Namespace) -> None:
     """Kill the active detector, then a case worker, at a modest rate; standbys have empty disks."""
-    rate, seconds = 500, options.takeover_seconds
-    settings = benchmark_settings(bootstrap, "takeover", options.partitions)
+    rate, seconds = 500, options.failover_seconds
+    settings = benchmark_settings(bootstrap, "failover", options.partitions)
     traffic = Traffic(options.preload, int(2 * rate * seconds))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -278,10 +278,10 @@ def takeovers(bootstrap: str, options: argparse.Namespace) -> None:
                     wait_for(lambda at=stream.begin + 5: time.monotonic() > at, 60, "5 s")  # type: ignore[misc]
                     victim.process.kill()
                     killed = time.monotonic()
-                    show_takeover(what, stream.end(), killed)
+                    show_failover(what, stream.end(), killed)
 
 
-def show_takeover(what: str, probes: list[Probe], killed: float) -> None:
+def show_failover(what: str, probes: list[Probe], killed: float) -> None:
     after = [probe for probe in probes if probe.due > killed]
     by_partition: dict[int, float] = {}
     for one in sorted(after, key=lambda one: one.readable):
@@ -305,14 +305,14 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=60.0)
     parser.add_argument("--preload", type=int, default=200_000)
     parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--takeover-seconds", type=float, default=40.0, help="0 leaves it out")
+    parser.add_argument("--failover-seconds", type=float, default=40.0, help="0 leaves it out")
     options = parser.parse_args()
     with running_kafka() as bootstrap:
         for rate in options.rates:
             for case_workers in options.workers:
                 steady(bootstrap, rate, case_workers, options)
-        if options.takeover_seconds:
-            takeovers(bootstrap, options)
+        if options.failover_seconds:
+            failovers(bootstrap, options)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What a small look costs, and whether counting and looking hold on to memory: no Kafka.
+"""Cost of small evaluations without Kafka, and memory growth over many of them.
 
     POLARS_MAX_THREADS=1 python -m benchmarks.looks
 
-The population of `benchmarks.soak` is counted; then its further messages, so many to a look. The
-processor time of looks, which includes that of every thread of polars, is printed as it goes, with
-the resident memory and the number of signals that were ever published.
+The population of `benchmarks.soak` is counted; then the messages after it, a fixed number before
+every evaluation. The CPU time of evaluations, including every polars thread, is printed at
+intervals, with the resident memory and the number of signals ever published.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def main() -> None:
         counting.count(some)
     counting.look()
     alerts, costs, looks = 0, list[float](), options.messages // options.per_look
-    print(f"{options.cases:,} cases; {options.per_look} messages a look")
+    print(f"{options.cases:,} cases; {options.per_look} messages an evaluation")
     for at in range(1, looks + 1):
         counting.count(islice(further, options.per_look))
         began = time.process_time()
@@ -78,7 +78,7 @@ def main() -> None:
             cost = np.median(costs) * 1000
             signals = sum(len(held.rows) for held in counting.detector.signals.values())
             print(
-                f"{at * options.per_look:>9,} messages: {cost:5.1f} ms of CPU a look (median), "
+                f"{at * options.per_look:>9,} messages: {cost:5.1f} ms CPU an evaluation (median), "
                 f"{process_memory(os.getpid()):,.0f} MB, {alerts:,} alerts, {signals:,} signals",
                 flush=True,
             )

@@ -1,4 +1,4 @@
-"""Reports a second of `tocsin replay` over native JSON, on one core, and what each part costs.
+"""Throughput of `tocsin replay` over native JSON on one core, and the cost of each part.
 
 python -m benchmarks.replay --reports 1000000 --days 90
 """

@@ -1,4 +1,4 @@
-"""How long the frequentist statistics and the IC take, beside vigipy where it is installed.
+"""Run time of the frequentist statistics and the IC, compared with vigipy if installed.
 
     python -m benchmarks.scoring --pairs 5000000
 

@@ -1,4 +1,4 @@
-"""A soak: at a steady rate for half an hour, memory stays flat and the counts are right at the end.
+"""Soak test: half an hour at a steady rate; memory stays flat, and the final counts are right.
 
     python -m benchmarks.soak --minutes 30 --rate 1000
 
@@ -141,7 +141,7 @@ def _skewed(chance: random.Random, size: int) -> int:
 def produce(
     settings: Settings, cases: int, seed: int, number: int, rate: float, out: "Queue[Any]"
 ) -> None:
-    """Load the population, then send at the pace; give back what must be counted. A process."""
+    """Load the population, then send at the pace; return the expected counts. Runs as a process."""
     population = Population(cases, seed)
     paced(settings, population.first(), rate=1e9, begin=time.monotonic())
     out.put("loaded")
@@ -218,7 +218,7 @@ def soak(bootstrap: str, options: argparse.Namespace) -> bool:
 
 
 def _alerts(settings: Settings, born: list[float]) -> Iterator[Alert]:
-    """Yield every alert; take note of when each signal was first published [s since 1970]."""
+    """Yield every alert; record when each signal was first published [s since 1970]."""
     for record in read_to_end(settings, f"{settings.topic_prefix}alerts"):
         alert = Alert.model_validate_json(record.value)
         if alert.revision == 1:

@@ -45,7 +45,7 @@ def killable(pytestconfig: pytest.Config) -> Iterator[KafkaServer]:
 
 @pytest.fixture
 def topic_prefix(broker: str) -> Iterator[str]:
-    """A prefix that no other test uses; its topics are removed from a broker that outlives us."""
+    """A prefix that no other test uses; its topics are removed from a shared broker afterwards."""
     prefix = f"t{uuid4().hex[:12]}."
     yield prefix
     if os.environ.get("TOCSIN_KAFKA"):

@@ -1,4 +1,4 @@
-"""What travels in the headers of deltas and alerts: traces, and the times of reports."""
+"""Headers of deltas and alerts: trace context, and timestamps of reports."""
 
 import time
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A real Kafka deletes records while they are read (DeleteRecords, as retention would)."""
+"""Records deleted while they are read (DeleteRecords, like retention), on a real Kafka."""
 
 from collections.abc import Iterator
 from contextlib import closing

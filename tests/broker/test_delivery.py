@@ -1,4 +1,4 @@
-"""`tocsin deliver` between a real topic of alerts and topics of subscribers, killed as it goes."""
+"""`tocsin deliver` from a real topic of alerts to subscribers' topics, killed in between."""
 
 import itertools
 import json
@@ -102,7 +102,7 @@ def test_every_alert_reaches_the_topic_of_a_subscriber_though_the_deliverer_is_k
         of_one = [revision for key, revision, _ in found if key.startswith(f"{drug}|")]
         once = [revision for revision, _ in itertools.groupby(of_one)]
         assert once == list(range(1, REVISIONS + 1))
-    assert len(found) - len(set(found)) <= 1  # what was on its way when it was killed
+    assert len(found) - len(set(found)) <= 1  # the record pending at the kill
 
 
 def test_a_copy_below_the_authority_names_no_lot_in_its_key(

@@ -1,4 +1,4 @@
-"""Reports in, alerts out, on a real Kafka: the streamed answer is the batch answer, whatever dies.
+"""From reports to alerts on a real Kafka: streamed results equal batch results, despite crashes.
 
 Every worker is a process of its own, started and ended as its users do.
 """

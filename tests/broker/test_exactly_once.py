@@ -1,4 +1,4 @@
-"""Crashes at the worst moments, on a real Kafka: before and after a commit, fenced, moved."""
+"""Exactly-once under crashes on a real Kafka: before and after a commit, fenced, reassigned."""
 
 import shutil
 import threading
@@ -205,7 +205,7 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(one: Settings) 
                 break
     create_topics(one)
     send(one, keyed(messages[:3]))
-    with pytest.raises(StateError, match="it was made anew, or the broker lost records"):
+    with pytest.raises(StateError, match="it was created again, or the broker lost records"):
         count_all(one)
 
 

@@ -1,4 +1,4 @@
-"""Zombies: workers that were given up for dead, and wake. Nothing they do is seen or counted.
+"""Fencing of zombies: workers that resume after their session expired publish and count nothing.
 
 The process is stopped by itself at the worst moments of a transaction, as a pause of the machine
 would, for longer than its group waits; another has taken its place when it goes on.

@@ -1,4 +1,4 @@
-"""The adapters over kafka-python meet a real Kafka: transactions, fencing, limits, dead brokers."""
+"""The kafka-python adapters on a real Kafka: transactions, fencing, limits, dead brokers."""
 
 import logging
 import socket

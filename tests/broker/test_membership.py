@@ -1,4 +1,4 @@
-"""Workers in their groups: restarts that move nothing, names taken twice, partitions that stall."""
+"""Group membership: static restarts, duplicate group_instance_ids, stalled partitions."""
 
 import time
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Notices on a real Kafka: published, heard alone, set aside once, and never forgotten."""
+"""Notices on a real Kafka: published, received without reports, rejected once, restored."""
 
 import json
 from contextlib import closing

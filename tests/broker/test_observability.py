@@ -1,4 +1,4 @@
-"""What operators see of running workers, held against what the topics say happened."""
+"""Metrics, health and journal of running workers, compared with the topics."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What fails for a while: a broker that all workers need, or what one partition alone needs."""
+"""Temporary failures: a broker that all workers need, or a resource of one partition."""
 
 import json
 import threading
@@ -249,7 +249,7 @@ def test_a_broker_that_is_away_for_a_while_ends_no_worker(
         with closing(make()) as worker:
             ends = worker.ends()
             lost_before(module, name)
-            outlives(killable, killed, RetryingWorker(worker), ends)
+            recovers_from_an_outage(killable, killed, RetryingWorker(worker), ends)
             killed.clear()
     assert sum(require_contiguous(deltas(alone)).values()) == len(messages)
     require_revisions(alerts(alone))
@@ -257,16 +257,16 @@ def test_a_broker_that_is_away_for_a_while_ends_no_worker(
         assert as_counts(counting.counts()) == recount(latest)
 
 
-def outlives(
-    killable: KafkaServer, killed: threading.Event, enduring: RetryingWorker, ends: dict[int, int]
+def recovers_from_an_outage(
+    killable: KafkaServer, killed: threading.Event, retrying: RetryingWorker, ends: dict[int, int]
 ) -> None:
-    works_until(enduring, killed.is_set)
-    # A partition has its own trouble; the other stages have nothing else to do.
-    works_until(enduring, lambda: bool(enduring.readiness().blocked) or enduring._broken)
-    assert not enduring.readiness().ready
+    works_until(retrying, killed.is_set)
+    # A partition is blocked on its own; the other stages have no other work.
+    works_until(retrying, lambda: bool(retrying.readiness().blocked) or retrying._broken)
+    assert not retrying.readiness().ready
     killable.restart()
-    works_until(enduring, lambda: enduring.drained(ends))
-    assert enduring.readiness().phase is Phase.ACTIVE
+    works_until(retrying, lambda: retrying.drained(ends))
+    assert retrying.readiness().phase is Phase.ACTIVE
 
 
 def test_a_worker_that_waits_for_a_broker_says_so_once_and_is_not_ready(

@@ -1,4 +1,4 @@
-"""Every command of the pages that need a broker runs, and prints what the page shows."""
+"""Commands of documentation pages that need a broker: they run and print what the page shows."""
 
 from pathlib import Path
 

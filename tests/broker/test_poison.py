@@ -1,4 +1,4 @@
-"""What no sender should send, on a real Kafka: each becomes a reject or is refused at the door.
+"""Malformed input on a real Kafka: every kind becomes a reject or is refused by the broker.
 
 Nothing of it stops a partition: every test ends with a good report behind the bad one that counts.
 """

@@ -1,4 +1,4 @@
-"""Rejects are put back once, on a real Kafka: whatever breaks off, and whoever else does the same.
+"""Redrive on a real Kafka: each reject is published once, despite crashes and parallel redrives.
 
 "Landing" is seen on the topics themselves: the counts alone would hide a second landing, since a
 repeated version changes nothing, nor does a repeated notice.

@@ -1,4 +1,4 @@
-"""The cases of a partition come back on a machine that never had them, or whose disk lies."""
+"""Restore of a partition's cases on a machine without its state, or with a corrupt disk."""
 
 import shutil
 from collections.abc import Iterator
@@ -128,7 +128,7 @@ def test_a_copy_that_is_killed_is_taken_up_where_it_stopped(
         patched.setattr(CasePartition, "copy_state", crash)
         with pytest.raises(Crash):
             take(one)
-    # Its disk is lost as well: what stands is enough, and the copy goes on from another machine.
+    # Its disk is lost as well: the stored records are enough, and the copy resumes elsewhere.
     other = elsewhere(one, "other")
     with holding(other) as worker:
         while worker._owned[0].progress.copying:

@@ -1,4 +1,4 @@
-"""What docs/operate/recover.md says about a lost topic, done on a real Kafka."""
+"""Runbooks of docs/operate/recover.md for a lost topic, executed on a real Kafka."""
 
 import shutil
 from contextlib import closing

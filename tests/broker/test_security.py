@@ -1,4 +1,4 @@
-"""Every role on a broker that trusts nobody, and what each refusal looks like to its user.
+"""Security on a broker with SASL_SSL and ACLs: every role, and the error of every refusal.
 
 The ACLs and the settings file are those that `docs/operate/security.md` prints.
 """

@@ -1,4 +1,4 @@
-"""Records arrive in order, with their headers, and where the Java client would have put them."""
+"""Producer: records keep order, headers and the partition that the Java client would choose."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`tocsin state` says what is held, finds a number that was tampered with, and rebuilds."""
+"""`tocsin state`: inspects stored state, detects a tampered count, and rebuilds."""
 
 import shutil
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The whole scenario through a real Kafka, held against the embedded log step by step."""
+"""The whole scenario through a real Kafka, compared with the replay step by step."""
 
 import random
 from collections import Counter, defaultdict
@@ -211,7 +211,7 @@ def test_every_step_says_on_kafka_what_it_says_on_the_embedded_log(
     assert counts.equals(expected.counts)
 
 
-MOMENTS = ("before it is published", "after it is published", "in the middle of a look")
+MOMENTS = ("before it is published", "after it is published", "during an evaluation")
 
 
 @pytest.mark.parametrize("seed", [SEED])
@@ -251,7 +251,7 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
 
 
 def crashing(moment: str, owner: type[Any]) -> Callable[..., None]:
-    """Return the method of that class that publishes, or is told of it, with a crash in it."""
+    """Return the method of that class around publishing, with a crash in it."""
     name = {CasePartition: "_send", DetectorSession: "evaluate", DetectWorker: "_publish"}[owner]
     original = getattr(owner, name)
 

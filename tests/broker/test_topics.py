@@ -1,4 +1,4 @@
-"""Making the topics on a real Kafka: once, and with every difference reported."""
+"""Creation of the topics on a real Kafka: idempotent, with every mismatch reported."""
 
 from contextlib import closing
 

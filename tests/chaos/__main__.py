@@ -1,4 +1,4 @@
-"""Break everything, for as long as it takes, and compare: ``python -m tests.chaos --seed 7``.
+"""Chaos test: random faults, then a comparison with a recount: ``python -m tests.chaos --seed 7``.
 
 Real brokers, real `tocsin run` processes, real faults at moments drawn from the seed. Ends with 0
 if nothing was lost, nothing stood twice and every number was right; else with 1 and what was wrong.
@@ -201,7 +201,7 @@ class Run:
             time.sleep(0.3)
 
     def _hear(self) -> None:
-        """Wait until the notices are told of; if they never are, the checks say which."""
+        """Wait until the alerts of the notices are published; the checks name missing ones."""
         deadline = time.monotonic() + HEARD_SECONDS
         while not self._checks.safety.heard() and time.monotonic() < deadline:
             time.sleep(0.5)
@@ -303,7 +303,7 @@ def main() -> int:
     parser.add_argument("--without", nargs="*", choices=list(KINDS), default=[])
     parser.add_argument("--keep", type=Path, help="folder for logs, which then stays")
     options = parser.parse_args()
-    # Whoever ends it early ends what it has started as well.
+    # An early end of this process also ends its child processes.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(130))
     print("python -m tests.chaos", " ".join(sys.argv[1:]))
     print(f"seed {options.seed}: the same --seed gives the same reports and faults", flush=True)

@@ -1,9 +1,9 @@
-"""The oracle: the messages on the topic, recounted without any code of Tocsin.
+"""Oracle: a recount of the messages on the topic without any code of Tocsin.
 
 A message counts if it is the highest version of its case so far and no nullification, and the case
 is not linked to another one. That is all there is to know, given how `tests.chaos.reports` writes
 them. Which cases must be linked, once all is read, is recounted from the numbers that they state,
-without a look at a link (`Batch.tables`); what was counted at any moment before, with the links
+without reading links (`Batch.tables`); what was counted at any moment before, with the links
 that were on the topic then (`Batch.table`).
 """
 
@@ -82,7 +82,7 @@ class Batch:
     _total: int = 0
 
     def advance(self, offsets: Iterable[tuple[int, int]]) -> None:
-        """Take in the messages of each partition up to, not with, an offset."""
+        """Apply the messages of each partition up to, excluding, an offset."""
         for partition, end in offsets:
             for message in self.messages[partition][self.reached[partition] : end]:
                 if isinstance(message, Link):

@@ -1,4 +1,4 @@
-"""What must hold whenever nothing is on its way: the topics, compared with the batch recount."""
+"""Invariants while no work is pending: the topics, compared with the batch recount."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The faults: what is broken, when, for how long; all drawn from the seed before the run begins."""
+"""Faults of a chaos run: kind, time and duration, drawn from the seed before it begins."""
 
 import random
 import signal

@@ -1,4 +1,4 @@
-"""A reader of topics that outlives brokers."""
+"""A topic reader that reconnects when brokers restart."""
 
 from collections.abc import Iterator
 from typing import Any

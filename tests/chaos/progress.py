@@ -1,4 +1,4 @@
-"""How far the workers are, seen from outside: from the deltas and the offsets of their groups."""
+"""Progress of the workers, read from the deltas and the committed offsets of their groups."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What stands between clients and brokers: a proxy that cuts whom it is told to cut.
+"""Proxy between clients and brokers that cuts connections on command.
 
 A process of its own, so that passing bytes on does not wait for the checks. `Proxy` starts it and
 tells it the cuts that hold; each line it reads is the whole list, each line it writes says that
@@ -29,8 +29,8 @@ class Cut:
     ----------
     how
         `reset`: connections are torn down, and new ones too. `silent`: nothing passes, and what
-        was on its way arrives when the cut is over, as after a network that was split. `deaf`: the
-        same, but only what the broker answers; it hears everything.
+        was in flight arrives when the cut is over, as after a network partition. `deaf`: the same,
+        but only for the broker's responses; it receives every request.
     broker
         Number of a broker; `None` for all.
     pid

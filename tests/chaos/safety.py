@@ -1,6 +1,6 @@
 """Series of patients and deaths among the reports of a chaos run, and the recount of their alerts.
 
-A series is told of by notices, each with more patients than the one before, which arrive in any
+A series is described by notices, each with more patients than the one before, which arrive in any
 order and again. A death is a case with a product of the domain's vocabulary; some are nullified
 later. The recount shares no code with Tocsin: of a series the largest number of patients that its
 notices say, of a case its highest version, each among the messages before an alert's offsets.
@@ -116,7 +116,7 @@ class Safety:
         )
 
     def compare(self, reports: Mapping[int, Sequence[Version | Link | None]]) -> list[str]:
-        """Return what is wrong with the alerts that are new, and with what stands now."""
+        """Return the errors in the new alerts, and in the current state of the signals."""
         self._read()
         deaths: dict[str, list[tuple[int, int, Version]]] = defaultdict(list)
         for partition, messages in reports.items():

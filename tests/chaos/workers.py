@@ -1,4 +1,4 @@
-"""Workers as an operator runs them: each with a disk of its own, started again when it ends."""
+"""Workers as an operator runs them: each with its own disk, restarted when it exits."""
 
 import random
 import shutil
@@ -32,7 +32,7 @@ class Exit:
 
     @property
     def clear(self) -> bool:
-        """Whether an operator knows what happened: it was told to end, or it says why it did."""
+        """Whether an operator knows the cause of the exit: a signal, or an error message."""
         if self.traceback:
             return False
         if self.asked and self.code in (0, -signal.SIGKILL):

@@ -1,4 +1,4 @@
-"""A log of three decisions on two signals, and what alerts say of them afterwards."""
+"""A log of three decisions on two signals, and the alerts' assessments after them."""
 
 from datetime import UTC, datetime
 from pathlib import Path

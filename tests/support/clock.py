@@ -1,4 +1,4 @@
-"""A clock that a test sets: whoever takes a `clock`, or a `sleep`, can be given it."""
+"""A clock set by tests, for parameters `clock` and `sleep`."""
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""A record as an independent reader takes it: the `cloudevents` library."""
+"""Parse a record with an independent reader: the `cloudevents` library."""
 
 from collections.abc import Iterable
 from typing import Any

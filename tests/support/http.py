@@ -1,4 +1,4 @@
-"""Plain requests to a server on loopback: status, type and body of what it answers."""
+"""HTTP requests to a server on loopback: status, content type and body of the response."""
 
 import json
 from http.client import HTTPConnection

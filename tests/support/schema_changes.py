@@ -151,7 +151,7 @@ class _Comparison:
 
 
 def _alternatives(schema: Schema, parts: Schema) -> list[Schema]:
-    """Return what a place may hold, without references; what stands beside one applies as well."""
+    """Return the schema of a place with references resolved; keywords beside one apply as well."""
     schema = {name: part for name, part in schema.items() if name not in _SAYS_NOTHING}
     if "$ref" in schema:
         beside = {name: part for name, part in schema.items() if name not in ("$ref", "default")}

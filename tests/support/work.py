@@ -1,4 +1,4 @@
-"""A case stage and a detector without a broker, for tests of what observers are told."""
+"""A case stage and a detector without a broker, for tests of observers."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -126,7 +126,7 @@ class Replay:
             yield taken
 
     def finish(self) -> None:
-        """Evaluate at the last day that was reached, and on days of notices after it."""
+        """Evaluate on the last day reached, and on later days of notices."""
         if self._clock is not None:
             self._evaluate(self._clock)
         if self._last_notice is not None:

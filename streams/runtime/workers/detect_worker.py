@@ -237,11 +237,11 @@ class DetectWorker:
             self._group.close()
 
     def rejoin(self) -> None:
-        """Stand by, and join the group again."""
+        """Become a standby, and rejoin the group."""
         self._group.rejoin()
 
     def _restart(self, error: TransactionAborted | ProducerUnusable) -> None:
-        """Stand by, so that the next step restores: the counts are ahead of the alerts."""
+        """Become a standby, so that the next step restores: the counts are ahead of the alerts."""
         self._failures += 1
         if self._failures == _ATTEMPTS:
             msg = f"publish alerts: gave up after {_ATTEMPTS} attempts: {error}"

@@ -98,7 +98,7 @@ def restore_detector(
         msg = (
             f"snapshot {snapshot}: must not be ahead of {topic_partition.topic}, which ends at "
             f"{end} and is published up to {committed}; got {start}: it belongs to another broker "
-            "or the topic was made anew. Move it away, or use another topic_prefix"
+            "or the topic was created again. Move it away, or use another topic_prefix"
         )
         raise StateError(msg)
     next_offset = yield from _replay(

@@ -185,7 +185,7 @@ class LinkWorker:
             active.store.close()
 
     def rejoin(self) -> None:
-        """Stand by, and join the group again."""
+        """Become a standby, and rejoin the group."""
         self._group.rejoin()
 
     def close(self) -> None:
@@ -193,12 +193,12 @@ class LinkWorker:
         self._group.close()
 
     def _revoke(self, revoked: Collection[TopicPartition]) -> None:
-        """Stand by when partition 0 is revoked."""
+        """Become a standby when partition 0 is revoked."""
         if self._required in revoked:
             self.stand_by()
 
     def _restart(self, error: TransactionAborted | ProducerUnusable) -> None:
-        """Stand by, so that the next step publishes the outbox with a new producer."""
+        """Become a standby, so that the next step publishes the outbox with a new producer."""
         self._failures += 1
         if self._failures == _ATTEMPTS:
             msg = f"publish links: gave up after {_ATTEMPTS} attempts: {error}"
@@ -273,7 +273,7 @@ class LinkWorker:
             if offsets[number] > ends[number]:
                 msg = (
                     f"{self._topic}[{number}]: reports up to offset {offsets[number]} are known; "
-                    f"got a topic that ends at {ends[number]}: it was made anew, or the broker "
+                    f"got a topic that ends at {ends[number]}: it was created again, or the broker "
                     "lost records. Use another topic_prefix and state_dir, or restore it"
                 )
                 raise StateError(msg)

@@ -169,7 +169,7 @@ class NoticeReader:
                 msg = (
                     f"{self._topic}[{number}]: must hold every notice from offset 0 on, those up "
                     f"to {needed} are in alerts; got {first} to "
-                    f"{ends.get(number, 0)}: notices were deleted, or the topic was made anew. "
+                    f"{ends.get(number, 0)}: notices were deleted, or the topic was created again. "
                     "Restore it, or use another topic_prefix"
                 )
                 raise StateError(msg)

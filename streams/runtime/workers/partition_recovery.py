@@ -313,7 +313,7 @@ class _Recovery:
         if counted > end:
             msg = (
                 f"{self._name}: reports up to offset {counted} are counted; got a topic that ends "
-                f"at {end}: it was made anew, or the broker lost records. Use another "
+                f"at {end}: it was created again, or the broker lost records. Use another "
                 "topic_prefix and state_dir, or restore it"
             )
             raise StateError(msg)

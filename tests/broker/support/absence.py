@@ -1,4 +1,4 @@
-"""What a broker test does without a broker: in CI it fails, elsewhere it skips and is heard of."""
+"""Handling of a missing broker: broker tests fail in CI, and skip with a summary elsewhere."""
 
 import os
 from typing import NoReturn

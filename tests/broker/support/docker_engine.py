@@ -1,4 +1,4 @@
-"""The few commands of Docker that a broker for tests needs."""
+"""Docker commands to run a broker for tests."""
 
 import subprocess
 

@@ -1,8 +1,8 @@
 """A Kafka of several brokers, each also a controller, whose clients pass through other ports.
 
 Every record is on three machines and counts once two have it, as in an installation that may lose
-one. Clients are told the addresses in front of the brokers, where a proxy can cut them off; the
-brokers themselves, and whoever checks the topics, use a listener behind it.
+one. The brokers advertise addresses of a proxy to clients, which can cut their connections; the
+brokers themselves, and the checks of the topics, use a listener behind it.
 """
 
 import base64
@@ -51,7 +51,7 @@ class ClusterNode(KafkaServer):
         self._controllers = controllers
         self._cluster_id = cluster_id
         self.behind, self.front = free_ports(2)
-        """Ports of the listener for clients, and the one that clients are told."""
+        """Ports of the listener for clients, and the port advertised to them."""
 
     @property
     def runs(self) -> bool:

@@ -159,7 +159,7 @@ class KafkaServer:
             raise RuntimeError(msg) from failure
 
     def kill(self) -> None:
-        """Kill -9: nothing is flushed, nobody is told. The folder stays for `restart`."""
+        """Kill -9: nothing is flushed, no client is notified. The folder stays for `restart`."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
@@ -254,7 +254,7 @@ TEST_PROPERTIES = {
     # After kill -9 the controller refuses the broker until its old session has run out (9 s).
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
-    "group.min.session.timeout.ms": "1000",  # takeover tests need not wait six seconds
+    "group.min.session.timeout.ms": "1000",  # tests of reassignment need not wait six seconds
     "offsets.topic.num.partitions": "4",  # the default, 50, costs a second at first use
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.num.partitions": "4",

@@ -1,4 +1,4 @@
-"""Workers that end themselves with SIGKILL at the worst moments, and are started anew."""
+"""Workers that kill themselves with SIGKILL at the worst moments, and are restarted."""
 
 import sys
 from collections.abc import Callable

@@ -66,7 +66,7 @@ def tocsin(
 
 
 class Running:
-    """A command that runs until it is told to stop; what it writes goes to files."""
+    """A command that runs until a signal stops it, with its output in files."""
 
     def __init__(self, settings: Settings, state: Path, *arguments: object) -> None:
         state.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ class Running:
         return 0
 
     def stop(self, seconds: float = 30) -> None:
-        """Ask it to stop; it must end cleanly."""
+        """Send SIGTERM; it must end cleanly."""
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(seconds) == 0, self.text()
         assert "Traceback" not in self.text()
@@ -178,7 +178,7 @@ def require_revisions(found: Iterable[Alert]) -> int:
 
 
 def send(settings: Settings, messages: Iterable[tuple[bytes | None, bytes | None]]) -> None:
-    """Publish keys and values as somebody else would, without a look at them."""
+    """Publish keys and values like another sender, without validation."""
     producer = make_producer(settings)
     try:
         sent = [

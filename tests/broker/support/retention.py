@@ -1,4 +1,4 @@
-"""What a broker forgets: records past their retention, offsets of a group that was away."""
+"""Retention: expire records, and committed offsets of an inactive group."""
 
 from contextlib import closing
 

@@ -1,4 +1,4 @@
-"""A real Kafka that trusts nobody: SASL_SSL, its own authority, and the ACLs that the docs name."""
+"""A real Kafka with SASL_SSL, its own certificate authority, and the documented ACLs."""
 
 import base64
 import re

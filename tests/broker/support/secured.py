@@ -1,4 +1,4 @@
-"""Users of a broker that trusts nobody, with the rights that are documented, and their commands."""
+"""Users of a secured broker, with the documented rights, and their commands."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The cases that a worker has stored, and those that it must have by what it was sent."""
+"""Cases that a worker has stored, and the cases expected from its input."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -202,7 +202,7 @@ def test_one_that_hangs_for_too_long_is_done_again_by_a_new_producer(
     until(publisher.settled)
     assert (broker.log, done) == ([("producer 1", "a")], [10])
     assert broker.discarded == ["producer 0"]
-    assert time.monotonic() - began > 0.1 + 0.3, "a zombie learns what it is before it takes over"
+    assert time.monotonic() - began > 0.1 + 0.3, "a zombie is fenced before it reconnects"
     assert outcomes.seen == ["unknown", "committed"]
     for_ever.set()
 
@@ -259,8 +259,8 @@ def test_failures_are_tried_again_later_and_later(
 def test_what_the_group_or_another_producer_took_is_not_tried_again(
     publisher: PartitionPublisher, broker: Broker, member: Membership
 ) -> None:
-    broker.script = [fails(ProducerFenced("another took over"))]
-    with pytest.raises(Superseded, match="another took over"):
+    broker.script = [fails(ProducerFenced("another owns the id"))]
+    with pytest.raises(Superseded, match="another owns the id"):
         sent(publisher, "a", 10, lambda: None)
     publisher.close()
     after = PartitionPublisher(Settings(), member, AT, "producer 5", Outcomes())
@@ -322,7 +322,6 @@ def test_what_is_on_its_way_when_a_partition_leaves_is_given_up(
     until(lambda: not publisher.settled() and publisher._reconnecting is not None)
     publisher.close()
     made.set()
-    # A producer that is ready only now would fence the one of whoever came next, for as long as
-    # it lives.
+    # A producer that connects only now would fence the one of the next owner.
     until(lambda: "producer 1" in broker.discarded)
     assert broker.log == []

@@ -14,7 +14,7 @@ from tests.support.clock import Clock
 
 
 class Worker:
-    """Does what it is told at each step, and says what was asked of it."""
+    """Runs a scripted action at each step, and records the calls."""
 
     stage = "cases"
 

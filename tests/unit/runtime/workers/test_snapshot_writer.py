@@ -241,7 +241,7 @@ def test_closing_waits_for_the_one_under_way_and_writes_the_last(
     assert not writer.busy
     assert told.outcomes == {"written": 2}
     assert read_snapshot(writer._folder, new_detector(), topic=TOPIC) == 2
-    # Standing by, or after a batch that broke off, there is nothing to write.
+    # On a standby, or after a failed batch, there is nothing to write.
     writer.finish(None, 3)
     writer.finish(detector, None)
     assert told.outcomes == {"written": 2}
