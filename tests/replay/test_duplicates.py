@@ -1,4 +1,4 @@
-"""Exact duplicates in a replay: one patient counts once, at every look, whatever the order."""
+"""Exact duplicates in a replay: one patient counts once, at every evaluation, in any order."""
 
 import random
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Alerts of a replay are made anew from their input, and a changed one is found out."""
+"""Alerts of a replay are recomputed from their input, and a changed one is found."""
 
 import json
 import math

@@ -69,7 +69,7 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Alert
             [version for _, version in versions], first_offset=first, next_offset=offset
         )
         assert detector.apply(counted.delta)
-        detector.signals.clear()  # so that every pair is told anew
+        detector.signals.clear()  # so that every pair is published again
         alerts = detector.evaluate(detector.watermark)
         for alert in alerts:
             require_valid(alert)
