@@ -75,9 +75,9 @@ def test_a_switch_of_rules_is_shown_in_numbers(run: Run, folder: Path) -> None:
     ended = run(BACKTEST + "--negative-controls controls.csv --details details.csv")
     assert (ended.code, ended.err.strip()) == (0, "")
     assert "17 messages" in ended.out
-    # By hand, IC025 from the gamma quantile: under the rules as they are, iron is published again on
-    # 3 and 6 January and zinc on the 5th, under the others gold on the 3rd and 4th, each because its
-    # IC025 had risen by half a unit.
+    # By hand, IC025 from the gamma quantile: under the rules as they are, iron is published again
+    # on 3 and 6 January and zinc on the 5th, under the others gold on the 3rd and 4th, each because
+    # its IC025 had risen by half a unit.
     assert ended.rows() == [
         ["", "--rules now.toml", "--against then.toml"],
         ["signals ever alerted", "4", "4"],
