@@ -1,6 +1,7 @@
 """The link stage's store: cases, identifiers, offsets and links, all or none of a batch."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def known(case_id: str, number: str | None = None, **fields: object) -> KnownCas
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[IdentityStore]:
-    with IdentityStore(tmp_path / "deep" / "link", IDENTITY) as opened:
+    with closing(IdentityStore(tmp_path / "deep" / "link", IDENTITY)) as opened:
         yield opened
 
 
@@ -88,14 +89,14 @@ def test_cases_that_share_or_are_linked_can_be_linked_anew(store: IdentityStore)
 
 def test_it_opens_again_with_what_it_held_and_for_nobody_else(tmp_path: Path) -> None:
     path = tmp_path / "link"
-    with IdentityStore(path, IDENTITY) as store:
+    with closing(IdentityStore(path, IDENTITY)) as store:
         store.commit({"A": known("A", "JP-X-1")}, {0: 5}, [b"link"], settled=True)
-    with IdentityStore(path, IDENTITY) as store:
+    with closing(IdentityStore(path, IDENTITY)) as store:
         assert (store.offsets, store.unpublished()) == ({0: 5}, [b"link"])
         assert store.sharing("w:JP-X-1", 9) == {"A"}
         with pytest.raises(StateError, match="the database must open"):
             IdentityStore(path, IDENTITY)
     with pytest.raises(StateError, match=r"must be of '1 test\.reports'; got '1 pv\.reports'"):
         IdentityStore(path, "test.reports")
-    with IdentityStore(path, IDENTITY) as store:
+    with closing(IdentityStore(path, IDENTITY)) as store:
         assert store.offsets == {0: 5}, "who was refused has let go of it"
