@@ -5,7 +5,6 @@ The identical runs evaluate daily, the one in reverse quarterly.
 
 import csv
 import io
-import json
 import math
 import random
 import re
@@ -124,16 +123,6 @@ def test_at_the_end_subscribers_know_which_rules_are_on(
         assert fires <= on <= stays, (drug, event, cell)
         held += len(on - fires)
     assert held > 50, "else no exit was put to the test"
-
-
-def test_the_volume_is_that_of_the_documents(forward: tuple[pl.DataFrame, bytes]) -> None:
-    alerts = [json.loads(line) for line in forward[1].splitlines()]
-    kinds = Counter(alert["kind"] for alert in alerts)
-    text = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
-    four = [kinds["new"], kinds["strengthened"], kinds["weakened"], kinds["closed"]]
-    assert " / ".join(f"{number:,}" for number in four) + " |" in text
-    assert f"| 9,058 | {len(alerts):,} |" in text
-    assert f"| 2,755 | {len(alerts) / 3.2882:,.0f} |" in text
 
 
 _NO_LOT = {"", "NONE", "NA", "UNK", "UNKNOWN", "NOTAVAILABLE", "NOTKNOWN", "NOTREPORTED", "NI"}
