@@ -91,7 +91,8 @@ def test_a_join_that_the_client_forgot_is_begun_anew(
         while not worker._owned:
             worker.step(100)
         hanging = worker._group.consumer
-        hanging._coordinator.state = MemberState.REBALANCING  # as after a poll that ended too soon
+        rebalancing = hanging.group_metadata()._replace(state=MemberState.REBALANCING)
+        monkeypatch.setattr(hanging, "group_metadata", lambda: rebalancing)  # and so for ever
         while worker._group.consumer is hanging:
             worker.step(100)
         send(one, keyed([report(1)]))

@@ -151,18 +151,19 @@ def test_a_partition_of_which_nothing_comes_is_noticed(
         while not worker._owned:
             worker.step(100)
         consumer = worker._group.consumer
-        state = consumer._subscription.assignment[at(one, "reports")]
-        if how == "seek":  # what the client might forget, and a seek resets
-            monkeypatch.setattr(state, "is_fetchable", lambda: False)
-            seek = consumer.seek
+        poll, seek = consumer.poll, consumer.seek
 
-            def mended(*arguments: object) -> None:
-                monkeypatch.delattr(state, "is_fetchable")
-                seek(*arguments)
+        def poll_nothing(timeout_ms: int) -> dict[object, object]:
+            time.sleep(timeout_ms / 1000)
+            return {}
 
-            monkeypatch.setattr(consumer, "seek", mended)
-        else:
-            state._pending_revocation = True  # as of a rebalance that never ended
+        def seek_and_mend(*arguments: object) -> None:
+            monkeypatch.setattr(consumer, "poll", poll)
+            seek(*arguments)
+
+        monkeypatch.setattr(consumer, "poll", poll_nothing)  # as if its fetches were lost
+        if how == "seek":
+            monkeypatch.setattr(consumer, "seek", seek_and_mend)
         time.sleep(1)
         for _ in range(12):
             worker.step(100)

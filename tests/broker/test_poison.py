@@ -7,6 +7,7 @@ import json
 import random
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -247,32 +248,45 @@ def test_a_batch_that_holds_a_thousand_times_its_size_takes_no_memory(packed: Se
 # bounds
 
 
-class Watched:
-    """A consumer that says what each poll gave and what waits in memory besides."""
+class MeasuredConsumer:
+    """A consumer that measures each poll, and the bytes that the client keeps between two."""
 
     def __init__(self, settings: Settings) -> None:
         self.consumer = make_consumer(settings)
         self.consumer.assign([at(settings, "reports", n) for n in range(settings.partitions)])
         self.consumer.seek_to_beginning()
         self.largest = self.waiting = self.number = 0
+        self._idle = client_bytes()
 
     def read(self, number: int) -> None:
         while self.number < number:
             polled = self.consumer.poll(timeout_ms=500)
             sizes = [len(r.value) + len(r.key or b"") for rs in polled.values() for r in rs]
+            del polled
             self.number += len(sizes)
             self.largest = max(self.largest, sum(sizes))
-            self.look()
+            self.measure()
 
-    def look(self) -> bool:
-        """Note how many raw bytes wait; whether any ever did."""
-        fetcher = self.consumer._fetcher
-        raw = [*fetcher._completed_fetches, *fetcher._paused_completed_fetches.values()]
-        waiting = sum(len(one.partition_data.records or b"") for one in raw)
-        self.waiting = max(self.waiting, waiting)
-        return self.waiting > 0
+    def measure(self) -> bool:
+        """Measure the bytes that wait in the client; whether a record of them ever did."""
+        self.waiting = max(self.waiting, client_bytes() - self._idle)
+        return self.waiting > 200_000
 
 
+def client_bytes() -> int:
+    """Return the size of the memory that code of the client has allocated and not freed."""
+    of_client = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/kafka/*")])
+    return sum(trace.size for trace in of_client.traces)
+
+
+@pytest.fixture
+def traced_memory() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("traced_memory")
 def test_a_poll_has_a_bound_in_bytes(settings: Settings) -> None:
     settings = settings.model_copy(update={"partitions": 8})
     create_topics(settings)
@@ -280,45 +294,47 @@ def test_a_poll_has_a_bound_in_bytes(settings: Settings) -> None:
     sizes = [*(chance.randrange(900_000) for _ in range(150)), MAX_MESSAGE_BYTES - 300, 0, 0]
     chance.shuffle(sizes)
     send(settings, [(b"%d" % n, bytes(size)) for n, size in enumerate(sizes)])
-    watched = Watched(settings)
-    with closing(watched.consumer):
-        watched.read(len(sizes))
+    measured = MeasuredConsumer(settings)
+    with closing(measured.consumer):
+        measured.read(len(sizes))
     assert sum(sizes) > 4 * POLL_BYTES, "it would not fit into one poll"
-    assert POLL_BYTES // 2 < watched.largest < POLL_BYTES + MAX_MESSAGE_BYTES
-    assert watched.waiting <= FETCH_BYTES + MAX_MESSAGE_BYTES
+    assert POLL_BYTES // 2 < measured.largest < POLL_BYTES + MAX_MESSAGE_BYTES
+    assert measured.waiting <= FETCH_BYTES + MAX_MESSAGE_BYTES
 
 
+@pytest.mark.usefixtures("traced_memory")
 def test_a_poll_has_a_bound_in_bytes_after_unpacking(packed: Settings) -> None:
     of_one = [record(n, b"k", bytes(1_000_000)) for n in range(40)]
     raw = batch(gzipped(of_one), len(of_one), codec=GZIP)
     assert len(raw) < 100_000
     for _ in range(20):
         assert put(packed, raw) == 0
-    watched = Watched(packed)
-    with closing(watched.consumer):
-        watched.read(20 * len(of_one))
-    assert POLL_BYTES // 2 < watched.largest <= POLL_BYTES + 2_000_000
-    assert watched.waiting < PARTITION_FETCH_BYTES
+    measured = MeasuredConsumer(packed)
+    with closing(measured.consumer):
+        measured.read(20 * len(of_one))
+    assert POLL_BYTES // 2 < measured.largest <= POLL_BYTES + 2_000_000
+    assert measured.waiting < PARTITION_FETCH_BYTES
 
 
+@pytest.mark.usefixtures("traced_memory")
 def test_what_waits_for_a_paused_partition_has_a_bound(topics: Settings) -> None:
-    watched = Watched(topics)
+    measured = MeasuredConsumer(topics)
     halves = [at(topics, "reports", n) for n in range(2)]
     send(topics, [(b"%d" % n, bytes(200_000)) for n in range(200)])
-    with closing(watched.consumer):
-        watched.consumer.pause(halves[0])
-        ends = watched.consumer.end_offsets(halves)
-        watched.read(ends[halves[1]])
+    with closing(measured.consumer):
+        measured.consumer.pause(halves[0])
+        ends = measured.consumer.end_offsets(halves)
+        measured.read(ends[halves[1]])
 
         def asked() -> bool:
-            if watched.consumer.position(halves[0]) >= ends[halves[0]]:
-                watched.consumer.seek(halves[0], 0)  # each answer that did not wait was read
-            watched.consumer.resume(halves[0])
-            watched.consumer.poll(timeout_ms=0)  # asks, and does not wait for the answer
-            watched.consumer.pause(halves[0])
-            watched.consumer.poll(timeout_ms=100)
-            waits = watched.look()
-            assert watched.waiting <= PARTITION_FETCH_BYTES + MAX_MESSAGE_BYTES
+            if measured.consumer.position(halves[0]) >= ends[halves[0]]:
+                measured.consumer.seek(halves[0], 0)  # each answer that did not wait was read
+            measured.consumer.resume(halves[0])
+            measured.consumer.poll(timeout_ms=0)  # asks, and does not wait for the answer
+            measured.consumer.pause(halves[0])
+            measured.consumer.poll(timeout_ms=100)
+            waits = measured.measure()
+            assert measured.waiting <= PARTITION_FETCH_BYTES + MAX_MESSAGE_BYTES
             return bool(waits)
 
         # Whether an answer comes while the partition is paused is a matter of moments.

@@ -9,10 +9,10 @@ from contextlib import closing
 from typing import Any
 
 import cramjam
-from kafka import KafkaAdminClient
 from kafka.protocol.producer import ProduceRequest
 from kafka.record.util import calc_crc32c
 
+from streams.runtime.broker.client_patches import NetClient
 from streams.runtime.settings import Settings
 
 __all__ = [
@@ -140,11 +140,11 @@ def produce(settings: Settings, topic: str, partition: int, records: bytes) -> i
         min_version=3,
         max_version=9,
     )
-    with closing(KafkaAdminClient(**settings.client_settings())) as admin:
-        manager = admin._manager
-        (broker, *_) = manager.cluster.brokers()
+    with closing(NetClient(**settings.client_settings())) as client:
+        client.check_version()
+        (broker, *_) = client.cluster.brokers()
         for _ in range(100):
-            response = manager.run(manager.send, request, broker.node_id)
+            response = client.send_and_receive(broker.node_id, request)
             code: int = response.responses[0].partition_responses[0].error_code
             if code not in _NOT_YET:
                 break
