@@ -14,7 +14,6 @@ from streams.runtime.workers.case_worker import CaseWorker
 from tests.broker.support.processes import (
     Running,
     alerts,
-    at,
     deltas,
     keyed,
     recount,
