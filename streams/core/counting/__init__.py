@@ -1,1 +1,1 @@
-"""Exact drug-event counts by day and window, kept as sorted arrays, and the log of their cases."""
+"""Exact drug-event counts by day and window, as sorted arrays, and the log of their cases."""

@@ -1,4 +1,4 @@
-"""Lists of codes and ranges of places as flat arrays."""
+"""Lists of codes, and ranges of places, as flat arrays."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ __all__ = ["Flat", "flattened", "spread"]
 
 
 class Flat(NamedTuple):
-    """What lists hold, one after the other.
+    """Items of lists, concatenated.
 
     Attributes
     ----------
     codes
-        What they hold.
+        The items.
     first, after
-        Where each list begins among `codes`, and where it has ended.
+        Place of the first item of each list in `codes`, and the place after its last.
     """
 
     codes: npt.NDArray[np.uint32]
@@ -28,14 +28,14 @@ class Flat(NamedTuple):
 
 
 def flattened(lists: pl.Series) -> Flat:
-    """Return what a column of lists of codes holds; a null is an empty list.
+    """Flatten a column of lists of codes; a null is an empty list.
 
     >>> flattened(pl.Series([[4, 5], [], None, [6]], dtype=pl.List(pl.UInt32))).first.tolist()
     [0, 2, 2, 2]
     """
     if lists.null_count() == len(lists):
-        nothing = np.zeros(len(lists), dtype=np.int64)
-        return Flat(np.empty(0, dtype=np.uint32), nothing, nothing)
+        zeros = np.zeros(len(lists), dtype=np.int64)
+        return Flat(np.empty(0, dtype=np.uint32), zeros, zeros)
     sizes = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
     codes = lists.explode(empty_as_null=False, keep_nulls=False).to_numpy()
     after = sizes.cumsum()
@@ -43,9 +43,9 @@ def flattened(lists: pl.Series) -> Flat:
 
 
 def spread(starts: Keys, ends: Keys) -> tuple[Keys, Keys]:
-    """Return every place from each start to its end, with the number of the stretch it is in.
+    """Return every place from each start to its end, with the number of its range.
 
-    >>> [each.tolist() for each in spread(np.array([7, 3]), np.array([9, 4]))]
+    >>> [numbers.tolist() for numbers in spread(np.array([7, 3]), np.array([9, 4]))]
     [[0, 0, 1], [7, 8, 3]]
     """
     sizes = ends - starts

@@ -31,7 +31,7 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
         "drugs": pl.List(pl.UInt32()),
         "events": pl.List(pl.UInt32()),
         "origin": pl.UInt32(),
-        "indications": pl.UInt32(),  # code of what all of them are together
+        "indications": pl.UInt32(),  # code of all of them, joined
         "completeness": pl.UInt8(),  # of the report [%]
         "suspected_duplicate": pl.Boolean(),
         "life_threatening": pl.Boolean(),
@@ -47,7 +47,7 @@ _OF_CASE = (
     *("case_id", "day", "stratum", "serious", "fatal"),
     *("origin", "indications", "completeness", "suspected_duplicate", "life_threatening"),
 )
-_BESIDE = {"courses": "drugs", "onsets": "events"}  # lists of codes, and the names they are of
+_BESIDE = {"courses": "drugs", "onsets": "events"}  # column of codes: column of their names
 _LISTED = ["seq", *_OF_CASE, "n"]
 # Built once: an empty frame takes as long to build as a full one to scan.
 _NO_ROWS = pl.DataFrame(schema=dict(CASE_LOG))
@@ -62,7 +62,7 @@ _NUMBERS = [name for name in _LISTED if name != "case_id"]
 _OF_PAIRS = [name for name in _NO_CASES.columns if name not in ("seq", "n")]
 Flags = npt.NDArray[np.bool_]
 _Pairs = tuple[Keys, npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
-_INDEXED_AT_ONCE = 1 << 19  # rows: to sort what they name takes some 100 MB for a moment
+_INDEXED_AT_ONCE = 1 << 19  # [rows]; sorting their names takes some 100 MB meanwhile
 _MERGED = 4  # runs at a time
 
 
@@ -74,7 +74,7 @@ class _Naming(NamedTuple):
 
 
 class _Run:
-    """An immutable stretch of the log, sorted by day, with indexes by name made on first use."""
+    """Immutable part of the log, sorted by day, with indexes by name built on first use."""
 
     def __init__(self, rows: pl.DataFrame) -> None:
         self.rows = rows
@@ -82,7 +82,7 @@ class _Run:
         self._indexes: dict[str, Keys] = {}
         self._pairs: list[_Pairs] | None = None
         # As arrays: an evaluation picks a few rows of every run. A polars column takes longer, and
-        # releases the GIL meanwhile, which another thread may then keep for a while.
+        # releases the GIL, which another thread may then keep for a while.
         self._of_cases = {name: rows[name].to_numpy() for name in _NUMBERS}
         self._by_indications: npt.NDArray[np.float64] | None = None
         self._flat: dict[str, Flat] = {}
@@ -96,8 +96,9 @@ class _Run:
         """Return, for every row that names both of a pair, the pair's key and the row's place."""
         found, places = [pairs[:0]], [pairs[:0]]
         for keys, first, rows in self._by_pair():
-            known, at = places_of(keys, pairs)
-            which, entries = spread(*(first[place].astype(np.int64) for place in (at, at + 1)))
+            known, index = places_of(keys, pairs)
+            starts, ends = (first[place].astype(np.int64) for place in (index, index + 1))
+            which, entries = spread(starts, ends)
             found.append(pairs[known][which])
             places.append(rows[entries].astype(np.int64))
         return np.concatenate(found), np.concatenate(places)
@@ -117,15 +118,15 @@ class _Run:
         numbers = {
             "key": found,
             **{name: values[places] for name, values in self._of_cases.items()},
-            "course": self._said("courses", places, drugs),
-            "began": self._said("onsets", places, events),
+            "course": self._codes_beside("courses", places, drugs),
+            "began": self._codes_beside("onsets", places, events),
         }
         return _Naming(self.rows["case_id"][pl.Series(places)], numbers)
 
     def margins_within(
         self, pair: Keys, treated: Flags, first_day: int | None, last_day: int
     ) -> npt.NDArray[np.int64]:
-        """Return the 2x2 table of a pair among the cases of these indications."""
+        """Return the 2x2 table of a pair among the cases of the given indications."""
         indications, n = self.rows["indications"].to_numpy(), self.rows["n"].to_numpy()
         start = 0 if first_day is None else int(np.searchsorted(self.days, first_day, "left"))
         end = int(np.searchsorted(self.days, last_day, "right"))
@@ -146,34 +147,34 @@ class _Run:
         counts = [int(n[rows].sum(dtype=np.int64)) for rows in (both, *named)]
         return np.array([*counts, int(total)], dtype=np.int64)
 
-    def _said(self, column: str, rows: Keys, names: Keys) -> npt.NDArray[np.uint32]:
-        """Return the code beside a name in each of some rows; 0 where the row states nothing."""
-        said = np.zeros(len(rows), dtype=np.uint32)
+    def _codes_beside(self, column: str, rows: Keys, names: Keys) -> npt.NDArray[np.uint32]:
+        """Return the code beside each name in its row; 0 where the row states nothing."""
+        codes_of = np.zeros(len(rows), dtype=np.uint32)
         codes, first, after = self._flattened(column)
         if len(codes) == 0:
-            return said
+            return codes_of
         stating = np.flatnonzero(after[rows] > first[rows])
         if len(stating):
-            named, start, _ = self._flattened(_BESIDE[column])
+            stored_names, start, _ = self._flattened(_BESIDE[column])
             rows = rows[stating]
             which, places = spread(first[rows], after[rows])
             within = places - first[rows][which]
-            meant = named[start[rows][which] + within] == names[stating][which]
-            said[stating[which[meant]]] = codes[places[meant]]
-        return said
+            matches = stored_names[start[rows][which] + within] == names[stating][which]
+            codes_of[stating[which[matches]]] = codes[places[matches]]
+        return codes_of
 
     def _flattened(self, column: str) -> Flat:
-        """Return what the lists of a column hold, and where that of each row begins and ends."""
+        """Return the items of the lists of a column, and the range of each row among them."""
         if column not in self._flat:
             self._flat[column] = flattened(self.rows[column])
         return self._flat[column]
 
     def _by_pair(self) -> list[_Pairs]:
-        """Return the index by pair, of so many rows each."""
+        """Return indexes by pair, each of at most `_INDEXED_AT_ONCE` rows."""
         if self._pairs is None:
-            # Pair and row in one integer: sorted at a fifth of what it takes to sort them by pair.
-            codes = (self._flattened(column)[0] for column in ("drugs", "events"))
-            bits = tuple(int(of.max(initial=0)).bit_length() for of in codes)
+            # Pair and row in one integer: sorting rows by pair would take five times as long.
+            codes = (self._flattened(name)[0] for name in ("drugs", "events"))
+            bits = tuple(int(column.max(initial=0)).bit_length() for column in codes)
             size = min(_INDEXED_AT_ONCE, 1 << (63 - sum(bits)))
             starts = range(0, len(self.days), size)
             parts = (self._pairs_of(start, start + size, bits[1]) for start in starts)
@@ -181,12 +182,12 @@ class _Run:
         return self._pairs
 
     def _pairs_of(self, start: int, end: int, bits: int) -> _Pairs:
-        """Return the pairs that some rows name, where the rows of each begin, and these rows.
+        """Return the pairs of a range of rows, where the rows of each begin, and the rows.
 
         Parameters
         ----------
         bits
-            That the code of an event takes.
+            Width of the code of an event [bits].
         """
         drugs, from_drug, to_drug = self._flattened("drugs")
         events, from_event, to_event = self._flattened("events")
@@ -204,7 +205,7 @@ class _Run:
         return drug << 32 | event, ends.astype(np.uint32), rows.astype(np.uint32)
 
     def _index(self, column: str) -> Keys:
-        """Return name and row, as one key, of every name in every row, sorted."""
+        """Return a sorted key, name and row, of every name in every row."""
         if column not in self._indexes:
             names, first, after = self._flattened(column)
             rows = np.repeat(np.arange(len(first)), after - first)
@@ -213,7 +214,7 @@ class _Run:
 
 
 def _slices(index: Keys, names: Keys) -> tuple[Keys, Keys]:
-    """Return where each name starts and ends in an index."""
+    """Return the range of each name in an index."""
     return np.searchsorted(index, names << 32), np.searchsorted(index, (names + 1) << 32)
 
 
@@ -228,17 +229,17 @@ def _put_together(parts: Sequence[_Naming]) -> pl.DataFrame:
 
 
 class CaseLog:
-    """Rows of `CASE_LOG` in few sorted runs, merged as they grow; nothing is ever dropped as late.
+    """Rows of `CASE_LOG` in few sorted runs, merged as they grow; no row is dropped as late.
 
-    A retraction is a row like any other: sums over days are right before and after a merge, which
-    only removes what has cancelled out.
+    A retraction is a row like any other: sums over days are the same before and after a merge,
+    which only removes rows that cancel out.
     """
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
 
     def append(self, rows: pl.DataFrame) -> None:
-        """Add rows of `CASE_LOG`, later in `seq` than any before, those of one day in its order."""
+        """Add rows of `CASE_LOG`, with higher `seq` than any before, ordered by it within a day."""
         if rows.height == 0:
             return
         self._runs.append(_Run(_by_day(rows)))
@@ -247,14 +248,14 @@ class CaseLog:
             self._runs[-_MERGED:] = [_Run(_cancelled(merged))]
 
     def _runs_are_many(self) -> bool:
-        # Of any four runs in a row the first is the larger by a power of four: so they stay few,
-        # and a row is merged as many times as it takes fours to make the log.
+        # Of any four successive runs the first is larger than the others by a power of four: there
+        # are few runs, and a row is merged about log4(number of rows) times.
         first, *later = [run.rows.height.bit_length() // 2 for run in self._runs[-_MERGED:]]
         return len(later) == _MERGED - 1 and first <= max(later)
 
     @property
     def n_cases(self) -> int:
-        """Number of cases that are counted."""
+        """Return the number of counted cases."""
         return sum(int(run.rows["n"].sum()) for run in self._runs)
 
     def between(self, first_day: int | None, last_day: int) -> pl.DataFrame:
@@ -273,27 +274,26 @@ class CaseLog:
         -------
         polars.DataFrame
             `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`, `origin`, `indications`,
-            `completeness`, `suspected_duplicate`, `life_threatening`, `course` and `began` (what
-            `courses` and `onsets` have of the pair; 0: nothing); one row a case and pair, in no
-            particular order: of a hundred cases a pair to sort the names takes as long as to find
-            them.
+            `completeness`, `suspected_duplicate`, `life_threatening`, `course` and `began` (the
+            codes of the pair in `courses` and `onsets`; 0: not stated); one row a case and pair.
+            They are not sorted: with a hundred cases a pair that takes as long as finding them.
         """
         wanted = distinct(pairs)
         parts = [run.naming(wanted, first_day, last_day) for run in self._runs]
         cases = _put_together([part for part in parts if part is not None])
         left = cases["n"].to_numpy() < 0
         if left.any():
-            # Along `seq` the rows of a case alternate: it stands if the last one says so. Most
-            # cases only enter, so that there is nothing to compare.
+            # Along `seq` the rows of a case alternate: it is current if the last one is +1. Most
+            # cases only enter, and need no comparison.
             moved = cases["case_id"].is_in(cases["case_id"].filter(pl.Series(left)).implode())
             doubtful = cases.filter(moved)
             order, _, last = _along_seq(doubtful, doubtful["key"].to_numpy())
-            standing = order[last & (doubtful["n"].to_numpy()[order] > 0)]
-            cases = pl.concat([cases.filter(~moved), doubtful[standing]])
+            current = order[last & (doubtful["n"].to_numpy()[order] > 0)]
+            cases = pl.concat([cases.filter(~moved), doubtful[current]])
         return cases[_OF_PAIRS]
 
     def numbers_of(self, pairs: Keys, first_day: int | None, last_day: int) -> Keys:
-        """Return how many cases each pair has in a range of days: what `cases_of` would list.
+        """Return the number of cases of each pair in a range of days: the rows of `cases_of`.
 
         Parameters
         ----------
@@ -306,14 +306,14 @@ class CaseLog:
             inside = run.days[rows] <= last_day
             if first_day is not None:
                 inside &= run.days[rows] >= first_day
-            at = np.searchsorted(pairs, found[inside])
-            # A case leaves on the day it entered on: what is left over is one each.
+            index = np.searchsorted(pairs, found[inside])
+            # A case leaves on the day on which it entered: the sum over its rows is 0 or 1.
             n = run.rows["n"].to_numpy()[rows[inside]]
-            numbers += np.bincount(at, weights=n, minlength=len(pairs)).astype(np.int64)
+            numbers += np.bincount(index, weights=n, minlength=len(pairs)).astype(np.int64)
         return numbers
 
     def frozen(self) -> "CaseLog":
-        """Return the log as it is now, for another thread: runs never change, so it is no copy."""
+        """Return the current log for another thread: runs never change, so they are shared."""
         copy = CaseLog()
         copy._runs = list(self._runs)
         return copy
@@ -321,16 +321,16 @@ class CaseLog:
     def counts_within(
         self, pair: int, treated: Flags, first_day: int | None, last_day: int
     ) -> tuple[int, int, int, int]:
-        """Return the 2x2 table of a pair among the cases of some indications.
+        """Return the 2x2 table of a pair among the cases of the given indications.
 
         Parameters
         ----------
         pair
             Its key.
         treated
-            By code of `indications`, whether the cases that have it belong.
+            By code of `indications`, whether cases with it belong.
         first_day, last_day
-            As of `cases_of`.
+            See `cases_of`.
 
         Returns
         -------
@@ -356,8 +356,8 @@ def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
 def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
     """Remove rows of a case that cancel out.
 
-    Along `seq` the rows of a case alternate, so all cancel but a leading -1, which takes back a row
-    of an earlier run, and a trailing +1, which still stands.
+    Along `seq` the rows of a case alternate, so all cancel but a leading -1, which retracts a row
+    of an earlier run, and a trailing +1, which is current.
     """
     back = rows["case_id"].filter(rows["n"] < 0)
     if len(back) == 0:
@@ -373,19 +373,19 @@ def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(kept)
 
 
-def _along_seq(rows: pl.DataFrame, *apart: Keys) -> tuple[Places, Flags, Flags]:
-    """Order rows by case, and by what sets them apart besides, then along `seq`.
+def _along_seq(rows: pl.DataFrame, *keys: Keys) -> tuple[Places, Flags, Flags]:
+    """Order rows by case, and by the further keys given, then along `seq`.
 
     Returns
     -------
     tuple
-        Their places in that order, and whether each is the first and the last one of its case.
+        Their places in that order, and whether each is the first and the last row of its case.
     """
-    of: list[npt.NDArray[Any]] = [rows["case_id"].rank("dense").to_numpy(), *apart]
-    order = np.lexsort((rows["seq"].to_numpy(), *of))
+    columns: list[npt.NDArray[Any]] = [rows["case_id"].rank("dense").to_numpy(), *keys]
+    order = np.lexsort((rows["seq"].to_numpy(), *columns))
     begins = np.zeros(len(order) + 1, dtype=np.bool_)
     begins[[0, -1]] = True
-    for values in of:
+    for values in columns:
         ordered = values[order]
         begins[1:-1] |= ordered[1:] != ordered[:-1]
     return order, begins[:-1], begins[1:]

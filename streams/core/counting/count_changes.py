@@ -14,13 +14,13 @@ __all__ = ["Changes", "CountChanges"]
 
 
 class Changes(NamedTuple):
-    """Keys whose counts change, each with the place of the row that changes it, ascending."""
+    """Keys whose counts change, and the places of the rows that change them, ascending."""
 
     keys: Keys
     rows: Keys
 
     def where(self, inside: npt.NDArray[np.bool_]) -> "Changes":
-        """Keep those of some rows."""
+        """Keep the changes of the rows that are inside."""
         # Rows of a restored state are sorted by day: those of a month are a slice, without a copy.
         first, last = np.flatnonzero(inside)[[0, -1]] if inside.any() else (0, -1)
         stretch = slice(*np.searchsorted(self.rows, (first, last + 1)).tolist())
@@ -38,9 +38,9 @@ class CountChanges:
     Attributes
     ----------
     days, n
-        Of each row: its day [days since 1970-01-01], and what it changes its keys by.
+        Of each row: its day [days since 1970-01-01], and the change of its keys, +1 or -1.
     pairs, drugs, events, totals
-        What changes. Keys: drug and event; drug and stratum; event and stratum; 0 and stratum.
+        Changed keys: drug and event; drug and stratum; event and stratum; 0 and stratum.
     """
 
     days: npt.NDArray[np.int32]
@@ -52,14 +52,14 @@ class CountChanges:
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> Self:
-        """Take a frame of `streams.core.counting.case_log.CASE_LOG` apart."""
-        # Array by array: so few rows are done before polars has planned to explode them.
+        """Return the changes of a frame of `streams.core.counting.case_log.CASE_LOG`."""
+        # With numpy: for few rows it is done before polars has planned to explode them.
         drugs, events = flattened(rows["drugs"]), flattened(rows["events"])
         of_drug = spread(drugs.first, drugs.after)[0]
         of_event = spread(events.first, events.after)[0]
         # Every drug of a row, once for each of its events.
         which, places = spread(events.first[of_drug], events.after[of_drug])
-        major_drug, major_event = (of.codes.astype(np.int64) << 32 for of in (drugs, events))
+        major_drug, major_event = (lists.codes.astype(np.int64) << 32 for lists in (drugs, events))
         stratum = rows["stratum"].to_numpy().astype(np.int64)
         return cls(
             days=rows["day"].to_numpy(),

@@ -13,7 +13,7 @@ from streams.core.counting.vocabulary import Vocabulary
 
 __all__ = ["LevelCodes"]
 
-_PRODUCT, _CLASS, _UNIT = range(3)  # what a drug is, by code
+_PRODUCT, _CLASS, _UNIT = range(3)  # level of a drug, by code
 
 
 class LevelCodes:
@@ -37,23 +37,23 @@ class LevelCodes:
             self._families = np.append(self._families, np.array(more, dtype=np.bool_))
 
     def is_scored(self, keys: Keys) -> npt.NDArray[np.bool_]:
-        """Return which pairs are scored: a family only with classes, other events with every drug.
+        """Return whether each pair is scored: families only with classes, other events with all.
 
-        Every case counts for the margin of a family. Under a family the same pair stands as under
-        its terms; only for a class is the family a question of its own.
+        Every case counts for the margin of a family. For a product a family repeats the pairs of
+        its terms; only for a class is it scored as an event of its own.
         """
         drugs, events = split_key(keys)
-        asked = ~self._families[events]
-        of_family = np.flatnonzero(~asked)
-        asked[of_family] = self._drugs[drugs[of_family]] == _CLASS
-        return asked
+        scored = ~self._families[events]
+        of_family = np.flatnonzero(~scored)
+        scored[of_family] = self._drugs[drugs[of_family]] == _CLASS
+        return scored
 
     def scored(self, keys: Keys) -> Keys:
         """Return the pairs that are scored."""
         return keys[self.is_scored(keys)]
 
     def is_plain(self, keys: Keys) -> npt.NDArray[np.bool_]:
-        """Return which pairs are of a product or class and a term."""
+        """Return whether each pair is of a product or class and a term."""
         drugs, events = split_key(keys)
         plain: npt.NDArray[np.bool_] = (self._drugs[drugs] != _UNIT) & ~self._families[events]
         return plain

@@ -1,7 +1,7 @@
-"""Cases that would count but were nullified or linked to another: kept beside the case log.
+"""Cases that were nullified or linked to another, kept beside the case log.
 
-They are in no count. An alert says how many of its pair were taken out, so they are kept in the
-form in which they would count, by the same log as those that do.
+They are in no count. An alert states how many of its pair were removed, so they are stored in the
+form in which they would count, in the same kind of log as the counted ones.
 """
 
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class RemovedCases:
         keys
             The pairs, sorted, each once.
         first_day, last_day
-            As of `streams.core.counting.case_log.CaseLog.cases_of`.
+            See `streams.core.counting.case_log.CaseLog.cases_of`.
         """
         return {
             _FIELDS[reason]: log.numbers_of(keys, first_day, last_day).tolist()
@@ -43,7 +43,7 @@ class RemovedCases:
         }
 
     def frozen(self) -> "RemovedCases":
-        """Return them as they are now, as `CaseLog.frozen` does."""
+        """Return the current logs for another thread, as `CaseLog.frozen` does."""
         copy = RemovedCases()
         copy._logs = {reason: log.frozen() for reason, log in self._logs.items()}
         return copy
@@ -69,7 +69,7 @@ class KeptCases(NamedTuple):
 
     @staticmethod
     def split(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Take `rows` apart: those of the log, and those of the removals."""
+        """Split `rows` into those of the log and those of the removals."""
         rows = rows.match_to_schema({**CASE_LOG, "reason": pl.String()})
         counted = pl.col("reason").is_null()
         return rows.filter(counted).drop("reason"), rows.filter(~counted)

@@ -1,4 +1,4 @@
-"""Exact signed counts under integer keys, in sorted arrays; and the codes names are counted by."""
+"""Exact signed counts by integer key, in sorted arrays."""
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,7 @@ def distinct(keys: Keys) -> Keys:
 
 
 def starts_of(keys: Keys) -> Places:
-    """Return where each key begins, of sorted ones.
+    """Return the first place of each distinct key among sorted ones.
 
     >>> starts_of(np.array([3, 3, 5])).tolist()
     [0, 2]
@@ -64,18 +64,18 @@ def starts_of(keys: Keys) -> Places:
 def places_of(keys: Keys, asked: Keys) -> tuple[Places, Places]:
     """Return the places of the keys asked for that are among sorted ones: in `asked`, in `keys`.
 
-    >>> [at.tolist() for at in places_of(np.array([2, 5, 7]), np.array([5, 6, 7]))]
+    >>> [places.tolist() for places in places_of(np.array([2, 5, 7]), np.array([5, 6, 7]))]
     [[0, 2], [1, 2]]
     """
     if len(keys) == 0:
         return _NOWHERE, _NOWHERE
-    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    known = np.flatnonzero(keys[at] == asked)
-    return known, at[known]
+    places = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    known = np.flatnonzero(keys[places] == asked)
+    return known, places[known]
 
 
 def is_in(asked: Keys, keys: Keys | None) -> npt.NDArray[np.bool_]:
-    """Tell which keys are among sorted others, if there are any."""
+    """Return whether each key is among sorted others, if there are any."""
     found = np.zeros(len(asked), dtype=np.bool_)
     if keys is not None:
         found[places_of(keys, asked)[0]] = True
@@ -83,7 +83,7 @@ def is_in(asked: Keys, keys: Keys | None) -> npt.NDArray[np.bool_]:
 
 
 class SortedCounts:
-    """Signed counts by key, added up exactly: sorted keys, and their counts beside them.
+    """Exact sums of signed counts by key: sorted keys, and their counts in the same order.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class SortedCounts:
     def __init__(self) -> None:
         self.keys: Keys = _NO_KEYS
         self.counts: Counts = _NO_KEYS
-        self._sums: Counts | None = None  # by major code, once somebody asks for them
+        self._sums: Counts | None = None  # by major code, from the first use of `sums`
 
     def fold(self, keys: Keys, n: npt.NDArray[np.signedinteger]) -> None:
         """Add to the counts of keys; a key may come several times."""
@@ -105,15 +105,15 @@ class SortedCounts:
         keys, n = _summed(keys, n)
         if self._sums is not None:
             self._sums = _added(self._sums, keys, n)
-        known, at = places_of(self.keys, keys)
-        self.counts[at] += n[known]
+        known, places = places_of(self.keys, keys)
+        self.counts[places] += n[known]
         new = n != 0
         new[known] = False
         if not new.any():
             return
-        at = np.searchsorted(self.keys, keys[new])
-        self.keys = np.insert(self.keys, at, keys[new])
-        self.counts = np.insert(self.counts, at, n[new])
+        places = np.searchsorted(self.keys, keys[new])
+        self.keys = np.insert(self.keys, places, keys[new])
+        self.counts = np.insert(self.counts, places, n[new])
         # Pairs that left a sliding window would otherwise stay for ever.
         present = self.counts != 0
         if np.count_nonzero(present) < 0.75 * len(present):
@@ -122,8 +122,8 @@ class SortedCounts:
     def get(self, keys: Keys) -> Counts:
         """Return the count of every key asked for; 0 where there is none."""
         counts = np.zeros(len(keys), dtype=np.int64)
-        found, at = places_of(self.keys, keys)
-        counts[found] = self.counts[at]
+        found, places = places_of(self.keys, keys)
+        counts[found] = self.counts[places]
         return counts
 
     def sums(self, majors: Keys) -> Counts:
@@ -137,17 +137,17 @@ class SortedCounts:
 
 
 def _summed(keys: Keys, n: npt.NDArray[np.signedinteger]) -> tuple[Keys, Counts]:
-    """Return every key once, sorted, with the sum of what it is changed by."""
+    """Return every key once, sorted, with the sum of its changes."""
     ones = n == 1
     if ones.all():
-        # Most batches only bring cases: to sort the keys and see how long each one's stretch is
-        # takes a sixth of sorting them with their changes.
+        # Most batches only add cases: sorting the keys and measuring the run of each takes a sixth
+        # of the time of sorting them with their changes.
         keys = np.sort(keys)
         starts = starts_of(keys)
         return keys[starts], np.diff(starts, append=len(keys))
     if ones.any():
-        came, times = _summed(keys[ones], n[ones])
-        keys, n = np.append(keys[~ones], came), np.append(n[~ones], times)
+        added, n_added = _summed(keys[ones], n[ones])
+        keys, n = np.append(keys[~ones], added), np.append(n[~ones], n_added)
     order = np.argsort(keys)
     keys, n = keys[order], n[order]
     del order  # a restored state has hundreds of millions of changes
@@ -156,7 +156,7 @@ def _summed(keys: Keys, n: npt.NDArray[np.signedinteger]) -> tuple[Keys, Counts]
 
 
 def _added(sums: Counts, keys: Keys, n: Counts) -> Counts:
-    """Return sums by major code with changes added to them."""
+    """Add changes to the sums by major code."""
     # float64 sums of integers below 2**53 are exact
     added = np.bincount(keys >> _SHIFT, weights=n, minlength=len(sums)).astype(np.int64)
     added[: len(sums)] += sums

@@ -1,4 +1,4 @@
-"""Names as codes, in the order in which they first occurred."""
+"""Integer codes of names, in order of first occurrence."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ __all__ = ["Vocabulary"]
 
 
 class Vocabulary:
-    """Names and the small integers they are counted by, in order of first appearance."""
+    """Integer codes of names, in order of first occurrence."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names: list[str] = []
@@ -36,7 +36,7 @@ class Vocabulary:
         """Return the codes of a column of names, or of lists of names [UInt32]; learn new ones."""
         if names.dtype != pl.List:
             return self._encoded(names)
-        # Elementwise, so that it is called once, with what all lists hold.
+        # Elementwise, so that it is called once, with the items of all lists.
         coded = pl.element().map_batches(
             self._encoded, return_dtype=pl.UInt32(), is_elementwise=True
         )
@@ -46,17 +46,17 @@ class Vocabulary:
         distinct = names.unique(maintain_order=True).to_list()
         self.learn(distinct)
         codes = [self._codes[name] for name in distinct]
-        # The cast is for a column of no rows, which polars returns as it is.
+        # The cast is for a column without rows, which polars returns as it is.
         return names.replace_strict(distinct, codes, return_dtype=pl.UInt32).cast(pl.UInt32)
 
     def decode(self, codes: Keys) -> pl.Series:
         """Return the names of codes."""
         names = self._names
-        if len(codes) < len(names):  # a few are picked sooner than all are written out
+        if len(codes) < len(names):  # picking a few is faster than a column of all
             return pl.Series([names[code] for code in codes.tolist()], dtype=pl.String)
         return pl.Series(names, dtype=pl.String).gather(codes)
 
     @property
     def names(self) -> Sequence[str]:
-        """All names; the position of a name is its code."""
+        """Return all names; the position of a name is its code."""
         return self._names

@@ -1,4 +1,4 @@
-"""Windows over event time, each an exact sum of daily buckets, kept up to date change by change."""
+"""Windows over event time: exact sums of daily buckets, updated with every change."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _MONTHS = {WindowKind.MONTH: 1, WindowKind.QUARTER: 3}
 
 @dataclass(frozen=True, slots=True)
 class WindowSpec:
-    """How to cut event time: `cumulative`, `month`, `quarter`, or `sliding` over `days` days."""
+    """Kind of window over event time: `cumulative`, `month`, `quarter`, or `sliding`."""
 
     kind: WindowKind
     days: int | None = None
@@ -77,7 +77,7 @@ class WindowSpec:
 
 
 class Tally:
-    """The counts of one window instance: pairs, and margins by stratum."""
+    """Counts of one window instance: pairs, and margins by stratum."""
 
     def __init__(self) -> None:
         self.pairs = SortedCounts()
@@ -118,7 +118,7 @@ class Tally:
 
 
 class WindowedCounts:
-    """Every instance of one kind of window, by label."""
+    """Instances of one kind of window, by label."""
 
     def __init__(self, spec: WindowSpec) -> None:
         self.spec = spec
@@ -130,7 +130,7 @@ class WindowedCounts:
     def fold(self, changes: CountChanges) -> set[str]:
         """Add changes to their instances and return the labels of those instances.
 
-        A sliding window takes the days it already covers; `advance` brings the later ones.
+        A sliding window counts the days it already covers; `advance` adds the later ones.
         """
         if self.spec.days is not None:
             (label,) = self.tallies
