@@ -1,4 +1,4 @@
-"""The anytime-valid test kept over the cumulative counts, day by day as days close."""
+"""Anytime-valid test over the cumulative counts, updated as days close."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,9 +18,9 @@ __all__ = ["DailySequentialTest"]
 class DailySequentialTest:
     """Tests each day once it is over; a correction to a day already tested recomputes all.
 
-    The result is the same to the last bit either way. But a correction that somebody sought because
-    of an alert breaks the order in which the test's promise holds, so `recomputed` stays true from
-    then on, and alerts say so.
+    The result is the same to the last bit either way. But a correction that somebody made because
+    of an alert breaks the order that the test's guarantee assumes, so `recomputed` stays true from
+    then on, and alerts state it.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ class DailySequentialTest:
 
     @property
     def recomputed(self) -> bool:
-        """Whether a past day was corrected after it had been tested."""
+        """Return whether a past day was corrected after it had been tested."""
         return self._test.recomputed
 
     @property
     def last_day(self) -> int | None:
-        """The last day tested [days since 1970-01-01]; `None` before the first."""
+        """Return the last day tested [days since 1970-01-01]; `None` before the first."""
         return self._last_day
 
     def facts(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class DailySequentialTest:
         return {"last_day": self._last_day, "recomputed": self.recomputed or self._corrected}
 
     def restore(self, facts: Mapping[str, Any], log: CaseLog) -> None:
-        """Bring a new test to a snapshot, so that later corrections are known as such."""
+        """Restore a new test from a snapshot, so that later corrections are recognised."""
         if facts["last_day"] is not None:
             test = recompute(self._daily(log, None, facts["last_day"]), self._test.level)
             self._test = replace(test, recomputed=facts["recomputed"])
@@ -69,7 +69,7 @@ class DailySequentialTest:
             self._corrected = bool((change["n"] != 0).any())
 
     def close(self, last_day: int, log: CaseLog) -> None:
-        """Test the days up to one that is over, both ends included."""
+        """Test the days up to and including one that is over."""
         if self._corrected:
             through = max(last_day, -1 if self._last_day is None else self._last_day)
             self._test = recompute(self._daily(log, None, through), self._test.level)

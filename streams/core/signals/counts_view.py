@@ -1,4 +1,4 @@
-"""A read-only view of the counts that an evaluation reads."""
+"""Read-only view of the counts for an evaluation."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from streams.core.signals.new_evidence import ChangesSinceEvaluation
 __all__ = ["UNIT", "CountsView"]
 
 UNIT = "\x1f"
-"""Joins the parts of a stratum; no part holds it."""
+"""Separator of the parts of a stratum; no part contains it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CountsView:
-    """The names, the cases and their changes, and how far the input was counted."""
+    """Names, cases and their changes, and the input offsets counted so far."""
 
     drugs: Vocabulary
     events: Vocabulary
@@ -39,8 +39,12 @@ class CountsView:
     def named(
         self, table: pl.DataFrame, columns: Collection[str] = ("drug", "event")
     ) -> pl.DataFrame:
-        """Put the names of drugs and events before a table of keys."""
+        """Prepend the names of drugs and events to a table of keys."""
         codes = split_key(table["key"].to_numpy())
-        of = {"drug": (self.drugs, codes[0]), "event": (self.events, codes[1])}
-        names = [of[name][0].decode(of[name][1]).alias(name) for name in of if name in columns]
+        coded = {"drug": (self.drugs, codes[0]), "event": (self.events, codes[1])}
+        names = [
+            vocabulary.decode(keys).alias(name)
+            for name, (vocabulary, keys) in coded.items()
+            if name in columns
+        ]
         return pl.DataFrame(names + table.get_columns())

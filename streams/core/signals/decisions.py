@@ -1,4 +1,4 @@
-"""Decisions of one evaluation: which signals to publish, as arrays with one element a pair."""
+"""Decisions of one evaluation: signals to publish, as arrays with one element a pair."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ __all__ = ["DROPPED", "KINDS", "REASONS", "SUPPRESSIONS", "Decisions"]
 
 KINDS, REASONS, SUPPRESSIONS = tuple(AlertKind), tuple(AlertReason), tuple(SuppressionReason)
 DROPPED = 1 << 40
-"""Bit of the rules on, beyond those of any rule: a rule that was on is no longer asked."""
+"""Bit of the rules on, above those of all rules: a rule that was on is not in the set any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Decisions:
     on
         Bit i: rule i is on.
     was
-        The published state that is replaced; revision 0 where there is none.
+        The published state that is replaced; revision 0 if there is none.
     suppressed, why
         Places among the scored pairs of signals that changed and are suppressed, and places in
         `SUPPRESSIONS`.
     crossings
-        How many rules came to fire, or ceased to, since the last evaluation, published or not.
+        Number of rules that began or ceased to fire since the last evaluation, published or not.
     """
 
     rows: Places

@@ -1,8 +1,8 @@
-"""The lifecycle of signals: the revisions that scores give, beside what was last published.
+"""Lifecycle of signals: compares scores with the published state and decides the revisions due.
 
-Arrays only, aligned with the scored pairs. A signal is a pair that some rule flags or has flagged
-in one window instance. Decisions rest on what was last published of it and on the present, never on
-an earlier evaluation, so that a restart, which knows the latest alert of each signal, decides the
+Arrays only, aligned with the scored pairs. A signal is a pair that a rule flags or has flagged in
+one window instance. Decisions depend on its last published state and on the present, never on an
+earlier evaluation, so that a restart, which knows the latest alert of each signal, decides the
 same.
 """
 
@@ -57,11 +57,11 @@ def decide_window(
     scores
         The scores of the window.
     signals
-        Its published state, as of `decide`.
+        Its published state, see `decide`.
     view
         The cases, and their changes since the last evaluation.
     news
-        Of `scores.known`, new facts of the domain: `NEW_COUNTRY` and so on.
+        New facts of the domain, of `scores.known`: bits such as `NEW_COUNTRY`.
     policy
         The re-alert policy.
     redundant
@@ -69,7 +69,7 @@ def decide_window(
     """
     evidence = view.pending.evidence(scores.known, *scores.days, scores.facets)
     withdrawn = _withdrawn(scores, signals, view, evidence.fewer)
-    if scores.days[0] is None:  # else a moving window may have left behind what is gone
+    if scores.days[0] is None:  # else the missing facts may have left a moving window
         withdrawn |= news & GONE
     evidence = replace(evidence, domain=news)
     decided = decide(scores.pairs, signals, evidence, withdrawn, policy)
@@ -83,18 +83,18 @@ def decide(
     withdrawn: Masks,
     policy: AlertPolicy,
 ) -> Decisions:
-    """Compare the scored pairs with what was last published.
+    """Compare the scored pairs with the last published state.
 
     Parameters
     ----------
     scored
         The pairs that this evaluation scored.
     signals
-        The published state; its counts and rules as of the last evaluation are brought up to date.
+        The published state; its counts and rules as of the last evaluation are updated.
     evidence
         Of the signals among the scored pairs, in the order of `Signals.within`.
     withdrawn
-        Published facets of which these have no case left, because cases were retracted.
+        Published facets without a case left, because cases were retracted.
     policy
         The re-alert policy.
     """
@@ -134,35 +134,35 @@ def publish(
     facets: Masks,
     named: Mapping[int, Hashes],
 ) -> None:
-    """Hold the decided revisions for published.
+    """Record the decided revisions as published.
 
     Parameters
     ----------
     facets
-        Those that the cases of each have, in the order of the decisions.
+        Facets of the cases of each signal, in the order of the decisions.
     named
-        Hashes of the case ids that the alert on each names, by key.
+        Hashes of the case ids that each alert names, by key.
     """
-    pairs, at = scores.pairs, decided.rows
+    pairs, places = scores.pairs, decided.rows
     rows = Signals.row(
-        key=pairs.keys[at],
+        key=pairs.keys[places],
         revision=decided.was["revision"] + 1,
         kind=decided.kinds,
         evaluated_on=scores.instance.today,
         on=decided.on,
-        n_observed=pairs.n_observed[at],
-        ror_lower=pairs.ror_lower[at],
-        ic_lower=pairs.ic_lower[at],
+        n_observed=pairs.n_observed[places],
+        ror_lower=pairs.ror_lower[places],
+        ic_lower=pairs.ic_lower[places],
         facets=facets,
-        evaluated_n=pairs.n_observed[at],
-        evaluated_entered=pairs.entered[at],
+        evaluated_n=pairs.n_observed[places],
+        evaluated_entered=pairs.entered[places],
     )
     signals.publish(rows, named)
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The signals among the scored pairs, one element each.
+    """Published signals among the scored pairs, as arrays with one element a signal.
 
     Attributes
     ----------
@@ -171,9 +171,9 @@ class _Known:
     entered, on
         Rules that fire now, and rules that are on now.
     lost, gained
-        Rules that are no longer on, or newly on, beside what was published.
+        Rules that are no longer on, or newly on, compared with the published state.
     crossed
-        Rules that came to fire or ceased to since the last evaluation; none if that is not known.
+        Rules that began or ceased to fire since the last evaluation; none if it is not known.
     """
 
     was: npt.NDArray[Any]
@@ -188,7 +188,7 @@ class _Known:
 
     @property
     def stays(self) -> Flags:
-        """Whether the signal was on and is on."""
+        """Return whether the signal was on and is on."""
         stays: Flags = (self.was["on"] != 0) & (self.on != 0)
         return stays
 
@@ -219,7 +219,7 @@ def _revisions(
     withdrawn: Masks,
     triggers: _Triggers,
 ) -> tuple[npt.NDArray[np.int8], Masks]:
-    """Return the kind of revision that each signal is due, -1 if none is, and its reasons."""
+    """Return the kind of revision due for each signal, -1 for none, and its reasons."""
     was_on, is_on, stays = known.was["on"] != 0, known.on != 0, known.stays
     lost = known.lost != 0
     in_band = (known.was["on"] & known.on & ~known.entered) != 0
@@ -251,7 +251,7 @@ def _revisions(
 def _suppressions(
     known: _Known, evidence: CaseChanges, kinds: npt.NDArray[np.int8], triggers: _Triggers
 ) -> tuple[Places, npt.NDArray[np.int8]]:
-    """Return the signals that changed without a revision, and why, as places in `SUPPRESSIONS`."""
+    """Return the signals that changed without a revision, and the places of their reasons."""
     was, n = known.was, known.n
     crossed = known.crossed & was["on"]
     grew = (was["evaluated_n"] >= 0) & (n != was["evaluated_n"])
@@ -271,7 +271,7 @@ def _suppressions(
 
 
 def _triggers(known: _Known, evidence: CaseChanges, policy: AlertPolicy) -> _Triggers:
-    """Return, for each trigger, where the policy publishes for it, and where it holds at all."""
+    """Return by trigger whether the policy publishes each signal for it, and whether it applies."""
     was, n = known.was, known.n
     more = rise = np.zeros(len(n), dtype=np.bool_)
     if policy.more_cases is not None:
@@ -280,7 +280,7 @@ def _triggers(known: _Known, evidence: CaseChanges, policy: AlertPolicy) -> _Tri
         )
     if policy.ic_lower_rise is not None:
         rise = known.ic_lower - was["ic_lower"] >= policy.ic_lower_rise
-    further = known.gained != 0
+    gained = known.gained != 0
     first = evidence.gained & ~was["facets"]
     domain = np.zeros(len(n), dtype=np.int64) if evidence.domain is None else evidence.domain
     facts = {
@@ -295,7 +295,7 @@ def _triggers(known: _Known, evidence: CaseChanges, policy: AlertPolicy) -> _Tri
         AlertReason.NEW_FACILITY: (domain & NEW_FACILITY, policy.new_facility),
     }
     return {
-        AlertReason.FURTHER_RULE: (further & policy.further_rule, further),
+        AlertReason.FURTHER_RULE: (gained & policy.further_rule, gained),
         AlertReason.MORE_CASES: (more, more),
         AlertReason.IC_ROSE: (rise, rise),
         **{reason: ((bits != 0) & asked, bits != 0) for reason, (bits, asked) in facts.items()},
@@ -303,7 +303,7 @@ def _triggers(known: _Known, evidence: CaseChanges, policy: AlertPolicy) -> _Tri
 
 
 def _withdrawn(scores: WindowScores, signals: Signals, view: CountsView, fewer: Masks) -> Masks:
-    """Return the published facets of which a signal has no case left, of those that have fewer."""
+    """Return the published facets of signals without a case left, among facets with fewer cases."""
     known = scores.known
     signal_index = np.searchsorted(signals.rows["key"], known)
     withdrawn: Masks = fewer & signals.rows["facets"][signal_index]
@@ -317,7 +317,7 @@ def _withdrawn(scores: WindowScores, signals: Signals, view: CountsView, fewer: 
 
 
 def _named_case_left(signals: Signals, keys: Keys, evidence: CaseChanges) -> Flags:
-    """Return whether a case left each signal that its last published revision had named."""
+    """Return whether each signal lost a case that its last published revision names."""
     found = np.zeros(len(keys), dtype=np.bool_)
     for signal, case in zip(evidence.left_pairs, evidence.left_cases, strict=True):
         published = signals.named.get(int(keys[signal]))
@@ -329,7 +329,7 @@ def _named_case_left(signals: Signals, keys: Keys, evidence: CaseChanges) -> Fla
 def _first_of(
     *steps: tuple[Flags, AlertKind] | tuple[Flags, SuppressionReason],
 ) -> npt.NDArray[np.int8]:
-    """Return the place, in its enumeration, of the first that holds; -1 where none does."""
+    """Return the place in its enumeration of the first member that applies; -1 if none does."""
     which = np.full(len(steps[0][0]), -1, dtype=np.int8)
     for holds, member in reversed(steps):
         which[holds] = list(type(member)).index(member)

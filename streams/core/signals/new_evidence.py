@@ -1,8 +1,8 @@
-"""New evidence on published pairs: facets gained and lost, and cases that left, since evaluated.
+"""New evidence on published pairs since the last evaluation: facets gained and lost, cases lost.
 
-A facet is a kind of case whose first one is news in itself: fatal, of a child, of a region. Those
-that a published revision had are a bit mask. Lots, facilities and countries have no end of kinds:
-new ones are found name by name, for the few signals of the domain's products, and are bits of
+A facet is a kind of case whose first one is new evidence by itself: fatal, of a child, of a region.
+The facets of a published revision are a bit mask. Lots, facilities and countries are unlimited in
+number: new ones are found by name, for the few signals of the domain's products, and have bits of
 their own (`streams.core.alerts.context`).
 """
 
@@ -42,14 +42,14 @@ __all__ = [
 ]
 
 FATAL, PAEDIATRIC_BIT = 1, 2
-# Of products of the domain: `streams.core.alerts.context` compares them with what was published.
+# Of products of the domain: `streams.core.alerts.context` compares them with published alerts.
 NEW_COUNTRY, NEW_LOT, NEW_FACILITY, DESIGNATED, EXPOSURE, VERIFICATION, GONE = (
     1 << bit for bit in range(7)
 )
 REGION_BITS: Mapping[str, int] = MappingProxyType(
     {name: 4 << place for place, name in enumerate(REGIONS)}
 )
-"""The facet of each region, by name, sorted as `REGIONS`."""
+"""Facet of each region, by name, sorted as `REGIONS`."""
 _FACETS = 2 + len(REGIONS)
 _MOST_STRATA = 1 << 12  # age groups by sexes by regions are a few hundred
 
@@ -77,7 +77,7 @@ def _facets_of(stratum: str, separator: str) -> int:
 def facets_of_cases(
     cases: pl.DataFrame, places: Places, facets: Masks, size: int
 ) -> tuple[Masks, Masks]:
-    """Return the facets of each case, and those that each pair has a case of.
+    """Return the facets of each case, and the facets of the cases of each pair.
 
     Parameters
     ----------
@@ -104,20 +104,20 @@ def _bits_of(cases: pl.DataFrame, facets: Masks) -> Masks:
 
 @dataclass(frozen=True, slots=True)
 class CaseChanges:
-    """Changes of pairs since the last evaluation, one element a pair, and of their cases.
+    """Changes of pairs since the last evaluation, with one element a pair, and of their cases.
 
     Attributes
     ----------
     gained
-        Facets of which the pair has more cases than at the last evaluation.
+        Facets with more cases than at the last evaluation.
     fewer
-        Facets of which it has fewer for amended cases alone, which are still its own.
+        Facets with fewer cases because of amended cases, which are still of the pair.
     left
         Whether a case is no longer one of the pair's.
     left_pairs, left_cases
         One element a case that left: the place of its pair, and the hash of its id.
     domain
-        Of signals of the domain's products, `NEW_COUNTRY` and so on; None: of none.
+        Bits such as `NEW_COUNTRY`, of signals of the domain's products; None: no such signal.
     """
 
     gained: Masks
@@ -129,7 +129,7 @@ class CaseChanges:
 
     @classmethod
     def none(cls, size: int) -> "CaseChanges":
-        """Return no change, of so many pairs."""
+        """Return no changes for a number of pairs."""
         return cls(
             np.zeros(size, dtype=np.int64),
             np.zeros(size, dtype=np.int64),
@@ -140,7 +140,7 @@ class CaseChanges:
 
 
 class ChangesSinceEvaluation:
-    """The rows of the case log since the last evaluation."""
+    """Rows of the case log since the last evaluation."""
 
     def __init__(self) -> None:
         self._noted: list[tuple[pl.DataFrame, Changes]] = []
@@ -151,13 +151,13 @@ class ChangesSinceEvaluation:
             self._noted.append((rows, pairs))
 
     def clear(self) -> None:
-        """Forget them: they are evaluated."""
+        """Discard all rows after an evaluation."""
         self._noted.clear()
 
     def evidence(
         self, pairs: Keys, first_day: int | None, last_day: int, facets: Masks
     ) -> CaseChanges:
-        """Return the changes of some pairs, within a range of days.
+        """Return the changes of pairs within a range of days.
 
         Parameters
         ----------
@@ -173,52 +173,59 @@ class ChangesSinceEvaluation:
         days = first_day, last_day
         parts = [_of_pairs(pairs, rows, changes, days) for rows, changes in self._noted]
         rows = pl.concat([rows for _, rows in parts])
-        at = np.concatenate([at for at, _ in parts])
+        places = np.concatenate([places for places, _ in parts])
         n = rows["n"].to_numpy()
         bits = _bits_of(rows, facets)
-        gained = _facets_where(_changes(at, bits, n, len(pairs)) > 0)
+        gained = _facets_where(_changes(places, bits, n, len(pairs)) > 0)
         left = np.zeros(len(pairs), dtype=np.bool_)
-        left[at[n < 0]] = True
-        doubtful = np.flatnonzero(left[at])  # of pairs with a case that left; it may have returned
+        left[places[n < 0]] = True
+        doubtful = np.flatnonzero(
+            left[places]
+        )  # of pairs with a case that left; it may have returned
         if len(doubtful) == 0:
             return replace(CaseChanges.none(len(pairs)), gained=gained)
         cases = rows["case_id"].gather(doubtful).hash().to_numpy()
-        order = np.lexsort((cases, at[doubtful]))
+        order = np.lexsort((cases, places[doubtful]))
         cases, doubtful = cases[order], doubtful[order]
-        of = at[doubtful]
+        pair = places[doubtful]
         begins = np.flatnonzero(
-            np.append(True, (of[1:] != of[:-1]) | (cases[1:] != cases[:-1]))  # a case of a pair
+            np.append(True, (pair[1:] != pair[:-1]) | (cases[1:] != cases[:-1]))  # a case of a pair
         )
         gone = np.add.reduceat(n[doubtful].astype(np.int64), begins) < 0
-        stays = np.ones(len(at), dtype=np.bool_)
+        stays = np.ones(len(places), dtype=np.bool_)
         stays[doubtful] = ~np.repeat(gone, np.diff(begins, append=len(doubtful)))
-        amended = _changes(at[stays], bits[stays], n[stays], len(pairs))
+        amended = _changes(places[stays], bits[stays], n[stays], len(pairs))
         left[:] = False
-        left[of[begins[gone]]] = True
+        left[pair[begins[gone]]] = True
         return CaseChanges(
-            gained, _facets_where(amended < 0), left, of[begins[gone]], cases[begins[gone]]
+            gained, _facets_where(amended < 0), left, pair[begins[gone]], cases[begins[gone]]
         )
 
 
 def _of_pairs(
     pairs: Keys, rows: pl.DataFrame, changes: Changes, days: tuple[int | None, int]
 ) -> tuple[Places, pl.DataFrame]:
-    """Return the changes that are of some pairs and days: the place of the pair, and the row."""
-    found, at = places_of(pairs, changes.keys)
+    """Return the changes of these pairs and days: the place of the pair, and the row."""
+    found, places = places_of(pairs, changes.keys)
     changed = changes.rows[found]
     day = rows["day"].to_numpy()
     inside = day <= days[1] if days[0] is None else (day >= days[0]) & (day <= days[1])
-    meant = inside[changed]
+    wanted = inside[changed]
     of_case = rows[["case_id", "stratum", "fatal", "n"]]
-    return at[meant], of_case[changed[meant]]
+    return places[wanted], of_case[changed[wanted]]
 
 
 def _changes(
-    at: npt.NDArray[np.intp], bits: Masks, n: npt.NDArray[np.int8], size: int
+    places: npt.NDArray[np.intp], bits: Masks, n: npt.NDArray[np.int8], size: int
 ) -> npt.NDArray[np.float64]:
     """Return the sum of `n` by facet and pair; sums of small integers are exact."""
-    has = [(bits >> place & 1) > 0 for place in range(_FACETS)]
-    return np.array([np.bincount(at[of], weights=n[of], minlength=size) for of in has])
+    has = [(bits >> bit & 1) > 0 for bit in range(_FACETS)]
+    return np.array(
+        [
+            np.bincount(places[with_facet], weights=n[with_facet], minlength=size)
+            for with_facet in has
+        ]
+    )
 
 
 def _facets_where(holds: Flags) -> Masks:

@@ -1,4 +1,4 @@
-"""Fitting the prior of the EBGM to the counts of the stream: rarely, on purpose, and announced."""
+"""Refits of the EBGM prior to the counts of the stream, each announced by an event."""
 
 import json
 import warnings
@@ -18,7 +18,7 @@ __all__ = ["FEWEST_PAIRS", "PriorRefits", "refit"]
 
 _EPOCH = date(1970, 1, 1)
 FEWEST_PAIRS = 500
-"""Fewer pairs say nothing of a mixture; a stream waits for them before the first fit."""
+"""Fewest pairs that determine a mixture [pairs]; a stream waits for them before the first fit."""
 
 
 def refit(
@@ -29,10 +29,10 @@ def refit(
     window: str,
     as_of: Sequence[InputOffset],
 ) -> tuple[GammaMixture, PriorRefit] | None:
-    """Fit a prior to a counts frame; `None` if the fit is not fit to score with.
+    """Fit a prior to a counts frame; `None` if the fit failed or must not be used.
 
-    That is when the winner lies at the edge of the search: a fit by hand may be wanted then, but
-    not one in force without a decision. The likelihood is the truncated mixture, as a counts frame
+    It must not be used when the best fit lies at the edge of the search: then a person must decide
+    on a fit. The likelihood is the truncated mixture, as a counts frame
     lists only pairs with a case.
     """
     with warnings.catch_warnings(record=True) as caught:
@@ -73,15 +73,15 @@ class PriorRefits:
         self._last: int | None = None  # number of the period of the last fit
 
     def is_due(self, today: int) -> bool:
-        """Whether a period has begun since the last fit."""
+        """Return whether a period has begun since the last fit."""
         return self._every is not None and today // self._every != self._last
 
     def refit(
         self, counts: pl.DataFrame, today: int, *, window: str, as_of: Sequence[InputOffset]
     ) -> PriorRefit | None:
-        """Fit the prior and put it in force; `None` if the counts are few or the fit is unfit.
+        """Fit the prior and put it in force; `None` if the counts are few or `refit` gives none.
 
-        An unfit one is tried again in the next period; few counts are asked again at once.
+        A failed fit is retried in the next period, too few counts at the next call.
         """
         if self._every is None or counts.height < FEWEST_PAIRS:
             return None
@@ -99,7 +99,7 @@ class PriorRefits:
         return event
 
     def restore(self, event: PriorRefit) -> None:
-        """Put the prior of an earlier refit in force, unless it is kept as it was given."""
+        """Put the prior of an earlier refit in force, unless refits are switched off."""
         if self._every is not None:
             self._scorer.prior = GammaMixture.model_validate_json(json.dumps(event.prior))
             self._last = (event.fitted_on - _EPOCH).days // self._every

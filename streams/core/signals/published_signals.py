@@ -1,4 +1,4 @@
-"""The published state of signals, as sorted arrays; restored from the latest alert of each."""
+"""Published state of signals, as sorted arrays; restored from the latest alert of each."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -21,7 +21,7 @@ _EPOCH = date(1970, 1, 1)
 _SIGNAL = np.dtype(
     [
         ("key", np.int64),  # drug and event
-        ("revision", np.int64),  # of the last published alert, as all up to `facets`
+        ("revision", np.int64),  # of the last published alert, like all fields up to `facets`
         ("kind", np.int8),  # place in `KINDS`
         ("evaluated_on", np.int32),  # days since 1970-01-01
         ("on", np.int64),  # bit i: rule i of the rule set is on
@@ -33,20 +33,22 @@ _SIGNAL = np.dtype(
         ("evaluated_entered", np.int64),  # the rules that fired then
     ]
 )
-_OPAQUE = np.dtype((np.void, _SIGNAL.itemsize))  # moved at a fifth of what it takes by field
+_OPAQUE = np.dtype(
+    (np.void, _SIGNAL.itemsize)
+)  # moving it takes a fifth of the time of moving fields
 
 
 class Signals:
-    """The published state of the signals of one window instance, sorted by key."""
+    """Published state of the signals of one window instance, sorted by key."""
 
     def __init__(self, rows: npt.NDArray[Any] | None = None) -> None:
         self.rows = np.empty(0, dtype=_SIGNAL) if rows is None else _by_key(rows)
-        self.named: dict[int, Hashes] = {}  # of the case ids published
-        self.dropped: dict[int, tuple[str, ...]] = {}  # names of rules on that are not asked
+        self.named: dict[int, Hashes] = {}  # of the published case ids, by key
+        self.dropped: dict[int, tuple[str, ...]] = {}  # by key: rules on that are not in the set
 
     @staticmethod
     def row(**values: Any) -> npt.NDArray[Any]:
-        """Return one row a `key`; fields that are not given are 0."""
+        """Return one row for each `key`; fields that are not given are 0."""
         rows = np.zeros(np.size(values["key"]), dtype=_SIGNAL)
         for name, value in values.items():
             rows[name] = value
@@ -54,14 +56,14 @@ class Signals:
 
     @property
     def on(self) -> Keys:
-        """Keys of the signals that are on."""
+        """Return the keys of the signals that are on."""
         keys: Keys = self.rows["key"][self.rows["on"] != 0]
         return keys
 
     def within(self, keys: Keys) -> tuple[Places, Places]:
         """Return the places of the signals that are among sorted keys: in `rows`, and in `keys`."""
-        published = self.rows["key"].copy()  # side by side: they are searched
-        if len(keys) < len(published):  # the fewer among the more
+        published = self.rows["key"].copy()  # contiguous, for the search
+        if len(keys) < len(published):  # search the fewer among the more
             pair_index, signal_index = places_of(published, keys)
         else:
             signal_index, pair_index = places_of(keys, published)
@@ -70,16 +72,16 @@ class Signals:
     def publish(self, rows: npt.NDArray[Any], named: Mapping[int, Hashes]) -> None:
         """Replace or add the published state: rows, and the hashes of their case ids."""
         rows = _by_key(rows)
-        at = np.searchsorted(self.rows["key"], rows["key"])
-        known = at < len(self.rows)
-        known[known] = self.rows["key"][at[known]] == rows["key"][known]
-        self.rows[at[known]] = rows[known]
+        places = np.searchsorted(self.rows["key"], rows["key"])
+        known = places < len(self.rows)
+        known[known] = self.rows["key"][places[known]] == rows["key"][known]
+        self.rows[places[known]] = rows[known]
         if not known.all():
-            held, new = self.rows.view(_OPAQUE), rows[~known].view(_OPAQUE)
-            self.rows = np.insert(held, at[~known], new).view(_SIGNAL)
+            stored, new = self.rows.view(_OPAQUE), rows[~known].view(_OPAQUE)
+            self.rows = np.insert(stored, places[~known], new).view(_SIGNAL)
         for key in rows["key"].tolist():
             self.dropped.pop(key, None)
-        # Copies: a part of an array keeps the whole of it.
+        # Copies: a slice keeps the whole array in memory.
         self.named.update((key, hashes.copy()) for key, hashes in named.items())
 
 

@@ -1,4 +1,4 @@
-"""The re-alert policy, as data: which new evidence has an active signal published again."""
+"""Re-alert policy, as data: new evidence for which an active signal is published again."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ __all__ = ["AlertPolicy", "load_policy"]
 class AlertPolicy(BaseModel):
     """Substantial new evidence, measured from the last published revision.
 
-    Only evidence that strengthens a signal is a matter of policy. A rule that goes off and cases
-    that were retracted are always published.
+    The policy decides only on evidence that strengthens a signal. A rule that goes off and
+    retracted cases are always published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -53,7 +53,7 @@ class AlertPolicy(BaseModel):
 
     @property
     def designated(self) -> frozenset[str]:
-        """The designated terms, those of families included; all names as counted."""
+        """Return the designated terms, those of families included; all names as counted."""
         families = domain_vocabulary().families
         found = set(self.designated_events)
         for code, family in families.items():
@@ -72,12 +72,12 @@ class AlertPolicy(BaseModel):
 
     @property
     def policy_hash(self) -> str:
-        """SHA-256 of its values as canonical JSON: equal hash, equal decisions."""
+        """Return the SHA-256 of its values as canonical JSON: equal hash, equal decisions."""
         content = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 
 
-_MAY_BE_NULL = ("more_cases", "ic_lower_rise")  # TOML has no null: there, `false` says it
+_MAY_BE_NULL = ("more_cases", "ic_lower_rise")  # TOML has no null: `false` stands for it
 
 _DEFAULTS: dict[str, Any] = tomllib.loads(
     files("streams.core.signals").joinpath("policy.toml").read_text(encoding="utf-8")

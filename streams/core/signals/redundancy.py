@@ -1,8 +1,8 @@
 """Suppresses signals of a lot, a facility or a family that repeat another signal's cases.
 
-A lot whose three cases are the class's three is no second piece of news. Its signal is published
-once its cases differ from those of every signal of a product or class that is on, or once the
-signal that covers it goes off.
+A lot with the same three cases as its class is no new signal. It is published once its cases differ
+from those of every signal of a product or class that is on, or once the signal that covers it goes
+off.
 """
 
 from dataclasses import replace
@@ -24,12 +24,12 @@ __all__ = ["RedundantSignals"]
 
 _NEW = KINDS.index(AlertKind.NEW)
 _SAME_CASES = SUPPRESSIONS.index(SuppressionReason.SAME_CASES)
-# By key: the rules that fire, and the key of the published signal that has the same cases.
+# By key: the rules that fire, and the key of the published signal with the same cases.
 _Covered = dict[int, tuple[int, int]]
 
 
 class RedundantSignals:
-    """Remembers which signals are covered, so that each is counted once as suppressed."""
+    """Covered signals, remembered so that each is counted once as suppressed."""
 
     def __init__(self) -> None:
         self._covered: dict[str, _Covered] = {}  # by window label
@@ -48,8 +48,8 @@ class RedundantSignals:
         Parameters
         ----------
         decided, scores
-            Of one window instance. Of a full evaluation, a pair that was not scored is no signal
-            any more.
+            Of one window instance. After a full evaluation, a pair that was not scored is no
+            signal any more.
         signals
             The published state, as it was before.
         view
@@ -70,7 +70,7 @@ class RedundantSignals:
         for row in decided.rows[out].tolist():
             key, entered = int(scored.keys[row]), int(scored.entered[row])
             before = covered.get(key)
-            if before is not None:  # its rules were counted when they came to fire
+            if before is not None:  # its rules were counted when they began to fire
                 crossings += (entered ^ before[0]).bit_count() - entered.bit_count()
             if before is None or scored.touched[row]:
                 noted.append(row)
@@ -81,7 +81,7 @@ class RedundantSignals:
 
 
 def _without(decided: Decisions, out: Flags, noted: list[int], crossings: int) -> Decisions:
-    """Return decisions without some, of which those to note are suppressed for the same cases."""
+    """Remove decisions; those noted are suppressed because of the same cases."""
     kept = ~out
     return replace(
         decided,
@@ -97,7 +97,7 @@ def _without(decided: Decisions, out: Flags, noted: list[int], crossings: int) -
 
 
 def _forget_gone(covered: _Covered, scored: ScoredPairs, *, full: bool) -> int:
-    """Forget those that no rule flags any more; return how many rules ceased to fire."""
+    """Remove pairs that no rule flags any more; return the number of rules that ceased to fire."""
     crossings = 0
     for key in list(covered):
         row = int(np.searchsorted(scored.keys, key))
@@ -110,7 +110,7 @@ def _forget_gone(covered: _Covered, scored: ScoredPairs, *, full: bool) -> int:
 def _covering(
     doubtful: Keys, plain: Keys, scores: WindowScores, view: CountsView
 ) -> dict[int, int]:
-    """Return, by key, the first plain signal by name that has the same cases and term."""
+    """Return by key the plain signal with the same cases and term that is first by name."""
     pairs = scores.instance.tally.pairs
     plain = plain[np.isin(pairs.get(plain), pairs.get(doubtful))]
     cases = view.log.cases_of(np.union1d(doubtful, plain), *scores.days)

@@ -1,4 +1,4 @@
-"""Scores of one run: which estimators its rules and alerts need, and the prior they share."""
+"""Scores of one run: the estimators that its rules and alerts need, and their shared prior."""
 
 from collections.abc import Collection
 
@@ -13,29 +13,29 @@ from schemas.errors import InputError
 __all__ = ["NEEDS_PRIOR", "NEEDS_SAFE_TEST", "Scorer"]
 
 NEEDS_PRIOR = frozenset({"ebgm", "eb05", "eb95"})
-"""Statistics that a fitted prior is needed for."""
+"""Statistics that need a fitted prior."""
 
 NEEDS_SAFE_TEST = frozenset({"e_value", "log_e_value", "e_bh_level"})
 """Statistics of the anytime-valid test, which needs days, not one table."""
 
-# Their bounds are part of a signal's published state, whatever the rules ask.
+# Bounds in the published state of a signal, computed whatever the rules need.
 _OF_STATE = frozenset({"ror_lower", "ic_lower"})
 
 
 class Scorer:
-    """Scores counts frames with what one set of rules needs.
+    """Computes the statistics that a set of rules needs.
 
     Parameters
     ----------
     rules
         Rules that make a pair a signal of disproportionate reporting.
     prior
-        Prior of the EBGM; `None` until one is fitted, and then its statistics are null.
+        Prior of the EBGM; `None` until one is fitted: until then its statistics are null.
 
     Attributes
     ----------
     columns
-        Which of `drug` and `event` the rules look up on lists.
+        Those of `drug` and `event` that the rules look up on lists.
     floor
         Fewest cases of a pair that any rule can flag [cases]; at least 1.
     """
@@ -60,11 +60,11 @@ class Scorer:
 
     @property
     def prior_id(self) -> str | None:
-        """Id of the prior; `None` if no EBGM is computed."""
+        """Return the id of the prior; `None` if no EBGM is computed."""
         return None if self.prior is None else self.prior.prior_id
 
     def score(self, table: pl.DataFrame) -> pl.DataFrame:
-        """Add the statistics the rules need, and which rules fire, and which would stay on.
+        """Add the statistics that the rules need, the rules that fire, and those that stay on.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Scorer:
         return self._apply(table, self._for_rules, *self._masks)
 
     def complete(self, scored: pl.DataFrame) -> pl.DataFrame:
-        """Add the statistics that an alert carries besides."""
+        """Add the statistics that only alerts need."""
         completed = self._apply(scored, self._for_alerts)
         missing = [name for name in NEEDS_SAFE_TEST if name not in completed.columns]
         return completed.with_columns(

@@ -45,7 +45,7 @@ class WindowInstance:
         Keys of the pairs with a case that entered, left or was amended since the last evaluation,
         sorted, each once.
     full
-        Whether every pair is in scope, or those touched alone.
+        Whether every pair is in scope, or only those touched.
     """
 
     window: Window
@@ -59,7 +59,7 @@ class WindowInstance:
 class ScoredPairs:
     """The pairs that one evaluation scored, as arrays with one element a pair, sorted by key.
 
-    Must hold every pair in scope that a rule flags, and every signal in scope that is on.
+    Must contain every pair in scope that a rule flags, and every signal in scope that is on.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class WindowScores:
     pairs
         The same pairs, as arrays.
     known
-        Keys of those that were published before.
+        Keys of the pairs that were published before.
     prior_id
         Prior that they were scored with.
     """
@@ -122,7 +122,7 @@ def score_window(
     view
         The counts so far.
     signals
-        The published state of the window: a signal that is on is in scope however few its cases.
+        The published state of the window: a signal that is on is in scope with any number of cases.
     """
     keys, n_observed = _scope(instance, signals.on, scorer.floor)
     is_scored = view.levels.is_scored(keys)
@@ -160,7 +160,7 @@ def score_window(
 def alert_rows(
     scorer: Scorer, scores: WindowScores, rows: Places, view: CountsView
 ) -> pl.DataFrame:
-    """Return some scored pairs with their names and every field of `schemas.alert.Statistics`.
+    """Return scored pairs with their names and every field of `schemas.alert.Statistics`.
 
     Parameters
     ----------
@@ -186,19 +186,19 @@ def _scope(instance: WindowInstance, on: Keys, floor: int) -> tuple[Keys, Counts
     enough = pairs.counts >= floor
     keys, n = pairs.keys[enough], pairs.counts[enough]
     below = on[~is_in(on, keys)]
-    at = np.searchsorted(keys, below)
-    return np.insert(keys, at, below), np.insert(n, at, pairs.get(below))
+    places = np.searchsorted(keys, below)
+    return np.insert(keys, places, below), np.insert(n, places, pairs.get(below))
 
 
 def _of_test(test: DailySequentialTest, window: Window, keys: Keys) -> pl.DataFrame:
-    # The test is of all days; in another window its statistics are undefined.
+    # The test covers all days: in other windows its statistics are undefined.
     known = keys if window.kind is WindowKind.CUMULATIVE else keys[:0]
     statistics = test.statistics(known)
     return statistics if len(known) else statistics.clear(len(keys))
 
 
 def _expected_stratified(view: CountsView, tally: Tally, keys: Keys) -> npt.NDArray[np.float64]:
-    # Every stratum known, not only those of the window: an emptied window has none left.
+    # All known strata, not only those of the window: an empty window has none.
     names = view.strata.names
     strata = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
     drugs, events = split_key(keys)
