@@ -109,26 +109,28 @@ def states_after(decisions: Iterable[Decision]) -> dict[str, SignalState]:
 
 def assessments_after(entries: Iterable[AuditEntry]) -> dict[str, Assessment]:
     """Return the current assessment of every signal in an audit log, given entries in order."""
-    standing: dict[str, Assessment] = {}
+    assessments: dict[str, Assessment] = {}
     for entry in entries:
         decision = entry.decision
-        before = standing.get(decision.signal_key, _UNTOUCHED)
-        standing[decision.signal_key] = Assessment(
+        before = assessments.get(decision.signal_key, _UNTOUCHED)
+        assessments[decision.signal_key] = Assessment(
             state=decision.to,
             since=entry.at,
             assignee=decision.assignee or before.assignee,
             decided_by=decision.by,
         )
-    return standing
+    return assessments
 
 
-def assessed(alert: Alert | SafetyAlert, standing: Mapping[str, Assessment]) -> Alert | SafetyAlert:
+def assessed(
+    alert: Alert | SafetyAlert, assessments: Mapping[str, Assessment]
+) -> Alert | SafetyAlert:
     """Return the alert with the current assessment of its signal.
 
     Parameters
     ----------
-    standing
-        What `assessments_after` gives; a signal that is not in it is `detected` and unassigned.
+    assessments
+        Result of `assessments_after`; a signal that is not in it is `detected` and unassigned.
     """
-    assessment = standing.get(alert.signal_key, _UNTOUCHED)
+    assessment = assessments.get(alert.signal_key, _UNTOUCHED)
     return alert.model_copy(update={"assessment": assessment})

@@ -1,4 +1,4 @@
-"""Builds alerts from decided rows, once every field is known."""
+"""Builds alerts from decided rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ class EvaluatedWindow:
         Prior of the EBGM; None if none is used.
     tested_through, test_recomputed
         The last day of the anytime-valid test [days since 1970-01-01], and whether a past day was
-        corrected since; None if no rule asks for it.
+        corrected since; None if no rule needs it.
     """
 
     window: Window
@@ -91,12 +91,12 @@ class PairSummary:
 
 @dataclass(frozen=True, slots=True)
 class _Revision:
-    """The decision on one signal.
+    """Decision on one signal.
 
     Attributes
     ----------
     reasons, on
-        As of `streams.core.signals.decisions.Decisions`.
+        See `streams.core.signals.decisions.Decisions`.
     """
 
     kind: AlertKind
@@ -106,7 +106,7 @@ class _Revision:
 
 
 class AlertBuilder:
-    """Builds alerts under one set of rules and one policy."""
+    """Builder of alerts under one set of rules and one policy."""
 
     def __init__(self, rules: RuleSet, policy: AlertPolicy) -> None:
         self._rules = [(rule.name, rule.sentence, rule.exit_sentence) for rule in rules.rules]
@@ -125,7 +125,7 @@ class AlertBuilder:
         *,
         dropped: Mapping[int, tuple[str, ...]],
     ) -> list[Alert]:
-        """Build an alert of every decided row, sorted by drug and event.
+        """Build an alert for every decided row, sorted by drug and event.
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class AlertBuilder:
             [bits of the rules that fire], every field of `schemas.alert.Statistics`, and the
             columns of `facts_of` and `streams.core.alerts.case_sources.sources_of`.
         summaries
-            Of each, in the same order.
+            Summary of each row, in the same order.
         evaluated
             The fields that the alerts share.
         dropped
@@ -165,7 +165,7 @@ class AlertBuilder:
     def _revisions(
         self, decisions: Decisions, dropped: Mapping[int, tuple[str, ...]]
     ) -> list[_Revision]:
-        # As Python values once: one by one out of arrays they cost twice as much.
+        # Converted to Python values at once: one by one out of arrays they cost twice as much.
         kinds, reasons, on = (
             column.tolist() for column in (decisions.kinds, decisions.reasons, decisions.on)
         )

@@ -51,7 +51,7 @@ def burst_rule() -> BurstRule:
 
 
 class Origins:
-    """The parts of a vocabulary's origins; grows with it."""
+    """Parts of the origins in a vocabulary; grows with it."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -61,9 +61,9 @@ class Origins:
 
     @property
     def sources(self) -> Sequence[tuple[str, bool]]:
-        """Sources by their codes in `parts`: the name, and whether it is that of a sender.
+        """Return the sources by their codes in `parts`: the name, and whether it is of a sender.
 
-        A sender that has the name of a system is not that system.
+        A sender with the name of a system is not that system.
         """
         return list(self._sources)
 
@@ -96,7 +96,7 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
     cases
         Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
-        The pairs, sorted, each once; those without a case too.
+        The pairs, sorted, each once; also those without a case.
     origins
         `Origins.parts`.
 
@@ -106,12 +106,12 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
         `key`, `n_by_professional`, `n_sources`, `countries`, `dictionary_versions`, `completeness`
         [median, %; null without a case], `n_suspected_duplicates`.
     """
-    at = np.searchsorted(keys, cases["key"].to_numpy())
-    n = np.bincount(at, minlength=len(keys))
-    # Many cases of a pair have one origin: of each there is one row from here on.
+    places = np.searchsorted(keys, cases["key"].to_numpy())
+    n = np.bincount(places, minlength=len(keys))
+    # Many cases of a pair share an origin: from here on one row a pair and origin.
     origin = cases["origin"].to_numpy().astype(np.int64)
-    each, of_each = np.unique(at * origins.height + origin, return_counts=True)
-    pairs, parts = each // origins.height, origins[each % origins.height]
+    combined, n_combined = np.unique(places * origins.height + origin, return_counts=True)
+    pairs, parts = combined // origins.height, origins[combined % origins.height]
     professional = parts["by_professional"].to_numpy()
     named = (
         parts.hstack([pl.Series("key", keys[pairs])])
@@ -123,14 +123,14 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
         )
     )
     suspected = cases["suspected_duplicate"].to_numpy()
-    each_once = pl.element().str.split(_SEPARATOR).explode().unique().sort()
+    distinct_versions = pl.element().str.split(_SEPARATOR).explode().unique().sort()
     numbers = {
         "key": keys,
         "n_by_professional": np.bincount(
-            pairs[professional], of_each[professional], minlength=len(keys)
+            pairs[professional], n_combined[professional], minlength=len(keys)
         ).astype(np.int64),
-        "completeness": _medians(cases["completeness"].to_numpy(), at, n),
-        "n_suspected_duplicates": np.bincount(at[suspected], minlength=len(keys)),
+        "completeness": _medians(cases["completeness"].to_numpy(), places, n),
+        "n_suspected_duplicates": np.bincount(places[suspected], minlength=len(keys)),
     }
     return (
         pl.DataFrame(numbers)
@@ -140,7 +140,7 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
             "n_by_professional",
             pl.col("n_sources").fill_null(0),
             pl.col("countries").fill_null([]),
-            pl.col("dictionary_versions").fill_null([]).list.eval(each_once),
+            pl.col("dictionary_versions").fill_null([]).list.eval(distinct_versions),
             pl.col("completeness").fill_nan(None),
             "n_suspected_duplicates",
         )
@@ -148,28 +148,28 @@ def sources_of(cases: pl.DataFrame, keys: Keys, origins: pl.DataFrame) -> pl.Dat
 
 
 def _medians(
-    values: npt.NDArray[np.uint8], at: npt.NDArray[np.intp], n: npt.NDArray[np.intp]
+    values: npt.NDArray[np.uint8], places: npt.NDArray[np.intp], n: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.float64]:
     """Return the median of each pair's values; NaN where it has none."""
     medians = np.full(len(n), np.nan)
-    some = np.flatnonzero(n)
-    ordered = np.sort(at << 8 | values) & 0xFF
-    begin = (np.cumsum(n) - n)[some]
-    low, high = ordered[begin + (n[some] - 1) // 2], ordered[begin + n[some] // 2]
-    medians[some] = (low + high) / 2
+    with_values = np.flatnonzero(n)
+    ordered = np.sort(places << 8 | values) & 0xFF
+    begin = (np.cumsum(n) - n)[with_values]
+    low, high = ordered[begin + (n[with_values] - 1) // 2], ordered[begin + n[with_values] // 2]
+    medians[with_values] = (low + high) / 2
     return medians
 
 
 def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule) -> pl.DataFrame:
     """Return the burst of every pair that has one.
 
-    Of two of one size the earlier counts, then that of the source whose name comes first, then that
-    of the system before that of the sender.
+    Of several bursts of one size the earliest counts, then that of the source whose name is first,
+    then that of a system before that of a sender.
 
     Parameters
     ----------
     cases, keys
-        As of `sources_of`.
+        See `sources_of`.
     origins
         Sources of the cases.
     rule
@@ -181,16 +181,16 @@ def bursts_of(cases: pl.DataFrame, keys: Keys, origins: Origins, rule: BurstRule
         `key`, `day` [days since 1970-01-01], `source` [name], `sender_stated`, `n` and
         `n_by_professional` [cases].
     """
-    at = np.searchsorted(keys, cases["key"].to_numpy())
-    n = np.bincount(at, minlength=len(keys))
-    # Few pairs have so many cases of one day, from any sources; the others are left out.
+    places = np.searchsorted(keys, cases["key"].to_numpy())
+    n = np.bincount(places, minlength=len(keys))
+    # Few pairs have so many cases of one day from any source; the others are skipped.
     day = cases["day"].to_numpy().astype(np.int64) + _DAYS
-    days, of_day = np.unique(at << 32 | day, return_counts=True)
+    days, of_day = np.unique(places << 32 | day, return_counts=True)
     pairs = days >> 32
     many = pairs[(of_day >= rule.fewest_cases) & (of_day >= rule.share * n[pairs])]
     if len(many) == 0:
         return _NO_BURSTS
-    cases = cases.filter(np.isin(at, many))
+    cases = cases.filter(np.isin(places, many))
     found = (
         cases.hstack(origins.parts[cases["origin"].to_numpy().astype(np.int64)])
         .lazy()

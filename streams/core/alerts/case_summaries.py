@@ -1,4 +1,4 @@
-"""Sums up the cases of pairs: patients, seriousness, lots, dechallenge, onset, and new cases."""
+"""Summaries of the cases of pairs: patients, seriousness, lots, dechallenge, onset, new cases."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -37,7 +37,7 @@ __all__ = [
 
 _AGES = [member.value for member in AgeGroup]
 _SEXES = [member.value for member in Sex]
-# In the order of the vocabularies; cases not known are a group of their own.
+# In the order of the vocabularies; an unknown value is a group of its own.
 _GROUPS = (
     *(name if name != AgeGroup.UNKNOWN.value else "age_unknown" for name in _AGES),
     *(name if name != Sex.UNKNOWN.value else "sex_unknown" for name in _SEXES),
@@ -52,20 +52,20 @@ _NEVER = 1 << 30  # a day that no case has
 def clinical_of(
     cases: pl.DataFrame, keys: Keys, strata: Sequence[str], separator: str
 ) -> list[dict[str, Any]]:
-    """Return the clinical fields of the alert on each pair, by those of `schemas.alert.Alert`.
+    """Return the clinical fields of the alert on each pair, by name.
 
     Parameters
     ----------
     cases
         Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
-        The pairs, sorted, each once; those without a case too.
+        The pairs, sorted, each once; also those without a case.
     strata
         Names of strata, `age group, sex, region`, by code.
     separator
-        Joins the parts of a name.
+        Separator of the parts of a name.
     """
-    at = np.searchsorted(keys, cases["key"].to_numpy())
+    places = np.searchsorted(keys, cases["key"].to_numpy())
     course = cases["course"].to_numpy()
     began = cases["began"].to_numpy().astype(np.int64)  # signed: an event may begin after receipt
     received = cases["day"].to_numpy().astype(np.int64) + _EPOCH.toordinal()
@@ -81,13 +81,13 @@ def clinical_of(
     }
     columns = {
         **{
-            name: np.bincount(at[holds], minlength=len(keys)).tolist()
+            name: np.bincount(places[holds], minlength=len(keys)).tolist()
             for name, holds in counts.items()
         },
-        **_onset_days(at, began, len(keys)),
-        "patients": _patients(at, cases["stratum"].to_numpy(), strata, separator, len(keys)),
+        **_onset_days(places, began, len(keys)),
+        "patients": _patients(places, cases["stratum"].to_numpy(), strata, separator, len(keys)),
         "time_to_onset": _times_to_onset(
-            at,
+            places,
             (course >> START).astype(np.int64),
             began,
             len(keys),
@@ -99,7 +99,7 @@ def clinical_of(
 
 
 def _patients(
-    at: Places,
+    places: Places,
     stratum: npt.NDArray[np.uint32],
     strata: Sequence[str],
     separator: str,
@@ -107,51 +107,51 @@ def _patients(
 ) -> list[PatientGroups]:
     parts = [name.split(separator) for name in strata]
     tables = []
-    for names, of in (
+    for names, values in (
         (_AGES, [age for age, _, _ in parts]),
         (_SEXES, [sex for _, sex, _ in parts]),
     ):
-        group = np.array([names.index(name) for name in of], dtype=np.intp)[stratum]
-        cells = np.bincount(at * len(names) + group, minlength=size * len(names))
+        group = np.array([names.index(name) for name in values], dtype=np.intp)[stratum]
+        cells = np.bincount(places * len(names) + group, minlength=size * len(names))
         tables.append(cells.reshape(size, len(names)))
     return [_patients_of(*row) for row in np.hstack(tables).tolist()]
 
 
-@lru_cache(maxsize=1 << 10)  # of few cases there are few different ones; each takes a kilobyte
+@lru_cache(maxsize=1 << 10)  # small counts repeat; an entry takes a kilobyte
 def _patients_of(*counts: int) -> PatientGroups:
     groups: dict[str, Any] = dict(zip(_GROUPS, counts, strict=True))
     return PatientGroups.model_construct(**groups)
 
 
 def _onset_days(
-    at: Places, began: npt.NDArray[np.int64], size: int
+    places: Places, began: npt.NDArray[np.int64], size: int
 ) -> dict[str, list[date | None]]:
     """Return the first and the last onset of each pair; `None` if no case states one."""
     stating = began > 0
     first = np.full(size, date.max.toordinal() + 1)
     last = np.zeros(size, dtype=np.int64)
-    np.minimum.at(first, at[stating], began[stating])
-    np.maximum.at(last, at[stating], began[stating])
+    np.minimum.at(first, places[stating], began[stating])
+    np.maximum.at(last, places[stating], began[stating])
     of_pairs = list(zip(first.tolist(), last.tolist(), strict=True))
     return {
-        "first_onset": [date.fromordinal(one) if other else None for one, other in of_pairs],
-        "last_onset": [date.fromordinal(other) if other else None for _, other in of_pairs],
+        "first_onset": [date.fromordinal(day) if stated else None for day, stated in of_pairs],
+        "last_onset": [date.fromordinal(day) if day else None for _, day in of_pairs],
     }
 
 
 def _times_to_onset(
-    at: Places, start: npt.NDArray[np.int64], began: npt.NDArray[np.int64], size: int
+    places: Places, start: npt.NDArray[np.int64], began: npt.NDArray[np.int64], size: int
 ) -> list[TimeToOnset | None]:
-    """Return the distribution of each pair; `None` if no case states both days."""
+    """Return the time to onset of each pair; `None` if no case states both days."""
     found: list[TimeToOnset | None] = [None] * size
     dated = (start > 0) & (began > 0)
     if not dated.any():
         return found
-    at, days = at[dated], (began - start)[dated]
-    n_before = np.bincount(at[days < 0], minlength=size)
-    at, days = at[days >= 0], days[days >= 0]
-    days = days[np.lexsort((days, at))]
-    n = np.bincount(at, minlength=size)
+    places, days = places[dated], (began - start)[dated]
+    n_before = np.bincount(places[days < 0], minlength=size)
+    places, days = places[days >= 0], days[days >= 0]
+    days = days[np.lexsort((days, places))]
+    n = np.bincount(places, minlength=size)
     stating = np.flatnonzero(n)
     quartiles = np.full((len(_QUARTILES), size), np.nan)
     for which in range(len(_QUARTILES)):
@@ -184,17 +184,17 @@ def extra_fields_of(
     cases
         Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs and days.
     keys
-        The pairs, sorted, each once; those without a case too.
+        The pairs, sorted, each once; also those without a case.
     was, named
-        As of `new_cases`.
+        See `new_cases`.
     """
     columns = {
         "n_new": new_cases(cases, keys, was, named),
         **view.removals.counts(keys, *days),
     }
-    others = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    numbers = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     clinical = clinical_of(cases, keys, view.strata.names, UNIT)
-    return [{**one, **other} for one, other in zip(clinical, others, strict=True)]
+    return [{**fields, **of_pair} for fields, of_pair in zip(clinical, numbers, strict=True)]
 
 
 def new_cases(
@@ -214,7 +214,7 @@ def new_cases(
     was
         The published state of each (`streams.core.signals.decisions.Decisions`).
     named
-        By key, hashes of the ids of the cases that the revision before named.
+        By key, hashes of the ids of the cases that the previous revision names.
     """
     found: list[int | None] = [None] * len(keys)
     asked = np.flatnonzero((was["revision"] > 0) & (was["n_observed"] <= MOST_CASE_IDS))
@@ -222,15 +222,16 @@ def new_cases(
         return found
     of_pairs = keys[asked]
     before = [named[key] for key in of_pairs.tolist()]
-    now, at = places_of(of_pairs, cases["key"].to_numpy())
-    of = np.concatenate([np.repeat(np.arange(len(asked)), [len(each) for each in before]), at])
+    now, places = places_of(of_pairs, cases["key"].to_numpy())
+    sizes = [len(hashes) for hashes in before]
+    pair = np.concatenate([np.repeat(np.arange(len(asked)), sizes), places])
     case = np.concatenate([*before, cases["case_id"][now].hash().to_numpy()])
-    # Both name a case of a pair once: of two that are equal the first one was published.
-    order = np.lexsort((case, of))
-    of, case = of[order], case[order]
+    # Each part names a case of a pair once: of two equal entries the first is the published one.
+    order = np.lexsort((case, pair))
+    pair, case = pair[order], case[order]
     is_new = order >= len(order) - len(now)
-    is_new[1:] &= (of[1:] != of[:-1]) | (case[1:] != case[:-1])
-    counts = np.bincount(of[is_new], minlength=len(asked))
+    is_new[1:] &= (pair[1:] != pair[:-1]) | (case[1:] != case[:-1])
+    counts = np.bincount(pair[is_new], minlength=len(asked))
     for place, n in zip(asked.tolist(), counts.tolist(), strict=True):
         found[place] = n
     return found
@@ -248,12 +249,12 @@ def after_notice(
     keys, drugs
         The pairs, and the drug of each.
     acted
-        By class of the domain's vocabulary, the highest: the day an authority first acted on it.
+        By highest class of the domain's vocabulary: the day an authority first acted on it.
 
     Returns
     -------
     polars.Series
-        `n_post_notice` [cases], in the order of `keys`; null where no authority is known to have.
+        `n_post_notice` [cases], in the order of `keys`; null where no action is known.
     """
     if not acted:
         return pl.Series("n_post_notice", [None] * len(keys), dtype=pl.Int64)
@@ -270,14 +271,14 @@ def after_notice(
 
 
 def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
-    """Sum up the cases of pairs.
+    """Summarise the cases of pairs.
 
     Parameters
     ----------
     cases
         Result of `streams.core.counting.case_log.CaseLog.cases_of` for the pairs.
     keys
-        The pairs, sorted, each once; those without a case too.
+        The pairs, sorted, each once; also those without a case.
     facets
         Result of `streams.core.signals.new_evidence.facets_of_strata`.
 
@@ -287,20 +288,22 @@ def facts_of(cases: pl.DataFrame, keys: Keys, facets: Masks) -> pl.DataFrame:
         `key`, `n_serious`, `n_fatal`, `n_paediatric`, `facets` [bits], `first_received` and
         `last_received` [date, null without a case], `case_ids` and their hashes `named`.
     """
-    at = np.searchsorted(keys, cases["key"].to_numpy())
-    days = cases["day"].to_numpy().astype(np.int64)  # as what they are compared with, or slowly
+    places = np.searchsorted(keys, cases["key"].to_numpy())
+    days = cases["day"].to_numpy().astype(np.int64)  # of the type they are compared with: faster
     first, last = np.full(len(keys), _NEVER), np.full(len(keys), -_NEVER)
-    np.minimum.at(first, at, days)
-    np.maximum.at(last, at, days)
-    bits, of_pairs = facets_of_cases(cases, at, facets, len(keys))
+    np.minimum.at(first, places, days)
+    np.maximum.at(last, places, days)
+    bits, of_pairs = facets_of_cases(cases, places, facets, len(keys))
     counted = {
         "n_serious": cases["serious"].to_numpy(),
         "n_fatal": cases["fatal"].to_numpy(),
         "n_paediatric": bits & PAEDIATRIC_BIT > 0,
     }
-    numbers = {name: np.bincount(at[of], minlength=len(keys)) for name, of in counted.items()}
+    numbers = {
+        name: np.bincount(places[flags], minlength=len(keys)) for name, flags in counted.items()
+    }
     latest = pl.DataFrame({"key": keys}).join(
-        _latest(cases, at, days, len(keys)), on="key", how="left", maintain_order="left"
+        _latest(cases, places, days, len(keys)), on="key", how="left", maintain_order="left"
     )
     return pl.DataFrame(
         {
@@ -318,18 +321,20 @@ def _dates(days: Keys, never: int) -> pl.Series:
     return pl.Series(days, dtype=pl.Int32).replace(never, None).cast(pl.Date)
 
 
-def _latest(cases: pl.DataFrame, at: npt.NDArray[np.intp], days: Keys, size: int) -> pl.DataFrame:
+def _latest(
+    cases: pl.DataFrame, places: npt.NDArray[np.intp], days: Keys, size: int
+) -> pl.DataFrame:
     """Return the ids of the latest cases of each pair that has any, sorted, and their hashes."""
     named = cases[["key", "case_id"]]
-    many = np.bincount(at, minlength=size) > MOST_CASE_IDS
+    many = np.bincount(places, minlength=size) > MOST_CASE_IDS
     if many.any():
-        # Of those of the earliest day that is named, the last by name; of the days before, none.
+        # Of the earliest day that is named the last ones by id; of the days before none.
         since = np.full(size, -_NEVER)
         for pair in np.flatnonzero(many):
-            since[pair] = np.partition(days[at == pair], -MOST_CASE_IDS)[-MOST_CASE_IDS]
-        later, on_it = days > since[at], days == since[at]
-        room = MOST_CASE_IDS - np.bincount(at[later], minlength=size)
-        of_day, pairs = named.filter(on_it).sort("key", "case_id"), np.sort(at[on_it])
+            since[pair] = np.partition(days[places == pair], -MOST_CASE_IDS)[-MOST_CASE_IDS]
+        later, on_it = days > since[places], days == since[places]
+        room = MOST_CASE_IDS - np.bincount(places[later], minlength=size)
+        of_day, pairs = named.filter(on_it).sort("key", "case_id"), np.sort(places[on_it])
         from_end = np.searchsorted(pairs, pairs, side="right") - np.arange(len(pairs))
         kept = of_day.filter(from_end <= room[pairs])
         named = pl.concat([named.filter(later), kept])

@@ -1,7 +1,7 @@
 """Contexts of signals of the domain's products: built for new alerts, compared with published ones.
 
-The facts are those of the watched cases and the notices. The context published last is kept by
-signal, from the alerts themselves, so that a restart decides the same.
+The facts are those of the domain cases and the notices. The last published context of each signal
+is kept, and restored from the alerts, so that a restart decides the same.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -46,15 +46,15 @@ class AlertContext:
     Parameters
     ----------
     monitor
-        Holds the watched cases.
+        Keeps the domain cases.
     policy
-        Which events are designated.
+        Designates events.
     """
 
     def __init__(self, monitor: SafetyMonitor, policy: AlertPolicy) -> None:
         self._monitor = monitor
         self._designated = policy.designated
-        # Of signals with a context: the one published last, by window, and drug and event.
+        # Last published context of each signal with one, by window, then drug and event.
         self._published: dict[str, dict[tuple[str, str], Context]] = {}
         self._notices: set[tuple[str, date]] = set()
 
@@ -87,16 +87,16 @@ class AlertContext:
         on_day
             The notices and laws of the day of evaluation.
         """
-        watched = {
+        domain_cases = {
             case.case_id: case
             for case in self._monitor.cases_among(pairs["case_ids"].explode().drop_nulls())
         }
-        # Most pairs have a thousand cases and none that is watched: no list of them is made then.
-        of_pairs = pairs["case_ids"].to_list() if watched else [()] * pairs.height
+        # Most pairs have a thousand cases and no domain case: no list of ids is built then.
+        of_pairs = pairs["case_ids"].to_list() if domain_cases else [()] * pairs.height
         published = self._published.get(label, {})
         contexts = []
         for drug, event, case_ids in zip(pairs["drug"], pairs["event"], of_pairs, strict=True):
-            cases = [watched[case_id] for case_id in case_ids if case_id in watched]
+            cases = [domain_cases[case_id] for case_id in case_ids if case_id in domain_cases]
             context = context_of(
                 drug,
                 event,
@@ -111,7 +111,7 @@ class AlertContext:
     def news(self, scores: WindowScores, view: CountsView, on_day: KnownOnDay) -> Masks:
         """Return, for the known signals of a window, bits of their unpublished facts.
 
-        `GONE` says that a country, lot or facility that was published is none of theirs any more.
+        `GONE`: a published country, lot or facility is not one of theirs any more.
         """
         keys, label = scores.known, scores.instance.window.label
         bits: Masks = np.zeros(len(keys), dtype=np.int64)
@@ -119,14 +119,14 @@ class AlertContext:
             view.drugs.code(drug) << 32 | view.events.code(event): (drug, event, context)
             for (drug, event), context in self._published.get(label, {}).items()
         }
-        asked = np.intersect1d(keys, np.array(list(published), dtype=np.int64))
-        if len(asked) == 0:
+        with_context = np.intersect1d(keys, np.array(list(published), dtype=np.int64))
+        if len(with_context) == 0:
             return bits
-        found = view.log.cases_of(asked, *scores.days).group_by("key").agg("case_id")
+        found = view.log.cases_of(with_context, *scores.days).group_by("key").agg("case_id")
         for key, case_ids in found.iter_rows():
             drug, event, last = published[key]
-            watched = self._monitor.cases_among(case_ids)
-            cases = [case for case in watched if is_of_product(case, drug)]
+            domain_cases = self._monitor.cases_among(case_ids)
+            cases = [case for case in domain_cases if is_of_product(case, drug)]
             now = context_of(drug, event, cases, on_day, designated=self._designated, last=last)
             if now is not None:
                 bits[np.searchsorted(keys, key)] = _news(now, last)
@@ -153,8 +153,8 @@ def _news(now: Context, last: Context) -> int:
 
 
 def _names(counts: Iterable[NamedCount]) -> set[str]:
-    return {each.name for each in counts}
+    return {count.name for count in counts}
 
 
 def _states(context: Context) -> Mapping[str, VerificationState]:
-    return {each.subject_id: each.state for each in context.subjects}
+    return {subject.subject_id: subject.state for subject in context.subjects}

@@ -1,4 +1,4 @@
-"""The context of a signal of a product of the domain: from its cases and the notices of a day.
+"""Context of a signal of a product of the domain, from its cases and the notices of a day.
 
 Stateless: for a signal without a case left, the caller passes the context published last.
 """
@@ -48,7 +48,7 @@ def context_of(
     Parameters
     ----------
     drug, event
-        As counted.
+        Names as counted.
     cases
         The cases of the pair in which the drug is a product of the domain (`is_of_product`).
     on_day
@@ -56,7 +56,7 @@ def context_of(
     designated
         Terms that the policy designates.
     last
-        The context published before.
+        The last published context.
     """
     code = _class_of(drug, event, cases, last)
     if code is None:
@@ -84,7 +84,7 @@ def context_of(
         law_version=on_day.law.version,
         exposure_ongoing=_ongoing(cases, subjects),
         subjects=tuple(
-            SubjectSoFar(subject_id=each.subject_id, state=each.state) for each in subjects
+            SubjectSoFar(subject_id=subject.subject_id, state=subject.state) for subject in subjects
         ),
         notices=_so_far(of_class.values(), code),
         n_by_professional=n_by_professional,
@@ -110,7 +110,7 @@ def _subjects_of(
 
 
 def _counted_by_name(cases: Sequence[DomainCase]) -> dict[str, tuple[NamedCount, ...]]:
-    """Return the numbers of cases by name, for each field of `Context` that is one."""
+    """Return the fields of `Context` that are numbers of cases by name."""
     return {
         "countries": _counted([case.country] for case in cases if case.country),
         "lots": _counted(case.lots for case in cases),
@@ -126,7 +126,7 @@ def _counted_by_name(cases: Sequence[DomainCase]) -> dict[str, tuple[NamedCount,
 def _class_of(
     drug: str, event: str, cases: Sequence[DomainCase], last: Context | None
 ) -> str | None:
-    """Return the class: that of the signal, of all its cases, the one above them, or as before."""
+    """Return the class of the signal, of all its cases, the class above them, or the last one."""
     level = level_of(drug, event)
     if level in (SignalLevel.CLASS, SignalLevel.FAMILY):
         return drug
@@ -139,11 +139,11 @@ def _class_of(
 
 
 def _is_of_class(notice: Notice, code: str) -> bool:
-    """Whether a notice is about a class, one under it or one above it."""
-    words = domain_vocabulary()
-    named = notice.product_class or words.product_class(notice.product)
+    """Return whether a notice is about a class, one under it or one above it."""
+    vocabulary = domain_vocabulary()
+    named = notice.product_class or vocabulary.product_class(notice.product)
     return named is not None and (
-        named in words.classes_of(code) or code in words.classes_of(named)
+        named in vocabulary.classes_of(code) or code in vocabulary.classes_of(named)
     )
 
 
@@ -156,16 +156,16 @@ def _mentions(notices: Iterable[Notice], event: str, family: str | None) -> bool
 
 def _counted(values: Iterable[Collection[str]]) -> tuple[NamedCount, ...]:
     counts = Counter(name for of_case in values for name in set(of_case))
-    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return tuple(NamedCount(name=name, n=n) for name, n in ordered)
 
 
 def _duties(
     code: str, cases: Iterable[DomainCase], on_day: KnownOnDay, last: Context | None
 ) -> tuple[str, ...]:
-    """Return a line for each country, also where none is known; the day's law holds."""
+    """Return a line for each country, also one without a known duty, by the law of the day."""
     asked = {(case.country or "", case.product_class, case.supply_route) for case in cases}
-    if not asked and last is not None:  # no case is left: the countries published last
+    if not asked and last is not None:  # no case is left: the last published countries
         asked = {(place.name, code, SupplyRoute.UNKNOWN.value) for place in last.countries}
     lines = [
         duty_line(
@@ -182,7 +182,7 @@ def _duties(
 def _ongoing(cases: Iterable[DomainCase], subjects: Iterable[Subject]) -> bool | None:
     stated = {
         *(case.exposure_ongoing for case in cases),
-        *(each.exposure_ongoing for each in subjects),
+        *(subject.exposure_ongoing for subject in subjects),
     }
     return True if True in stated else False if False in stated else None
 
@@ -199,20 +199,20 @@ def _so_far(by_subject: Iterable[Sequence[Notice]], code: str) -> tuple[NoticeSo
         for notice in notices
         if notice.kind in _LISTED and _is_of_class(notice, code)
     ]
-    return tuple(sorted(listed, key=lambda each: (each.on, each.notice_id)))
+    return tuple(sorted(listed, key=lambda notice: (notice.on, notice.notice_id)))
 
 
 def _verification(n: int, n_by_professional: int, subjects: Iterable[Subject]) -> str:
-    said = f"{n_by_professional} of {n} patients reported by a health professional"
+    text = f"{n_by_professional} of {n} patients reported by a health professional"
     if n == 0:
-        said = "no case is left"
+        text = "no case is left"
     if n > n_by_professional:
-        said += f"; {n - n_by_professional} by a consumer or lawyer"
-    for each in subjects:
-        if each.patients is None or each.state is VerificationState.REFUTED:
+        text += f"; {n - n_by_professional} by a consumer or lawyer"
+    for subject in subjects:
+        if subject.patients is None or subject.state is VerificationState.REFUTED:
             continue
-        number = f"{each.patients.at_least}"
-        if not each.patients.exact:
+        number = f"{subject.patients.at_least}"
+        if not subject.patients.exact:
             number = f"at least {number}"
-        said += f"; {each.subject_id} tells of {number}"
-    return said
+        text += f"; {subject.subject_id} tells of {number}"
+    return text

@@ -1,4 +1,4 @@
-"""Identity of alerts: key of a signal, id of a revision, id of the snapshot it was made from."""
+"""Identity of alerts: key of a signal, id of a revision, id of its snapshot."""
 
 import hashlib
 import json
@@ -45,13 +45,13 @@ def snapshot_id(
 ) -> str:
     """Return the SHA-256 of input offsets, window, day, rules, policy, prior and code.
 
-    Alerts of one id were made from the same cases by the same rules: they agree on a pair's counts,
-    statistics and cases. Earlier revisions and notices are not in it.
+    Alerts with the same id were made from the same cases by the same rules: they agree on a pair's
+    counts, statistics and cases. The id does not cover earlier revisions and notices.
 
     Parameters
     ----------
     tested_through
-        The last day of the anytime-valid test [days since 1970-01-01]; `None` if no rule asks for
+        The last day of the anytime-valid test [days since 1970-01-01]; `None` if no rule needs
         it.
     """
     parts = [

@@ -1,6 +1,6 @@
 """Indications of the products of cases, and whether an event is the indication itself.
 
-An event belongs to an indication if it has its name, if both are of one group of the domain's
+An event belongs to an indication if both have the same name or the same group of the domain's
 vocabulary, or if it is a malignancy and the indication a cancer.
 """
 
@@ -64,7 +64,7 @@ class Indications:
         Parameters
         ----------
         code
-            Of the combination, in the vocabulary.
+            Code of the combination in the vocabulary.
         """
         return groups_of_event(event) & groups_of_indications(self._vocabulary.names[code])
 

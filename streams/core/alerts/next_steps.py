@@ -48,18 +48,18 @@ def next_step(
     Parameters
     ----------
     kind, level, context, urgent, evaluated_on
-        As the fields of `schemas.alert.Alert`.
+        The fields of `schemas.alert.Alert`.
     is_on
-        Whether a rule is on: else only the step of the kind is asked for.
+        Whether a rule is on; otherwise only the step of the kind is returned.
     """
     table = steps()
     of_kind = table.kinds[kind]
-    asked = [of_kind.step]
+    texts = [of_kind.step]
     if is_on:
         facts = [level.value]
         if context is not None:
             facts += context.flags
             facts += ["exposure_ongoing"] if context.exposure_ongoing else []
-        asked += [table.further[fact] for fact in facts if fact in table.further]
+        texts += [table.further[fact] for fact in facts if fact in table.further]
     days = table.urgent_days if urgent else of_kind.days
-    return " ".join(asked), evaluated_on + timedelta(days=days)
+    return " ".join(texts), evaluated_on + timedelta(days=days)

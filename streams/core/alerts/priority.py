@@ -1,4 +1,4 @@
-"""The priority of an alert, a weighted sum of parts (weights as data), and whether it is urgent."""
+"""Priority of an alert, a weighted sum of parts (weights as data), and its urgency."""
 
 import tomllib
 from collections.abc import Collection
@@ -66,7 +66,7 @@ class PriorityRules(Message):
 
     @cached_property
     def by_part(self) -> dict[str, float]:
-        """Weights by name of the part."""
+        """Return the weights by name of the part."""
         weights: dict[str, float] = self.weights.model_dump()
         return weights
 
@@ -86,7 +86,7 @@ def priority_rules() -> PriorityRules:
 
 @dataclass(frozen=True, slots=True)
 class PriorityFacts:
-    """The fields of an alert that its priority is made from, and nothing else."""
+    """Fields of an alert that determine its priority."""
 
     n_observed: int
     ic_lower: float | None
@@ -108,7 +108,7 @@ def is_urgent(
     Parameters
     ----------
     designated
-        Whether its event, or one of its cases, is of a term that the policy designates.
+        Whether the policy designates its event, or a term of one of its cases.
     """
     if kind is AlertKind.NEW:
         return n_fatal > 0 or designated
@@ -116,7 +116,7 @@ def is_urgent(
 
 
 def priority_of(facts: PriorityFacts, rules: PriorityRules | None = None) -> Priority:
-    """Return the priority of an alert, from fields of it and nothing else."""
+    """Return the priority of an alert, which depends only on these fields."""
     table = rules or priority_rules()
     parts, weights = _values(facts, table.scales), table.by_part
     # Rounded once: the last digit of `sum` depends on the version of Python.

@@ -1,6 +1,6 @@
 """Sensitivity analyses of signals: without the burst of one source, and within the indication.
 
-Both tables that an alert shows beside its own are scored by the same rules as it.
+The same rules score both of these tables of an alert.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ _RESTRICTED = tuple(RestrictedStatistics.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class SensitivityResult:
-    """The results of one pair, and their sentence."""
+    """Sensitivity analyses of one pair, and their sentence."""
 
     burst: Burst | None = None
     indication_confounding: bool = False
@@ -82,7 +82,7 @@ class SensitivityAnalyses:
     scorer
         Scores the pairs; its rules are evaluated on the restricted tables as well.
     rule
-        When cases of one source and day are a burst.
+        Thresholds of a burst.
     """
 
     def __init__(self, scorer: Scorer, rule: BurstRule) -> None:
@@ -108,13 +108,13 @@ class SensitivityAnalyses:
         pairs
             `key`, `drug`, `event` and the four counts; sorted by key.
         on
-            Bits of the rules that are on, of each pair; a pair without any is left alone.
+            Bits of the rules that are on, of each pair; a pair without any has no analyses.
         cases
             Result of `streams.core.counting.case_log.CaseLog.cases_of` for them.
         origins
             The sources of the cases.
         view, days
-            Where to count the restricted table, and the first and last day of the window.
+            The counts for the restricted table, and the first and last day of the window.
         """
         rules = dict(zip(pairs["key"].to_list(), on, strict=True))
         bursts = self._bursts(
@@ -134,7 +134,7 @@ class SensitivityAnalyses:
         found = found.filter(pl.col("key").is_in([key for key, rules in on.items() if rules]))
         if found.height == 0:
             return {}
-        # Every case of a burst has both, so that it leaves all four counts.
+        # Every case of a burst has drug and event, so it is subtracted from all four counts.
         table = pairs.join(found, on="key", how="inner", maintain_order="left").with_columns(
             pl.col(MARGINS) - pl.col("n")
         )
@@ -163,10 +163,10 @@ class SensitivityAnalyses:
         log: CaseLog,
         days: tuple[int | None, int],
     ) -> dict[int, Restricted]:
-        of = [key for key in confounded if on[key]]
-        if not of:
+        keys = [key for key in confounded if on[key]]
+        if not keys:
             return {}
-        asked = pairs.filter(pl.col("key").is_in(of))
+        asked = pairs.filter(pl.col("key").is_in(keys))
         tables = [
             log.counts_within(key, indicated.of_groups(confounded[key]), *days)
             for key in asked["key"].to_list()
@@ -196,7 +196,7 @@ class SensitivityAnalyses:
         return self._scorer.score(table)
 
     def _asked(self, entered: int, on: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the rules on that fire for this table, and those it cannot evaluate."""
+        """Return the rules on that fire for a table, and those that cannot be evaluated on it."""
         names = [name for bit, name in self._bits if on & bit]
         fires = {name for bit, name in self._bits if entered & on & bit}
         not_asked = self._not_asked.intersection(names) - fires
@@ -206,9 +206,9 @@ class SensitivityAnalyses:
 def _confounded(
     pairs: pl.DataFrame, cases: pl.DataFrame, indicated: Indications, nothing: int
 ) -> tuple[dict[int, int], dict[int, frozenset[str]]]:
-    """Return how many cases of each pair state an indication, and its groups shared with the event.
+    """Return the cases of each pair that state an indication, and the groups shared with the event.
 
-    The latter only where it shares something in at least half of them.
+    The groups only of pairs where at least half of those cases share one.
     """
     stated = cases.filter(pl.col("indications") != nothing)
     counted = stated.group_by("key", "indications").len()

@@ -32,7 +32,7 @@ def sentence_of(
     Parameters
     ----------
     fires, held
-        Names of the rules that fire, and of those that are on until past their exits.
+        Names of the rules that fire, and of those that stay on until past their exits.
     """
     n, expected = n_observed, statistics.expected
     counts = f"{n} {'case' if n == 1 else 'cases'}"
@@ -46,6 +46,6 @@ def sentence_of(
         parts.append(
             f"IC {statistics.ic:.2f} [{statistics.ic_lower:.2f}, {statistics.ic_upper:.2f}]"
         )
-    said = "; ".join(parts)
-    said += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
-    return said + (f" On until past their exits: {', '.join(held)}." if held else "")
+    text = "; ".join(parts)
+    text += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
+    return text + (f" On until past their exits: {', '.join(held)}." if held else "")

@@ -29,14 +29,14 @@ __all__ = ["AlertWriter", "WrittenAlerts"]
 
 @dataclass(frozen=True, slots=True)
 class WrittenAlerts:
-    """The alerts of one window, and the facts of their cases that the published state keeps.
+    """Alerts of one window, and the facts of their cases for the published state.
 
     Attributes
     ----------
     alerts
         Sorted by drug and event.
     facets
-        Facets that the cases of each decided pair have, in the order of the decisions.
+        Facets of the cases of each decided pair, in the order of the decisions.
     named
         Hashes of the case ids that each alert names, by key of its pair.
     """
@@ -56,7 +56,7 @@ class AlertWriter:
     policy
         The re-alert policy; alerts carry its hash.
     context
-        Makes the contexts of products of the domain.
+        Builds the contexts of products of the domain.
     """
 
     def __init__(self, scorer: Scorer, policy: AlertPolicy, context: AlertContext) -> None:
@@ -74,7 +74,7 @@ class AlertWriter:
         view: CountsView,
         on_day: KnownOnDay,
     ) -> WrittenAlerts:
-        """Write an alert of every decided pair.
+        """Write an alert for every decided pair.
 
         Parameters
         ----------
