@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.link import CaseLink
 from schemas.vocabulary import LinkBasis, LinkState, SupplyRoute
-from streams.core.cases.domain_case import DomainCase, watched_case
+from streams.core.cases.domain_case import DomainCase, domain_case_of
 from streams.core.cases.from_report import case_version
 from streams.core.cases.versions import CaseVersion
 from tests.support.reports import DAY, domain_report, make_report
@@ -21,7 +21,7 @@ def make_version(case_id: str = "A", **fields: Any) -> CaseVersion:
 
 def domain_case(case_id: str, day: date, term: str = "Sepsis", **fields: Any) -> DomainCase:
     """Return what the safety monitor is given of `domain_report(...)`, the age not known."""
-    case = watched_case(domain_report(case_id, day, term, **fields), "unknown")
+    case = domain_case_of(domain_report(case_id, day, term, **fields), "unknown")
     assert case is not None, "a product of the domain"
     return case
 

@@ -1,8 +1,8 @@
 """Chronology of a case: first administration, dechallenge and rechallenge by drug, onset by event.
 
 Of a drug: the first day of administration, whether a lot is stated, dechallenge and rechallenge. Of
-an event: the day of its onset. Each is one integer, kept beside the name it belongs to; a report
-that states none of it costs nothing.
+an event: the day of its onset. Each is one integer, stored beside the name it belongs to; a
+report that states none of them needs no storage.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ _MOST_LOTS = 100_000
 
 
 class Course(NamedTuple):
-    """What is known of one drug of one case.
+    """Chronology of one drug of one case.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ def course_of(product: Product) -> int:
 
 
 def parse_course(code: int) -> Course:
-    """Take apart what `course_of` gave.
+    """Decode an integer of `course_of`.
 
     >>> parse_course(course_of(Product(lot="EX117", rechallenge=False)))
     Course(start=0, lot=True, dechallenge=None, rechallenge=False)
@@ -93,18 +93,18 @@ def parse_course(code: int) -> Course:
 
 
 def add_course(courses: dict[str, int], names: Iterable[str], code: int) -> None:
-    """Add what a product states to what is known of the names it counts under.
+    """Merge the course of a product into those of the names it counts under.
 
-    The earliest start holds, and one product that states or answers something suffices.
+    The earliest start wins; a bit is set if any product sets it.
     """
     start = code >> START
     for name in names:
-        held = courses.get(name, 0)
-        first = held >> START
+        current = courses.get(name, 0)
+        first = current >> START
         first = min(first, start) if first and start else first or start
-        courses[name] = first << START | (held | code) & _BITS
+        courses[name] = first << START | (current | code) & _BITS
 
 
 def joined_codes(names: str, codes: Mapping[str, int]) -> str:
-    """Return the code of each of joined names, 0 where there is none, joined likewise."""
+    """Return the codes of joined names, joined by the same separator; 0 for a name without one."""
     return _SEPARATOR.join([str(codes.get(name, 0)) for name in names.split(_SEPARATOR)])

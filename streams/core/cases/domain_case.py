@@ -29,9 +29,9 @@ __all__ = [
     "DomainCase",
     "add_level_courses",
     "confounded",
-    "decode_watched",
-    "encode_watched",
-    "watched_case",
+    "decode_domain_case",
+    "domain_case_of",
+    "encode_domain_case",
 ]
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -50,7 +50,7 @@ class DomainCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     received: int  # first receipt
     onset: int | None  # earliest onset of a reaction
     terms: list[str]
-    indication_terms: list[str]  # reactions that are, or worsen, what was treated
+    indication_terms: list[str]  # reactions that belong to the indication
     serious: bool
     fatal: bool
     by_professional: bool
@@ -65,15 +65,15 @@ class DomainCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     exposure_ongoing: bool | None
     part_of: list[str]
     source: str
-    drugs: list[str] = []  # what its products of the domain count under, levels apart
+    drugs: list[str] = []  # names that its products of the domain count under, without levels
     classes: list[str] = []  # of all of them
     tissues: list[str] = []
     donors: list[str] = []
     routes: list[str] = []
-    stated: list[str] = []  # of what is asked for of serious cases (follow_up_questions.toml)
+    stated: list[str] = []  # items of follow_up_questions.toml that the report states
 
 
-def watched_case(report: Report, age_group: str) -> DomainCase | None:
+def domain_case_of(report: Report, age_group: str) -> DomainCase | None:
     """Reduce a report to a domain case; None without a product of the domain.
 
     Parameters
@@ -165,13 +165,13 @@ def add_level_courses(courses: dict[str, int], products: Iterable[Product]) -> N
             add_course(courses, names, course_of(product))
 
 
-def encode_watched(case: DomainCase | None) -> str:
+def encode_domain_case(case: DomainCase | None) -> str:
     """Encode a domain case for the deltas; None is the empty text."""
     return "" if case is None else msgspec.json.encode(case).decode()
 
 
-def decode_watched(text: str) -> DomainCase:
-    """Decode a domain case written by `encode_watched`."""
+def decode_domain_case(text: str) -> DomainCase:
+    """Decode a domain case written by `encode_domain_case`."""
     return msgspec.json.decode(text, type=DomainCase)
 
 
@@ -202,11 +202,11 @@ def _coded(find: Callable[[str], str | None], text: str | None) -> str | None:
 
 
 def _stated(reactions: Iterable[Reaction], products: Iterable[Product]) -> list[str]:
-    said = {
+    items = {
         "culture of the product": any(p.quality and p.quality.culture_result for p in products),
         "organism": any(reaction.organism for reaction in reactions),
     }
-    return [name for name, stated in said.items() if stated]
+    return [name for name, stated in items.items() if stated]
 
 
 def _ongoing(products: Iterable[Product]) -> bool | None:

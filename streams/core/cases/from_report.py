@@ -7,7 +7,7 @@ from schemas.link import CaseLink
 from schemas.report import Report
 from schemas.vocabulary import LinkKind, Outcome, RevisionKind, Seriousness, VerificationState
 from streams.core.cases.chronology import joined_codes
-from streams.core.cases.domain_case import add_level_courses, encode_watched, watched_case
+from streams.core.cases.domain_case import add_level_courses, domain_case_of, encode_domain_case
 from streams.core.cases.levels import level_names
 from streams.core.cases.link_decisions import decision_of
 from streams.core.cases.names import OF_DOMAIN, joined_names, names_of_reaction, suspects
@@ -50,8 +50,8 @@ def case_version(report: Report) -> CaseVersion:
     sex = patient.sex
     age = age_group(patient.age_years, patient.age_group)
     watched = ""
-    if of_products & OF_DOMAIN and (case := watched_case(report, age)):
-        watched = encode_watched(case)
+    if of_products & OF_DOMAIN and (case := domain_case_of(report, age)):
+        watched = encode_domain_case(case)
         names += level_names(case.classes, case.lots, case.facilities)
         add_level_courses(courses, report.products)
     # A single name needs no joining: the call costs more than this check.
@@ -85,7 +85,9 @@ def case_version(report: Report) -> CaseVersion:
         completeness(sex, age, stated | of_source | of_products & ~OF_DOMAIN),
         life_threatening,
         joined_codes(drugs, courses) if courses else "",
-        joined_codes(events, {each: on.toordinal() for each, on in began.items()}) if began else "",
+        joined_codes(events, {name: day.toordinal() for name, day in began.items()})
+        if began
+        else "",
     )
 
 

@@ -1,7 +1,7 @@
 """Levels beside the product: a case counts for its class, lot and facility, and its hazard family.
 
 They are names beside names, so that every count of them is one of distinct cases like any other. A
-name of a level starts with a mark that no name of a sender has: `unmarked` sees to it.
+name of a level starts with a mark that no name of a sender has: `unmarked` ensures it.
 """
 
 import re
@@ -84,7 +84,7 @@ def level_of(drug: str, event: str) -> SignalLevel:
     """
     if event.startswith(_FAMILY) and unmarked(event) != event:
         return SignalLevel.FAMILY
-    return _level_of_drug(drug)  # by drug: there is no end of pairs
+    return _level_of_drug(drug)  # cached by drug: there are too many pairs
 
 
 @lru_cache(maxsize=_MOST_TERMS)
@@ -133,7 +133,7 @@ def plain_pairs(counts: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of a counts frame without lots, facilities and families.
 
     What is estimated from all pairs together, such as a prior, is of these: the same cases under
-    a further name are no further evidence.
+    another name add no evidence.
     """
     marked = pl.any_horizontal(
         pl.col(column).str.contains(f"^(?:{_LOT}|{_FACILITY}|{_FAMILY})[^ ]")

@@ -1,6 +1,7 @@
 """Decisions that a case is a duplicate: which are in force, and their combined result."""
 
 from collections.abc import Iterable
+from itertools import chain
 
 import msgspec
 
@@ -53,8 +54,8 @@ def decision_of(link: CaseLink) -> LinkDecision:
 def highest(*decisions: Iterable[LinkDecision]) -> tuple[LinkDecision, ...]:
     """Return the highest decision of each decider, by decider; order and repeats change nothing."""
     found: dict[str, LinkDecision] = {}
-    for each in (each for some in decisions for each in some):
-        found[each.decider] = max(each, found.get(each.decider, each))
+    for decision in chain.from_iterable(decisions):
+        found[decision.decider] = max(decision, found.get(decision.decider, decision))
     return tuple(sorted(found.values()))
 
 
@@ -65,7 +66,7 @@ def of_decider(decisions: Iterable[LinkDecision], decider: str) -> LinkDecision 
     >>> of_decider((exact,), "exact") is exact, of_decider((exact,), "manual")
     (True, None)
     """
-    return next((each for each in decisions if each.decider == decider), None)
+    return next((decision for decision in decisions if decision.decider == decider), None)
 
 
 def is_linked_away(decisions: Iterable[LinkDecision]) -> bool:
@@ -79,7 +80,7 @@ def is_linked_away(decisions: Iterable[LinkDecision]) -> bool:
     >>> is_linked_away([exact, LinkDecision("manual", 1, "reversed", "M", "manual")])
     False
     """
-    states = {each.decider: each.state for each in decisions}
+    states = {decision.decider: decision.state for decision in decisions}
     manual = states.get("manual", _SUSPECTED)
     return _APPLIED in states.values() if manual == _SUSPECTED else manual == _APPLIED
 
@@ -95,6 +96,6 @@ def is_suspected(decisions: Iterable[LinkDecision]) -> bool:
     >>> is_suspected([probable, LinkDecision("manual", 1, "reversed", "M", "manual")])
     False
     """
-    states = {each.decider: each.state for each in decisions}
+    states = {decision.decider: decision.state for decision in decisions}
     open_question = states.get("manual", _SUSPECTED) == _SUSPECTED
     return open_question and _SUSPECTED in states.values() and _APPLIED not in states.values()

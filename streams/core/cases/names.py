@@ -14,15 +14,15 @@ from streams.core.cases.provenance import DOSE, INDICATION, ONSET
 __all__ = ["OF_DOMAIN", "SEPARATOR", "joined_names", "names_of_reaction", "suspects"]
 
 SEPARATOR = "\x1f"
-"""ASCII unit separator; normalising removes it, so that it never stands in a name."""
+"""ASCII unit separator; normalising removes it, so that no name contains it."""
 
-_MOST_NAMES = 200_000  # kept normalised at a time
-# Members by names of their own: to look one up in its class costs more than to compare it.
+_MOST_NAMES = 200_000  # cached [names]
+# Members bound to module names: looking one up in its class costs more than comparing it.
 _SUSPECT, _INTERACTING = ProductRole.SUSPECT, ProductRole.INTERACTING
 
 
 OF_DOMAIN = 1 << 16
-"""Bit of what products state: one of them is of a class of the domain's vocabulary."""
+"""Bit of `suspects`: one of the products is of a class of the domain's vocabulary."""
 
 
 @lru_cache(maxsize=_MOST_NAMES)
@@ -33,7 +33,7 @@ def _normalised(text: str) -> str:
 
 @lru_cache(maxsize=_MOST_NAMES)
 def names_of_reaction(term: str) -> tuple[str, ...]:
-    """Return what a reaction as reported counts under: its term, and its hazard family."""
+    """Return the names that a reported reaction counts under: its term, and its hazard family."""
     name = _normalised(term)
     return tuple(filter(None, (name, family_of_term(name)))) if name else ()
 
@@ -54,12 +54,12 @@ def suspects(
         role = product.role
         if role is not _SUSPECT and role is not _INTERACTING:
             continue
-        others = len(drugs)
+        n_before = len(drugs)
         for substance in product.substances:
             if name := _normalised(substance):
                 drugs.append(name)
         name_given, class_given = product.verbatim or "", product.product_class
-        if len(drugs) == others and (
+        if len(drugs) == n_before and (
             name := _normalised(class_given or "") or _normalised(name_given)
         ):
             drugs.append(name)
@@ -79,7 +79,7 @@ def suspects(
             or product.dechallenge is not None
             or product.rechallenge is not None
         ):
-            add_course(courses, drugs[others:], course_of(product))
+            add_course(courses, drugs[n_before:], course_of(product))
     return drugs, indications, stated, courses
 
 
@@ -88,10 +88,10 @@ def joined_names(names: list[str]) -> str:
     if len(names) == 1:
         return names[0]
     if len(names) == 2:  # most cases that have more than one
-        one, other = names
-        if one == other:
-            return one
-        return one + SEPARATOR + other if one < other else other + SEPARATOR + one
+        first, second = names
+        if first == second:
+            return first
+        return first + SEPARATOR + second if first < second else second + SEPARATOR + first
     distinct = [*{*names}]
     distinct.sort()
     return SEPARATOR.join(distinct)

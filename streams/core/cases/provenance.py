@@ -21,16 +21,16 @@ __all__ = [
     "source_of",
 ]
 
-_UNIT = "\x1f"  # stands between the parts of an origin; no part holds it
-_MOST_SOURCES = 100_000  # kept at a time
-_MOST_CODINGS = 8  # of one report: nobody needs more, and an origin is kept by its text
+_UNIT = "\x1f"  # separates the parts of an origin; no part contains it
+_MOST_SOURCES = 100_000  # cached [sources]
+_MOST_CODINGS = 8  # of one report: nobody needs more, and origins are cached by their text
 
-# By a name of its own: to look it up in its class costs more than to compare it.
+# Bound to a module name: looking it up in its class costs more than comparing it.
 _NO_SEX = Sex.UNKNOWN
 
 
 class Origin(NamedTuple):
-    """Where a case came from.
+    """Source of a case.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def _source(
     qualification: Qualification,
     country: str | None,
 ) -> tuple[str, str, int]:
-    """Return what `source_of` gives of a report that states no dictionary."""
+    """Return the result of `source_of` for a report that states no dictionary."""
     by_professional = qualification not in (Qualification.CONSUMER, Qualification.LAWYER)
     # `str.split` takes the unit separator for white space.
     name = " ".join((sender or "").split())
@@ -82,7 +82,7 @@ def _source(
 
 
 def _labels(codings: Codings) -> list[str]:
-    """Name dictionaries with their versions, each once; one without a name is none."""
+    """Return distinct dictionaries with their versions; one without a name is left out."""
     named = {
         " ".join(f"{dictionary} {version or ''}".split())
         for dictionary, version in zip(codings[::2], codings[1::2], strict=True)
@@ -92,17 +92,17 @@ def _labels(codings: Codings) -> list[str]:
 
 
 def source_of(report: Report, codings: Codings) -> tuple[str, str, int]:
-    """Return where a report came from: its origin, its region, and bits of what it states of them.
+    """Return the origin of a report, its region, and the bits of the source fields it states.
 
-    The origin is one text, which `parse_origin` takes apart; of a report that states no dictionary
-    it has three parts, as all had once. The bits are those that `completeness` asks for.
+    The origin is one text, which `parse_origin` decodes; without dictionaries it has three parts,
+    as in the first version of the format. The bits are those that `completeness` expects.
 
     Parameters
     ----------
     report
         A report, or any object with the attributes of one (`streams.intake.native`).
     codings
-        What its reactions state of dictionaries; one may stand there more than once.
+        Dictionaries that its reactions state; one may occur more than once.
     """
     reporter = report.reporter
     origin, region, stated = _source(
@@ -117,7 +117,7 @@ def source_of(report: Report, codings: Codings) -> tuple[str, str, int]:
 
 
 def parse_origin(text: str) -> Origin:
-    r"""Take apart an origin of `source_of`.
+    r"""Decode an origin of `source_of`.
 
     >>> parse_origin("JP\x1fp\x1fCLINIC A")
     Origin(source='CLINIC A', by_professional=True, country='JP', sender_stated=True,
@@ -138,10 +138,10 @@ PENALTIES = {
     "reporter": 10,
     "report_type": 10,
 }
-"""What is taken off a report's completeness, which begins at 100, where a field is not stated [%].
+"""Deductions from a report's completeness, which begins at 100, by missing field [%].
 
-Those of vigiGrade, multiplied with one another, without that of comments: narratives never enter
-the stream, so that nothing could tell whether there is one.
+Those of vigiGrade, which multiply, without that of comments: narratives never enter the stream, so
+it is not known whether there is one.
 """
 
 
@@ -160,10 +160,10 @@ ONSET, INDICATION, OUTCOME, _SEX, _AGE, DOSE, _COUNTRY, _REPORTER, _TYPE = (
 
 
 def completeness(sex: Sex, age: str, stated: int) -> int:
-    """Return how complete a report is [%]: what the `PENALTIES` leave of 100.
+    """Return the completeness of a report [%]: 100 after the `PENALTIES`.
 
-    A reporter of no kind who is a consumer is one who is not stated: that is what a missing one
-    counts as.
+    A consumer of unknown kind counts as a reporter who is not stated: it is the default of a
+    missing one.
 
     Parameters
     ----------
@@ -172,8 +172,8 @@ def completeness(sex: Sex, age: str, stated: int) -> int:
     age
         What `streams.core.cases.strata.age_group` gives.
     stated
-        What `source_of` gives, and what its products and reactions state: `ONSET`, `INDICATION`,
-        `OUTCOME`, `DOSE`. One of them that states a field suffices.
+        Bits of `source_of`, and those of its products and reactions: `ONSET`, `INDICATION`,
+        `OUTCOME`, `DOSE`. A bit is set if one product or reaction states the field.
     """
     if sex is not _NO_SEX:
         stated |= _SEX

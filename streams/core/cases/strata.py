@@ -26,7 +26,7 @@ _OF_CODES = (
 )
 
 REGIONS = ("asia", "europe", "japan", "north_america", "rest_of_world")
-"""What `region_of` gives for a country, sorted."""
+"""Results of `region_of` for a country, sorted."""
 
 # Upper ends [years] of the groups of ICH E2B(R3) D.2.3; 28 days is the end of the neonatal period.
 _AGE_ENDS = (28 / 365.25, 2.0, 12.0, 18.0, 65.0)

@@ -1,10 +1,10 @@
-"""The case stage: versions of cases in, changes of the counted population out.
+"""Case stage: consumes versions of cases, gives changes of the counted population.
 
 The law of this project: after any messages, in any order and with any repeats, the changes sum to
 a batch count of the latest version of every case, without those that a link keeps out.
 
 A link is a case version with nothing but the link (`link_version`): it travels with the versions
-and is stored with the case. A case without one costs only a check of an empty tuple.
+and is stored with the case. A case without a link costs only a check of an empty tuple.
 """
 
 from collections import Counter
@@ -44,8 +44,8 @@ class CaseStep:
         `conflicting` (the sender gave one number to two contents); `linked` and `repeated_link`
         for links that did and did not change the stored decisions.
     population
-        By how many the current cases changed: `counted`, and each reason of exclusion. Cases of
-        which only a link is known are none.
+        Change of the number of current cases: `counted`, and by reason of exclusion. Cases known
+        only by a link are not included.
     """
 
     changes: pl.DataFrame
@@ -83,38 +83,38 @@ def _latest(
     links: Counter[str] = Counter()
     for version in versions:
         case_id = version.case_id
-        held = updates.get(case_id)
-        if held is None:
-            held = stored.get(case_id)
+        current = updates.get(case_id)
+        if current is None:
+            current = stored.get(case_id)
         if version.links:
-            after = version if held is None else joined(version, held)
-            links["repeated_link" if after == held else "linked"] += 1
-            if after != held:
+            after = version if current is None else joined(version, current)
+            links["repeated_link" if after == current else "linked"] += 1
+            if after != current:
                 updates[case_id] = after
             continue
-        if held is None:
+        if current is None:
             updates[case_id] = version
             first += 1
             continue
-        whole = held
-        if held.links or held.nullified:
-            held = bare(held)
-        if version > held:
+        whole = current
+        if current.links or current.nullified:
+            current = bare(current)
+        if version > current:
             is_plain = not (whole.links or version.nullified)
             updates[case_id] = version if is_plain else joined(version, whole)
-            if held.version < 0:
+            if current.version < 0:
                 first += 1
-            elif version.same_message(held):
+            elif version.same_message(current):
                 conflicting += 1
             else:
                 replaced += 1
-        elif version == held:
+        elif version == current:
             repeated += 1
-        elif version.same_message(held):
+        elif version.same_message(current):
             conflicting += 1
         else:
             stale += 1
-            if held.nullified and (after := joined(version, whole)) != whole:
+            if current.nullified and (after := joined(version, whole)) != whole:
                 updates[case_id] = after  # a later version of a nullified case
     tally = links + Counter(
         first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
@@ -130,9 +130,9 @@ class _Population(NamedTuple):
     rows, signs
         Versions that enter it, +1, or leave it, -1.
     out
-        Cases that do not count, or did not; some twice.
+        Cases that do not count, or did not; may contain duplicates.
     population
-        As of `CaseStep`.
+        See `CaseStep`.
     """
 
     rows: list[CaseVersion]
@@ -151,28 +151,28 @@ def _population(
     population: Counter[str] = Counter()
     counted = 0
     for case_id, version in updates.items():
-        held = stored.get(case_id)
+        before = stored.get(case_id)
         now = version
         if version.links:
             linked = as_counted(version)
             if linked is None:
                 continue
-            now, held = linked, held and as_counted(held)
+            now, before = linked, before and as_counted(before)
         if now.excluded:
             population[now.excluded] += 1
             out.append(case_id)
         else:
             counted += 1
-        if held is not None:
-            if held.excluded:
-                population[held.excluded] -= 1
+        if before is not None:
+            if before.excluded:
+                population[before.excluded] -= 1
                 out.append(case_id)
             else:
                 counted -= 1
-            if now.counts_as(held):
+            if now.counts_as(before):
                 continue
-            if not held.excluded:
-                rows.append(held)
+            if not before.excluded:
+                rows.append(before)
                 signs.append(-1)
         if not now.excluded:
             rows.append(now)
@@ -187,8 +187,8 @@ def _removed(moves: Iterable[tuple[CaseVersion | None, CaseVersion]]) -> pl.Data
     rows: list[CaseVersion] = []
     signs: list[int] = []
     reasons: list[str] = []
-    for held, version in moves:
-        was, now = removal_of(held), removal_of(version)
+    for before, version in moves:
+        was, now = removal_of(before), removal_of(version)
         if was and now and was[1] == now[1] and now[0].counts_as(was[0]):
             continue
         for removal, sign in ((was, -1), (now, 1)):
@@ -202,10 +202,12 @@ def _removed(moves: Iterable[tuple[CaseVersion | None, CaseVersion]]) -> pl.Data
 
 
 def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
-    # Series one by one, and constants where nothing is stated: most of the work for a small batch.
-    # polars splits joined strings: building lists from Python's takes 50 times as long.
+    # Single series, and constants where nothing is stated: most of the cost of a small batch.
+    # polars splits joined strings: building lists from Python lists takes 50 times as long.
     links = [row.links for row in rows]
-    suspected = [is_suspected(each) for each in links] if any(links) else [False] * len(links)
+    suspected = (
+        [is_suspected(decisions) for decisions in links] if any(links) else [False] * len(links)
+    )
     names = pl.DataFrame(
         [
             pl.Series("drugs", [row.drugs for row in rows], pl.String),

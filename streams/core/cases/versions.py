@@ -28,16 +28,16 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     fatal: bool
     drugs: str  # distinct suspect drugs, sorted, joined by the unit separator
     events: str  # distinct reactions, likewise
-    excluded: str  # why the case is not counted, links apart; empty if it is
-    links: tuple[LinkDecision, ...] = ()  # at most one of each decider, by decider; mostly none
-    watched: str = ""  # what is kept of a case of the domain's products; empty of the others
-    origin: str = ""  # as of `streams.core.cases.provenance`
+    excluded: str  # reason why the case is not counted, apart from links; empty if it is
+    links: tuple[LinkDecision, ...] = ()  # at most one of each decider, sorted; mostly none
+    watched: str = ""  # encoded `DomainCase`; empty without a product of the domain
+    origin: str = ""  # see `streams.core.cases.provenance`
     indications: str = ""  # distinct indications of suspect products, as `drugs`
     completeness: int = 0  # of the report [%]
     life_threatening: bool = False
     courses: str = ""  # beside `drugs`: codes of `streams.core.cases.chronology`; empty: all are 0
     onsets: str = ""  # beside `events`: day of onset as `date.toordinal`, 0 if not stated; likewise
-    voided: "tuple[CaseVersion, ...]" = ()  # of a nullified case: the greatest that is not, if any
+    voided: "tuple[CaseVersion, ...]" = ()  # of a nullified case: its greatest other version
 
     @property
     def suspected_duplicate(self) -> bool:
@@ -76,20 +76,21 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
         )
 
 
-def joined(version: CaseVersion, held: CaseVersion) -> CaseVersion:
+def joined(version: CaseVersion, other: CaseVersion) -> CaseVersion:
     """Return the greater of two versions of one case, with the highest decisions of both.
 
-    Of a nullified one also with the greatest version that was voided. Joining in any order, and any
-    number of times, gives the same.
+    A nullified version also has the greatest version that it voided. Joining in any order, and any
+    number of times, gives the same result.
     """
-    one, other = bare(version), bare(held)
-    greater, lesser = (one, other) if one >= other else (other, one)
+    greater, lesser = bare(version), bare(other)
+    if greater < lesser:
+        greater, lesser = lesser, greater
     voided: tuple[CaseVersion, ...] = ()
     if greater.nullified:
-        stated = (*version.voided, *held.voided, lesser)
-        void = [each for each in stated if each.version >= 0 and not each.nullified]
+        reports = (*version.voided, *other.voided, lesser)
+        void = [report for report in reports if report.version >= 0 and not report.nullified]
         voided = (max(void),) if void else ()
-    links = highest(version.links, held.links)
+    links = highest(version.links, other.links)
     if not (links or voided):
         return greater
     return msgspec.structs.replace(greater, links=links, voided=voided)
@@ -120,8 +121,8 @@ def removal_of(version: CaseVersion | None) -> tuple[CaseVersion, str] | None:
     if version is None or version.version < 0:
         return None
     if version.nullified:
-        stands = [each for each in version.voided if not each.excluded]
-        return (stands[0], "nullified") if stands else None
+        counted = [report for report in version.voided if not report.excluded]
+        return (counted[0], "nullified") if counted else None
     if not version.excluded and is_linked_away(version.links):
         return bare(version), "duplicate"
     return None

@@ -1,4 +1,4 @@
-"""The detector stage: deltas in, revisions of alerts out. Holds the counts; reads no clock."""
+"""Detector stage: consumes deltas, gives revisions of alerts. Keeps the counts; reads no clock."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.core.alerts.context import AlertContext
-from streams.core.cases.domain_case import encode_watched
+from streams.core.cases.domain_case import encode_domain_case
 from streams.core.cases.levels import plain_pairs
 from streams.core.counting.case_log import CASE_LOG, CaseLog
 from streams.core.counting.count_changes import CountChanges
@@ -43,7 +43,7 @@ __all__ = ["Detector"]
 _EPOCH = date(1970, 1, 1)
 _NO_KEYS = np.empty(0, dtype=np.int64)
 _VOCABULARIES = ("drugs", "events", "strata", "origins", "indications")
-_RESTORED_AT_ONCE = 2_000_000  # cases; a gigabyte of changes, folded and forgotten
+_RESTORED_AT_ONCE = 2_000_000  # [cases]; a gigabyte of changes at a time
 
 
 class Detector:
@@ -81,8 +81,8 @@ class Detector:
         refit_every: int | None = None,
     ) -> None:
         policy = policy or load_policy()
-        self.watch = SafetyMonitor()
-        self._context = AlertContext(self.watch, policy)
+        self.safety = SafetyMonitor()
+        self._context = AlertContext(self.safety, policy)
         self._evaluation = Evaluation(rules, prior, policy, self._context)
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
@@ -99,7 +99,7 @@ class Detector:
         self.offsets: dict[int, int] = {}
         self.watermark = -1
         self._rows = 0
-        # Pairs changed since the last evaluation, as they came, repeats and all.
+        # Pairs changed since the last evaluation, in order of arrival, with repeats.
         self._touched: dict[str, list[Keys]] = {}
         self._stale: set[str] = set()  # windows whose margins moved since the last full one
         self._pending = ChangesSinceEvaluation()
@@ -120,19 +120,19 @@ class Detector:
         Raises
         ------
         StateError
-            If one leaves a gap after, or overlaps in part, what was counted: then the deltas are
-            not those of this state, and none of them is counted. Rebuild the detector's state from
-            the start of the topic.
+            If one leaves a gap after the counted offsets, or overlaps them in part: then the deltas
+            do not belong to this state, and none of them is counted. Rebuild the detector's state
+            from the start of the topic.
         """
         offsets = dict(self.offsets)
         fresh = [self._is_next(delta, offsets) for delta in deltas]
         changes = [delta.changes for delta, news in zip(deltas, fresh, strict=True) if news]
         if changes:
-            # In one piece: a fold of many small ones takes a fifth longer.
+            # In one frame: folding many small ones takes a fifth longer.
             rows = pl.concat(changes, rechunk=True)
             self._fold(self._encode(rows))
             watched = rows.filter(pl.col("watched") != "")
-            self.watch.count(watched.select("watched", "n").iter_rows())
+            self.safety.count(watched.select("watched", "n").iter_rows())
         for delta, news in zip(deltas, fresh, strict=True):
             if news and delta.removed.height:
                 coded = self._encode(delta.removed).with_columns(delta.removed["reason"])
@@ -142,7 +142,7 @@ class Detector:
         return fresh
 
     def _is_next(self, delta: Delta, offsets: dict[int, int]) -> bool:
-        """Whether a delta is next, and move the offsets counted; if not, it was counted before."""
+        """Advance the counted offsets over a delta; return False if it was counted before."""
         counted = offsets.get(delta.partition, delta.first_offset)
         if delta.next_offset <= counted and delta.partition in offsets:
             return False
@@ -174,7 +174,7 @@ class Detector:
             self._test.close(today if day_over else today - 1, self.log)
         self._evaluation.begin()
         self._today = today
-        view, on_day = self._view(), self.watch.known_on(_EPOCH + timedelta(days=today))
+        view, on_day = self._view(), self.safety.known_on(_EPOCH + timedelta(days=today))
         if not touched_only:
             self._stale.update(self._context.stale(on_day))
         alerts: list[Alert] = []
@@ -203,26 +203,26 @@ class Detector:
 
     def safety_alerts(self, today: int) -> list[SafetyAlert]:
         """Return the revisions of safety alerts that are due on a day: see `SafetyMonitor`."""
-        return self.watch.evaluate(_EPOCH + timedelta(days=today), self._as_of())
+        return self.safety.evaluate(_EPOCH + timedelta(days=today), self._as_of())
 
     @property
     def scorer(self) -> Scorer:
-        """Computes the statistics; holds the prior in force."""
+        """Return the scorer, with the prior in force."""
         return self._evaluation.scorer
 
     @property
     def signals(self) -> dict[str, Signals]:
-        """The published state of signals, by window label."""
+        """Return the published state of signals, by window label."""
         return self._evaluation.signals
 
     @property
     def suppressed(self) -> Counter[str]:
-        """Number of suppressed changes of signals, by reason, over all evaluations."""
+        """Return the number of suppressed changes of signals, by reason, over all evaluations."""
         return self._evaluation.suppressed
 
     @property
     def crossings(self) -> int:
-        """How often a rule came to fire for a pair, or ceased to, published or not."""
+        """Return how often a rule began or ceased to fire for a pair, published or not."""
         return self._evaluation.crossings
 
     def suppressions(self) -> Iterator[Suppressed]:
@@ -233,12 +233,14 @@ class Detector:
         """Refit the prior if a period of `refit_every` days has begun since the last fit.
 
         The counts are those of the cumulative window, else of the first one. Every signal is scored
-        with the new prior from the next evaluation on; the event says so, and alerts name their
-        prior. A fit that comes out unfit is tried again in the next period.
+        with the new prior from the next evaluation on; the event states it, and alerts name their
+        prior. A failed fit is retried in the next period.
         """
         if not self._refits.is_due(today):
             return None
-        window = min(self.windows, key=lambda each: each.spec.kind is not WindowKind.CUMULATIVE)
+        window = min(
+            self.windows, key=lambda windowed: windowed.spec.kind is not WindowKind.CUMULATIVE
+        )
         window.advance(today, self.log)
         label = max(window.tallies, default=None)
         if label is None:
@@ -246,11 +248,11 @@ class Detector:
         counts = plain_pairs(self.counts(window, label))
         event = self._refits.refit(counts, today, window=label, as_of=self._as_of())
         if event is not None:
-            self._stale.update(label for held in self.windows for label in held.tallies)
+            self._stale.update(label for windowed in self.windows for label in windowed.tallies)
         return event
 
     def restore_prior(self, event: PriorRefit) -> None:
-        """Restore the prior of an earlier refit, unless the prior is kept as it was given."""
+        """Restore the prior of an earlier refit, unless refits are switched off."""
         self._refits.restore(event)
 
     def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
@@ -261,14 +263,14 @@ class Detector:
 
     @property
     def n_pairs(self) -> int:
-        """Number of pairs with a case, over all window instances."""
+        """Return the number of pairs with a case, over all window instances."""
         tallies = (tally for window in self.windows for tally in window.tallies.values())
-        scored = (self.levels.scored(each.pairs.keys[each.pairs.counts > 0]) for each in tallies)
-        return sum(map(len, scored))
+        with_case = (tally.pairs.keys[tally.pairs.counts > 0] for tally in tallies)
+        return sum(len(self.levels.scored(keys)) for keys in with_case)
 
     @property
     def levels(self) -> LevelCodes:
-        """The aggregation level of each code of drugs and events."""
+        """Return the aggregation level of each code of drugs and events."""
         self._levels.learn(self.drugs, self.events)
         return self._levels
 
@@ -287,30 +289,30 @@ class Detector:
         return kept.rows(), facts
 
     def frozen(self) -> tuple[KeptCases, dict[str, Any]]:
-        """Return the content of a snapshot as of now, while counting goes on in another thread.
+        """Return the content of a snapshot as of now, while another thread continues to count.
 
-        Its `rows` cost what a snapshot costs; this costs as much as there are names.
+        Its `rows` cost as much as `snapshot`; this call costs in proportion to the names.
         """
         facts = {
             **{name: list(getattr(self, name).names) for name in _VOCABULARIES},
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
             "watermark": self.watermark,
             "rows": self._rows,
-            "watched": [encode_watched(case) for case in self.watch.cases],
+            "watched": [encode_domain_case(case) for case in self.safety.cases],
             "test": None if self._test is None else self._test.facts(),
         }
         return KeptCases(self.log.frozen(), self._removals.frozen()), facts
 
     def restore(self, rows: pl.DataFrame, facts: Mapping[str, Any]) -> None:
-        """Bring a new detector to a snapshot; its windows and rules may be others than before."""
+        """Restore a new detector from a snapshot; its windows and rules may have changed."""
         for name in _VOCABULARIES:
             setattr(self, name, Vocabulary(facts[name]))
         self._levels = LevelCodes()
-        self.offsets = {int(partition): at for partition, at in facts["offsets"].items()}
+        self.offsets = {int(partition): offset for partition, offset in facts["offsets"].items()}
         self.watermark = facts["watermark"]
         self._rows = facts["rows"]
-        self.watch.count((encoded, 1) for encoded in facts["watched"])
-        # In parts, and settled each: millions of cases give hundreds of millions of changes.
+        self.safety.count((encoded, 1) for encoded in facts["watched"])
+        # In parts, each settled: millions of cases give hundreds of millions of changes.
         counted, removed = KeptCases.split(rows)
         self._removals.append(removed)
         for part in counted.iter_slices(_RESTORED_AT_ONCE):
@@ -320,7 +322,7 @@ class Detector:
             self._test.restore(facts["test"], self.log)
 
     def settle(self) -> None:
-        """Regard all changes so far as evaluated: a restored detector published them before."""
+        """Mark all changes so far as evaluated: a restored detector published them before."""
         self._touched.clear()
         self._pending.clear()
 

@@ -1,6 +1,6 @@
 """One evaluation of a window: score its pairs, decide which revisions are due, and write them.
 
-Holds the published side of the detector. The counts come with every call, and stay as they are.
+Keeps the published state of the detector. The counts are an argument, and are only read.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ _EPOCH = date(1970, 1, 1)
 
 
 class _Suppression(NamedTuple):
-    """The signals of one window that the last evaluation suppressed, one element each."""
+    """Signals of one window that the last evaluation suppressed, with one element a signal."""
 
     label: str
     keys: Keys
@@ -46,18 +46,18 @@ class _Suppression(NamedTuple):
 
 
 class Evaluation:
-    """The published state of all signals of one run, and the steps that revise it.
+    """Published state of all signals of one run, and the steps that revise it.
 
     Parameters
     ----------
     rules
         Rules that make a pair a signal of disproportionate reporting.
     prior
-        As of `streams.core.signals.scorer.Scorer`.
+        See `streams.core.signals.scorer.Scorer`.
     policy
         The re-alert policy.
     context
-        Makes the contexts of alerts, and finds new facts of published ones.
+        Builds the contexts of alerts, and finds new facts of published ones.
     """
 
     def __init__(
@@ -74,13 +74,13 @@ class Evaluation:
         self._last_suppressed: list[_Suppression] = []
 
     def begin(self) -> None:
-        """Forget the suppressed changes of the last evaluation."""
+        """Discard the suppressed changes of the last evaluation."""
         self._last_suppressed.clear()
 
     def evaluate(
         self, view: CountsView, instance: WindowInstance, on_day: KnownOnDay
     ) -> list[Alert]:
-        """Return the revisions due in one window instance, and hold them for published.
+        """Return the revisions due in one window instance, and record them as published.
 
         Parameters
         ----------
@@ -118,8 +118,8 @@ class Evaluation:
             order = names.with_row_index("place").sort("drug", "event")["place"]
             for place in order.to_list():
                 key, other = (
-                    signal_key(of["drug"][place], of["event"][place], label)
-                    for of in (names, others)
+                    signal_key(table["drug"][place], table["event"][place], label)
+                    for table in (names, others)
                 )
                 yield Suppressed(
                     signal_key=key,
@@ -144,9 +144,12 @@ class Evaluation:
         self.suppressed.update(
             {reason.value: n for reason, n in zip(SUPPRESSIONS, counts, strict=True) if n}
         )
-        pairs, at = scores.pairs, decided.suppressed
+        pairs, places = scores.pairs, decided.suppressed
         self._last_suppressed.append(
             _Suppression(
-                scores.instance.window.label, pairs.keys[at], decided.why, pairs.n_observed[at]
+                scores.instance.window.label,
+                pairs.keys[places],
+                decided.why,
+                pairs.n_observed[places],
             )
         )

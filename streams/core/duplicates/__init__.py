@@ -1,1 +1,1 @@
-"""The link stage: which cases are the same event reported twice."""
+"""Link stage: finds cases that report the same event twice."""

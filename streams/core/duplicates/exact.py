@@ -27,23 +27,23 @@ __all__ = [
     "KnownCase",
     "LinkStep",
     "MemoryIndex",
+    "cases_to_store",
     "key_changes",
     "relink",
-    "taken_in",
 ]
 
 MOST_SHARING = 50
 """Most cases of one identifier [cases]; one with more is a placeholder, or a whole study."""
 
 DECIDED_BY = "tocsin: identifiers"
-"""Who made an exact link, as it states."""
+"""`decided_by` of an exact link."""
 
 _EPOCH = date(1970, 1, 1)
 _NONE = CaseIdentifiers((), (), 0)
 
 
 class KnownCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The latest version of a case, its identifiers, and with it every decision on the case."""
+    """Latest version of a case, with every decision on it, and its identifiers."""
 
     version: CaseVersion
     identifiers: CaseIdentifiers = _NONE
@@ -55,17 +55,17 @@ class KnownCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class IdentityIndex(Protocol):
-    """The latest version of every case, and which cases share an identifier."""
+    """Latest version of every case, and the cases of every identifier."""
 
     def cases(self, case_ids: Sequence[str]) -> Mapping[str, KnownCase]:
-        """Return the cases that are known, of those asked for."""
+        """Return the known cases among those asked for."""
 
     def sharing(self, key: str, most: int) -> set[str]:
-        """Return the cases that have a key, or as many as `most` of them."""
+        """Return the cases that have a key, at most `most` of them."""
 
 
 class MemoryIndex:
-    """An `IdentityIndex` that ends with the process."""
+    """`IdentityIndex` in memory."""
 
     def __init__(self) -> None:
         self._cases: dict[str, KnownCase] = {}
@@ -78,28 +78,28 @@ class MemoryIndex:
         return case_id in self._cases
 
     def cases(self, case_ids: Sequence[str]) -> Mapping[str, KnownCase]:
-        """Return the cases that are known, of those asked for."""
-        held = self._cases
-        return {case_id: held[case_id] for case_id in case_ids if case_id in held}
+        """Return the known cases among those asked for."""
+        known = self._cases
+        return {case_id: known[case_id] for case_id in case_ids if case_id in known}
 
     def sharing(self, key: str, most: int) -> set[str]:
-        """Return the cases that have a key; all of them, as that costs nothing here."""
+        """Return all cases that have a key: in memory that costs nothing."""
         return self._sharing.get(key, set())
 
     def update(self, updates: Mapping[str, KnownCase]) -> None:
         """Apply the updates of `relink`."""
         for case_id, case in updates.items():
-            gone, come = key_changes(self._cases.get(case_id), case)
-            for key in gone:
+            removed, added = key_changes(self._cases.get(case_id), case)
+            for key in removed:
                 self._sharing[key].discard(case_id)
-            for key in come:
+            for key in added:
                 self._sharing.setdefault(key, set()).add(case_id)
             self._cases[case_id] = case
 
 
-def key_changes(held: KnownCase | None, case: KnownCase) -> tuple[set[str], set[str]]:
-    """Return the keys that a case no longer has, and those it has now."""
-    before, after = set(held.keys if held else ()), set(case.keys)
+def key_changes(stored: KnownCase | None, case: KnownCase) -> tuple[set[str], set[str]]:
+    """Return the keys that a case lost, and those it gained."""
+    before, after = set(stored.keys if stored else ()), set(case.keys)
     return before - after, after - before
 
 
@@ -112,9 +112,9 @@ class LinkStep:
     updates
         The cases to store, by case id, with the decisions of `links` among theirs.
     links
-        What to publish: changes only, by case id.
+        Changes to publish, by case id.
     refused
-        Identifiers that with this batch became those of too many cases.
+        Identifiers that too many cases share since this batch.
     """
 
     updates: dict[str, KnownCase]
@@ -122,10 +122,10 @@ class LinkStep:
     refused: tuple[str, ...]
 
 
-def taken_in(arrived: Iterable[KnownCase], index: IdentityIndex) -> dict[str, KnownCase]:
+def cases_to_store(arrived: Iterable[KnownCase], index: IdentityIndex) -> dict[str, KnownCase]:
     """Return the cases to store after a batch with links that are already published."""
     staged = _Staged(index)
-    staged.take_in(list(arrived))
+    staged.merge(list(arrived))
     return staged.updates
 
 
@@ -134,10 +134,10 @@ def relink(
 ) -> LinkStep:
     """Compute the link changes required by a batch of versions.
 
-    Cases that share an identifier, directly or through others, are one patient. Of them the master
-    is the first that counts, then the most complete, then the earliest first received, then that
-    with the smallest case id; the others are linked to it. A case that a person said is no
-    duplicate stands for itself.
+    Cases that share an identifier, directly or through others, are one patient. Their master is
+    the first that counts, then the most complete, then the earliest first received, then that
+    with the smallest case id; the others are linked to it. A case that a person
+    decided to be no duplicate is a patient of its own.
 
     Parameters
     ----------
@@ -145,12 +145,12 @@ def relink(
         Versions and links (`streams.core.cases.from_report.link_version`), in any order. Those
         without identifiers as well: a later one voids what an earlier one stated.
     index
-        What was known before; it is only read.
+        State before the batch; it is only read.
     also
-        Further cases of the index whose links to look at.
+        Other cases of the index whose links to compute.
     """
     staged = _Staged(index)
-    staged.take_in(list(arrived))
+    staged.merge(list(arrived))
     affected, refused = staged.affected()
     affected.update(also)
     links: list[CaseLink] = []
@@ -170,17 +170,17 @@ def relink(
 
 @dataclass
 class _Staged:
-    """The index as it will be after the batch."""
+    """Index after a batch, before it is stored."""
 
     index: IdentityIndex
     updates: dict[str, KnownCase] = field(default_factory=dict)
     known: dict[str, KnownCase] = field(default_factory=dict)
     groups: dict[str, set[str]] = field(default_factory=dict)
-    come: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    gone: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    added: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    removed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def case(self, case_id: str) -> KnownCase:
-        """Return a case that shares an identifier, and is known therefore."""
+        """Return a case that is known because it shares an identifier."""
         case = self.named(case_id)
         assert case is not None
         return case
@@ -191,31 +191,30 @@ class _Staged:
             self.known.update(self.index.cases([case_id]))
         return self.updates.get(case_id) or self.known.get(case_id)
 
-    def take_in(self, arrived: Sequence[KnownCase]) -> None:
+    def merge(self, arrived: Sequence[KnownCase]) -> None:
         """Merge versions with the stored cases; keep only those that change."""
         self.known.update(self.index.cases([case.version.case_id for case in arrived]))
         for case in arrived:
             case_id = case.version.case_id
-            held = self.updates.get(case_id) or self.known.get(case_id)
-            after = case if held is None else _joined(case, held)
-            if after != held:
+            current = self.updates.get(case_id) or self.known.get(case_id)
+            after = case if current is None else _joined(case, current)
+            if after != current:
                 self.updates[case_id] = after
 
     def affected(self) -> tuple[set[str], tuple[str, ...]]:
-        """Return the cases whose links may change, and the keys that too many cases came to share.
+        """Return the cases whose links may change, and the keys that now too many cases share.
 
         That is every case that shares an identifier, before or after, with one that changed.
         """
         affected = set(self.updates)
         touched: set[str] = set()
         for case_id, case in self.updates.items():
-            held = self.known.get(case_id)
-            gone, come = key_changes(held, case)
-            touched.update(case.keys, gone)
-            for key in gone:
-                self.gone[key].add(case_id)
-            for key in come:
-                self.come[key].add(case_id)
+            removed, added = key_changes(self.known.get(case_id), case)
+            touched.update(case.keys, removed)
+            for key in removed:
+                self.removed[key].add(case_id)
+            for key in added:
+                self.added[key].add(case_id)
         refused = []
         for key in sorted(touched):
             before, after = self._before(key), self._after(key)
@@ -226,15 +225,15 @@ class _Staged:
         return affected, tuple(refused)
 
     def _before(self, key: str) -> set[str]:
-        # With so many, those that leave cannot hide that too many are left.
-        return self.index.sharing(key, MOST_SHARING + 1 + len(self.gone.get(key, ())))
+        # Enough to see, after those removed, whether too many remain.
+        return self.index.sharing(key, MOST_SHARING + 1 + len(self.removed.get(key, ())))
 
     def _after(self, key: str) -> set[str]:
         before = self._before(key)
-        gone, come = self.gone.get(key, set()), self.come.get(key, set())
-        if len(before) - len(gone) > MOST_SHARING or not (gone or come):
+        removed, added = self.removed.get(key, set()), self.added.get(key, set())
+        if len(before) - len(removed) > MOST_SHARING or not (removed or added):
             return before
-        return before - gone | come
+        return before - removed | added
 
     def together(self, case_id: str) -> set[str]:
         """Return the cases that are one patient with this one, itself among them."""
@@ -254,10 +253,10 @@ class _Staged:
         return found
 
 
-def _joined(case: KnownCase, held: KnownCase) -> KnownCase:
-    version = joined(case.version, held.version)
-    # Of two contents under one number the greater holds, as in the case stage.
-    greater = max(case, held, key=lambda one: (bare(one.version), one.identifiers))
+def _joined(case: KnownCase, other: KnownCase) -> KnownCase:
+    version = joined(case.version, other.version)
+    # Of two contents under one number the greater is current, as in the case stage.
+    greater = max(case, other, key=lambda known: (bare(known.version), known.identifiers))
     return KnownCase(version, greater.identifiers)
 
 
@@ -267,9 +266,9 @@ def _stands_alone(case: KnownCase) -> bool:
 
 
 def _rank(case: KnownCase) -> tuple[bool, int, int, str]:
-    """Return the place of a case among those of one patient; the least is the master."""
+    """Return the rank of a case among those of one patient; the least is the master."""
     version = case.version
-    away = is_linked_away(each for each in version.links if each.decider != "exact")
+    away = is_linked_away(decision for decision in version.links if decision.decider != "exact")
     return (
         away or bool(version.excluded),
         -case.identifiers.completeness,
@@ -283,23 +282,25 @@ def _links(staged: _Staged, together: set[str]) -> list[CaseLink]:
     cases = sorted((staged.case(case_id) for case_id in together), key=_rank)
     master = cases[0]
     links = []
-    for case in sorted(cases, key=lambda one: one.version.case_id):
-        held = of_decider(case.version.links, "exact")
-        is_applied = held is not None and held.state == LinkState.APPLIED
-        number = 1 if held is None else held.number + 1
+    for case in sorted(cases, key=lambda known: known.version.case_id):
+        decision = of_decider(case.version.links, "exact")
+        is_applied = decision is not None and decision.state == LinkState.APPLIED
+        number = 1 if decision is None else decision.number + 1
         if case is not master:
-            if not (held and is_applied and held.master == master.version.case_id):
+            if not (decision and is_applied and decision.master == master.version.case_id):
                 basis = _basis(case, master, cases)
                 links.append(_applied(case, master, number, basis))
-        elif held and is_applied and not case.version.nullified:
-            was = staged.named(held.master)
-            links.append(_reversed(case, was, held.master, number, LinkBasis(held.basis)))
+        elif decision and is_applied and not case.version.nullified:
+            former = staged.named(decision.master)
+            links.append(
+                _reversed(case, former, decision.master, number, LinkBasis(decision.basis))
+            )
     return links
 
 
 def _basis(case: KnownCase, master: KnownCase, cases: Iterable[KnownCase]) -> LinkBasis:
     """Return the strongest reason, of those shared with the master if there are any."""
-    for others in ([master], [each for each in cases if each is not case]):
+    for others in ([master], [other for other in cases if other is not case]):
         found = {
             basis for other in others for basis in _shared(case.identifiers, other.identifiers)
         }
@@ -309,13 +310,13 @@ def _basis(case: KnownCase, master: KnownCase, cases: Iterable[KnownCase]) -> Li
     return LinkBasis.CROSS_LISTED
 
 
-def _shared(one: CaseIdentifiers, other: CaseIdentifiers) -> Iterable[LinkBasis]:
-    both_own = set(one.own) & set(other.own)
+def _shared(first: CaseIdentifiers, second: CaseIdentifiers) -> Iterable[LinkBasis]:
+    both_own = set(first.own) & set(second.own)
     if any(key.startswith("w:") for key in both_own):
         yield LinkBasis.WORLDWIDE_ID
     if any(key.startswith("s:") for key in both_own):
         yield LinkBasis.SOURCE_ID
-    if set(one.keys) & set(other.keys) - both_own:
+    if set(first.keys) & set(second.keys) - both_own:
         yield LinkBasis.CROSS_LISTED
 
 
@@ -340,16 +341,16 @@ def _applied(case: KnownCase, master: KnownCase, number: int, basis: LinkBasis) 
 
 
 def _reversed(
-    case: KnownCase, was: KnownCase | None, master: str, number: int, basis: LinkBasis
+    case: KnownCase, former: KnownCase | None, master: str, number: int, basis: LinkBasis
 ) -> CaseLink:
-    is_void = was is not None and was.version.nullified
+    is_void = former is not None and former.version.nullified
     return CaseLink(
         case_id=case.version.case_id,
         master_case_id=master,
         state=LinkState.REVERSED,
         basis=basis,
         decision=number,
-        decided_on=_day(case, was),
+        decided_on=_day(case, former),
         decided_by=DECIDED_BY,
         reason="the other case was nullified" if is_void else "this case stands for the patient",
     )

@@ -27,14 +27,14 @@ class CaseIdentifiers(msgspec.Struct, frozen=True, order=True, array_like=True, 
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Every key, each once."""
+        """Return the distinct keys, own ones first."""
         return tuple(dict.fromkeys((*self.own, *self.listed)))
 
 
 def normalise_id(text: str | None) -> str | None:
-    """Reduce a number to what identifies it: width, case, blanks and kinds of dash do not.
+    """Normalise a number: width, case, blanks and kinds of dash do not identify it.
 
-    What holds no digit from 1 to 9 is a placeholder, and identifies nothing.
+    A text without a digit from 1 to 9 is a placeholder, and identifies nothing.
 
     >>> normalise_id(" us-Acme - 2024 7"), normalise_id("ＵＳ－ACME‐20247")
     ('US-ACME-20247', 'US-ACME-20247')
@@ -42,7 +42,7 @@ def normalise_id(text: str | None) -> str | None:
     [None, None, None, None, None, None]
     """
     plain = _plain(text)
-    return plain if any(each.isdigit() and each != "0" for each in plain) else None
+    return plain if any(character.isdigit() and character != "0" for character in plain) else None
 
 
 def identifiers_of(report: Report) -> CaseIdentifiers | None:
@@ -81,8 +81,8 @@ def _keys(source: str | None, number: str | None, *, bare: bool = False) -> Iter
     plain = normalise_id(number)
     if plain is None:
         return
-    if whose := _plain(source):
-        yield f"s:{whose}{_SEPARATOR}{plain}"
+    if owner := _plain(source):
+        yield f"s:{owner}{_SEPARATOR}{plain}"
     if bare or _WORLDWIDE.fullmatch(plain):
         yield f"w:{plain}"
 
@@ -91,14 +91,14 @@ def _plain(text: str | None) -> str:
     if not text:
         return ""
     return "".join(
-        "-" if unicodedata.category(each) == "Pd" else each
-        for each in unicodedata.normalize("NFKC", text).upper()
-        if not each.isspace() and each.isprintable()
+        "-" if unicodedata.category(character) == "Pd" else character
+        for character in unicodedata.normalize("NFKC", text).upper()
+        if not character.isspace() and character.isprintable()
     )
 
 
 def completeness(report: Report) -> int:
-    """Return how much a report says, in millionths.
+    """Return the completeness of a report, in millionths.
 
     It is the product of the penalties of vigiGrade [1]_ for what the report as a whole leaves open:
     time to onset 1/2; indication, outcome, sex, age 7/10 each; dose, country, reporter, type of
@@ -109,23 +109,23 @@ def completeness(report: Report) -> int:
     .. [1] Bergvall, Noren, Lindquist (2014). vigiGrade: a tool to identify well-documented
        individual case reports. Drug Safety 37, 65-77. doi 10.1007/s40264-013-0131-x.
     """
-    suspects = [each for each in report.products if each.role in ("suspect", "interacting")]
+    suspects = [drug for drug in report.products if drug.role in ("suspect", "interacting")]
     reactions, patient, reporter = report.reactions, report.patient, report.reporter
-    dated = any(each.onset for each in reactions) and any(each.first_given for each in suspects)
+    dated = any(event.onset for event in reactions) and any(drug.first_given for drug in suspects)
     aged = patient.age_years is not None or patient.age_group not in (None, "unknown")
     known = (
-        (5, dated or any(each.onset_days is not None for each in reactions)),
-        (7, any(each.indication for each in suspects)),
-        (7, any(each.outcome != "unknown" for each in reactions)),
+        (5, dated or any(event.onset_days is not None for event in reactions)),
+        (7, any(drug.indication for drug in suspects)),
+        (7, any(event.outcome != "unknown" for event in reactions)),
         (7, patient.sex != "unknown"),
         (7, aged),
-        (9, any(each.dose for each in suspects)),
+        (9, any(drug.dose for drug in suspects)),
         (9, bool(report.occurrence_country or reporter.country)),
         (9, reporter.kind != "unknown"),
         (9, report.report_type != "unknown"),
     )
     score = 1_000_000
-    for tenths, stands in known:
-        if not stands:
+    for tenths, is_stated in known:
+        if not is_stated:
             score = score * tenths // 10
     return score

@@ -1,4 +1,4 @@
-"""Exact duplicates in a log that is read by one process, in order: linked before they count."""
+"""Exact duplicates in a log that one process reads in order: linked before they count."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,24 +8,24 @@ from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
 
 __all__ = ["InlineLinks"]
 
-Held = Callable[[Sequence[str]], Mapping[str, CaseVersion]]
+Stored = Callable[[Sequence[str]], Mapping[str, CaseVersion]]
 
 
 class InlineLinks:
     """Computes the links that result from each batch of versions.
 
-    Cases are indexed once they state an identifier. Of the others, which some sources send nothing
-    but, the latest version is asked for where it is needed: a late old version may state what a
-    later one took back.
+    Cases are indexed once they state an identifier. For the others, and some sources send no
+    identifiers at all, the latest version is looked up when needed: a late old version may state
+    an identifier that a later one no longer has.
 
     Parameters
     ----------
-    held
+    stored
         Gives the latest versions before the batch, of the cases asked for.
     """
 
-    def __init__(self, held: Held) -> None:
-        self._index = _IndexOf(held)
+    def __init__(self, stored: Stored) -> None:
+        self._index = _IdentifiedCases(stored)
         self.refused = 0  # identifiers that too many cases came to share
 
     def links(
@@ -36,9 +36,9 @@ class InlineLinks:
         Parameters
         ----------
         versions
-            All that came, links of others included.
+            All versions of the batch, links of other deciders included.
         identified
-            Those that state an identifier, with it.
+            Those that state an identifier, with their identifiers.
         """
         index = self._index
         if not (identified or index):
@@ -54,16 +54,17 @@ class InlineLinks:
         return [link_version(link) for link in step.links]
 
 
-class _IndexOf(MemoryIndex):
-    """An index of the cases with identifiers or links, before that of all others."""
+class _IdentifiedCases(MemoryIndex):
+    """Index of the cases with identifiers or links; it looks up all others."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, stored: Stored) -> None:
         super().__init__()
-        self._held = held
+        self._stored = stored
 
     def cases(self, case_ids: Sequence[str]) -> Mapping[str, KnownCase]:
-        """Return the cases that are known, of those asked for."""
+        """Return the known cases among those asked for."""
         found = dict(super().cases(case_ids))
         others = [case_id for case_id in case_ids if case_id not in found]
-        found.update((each, KnownCase(held)) for each, held in self._held(others).items())
+        stored = self._stored(others)
+        found.update((case_id, KnownCase(version)) for case_id, version in stored.items())
         return found

@@ -60,13 +60,13 @@ RECORDS: dict[str, pl.DataType | type[pl.DataType]] = {
     "drugs": pl.List(pl.String),
     "events": pl.List(pl.String),
 }
-"""One row a case; what it does not state is null, and null never equals null."""
+"""Columns of compared cases; a field that is not stated is null, and null never equals null."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class LinkagePolicy(Message):
-    """Which scores are published, and what they are computed with; see `linkage.toml`."""
+    """Thresholds and agreement shares of probable duplicates; see `linkage.toml`."""
 
     expected_share: Share
     suspected_from: Share
@@ -149,7 +149,7 @@ def candidate_of(version: CaseVersion, report: Report) -> Candidate:
         A report, or any object with the attributes of one (`streams.intake.native`).
     """
     patient = report.patient
-    onsets = [each.onset for each in report.reactions if each.onset is not None]
+    onsets = [event.onset for event in report.reactions if event.onset is not None]
     return Candidate(
         version,
         patient.age_years,
@@ -165,7 +165,7 @@ def records_frame(cases: Iterable[Candidate]) -> pl.DataFrame:
     """Return the cases that may be duplicates, by id, in the columns of `RECORDS`.
 
     Left out are cases that are nullified, those that a person or an identifier linked already, and
-    those without a suspect drug or a reaction: of them too little is known.
+    those without a suspect drug or a reaction: too little is known of them.
     """
     rows = [
         {
@@ -186,7 +186,7 @@ def records_frame(cases: Iterable[Candidate]) -> pl.DataFrame:
 
 
 def _may_be_linked(version: CaseVersion) -> bool:
-    others = [each for each in version.links if each.decider != "probable"]
+    others = [decision for decision in version.links if decision.decider != "probable"]
     return not (
         version.nullified
         or not version.drugs
@@ -197,7 +197,7 @@ def _may_be_linked(version: CaseVersion) -> bool:
 
 
 def clusters(pairs: Iterable[Pair], threshold: float) -> list[tuple[str, ...]]:
-    """Join cases of which **every** two reach a score, the best pair first (complete linkage).
+    """Cluster cases by complete linkage: **every** two reach a score; the best pair comes first.
 
     Single links would chain: A like B and B like C makes no A like C.
 
@@ -217,21 +217,21 @@ def clusters(pairs: Iterable[Pair], threshold: float) -> list[tuple[str, ...]]:
         close.setdefault(pair.second, set()).add(pair.first)
     together: dict[str, frozenset[str]] = {case: frozenset([case]) for case in close}
     for pair in ranked:
-        one, other = together[pair.first], together[pair.second]
-        if one is not other and all(close[case] >= other for case in one):
-            joined = one | other
+        left, right = together[pair.first], together[pair.second]
+        if left is not right and all(close[case] >= right for case in left):
+            joined = left | right
             together.update(dict.fromkeys(joined, joined))
-    return sorted(tuple(sorted(each)) for each in set(together.values()) if len(each) > 1)
+    return sorted(tuple(sorted(cluster)) for cluster in set(together.values()) if len(cluster) > 1)
 
 
 def decide(
     cases: Mapping[str, Candidate], pairs: Sequence[Pair], policy: LinkagePolicy
 ) -> list[CaseLink]:
-    """Return the links to publish: what differs from the decisions that the cases hold.
+    """Return the links to publish: those that differ from the stored decisions of the cases.
 
     In each cluster the case that counts, else the most complete, the earliest received or that with
-    the smallest id is the master. A link that no longer follows is reversed, so that what was
-    applied by an earlier run, or another policy, does not stay.
+    the smallest id is the master. A link that no longer follows is reversed, so that no
+    link of an earlier run, or another policy, remains.
     """
     by_cases = {frozenset((pair.first, pair.second)): pair for pair in pairs}
     wanted: dict[str, tuple[str, Pair]] = {}
@@ -242,16 +242,16 @@ def decide(
                 wanted[case] = (master, by_cases[frozenset((case, master))])
     links = []
     for case_id in sorted(cases):
-        held = of_decider(cases[case_id].version.links, "probable")
+        stored = of_decider(cases[case_id].version.links, "probable")
         if case_id in wanted:
             master, pair = wanted[case_id]
             is_applied = policy.applied_from is not None and pair.score >= policy.applied_from
             state = LinkState.APPLIED if is_applied else LinkState.SUSPECTED
-            if held is None or (held.state, held.master) != (state.value, master):
+            if stored is None or (stored.state, stored.master) != (state.value, master):
                 links.append(_link(cases, case_id, master, state, pair))
-        elif held is not None and held.state != LinkState.REVERSED:
-            nothing = Pair(case_id, held.master, 0.0, (), ())
-            links.append(_link(cases, case_id, held.master, LinkState.REVERSED, nothing))
+        elif stored is not None and stored.state != LinkState.REVERSED:
+            nothing = Pair(case_id, stored.master, 0.0, (), ())
+            links.append(_link(cases, case_id, stored.master, LinkState.REVERSED, nothing))
     return links
 
 
@@ -263,15 +263,17 @@ def _rank(case: Candidate) -> tuple[bool, int, int, str]:
 def _link(
     cases: Mapping[str, Candidate], case_id: str, master: str, state: LinkState, pair: Pair
 ) -> CaseLink:
-    held = of_decider(cases[case_id].version.links, "probable")
-    days = [cases[one].version.latest_received for one in (case_id, master) if one in cases]
+    stored = of_decider(cases[case_id].version.links, "probable")
+    days = [
+        cases[member].version.latest_received for member in (case_id, master) if member in cases
+    ]
     is_reversed = state is LinkState.REVERSED
     return CaseLink(
         case_id=case_id,
         master_case_id=master,
         state=state,
         basis=LinkBasis.PROBABLE,
-        decision=1 if held is None else held.number + 1,
+        decision=1 if stored is None else stored.number + 1,
         decided_on=_EPOCH + timedelta(days=max(days)),
         decided_by=DECIDED_BY,
         reason=(

@@ -1,1 +1,1 @@
-"""The same numbers by other code: recomputes alerts from case versions, to check the stream."""
+"""Recounts: recomputes alerts from case versions by independent code, to check the stream."""

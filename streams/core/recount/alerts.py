@@ -1,8 +1,8 @@
 """Recomputes the numbers of an alert in one pass over its input messages.
 
-The counts share no code with those that a stream keeps: versions are sorted, the last of each case
-is taken, those that links keep out are left out, and what an alert names is counted among the
-rest. The estimators are the same ones.
+The counts share no code with those of the stream: versions are sorted, the last of each case is
+selected, linked duplicates are removed, and the drug and event of an alert are counted among the
+rest. The estimators are the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,9 +44,9 @@ from streams.core.signals.scorer import NEEDS_SAFE_TEST
 
 __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
 
-_UNIT = "\x1f"  # stands between the names of a case; no name holds it
+_UNIT = "\x1f"  # separates the names of a case; no name contains it
 _EPOCH = date(1970, 1, 1)
-_KEPT = ("links", "voided")  # with a case, and not said by one message
+_KEPT = ("links", "voided")  # stored with a case; no single message states them
 _ORDER = tuple(name for name in CaseVersion.__struct_fields__ if name not in _KEPT)  # of versions
 _STRATUM = ("age_group", "sex", "region")
 _TEST = ("e_value", "log_e_value", "e_bh_level")
@@ -62,12 +62,11 @@ COMPARED = (
     *(*CLINICAL, *REMOVED),
     "rules_fired",
 )
-"""What a recount compares; `rules_fired` only if the rules are those of the alert's `rules_hash`.
+"""Fields that a recount compares; `rules_fired` only with the rules of the alert's `rules_hash`.
 
-A rule is on if it fires, or was on in `previous` and is not past its exit. Other fields tell how
-the stream came there, which the input alone does not say: kind, reason, revision and `previous`
-depend on what had been published before, as does `n_new`; `test_recomputed` on when a correction
-came.
+A rule is on if it fires, or was on in `previous` and is not past its exit. Other fields cannot be
+recomputed from the input alone: kind, reason, revision, `previous` and `n_new` depend on the alerts
+published before, `test_recomputed` on the time when a correction arrived.
 """
 
 
@@ -82,18 +81,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Recounted:
-    """One alert, and the result of the recount of its input.
+    """Result of the recount of one alert.
 
     Attributes
     ----------
     messages
-        Messages of the input that its counts were made from, markers of transactions included.
+        Messages of its input, transaction markers included.
     compared
-        How many values were compared, to the last bit.
+        Number of values compared, to the last bit.
     differences
         Those that differ.
     rules_known
-        Whether the rules are those of the alert, so that `rules_fired` was compared as well.
+        Whether the rules are those of the alert, so that `rules_fired` was compared.
     """
 
     alert: Alert
@@ -108,7 +107,7 @@ def version_frame(partition: int, versions: Sequence[tuple[int, CaseVersion]]) -
     columns = {name: [getattr(version, name) for _, version in versions] for name in _ORDER}
     # A link is a version with one decision and nothing else (`streams.core.cases.transitions`).
     decided = [version.links[0] if version.links else None for _, version in versions]
-    columns |= {name: [one and getattr(one, name) for one in decided] for name in _DECISION}
+    columns |= {name: [link and getattr(link, name) for link in decided] for name in _DECISION}
     return pl.DataFrame(columns, schema=_FIELDS | _DECISION).with_columns(
         pl.Series("offset", [offset for offset, _ in versions], dtype=pl.Int64),
         pl.lit(partition, dtype=pl.Int32).alias("partition"),
@@ -123,15 +122,15 @@ class Recount:
     versions
         Frames of `version_frame`, of every message that could be read, in any order.
     rules
-        Asked where they are those of the alert.
+        Evaluated for alerts with their hash.
     priors
         The priors of EBGM that alerts may name, by id.
     test_lag
         Days by which the anytime-valid test is behind the day of evaluation: 1 in a live run, as
-        that day is not over; 0 in a replay, which looks at the ends of days.
+        that day is not over; 0 in a replay, which evaluates at the ends of days.
     until_evaluated
-        Whether what was received after the day of evaluation is left out. A replay with `--until`
-        passes over such messages; else there are none.
+        Whether messages received after the day of evaluation are left out. A replay with `--until`
+        skips them; otherwise there are none.
     """
 
     def __init__(
@@ -164,7 +163,7 @@ class Recount:
                 *("latest_received", "day", "serious", "fatal", "nullified"),
                 pl.concat_str(_STRATUM, separator=_UNIT).cast(pl.Categorical).alias("stratum"),
                 (pl.col("excluded") == "").alias("counted"),
-                # A unit on both sides of every name: then a name is found whole.
+                # A separator on both sides of every name: only whole names are found.
                 *((_UNIT + pl.col(name) + _UNIT).alias(name) for name in ("drugs", "events")),
                 *("origin", "indications", "completeness"),
                 *("life_threatening", "courses", "onsets"),
@@ -173,7 +172,7 @@ class Recount:
         )
 
     def recount(self, alerts: Iterable[Alert]) -> Iterator[Recounted]:
-        """Recount alerts, those of one evaluation together.
+        """Recount alerts, grouped by evaluation.
 
         Raises
         ------
@@ -184,8 +183,8 @@ class Recount:
         for alert in alerts:
             key = (alert.as_of, alert.evaluated_on, alert.window, alert.prior_id)
             evaluations.setdefault(key, []).append(alert)
-        for together in evaluations.values():
-            yield from self._of_evaluation(together)
+        for of_evaluation in evaluations.values():
+            yield from self._of_evaluation(of_evaluation)
 
     def _of_evaluation(self, alerts: list[Alert]) -> Iterator[Recounted]:
         first = alerts[0]
@@ -193,11 +192,11 @@ class Recount:
         # Of the rows of a case the last is the greatest.
         last = pl.col("case_id") != pl.col("case_id").shift(-1)
         current = before.filter(last.fill_null(True)).filter("counted")
-        held = _held(self._before(self._links, first))
-        linked_away = held.filter("away").select("case_id")
+        link_states = _link_states(self._before(self._links, first))
+        linked_away = link_states.filter("away").select("case_id")
         current = current.join(linked_away, on="case_id", how="anti", maintain_order="left")
         removed = _within(removed_cases(before, linked_away), first.window)
-        doubted = held.filter("suspected")["case_id"].implode()
+        doubted = link_states.filter("suspected")["case_id"].implode()
         current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
         within = _within(current, first.window)
         strata = before["stratum"].unique().cast(pl.String).sort()
@@ -221,13 +220,13 @@ class Recount:
             scored = scored.with_columns(nothing.alias(name) for name in _TEST)
         masks = scored.select(self._rules.masks()).rows()
         for alert in alerts:
-            at = pairs.index((alert.drug, alert.event))
+            row = pairs.index((alert.drug, alert.event))
             known = alert.rules_hash == self._rules.rules_hash
-            values = _values(scored.row(at, named=True), of_pairs[alert.drug, alert.event][1])
+            values = _values(scored.row(row, named=True), of_pairs[alert.drug, alert.event][1])
             if alert.test_recomputed is None:
                 values |= {f"statistics.{name}": None for name in _TEST}
             if known:
-                values["rules_fired"] = self._on(alert, *masks[at])
+                values["rules_fired"] = self._on(alert, *masks[row])
             asked = partial(self._asked, alert)
             alike, both = named(within, alert)
             values |= evidence_values(alert, alike, both, asked, rules_known=known)
@@ -238,7 +237,7 @@ class Recount:
     def _asked(
         self, alert: Alert, counts: Mapping[str, int]
     ) -> tuple[Mapping[str, Any], frozenset[str], frozenset[str]]:
-        """Return what `streams.core.recount.evidence.Asked` says of another table."""
+        """Score another table: see `streams.core.recount.evidence.Asked`."""
         row = pl.DataFrame(
             {"drug": [alert.drug], "event": [alert.event], **{n: [c] for n, c in counts.items()}},
             schema=dict(COUNTS),
@@ -262,8 +261,8 @@ class Recount:
         )
 
     def _before(self, messages: pl.DataFrame, alert: Alert) -> pl.DataFrame:
-        """Return the messages that stand before the offsets of an alert."""
-        ends = {at.partition: at.next_offset for at in alert.as_of}
+        """Return the messages before the offsets of an alert."""
+        ends = {end.partition: end.next_offset for end in alert.as_of}
         end = pl.col("partition").replace_strict(
             list(ends), list(ends.values()), default=0, return_dtype=pl.Int64
         )
@@ -286,7 +285,7 @@ class Recount:
         return score(counts, self._methods, prior=self._priors[prior_id])
 
 
-def _held(links: pl.DataFrame) -> pl.DataFrame:
+def _link_states(links: pl.DataFrame) -> pl.DataFrame:
     """Return the link state of cases by each decider's highest decision: `away`, `suspected`."""
     manual = pl.col("state").filter(pl.col("decider") == "manual").first()
     return (
@@ -352,7 +351,7 @@ def _tested(cases: pl.DataFrame) -> pl.DataFrame:
 def _coded(joined: pl.Series) -> tuple[pl.Series, list[str]]:
     """Return lists of codes, and the names by code."""
     lists = joined.str.strip_chars(_UNIT).str.split(_UNIT)
-    # The test is asked of what senders name; a space behind the mark is theirs.
+    # The test covers only names of senders; in those a space follows what looks like a mark.
     of_level = pl.element().str.contains("^(lot|facility|family):[^ ]")
     lists = lists.to_frame("name").select(pl.col("name").list.eval(pl.element().filter(~of_level)))[
         "name"
@@ -371,7 +370,7 @@ def _values(row: Mapping[str, Any], of_pair: Mapping[str, Any]) -> dict[str, obj
     return {
         **{f"counts.{name}": row[name] for name in Counts.model_fields},
         **{
-            # As alerts say it: undefined and unbounded are null.
+            # As in alerts: undefined and unbounded are null.
             f"statistics.{name}": value if value is not None and isfinite(value) else None
             for name, value in statistics.items()
         },
@@ -385,12 +384,12 @@ def _compared(alert: Alert, values: Mapping[str, object], *, rules_known: bool) 
         published: Any = alert
         for part in name.split("."):
             published = getattr(published, part)
-        # What is written alike is alike to the last bit: a float is written by its shortest digits.
+        # Equal `repr` means equal to the last bit: a float is written by its shortest digits.
         if repr(published) != repr(recounted):
             differences.append(Difference(name, published, recounted))
     return Recounted(
         alert=alert,
-        messages=sum(at.next_offset for at in alert.as_of),
+        messages=sum(end.next_offset for end in alert.as_of),
         compared=len(values),
         differences=tuple(differences),
         rules_known=rules_known,

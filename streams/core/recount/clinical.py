@@ -1,6 +1,6 @@
 """Recomputes an alert's patients, lots, dechallenge and onset, case by case.
 
-Shares with the stream how a course is written (`streams.core.cases.chronology`), and no code that
+Shares with the stream the encoding of a course (`streams.core.cases.chronology`), and no code that
 counts.
 """
 
@@ -27,33 +27,35 @@ CLINICAL = (
     *("n_stating_dechallenge", "n_positive_dechallenge"),
     *("n_stating_rechallenge", "n_positive_rechallenge"),
 )
-"""What is recounted here."""
+"""Recounted fields."""
 
 
 REMOVED = ("n_removed_nullified", "n_removed_duplicates")
-"""What is recounted of cases that are out."""
+"""Recounted fields of removed cases."""
 
 
 def removed_cases(before: pl.DataFrame, linked_away: pl.DataFrame) -> pl.DataFrame:
-    """Return the cases that only a nullification or a link keeps out, with what does as `reason`.
+    """Return the cases that only a nullification or a link removes, with that as `reason`.
 
     Parameters
     ----------
     before
-        All versions of all cases, those of a case one after another, the greatest last: `case_id`,
+        All versions of all cases, grouped by case, the greatest last: `case_id`,
         `nullified`, `counted`.
     linked_away
-        `case_id` of those that links keep out.
+        `case_id` of the linked duplicates.
     """
     latest = before.unique("case_id", keep="last", maintain_order=True)
     void = latest.filter("nullified").select("case_id")
-    stated = before.filter(~pl.col("nullified")).unique("case_id", keep="last", maintain_order=True)
+    not_nullified = before.filter(~pl.col("nullified")).unique(
+        "case_id", keep="last", maintain_order=True
+    )
     return pl.concat(
-        kept_out.filter("counted").with_columns(pl.lit(field).alias("reason"))
-        for field, kept_out in zip(
+        removed.filter("counted").with_columns(pl.lit(field).alias("reason"))
+        for field, removed in zip(
             REMOVED,
             (
-                stated.join(void, on="case_id", how="semi"),
+                not_nullified.join(void, on="case_id", how="semi"),
                 latest.join(linked_away, on="case_id", how="semi"),
             ),
             strict=True,
@@ -62,14 +64,14 @@ def removed_cases(before: pl.DataFrame, linked_away: pl.DataFrame) -> pl.DataFra
 
 
 def removed_values(alert: Alert, removed: pl.DataFrame) -> dict[str, object]:
-    """Return how many cases of an alert's pair are out, by the name of the field.
+    """Return the numbers of removed cases of an alert's pair, by field.
 
     Parameters
     ----------
     removed
-        Those of the window that name drug and event, as `removed_cases` gives them.
+        The rows of `removed_cases` of the window that name drug and event.
     """
-    if alert.n_removed_nullified is None:  # made before alerts said it
+    if alert.n_removed_nullified is None:  # made before alerts had the field
         return {}
     reasons = removed["reason"].to_list()
     return {field: reasons.count(field) for field in REMOVED}
@@ -84,7 +86,7 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
         The cases of the pair, one row each: `day`, `stratum`, `drugs`, `events`, `courses`,
         `onsets` and `life_threatening`.
     """
-    if alert.patients is None:  # made before alerts said it
+    if alert.patients is None:  # made before alerts had the field
         return {}
     ages, sexes, courses, days = Counter[str](), Counter[str](), list[Course](), list[int]()
     onsets: list[tuple[date, date]] = []  # of the event, and the first receipt
@@ -102,8 +104,8 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
             onsets.append((date.fromordinal(began), _EPOCH + timedelta(days=received)))
         if course.start and began:
             days.append(began - course.start)
-    dechallenges = [one.dechallenge for one in courses if one.dechallenge is not None]
-    rechallenges = [one.rechallenge for one in courses if one.rechallenge is not None]
+    dechallenges = [c.dechallenge for c in courses if c.dechallenge is not None]
+    rechallenges = [c.rechallenge for c in courses if c.rechallenge is not None]
     return {
         "n_life_threatening": sum(both["life_threatening"].to_list()),
         "patients": PatientGroups(
@@ -114,7 +116,7 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
             }
         ),
         "time_to_onset": _distribution(days),
-        "n_missing_lot": sum(not one.lot for one in courses),
+        "n_missing_lot": sum(not c.lot for c in courses),
         **_of_onsets(alert, onsets),
         "n_stating_dechallenge": len(dechallenges),
         "n_positive_dechallenge": sum(dechallenges),
@@ -124,9 +126,9 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
 
 
 def _of_onsets(alert: Alert, onsets: Sequence[tuple[date, date]]) -> dict[str, object]:
-    if alert.n_late is None:  # made before alerts said it
+    if alert.n_late is None:  # made before alerts had the field
         return {}
-    late = [began for began, told in onsets if told - began > timedelta(days=LATE_DAYS)]
+    late = [began for began, received in onsets if received - began > timedelta(days=LATE_DAYS)]
     in_order = sorted(began for began, _ in onsets)
     return {
         "n_stating_onset": len(onsets),
@@ -137,7 +139,7 @@ def _of_onsets(alert: Alert, onsets: Sequence[tuple[date, date]]) -> dict[str, o
 
 
 def _beside(name: str, names: str, codes: str) -> int:
-    """Return the code that stands beside a name; `names` have a unit on both sides of each."""
+    """Return the code of a name; `names` has a separator on both sides of each."""
     return int(codes.split(_UNIT)[names.split(_UNIT).index(name) - 1]) if codes else 0
 
 
@@ -146,7 +148,7 @@ def _distribution(days: Sequence[int]) -> TimeToOnset | None:
         return None
     after = [day for day in days if day >= 0]
     quartiles: Sequence[float | None] = [None] * 3
-    if after:  # of one case it is all three
+    if after:  # one case gives all three
         quartiles = quantiles(after * 2 if len(after) == 1 else after, n=4, method="inclusive")
     lower, middle, upper = quartiles
     return TimeToOnset(

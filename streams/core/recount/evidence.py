@@ -30,16 +30,16 @@ OF_PAIR = (
     *("n_serious", "n_fatal", "n_paediatric", "regions"),
     *("first_received", "last_received", "case_ids"),
 )
-"""What else an alert says of the cases of a pair; of every alert."""
+"""Fields of every alert on the cases of its pair, apart from counts and statistics."""
 
 EVIDENCE = (
     *("n_by_professional", "n_sources", "countries", "completeness", "n_suspected_duplicates"),
     *("dictionary_versions", "burst", "indication_confounding", "restricted"),
 )
-"""What is compared; of burst and restricted not the rules, unless they are those of the alert."""
+"""Compared fields; the rules in `burst` and `restricted` only if they are those of the alert."""
 
 Asked = Callable[[Mapping[str, int]], tuple[Mapping[str, Any], frozenset[str], frozenset[str]]]
-"""The statistics of a 2x2 table, the rules that fire on it, and those that cannot be asked."""
+"""Statistics of a 2x2 table, rules that fire on it, and rules that cannot be evaluated on it."""
 
 
 def naming(column: str, name: str) -> pl.Expr:
@@ -48,16 +48,16 @@ def naming(column: str, name: str) -> pl.Expr:
 
 
 def named(cases: pl.DataFrame, alert: Alert) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return cases with whether they name drug and event, and those that name both."""
-    named = cases.with_columns(
+    """Flag the cases that name drug and event; return all cases, and those that name both."""
+    flagged = cases.with_columns(
         naming("drugs", alert.drug).alias("with_drug"),
         naming("events", alert.event).alias("with_event"),
     )
-    return named, named.filter("with_drug", "with_event")
+    return flagged, flagged.filter("with_drug", "with_event")
 
 
 def facts(cases: pl.DataFrame, drug: str, event: str) -> tuple[dict[str, int], dict[str, Any]]:
-    """Return the four counts of a pair, and what else an alert says of its cases."""
+    """Return the four counts of a pair, and the fields `OF_PAIR` of an alert on it."""
     with_drug = cases.filter(naming("drugs", drug))
     both = with_drug.filter(naming("events", event)).sort("day", "case_id")
     counts = {
@@ -91,9 +91,9 @@ def evidence_values(
         The cases of the window, and those of the pair among them, one row each: `case_id`, `day`,
         `origin`, `indications`, `completeness`, `suspected`, `with_drug`, `with_event`.
     asked
-        Scores a table as the alert was.
+        Scores a table as that of the alert was scored.
     """
-    if alert.n_sources is None:  # made before alerts said it
+    if alert.n_sources is None:  # made before alerts had the field
         return {}
     origins = [tuple(text.split(_UNIT)) for text in both["origin"].to_list()]
     percents = both["completeness"].to_list()
@@ -104,7 +104,7 @@ def evidence_values(
         "completeness": float(median(percents)) if percents else None,
         "n_suspected_duplicates": sum(both["suspected"].to_list()),
     }
-    if alert.dictionary_versions is not None:  # else made before alerts said it
+    if alert.dictionary_versions is not None:  # else made before alerts had the field
         dictionaries = {name for origin in origins for name in origin[3:]}
         values["dictionary_versions"] = tuple(sorted(dictionaries))
     shared = [_shared(alert.event, text) for text in both["indications"].to_list()]
@@ -148,7 +148,7 @@ def _source(origin: tuple[str, ...]) -> tuple[str, bool]:
 def _burst(
     origins: Sequence[tuple[str, ...]], days: Sequence[int]
 ) -> tuple[tuple[str, bool], int, int, int] | None:
-    """Return source, day, cases and those by professionals of the largest group, if it is one."""
+    """Return source, day, cases and cases by professionals of the largest group, if a burst."""
     groups = Counter((day, _source(origin)) for origin, day in zip(origins, days, strict=True))
     if not groups:
         return None
@@ -157,8 +157,8 @@ def _burst(
     if n < rule.fewest_cases or n < rule.share * len(days):
         return None
     by_professional = sum(
-        "p" in origin[1] and (at, _source(origin)) == (day, source)
-        for origin, at in zip(origins, days, strict=True)
+        "p" in origin[1] and (received, _source(origin)) == (day, source)
+        for origin, received in zip(origins, days, strict=True)
     )
     return source, day, n, by_professional
 
@@ -212,7 +212,7 @@ def _restricted_fields(
 
 
 def _groups(joined: str) -> set[str]:
-    """Return what indications are, by name and by group of the vocabulary."""
+    """Return the names of indications, and their groups in the vocabulary."""
     texts = [text for text in joined.split(_UNIT) if text]
     return {text.casefold() for text in texts} | _codes(texts)
 

@@ -19,21 +19,24 @@ from streams.core.safety.monitor import SafetyMonitor
 
 __all__ = ["RecountedSafety", "recount_safety"]
 
-_NOT_OF_INPUT = {"code_version", "assessment"}  # a later one says so; people decide
+_NOT_OF_INPUT = {
+    "code_version",
+    "assessment",
+}  # the version may be later; people decide on the assessment
 Placed = tuple[int, int]
 """Partition and offset."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecountedSafety:
-    """One safety alert, and the result of the recount of its input.
+    """Result of the recount of one safety alert.
 
     Attributes
     ----------
     messages
-        Reports and notices of the input, markers of transactions included.
+        Reports and notices of the input, transaction markers included.
     compared
-        How many fields were compared.
+        Number of fields compared.
     differences
         Those that differ.
     """
@@ -57,11 +60,11 @@ def recount_safety(
     Parameters
     ----------
     before
-        Other revisions, by signal key and number: that before each alert must be there.
+        Other revisions, by signal key and number; the one before each alert is required.
     versions, notices
-        Each with its place; in any order.
+        Each with its partition and offset, in any order.
     topics
-        Names of reports and notices, as `as_of` has them.
+        Topics of reports and notices, as named in `as_of`.
 
     Raises
     ------
@@ -70,12 +73,12 @@ def recount_safety(
     """
     for alert in alerts:
         ends: dict[str, dict[int, int]] = {topic: {} for topic in topics}
-        for at in alert.as_of:
-            if at.topic not in ends:
-                msg = f"alert {alert.alert_id}: must be of {' and '.join(topics)}; got {at.topic}"
+        for end in alert.as_of:
+            if end.topic not in ends:
+                msg = f"alert {alert.alert_id}: must be of {' and '.join(topics)}; got {end.topic}"
                 raise InputError(msg)
-            ends[at.topic][at.partition] = at.next_offset
-        watch = SafetyMonitor()
+            ends[end.topic][end.partition] = end.next_offset
+        monitor = SafetyMonitor()
         if alert.revision > 1:
             earlier = before.get((alert.signal_key, alert.revision - 1))
             if earlier is None:
@@ -84,17 +87,19 @@ def recount_safety(
                     "among the alerts given, since a revision says what changed; got none"
                 )
                 raise InputError(msg)
-            watch.restore([earlier])
+            monitor.restore([earlier])
         counted = _counted(_until(versions, ends[topics[0]]))
-        watch.count((version.watched, 1) for version in counted if version.watched)
+        monitor.count((version.watched, 1) for version in counted if version.watched)
         for notice in _until(notices, ends[topics[1]]):
-            watch.hear(notice)
-        made = watch.evaluate(alert.evaluated_on, alert.as_of)
-        found = next((one for one in made if one.signal_key == alert.signal_key), None)
-        published, recounted = (_fields(one) for one in (alert, found))
+            monitor.apply_notice(notice)
+        made = monitor.evaluate(alert.evaluated_on, alert.as_of)
+        found = next(
+            (revision for revision in made if revision.signal_key == alert.signal_key), None
+        )
+        published, recounted = _fields(alert), _fields(found)
         yield RecountedSafety(
             alert,
-            messages=sum(at.next_offset for at in alert.as_of),
+            messages=sum(end.next_offset for end in alert.as_of),
             compared=len(published),
             differences=tuple(
                 Difference(name, value, recounted.get(name))
@@ -105,20 +110,20 @@ def recount_safety(
 
 
 def _until(placed: Iterable[tuple[Placed, Any]], ends: Mapping[int, int]) -> Iterator[Any]:
-    for (partition, offset), one in placed:
+    for (partition, offset), item in placed:
         if offset < ends.get(partition, 0):
-            yield one
+            yield item
 
 
 def _counted(versions: Iterable[CaseVersion]) -> list[CaseVersion]:
-    held: dict[str, CaseVersion] = {}
+    current: dict[str, CaseVersion] = {}
     for version in versions:
-        other = held.get(version.case_id)
-        held[version.case_id] = version if other is None else joined(version, other)
+        other = current.get(version.case_id)
+        current[version.case_id] = version if other is None else joined(version, other)
     return [
-        one
-        for one in held.values()
-        if one.version >= 0 and not one.excluded and not is_linked_away(one.links)
+        case
+        for case in current.values()
+        if case.version >= 0 and not case.excluded and not is_linked_away(case.links)
     ]
 
 

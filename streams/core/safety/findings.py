@@ -39,11 +39,11 @@ class SafetyFinding:
     subject
         Parts of the signal key after the category.
     size
-        What growing means for it: patients, or cases.
+        Patients, or cases: a greater size strengthens the alert.
     closing
-        Why it no longer stands; None while it does.
+        Reason why it has ended; None while it is open.
     note
-        What it says beside the facts, for the sentence.
+        Addition to the sentence.
     """
 
     category: AlertCategory
@@ -93,20 +93,20 @@ def findings(
     """
     by_id = {case.case_id: case for case in sorted(cases, key=lambda case: case.case_id)}
     known = {
-        subject: heard
-        for subject, all_of_it in sorted(notices.items())
-        if (heard := [notice for notice in all_of_it if notice.received <= day])
+        subject: received
+        for subject, of_subject in sorted(notices.items())
+        if (received := [notice for notice in of_subject if notice.received <= day])
     }
     acted = actions(known)
     found = _clusters(by_id, clusters, acted)
     found += [_fatal(case, acted) for case in by_id.values() if case.fatal]
-    for subject, heard in known.items():
+    for subject, received in known.items():
         linked = [
             LinkedCase(case.case_id, True, case.by_professional, case.fatal)
             for case in by_id.values()
             if subject in case.part_of
         ]
-        found += _of_subject(describe(heard, linked, day), heard, usage)
+        found += _of_subject(describe(received, linked, day), received, usage)
     return found
 
 
@@ -118,7 +118,7 @@ def cluster_rules() -> tuple[ClusterRule, ...]:
 
 
 def _of_subject(
-    subject: Subject, heard: Sequence[Notice], usage: UsageRules
+    subject: Subject, notices: Sequence[Notice], usage: UsageRules
 ) -> list[SafetyFinding]:
     common = SafetyFinding(
         category=AlertCategory.CASE_SERIES,
@@ -137,7 +137,7 @@ def _of_subject(
     )
     verdict = f"settled as {subject.state.replace('_', ' ')}" if subject.closed else None
     found = []
-    if subject.fatal and _is_hearsay(heard):
+    if subject.fatal and _is_hearsay(notices):
         found.append(
             _with(common, AlertCategory.UNVERIFIED_FATAL, len(subject.sources), closing=verdict)
         )
@@ -154,7 +154,7 @@ def _of_subject(
                 closing=verdict if subject.state is VerificationState.REFUTED else None,
             )
         )
-    if subject.exposure_ongoing is not None and _was_ongoing(heard):
+    if subject.exposure_ongoing is not None and _was_ongoing(notices):
         against = f", against the advice of an {subject.advised_by}" if subject.advised_by else ""
         found.append(
             _with(
@@ -174,7 +174,7 @@ def _of_subject(
                 note=f", due on {subject.overdue_since.isoformat()}",
             )
         )
-    return found + _usage(common, heard, usage)
+    return found + _usage(common, notices, usage)
 
 
 def _with(
@@ -185,9 +185,9 @@ def _with(
 
 
 def _usage(
-    common: SafetyFinding, heard: Sequence[Notice], rules: UsageRules
+    common: SafetyFinding, notices: Sequence[Notice], rules: UsageRules
 ) -> list[SafetyFinding]:
-    given = [(notice.received, usage) for notice in heard for usage in notice.usage]
+    given = [(notice.received, usage) for notice in notices for usage in notice.usage]
     return [
         _with(
             common,
@@ -204,14 +204,16 @@ def _usage(
     ]
 
 
-def _is_hearsay(heard: Sequence[Notice]) -> bool:
+def _is_hearsay(notices: Sequence[Notice]) -> bool:
     """Return whether a notice reported the death, not only its case reports."""
-    return any(notice.fatal or "Death" in notice.terms for notice in heard)
+    return any(notice.fatal or "Death" in notice.terms for notice in notices)
 
 
-def _was_ongoing(heard: Sequence[Notice]) -> bool:
+def _was_ongoing(notices: Sequence[Notice]) -> bool:
     """Return whether exposure was ever reported as ongoing: only then is its end reported."""
-    return any(describe(heard[: n + 1], (), date.max).exposure_ongoing for n in range(len(heard)))
+    return any(
+        describe(notices[: n + 1], (), date.max).exposure_ongoing for n in range(len(notices))
+    )
 
 
 def _fatal(case: DomainCase, acted: Mapping[str, date]) -> SafetyFinding:
@@ -244,7 +246,7 @@ def _clusters(
             **_of_cases([cases[name] for name in sorted(members)], acted),  # type: ignore[arg-type]
         )
         for key, (rule, members) in found.items()
-        # What one lot explains is not a matter of the clinic that used it.
+        # A cluster that one lot explains is not one of the clinic that used it.
         if rule.by == "lot" or not any(members <= of_lot for of_lot in of_lots)
     ]
 
@@ -293,7 +295,7 @@ def flags_of(cases: Iterable[DomainCase], acted: Mapping[str, date]) -> tuple[st
     Parameters
     ----------
     acted
-        What `actions` gives.
+        Result of `actions`.
     """
     flags = set()
     for case in cases:
@@ -311,8 +313,8 @@ def flags_of(cases: Iterable[DomainCase], acted: Mapping[str, date]) -> tuple[st
 def actions(known: Mapping[str, Sequence[Notice]]) -> dict[str, date]:
     """Return the first day an authority acted on each class: reports after it may be stimulated."""
     first: dict[str, date] = {}
-    for heard in known.values():
-        for notice in heard:
+    for notices in known.values():
+        for notice in notices:
             if notice.kind is NoticeKind.REGULATORY_ACTION and notice.product_class:
                 top = domain_vocabulary().classes_of(notice.product_class)[-1]
                 first[top] = min(first.get(top, date.max), notice.received)

@@ -30,9 +30,9 @@ def watch_items(
     Parameters
     ----------
     cases
-        The current watched cases.
+        The current domain cases.
     clustered
-        Cases that a cluster alert rests on: they are past this list.
+        Cases of a cluster alert: they need no question any more.
     day
         Event-time day.
     """

@@ -17,7 +17,7 @@ from schemas.domain import domain_vocabulary
 from schemas.notice import Notice
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.watch_item import WatchItem
-from streams.core.cases.domain_case import DomainCase, decode_watched
+from streams.core.cases.domain_case import DomainCase, decode_domain_case
 from streams.core.safety.findings import SafetyFinding, actions, cluster_rules, findings
 from streams.core.safety.follow_up_questions import watch_items
 from streams.core.safety.reporting_duties import LawTable, duty_line, law_table
@@ -27,7 +27,7 @@ from streams.core.safety.subjects import KnownOnDay
 __all__ = ["SafetyMonitor"]
 
 _CODE_VERSION = version("tocsin")
-# What a revision is compared by; the rest is the same, or follows from these.
+# Fields that decide whether there is a revision; the others are constant, or follow from these.
 _FACTS = (
     "urgent", "terms", "countries", "case_ids", "patients", "n_verified", "n_by_professional",
     "verification", "stated", "first_day", "lots", "facilities", "flags", "duty",
@@ -54,7 +54,7 @@ _STATE = {
 
 
 class SafetyMonitor:
-    """Holds the watched cases, the notices, and what was published of them.
+    """Keeps the domain cases, the notices, and the published safety alerts.
 
     Parameters
     ----------
@@ -80,18 +80,18 @@ class SafetyMonitor:
     def count(self, changes: Iterable[tuple[str, int]]) -> None:
         """Apply changes of domain cases: each encoded, and +1 (it is current) or -1."""
         for encoded, n in changes:
-            case = decode_watched(encoded)
+            case = decode_domain_case(encoded)
             if n > 0:
                 self._cases[case.case_id] = case
             elif self._cases.get(case.case_id) == case:
                 del self._cases[case.case_id]
             self._changed = True
 
-    def hear(self, notice: Notice) -> None:
+    def apply_notice(self, notice: Notice) -> None:
         """Apply a notice; of two contents under one id the later received is current."""
         of_subject = self._notices.setdefault(notice.subject_id, {})
-        held = of_subject.get(notice.notice_id)
-        if held is None or _content(notice) > _content(held):
+        current = of_subject.get(notice.notice_id)
+        if current is None or _content(notice) > _content(current):
             of_subject[notice.notice_id] = notice
             self._changed = True
 
@@ -107,20 +107,20 @@ class SafetyMonitor:
 
     @property
     def cases(self) -> tuple[DomainCase, ...]:
-        """The current watched cases, by name."""
+        """Return the current domain cases, by case id."""
         return tuple(case for _, case in sorted(self._cases.items()))
 
     def cases_among(self, case_ids: Iterable[str]) -> list[DomainCase]:
-        """Return the current watched cases among some, in order of name."""
+        """Return the current domain cases with these ids, in order of id."""
         if not self._cases:
             return []
         return [self._cases[case_id] for case_id in sorted(self._cases.keys() & set(case_ids))]
 
     def known_on(self, day: date) -> KnownOnDay:
-        """Return the notices received by a day, and what they and the law say on it."""
+        """Return the notices received by a day, the regulatory actions among them, and the law."""
         received = {
-            subject: tuple(n for _, n in sorted(of_it.items()) if n.received <= day)
-            for subject, of_it in sorted(self._notices.items())
+            subject: tuple(n for _, n in sorted(of_subject.items()) if n.received <= day)
+            for subject, of_subject in sorted(self._notices.items())
         }
         known = {subject: notices for subject, notices in received.items() if notices}
         return KnownOnDay(day=day, notices=known, acted=actions(known), law=self._law)
@@ -140,26 +140,26 @@ class SafetyMonitor:
         if not self._changed and (self._next is None or day < self._next):
             return []
         self._changed = False
-        heard = {name: tuple(of.values()) for name, of in self._notices.items()}
-        standing = {
+        notices = {name: tuple(of.values()) for name, of in self._notices.items()}
+        current = {
             _key(finding): finding
             for finding in findings(
-                self._cases.values(), heard, day, clusters=self._clusters, usage=self._usage
+                self._cases.values(), notices, day, clusters=self._clusters, usage=self._usage
             )
         }
         # A notice of a later day becomes known then; an answer is overdue the day after its day.
         later = [
             moment
-            for of_subject in heard.values()
+            for of_subject in notices.values()
             for notice in of_subject
             for moment in (notice.received, _after(notice.followup_due))
             if moment is not None and moment > day
         ]
         self._next = min(later, default=None)
         revisions = []
-        for key in sorted(standing.keys() | self._published.keys()):
+        for key in sorted(current.keys() | self._published.keys()):
             revision = self._revise(
-                key, standing.get(key), self._published.get(key), day, tuple(as_of)
+                key, current.get(key), self._published.get(key), day, tuple(as_of)
             )
             if revision is not None:
                 self._published[key] = revision
@@ -274,7 +274,7 @@ def _change(
         return None if ended else (SafetyAlertKind.CLOSED, finding.closing)
     if ended:
         return SafetyAlertKind.STRENGTHENED, "it stands again"
-    # Today's law is said with the next revision, and is no reason for one.
+    # A change of the law alone is no reason for a revision; the next one states it.
     changed = [
         name for name in _FACTS if name != "duty" and getattr(before, name) != getattr(alert, name)
     ]
@@ -328,7 +328,7 @@ def _alert_id(key: str, revision: int) -> str:
 
 
 def _sentence(finding: SafetyFinding) -> str:
-    """Say it in plain words: no cause, no name of a clinic, no lot."""
+    """Return the sentence of a finding in plain words: no cause, no name of a clinic, no lot."""
     what = _WHAT[finding.category]
     named = domain_vocabulary().classes.get(finding.product_class or "")
     of_what = f" after {named.label}" if named else ""

@@ -1,7 +1,7 @@
 """Reporting duties by jurisdiction, product class and supply route: a table, from `law.toml`.
 
-An alert always says so, also when the answer is that nobody has to: that is what the reader has to
-know to decide whether silence means safety.
+An alert always states the duty, also when there is none: the reader must know it to decide whether
+the absence of reports means safety.
 """
 
 import tomllib
@@ -24,7 +24,7 @@ _Line = Annotated[str, Field(min_length=1)]
 
 
 class LegalFrame(Message):
-    """How one jurisdiction treats one class of products on one supply route, over a time."""
+    """Duty of one jurisdiction for one class of products on one supply route, over a time."""
 
     jurisdiction: str = Field(
         pattern=r"^([A-Z]{2}|sport)$",
@@ -64,7 +64,7 @@ class LegalFrame(Message):
 
 
 class LawTable(Message):
-    """Every frame known, of one version of the data."""
+    """All legal frames, of one version of the data."""
 
     version: str = Field(min_length=1, description="Of the data; stands in every alert.")
     frames: tuple[LegalFrame, ...] = Field(description="In no order: the narrowest one holds.")
@@ -78,26 +78,26 @@ class LawTable(Message):
         *,
         vocabulary: DomainVocabulary | None = None,
     ) -> tuple[LegalFrame, ...]:
-        """Return the frames that hold: one; several if the supply route is not known; or none.
+        """Return the frames in force: one; several if the supply route is not known; or none.
 
-        A frame for the class itself goes before one for a class above it, and one for the route
-        before one for every route. A member of the EU without frames of its own has the EU's.
+        A frame for the class itself precedes one for a class above it, and one for the route
+        precedes one for every route. A member of the EU without frames of its own has the EU's.
         """
-        words = vocabulary or domain_vocabulary()
-        for where in (jurisdiction, "EU") if jurisdiction in _EU else (jurisdiction,):
-            for code in words.classes_of(product_class):
-                held = [
+        known = vocabulary or domain_vocabulary()
+        for place in (jurisdiction, "EU") if jurisdiction in _EU else (jurisdiction,):
+            for code in known.classes_of(product_class):
+                in_force = [
                     frame
                     for frame in self.frames
-                    if frame.jurisdiction == where and code in frame.classes and frame.holds_on(day)
+                    if frame.jurisdiction == place and code in frame.classes and frame.holds_on(day)
                 ]
-                if exact := [frame for frame in held if frame.supply_route is supply_route]:
+                if exact := [frame for frame in in_force if frame.supply_route is supply_route]:
                     return tuple(exact)
-                anyhow = [frame for frame in held if frame.supply_route is None]
-                if anyhow:
-                    return tuple(anyhow)
-                if held and supply_route is SupplyRoute.UNKNOWN:
-                    return tuple(held)
+                any_route = [frame for frame in in_force if frame.supply_route is None]
+                if any_route:
+                    return tuple(any_route)
+                if in_force and supply_route is SupplyRoute.UNKNOWN:
+                    return tuple(in_force)
         return ()
 
 

@@ -33,7 +33,7 @@ class Criterion(StrEnum):
 
     MET = "met"
     FAILED = "failed"
-    OPEN = "open"  # what it asks for is not known
+    OPEN = "open"  # a fact that it needs is not known
 
 
 class VolumeRule(Message):
@@ -64,15 +64,15 @@ class UsageRules(Message):
 
 @dataclass(frozen=True, slots=True)
 class UsageFinding:
-    """What the rules say of one person.
+    """Result of the rules for one person.
 
     Attributes
     ----------
     volume_ml
-        Most that was given within the rule's hours, by the rule's routes, in mL.
+        Largest volume given within the rule's hours, by the rule's routes [mL].
     above_limit
-        Whether that is above the limit outside an excepted setting; `OPEN` if the setting of what
-        takes it there is not known.
+        Whether that is above the limit outside an excepted setting; `OPEN` if it is above only with
+        administrations of unknown setting.
     reasons
         Codes of what failed or is open, in a fixed order.
     """
@@ -93,17 +93,17 @@ class UsageFinding:
 
 
 def check_usage(given: Iterable[tuple[date, Usage]], rules: UsageRules) -> list[UsageFinding]:
-    """Check what was given to athletes, person by person.
+    """Check the infusions of athletes, by person.
 
-    Volumes of one person add up within a day, since notices tell days and no hours; of what runs
-    for longer than the rule's hours, its share of them counts.
+    Volumes of one person add up within a day, since notices state days and no hours; of an infusion
+    that runs for longer than the rule's hours, its share of them counts.
 
     Parameters
     ----------
     given
-        Day and administration; persons who are known not to be athletes are passed over.
+        Day and administration; persons known not to be athletes are skipped.
     rules
-        What is asked.
+        Limits and criteria.
     """
     by_person: dict[str, list[tuple[date, Usage]]] = {}
     for day, usage in given:

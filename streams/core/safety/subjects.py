@@ -1,7 +1,7 @@
 """State of rumours and other subjects, from their notices, independent of the counts.
 
-Nothing here enters a 2x2 table. What a subject is follows from the set of its notices and of the
-reports that are part of it, so that the order of arrival and repeats change nothing.
+Nothing here enters a 2x2 table. The state of a subject follows from the set of its notices and of
+the reports that are part of it, so that the order of arrival and repeats change nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from streams.core.safety.reporting_duties import LawTable
 
 __all__ = ["KnownOnDay", "LinkedCase", "Subject", "describe", "verification_state"]
 
-_TELLS = {NoticeKind.SAFETY_NOTICE, NoticeKind.MEDIA, NoticeKind.AGGREGATE}
+_REPORTING_KINDS = {NoticeKind.SAFETY_NOTICE, NoticeKind.MEDIA, NoticeKind.AGGREGATE}
 _SETTLED = {
     Verdict.REFUTED: VerificationState.REFUTED,
     Verdict.UNRESOLVABLE: VerificationState.UNRESOLVABLE,
@@ -37,7 +37,7 @@ class KnownOnDay:
     notices
         By subject, both in order of name; none without a notice.
     acted
-        What `streams.core.safety.findings.actions` gives of them.
+        Result of `streams.core.safety.findings.actions` for them.
     """
 
     day: date
@@ -48,7 +48,7 @@ class KnownOnDay:
 
 @dataclass(frozen=True, slots=True)
 class LinkedCase:
-    """A current case that says it is part of a subject.
+    """Current case that states that it is part of a subject.
 
     Attributes
     ----------
@@ -71,24 +71,24 @@ class Subject:
     Attributes
     ----------
     state
-        How far it is known to be true.
+        Verification state.
     evidence
-        Who said what, in order of receipt: (day, role, assertion or verdict).
+        Statements in order of receipt: (day, role, assertion or verdict).
     sources
-        Notices that tell of it and repeat no other one.
+        Notices that report it and repeat no other one.
     repeats
-        Notices that tell what another one told.
+        Notices that repeat another one.
     patients
-        How many patients it speaks of, the case reports included; None if nothing says.
+        Number of patients, the case reports included; None if nothing states it.
     cases
         Current cases that are part of it, counted or not, by name.
     fatal
-        Whether it tells of a death.
+        Whether a death is reported.
     exposure_ongoing
-        Whether treatment goes on, or was said to, against advice; None if not known.
+        Whether treatment continues, or was reported to continue against advice; None if not known.
     overdue_since
-        The first day on which an answer was due and had not come, as of the day asked; None if
-        nothing is overdue.
+        First day on which an answer was due that is still missing on the day asked; None if nothing
+        is overdue.
     """
 
     subject_id: str
@@ -114,17 +114,17 @@ class Subject:
 
     @property
     def confirmed(self) -> bool:
-        """Whether it was settled as true."""
+        """Return whether a verdict confirmed it."""
         return self.state in _CONFIRMED
 
     @property
     def closed(self) -> bool:
-        """Whether it was settled at all."""
+        """Return whether there is a verdict."""
         return self.confirmed or self.state in _SETTLED.values()
 
     @property
     def verified(self) -> int:
-        """Patients that a counted case stands for."""
+        """Return the number of patients with a counted case."""
         return sum(case.counted for case in self.cases)
 
 
@@ -145,12 +145,12 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
     cases
         Current cases that say they are part of it.
     day
-        Event-time day that deadlines are held against.
+        Event-time day that deadlines are compared with.
     """
     unique = {notice.notice_id: notice for notice in sorted(notices, key=_content)}
     known = sorted(unique.values(), key=_order)
     linked = tuple(sorted(cases, key=lambda case: case.case_id))
-    tells = [notice for notice in known if notice.kind in _TELLS]
+    reporting = [notice for notice in known if notice.kind in _REPORTING_KINDS]
     terms = tuple(sorted({term for notice in known for term in notice.terms}))
     vocabulary = domain_vocabulary()
     classes = [
@@ -168,8 +168,8 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
             for notice in known
             if (said := notice.verification)
         ),
-        sources=tuple(notice.notice_id for notice in tells if not notice.derived_from),
-        repeats=tuple(notice.notice_id for notice in tells if notice.derived_from),
+        sources=tuple(notice.notice_id for notice in reporting if not notice.derived_from),
+        repeats=tuple(notice.notice_id for notice in reporting if notice.derived_from),
         product_class=classes[0] if classes else None,
         terms=terms,
         families=tuple(sorted({f for term in terms if (f := vocabulary.family(term))})),
@@ -200,19 +200,18 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
 def verification_state(notices: Sequence[Notice]) -> VerificationState:
     """Return the verification state of a subject, from its notices in order of receipt.
 
-    It begins as a rumour; one that tells of patients who could be found is `reported`. A denial, or
-    an authority that knows of no source, makes it `contested` and no more: only a verdict on
-    evidence settles it. What is said after a verdict is evidence, and changes it only if it is
-    another verdict. A confirmation is the authority's, a health professional's, or a valid
-    report's.
+    It begins as a rumour; one that states patients is `reported`. A denial, or an authority that
+    knows of no source, makes it only `contested`: only a verdict on evidence settles it. A
+    statement after a verdict is evidence; only another verdict changes the state. The authority, a
+    health professional, or a valid report confirms it.
     """
     state = VerificationState.RUMOUR
     settled = False
     for notice in notices:
         said = notice.verification
         if said is None:
-            tells_of_patients = notice.patients is not None and notice.kind in _TELLS
-            if tells_of_patients and state is VerificationState.RUMOUR:
+            states_patients = notice.patients is not None and notice.kind in _REPORTING_KINDS
+            if states_patients and state is VerificationState.RUMOUR:
                 state = VerificationState.REPORTED
         elif said.verdict is not None:
             settled = True
@@ -237,7 +236,7 @@ def _patients(known: Sequence[Notice], cases: Sequence[LinkedCase]) -> Patients 
     if not stated:
         return Patients(at_least=verified) if verified else None
     at_least = max(patients.at_least for patients in stated)
-    # The latest word on the upper bound holds, unless there are more cases than it allows.
+    # The latest upper bound is used, unless there are more cases than it allows.
     at_most = stated[-1].at_most
     at_least = max(at_least, verified)
     if at_most is not None and at_most < at_least:
@@ -285,5 +284,5 @@ def _order(notice: Notice) -> tuple[date, bool, str]:
 
 
 def _content(notice: Notice) -> tuple[date, str]:
-    # Of two contents under one number the later holds, whatever order they came in.
+    # Of two contents under one id the later is current, in any order of arrival.
     return notice.received, notice.model_dump_json()

@@ -112,7 +112,7 @@ class Replay:
         self._last_notice: date | None = None
         for notice in notices:
             if until is None or notice.received <= until:
-                self.detector.watch.hear(notice)
+                self.detector.safety.apply_notice(notice)
                 self._last_notice = max(notice.received, self._last_notice or date.min)
         self._offset = 0  # of the next message in the log
         self._counted = 0  # next offset to count
@@ -214,7 +214,7 @@ class Replay:
 
     def _evaluate_notices(self, last: int, *, every: int) -> None:
         """Evaluate on days without reports on which a notice is received or a response overdue."""
-        while (due := self.detector.watch.next_day) is not None:
+        while (due := self.detector.safety.next_day) is not None:
             end = ((due - _EPOCH).days // every + 1) * every - 1
             if end > last:
                 return
@@ -234,7 +234,7 @@ class Replay:
             self.summary.safety_alerts[safety_alert.category.value] += 1
             self._on_safety_alert(safety_alert)
         if self._on_watch_item is not None:
-            for item in self.detector.watch.items(_EPOCH + timedelta(days=day)):
+            for item in self.detector.safety.items(_EPOCH + timedelta(days=day)):
                 if item.case_id not in self._listed:
                     self._listed.add(item.case_id)
                     self._on_watch_item(item)

@@ -106,11 +106,11 @@ def restore_detector(
     )
     alerts = latest.values()
     detector.restore_signals(alert for alert in alerts if isinstance(alert, Alert))
-    detector.watch.restore(alert for alert in alerts if isinstance(alert, SafetyAlert))
+    detector.safety.restore(alert for alert in alerts if isinstance(alert, SafetyAlert))
     for record in read_to_end(settings, topic_name(settings, "priors")):
         detector.restore_prior(PriorRefit.model_validate_json(record.value))
     detector.settle()
-    notices = NoticeReader(settings, detector.watch, set_aside)
+    notices = NoticeReader(settings, detector.safety, set_aside)
     try:
         yield from notices.restore(latest.values())
     except BaseException:

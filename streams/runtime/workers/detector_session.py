@@ -211,7 +211,7 @@ class DetectorSession:
             for partition, offset in sorted(self.detector.offsets.items())
         ]
         as_of = [*counted, *self.notices.as_of()]
-        return self.detector.watch.evaluate(_EPOCH + timedelta(days=today), as_of)
+        return self.detector.safety.evaluate(_EPOCH + timedelta(days=today), as_of)
 
 
 def deltas_deleted(topic_partition: TopicPartition) -> StateError:

@@ -19,7 +19,7 @@ from typing import Any
 
 from schemas.errors import BrokerError, StateError
 from schemas.link import CaseLink
-from streams.core.duplicates.exact import KnownCase, relink, taken_in
+from streams.core.duplicates.exact import KnownCase, cases_to_store, relink
 from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.runtime.broker.clients import TopicPartition, make_consumer, make_producer
 from streams.runtime.broker.errors import OffsetOutOfRangeError, broker_errors
@@ -305,7 +305,7 @@ class LinkWorker:
         for topic_partition, records in polled.items():
             cases += self._read(active, topic_partition, records)
         if active.restoring:
-            active.store.commit(taken_in(cases, active.store), next_offsets, settled=False)
+            active.store.commit(cases_to_store(cases, active.store), next_offsets, settled=False)
             active.offsets = next_offsets
             if all(next_offsets[each] >= end for each, end in active.restore_to.items()):
                 self._decide_all(active)

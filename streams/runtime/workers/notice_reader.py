@@ -217,7 +217,7 @@ class NoticeReader:
                     message = Incoming(record.offset, value, record.key, record.headers)
                     rejected.append(reject(message, source, str(error), error.code))
                 else:
-                    self._watch.hear(notice)
+                    self._watch.apply_notice(notice)
                     self.latest = max(self.latest, (notice.received - _EPOCH).days)
                     self.unevaluated += 1
                     self.last = Batch(topic, number, record.offset, record.offset + 1)

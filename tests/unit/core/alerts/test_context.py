@@ -12,7 +12,7 @@ from schemas.context import Context
 from schemas.notice import Notice, NoticeKind, Patients, Verdict, VerificationEvent
 from schemas.vocabulary import ReporterKind
 from streams.core.alerts.context import AlertContext
-from streams.core.cases.domain_case import DomainCase, encode_watched
+from streams.core.cases.domain_case import DomainCase, encode_domain_case
 from streams.core.safety.monitor import SafetyMonitor
 from streams.core.signals.new_evidence import (
     DESIGNATED,
@@ -45,7 +45,7 @@ class World:
         self.watch(*cases)
 
     def watch(self, *cases: DomainCase, n: int = 1) -> None:
-        self.monitor.count((encode_watched(each), n) for each in cases)
+        self.monitor.count((encode_domain_case(each), n) for each in cases)
 
     def of(self, *case_ids: str, **pair: str) -> Context | None:
         """Return the context of a pair of the cumulative window that has some cases."""
@@ -180,9 +180,9 @@ def test_each_fact_that_a_further_case_brings_is_a_bit(other: DomainCase, bits: 
 def test_a_verdict_on_a_rumour_is_news_and_its_hearsay_is_not() -> None:
     world = World(make_domain_case("A"))
     world.publish(world.of("A"))
-    world.monitor.hear(RUMOUR)
+    world.monitor.apply_notice(RUMOUR)
     assert world.news("A") == 0
-    world.monitor.hear(VERDICT)
+    world.monitor.apply_notice(VERDICT)
     assert world.news("A") == VERIFICATION
     world.publish(world.of("A"))
     assert world.news("A") == 0
@@ -200,11 +200,11 @@ def test_a_signal_without_a_published_context_has_no_news() -> None:
 def test_notices_make_windows_with_contexts_stale_once() -> None:
     world = World(make_domain_case("A"))
     assert world.context.stale(world.monitor.known_on(TODAY)) == ()
-    world.monitor.hear(RUMOUR)
+    world.monitor.apply_notice(RUMOUR)
     assert world.context.stale(world.monitor.known_on(TODAY)) == ()  # nothing was published
     world.publish(world.of("A"))
     assert world.context.stale(world.monitor.known_on(TODAY)) == ()  # known already
-    world.monitor.hear(VERDICT)
+    world.monitor.apply_notice(VERDICT)
     assert world.context.stale(world.monitor.known_on(date(2024, 2, 19))) == ()  # not yet received
     assert world.context.stale(world.monitor.known_on(date(2024, 2, 20))) == ("cumulative",)
     assert world.context.stale(world.monitor.known_on(date(2024, 2, 21))) == ()

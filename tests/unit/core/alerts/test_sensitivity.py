@@ -257,7 +257,7 @@ def test_cases_after_an_authority_acted_are_told_apart(any_case: RuleSet) -> Non
     fed.cases(2, drug=PRODUCT_CLASS, day=DAY + 2)
     assert fed.alert(DAY + 2, PRODUCT_CLASS).n_post_notice is None
     for received in (date(2024, 2, 29), date(2024, 3, 4)):
-        fed.detector.watch.hear(
+        fed.detector.safety.apply_notice(
             Notice(
                 notice_id=f"FDA {received}",
                 subject_id="FDA",

@@ -12,7 +12,7 @@ from schemas.notice import Notice, NoticeKind
 from streams.core.alerts.context import AlertContext
 from streams.core.alerts.priority import PriorityFacts, priority_of
 from streams.core.alerts.writer import AlertWriter, WrittenAlerts
-from streams.core.cases.domain_case import encode_watched
+from streams.core.cases.domain_case import encode_domain_case
 from streams.core.safety.monitor import SafetyMonitor
 from streams.core.signals.anytime_test import DailySequentialTest
 from streams.core.signals.decisions import Decisions
@@ -141,7 +141,7 @@ def test_nothing_changes_an_alert_after_it_was_made(
 
     monkeypatch.setattr(Alert, "model_construct", construct)
     for name in "KLM":
-        desk.monitor.count([(encode_watched(make_domain_case(name)), 1)])
+        desk.monitor.count([(encode_domain_case(make_domain_case(name)), 1)])
     desk.counted.count(["K", "L", "M"], [CELLS], ["Sepsis"])
     alerts = desk.write().alerts
     assert len(alerts) == len(made) == 3
@@ -154,7 +154,7 @@ def test_nothing_changes_an_alert_after_it_was_made(
 
 def test_a_product_of_the_domain_has_a_context_that_is_remembered(desk: Desk) -> None:
     for name in "KLM":
-        desk.monitor.count([(encode_watched(make_domain_case(name, exposure_ongoing=True)), 1)])
+        desk.monitor.count([(encode_domain_case(make_domain_case(name, exposure_ongoing=True)), 1)])
     acted = Notice(
         notice_id="1",
         subject_id="R-1",
@@ -164,7 +164,7 @@ def test_a_product_of_the_domain_has_a_context_that_is_remembered(desk: Desk) ->
         authority="ministry",
         product_class=CELLS,
     )
-    desk.monitor.hear(acted)
+    desk.monitor.apply_notice(acted)
     desk.counted.count(["K", "L"], [CELLS], ["Sepsis"])
     desk.counted.count(["M"], [CELLS], ["Sepsis"], day=DAY - 1)
     alert = next(each for each in desk.write().alerts if each.drug == CELLS)

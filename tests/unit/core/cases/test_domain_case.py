@@ -20,9 +20,9 @@ from streams.core.cases.chronology import parse_course
 from streams.core.cases.domain_case import (
     add_level_courses,
     confounded,
-    decode_watched,
-    encode_watched,
-    watched_case,
+    decode_domain_case,
+    domain_case_of,
+    encode_domain_case,
 )
 from tests.support.reports import domain_product, domain_report, make_report
 from tests.support.versions import domain_case
@@ -40,8 +40,8 @@ PROGRESSION = "Malignant neoplasm progression"
     ],
 )
 def test_a_case_without_a_suspect_product_of_the_domain_is_none(product: Product) -> None:
-    assert watched_case(make_report(products=(product,)), "adult") is None
-    assert encode_watched(None) == ""
+    assert domain_case_of(make_report(products=(product,)), "adult") is None
+    assert encode_domain_case(None) == ""
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_case_without_a_suspect_product_of_the_domain_is_none(product: Product
 def test_what_is_kept_of_a_report(changes: dict[str, Any], kept: dict[str, Any]) -> None:
     case = domain_case("A", DAY, **changes)
     assert {name: getattr(case, name) for name in kept} == kept
-    assert decode_watched(encode_watched(case)) == case
+    assert decode_domain_case(encode_domain_case(case)) == case
 
 
 def test_of_several_products_the_first_names_the_class_and_all_are_kept() -> None:
@@ -90,7 +90,7 @@ def test_of_several_products_the_first_names_the_class_and_all_are_kept() -> Non
         Product(substances=("zinc",), lot="Z9"),
         domain_product(CLASS, lot="A1", exposure_ongoing=True),
     )
-    case = watched_case(domain_report("A", DAY, products=products), "adult")
+    case = domain_case_of(domain_report("A", DAY, products=products), "adult")
     assert case is not None
     assert (case.product_class, case.classes) == ("cell-product", ["cell-product", CLASS])
     assert (case.lots, case.facilities, case.exposure_ongoing) == (["A1", "B2"], ["C-B"], True)

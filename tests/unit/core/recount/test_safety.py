@@ -60,12 +60,12 @@ def at(reports: int, notices: int) -> tuple[InputOffset, ...]:
 def told() -> list[SafetyAlert]:
     """Return three revisions, as a watch gives them that hears one thing after another."""
     watch = SafetyMonitor()
-    watch.hear(NOTICES[0][1])
+    watch.apply_notice(NOTICES[0][1])
     found = watch.evaluate(DAY, at(0, 1))
     watch.count((REPORTS[number][1].watched, 1) for number in (0, 1))
     found += watch.evaluate(DAY, at(2, 1))
     watch.count([(REPORTS[1][1].watched, -1)])
-    watch.hear(NOTICES[1][1])
+    watch.apply_notice(NOTICES[1][1])
     found += watch.evaluate(DAY, at(3, 2))
     return found
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.product import Quality
-from streams.core.cases.domain_case import encode_watched
+from streams.core.cases.domain_case import encode_domain_case
 from streams.core.safety.follow_up_questions import watch_items
 from streams.core.safety.monitor import SafetyMonitor
 from tests.support.alerts import AS_OF
@@ -49,7 +49,8 @@ def test_what_the_report_says_is_not_asked_for(
 def test_a_case_of_a_cluster_is_listed_there() -> None:
     watch = SafetyMonitor()
     first, second = (
-        encode_watched(domain_case(name, DAY, product={"lot": "EX-117"})) for name in ("N1", "N2")
+        encode_domain_case(domain_case(name, DAY, product={"lot": "EX-117"}))
+        for name in ("N1", "N2")
     )
     watch.count([(first, 1)])
     assert watch.evaluate(DAY, AS_OF) == []

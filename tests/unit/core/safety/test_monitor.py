@@ -26,7 +26,7 @@ from schemas.vocabulary import (
     ReporterKind,
     SupplyRoute,
 )
-from streams.core.cases.domain_case import DomainCase, encode_watched, watched_case
+from streams.core.cases.domain_case import DomainCase, domain_case_of, encode_domain_case
 from streams.core.safety.monitor import SafetyMonitor
 from streams.demo import PRODUCT_CLASS
 from tests.support.alerts import AS_OF
@@ -66,9 +66,9 @@ class Told:
         notices: Iterable[Notice] = (),
     ) -> list[SafetyAlert]:
         for one in notices:
-            self.watch.hear(one)
-        self.watch.count([(encode_watched(one), -1) for one in gone])
-        self.watch.count([(encode_watched(one), +1) for one in cases])
+            self.watch.apply_notice(one)
+        self.watch.count([(encode_domain_case(one), -1) for one in gone])
+        self.watch.count([(encode_domain_case(one), +1) for one in cases])
         return self.watch.evaluate(day, AS_OF)
 
 
@@ -374,7 +374,7 @@ def test_the_order_of_cases_and_notices_does_not_change_the_end() -> None:
 
 def test_only_the_domain_is_watched() -> None:
     aspirin = domain_report("X", date(2019, 1, 1), product={"product_class": "aspirin"})
-    assert watched_case(aspirin, "unknown") is None
+    assert domain_case_of(aspirin, "unknown") is None
     exosome = domain_case("X", date(2019, 1, 1), product={"product_class": "エクソソーム"})
     assert exosome.product_class == "extracellular-vesicles"
     assert timedelta(days=NE1.received) + date(1970, 1, 1) == date(2019, 10, 7)
