@@ -187,14 +187,21 @@ def poll_past_deleted(consumer: Any, timeout_ms: int) -> dict[TopicPartition, li
         return _poll(consumer, timeout_ms)
     except OffsetOutOfRangeError:
         firsts = consumer.beginning_offsets(list(consumer.assignment()))
-        positions = {at: consumer.position(at) for at in firsts}
-        passed = {at: first for at, first in firsts.items() if positions[at] < first}
-        if not passed:
+        positions = {partition: consumer.position(partition) for partition in firsts}
+        deleted = {
+            partition: first for partition, first in firsts.items() if positions[partition] < first
+        }
+        if not deleted:
             raise
-        for at, first in passed.items():
-            span = f"{at.topic}[{at.partition}]: offsets {positions[at]} to {first}"
-            _LOG.info("%s were deleted before they were read", span)
-            consumer.seek(at, first)
+        for partition, first in deleted.items():
+            fields = {
+                "topic": partition.topic,
+                "partition": partition.partition,
+                "first_offset": positions[partition],
+                "next_offset": first,
+            }
+            _LOG.info("records were deleted before they were read", extra=fields)
+            consumer.seek(partition, first)
         return {}
 
 
@@ -220,7 +227,7 @@ def close_consumer(consumer: Any) -> None:
     try:
         consumer.close()
     except KafkaError as error:
-        _LOG.warning("%s", one_line("close a consumer", error))
+        _LOG.warning("consumer not closed", extra={"error": one_line("close a consumer", error)})
 
 
 def _polls(

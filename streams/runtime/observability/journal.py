@@ -5,6 +5,7 @@ rejected. The batch name ties them together. A line holds names of batches, coun
 never the content of a report or a setting. docs/operate/logs.md lists the events.
 """
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ __all__ = ["Journal", "LogFormat", "logging_as"]
 
 _LOG = logging.getLogger(__name__)
 _MAX_REJECTS = 100  # lines a batch; `pv.rejected` has all rejects
+# `event` names the kind of a line, as its message does.
+_OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "event"}
 
 LogFormat = Literal["text", "json"]
 
@@ -51,7 +54,7 @@ def logging_as(form: LogFormat) -> Iterator[ConnectionLog]:
             )
         )
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+        handler.setFormatter(_TextFormatter("%(asctime)s %(name)s %(message)s"))
     root, ours = logging.getLogger(), logging.getLogger("streams")
     root.addHandler(handler)
     ours.setLevel(logging.INFO)
@@ -64,6 +67,25 @@ def logging_as(form: LogFormat) -> Iterator[ConnectionLog]:
         raise
     finally:
         root.removeHandler(handler)
+
+
+class _TextFormatter(logging.Formatter):
+    """Appends the single values among the fields of a line to its message, as `name=value`."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line without its traceback."""
+        line = super().formatMessage(record)
+        if not record.name.startswith("streams."):
+            return line  # the fields of a library are for its own formatter
+        return " ".join([line, *_single_values(record)])
+
+
+def _single_values(record: logging.LogRecord) -> Iterator[str]:
+    for name, value in vars(record).items():
+        if name not in _OF_EVERY_RECORD and isinstance(value, str | int | float):
+            text = str(value)
+            is_word = text and not set(text) & set(' "=\n')
+            yield f"{name}={text if is_word else json.dumps(text, ensure_ascii=False)}"
 
 
 class Journal(Observer):
@@ -92,7 +114,7 @@ class Journal(Observer):
         _log("published", {"batch": str(batch), "seconds": round(seconds, 4)})
 
     def delta_applied(self, delta: Applied) -> None:
-        """Log the record that held the delta of a batch."""
+        """Log the record of the delta of a batch."""
         source = f"{delta.source.topic}[{delta.source.partition}]@{delta.source.first_offset}"
         _log("applied", {**_range(delta.batch), "delta": source, "fresh": delta.fresh})
 

@@ -178,5 +178,8 @@ class AlertPublisher:
         try:
             return task.result()
         except (TransactionAborted, ProducerUnusable) as error:
-            _LOG.warning("the partition is released: %s", error)
+            _LOG.warning(
+                "the partition is released; its alerts are not published",
+                extra={"error": str(error)},
+            )
             return None

@@ -284,4 +284,4 @@ def delete_before(settings: Settings, changelog: TopicPartition, offset: int) ->
             admin.delete_records({changelog: offset})
     except (KafkaError, BrokerError) as error:
         doing = f"delete what precedes {changelog.topic}[{changelog.partition}]@{offset}"
-        _LOG.warning("%s", one_line(doing, error))
+        _LOG.warning("old changelog records not deleted", extra={"error": one_line(doing, error)})

@@ -21,6 +21,7 @@ from streams.runtime.broker.topic_reader import end_offsets, settled_offset
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.observability.observer import SILENT, Observer
 from streams.runtime.observability.readiness import Blocked, Phase, Readiness
+from streams.runtime.observability.readiness_log import ReadinessLog
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import StoreDamaged
 from streams.runtime.workers.case_partition import CasePartition
@@ -42,7 +43,6 @@ _RESTORING_MS = 10  # of a poll meanwhile
 _LINGER_MS = 100  # a batch costs two processors 10 ms, however small it is
 _DAMAGES = 3  # of one database in one run: after that the disk is at fault
 _BLOCKED_SECONDS = 60.0  # of all partitions: then the broker is at fault, and not a partition
-_LOG_SECONDS = 10.0  # between two lines on the progress of a recovery
 
 
 def case_group(settings: Settings) -> str:
@@ -95,7 +95,7 @@ class CaseWorker:
         self._owned: dict[int, CasePartition] = {}
         self._recovering: dict[int, _Recovering] = {}
         self._damages: Counter[int] = Counter()
-        self._logged = time.monotonic()
+        self._progress = ReadinessLog(self.stage)
         self.tally: Counter[str] = Counter()
         self._group = GroupMember(
             partial(join_group, settings, case_group(settings), self._topic, linger_ms=_LINGER_MS),
@@ -135,7 +135,7 @@ class CaseWorker:
                 self._require_progress()
                 return counted
             except Superseded as error:
-                _LOG.warning("rejoining the group after: %s", error)
+                _LOG.warning("rejoining the group after an error", extra={"error": str(error)})
                 self._group.rejoin_after_fencing()
                 return 0
 
@@ -251,11 +251,9 @@ class CaseWorker:
                 self._damaged(new, error)
             except BrokerUnavailable as error:
                 recovering.failed(error)
-                _LOG.warning("attempt %d: %s", recovering.back_off.failures, error)
-        if time.monotonic() > self._logged + _LOG_SECONDS:
-            self._logged = time.monotonic()
-            if not (readiness := self.readiness()).ready:
-                _LOG.info("%s", readiness)
+                fields = {"attempt": recovering.back_off.failures, "error": str(error)}
+                _LOG.warning("partition not recovered; it is retried", extra=fields)
+        self._progress.log(self.readiness())
 
     def _require_partitions(self) -> None:
         """Raise if partitions were added to the input."""
@@ -313,7 +311,7 @@ class CaseWorker:
         self._damages[assigned.partition] += 1
         if self._damages[assigned.partition] == _DAMAGES:
             raise error
-        _LOG.warning("%s; it is set aside and restored", error)
+        _LOG.warning("database damaged; it is set aside and restored", extra={"error": str(error)})
         self._release([assigned.partition])
         set_aside(database(self._settings, assigned.partition), "damaged")
         self._group.pause_until_restored([assigned])

@@ -35,6 +35,7 @@ from streams.runtime.broker.transactions import (
 )
 from streams.runtime.observability.observer import SILENT, DetectorSize, Observer
 from streams.runtime.observability.readiness import Phase, Readiness
+from streams.runtime.observability.readiness_log import ReadinessLog
 from streams.runtime.settings import Settings
 from streams.runtime.workers.alert_publisher import (
     AlertPublisher,
@@ -110,6 +111,7 @@ class DetectWorker:
         self._producer: Any = None
         self._restoring: Generator[float, None, Restored] | None = None
         self._fraction = 0.0  # of the restoring that is done
+        self._progress = ReadinessLog(self.stage)
         self._published: int | None = None  # next offset, if all that is counted is published
         self._publisher = AlertPublisher()
         self._failures = 0  # since an evaluation was published
@@ -230,7 +232,10 @@ class DetectWorker:
                         self._evaluate(session)
                     self._settle(session)
                 except (TransactionAborted, ProducerUnusable) as error:
-                    _LOG.warning("left to the next start: %s", error)
+                    _LOG.warning(
+                        "alerts not published; they are left to the next start",
+                        extra={"error": str(error)},
+                    )
             # Without a snapshot after a failure: the counts are ahead of the published alerts.
             self._snapshots.finish(self.detector, self._published)
         finally:
@@ -246,7 +251,7 @@ class DetectWorker:
         if self._failures == _ATTEMPTS:
             msg = f"publish alerts: gave up after {_ATTEMPTS} attempts: {error}"
             raise BrokerError(msg) from error
-        _LOG.warning("restoring after: %s", error)
+        _LOG.warning("restoring after an error", extra={"error": str(error)})
         self.stand_by()
         self._group.consumer.pause(self._input)
         if may_have_moved(error):
@@ -276,7 +281,7 @@ class DetectWorker:
             self._restoring = None
             self._begin(done.value)
         else:
-            _LOG.info("%s", self.readiness())
+            self._progress.log(self.readiness())
 
     def _begin(self, restored: Restored) -> None:
         session = DetectorSession(restored.detector, restored.notices, self._input, self._observer)

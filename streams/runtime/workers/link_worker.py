@@ -203,7 +203,7 @@ class LinkWorker:
         if self._failures == _ATTEMPTS:
             msg = f"publish links: gave up after {_ATTEMPTS} attempts: {error}"
             raise BrokerError(msg) from error
-        _LOG.warning("beginning again after: %s", error)
+        _LOG.warning("restoring after an error", extra={"error": str(error)})
         self.stand_by()
         if may_have_moved(error):
             # Another member may be active: rejoining tells.
@@ -246,13 +246,18 @@ class LinkWorker:
         except StateError as error:
             if "Corruption" not in str(error):
                 raise
-            _LOG.warning("%s; it is set aside and rebuilt", error)
+            _LOG.warning(
+                "database damaged; it is set aside and rebuilt", extra={"error": str(error)}
+            )
             return self._empty(identity)
         stored = store.offsets
         if store.unpublished() and any(stored.get(each, 0) < committed[each] for each in ends):
             # Another worker has published other links for the reports of these unpublished ones.
             store.close()
-            _LOG.warning("%s: another worker went on; it is set aside and rebuilt", self._path)
+            _LOG.warning(
+                "another worker has published links; the database is set aside and rebuilt",
+                extra={"path": str(self._path)},
+            )
             return self._empty(identity)
         return store
 

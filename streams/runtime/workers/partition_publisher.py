@@ -185,7 +185,9 @@ class PartitionPublisher:
             else:
                 if not self._why:
                     self._why = f"publish {self._name}: no answer in {BLOCK_AFTER_SECONDS:.0f} s"
-                    _LOG.warning("%s; the partition waits, the others go on", self._why)
+                    _LOG.warning(
+                        "partition blocked; the others continue", extra=self._fields(self._why)
+                    )
                 return False
         return True
 
@@ -283,12 +285,23 @@ class PartitionPublisher:
         self._usable = False
         self._back_off.failed(at_least)
         self._why = str(error)
-        _LOG.warning("attempt %d: %s", self._back_off.failures, error)
+        fields = {**self._fields(self._why), "attempt": self._back_off.failures}
+        _LOG.warning("transaction not published; it is retried", extra=fields)
+
+    def _fields(self, why: str) -> dict[str, object]:
+        return {"topic": self._input.topic, "partition": self._input.partition, "error": why}
 
     def _done(self, pending: _PendingTransaction) -> None:
         if self._why:
             seconds = time.monotonic() - pending.since
-            _LOG.info("%s: published after %.0f s", self._name, seconds)
+            _LOG.info(
+                "blocked partition published",
+                extra={
+                    "topic": self._input.topic,
+                    "partition": self._input.partition,
+                    "seconds": round(seconds),
+                },
+            )
         self._pending, self._why = None, ""
         self._back_off.reset()
         pending.then()

@@ -150,10 +150,8 @@ class _Recovery:
         published = yield from self._published(store, last)
         if _diverged(store, published):
             _LOG.warning(
-                "%s: another worker has continued otherwise after offset %d; the database is set "
-                "aside and restored",
-                self._path,
-                published,
+                "another worker has published otherwise; the database is set aside and restored",
+                extra={"path": str(self._path), "offset": published},
             )
             store = self._renewed(store, "diverged")
         whole = last if _is_whole(last, begin, published) else None
@@ -218,7 +216,9 @@ class _Recovery:
                 if damaged:
                     raise
                 damaged = True
-                _LOG.warning("%s; it is set aside and restored", error)
+                _LOG.warning(
+                    "database damaged; it is set aside and restored", extra={"error": str(error)}
+                )
                 set_aside(self._path, "damaged")
         return self._store
 
@@ -289,7 +289,7 @@ class _Recovery:
                 why = str(error)
                 break
             return restored, last
-        _LOG.warning("%s; counting from the reports instead", why)
+        _LOG.warning("counting from the reports instead of the changelog", extra={"error": why})
         return store, None
 
     def _restored(

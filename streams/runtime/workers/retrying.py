@@ -184,4 +184,7 @@ class RetryingWorker:
             raise error
         pause = self._back_off.failed()
         self._last, self._broken = now, True
-        _LOG.warning("stage %s: again in %.1f s, after: %s", self.stage, pause, error)
+        _LOG.warning(
+            "broker unavailable; the stage retries",
+            extra={"stage": self.stage, "retry_seconds": round(pause, 1), "error": str(error)},
+        )

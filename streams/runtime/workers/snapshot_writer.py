@@ -55,7 +55,9 @@ class SnapshotWriter:
         """
         self.collect()
         if self.busy:
-            _LOG.warning("snapshot %s: the last one is still being written", self._folder)
+            _LOG.warning(
+                "the previous snapshot is still being written", extra={"path": str(self._folder)}
+            )
             return
         kept, facts = detector.frozen()
 
@@ -84,7 +86,7 @@ class SnapshotWriter:
             self._failures += 1
             self._observer.snapshot_finished("failed", seconds)
             why = " ".join(str(error).split())
-            _LOG.warning("snapshot %s: not written: %s", self._folder, why)
+            _LOG.warning("snapshot not written", extra={"path": str(self._folder), "error": why})
             if self._failures >= _FAILURES:
                 msg = (
                     f"snapshot {self._folder}: must be written now and then; {self._failures} in "
@@ -107,7 +109,7 @@ class SnapshotWriter:
                 self.begin(detector, next_offset)
                 self._wait()
         except StateError as error:
-            _LOG.warning("%s", error)
+            _LOG.warning("the last snapshot is not written", extra={"error": str(error)})
 
     def _wait(self) -> None:
         while self._task is not None:

@@ -45,6 +45,23 @@ def test_a_line_of_text_is_as_people_know_it(capfd: pytest.CaptureFixture[str]) 
     assert second.endswith(" else watch out")
 
 
+def test_the_single_values_of_a_line_follow_it_as_text(capfd: pytest.CaptureFixture[str]) -> None:
+    fields = {"event": "x", "attempt": 2, "error": 'no "answer"', "path": "a/b", "blocked": [3]}
+    with logging_as("text"):
+        LOG.warning("retried", extra=fields)
+        logging.getLogger("else").warning("of a library", extra={"color": "red"})
+    first, second = capfd.readouterr().err.splitlines()
+    assert first.endswith(' retried attempt=2 error="no \\"answer\\"" path=a/b')
+    assert second.endswith(" of a library")
+
+
+def test_fields_are_members_of_a_line_of_json(capfd: pytest.CaptureFixture[str]) -> None:
+    with logging_as("json"):
+        LOG.warning("retried", extra={"attempt": 2, "blocked": [3]})
+    (line,) = lines(capfd)
+    assert (line["message"], line["attempt"], line["blocked"]) == ("retried", 2, [3])
+
+
 def test_a_line_of_json_has_time_level_logger_and_message(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

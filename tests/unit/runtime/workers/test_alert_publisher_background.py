@@ -72,7 +72,7 @@ def test_a_partition_is_released_whatever_its_alerts_do(
     hanging: Callable[[], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(alert_publisher, "_ABANDON_SECONDS", 0.05)
-    for publish, said in ((hanging, "being published"), (aborted, "nothing is published")):
+    for publish, said in ((hanging, "being published"), (aborted, "not published")):
         publisher = AlertPublisher()
         publisher.send(RESULT, 7, publish)
         assert publisher.abandon() is None

@@ -198,9 +198,9 @@ def test_one_is_written_at_a_time(
     writer.begin(detector, 1)
     with caplog.at_level(logging.WARNING, "streams"):
         writer.begin(detector, 2)
-    assert [one.getMessage() for one in caplog.records] == [
-        f"snapshot {writer._folder}: the last one is still being written"
-    ]
+    (record,) = caplog.records
+    assert record.getMessage() == "the previous snapshot is still being written"
+    assert vars(record)["path"] == str(writer._folder)
     gate.opened.set()
     ended(writer)
     assert gate.passed == 1
@@ -227,7 +227,12 @@ def test_failures_are_told_and_end_the_detector_only_if_they_persist(
         StateError, match=r"3 in a row failed, the last: .*No space left.*Make room"
     ):
         ended(writer)
-    assert caplog.text.count("not written: [Errno 28] No space left on device") == 5
+    errors = [
+        vars(record)["error"]
+        for record in caplog.records
+        if record.getMessage() == "snapshot not written"
+    ]
+    assert errors == ["[Errno 28] No space left on device"] * 5
 
 
 def test_closing_waits_for_the_one_under_way_and_writes_the_last(
@@ -255,4 +260,4 @@ def test_a_last_one_that_fails_does_not_keep_the_detector_from_closing(
     for _ in range(3):
         writer.finish(new_detector(), 1)
     assert told.outcomes == {"failed": 3}
-    assert "3 in a row failed" in caplog.text
+    assert "3 in a row failed" in vars(caplog.records[-1])["error"]
