@@ -55,7 +55,7 @@ class ReadusItem:
 
     @property
     def answered(self) -> bool:
-        """Whether the run has an answer."""
+        """Return whether the run has an answer."""
         return self.answer is not None
 
 

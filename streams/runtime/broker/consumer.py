@@ -154,6 +154,6 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
     def _append(self, drained: Any, part: Any, max_records: int, update_offsets: bool) -> int:
         before = part.bytes_read
         part.limit = before + self._room
-        taken: int = super()._append(drained, part, max_records, update_offsets)
+        n_records: int = super()._append(drained, part, max_records, update_offsets)
         self._room -= part.bytes_read - before
-        return taken if self._room > 0 else max_records  # `max_records` ends the poll
+        return n_records if self._room > 0 else max_records  # `max_records` ends the poll

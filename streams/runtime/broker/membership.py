@@ -135,7 +135,7 @@ class Membership:
         Raises
         ------
         BrokerError
-            As of `update`.
+            See `update`.
         """
         if self.metadata is None or self.metadata.group_instance_id is None:
             return
@@ -146,16 +146,19 @@ class Membership:
 
     @property
     def lost(self) -> bool:
-        """Whether the group has removed it; without a generation, a broker accepts any offset."""
+        """Return whether the group has removed it.
+
+        Without a generation, a broker would accept any offset.
+        """
         return bool(self.metadata.generation_id < 0)
 
     @property
     def joining(self) -> bool:
-        """Whether a rebalance is in progress; the broker may refuse its transactions meanwhile."""
+        """Return whether a rebalance is in progress: the broker may refuse transactions."""
         return bool(self.metadata.state is MemberState.REBALANCING)
 
     @property
     def stalled(self) -> bool:
-        """Whether joining has taken so long that it should rejoin."""
+        """Return whether joining has taken so long that it should rejoin."""
         since = self._joining_since
         return since is not None and time.monotonic() - since > _STALLED_SECONDS

@@ -134,30 +134,33 @@ def end_offsets(consumer: Any, topic: str) -> dict[int, int]:
             msg = f"read {topic}: no such topic: run `tocsin topics create`, or ask for the right"
             raise BrokerError(msg)
         partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-        return {at.partition: end for at, end in consumer.end_offsets(partitions).items()}
+        return {
+            topic_partition.partition: end
+            for topic_partition, end in consumer.end_offsets(partitions).items()
+        }
 
 
-def committed_offset(consumer: Any, at: TopicPartition) -> int | None:
+def committed_offset(consumer: Any, topic_partition: TopicPartition) -> int | None:
     """Return the group's committed offset of a partition; `None` if there is none.
 
     Without the timeout the client would retry for ever while the coordinator is unavailable.
     """
-    offset: int | None = consumer.committed(at, timeout_ms=REQUEST_MS)
+    offset: int | None = consumer.committed(topic_partition, timeout_ms=REQUEST_MS)
     return offset
 
 
-def settled_offset(consumer: Any, at: TopicPartition) -> int:
+def settled_offset(consumer: Any, topic_partition: TopicPartition) -> int:
     """Return the group's committed offset of a partition; 0 if it is not known now.
 
     It is not known while an open transaction holds an offset of the partition.
     """
     try:
-        return consumer.committed(at, timeout_ms=_ASK_MS) or 0
+        return consumer.committed(topic_partition, timeout_ms=_ASK_MS) or 0
     except KafkaTimeoutError:
         return 0
 
 
-def last_record(consumer: Any, at: TopicPartition) -> Any | None:
+def last_record(consumer: Any, topic_partition: TopicPartition) -> Any | None:
     """Return the last committed record of a partition; `None` if there is none.
 
     Parameters
@@ -166,10 +169,16 @@ def last_record(consumer: Any, at: TopicPartition) -> Any | None:
         Assigned to the partition, without a group.
     """
     while True:
-        begin, end = consumer.beginning_offsets([at])[at], consumer.end_offsets([at])[at]
-        last = _last_between(consumer, at, begin, end)
+        begin, end = (
+            consumer.beginning_offsets([topic_partition])[topic_partition],
+            consumer.end_offsets([topic_partition])[topic_partition],
+        )
+        last = _last_between(consumer, topic_partition, begin, end)
         # If everything was deleted meanwhile, there may be new records by now.
-        if last is not None or consumer.beginning_offsets([at])[at] == begin:
+        if (
+            last is not None
+            or consumer.beginning_offsets([topic_partition])[topic_partition] == begin
+        ):
             return last
 
 
@@ -250,14 +259,14 @@ def _polls(
                 firsts, poll = consumer.beginning_offsets(partitions), poll_past_deleted
             else:
                 firsts, poll = dict.fromkeys(partitions, start), _poll
-            for at in partitions:
-                consumer.seek(at, firsts[at])
-            total = sum(max(ends[at.partition] - firsts[at], 0) for at in partitions)
+            for tp in partitions:
+                consumer.seek(tp, firsts[tp])
+            total = sum(max(ends[tp.partition] - firsts[tp], 0) for tp in partitions)
             left = total
             # By position: it also passes transaction markers, which are not returned as records.
             while not stopped() and (follow or left):
                 polled = poll(consumer, _POLL_MS)
-                left = sum(max(ends[at.partition] - consumer.position(at), 0) for at in partitions)
+                left = sum(max(ends[tp.partition] - consumer.position(tp), 0) for tp in partitions)
                 part = 1 - left / total if total else 1.0
                 yield [record for records in polled.values() for record in records], part
     finally:
@@ -269,14 +278,16 @@ def _poll(consumer: Any, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
     return polled
 
 
-def _last_between(consumer: Any, at: TopicPartition, begin: int, end: int) -> Any | None:
+def _last_between(
+    consumer: Any, topic_partition: TopicPartition, begin: int, end: int
+) -> Any | None:
     back = 2  # a record and the marker of its transaction
     while True:
         start = max(begin, end - back)
-        consumer.seek(at, start)
+        consumer.seek(topic_partition, start)
         last = None
-        while consumer.position(at) < end:
-            for record in poll_past_deleted(consumer, _LAST_POLL_MS).get(at, ()):
+        while consumer.position(topic_partition) < end:
+            for record in poll_past_deleted(consumer, _LAST_POLL_MS).get(topic_partition, ()):
                 if record.offset < end:
                     last = record
         if last is not None:

@@ -74,7 +74,7 @@ class TopicTail:
                 polled = self._consumer.poll(timeout_ms=timeout_ms)
             except OffsetOutOfRangeError:
                 self._assign(self._assigned)  # raises if records would be lost
-        self._begun |= {at.partition for at in polled}
+        self._begun |= {topic_partition.partition for topic_partition in polled}
         return [self._entry(record) for records in polled.values() for record in records]
 
     def drained(self) -> bool:
@@ -91,25 +91,25 @@ class TopicTail:
             firsts = self._consumer.beginning_offsets(partitions)
             ends = self._consumer.end_offsets(partitions)
             self._consumer.assign(partitions)
-            for at in partitions:
-                source = self._source(at.partition)
-                next_ = self._next_offset(at)
-                if next_ and not firsts[at] <= next_ <= ends[at]:
+            for tp in partitions:
+                source = self._source(tp.partition)
+                next_ = self._next_offset(tp)
+                if next_ and not firsts[tp] <= next_ <= ends[tp]:
                     msg = (
                         f"{source}: must still have offset {next_}, which comes next; got "
-                        f"{firsts[at]} to {ends[at]}: the topic was created again or trimmed. "
+                        f"{firsts[tp]} to {ends[tp]}: the topic was created again or trimmed. "
                         "Compare what was read with what is there, then read into a new file"
                     )
                     raise BrokerError(msg)
-                self._consumer.seek(at, next_ or firsts[at])
+                self._consumer.seek(tp, next_ or firsts[tp])
         self._assigned = numbers
 
-    def _next_offset(self, at: TopicPartition) -> int:
+    def _next_offset(self, topic_partition: TopicPartition) -> int:
         """Return the next offset, which must exist; 0 if the partition was never read."""
-        if at.partition in self._begun:
+        if topic_partition.partition in self._begun:
             # Ahead of the reader's stored offset by unstored records and by transaction markers.
-            return int(self._consumer.position(at))
-        return self._place(self._source(at.partition))
+            return int(self._consumer.position(topic_partition))
+        return self._place(self._source(topic_partition.partition))
 
     def _entry(self, record: Any) -> tuple[str, int, bytes]:
         value = b"" if isinstance(record.value, Unreadable) else record.value or b""

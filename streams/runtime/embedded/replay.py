@@ -122,8 +122,8 @@ class Replay:
     def feed(self, source: str, items: Iterable[tuple[int, SourceItem]]) -> Iterator[int]:
         """Run the items of a source through both stages; yield the number of each chunk."""
         remaining = iter(items)
-        while taken := self._feed_chunk(source, islice(remaining, _CHUNK)):
-            yield taken
+        while size := self._feed_chunk(source, islice(remaining, _CHUNK)):
+            yield size
 
     def finish(self) -> None:
         """Evaluate on the last day reached, and on later days of notices."""
@@ -245,5 +245,5 @@ class Replay:
 
     @property
     def last_day(self) -> date | None:
-        """Latest day of receipt reached."""
+        """Return the latest day of receipt so far."""
         return None if self._clock is None else _EPOCH + timedelta(days=self._clock)

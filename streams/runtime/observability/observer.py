@@ -67,7 +67,7 @@ class Applied:
     batch
         Range of the reports that it counts.
     source
-        The record that held it, as a batch of one.
+        The record of the delta, as a batch of one.
     headers
         Headers of that record.
     fresh
@@ -93,7 +93,7 @@ class Applied:
 
     @property
     def report_times(self) -> ReportTimes | None:
-        """Timestamps of its reports, if known."""
+        """Return the timestamps of its reports, if known."""
         return ReportTimes.from_headers(self.headers)
 
 
@@ -129,12 +129,12 @@ class EvaluationEvent:
 
     @property
     def revisions(self) -> Sequence[AnyAlert]:
-        """Revisions of both kinds of alerts."""
+        """Return the revisions of both kinds of alerts."""
         return *self.alerts, *self.safety_alerts
 
     @property
     def name(self) -> str:
-        """Coordinates of its first delta, or without deltas of the last notice.
+        """Return the coordinates of its first delta, or without deltas of the last notice.
 
         A restart gives the same evaluation the same name, so a log can be searched for it.
         """

@@ -84,7 +84,7 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """Whether the worker is active, or a standby that can be assigned partitions at once."""
+        """Return whether the worker is active, or a standby that can take partitions at once."""
         return self.phase in (Phase.ACTIVE, Phase.STANDBY)
 
     def __str__(self) -> str:

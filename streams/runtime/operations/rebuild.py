@@ -178,21 +178,23 @@ def _restore(
     settings: Settings, reader: Any, partition: int, path: Path, identity: str
 ) -> Generator[float, None, None]:
     """Restore a database from the changelog; restart from the newest base if one is deleted."""
-    at = TopicPartition(topic_name(settings, "cases"), partition)
-    reader.assign([at])
-    for last in newest_bases(reader, at):
+    changelog = TopicPartition(topic_name(settings, "cases"), partition)
+    reader.assign([changelog])
+    for last in newest_bases(reader, changelog):
         with suppress(PositionOutOfRange), _emptied(path, identity) as store:
-            yield from restore_cases(settings, at, last.progress.base, store, last.next_offset)
+            yield from restore_cases(
+                settings, changelog, last.progress.base, store, last.next_offset
+            )
             return
     msg = (
-        f"{at.topic}[{partition}]: must hold the cases; got a changelog that is empty or does "
-        "not reach back to a whole copy. Use --from reports"
+        f"{changelog.topic}[{partition}]: must hold the cases; got a changelog that is empty or "
+        "does not reach back to a whole copy. Use --from reports"
     )
     raise StateError(msg)
 
 
 def _recount(
-    settings: Settings, reader: Any, at: TopicPartition, store: RocksStore
+    settings: Settings, reader: Any, reports: TopicPartition, store: RocksStore
 ) -> Generator[float, None, None]:
     """Recount the reports of a partition up to the last published batch.
 
@@ -201,27 +203,27 @@ def _recount(
     StateError
         If reports are deleted, before or while they are read.
     """
-    with requiring(partial(_require_all, reader, at)):
-        yield from _recount_all(settings, at, store)
+    with requiring(partial(_require_all, reader, reports)):
+        yield from _recount_all(settings, reports, store)
 
 
-def _require_all(reader: Any, at: TopicPartition) -> None:
-    if first := reader.beginning_offsets([at])[at]:
-        name = f"{at.topic}[{at.partition}]"
+def _require_all(reader: Any, reports: TopicPartition) -> None:
+    if first := reader.beginning_offsets([reports])[reports]:
+        name = f"{reports.topic}[{reports.partition}]"
         msg = f"{name}: every report from offset 0 on is needed; got a topic that begins at {first}"
         raise StateError(msg)
 
 
 def _recount_all(
-    settings: Settings, at: TopicPartition, store: RocksStore
+    settings: Settings, reports: TopicPartition, store: RocksStore
 ) -> Generator[float, None, None]:
-    name = f"{at.topic}[{at.partition}]"
-    key = str(at.partition).encode()
+    name = f"{reports.topic}[{reports.partition}]"
+    key = str(reports.partition).encode()
     deltas = read_to_end(settings, topic_name(settings, "deltas"))
     ends = (decode_delta(record.value).next_offset for record in deltas if record.key == key)
     published = max(ends, default=0)
     rejected = rejected_offsets(settings, name)
-    stage = CaseStage(store, partition=at.partition, keep_outbox=False)
+    stage = CaseStage(store, partition=reports.partition, keep_outbox=False)
     batch: list[Any] = []
 
     def count(next_offset: int) -> None:
@@ -231,7 +233,9 @@ def _recount_all(
         stage.count(counted, first_offset=start, next_offset=next_offset)
         batch.clear()
 
-    for record, part in read_in_steps(settings, at.topic, start=0, partition=at.partition):
+    for record, part in read_in_steps(
+        settings, reports.topic, start=0, partition=reports.partition
+    ):
         yield part
         if record is not None and record.offset < published:
             if record.offset not in rejected:

@@ -123,11 +123,11 @@ def recount_of_topics(
     topic = topic_name(settings, "reports")
     ends: dict[int, int] = {}
     for alert in alerts:
-        for at in alert.as_of:
-            if at.topic != topic:
-                msg = f"alert {alert.alert_id}: must be of {topic}; got {at.topic}, another prefix"
+        for end in alert.as_of:
+            if end.topic != topic:
+                msg = f"alert {alert.alert_id}: must be of {topic}; got {end.topic}, another prefix"
                 raise InputError(msg)
-            ends[at.partition] = max(ends.get(at.partition, 0), at.next_offset)
+            ends[end.partition] = max(ends.get(end.partition, 0), end.next_offset)
     refits = (
         PriorRefit.model_validate_json(record.value)
         for record in read_to_end(settings, topic_name(settings, "priors"))
@@ -160,9 +160,9 @@ def safety_recount_of_topics(
     reports, notices = (topic_name(settings, name) for name in ("reports", "notices"))
     ends: dict[str, dict[int, int]] = {reports: {}, notices: {}}
     for alert in alerts:
-        for at in alert.as_of:
-            of_topic = ends.setdefault(at.topic, {})
-            of_topic[at.partition] = max(of_topic.get(at.partition, 0), at.next_offset)
+        for end in alert.as_of:
+            of_topic = ends.setdefault(end.topic, {})
+            of_topic[end.partition] = max(of_topic.get(end.partition, 0), end.next_offset)
     wanted = {alert.signal_key for alert in alerts}
     published = read_alerts(settings, follow=False, stopped=lambda: False)
     before = {
@@ -302,13 +302,13 @@ def _records_before(
         ):
             partitions = [TopicPartition(topic, number) for number in ends]
             consumer.assign(partitions)
-            for at in partitions:
-                consumer.seek(at, 0)
-            while waited := [at for at in partitions if consumer.position(at) < ends[at.partition]]:
-                consumer.pause(*(at for at in partitions if at not in waited))
-                for at, records in consumer.poll(timeout_ms=_POLL_MS).items():
-                    end = ends[at.partition]
-                    yield at.partition, [record for record in records if record.offset < end]
+            for tp in partitions:
+                consumer.seek(tp, 0)
+            while waited := [tp for tp in partitions if consumer.position(tp) < ends[tp.partition]]:
+                consumer.pause(*(tp for tp in partitions if tp not in waited))
+                for tp, records in consumer.poll(timeout_ms=_POLL_MS).items():
+                    end = ends[tp.partition]
+                    yield tp.partition, [record for record in records if record.offset < end]
     finally:
         close_consumer(consumer)
 

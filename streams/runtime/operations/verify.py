@@ -106,11 +106,11 @@ def verify(settings: Settings, *, alerts: int) -> Iterator[Mismatch]:
     yield _alerts(chosen, sums)
 
 
-def _require_all(consumer: Any, at: TopicPartition) -> None:
-    if first := consumer.beginning_offsets([at])[at]:
+def _require_all(consumer: Any, reports: TopicPartition) -> None:
+    if first := consumer.beginning_offsets([reports])[reports]:
         msg = (
-            f"verify: {at.topic}[{at.partition}] must hold every report from offset 0 on; got a "
-            f"topic that begins at {first}: there is nothing to compare with"
+            f"verify: {reports.topic}[{reports.partition}] must hold every report from "
+            f"offset 0 on; got a topic that begins at {first}: there is nothing to compare with"
         )
         raise StateError(msg)
 
@@ -159,23 +159,25 @@ def _changelog(settings: Settings, consumer: Any, recount: _Recount) -> Mismatch
 
     If a worker deletes the base while it is read, the newest base is compared.
     """
-    at = TopicPartition(topic_name(settings, "cases"), recount.partition)
-    consumer.assign([at])
-    for last in newest_bases(consumer, at):
+    changelog = TopicPartition(topic_name(settings, "cases"), recount.partition)
+    consumer.assign([changelog])
+    for last in newest_bases(consumer, changelog):
         with suppress(PositionOutOfRange):
-            cases, end = _restored(settings, at, last.progress.base)
-            what = f"changelog {at.topic}[{at.partition}] up to offset {end}"
+            cases, end = _restored(settings, changelog, last.progress.base)
+            what = f"changelog {changelog.topic}[{changelog.partition}] up to offset {end}"
             return _states(what, cases, recount.state(end))
     return None
 
 
 def _restored(
-    settings: Settings, at: TopicPartition, base: int
+    settings: Settings, changelog: TopicPartition, base: int
 ) -> tuple[dict[str, CaseVersion], int]:
     """Return the cases of a changelog from its base on, and their next offset."""
     pairs: dict[bytes, bytes] = {}
     end = 0
-    for record, _ in read_in_steps(settings, at.topic, start=base, partition=at.partition):
+    for record, _ in read_in_steps(
+        settings, changelog.topic, start=base, partition=changelog.partition
+    ):
         if record is not None:
             decoded = decode_record(record)
             end = decoded.next_offset
@@ -261,12 +263,12 @@ def _latest_alerts(settings: Settings, most: int) -> dict[str, Alert]:
             latest[alert.signal_key] = alert
 
     def newest(alert: Alert) -> tuple[int, str]:
-        return sum(at.next_offset for at in alert.as_of), alert.signal_key
+        return sum(end.next_offset for end in alert.as_of), alert.signal_key
 
     chosen = sorted(latest.values(), key=newest, reverse=True)[:most]
     topic = topic_name(settings, "reports")
     for alert in chosen:
-        if any(at.topic != topic for at in alert.as_of):
+        if any(end.topic != topic for end in alert.as_of):
             msg = f"verify: alert {alert.alert_id} must be of {topic}; got another topic"
             raise InputError(msg)
     return {alert.signal_key: alert for alert in chosen}
@@ -276,7 +278,7 @@ def _by_offset(alerts: Mapping[str, Alert], partition: int) -> dict[int, list[Al
     """Group alerts by their next offset of a partition."""
     groups: dict[int, list[Alert]] = {}
     for alert in alerts.values():
-        ends = {at.partition: at.next_offset for at in alert.as_of}
+        ends = {end.partition: end.next_offset for end in alert.as_of}
         groups.setdefault(ends.get(partition, 0), []).append(alert)
     return groups
 

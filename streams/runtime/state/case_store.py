@@ -63,7 +63,7 @@ class CaseStore(Protocol):
 
     @property
     def next_offset(self) -> int | None:
-        """Next offset of the input; `None` before the first commit."""
+        """Return the next offset of the input; `None` before the first commit."""
 
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
         """Return the stored versions of these cases."""
@@ -91,7 +91,7 @@ class MemoryStore:
 
     @property
     def next_offset(self) -> int | None:
-        """Next offset of the input; `None` before the first commit."""
+        """Return the next offset of the input; `None` before the first commit."""
         return self._next_offset
 
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
@@ -173,18 +173,18 @@ class RocksStore:
 
     @property
     def path(self) -> Path:
-        """Folder of the database."""
+        """Return the folder of the database."""
         return self._path
 
     @property
     def identity(self) -> str:
-        """Stored format, topic, partition and number of partitions."""
+        """Return the stored format, topic, partition and number of partitions."""
         stored = self._get(_IDENTITY)
         return "nothing" if stored is None else stored.decode(errors="replace")
 
     @property
     def next_offset(self) -> int | None:
-        """Next offset of the input; `None` before the first commit."""
+        """Return the next offset of the input; `None` before the first commit."""
         raw = self._get(_OFFSET)
         return None if raw is None else int.from_bytes(raw, "big")
 

@@ -78,12 +78,12 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def copying(self) -> bool:
-        """Whether a copy is in progress."""
+        """Return whether a copy is in progress."""
         return self.copy_start >= 0
 
     @property
     def due(self) -> bool:
-        """Whether a copy should start or continue now."""
+        """Return whether a copy should start or continue now."""
         return self.copying or self.base < 0 or self.size > _GROWTH * self.base_size + _FLOOR
 
     def after_part(self, part: Part) -> Self:

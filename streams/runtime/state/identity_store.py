@@ -66,13 +66,13 @@ class IdentityStore:
 
     @property
     def offsets(self) -> dict[int, int]:
-        """Next offset of each partition; empty before the first commit."""
+        """Return the next offset of each partition; empty before the first commit."""
         raw = self._db.get(_OFFSETS)
         return {} if raw is None else msgspec.msgpack.decode(raw, type=dict[int, int])
 
     @property
     def settled(self) -> bool:
-        """Whether the links of all cases read so far are decided, not only those of a batch."""
+        """Return whether the links of all cases read so far are decided."""
         return self._db.get(_SETTLED) is not None
 
     def cases(self, case_ids: Sequence[str]) -> Mapping[str, KnownCase]:

@@ -53,17 +53,17 @@ class StoredReject:
 
     @property
     def coordinates(self) -> str:
-        """Source and position of the message: the key of the reject."""
+        """Return source and position of the message: the key of the reject."""
         return coordinates(self.rejected)
 
     @property
     def whole(self) -> bool:
-        """Whether the reject has all bytes of the message."""
+        """Return whether the reject has all bytes of the message."""
         return self.size == len(self.rejected.raw)
 
     @property
     def identity(self) -> tuple[str, str]:
-        """`coordinates` and `digest`."""
+        """Return `coordinates` and `digest`."""
         return self.coordinates, self.digest
 
 

@@ -1,7 +1,4 @@
-"""Publishes alerts, with the state of their signals and the offset they were computed at.
-
-And notices that cannot be read, to the rejects.
-"""
+"""Publishes alerts with the state of their signals and the input offset; and rejected notices."""
 
 import logging
 import threading
@@ -27,9 +24,9 @@ from streams.runtime.workers.detector_session import EvaluationResult
 
 __all__ = ["AlertPublisher", "PublishedEvaluation", "publish_alerts", "publish_rejected"]
 
-_ALERTS = 10_000  # in one transaction: readers wait for its end, and a broker for a minute at most
+_ALERTS = 10_000  # per transaction: readers wait for its end, and a broker ends it after a minute
 _LOG = logging.getLogger(__name__)
-_ABANDON_SECONDS = 2.0  # to wait for alerts that are being published when a partition is revoked
+_ABANDON_SECONDS = 2.0  # wait for alerts that are being published when a partition is revoked
 
 
 def publish_alerts(
@@ -49,8 +46,8 @@ def publish_alerts(
     A new prior is published with the first alerts computed with it. After a crash in between, a
     restart knows alerts published without the offset from the state of their signals.
 
-    Safety alerts are published with the offset. A restart evaluates them before it counts further:
-    an alert of a case that it has yet to count again would be retracted.
+    Safety alerts are published with the offset. A restart evaluates them before it counts more
+    deltas: an alert on a case that is not counted again yet would be retracted.
 
     Parameters
     ----------
@@ -59,9 +56,9 @@ def publish_alerts(
     offset
         Partition of the deltas, and the next offset after those of the evaluation.
     headers
-        Of every record on `pv.alerts`, beside those that make it a CloudEvent.
+        Headers of every record on `pv.alerts`, in addition to those of a CloudEvent.
     metadata
-        Of the member that publishes; the broker refuses one that the group has dropped.
+        Group metadata of the publishing member; the broker refuses a member that was removed.
     """
     topic_partition, next_offset = offset
     to_alerts, to_signals = (topic_name(settings, name) for name in ("alerts", "signals"))
@@ -95,8 +92,8 @@ def publish_rejected(
     """
     topic = topic_name(settings, "rejected")
     with observed(observer, "detect"), transaction(producer) as out:
-        for each in rejected:
-            value, key, headers = reject_record(each)
+        for reject in rejected:
+            value, key, headers = reject_record(reject)
             out.send(topic, value, key, headers=headers)
 
 
@@ -146,7 +143,7 @@ class AlertPublisher:
 
     @property
     def ended(self) -> bool:
-        """Whether publishing has ended, well or not; `settle` tells."""
+        """Return whether publishing has ended; `settle` returns the outcome."""
         return self._task is not None and self._task.wait(0.0)
 
     def settle(self) -> PublishedEvaluation | None:

@@ -1,4 +1,4 @@
-"""One assigned partition of a case worker: its batches are counted and published exactly once."""
+"""Assigned partition of a case worker: counts and publishes its batches exactly once."""
 
 import logging
 import threading
@@ -33,12 +33,12 @@ from streams.runtime.workers.partition_publisher import PartitionPublisher
 __all__ = ["CasePartition"]
 
 _LOG = logging.getLogger(__name__)
-_CHUNK_BYTES = 4 << 20  # of state copied between two batches: some 30,000 cases, 50 ms
+_CHUNK_BYTES = 4 << 20  # state copied between two batches: some 30,000 cases, 50 ms
 
 
 @dataclass
 class CasePartition:
-    """A partition that is assigned to this worker, with its cases.
+    """Partition that is assigned to this worker, with its cases.
 
     Attributes
     ----------
@@ -85,12 +85,12 @@ class CasePartition:
 
     @property
     def fraction(self) -> float:
-        """Fraction of the published input that the database has counted."""
+        """Return the fraction of the published input that the database has counted."""
         return min(self.next_offset / self.published, 1.0) if self.published else 1.0
 
     @property
     def blocked(self) -> Blocked | None:
-        """Why nothing is published, and since when; `None` if all is well."""
+        """Return why nothing is published, and since when; `None` if not blocked."""
         return self.publisher.blocked
 
     def close(self) -> None:
@@ -120,11 +120,11 @@ class CasePartition:
         if self.publisher.busy:
             self.publish()
         if self.next_offset < self.published:
-            # The database is being rebuilt: a batch must not reach over the end of the published.
+            # The database is being rebuilt: a batch must end at the last published offset.
             cut = min(next_offset, self.published)
             known = [record for record in records if record.offset < cut]
             records = records[len(known) :]
-            # A rejected report stays rejected, even if its date lies in the future no longer.
+            # A rejected report stays rejected, even if its date is not in the future any more.
             known = [record for record in known if record.offset not in self.rejected]
             self._count_part(known, cut)
         if next_offset > self.next_offset:
@@ -139,7 +139,7 @@ class CasePartition:
             pass
 
     def _begin_to_publish(self) -> bool:
-        """Begin to publish the first unpublished batch of the outbox; whether there is one."""
+        """Begin to publish the first unpublished batch; return whether there is one."""
         for entry in self.store.unpublished():
             if entry.next_offset > self.published:
                 self._send(entry)
@@ -153,7 +153,7 @@ class CasePartition:
         Raises
         ------
         Superseded, BrokerError
-            As of `count`.
+            See `count`.
         """
         if self.publisher.busy or not self.progress.due or self.next_offset != self.published:
             return

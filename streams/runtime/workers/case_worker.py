@@ -1,8 +1,8 @@
-"""The case stage on Kafka: any number of workers in one group, one database a partition.
+"""Case stage on Kafka: any number of workers in one group, one database a partition.
 
 Exactly once: the store commits case versions, offset and outbox in one write; one transaction
 publishes the outbox with the input offset; then the outbox is cleared. After a crash in between,
-the next owner of the partition finds the rest and finishes it.
+the next owner of the partition publishes the rest of the outbox.
 """
 
 import logging
@@ -38,11 +38,11 @@ from streams.runtime.workers.retrying import BackOff
 __all__ = ["CaseWorker", "case_group"]
 
 _LOG = logging.getLogger(__name__)
-_RESTORE_SECONDS = 0.2  # between two polls: the other partitions wait no longer
-_RESTORING_MS = 10  # of a poll meanwhile
+_RESTORE_SECONDS = 0.2  # recovery between two polls: the other partitions wait no longer
+_RESTORING_MS = 10  # duration of a poll during a recovery
 _LINGER_MS = 100  # a batch costs two processors 10 ms, however small it is
-_DAMAGES = 3  # of one database in one run: after that the disk is at fault
-_BLOCKED_SECONDS = 60.0  # of all partitions: then the broker is at fault, and not a partition
+_DAMAGES = 3  # damages of one database in one run, after which the disk is at fault
+_BLOCKED_SECONDS = 60.0  # all partitions blocked for longer: the broker is at fault
 
 
 def case_group(settings: Settings) -> str:
@@ -52,7 +52,7 @@ def case_group(settings: Settings) -> str:
 
 @dataclass
 class _Recovering:
-    """An assigned partition that is being recovered; retried if the broker is unavailable."""
+    """Recovery of an assigned partition; retried if the broker is unavailable."""
 
     recovery: Generator[float | None, None, CasePartition] | None = None
     fraction: float = 0.0  # done
@@ -117,7 +117,7 @@ class CaseWorker:
         with broker_errors(f"read {self._topic}"):
             try:
                 # A recovery need not wait for messages.
-                recovering = any(each.recovery for each in self._recovering.values())
+                recovering = any(partition.recovery for partition in self._recovering.values())
                 wait_ms = min(timeout_ms, _RESTORING_MS) if recovering else timeout_ms
                 polled = self._group.poll(wait_ms)
             except OffsetOutOfRangeError as error:
@@ -128,10 +128,10 @@ class CaseWorker:
             try:
                 self._recover()
                 assigned = sorted(self._group.consumer.assignment())
-                counted = sum(self._count(each, polled.records.get(each, ())) for each in assigned)
-                # Only now: the broker works on all their transactions at the same time.
-                for each in assigned:
-                    self._publish(each)
+                counted = sum(self._count(tp, polled.records.get(tp, ())) for tp in assigned)
+                # After all are counted: the broker works on their transactions at the same time.
+                for topic_partition in assigned:
+                    self._publish(topic_partition)
                 self._require_progress()
                 return counted
             except Superseded as error:
@@ -143,7 +143,7 @@ class CaseWorker:
         """Return the phase of the worker as of its last step, and its blocked partitions."""
         if not self._group.joined:
             return Readiness(Phase.JOINING)
-        assigned = [each.partition for each in sorted(self._group.consumer.assignment())]
+        assigned = [tp.partition for tp in sorted(self._group.consumer.assignment())]
         return Readiness.of_parts(map(self._fraction, assigned), self._blocked(assigned))
 
     def lags(self) -> dict[int, int | None]:
@@ -161,13 +161,15 @@ class CaseWorker:
         self._observer.store_sizes(sizes, len(partitions))
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether the group has published everything up to these input offsets."""
+        """Return whether the group has published everything up to these input offsets."""
         with broker_errors(f"read the offsets of {self._topic}"):
             # Its own partitions first: they need no request to the broker.
             mine = ends.keys() & self._owned.keys()
-            others = {TopicPartition(self._topic, each): ends[each] for each in ends.keys() - mine}
-            return all(self._owned[each].published >= ends[each] for each in mine) and all(
-                settled_offset(self._group.consumer, each) >= end for each, end in others.items()
+            others = {
+                TopicPartition(self._topic, number): ends[number] for number in ends.keys() - mine
+            }
+            return all(self._owned[number].published >= ends[number] for number in mine) and all(
+                settled_offset(self._group.consumer, tp) >= end for tp, end in others.items()
             )
 
     def ends(self) -> dict[int, int]:
@@ -186,7 +188,7 @@ class CaseWorker:
         self._release([*self._owned, *self._recovering])
 
     def _revoke(self, revoked: Iterable[TopicPartition]) -> None:
-        self._release([each.partition for each in revoked])
+        self._release([tp.partition for tp in revoked])
 
     def _release(self, partitions: Iterable[int]) -> None:
         """Close producers and databases of partitions; their outboxes keep unpublished batches."""
@@ -216,10 +218,10 @@ class CaseWorker:
 
     def _require_progress(self) -> None:
         """Raise if every partition is blocked for long: the broker, or the way to it, is down."""
-        assigned = [each.partition for each in self._group.consumer.assignment()]
+        assigned = [tp.partition for tp in self._group.consumer.assignment()]
         blocked = self._blocked(assigned)
         if assigned and len(blocked) == len(assigned):
-            last = min(blocked, key=lambda each: each.seconds)
+            last = min(blocked, key=lambda partition: partition.seconds)
             if last.seconds > _BLOCKED_SECONDS:
                 msg = f"{last.why}; gave up after {_BLOCKED_SECONDS:.0f} s without any partition"
                 raise BrokerError(msg)

@@ -1,4 +1,4 @@
-"""Restore of cases from their changelog, which may be trimmed while it is read.
+"""Restores cases from their changelog, which may be trimmed while it is read.
 
 A worker that has copied its state into the changelog deletes the records before the copy. A reader
 that began at an older base then gets `PositionOutOfRange`: it discards the records read so far and
@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ChangelogGap(StateError):
-    """A changelog that does not add up to the cases; they are counted from the reports again."""
+    """Changelog records are missing; the cases are then counted from the reports."""
 
 
 def newest_bases(consumer: Any, changelog: TopicPartition) -> Iterator[ChangelogRecord]:

@@ -1,4 +1,4 @@
-"""The detector stage on Kafka: one active member of its group, the others on standby.
+"""Detector stage on Kafka: one active member of its group, the others on standby.
 
 Counts are restored from a snapshot and the deltas after it, the state of signals from `pv.signals`,
 which is written in the transactions that publish the alerts. So a restart neither repeats nor loses
@@ -55,9 +55,9 @@ from streams.runtime.workers.snapshot_writer import SnapshotWriter
 __all__ = ["DetectWorker", "detect_group"]
 
 _LOG = logging.getLogger(__name__)
-_SNAPSHOT_SECONDS = 300.0  # between two snapshots: deltas of so long are counted again by a restart
-_RESTORE_SECONDS = 1.0  # between two polls; the group waits for five minutes
-_ATTEMPTS = 5  # to publish one evaluation, before the worker gives up
+_SNAPSHOT_SECONDS = 300.0  # interval of snapshots: a restart counts the deltas since the last one
+_RESTORE_SECONDS = 1.0  # restoring between two polls; the group waits for five minutes
+_ATTEMPTS = 5  # attempts to publish one evaluation, before the worker gives up
 
 
 def detect_group(settings: Settings) -> str:
@@ -73,7 +73,7 @@ class DetectWorker:
     settings
         How to reach the broker, and the folder of the snapshot.
     windows, rules, policy, prior, refit_every
-        As of `streams.core.detection.detector.Detector`.
+        See `streams.core.detection.detector.Detector`.
     observer
         Receives the events of the worker.
     """
@@ -128,7 +128,7 @@ class DetectWorker:
 
     @property
     def detector(self) -> Detector | None:
-        """The active detector; `None` on standby."""
+        """Return the active detector; `None` on standby."""
         return None if self._session is None else self._session.detector
 
     def step(self, timeout_ms: int) -> int:
@@ -187,9 +187,9 @@ class DetectWorker:
         self._observer.notice_lags({} if self._session is None else self._session.notices.lags())
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether the reports up to these offsets are counted and their alerts published.
+        """Return whether the reports up to these offsets are counted and their alerts published.
 
-        And the notices that there were at the last call of `ends`, or at the start.
+        Likewise the notices up to the offsets of the last call of `ends`, or of the start.
         """
         session = self._session
         if session is None or self._published is None or session.is_pending:
@@ -255,7 +255,7 @@ class DetectWorker:
         self.stand_by()
         self._group.consumer.pause(self._input)
         if may_have_moved(error):
-            # Another member may be active: rejoining tells.
+            # Another member may be active: rejoin to find out.
             self._group.rejoin_after_fencing()
 
     def _restore(self) -> None:
@@ -263,7 +263,7 @@ class DetectWorker:
         if self._restoring is None and self._snapshots.busy:
             return  # the snapshot to restore from is still being written
         if self._restoring is None:
-            # First the producer: it commits or aborts an open transaction of its predecessor.
+            # The producer first: it commits or aborts an open transaction of its predecessor.
             self._producer = make_producer(self._settings, f"{self._topic}-detect")
             self._restoring = restore_detector(
                 self._settings,

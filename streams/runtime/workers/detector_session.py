@@ -1,4 +1,4 @@
-"""State of an active detector between two evaluations, and the result of one."""
+"""Session of an active detector: pending deltas and notices, and results of evaluations."""
 
 import math
 import time
@@ -30,24 +30,24 @@ __all__ = [
 ]
 
 _EPOCH = date(1970, 1, 1)
-_MOST_UNCOUNTED = 4 << 20  # bytes of deltas that wait to be counted: some 100,000 reports
+_MOST_UNCOUNTED = 4 << 20  # [bytes] of uncounted deltas: some 100,000 reports
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """An evaluation of counts and notices, to be published.
+    """Result of an evaluation of counts and notices, to be published.
 
     Attributes
     ----------
     refit
-        The prior it was computed with, if that is a new one.
+        The prior, if it was refitted for this evaluation.
     suppressed
         Number of suppressed signal changes, by reason.
     began
         Monotonic time when its first delta or notice was polled [s].
     alone
-        Whether its alerts are to be published before anything else is counted: it closed a day, or
-        the detector lags, and evaluating and publishing are to take a small part of the time.
+        Whether its alerts must be published before anything else is counted: it closed a day, or
+        the detector lags and must spend little time on evaluating and publishing.
     """
 
     evaluation: EvaluationEvent
@@ -58,7 +58,7 @@ class EvaluationResult:
 
     @property
     def is_to_publish(self) -> bool:
-        """Whether it has alerts, or deltas whose offset is to be committed."""
+        """Return whether it has alerts, or deltas whose offset is to be committed."""
         return bool(self.evaluation.deltas or self.evaluation.revisions)
 
     def tally(self) -> Counter[str]:
@@ -100,12 +100,12 @@ class DetectorSession:
 
     @property
     def is_pending(self) -> bool:
-        """Whether deltas or notices are unevaluated."""
+        """Return whether deltas or notices are unevaluated."""
         return bool(self._uncounted or self._applied or self.notices.unevaluated)
 
     @property
     def poll_seconds(self) -> float:
-        """Seconds that the next poll may last, if something is unevaluated."""
+        """Return the longest duration of the next poll, if something is unevaluated [s]."""
         return self._schedule.poll_seconds
 
     def wait(self) -> float:
@@ -125,7 +125,7 @@ class DetectorSession:
             self._count()
 
     def catch_up(self, ends: Callable[[], Mapping[int, int]]) -> None:
-        """End the lag, if every report has been received that was on the topic a moment ago.
+        """End the lag, if every report on the topic has been received.
 
         Parameters
         ----------
@@ -236,5 +236,5 @@ def apply_deltas(
 
 def age_of_newest(times: Iterable[ReportTimes | None], now: float) -> float:
     """Return the age of the newest report of some deltas [s]; 0 if it is not known."""
-    newest = max((each.newest / 1000 for each in times if each), default=now)
+    newest = max((batch.newest / 1000 for batch in times if batch), default=now)
     return max(now - newest, 0.0)

@@ -71,12 +71,12 @@ class EvaluationSchedule:
             self.lagging = False
 
     def caught_up(self) -> None:
-        """Record that every report has been received that was on the topic a moment ago."""
+        """Record that every report on the topic has been received."""
         self.lagging = False
 
     @property
     def poll_seconds(self) -> float:
-        """Seconds that the next poll may last, if something is unevaluated."""
+        """Return the longest duration of the next poll, if something is unevaluated [s]."""
         return min(self.wait(), BACKLOG_POLL) if self.lagging else self.wait()
 
     def wait(self) -> float:

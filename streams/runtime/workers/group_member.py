@@ -1,8 +1,7 @@
 """Consumer-group membership of a worker: poll, follow rebalances, rejoin.
 
-The same for every stage. What a stage does with its partitions is its own: the case stage counts
-many, the detector exactly one; the link stage reads with another consumer, and only the member that
-holds partition 0 is active.
+Shared by all stages: the case stage counts many partitions, the detector exactly one; the link
+stage reads with another consumer, and only the member that is assigned partition 0 is active.
 """
 
 import logging
@@ -39,7 +38,7 @@ class PollResult:
 
 
 class GroupMember:
-    """A worker's member of its consumer group.
+    """Member of a consumer group, for one worker.
 
     It pauses newly assigned partitions; the worker restores their state, then seeks and resumes.
 
@@ -103,13 +102,13 @@ class GroupMember:
 
     @property
     def joined(self) -> bool:
-        """Whether the last poll left it in the group, with no rebalance under way."""
+        """Return whether the last poll left it in the group, with no rebalance under way."""
         member = self.membership
         return not (member.metadata is None or member.joining or member.lost)
 
     @property
     def is_active(self) -> bool:
-        """Whether it is assigned the required partition, if there is one."""
+        """Return whether it is assigned the required partition, if there is one."""
         return self._required is None or self._required in self.consumer.assignment()
 
     def pause_until_restored(self, partitions: Collection[TopicPartition]) -> None:
@@ -146,7 +145,7 @@ class GroupMember:
         self.consumer: Any = self._join(Ownership(self._revoke, self.pause_until_restored))
 
     def _stalled(self) -> bool:
-        """Seek partitions that have stalled; whether one stalled again after a seek."""
+        """Seek partitions that have stalled; return whether one stalled again after a seek."""
         stalled = self._watchdog.stalled(self.consumer, self._reading())
         for partition in stalled:
             self.consumer.seek(partition, self.consumer.position(partition))

@@ -1,4 +1,4 @@
-"""The link stage on Kafka: consumes every report, publishes links between cases of one patient.
+"""Link stage on Kafka: consumes every report, publishes links between cases of one patient.
 
 The member of its group that is assigned partition 0 is active; the others are standbys. It reads
 every partition with a consumer of its own. The store commits cases, offsets and links in one write;
@@ -49,7 +49,7 @@ from streams.runtime.workers.group_member import GroupMember, PollStatus
 __all__ = ["LinkWorker", "link_group"]
 
 _LOG = logging.getLogger(__name__)
-_ATTEMPTS = 5  # to publish one batch, before the worker gives up
+_ATTEMPTS = 5  # attempts to publish one batch, before the worker gives up
 _PART = 5_000  # cases linked between two writes, after an index has been rebuilt
 _ACTIVE_POLL_MS = 1  # of the group, while the other consumer waits for reports
 
@@ -69,7 +69,7 @@ class _Active:
     offsets: dict[int, int]
     first_offsets: dict[int, int]
     published: dict[int, int] = field(default_factory=dict)
-    # Other workers may have published links: none is decided before `restore_to` is reached.
+    # Other workers may have published links: no link is decided before `restore_to` is reached.
     restoring: bool = False
     restore_to: dict[int, int] = field(default_factory=dict)
     rejected: frozenset[tuple[bytes, int]] = frozenset()
@@ -77,8 +77,8 @@ class _Active:
     @property
     def fraction(self) -> float:
         ends = self.restore_to.items()
-        total = sum(max(end - self.first_offsets.get(each, 0), 0) for each, end in ends)
-        left = sum(max(end - self.offsets.get(each, 0), 0) for each, end in ends)
+        total = sum(max(end - self.first_offsets.get(number, 0), 0) for number, end in ends)
+        left = sum(max(end - self.offsets.get(number, 0), 0) for number, end in ends)
         return 1 - left / total if total else 1.0
 
 
@@ -104,7 +104,7 @@ class LinkWorker:
         self._active: _Active | None = None
         self._failures = 0  # since a batch was published
         self.tally: Counter[str] = Counter()
-        # Its consumer only says who is active: everything it is assigned stays paused.
+        # Its consumer only decides which member is active: its partitions stay paused.
         self._group = GroupMember(
             partial(join_group, settings, link_group(settings), self._topic),
             revoke=self._revoke,
@@ -162,7 +162,7 @@ class LinkWorker:
         """Report nothing to the observer: the index has no metrics."""
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether the links of every report up to these offsets are published."""
+        """Return whether the links of every report up to these offsets are published."""
         if self._active is not None:
             published: Mapping[int, int] = self._active.published
             return all(published.get(partition, 0) >= end for partition, end in ends.items())
@@ -206,11 +206,11 @@ class LinkWorker:
         _LOG.warning("restoring after an error", extra={"error": str(error)})
         self.stand_by()
         if may_have_moved(error):
-            # Another member may be active: rejoining tells.
+            # Another member may be active: rejoin to find out.
             self._group.rejoin_after_fencing()
 
     def _begin(self) -> _Active:
-        # First the producer: it commits or aborts an open transaction of its predecessor.
+        # The producer first: it commits or aborts an open transaction of its predecessor.
         producer = make_producer(self._settings, f"{self._topic}-links")
         reader = make_consumer(self._settings, auto_offset_reset="none")
         store: IdentityStore | None = None
@@ -218,12 +218,14 @@ class LinkWorker:
             ends = end_offsets(reader, self._topic)
             partitions = {number: TopicPartition(self._topic, number) for number in ends}
             consumer = self._group.consumer
-            committed = {each: committed_offset(consumer, partitions[each]) or 0 for each in ends}
+            committed = {
+                number: committed_offset(consumer, partitions[number]) or 0 for number in ends
+            }
             store = self._opened(ends, committed)
             offsets = {number: store.offsets.get(number, 0) for number in ends}
             self._require(reader, offsets, ends)
             active = _Active(store, reader, producer, offsets, first_offsets=dict(offsets))
-            if not store.settled or any(offsets[each] < committed[each] for each in ends):
+            if not store.settled or any(offsets[number] < committed[number] for number in ends):
                 active.restoring, active.restore_to = True, ends
                 active.rejected = self._rejected()
             reader.assign(list(partitions.values()))
@@ -251,7 +253,9 @@ class LinkWorker:
             )
             return self._empty(identity)
         stored = store.offsets
-        if store.unpublished() and any(stored.get(each, 0) < committed[each] for each in ends):
+        if store.unpublished() and any(
+            stored.get(number, 0) < committed[number] for number in ends
+        ):
             # Another worker has published other links for the reports of these unpublished ones.
             store.close()
             _LOG.warning(
@@ -284,7 +288,7 @@ class LinkWorker:
                 raise StateError(msg)
 
     def _rejected(self) -> frozenset[tuple[bytes, int]]:
-        """Return source and offset of each reject: its date may lie in the future no longer.
+        """Return source and offset of each reject: it stays rejected when its date is past.
 
         Rejects that are deleted before they are read are skipped.
         """
@@ -305,14 +309,14 @@ class LinkWorker:
     def _work(self, active: _Active, timeout_ms: int) -> int:
         reader = active.reader
         polled = reader.poll(timeout_ms=timeout_ms)
-        next_offsets = {each.partition: reader.position(each) for each in reader.assignment()}
+        next_offsets = {tp.partition: reader.position(tp) for tp in reader.assignment()}
         cases: list[KnownCase] = []
         for topic_partition, records in polled.items():
             cases += self._read(active, topic_partition, records)
         if active.restoring:
             active.store.commit(cases_to_store(cases, active.store), next_offsets, settled=False)
             active.offsets = next_offsets
-            if all(next_offsets[each] >= end for each, end in active.restore_to.items()):
+            if all(next_offsets[number] >= end for number, end in active.restore_to.items()):
                 self._decide_all(active)
         elif next_offsets != active.offsets:
             step = relink(cases, active.store)
@@ -322,7 +326,9 @@ class LinkWorker:
             self.tally["links"] += len(links)
             if step.refused:
                 self.tally["identifiers refused"] += len(step.refused)
-                _LOG.warning("%d identifiers are of too many cases by now", len(step.refused))
+                _LOG.warning(
+                    "identifiers shared by too many cases", extra={"number": len(step.refused)}
+                )
             self._publish(active)
         return sum(map(len, polled.values()))
 
@@ -357,11 +363,13 @@ class LinkWorker:
         active.store.commit({}, {}, settled=True)
         active.restoring, active.rejected = False, frozenset()
         self._publish(active)
-        _LOG.info("the links are restored, %.1f s after the cases", time.monotonic() - began)
+        _LOG.info("links restored", extra={"seconds": round(time.monotonic() - began, 1)})
 
     def _publish(self, active: _Active) -> None:
         """Publish the unpublished links of the store in one transaction, with its offsets."""
-        offsets = {TopicPartition(self._topic, each): end for each, end in active.offsets.items()}
+        offsets = {
+            TopicPartition(self._topic, number): end for number, end in active.offsets.items()
+        }
         with (
             observed(self._observer, "link"),
             transaction(

@@ -1,9 +1,9 @@
 """Consumes `pv.notices`: from the first one at every start, then as they are published.
 
 The state of a subject follows from the set of its notices, so no offset is stored: order, repeats
-and a second reading change nothing. Nothing may be evaluated before the present end is reached: an
-alert that was computed from a notice not read yet would be retracted. For the same reason a notice
-must not be skipped: the reader stops where one was deleted before it was read.
+and a second reading change nothing. Nothing may be evaluated before the current end is reached: an
+alert that was computed from an unread notice would be retracted. For the same reason no notice may
+be skipped: the reader stops if one was deleted before it was read.
 """
 
 import time
@@ -63,7 +63,7 @@ class NoticeReader:
 
     Parameters
     ----------
-    watch
+    monitor
         Receives the notices.
     set_aside
         Publishes the notices of a poll that cannot be read, in one transaction.
@@ -83,11 +83,11 @@ class NoticeReader:
     def __init__(
         self,
         settings: Settings,
-        watch: SafetyMonitor,
+        monitor: SafetyMonitor,
         set_aside: Callable[[Sequence[Rejected]], None],
     ) -> None:
         self._settings = settings
-        self._watch = watch
+        self._monitor = monitor
         self._set_aside = set_aside
         self._topic = topic_name(settings, "notices")
         self._next_offsets: dict[int, int] = {}  # by partition
@@ -139,7 +139,7 @@ class NoticeReader:
         ]
 
     def reached(self, ends: dict[int, int]) -> bool:
-        """Whether every notice up to these offsets is read."""
+        """Return whether every notice up to these offsets is read."""
         return not any(self._lags(ends))
 
     def lags(self) -> dict[int, int | None]:
@@ -187,7 +187,7 @@ class NoticeReader:
     def _lags(self, ends: dict[int, int]) -> list[int]:
         # Positions, not offsets of records: they pass the markers of transactions, too.
         consumer = self._consumer
-        read = {each.partition: consumer.position(each) for each in consumer.assignment()}
+        read = {tp.partition: consumer.position(tp) for tp in consumer.assignment()}
         return [max(end - read.get(number, 0), 0) for number, end in ends.items()]
 
     def _receive(self, timeout_ms: int) -> None:
@@ -207,7 +207,7 @@ class NoticeReader:
             source = f"{topic}[{number}]"
             for record in records:
                 self._next_offsets[number] = record.offset + 1
-                # A rejected notice stays rejected, even if its date lies in the future no longer.
+                # A rejected notice stays rejected, even if its date is not in the future any more.
                 if (source.encode(), b"%d" % record.offset) in self._rejected:
                     continue
                 try:
@@ -217,7 +217,7 @@ class NoticeReader:
                     message = Incoming(record.offset, value, record.key, record.headers)
                     rejected.append(reject(message, source, str(error), error.code))
                 else:
-                    self._watch.apply_notice(notice)
+                    self._monitor.apply_notice(notice)
                     self.latest = max(self.latest, (notice.received - _EPOCH).days)
                     self.unevaluated += 1
                     self.last = Batch(topic, number, record.offset, record.offset + 1)

@@ -56,15 +56,15 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 BLOCK_AFTER_SECONDS = 2.0  # a slow transaction blocks only its own partition; typical: 20 ms
-TRANSACTION_TIMEOUT_SECONDS = 30.0  # half of the broker's, which then still ends it for us
+TRANSACTION_TIMEOUT_SECONDS = 30.0  # half of the broker's timeout, which ends it later
 FENCING_GRACE_SECONDS = 12 * HEARTBEAT_MS / 1000
-"""Seconds until a process that was suspended has learnt from its group that it is fenced: twelve
-heartbeats, since a busy broker answers late. Before that, its new producer might fence the owner's.
+"""Seconds until a suspended process has learnt from its group that it is fenced: twelve heartbeats,
+since a busy broker answers late. Before that, its new producer might fence that of the owner.
 """
 
 
 class Superseded(Exception):
-    """Another member or producer owns the partition; rejoining tells which are still assigned."""
+    """Another member or producer owns the partition; rejoin to learn the assignment."""
 
 
 def partition_producer(settings: Settings, topic_partition: TopicPartition) -> Any:
@@ -74,7 +74,7 @@ def partition_producer(settings: Settings, topic_partition: TopicPartition) -> A
 
 @dataclass
 class _PendingTransaction:
-    """A transaction to publish: its records, the next input offset, and what to do after it."""
+    """Transaction to publish: its records, the next input offset, and a call after the commit."""
 
     send: Callable[[Transaction], None]
     next_offset: int | None
@@ -92,7 +92,7 @@ class PartitionPublisher:
     topic_partition
         Of the input.
     producer
-        As of `partition_producer`; closed by `close`.
+        See `partition_producer`; closed by `close`.
 
     Attributes
     ----------
@@ -123,12 +123,12 @@ class PartitionPublisher:
 
     @property
     def busy(self) -> bool:
-        """Whether a transaction is pending; if it still is after `settled`, it is blocked."""
+        """Return whether a transaction is pending; after `settled`, whether it is blocked."""
         return self._pending is not None
 
     @property
     def blocked(self) -> Blocked | None:
-        """Why the pending transaction is not published, and since when; `None` without one."""
+        """Return why a transaction is still pending, and since when; `None` without one."""
         if self._pending is None:
             return None
         seconds = time.monotonic() - self._pending.since
@@ -275,7 +275,7 @@ class PartitionPublisher:
             self._sending.give_up()
         self._sending = None
         self.observer.transaction_ended("cases", "unknown")
-        # Perhaps this process hung: a new producer would fence that of the partition's new owner.
+        # If this process hung, a new producer would fence that of the partition's new owner.
         why = f"publish {self._name}: no answer in {TRANSACTION_TIMEOUT_SECONDS:.0f} s"
         self._failed(ProducerUnusable(why), at_least=FENCING_GRACE_SECONDS)
 

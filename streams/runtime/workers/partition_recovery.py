@@ -112,7 +112,7 @@ def _connected(make: Callable[[], Any], undo: Callable[[Any], None]) -> Generato
 
 
 class _Recovery:
-    """The recovery of one partition."""
+    """Recovery of one partition."""
 
     def __init__(
         self, settings: Settings, consumer: Any, reader: Any, topic_partition: TopicPartition
@@ -140,7 +140,7 @@ class _Recovery:
     def run(self, member: Membership) -> Generator[float | None, None, CasePartition]:
         """Recover the partition; yield the fraction that is done, `None` while it waits."""
         store = yield from self._opened()
-        # Then the producer: it commits or aborts an open transaction of its predecessor and fences
+        # Then the producer: it fences its predecessor, and commits or aborts an open transaction of
         # it. Offsets and changelog read after that are final.
         make = partial(partition_producer, self._settings, self._input)
         self._producer = yield from _connected(make, discard)
@@ -166,7 +166,7 @@ class _Recovery:
         if whole is not None:
             progress = whole.progress
         elif published == 0 and store.next_offset is None:
-            # Nothing is stored and nothing is published: the changelog is whole from here on.
+            # Nothing is stored and nothing is published: the changelog is whole from its end on.
             progress = Progress(base=self._reader.end_offsets([self._changelog])[self._changelog])
         else:
             progress = Progress()
@@ -187,13 +187,13 @@ class _Recovery:
         )
 
     def _required_partitions(self) -> int:
-        """Return the number of partitions of the input; raise if it is not what it was."""
+        """Return the number of partitions of the input; raise if it was changed."""
         found = len(end_offsets(self._reader, self._input.topic))
         changelogs = end_offsets(self._reader, self._changelog.topic)
         if len(changelogs) != found:
             raise changed_partitions(self._input.topic, len(changelogs), found)
         used = [number for number, end in changelogs.items() if end]
-        if used:  # any will do: each of their records has the number
+        if used:  # any of them: each record has the number
             changelog = TopicPartition(self._changelog.topic, used[0])
             self._reader.assign([changelog])
             last = decode_last(last_record(self._reader, changelog))
@@ -257,7 +257,7 @@ class _Recovery:
         return max(int(offset) for offset in known if offset is not None)
 
     def _cheaper(self, store: RocksStore, published: int, last: ChangelogRecord) -> bool:
-        """Whether the changelog costs less than the reports, or is all there is."""
+        """Return whether the changelog costs less than the reports, or they are incomplete."""
         start = store.next_offset
         first = self._consumer.beginning_offsets([self._input])[self._input]
         lag = published - (start or 0)
@@ -341,7 +341,7 @@ class _Recovery:
 
 
 def _is_whole(last: ChangelogRecord | None, begin: int, published: int) -> bool:
-    """Whether a changelog has every published change."""
+    """Return whether a changelog has every published change."""
     return last is not None and last.progress.base >= begin and last.next_offset == published
 
 
@@ -350,7 +350,7 @@ def _delta_start(outgoing: bytes) -> int:
 
 
 def _diverged(store: RocksStore, published: int) -> bool:
-    """Whether another worker, with other batches, has published a part of one in the outbox."""
+    """Return whether another worker has published a part of a batch in the outbox."""
     return any(
         _delta_start(entry.outgoing) < published < entry.next_offset
         for entry in store.unpublished()

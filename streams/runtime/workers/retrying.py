@@ -21,7 +21,7 @@ __all__ = ["GIVE_UP_SECONDS", "BackOff", "RetryingWorker", "StageWorker"]
 
 _LOG = logging.getLogger(__name__)
 GIVE_UP_SECONDS = 60.0
-"""Seconds of nothing but failures: a broker restarts, or another is elected, in less."""
+"""Seconds of failures only: a broker restarts, or another is elected, in less."""
 _LONGEST_PAUSE = 5.0  # seconds between two attempts; some 14 fit in `GIVE_UP_SECONDS`
 
 
@@ -37,7 +37,7 @@ class StageWorker(ObservedWorker, Protocol):
         """Release every partition, and join the group again."""
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether everything up to these offsets is published."""
+        """Return whether everything up to these offsets is published."""
 
     def ends(self) -> dict[int, int]:
         """Return the end offset of every partition of the input, now."""
@@ -49,7 +49,7 @@ class BackOff:
     Parameters
     ----------
     longest
-        Pause that is doubled no further [s].
+        Longest pause [s].
     clock
         A monotonic clock [s].
 
@@ -66,13 +66,13 @@ class BackOff:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the failures."""
+        """Reset the number of failures and the pause."""
         self.failures = 0
         self._pause = self.first
         self._due = -math.inf
 
     def failed(self, at_least: float = 0.0) -> float:
-        """Record a failure; return the seconds until the next attempt, `at_least` so many."""
+        """Record a failure; return the seconds until the next attempt, at least `at_least`."""
         self.failures += 1
         pause = max(self._pause, at_least)
         self._due = self._clock() + pause
@@ -81,7 +81,7 @@ class BackOff:
 
     @property
     def remaining(self) -> float:
-        """Seconds until the next attempt; 0 if it is due."""
+        """Return the seconds until the next attempt; 0 if it is due."""
         return max(self._due - self._clock(), 0.0)
 
 
@@ -93,7 +93,7 @@ class RetryingWorker:
     Parameters
     ----------
     worker
-        Whose steps to take.
+        The worker to step.
     clock, sleep
         A monotonic clock [s], and a function that waits for so many seconds.
     """
@@ -114,12 +114,12 @@ class RetryingWorker:
         self._broken = False  # since the last step
 
     def step(self, timeout_ms: int) -> int:
-        """Take a step, or wait for the next attempt, no longer than a step may take.
+        """Run a step, or wait for the next attempt, no longer than a step may take.
 
         Raises
         ------
         BrokerUnavailable
-            If there was nothing but failures for `GIVE_UP_SECONDS`.
+            If every attempt failed for `GIVE_UP_SECONDS`.
         TocsinError
             Whatever else the worker raises.
         """
@@ -136,18 +136,18 @@ class RetryingWorker:
         except BrokerUnavailable as error:
             self._failed(error, began)
             return 0
-        # A step without an error proves little: `poll` does not fail while the broker is away.
+        # A step without an error proves little: without a broker `poll` does not fail.
         if self._since is not None and (done or self._worker.readiness().ready):
             self._since = None
         return done
 
     @property
     def tally(self) -> Counter[str]:
-        """Number of messages by outcome."""
+        """Return the number of messages by outcome."""
         return self._worker.tally
 
     def drained(self, ends: dict[int, int]) -> bool:
-        """Whether everything up to these offsets is published; false while the broker is away."""
+        """Return whether everything up to these offsets is published; false without a broker."""
         if self._broken:
             return False
         began = self._clock()

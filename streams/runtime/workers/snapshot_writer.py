@@ -1,4 +1,4 @@
-"""Writes snapshots of the detector in a background thread: one of millions of cases takes seconds.
+"""Writes snapshots of the detector in a background thread: millions of cases take seconds.
 
 The state is copied in the detector's thread (`Detector.frozen`), at an offset whose alerts are
 published; then it is written, one snapshot at a time. A failure leaves the previous snapshot, which
@@ -29,7 +29,7 @@ class SnapshotWriter:
     Parameters
     ----------
     folder, topic
-        As of `streams.runtime.state.snapshot.write_snapshot`.
+        See `streams.runtime.state.snapshot.write_snapshot`.
     observer
         Receives the outcome of each snapshot, on the thread of the detector.
     """
@@ -42,7 +42,7 @@ class SnapshotWriter:
 
     @property
     def busy(self) -> bool:
-        """Whether a snapshot is being written, or its outcome is not collected."""
+        """Return whether a snapshot is being written, or its outcome is not collected."""
         return self._task is not None
 
     def begin(self, detector: Detector, next_offset: int) -> None:
@@ -51,7 +51,7 @@ class SnapshotWriter:
         Raises
         ------
         StateError
-            As of `collect`.
+            See `collect`.
         """
         self.collect()
         if self.busy:
