@@ -159,8 +159,8 @@ def adjusted_odds_ratio(
         estimate = float(best.place[0])
 
         def excess(log_odds: float) -> float:
-            held = fit(design, np.append(log_odds, best.place[1:]), 1)
-            return 2 * (best.likelihood - held.likelihood) - quantile
+            restricted = fit(design, np.append(log_odds, best.place[1:]), 1)
+            return 2 * (best.likelihood - restricted.likelihood) - quantile
 
         bounds = [_crossing(excess, estimate, direction) for direction in (-1.0, 1.0)]
         ratios = [float(np.exp(log_odds)) for log_odds in (estimate, *bounds)]
@@ -320,42 +320,42 @@ def _start(design: _Design) -> Floats:
     return place
 
 
-def _fit_maximum_likelihood(design: _Design, start: Floats, held: int) -> _Fit:
-    """Fit by statsmodels; the first `held` coefficients stay where they are."""
+def _fit_maximum_likelihood(design: _Design, start: Floats, n_fixed: int) -> _Fit:
+    """Fit by statsmodels; the first `n_fixed` coefficients keep their values."""
     # A row for the cases with the event and one for those without, as weights, of each pattern.
     weights = np.concatenate([design.n_event, design.n_total - design.n_event])
     present = weights > 0
     matrix = np.vstack([design.matrix, design.matrix])[present]
     model = GLM(
         np.repeat([1.0, 0.0], len(design.matrix))[present],
-        matrix[:, held:],
+        matrix[:, n_fixed:],
         family=Binomial(),
         freq_weights=weights[present],
-        offset=matrix[:, :held] @ start[:held],
+        offset=matrix[:, :n_fixed] @ start[:n_fixed],
     )
-    result = model.fit(start[held:], maxiter=_MAX_STEPS, tol=1e-12, wls_method="qr")
+    result = model.fit(start[n_fixed:], maxiter=_MAX_STEPS, tol=1e-12, wls_method="qr")
     if not result.converged:
         raise _NotConverged
-    return _Fit(np.concatenate([start[:held], result.params]), float(result.llf))
+    return _Fit(np.concatenate([start[:n_fixed], result.params]), float(result.llf))
 
 
-def _fit_firth(design: _Design, start: Floats, held: int) -> _Fit:
-    """Maximise l + ln|I| / 2; the first `held` coefficients stay where they are."""
+def _fit_firth(design: _Design, start: Floats, n_fixed: int) -> _Fit:
+    """Maximise l + ln|I| / 2; the first `n_fixed` coefficients keep their values."""
 
     def loss(free: Floats) -> tuple[float, Floats]:
-        likelihood, score, _ = _penalised(design, np.concatenate([start[:held], free]))
-        return -likelihood, -score[held:]
+        likelihood, score, _ = _penalised(design, np.concatenate([start[:n_fixed], free]))
+        return -likelihood, -score[n_fixed:]
 
-    inverse = np.linalg.inv(_penalised(design, start)[2][held:, held:])
+    inverse = np.linalg.inv(_penalised(design, start)[2][n_fixed:, n_fixed:])
     options = {
         "hess_inv0": (inverse + inverse.T) / 2,
         "gtol": _SLOPE,
         "maxiter": _MAX_STEPS,
     }
-    found = minimize(loss, start[held:], jac=True, method="BFGS", options=options)
-    place = np.concatenate([start[:held], found.x])
+    found = minimize(loss, start[n_fixed:], jac=True, method="BFGS", options=options)
+    place = np.concatenate([start[:n_fixed], found.x])
     likelihood, score, information = _penalised(design, place)
-    left = score[held:] @ np.linalg.solve(information[held:, held:], score[held:])
+    left = score[n_fixed:] @ np.linalg.solve(information[n_fixed:, n_fixed:], score[n_fixed:])
     if not left < _GAIN:
         raise _NotConverged
     return _Fit(place, likelihood)

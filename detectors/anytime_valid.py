@@ -114,17 +114,17 @@ def advance(test: SafeTest, day: DayCounts) -> SafeTest:
     past = np.zeros((len(RATE_RATIOS), len(new)))
     for earlier in test.days:
         _add_costs(past, new, earlier)
-    at = np.searchsorted(test.pairs, new)
+    places = np.searchsorted(test.pairs, new)
     advanced = SafeTest(
         level=test.level,
-        pairs=np.insert(test.pairs, at, new),
-        n_observed=np.insert(test.n_observed, at, 0),
-        costs=np.insert(test.costs, at, past, axis=1),
-        crossed=np.insert(test.crossed, at, NEVER),
+        pairs=np.insert(test.pairs, places, new),
+        n_observed=np.insert(test.n_observed, places, 0),
+        costs=np.insert(test.costs, places, past, axis=1),
+        crossed=np.insert(test.crossed, places, NEVER),
         days=(*test.days, day.margins),
         recomputed=test.recomputed,
     )
-    _take(advanced, day)
+    _add_day(advanced, day)
     return advanced
 
 
@@ -167,7 +167,7 @@ def recompute(days: Iterable[DayCounts], level: float = 0.05) -> SafeTest:
     margins = tuple(bucket.margins for bucket in buckets)
     test = _empty(level, pairs, days=margins, recomputed=True)
     for bucket in buckets:
-        _take(test, bucket)
+        _add_day(test, bucket)
     return test
 
 
@@ -236,12 +236,12 @@ def _empty(
     )
 
 
-def _take(test: SafeTest, day: DayCounts) -> None:
+def _add_day(test: SafeTest, day: DayCounts) -> None:
     """Add a day to arrays in place; no one else may reference them."""
     _add_costs(test.costs, test.pairs, day.margins)
-    at = np.searchsorted(test.pairs, day.pairs)
-    test.n_observed[at] += day.n_observed
-    waiting = at[test.crossed[at] == NEVER]
+    places = np.searchsorted(test.pairs, day.pairs)
+    test.n_observed[places] += day.n_observed
+    waiting = places[test.crossed[places] == NEVER]
     log_e = _log_e(test.n_observed[waiting], test.costs[:, waiting])
     test.crossed[waiting[log_e >= -math.log(test.level)]] = day.margins.day
 

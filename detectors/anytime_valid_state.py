@@ -71,13 +71,13 @@ class DayCounts:
         n = self.n_observed
         sound = (n <= n_drug) & (n <= n_event) & (n_drug + n_event - n <= self.margins.n_total)
         if not sound.all():
-            at = int(np.flatnonzero(~sound)[0])
+            first = int(np.flatnonzero(~sound)[0])
             row = {
-                "drug": int(drugs[at]),
-                "event": int(events[at]),
-                "n_observed": int(n[at]),
-                "n_drug": int(n_drug[at]),
-                "n_event": int(n_event[at]),
+                "drug": int(drugs[first]),
+                "event": int(events[first]),
+                "n_observed": int(n[first]),
+                "n_drug": int(n_drug[first]),
+                "n_event": int(n_event[first]),
                 "n_total": self.margins.n_total,
             }
             msg = (
@@ -232,17 +232,18 @@ def _require_keys(where: str, what: str, keys: Ints, n: Ints) -> None:
         msg = f"{where}: {what} must be codes of 0 or more, in order, each once; got {keys[:5]}..."
         raise CountsError(msg)
     if np.any(n < 1):
-        at = int(np.flatnonzero(n < 1)[0])
-        msg = f"{where}: {what} must have a case each; got {int(n[at])} of code {int(keys[at])}"
+        first = int(np.flatnonzero(n < 1)[0])
+        msg = f"{where}: {what} must have a case each; "
+        msg += f"got {int(n[first])} of code {int(keys[first])}"
         raise CountsError(msg)
 
 
 def _looked_up(codes: Ints, counts: Ints, wanted: Ints) -> Ints:
-    at = np.searchsorted(codes, wanted)
-    known = at < len(codes)
-    known[known] = codes[at[known]] == wanted[known]
+    places = np.searchsorted(codes, wanted)
+    known = places < len(codes)
+    known[known] = codes[places[known]] == wanted[known]
     found = np.zeros(len(wanted), dtype=np.int64)
-    found[known] = counts[at[known]]
+    found[known] = counts[places[known]]
     return found
 
 

@@ -131,11 +131,11 @@ class StratifiedCounts:
             )
             outside = total - table.n_drug - table.n_event + table.n_observed
             if (outside < 0).any():
-                at = int(np.argmax(outside < 0))
+                first = int(np.argmax(outside < 0))
                 msg = (
                     f"{where}: n_drug + n_event - n_observed <= n_total must hold in every "
                     f"stratum; {np.count_nonzero(outside < 0)} pairs break it in {stratum!r}, "
-                    f"first {pairs.row(at, named=True)} with {-outside[at]} cases too many"
+                    f"first {pairs.row(first, named=True)} with {-outside[first]} cases too many"
                 )
                 raise CountsError(msg)
             yield table

@@ -229,6 +229,6 @@ def _by_stratum(margins: pl.DataFrame, strata: int) -> Iterator[NDArray[np.float
     rows = margins.partition_by("position", as_dict=True)
     for position in range(strata):
         dense = np.zeros(size)
-        if (here := rows.get((position,))) is not None:
-            dense[here["place"].to_numpy()] = here["n"].cast(pl.Float64).to_numpy()
+        if (of_stratum := rows.get((position,))) is not None:
+            dense[of_stratum["place"].to_numpy()] = of_stratum["n"].cast(pl.Float64).to_numpy()
         yield dense

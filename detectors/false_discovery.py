@@ -80,8 +80,8 @@ def false_discovery(scored: pl.DataFrame, *, p_values: str = "fisher_mid_p") -> 
     adjusted = np.zeros((2, scored.height))
     if tested.any():
         present = values.drop_nulls().to_numpy()
-        for at, method in enumerate(("fdr_bh", "fdr_by")):
-            adjusted[at, tested] = multipletests(present, method=method)[1]
+        for row, method in enumerate(("fdr_bh", "fdr_by")):
+            adjusted[row, tested] = multipletests(present, method=method)[1]
     return scored.with_columns(
         pl.when(values.is_not_null()).then(pl.Series(column)).alias(f"{p_values}_{name}")
         for name, column in zip(("bh", "by"), adjusted, strict=True)

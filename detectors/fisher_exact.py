@@ -73,16 +73,16 @@ def fisher_exact(counts: pl.DataFrame) -> pl.DataFrame:
 
     require_counts(counts, where="fisher_exact")
     n, nd, ne, total = (counts[name].cast(pl.Int64).to_numpy() for name in MARGINS)
-    # An empty population is one case without drug or event, as far as chances go.
+    # An empty population has the probabilities of one case without drug or event.
     population = np.maximum(total, 1)
     share = ne / population
     wide = nd * share * (1 - share) > _WIDE
     point, more = np.empty(counts.height), np.empty(counts.height)
-    at = np.flatnonzero(~wide)
-    point[at], more[at] = _narrow(n[at], nd[at], ne[at], population[at])
-    at = np.flatnonzero(wide)
-    point[at] = hypergeom.pmf(n[at], population[at], nd[at], ne[at])
-    more[at] = hypergeom.sf(n[at], population[at], nd[at], ne[at])
+    rows = np.flatnonzero(~wide)
+    point[rows], more[rows] = _narrow(n[rows], nd[rows], ne[rows], population[rows])
+    rows = np.flatnonzero(wide)
+    point[rows] = hypergeom.pmf(n[rows], population[rows], nd[rows], ne[rows])
+    more[rows] = hypergeom.sf(n[rows], population[rows], nd[rows], ne[rows])
     # Where the point holds all but a rounding error, their sum may exceed 1 by that much.
     return counts.with_columns(
         pl.Series("fisher_p", np.clip(more + point, 0.0, 1.0), dtype=pl.Float64),
@@ -91,7 +91,7 @@ def fisher_exact(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _narrow(*counts: Counts) -> tuple[Floats, Floats]:
-    """Return P(X = n) and P(X > n): twenty times sooner than SciPy, of narrow distributions.
+    """Return P(X = n) and P(X > n): for narrow distributions, twenty times faster than SciPy.
 
     The point is a ratio of three binomials (Loader 2000, as in R's dhyper); the tail that does
     not hold the mean is summed from there, each term a rational multiple of the one before.
@@ -107,9 +107,9 @@ def _narrow(*counts: Counts) -> tuple[Floats, Floats]:
     tail, term, k = np.zeros(n.size), np.ones(n.size), n.copy()
     active = np.arange(n.size)
     while active.size:
-        up, at = above[active], k[active]
-        # cells of the table at k: the next term above, or below, is the last times this
-        a, b, c, d = at, n_drug[active] - at, n_event[active] - at, neither[active] + at
+        up, now = above[active], k[active]
+        # cells of the table at k: the next term, above or below, is the last one times `ratio`
+        a, b, c, d = now, n_drug[active] - now, n_event[active] - now, neither[active] + now
         ratio = np.where(up, b * c / ((a + 1) * (d + 1)), a * d / ((b + 1) * (c + 1)))
         term[active] *= ratio
         tail[active] += term[active]

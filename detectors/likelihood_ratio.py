@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Null = Literal["binomial", "multinomial"]
 """Distribution of a drug's counts under the null hypothesis."""
 
-_BLOCK = 2**22  # simulated counts held at a time
+_BLOCK = 2**22  # simulated counts in memory at a time
 
 
 def likelihood_ratio(
@@ -137,11 +137,11 @@ def likelihood_ratio(
             null,
         )
         listed = placed["row"].is_not_null().to_numpy()
-        at = placed["row"].drop_nulls().to_numpy()
+        own_rows = placed["row"].drop_nulls().to_numpy()
         observed = placed["llr"].drop_nulls().to_numpy()
         maxima = np.sort(simulated.max(axis=1))
-        critical[at] = maxima[int(np.ceil(level * (n_simulations + 1))) - 1]
-        p_value[at] = _step_down(observed, simulated[:, listed], simulated[:, ~listed])
+        critical[own_rows] = maxima[int(np.ceil(level * (n_simulations + 1))) - 1]
+        p_value[own_rows] = _step_down(observed, simulated[:, listed], simulated[:, ~listed])
     chosen = table["drug"].is_in(list(wanted)) & (table["n_total"] > 0)
     return table.with_columns(
         pl.when(chosen).then(pl.Series(values)).alias(name)

@@ -124,15 +124,15 @@ def maxsprt_crossing_probability(
     from scipy.stats import poisson  # imported late: every command would wait for it
 
     n = minimum_events
-    at = min(_latest_expected(n, critical_value), horizon)
-    silent = poisson.pmf(np.arange(n), at)  # chance of 0 .. n-1 cases so far and no rejection
-    while at < horizon:
+    expected = min(_latest_expected(n, critical_value), horizon)
+    silent = poisson.pmf(np.arange(n), expected)  # chance of 0 .. n-1 cases so far and no rejection
+    while expected < horizon:
         n += 1
         until = min(_latest_expected(n, critical_value), horizon)
-        step = poisson.pmf(np.arange(n), until - at)
+        step = poisson.pmf(np.arange(n), until - expected)
         step = step[: np.flatnonzero(step > _NEGLIGIBLE)[-1] + 1]
         silent = np.convolve(silent, step)[:n]
-        at = until
+        expected = until
     return float(1 - silent.sum())
 
 

@@ -31,7 +31,7 @@ _CELL = 0.25  # width of a cell in ln E
 _FINEST = 6  # a cell has at most 2^6 intervals; a sharper bend than that is computed exactly
 _LARGEST_COUNT = 64  # counts above it are too rare for a grid to pay, and computed exactly
 _BLOCK = 2**17  # rows at a time: what they need stays in the processor's cache
-_LOG_SMALLEST = -700.0  # ln of the smallest quantile told from 0
+_LOG_SMALLEST = -700.0  # ln of the smallest quantile that differs from 0
 _CONVERGED = 1e-13  # last step in ln of the quantile
 _NEWTON_STEPS = 30  # six are usual; where rounding makes it wander, bisection ends it
 
@@ -150,10 +150,10 @@ def _interpolated(cells: _Cells, cell: NDArray[np.int64], fraction: Floats) -> F
 
 def _cells(prior: GammaMixture, count: Counts, corner: Floats, probability: float) -> _Cells:
     def exact(cell: NDArray[np.int64], fractions: Floats) -> tuple[Floats, Floats]:
-        at = np.exp(_CELL * (corner[cell, None] + fractions))
+        expected = np.exp(_CELL * (corner[cell, None] + fractions))
         n = np.repeat(count[cell], fractions.size)
-        log_x, slope = exact_quantile(prior, n, at.ravel(), probability)
-        return log_x.reshape(at.shape), slope.reshape(at.shape)
+        log_x, slope = exact_quantile(prior, n, expected.ravel(), probability)
+        return log_x.reshape(expected.shape), slope.reshape(expected.shape)
 
     # One more cell and one more row, at the end, for the rows that are computed exactly.
     intervals = np.zeros(count.size + 1, dtype=np.int64)

@@ -239,8 +239,12 @@ def _parse(name: str, table: Any) -> Rule:
 
 def _path(loc: tuple[int | str, ...]) -> list[str]:
     """Return the location of a pydantic error as keys of the file, without union branches."""
-    kinds = {at for at, part in enumerate(loc, 1) if part == "condition" or isinstance(part, int)}
-    return [str(part) for at, part in enumerate(loc) if at not in kinds and part != "condition"]
+    kinds = {
+        depth for depth, part in enumerate(loc, 1) if part == "condition" or isinstance(part, int)
+    }
+    return [
+        str(part) for depth, part in enumerate(loc) if depth not in kinds and part != "condition"
+    ]
 
 
 def _require_lists(rules: Iterable[Rule], lists: Lists) -> None:

@@ -216,15 +216,19 @@ def _fit(groups: list[Days]) -> _Weibull | None:
 
     def loss(place: Floats) -> tuple[float, Floats]:
         total, gradient = 0.0, np.zeros_like(place)
-        for at, (days, n) in enumerate(tallies, start=1):
-            likelihood, slope = _log_likelihood(days, n, place[0], place[at])
+        for group, (days, n) in enumerate(tallies, start=1):
+            likelihood, slope = _log_likelihood(days, n, place[0], place[group])
             total -= likelihood
-            gradient[[0, at]] -= slope
+            gradient[[0, group]] -= slope
         return total / size, gradient / size
 
     logs = [np.log(days + 0.5) for days in groups]
-    log_shape = np.log(1.28 / np.mean([each.std() for each in logs]))  # of a Gumbel's deviation
-    start = np.array([log_shape, *(each.mean() + 0.58 * np.exp(-log_shape) for each in logs)])
+    log_shape = np.log(
+        1.28 / np.mean([log_days.std() for log_days in logs])
+    )  # of a Gumbel's deviation
+    start = np.array(
+        [log_shape, *(log_days.mean() + 0.58 * np.exp(-log_shape) for log_days in logs)]
+    )
 
     def curvature(place: Floats) -> Floats:
         moves = _STEP * np.eye(len(place))

@@ -187,8 +187,8 @@ def _found(
     if folded in terms:
         return folded
     # Nearly no synonym occurs in the text; this check costs a tenth of a call.
-    held = (code for synonym, code in synonyms if synonym in folded and _holds(folded, synonym))
-    return next(held, None)
+    codes = (code for synonym, code in synonyms if synonym in folded and _holds(folded, synonym))
+    return next(codes, None)
 
 
 def _holds(text: str, synonym: str) -> bool:
