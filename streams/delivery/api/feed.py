@@ -32,8 +32,8 @@ def feeding(
 ) -> Iterator[None]:
     """Feed the service in a background thread while the body runs.
 
-    An alert that cannot be read blocks the feed: the error is logged, the health check reports it,
-    and the read is retried. If the alert were skipped, every response would lack it.
+    An alert that cannot be read blocks the feed: the error is logged once, the health check reports
+    it, and the read is retried. If the alert were skipped, every response would lack it.
     """
     stop = threading.Event()
 
@@ -42,8 +42,9 @@ def feeding(
             try:
                 _run_feed(service, open_alerts, open_reports, stop)
             except (TocsinError, OSError) as error:
+                if service.health.problem != str(error):  # an error that persists is logged once
+                    _LOG.error("reading alerts failed: %s", error)
                 service.health.problem = str(error)
-                _LOG.error("reading alerts failed: %s", error)
                 stop.wait(_RETRY_SECONDS)
             except Exception:
                 service.health.problem = "a defect"

@@ -2,10 +2,12 @@
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from schemas.errors import BrokerError
 from schemas.subscription import Stream
 from streams.delivery.alert_sources import FileTail
 from streams.delivery.api import feed as feed_module
@@ -67,3 +69,26 @@ def test_a_read_error_is_reported_by_the_health_and_retried(
     assert threading.active_count() == before
     with service.model() as model:
         assert model.numbers()["alerts"] == 1
+
+
+def test_an_error_that_persists_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(feed_module, "_RETRY_SECONDS", 0.01)
+    service = service_in(tmp_path)
+    attempts: list[str] = []
+
+    def refuse(place: Callable[[str], int]) -> FileTail:
+        # The third attempt fails in another way.
+        attempts.append("no broker" if len(attempts) < 2 else "no right")
+        raise BrokerError(attempts[-1])
+
+    with feeding(service, refuse, None):
+        deadline = time.monotonic() + 20
+        while len(attempts) < 5:
+            assert time.monotonic() < deadline, attempts
+            time.sleep(0.01)
+    assert caplog.messages == [
+        "reading alerts failed: no broker",
+        "reading alerts failed: no right",
+    ]
