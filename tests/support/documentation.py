@@ -17,7 +17,7 @@ KAFKA = "<!-- needs: kafka -->"
 CHECKOUT = "<!-- needs: checkout -->"
 """A page with this line is run in a copy of the checkout, so that its commands may change it."""
 _COPIED = (
-    *("schemas", "detectors", "streams", "tests", "docs", "requirements", ".ci"),
+    *("schemas", "detectors", "streams", "tests", "benchmarks", "docs", "requirements", ".ci"),
     *("pyproject.toml", "Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
 )
 _SECONDS = 600.0  # of one command: ten years of VAERS take a minute, on a busy machine three
