@@ -17,8 +17,9 @@ pytestmark = [pytest.mark.broker, pytest.mark.realdata]
 def test_the_commands_of_a_page_print_what_it_shows(
     path: Path, tmp_path: Path, real_data: Path, broker: str
 ) -> None:
-    furnish(tmp_path, real_data)
+    page = path.read_text(encoding="utf-8")
+    furnish(tmp_path, real_data, page)
     variables = kafka_variables(broker)
     with shell_in(tmp_path, **variables) as shell:
-        wrong = wrong_commands(path.read_text(encoding="utf-8"), shell, prefix=variables[PREFIX])
+        wrong = wrong_commands(page, shell, prefix=variables[PREFIX])
     assert not wrong, "\n\n".join([f"{path.name} (make docs writes the outputs):", *wrong])

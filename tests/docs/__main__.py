@@ -42,7 +42,7 @@ def main() -> None:
                 tempfile.TemporaryDirectory() as folder,
                 shell_in(Path(folder), **variables) as shell,
             ):
-                furnish(Path(folder), data)
+                furnish(Path(folder), data, page)
                 outputs = dict(outputs_of(page, shell, prefix=variables.get(PREFIX)))
             path.write_text(rewritten(page, outputs), encoding="utf-8")
             print(f"{path.relative_to(ROOT)}: {len(outputs)} commands")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.console import Command, commands_of, differs, rewritten, shell_in
+from tests.support.console import Command, commands_of, differs, files_of, rewritten, shell_in
 
 PAGE = """# A page
 
@@ -37,6 +37,12 @@ def test_commands_are_those_of_console_blocks_with_the_lines_below() -> None:
     ]
 
 
+def test_files_are_fenced_blocks_with_a_path() -> None:
+    page = "```python a/b.py\nx = 1\n```\n\n```toml\ny = 2\n```\n\n```diff c.patch\n-z\n```\n"
+    assert files_of(page) == {"a/b.py": "x = 1\n", "c.patch": "-z\n"}
+    assert files_of(PAGE) == {}
+
+
 def test_a_page_runs_in_one_shell(tmp_path: Path) -> None:
     with shell_in(tmp_path) as shell:
         outputs = {each.line: shell.run(each.text) for each in commands_of(PAGE)}
@@ -62,6 +68,8 @@ def test_exit_code_and_standard_error_are_seen(tmp_path: Path) -> None:
         (["...", "c"], "a\nb\nc\n", None),
         (["a", "...", "d"], "a\nb\nc\n", "d"),
         (["took 3.2 s"], "took 41 s\n", None),
+        (["7 passed in 0.95s"], "7 passed in 61.20s (0:01:01)\n", None),
+        (["7 passed in 0.95s"], "8 passed in 0.95s\n", "7 passed in ~"),
         (["since 2026-01-02 03:04Z"], "since 2027-05-06 07:08Z\n", None),
         ([f"a -> b, {'0' * 64}"], f"a -> b, {'f' * 64}\n", None),
         ([f"whole; last hash {'0' * 64}"], f"whole; last hash {'f' * 64}\n", None),

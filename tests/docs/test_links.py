@@ -1,4 +1,4 @@
-"""Every relative link of README, docs and examples leads to a file and a heading that exist."""
+"""Every relative link of a page leads to a file and a heading that exist."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,7 @@ from tests.support.documentation import ROOT
 PAGES = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "examples").glob("*.md")),
     *sorted((ROOT / "tests").rglob("*.md")),

@@ -15,7 +15,8 @@ PAGES = [path for path in pages() if KAFKA not in path.read_text(encoding="utf-8
 def test_the_commands_of_a_page_print_what_it_shows(
     path: Path, tmp_path: Path, real_data: Path
 ) -> None:
-    furnish(tmp_path, real_data)
+    page = path.read_text(encoding="utf-8")
+    furnish(tmp_path, real_data, page)
     with shell_in(tmp_path) as shell:
-        wrong = wrong_commands(path.read_text(encoding="utf-8"), shell)
+        wrong = wrong_commands(page, shell)
     assert not wrong, "\n\n".join([f"{path.name} (make docs writes the outputs):", *wrong])

@@ -3,7 +3,8 @@
 A fenced block ``console`` holds commands, each on a line that begins with ``$ ``, and below each
 the output it had, standard error included. A line ``...`` stands for any number of lines. A comment
 ``<!-- console`` to ``-->`` holds commands that a reader need not see, such as those that make a
-file. All commands of a page share one shell and one empty folder.
+file. All commands of a page share one shell and one folder. A fenced block with a path after its
+language, such as ``python detectors/mine.py``, is a file of that folder.
 """
 
 import os
@@ -17,10 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Command", "Shell", "commands_of", "differs", "rewritten", "shell_in"]
+__all__ = ["Command", "Shell", "commands_of", "differs", "files_of", "rewritten", "shell_in"]
 
 ELLIPSIS = "..."
 _FENCE = re.compile(r"^(?:```console|<!-- console)\n(.*?)^(?:```|-->)$", re.M | re.S)
+_FILE = re.compile(r"^```[a-z]+ (\S+)\n(.*?)^```$", re.M | re.S)
 _PROMPT = "$ "
 # What differs from run to run, each with the reason; compared as if it were one word.
 _VOLATILE = (
@@ -28,6 +30,7 @@ _VOLATILE = (
         re.compile(r"\d[\d,]*(?:\.\d+)? (?:ms|s|seconds|MB|GB)\b"),
         "durations and sizes of the machine",
     ),
+    (re.compile(r"(?<= in )\d+\.\d\ds(?: \(\d:\d\d:\d\d\))?$"), "the time that tests took"),
     (re.compile(r"(?<=│) *seconds +│ +[\d.,]+ │"), "the time a replay took"),
     (re.compile(r"(?<=│) *messages a second +│ +[\d.,]+ │"), "and its rate"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|\+00:00)"), "the time of now"),
@@ -75,6 +78,11 @@ def _of_block(page: str, match: re.Match[str]) -> Iterator[Command]:
             end += 1
         text = "\n".join([lines[start].removeprefix(_PROMPT), *lines[start + 1 : end]])
         yield Command(first + start, text, tuple(lines[end:after]))
+
+
+def files_of(page: str) -> dict[str, str]:
+    """Return the files that a page shows whole: their text by path."""
+    return {match[1]: match[2] for match in _FILE.finditer(page)}
 
 
 def differs(expected: Sequence[str], got: str) -> str | None:

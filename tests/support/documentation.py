@@ -1,18 +1,25 @@
 """Pages of the documentation, and the folder in which their commands run."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from schemas.report import Report
 from streams.demo import background, story
-from tests.support.console import Shell, commands_of, differs
+from tests.support.console import Shell, commands_of, differs, files_of
 
-__all__ = ["KAFKA", "ROOT", "furnish", "outputs_of", "pages", "wrong_commands"]
+__all__ = ["CHECKOUT", "KAFKA", "ROOT", "furnish", "outputs_of", "pages", "wrong_commands"]
 
 ROOT = Path(__file__).resolve().parents[2]
 KAFKA = "<!-- needs: kafka -->"
 """A page with this line is run against a broker, at `TOCSIN_BOOTSTRAP`."""
+CHECKOUT = "<!-- needs: checkout -->"
+"""A page with this line is run in a copy of the checkout, so that its commands may change it."""
+_COPIED = (
+    *("schemas", "detectors", "streams", "tests", "benchmarks", "docs", "requirements", ".ci"),
+    *("pyproject.toml", "Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
+)
 _SECONDS = 600.0  # of one command: ten years of VAERS take a minute, on a busy machine three
 
 
@@ -22,8 +29,14 @@ def pages() -> list[Path]:
     return [path for path in found if commands_of(path.read_text(encoding="utf-8"))]
 
 
-def furnish(folder: Path, data: Path) -> None:
-    """Put into a folder what the pages name: VAERS and FAERS archives, the story of the demo."""
+def furnish(folder: Path, data: Path, page: str) -> None:
+    """Put into a folder what a page names: archives, the demo's story, the checkout, its files."""
+    if CHECKOUT in page:
+        _copy_checkout(folder)
+    for name, text in files_of(page).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     for archive in [*data.glob("vaers/*.zip"), *data.glob("faers/*.zip")]:
         (folder / archive.name).symlink_to(archive)
     (folder / "examples").symlink_to(ROOT / "examples")
@@ -36,6 +49,15 @@ def furnish(folder: Path, data: Path) -> None:
             if isinstance(item, Report) is wanted
         )
         (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _copy_checkout(folder: Path) -> None:
+    for name in _COPIED:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy2(ROOT / name, folder / name)
 
 
 def outputs_of(page: str, shell: Shell, *, prefix: str | None = None) -> Iterator[tuple[int, str]]:
