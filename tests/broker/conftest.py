@@ -33,7 +33,7 @@ def broker(pytestconfig: pytest.Config) -> Iterator[str]:
 
 @pytest.fixture
 def killable(pytestconfig: pytest.Config) -> Iterator[KafkaServer]:
-    """A broker of the test's own, that it may kill and start again."""
+    """Broker for one test, which may kill and restart it."""
     try:
         jars = kafka_jars()
     except NoBroker as why:
@@ -70,8 +70,8 @@ def topics(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def one(settings: Settings, tmp_path: Path) -> Settings:
-    """Topics with one partition, and a place for the state."""
+def one_partition(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings of topics with one partition, and a state directory."""
     chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
     settings = settings.model_copy(update=chosen)
     create_topics(settings)
@@ -80,16 +80,16 @@ def one(settings: Settings, tmp_path: Path) -> Settings:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # kafka-python 3.0.12 leaves the socket of a refused connection to the garbage collector.
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here):
+        if item.path.is_relative_to(folder):
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <s:ResourceWarning"))
 
 
 @pytest.fixture(autouse=True)
 def _collect_the_sockets() -> Iterator[None]:
     yield
-    gc.collect()  # here, where it may warn, and not in another folder's test
+    gc.collect()  # folder, where it may warn, and not in another folder's test
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-def one(settings: Settings, tmp_path: Path) -> Settings:
-    """Topics with one partition, and a place for the state."""
+def one_partition(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings of topics with one partition, and a state directory."""
     chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
     settings = settings.model_copy(update=chosen)
     create_topics(settings)
@@ -41,16 +41,19 @@ def work_off(settings: Settings, worker: CaseWorker | DetectWorker) -> None:
             worker.step(100)
 
 
-def test_traces_go_from_stage_to_stage_in_the_headers(one: Settings) -> None:
+def test_trace_headers_connect_the_stages(one_partition: Settings) -> None:
     spans = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
     messages, _ = stream(300, seed=12)
-    send(one, keyed(messages))
+    send(one_partition, keyed(messages))
     rules = load_rules(["mhra"])
-    work_off(one, CaseWorker(one, Tracing(provider)))
+    work_off(one_partition, CaseWorker(one_partition, Tracing(provider)))
     work_off(
-        one, DetectWorker(one, [WindowSpec.parse("cumulative")], rules, observer=Tracing(provider))
+        one_partition,
+        DetectWorker(
+            one_partition, [WindowSpec.parse("cumulative")], rules, observer=Tracing(provider)
+        ),
     )
 
     named: dict[str, dict[int, ReadableSpan]] = {}
@@ -64,10 +67,10 @@ def test_traces_go_from_stage_to_stage_in_the_headers(one: Settings) -> None:
         assert found.context.trace_id == int(trace, 16)
         return found
 
-    for record in records(one, "deltas"):
+    for record in records(one_partition, "deltas"):
         published = parent_of(record, "publish delta")
         delta = decode_delta(record.value)
-        batch = f"{one.topic_prefix}reports[0]@{delta.first_offset}-{delta.next_offset}"
+        batch = f"{one_partition.topic_prefix}reports[0]@{delta.first_offset}-{delta.next_offset}"
         assert published.attributes is not None
         assert published.attributes["tocsin.batch"] == batch
         assert published.parent is not None
@@ -83,19 +86,21 @@ def test_traces_go_from_stage_to_stage_in_the_headers(one: Settings) -> None:
             if published.context.span_id in {link.context.span_id for link in evaluated.links}
         ]
         assert applied.context.trace_id == published.context.trace_id
-    assert alerts(one)
-    for record in records(one, "alerts"):
+    assert alerts(one_partition)
+    for record in records(one_partition, "alerts"):
         published = parent_of(record, "publish alerts")
         assert published.parent is not None
         assert published.parent.span_id in named["evaluate"]
-    assert all("traceparent" not in dict(record.headers) for record in records(one, "signals"))
+    assert all(
+        "traceparent" not in dict(record.headers) for record in records(one_partition, "signals")
+    )
 
 
-def test_a_report_that_waits_for_a_restart_is_timed_with_its_waiting(
-    one: Settings, monkeypatch: pytest.MonkeyPatch
+def test_latency_includes_the_wait_for_a_restart(
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, _ = stream(60, seed=13)
-    send(one, keyed(messages))
+    send(one_partition, keyed(messages))
 
     class Crash(BaseException):
         pass
@@ -106,11 +111,14 @@ def test_a_report_that_waits_for_a_restart_is_timed_with_its_waiting(
     with monkeypatch.context() as patched:
         patched.setattr(CasePartition, "_send", crash)
         with pytest.raises(Crash):
-            work_off(one, CaseWorker(one))
-    assert not records(one, "deltas")
+            work_off(one_partition, CaseWorker(one_partition))
+    assert not records(one_partition, "deltas")
     time.sleep(1)
-    work_off(one, CaseWorker(one))
-    times = [record.timestamp for record in records(one, "reports")]
-    told = [ReportTimes.from_headers(dict(record.headers)) for record in records(one, "deltas")]
-    assert told[0] == (min(times), max(times))
-    assert records(one, "deltas")[0].timestamp > max(times) + 900
+    work_off(one_partition, CaseWorker(one_partition))
+    times = [record.timestamp for record in records(one_partition, "reports")]
+    times_of_deltas = [
+        ReportTimes.from_headers(dict(record.headers))
+        for record in records(one_partition, "deltas")
+    ]
+    assert times_of_deltas[0] == (min(times), max(times))
+    assert records(one_partition, "deltas")[0].timestamp > max(times) + 900

@@ -23,16 +23,16 @@ VALUE = b"x" * 1_000
 
 
 @pytest.fixture
-def reports(one: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def reports(one_partition: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A hundred records in batches of their own; an answer holds a few, a poll two."""
-    with closing(make_producer(one)) as producer:
+    with closing(make_producer(one_partition)) as producer:
         for _ in range(NUMBER):
-            producer.send(at(one, "reports").topic, VALUE, partition=0)
+            producer.send(at(one_partition, "reports").topic, VALUE, partition=0)
             producer.flush()
     monkeypatch.setattr(clients, "PARTITION_FETCH_BYTES", 5_000)
     few = partial(make_consumer, max_poll_records=2)
     monkeypatch.setattr(topic_reader, "make_consumer", few)
-    return one
+    return one_partition
 
 
 def delete_before(settings: Settings, first: int, name: str = "reports") -> None:
@@ -41,7 +41,7 @@ def delete_before(settings: Settings, first: int, name: str = "reports") -> None
 
 
 def read(settings: Settings, *, first: int, start: int | None = None) -> Iterator[int]:
-    """Yield offsets; delete what precedes another one as soon as the first record is read."""
+    """Yield offsets; delete all records before another one once the first is read."""
     deleted = False
     for record, _ in read_in_steps(settings, at(settings, "reports").topic, start=start):
         if record is not None:
@@ -52,13 +52,13 @@ def read(settings: Settings, *, first: int, start: int | None = None) -> Iterato
 
 
 def handed_out(tail: TopicTail) -> Iterator[int]:
-    """Yield the offsets that a tail gives, for ever."""
+    """Yield the offsets returned by a tail, for ever."""
     while True:
         yield from (offset for _, offset, _ in tail.poll())
 
 
 @pytest.mark.parametrize("first", [60, NUMBER - 1, NUMBER])
-def test_a_reader_of_what_there_is_goes_on_from_the_new_start(
+def test_a_reader_that_accepts_gaps_continues_at_the_new_start(
     reports: Settings, first: int
 ) -> None:
     offsets = list(read(reports, first=first))
@@ -68,7 +68,7 @@ def test_a_reader_of_what_there_is_goes_on_from_the_new_start(
     assert offsets == [*fetched, *range(first, NUMBER)]
 
 
-def test_a_reader_that_needs_every_record_says_so(reports: Settings) -> None:
+def test_a_reader_that_needs_every_record_raises_on_a_gap(reports: Settings) -> None:
     offsets: list[int] = []
     with pytest.raises(PositionOutOfRange, match="the position is no longer in the topic"):
         offsets.extend(read(reports, first=60, start=0))
@@ -76,7 +76,7 @@ def test_a_reader_that_needs_every_record_says_so(reports: Settings) -> None:
     assert 2 <= len(offsets) < 20
 
 
-def test_a_tail_stops_at_what_it_has_lost(
+def test_a_tail_raises_if_its_next_offset_is_deleted(
     reports: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = partial(make_consumer, max_poll_records=2)
@@ -96,11 +96,11 @@ def test_a_tail_stops_at_what_it_has_lost(
     assert len(offsets) < 20
 
 
-def test_the_last_record_is_found_while_a_topic_is_cut_short(one: Settings) -> None:
-    cases = at(one, "cases")
+def test_the_last_record_is_found_while_earlier_ones_are_deleted(one_partition: Settings) -> None:
+    cases = at(one_partition, "cases")
     with (
-        closing(make_producer(one, f"{one.topic_prefix}test")) as producer,
-        closing(make_consumer(one, auto_offset_reset="none")) as consumer,
+        closing(make_producer(one_partition, f"{one_partition.topic_prefix}test")) as producer,
+        closing(make_consumer(one_partition, auto_offset_reset="none")) as consumer,
     ):
         consumer.assign([cases])
         ends = consumer.end_offsets
@@ -112,11 +112,11 @@ def test_the_last_record_is_found_while_a_topic_is_cut_short(one: Settings) -> N
             wait_until(lambda: ends([cases])[cases] == end, 10, "the end of a transaction")
 
         def append_and_delete(partitions: object) -> object:
-            """Ask for the end; then a worker copies its state, and deletes what precedes that."""
+            """Return the end; then copy the state of a worker, and delete the earlier records."""
             found = ends(partitions)
             if found[cases] == 2:
                 send(b"new", 4)
-                delete_before(one, 2, "cases")
+                delete_before(one_partition, 2, "cases")
             return found
 
         send(b"old", 2)

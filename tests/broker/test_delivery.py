@@ -117,7 +117,7 @@ def test_a_copy_below_the_authority_names_no_lot_in_its_key(
 
 
 @pytest.mark.parametrize(("name", "why"), [("reports", "one of the subscriber's"), ("no", "no")])
-def test_a_topic_of_our_own_or_none_is_not_written_to(
+def test_delivery_to_an_own_or_missing_topic_is_refused(
     topics: Settings, tmp_path: Path, name: str, why: str
 ) -> None:
     file = tmp_path / "outbox.db"
@@ -131,9 +131,7 @@ def test_a_topic_of_our_own_or_none_is_not_written_to(
     assert records(topics, "reports") == []
 
 
-def test_a_topic_that_was_made_anew_is_not_mistaken_for_the_old_one(
-    topics: Settings, tmp_path: Path
-) -> None:
+def test_delivery_stops_at_a_recreated_topic(topics: Settings, tmp_path: Path) -> None:
     file = tmp_path / "outbox.db"
     with Outbox(file, key=KEY) as outbox:
         source = f"{topics.topic_prefix}alerts[0]"
@@ -162,7 +160,7 @@ def test_a_notice_is_published_by_its_subject(topics: Settings) -> None:
     assert notice.kind is NoticeKind.VERIFICATION
 
 
-def test_the_api_answers_from_the_topics_and_verifications_go_there(
+def test_the_api_reads_the_topics_and_publishes_verifications(
     topics: Settings, tmp_path: Path
 ) -> None:
     file = tmp_path / "outbox.db"

@@ -102,7 +102,7 @@ def test_four_real_years_on_two_workers_give_the_batch_counts_to_the_last_bit(
     require_revisions(alerts(settings))
 
 
-def test_workers_that_are_killed_change_nothing(topics: Settings, tmp_path: Path) -> None:
+def test_killed_workers_change_no_result(topics: Settings, tmp_path: Path) -> None:
     messages, latest = stream(4_000, seed=1)
     parts = [messages[start : start + 150] for start in range(0, len(messages), 150)]
     broken = [(b"k%d" % i, BROKEN[i % len(BROKEN)] + b" " * i) for i in range(37)]
@@ -172,7 +172,7 @@ def test_a_lost_database_is_rebuilt_and_nothing_is_published_twice(
     require_revisions(alerts(topics))
 
 
-def test_what_is_no_report_is_rejected_once_with_its_reason(
+def test_an_invalid_report_is_rejected_once_with_its_reason(
     topics: Settings, tmp_path: Path
 ) -> None:
     good = report(1)
@@ -189,9 +189,7 @@ def test_what_is_no_report_is_rejected_once_with_its_reason(
         assert record.key == headers["source"] + b"@" + headers["position"]
 
 
-def test_markers_of_other_transactions_are_neither_gaps_nor_waited_for(
-    topics: Settings, tmp_path: Path
-) -> None:
+def test_transaction_markers_are_no_gaps_and_no_lag(topics: Settings, tmp_path: Path) -> None:
     reports = [report(case) for case in range(40)]
     topic = f"{topics.topic_prefix}reports"
     with closing(make_producer(topics, f"{topics.topic_prefix}other")) as producer:
@@ -212,7 +210,7 @@ def test_markers_of_other_transactions_are_neither_gaps_nor_waited_for(
     assert require_contiguous(deltas(topics)) == ends
 
 
-def test_alerts_are_printed_as_json_and_followed(topics: Settings, tmp_path: Path) -> None:
+def test_alerts_are_printed_as_json_with_follow(topics: Settings, tmp_path: Path) -> None:
     state = tmp_path / "state"
     none = tocsin(topics, state, "alerts", "--json")
     assert (none.returncode, none.stdout) == (0, "")
@@ -290,9 +288,7 @@ def require_events(topics: Settings) -> None:
         assert attributes == by_id[data["alert_id"]], "the state is the event that made it"
 
 
-def test_a_standby_takes_over_from_a_detector_that_is_killed(
-    topics: Settings, tmp_path: Path
-) -> None:
+def test_a_standby_replaces_a_killed_detector(topics: Settings, tmp_path: Path) -> None:
     messages, latest = stream(800, seed=5)
     with (
         running(topics, tmp_path / "cases", *CASES) as cases,
@@ -315,7 +311,7 @@ def test_a_standby_takes_over_from_a_detector_that_is_killed(
     require_revisions(alerts(topics))
 
 
-def test_a_worker_that_was_frozen_publishes_nothing_twice(topics: Settings, tmp_path: Path) -> None:
+def test_a_suspended_worker_publishes_nothing_twice(topics: Settings, tmp_path: Path) -> None:
     messages, latest = stream(1_200, seed=6)
     with running(topics, tmp_path / "a", *CASES) as frozen:
         frozen.says("took ", times=2)
@@ -343,7 +339,7 @@ def test_a_worker_that_was_frozen_publishes_nothing_twice(topics: Settings, tmp_
 @pytest.mark.parametrize(
     "command", [("topics", "create"), CASES, DETECT, ("alerts",), ("run", "--drain")], ids=" ".join
 )
-def test_no_broker_or_an_open_line_to_another_machine_is_one_clear_line(
+def test_a_missing_broker_or_remote_plaintext_is_one_line(
     command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nobody = Settings(bootstrap="127.0.0.1:1")
@@ -359,7 +355,7 @@ def test_no_broker_or_an_open_line_to_another_machine_is_one_clear_line(
         assert words in ended.stderr
 
 
-def test_topics_that_are_missing_are_said_and_those_that_differ_refused(
+def test_missing_topics_are_reported_and_different_ones_refused(
     settings: Settings, tmp_path: Path
 ) -> None:
     for command in (CASES, DETECT, ("run", "--drain"), ("alerts",)):

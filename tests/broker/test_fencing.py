@@ -75,8 +75,8 @@ streams.cli.main()
 
 
 @pytest.fixture
-def one(settings: Settings, tmp_path: Path) -> Settings:
-    """Topics with one partition, and a place for the state."""
+def one_partition(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings of topics with one partition, and a state directory."""
     chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
     settings = settings.model_copy(update=chosen)
     create_topics(settings)
@@ -85,15 +85,20 @@ def one(settings: Settings, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def zombie(
-    one: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    one_partition: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Running]:
-    """A worker that stops itself at a moment, once the file `trigger` is there."""
+    """Worker that suspends itself once the file `trigger` exists."""
     stage, moment = request.param
     place, when = MOMENTS[moment]
     code = STOPPING.format(place=place, when=when, trigger=str(tmp_path / "trigger"))
     with monkeypatch.context() as patched:
         patched.setattr(processes, "COMMAND", (sys.executable, "-W", "ignore", "-c", code))
-        worker = Running(one, tmp_path / "zombie", "run", "--stage", stage, "--rules", "mhra,ic")
+        worker = Running(
+            one_partition, tmp_path / "zombie", "run", "--stage", stage, "--rules", "mhra,ic"
+        )
     try:
         yield worker
     finally:
@@ -101,7 +106,7 @@ def zombie(
 
 
 def uncommitted(settings: Settings, name: str) -> list[Any]:
-    """Read a topic of one partition as no reader of ours does: with what was never committed."""
+    """Read a topic of one partition with its uncommitted records."""
     partition = at(settings, name)
     consumer = KafkaConsumer(
         bootstrap_servers=settings.bootstrap, isolation_level="read_uncommitted"
@@ -118,7 +123,7 @@ def uncommitted(settings: Settings, name: str) -> list[Any]:
 
 
 def everything_visible(settings: Settings, name: str) -> bool:
-    """Whether no open transaction holds readers back."""
+    """Return whether no open transaction hides records."""
     partition = TopicPartition(f"{settings.topic_prefix}{name}", 0)
     ends = []
     for isolation in ("read_committed", "read_uncommitted"):
@@ -136,138 +141,144 @@ def wake(worker: Running, words: str) -> None:
 @pytest.mark.parametrize(
     "zombie", [("cases", moment) for moment in MOMENTS], indirect=True, ids=MOMENTS
 )
-def test_a_case_worker_that_wakes_publishes_nothing(
-    one: Settings, zombie: Running, tmp_path: Path
+def test_a_resumed_case_worker_publishes_nothing(
+    one_partition: Settings, zombie: Running, tmp_path: Path
 ) -> None:
     messages, latest = stream(300, seed=11)
-    send(one, keyed(messages[:100]))
+    send(one_partition, keyed(messages[:100]))
     zombie.says("took ")
-    wait_until(lambda: sum(require_contiguous(deltas(one)).values()) == 100, 60, "counted")
+    wait_until(
+        lambda: sum(require_contiguous(deltas(one_partition)).values()) == 100, 60, "counted"
+    )
     (tmp_path / "trigger").touch()
-    send(one, keyed(messages[100:200]))
+    send(one_partition, keyed(messages[100:200]))
     zombie.says("stopped")
-    with running(one, tmp_path / "other", "run", "--stage", "cases") as other:
+    with running(one_partition, tmp_path / "other", "run", "--stage", "cases") as other:
         other.says("took ", seconds=60)
-        send(one, keyed(messages[200:]))
+        send(one_partition, keyed(messages[200:]))
         total = len(messages)
-        wait_until(lambda: sum(require_contiguous(deltas(one)).values()) == total, 60, "counted")
-        before = [record.offset for record in records(one, "deltas")]
+        wait_until(
+            lambda: sum(require_contiguous(deltas(one_partition)).values()) == total, 60, "counted"
+        )
+        before = [record.offset for record in records(one_partition, "deltas")]
         wake(zombie, "released ")
-        wait_until(lambda: everything_visible(one, "deltas"), 30, "no transaction is open")
-        assert [record.offset for record in records(one, "deltas")] == before
+        wait_until(
+            lambda: everything_visible(one_partition, "deltas"), 30, "no transaction is open"
+        )
+        assert [record.offset for record in records(one_partition, "deltas")] == before
         other.stop()
     zombie.says("took ", times=2, seconds=60)
     zombie.stop()
-    raw = {record.offset for record in uncommitted(one, "deltas")}
+    raw = {record.offset for record in uncommitted(one_partition, "deltas")}
     # It had written, in the case where it had come so far; nobody ever sees it.
     assert bool(raw - set(before)) == ("acknowledgements" in " ".join(zombie.process.args))
-    assert sum(require_contiguous(deltas(one)).values()) == total
-    assert detect_all(one) == recount(latest)
+    assert sum(require_contiguous(deltas(one_partition)).values()) == total
+    assert detect_all(one_partition) == recount(latest)
 
 
 @pytest.mark.parametrize(
     "zombie", [("detect", moment) for moment in MOMENTS], indirect=True, ids=MOMENTS
 )
-def test_a_detector_that_wakes_publishes_nothing(
-    one: Settings, zombie: Running, tmp_path: Path
+def test_a_resumed_detector_publishes_nothing(
+    one_partition: Settings, zombie: Running, tmp_path: Path
 ) -> None:
     messages, latest = stream(700, seed=12)
     zombie.says("detecting from")
-    send(one, keyed(messages[:300]))
-    count_all(one)
-    wait_until(lambda: len(alerts(one)) > 0, 60, "an alert")
+    send(one_partition, keyed(messages[:300]))
+    count_all(one_partition)
+    wait_until(lambda: len(alerts(one_partition)) > 0, 60, "an alert")
     (tmp_path / "trigger").touch()
-    send(one, keyed(messages[300:500]))
-    count_all(one)
+    send(one_partition, keyed(messages[300:500]))
+    count_all(one_partition)
     zombie.says("stopped", seconds=60)
-    before = len(alerts(one))
+    before = len(alerts(one_partition))
     with running(
-        one, tmp_path / "other", "run", "--stage", "detect", "--rules", "mhra,ic"
+        one_partition, tmp_path / "other", "run", "--stage", "detect", "--rules", "mhra,ic"
     ) as other:
         other.says("detecting from", seconds=60)
-        send(one, keyed(messages[500:]))
-        count_all(one)
-        wait_until(lambda: len(alerts(one)) > before, 60, "an alert of the other")
+        send(one_partition, keyed(messages[500:]))
+        count_all(one_partition)
+        wait_until(lambda: len(alerts(one_partition)) > before, 60, "an alert of the other")
         wake(zombie, "restoring after")
         other.stop()
     zombie.says("detecting from", times=2, seconds=60)
     zombie.stop()
-    found = alerts(one)
+    found = alerts(one_partition)
     require_revisions(found)
     ids = {alert.alert_id for alert in found}
     assert len(ids) == len(found)
-    states = {record.key: record.value for record in records(one, "signals")}
-    assert states == {record.key: record.value for record in records(one, "alerts")}
-    assert detect_all(one) == recount(latest)
-    require_revisions(alerts(one))
+    states = {record.key: record.value for record in records(one_partition, "signals")}
+    assert states == {record.key: record.value for record in records(one_partition, "alerts")}
+    assert detect_all(one_partition) == recount(latest)
+    require_revisions(alerts(one_partition))
 
 
-def test_a_zombie_with_a_producer_of_its_own_is_refused_by_the_group(one: Settings) -> None:
+def test_the_group_refuses_a_zombie_with_a_new_producer(one_partition: Settings) -> None:
     messages, latest = stream(200, seed=13)
-    send(one, keyed(messages[:100]))
-    gone = CaseWorker(one)
+    send(one_partition, keyed(messages[:100]))
+    gone = CaseWorker(one_partition)
     ends = gone.ends()
     while not gone.drained(ends):
         gone.step(100)
     stale = gone._group.membership.metadata
     gone.close()
-    with closing(CaseWorker(one)) as owner:
+    with closing(CaseWorker(one_partition)) as owner:
         while not owner._owned:
             owner.step(100)
         # What it does after an unclear failure: it takes its transactional id again.
-        producer = make_producer(one, f"{one.topic_prefix}reports-cases-0")
-        (published,) = records(one, "deltas")
+        producer = make_producer(one_partition, f"{one_partition.topic_prefix}reports-cases-0")
+        (published,) = records(one_partition, "deltas")
         with (
             pytest.raises(TransactionAborted) as refused,
-            transaction(producer, offsets={at(one, "reports"): 200}, group_metadata=stale) as out,
+            transaction(
+                producer, offsets={at(one_partition, "reports"): 200}, group_metadata=stale
+            ) as out,
         ):
-            out.send(f"{one.topic_prefix}deltas", published.value, b"0", partition=0)
+            out.send(f"{one_partition.topic_prefix}deltas", published.value, b"0", partition=0)
         assert isinstance(refused.value.__cause__, CommitFailedError)
         discard(producer)
-        assert len(records(one, "deltas")) == 1
-        send(one, keyed(messages[100:]))
+        assert len(records(one_partition, "deltas")) == 1
+        send(one_partition, keyed(messages[100:]))
         ends = owner.ends()
         while not owner.drained(ends):
             owner.step(100)
-    assert sum(require_contiguous(deltas(one)).values()) == len(messages)
-    assert detect_all(one) == recount(latest)
+    assert sum(require_contiguous(deltas(one_partition)).values()) == len(messages)
+    assert detect_all(one_partition) == recount(latest)
 
 
-def test_a_delta_that_came_through_all_the_same_is_not_counted(
-    one: Settings, tmp_path: Path
-) -> None:
+def test_a_duplicate_delta_is_not_counted(one_partition: Settings, tmp_path: Path) -> None:
     messages, latest = stream(300, seed=14)
-    send(one, keyed(messages[:200]))
-    count_all(one)
-    assert detect_all(one)
-    before = len(alerts(one))
+    send(one_partition, keyed(messages[:200]))
+    count_all(one_partition)
+    assert detect_all(one_partition)
+    before = len(alerts(one_partition))
     # Without a transaction, as if the broker fenced nobody.
-    (first,) = deltas(one)
-    with closing(make_producer(one)) as producer:
-        producer.send(f"{one.topic_prefix}deltas", encode_delta(first), b"0", partition=0)
+    (first,) = deltas(one_partition)
+    with closing(make_producer(one_partition)) as producer:
+        producer.send(f"{one_partition.topic_prefix}deltas", encode_delta(first), b"0", partition=0)
         producer.flush()
-    assert len(deltas(one)) == 2
-    detect_all(one)
-    assert len(alerts(one)) == before
-    send(one, keyed(messages[200:]))
-    count_all(one)
-    assert detect_all(one) == recount(latest)
+    assert len(deltas(one_partition)) == 2
+    detect_all(one_partition)
+    assert len(alerts(one_partition)) == before
+    send(one_partition, keyed(messages[200:]))
+    count_all(one_partition)
+    assert detect_all(one_partition) == recount(latest)
     # So does a detector that has nothing but the topics.
-    elsewhere = one.model_copy(update={"state_dir": tmp_path / "elsewhere"})
+    elsewhere = one_partition.model_copy(update={"state_dir": tmp_path / "elsewhere"})
     assert detect_all(elsewhere) == recount(latest)
-    require_revisions(alerts(one))
+    require_revisions(alerts(one_partition))
 
 
-def test_a_delta_that_overlaps_in_part_stops_the_detector(one: Settings) -> None:
-    send(one, keyed([report(case) for case in range(20)]))
-    count_all(one)
-    detect_all(one)
-    (counted,) = (decode_delta(record.value) for record in records(one, "deltas"))
+def test_a_partly_overlapping_delta_stops_the_detector(one_partition: Settings) -> None:
+    send(one_partition, keyed([report(case) for case in range(20)]))
+    count_all(one_partition)
+    detect_all(one_partition)
+    (counted,) = (decode_delta(record.value) for record in records(one_partition, "deltas"))
     longer = encode_delta(type(counted)(0, 10, 30, counted.watermark, counted.changes))
-    with closing(make_producer(one)) as producer:
-        producer.send(f"{one.topic_prefix}deltas", longer, b"0", partition=0)
+    with closing(make_producer(one_partition)) as producer:
+        producer.send(f"{one_partition.topic_prefix}deltas", longer, b"0", partition=0)
         producer.flush()
-    send(one, keyed([report(20)]))
-    count_all(one)
+    send(one_partition, keyed([report(20)]))
+    count_all(one_partition)
     with pytest.raises(StateError, match=r"must follow one another from offset 20; got \[10, 30\)"):
-        detect_all(one)
+        detect_all(one_partition)

@@ -38,7 +38,7 @@ def at(settings: Settings, name: str, partition: int = 0) -> TopicPartition:
 
 
 def read(settings: Settings, where: TopicPartition, seconds: float = 1.5) -> list[bytes]:
-    """Return what a new reader sees until nothing comes any more."""
+    """Return the records that a new reader gets until the topic is idle."""
     values: list[bytes] = []
     with closing(make_consumer(settings)) as consumer:
         consumer.assign([where])
@@ -139,7 +139,7 @@ def test_a_second_producer_fences_the_first(topics: Settings) -> None:
     assert read(topics, where) == [b"old", b"new"]
 
 
-def test_a_record_that_fails_aborts_the_whole_transaction(topics: Settings) -> None:
+def test_a_failed_record_aborts_the_transaction(topics: Settings) -> None:
     where = at(topics, "deltas")
     with closing(make_producer(topics, f"{topics.topic_prefix}fails")) as producer:
         with pytest.raises(TransactionAborted), transaction(producer) as records:
@@ -176,12 +176,12 @@ class Forgetful:
         raise KafkaError(msg)
 
 
-def test_a_lost_record_is_noticed_although_the_client_would_commit() -> None:
+def test_a_lost_record_prevents_the_commit() -> None:
     with pytest.raises(ProducerUnusable, match="UnknownProducerId"), transaction(Forgetful()) as t:
         t.send("deltas", b"lost")
 
 
-def test_a_dead_broker_does_not_hold_a_transaction_for_ever(
+def test_a_transaction_times_out_without_a_broker(
     killable: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings.load(bootstrap=killable.bootstrap, topic_prefix="dead.", partitions=1)
@@ -216,7 +216,7 @@ def test_a_dead_broker_does_not_hold_a_transaction_for_ever(
 # reading
 
 
-def test_a_consumer_resumes_where_it_is_told(topics: Settings) -> None:
+def test_a_consumer_resumes_at_a_given_offset(topics: Settings) -> None:
     where = at(topics, "reports")
     with closing(make_producer(topics)) as producer:
         for number in range(100):
@@ -254,7 +254,7 @@ def test_a_group_member_may_seek_when_partitions_are_assigned(topics: Settings) 
         assert [record.value for record in polled(consumer, where)] == [b"3", b"4"]
 
 
-def test_a_position_that_is_gone_is_an_error_when_asked_for(topics: Settings) -> None:
+def test_a_deleted_position_raises_with_reset_none(topics: Settings) -> None:
     where = at(topics, "reports")
     with closing(make_consumer(topics, auto_offset_reset="none")) as consumer:
         consumer.assign([where])
@@ -332,13 +332,13 @@ def test_a_connection_that_is_reset_is_logged_without_a_traceback(
     assert all(record.exc_info is None for record in caplog.records)
 
 
-def test_the_wrong_protocol_says_so(broker: str) -> None:
+def test_a_wrong_security_protocol_is_reported(broker: str) -> None:
     quick = Settings.load(bootstrap=broker, security_protocol="SSL", connect_timeout_ms=1000)
     with pytest.raises(BrokerError, match=r"\(SSL\): .*Handshake failed"):
         make_admin(quick)
 
 
-def test_a_broker_that_points_elsewhere_in_plaintext_is_refused(
+def test_a_broker_that_advertises_a_remote_plaintext_address_is_refused(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []

@@ -43,7 +43,7 @@ def identified(reports: Iterable[Report]) -> list[Report]:
     ]
 
 
-def standing(latest: Iterable[Report]) -> list[Report]:
+def counted_cases(latest: Iterable[Report]) -> list[Report]:
     """Return the case of each patient that counts: the first received that is not nullified."""
     held: dict[int, Report] = {}
     for one in latest:
@@ -89,7 +89,7 @@ def test_one_patient_on_two_partitions_counts_once_and_corrections_follow(
     messages, latest = stream(60, seed=4)
     messages, latest = identified(messages), identified(latest)
     send(topics, keyed(messages))
-    assert drained(topics, tmp_path / "one") == recount(standing(latest))
+    assert drained(topics, tmp_path / "one") == recount(counted_cases(latest))
     made = links(topics)
     merged = {link.case_id: link.master_case_id for link in made if link.state == "applied"}
     assert len(merged) > 10
@@ -113,7 +113,7 @@ def test_one_patient_on_two_partitions_counts_once_and_corrections_follow(
     send(topics, [*keyed([void]), (split.encode(), by_hand.model_dump_json().encode())])
     now = [one for one in latest if one.case_id != master]
     alone = [one for one in now if one.case_id == split]
-    expected = recount([*standing(one for one in now if one.case_id != split), *alone])
+    expected = recount([*counted_cases(one for one in now if one.case_id != split), *alone])
     assert drained(topics, tmp_path / "one") == expected
     require_contiguous(deltas(topics))
 
@@ -135,7 +135,7 @@ def test_one_patient_on_two_partitions_counts_once_and_corrections_follow(
     assert links(topics) == before
 
 
-def test_a_killed_link_stage_is_replaced_and_no_decision_is_made_twice(
+def test_a_killed_link_stage_is_replaced_without_repeated_decisions(
     topics: Settings, tmp_path: Path
 ) -> None:
     messages, latest = stream(80, seed=9)
@@ -159,6 +159,6 @@ def test_a_killed_link_stage_is_replaced_and_no_decision_is_made_twice(
             drained(topics, tmp_path / "rest", "--stage", "all")
             again.stop()
     found = drained(topics, tmp_path / "rest")
-    assert found == recount(standing(latest))
-    decided = [(one.case_id, one.decision) for one in links(topics)]
+    assert found == recount(counted_cases(latest))
+    decided = [(link.case_id, link.decision) for link in links(topics)]
     assert len(decided) == len(set(decided))

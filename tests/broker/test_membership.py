@@ -40,15 +40,13 @@ def named(settings: Settings, name: str) -> Settings:
 def took(worker: Running) -> list[str]:
     """Return the partitions a worker took and released, in order."""
     words = (line.split() for line in worker.text().splitlines())
-    return [f"{w[i]} {w[i + 1]}" for w in words for i in range(len(w)) if w[i] in TOLD]
+    return [f"{w[i]} {w[i + 1]}" for w in words for i in range(len(w)) if w[i] in ASSIGNMENT_WORDS]
 
 
-TOLD = ("took", "released")
+ASSIGNMENT_WORDS = ("took", "released")
 
 
-def test_a_rolling_restart_moves_no_partition_that_stays(
-    settings: Settings, tmp_path: Path
-) -> None:
+def test_a_rolling_restart_moves_no_other_partition(settings: Settings, tmp_path: Path) -> None:
     # A busy machine takes seconds to start a process.
     settings = settings.model_copy(update={"partitions": 4, "session_timeout_ms": 20_000})
     create_topics(settings)
@@ -59,42 +57,40 @@ def test_a_rolling_restart_moves_no_partition_that_stays(
             wait_until(lambda: min(len(took(leaving)), len(took(staying))) >= 2, 30, "both hold")
             send(settings, keyed(messages[:300]))
             wait_until(lambda: total(settings) == 300, 30, "counted")
-            before = set(held(staying)), set(held(leaving))
+            before = set(assigned_to(staying)), set(assigned_to(leaving))
             assert all(len(part) == 2 for part in before)
-            told = took(staying)
+            assignments = took(staying)
             leaving.stop()
         send(settings, keyed(messages[300:600]))
         with running(named(settings, "a"), states[0], *CASES) as back:
             wait_until(lambda: len(took(back)) >= 2, 30, "back")
             wait_until(lambda: total(settings) == 600, 30, "counted")
-            assert set(held(back)) == before[1]
+            assert set(assigned_to(back)) == before[1]
             back.kill()  # rolling on after a crash is the same
         send(settings, keyed(messages[600:]))
         with running(named(settings, "a"), states[0], *CASES) as again:
             wait_until(lambda: total(settings) == len(messages), 30, "counted")
-            assert set(held(again)) == before[1]
-            assert took(staying) == told, "nothing of the other was touched"
+            assert set(assigned_to(again)) == before[1]
+            assert took(staying) == assignments, "nothing of the other was touched"
             again.stop()
         staying.stop()
     one = settings.model_copy(update={"state_dir": tmp_path / "d"})
     assert detect_all(one) == recount(latest)
 
 
-def held(worker: Running) -> list[str]:
-    held: list[str] = []
+def assigned_to(worker: Running) -> list[str]:
+    partitions: list[str] = []
     for line in took(worker):
         word, partition = line.split()
-        held.append(partition) if word == "took" else held.remove(partition)
-    return held
+        partitions.append(partition) if word == "took" else partitions.remove(partition)
+    return partitions
 
 
 def total(settings: Settings) -> int:
     return sum(require_contiguous(deltas(settings)).values())
 
 
-def test_a_name_that_another_worker_takes_is_one_clear_error(
-    topics: Settings, tmp_path: Path
-) -> None:
+def test_a_duplicate_group_instance_id_is_one_clear_error(topics: Settings, tmp_path: Path) -> None:
     messages, latest = stream(400, seed=42)
     twin = named(topics, "twin")
     with running(twin, tmp_path / "a", *CASES) as first:
@@ -117,22 +113,24 @@ def test_a_name_that_another_worker_takes_is_one_clear_error(
     assert detect_all(one) == recount(latest)
 
 
-def test_a_fenced_worker_with_a_name_does_not_fence_back(one: Settings, tmp_path: Path) -> None:
-    twin = named(one, "twin")
+def test_a_fenced_static_member_does_not_fence_back(
+    one_partition: Settings, tmp_path: Path
+) -> None:
+    twin = named(one_partition, "twin")
     other = twin.model_copy(update={"state_dir": tmp_path / "other"})
-    send(one, keyed([report(1)]))
+    send(one_partition, keyed([report(1)]))
     with closing(CaseWorker(twin)) as first, closing(CaseWorker(other)) as second:
         while not first._owned:
             first.step(100)
         while not second._owned:
             second.step(100)
-        send(one, keyed([report(2)]))
+        send(one_partition, keyed([report(2)]))
         with pytest.raises(BrokerError, match="must be of one worker at a time"):
             step_for_ever(first)
         ends = second.ends()
         while not second.drained(ends):
             second.step(100)
-    assert total(one) == 2
+    assert total(one_partition) == 2
 
 
 def step_for_ever(worker: CaseWorker) -> None:
@@ -141,12 +139,15 @@ def step_for_ever(worker: CaseWorker) -> None:
 
 
 @pytest.mark.parametrize("how", ["seek", "rejoin"])
-def test_a_partition_of_which_nothing_comes_is_noticed(
-    one: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+def test_a_stalled_partition_is_detected(
+    one_partition: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
 ) -> None:
     monkeypatch.setattr(stall_watchdog, "_CHECK_SECONDS", 0.1)
     monkeypatch.setattr(stall_watchdog, "_STALLED_SECONDS", 0.5)
-    with closing(CaseWorker(one)) as worker:
+    with closing(CaseWorker(one_partition)) as worker:
         while not worker._owned:
             worker.step(100)
         consumer = worker._group.consumer
@@ -167,7 +168,7 @@ def test_a_partition_of_which_nothing_comes_is_noticed(
         for _ in range(12):
             worker.step(100)
         assert "no record from" not in caplog.text, "there is nothing to come"
-        send(one, keyed([report(1)]))
+        send(one_partition, keyed([report(1)]))
         deadline = time.monotonic() + 30
         while not worker.drained({0: 1}):
             worker.step(100)
@@ -176,7 +177,7 @@ def test_a_partition_of_which_nothing_comes_is_noticed(
     assert caplog.text.count("no record from offset 0 on") == (1 if how == "seek" else 2)
 
 
-def test_a_standby_detector_that_restores_takes_over(topics: Settings, tmp_path: Path) -> None:
+def test_a_restoring_standby_detector_becomes_active(topics: Settings, tmp_path: Path) -> None:
     messages, latest = stream(800, seed=43)
     with (
         running(topics, tmp_path / "cases", *CASES) as cases,

@@ -43,7 +43,7 @@ def rejected_places(settings: Settings) -> list[tuple[str, int, str]]:
     )
 
 
-def test_a_file_of_notices_is_published_heard_alone_and_printed(
+def test_a_file_of_notices_is_published_consumed_and_printed(
     topics: Settings, tmp_path: Path
 ) -> None:
     path = tmp_path / "notices.jsonl"
@@ -62,8 +62,10 @@ def test_a_file_of_notices_is_published_heard_alone_and_printed(
 
     run = tocsin(topics, tmp_path / "state", "run", "--stage", "detect", "--drain")
     assert run.returncode == 0, run.stderr  # without a single report
-    told = [(one.category.value, one.revision, one.kind.value) for one in safety_alerts(topics)]
-    assert sorted(told) == [  # of several partitions, in no order
+    published = [
+        (alert.category.value, alert.revision, alert.kind.value) for alert in safety_alerts(topics)
+    ]
+    assert sorted(published) == [  # of several partitions, in no order
         ("CASE_SERIES", 1, "new"),
         ("UNVERIFIED_FATAL", 1, "new"),
     ]
@@ -84,12 +86,12 @@ def test_a_file_of_notices_is_published_heard_alone_and_printed(
 
 
 @pytest.mark.parametrize("moment", ["before", "after", None])
-def test_what_cannot_be_read_is_set_aside_once(
-    one: Settings, monkeypatch: pytest.MonkeyPatch, moment: str | None
+def test_an_unreadable_notice_is_rejected_once(
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch, moment: str | None
 ) -> None:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     early = notice(0, "EARLY", received=tomorrow + timedelta(days=1))
-    send_notices(one, [b"{", line(notice(1)), None, line(early), b"", b"x" * 1_000_001])
+    send_notices(one_partition, [b"{", line(notice(1)), None, line(early), b"", b"x" * 1_000_001])
     publish = notice_reader.NoticeReader._receive
 
     def crash(self: NoticeReader, timeout_ms: int) -> None:
@@ -107,10 +109,10 @@ def test_what_cannot_be_read_is_set_aside_once(
         with monkeypatch.context() as patched:
             patched.setattr(NoticeReader, "_receive", crash)
             with pytest.raises(Crash):
-                run_detector(one)
-    run_detector(one)
+                run_detector(one_partition)
+    run_detector(one_partition)
     expected = [
-        (f"{one.topic_prefix}notices[0]", position, reason)
+        (f"{one_partition.topic_prefix}notices[0]", position, reason)
         for position, reason in (
             (0, "notice: Invalid JSON: EOF while parsing an object at line 1 column 1"),
             (2, "value: must be a notice; got nothing. What was said is answered, not deleted"),
@@ -119,7 +121,7 @@ def test_what_cannot_be_read_is_set_aside_once(
             (5, "notice: at most 1000000 bytes are read; got 1000001"),
         )
     ]
-    assert rejected_places(one) == expected
+    assert rejected_places(one_partition) == expected
 
     class Later(datetime):
         @classmethod
@@ -127,95 +129,101 @@ def test_what_cannot_be_read_is_set_aside_once(
             return cls(2200, 1, 1, tzinfo=UTC)
 
     monkeypatch.setattr(notice_reader, "datetime", Later)
-    send_notices(one, [line(notice(2))])
-    run_detector(one)
-    assert rejected_places(one) == expected
-    (alert,) = safety_alerts(one)  # and none of what was early
+    send_notices(one_partition, [line(notice(2))])
+    run_detector(one_partition)
+    assert rejected_places(one_partition) == expected
+    (alert,) = safety_alerts(one_partition)  # and none of what was early
     assert alert.subject == "RUM"
-    (heard,) = alert.as_of
-    assert (heard.topic, heard.next_offset) == (f"{one.topic_prefix}notices", 6)
+    (end,) = alert.as_of
+    assert (end.topic, end.next_offset) == (f"{one_partition.topic_prefix}notices", 6)
 
 
 def dead(number: int) -> Report:
     """Return a report that alone makes a safety alert."""
     product = Product(product_class=PRODUCT_CLASS)
-    told = {"products": (product,), "seriousness": (Seriousness.DEATH,)}
-    return report(number).model_copy(update={"case_id": f"DEAD-{number}", **told})
+    fatal = {"products": (product,), "seriousness": (Seriousness.DEATH,)}
+    return report(number).model_copy(update={"case_id": f"DEAD-{number}", **fatal})
 
 
 def test_safety_alerts_wait_for_the_last_of_many_transactions(
-    one: Settings, monkeypatch: pytest.MonkeyPatch
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, _ = stream(300, seed=8)
-    send(one, keyed([dead(1), *messages]))
-    count_all(one)
-    send_notices(one, [line(notice(1))])
+    send(one_partition, keyed([dead(1), *messages]))
+    count_all(one_partition)
+    send_notices(one_partition, [line(notice(1))])
     with publishing_cut_off(monkeypatch):
-        run_detector(one)
+        run_detector(one_partition)
     # A part or two is published; whether the notice was looked at before, alone, is up to the poll.
-    assert len(records(one, "alerts")) - len(safety_alerts(one)) in (3, 6)
-    assert "FATAL_CASE" not in {alert.category.value for alert in safety_alerts(one)}
-    run_detector(one)
-    found = [(alert.category.value, alert.revision) for alert in safety_alerts(one)]
+    assert len(records(one_partition, "alerts")) - len(safety_alerts(one_partition)) in (3, 6)
+    assert "FATAL_CASE" not in {alert.category.value for alert in safety_alerts(one_partition)}
+    run_detector(one_partition)
+    found = [(alert.category.value, alert.revision) for alert in safety_alerts(one_partition)]
     assert sorted(found) == [("FATAL_CASE", 1), ("UNVERIFIED_FATAL", 1)]
 
 
-def test_a_group_whose_offsets_have_expired_forgets_and_repeats_no_safety_alert(
-    one: Settings,
+def test_expired_group_offsets_lose_and_repeat_no_safety_alert(
+    one_partition: Settings,
 ) -> None:
-    send(one, keyed([dead(1)]))
-    count_all(one)
-    send_notices(one, [line(notice(number)) for number in range(30)])
-    run_detector(one)
-    found = safety_alerts(one)
+    send(one_partition, keyed([dead(1)]))
+    count_all(one_partition)
+    send_notices(one_partition, [line(notice(number)) for number in range(30)])
+    run_detector(one_partition)
+    found = safety_alerts(one_partition)
     assert sorted(alert.category.value for alert in found) == ["FATAL_CASE", "UNVERIFIED_FATAL"]
-    forget_offsets(one, detect_group(one))
-    send(one, keyed([dead(2)]))  # within as many offsets as there were notices
-    count_all(one)
-    run_detector(one)
-    (fresh,) = safety_alerts(one)[len(found) :]
+    forget_offsets(one_partition, detect_group(one_partition))
+    send(one_partition, keyed([dead(2)]))  # within as many offsets as there were notices
+    count_all(one_partition)
+    run_detector(one_partition)
+    (fresh,) = safety_alerts(one_partition)[len(found) :]
     assert (fresh.subject, fresh.kind.value) == ("DEAD-2", "new")
 
 
-def test_a_detector_does_not_start_without_the_notices_its_alerts_rest_on(one: Settings) -> None:
-    send_notices(one, [line(notice(1)), line(notice(2))])
-    run_detector(one)
-    (alert,) = safety_alerts(one)
-    topic = f"{one.topic_prefix}notices"
-    with closing(make_admin(one)) as admin:
+def test_a_detector_refuses_to_start_without_the_notices_of_its_alerts(
+    one_partition: Settings,
+) -> None:
+    send_notices(one_partition, [line(notice(1)), line(notice(2))])
+    run_detector(one_partition)
+    (alert,) = safety_alerts(one_partition)
+    topic = f"{one_partition.topic_prefix}notices"
+    with closing(make_admin(one_partition)) as admin:
         admin.delete_topics([topic])
         wait_until(lambda: topic not in admin.list_topics(), 20, "deleted")
-    create_topics(one)
-    send_notices(one, [line(notice(3))])
+    create_topics(one_partition)
+    send_notices(one_partition, [line(notice(3))])
     with pytest.raises(StateError, match=r"notices\[0\]: must hold every notice from offset 0"):
-        run_detector(one)
-    assert safety_alerts(one) == [alert]
+        run_detector(one_partition)
+    assert safety_alerts(one_partition) == [alert]
 
 
-def test_partitions_that_are_added_are_heard_without_a_restart(
-    one: Settings, monkeypatch: pytest.MonkeyPatch
+def test_added_partitions_are_consumed_without_a_restart(
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "METADATA_MS", 500)
-    with at_work(one, detector(one)) as worker:
-        with closing(make_admin(one)) as admin:
-            admin.create_partitions({f"{one.topic_prefix}notices": NewPartitions(2)})
-        send_notices(one, [line(notice(1))], partition=1)
+    with at_work(one_partition, detector(one_partition)) as worker:
+        with closing(make_admin(one_partition)) as admin:
+            admin.create_partitions({f"{one_partition.topic_prefix}notices": NewPartitions(2)})
+        send_notices(one_partition, [line(notice(1))], partition=1)
         for _ in range(200):
             worker.step(50)
-            if safety_alerts(one):
+            if safety_alerts(one_partition):
                 break
-    (alert,) = safety_alerts(one)
+    (alert,) = safety_alerts(one_partition)
     assert [(at.partition, at.next_offset) for at in alert.as_of] == [(1, 1)]
 
 
-def test_a_safety_alert_is_made_anew_from_the_topics(one: Settings, tmp_path: Path) -> None:
+def test_a_safety_alert_is_recounted_from_the_topics(
+    one_partition: Settings, tmp_path: Path
+) -> None:
     for number in range(3):
         part = Patients(at_least=2 + number)
-        send_notices(one, [line(notice(number, "SERIES", fatal=None, patients=part)), b"{"])
-        run_detector(one)
-    found = safety_alerts(one)
+        send_notices(
+            one_partition, [line(notice(number, "SERIES", fatal=None, patients=part)), b"{"]
+        )
+        run_detector(one_partition)
+    found = safety_alerts(one_partition)
     assert [alert.revision for alert in found] == [1, 2, 3]
-    done = tocsin(one, tmp_path, "recount", "--sample", 10)
+    done = tocsin(one_partition, tmp_path, "recount", "--sample", 10)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("equal    ") == 3
     assert "CASE_SERIES strengthened" in done.stdout
@@ -224,6 +232,6 @@ def test_a_safety_alert_is_made_anew_from_the_topics(one: Settings, tmp_path: Pa
     shorter = at.model_copy(update={"next_offset": at.next_offset - 2})
     file = tmp_path / "alerts.jsonl"
     file.write_text(last.model_copy(update={"as_of": (shorter,)}).model_dump_json())
-    done = tocsin(one, tmp_path, "recount", "--alerts", file)
+    done = tocsin(one_partition, tmp_path, "recount", "--alerts", file)
     assert done.returncode == 1, done.stderr
     assert "DIFFERS" in done.stdout

@@ -62,9 +62,9 @@ class Scraped:
         }
 
 
-def told_all(one: Report) -> Report:
+def with_canary(report: Report) -> Report:
     """Return the report with the canary wherever nothing is counted by it."""
-    fields = json.loads(one.model_dump_json())
+    fields = json.loads(report.model_dump_json())
     fields |= {"sender": CANARY, "message_id": CANARY + fields["message_id"]}
     fields["patient"] |= {"age_years": 61.25, "relationship_to_facility": CANARY}
     fields["case_id"] = CANARY + fields["case_id"]
@@ -99,12 +99,12 @@ def planted(good: Report) -> list[tuple[str, bytes, bytes]]:
 
 
 def journal(*workers: Running) -> list[dict[str, Any]]:
-    """Return what they logged, in the order of each; every line must be JSON."""
-    return [json.loads(line) for one in workers for line in one.err.read_text().splitlines()]
+    """Return the log lines of workers, by worker; every line must be JSON."""
+    return [json.loads(line) for worker in workers for line in worker.err.read_text().splitlines()]
 
 
 def becomes_ready(port: int) -> Iterator[tuple[int, str]]:
-    """Yield what a process says of its readiness until it is ready."""
+    """Yield the readiness of a process until it is ready."""
     deadline = time.monotonic() + 45
     while time.monotonic() < deadline:
         status, body = answer_of(port, "/health/ready")
@@ -116,9 +116,12 @@ def becomes_ready(port: int) -> Iterator[tuple[int, str]]:
     pytest.fail("never ready")
 
 
-def test_what_is_scraped_is_what_happened(topics: Settings, tmp_path: Path) -> None:
+def test_scraped_metrics_agree_with_the_topics(topics: Settings, tmp_path: Path) -> None:
     messages, latest = stream(700, seed=11)
-    messages, latest = [told_all(one) for one in messages], [told_all(one) for one in latest]
+    messages, latest = (
+        [with_canary(message) for message in messages],
+        [with_canary(current) for current in latest],
+    )
     broken = planted(messages[0])
     port, of_detector = free_ports(2)
     commands = (
@@ -176,10 +179,10 @@ def test_what_is_scraped_is_what_happened(topics: Settings, tmp_path: Path) -> N
     assert len(records(topics, "rejected")) == len(broken)
     outcomes = counted.by("reports_total", "outcome")
     assert sum(outcomes.values()) == len(messages)
-    assert outcomes["first"] == len(latest) == len({one.case_id for one in messages})
+    assert outcomes["first"] == len(latest) == len({message.case_id for message in messages})
     assert {"replaced", "repeated", "stale"} <= outcomes.keys()
-    now_held = Counter("nullified" if one.is_nullified else "counted" for one in latest)
-    assert counted.by("population_change_cases", "standing") == now_held
+    population = Counter("nullified" if report.is_nullified else "counted" for report in latest)
+    assert counted.by("population_change_cases", "standing") == population
     leaving = sum((delta.changes["n"] == -1).sum() for delta in published)
     assert counted("retractions_total") == leaving > 0
     days = {delta.partition: delta.watermark for delta in published}
@@ -193,8 +196,8 @@ def test_what_is_scraped_is_what_happened(topics: Settings, tmp_path: Path) -> N
     assert counted("partitions_held", stage="cases") == topics.partitions == len(days)
     assert counted("report_partitions") == topics.partitions
     # Not flushed to a file yet, RocksDB takes a case that was written again for another one.
-    held = sum(counted.by("state_cases", "partition").values())
-    assert len(latest) <= held <= len(messages)
+    stored = sum(counted.by("state_cases", "partition").values())
+    assert len(latest) <= stored <= len(messages)
     assert counted("transactions_total", stage="cases", outcome="committed") == len(published)
     assert counted("poll_to_publish_seconds_count", stage="cases") == len(published)
     assert counted("batch_seconds_count", stage="cases") == len(published)
@@ -254,7 +257,7 @@ def follow_every_report(settings: Settings, cases: Running, detector: Running) -
         line = of_alert[alert.alert_id]
         assert (line["kind"], line["revision"]) == (alert.kind.value, alert.revision)
         # The offsets of the alert are where the batches of its evaluation end.
-        ends = {one.partition: one.next_offset for one in alert.as_of}
+        ends = {end.partition: end.next_offset for end in alert.as_of}
         batches = evaluations[line["evaluation"]]["batches"]
         for partition, end in {
             line["partition"]: line["next_offset"]
@@ -264,7 +267,7 @@ def follow_every_report(settings: Settings, cases: Running, detector: Running) -
             assert ends[partition] == end
 
 
-def test_a_worker_that_gives_up_says_why_in_its_journal_and_in_one_line(
+def test_a_worker_that_gives_up_logs_the_reason_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOCSIN_CONNECT_TIMEOUT_MS", "1500")

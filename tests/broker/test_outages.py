@@ -61,13 +61,13 @@ def works_until(worker: Any, done: Callable[[], bool], seconds: float = 60) -> N
 
 @pytest.fixture(autouse=True)
 def _threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What was given up ends within the test, and lets go of its sockets."""
+    """Wait for abandoned threads to end and close their sockets."""
     monkeypatch.setattr(transactions, "FINISH_SECONDS", 5.0)
     monkeypatch.setattr(transactions, "ABORT_SECONDS", 3.0)
     yield
     deadline = time.monotonic() + 30
     ours = {"tocsin-publish", "tocsin-producer", "tocsin-connect", "tocsin-delete"}
-    while found := [one for one in threading.enumerate() if one.name in ours]:
+    while found := [thread for thread in threading.enumerate() if thread.name in ours]:
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
 
@@ -120,9 +120,7 @@ def coordinator(
     coordinator.back.set()
 
 
-def test_a_partition_that_cannot_publish_holds_up_no_other(
-    two: Settings, coordinator: Coordinator
-) -> None:
+def test_a_blocked_partition_does_not_block_others(two: Settings, coordinator: Coordinator) -> None:
     messages, latest = stream(400, seed=71)
     third = len(messages) // 3
     with closing(CaseWorker(two)) as worker:
@@ -159,7 +157,7 @@ def test_a_partition_that_cannot_publish_holds_up_no_other(
     assert detect_all(elsewhere(two)) == recount(latest)
 
 
-def test_a_worker_that_ends_while_a_partition_is_blocked_leaves_it_to_the_next(
+def test_a_blocked_partition_is_finished_by_the_next_worker(
     two: Settings, coordinator: Coordinator
 ) -> None:
     messages, latest = stream(300, seed=72)
@@ -173,7 +171,7 @@ def test_a_worker_that_ends_while_a_partition_is_blocked_leaves_it_to_the_next(
     assert detect_all(elsewhere(two)) == recount(latest)
 
 
-def test_a_partition_that_cannot_be_taken_over_holds_up_no_other(
+def test_a_partition_that_cannot_be_recovered_does_not_block_others(
     two: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, latest = stream(300, seed=73)
@@ -220,7 +218,7 @@ def alone(killable: KafkaServer, tmp_path: Path) -> Settings:
     return settings
 
 
-def test_a_broker_that_is_away_for_a_while_ends_no_worker(
+def test_workers_survive_a_temporary_broker_outage(
     killable: KafkaServer, alone: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is lost just when the worker is about to ask something outside of `poll`."""
@@ -269,7 +267,7 @@ def recovers_from_an_outage(
     assert retrying.readiness().phase is Phase.ACTIVE
 
 
-def test_a_worker_that_waits_for_a_broker_says_so_once_and_is_not_ready(
+def test_a_worker_without_a_broker_logs_it_once_and_is_not_ready(
     killable: KafkaServer, alone: Settings, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
@@ -301,7 +299,7 @@ def test_a_worker_that_waits_for_a_broker_says_so_once_and_is_not_ready(
         worker.stop()
 
 
-def test_a_worker_of_which_no_partition_goes_on_gives_up_with_one_line(
+def test_a_worker_with_all_partitions_blocked_gives_up_with_one_line(
     killable: KafkaServer, alone: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(case_worker, "_BLOCKED_SECONDS", 6.0)

@@ -51,8 +51,8 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-def one(settings: Settings, tmp_path: Path) -> Settings:
-    """Topics with one partition, and a place for the state."""
+def one_partition(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings of topics with one partition, and a state directory."""
     chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
     settings = settings.model_copy(update=chosen)
     create_topics(settings)
@@ -61,7 +61,7 @@ def one(settings: Settings, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def packed(settings: Settings, tmp_path: Path) -> Settings:
-    """The same, with reports left as their senders packed them: a topic not made by Tocsin."""
+    """The same, with batches stored as compressed by their senders: a topic not made by Tocsin."""
     chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
     settings = settings.model_copy(update=chosen)
     configs = {"compression.type": "producer", "max.message.bytes": str(MAX_MESSAGE_BYTES)}
@@ -84,7 +84,7 @@ def put(settings: Settings, raw: bytes) -> int:
 
 
 def counted(settings: Settings) -> Counter[str]:
-    """Count all there is; return by how much each case is in the counts."""
+    """Count everything; return the number of times each case is in the counts."""
     with closing(CaseWorker(settings)) as worker:
         ends = worker.ends()
         while not worker.drained(ends):
@@ -129,34 +129,35 @@ NO_REPORTS: dict[str, bytes | None] = {
 }
 
 
-def test_what_is_no_report_is_rejected_and_the_next_report_counts(one: Settings) -> None:
-    send(one, [*((b"C1", value) for value in NO_REPORTS.values()), *keyed([report(2)])])
-    assert counted(one) == {"C2": 1}
-    found = records(one, "rejected")
+def test_an_invalid_report_is_rejected_and_the_next_one_counts(one_partition: Settings) -> None:
+    send(one_partition, [*((b"C1", value) for value in NO_REPORTS.values()), *keyed([report(2)])])
+    assert counted(one_partition) == {"C2": 1}
+    found = records(one_partition, "rejected")
     assert [record.value for record in found] == [value or b"" for value in NO_REPORTS.values()]
-    said = dict(zip(NO_REPORTS, reasons(one), strict=True))
+    said = dict(zip(NO_REPORTS, reasons(one_partition), strict=True))
     assert said["null"].startswith("value: must be a report; got nothing")
     assert said["many reactions"].startswith("reactions: ")
     assert max(map(len, said.values())) < 400
 
 
-def test_messages_as_large_as_can_be_are_rejected(one: Settings) -> None:
+def test_messages_of_maximum_size_are_rejected(one_partition: Settings) -> None:
     large = MAX_MESSAGE_BYTES - 200
     send(
-        one, [(b"k", b"x" * large), (b"k" * large, b"x"), (b"k", b"y" * large), *keyed([report(1)])]
+        one_partition,
+        [(b"k", b"x" * large), (b"k" * large, b"x"), (b"k", b"y" * large), *keyed([report(1)])],
     )
-    assert counted(one) == {"C1": 1}
-    found = records(one, "rejected")
+    assert counted(one_partition) == {"C1": 1}
+    found = records(one_partition, "rejected")
     assert [dict(r.headers).get("size") for r in found] == [b"%d" % large, None, b"%d" % large]
 
 
-def test_a_case_with_as_many_names_as_the_schema_allows_is_counted(one: Settings) -> None:
+def test_a_case_with_as_many_names_as_the_schema_allows_is_counted(one_partition: Settings) -> None:
     value = json.loads(value_of(report(1)))
     value["products"] = [{"substances": [f"drug {n}"], "role": "suspect"} for n in range(1_000)]
     value["reactions"] = [{"term": f"event {n}"} for n in range(1_000)]
-    send(one, [(b"C1", json.dumps(value).encode()), *keyed([report(2)])])
-    assert counted(one) == {"C1": 1, "C2": 1}
-    (row,) = (delta.changes.filter(case_id="C1") for delta in deltas(one))
+    send(one_partition, [(b"C1", json.dumps(value).encode()), *keyed([report(2)])])
+    assert counted(one_partition) == {"C1": 1, "C2": 1}
+    (row,) = (delta.changes.filter(case_id="C1") for delta in deltas(one_partition))
     assert (row["drugs"].list.len().item(), row["events"].list.len().item()) == (1_000, 1_000)
 
 
@@ -177,35 +178,37 @@ def test_a_case_with_as_many_names_as_the_schema_allows_is_counted(one: Settings
     ],
     ids=["magic 0", "magic 1", "magic 3", "checksum", "too few", "more", "no gzip", "bomb"],
 )
-def test_a_broken_batch_is_refused_by_the_broker(one: Settings, raw: bytes, code: int) -> None:
-    assert put(one, raw) == code
-    send(one, keyed([report(2)]))
-    assert counted(one) == {"C2": 1}
-    assert reasons(one) == []
+def test_a_broken_batch_is_refused_by_the_broker(
+    one_partition: Settings, raw: bytes, code: int
+) -> None:
+    assert put(one_partition, raw) == code
+    send(one_partition, keyed([report(2)]))
+    assert counted(one_partition) == {"C2": 1}
+    assert reasons(one_partition) == []
 
 
-def test_what_senders_pack_is_unpacked_by_the_broker(one: Settings) -> None:
+def test_the_broker_decompresses_batches_of_senders(one_partition: Settings) -> None:
     both = record(0, b"C1", value_of(report(1))) + record(1, b"C2", value_of(report(2)))
-    assert put(one, batch(gzipped([both]), 2, codec=GZIP)) == 0
+    assert put(one_partition, batch(gzipped([both]), 2, codec=GZIP)) == 0
     for number, codec in enumerate(CODECS, 3):
         packed = record(0, b"C%d" % number, value_of(report(number)))
-        assert put(one, compressed(packed, 1, codec)) == 0
-    assert counted(one) == dict.fromkeys(("C1", "C2", "C3", "C4", "C5", "C6"), 1)
-    assert reasons(one) == []
+        assert put(one_partition, compressed(packed, 1, codec)) == 0
+    assert counted(one_partition) == dict.fromkeys(("C1", "C2", "C3", "C4", "C5", "C6"), 1)
+    assert reasons(one_partition) == []
 
 
-def test_headers_whose_names_are_no_text_stop_nobody(one: Settings) -> None:
+def test_header_names_that_are_not_utf_8_are_accepted(one_partition: Settings) -> None:
     odd = [(b"\xff\xfe", b"x"), (b"ok", b"y")]
     first = record(0, b"C1", value_of(report(1)), odd)
-    assert put(one, batch(first + record(1, b"C2", value_of(report(2))), 2)) == 0
-    assert put(one, batch(record(0, None, None, odd), 1)) == 0
-    assert put(one, batch(record(0, b"C3", value_of(report(3)), [(b"", b"")]), 1)) == 0
-    assert counted(one) == {"C1": 1, "C2": 1, "C3": 1}
-    assert len(reasons(one)) == 1
+    assert put(one_partition, batch(first + record(1, b"C2", value_of(report(2))), 2)) == 0
+    assert put(one_partition, batch(record(0, None, None, odd), 1)) == 0
+    assert put(one_partition, batch(record(0, b"C3", value_of(report(3)), [(b"", b"")]), 1)) == 0
+    assert counted(one_partition) == {"C1": 1, "C2": 1, "C3": 1}
+    assert len(reasons(one_partition)) == 1
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_batch_of_each_codec_is_read_and_one_beyond_the_bound_is_a_reject(
+def test_every_codec_is_read_and_an_oversized_batch_is_rejected(
     packed: Settings, codec: str
 ) -> None:
     reports = [record(n, b"C%d" % n, value_of(report(n))) for n in range(4)]
@@ -222,7 +225,7 @@ def test_a_batch_of_each_codec_is_read_and_one_beyond_the_bound_is_a_reject(
     assert sum(require_contiguous(deltas(packed)).values()) == 104
 
 
-def test_a_batch_that_holds_a_thousand_times_its_size_takes_no_memory(packed: Settings) -> None:
+def test_a_decompression_bomb_takes_no_memory(packed: Settings) -> None:
     stream_of_two = gzipped([record(0, b"C1", value_of(report(1)))]) + gzipped(
         [record(1, b"C2", value_of(report(2)))]
     )
@@ -268,7 +271,7 @@ class MeasuredConsumer:
             self.measure()
 
     def measure(self) -> bool:
-        """Measure the bytes that wait in the client; whether a record of them ever did."""
+        """Measure the bytes buffered in the client; return whether a record was buffered."""
         self.waiting = max(self.waiting, client_bytes() - self._idle)
         return self.waiting > 200_000
 
@@ -317,7 +320,7 @@ def test_a_poll_has_a_bound_in_bytes_after_unpacking(packed: Settings) -> None:
 
 
 @pytest.mark.usefixtures("traced_memory")
-def test_what_waits_for_a_paused_partition_has_a_bound(topics: Settings) -> None:
+def test_buffered_records_of_a_paused_partition_are_bounded(topics: Settings) -> None:
     measured = MeasuredConsumer(topics)
     halves = [at(topics, "reports", n) for n in range(2)]
     send(topics, [(b"%d" % n, bytes(200_000)) for n in range(200)])

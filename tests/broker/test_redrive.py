@@ -50,8 +50,8 @@ class Crash(BaseException):
 
 
 @pytest.fixture
-def one(settings: Settings, tmp_path: Path) -> Settings:
-    """Topics with one partition, and a place for the state."""
+def one_partition(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings of topics with one partition, and a state directory."""
     chosen = {"partitions": 1, "state_dir": tmp_path / "state", "session_timeout_ms": 6_000}
     settings = settings.model_copy(update=chosen)
     create_topics(settings)
@@ -65,7 +65,7 @@ def landed(settings: Settings) -> Counter[bytes]:
 
 
 def without_key(settings: Settings, number: int) -> Counter[bytes]:
-    """Have readable reports without a key rejected; return the values, each once."""
+    """Publish reports without a key, to be rejected; return their distinct values."""
     values = [value for _, value in keyed(report(case) for case in range(number))]
     send(settings, [(None, value) for value in values])
     count_all(settings)
@@ -73,7 +73,7 @@ def without_key(settings: Settings, number: int) -> Counter[bytes]:
 
 
 def of_an_earlier_reader(settings: Settings, number: int) -> Counter[bytes]:
-    """Put rejects of notices there that this version can read; return the values, each once."""
+    """Publish rejects of notices that are readable now; return their distinct values."""
     values = [line(notice(at, f"SUBJECT-{at}")) for at in range(number)]
     with closing(make_producer(settings)) as producer:
         for at, raw in enumerate(values):
@@ -156,43 +156,45 @@ def test_rejects_are_listed_mended_redriven_and_counted_once(
     how = Counter(line["redriven"] for line in listed(topics, state, "--all"))
     assert how == {"as it was": 2, "mended": 2, None: 1}
 
-    # Without a database the partition is counted anew: what was rejected stays so, once.
+    # Without a database the partition is recounted: rejected reports stay rejected, once.
     shutil.rmtree(state)
     assert as_counts(drain(topics, state)) == expected
     assert sum(require_contiguous(deltas(topics)).values()) >= 10
     assert len(listed(topics, state, "--all")) == 5
 
 
-def test_notices_are_listed_mended_redriven_and_heard_once(one: Settings, tmp_path: Path) -> None:
+def test_notices_are_listed_mended_redriven_and_consumed_once(
+    one_partition: Settings, tmp_path: Path
+) -> None:
     state = tmp_path / "state"
     early = notice(0, "EARLY", received=datetime.now(UTC).date() + timedelta(days=3))
-    send_notices(one, [b"{", line(early), line(notice(4))])
-    run_detector(one)
+    send_notices(one_partition, [b"{", line(early), line(notice(4))])
+    run_detector(one_partition)
     file = tmp_path / "notices.jsonl"
     file.write_bytes(line(notice(2, "FILE")).replace(b'"received":"2024-', b'"received":"20x4-'))
-    assert tocsin(one, state, "publish", "--notices", file).returncode == 0
-    without_key(one, 1)
+    assert tocsin(one_partition, state, "publish", "--notices", file).returncode == 0
+    without_key(one_partition, 1)
 
-    planned = tocsin(one, state, "rejected", "redrive", "--dry-run")
+    planned = tocsin(one_partition, state, "rejected", "redrive", "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert "left 1: received: must not lie in the future" in planned.stdout
     assert "left 1: received: Input should be a valid date" in planned.stdout
-    lines = {(line["source"], line["position"]): line for line in listed(one, state)}
+    lines = {(line["source"], line["position"]): line for line in listed(one_partition, state)}
     broken, later, of_file, keyless = (
         lines[place]
         for place in (
-            (f"{one.topic_prefix}notices[0]", 0),
-            (f"{one.topic_prefix}notices[0]", 1),
+            (f"{one_partition.topic_prefix}notices[0]", 0),
+            (f"{one_partition.topic_prefix}notices[0]", 1),
             ("notices.jsonl", 1),
-            (f"{one.topic_prefix}reports[0]", 0),
+            (f"{one_partition.topic_prefix}reports[0]", 0),
         )
     )
     # What came from the notices stays one, and a report stays a report.
     strange = tmp_path / "strange.jsonl"
     swapped = broken | {"value": keyless["value"]}, keyless | {"value": line(notice(1)).decode()}
     strange.write_text("\n".join(map(json.dumps, swapped)))
-    done = tocsin(one, state, "rejected", "redrive", "--from", strange)
-    assert (done.returncode, landed(one)) == (0, Counter())
+    done = tocsin(one_partition, state, "rejected", "redrive", "--from", strange)
+    assert (done.returncode, landed(one_partition)) == (0, Counter())
     assert "left 1: notice_id: Field required" in done.stdout
 
     broken["value"] = line(notice(1, "BROKEN")).decode()
@@ -201,25 +203,27 @@ def test_notices_are_listed_mended_redriven_and_heard_once(one: Settings, tmp_pa
     mended = tmp_path / "mended.jsonl"
     mended.write_text("\n".join(map(json.dumps, (broken, later, of_file))))
     for times in range(2):
-        done = tocsin(one, state, "rejected", "redrive", "--from", mended)
+        done = tocsin(one_partition, state, "rejected", "redrive", "--from", mended)
         assert done.returncode == 0, done.stderr
-        assert landed(one).total() == 3, f"after {times + 1}"
-    found = {r.key: r for r in records(one, "notices") if dict(r.headers).get("redriven-from")}
+        assert landed(one_partition).total() == 3, f"after {times + 1}"
+    found = {
+        r.key: r for r in records(one_partition, "notices") if dict(r.headers).get("redriven-from")
+    }
     assert found.keys() == {b"BROKEN", b"EARLY", b"FILE"}
     assert found[b"BROKEN"].value == line(notice(1, "BROKEN"))
     assert dict(found[b"FILE"].headers)["redriven-from"] == b"notices.jsonl@1"
     for _ in range(2):
-        run_detector(one)
-        heard = [(alert.subject, alert.revision) for alert in safety_alerts(one)]
-        assert sorted(heard) == [("BROKEN", 1), ("EARLY", 1), ("FILE", 1), ("RUM", 1)]
-    assert [line["source"] for line in listed(one, state)] == [keyless["source"]]
+        run_detector(one_partition)
+        published = [(alert.subject, alert.revision) for alert in safety_alerts(one_partition)]
+        assert sorted(published) == [("BROKEN", 1), ("EARLY", 1), ("FILE", 1), ("RUM", 1)]
+    assert [line["source"] for line in listed(one_partition, state)] == [keyless["source"]]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
-    one: Settings, monkeypatch: pytest.MonkeyPatch, moment: str
+def test_a_redrive_killed_around_its_commit_is_finished_by_the_next(
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    values = without_key(one, 16) + of_an_earlier_reader(one, 14)
+    values = without_key(one_partition, 16) + of_an_earlier_reader(one_partition, 14)
     monkeypatch.setattr(redrive_module, "_TRANSACTION_RECORDS", 10)
     acknowledged = transactions.Transaction.wait_for_acknowledgements
     dying: list[Any] = []
@@ -247,18 +251,18 @@ def test_a_redrive_that_dies_around_its_commit_is_finished_by_the_next(
         else:
             patched.setattr(redrive_module, "_publish", die_after)
         with pytest.raises(Crash):
-            redrive(one, Selection())
-    rest = redrive(one, Selection())
+            redrive(one_partition, Selection())
+    rest = redrive(one_partition, Selection())
     assert rest == Redrive(Counter({"as it was": 20 if moment == "before" else 10}), Counter())
-    assert landed(one) == values
-    assert redrive(one, Selection()).redriven.total() == 0
-    assert list(read_rejects(one, Selection())) == []
+    assert landed(one_partition) == values
+    assert redrive(one_partition, Selection()).redriven.total() == 0
+    assert list(read_rejects(one_partition, Selection())) == []
 
 
-def test_of_two_redrives_at_once_the_later_one_does_the_work(
-    one: Settings, monkeypatch: pytest.MonkeyPatch
+def test_the_later_of_two_parallel_redrives_fences_the_first(
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = without_key(one, 30)
+    values = without_key(one_partition, 30)
     monkeypatch.setattr(redrive_module, "_TRANSACTION_RECORDS", 10)
     publish = redrive_module._publish
     others: list[Redrive] = []
@@ -267,21 +271,21 @@ def test_of_two_redrives_at_once_the_later_one_does_the_work(
         publish(*arguments)
         if not others:
             others.append(Redrive(Counter(), Counter()))  # but once
-            others[0] = redrive(one, Selection())
+            others[0] = redrive(one_partition, Selection())
 
     monkeypatch.setattr(redrive_module, "_publish", meet_another)
     with pytest.raises(BrokerError, match="another redrive has begun and goes on"):
-        redrive(one, Selection())
+        redrive(one_partition, Selection())
     assert others[0].redriven.total() == 20
-    assert landed(one) == values
+    assert landed(one_partition) == values
 
 
-def test_a_marker_that_an_open_transaction_hides_is_waited_for(
-    one: Settings, monkeypatch: pytest.MonkeyPatch
+def test_a_redrive_waits_for_a_marker_in_an_open_transaction(
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = without_key(one, 3)
-    hanging = make_producer(one, f"{one.topic_prefix}hanging")
-    topic = f"{one.topic_prefix}rejected"
+    values = without_key(one_partition, 3)
+    hanging = make_producer(one_partition, f"{one_partition.topic_prefix}hanging")
+    topic = f"{one_partition.topic_prefix}rejected"
     publish = redrive_module._publish
 
     def behind_another(*arguments: Any) -> None:
@@ -292,26 +296,28 @@ def test_a_marker_that_an_open_transaction_hides_is_waited_for(
 
     with monkeypatch.context() as patched:
         patched.setattr(redrive_module, "_publish", behind_another)
-        assert redrive(one, Selection()).redriven.total() == 3
+        assert redrive(one_partition, Selection()).redriven.total() == 3
     ending = threading.Timer(2, hanging.abort_transaction)
     ending.start()
     try:
-        assert redrive(one, Selection()).redriven.total() == 0
+        assert redrive(one_partition, Selection()).redriven.total() == 0
     finally:
         ending.join()
         discard(hanging)
-    assert landed(one) == values
+    assert landed(one_partition) == values
 
 
-def test_a_message_that_fails_again_says_where_it_was_first_and_how_often(
-    one: Settings, monkeypatch: pytest.MonkeyPatch
+def test_a_repeated_reject_states_its_first_coordinates_and_attempts(
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     early = report(1).model_copy(
         update={"latest_received": datetime.now(UTC).date() + timedelta(5)}
     )
-    send(one, keyed([early]))
-    count_all(one)
-    assert redrive(one, Selection()).left == {"latest_received: must not lie in the future": 1}
+    send(one_partition, keyed([early]))
+    count_all(one_partition)
+    assert redrive(one_partition, Selection()).left == {
+        "latest_received: must not lie in the future": 1
+    }
 
     class Later(datetime):
         @classmethod
@@ -322,33 +328,35 @@ def test_a_message_that_fails_again_says_where_it_was_first_and_how_often(
         redrive_module, "datetime", Later
     )  # not for the worker: it rejects it again
     for attempt in (1, 2):
-        assert redrive(one, Selection()).redriven.total() == 1
-        count_all(one)
-        ((reject, _),) = read_rejects(one, Selection())
-        assert reject.rejected.first == f"{one.topic_prefix}reports[0]@0"
+        assert redrive(one_partition, Selection()).redriven.total() == 1
+        count_all(one_partition)
+        ((reject, _),) = read_rejects(one_partition, Selection())
+        assert reject.rejected.first == f"{one_partition.topic_prefix}reports[0]@0"
         assert reject.rejected.attempts == attempt
         assert reject.rejected.position > 0
         assert as_line(reject, None)["attempts"] == attempt
-    assert redrive(one, Selection(limit=1)).redriven.total() == 1
-    assert len(landed(one)) == 1
-    assert landed(one).total() == 3
+    assert redrive(one_partition, Selection(limit=1)).redriven.total() == 1
+    assert len(landed(one_partition)) == 1
+    assert landed(one_partition).total() == 3
 
 
-def test_what_was_cut_or_never_rejected_is_not_redriven(one: Settings, tmp_path: Path) -> None:
+def test_truncated_and_unknown_rejects_are_not_redriven(
+    one_partition: Settings, tmp_path: Path
+) -> None:
     large = keyed([report(1)])[0][1].ljust(MAX_MESSAGE_BYTES - 200)
-    send(one, [(b"C1", large)])
-    count_all(one)
-    result = redrive(one, Selection())
+    send(one_partition, [(b"C1", large)])
+    count_all(one_partition)
+    result = redrive(one_partition, Selection())
     assert result.redriven.total() == 0
     assert [reason.rpartition(" of ")[2] for reason in result.left] == [
         f"{len(large)} bytes are kept here"
     ]
     with pytest.raises(InputError, match=r"got elsewhere@1, of other bytes or not there at all"):
-        redrive(one, Selection(), {("elsewhere@1", "0"): b"{}"})
-    ((reject, _),) = read_rejects(one, Selection())
+        redrive(one_partition, Selection(), {("elsewhere@1", "0"): b"{}"})
+    ((reject, _),) = read_rejects(one_partition, Selection())
     mended = {reject.identity: keyed([report(1)])[0][1]}
-    assert redrive(one, Selection(), mended).redriven == {"mended": 1}
-    assert landed(one).total() == 1
+    assert redrive(one_partition, Selection(), mended).redriven == {"mended": 1}
+    assert landed(one_partition).total() == 1
 
 
 @pytest.fixture(autouse=True)

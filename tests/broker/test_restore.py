@@ -73,47 +73,47 @@ def elsewhere(settings: Settings, name: str) -> Settings:
     return settings.model_copy(update={"state_dir": Path(settings.state_dir).with_name(name)})
 
 
-def test_an_empty_disk_is_filled_from_the_changelog(one: Settings, small: None) -> None:
+def test_an_empty_disk_is_filled_from_the_changelog(one_partition: Settings, small: None) -> None:
     messages, latest = stream(900, seed=21)
-    send(one, keyed(messages[:600]))
-    take(one)
-    forget_records(one, 500)  # the reports alone would not do
-    other = elsewhere(one, "other")
+    send(one_partition, keyed(messages[:600]))
+    take(one_partition)
+    forget_records(one_partition, 500)  # the reports alone would not do
+    other = elsewhere(one_partition, "other")
     take(other)
-    assert stored_cases(other) == stored_cases(one) == expected_cases(messages[:600])
-    send(one, keyed(messages[600:]))
+    assert stored_cases(other) == stored_cases(one_partition) == expected_cases(messages[:600])
+    send(one_partition, keyed(messages[600:]))
     take(other)
     assert stored_cases(other) == expected_cases(messages)
     # The first machine comes back, far behind: it does not go on from there.
-    take(one)
-    assert stored_cases(one) == expected_cases(messages)
-    assert sum(require_contiguous(deltas(one)).values()) == len(messages)
-    assert detect_all(one) == recount(latest)
+    take(one_partition)
+    assert stored_cases(one_partition) == expected_cases(messages)
+    assert sum(require_contiguous(deltas(one_partition)).values()) == len(messages)
+    assert detect_all(one_partition) == recount(latest)
 
 
-def test_a_changelog_stays_proportional_to_its_state(one: Settings, small: None) -> None:
+def test_a_changelog_stays_proportional_to_its_state(one_partition: Settings, small: None) -> None:
     """300 cases, every one of them sent twelve times in another version."""
     rounds = [[report(case, version) for case in range(300)] for version in range(1, 13)]
     sizes, seen = [], {}
-    with closing(CaseWorker(one)) as worker:
+    with closing(CaseWorker(one_partition)) as worker:
         for messages in rounds:
-            send(one, keyed(messages))
+            send(one_partition, keyed(messages))
             ends = worker.ends()
             while not worker.drained(ends) or worker._owned[0].progress.copying:
                 worker.step(100)
-            found = {r.offset: len(r.value) for r in records(one, "cases")}
+            found = {r.offset: len(r.value) for r in records(one_partition, "cases")}
             seen.update(found)
             sizes.append(sum(found.values()))
     assert max(sizes) < 60_000 < sum(seen.values()) / 2
-    take(elsewhere(one, "other"))
-    assert stored_cases(elsewhere(one, "other")) == expected_cases(rounds[-1])
+    take(elsewhere(one_partition, "other"))
+    assert stored_cases(elsewhere(one_partition, "other")) == expected_cases(rounds[-1])
 
 
-def test_a_copy_that_is_killed_is_taken_up_where_it_stopped(
-    one: Settings, small: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_killed_copy_resumes_after_its_last_chunk(
+    one_partition: Settings, small: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     messages, latest = stream(900, seed=22)
-    send(one, keyed(messages[:700]))
+    send(one_partition, keyed(messages[:700]))
     copy_state = CasePartition.copy_state
     copied = []
 
@@ -127,33 +127,33 @@ def test_a_copy_that_is_killed_is_taken_up_where_it_stopped(
     with monkeypatch.context() as patched:
         patched.setattr(CasePartition, "copy_state", crash)
         with pytest.raises(Crash):
-            take(one)
+            take(one_partition)
     # Its disk is lost as well: the stored records are enough, and the copy resumes elsewhere.
-    other = elsewhere(one, "other")
+    other = elsewhere(one_partition, "other")
     with holding(other) as worker:
         while worker._owned[0].progress.copying:
             worker.step(100)
     assert stored_cases(other) == expected_cases(messages[:700])
-    written = [decode_record(record).copied for record in records(one, "cases")]
+    written = [decode_record(record).copied for record in records(one_partition, "cases")]
     chunks = [chunk for chunk in written if chunk is not None]
     (stopped,) = [number for number, (_, until) in enumerate(chunks) if until == copied[-1]]
     assert chunks[stopped + 1][0] == copied[-1], "not from the beginning again"
-    send(one, keyed(messages[700:]))
+    send(one_partition, keyed(messages[700:]))
     take(other)
-    forget_records(one, 800)
-    take(elsewhere(one, "third"))
-    assert stored_cases(elsewhere(one, "third")) == expected_cases(messages)
-    assert detect_all(one) == recount(latest)
+    forget_records(one_partition, 800)
+    take(elsewhere(one_partition, "third"))
+    assert stored_cases(elsewhere(one_partition, "third")) == expected_cases(messages)
+    assert detect_all(one_partition) == recount(latest)
 
 
-def test_a_restore_that_is_killed_begins_anew(
-    one: Settings, small: None, monkeypatch: pytest.MonkeyPatch
+def test_a_killed_restore_restarts(
+    one_partition: Settings, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, latest = stream(600, seed=23)
-    send(one, keyed(messages))
-    take(one)
-    forget_records(one, 1)
-    other = elsewhere(one, "other")
+    send(one_partition, keyed(messages))
+    take(one_partition)
+    forget_records(one_partition, 1)
+    other = elsewhere(one_partition, "other")
     load = RocksStore.load
     loaded = []
 
@@ -171,24 +171,26 @@ def test_a_restore_that_is_killed_begins_anew(
     take(other)
     assert not (Path(other.state_dir) / "cases" / "0.restoring").exists()
     assert stored_cases(other) == expected_cases(messages)
-    assert detect_all(one) == recount(latest)
+    assert detect_all(one_partition) == recount(latest)
 
 
-def test_a_worker_that_restores_says_how_far_it_is_and_stays_in_its_group(
-    one: Settings, small: None, monkeypatch: pytest.MonkeyPatch
+def test_a_restoring_worker_reports_progress_and_stays_in_its_group(
+    one_partition: Settings, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, _ = stream(900, seed=24)
-    send(one, keyed(messages))
-    take(one)
+    send(one_partition, keyed(messages))
+    take(one_partition)
     monkeypatch.setattr(case_worker, "_RESTORE_SECONDS", 0.0001)  # a record or two between polls
     said = []
-    with closing(CaseWorker(elsewhere(one, "other"))) as worker:
+    with closing(CaseWorker(elsewhere(one_partition, "other"))) as worker:
         while 0 not in worker._owned:
             worker.step(100)
             said.append(worker.readiness())
         generation = worker._group.consumer.group_metadata().generation_id
         assert worker.readiness().phase is Phase.ACTIVE
-    restoring = [one.fraction for one in said if one.phase is Phase.RESTORING]
+    restoring = [
+        one_partition.fraction for one_partition in said if one_partition.phase is Phase.RESTORING
+    ]
     assert restoring == sorted(restoring)
     assert len({f for f in restoring if 0 < f < 1}) >= 3
     assert generation > 0
@@ -196,15 +198,15 @@ def test_a_worker_that_restores_says_how_far_it_is_and_stays_in_its_group(
 
 @pytest.mark.parametrize("what", ["garbage", "truncated", "manifest"])
 def test_a_damaged_database_is_set_aside_and_restored(
-    one: Settings, small: None, caplog: pytest.LogCaptureFixture, what: str
+    one_partition: Settings, small: None, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
     messages, latest = stream(600, seed=25)
-    send(one, keyed(messages[:400]))
-    take(one)
-    take(one)  # opening it again moves the cases from the log into a file
-    forget_records(one, 400)
-    send(one, keyed(messages[400:]))
-    folder = Path(one.state_dir) / "cases" / "0"
+    send(one_partition, keyed(messages[:400]))
+    take(one_partition)
+    take(one_partition)  # opening it again moves the cases from the log into a file
+    forget_records(one_partition, 400)
+    send(one_partition, keyed(messages[400:]))
+    folder = Path(one_partition.state_dir) / "cases" / "0"
     pattern = "MANIFEST-*" if what == "manifest" else "*.sst"
     file = max(folder.glob(pattern), key=lambda path: path.stat().st_size)
     size = file.stat().st_size
@@ -214,58 +216,58 @@ def test_a_damaged_database_is_set_aside_and_restored(
             opened.write(b"\xde\xad\xbe\xef" * (size // 16))
         else:
             opened.truncate(size // 2)
-    take(one)
+    take(one_partition)
     assert caplog.text.count("it is set aside and restored") == 1
     assert (folder.parent / "0.damaged").is_dir()
-    assert stored_cases(one) == expected_cases(messages)
-    assert sum(require_contiguous(deltas(one)).values()) == len(messages)
-    assert detect_all(one) == recount(latest)
+    assert stored_cases(one_partition) == expected_cases(messages)
+    assert sum(require_contiguous(deltas(one_partition)).values()) == len(messages)
+    assert detect_all(one_partition) == recount(latest)
 
 
 def test_without_a_whole_changelog_the_reports_are_counted_again(
-    one: Settings, small: None, caplog: pytest.LogCaptureFixture
+    one_partition: Settings, small: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     messages, latest = stream(600, seed=26)
-    send(one, keyed(messages))
-    take(one)
-    forget_records(one, records(one, "cases")[-2].offset, "cases")
-    other = elsewhere(one, "other")
+    send(one_partition, keyed(messages))
+    take(one_partition)
+    forget_records(one_partition, records(one_partition, "cases")[-2].offset, "cases")
+    other = elsewhere(one_partition, "other")
     with holding(other) as worker:
         while worker._owned[0].progress.base < 0 or worker._owned[0].progress.copying:
             worker.step(100)
     assert stored_cases(other) == expected_cases(messages)
     # By now it is whole again.
-    forget_records(one, 500)
-    take(elsewhere(one, "third"))
-    assert stored_cases(elsewhere(one, "third")) == expected_cases(messages)
-    assert detect_all(one) == recount(latest)
+    forget_records(one_partition, 500)
+    take(elsewhere(one_partition, "third"))
+    assert stored_cases(elsewhere(one_partition, "third")) == expected_cases(messages)
+    assert detect_all(one_partition) == recount(latest)
 
 
 def test_with_neither_changelog_nor_reports_the_worker_stops_with_instructions(
-    one: Settings, small: None
+    one_partition: Settings, small: None
 ) -> None:
     messages, _ = stream(300, seed=27)
-    send(one, keyed(messages))
-    take(one)
-    forget_records(one, records(one, "cases")[-1].offset, "cases")
-    forget_records(one, 100)
-    shutil.rmtree(Path(one.state_dir))
+    send(one_partition, keyed(messages))
+    take(one_partition)
+    forget_records(one_partition, records(one_partition, "cases")[-1].offset, "cases")
+    forget_records(one_partition, 100)
+    shutil.rmtree(Path(one_partition.state_dir))
     with pytest.raises(StateError, match=r"every report from offset 0 on is .* begins at 100\. "):
-        take(one)
+        take(one_partition)
 
 
 @pytest.mark.parametrize("missing", ["batch", "chunk"])
-def test_a_gap_in_the_changelog_is_found(
-    one: Settings,
+def test_a_gap_in_the_changelog_is_detected(
+    one_partition: Settings,
     small: None,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     missing: str,
 ) -> None:
     messages, latest = stream(600, seed=28)
-    send(one, keyed(messages))
-    take(one)
-    found = [(r.offset, decode_record(r)) for r in records(one, "cases")]
+    send(one_partition, keyed(messages))
+    take(one_partition)
+    found = [(r.offset, decode_record(r)) for r in records(one_partition, "cases")]
     base = found[-1][1].progress.base
     assert base > 0
     if missing == "chunk":  # the second one of the copy at the base
@@ -279,83 +281,90 @@ def test_a_gap_in_the_changelog_is_found(
             if not (topic.endswith("cases") and record is not None and record.offset == lost):
                 yield record, part
 
-    other = elsewhere(one, "other")
+    other = elsewhere(one_partition, "other")
     with monkeypatch.context() as patched:
         patched.setattr(changelog_recovery, "read_in_steps", skip_one)
         take(other)
     assert "counting from the reports instead" in caplog.text
     assert stored_cases(other) == expected_cases(messages)
-    assert detect_all(one) == recount(latest)
+    assert detect_all(one_partition) == recount(latest)
 
 
-def test_partitions_that_were_added_stop_the_workers(one: Settings, tmp_path: Path) -> None:
-    send(one, keyed(stream(100, seed=29)[0]))
-    take(one)
-    reports, changelogs = f"{one.topic_prefix}reports", f"{one.topic_prefix}cases"
-    with closing(make_admin(one)) as admin:
+def test_added_report_partitions_stop_the_workers(one_partition: Settings, tmp_path: Path) -> None:
+    send(one_partition, keyed(stream(100, seed=29)[0]))
+    take(one_partition)
+    reports, changelogs = (
+        f"{one_partition.topic_prefix}reports",
+        f"{one_partition.topic_prefix}cases",
+    )
+    with closing(make_admin(one_partition)) as admin:
         admin.create_partitions({reports: NewPartitions(2)})
     rule = "the number of partitions must stay 1 once its reports are counted; got 2"
     with pytest.raises(StateError, match=rule):
-        take(one)
-    with closing(make_admin(one)) as admin:  # the changelogs as well: they tell what was counted
+        take(one_partition)
+    with closing(
+        make_admin(one_partition)
+    ) as admin:  # the changelogs as well: they tell what was counted
         admin.create_partitions({changelogs: NewPartitions(2)})
-    for settings in (one, elsewhere(one, "other")):
+    for settings in (one_partition, elsewhere(one_partition, "other")):
         with pytest.raises(StateError, match=rule):
             take(settings)
 
 
-def test_changelogs_of_another_number_than_the_reports_are_refused(one: Settings) -> None:
-    with closing(make_admin(one)) as admin:
-        admin.create_partitions({f"{one.topic_prefix}cases": NewPartitions(3)})
+def test_a_different_number_of_changelog_partitions_is_refused(one_partition: Settings) -> None:
+    with closing(make_admin(one_partition)) as admin:
+        admin.create_partitions({f"{one_partition.topic_prefix}cases": NewPartitions(3)})
     with pytest.raises(StateError, match="the number of partitions must stay 3"):
-        take(one)
+        take(one_partition)
 
 
-def test_a_detector_restores_between_polls_and_says_how_far_it_is(
-    one: Settings, small: None, monkeypatch: pytest.MonkeyPatch
+def test_a_detector_restores_between_polls_and_reports_progress(
+    one_partition: Settings, small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, latest = stream(600, seed=31)
-    send(one, keyed(messages))
-    take(one)
-    detect_all(one)
-    shutil.rmtree(Path(one.state_dir) / "detect")
+    send(one_partition, keyed(messages))
+    take(one_partition)
+    detect_all(one_partition)
+    shutil.rmtree(Path(one_partition.state_dir) / "detect")
     monkeypatch.setattr(detect_worker, "_RESTORE_SECONDS", 0.0001)  # a delta or two between polls
     said = []
-    with closing(detector(one)) as worker:
+    with closing(detector(one_partition)) as worker:
         while worker.detector is None:
             worker.step(1)
             said.append(worker.readiness())
         assert as_counts(worker.counts()) == recount(latest)
-    fractions = [one.fraction for one in said if one.phase is Phase.RESTORING]
+    fractions = [
+        one_partition.fraction for one_partition in said if one_partition.phase is Phase.RESTORING
+    ]
     assert fractions == sorted(fractions)
     assert len({fraction for fraction in fractions if 0 < fraction < 1}) >= 3
 
 
 def test_a_delta_beyond_the_size_of_a_message_is_split_by_offsets(
-    one: Settings, monkeypatch: pytest.MonkeyPatch
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, latest = stream(300, seed=30)
     monkeypatch.setattr(limits, "RECORD_BYTES", 12_000)
-    send(one, keyed(messages))
-    take(one)
-    found = deltas(one)
+    send(one_partition, keyed(messages))
+    take(one_partition)
+    found = deltas(one_partition)
     assert len(found) > 1
     assert sum(require_contiguous(found).values()) == len(messages)
-    assert all(len(record.value) <= 12_000 for record in records(one, "deltas"))
-    assert detect_all(one) == recount(latest)
+    assert all(len(record.value) <= 12_000 for record in records(one_partition, "deltas"))
+    assert detect_all(one_partition) == recount(latest)
 
 
-def test_a_report_whose_change_fits_in_no_message_is_rejected(
-    one: Settings, monkeypatch: pytest.MonkeyPatch
+def test_a_report_with_a_change_too_large_for_a_message_is_rejected(
+    one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "RECORD_BYTES", 3_000)
-    send(one, keyed([report(1), report(2)]))
-    take(one)
-    reasons = [dict(record.headers)["reason"] for record in records(one, "rejected")]
+    send(one_partition, keyed([report(1), report(2)]))
+    take(one_partition)
+    reasons = [dict(record.headers)["reason"] for record in records(one_partition, "rejected")]
     assert len(reasons) == 2
     assert b"the change of a case must fit in 3000 bytes; got " in reasons[0]
     monkeypatch.undo()
-    send(one, keyed([report(3)]))
-    shutil.rmtree(one.state_dir)
-    take(one)
-    assert detect_all(one) == recount([report(3)])
+    send(one_partition, keyed([report(3)]))
+    shutil.rmtree(one_partition.state_dir)
+    take(one_partition)
+    assert detect_all(one_partition) == recount([report(3)])

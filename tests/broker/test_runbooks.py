@@ -27,7 +27,7 @@ pytestmark = pytest.mark.broker
 
 
 def lose(settings: Settings, name: str) -> None:
-    """Delete a topic, and make it again as the runbook says."""
+    """Delete a topic, and recreate it by the runbook."""
     topic = f"{settings.topic_prefix}{name}"
     with closing(make_admin(settings)) as admin:
         admin.delete_topics([topic])
@@ -40,7 +40,7 @@ def lose(settings: Settings, name: str) -> None:
     assert topic in create_topics(settings).created
 
 
-def test_without_the_changelog_databases_go_on_and_lost_ones_are_counted_again(
+def test_without_the_changelog_lost_databases_are_recounted(
     topics: Settings, tmp_path: Path
 ) -> None:
     messages, latest = stream(600, seed=21)
@@ -56,7 +56,7 @@ def test_without_the_changelog_databases_go_on_and_lost_ones_are_counted_again(
     assert sum(require_contiguous(deltas(topics)).values()) == len(messages)
 
 
-def test_without_the_alerts_signals_go_on_where_they_were(topics: Settings, tmp_path: Path) -> None:
+def test_without_the_alerts_topic_signals_continue(topics: Settings, tmp_path: Path) -> None:
     messages, latest = stream(600, seed=22)
     state = tmp_path / "state"
     send(topics, keyed(messages[:300]))
@@ -69,7 +69,7 @@ def test_without_the_alerts_signals_go_on_where_they_were(topics: Settings, tmp_
     require_revisions([*before, *alerts(topics)])
 
 
-def test_without_the_snapshot_the_detector_counts_again_and_repeats_nothing(
+def test_without_the_snapshot_the_detector_recounts_and_repeats_nothing(
     topics: Settings, tmp_path: Path
 ) -> None:
     messages, latest = stream(600, seed=23)

@@ -63,12 +63,12 @@ def secured(
     try:
         server.allow(acl for grant in GRANTS for acl in grant.acls(grant.role))
         for user, (role, lacking) in WITHOUT.items():
-            held = [
+            granted = [
                 one
                 for one in GRANTS
                 if one.role == role and lacking not in (one.resource, one.name)
             ]
-            server.allow(acl for grant in held for acl in grant.acls(user))
+            server.allow(acl for grant in granted for acl in grant.acls(user))
         yield Secured(server, folder)
     finally:
         running.__exit__(None, None, None)
@@ -76,7 +76,7 @@ def secured(
 
 @pytest.fixture(scope="module")
 def latest(secured: Secured) -> list[Report]:
-    """What holds of the reports that the roles have published, counted and alerted on."""
+    """Current reports that the roles have published, counted and alerted on."""
     messages, latest = stream(400, seed=7)
     lines = [message.model_dump_json() for message in messages]
     secured.reports.write_text("\n".join([*lines, "{no report"]) + "\n")
@@ -98,17 +98,19 @@ def latest(secured: Secured) -> list[Report]:
     return latest
 
 
-def test_every_role_does_its_part(secured: Secured, latest: list[Report]) -> None:
+def test_every_role_works_with_its_documented_rights(
+    secured: Secured, latest: list[Report]
+) -> None:
     known = ("admin", "cases", "deliver", "detect", "intake", "link", "redrive", "serve")
     assert tuple(ROLES) == (*known, "subscriber")
     assert as_counts(pl.read_parquet(secured.folder / "counts.parquet")) == recount(latest)
     printed = secured.run("subscriber", "alerts", "--json")
     assert (printed.code, printed.err) == (0, "")
     found = [decode_alert(line.encode()) for line in printed.out.splitlines()]
-    alerts = [one for one in found if not isinstance(one, SafetyAlert)]
+    alerts = [alert for alert in found if not isinstance(alert, SafetyAlert)]
     assert len(alerts) > 3
     require_revisions(alerts)
-    assert [one.subject for one in found if isinstance(one, SafetyAlert)] == ["RUM"]
+    assert [alert.subject for alert in found if isinstance(alert, SafetyAlert)] == ["RUM"]
 
 
 def test_alerts_are_delivered_with_the_rights_for_it(
@@ -155,21 +157,23 @@ def test_the_api_needs_each_of_its_rights_and_no_other(
     said |= {"verification": {"by": "ministry", "assertion": "source_unknown"}}
     with secured.serving(user, tmp_path) as client:
         if lacking in ("pv.alerts", "pv.reports"):
-            told = tmp_path / "served"
-            wait_until(lambda: f"{lacking}: no such topic" in told.read_text(), LIMIT, lacking)
+            served = tmp_path / "served"
+            wait_until(lambda: f"{lacking}: no such topic" in served.read_text(), LIMIT, lacking)
             assert client.get("/health").status_code == 503
             return
         wait_until(lambda: client.get("/health").status_code == 200, LIMIT, "all is read")
         signals = client.get("/signals").json()["signals"]
         assert len(signals) > 3
-        key = quote(next(one["signal_key"] for one in signals if "|" in one["signal_key"]), safe="")
+        key = quote(
+            next(signal["signal_key"] for signal in signals if "|" in signal["signal_key"]), safe=""
+        )
         assert client.get(f"/signals/{key}/cases").status_code == 200
         posted = client.post("/verifications", json=said)
         assert (posted.status_code == 201) is (lacking is None), posted.text
 
 
 class Refusal(NamedTuple):
-    """A command that must be refused, and what it must say."""
+    """A command that must be refused, and its error message."""
 
     words: str
     user: str
@@ -210,7 +214,7 @@ REFUSALS = {
 def refused(secured: Secured, latest: list[Report]) -> dict[str, Ended]:
     def run(refusal: Refusal) -> Ended:
         _, user, arguments, listener, password, trusting = refusal
-        paths = [secured.reports if one == "REPORTS" else one for one in arguments]
+        paths = [secured.reports if argument == "REPORTS" else argument for argument in arguments]
         try:
             return secured.run(
                 user,
@@ -257,7 +261,7 @@ def test_no_secret_is_in_any_output_log_or_file(
         assert not [path for path, content in kept.items() if secret.encode() in content]
 
 
-def test_the_client_at_its_most_talkative_does_not_tell_the_password(
+def test_client_debug_logs_contain_no_password(
     secured: Secured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = io.StringIO()
@@ -272,11 +276,11 @@ def test_the_client_at_its_most_talkative_does_not_tell_the_password(
             make(secured.settings(user, password=WRONG))
         assert WRONG not in str(raised.value)
     logger.setLevel(logging.NOTSET)
-    told = log.getvalue()
-    assert "Starting KafkaAdminClient with configuration" in told
-    assert "sasl_plain_password" in told
+    text = log.getvalue()
+    assert "Starting KafkaAdminClient with configuration" in text
+    assert "sasl_plain_password" in text
     for secret in (*PASSWORDS.values(), WRONG):
-        assert secret not in told
+        assert secret not in text
         assert secret not in repr(secured.settings("admin", password=secret).client_settings())
 
 

@@ -23,7 +23,7 @@ def received(settings: Settings, topic: str, number: int) -> dict[bytes, list[An
     """Return so many records of a topic, by key, in the order of their partition."""
     found: dict[bytes, list[Any]] = {}
     with closing(make_consumer(settings)) as consumer:
-        parts = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic)]
+        parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
         consumer.assign(parts)
         consumer.seek_to_beginning(*parts)
         deadline = time.monotonic() + 20
@@ -54,8 +54,8 @@ def test_records_for_two_topics_arrive_in_order_with_their_headers(topics: Setti
     for name in names:
         found = received(topics, name, len(records))
         assert len(found) == 7
-        for key, held in found.items():
-            assert [(one.value, one.headers) for one in held] == [
+        for key, of_key in found.items():
+            assert [(record.value, record.headers) for record in of_key] == [
                 (value, [("n", b"%d" % number), ("topic", name.encode())])
                 for number, (of, value) in enumerate(records)
                 if of == key

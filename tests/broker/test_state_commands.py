@@ -39,9 +39,9 @@ def published(settings: Settings, name: str, value: bytes, key: bytes) -> None:
 def tamper_with_the_database(settings: Settings) -> str:
     folder = Path(settings.state_dir) / "cases" / "0"
     with RocksStore(folder, f"{settings.topic_prefix}reports[0] of 1") as store:
-        (held,) = store.get(["C5"]).values()
-        fields = {name: getattr(held, name) for name in held.__struct_fields__}
-        other = type(held)(**{**fields, "events": held.events + "x", "serious": True})
+        (version,) = store.get(["C5"]).values()
+        fields = {name: getattr(version, name) for name in version.__struct_fields__}
+        other = type(version)(**{**fields, "events": version.events + "x", "serious": True})
         store.load([(b"cC5", msgspec.msgpack.encode(other)), (b"cC6", None)])
     return "case C5: differs in serious, events"
 
@@ -77,81 +77,83 @@ def tamper_with_the_changelog(settings: Settings) -> str:
         tamper_with_the_changelog,
     ],
 )
-def test_verify_agrees_until_a_number_is_tampered_with(
-    one: Settings, tamper: Callable[[Settings], str]
+def test_verify_detects_a_tampered_count(
+    one_partition: Settings, tamper: Callable[[Settings], str]
 ) -> None:
     messages, _ = stream(300, seed=51)
-    send(one, [*keyed(messages[:200]), (b"k", b"broken")])
-    count_all(one)
-    send(one, keyed(messages[200:]))
-    count_all(one)
-    detect_all(one)
-    right = state(one, "verify")
+    send(one_partition, [*keyed(messages[:200]), (b"k", b"broken")])
+    count_all(one_partition)
+    send(one_partition, keyed(messages[200:]))
+    count_all(one_partition)
+    detect_all(one_partition)
+    right = state(one_partition, "verify")
     assert (right.returncode, right.stderr) == (0, "")
     lines = right.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["database", "changelog", "deltas", "latest"]
     assert all(line.endswith(" compared, 0 differ") for line in lines)
     assert f"offset {len(messages) + 1}: 300 compared" in lines[0]
-    words = tamper(one)
-    wrong = state(one, "verify")
+    words = tamper(one_partition)
+    wrong = state(one_partition, "verify")
     assert wrong.returncode == 1
     assert words in wrong.stdout
     assert "Traceback" not in wrong.stderr
 
 
-def test_inspect_prints_what_is_there_while_a_worker_runs(one: Settings) -> None:
+def test_inspect_prints_what_is_there_while_a_worker_runs(one_partition: Settings) -> None:
     messages = [report(case) for case in range(20)] + [report(3, 2, nullified=True)]
-    send(one, keyed(messages))
-    count_all(one)
-    detect_all(one)
-    send(one, keyed([report(30)]))
-    with closing(CaseWorker(one)) as worker:
+    send(one_partition, keyed(messages))
+    count_all(one_partition)
+    detect_all(one_partition)
+    send(one_partition, keyed([report(30)]))
+    with closing(CaseWorker(one_partition)) as worker:
         ends = worker.ends()
         while not worker.drained(ends):
             worker.step(100)
-        shown = state(one, "inspect")
+        shown = state(one_partition, "inspect")
     assert shown.returncode == 0, shown.stderr
     (row,) = [line.split() for line in shown.stdout.splitlines() if "reports[0]" in line]
-    assert row == [f"{one.topic_prefix}reports[0]", "of", "1", "22", "21", "20", "0", "4"]
-    assert f"snapshot of {one.topic_prefix}deltas" in shown.stdout
+    assert row == [f"{one_partition.topic_prefix}reports[0]", "of", "1", "22", "21", "20", "0", "4"]
+    assert f"snapshot of {one_partition.topic_prefix}deltas" in shown.stdout
 
 
 @pytest.mark.parametrize("source", ["cases", "reports"])
-def test_rebuild_makes_a_database_from_the_topics(one: Settings, source: str) -> None:
+def test_rebuild_makes_a_database_from_the_topics(one_partition: Settings, source: str) -> None:
     messages, _ = stream(300, seed=52)
-    send(one, [*keyed(messages), (b"k", b"broken")])
-    count_all(one)
-    tamper_with_the_database(one)
+    send(one_partition, [*keyed(messages), (b"k", b"broken")])
+    count_all(one_partition)
+    tamper_with_the_database(one_partition)
     if source == "cases":
-        forget_records(one, 10)
-    asked = tocsin(one, Path(one.state_dir), "state", "rebuild")
+        forget_records(one_partition, 10)
+    asked = tocsin(one_partition, Path(one_partition.state_dir), "state", "rebuild")
     assert asked.returncode != 0, "nobody said yes"
-    assert stored_cases(one) != expected_cases(messages)
-    with closing(CaseWorker(one)) as worker:
+    assert stored_cases(one_partition) != expected_cases(messages)
+    with closing(CaseWorker(one_partition)) as worker:
         while not worker._owned:
             worker.step(100)
-        refused = state(one, "rebuild", "--yes")
+        refused = state(one_partition, "rebuild", "--yes")
         assert refused.returncode == 2
         assert "LOCK" in refused.stderr
-    done = state(one, "rebuild", "--yes", "--from", source)
+    done = state(one_partition, "rebuild", "--yes", "--from", source)
     assert done.returncode == 0, done.stderr
     assert "partition 0: 300 cases up to offset" in done.stdout
-    assert stored_cases(one) == expected_cases(messages)
-    send(one, keyed([report(300)]))
-    count_all(one)
-    assert "C300" in stored_cases(one)
+    assert stored_cases(one_partition) == expected_cases(messages)
+    send(one_partition, keyed([report(300)]))
+    count_all(one_partition)
+    assert "C300" in stored_cases(one_partition)
 
 
-def test_state_commands_without_state_or_topics_are_one_line(one: Settings, tmp_path: Path) -> None:
+def test_state_commands_without_state_or_topics_are_one_line(
+    one_partition: Settings, tmp_path: Path
+) -> None:
     for command in (("inspect",), ("rebuild", "--yes")):
-        none = state(one, *command)
+        none = state(one_partition, *command)
         assert none.returncode == 2
         assert none.stderr.count("\n") == 1
         assert "got none. Set state_dir" in none.stderr
-    send(one, keyed([report(1), report(2)]))
-    count_all(one)
-    shutil.rmtree(one.state_dir)
-    forget_records(one, 1)
-    gone = state(one, "verify")
+    send(one_partition, keyed([report(1), report(2)]))
+    count_all(one_partition)
+    shutil.rmtree(one_partition.state_dir)
+    forget_records(one_partition, 1)
+    gone = state(one_partition, "verify")
     assert gone.returncode == 2
     assert "there is nothing to compare with" in gone.stderr

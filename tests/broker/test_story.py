@@ -52,7 +52,7 @@ class OnEmbeddedLog:
     """The scenario without a broker: what each step says, and what is counted in the end."""
 
     def __init__(self, *, refuted: bool) -> None:
-        self.told = story(refuted=refuted)
+        self.steps = story(refuted=refuted)
         of_day: dict[date, list[AnyAlert]] = defaultdict(list)
         run = Replay(
             [WindowSpec.parse("cumulative")],
@@ -63,13 +63,13 @@ class OnEmbeddedLog:
             on_alert=lambda alert: of_day[alert.evaluated_on].append(alert),
             on_safety_alert=lambda alert: of_day[alert.evaluated_on].append(alert),
             on_rejected=lambda rejected: pytest.fail(str(rejected)),
-            notices=[entry.item for entry in self.told if isinstance(entry.item, Notice)],
+            notices=[entry.item for entry in self.steps if isinstance(entry.item, Notice)],
         )
-        reports = [one.item for one in self.told if isinstance(one.item, Report)]
+        reports = [entry.item for entry in self.steps if isinstance(entry.item, Report)]
         for _ in run.feed("story", enumerate([*background(), *reports], start=1)):
             pass
         run.finish()
-        step_of = {entry.day: entry.step for entry in self.told}  # the last one of the day
+        step_of = {entry.day: entry.step for entry in self.steps}  # the last one of the day
         assert of_day.keys() <= step_of.keys(), "the background says nothing"
         self.of_step = {step_of[day]: alerts for day, alerts in of_day.items()}
         self.all = [alert for step in range(1, LAST + 1) for alert in self.of_step.get(step, ())]
@@ -96,8 +96,8 @@ def published(settings: Settings) -> list[AnyAlert]:
     return [decode_alert(record.value) for record in records(settings, "alerts")]
 
 
-def of(told: Iterable[ScenarioStep], step: int) -> list[Report | Notice]:
-    return [entry.item for entry in told if entry.step == step]
+def of(steps: Iterable[ScenarioStep], step: int) -> list[Report | Notice]:
+    return [entry.item for entry in steps if entry.step == step]
 
 
 def make_detector(settings: Settings) -> DetectWorker:
@@ -134,7 +134,7 @@ class Stages:
         )
 
     def step(self, items: Iterable[Report | Notice]) -> list[AnyAlert]:
-        """Publish, let everything come, look; return the alerts."""
+        """Publish, consume everything, evaluate; return the alerts."""
         publish(self._settings, items)
         count_all(self._settings)
         self._ends = self.detector.ends()
@@ -150,8 +150,8 @@ class Stages:
 
 
 @pytest.fixture
-def stages(one: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stages]:
-    stages = Stages(one, monkeypatch)
+def stages(one_partition: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stages]:
+    stages = Stages(one_partition, monkeypatch)
     try:
         assert stages.step(background()) == [], "the background says nothing"
         yield stages
@@ -170,8 +170,8 @@ def contents(alerts: Iterable[AnyAlert]) -> list[dict[str, Any]]:
     return [alert.model_dump(exclude={"as_of", "snapshot_id"}) for alert in ordered]
 
 
-def standing(alerts: Iterable[AnyAlert]) -> Mapping[str, Any]:
-    """Return what is known at the end of every signal that is not over."""
+def end_state(alerts: Iterable[AnyAlert]) -> Mapping[str, Any]:
+    """Return the final state of every signal that is still open."""
     last = {alert.signal_key: alert for alert in alerts}
     return {
         key: alert.model_dump(include=OF_THE_END)
@@ -188,19 +188,22 @@ def require_exactly_once(alerts: Sequence[AnyAlert]) -> None:
     for alert in alerts:
         by_signal[alert.signal_key].append(alert)
     for revisions in by_signal.values():
-        assert [one.revision for one in revisions] == list(range(1, len(revisions) + 1))
-        assert [one.kind == "new" for one in revisions] == [True, *[False] * (len(revisions) - 1)]
+        assert [revision.revision for revision in revisions] == list(range(1, len(revisions) + 1))
+        assert [revision.kind == "new" for revision in revisions] == [
+            True,
+            *[False] * (len(revisions) - 1),
+        ]
     assert len({alert.alert_id for alert in alerts}) == len(alerts)
 
 
 @pytest.mark.parametrize("refuted", [False, True], ids=["16A", "16B"])
-def test_every_step_says_on_kafka_what_it_says_on_the_embedded_log(
+def test_every_step_gives_the_same_alerts_on_kafka_and_in_a_replay(
     stages: Stages, refuted: bool
 ) -> None:
     expected = on_embedded_log(refuted=refuted)
     found: list[AnyAlert] = []
     for step in range(1, LAST + 1):
-        fresh = stages.step(of(expected.told, step))
+        fresh = stages.step(of(expected.steps, step))
         # To the last bit of every statistic: they are compared as they are.
         assert contents(fresh) == contents(expected.of_step.get(step, ())), f"step {step}"
         found += fresh
@@ -216,7 +219,7 @@ MOMENTS = ("before it is published", "after it is published", "during an evaluat
 
 @pytest.mark.parametrize("seed", [SEED])
 def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
-    one: Settings, stages: Stages, monkeypatch: pytest.MonkeyPatch, seed: int
+    one_partition: Settings, stages: Stages, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     expected = on_embedded_log(refuted=False)
     chance = random.Random(seed)
@@ -233,7 +236,7 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
             else:
                 patched.setattr(DetectWorker, "_publish", crashing(moment, DetectWorker))
             try:
-                fresh = stages.step(of(expected.told, step))
+                fresh = stages.step(of(expected.steps, step))
             except Crash:
                 crashed[f"{'case worker' if of_cases else 'detector'} {moment}"] += 1
                 fresh = None
@@ -246,8 +249,8 @@ def test_a_crash_at_any_step_neither_repeats_nor_loses_an_alert(
     assert crashed.total() > LAST // 2, crashed
     assert len({what.split()[0] for what in crashed}) == 2
     require_exactly_once(found)
-    assert standing(found) == standing(expected.all)
-    assert latest_by_signal(one) == {alert.signal_key: alert for alert in found}
+    assert end_state(found) == end_state(expected.all)
+    assert latest_by_signal(one_partition) == {alert.signal_key: alert for alert in found}
 
 
 def crashing(moment: str, owner: type[Any]) -> Callable[..., None]:
@@ -273,7 +276,7 @@ def latest_by_signal(settings: Settings) -> dict[str, AnyAlert]:
 
 
 @pytest.mark.parametrize("seed", [SEED, SEED + 1])
-def test_doubled_and_shuffled_within_lateness_it_ends_the_same(
+def test_repeated_and_shuffled_input_gives_the_same_end_state(
     topics: Settings, tmp_path: Path, seed: int
 ) -> None:
     settings = topics.model_copy(update={"state_dir": tmp_path, "session_timeout_ms": 6_000})
@@ -282,7 +285,7 @@ def test_doubled_and_shuffled_within_lateness_it_ends_the_same(
     publish(settings, background())
     late = [
         (entry.day + timedelta(days=chance.randrange(LATE_DAYS)), chance.random(), entry.item)
-        for entry in [*expected.told, *expected.told]
+        for entry in [*expected.steps, *expected.steps]
     ]
     shuffled = [item for *_, item in sorted(late, key=lambda one: one[:2])]
     with closing(CaseWorker(settings)) as cases, closing(make_detector(settings)) as detector:
@@ -302,44 +305,46 @@ def test_doubled_and_shuffled_within_lateness_it_ends_the_same(
     assert counts.equals(expected.counts)
     found = published(settings)
     require_exactly_once(found)
-    assert standing(found) == standing(expected.all)
+    assert end_state(found) == end_state(expected.all)
 
 
 @pytest.mark.parametrize("seed", [SEED])
-def test_processes_killed_at_steps_end_the_same_and_say_everything_once(
-    one: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+def test_killed_processes_give_the_same_end_state_exactly_once(
+    one_partition: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     expected = on_embedded_log(refuted=False)
     chance = random.Random(seed)
     watched = tmp_path / "additional.txt"
     watched.write_text(PRODUCT_CLASS)
     options = ("--rules", ",".join(NAMES), "--list", f"additional_monitoring={watched}")
-    steps_of_cases = {entry.step for entry in expected.told if isinstance(entry.item, Report)}
+    steps_of_cases = {entry.step for entry in expected.steps if isinstance(entry.item, Report)}
     dying = {step: "detect" for step in chance.sample(sorted(expected.of_step), 4)}
     dying |= {step: "cases" for step in chance.sample(sorted(steps_of_cases - dying.keys()), 2)}
-    publish(one, background())
+    publish(one_partition, background())
     workers: dict[str, Mortal] = {}
     try:
-        workers["cases"] = Mortal(one, tmp_path, monkeypatch, "cases", "took ")
-        workers["detect"] = Mortal(one, tmp_path, monkeypatch, "detect", "detecting from", *options)
+        workers["cases"] = Mortal(one_partition, tmp_path, monkeypatch, "cases", "took ")
+        workers["detect"] = Mortal(
+            one_partition, tmp_path, monkeypatch, "detect", "detecting from", *options
+        )
         for step in range(1, LAST + 1):
-            give = partial(publish, one, of(expected.told, step))
+            give = partial(publish, one_partition, of(expected.steps, step))
             if step in dying:
                 workers[dying[step]].dies_of(give)
             else:
                 give()
-        wanted = standing(expected.all)
+        wanted = end_state(expected.all)
         try:
-            wait_until(lambda: standing(published(one)) == wanted, 45, "the same end")
+            wait_until(lambda: end_state(published(one_partition)) == wanted, 45, "the same end")
         except AssertionError:
-            assert standing(published(one)) == wanted  # says what differs
+            assert end_state(published(one_partition)) == wanted  # says what differs
             raise
         for worker in workers.values():
             worker.stop()
     finally:
         for worker in workers.values():
             worker.kill()
-    found = published(one)
+    found = published(one_partition)
     require_exactly_once(found)
-    assert standing(found) == wanted
-    assert latest_by_signal(one) == {alert.signal_key: alert for alert in found}
+    assert end_state(found) == wanted
+    assert latest_by_signal(one_partition) == {alert.signal_key: alert for alert in found}

@@ -12,7 +12,7 @@ from streams.runtime.settings import Settings
 pytestmark = pytest.mark.broker
 
 
-def test_topics_are_made_once_and_found_afterwards(settings: Settings) -> None:
+def test_topics_are_created_once_and_found_afterwards(settings: Settings) -> None:
     names = tuple(f"{settings.topic_prefix}{topic.name}" for topic in TOPICS)
     first = create_topics(settings)
     assert (first.created, first.existing, first.mismatched) == (names, (), ())
@@ -20,7 +20,7 @@ def test_topics_are_made_once_and_found_afterwards(settings: Settings) -> None:
     assert (second.created, second.existing, second.mismatched) == ((), names, ())
 
 
-def test_topics_that_differ_are_reported_and_left_alone(settings: Settings) -> None:
+def test_different_topics_are_reported_and_not_changed(settings: Settings) -> None:
     deltas, signals = (f"{settings.topic_prefix}{name}" for name in ("deltas", "signals"))
     with closing(make_admin(settings)) as admin:
         admin.create_topics(
@@ -40,7 +40,7 @@ def test_topics_that_differ_are_reported_and_left_alone(settings: Settings) -> N
         assert set(report.existing) >= {deltas, signals}
 
 
-def test_copies_that_no_broker_can_hold_are_refused(settings: Settings) -> None:
+def test_an_impossible_replication_factor_is_refused(settings: Settings) -> None:
     with pytest.raises(BrokerError, match=r"^create the topics: .*replication factor") as raised:
         create_topics(settings.model_copy(update={"replication_factor": 30}))
     assert "\n" not in str(raised.value)

@@ -11,7 +11,7 @@ NO_BROKER = pytest.StashKey[str]()
 
 
 def without_broker(config: pytest.Config, why: NoBroker) -> NoReturn:
-    """End the test: a guarantee that was not tried must never count as kept."""
+    """Fail or skip the test: an untested guarantee must not count as passed."""
     if os.environ.get("CI"):
         pytest.fail(f"CI is set and no Kafka can be had: {why}", pytrace=False)
     config.stash[NO_BROKER] = str(why)

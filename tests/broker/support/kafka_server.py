@@ -83,12 +83,12 @@ class KafkaServer:
 
     @property
     def bootstrap(self) -> str:
-        """Where clients connect."""
+        """Return the address for clients."""
         return f"127.0.0.1:{self._port}"
 
     @property
     def pid(self) -> int:
-        """The Java process; raises when it does not run."""
+        """Return the id of the Java process; raise if it does not run."""
         if self._process is None:
             msg = "Kafka is not running"
             raise RuntimeError(msg)
@@ -96,7 +96,7 @@ class KafkaServer:
 
     @property
     def log_path(self) -> Path:
-        """What the server printed."""
+        """Return the path of the server's log."""
         return self._home / "server.log"
 
     def properties(self) -> dict[str, str]:

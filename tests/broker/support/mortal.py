@@ -36,7 +36,7 @@ PLACES = (
 
 
 class Mortal:
-    """A `tocsin run` that is started anew whenever it kills itself, at a moment of a transaction.
+    """A `tocsin run` that is restarted whenever it kills itself, at a moment of a transaction.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Mortal:
         self._running = self._start()
 
     def dies_of(self, cause: Callable[[], None]) -> None:
-        """Let it die of what it is given to do, and begin again."""
+        """Let a call kill the worker, then restart it."""
         self._trigger.touch()
         cause()
         assert self._running.process.wait(60) == -9, self._running.text()

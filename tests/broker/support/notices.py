@@ -18,18 +18,18 @@ DAY = date(2024, 3, 1)
 
 def notice(number: int, subject: str = "RUM", **fields: object) -> Notice:
     """Return a notice of a rumoured death in Japan, received so many days after `DAY`."""
-    told = {"kind": NoticeKind.SAFETY_NOTICE, "fatal": True, "source": "society", "country": "JP"}
-    told |= {"received": DAY + timedelta(days=number)}
-    return Notice(notice_id=f"{subject}-{number}", subject_id=subject, **(told | fields))
+    values = {"kind": NoticeKind.SAFETY_NOTICE, "fatal": True, "source": "society", "country": "JP"}
+    values |= {"received": DAY + timedelta(days=number)}
+    return Notice(notice_id=f"{subject}-{number}", subject_id=subject, **(values | fields))
 
 
-def line(one: Notice) -> bytes:
-    """Return a notice as others write it."""
-    return one.model_dump_json(exclude_defaults=True).encode()
+def line(notice: Notice) -> bytes:
+    """Return a notice as JSON of another sender."""
+    return notice.model_dump_json(exclude_defaults=True).encode()
 
 
 def send_notices(settings: Settings, values: Sequence[bytes | None], partition: int = 0) -> None:
-    """Put values onto the notices as somebody else would, unread."""
+    """Publish values on the topic of notices without validation, like another sender."""
     with closing(make_producer(settings)) as producer:
         topic = f"{settings.topic_prefix}notices"
         sent = [producer.send(topic, value, b"any", partition=partition) for value in values]

@@ -243,7 +243,7 @@ def stream(cases: int, seed: int) -> tuple[list[Report], list[Report]]:
 
 
 def keyed(reports: Iterable[Report]) -> list[tuple[bytes, bytes]]:
-    return [(one.case_id.encode(), one.model_dump_json().encode()) for one in reports]
+    return [(version.case_id.encode(), version.model_dump_json().encode()) for version in reports]
 
 
 def recount(latest: Iterable[Report]) -> Counts:

@@ -14,6 +14,6 @@ def forget_records(settings: Settings, offset: int, name: str = "reports") -> No
 
 
 def forget_offsets(settings: Settings, group: str) -> None:
-    """Do what a broker does to a group that was away for a week."""
+    """Expire the committed offsets of a group, as a broker does after a week."""
     with closing(make_admin(settings)) as admin:
         admin.delete_groups([group])

@@ -96,7 +96,7 @@ class SecureKafka(KafkaServer):
         self._ports = dict(zip(LISTENERS, free_ports(len(LISTENERS)), strict=True))
 
     def address(self, listener: str) -> str:
-        """Where clients find a listener."""
+        """Return the address of a listener."""
         return f"127.0.0.1:{self._ports[listener]}"
 
     def properties(self) -> dict[str, str]:

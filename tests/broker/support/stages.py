@@ -16,7 +16,7 @@ from tests.broker.support.processes import as_counts
 
 
 class Crash(BaseException):
-    """The process ends here, as far as anybody can tell."""
+    """Simulated end of the process."""
 
 
 @contextmanager

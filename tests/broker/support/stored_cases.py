@@ -21,10 +21,10 @@ def stored_cases(settings: Settings, folder: str = "0") -> dict[str, CaseVersion
 def expected_cases(messages: Iterable[Report]) -> dict[str, CaseVersion]:
     """Count again: of every case the greatest version, of a nullified one what it voided."""
     versions = sorted(map(case_version, messages))
-    stated = {one.case_id: one for one in versions if not one.nullified}
+    stated = {version.case_id: version for version in versions if not version.nullified}
     return {
-        one.case_id: replace(one, voided=(stated[one.case_id],))
-        if one.nullified and one.case_id in stated
-        else one
-        for one in versions
+        version.case_id: replace(version, voided=(stated[version.case_id],))
+        if version.nullified and version.case_id in stated
+        else version
+        for version in versions
     }

@@ -48,7 +48,7 @@ def script(topics: ScriptedTopics, step: str) -> list[int]:
 
 
 @each_step
-def test_a_reader_of_what_there_is_goes_on_from_the_new_start(
+def test_a_reader_that_accepts_gaps_continues_at_the_new_start(
     topics: ScriptedTopics, step: str
 ) -> None:
     expected = script(topics, step)
