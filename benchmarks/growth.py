@@ -176,11 +176,11 @@ def store_part(cases: int, folder: Path) -> dict[str, Any]:
         at = number % _PARTITIONS
         batch = versions(frame)
         begun = time.perf_counter()
-        following = offsets[at] + len(batch)
-        stages[at].count(batch, first_offset=offsets[at], next_offset=following)
-        stores[at].published(following)
+        next_offset = offsets[at] + len(batch)
+        stages[at].count(batch, first_offset=offsets[at], next_offset=next_offset)
+        stores[at].published(next_offset)
         spent += time.perf_counter() - begun
-        offsets[at] = following
+        offsets[at] = next_offset
     memory = process_memory(os.getpid()), process_memory(os.getpid(), "VmHWM")
     for store in stores:
         store.close()
@@ -229,15 +229,15 @@ def detector_part(cases: int, folder: Path) -> dict[str, Any]:
         "RSS [MB]": memory[0],
         "peak [MB]": memory[1],
         "bytes a case": memory[0] * 2**20 / cases,
-        **{f"held, {name} [MB]": size / 2**20 for name, size in held(detector).items()},
+        **{f"held, {name} [MB]": size / 2**20 for name, size in memory_of(detector).items()},
         "snapshot [s]": time.perf_counter() - begun,
         "peak with snapshot [MB]": process_memory(os.getpid(), "VmHWM"),
         "snapshot [GB]": disk(folder) / 1e9,
     }
 
 
-def held(detector: Detector) -> dict[str, float]:
-    """Return what the large parts of a detector take [bytes]."""
+def memory_of(detector: Detector) -> dict[str, float]:
+    """Return the memory of the large parts of a detector [bytes]."""
     runs = detector.log._runs
     tally = detector.windows[0].tallies["cumulative"]
     counts = (tally.pairs, tally.drugs, tally.events, tally.totals)

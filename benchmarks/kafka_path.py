@@ -207,7 +207,7 @@ def measure(bootstrap: str, options: argparse.Namespace, case_workers: int) -> R
     # After it as well: such a machine may be half as fast for half a minute.
     readings += [read(settings, options.reports) for read in (bare, ours)]
     run.bare, run.ours = (min(readings[at::2], key=lambda one: one.seconds) for at in (0, 1))
-    run.bare_readings = [one.seconds for one in readings[::2]]
+    run.bare_readings = [reading.seconds for reading in readings[::2]]
     return run
 
 

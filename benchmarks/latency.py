@@ -284,10 +284,10 @@ def failovers(bootstrap: str, options: argparse.Namespace) -> None:
 def show_failover(what: str, probes: list[Probe], killed: float) -> None:
     after = [probe for probe in probes if probe.due > killed]
     by_partition: dict[int, float] = {}
-    for one in sorted(after, key=lambda one: one.readable):
+    for one in sorted(after, key=lambda probe: probe.readable):
         by_partition.setdefault(one.partition, one.readable - killed)
-    before = [one.readable - one.due for one in probes if one.readable < killed]
-    worst = max(one.readable - one.due for one in probes)
+    before = [probe.readable - probe.due for probe in probes if probe.readable < killed]
+    worst = max(probe.readable - probe.due for probe in probes)
     print(
         f"\nkill -9 of the {what}: alerts of reports sent after it come again after "
         f"{min(by_partition.values()):.1f} s of the first partition, "

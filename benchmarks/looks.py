@@ -49,34 +49,37 @@ class Counting:
         self.detector.apply(counted.delta)
 
     def look(self) -> int:
-        """Look at what changed; return the number of alerts."""
+        """Evaluate the changes; return the number of alerts."""
         detector = self.detector
         return len(detector.evaluate(detector.watermark, touched_only=True, day_over=False))
 
 
 def main() -> None:
-    """Load a population, then look again and again."""
+    """Load a population, then evaluate repeatedly."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--cases", type=int, default=30_000)
     parser.add_argument("--messages", type=int, default=400_000)
     parser.add_argument("--per-look", type=int, default=250)
     options = parser.parse_args()
     population, counting = Population(options.cases, seed=1), Counting()
-    first, further = population.first(), population.further()
+    first, later = population.first(), population.later()
     while some := list(islice(first, LOADED)):
         counting.count(some)
     counting.look()
     alerts, costs, looks = 0, list[float](), options.messages // options.per_look
     print(f"{options.cases:,} cases; {options.per_look} messages an evaluation")
     for at in range(1, looks + 1):
-        counting.count(islice(further, options.per_look))
+        counting.count(islice(later, options.per_look))
         began = time.process_time()
         alerts += counting.look()
         costs.append(time.process_time() - began)
         if at % max(looks // 8, 1) == 0:
             gc.collect()
             cost = np.median(costs) * 1000
-            signals = sum(len(held.rows) for held in counting.detector.signals.values())
+            signals = sum(
+                len(signals_of_window.rows)
+                for signals_of_window in counting.detector.signals.values()
+            )
             print(
                 f"{at * options.per_look:>9,} messages: {cost:5.1f} ms CPU an evaluation (median), "
                 f"{process_memory(os.getpid()):,.0f} MB, {alerts:,} alerts, {signals:,} signals",

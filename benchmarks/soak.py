@@ -78,7 +78,7 @@ class Population:
         for case in range(self._cases):
             yield self._next(case)
 
-    def further(self) -> Iterator[tuple[bytes, bytes]]:
+    def later(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield messages for ever: versions of cases, repeats, and broken ones."""
         chance = self._chance
         while True:
@@ -94,7 +94,7 @@ class Population:
 
     def recount(self) -> Any:
         """Count what holds now."""
-        return tabulate((set(held[0]), set(held[1])) for held in self._last if held is not None)
+        return tabulate((set(case[0]), set(case[1])) for case in self._last if case is not None)
 
     def _account(self) -> tuple[list[int], list[int]]:
         chance = self._chance
@@ -146,7 +146,7 @@ def produce(
     paced(settings, population.first(), rate=1e9, begin=time.monotonic())
     out.put("loaded")
     begin = time.monotonic() + 1
-    paced(settings, islice(population.further(), number), rate=rate, begin=begin)
+    paced(settings, islice(population.later(), number), rate=rate, begin=begin)
     out.put((population.recount(), population.broken, time.monotonic() - begin))
 
 
@@ -162,11 +162,11 @@ def slope(seconds: np.ndarray, memory: np.ndarray) -> tuple[float, float, float]
 def soak(bootstrap: str, options: argparse.Namespace) -> bool:
     settings = benchmark_settings(bootstrap, "soak", options.partitions)
     context = multiprocessing.get_context("spawn")
-    told: Queue[Any] = context.Queue()
+    results: Queue[Any] = context.Queue()
     number = int(options.minutes * 60 * options.rate)
     producer = context.Process(
         target=produce,
-        args=(settings, options.cases, options.seed, number, options.rate, told),
+        args=(settings, options.cases, options.seed, number, options.rate, results),
         daemon=True,
     )
     with tempfile.TemporaryDirectory() as name:
@@ -185,17 +185,17 @@ def soak(bootstrap: str, options: argparse.Namespace) -> bool:
         started = [detector, *cases]
         with workers(*started):
             producer.start()
-            told.get(timeout=600)
+            results.get(timeout=600)
             wait_for(detector_has_all(settings), 600, "the population counted")
             begun, since = time.monotonic(), time.time()
             samples: list[tuple[float, ...]] = []
-            while producer.is_alive() and told.empty():
+            while producer.is_alive() and results.empty():
                 now = time.monotonic() - begun
                 samples.append((now, *(worker.status("VmRSS") for worker in started)))
                 for worker in started:
                     worker.require_alive()
                 time.sleep(max(0.0, SAMPLE_SECONDS - (time.monotonic() - begun - now)))
-            expected, broken, seconds = told.get(timeout=60)
+            expected, broken, seconds = results.get(timeout=60)
             wait_for(detector_has_all(settings), 120, "the rest counted")
             for worker in started:
                 worker.stop()

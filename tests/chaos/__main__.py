@@ -87,7 +87,7 @@ class Sender:
 
 
 class Run:
-    """One run: what works, what breaks it, and what is checked in between."""
+    """One run: workers, faults, and the checks in between."""
 
     def __init__(self, options: argparse.Namespace, folder: Path, stack: ExitStack) -> None:
         self._options = options
@@ -139,7 +139,7 @@ class Run:
             kinds = [kind for kind in kinds if kind != "disk full"]
         due = draw(options.faults, len(messages), kinds, chance)
         phase = -(-len(messages) // options.quiet_points)
-        self._quiet(0)  # everybody is there before anything breaks
+        self._quiet(0)  # all workers run before the first fault
         sent = 0
         for number, part in enumerate(parts(messages, phase), 1):
             for burst in parts(part, max(1, int(options.rate / BURSTS_A_SECOND))):
@@ -157,7 +157,7 @@ class Run:
         self._progress.begins(fault)
 
     def _quiet(self, number: int) -> None:
-        """Let everything come to rest, and compare all there is."""
+        """Wait until no work is pending, and compare everything."""
         self._faults.over()
         begun = time.monotonic()
         self._drain()
@@ -166,7 +166,7 @@ class Run:
         last = self._checks_day()
         self._sender.send([probe(number, last + timedelta(days=1))])
         self._drain()
-        self._hear()
+        self._await_safety_alerts()
         counted = self._stop_detectors()
         checks = self._checks
         checks.run(self._sender.sent, counted)
@@ -200,10 +200,10 @@ class Run:
                 raise Wrong
             time.sleep(0.3)
 
-    def _hear(self) -> None:
+    def _await_safety_alerts(self) -> None:
         """Wait until the alerts of the notices are published; the checks name missing ones."""
         deadline = time.monotonic() + HEARD_SECONDS
-        while not self._checks.safety.heard() and time.monotonic() < deadline:
+        while not self._checks.safety.is_complete() and time.monotonic() < deadline:
             time.sleep(0.5)
 
     def _stop_detectors(self) -> Counts:
@@ -214,12 +214,12 @@ class Run:
             for file in files:
                 file.unlink(missing_ok=True)
             for worker in self._detectors:
-                worker.held = True
+                worker.reserved = True
                 worker.signal(signal.SIGTERM)
             for worker in self._detectors:
                 worker.wait(60)
             for worker in self._detectors:
-                worker.held = False
+                worker.reserved = False
             for file in files:
                 if file.exists():
                     return dict(as_counts(pl.read_parquet(file)))
@@ -242,7 +242,7 @@ class Run:
         return f"{seconds // 60:3}:{seconds % 60:02}"
 
     def summary(self) -> bool:
-        """Print what happened; return whether all was right."""
+        """Print the summary; return whether all checks passed."""
         by_kind = Counter(fault.kind for fault in self.begun)
         print(f"\n{'fault':24}{'injected':>9}{'recovery, seconds: median':>28}{'max':>8}")
         for kind in KINDS:
@@ -252,13 +252,13 @@ class Run:
         exits = self.supervisor.exits
         for worker in self.supervisor.workers:
             print(f"{worker.name}: started {worker.starts} times")
-        asked = sum(one.asked for one in exits)
+        asked = sum(ended.asked for ended in exits)
         print(f"workers ended: {len(exits)}, of these told to {asked}, by themselves with words:")
         for words, number in Counter(
-            f"{one.code}: {one.words}" for one in exits if not one.asked
+            f"{ended.code}: {ended.words}" for ended in exits if not ended.asked
         ).most_common():
             print(f"  {number} x {words}")
-        unclear = [one for one in exits if not one.clear]
+        unclear = [ended for ended in exits if not ended.clear]
         for one, number in Counter(unclear).items():
             print(f"NOT CLEAR, {number} times: {one}")
         for error in self._faults.errors:
@@ -277,7 +277,7 @@ class Run:
 
 
 class Wrong(Exception):
-    """Something is wrong; the differences say what."""
+    """Invariants are broken; the differences are its text."""
 
 
 @contextmanager
@@ -291,7 +291,7 @@ def scratch(keep: Path | None) -> Iterator[Path]:
 
 
 def main() -> int:
-    """Run as told on the command line."""
+    """Run with the options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--reports", type=int, default=200_000)

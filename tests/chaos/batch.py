@@ -23,7 +23,7 @@ Table = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What counts of one readable message."""
+    """Counted facts of one readable message."""
 
     case: str
     version: int
@@ -37,7 +37,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What counts of one decision on whether a case is another one's."""
+    """Facts of one decision on whether a case is a duplicate of another."""
 
     case: str
     decision: int
@@ -45,7 +45,7 @@ class Link:
 
 
 def read(value: bytes) -> Version | Link | None:
-    """Return what a message says; `None` for one that was written to be unreadable."""
+    """Parse a message; `None` for one that was written to be unreadable."""
     try:
         report = json.loads(value)
         if "master_case_id" in report:
@@ -70,7 +70,7 @@ def read(value: bytes) -> Version | Link | None:
 
 @dataclass
 class Batch:
-    """The count of a growing part of the topic: any offset of each partition."""
+    """Batch count of the topic up to any offset of each partition."""
 
     messages: dict[int, list[Version | Link | None]] = field(default_factory=dict)
     reached: Counter[int] = field(default_factory=Counter)
@@ -96,37 +96,43 @@ class Batch:
         return self._pairs[drug, event], self._drugs[drug], self._events[event], self._total
 
     def tables(self) -> Counts:
-        """Recount what must hold now from nothing, links included: one case of each patient.
+        """Recount from scratch, with links: one case of each patient.
 
         It is the first received, of several the one with the smallest id.
         """
-        standing: dict[str, Version] = {}
+        by_patient: dict[str, Version] = {}
         for one in self._latest.values():
             if one.counted:
                 patient = one.case if one.number is None else f"number {one.number}"
-                other = standing.get(patient, one)
-                standing[patient] = min(one, other, key=lambda each: (each.first_day, each.case))
-        return tabulate((set(one.drugs), set(one.events)) for one in standing.values())
+                other = by_patient.get(patient, one)
+                by_patient[patient] = min(
+                    one, other, key=lambda version: (version.first_day, version.case)
+                )
+        return tabulate(
+            (set(version.drugs), set(version.events)) for version in by_patient.values()
+        )
 
     @property
     def away(self) -> int:
-        """Number of cases that the links on the topic keep out of the counts."""
+        """Return the number of cases that links on the topic remove from the counts."""
         return sum(link.away for link in self._links.values())
 
     def _take(self, message: Version) -> None:
-        held = self._latest.get(message.case)
-        if held is not None and held.version >= message.version:
+        stored = self._latest.get(message.case)
+        if stored is not None and stored.version >= message.version:
             return
         self._latest[message.case] = message
         if not self._is_away(message.case):
-            self._count(held, -1)
+            self._count(stored, -1)
             self._count(message, 1)
 
     def _decide(self, link: Link) -> None:
         was = self._is_away(link.case)
-        held = self._links.get(link.case, link)
+        stored = self._links.get(link.case, link)
         # Of two with one number, the one that lets the case count holds.
-        self._links[link.case] = max(held, link, key=lambda one: (one.decision, not one.away))
+        self._links[link.case] = max(
+            stored, link, key=lambda decided: (decided.decision, not decided.away)
+        )
         if self._is_away(link.case) != was:
             self._count(self._latest.get(link.case), 1 if was else -1)
 
@@ -146,7 +152,7 @@ class Batch:
 
 
 def mhra(table: Table, least_prr: float = 2, least_chi2: float = 4) -> bool | None:
-    """Whether PRR >= 2, chi-square (Yates) >= 4 and 3 cases hold; `None` on the very edge."""
+    """Return whether PRR >= 2, chi-square (Yates) >= 4 and 3 cases hold; `None` on the edge."""
     observed, drug, event, total = table
     b, c, d = drug - observed, event - observed, total - drug - event + observed
     if observed < 3:
@@ -163,5 +169,5 @@ def mhra(table: Table, least_prr: float = 2, least_chi2: float = 4) -> bool | No
 
 
 def mhra_stays(table: Table) -> bool | None:
-    """Whether the rule, once on, stays so: PRR >= 1.68, chi-square >= 2.71 and 3 cases hold."""
+    """Return whether a rule stays on: PRR >= 1.68, chi-square >= 2.71 and 3 cases hold."""
     return mhra(table, 1.68, 2.71)

@@ -19,7 +19,7 @@ __all__ = ["Checks"]
 
 
 class Checks:
-    """Everything published so far, and what was found wrong with it.
+    """Everything published so far, and the errors found.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Checks:
         self.differences: list[str] = []
 
     def run(self, sent: Counter[bytes], counted: Counts | None) -> None:
-        """Read what is new and compare.
+        """Read new records and compare.
 
         Parameters
         ----------
@@ -226,10 +226,10 @@ class Checks:
 
 
 def _on(table: Table, *, was_on: bool) -> bool | None:
-    """Whether a signal is on: from where the rule fires until it passes its exit."""
+    """Return whether a signal is on: from where the rule fires until it passes its exit."""
     return mhra_stays(table) if was_on else mhra(table)
 
 
 def _up_to_date(published: int, cases: int) -> bool:
-    """Whether a signal that is on needs no new revision for its cases: none less, not many more."""
+    """Return whether a signal that is on needs no revision: none less, not many more cases."""
     return published <= cases and not (cases >= published + 3 and cases >= 1.5 * published)

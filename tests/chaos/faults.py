@@ -99,13 +99,13 @@ class Faults:
         self.errors: list[str] = []
 
     def inject(self, fault: Fault) -> None:
-        """Let it happen, and return at once."""
+        """Inject a fault in the background."""
         thread = threading.Thread(target=self._happen, args=(fault,), daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def over(self) -> None:
-        """Return when all are undone."""
+        """Wait until all faults are undone."""
         for thread in self._threads:
             thread.join()
         self._threads.clear()
@@ -136,13 +136,16 @@ class Faults:
         self._began(fault)
 
     @contextmanager
-    def _some(self, fault: Fault, of: Callable[[Worker], bool]) -> Iterator[Worker]:
+    def _reserved(self, fault: Fault, of: Callable[[Worker], bool]) -> Iterator[Worker]:
         """Reserve a running worker, once there is one that no other fault has."""
         candidates = [worker for worker in self._workers if of(worker)]
         fault.chance.shuffle(candidates)
 
         def free() -> Worker | None:
-            return next((one for one in candidates if not one.busy and one.runs), None)
+            return next(
+                (candidate for candidate in candidates if not candidate.busy and candidate.runs),
+                None,
+            )
 
         with self._free:
             while (worker := free()) is None:
@@ -152,12 +155,12 @@ class Faults:
             yield worker
         finally:
             with self._free:
-                worker.held = worker.busy = False
+                worker.reserved = worker.busy = False
                 self._free.notify_all()
 
     def _kill(self, fault: Fault, *, wipe: bool = False) -> None:
-        with self._some(fault, lambda worker: True) as worker:
-            worker.held = True
+        with self._reserved(fault, lambda worker: True) as worker:
+            worker.reserved = True
             self._begins(fault, worker.name)
             worker.kill()
             if wipe:
@@ -165,7 +168,7 @@ class Faults:
             time.sleep(fault.chance.choice((0.0, 2.0, 1.2 * self._session)))
 
     def _freeze(self, fault: Fault) -> None:
-        with self._some(fault, lambda worker: True) as worker:
+        with self._reserved(fault, lambda worker: True) as worker:
             self._begins(fault, worker.name)
             worker.signal(signal.SIGSTOP)
             time.sleep(self._session * fault.chance.uniform(1.2, 2.2))
@@ -189,7 +192,7 @@ class Faults:
             self._while(Cut(how, broker=broker), fault.chance.uniform(2, 20))
 
     def _isolate(self, fault: Fault) -> None:
-        with self._some(fault, lambda worker: True) as worker:
+        with self._reserved(fault, lambda worker: True) as worker:
             how = fault.chance.choice(("reset", "silent", "deaf"))
             self._begins(fault, f"{worker.name}, {how}")
             self._while(Cut(how, pid=worker.pid), fault.chance.uniform(0.5, 2.5) * self._session)
@@ -200,7 +203,7 @@ class Faults:
         self._proxy.heal(cut)
 
     def _fill(self, fault: Fault) -> None:
-        with self._some(fault, _has_cases) as worker:
+        with self._reserved(fault, _has_cases) as worker:
             self._begins(fault, worker.name)
             for _ in range(fault.chance.randint(8, 20)):
                 worker.disk.fill()  # again: what it frees by clearing up is not room
@@ -208,8 +211,8 @@ class Faults:
             worker.disk.make_room()
 
     def _corrupt(self, fault: Fault) -> None:
-        with self._some(fault, _has_cases) as worker:
-            worker.held = True
+        with self._reserved(fault, _has_cases) as worker:
+            worker.reserved = True
             self._begins(fault, worker.name)
             worker.kill()
             fault.target += f", {worker.disk.corrupt(fault.chance)}"

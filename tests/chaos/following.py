@@ -40,7 +40,7 @@ class Following:
         return self._trying(lambda: end_offsets(self._connected(), self._topic))
 
     def rest(self) -> Iterator[Any]:
-        """Yield the records up to the present end."""
+        """Yield the records up to the current end."""
         ends = self.ends()
         while any(self._next[at] < ends[at.partition] for at in self._next):
             yield from self._trying(self._poll)

@@ -20,7 +20,7 @@ __all__ = ["Progress"]
 
 
 class Progress(threading.Thread):
-    """Watches the topics; notes when what was sent before a fault is counted and published.
+    """Watches the topics; records when messages sent before a fault are counted and published.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Progress(threading.Thread):
             self._waiting.append((fault, None))
 
     def drained(self) -> bool:
-        """Whether all that is on the topic now is counted and evaluated."""
+        """Return whether everything on the topic now is counted and evaluated."""
         asked = time.monotonic()
         while self.seen_at < asked:
             time.sleep(0.1)
@@ -88,8 +88,8 @@ class Progress(threading.Thread):
         linked = self._offsets(f"{self._settings.topic_prefix}links")
         sent = self._reports.ends()
         for record in self._deltas.rest():
-            _, partition, _, following, *_ = msgspec.msgpack.decode(record.value)
-            self._counted.setdefault(partition, []).append((following, record.offset))
+            _, partition, _, next_offset, *_ = msgspec.msgpack.decode(record.value)
+            self._counted.setdefault(partition, []).append((next_offset, record.offset))
         group = f"{self._settings.topic_prefix}detect"
         at = TopicPartition(f"{self._settings.topic_prefix}deltas", 0)
         offsets = self._offsets(group)

@@ -23,7 +23,7 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Cut:
-    """What is cut, and how.
+    """Connections to cut, and the way.
 
     Attributes
     ----------
@@ -60,21 +60,21 @@ class Proxy:
             text=True,
             start_new_session=True,  # Ctrl-C is for the harness
         )
-        self._tell()
+        self._send_cuts()
 
     def cut(self, cut: Cut) -> None:
         self._cuts.append(cut)
-        self._tell()
+        self._send_cuts()
 
     def heal(self, cut: Cut) -> None:
         self._cuts.remove(cut)
-        self._tell()
+        self._send_cuts()
 
     def stop(self) -> None:
         self._process.kill()
         self._process.communicate()
 
-    def _tell(self) -> None:
+    def _send_cuts(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([asdict(cut) for cut in self._cuts]) + "\n")
@@ -103,8 +103,8 @@ class _Connection:
         if "reset" in ways:
             for writer in self.writers:
                 writer.transport.abort()
-        for event, held in ((self.asks, {"silent"}), (self.answers, {"silent", "deaf"})):
-            if ways & held:
+        for event, blocked_by in ((self.asks, {"silent"}), (self.answers, {"silent", "deaf"})):
+            if ways & blocked_by:
                 event.clear()
             else:
                 event.set()
@@ -119,10 +119,10 @@ class _Passage:
     async def run(self) -> None:
         for broker, (front, behind) in self._ports.items():
             await asyncio.start_server(self._opened(broker, behind), "127.0.0.1", front)
-        told = asyncio.StreamReader()
+        commands = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(told), sys.stdin)
-        while line := await told.readline():
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+        while line := await commands.readline():
             self._cuts = [Cut(**cut) for cut in json.loads(line)]
             for connection in self._connections:
                 connection.obey(self._cuts)
@@ -134,12 +134,12 @@ class _Passage:
             self._connections.add(connection)
             try:
                 connection.obey(self._cuts)
-                there, onwards = await asyncio.open_connection("127.0.0.1", behind)
-                connection.writers.append(onwards)
+                reader_behind, writer_behind = await asyncio.open_connection("127.0.0.1", behind)
+                connection.writers.append(writer_behind)
                 connection.obey(self._cuts)
                 await asyncio.gather(
-                    _pass_on(reader, onwards, connection.asks),
-                    _pass_on(there, writer, connection.answers),
+                    _pass_on(reader, writer_behind, connection.asks),
+                    _pass_on(reader_behind, writer, connection.answers),
                 )
             except OSError:
                 pass  # the broker is down, or one side is gone: so is the connection
@@ -163,15 +163,15 @@ async def _pass_on(
 
 
 def _is_of(port: int, pid: int) -> bool:
-    """Whether a local port is the near end of a connection of this process (Linux only)."""
-    held = set()
+    """Return whether a local port is the near end of a connection of this process (Linux only)."""
+    sockets = set()
     with suppress(OSError):  # it has ended
         for entry in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):
-                held |= set(re.findall(r"^socket:\[(\d+)\]$", os.readlink(entry)))
+                sockets |= set(re.findall(r"^socket:\[(\d+)\]$", os.readlink(entry)))
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
-        if int(fields[1].partition(":")[2], 16) == port and fields[9] in held:
+        if int(fields[1].partition(":")[2], 16) == port and fields[9] in sockets:
             return True
     return False
 

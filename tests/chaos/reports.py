@@ -34,7 +34,7 @@ BROKEN_VALUES = (
 
 @dataclass(frozen=True)
 class Sent:
-    """A message and what it is: `first`, `follow-up`, `nullification`, `repeat`, `broken` ..."""
+    """A message and its kind: `first`, `follow-up`, `nullification`, `repeat`, `broken` ..."""
 
     key: bytes
     value: bytes
@@ -87,7 +87,7 @@ def probe(number: int, day: date) -> Sent:
 
 
 def _patient(chance: random.Random, case: int, patients: list[int | None]) -> int | None:
-    """Draw whose case it is: that of a case not long before, its own, or nobody can tell."""
+    """Draw the patient of a case: that of a recent case, its own, or unknown."""
     draw = chance.random()
     if draw < DUPLICATES:
         known = [patient for patient in patients[-500:] if patient is not None]

@@ -39,9 +39,9 @@ def with_safety(messages: Sequence[Sent], seed: int) -> list[Sent]:
         if chance.random() < NULLIFIED:
             then = first + chance.random() * (len(messages) - first)
             placed.append((then, _death(number, 2, _day(then, messages), nullified=True)))
-        for told in range(NOTICES):
+        for index in range(NOTICES):
             at = chance.random() * len(messages)
-            notice = _notice(number, told, _day(at, messages))
+            notice = _notice(number, index, _day(at, messages))
             placed += [(at, notice), (at + chance.random() * 500, notice)][: chance.choice((1, 2))]
     return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
 
@@ -68,21 +68,21 @@ def _death(number: int, version: int, day: date, *, nullified: bool) -> Sent:
     return Sent(case.encode(), json.dumps(report).encode(), "death")
 
 
-def _notice(number: int, told: int, day: date) -> Sent:
+def _notice(number: int, index: int, day: date) -> Sent:
     subject = f"SERIES-{number:04}"
     notice = {
-        "notice_id": f"{subject}.{told}",
+        "notice_id": f"{subject}.{index}",
         "subject_id": subject,
         "kind": "aggregate",
         "source": "press",
         "received": str(day),
-        "patients": {"at_least": 2 + told},
+        "patients": {"at_least": 2 + index},
     }
     return Sent(subject.encode(), json.dumps(notice).encode(), "notice", "notices")
 
 
 class Safety:
-    """Every safety alert published so far, and what was found wrong with it.
+    """Every safety alert published so far, and the errors found.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Safety:
         self._prefix = settings.topic_prefix
         names = ("notices", "alerts", "signals")
         self._topics = {name: Following(settings, name) for name in names}
-        self._heard: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        self._notices: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
         self._alerts: list[dict[str, Any]] = []
         self._checked = 0
         self._last: dict[str, dict[str, Any]] = {}
@@ -105,14 +105,14 @@ class Safety:
         for topic in self._topics.values():
             topic.close()
 
-    def heard(self) -> bool:
-        """Whether the last alert of every series says what its notices say."""
+    def is_complete(self) -> bool:
+        """Return whether the last alert of every series agrees with its notices."""
         self._read()
         last = {alert["signal_key"]: alert for alert in self._alerts}
         return all(
             (alert := last.get(f"CASE_SERIES|{subject}")) is not None
-            and _says(alert) == max(told for *_, told in notices)
-            for subject, notices in self._heard.items()
+            and _says(alert) == max(patients for *_, patients in notices)
+            for subject, notices in self._notices.items()
         )
 
     def compare(self, reports: Mapping[int, Sequence[Version | Link | None]]) -> list[str]:
@@ -125,7 +125,9 @@ class Safety:
                     deaths[one.case].append((partition, offset, one))
         wrong = [what for alert in self._fresh() for what in self._wrong_with(alert, deaths)]
         everything = dict.fromkeys(reports, 1 << 62)
-        keys = {f"CASE_SERIES|{name}" for name in self._heard} | {f"FATAL_CASE|{n}" for n in deaths}
+        keys = {f"CASE_SERIES|{name}" for name in self._notices} | {
+            f"FATAL_CASE|{n}" for n in deaths
+        }
         for key in keys:
             expected = self._recount(key, deaths, everything, None)
             alert = self._last.get(key)
@@ -138,14 +140,14 @@ class Safety:
 
     @property
     def found(self) -> int:
-        """Number of alerts."""
+        """Return the number of alerts."""
         return len(self._alerts)
 
     def _read(self) -> None:
         for record in self._topics["notices"].rest():
             notice = json.loads(record.value)
             said = (record.partition, record.offset, notice["patients"]["at_least"])
-            self._heard[notice["subject_id"]].append(said)
+            self._notices[notice["subject_id"]].append(said)
             self.notices += 1
         for record in self._topics["alerts"].rest():
             if "category" in (alert := json.loads(record.value)):
@@ -168,8 +170,8 @@ class Safety:
         wrong = []
         if alert["revision"] != (before["revision"] if before else 0) + 1:
             wrong.append(f"{name} out of turn")
-        said, told_before = _says(alert), _says(before) if before else None
-        if said == told_before:
+        said, said_before = _says(alert), _says(before) if before else None
+        if said == said_before:
             wrong.append(f"{name} says again what was said: {said}")
         read: dict[str, dict[int, int]] = defaultdict(dict)
         for at in alert["as_of"]:
@@ -190,8 +192,8 @@ class Safety:
         category, _, subject = key.partition("|")
         if category == "CASE_SERIES":
             said = [
-                told
-                for partition, offset, told in self._heard[subject]
+                patients
+                for partition, offset, patients in self._notices[subject]
                 if notices is None or offset < notices.get(partition, 0)
             ]
             return max(said, default=None)
@@ -205,7 +207,7 @@ class Safety:
 
 
 def _says(alert: dict[str, Any]) -> object:
-    """Return what is compared: patients of a series, cases of a death; nothing once withdrawn."""
+    """Return the compared value: patients of a series, cases of a death; 0 once withdrawn."""
     if alert["kind"] in ("retraction", "closed"):
         return None
     if alert["category"] == "CASE_SERIES":

@@ -22,7 +22,7 @@ DISK_BYTES = 192 << 20
 
 @dataclass(frozen=True)
 class Exit:
-    """How a worker ended; `asked` if the suite had told it to, by a signal."""
+    """Exit of a worker; `asked` if the suite had sent it a signal."""
 
     worker: str
     code: int
@@ -32,7 +32,7 @@ class Exit:
 
     @property
     def clear(self) -> bool:
-        """Whether an operator knows the cause of the exit: a signal, or an error message."""
+        """Return whether an operator knows the cause of the exit: a signal, or an error message."""
         if self.traceback:
             return False
         if self.asked and self.code in (0, -signal.SIGKILL):
@@ -112,7 +112,7 @@ class Worker:
         self, name: str, settings: Settings, disk: Disk, logs: Path, *arguments: object
     ) -> None:
         self.name, self.disk = name, disk
-        self.held = False  # by a fault: not to be started again before that is over
+        self.reserved = False  # by a fault: must not be restarted before that is over
         self.starts = 0
         self.busy = False  # a fault has it
         self._arguments = [str(argument) for argument in arguments]
@@ -122,7 +122,7 @@ class Worker:
         }
         self._logs = logs
         self._process: subprocess.Popen[bytes] | None = None
-        self._told = False
+        self._asked = False
 
     @property
     def pid(self) -> int | None:
@@ -136,7 +136,7 @@ class Worker:
 
     def start(self) -> None:
         self.starts += 1
-        self._told = False
+        self._asked = False
         with self._log("out").open("wb") as out, self._log("err").open("wb") as err:
             self._process = subprocess.Popen(
                 [*COMMAND, *self._arguments], env=self._environment, stdout=out, stderr=err
@@ -145,7 +145,7 @@ class Worker:
     def signal(self, number: signal.Signals) -> None:
         if (process := self._process) is not None:
             if number in (signal.SIGKILL, signal.SIGTERM):
-                self._told = True
+                self._asked = True
             process.send_signal(number)
 
     def kill(self) -> None:
@@ -158,13 +158,13 @@ class Worker:
             process.wait(seconds)
 
     def ended(self) -> Exit | None:
-        """Return how it ended, once."""
+        """Return its exit, once."""
         if self._process is None or self._process.poll() is None:
             return None
         code, self._process = self._process.returncode, None
         text = self._log("err").read_text(errors="replace")
         words = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-        return Exit(self.name, code, words[:400], self._told, "Traceback" in text)
+        return Exit(self.name, code, words[:400], self._asked, "Traceback" in text)
 
     def last_lines(self, number: int = 8) -> str:
         if not self.starts:
@@ -205,7 +205,7 @@ class Supervisor(threading.Thread):
                 print(f"    {worker.name} ended by itself ({ended.code}): {ended.words}")
         if (
             not worker.runs
-            and not worker.held
+            and not worker.reserved
             and time.monotonic() > self._due.get(worker.name, 0.0)
         ):
             worker.start()

@@ -48,7 +48,7 @@ def varied_stream(cases: int, seed: int) -> list[tuple[bytes, bytes]]:
         )
         first, *rest = one.reactions
         onset = one.first_received - timedelta(days=of_case.choice((1, 1, 3, 3, 9, 90, 91)))
-        told = first.model_copy(
+        dated = first.model_copy(
             update={
                 "onset_days": of_case.choice((None, None, 3)),
                 "onset": of_case.choice((None, onset)),
@@ -70,7 +70,7 @@ def varied_stream(cases: int, seed: int) -> list[tuple[bytes, bytes]]:
                 "sender": of_case.choice((None, "A PHARMA", "B PHARMA")),
                 "occurrence_country": of_case.choice(("FR", "DE")),  # one region: one stratum
                 "reporter": Reporter(qualification=of_case.choice(list(Qualification))),
-                "reactions": (told, *rest),
+                "reactions": (dated, *rest),
                 "products": tuple(
                     product.model_copy(update={"indication": given_for, **course})
                     for product in one.products
@@ -116,9 +116,9 @@ def require_recounted(alert: Alert, messages: Iterable[bytes]) -> None:
             decided[case_id][decider] = max(mine, decided[case_id].get(decider, mine))
             continue
         version = content["version"]
-        for held in (latest, stated) if content["revision"] is None else (latest,):
-            if case_id not in held or version > held[case_id][0]:
-                held[case_id] = (version, content)
+        for table in (latest, stated) if content["revision"] is None else (latest,):
+            if case_id not in table or version > table[case_id][0]:
+                table[case_id] = (version, content)
     first, last = _days(alert)
     n_observed = n_drug = n_event = 0
     both: list[tuple[str, str]] = []
@@ -241,10 +241,7 @@ def _require_clinical(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
         for case in cases
     )
     assert {name: n for name, n in alert.patients.model_dump().items() if n} == groups
-    given = [
-        next(each for each in case["products"] if alert.drug in each["substances"])
-        for case in cases
-    ]
+    given = [next(p for p in case["products"] if alert.drug in p["substances"]) for case in cases]
     assert alert.n_missing_lot == sum(product["lot"] != "A1" for product in given)
     for what in ("dechallenge", "rechallenge"):
         answers = [product[what] for product in given if product[what] is not None]
@@ -253,7 +250,7 @@ def _require_clinical(alert: Alert, cases: list[Mapping[str, Any]]) -> None:
     days = []
     waits = []
     for case, product in zip(cases, given, strict=True):
-        onsets = [each["onset"] for each in case["reactions"] if each["term"] == alert.event]
+        onsets = [event["onset"] for event in case["reactions"] if event["term"] == alert.event]
         if not any(onsets):
             continue
         onset = date.fromisoformat(min(filter(None, onsets)))

@@ -73,6 +73,6 @@ class Quarter:
 def split(found: Iterable[Report | Rejected]) -> tuple[list[Report], list[Rejected]]:
     every = list(found)
     return (
-        [each for each in every if isinstance(each, Report)],
-        [each for each in every if isinstance(each, Rejected)],
+        [item for item in every if isinstance(item, Report)],
+        [item for item in every if isinstance(item, Rejected)],
     )

@@ -156,9 +156,11 @@ def _alternatives(schema: Schema, parts: Schema) -> list[Schema]:
     if "$ref" in schema:
         beside = {name: part for name, part in schema.items() if name not in ("$ref", "default")}
         found = _alternatives(parts[schema["$ref"].removeprefix("#/$defs/")], parts)
-        return [{**one, **beside} for one in found]
+        return [{**option, **beside} for option in found]
     if "anyOf" in schema:
-        return [one for part in schema["anyOf"] for one in _alternatives(part, parts)]
+        return [
+            alternative for part in schema["anyOf"] for alternative in _alternatives(part, parts)
+        ]
     return [schema]
 
 

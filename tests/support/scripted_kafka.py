@@ -153,7 +153,7 @@ class ScriptedConsumer:
                         raise error
                     self._late = at, position, error
                     break
-                there = [one for one in self._topics.records[at] if one.offset >= position]
+                there = [record for record in self._topics.records[at] if record.offset >= position]
                 self._fetched[at] = there[:_FETCHED]
             taken = self._fetched[at][:_POLLED]
             del self._fetched[at][:_POLLED]
@@ -161,7 +161,7 @@ class ScriptedConsumer:
                 polled[at] = taken
                 self._positions[at] = taken[-1].offset + 1
             if not self._fetched[at] and not any(
-                one.offset >= self._positions[at] for one in self._topics.records[at]
+                record.offset >= self._positions[at] for record in self._topics.records[at]
             ):
                 self._positions[at] = max(self._positions[at], self._topics.ends[at])
         return polled

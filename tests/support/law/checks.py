@@ -37,7 +37,7 @@ def out_of(deltas: Iterable[Delta]) -> set[tuple[str, str, str, str]]:
 
 
 def check_removed(specs: Sequence[WindowSpec], alert: Alert, prefix: Sequence[Arrival]) -> None:
-    spec = next(one for one in specs if one.kind is alert.window.kind and _is_of(one, alert))
+    spec = next(s for s in specs if s.kind is alert.window.kind and _is_of(s, alert))
     out = Counter(
         reason
         for reason, case in removed(prefix).values()
@@ -69,12 +69,12 @@ def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
     ages, sexes = Counter(case.stratum[0] for case in cases), Counter(c.stratum[1] for c in cases)
     ages["age_unknown"], sexes["sex_unknown"] = ages.pop("unknown", 0), sexes.pop("unknown", 0)
     assert groups == +(ages + sexes)
-    told = [case.told[case.drugs.index(alert.drug)] for case in cases]
-    assert alert.n_missing_lot == sum(not one.lot for one in told)
-    stated = [one.dechallenges for one in told if one.dechallenges]
+    facts = [case.facts[case.drugs.index(alert.drug)] for case in cases]
+    assert alert.n_missing_lot == sum(not of_case.lot for of_case in facts)
+    stated = [of_case.dechallenges for of_case in facts if of_case.dechallenges]
     assert alert.n_stating_dechallenge == len(stated)
     assert alert.n_positive_dechallenge == sum(True in answers for answers in stated)
-    stated = [one.rechallenges for one in told if one.rechallenges]
+    stated = [of_case.rechallenges for of_case in facts if of_case.rechallenges]
     assert alert.n_stating_rechallenge == len(stated)
     assert alert.n_positive_rechallenge == sum(True in answers for answers in stated)
     began = [(case.day, case.began(alert.event)) for case in cases if case.began(alert.event)]
@@ -82,7 +82,7 @@ def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
     assert alert.n_late == sum(day.toordinal() > onset + 90 for day, onset in began)
     days = sorted(
         case.began(alert.event) - one.start
-        for case, one in zip(cases, told, strict=True)
+        for case, one in zip(cases, facts, strict=True)
         if case.began(alert.event) and one.start
     )
     if not days:

@@ -50,7 +50,7 @@ class Content:
     life_threatening: bool = False
     courses: tuple[str, ...] = ()  # as written beside drugs, which decides between contents
     onsets: tuple[str, ...] = ()  # beside events, likewise
-    told: tuple["Told", ...] = ()  # beside drugs
+    facts: tuple["DrugFacts", ...] = ()  # beside drugs
     suspected: bool = False
 
     def began(self, event: str) -> int:
@@ -63,7 +63,7 @@ class Content:
 
 
 @dataclass(frozen=True, order=True)
-class Told:
+class DrugFacts:
     """What all products of one drug say of it together."""
 
     start: int = 0  # ordinal of the day; 0 if none says it
@@ -84,10 +84,10 @@ class Told:
         return str(32 * self.start + sum(bit << place for place, bit in enumerate(bits)))
 
 
-def told_of(products: Sequence[Product]) -> Told:
+def drug_facts(products: Sequence[Product]) -> DrugFacts:
     """Put together what the products of one drug say."""
     starts = [product.first_given.toordinal() for product in products if product.first_given]
-    return Told(
+    return DrugFacts(
         min(starts, default=0),
         any(LOTS[product.lot] for product in products),
         frozenset(p.dechallenge for p in products if p.dechallenge is not None),
@@ -99,19 +99,19 @@ def content_of(report: Report) -> Content:
     roles = (ProductRole.SUSPECT, ProductRole.INTERACTING)
     of_drug: dict[str, list[Product]] = defaultdict(list)
     of_event: dict[str, list[int]] = defaultdict(list)
-    for each in report.products:
-        if each.role in roles:
-            names = {FORGED.get(name, name) for name in each.substances}
-            if each.product_class is not None:
-                names.update(CLASSES[each.product_class], LOTS[each.lot])
-                names.update(FACILITIES[each.facility and each.facility.facility_id])
+    for product in report.products:
+        if product.role in roles:
+            names = {FORGED.get(name, name) for name in product.substances}
+            if product.product_class is not None:
+                names.update(CLASSES[product.product_class], LOTS[product.lot])
+                names.update(FACILITIES[product.facility and product.facility.facility_id])
             for name in names:
-                of_drug[name].append(each)
+                of_drug[name].append(product)
     for reaction in report.reactions:
         for name in (reaction.term, *FAMILIES.get(reaction.term, ())):
             of_event[name] += [reaction.onset.toordinal()] if reaction.onset else []
     drugs, events = sorted(of_drug), sorted(of_event)
-    told = tuple(told_of(of_drug[drug]) for drug in drugs)
+    facts = tuple(drug_facts(of_drug[drug]) for drug in drugs)
     began = tuple(min(of_event[event], default=0) for event in events)
     reasons = {
         "nullified": report.revision is not None,
@@ -147,9 +147,11 @@ def content_of(report: Report) -> Content:
         tuple(sorted({p.indication for p in report.products if p.role in roles and p.indication})),
         _completeness(report),
         Seriousness.LIFE_THREATENING in report.seriousness,
-        tuple(one.written for one in told) if any(one != Told() for one in told) else (),
+        tuple(of_drug.written for of_drug in facts)
+        if any(of_drug != DrugFacts() for of_drug in facts)
+        else (),
         tuple(map(str, began)) if any(began) else (),
-        told,
+        facts,
     )
 
 
@@ -206,13 +208,13 @@ def removed(messages: Iterable[Arrival]) -> dict[str, tuple[str, Content]]:
     """
     arrived = list(messages)
     latest = latest_versions(arrived)
-    stated = [one for one in arrived if isinstance(one, Report) and not one.is_nullified]
+    stated = [item for item in arrived if isinstance(item, Report) and not item.is_nullified]
     found = {}
     for case_id, content in latest_versions(stated).items():
         if latest[case_id].excluded == "nullified" and not content.excluded:
             found[case_id] = "nullified", content
     for case_id, content in latest_versions(
-        one for one in arrived if isinstance(one, Report)
+        item for item in arrived if isinstance(item, Report)
     ).items():
         if latest[case_id].excluded == "duplicate" and not content.excluded:
             found[case_id] = "duplicate", content
