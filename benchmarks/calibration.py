@@ -52,7 +52,7 @@ Days = NDArray[np.int64]  # day of the first alert, from 1; 0 if none
 
 @dataclass(frozen=True)
 class Scenario:
-    """How the rates of drug and event move over the year, relative to their first day."""
+    """Rates of drug and event over the year, relative to their first day."""
 
     title: str
     drug: Floats

@@ -65,7 +65,7 @@ class Worker:
             )
 
     def says(self, words: str, times: int = 1) -> bool:
-        """Whether it has written these words so often; ends the benchmark if it has ended."""
+        """Return whether its log has these words so often; end the benchmark if it has ended."""
         self.require_alive()
         return self.log.read_text().count(words) >= times
 

@@ -47,7 +47,7 @@ JOINING = {"group.initial.rebalance.delay.ms": "3000"}
 
 @dataclass(frozen=True)
 class Reading:
-    """What it took a consumer to read all reports [seconds, seconds of CPU], and their bytes."""
+    """Cost of reading all reports with a consumer [seconds, seconds of CPU], and their bytes."""
 
     seconds: float
     busy: float
@@ -59,7 +59,7 @@ NOT_READ = Reading(0, 0, 0)
 
 @dataclass
 class Run:
-    """What one run measured [reports, seconds, bytes, MB]."""
+    """Measurements of one run [reports, seconds, bytes, MB]."""
 
     workers: int
     reports: int

@@ -1,4 +1,4 @@
-"""What changed between two JSON Schemas of one contract, and whether it breaks who relies on it.
+"""Changes between two JSON Schemas of one contract, and whether each is breaking.
 
 An *input* is written by others: whatever they may write today they may write tomorrow. An *output*
 is read by others, and by us from topics that never expire: what they rely on today stays as it is,
@@ -184,7 +184,7 @@ def _open(schema: Schema) -> bool:
 
 
 def _holds(new: Any, old: Any) -> bool:
-    """Whether a default still says what it said; one that is an object may say more."""
+    """Return whether a default is unchanged; one that is an object may have more members."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return all(_holds(new.get(name, ...), value) for name, value in old.items())
     return type(new) is type(old) and new == old

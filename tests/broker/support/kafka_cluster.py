@@ -55,7 +55,7 @@ class ClusterNode(KafkaServer):
 
     @property
     def runs(self) -> bool:
-        """Whether the process runs, ready or not."""
+        """Return whether the process runs, ready or not."""
         return self._process is not None and self._process.poll() is None
 
     def properties(self) -> dict[str, str]:

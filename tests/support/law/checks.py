@@ -1,4 +1,4 @@
-"""What alerts and deltas of a history must say of patients, of cases that are out, and of input."""
+"""Checks of the patients, removed cases and input offsets in alerts and deltas of a history."""
 
 import hashlib
 import json

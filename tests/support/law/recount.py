@@ -35,7 +35,7 @@ from tests.support.law.histories import (
 
 @dataclass(frozen=True, order=True)
 class Content:
-    """What a version says; its order decides between messages that share all four numbers."""
+    """Content of a version; its order decides between messages with the same four numbers."""
 
     day: date
     stratum: tuple[str, str, str]
@@ -64,7 +64,7 @@ class Content:
 
 @dataclass(frozen=True, order=True)
 class DrugFacts:
-    """What all products of one drug say of it together."""
+    """Facts of a drug, merged over its products."""
 
     start: int = 0  # ordinal of the day; 0 if none says it
     lot: bool = False
