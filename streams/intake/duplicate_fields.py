@@ -49,15 +49,16 @@ def require_single_fields(raw: bytes, what: str) -> None:
 def may_hold_duplicates(raw: bytes) -> bool:
     """Return whether a valid report may hold a field twice; False is certain.
 
-    The report is decoded into its objects, which keep one value of each field, and encoded again.
-    Each field has one colon. Colons of texts stay with their text, which is kept whole or not at
-    all, so they cannot make up for that of a lost field.
+    The report is decoded into its objects, which keep one value of each field, and encoded again
+    without spaces between fields. With a field its colon is lost. Colons of texts stay with their
+    text, which is kept whole or not at all, so they cannot make up for that of a lost field.
     """
     try:
-        kept = msgspec.json.encode(_DECODE(raw))
+        kept = _ENCODE(_DECODE(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return True
-    return raw.count(b":") != kept.count(b":")
+    # Nothing makes it longer, so at the same length nothing was lost.
+    return len(kept) != len(raw) and kept.count(b":") != raw.count(b":")
 
 
 def _objects(model: type[Message]) -> Any:
@@ -86,4 +87,5 @@ def _type(annotation: Any) -> Any:
     return msgspec.Raw
 
 
+_ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder(_objects(Report)).decode
