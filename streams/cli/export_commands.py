@@ -22,6 +22,7 @@ from streams.exports.case_counts import CaseCounts, reference_period
 from streams.exports.ermr import ErmrInput, ermr_sheets
 from streams.exports.json_lines import tier_lines
 from streams.exports.readus import ReadusInput, readus_items, write_readus
+from streams.exports.result_file import result_file
 from streams.exports.spreadsheet import write_table
 from streams.runtime.operations.audit_log import AuditLog
 
@@ -178,7 +179,10 @@ def jsonl(
         assessments = assessments_in(audit)
         found = (assessed(alert, assessments) for alert in found)
     number = 0
-    with _in_a_folder(output).open("w", encoding="utf-8", newline="\n") as out:
+    with (
+        result_file(_in_a_folder(output)) as part,
+        part.open("w", encoding="utf-8", newline="\n") as out,
+    ):
         for copy in tier_lines(found, tier, key=key.encode(), all_revisions=all_revisions):
             out.write(json.dumps(copy, ensure_ascii=False, separators=(",", ":")) + "\n")
             number += 1
