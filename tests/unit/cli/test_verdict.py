@@ -138,7 +138,7 @@ def test_links_and_notices_are_accepted_too(command: str, run: Run, tmp_path: Pa
 
 
 def test_reports_after_until_are_accepted(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "r.jsonl").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "r.jsonl").write_text(GOOD + "{", encoding="utf-8")
     assert run("replay r.jsonl --until 2023-12-31 --counts c").code == 0
     assert (tmp_path / "c").exists()
 
