@@ -116,7 +116,7 @@ def _rule(reason: str) -> str:
 
 def _most_frequent(files: list[_File]) -> str:
     reasons = sum((file.reasons for file in files), Counter[tuple[RejectCode | None, str]]())
-    return ", ".join(f"{n:,} for '{rule}'" for (_, rule), n in reasons.most_common(_SHOWN))
+    return ", ".join(f'{n:,} for "{rule}"' for (_, rule), n in reasons.most_common(_SHOWN))
 
 
 def _looks(file: _File) -> str | None:

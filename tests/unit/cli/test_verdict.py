@@ -67,9 +67,9 @@ def test_a_run_that_accepts_nothing_fails_with_the_most_frequent_reasons(
     assert ended.code == 2
     assert ended.err.strip() == (
         f"tocsin: {command}: at least one report must be accepted; got 11 rejected: "
-        "5 for 'products.substances: Input should be a valid string', "
-        "2 for 'version: Input should be greater than or equal to 0', "
-        "1 for 'report: holds a field that the schema does not know, 'colour''"
+        '5 for "products.substances: Input should be a valid string", '
+        '2 for "version: Input should be greater than or equal to 0", '
+        "1 for \"report: holds a field that the schema does not know, 'colour'\""
     )
 
 
@@ -104,7 +104,7 @@ def test_one_of_several_files_may_be_rejected_as_a_whole(
     (tmp_path / "bad.jsonl").write_text(_broken(version=-1) * 3, encoding="utf-8")
     ended = run(f"{command} good.jsonl bad.jsonl")
     assert ended.code == 0
-    reason = "3 for 'version: Input should be greater than or equal to 0'"
+    reason = '3 for "version: Input should be greater than or equal to 0"'
     assert ended.out.endswith(f"\nbad.jsonl: all 3 rejected: {reason}\n")
 
 
@@ -115,7 +115,7 @@ def test_more_rejects_than_accepted_reports_are_remarked(
     (tmp_path / "r.jsonl").write_text(GOOD * good + "{\n" * 3, encoding="utf-8")
     ended = run(f"{command} r.jsonl")
     assert ended.code == 0
-    line = "More than half rejected: 3 of 5: 3 for 'report: Invalid JSON: "
+    line = 'More than half rejected: 3 of 5: 3 for "report: Invalid JSON: '
     assert (line in ended.out) is remarked
     assert ("ejected:" in ended.out) is remarked
 
@@ -134,7 +134,7 @@ def test_links_and_notices_are_accepted_too(command: str, run: Run, tmp_path: Pa
     (tmp_path / "notices.jsonl").write_text("{}\n{}", encoding="utf-8")
     ended = run(f"{command} empty.jsonl --notices notices.jsonl")
     assert ended.code == 2
-    assert "got 2 rejected: 2 for 'notice_id: Field required'" in ended.err
+    assert 'got 2 rejected: 2 for "notice_id: Field required"' in ended.err
 
 
 def test_reports_after_until_are_accepted(run: Run, tmp_path: Path) -> None:
