@@ -43,6 +43,7 @@ class RejectCode(StrEnum):
     EMPTY = "empty"
     COMPRESSION = "compression"  # a whole batch that cannot be unpacked
     NOT_JSON = "not_json"  # no JSON, or no object
+    DUPLICATE_FIELD = "duplicate_field"  # an object of the JSON holds a field twice
     SCHEMA = "schema"  # no valid report, link, notice or row
 
 

@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from schemas.errors import TocsinError
+from streams.cli.printable import printable
 
 __all__ = ["command_line", "run"]
 
@@ -133,4 +134,4 @@ def _complain(error: Exception) -> int:
 
 def _one_line(error: Exception) -> str:
     text = error.format_message() if isinstance(error, TyperException) else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    return printable(" ".join(text.split())) or type(error).__name__

@@ -22,7 +22,9 @@ from streams.exports.case_counts import CaseCounts, reference_period
 from streams.exports.ermr import ErmrInput, ermr_sheets
 from streams.exports.json_lines import tier_lines
 from streams.exports.readus import ReadusInput, readus_items, write_readus
+from streams.exports.result_file import result_file
 from streams.exports.spreadsheet import write_table
+from streams.intake.source_ranges import require_sources
 from streams.runtime.operations.audit_log import AuditLog
 
 __all__ = ["register"]
@@ -96,6 +98,8 @@ def ermr(
     counts = None
     if source:
         counts = CaseCounts(source, until=day, horizon=tomorrow(), source_format=source_format)
+        counted = [alert for alert in signals if day is None or alert.evaluated_on <= day]
+        require_sources("export ermr", counted, counts.ranges)
     last = day or (counts.last_day if counts else None) or _last_evaluation(signals, alerts)
     # The whole log, whatever the period: decisions have clock time, alerts event time.
     decided = () if audit is None else AuditLog(audit).verify().entries
@@ -140,6 +144,7 @@ def readus(
     counts = None
     if source:
         counts = CaseCounts(source, until=None, horizon=tomorrow(), source_format=source_format)
+        require_sources("export readus", signals, counts.ranges)
     items = readus_items(ReadusInput(signals, load_policy(policy), tuple(source or ()), counts))
     write_readus(_in_a_folder(output), items)
     answered = sum(item.answered for item in items)
@@ -178,7 +183,10 @@ def jsonl(
         assessments = assessments_in(audit)
         found = (assessed(alert, assessments) for alert in found)
     number = 0
-    with _in_a_folder(output).open("w", encoding="utf-8", newline="\n") as out:
+    with (
+        result_file(_in_a_folder(output)) as part,
+        part.open("w", encoding="utf-8", newline="\n") as out,
+    ):
         for copy in tier_lines(found, tier, key=key.encode(), all_revisions=all_revisions):
             out.write(json.dumps(copy, ensure_ascii=False, separators=(",", ":")) + "\n")
             number += 1

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from schemas.errors import InputError
 from schemas.safety_alert import SafetyAlert
@@ -28,10 +30,13 @@ from streams.cli.options import (
     windows_from,
     writable,
 )
+from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, summary_table
+from streams.cli.verdict import Verdict
 from streams.core.signals.realert_policy import load_policy
+from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
 from streams.runtime.broker.topic_reader import read_alerts
@@ -136,18 +141,31 @@ def publish(
         raise InputError(msg)
     settings = Settings.load(config, bootstrap=bootstrap)
     tally: Counter[str] = Counter()
+    verdict = Verdict("publish")
+    name = source_format and source_format.value
     with item_progress() as progress:
         for path in sources or ():
-            task = progress.add_task(path.name, total=None)
-            items = read_source(path, source_format and source_format.value)
-            for number in publish_source(settings, path.name, items, tally):
-                progress.advance(task, number)
+            items = read_source(path, name)
+            chunks = publish_source(settings, path.name, items, tally, verdict.reject)
+            _follow(path, chunks, progress, verdict)
         for path in notices or ():
-            task = progress.add_task(path.name, total=None)
-            for number in publish_notices(settings, path.name, read_notices(path), tally):
-                progress.advance(task, number)
+            found = read_notices(path)
+            chunks = publish_notices(settings, path.name, found, tally, verdict.reject)
+            _follow(path, chunks, progress, verdict)
     rows = {"reports published": tally["reports"], "notices published": tally["notices"]}
     Console().print(summary_table({**rows, "rejected": tally["rejected"]}, "Publish"))
+    verdict.require_accepted()
+    for line in verdict.remarks():
+        typer.echo(line)
+
+
+def _follow(path: Path, chunks: Iterator[int], progress: Progress, verdict: Verdict) -> None:
+    """Publish a file chunk by chunk, and count its items."""
+    verdict.begin(path)
+    task = progress.add_task(printable(path.name), total=None)
+    for number in chunks:
+        verdict.read(number)
+        progress.advance(task, number)
 
 
 def run(
@@ -248,7 +266,8 @@ def run(
         if frame is None:
             msg = "--counts: this worker was a standby and has no counts; ask the active one"
             raise InputError(msg)
-        frame.write_parquet(counts)
+        with result_file(counts) as part:
+            frame.write_parquet(part)
     tally = sum((worker.tally for worker in workers), Counter())
     Console().print(summary_table(dict(sorted(tally.items())), "Run"))
 

@@ -13,6 +13,7 @@ from streams.cli.options import require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
 from streams.cli.tables import summary_table
 from streams.core.duplicates.probable import DEFAULT_POLICY, LinkagePolicy, decide, records_frame
+from streams.exports.result_file import result_file
 from streams.runtime.operations.current_cases import cases_of_files, cases_of_topic
 from streams.runtime.operations.splink_scores import score_pairs
 from streams.runtime.settings import Settings
@@ -72,7 +73,9 @@ def link(
     records = records_frame(cases.values())
     pairs = score_pairs(records, chosen)
     links = decide(cases, pairs, chosen)
-    output.write_text("".join(link.model_dump_json() + "\n" for link in links), encoding="utf-8")
+    with result_file(output) as part:
+        lines = "".join(link.model_dump_json() + "\n" for link in links)
+        part.write_text(lines, encoding="utf-8")
     states = Counter(link.state.value for link in links)
     rows: dict[str, object] = {
         "cases": len(cases),

@@ -124,7 +124,7 @@ def recount(
     counted = [alert for alert in chosen if isinstance(alert, Alert)]
     if settings is None:
         name = source_format and source_format.value
-        counting = recount_of_files(sources or (), name, asked, priors=known)
+        counting = recount_of_files(sources or (), name, counted, asked, priors=known)
     else:
         counting = recount_of_topics(settings, counted, asked, priors=known)
     results: list[Recounted | RecountedSafety] = []

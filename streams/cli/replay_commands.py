@@ -4,16 +4,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from schemas.alert import AlertKind
 from schemas.base import Message
 from schemas.notice import Notice
+from schemas.rejected import Rejected
 from schemas.suppressed import SuppressionReason
 from streams.cli.options import (
     DEFAULT_RULES,
@@ -33,8 +36,11 @@ from streams.cli.options import (
     windows_from,
     writable,
 )
+from streams.cli.printable import printable
 from streams.cli.tables import summary_table
+from streams.cli.verdict import NothingAccepted, Verdict
 from streams.core.signals.realert_policy import load_policy
+from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
 from streams.runtime.embedded.replay import Replay
@@ -128,22 +134,17 @@ def replay(
 
         tocsin replay 1990VAERSData.zip --every 1d --counts counts.parquet --alerts alerts.jsonl
     """
-    console = Console()
     started = time.monotonic()
     written = [alerts, counts, rejects, priors, suppressed, watch_items]
     require_apart([*sources, *(notices or ())], written)
+    verdict = Verdict("replay")
     with ExitStack() as files:
         write_alert = files.enter_context(_json_lines(writable(alerts), encode_alert))
-        write_rejected = files.enter_context(_json_lines(writable(rejects)))
-        found: list[Notice] = []
-        unread = 0
-        for path in notices or ():
-            for item in read_notices(path):
-                if isinstance(item, Notice):
-                    found.append(item)
-                else:
-                    write_rejected(item)
-                    unread += 1
+        write_reject = files.enter_context(
+            _json_lines(writable(rejects), kept_after=NothingAccepted)
+        )
+        reject = partial(_reject, write_reject, verdict)
+        found = [notice for path in notices or () for notice in _read(path, verdict, reject)]
         run = Replay(
             windows_from(window),
             rules_from(rules, lists_from(lists)),
@@ -155,7 +156,7 @@ def replay(
             horizon=tomorrow(),
             on_alert=write_alert,
             on_safety_alert=write_alert,
-            on_rejected=write_rejected,
+            on_rejected=reject,
             notices=found,
             on_refit=files.enter_context(_json_lines(writable(priors))),
             on_suppressed=None
@@ -165,19 +166,48 @@ def replay(
             if watch_items is None
             else files.enter_context(_json_lines(writable(watch_items))),
         )
-        writable(counts)
-        with item_progress() as progress:
-            for path in sources:
-                task = progress.add_task(path.name, total=None)
-                items = read_source(path, source_format and source_format.value)
-                for number in run.feed(path.name, items):
-                    progress.advance(task, number)
-                progress.update(task, total=progress.tasks[task].completed)
+        write_counts = files.enter_context(_counts(writable(counts)))
+        unread = verdict.rejected
+        _feed(run, sources, source_format, verdict)
         run.finish()
-    if counts is not None:
-        run.detector.all_counts().write_parquet(counts)
-    seconds = time.monotonic() - started
-    console.print(_summary(run, seconds, len(found), unread))
+        write_counts(run)
+        verdict.require_accepted()
+    _print_summary(run, started, len(found), unread, verdict)
+
+
+def _read(path: Path, verdict: Verdict, reject: Callable[[Rejected], None]) -> Iterator[Notice]:
+    verdict.begin(path)
+    for item in read_notices(path):
+        verdict.read(1)
+        if isinstance(item, Notice):
+            yield item
+        else:
+            reject(item)
+
+
+def _reject(write: Callable[[Message], None], verdict: Verdict, rejected: Rejected) -> None:
+    verdict.reject(rejected)
+    write(rejected)
+
+
+def _feed(run: Replay, sources: list[Path], source_format: Format | None, verdict: Verdict) -> None:
+    with item_progress() as progress:
+        for path in sources:
+            verdict.begin(path)
+            task = progress.add_task(printable(path.name), total=None)
+            items = read_source(path, source_format and source_format.value)
+            for number in run.feed(path.name, items):
+                verdict.read(number)
+                progress.advance(task, number)
+            progress.update(task, total=progress.tasks[task].completed)
+
+
+def _print_summary(
+    run: Replay, started: float, notices: int, unread: int, verdict: Verdict
+) -> None:
+    Console().print(_summary(run, time.monotonic() - started, notices, unread))
+    for line in verdict.remarks():
+        typer.echo(line)
 
 
 def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
@@ -194,7 +224,10 @@ def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
         "received after --until": summary.after_until,
         "rejected": summary.rejected.total(),
     }
-    rows |= {f"  from {source}": number for source, number in sorted(summary.rejected.items())}
+    rows |= {
+        f"  from {escape(printable(source))}": number
+        for source, number in sorted(summary.rejected.items())
+    }
     rows["cases counted"] = summary.population["counted"]
     reasons = sorted(set(summary.population) - {"counted"})
     rows |= {f"  excluded, {reason}": summary.population[reason] for reason in reasons}
@@ -228,13 +261,24 @@ def _encode(message: Message) -> bytes:
 
 @contextmanager
 def _json_lines(
-    path: Path | None, encode: Callable[[Any], bytes] = _encode
+    path: Path | None,
+    encode: Callable[[Any], bytes] = _encode,
+    kept_after: type[Exception] | None = None,
 ) -> Iterator[Callable[[Message], None]]:
     if path is None:
         yield lambda message: None
         return
-    with path.open("wb") as out:
+    with result_file(path, kept_after=kept_after) as part, part.open("wb") as out:
         yield lambda message: _write_line(out, encode(message))
+
+
+@contextmanager
+def _counts(path: Path | None) -> Iterator[Callable[[Replay], None]]:
+    if path is None:
+        yield lambda run: None
+        return
+    with result_file(path) as part:
+        yield lambda run: run.detector.all_counts().write_parquet(part)
 
 
 def _write_line(out: IO[bytes], encoded: bytes) -> None:

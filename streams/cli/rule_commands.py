@@ -30,6 +30,7 @@ from streams.cli.options import (
 )
 from streams.cli.replay_commands import item_progress
 from streams.cli.score_commands import read_counts
+from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.runtime.embedded.backtest import BacktestResult, History, compare, replay_history
 
@@ -72,7 +73,8 @@ def fit(
         report = fit_gamma_mixture(counts, likelihood=likelihood)
     for entry in caught:
         typer.echo(f"tocsin: warning: {entry.message}", err=True)
-    output.write_text(report.prior.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with result_file(output) as part:
+        part.write_text(report.prior.model_dump_json(indent=2) + "\n", encoding="utf-8")
     prior, facts = report.prior, report.prior.fit
     assert facts is not None
     out = Table(title=f"Prior {prior.prior_id[:12]}, {likelihood}", title_justify="left")
@@ -212,7 +214,7 @@ def _table(
 
 
 def _write_details(path: Path, comparison: BacktestResult, ours: History, theirs: History) -> None:
-    with path.open("w", encoding="utf-8", newline="") as out:
+    with result_file(path) as part, part.open("w", encoding="utf-8", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(["change", "drug", "event", "window", "rules_first", "against_first"])
         for change in ("gained", "lost", "earlier", "later"):

@@ -12,6 +12,7 @@ from detectors.tabulate import MENTIONS, tabulate
 from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.cli.options import PriorOption, prior_from, writable
+from streams.exports.result_file import result_file
 
 __all__ = ["read_counts", "register"]
 
@@ -51,7 +52,8 @@ def score_command(
     counts = read_counts(table)
     names = [name.strip() for name in methods.split(",") if name.strip()]
     scored = score(counts, names, prior=prior_from(prior))
-    scored.write_parquet(output)
+    with result_file(output) as part:
+        scored.write_parquet(part)
     Console().print(f"{scored.height:,} pairs scored, {len(scored.columns)} columns: {output}")
 
 

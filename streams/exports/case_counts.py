@@ -25,6 +25,7 @@ from streams.core.counting.windows import WindowSpec
 from streams.core.signals.counts_view import UNIT
 from streams.intake.files import SourceItem, read_source
 from streams.intake.native import decode_message
+from streams.intake.source_ranges import SourceRange
 from streams.runtime.embedded.replay import Replay
 
 __all__ = ["FLAGS", "CaseCounts", "Period", "reference_period"]
@@ -126,9 +127,13 @@ class CaseCounts:
             on_rejected=lambda rejected: None,
         )
         details = _Details(min(horizon, until or horizon))
+        self.ranges: list[SourceRange] = []
+        """The offsets of each file's messages."""
         for path in sources:
+            first = run.summary.messages
             for _ in run.feed(path.name, details.recording(read_source(path, source_format))):
                 pass
+            self.ranges.append(SourceRange(path.name, first, run.summary.messages))
         self.summary = run.summary
         self.last_day = until or run.last_day
         log = run.detector.log.rows()

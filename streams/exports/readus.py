@@ -23,6 +23,7 @@ from schemas.alert import CAVEAT, Alert
 from schemas.errors import InputError
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.exports.case_counts import FLAGS, CaseCounts
+from streams.exports.result_file import result_file
 from streams.exports.spreadsheet import Sheet, write_csv
 
 __all__ = ["FOR_THE_AUTHORS", "ReadusInput", "ReadusItem", "readus_items", "write_readus"]
@@ -262,7 +263,8 @@ def write_readus(path: Path, items: Sequence[ReadusItem]) -> None:
     if path.suffix == ".md":
         lines = ["# READUS-PV", "", _SOURCE, "", _line(columns), _line(["---"] * len(columns))]
         text = "\n".join([*lines, *map(_line, rows)]) + "\n"
-        path.write_text(text, encoding="utf-8", newline="\n")
+        with result_file(path) as part:
+            part.write_text(text, encoding="utf-8", newline="\n")
     elif path.suffix == ".csv":
         write_csv(path, Sheet("READUS-PV", columns, rows))
     else:

@@ -14,6 +14,7 @@ from pathlib import Path
 from xlsxwriter import Workbook
 
 from schemas.errors import InputError
+from streams.exports.result_file import result_file
 
 __all__ = ["Cell", "Sheet", "defused", "write_csv", "write_table"]
 
@@ -73,7 +74,10 @@ def write_table(path: Path, sheets: Sequence[Sheet], *, made: date) -> None:
     if path.suffix == ".csv":
         write_csv(path, sheets[0])
     elif path.suffix == ".xlsx":
-        _write_xlsx(path, sheets, made)
+        for sheet in sheets:
+            _require_room(path, sheet)
+        with result_file(path) as part:
+            _write_xlsx(part, sheets, made)
     else:
         msg = f"{path}: the file to write must end with .csv or .xlsx; got {path.suffix!r}"
         raise InputError(msg)
@@ -81,7 +85,7 @@ def write_table(path: Path, sheets: Sequence[Sheet], *, made: date) -> None:
 
 def write_csv(path: Path, sheet: Sheet) -> None:
     """Write one sheet as CSV, regardless of the suffix."""
-    with path.open("w", encoding="utf-8-sig", newline="") as out:
+    with result_file(path) as part, part.open("w", encoding="utf-8-sig", newline="") as out:
         # All text is quoted: where `;` separates cells, text with one would be split.
         writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow([defused(name) for name in sheet.columns])
@@ -98,8 +102,6 @@ def _plain(cell: Cell) -> str | int | float:
 
 
 def _write_xlsx(path: Path, sheets: Sequence[Sheet], made: date) -> None:
-    for sheet in sheets:
-        _require_room(path, sheet)
     book = Workbook(path)
     book.set_properties({"created": datetime(made.year, made.month, made.day, tzinfo=UTC)})
     bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})

@@ -6,6 +6,7 @@ from typing import Literal
 from schemas.errors import InputError
 from streams.intake.archive import open_archive
 from streams.intake.faers_layout import FAERS_DEMO
+from streams.intake.foreign_content import describe_content
 from streams.intake.vaers import VAERS_DATA
 
 __all__ = ["Format", "detect_format"]
@@ -42,5 +43,5 @@ def detect_format(path: Path) -> Format:
         raise InputError(msg)
     if path.name.lower().removesuffix(".gz").endswith(_NATIVE_SUFFIXES):
         return "native"
-    msg = f"{path}: must be {_KNOWN}; got a file that is none of them"
+    msg = f"{path}: must be {_KNOWN}; got {describe_content(path) or 'a file that is none of them'}"
     raise InputError(msg)

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pydantic import ValidationError
-
 from schemas.errors import IcsrError, InputError, RejectCode
 from schemas.link import LINK_MARK, CaseLink
 from schemas.report import Report
+from streams.intake.duplicate_fields import may_hold_duplicates, require_single_fields
 from streams.intake.fast_path import decode_fast
-from streams.intake.refusals import code_of
+from streams.intake.refusals import decode_as
 
 __all__ = ["MOST_BYTES", "decode_message", "decode_report", "read_lines"]
 
@@ -31,18 +30,18 @@ def decode_report(raw: bytes) -> Any:
     Raises
     ------
     IcsrError
-        If it is too long, not UTF-8, not JSON, or violates the schema. The message names the first
-        field and rule, and the number of further ones, without quoting the report.
+        If it is too long, not UTF-8, not JSON, violates the schema, or holds a field twice. The
+        message names the first field and rule, and the number of further ones. Of the report it
+        quotes nothing but the beginning of an unknown field's name.
     """
     if len(raw) > MOST_BYTES:
         msg = f"report: at most {MOST_BYTES} bytes are read; got {len(raw)}"
         raise IcsrError(msg, RejectCode.TOO_LONG)
     if (report := decode_fast(raw)) is not None:
+        if may_hold_duplicates(raw):
+            require_single_fields(raw, "report")
         return report
-    try:
-        return Report.model_validate_json(raw)
-    except ValidationError as error:
-        raise _refused(error, "report") from error
+    return decode_as(Report, raw, "report")
 
 
 def decode_message(raw: bytes) -> Any:
@@ -55,25 +54,12 @@ def decode_message(raw: bytes) -> Any:
     """
     try:
         return decode_report(raw)
-    except IcsrError:
+    except IcsrError as error:
         # Links are tried last, so that reports cost no check: no link is a valid report.
-        if LINK_MARK not in raw or len(raw) > MOST_BYTES:
+        is_report = error.code is RejectCode.DUPLICATE_FIELD
+        if is_report or LINK_MARK not in raw or len(raw) > MOST_BYTES:
             raise
-    try:
-        return CaseLink.model_validate_json(raw)
-    except ValidationError as error:
-        raise _refused(error, "link") from error
-
-
-def _refused(error: ValidationError, what: str) -> IcsrError:
-    problems = error.errors(include_url=False, include_input=False)
-    first = problems[0]
-    loc, rule = first["loc"], first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":  # the name of the field is the sender's text
-        loc, rule = loc[:-1], "holds a field that the schema does not know"
-    place = ".".join(map(str, loc)) or what
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return IcsrError(f"{place}: {rule}{more}", code_of(first))
+    return decode_as(CaseLink, raw, "link")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -1,15 +1,87 @@
-"""Codes of rejects that violate a schema, by pydantic's type of error, never by its text."""
+"""Verdicts of a schema on a JSON message: its model, or a reject with reason and code."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from schemas.errors import RefusedValue, RejectCode
+from pydantic import ValidationError
+
+from schemas.base import Message
+from schemas.errors import IcsrError, RefusedValue, RejectCode
+from streams.intake.duplicate_fields import require_single_fields
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["code_of"]
+__all__ = ["code_of", "decode_as", "quoted"]
 
 _NO_OBJECT = ("json_invalid", "model_type")  # not JSON; JSON, but not an object
+_LONGEST = 40  # characters of a quoted name; the longest of the schemas has fewer
+_CLOSE = 0.75  # difflib's ratio: one or two letters of a short name differ
+
+_Model = TypeVar("_Model", bound=Message)
+
+
+def decode_as(model: type[_Model], raw: bytes, what: str) -> _Model:
+    """Decode a JSON message by its model.
+
+    Parameters
+    ----------
+    what
+        What it is, for errors that name no field: `report`, `link` or `notice`.
+
+    Raises
+    ------
+    IcsrError
+        If it is not JSON, violates the schema, or holds a field twice.
+    """
+    try:
+        decoded = model.model_validate_json(raw)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)
+        first = problems[0]
+        loc, rule = first["loc"], first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            loc, rule = loc[:-1], _unknown(str(loc[-1]), model, loc[:-1])
+        place = ".".join(map(str, loc)) or what
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        msg = f"{place}: {rule}{more}"
+        raise IcsrError(msg, code_of(first)) from error
+    require_single_fields(raw, what)
+    return decoded
+
+
+def _unknown(name: str, model: type[Message], loc: tuple[int | str, ...]) -> str:
+    rule = f"holds a field that the schema does not know, {quoted(name)}"
+    for part in loc:
+        if isinstance(part, str):
+            model = next(_models(model.model_fields[part].annotation))
+    close = get_close_matches(name[: 2 * _LONGEST], model.model_fields, n=1, cutoff=_CLOSE)
+    return f"{rule}; perhaps {close[0]!r} is meant" if close else rule
+
+
+def _models(annotation: Any) -> Iterator[type[Message]]:
+    if isinstance(annotation, type) and issubclass(annotation, Message):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def quoted(text: str) -> str:
+    r"""Return the beginning of a sender's text in quotes, safe to print on a terminal.
+
+    >>> print(quoted("colour\x1b[31m"))
+    'colour\x1b[31m'
+    >>> print(quoted("x" * 99))
+    'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'
+    """
+    shown = ""
+    for character in text[: _LONGEST + 1]:
+        escaped = character if character.isprintable() else repr(character)[1:-1]
+        if len(shown) + len(escaped) > _LONGEST:
+            return f"'{shown}...'"
+        shown += escaped
+    return f"'{shown}'"
 
 
 def code_of(problem: "ErrorDetails") -> RejectCode:

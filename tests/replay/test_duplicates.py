@@ -210,7 +210,7 @@ def test_an_alert_over_linked_cases_can_be_recounted(any_case: RuleSet, tmp_path
     lines = enumerate(path.read_bytes().splitlines(), start=1)
     assert sum(run.feed(path.name, lines)) == len(reports)
     run.finish()
-    recount = recount_of_files([path], None, any_case, priors={})
+    recount = recount_of_files([path], None, alerts, any_case, priors={})
     done = list(recount.recount(alerts))
     assert len(done) == len(alerts) > 100
     assert not [each.differences for each in done if each.differences]

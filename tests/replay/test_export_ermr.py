@@ -267,12 +267,18 @@ def test_the_assessment_log_gives_disposition_and_justification(made: Path, tmp_
 
 def test_what_is_wrong_is_one_line(made: Path, tmp_path: Path) -> None:
     alerts, other = made / "alerts.jsonl", tmp_path / "other.jsonl"
-    other.write_text(json.dumps({**_messages(9)[-1], "products": [{"substances": ["other"]}]}))
+    line = json.dumps({**_messages(9)[-1], "products": [{"substances": ["other"]}]}) + "\n"
+    other.write_text(line * len(_messages(9)))
+    (tmp_path / "few.jsonl").write_text(line * 300)
     for arguments, said in (
         ((alerts, "-o", tmp_path / "x.pdf"), "must end with .csv or .xlsx"),
         ((alerts, "-o", alerts), "must be another than every source"),
         ((alerts, "-o", tmp_path / "x.csv", "--period", "2m"), "must be 15d, 1m, 3m, 6m, 12m"),
         ((alerts, "-o", tmp_path / "x.csv", "--source", other), "got no case of the signal"),
+        (
+            (alerts, "-o", tmp_path / "x.csv", "--source", tmp_path / "few.jsonl"),
+            "export ermr: --source must name every file of the replay, in its order: ",
+        ),
         ((alerts, "-o", tmp_path / "x.csv", "--until", "2020-01-01"), "up to 2020-01-01; got none"),
         ((tmp_path / "none.jsonl", "-o", tmp_path / "x.csv"), "must be a file of alerts"),
         ((alerts, "-o", tmp_path / "no" / "x.csv"), "the folder to write into must exist"),
@@ -281,6 +287,24 @@ def test_what_is_wrong_is_one_line(made: Path, tmp_path: Path) -> None:
         assert ended.code == 2, arguments
         assert ended.err.count("\n") == 1
         assert said in ended.err
+    ended = tocsin(
+        "export", "readus", alerts, "-o", tmp_path / "x.md", "--source", tmp_path / "few.jsonl"
+    )
+    assert ended.code == 2
+    assert "export readus: --source must name every file of the replay" in ended.err
+    assert "got few.jsonl from 0 to 299. Messages 300 to " in ended.err
+
+
+def test_alerts_after_until_need_no_source(made: Path, tmp_path: Path) -> None:
+    lines = (made / "reports.jsonl").read_text("utf-8").splitlines()
+    until = "2024-02-15"
+    early = [line for line in lines if json.loads(line)["latest_received"] <= until]
+    (tmp_path / "early.jsonl").write_text("\n".join(early), "utf-8")
+    ended = tocsin(
+        *("export", "ermr", made / "alerts.jsonl", "-o", tmp_path / "x.csv"),
+        *("--source", tmp_path / "early.jsonl", "--until", until),
+    )
+    assert ended.code == 0, ended.err
 
 
 def test_reference_periods_end_on_the_day_and_are_as_long_as_they_say() -> None:

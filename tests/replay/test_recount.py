@@ -186,7 +186,7 @@ def test_a_source_that_was_changed_is_found_out(replayed: Path, tmp_path: Path) 
     alert = next(line for line in reversed(alerts) if "|cumulative" in line)
     (tmp_path / "alerts.jsonl").write_text(alert)
     lines = (replayed / "one.jsonl").read_bytes().split(b"\n")
-    (tmp_path / "one.jsonl").write_bytes(b"\n".join(lines[:200] + lines[500:]))
+    (tmp_path / "one.jsonl").write_bytes(b"\n".join(lines[:200] + lines[:300] + lines[500:]))
     done = tocsin(
         *("recount", "--alerts", tmp_path / "alerts.jsonl", "--source", tmp_path / "one.jsonl"),
         *("--source", "two.jsonl", "--prior", "prior.json", *RULES),
@@ -194,6 +194,42 @@ def test_a_source_that_was_changed_is_found_out(replayed: Path, tmp_path: Path) 
     )
     assert done.code == 1
     assert "counts.n_total: published" in done.out
+
+
+@pytest.mark.parametrize("given", ["one.jsonl", "two.jsonl"])
+def test_a_source_that_is_missing_is_said_with_the_offsets(
+    replayed: Path, lines: list[bytes], given: str
+) -> None:
+    done = tocsin("recount", "--alerts", "alerts.jsonl", "--source", given, folder=replayed)
+    assert (done.code, done.out) == (2, "")
+    number = {"one.jsonl": len(lines) // 2, "two.jsonl": len(lines) - len(lines) // 2}[given]
+    text = (replayed / "alerts.jsonl").read_text().splitlines()
+    alerts = list(map(Alert.model_validate_json, text))
+    ends = [alert.as_of[0].next_offset for alert in alerts]
+    beyond = sum(end > number for end in ends)
+    assert 0 < beyond < len(ends)
+    assert (
+        f"got {given} from 0 to {number - 1:,}. Messages {number:,} to {max(ends) - 1:,} are "
+        f"missing, which {beyond:,} of {len(ends):,} alerts need\n"
+    ) in done.err
+
+
+def test_the_end_of_a_source_that_no_alert_needs_may_be_missing(
+    replayed: Path, lines: list[bytes], tmp_path: Path
+) -> None:
+    text = (replayed / "alerts.jsonl").read_text().splitlines()
+    alerts = list(map(Alert.model_validate_json, text))
+    first = min(alerts, key=lambda alert: alert.as_of[0].next_offset)
+    (tmp_path / "first.jsonl").write_text(first.model_dump_json())
+    for spare, code in ((0, 0), (-1, 2)):
+        end = first.as_of[0].next_offset + spare
+        (tmp_path / "begin.jsonl").write_bytes(b"\n".join(lines[:end]))
+        done = tocsin(
+            *("recount", "--alerts", tmp_path / "first.jsonl", "--prior", "prior.json", *RULES),
+            *("--source", tmp_path / "begin.jsonl"),
+            folder=replayed,
+        )
+        assert done.code == code, done.out + done.err
 
 
 def test_rules_that_are_not_those_of_the_alert_are_not_asked(replayed: Path) -> None:
@@ -214,7 +250,10 @@ def test_rules_that_are_not_those_of_the_alert_are_not_asked(replayed: Path) -> 
             "got no alert nobody",
         ),
         (
-            ("recount", "--alerts", "alerts.jsonl", "--source", "one.jsonl", "--sample", "1"),
+            (
+                *("recount", "--alerts", "alerts.jsonl", "--sample", "1"),
+                *("--source", "one.jsonl", "--source", "two.jsonl"),
+            ),
             "the prior of every alert must be known",
         ),
         (

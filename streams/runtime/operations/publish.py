@@ -25,23 +25,37 @@ _Item = TypeVar("_Item")
 _Record = tuple[bytes, bytes]  # key and value
 
 
+def _ignore(rejected: Rejected) -> None:
+    """Do nothing with a reject but publish it."""
+
+
 def publish_source(
-    settings: Settings, source: str, items: Iterable[tuple[int, SourceItem]], tally: Counter[str]
+    settings: Settings,
+    source: str,
+    items: Iterable[tuple[int, SourceItem]],
+    tally: Counter[str],
+    on_rejected: Callable[[Rejected], None] = _ignore,
 ) -> Iterator[int]:
     """Publish the reports of a source; yield the number of items of each acknowledged chunk.
 
     An interrupted run can be repeated from the start: a repeated message changes no count.
+    `on_rejected` is called for each reject before it is acknowledged.
 
     Raises
     ------
     BrokerError
         If a record was not acknowledged.
     """
-    yield from _publish(settings, source, "reports", items, partial(_record, source), tally)
+    record_of = partial(_record, source)
+    yield from _publish(settings, source, "reports", items, record_of, tally, on_rejected)
 
 
 def publish_notices(
-    settings: Settings, source: str, items: Iterable[Notice | Rejected], tally: Counter[str]
+    settings: Settings,
+    source: str,
+    items: Iterable[Notice | Rejected],
+    tally: Counter[str],
+    on_rejected: Callable[[Rejected], None] = _ignore,
 ) -> Iterator[int]:
     """Publish notices keyed by subject; yield the number of items of each acknowledged chunk.
 
@@ -52,7 +66,7 @@ def publish_notices(
     BrokerError
         If a record was not acknowledged.
     """
-    yield from _publish(settings, source, "notices", items, _notice_record, tally)
+    yield from _publish(settings, source, "notices", items, _notice_record, tally, on_rejected)
 
 
 def _publish(
@@ -62,6 +76,7 @@ def _publish(
     items: Iterable[_Item],
     record_of: Callable[[_Item], _Record | Rejected],
     tally: Counter[str],
+    on_rejected: Callable[[Rejected], None],
 ) -> Iterator[int]:
     topic, rejects = topic_name(settings, name), topic_name(settings, "rejected")
     with broker_errors(f"publish {source}"):
@@ -78,6 +93,7 @@ def _publish(
                             producer.send(rejects, value, key, headers=list(headers.items()))
                         )
                         tally["rejected"] += 1
+                        on_rejected(record)
                     else:
                         key, value = record
                         futures.append(producer.send(topic, value, key))

@@ -29,6 +29,7 @@ from streams.core.recount.safety import RecountedSafety, recount_safety
 from streams.intake.files import read_source
 from streams.intake.native import read_lines
 from streams.intake.notices import decode_notice
+from streams.intake.source_ranges import SourceRange, require_sources
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import broker_errors
 from streams.runtime.broker.topic_reader import (
@@ -188,18 +189,28 @@ def safety_recount_of_topics(
 def recount_of_files(
     sources: Sequence[Path],
     source_format: str | None,
+    alerts: Iterable[Alert],
     rules: RuleSet,
     *,
     priors: Mapping[str, GammaMixture],
 ) -> Recount:
-    """Read the files behind alerts of a replay, in the order of that replay."""
-    return Recount(
-        _versions_of_files(sources, source_format),
+    """Read the files behind alerts of a replay, in the order of that replay.
+
+    Raises
+    ------
+    InputError
+        If the files hold fewer messages than the alerts were made from.
+    """
+    ranges: list[SourceRange] = []
+    recount = Recount(
+        _versions_of_files(sources, source_format, ranges),
         rules,
         priors=priors,
         test_lag=0,
         until_evaluated=True,
     )
+    require_sources("recount", alerts, ranges)
+    return recount
 
 
 def _draw(seed: int, alert: AnyAlert) -> bytes:
@@ -207,14 +218,16 @@ def _draw(seed: int, alert: AnyAlert) -> bytes:
 
 
 def _versions_of_files(
-    sources: Sequence[Path], source_format: str | None
+    sources: Sequence[Path], source_format: str | None, ranges: list[SourceRange]
 ) -> Iterator[pl.DataFrame]:
+    """Yield the versions of files in parts; append the offsets of each file to `ranges`."""
     offset = 0
     latest: dict[str, CaseVersion] = {}
     links = InlineLinks(
         lambda ids: {case_id: latest[case_id] for case_id in ids if case_id in latest}
     )
     for path in sources:
+        first = offset
         items = (item for _, item in read_source(path, source_format))
         # Unreadable items have no offset in the log of a replay.
         messages = (item for item in items if not isinstance(item, Rejected))
@@ -224,6 +237,7 @@ def _versions_of_files(
             identified: dict[int, CaseIdentifiers] = {}
             versions = _readable(incoming, path.name, identified)
             yield version_frame(0, list(_with_links(versions, identified, links, latest)))
+        ranges.append(SourceRange(path.name, first, offset))
 
 
 def _with_links(

@@ -36,8 +36,11 @@ def test_a_report_is_read() -> None:
         (b"[" * 1000, r"report: Invalid JSON: recursion limit exceeded"),
         (json.dumps(SECRET).encode(), r"report: Input should be an object$"),
         (b"{}", r"case_id: Field required \(and 2 more\)$"),
-        (_raw(**{SECRET: 1}), r"report: holds a field that the schema does not know$"),
-        (_raw(patient={SECRET: 1}), r"patient: holds a field that the schema does not know$"),
+        (_raw(colour=SECRET), r"report: holds a field that the schema does not know, 'colour'$"),
+        (
+            _raw(patient={"colour": SECRET}),
+            r"patient: holds a field that the schema does not know, 'colour'$",
+        ),
         (_raw(latest_received="1999-01-01"), r"report: latest_received must not be before f"),
         (_raw(case_id=""), r"case_id: String should have at least 1 character$"),
         (_raw(patient={"sex": SECRET}), r"patient\.sex: Input should be 'female', 'male' or 'un"),
@@ -47,11 +50,45 @@ def test_a_report_is_read() -> None:
         (_raw().replace(b"A", b"\xff"), r"report: Invalid JSON: "),
     ],
 )
-def test_a_reason_names_field_and_rule_and_quotes_nothing(raw: bytes, reason: str) -> None:
+def test_a_reason_names_field_and_rule_and_quotes_no_value(raw: bytes, reason: str) -> None:
     with pytest.raises(IcsrError, match="^" + reason) as raised:
         decode_report(raw)
     assert SECRET not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+FACILITY = {"facility_id": "7", "contry": "JP"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "meant"),
+    [
+        ({"reporter": {"qualifcation": "physician"}}, "reporter", "qualification"),
+        ({"products": [{}, {"substance": ["zinc"]}]}, "products.1", "substances"),
+        ({"products": [{"facility": FACILITY}]}, "products.0.facility", "country"),
+        ({"caseid": "A"}, "report", "case_id"),
+    ],
+)
+def test_a_misspelt_field_is_named_with_the_field_that_is_meant(
+    fields: dict[str, Any], place: str, meant: str
+) -> None:
+    with pytest.raises(IcsrError) as raised:
+        decode_report(_raw(**fields))
+    rule = str(raised.value).removeprefix(f"{place}: holds a field that the schema does not know, ")
+    assert rule.endswith(f"; perhaps {meant!r} is meant")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\x1b[31mred", "x\ny", "\u202eabc", "\x9b2J", "x" * 4_000, "é" * 39 + "\x1b\x1b", "\x07" * 40],
+)
+def test_the_name_of_an_unknown_field_is_short_and_printable(name: str) -> None:
+    with pytest.raises(IcsrError) as raised:
+        decode_report(_raw(**{name: 1}))
+    text = str(raised.value)
+    assert text.isprintable()
+    quoted = text.removeprefix("report: holds a field that the schema does not know, ")
+    assert 5 <= len(quoted) <= len("''...") + 40
 
 
 def test_a_message_beyond_the_limit_is_not_parsed() -> None:

@@ -16,6 +16,10 @@ from streams.intake.refusals import code_of
 from tests.support.work import raw
 
 LATE = raw(1, first_received=date(2024, 4, 1))  # last received in March
+NOTICE = (
+    b'{"notice_id": "1", "subject_id": "R-1", "kind": "media", "received": "2024-02-29", '
+    b'"source": "press"}'
+)
 PROBLEMS = [
     (Report, b"{", RejectCode.NOT_JSON),
     (Report, b"3", RejectCode.NOT_JSON),
@@ -58,6 +62,7 @@ def test_a_row_is_refused_with_a_sentence_and_its_code() -> None:
         (b"{}", RejectCode.SCHEMA),
         (b'{"colour": "red"}', RejectCode.SCHEMA),
         (b"{}".ljust(1_000_001), RejectCode.TOO_LONG),
+        (NOTICE[:-1] + b', "notice\\u005fid": "1"}', RejectCode.DUPLICATE_FIELD),
     ],
 )
 def test_a_notice_that_cannot_be_read_has_a_code(message: bytes, code: RejectCode) -> None:

@@ -9,12 +9,14 @@ from schemas.errors import RejectCode
 from schemas.rejected import Rejected
 from streams.runtime.embedded import case_stage
 from streams.runtime.wire.batches import Unreadable
+from tests.support.versions import make_link
 from tests.support.work import Work, raw
 
 PLAIN = json.loads(raw(1))
 PACKED = Unreadable(b"packed")
 PACKED.reason = "batch of offsets 3 to 5: compressed data must be snappy; got noise"
 LINK = {"case_link": "1.0", "case_id": "C1", "master": "C2"}
+APPLIED = make_link().model_dump_json().encode()
 MESSAGES: list[tuple[RejectCode, bytes, bytes | None]] = [
     (RejectCode.NOT_JSON, b"{", None),
     (RejectCode.NOT_JSON, b"\xff", None),
@@ -36,6 +38,9 @@ MESSAGES: list[tuple[RejectCode, bytes, bytes | None]] = [
     (RejectCode.SCHEMA, json.dumps(PLAIN | {"version": "x"}).encode(), None),
     (RejectCode.SCHEMA, json.dumps(PLAIN | {"reactions": [3]}).encode(), None),
     (RejectCode.SCHEMA, json.dumps(PLAIN | {"latest_received": "2024-13-01"}).encode(), None),
+    (RejectCode.DUPLICATE_FIELD, raw(1)[:-1] + b', "case_id": "1"}', None),
+    (RejectCode.DUPLICATE_FIELD, raw(1)[:-1] + b', "case_id": "1", "sender": "case_link"}', None),
+    (RejectCode.DUPLICATE_FIELD, APPLIED[:-1] + b', "state": "applied"}', None),
     (RejectCode.DATES_OUT_OF_ORDER, raw(1, latest_received=date(2024, 1, 1)), None),
     (RejectCode.DATES_OUT_OF_ORDER, raw(1, latest_received=date(2024, 1, 1)), b"another"),
     (RejectCode.FUTURE_DATE, raw(1, latest_received=date(2024, 6, 2)), None),
