@@ -30,7 +30,7 @@ from streams.cli.options import (
 )
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
-from streams.cli.tables import alert_table, summary_table
+from streams.cli.tables import alert_table, repair_rows, summary_table
 from streams.core.signals.realert_policy import load_policy
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
@@ -136,18 +136,23 @@ def publish(
         raise InputError(msg)
     settings = Settings.load(config, bootstrap=bootstrap)
     tally: Counter[str] = Counter()
+    repaired: Counter[str] = Counter()
     with item_progress() as progress:
         for path in sources or ():
             task = progress.add_task(path.name, total=None)
-            items = read_source(path, source_format and source_format.value)
+            items = read_source(path, source_format and source_format.value, repaired)
             for number in publish_source(settings, path.name, items, tally):
                 progress.advance(task, number)
         for path in notices or ():
             task = progress.add_task(path.name, total=None)
             for number in publish_notices(settings, path.name, read_notices(path), tally):
                 progress.advance(task, number)
-    rows = {"reports published": tally["reports"], "notices published": tally["notices"]}
-    Console().print(summary_table({**rows, "rejected": tally["rejected"]}, "Publish"))
+    rows: dict[str, object] = {
+        "reports published": tally["reports"],
+        "notices published": tally["notices"],
+        "rejected": tally["rejected"],
+    }
+    Console().print(summary_table(rows | repair_rows(repaired), "Publish"))
 
 
 def run(

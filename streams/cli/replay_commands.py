@@ -33,7 +33,7 @@ from streams.cli.options import (
     windows_from,
     writable,
 )
-from streams.cli.tables import summary_table
+from streams.cli.tables import repair_rows, summary_table
 from streams.core.signals.realert_policy import load_policy
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
@@ -169,7 +169,9 @@ def replay(
         with item_progress() as progress:
             for path in sources:
                 task = progress.add_task(path.name, total=None)
-                items = read_source(path, source_format and source_format.value)
+                items = read_source(
+                    path, source_format and source_format.value, run.summary.repaired
+                )
                 for number in run.feed(path.name, items):
                     progress.advance(task, number)
                 progress.update(task, total=progress.tasks[task].completed)
@@ -195,6 +197,7 @@ def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
         "rejected": summary.rejected.total(),
     }
     rows |= {f"  from {source}": number for source, number in sorted(summary.rejected.items())}
+    rows |= repair_rows(summary.repaired)
     rows["cases counted"] = summary.population["counted"]
     reasons = sorted(set(summary.population) - {"counted"})
     rows |= {f"  excluded, {reason}": summary.population[reason] for reason in reasons}
