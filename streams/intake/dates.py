@@ -75,8 +75,7 @@ def stated_day(stated: DateRange | None) -> date | None:
 def as_stated(text: str) -> str:
     """Take the first of the month, or of the year, for a month, or a year, without a day.
 
-    For sources that complete a partial date so: the few reports that state a first of a month
-    cannot be told from it.
+    For sources that complete partial dates so. A stated first of a month looks the same there.
 
     >>> as_stated("20031101"), as_stated("20030101"), as_stated("20031115")
     ('200311', '2003', '20031115')
