@@ -245,3 +245,19 @@ def test_a_corrected_file_alone_corrects_nothing(archive_of: ArchiveOf) -> None:
     _, [rejected], repairs = read(archive_of, files)
     assert rejected.source == "q.zip!DEMO18Q2.txt"
     assert repairs == {}
+
+
+def test_a_corrected_row_of_another_table_leaves_other_versions_of_the_case(
+    archive_of: ArchiveOf,
+) -> None:
+    second = {"primaryid": "20012", "caseid": "2001"}
+    old: Tables = {
+        "DEMO": [current_demo("2001"), second | {"caseversion": "2"}],
+        "DRUG": [of_current("2001", drugname="A"), second | {"drugname": "B"}],
+    }
+    files = edited(old, {"DRUG": [of_current("2001", drugname="NEW")]})
+
+    reports, rejects = split(read_faers(archive_of("q.zip", files)))
+
+    assert rejects == []
+    assert {report.version: drugs(report) for report in reports} == {1: ["NEW"], 2: ["B"]}
