@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from schemas.base import Message
 from schemas.errors import InputError
+from schemas.visible_text import visible
 
 __all__ = [
     "DomainVocabulary",
@@ -169,7 +170,7 @@ def read_vocabulary(text: str) -> DomainVocabulary:
 
 
 def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(unicodedata.normalize("NFKC", visible(text)).casefold().split())
 
 
 def _longest_first(terms: Mapping[str, Term]) -> tuple[tuple[str, str], ...]:

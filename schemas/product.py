@@ -7,6 +7,7 @@ from datetime import date
 from pydantic import AwareDatetime, Field
 
 from schemas.base import Message
+from schemas.visible_text import visible
 from schemas.vocabulary import ActionTaken, ClaimType, Country, Donor, ProductRole, SupplyRoute
 
 __all__ = [
@@ -38,7 +39,7 @@ def normalise_lot(lot: str | None) -> str | None:
     """
     if lot is None:
         return None
-    normal = _NOT_ALPHANUMERIC.sub("", unicodedata.normalize("NFKC", lot)).upper()
+    normal = _NOT_ALPHANUMERIC.sub("", unicodedata.normalize("NFKC", visible(lot))).upper()
     return None if not normal or normal in _NO_LOT else normal
 
 

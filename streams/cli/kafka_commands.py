@@ -33,7 +33,7 @@ from streams.cli.options import (
 from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
-from streams.cli.tables import alert_table, summary_table
+from streams.cli.tables import alert_table, repair_rows, summary_table
 from streams.cli.verdict import Verdict
 from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
@@ -141,19 +141,24 @@ def publish(
         raise InputError(msg)
     settings = Settings.load(config, bootstrap=bootstrap)
     tally: Counter[str] = Counter()
+    repaired: Counter[str] = Counter()
     verdict = Verdict("publish")
     name = source_format and source_format.value
     with item_progress() as progress:
         for path in sources or ():
-            items = read_source(path, name)
+            items = read_source(path, name, repaired)
             chunks = publish_source(settings, path.name, items, tally, verdict.reject)
             _follow(path, chunks, progress, verdict)
         for path in notices or ():
             found = read_notices(path)
             chunks = publish_notices(settings, path.name, found, tally, verdict.reject)
             _follow(path, chunks, progress, verdict)
-    rows = {"reports published": tally["reports"], "notices published": tally["notices"]}
-    Console().print(summary_table({**rows, "rejected": tally["rejected"]}, "Publish"))
+    rows: dict[str, object] = {
+        "reports published": tally["reports"],
+        "notices published": tally["notices"],
+        "rejected": tally["rejected"],
+    }
+    Console().print(summary_table(rows | repair_rows(repaired), "Publish"))
     verdict.require_accepted()
     for line in verdict.remarks():
         typer.echo(line)

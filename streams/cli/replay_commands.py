@@ -37,7 +37,7 @@ from streams.cli.options import (
     writable,
 )
 from streams.cli.printable import printable
-from streams.cli.tables import summary_table
+from streams.cli.tables import repair_rows, summary_table
 from streams.cli.verdict import NothingAccepted, Verdict
 from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
@@ -195,7 +195,8 @@ def _feed(run: Replay, sources: list[Path], source_format: Format | None, verdic
         for path in sources:
             verdict.begin(path)
             task = progress.add_task(printable(path.name), total=None)
-            items = read_source(path, source_format and source_format.value)
+            name = source_format and source_format.value
+            items = read_source(path, name, run.summary.repaired)
             for number in run.feed(path.name, items):
                 verdict.read(number)
                 progress.advance(task, number)
@@ -228,6 +229,7 @@ def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
         f"  from {escape(printable(source))}": number
         for source, number in sorted(summary.rejected.items())
     }
+    rows |= repair_rows(summary.repaired)
     rows["cases counted"] = summary.population["counted"]
     reasons = sorted(set(summary.population) - {"counted"})
     rows |= {f"  excluded, {reason}": summary.population[reason] for reason in reasons}

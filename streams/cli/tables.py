@@ -1,5 +1,6 @@
 """Tables on the terminal: alerts, summaries, validation."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import polars as pl
@@ -11,7 +12,7 @@ from rich.table import Table
 from schemas.alert import Alert
 from schemas.safety_alert import SafetyAlert
 
-__all__ = ["KIND_COLOURS", "alert_table", "summary_table", "validation_table"]
+__all__ = ["KIND_COLOURS", "alert_table", "repair_rows", "summary_table", "validation_table"]
 
 KIND_COLOURS = {
     "new": "bold red",
@@ -62,6 +63,12 @@ def _safety_row(alert: SafetyAlert) -> tuple[str, str, str, str]:
         escape(alert.sentence),
         "\n".join([f"cases {len(alert.case_ids)}", *patients]),
     )
+
+
+def repair_rows(repaired: Counter[str]) -> dict[str, object]:
+    """Return the rows of a summary for repairs, by kind; none if nothing was repaired."""
+    rows: dict[str, object] = {"repaired": repaired.total()} if repaired.total() else {}
+    return rows | {f"  {kind}": number for kind, number in sorted(repaired.items()) if number}
 
 
 def summary_table(rows: Mapping[str, object], title: str) -> Table:

@@ -1,6 +1,5 @@
 """Zip archives of delimited text, read within limits on size and compression ratio."""
 
-import codecs
 import contextlib
 import io
 import re
@@ -8,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import IO, cast
 
@@ -16,6 +16,7 @@ from schemas.errors import InputError
 __all__ = ["LIMITS", "Archive", "Limits", "open_archive"]
 
 _CHUNK = 1 << 20  # bytes per read
+_FIRST_YEAR = 1990  # no source has files from before
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 """Exceptions of zipfile for damage, unknown compression methods and encryption."""
 
@@ -54,35 +55,26 @@ class Archive:
         """Return the source label of a member: `archive.zip!folder/member.txt`."""
         return f"{self.path.name}!{member.filename}"
 
-    def encoding(self, member: zipfile.ZipInfo) -> str:
-        """Detect the encoding of a member by reading it to its end, which also verifies it.
+    def written(self, member: zipfile.ZipInfo) -> date | None:
+        """Return the day a member was written; None if the archive does not know it.
 
-        Returns
-        -------
-        str
-            `utf-8` if the whole member is valid UTF-8, else `cp1252`.
+        A zip file counts from 1980, and programs that write no times leave a day near that.
+        """
+        year, month, day = member.date_time[:3]
+        try:
+            return date(year, month, day) if year >= _FIRST_YEAR else None
+        except ValueError:
+            return None
+
+    def lines(self, member: zipfile.ZipInfo) -> Iterator[bytes]:
+        """Yield the physical lines of a member, with their line ends.
 
         Raises
         ------
         InputError
-            The member is over a limit, damaged, encrypted, or packed by an unknown method.
+            The member is over a limit, encrypted, or packed by an unknown method; or it is damaged,
+            which may show only at its end: what it holds is to be used only if that is reached.
         """
-        self._require_within_limits(member)
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        encoding = "utf-8"
-        with self._reading(member) as stream:
-            while chunk := stream.read(_CHUNK):
-                if encoding == "utf-8":
-                    try:
-                        decoder.decode(chunk)
-                    except UnicodeDecodeError:
-                        encoding = "cp1252"
-        if encoding == "utf-8" and decoder.getstate()[0]:  # the last character is incomplete
-            encoding = "cp1252"
-        return encoding
-
-    def lines(self, member: zipfile.ZipInfo) -> Iterator[bytes]:
-        """Yield the physical lines of a member, with their line ends."""
         self._require_within_limits(member)
         with self._reading(member) as stream:
             yield from io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)

@@ -5,12 +5,22 @@ import re
 from datetime import date
 from functools import lru_cache
 
-__all__ = ["last_day_of_quarter", "parse_compact_date", "parse_us_date"]
+__all__ = [
+    "DateRange",
+    "as_stated",
+    "date_range",
+    "last_day_of_quarter",
+    "parse_compact_date",
+    "parse_us_date",
+    "stated_day",
+]
 
 _FIRST_YEAR = 1900
 """First valid year: no source has an older report or treatment; earlier years are typing errors."""
 
+_DIGITS_OF_A_DAY = 8
 _COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_PARTIAL = re.compile(r"([0-9]{4})([0-9]{2})?")
 _US = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 
 
@@ -34,6 +44,46 @@ def parse_us_date(text: str) -> date | None:
     """
     match = _US.fullmatch(text.strip())
     return _day(match[3], match[1], match[2]) if match else None
+
+
+DateRange = tuple[date, date]
+"""First and last day that a stated date can mean: a day, a month or a year."""
+
+
+@lru_cache(maxsize=1 << 16)
+def date_range(text: str) -> DateRange | None:
+    """Parse `YYYYMMDD`, `YYYYMM` or `YYYY`.
+
+    >>> date_range("20040102")[0], date_range("200402")[1], date_range("2004")[1]
+    (datetime.date(2004, 1, 2), datetime.date(2004, 2, 29), datetime.date(2004, 12, 31))
+    """
+    if day := parse_compact_date(text):
+        return day, day
+    match = _PARTIAL.fullmatch(text.strip())
+    first = _day(match[1], match[2] or "01", "01") if match else None
+    if match is None or first is None:
+        return None
+    month = first.month if match[2] else 12
+    return first, date(first.year, month, calendar.monthrange(first.year, month)[1])
+
+
+def stated_day(stated: DateRange | None) -> date | None:
+    """Return the day of a date that states one; a month or a year is none."""
+    return stated[0] if stated and stated[0] == stated[1] else None
+
+
+def as_stated(text: str) -> str:
+    """Take the first of the month, or of the year, for a month, or a year, without a day.
+
+    For sources that complete partial dates so. A stated first of a month looks the same there.
+
+    >>> as_stated("20031101"), as_stated("20030101"), as_stated("20031115")
+    ('200311', '2003', '20031115')
+    """
+    text = text.strip()
+    if len(text) != _DIGITS_OF_A_DAY or not text.endswith("01"):
+        return text
+    return text[:4] if text.endswith("0101") else text[:6]
 
 
 def last_day_of_quarter(year: int, quarter: int) -> date:

@@ -14,10 +14,12 @@ from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
 from streams.intake.archive import Archive
 from streams.intake.refusals import code_of
+from streams.intake.text import decode_line
 
 __all__ = [
     "DelimitedTable",
     "Header",
+    "Place",
     "Refusal",
     "Row",
     "csv_table",
@@ -61,11 +63,19 @@ class Header:
 
 
 class Row(NamedTuple):
-    """One record. `fields` has an additional blank field at the end, for missing columns."""
+    """One record. `fields` has an additional blank field at the end, for missing columns.
+
+    `part` tells records apart that stood on one line.
+    """
 
     line: int
     raw: bytes
     fields: list[str]
+    part: int = 0
+
+
+Place = tuple[str, int, int]
+"""Place of a row: label of its file, line, and part of the line."""
 
 
 class Refusal(NamedTuple):
@@ -83,16 +93,16 @@ class DelimitedTable:
     rows: Iterator[Row | Rejected]
 
 
-def csv_table(archive: Archive, member: ZipInfo, encoding: str) -> DelimitedTable:
+def csv_table(archive: Archive, member: ZipInfo) -> DelimitedTable:
     """Read quoted, comma-separated text. The line of a row is its first line."""
     lines = archive.lines(member)
-    first = next(lines, b"").removeprefix(_BOM).decode(encoding, "replace")
+    first = decode_line(next(lines, b"").removeprefix(_BOM))
     names = next(csv.reader([first]), [])
     header = Header(tuple(name.strip().lower() for name in names), archive.label(member))
-    return DelimitedTable(header, _csv_rows(lines, encoding, header))
+    return DelimitedTable(header, _csv_rows(lines, header))
 
 
-def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator[Row | Rejected]:
+def _csv_rows(lines: Iterator[bytes], header: Header) -> Iterator[Row | Rejected]:
     """Yield records; an unmatched quote costs only the line on which its record starts.
 
     An unmatched quote makes the parser consume the following lines. These are therefore parsed
@@ -105,7 +115,7 @@ def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator
     def supply() -> Iterator[str]:
         while (raw := waiting.popleft() if waiting else next(lines, None)) is not None:
             consumed.append(raw)
-            yield raw.decode(encoding, "replace")
+            yield decode_line(raw)
 
     number = 2
     records = csv.reader(supply(), strict=True)
@@ -134,27 +144,25 @@ def _csv_rows(lines: Iterator[bytes], encoding: str, header: Header) -> Iterator
         number += len(consumed)
 
 
-def dollar_table(
-    archive: Archive, member: ZipInfo, encoding: str, aliases: Mapping[str, str]
-) -> DelimitedTable:
+def dollar_table(archive: Archive, member: ZipInfo, aliases: Mapping[str, str]) -> DelimitedTable:
     """Read text separated by dollar signs, without quoting.
 
     Rows, and the header, may end with one surplus blank field.
     """
     lines = archive.lines(member)
-    first = next(lines, b"").removeprefix(_BOM).decode(encoding, "replace")
+    first = decode_line(next(lines, b"").removeprefix(_BOM))
     names = [name.strip().lower() for name in first.split("$")]
     if names[-1] in ("", f"v{len(names)}"):  # R gives such a name to the blank last column
         names.pop()
     header = Header(tuple(aliases.get(name, name) for name in names), archive.label(member))
-    return DelimitedTable(header, _dollar_rows(lines, encoding, header))
+    return DelimitedTable(header, _dollar_rows(lines, header))
 
 
-def _dollar_rows(lines: Iterable[bytes], encoding: str, header: Header) -> Iterator[Row | Rejected]:
+def _dollar_rows(lines: Iterable[bytes], header: Header) -> Iterator[Row | Rejected]:
     width = len(header.names)
     for number, line in enumerate(lines, start=2):
         raw = line.rstrip(_LINE_END)
-        fields = raw.decode(encoding, "replace").split("$")
+        fields = decode_line(raw).split("$")
         if len(fields) == width:
             fields.append("")
         elif len(fields) != width + 1 or fields[-1]:
@@ -166,13 +174,13 @@ def _dollar_rows(lines: Iterable[bytes], encoding: str, header: Header) -> Itera
 
 
 def raw_rows(
-    tables: Iterable[DelimitedTable], refused: Mapping[tuple[str, int], Refusal]
+    tables: Iterable[DelimitedTable], refused: Mapping[Place, Refusal]
 ) -> Iterator[Rejected]:
     """Read tables again to reject rows with their bytes, for reports that the schema refused."""
     for table in tables:
         where = table.header.where
         for row in table.rows:
-            why = refused.get((where, row.line)) if isinstance(row, Row) else None
+            why = refused.get((where, row.line, row.part)) if isinstance(row, Row) else None
             if isinstance(row, Row) and why is not None:
                 yield table.header.reject(row, *why)
 

@@ -5,7 +5,9 @@ cases. Only the small tables and the required fields of the large ones are kept 
 report is built when it is yielded, so that a quarter of 400,000 cases fits in memory.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from operator import itemgetter
@@ -21,8 +23,8 @@ from schemas.report import Reaction, Report, Revision
 from schemas.vocabulary import ReportType
 from streams.intake.archive import Archive, open_archive
 from streams.intake.countries import country_code
-from streams.intake.dates import parse_compact_date
-from streams.intake.delimited import DelimitedTable, Refusal, dollar_table, raw_rows, refusal
+from streams.intake.dates import date_range, stated_day
+from streams.intake.delimited import DelimitedTable, Place, Refusal, dollar_table, raw_rows, refusal
 from streams.intake.faers_layout import (
     ALIASES,
     DELETION_LISTS,
@@ -32,7 +34,21 @@ from streams.intake.faers_layout import (
     reporter_of,
     substances_of,
 )
-from streams.intake.faers_tables import READERS, Drug, Quarter, Version, read_deletions
+from streams.intake.faers_repairs import (
+    REPLACED,
+    Corrected,
+    correction_of,
+    in_order_of_correction,
+    part_joined_rows,
+)
+from streams.intake.faers_tables import (
+    READERS,
+    Drug,
+    Quarter,
+    Version,
+    read_deletions,
+    row_check,
+)
 from streams.intake.text import clean
 
 __all__ = ["read_faers"]
@@ -41,24 +57,27 @@ _REQUIRED = ("DEMO", "DRUG", "REAC")
 _OPTIONAL = ("OUTC", "RPSR", "INDI", "THER")
 _ANSWER = {"Y": True, "N": False}
 
-_Members = dict[str, list[tuple[ZipInfo, str]]]
+_Members = dict[str, list[ZipInfo]]
 
 
-def read_faers(path: Path) -> Iterator[Report | Rejected]:
+def read_faers(path: Path, repairs: Counter[str] | None = None) -> Iterator[Report | Rejected]:
     """Read a FAERS quarter: yield rejects while reading, then the reports in order of time.
 
     Parameters
     ----------
     path
         A zip file with at least the tables DEMO, DRUG and REAC, in the legacy or current layout.
+    repairs
+        Counts the repairs by kind (`streams.intake.faers_repairs`).
 
     Yields
     ------
     Report or Rejected
         Every DEMO row gives one or the other. A row of another table is rejected if it is damaged,
         if its role or term cannot be read, or if its report has no readable DEMO row. An identical
-        repetition of a DEMO row is ignored; of differing rows the first is used. A deleted case
-        gives a nullification, dated the last day of the quarter of its list.
+        repetition of a DEMO row is ignored; of differing rows the first is used. Rows that share a
+        line are parted, and rows of a corrected file replace those of the same report. A deleted
+        case gives a nullification, dated the last day of the quarter of its list.
 
     Raises
     ------
@@ -69,28 +88,31 @@ def read_faers(path: Path) -> Iterator[Report | Rejected]:
     Notes
     -----
     The case was first received on INIT_FDA_DT, else on FDA_DT, and this version on FDA_DT; if
-    FDA_DT is the earlier of the two, on INIT_FDA_DT as well. Any other partial date is unknown, as
-    is any optional value that cannot be read. Of several indications of a drug the first known one
-    is used; of several periods of therapy, the first start and the last end.
+    FDA_DT is the earlier of the two, on INIT_FDA_DT as well. Neither may be after the quarter. Any
+    other partial date is no day, whether the file says so or completed it (`as_stated`); any
+    optional value that cannot be read is unknown. Of several indications of a drug the first known
+    one is used; of several periods of therapy, the first start and the last end.
     """
+    repairs = Counter() if repairs is None else repairs
     with open_archive(path) as archive:
         members = _find_members(archive)
         quarter = Quarter()
         for kind, read in READERS.items():
-            for table in _tables(archive, members[kind]):
+            for table in _corrected_tables(archive, kind, members[kind], quarter, repairs):
                 yield from read(table, quarter)
+        repairs[REPLACED] += quarter.n_replaced
         quarter.demo_rows.clear()
         lists = archive.find(DELETION_LISTS)
-        yield from read_deletions(archive, lists, members["DEMO"][0][0], quarter)
+        yield from read_deletions(archive, lists, members["DEMO"][0], quarter)
         quarter.versions.sort(key=itemgetter(0, 1, 2, 3))
-        refused: dict[tuple[str, int], Refusal] = {}
+        refused: dict[Place, Refusal] = {}
         for version in quarter.versions:
             try:
                 yield _report(version, quarter)
             except ValidationError as error:
-                refused[version.where, version.line] = refusal(error)
+                refused[version.where, version.line, version.part] = refusal(error)
         if refused:
-            yield from raw_rows(_tables(archive, members["DEMO"]), refused)
+            yield from raw_rows(_tables(archive, "DEMO", members["DEMO"], quarter), refused)
 
 
 def _find_members(archive: Archive) -> _Members:
@@ -100,13 +122,47 @@ def _find_members(archive: Archive) -> _Members:
         if kind in _REQUIRED and not found:
             msg = f"{archive.path}: must hold a file named {kind}*.txt; got none"
             raise InputError(msg)
-        members[kind] = [(member, archive.encoding(member)) for member in found]
+        members[kind] = found
     return members
 
 
-def _tables(archive: Archive, members: Sequence[tuple[ZipInfo, str]]) -> Iterator[DelimitedTable]:
-    for member, encoding in members:
-        yield dollar_table(archive, member, encoding, ALIASES)
+def _corrected_tables(
+    archive: Archive,
+    kind: str,
+    members: Sequence[ZipInfo],
+    quarter: Quarter,
+    repairs: Counter[str],
+) -> Iterator[DelimitedTable]:
+    """Yield the tables of a kind, corrected files first, without the rows that they replace."""
+    corrections: dict[str, Corrected] = defaultdict(Corrected)
+    for member, name in in_order_of_correction(members):
+        table = _table(archive, kind, member, quarter, repairs)
+        if name is None:
+            yield table
+        elif correction_of(member)[1]:
+            rows = corrections[name].recorded(table.rows, table.header)
+            yield replace(table, rows=rows)
+        else:
+            # Rows of the other tables belong to a report, not to a case.
+            replaced = quarter.replaced if kind == "DEMO" else None
+            rows = corrections[name].without_replaced(table.rows, table.header, replaced, repairs)
+            yield replace(table, rows=rows)
+
+
+def _tables(
+    archive: Archive, kind: str, members: Sequence[ZipInfo], quarter: Quarter
+) -> Iterator[DelimitedTable]:
+    """Yield the tables of a kind as they are read again, which counts no repair twice."""
+    for member in members:
+        yield _table(archive, kind, member, quarter, Counter())
+
+
+def _table(
+    archive: Archive, kind: str, member: ZipInfo, quarter: Quarter, repairs: Counter[str]
+) -> DelimitedTable:
+    table = dollar_table(archive, member, ALIASES)
+    is_row = row_check(kind, table.header, quarter)
+    return replace(table, rows=part_joined_rows(table.rows, table.header, is_row, repairs))
 
 
 def _report(version: Version, quarter: Quarter) -> Report:
@@ -121,7 +177,7 @@ def _report(version: Version, quarter: Quarter) -> Report:
             revision=details,
         )
     key = version.key
-    onset = parse_compact_date(details.event_dt)
+    onset = stated_day(date_range(details.event_dt))
     if key in quarter.studies:
         report_type = ReportType.STUDY
     elif details.rept_cod.strip().upper() == "DIR":  # sent by a consumer or professional to FDA
@@ -159,7 +215,7 @@ def _products(key: str, quarter: Quarter) -> tuple[Product, ...]:
     for text in quarter.drugs.get(key, ()):
         drug_seq, _, drug = text.partition("$")
         place = f"{key}${drug_seq}"
-        start, end = quarter.therapies.get(place, (None, None))
+        start, end = map(stated_day, quarter.therapies.get(place, (None, None)))
         products.append(_product(drug, quarter.indications.get(place, ""), start, end))
     return tuple(products)
 

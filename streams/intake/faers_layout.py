@@ -9,6 +9,7 @@ from datetime import date
 from functools import lru_cache
 
 from schemas.report import Patient, Reporter
+from schemas.visible_text import visible
 from schemas.vocabulary import (
     AgeGroup,
     ProductRole,
@@ -118,12 +119,12 @@ _DICTIONARY_CODES = re.compile(r"(?:\s*/[0-9]{6,11}/)+$")
 
 
 def quarter_end(member: str) -> date | None:
-    """Return the last day of the quarter in a file's name, or None.
+    """Return the last day of the quarter in a file's name, or in its source label; else None.
 
     >>> quarter_end("Deleted/DELETE26Q2.txt"), quarter_end("AllDeletedCases.txt")
     (datetime.date(2026, 6, 30), None)
     """
-    match = _QUARTER.search(member.rsplit("/", 1)[-1])
+    match = _QUARTER.search(re.split("[/!]", member)[-1])
     return last_day_of_quarter(2000 + int(match[1]), int(match[2])) if match else None
 
 
@@ -139,11 +140,11 @@ def substances_of(prod_ai: str, drugname: str) -> tuple[str, ...]:
     >>> substances_of("", "Acyclovir          /00587301/")
     ('ACYCLOVIR',)
     """
-    found = dict.fromkeys(part.strip() for part in prod_ai.split("\\"))
+    found = dict.fromkeys(part.strip() for part in visible(prod_ai).split("\\"))
     found.pop("", None)
     if found:
         return tuple(found)
-    name = " ".join(unicodedata.normalize("NFKC", drugname).split())
+    name = " ".join(unicodedata.normalize("NFKC", visible(drugname)).split())
     name = _DICTIONARY_CODES.sub("", name).strip().upper()
     return (name,) if name else ()
 
@@ -160,7 +161,7 @@ def event_term(term: str, *, legacy: bool) -> str:
     >>> event_term("COVID-19", legacy=False)
     'COVID-19'
     """
-    term = term.strip()
+    term = visible(term).strip()
     return term.capitalize() if legacy and term.isupper() else term
 
 

@@ -17,7 +17,7 @@ from schemas.rejected import Rejected
 from schemas.report import Revision
 from schemas.vocabulary import RevisionKind, Seriousness
 from streams.intake.archive import Archive
-from streams.intake.dates import parse_compact_date
+from streams.intake.dates import DateRange, as_stated, date_range, parse_compact_date
 from streams.intake.delimited import DelimitedTable, Header, Row
 from streams.intake.faers_layout import (
     OUTCOMES,
@@ -27,7 +27,16 @@ from streams.intake.faers_layout import (
     quarter_end,
 )
 
-__all__ = ["DELETED_VERSION", "READERS", "Details", "Drug", "Quarter", "Version", "read_deletions"]
+__all__ = [
+    "DELETED_VERSION",
+    "READERS",
+    "Details",
+    "Drug",
+    "Quarter",
+    "Version",
+    "read_deletions",
+    "row_check",
+]
 
 DELETED_VERSION = 2**31 - 1
 """Version of a deletion: FDA names the case and no version, so it outranks every version."""
@@ -40,6 +49,7 @@ _MESSAGE_DIGITS = 12  # message ids are compared as text, so ISR and PRIMARYID h
 _LONGEST_REASON = 2000  # characters: the limit of `Revision.reason`
 _LONGEST_TERM = 500  # characters: the limit of `Reaction.term`
 _MOST_SUBSTANCES = 200  # the limit of `Product.substances`
+_DATES_AS_STATED = date(2013, 1, 1)  # first day of the first quarter whose dates may be partial
 _NO_INDICATION = "product used for unknown indication"
 
 
@@ -89,6 +99,7 @@ class Version(NamedTuple):
     key: str
     where: str
     line: int
+    part: int
     content: Details | Revision
 
 
@@ -107,7 +118,9 @@ class Quarter:
     outcomes: dict[str, list[Seriousness]] = field(default_factory=lambda: defaultdict(list))
     studies: set[str] = field(default_factory=set)
     indications: dict[str, str] = field(default_factory=dict)
-    therapies: dict[str, tuple[date | None, date | None]] = field(default_factory=dict)
+    therapies: dict[str, tuple[DateRange | None, DateRange | None]] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)  # reports that a corrected file leaves out
+    n_replaced: int = 0  # rows of other tables that belong to them
 
 
 def _read_demo(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
@@ -117,6 +130,8 @@ def _read_demo(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     identity = header.columns("primaryid", "caseid", "caseversion", "init_fda_dt", "fda_dt")
     details = header.columns(*Details._fields)
     is_shifted = _shift_check("DEMO", header)
+    is_completed = _dates_are_completed(header, legacy=legacy)
+    horizon = quarter_end(header.where) or date.max
     known = quarter.demo_rows
     for row in table.rows:
         if isinstance(row, Rejected):
@@ -141,8 +156,15 @@ def _read_demo(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
             reason = f"INIT_FDA_DT must be YYYYMMDD or blank; got {init_fda_dt[:20]!r}"
         elif is_shifted(row):
             reason = "a field must not hold '$'; got one before WT"
+        elif max(first, latest) > horizon:
+            reason = f"FDA_DT and INIT_FDA_DT must not be after {horizon}; got {max(first, latest)}"
+            yield header.reject(row, reason, RejectCode.FUTURE_DATE)
+            continue
         else:
             known[key] = row.raw
+            found = Details(*details(row.fields))
+            if is_completed:
+                found = found._replace(event_dt=as_stated(found.event_dt))
             version = Version(
                 latest=max(first, latest),
                 case_id=f"FAERS-{int(case)}",
@@ -152,7 +174,8 @@ def _read_demo(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
                 key=key,
                 where=header.where,
                 line=row.line,
-                content=Details(*map(intern, details(row.fields))),
+                part=row.part,
+                content=Details(*map(intern, found)),
             )
             quarter.versions.append(version)
             continue
@@ -238,18 +261,21 @@ def _read_therapies(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejecte
     header = table.header
     header.require("primaryid", "drug_seq")
     wanted = header.columns("drug_seq", "start_dt", "end_dt")
+    is_completed = _dates_are_completed(header, legacy="caseid" not in header.names)
     for key, row in _rows_of_reports(table, quarter, "THER"):
         if isinstance(row, Rejected):
             yield row
             continue
         drug_seq, start_dt, end_dt = wanted(row.fields)
-        start, end = parse_compact_date(start_dt), parse_compact_date(end_dt)
+        if is_completed:
+            start_dt, end_dt = as_stated(start_dt), as_stated(end_dt)
+        start, end = date_range(start_dt), date_range(end_dt)
         if start or end:
             place = f"{key}${drug_seq}"
             starts, ends = quarter.therapies.get(place, (None, None))
             quarter.therapies[place] = (
                 min(filter(None, (starts, start)), default=None),
-                max(filter(None, (ends, end)), default=None),
+                max(filter(None, (ends, end)), key=lambda each: each[::-1], default=None),
             )
 
 
@@ -299,7 +325,7 @@ def read_deletions(
             if case_id not in listed:
                 listed.add(case_id)
                 quarter.versions.append(
-                    Version(day, case_id, DELETED_VERSION, "", day, "", where, line, revision)
+                    Version(day, case_id, DELETED_VERSION, "", day, "", where, line, 0, revision)
                 )
 
 
@@ -317,6 +343,8 @@ def _rows_of_reports(
         key = row.fields[column].strip()
         if key in known:
             yield key, row
+        elif key in quarter.replaced:
+            quarter.n_replaced += 1
         else:
             reason = f"a {kind} row must have a readable DEMO row; got none for {key[:20]!r}"
             yield key, header.reject(row, reason)
@@ -327,3 +355,36 @@ def _shift_check(kind: str, header: Header) -> Callable[[Row], bool]:
     name, impossible = SHIFT_WITNESS[kind]
     column, width = header.index(name), len(header.names)
     return lambda row: row.fields[column] in impossible and row.raw.count(b"$") == width
+
+
+def _dates_are_completed(header: Header, *, legacy: bool) -> bool:
+    """Return whether a file has a day in every date, although the reporter may have stated none.
+
+    In a legacy quarter a third of all dates are of the first of a month and none is partial; since
+    2013 dates are as stated.
+    """
+    end = quarter_end(header.where)
+    return legacy if end is None else end < _DATES_AS_STATED
+
+
+def row_check(kind: str, header: Header, quarter: Quarter) -> Callable[[list[str]], bool]:
+    """Return a predicate: the fields are those of a row, to part rows that share a line.
+
+    A row of DEMO has a case, a date of receipt and, in the current layout, its case and version as
+    key; a row of another table has the key of a report, and of DRUG a role.
+    """
+    identity = header.columns("primaryid", "caseid", "caseversion", "fda_dt")
+    role = header.index("role_cod")
+
+    def is_demo_row(fields: list[str]) -> bool:
+        key, case, number, fda_dt = map(str.strip, identity([*fields, ""]))
+        if not (_NUMBER.fullmatch(key) and _NUMBER.fullmatch(case) and parse_compact_date(fda_dt)):
+            return False
+        return "caseversion" not in header.names or key == case + number
+
+    def is_other_row(fields: list[str]) -> bool:
+        key = identity([*fields, ""])[0].strip()
+        known = key in quarter.demo_rows or key in quarter.replaced
+        return known and (kind != "DRUG" or fields[role].strip() in ROLES)
+
+    return is_demo_row if kind == "DEMO" else is_other_row

@@ -1,5 +1,6 @@
 """Reader of source files of any format, item by item."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +16,17 @@ __all__ = ["SourceItem", "read_source"]
 SourceItem = Report | bytes | Rejected
 
 
-def read_source(path: Path, source_format: str | None = None) -> Iterator[tuple[int, SourceItem]]:
+def read_source(
+    path: Path, source_format: str | None = None, repairs: Counter[str] | None = None
+) -> Iterator[tuple[int, SourceItem]]:
     """Return the numbered items of a file: undecoded lines of native JSON, or reports and rejects.
 
     Reports of archives are in order of receipt. Native JSON Lines are in file order, since the
-    order of a log is its order of arrival.
+    order of a log is its order of arrival. `repairs` counts damaged rows that were repaired, by the
+    kind of repair.
     """
     found = source_format or detect_format(path)
     if found == "native":
         return read_lines(path)
-    reader = read_vaers if found == "vaers" else read_faers
-    return enumerate(reader(path), start=1)
+    items = read_vaers(path) if found == "vaers" else read_faers(path, repairs)
+    return enumerate(items, start=1)

@@ -1,28 +1,37 @@
-"""Cleaning of text from source files: no control characters, limited length."""
+"""Decoding and cleaning of text from source files."""
 
 import re
-import unicodedata
 
-__all__ = ["clean", "parse_decimal"]
+from schemas.visible_text import visible
+
+__all__ = ["clean", "decode_line", "parse_decimal"]
 
 _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 
 
+def decode_line(raw: bytes) -> str:
+    r"""Decode a line that is valid UTF-8 as such, and any other as Windows-1252.
+
+    The files mix both. A byte that neither of them defines becomes a replacement character.
+
+    >>> decode_line("naïve".encode()), decode_line("naïve".encode("cp1252")), decode_line(b"\x81")
+    ('naïve', 'naïve', '\ufffd')
+    """
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
 def clean(text: str, limit: int) -> str | None:
-    r"""Strip a value, drop control characters, truncate it to a limit; blank is unknown.
+    r"""Strip a value, drop what nobody sees, truncate it to a limit; blank is unknown.
 
     >>> clean("  9Q01042 \x00", 200), clean(" ", 200), clean("abcdef", 3)
     ('9Q01042', None, 'abc')
     """
     if not text:
         return None
-    if not text.isprintable():
-        text = "".join(
-            " " if character in "\t\r\n" else character
-            for character in text
-            if character in "\t\r\n" or unicodedata.category(character) != "Cc"
-        )
-    text = text.strip()
+    text = visible(text).strip()
     return (text if len(text) <= limit else text[:limit].rstrip()) or None
 
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,16 +17,19 @@ from zipfile import ZipInfo
 
 from pydantic import ValidationError
 
-from schemas.errors import InputError
+from schemas.errors import InputError, RejectCode
 from schemas.product import Product
 from schemas.rejected import Rejected
 from schemas.report import Patient, Reaction, Report
+from schemas.visible_text import visible
 from schemas.vocabulary import ReportType, Seriousness, Sex
 from streams.intake.archive import Archive, open_archive
+from streams.intake.countries import country_code
 from streams.intake.dates import parse_us_date
 from streams.intake.delimited import (
     DelimitedTable,
     Header,
+    Place,
     Refusal,
     Row,
     csv_table,
@@ -46,7 +49,13 @@ _MEMBERS = {
     "SYMPTOMS": VAERS_DATA.replace("DATA", "SYMPTOMS"),
 }
 _VAERS_ID = re.compile(r"[0-9]{1,12}")
-_FOREIGN = "FR"
+_FOREIGN = "FR"  # in STATE
+_NON_DOMESTIC = "NONDOMESTIC"  # in the name of a file of reports from abroad
+_YEAR = re.compile(r"[0-9]{4}(?=VAERSDATA)", re.IGNORECASE)
+_WORLDWIDE_NUMBER = re.compile(r"[A-Z]{2}.*[0-9]")  # country, sender, number; `NONE` is none
+_SERIES = re.compile(
+    r"PH(?:HY|EH)[0-9]{4}([A-Z]{2})[0-9]"
+)  # Novartis: the country is in the middle
 _OLDEST = 150  # years: the limit of `Patient.age_years`
 _LONGEST_TERM = 500  # characters: the limit of `Reaction.term`
 _SEX = {"F": Sex.FEMALE, "M": Sex.MALE}
@@ -72,6 +81,13 @@ class _Vaccine(NamedTuple):
     route: str
 
 
+class _DataFile(NamedTuple):
+    """What is known of the reports of a DATA file: whether from abroad, and the last day."""
+
+    non_domestic: bool
+    horizon: date
+
+
 @dataclass(slots=True)
 class _Case:
     """Fields of a report from its DATA row and from the other files."""
@@ -90,11 +106,11 @@ class _Case:
 
 
 class _Members(NamedTuple):
-    """Members of an archive by kind, each with its encoding."""
+    """Members of an archive by kind."""
 
-    data: list[tuple[ZipInfo, str]]
-    vax: list[tuple[ZipInfo, str]]
-    symptoms: list[tuple[ZipInfo, str]]
+    data: list[ZipInfo]
+    vax: list[ZipInfo]
+    symptoms: list[ZipInfo]
 
 
 def read_vaers(path: Path) -> Iterator[Report | Rejected]:
@@ -121,18 +137,21 @@ def read_vaers(path: Path) -> Iterator[Report | Rejected]:
     -----
     An optional value that cannot be read is unknown. Despite its name, CAGE_MO is a fraction of a
     year in the published files, so the age is `CAGE_YR + CAGE_MO` where AGE_YRS is blank. VAX_DOSE
-    counts the doses *before* this one, VAX_DOSE_SERIES counts this one.
+    counts the doses *before* this one, VAX_DOSE_SERIES counts this one. RECVDATE may not be after
+    the release of its file. The country of a report is the US, or in a NonDomestic file the one at
+    the start of SPLTTYPE.
     """
     with open_archive(path) as archive:
         members = _find_members(archive)
         cases: dict[int, _Case] = {}
-        for table in _tables(archive, members.data):
-            yield from _read_data(table, cases)
+        for member in members.data:
+            table = csv_table(archive, member)
+            yield from _read_data(table, cases, _data_file(archive, member))
         for table in _tables(archive, members.vax):
             yield from _read_vaccines(table, cases)
         for table in _tables(archive, members.symptoms):
             yield from _read_symptoms(table, cases)
-        refused: dict[tuple[str, int], Refusal] = {}
+        refused: dict[Place, Refusal] = {}
         for case_id, case in sorted(
             ((f"VAERS-{number}", case) for number, case in cases.items()),
             key=lambda item: (item[1].received, item[0]),
@@ -140,7 +159,7 @@ def read_vaers(path: Path) -> Iterator[Report | Rejected]:
             try:
                 yield _report(case_id, case)
             except ValidationError as error:
-                refused[case.where, case.line] = refusal(error)
+                refused[case.where, case.line, 0] = refusal(error)
         if refused:
             yield from raw_rows(_tables(archive, members.data), refused)
 
@@ -152,21 +171,38 @@ def _find_members(archive: Archive) -> _Members:
         if not members:
             msg = f"{archive.path}: must hold a file ending in VAERS{kind}.csv; got none"
             raise InputError(msg)
-        found[kind.lower()] = [(member, archive.encoding(member)) for member in members]
+        found[kind.lower()] = members
     return _Members(**found)
 
 
-def _tables(archive: Archive, members: Sequence[tuple[ZipInfo, str]]) -> Iterator[DelimitedTable]:
-    for member, encoding in members:
-        yield csv_table(archive, member, encoding)
+def _tables(archive: Archive, members: Sequence[ZipInfo]) -> Iterator[DelimitedTable]:
+    for member in members:
+        yield csv_table(archive, member)
 
 
-def _read_data(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[Rejected]:
+def _data_file(archive: Archive, member: ZipInfo) -> _DataFile:
+    """Return what the name and the day of a DATA file say of its reports.
+
+    The day holds only if it is not before the year in the name; it is extended by one day, since
+    days begin in the east.
+    """
+    name = member.filename.rsplit("/", 1)[-1]
+    year = _YEAR.match(name)
+    horizon = date(int(year[0]), 12, 31) if year else date.max
+    written = archive.written(member)
+    if written and (not year or written.year >= horizon.year):
+        horizon = written + timedelta(days=1)
+    return _DataFile(_NON_DOMESTIC in name.upper(), horizon)
+
+
+def _read_data(
+    table: DelimitedTable, cases: dict[int, _Case], file: _DataFile
+) -> Iterator[Rejected]:
     header = table.header
     header.require("vaers_id", "recvdate")
     identity = header.columns("vaers_id", "recvdate")
     details = header.columns(
-        "state", "age_yrs", "cage_yr", "cage_mo", "sex", "onset_date", "vax_date"
+        *("state", "splttype", "age_yrs", "cage_yr", "cage_mo", "sex", "onset_date", "vax_date")
     )
     flags = [(header.index(name), criterion) for name, criterion in _SERIOUS.items()]
     for row in table.rows:
@@ -188,7 +224,11 @@ def _read_data(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[Rejec
         if received is None:
             yield header.reject(row, f"RECVDATE must be MM/DD/YYYY; got {recvdate[:20]!r}")
             continue
-        state, age, years, months, sex, onset, vaccinated = details(row.fields)
+        if received > file.horizon:
+            reason = f"RECVDATE must not be after the release of its file; got {received}"
+            yield header.reject(row, reason, RejectCode.FUTURE_DATE)
+            continue
+        state, number_of_sender, age, years, months, sex, onset, vaccinated = details(row.fields)
         criteria = dict.fromkeys(
             criterion for index, criterion in flags if row.fields[index].strip().upper() == "Y"
         )
@@ -197,7 +237,8 @@ def _read_data(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[Rejec
             line=row.line,
             digest=digest,
             received=received,
-            country=None if state.strip().upper() == _FOREIGN else "US",
+            # STATE is a subdivision of the US only in domestic files; reports have no field for it.
+            country=_country(state, number_of_sender, file),
             patient=Patient(
                 age_years=_age(age, years, months),
                 sex=_SEX.get(sex.strip().upper(), Sex.UNKNOWN),
@@ -206,6 +247,20 @@ def _read_data(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[Rejec
             onset=parse_us_date(onset),
             vaccinated=parse_us_date(vaccinated),
         )
+
+
+def _country(state: str, number_of_sender: str, file: _DataFile) -> str | None:
+    """Return the country of a report.
+
+    Reports from abroad begin SPLTTYPE with it. In domestic files these two letters are as often a
+    state of the US or a series of a manufacturer, so that they say nothing there.
+    """
+    if file.non_domestic:
+        number = number_of_sender.strip().upper()
+        if series := _SERIES.match(number):
+            return country_code(series[1])
+        return country_code(number[:2]) if _WORLDWIDE_NUMBER.match(number) else None
+    return None if state.strip().upper() == _FOREIGN else "US"
 
 
 def _read_vaccines(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[Rejected]:
@@ -235,7 +290,9 @@ def _read_symptoms(table: DelimitedTable, cases: dict[int, _Case]) -> Iterator[R
         if isinstance(case, Rejected):
             yield case
         elif isinstance(row, Row):
-            terms = [(row.fields[term].strip(), row.fields[version]) for term, version in pairs]
+            terms = [
+                (visible(row.fields[term]).strip(), row.fields[version]) for term, version in pairs
+            ]
             longest = max(len(term) for term, _ in terms)
             if longest > _LONGEST_TERM:
                 reason = f"a symptom must have at most {_LONGEST_TERM} characters; got {longest}"
@@ -278,7 +335,7 @@ def _report(case_id: str, case: _Case) -> Report:
 
 
 def _product(vaccine: _Vaccine, vaccinated: date | None) -> Product:
-    vax_type = vaccine.vax_type.strip()
+    vax_type = visible(vaccine.vax_type).strip()
     return Product(
         verbatim=clean(vaccine.name, 2000),
         substances=(vax_type,) if vax_type else (),

@@ -59,6 +59,18 @@ def members(
     return found
 
 
+def joined_quarter(quarter: str) -> dict[str, str | bytes]:
+    """The files of a quarter whose two DRUG rows share a line."""
+    keys = [{"primaryid": f"{case}1", "caseid": case} for case in ("2001", "2002")]
+    rows = [line(CURRENT, "DRUG", key | {"drugname": "ZINC"}) for key in keys]
+    tables: Tables = {
+        "DEMO": [key | {"caseversion": "1"} for key in keys],
+        "DRUG": ["".join(rows)],
+        "REAC": [key | {"pt": "Rash"} for key in keys],
+    }
+    return members(CURRENT, quarter, tables)
+
+
 class Quarter:
     """Writes and reads a quarter in the current layout."""
 

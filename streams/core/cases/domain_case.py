@@ -12,6 +12,7 @@ import msgspec
 from schemas.domain import domain_vocabulary
 from schemas.product import Product, normalise_lot
 from schemas.report import Reaction, Report
+from schemas.visible_text import visible
 from schemas.vocabulary import (
     Donor,
     LinkKind,
@@ -121,7 +122,7 @@ def domain_case_of(report: Report, age_group: str) -> DomainCase | None:
         supply_route=next(routes, SupplyRoute.UNKNOWN).value,
         exposure_ongoing=_ongoing(products),
         part_of=_distinct(link.case_id for link in report.links if link.kind is LinkKind.PART_OF),
-        source=report.sender or report.source,
+        source=visible(report.sender or "").strip() or report.source,
         drugs=sorted(set(suspects(products, None)[0])),
         classes=sorted({code for code, _ in named}),
         tissues=_distinct(map(_tissue, products)),
@@ -215,4 +216,4 @@ def _ongoing(products: Iterable[Product]) -> bool | None:
 
 
 def _distinct(values: Iterable[str | None]) -> list[str]:
-    return sorted({" ".join(value.split()) for value in values if value and value.strip()})
+    return sorted({" ".join(visible(value).split()) for value in values if value} - {""})

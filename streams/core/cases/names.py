@@ -6,6 +6,7 @@ from datetime import date
 from functools import lru_cache
 
 from schemas.product import Product
+from schemas.visible_text import visible
 from schemas.vocabulary import ProductRole
 from streams.core.cases.chronology import add_course, course_of
 from streams.core.cases.levels import class_of_name, family_of_term, unmarked
@@ -27,8 +28,8 @@ OF_DOMAIN = 1 << 16
 
 @lru_cache(maxsize=_MOST_NAMES)
 def _normalised(text: str) -> str:
-    # NFKC for width; `str.split` takes the unit separator for white space as well.
-    return unmarked(" ".join(unicodedata.normalize("NFKC", text).split()))
+    # NFKC for width, after what nobody sees is gone, so that accents behind it compose.
+    return unmarked(" ".join(unicodedata.normalize("NFKC", visible(text)).split()))
 
 
 @lru_cache(maxsize=_MOST_NAMES)

@@ -5,6 +5,7 @@ from math import prod
 from typing import NamedTuple
 
 from schemas.report import Report
+from schemas.visible_text import visible
 from schemas.vocabulary import Qualification, ReporterKind, ReportType, Sex
 from streams.core.cases.strata import UNKNOWN, region_of
 
@@ -69,24 +70,23 @@ def _source(
 ) -> tuple[str, str, int]:
     """Return the result of `source_of` for a report that states no dictionary."""
     by_professional = qualification not in (Qualification.CONSUMER, Qualification.LAWYER)
-    # `str.split` takes the unit separator for white space.
-    name = " ".join((sender or "").split())
+    name = " ".join(visible(sender or "").split())
     marks = ("p" if by_professional else "") + ("" if name else "u")
     stated = _COUNTRY if country else 0
     if kind is not ReporterKind.UNKNOWN or qualification is not Qualification.CONSUMER:
         stated |= _REPORTER
     if report_type is not ReportType.UNKNOWN:
         stated |= _TYPE
-    origin = _UNIT.join((country or "", marks, name or " ".join(system.split())))
+    origin = _UNIT.join((country or "", marks, name or " ".join(visible(system).split())))
     return origin, region_of(country), stated
 
 
 def _labels(codings: Codings) -> list[str]:
     """Return distinct dictionaries with their versions; one without a name is left out."""
     named = {
-        " ".join(f"{dictionary} {version or ''}".split())
+        " ".join(visible(f"{dictionary} {version or ''}").split())
         for dictionary, version in zip(codings[::2], codings[1::2], strict=True)
-        if dictionary and dictionary.split()
+        if dictionary and visible(dictionary).split()
     }
     return sorted(named)[:_MOST_CODINGS]
 

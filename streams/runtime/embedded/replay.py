@@ -44,6 +44,7 @@ class ReplaySummary:
     messages: int = 0
     after_until: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)  # rows of the sources, by kind
     tally: Counter[str] = field(default_factory=Counter)
     population: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)

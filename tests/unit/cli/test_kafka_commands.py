@@ -4,13 +4,16 @@ import logging
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import streams.cli.kafka_commands as kafka_commands
+from tests.support.archives import write_zip
 from tests.support.cli import Run, require_refused
+from tests.support.faers_quarters import joined_quarter
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +66,26 @@ def test_progress_is_logged_once_for_each_change_of_the_tally(
         "progress: first: 3; suppressed, same_cases: 1",
     ]
     assert next(vars(record)["tally"] for record in caplog.records) == {"first": 2}
+
+
+def test_repairs_of_a_published_file_are_in_the_summary(
+    monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path
+) -> None:
+    def publish(settings: Any, source: str, items: Any, tally: Counter[str]) -> Iterator[int]:
+        tally["reports"] += len(list(items))
+        yield 1
+
+    monkeypatch.setattr(kafka_commands, "publish_source", publish)
+    write_zip(tmp_path / "q.zip", joined_quarter("17Q2"))
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in run("publish q.zip").out.splitlines()
+        if "│" in line
+    ]
+    assert rows == [
+        ["reports published", "2"],
+        ["notices published", "0"],
+        ["rejected", "0"],
+        ["repaired", "2"],
+        ["rows that shared a line", "2"],
+    ]

@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from schemas.counts import COUNTS
+from tests.support.archives import write_zip
 from tests.support.cli import Run, require_refused
+from tests.support.faers_quarters import CURRENT, joined_quarter, members
 from tests.support.reports import report_line
 
 
@@ -83,3 +85,17 @@ def test_a_replay_of_compressed_lines_counts_them(run: Run, folder: Path) -> Non
     )
     rows = {line.strip(" │|") for line in ended.out.splitlines()}
     assert any(row.startswith("repeated") and row.endswith("1") for row in rows)
+
+
+def test_repairs_of_all_files_are_in_the_summary(run: Run, tmp_path: Path) -> None:
+    write_zip(tmp_path / "one.zip", joined_quarter("17Q2"))
+    write_zip(tmp_path / "two.zip", joined_quarter("17Q3"))
+    write_zip(tmp_path / "sound.zip", members(CURRENT, "17Q4", {"DEMO": [{}]}))
+    lines = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in run("replay one.zip two.zip sound.zip").out.splitlines()
+        if "│" in line
+    ]
+    at = lines.index(["rejected", "0"])
+    assert lines[at + 1 : at + 3] == [["repaired", "4"], ["rows that shared a line", "4"]]
+    assert "repaired" not in run("replay sound.zip").out

@@ -1,6 +1,7 @@
 """Tables on the terminal: numbers of alerts, and names that they never show."""
 
 import io
+from collections import Counter
 
 import polars as pl
 import pytest
@@ -9,7 +10,7 @@ from rich.console import Console
 from detectors.validation import validate
 from schemas.notice import Patients
 from schemas.safety_alert import SafetyAlertKind
-from streams.cli.tables import alert_table, summary_table, validation_table
+from streams.cli.tables import alert_table, repair_rows, summary_table, validation_table
 from tests.support.alerts import safety, signal
 
 
@@ -54,6 +55,13 @@ def test_a_safety_alert_names_neither_lot_nor_facility(console: Console) -> None
 def test_a_summary_groups_digits(console: Console) -> None:
     console.print(summary_table({"cases": 20_068, "state": "ok"}, "Replay"))
     assert "20,068" in printed(console)
+
+
+def test_repairs_are_shown_by_kind_and_only_if_there_are_any() -> None:
+    repaired = Counter({"rows of kind b": 3, "rows of kind a": 2, "rows of kind c": 0})
+    rows = [("repaired", 5), ("  rows of kind a", 2), ("  rows of kind b", 3)]
+    assert list(repair_rows(repaired).items()) == rows
+    assert repair_rows(Counter({"rows of kind c": 0})) == {}
 
 
 def test_a_value_that_differs_or_is_missing_is_marked(console: Console) -> None:

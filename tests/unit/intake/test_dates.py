@@ -4,7 +4,15 @@ from datetime import date
 
 import pytest
 
-from streams.intake.dates import last_day_of_quarter, parse_compact_date, parse_us_date
+from streams.intake.dates import (
+    DateRange,
+    as_stated,
+    date_range,
+    last_day_of_quarter,
+    parse_compact_date,
+    parse_us_date,
+    stated_day,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +55,37 @@ def test_us_dates(text: str, day: date | None) -> None:
 )
 def test_a_quarter_ends_with_its_third_month(year: int, quarter: int, last: date) -> None:
     assert last_day_of_quarter(year, quarter) == last
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("20200229", (date(2020, 2, 29), date(2020, 2, 29))),
+        (" 202002 ", (date(2020, 2, 1), date(2020, 2, 29))),
+        ("2020", (date(2020, 1, 1), date(2020, 12, 31))),
+        ("202013", None),
+        ("0020", None),
+        ("20200230", None),
+        ("20200", None),
+        ("", None),
+    ],
+)
+def test_a_date_states_a_day_a_month_or_a_year(text: str, stated: DateRange | None) -> None:
+    assert date_range(text) == stated
+    assert stated_day(stated) == parse_compact_date(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("20031101", "200311"),
+        (" 20030101", "2003"),
+        ("20030102", "20030102"),
+        ("20031111", "20031111"),
+        ("200301", "200301"),
+        ("2001", "2001"),
+        ("", ""),
+    ],
+)
+def test_a_completed_date_states_a_month_or_a_year(text: str, stated: str) -> None:
+    assert as_stated(text) == stated

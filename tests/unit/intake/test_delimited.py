@@ -9,14 +9,16 @@ from streams.intake.delimited import DelimitedTable, Refusal, Row, csv_table, do
 from tests.support.archives import ArchiveOf
 
 
-def read_csv(archive_of: ArchiveOf, text: str) -> list[Row | Rejected]:
+def read_csv(archive_of: ArchiveOf, text: str | bytes) -> list[Row | Rejected]:
     with open_archive(archive_of("a.zip", {"a.csv": text})) as archive:
-        return list(csv_table(archive, archive.find(".*")[0], "utf-8").rows)
+        return list(csv_table(archive, archive.find(".*")[0]).rows)
 
 
-def read_dollars(archive_of: ArchiveOf, text: str) -> tuple[DelimitedTable, list[Row | Rejected]]:
+def read_dollars(
+    archive_of: ArchiveOf, text: str | bytes
+) -> tuple[DelimitedTable, list[Row | Rejected]]:
     with open_archive(archive_of("a.zip", {"a.txt": text})) as archive:
-        table = dollar_table(archive, archive.find(".*")[0], "utf-8", {"isr": "primaryid"})
+        table = dollar_table(archive, archive.find(".*")[0], {"isr": "primaryid"})
         return table, list(table.rows)
 
 
@@ -39,6 +41,25 @@ def test_an_unmatched_quote_costs_only_its_own_line(archive_of: ArchiveOf) -> No
     assert last == Row(4, b"5,6", ["5", "6", ""])
 
 
+def test_a_bad_byte_changes_the_text_of_its_line_only(archive_of: ArchiveOf) -> None:
+    lines = ["é,ö\n".encode(), "ü,ï\n".encode(), "ü,ï\n".encode("cp1252"), b"x\x81,y\n"]
+
+    rows = read_csv(archive_of, b"".join(lines))
+
+    assert [each.fields[:2] for each in rows if isinstance(each, Row)] == [
+        ["ü", "ï"],
+        ["ü", "ï"],
+        ["x\ufffd", "y"],
+    ]
+    table, rows = read_dollars(archive_of, b"".join(lines).replace(b",", b"$"))
+    assert table.header.names == ("é", "ö")
+    assert [each.fields[:2] for each in rows if isinstance(each, Row)] == [
+        ["ü", "ï"],
+        ["ü", "ï"],
+        ["x\ufffd", "y"],
+    ]
+
+
 def test_a_row_of_another_width_is_rejected_and_a_blank_one_ignored(
     archive_of: ArchiveOf,
 ) -> None:
@@ -49,7 +70,7 @@ def test_a_row_of_another_width_is_rejected_and_a_blank_one_ignored(
 
 def test_columns_are_found_by_name_and_a_missing_one_is_blank(archive_of: ArchiveOf) -> None:
     with open_archive(archive_of("a.zip", {"a.csv": "ID ,Term\n1,Rash\n"})) as archive:
-        table = csv_table(archive, archive.find(".*")[0], "utf-8")
+        table = csv_table(archive, archive.find(".*")[0])
         (row,) = table.rows
     assert isinstance(row, Row)
     assert table.header.columns("term", "dose", "id")(row.fields) == ("Rash", "", "1")
@@ -72,8 +93,8 @@ def test_dollars_separate_fields_and_quotes_are_plain_characters(archive_of: Arc
 def test_bytes_of_refused_rows_are_read_again(archive_of: ArchiveOf) -> None:
     with open_archive(archive_of("a.zip", {"a.csv": "a,b\n1,2\n3,4\n"})) as archive:
         member = archive.find(".*")[0]
-        table = csv_table(archive, member, "utf-8")
+        table = csv_table(archive, member)
         why = Refusal("no suspect drug", RejectCode.SCHEMA)
-        (refused,) = raw_rows([table], {(table.header.where, 3): why})
+        (refused,) = raw_rows([table], {(table.header.where, 3, 0): why})
     assert (refused.position, refused.reason, refused.raw) == (3, why.reason, b"3,4")
     assert refused.code is RejectCode.SCHEMA

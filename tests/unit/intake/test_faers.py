@@ -114,7 +114,7 @@ def test_a_current_report_is_joined_from_seven_tables(quarter: Quarter) -> None:
     assert (baktar.route, baktar.dose, baktar.lot) == ("Oral", "2 TABLETS", "14M031MA")
     assert (baktar.licence, baktar.indication) == ("020272", "Cystitis")
     assert (baktar.dechallenge, baktar.rechallenge) == (True, False)
-    assert (baktar.first_given, baktar.last_given) == (date(2017, 2, 1), date(2017, 2, 25))
+    assert (baktar.first_given, baktar.last_given) == (date(2017, 2, 1), None)  # in March
     assert (acyclovir.substances, acyclovir.dose) == (("ACYCLOVIR",), "10 MG QD")
     assert (acyclovir.role, acyclovir.first_given) == (ProductRole.INTERACTING, None)
     assert (acyclovir.dechallenge, acyclovir.rechallenge) == (None, None)

@@ -188,3 +188,34 @@ def test_a_file_without_its_columns_is_refused(table: str, archive_of: ArchiveOf
         InputError, match=rf"{table}17Q2\.txt: the first line must name .*; got no primaryid"
     ):
         list(read_faers(archive_of("q.zip", files)))
+
+
+@pytest.mark.parametrize(
+    "values", [{"fda_dt": "20170701"}, {"init_fda_dt": "20990101", "fda_dt": "20170630"}]
+)
+def test_a_report_from_after_the_quarter_is_rejected_with_its_bytes(
+    values: Values, quarter: Quarter
+) -> None:
+    last = {"primaryid": "30011", "caseid": "3001", "fda_dt": "20170630"}
+
+    [report], [rejected] = quarter.read(DEMO=[values, last])
+
+    assert report.case_id == "FAERS-3001"
+    latest = max(values.values())
+    assert rejected == Rejected(
+        source="q.zip!ascii/DEMO17Q2.txt",
+        position=2,
+        reason="FDA_DT and INIT_FDA_DT must not be after 2017-06-30; got "
+        f"{latest[:4]}-{latest[4:6]}-{latest[6:]}",
+        raw=line(CURRENT, "DEMO", values).encode(),
+        code=RejectCode.FUTURE_DATE,
+    )
+
+
+def test_a_file_that_names_no_quarter_refuses_no_date(archive_of: ArchiveOf) -> None:
+    tables: Tables = {"DEMO": [{"fda_dt": "20990101"}]}
+
+    [report], rejects = split(read_faers(archive_of("17Q2.zip", members(CURRENT, "", tables))))
+
+    assert report.case_id == "FAERS-1001"
+    assert rejects == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.intake.text import clean, parse_decimal
+from streams.intake.text import clean, decode_line, parse_decimal
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,8 @@ from streams.intake.text import clean, parse_decimal
     [
         ("a\tb\x00c\x9f", 9, "a bc"),
         ("\x01 ", 9, None),
+        ("\u202ea\u200bb\u3164", 9, "ab"),
+        ("\u202e", 9, None),
         ("ab cd", 3, "ab"),
         ("é\u00a0ü", 9, "é\u00a0ü"),
     ],
@@ -39,3 +41,17 @@ def test_a_plain_number_is_read_and_anything_else_is_unknown(
     text: str, number: float | None
 ) -> None:
     assert parse_decimal(text) == number
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("naïve".encode(), "naïve"),
+        ("naïve".encode("cp1252"), "naïve"),
+        (b"ends within a character \xc3", "ends within a character Ã"),
+        (b"\x81\x80", "\ufffd€"),  # the first is of neither encoding
+        (b"", ""),
+    ],
+)
+def test_a_line_is_utf8_or_cp1252(raw: bytes, text: str) -> None:
+    assert decode_line(raw) == text

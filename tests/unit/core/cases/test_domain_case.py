@@ -56,6 +56,10 @@ def test_a_case_without_a_suspect_product_of_the_domain_is_none(product: Product
             {"serious": True, "fatal": True},
         ),
         ({"product": {"lot": " ex-117 "}}, {"lots": ["EX117"]}),
+        ({"product": {"manufacturer": "Ma\u200bker\x07 A"}}, {"manufacturers": ["Maker A"]}),
+        ({"product": {"manufacturer": "\u202e"}}, {"manufacturers": []}),
+        ({"sender": "Cli\u200bnic A"}, {"source": "Clinic A"}),
+        ({"sender": "\u202e"}, {"source": "native"}),
         ({"product": {"facility_id": "C-A"}}, {"facilities": ["C-A"]}),
         ({"product": {"exposure_ongoing": False}}, {"exposure_ongoing": False}),
         (

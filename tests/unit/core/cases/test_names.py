@@ -27,6 +27,10 @@ from streams.core.cases.provenance import DOSE, INDICATION, ONSET
         (f"zinc{SEPARATOR}iron", "zinc iron"),
         ("lot:A1", "lot: A1"),  # what a sender writes is no level
         (" \t ", ""),
+        ("zi\u200bnc\x07 oxide\u202e", "zinc oxide"),
+        ("e\u200b\u0301", "\u00e9"),  # what is hidden keeps no accent apart
+        ("l\u2060ot:A1", "lot: A1"),
+        ("\u202e\x1b\u3164", ""),
     ],
 )
 def test_a_name_is_compared_without_width_white_space_and_marks(reported: str, name: str) -> None:
@@ -87,3 +91,9 @@ def test_a_course_is_of_every_drug_of_its_product() -> None:
         "zinc": True,
         "iron": True,
     }
+
+
+def test_a_drug_whose_name_nobody_sees_counts_under_the_next_name() -> None:
+    product = Product(substances=("\u202e\x00",), verbatim="Zin\u200bc", indication="\u2066")
+    assert suspects([product], None)[:2] == (["Zinc"], [])
+    assert suspects([Product(substances=("\u202e",), verbatim="\x00")], None)[0] == []

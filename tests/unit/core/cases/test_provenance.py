@@ -193,3 +193,21 @@ def test_a_suspicion_is_a_change_of_the_case_and_ends_when_somebody_decides() ->
         step = advance([link_version(make_link(state, basis, decision=number))], held)
         assert step.changes.select("suspected_duplicate", "n").rows() == changes, number
         held |= step.updates
+
+
+@pytest.mark.parametrize(
+    ("sender", "source", "is_stated"),
+    [
+        ("Cli\u200bnic\x07 A\u202e", "Clinic A", True),
+        ("\u202e\x00", "native", False),
+    ],
+)
+def test_a_sender_is_known_by_what_is_seen_of_it(sender: str, source: str, is_stated: bool) -> None:
+    origin = parse_origin(_version(sender=sender).origin)
+    assert (origin.source, origin.sender_stated) == (source, is_stated)
+
+
+def test_a_dictionary_is_known_by_what_is_seen_of_it() -> None:
+    reactions = (Reaction(term="Rash", dictionary="Med\u200bDRA", dictionary_version="27.0\x00"),)
+    origin = parse_origin(_version(reactions=reactions).origin)
+    assert origin.dictionaries == ("MedDRA 27.0",)
