@@ -34,7 +34,7 @@ from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, summary_table
-from streams.cli.verdict import Verdict
+from streams.cli.verdict import RunVerdict
 from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
@@ -141,7 +141,7 @@ def publish(
         raise InputError(msg)
     settings = Settings.load(config, bootstrap=bootstrap)
     tally: Counter[str] = Counter()
-    verdict = Verdict("publish")
+    verdict = RunVerdict("publish")
     name = source_format and source_format.value
     with item_progress() as progress:
         for path in sources or ():
@@ -159,7 +159,7 @@ def publish(
         typer.echo(line)
 
 
-def _follow(path: Path, chunks: Iterator[int], progress: Progress, verdict: Verdict) -> None:
+def _follow(path: Path, chunks: Iterator[int], progress: Progress, verdict: RunVerdict) -> None:
     """Publish a file chunk by chunk, and count its items."""
     verdict.begin(path)
     task = progress.add_task(printable(path.name), total=None)
