@@ -71,7 +71,9 @@ def test_progress_is_logged_once_for_each_change_of_the_tally(
 def test_repairs_of_a_published_file_are_in_the_summary(
     monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path
 ) -> None:
-    def publish(settings: Any, source: str, items: Any, tally: Counter[str]) -> Iterator[int]:
+    def publish(
+        settings: Any, source: str, items: Any, tally: Counter[str], on_rejected: Any
+    ) -> Iterator[int]:
         tally["reports"] += len(list(items))
         yield 1
 
