@@ -43,7 +43,8 @@ def rerouted_record(record: Any, key: bytes, *, partition: int, source: str) -> 
     """Return the copy of a consumed record for the partition that its key belongs to.
 
     Value, headers and timestamp are those of the record. A header without a value gets an empty
-    one, since the client can send no other.
+    one, since the client can send no other. The coordinates of an original on another topic, from
+    which the record was copied, are replaced.
 
     Parameters
     ----------
@@ -59,14 +60,14 @@ def rerouted_record(record: Any, key: bytes, *, partition: int, source: str) -> 
     Raises
     ------
     IcsrError
-        If the record was re-routed before, which would repeat for ever, or if it is too large with
-        one header more.
+        If the record was re-routed on this topic before: to do so again could repeat for ever. Or
+        if it is too large with one header more.
     """
-    if origin_of(record.headers) is not None:
+    before = origin_of(record.headers)
+    if before is not None and before.startswith(f"{source.rpartition('[')[0]}[".encode()):
         raise IcsrError(_AGAIN, RejectCode.PARTITION)
-    origin = f"{source}@{record.offset}".encode()
-    headers = [(name, value or b"") for name, value in record.headers]
-    headers.append((REROUTED_FROM, origin))
+    headers = [(name, value or b"") for name, value in record.headers if name != REROUTED_FROM]
+    headers.append((REROUTED_FROM, f"{source}@{record.offset}".encode()))
     size = len(key) + len(record.value) + _FRAMING
     size += sum(len(name.encode()) + len(value) + _HEADER_FRAMING for name, value in headers)
     if size > MAX_MESSAGE_BYTES:
@@ -81,4 +82,4 @@ def origin_of(headers: Iterable[tuple[str, bytes | None]]) -> bytes | None:
     >>> origin_of([("rerouted-from", b"pv.reports[3]@17")])
     b'pv.reports[3]@17'
     """
-    return next((value or b"" for name, value in headers if name == REROUTED_FROM), None)
+    return dict(headers).get(REROUTED_FROM)
