@@ -40,6 +40,7 @@ class Sent:
     value: bytes
     kind: str
     topic: str = "reports"  # without its prefix
+    partition: int | None = None  # that its sender chooses; None: by murmur2 of the key
 
 
 def reports(number: int, seed: int) -> list[Sent]:
