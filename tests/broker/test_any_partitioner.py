@@ -1,9 +1,11 @@
 """Senders with any partitioner on a real Kafka: each case counts once, on its own partition.
 
-About half of the messages are sent as librdkafka's default partitioner places them. What must be
+A third of the messages is sent as librdkafka's default partitioner places them, a third without
+a key. What must be
 counted is recounted from the latest versions of the cases in plain Python.
 """
 
+import json
 import random
 import shutil
 import zlib
@@ -30,8 +32,10 @@ from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.partition_publisher import PartitionPublisher
 from tests.broker.support.processes import (
     alerts,
+    as_counts,
     at,
     deltas,
+    drain,
     keyed,
     records,
     recount,
@@ -50,7 +54,7 @@ FIRST_MS = 1_700_000_000_000  # timestamp of the first message
 
 
 class Placed(NamedTuple):
-    """A message as a sender places it; without a partition by murmur2 of its key."""
+    """A message as a sender places it; without a partition by murmur2 of its key, or at random."""
 
     key: bytes | None
     value: bytes
@@ -80,7 +84,7 @@ def home(key: bytes) -> int:
 def mixed(reports: Iterable[Report], seed: int) -> list[Placed]:
     chance = random.Random(seed)
     return [
-        by_crc32(key, value) if chance.random() < 0.5 else Placed(key, value)
+        chance.choice([by_crc32(key, value), Placed(None, value), Placed(key, value)])
         for key, value in keyed(reports)
     ]
 
@@ -109,6 +113,11 @@ def origin(record: Any) -> str | None:
     return None if found is None else found.decode()
 
 
+def case_of(record: Any) -> bytes:
+    case_id: str = json.loads(record.value)["case_id"]
+    return case_id.encode()
+
+
 def require_copies(settings: Settings) -> int:
     """Check that each misplaced message has one copy, like it, where its case is; count them."""
     found = records(settings, "reports")
@@ -117,13 +126,13 @@ def require_copies(settings: Settings) -> int:
     misplaced = {
         place: one
         for place, one in originals.items()
-        if origin(one) is None and home(one.key) != one.partition
+        if origin(one) is None and home(case_of(one)) != one.partition
     }
     assert Counter(map(origin, copies)) == dict.fromkeys(misplaced, 1)
     for copy in copies:
         one = misplaced[origin(copy) or ""]
-        assert copy.partition == home(one.key)
-        assert (copy.key, copy.value, copy.timestamp) == (one.key, one.value, one.timestamp)
+        assert copy.partition == home(copy.key)
+        assert (copy.key, copy.value, copy.timestamp) == (case_of(one), one.value, one.timestamp)
         assert [*one.headers] == [*copy.headers][:-1]
     return len(copies)
 
@@ -289,6 +298,16 @@ def test_a_link_on_another_partition_keeps_its_case_out(four: Settings) -> None:
     count(four)
     assert detect_all(four) == recount([report(1)])
     assert require_copies(four) == 1
+
+
+def test_one_drain_links_and_counts_reports_without_keys(four: Settings, tmp_path: Path) -> None:
+    reports = [
+        report(case).model_copy(update={"worldwide_id": f"JP-PV-{case // 2}"}) for case in range(40)
+    ]
+    send(four, [Placed(None, value) for _, value in keyed(reports)])
+    assert as_counts(drain(four, tmp_path / "state")) == recount(reports[::2])
+    assert records(four, "rejected") == []
+    assert require_copies(four) > 20
 
 
 def test_a_misplaced_copy_is_rejected_and_can_be_redriven(four: Settings) -> None:

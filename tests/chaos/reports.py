@@ -36,7 +36,7 @@ BROKEN_VALUES = (
 class Sent:
     """A message and its kind: `first`, `follow-up`, `nullification`, `repeat`, `broken` ..."""
 
-    key: bytes
+    key: bytes | None
     value: bytes
     kind: str
     topic: str = "reports"  # without its prefix

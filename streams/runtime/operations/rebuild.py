@@ -245,9 +245,7 @@ def _recount_all(
         yield part
         if record is not None and record.offset < published:
             if record.offset not in rejected:
-                batch.append(
-                    (record.offset, record.value or b"", record.key or b"", record.headers)
-                )
+                batch.append((record.offset, record.value or b"", record.key, record.headers))
             if len(batch) == _BATCH:
                 count(record.offset + 1)
     if published:

@@ -291,7 +291,7 @@ def _readable_of_topic(
         source = f"{topic}[{partition}]"
         name = source.encode()
         incoming = [
-            Incoming(record.offset, record.value or b"", record.key or b"")
+            Incoming(record.offset, record.value or b"", record.key)
             for record in records
             if (name, str(record.offset).encode()) not in rejected
         ]

@@ -152,7 +152,7 @@ class _Recount:
                 self.copies[origin.decode(errors="replace")] += 1
             if record.offset in rejected:
                 continue
-            message = (record.offset, record.value or b"", record.key or b"", record.headers)
+            message = (record.offset, record.value or b"", record.key, record.headers)
             versions, _ = read_batch([message], source=self.name, horizon=date.max)
             for offset, version in versions:
                 if is_placed(version.case_id, partition, partitions):

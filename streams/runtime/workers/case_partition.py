@@ -266,8 +266,9 @@ class CasePartition:
         """Read the messages; set those aside whose cases belong to other partitions."""
         horizon = datetime.now(UTC).date() + timedelta(days=1)
         found, rejected = read_batch(
-            # With the key: it must be that of the case. Plain tuples: named ones cost too much.
-            ((each.offset, each.value or b"", each.key or b"", each.headers) for each in records),
+            # With the key: if there is one, it must be that of the case. Plain tuples: named ones
+            # cost too much.
+            ((each.offset, each.value or b"", each.key, each.headers) for each in records),
             source=self._source,
             horizon=horizon,
         )
@@ -296,7 +297,7 @@ class CasePartition:
         return rerouted_record(record, case_id.encode(), partition=partition, source=self._source)
 
     def _reject(self, record: Any, reason: str, code: RejectCode) -> Rejected:
-        message = Incoming(record.offset, record.value or b"", record.key or b"", record.headers)
+        message = Incoming(record.offset, record.value or b"", record.key, record.headers)
         return reject(message, self._source, reason, code)
 
     def _send(self, entry: Unpublished) -> None:

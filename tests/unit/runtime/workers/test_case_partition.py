@@ -66,7 +66,7 @@ def partition(folder: Path, told: Told, partitions: int = 1) -> Iterator[CasePar
         )
 
 
-def record(offset: int, key: bytes, value: bytes, headers: Any = ()) -> Any:
+def record(offset: int, key: bytes | None, value: bytes, headers: Any = ()) -> Any:
     return SimpleNamespace(
         offset=offset, value=value, key=key, headers=headers, timestamp=1_000 + offset
     )
@@ -129,6 +129,18 @@ def test_messages_of_other_partitions_are_in_the_outbox_and_not_in_the_counts(
     assert outgoing.times == ReportTimes(1_001, 1_003), "the copies have those of the others"
     assert [(one.position, one.code) for one in told.rejected] == [(3, RejectCode.KEY)]
     assert [len(counted.rerouted) for counted in told.counted] == [2]
+
+
+def test_a_message_without_a_key_counts_on_the_partition_of_its_case(tmp_path: Path) -> None:
+    told = Told()
+    records = [record(number, None, raw(case)) for number, case in enumerate((OWN, ELSEWHERE[-1]))]
+    with partition(tmp_path, told, PARTITIONS) as owned:
+        owned.count([*records, record(2, b"", raw(OWN))], 3)
+        assert [version.case_id for version in owned.store.versions()] == [f"C{OWN}"]
+        (entry,) = owned.store.unpublished()
+    (copy,) = decode_outgoing(entry.outgoing).rerouted
+    assert (copy.partition, copy.key) == (3, f"C{ELSEWHERE[-1]}".encode())
+    assert [(one.position, one.code) for one in told.rejected] == [(2, RejectCode.KEY)]
 
 
 def test_a_re_routed_message_that_is_misplaced_again_is_rejected(tmp_path: Path) -> None:
