@@ -304,7 +304,8 @@ def test_a_link_on_another_partition_keeps_its_case_out(four: Settings) -> None:
 
 def test_one_drain_links_and_counts_reports_without_keys(four: Settings, tmp_path: Path) -> None:
     reports = [
-        report(case).model_copy(update={"worldwide_id": f"JP-PV-{case // 2}"}) for case in range(40)
+        report(case).model_copy(update={"worldwide_id": f"JP-PV-{case // 2 + 1}"})
+        for case in range(40)
     ]
     send(four, [Placed(None, value) for _, value in keyed(reports)])
     assert as_counts(drain(four, tmp_path / "state")) == recount(reports[::2])
