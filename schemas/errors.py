@@ -37,6 +37,7 @@ class RejectCode(StrEnum):
     """
 
     KEY = "key"  # it was published with another key than its case id
+    PARTITION = "partition"  # it was re-routed, and is not on the partition of its case
     FUTURE_DATE = "future_date"
     DATES_OUT_OF_ORDER = "dates_out_of_order"
     TOO_LONG = "too_long"  # the message, or the delta it causes

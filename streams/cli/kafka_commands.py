@@ -306,16 +306,16 @@ def _loop(
     workers: list[RetryingWorker], stop: StopSignal, watch: StatusPoller, *, drain: bool
 ) -> None:
     ends = workers[0].ends() if drain else None
-    linking = workers[0].stage == LinkWorker.stage
+    once_more = True  # for links and re-routed messages, which are published on the input
     logged_at, logged = time.monotonic(), Counter[str]()
     while not stop.asked():
         for worker in workers:
             worker.step(_POLL_MS // len(workers))
         watch.poll(workers)
-        if ends is not None and linking and workers[0].drained(ends):
-            ends, linking = workers[0].ends(), False  # published by the link stage meanwhile
         if ends is not None and all(worker.drained(ends) for worker in workers):
-            return
+            if not once_more:
+                return
+            ends, once_more = workers[0].ends(), False
         if time.monotonic() - logged_at > _PROGRESS_SECONDS:
             logged_at = time.monotonic()
             tally = sum((worker.tally for worker in workers), Counter[str]())

@@ -177,7 +177,7 @@ def test_an_invalid_report_is_rejected_once_with_its_reason(
 ) -> None:
     good = report(1)
     (key, value), other = keyed([good])[0], keyed([report(2)])[0][1]
-    send(topics, [(b"another key", value), (None, other), (key, None), (key, value)])
+    send(topics, [(b"another key", value), (b"", other), (key, None), (key, value)])
     counts = drain(topics, tmp_path / "state")
     assert as_counts(counts) == recount([good])
     found = records(topics, "rejected")

@@ -64,10 +64,10 @@ def landed(settings: Settings) -> Counter[bytes]:
     return Counter(r.value for r in found if dict(r.headers).get("redriven-from"))
 
 
-def without_key(settings: Settings, number: int) -> Counter[bytes]:
-    """Publish reports without a key, to be rejected; return their distinct values."""
+def with_empty_key(settings: Settings, number: int) -> Counter[bytes]:
+    """Publish reports with an empty key, to be rejected; return their distinct values."""
     values = [value for _, value in keyed(report(case) for case in range(number))]
-    send(settings, [(None, value) for value in values])
+    send(settings, [(b"", value) for value in values])
     count_all(settings)
     return Counter(values)
 
@@ -95,15 +95,15 @@ def test_rejects_are_listed_mended_redriven_and_counted_once(
     topics: Settings, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    good, unkeyed, foreign, broken = (report(case) for case in range(4))
+    good, empty, foreign, broken = (report(case) for case in range(4))
     values = {
-        one.case_id: value for one in (good, unkeyed, foreign, broken) for _, value in keyed([one])
+        one.case_id: value for one in (good, empty, foreign, broken) for _, value in keyed([one])
     }
     send(
         topics,
         [
             *keyed([good]),
-            (None, values["C1"]),
+            (b"", values["C1"]),
             (b"another", values["C2"]),
             (b"C3", values["C3"].replace(b'"first_received":"2024-', b'"first_received":"20x4-')),
             (b"C4", None),
@@ -135,7 +135,7 @@ def test_rejects_are_listed_mended_redriven_and_counted_once(
     done = tocsin(topics, state, "rejected", "redrive")
     assert done.stdout.splitlines()[1:] == planned.stdout.splitlines()[1:]
     assert landed(topics) == Counter([values["C1"], values["C2"]])
-    assert as_counts(drain(topics, state)) == recount([good, unkeyed, foreign])
+    assert as_counts(drain(topics, state)) == recount([good, empty, foreign])
 
     # The others must be mended: one as text, one as an object, one is left as it is.
     lines = {line["key"]: line for line in listed(topics, state)}
@@ -150,7 +150,7 @@ def test_rejects_are_listed_mended_redriven_and_counted_once(
         assert done.returncode == 0, done.stderr
         assert "left 1: " in done.stdout
         assert landed(topics).total() == 4, f"after {times + 1}"
-    expected = recount([good, unkeyed, foreign, broken, report(4)])
+    expected = recount([good, empty, foreign, broken, report(4)])
     assert as_counts(drain(topics, state)) == expected
     assert [line["key"] for line in listed(topics, state)] == ["C5"]
     how = Counter(line["redriven"] for line in listed(topics, state, "--all"))
@@ -173,14 +173,14 @@ def test_notices_are_listed_mended_redriven_and_consumed_once(
     file = tmp_path / "notices.jsonl"
     file.write_bytes(line(notice(2, "FILE")).replace(b'"received":"2024-', b'"received":"20x4-'))
     assert tocsin(one_partition, state, "publish", "--notices", file).returncode == 0
-    without_key(one_partition, 1)
+    with_empty_key(one_partition, 1)
 
     planned = tocsin(one_partition, state, "rejected", "redrive", "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert "left 1: received: must not lie in the future" in planned.stdout
     assert "left 1: received: Input should be a valid date" in planned.stdout
     lines = {(line["source"], line["position"]): line for line in listed(one_partition, state)}
-    broken, later, of_file, keyless = (
+    broken, later, of_file, unkeyed = (
         lines[place]
         for place in (
             (f"{one_partition.topic_prefix}notices[0]", 0),
@@ -191,7 +191,7 @@ def test_notices_are_listed_mended_redriven_and_consumed_once(
     )
     # What came from the notices stays one, and a report stays a report.
     strange = tmp_path / "strange.jsonl"
-    swapped = broken | {"value": keyless["value"]}, keyless | {"value": line(notice(1)).decode()}
+    swapped = broken | {"value": unkeyed["value"]}, unkeyed | {"value": line(notice(1)).decode()}
     strange.write_text("\n".join(map(json.dumps, swapped)))
     done = tocsin(one_partition, state, "rejected", "redrive", "--from", strange)
     assert (done.returncode, landed(one_partition)) == (0, Counter())
@@ -216,14 +216,14 @@ def test_notices_are_listed_mended_redriven_and_consumed_once(
         run_detector(one_partition)
         published = [(alert.subject, alert.revision) for alert in safety_alerts(one_partition)]
         assert sorted(published) == [("BROKEN", 1), ("EARLY", 1), ("FILE", 1), ("RUM", 1)]
-    assert [line["source"] for line in listed(one_partition, state)] == [keyless["source"]]
+    assert [line["source"] for line in listed(one_partition, state)] == [unkeyed["source"]]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_redrive_killed_around_its_commit_is_finished_by_the_next(
     one_partition: Settings, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    values = without_key(one_partition, 16) + of_an_earlier_reader(one_partition, 14)
+    values = with_empty_key(one_partition, 16) + of_an_earlier_reader(one_partition, 14)
     monkeypatch.setattr(redrive_module, "_TRANSACTION_RECORDS", 10)
     acknowledged = transactions.Transaction.wait_for_acknowledgements
     dying: list[Any] = []
@@ -262,7 +262,7 @@ def test_a_redrive_killed_around_its_commit_is_finished_by_the_next(
 def test_the_later_of_two_parallel_redrives_fences_the_first(
     one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = without_key(one_partition, 30)
+    values = with_empty_key(one_partition, 30)
     monkeypatch.setattr(redrive_module, "_TRANSACTION_RECORDS", 10)
     publish = redrive_module._publish
     others: list[Redrive] = []
@@ -283,7 +283,7 @@ def test_the_later_of_two_parallel_redrives_fences_the_first(
 def test_a_redrive_waits_for_a_marker_in_an_open_transaction(
     one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = without_key(one_partition, 3)
+    values = with_empty_key(one_partition, 3)
     hanging = make_producer(one_partition, f"{one_partition.topic_prefix}hanging")
     topic = f"{one_partition.topic_prefix}rejected"
     publish = redrive_module._publish

@@ -29,6 +29,7 @@ from tests.broker.support.kafka_cluster import running_cluster
 from tests.broker.support.processes import as_counts
 from tests.chaos.checks import Checks
 from tests.chaos.faults import KINDS, Fault, Faults, draw
+from tests.chaos.partitioners import PARTITIONS, with_partitioners
 from tests.chaos.progress import Progress
 from tests.chaos.proxy import Proxy
 from tests.chaos.reports import FIRST_DAY, Sent, parts, probe, reports
@@ -57,10 +58,7 @@ class Sender:
             try:
                 if self._producer is None:
                     self._producer = make_producer(self._settings)
-                futures = [
-                    (one, self._producer.send(self._topic(one), one.value, one.key))
-                    for one in burst
-                ]
+                futures = [(one, self._send(one)) for one in burst]
                 self._producer.flush(60)
                 for one, future in futures:
                     if future.succeeded():
@@ -78,8 +76,9 @@ class Sender:
                 time.sleep(1)
             burst = missing
 
-    def _topic(self, one: Sent) -> str:
-        return f"{self._settings.topic_prefix}{one.topic}"
+    def _send(self, one: Sent) -> Any:
+        topic = f"{self._settings.topic_prefix}{one.topic}"
+        return self._producer.send(topic, one.value, one.key, partition=one.partition)
 
     def close(self) -> None:
         if self._producer is not None:
@@ -97,7 +96,7 @@ class Run:
         stack.callback(proxy.stop)
         common = {
             "topic_prefix": "chaos.",
-            "partitions": 8,
+            "partitions": PARTITIONS,
             "replication_factor": min(3, options.brokers),
             "session_timeout_ms": options.session * 1_000,
         }
@@ -131,7 +130,8 @@ class Run:
     def go(self) -> None:
         """Send everything, with faults, and stop at every quiet point to compare."""
         options = self._options
-        messages = with_safety(reports(options.reports, options.seed), options.seed)
+        seed = options.seed
+        messages = with_partitioners(with_safety(reports(options.reports, seed), seed), seed)
         chance = random.Random(options.seed)
         kinds = [kind for kind in KINDS if kind not in options.without]
         if not all(worker.disk.can_be_full for worker in self.supervisor.workers):

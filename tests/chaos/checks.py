@@ -12,6 +12,7 @@ from streams.runtime.wire.alerts import decode_alert
 from streams.runtime.wire.deltas import decode_delta
 from tests.chaos.batch import Batch, Link, Table, mhra, mhra_stays, read
 from tests.chaos.following import Following
+from tests.chaos.partitioners import is_misplaced
 from tests.chaos.safety import Safety
 from tests.support.source_file_counts import Counts
 
@@ -33,6 +34,8 @@ class Checks:
         self._reports = f"{settings.topic_prefix}reports"
         self._values: Counter[bytes] = Counter()
         self._broken: set[tuple[int, int]] = set()
+        self._misplaced: set[str] = set()  # coordinates of reports on other partitions than theirs
+        self._copies: Counter[str] = Counter()  # of them, by their coordinates
         self._rejected: Counter[tuple[int, int]] = Counter()
         self._ends: Counter[int] = Counter()  # of the deltas, by input partition
         self._pairs: Counter[tuple[str, str]] = Counter()
@@ -92,8 +95,14 @@ class Checks:
             # Between them stand the markers of the link stage's transactions, and what it aborted.
             messages += [None] * (record.offset - len(messages))
             message = read(record.value)
-            messages.append(message)
-            self._values[record.value] += 1
+            misplaced = message is not None and is_misplaced(record.value, record.partition)
+            messages.append(None if misplaced else message)
+            if (origin := dict(record.headers).get("rerouted-from")) is None:
+                self._values[record.value] += 1
+            else:
+                self._copies[origin.decode()] += 1
+            if misplaced:
+                self._misplaced.add(f"{self._reports}[{record.partition}]@{record.offset}")
             if message is None:
                 self._broken.add((record.partition, record.offset))
             self.checked["links"] += isinstance(message, Link)
@@ -102,7 +111,11 @@ class Checks:
             messages += [None] * (end - len(messages))
         if lost := sent - self._values:
             self._wrong(f"reports: {lost.total()} acknowledged messages are not on the topic")
+        places = self._misplaced | self._copies.keys()
+        if wrong := [at for at in places if self._copies[at] != (at in self._misplaced)]:
+            self._wrong(f"reports: {len(wrong)} misplaced ones have not one copy, as {wrong[0]}")
         self.checked["reports"] = self._values.total()
+        self.checked["re-routed"] = self._copies.total()
 
     def _read_deltas(self) -> None:
         for record in self._topics["deltas"].rest():

@@ -84,12 +84,13 @@ class Progress(threading.Thread):
 
     def _look(self) -> None:
         begun = time.monotonic()
-        # First how far the links are: what it has published by then is in the ends.
+        # First how far links and deltas are: links and re-routed reports published by then are in
+        # the ends.
         linked = self._offsets(f"{self._settings.topic_prefix}links")
-        sent = self._reports.ends()
         for record in self._deltas.rest():
             _, partition, _, next_offset, *_ = msgspec.msgpack.decode(record.value)
             self._counted.setdefault(partition, []).append((next_offset, record.offset))
+        sent = self._reports.ends()
         group = f"{self._settings.topic_prefix}detect"
         at = TopicPartition(f"{self._settings.topic_prefix}deltas", 0)
         offsets = self._offsets(group)

@@ -36,10 +36,11 @@ BROKEN_VALUES = (
 class Sent:
     """A message and its kind: `first`, `follow-up`, `nullification`, `repeat`, `broken` ..."""
 
-    key: bytes
+    key: bytes | None
     value: bytes
     kind: str
     topic: str = "reports"  # without its prefix
+    partition: int | None = None  # that its sender chooses; None: by murmur2 of the key
 
 
 def reports(number: int, seed: int) -> list[Sent]:

@@ -1,6 +1,6 @@
 """Kafka transactions with timeouts: send records and offsets, then commit or abort."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,9 +69,15 @@ class Transaction:
         key: bytes | None = None,
         *,
         partition: int | None = None,
-        headers: Mapping[str, bytes] | None = None,
+        headers: Mapping[str, bytes] | Iterable[tuple[str, bytes]] = (),
+        timestamp: int | None = None,
     ) -> None:
         """Add one record to the transaction.
+
+        Parameters
+        ----------
+        timestamp
+            Of the record [ms since 1970-01-01]; `None` for now.
 
         Raises
         ------
@@ -79,9 +85,15 @@ class Transaction:
             The record is larger than `MAX_MESSAGE_BYTES`. The transaction is aborted unless the
             body catches this.
         """
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
         try:
             future = self._producer.send(
-                topic, value, key, headers=list((headers or {}).items()), partition=partition
+                topic,
+                value,
+                key,
+                headers=list(pairs),
+                partition=partition,
+                timestamp_ms=timestamp,
             )
         except errors.MessageSizeTooLargeError:
             raise _too_large(topic, len(value or b"") + len(key or b"")) from None

@@ -19,6 +19,7 @@ from streams.runtime.state.case_store import CaseStore
 from streams.runtime.wire.batches import ReportTimes, Unreadable
 from streams.runtime.wire.deltas import encode_outgoing
 from streams.runtime.wire.rejects import lineage
+from streams.runtime.wire.rerouting import Rerouted
 
 __all__ = ["CaseStage", "CountedBatch", "Incoming", "read_batch", "reject"]
 
@@ -100,9 +101,10 @@ class CountedBatch:
     """Result of a batch: the delta for the detector stage, and the messages by outcome."""
 
     delta: Delta
-    outgoing: bytes  # delta and rejects from `encode_outgoing`; empty without an outbox
+    outgoing: bytes  # from `encode_outgoing`; empty without an outbox
     tally: Counter[str]
     population: Counter[str]
+    rerouted: Sequence[Rerouted] = ()
 
 
 class CaseStage:
@@ -115,7 +117,7 @@ class CaseStage:
     partition
         Input partition.
     keep_outbox
-        Whether to store delta and rejects encoded, to publish them again after a crash.
+        Whether to store what is to be published encoded, to publish it again after a crash.
     """
 
     def __init__(self, store: CaseStore, *, partition: int, keep_outbox: bool) -> None:
@@ -131,11 +133,12 @@ class CaseStage:
         first_offset: int,
         next_offset: int,
         times: ReportTimes | None = None,
+        rerouted: Sequence[Rerouted] = (),
     ) -> CountedBatch:
         """Count the versions of the messages from `first_offset` up to, excluding, `next_offset`.
 
-        Offsets of the range without a version are rejects or transaction markers. `times` are
-        published with the delta.
+        Offsets of the range without a version are rejects, re-routed messages or transaction
+        markers. `times` and `rerouted` are published with the delta.
 
         Raises
         ------
@@ -151,9 +154,11 @@ class CaseStage:
             changes=step.changes,
             removed=step.removed,
         )
-        outgoing = encode_outgoing(delta, rejected, times) if self._keep_outbox else b""
+        outgoing = b""
+        if self._keep_outbox:
+            outgoing = encode_outgoing(delta, rejected, times, rerouted)
         self._store.commit(step.updates, next_offset, outgoing)
-        return CountedBatch(delta, outgoing, step.tally, step.population)
+        return CountedBatch(delta, outgoing, step.tally, step.population, rerouted)
 
 
 def reject(message: Incoming, source: str, reason: str, code: RejectCode) -> Rejected:

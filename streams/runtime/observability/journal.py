@@ -102,6 +102,7 @@ class Journal(Observer):
                 **_range(batch),
                 **counted.tally,
                 "rejected": len(rejected),
+                **({"rerouted": len(counted.rerouted)} if counted.rerouted else {}),
                 "entered": int((n > 0).sum()),
                 "left": int((n < 0).sum()),
                 "seconds": round(seconds, 4),

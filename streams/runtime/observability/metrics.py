@@ -86,6 +86,9 @@ class Metrics(Observer):
             "evaluated_day_timestamp_seconds", "Latest day of receipt the detector counted."
         )
         self._read = counter("messages_read", "Messages read from the reports.", "partition")
+        self._rerouted = counter(
+            "reports_rerouted", "Messages re-routed to their case's partition.", "partition"
+        )
         self._reports = counter("reports", "Readable messages by outcome.", "outcome")
         self._rejects = counter("rejects", "Messages that could not be read.", "reason")
         self._population = gauge(
@@ -147,7 +150,9 @@ class Metrics(Observer):
     ) -> None:
         """Count messages by outcome."""
         partition = str(batch.partition)
-        self._read.labels(partition).inc(counted.tally.total() + len(rejected))
+        rerouted = len(counted.rerouted)
+        self._read.labels(partition).inc(counted.tally.total() + len(rejected) + rerouted)
+        self._rerouted.labels(partition).inc(rerouted)
         for outcome, number in counted.tally.items():
             self._reports.labels(outcome).inc(number)
         for reject in rejected:

@@ -12,6 +12,7 @@ from streams.runtime.observability.journal import Journal
 from streams.runtime.observability.metrics import Metrics
 from streams.runtime.observability.observer import Observer, Observers
 from streams.runtime.observability.readiness import Readiness
+from streams.runtime.observability.rerouting_log import ReroutingLog
 from streams.runtime.settings import Settings
 
 __all__ = ["ObservedWorker", "StatusPoller", "open_observers"]
@@ -72,7 +73,7 @@ def open_observers(
     rules: Iterable[str] = (),
     unreachable_reason: Callable[[], str | None] = lambda: None,
 ) -> Iterator[StatusPoller]:
-    """Open the configured observers; without any, nothing observes the workers.
+    """Open the configured observers, and the log of re-routed messages.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def open_observers(
     InputError
         If the address cannot be listened on, or the extra `tracing` is needed and not installed.
     """
-    observers: list[Observer] = []
+    observers: list[Observer] = [ReroutingLog()]
     with ExitStack() as opened:
         if (address := settings.metrics_address()) is not None:
             metrics = Metrics(rules)

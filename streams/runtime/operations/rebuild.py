@@ -14,6 +14,7 @@ from schemas.errors import InputError, StateError
 from streams.core.cases.link_decisions import is_linked_away
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import PositionOutOfRange, broker_errors
+from streams.runtime.broker.partitioner import is_placed
 from streams.runtime.broker.topic_reader import end_offsets, read_in_steps, read_to_end, requiring
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import CaseStage, read_batch
@@ -159,7 +160,7 @@ def rebuild(
             fresh = path.with_name(f"{path.name}.restoring")
             if from_reports:
                 with _emptied(fresh, identity) as store:
-                    yield from _recount(settings, reader, reports, store)
+                    yield from _recount(settings, reader, reports, store, len(ends))
             else:
                 yield from _restore(settings, reader, partition, fresh, identity)
     shutil.rmtree(path, ignore_errors=True)
@@ -194,7 +195,7 @@ def _restore(
 
 
 def _recount(
-    settings: Settings, reader: Any, reports: TopicPartition, store: RocksStore
+    settings: Settings, reader: Any, reports: TopicPartition, store: RocksStore, partitions: int
 ) -> Generator[float, None, None]:
     """Recount the reports of a partition up to the last published batch.
 
@@ -204,7 +205,7 @@ def _recount(
         If reports are deleted, before or while they are read.
     """
     with requiring(partial(_require_all, reader, reports)):
-        yield from _recount_all(settings, reports, store)
+        yield from _recount_all(settings, reports, store, partitions)
 
 
 def _require_all(reader: Any, reports: TopicPartition) -> None:
@@ -215,7 +216,7 @@ def _require_all(reader: Any, reports: TopicPartition) -> None:
 
 
 def _recount_all(
-    settings: Settings, reports: TopicPartition, store: RocksStore
+    settings: Settings, reports: TopicPartition, store: RocksStore, partitions: int
 ) -> Generator[float, None, None]:
     name = f"{reports.topic}[{reports.partition}]"
     key = str(reports.partition).encode()
@@ -228,7 +229,12 @@ def _recount_all(
 
     def count(next_offset: int) -> None:
         versions, _ = read_batch(batch, source=name, horizon=date.max)
-        counted = [version for _, version in versions]
+        # The copies of re-routed messages count on the partitions of their cases.
+        counted = [
+            version
+            for _, version in versions
+            if is_placed(version.case_id, reports.partition, partitions)
+        ]
         start = store.next_offset or 0
         stage.count(counted, first_offset=start, next_offset=next_offset)
         batch.clear()
@@ -239,9 +245,7 @@ def _recount_all(
         yield part
         if record is not None and record.offset < published:
             if record.offset not in rejected:
-                batch.append(
-                    (record.offset, record.value or b"", record.key or b"", record.headers)
-                )
+                batch.append((record.offset, record.value or b"", record.key, record.headers))
             if len(batch) == _BATCH:
                 count(record.offset + 1)
     if published:

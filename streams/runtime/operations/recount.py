@@ -4,6 +4,7 @@ import hashlib
 import heapq
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import date
 from functools import partial
 from itertools import islice
@@ -32,6 +33,7 @@ from streams.intake.native import read_lines
 from streams.intake.notices import decode_notice
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import broker_errors
+from streams.runtime.broker.partitioner import is_placed
 from streams.runtime.broker.topic_reader import (
     close_consumer,
     end_offsets,
@@ -278,17 +280,29 @@ def _rejected(settings: Settings) -> set[tuple[bytes, bytes]]:
 def _readable_of_topic(
     settings: Settings, topic: str, ends: Mapping[int, int]
 ) -> Iterator[tuple[int, list[tuple[int, CaseVersion]]]]:
-    """Yield the versions of reports before the end offsets, in parts, each with its partition."""
+    """Yield the versions of reports before the end offsets, in parts, each with its partition.
+
+    Without those whose cases belong to other partitions: they count once their copies are there.
+    """
+    with closing(make_consumer(settings)) as consumer:
+        partitions = len(end_offsets(consumer, topic))
     rejected = _rejected(settings)
     for partition, records in _records_before(settings, topic, ends):
         source = f"{topic}[{partition}]"
         name = source.encode()
         incoming = [
-            Incoming(record.offset, record.value or b"", record.key or b"")
+            Incoming(record.offset, record.value or b"", record.key)
             for record in records
             if (name, str(record.offset).encode()) not in rejected
         ]
-        yield partition, _readable(incoming, source)
+        yield (
+            partition,
+            [
+                (offset, version)
+                for offset, version in _readable(incoming, source)
+                if is_placed(version.case_id, partition, partitions)
+            ],
+        )
 
 
 def _readable(

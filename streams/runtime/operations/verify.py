@@ -25,6 +25,7 @@ from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.cases.versions import removal_of
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import PositionOutOfRange
+from streams.runtime.broker.partitioner import is_placed
 from streams.runtime.broker.topic_reader import end_offsets, read_in_steps, read_to_end, requiring
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import read_batch
@@ -34,6 +35,7 @@ from streams.runtime.state.case_store import CASE_PREFIX, RocksStore
 from streams.runtime.state.changelog import decode_pairs, decode_record
 from streams.runtime.wire.alerts import decode_alert
 from streams.runtime.wire.deltas import decode_delta
+from streams.runtime.wire.rerouting import origin_of
 from streams.runtime.workers.changelog_recovery import newest_bases
 from streams.runtime.workers.partition_recovery import database
 
@@ -69,6 +71,8 @@ class Mismatch:
 def verify(settings: Settings, *, alerts: int) -> Iterator[Mismatch]:
     """Compare databases, changelogs, deltas and the latest alerts with a recount of the topics.
 
+    Each re-routed message must have exactly one copy, on the partition of its case.
+
     The topics may be trimmed meanwhile: missing deltas are differences, remaining signals are
     compared, a changelog is read again from its newest base. All reports must exist.
 
@@ -89,20 +93,28 @@ def verify(settings: Settings, *, alerts: int) -> Iterator[Mismatch]:
         deltas.setdefault(delta.partition, []).append(delta)
     chosen = _latest_alerts(settings, alerts)
     sums = {signal: Counter[str]() for signal in chosen}
+    rerouted: list[str] = []
+    copies = Counter[str]()
     consumer = make_consumer(settings, auto_offset_reset="none")
     with closing(consumer):
         ends = end_offsets(consumer, topic)
         local = [partition for partition in local_partitions(settings) if partition in ends]
         for partition in sorted(ends):
             with requiring(partial(_require_all, consumer, TopicPartition(topic, partition))):
-                recount = _Recount(settings, topic, partition)
+                recount = _Recount(settings, topic, partition, len(ends))
             if partition in local:
                 yield _database(settings, recount)
             if (finding := _changelog(settings, consumer, recount)) is not None:
                 yield finding
-            yield _deltas(deltas.get(partition, []), recount)
+            published = deltas.get(partition, [])
+            yield _deltas(published, recount)
+            end = max((delta.next_offset for delta in published), default=0)
+            rerouted += [f"{recount.name}@{each}" for each in recount.misplaced if each < end]
+            copies += recount.copies
             for end, together in _by_offset(chosen, partition).items():
                 _add_counts(sums, together, recount.counted(end))
+    if rerouted:
+        yield _rerouted(rerouted, copies)
     yield _alerts(chosen, sums)
 
 
@@ -116,18 +128,37 @@ def _require_all(consumer: Any, reports: TopicPartition) -> None:
 
 
 class _Recount:
-    """The versions of one partition, and its current cases before an offset."""
+    """The versions of one partition, and its current cases before an offset.
 
-    def __init__(self, settings: Settings, topic: str, partition: int) -> None:
+    Attributes
+    ----------
+    misplaced
+        Offsets of messages whose cases belong to other partitions, where their copies count.
+    copies
+        Number of copies from other partitions, by the coordinates of the original.
+    """
+
+    def __init__(self, settings: Settings, topic: str, partition: int, partitions: int) -> None:
         self.partition = partition
         self.name = f"{topic}[{partition}]"
         rejected = rejected_offsets(settings, self.name)
         self._versions: list[tuple[int, CaseVersion]] = []
-        for record, _ in read_in_steps(settings, topic, start=0, partition=partition):
-            if record is not None and record.offset not in rejected:
-                message = (record.offset, record.value or b"", record.key or b"", record.headers)
-                versions, _ = read_batch([message], source=self.name, horizon=date.max)
-                self._versions += versions
+        self.misplaced: list[int] = []
+        self.copies: Counter[str] = Counter()
+        # Settled: an open transaction of another partition would hide copies that are published.
+        records = read_in_steps(settings, topic, start=0, partition=partition, settled=True)
+        for record in (record for record, _ in records if record is not None):
+            if (origin := origin_of(record.headers)) is not None:
+                self.copies[origin.decode(errors="replace")] += 1
+            if record.offset in rejected:
+                continue
+            message = (record.offset, record.value or b"", record.key, record.headers)
+            versions, _ = read_batch([message], source=self.name, horizon=date.max)
+            for offset, version in versions:
+                if is_placed(version.case_id, partition, partitions):
+                    self._versions.append((offset, version))
+                else:
+                    self.misplaced.append(offset)
 
     def state(self, end: int) -> dict[str, CaseVersion]:
         """Return the current version of every case before an offset."""
@@ -252,6 +283,13 @@ def _deltas(deltas: Sequence[Delta], recount: _Recount) -> Mismatch:
     differences += [f"case {case_id}: its deltas do not add up to it" for case_id in cases]
     what = f"deltas of {recount.name} up to offset {end}"
     return Mismatch(what, len(counted), tuple(differences))
+
+
+def _rerouted(originals: Sequence[str], copies: Mapping[str, int]) -> Mismatch:
+    """Compare the messages that were on other partitions than their cases with their copies."""
+    found = {original: copies.get(original, 0) for original in originals}
+    differences = (f"{at}: must have one copy; got {n}" for at, n in found.items() if n != 1)
+    return Mismatch("re-routed reports", len(originals), tuple(differences))
 
 
 def _latest_alerts(settings: Settings, most: int) -> dict[str, Alert]:

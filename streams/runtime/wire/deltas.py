@@ -12,6 +12,7 @@ from schemas.errors import StateError
 from schemas.rejected import Rejected
 from streams.runtime.wire.batches import ReportTimes
 from streams.runtime.wire.limits import too_large
+from streams.runtime.wire.rerouting import Rerouted
 
 __all__ = [
     "Outgoing",
@@ -46,15 +47,31 @@ _Read = TypeVar("_Read", _Envelope, _Range)
 
 
 class Outgoing(msgspec.Struct, array_like=True, frozen=True):
-    """Records to publish for a batch: encoded delta, rejects as JSON, timestamps of its reports."""
+    """Records to publish for a batch, and the timestamps of its reports.
+
+    Attributes
+    ----------
+    delta
+        From `encode_delta`.
+    rejected
+        Rejects as JSON.
+    times
+        Unknown in an entry of an earlier release.
+    rerouted
+        Copies of messages for other partitions; none in an entry of an earlier release.
+    """
 
     delta: bytes
     rejected: list[bytes]
-    times: ReportTimes | None = None  # unknown in an entry of an earlier release
+    times: ReportTimes | None = None
+    rerouted: list[Rerouted] = []
 
 
 def encode_outgoing(
-    delta: Delta, rejected: Iterable[Rejected], times: ReportTimes | None = None
+    delta: Delta,
+    rejected: Iterable[Rejected],
+    times: ReportTimes | None = None,
+    rerouted: Iterable[Rerouted] = (),
 ) -> bytes:
     """Encode an entry of the outbox.
 
@@ -65,7 +82,8 @@ def encode_outgoing(
     """
     encoded = encode_delta(delta)
     too_large(encoded)
-    outgoing = Outgoing(encoded, [reject.model_dump_json().encode() for reject in rejected], times)
+    rejects = [reject.model_dump_json().encode() for reject in rejected]
+    outgoing = Outgoing(encoded, rejects, times, list(rerouted))
     return msgspec.msgpack.encode(outgoing)
 
 

@@ -1,4 +1,8 @@
-"""Assigned partition of a case worker: counts and publishes its batches exactly once."""
+"""Assigned partition of a case worker: counts and publishes its batches exactly once.
+
+A message whose case belongs to another partition is not counted here: its copy is published there,
+in the transaction of the batch (`streams.runtime.wire.rerouting`).
+"""
 
 import logging
 import threading
@@ -9,13 +13,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from schemas.errors import BrokerError, RejectCode
+from schemas.errors import BrokerError, IcsrError, RejectCode
 from schemas.rejected import Rejected
+from streams.core.cases.transitions import CaseVersion
 from streams.runtime.broker.clients import TopicPartition, make_admin
 from streams.runtime.broker.errors import KafkaError, one_line
 from streams.runtime.broker.membership import Membership
+from streams.runtime.broker.partitioner import is_placed, partition_of
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.broker.transactions import Transaction
 from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch, reject
@@ -28,12 +34,22 @@ from streams.runtime.wire.batches import Batch, ReportTimes
 from streams.runtime.wire.deltas import decode_outgoing
 from streams.runtime.wire.limits import TooLarge
 from streams.runtime.wire.rejects import reject_record
+from streams.runtime.wire.rerouting import Rerouted, rerouted_record
 from streams.runtime.workers.partition_publisher import PartitionPublisher
 
 __all__ = ["CasePartition"]
 
 _LOG = logging.getLogger(__name__)
 _CHUNK_BYTES = 4 << 20  # state copied between two batches: some 30,000 cases, 50 ms
+
+
+class _Read(NamedTuple):
+    """What the messages of a batch say, and the timestamps of those that are not re-routed."""
+
+    versions: list[CaseVersion]
+    rejected: list[Rejected]
+    rerouted: list[Rerouted]
+    times: ReportTimes | None
 
 
 @dataclass
@@ -198,29 +214,24 @@ class CasePartition:
         return TopicPartition(topic_name(self.settings, "cases"), self.topic_partition.partition)
 
     @property
+    def _source(self) -> str:
+        return f"{self.topic_partition.topic}[{self.topic_partition.partition}]"
+
+    @property
     def _key(self) -> bytes:
         return str(self.topic_partition.partition).encode()
 
     def _count_part(self, records: Sequence[Any], next_offset: int) -> None:
         began = time.monotonic()
-        times = ReportTimes.of(record.timestamp for record in records)
-        messages = [
-            # With the key: without one a case could be on two partitions, and count twice.
-            # Plain tuples: named ones cost too much.
-            (record.offset, record.value or b"", record.key or b"", record.headers)
-            for record in records
-        ]
-        topic, number = self.topic_partition.topic, self.topic_partition.partition
-        source = f"{topic}[{number}]"
-        horizon = datetime.now(UTC).date() + timedelta(days=1)
-        versions, rejected = read_batch(messages, source=source, horizon=horizon)
+        read = self._read(records)
         try:
             counted = self._stage.count(
-                [version for _, version in versions],
-                rejected,
+                read.versions,
+                read.rejected,
                 first_offset=self.next_offset,
                 next_offset=next_offset,
-                times=times,
+                times=read.times,
+                rerouted=read.rerouted,
             )
         except TooLarge as error:
             if len(records) > 1:
@@ -230,21 +241,64 @@ class CasePartition:
                 self._count_part(records[len(first) :], next_offset)
                 return
             reason = f"report: {error}"
-            rejected = [
-                reject(Incoming(*message), source, reason, RejectCode.TOO_LONG)
-                for message in messages
-            ]
+            refused = [self._reject(each, reason, RejectCode.TOO_LONG) for each in records]
+            read = _Read([], refused, [], read.times)
             counted = self._stage.count(
-                [], rejected, first_offset=self.next_offset, next_offset=next_offset, times=times
+                [],
+                refused,
+                first_offset=self.next_offset,
+                next_offset=next_offset,
+                times=read.times,
             )
+        topic, number = self.topic_partition.topic, self.topic_partition.partition
         batch = Batch(topic, number, self.next_offset, next_offset)
         self.next_offset = next_offset
         if next_offset > self.published:
-            self.observer.batch_counted(batch, counted, rejected, time.monotonic() - began)
+            self.observer.batch_counted(batch, counted, read.rejected, time.monotonic() - began)
         self.tally.update(counted.tally)
-        self.tally["rejected"] += len(rejected)
+        self.tally["rejected"] += len(read.rejected)
+        if read.rerouted:
+            self.tally["rerouted"] += len(read.rerouted)
         if not self.publisher.busy:
             self._begin_to_publish()
+
+    def _read(self, records: Sequence[Any]) -> "_Read":
+        """Read the messages; set those aside whose cases belong to other partitions."""
+        horizon = datetime.now(UTC).date() + timedelta(days=1)
+        found, rejected = read_batch(
+            # With the key: if there is one, it must be that of the case. Plain tuples: named ones
+            # cost too much.
+            ((each.offset, each.value or b"", each.key, each.headers) for each in records),
+            source=self._source,
+            horizon=horizon,
+        )
+        number = self.topic_partition.partition
+        versions, elsewhere = [], {}
+        for offset, version in found:
+            if is_placed(version.case_id, number, self.partitions):
+                versions.append(version)
+            else:
+                elsewhere[offset] = version.case_id
+        rerouted = []
+        for record in records if elsewhere else ():
+            if (case_id := elsewhere.get(record.offset)) is not None:
+                try:
+                    rerouted.append(self._rerouted(record, case_id))
+                except IcsrError as error:
+                    rejected.append(self._reject(record, str(error), error.code))
+        # Those of re-routed messages are in the batches of their copies.
+        times = ReportTimes.of(
+            record.timestamp for record in records if record.offset not in elsewhere
+        )
+        return _Read(versions, rejected, rerouted, times)
+
+    def _rerouted(self, record: Any, case_id: str) -> Rerouted:
+        partition = partition_of(case_id, self.partitions)
+        return rerouted_record(record, case_id.encode(), partition=partition, source=self._source)
+
+    def _reject(self, record: Any, reason: str, code: RejectCode) -> Rejected:
+        message = Incoming(record.offset, record.value or b"", record.key, record.headers)
+        return reject(message, self._source, reason, code)
 
     def _send(self, entry: Unpublished) -> None:
         topic, number = self.topic_partition.topic, self.topic_partition.partition
@@ -267,6 +321,15 @@ class CasePartition:
             for raw in outgoing.rejected:
                 value, name, headers = reject_record(Rejected.model_validate_json(raw))
                 out.send(rejects, value, name, headers=headers)
+            for copy in outgoing.rerouted:
+                out.send(
+                    topic,
+                    copy.value,
+                    copy.key,
+                    partition=copy.partition,
+                    headers=copy.headers,
+                    timestamp=copy.timestamp,
+                )
 
         def then() -> None:
             self.progress = progress

@@ -340,7 +340,7 @@ class LinkWorker:
         identified: dict[int, CaseIdentifiers] = {}
         versions, _ = read_batch(  # the case stage publishes the rejects
             (
-                (record.offset, record.value or b"", record.key or b"", ())
+                (record.offset, record.value or b"", record.key, ())
                 for record in records
                 if (name, record.offset) not in active.rejected
             ),

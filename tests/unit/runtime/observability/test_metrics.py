@@ -4,6 +4,7 @@ import json
 import math
 import re
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from streams.runtime.observability.observer import (
 from streams.runtime.observability.readiness import Phase, Readiness
 from streams.runtime.state.case_store import StoreSize
 from streams.runtime.wire.batches import Batch, ReportTimes
+from streams.runtime.wire.rerouting import Rerouted
 from tests.support.work import Work, changes, raw, stuck, watched
 
 OPERATIONS = Path(__file__).parents[4] / "docs" / "operate"
@@ -121,6 +123,17 @@ def test_batches_are_counted_by_what_became_of_them() -> None:
     assert value(metrics, "watermark_timestamp_seconds", "3") == days * 86_400
 
 
+def test_re_routed_messages_are_read_and_counted_by_the_partition_they_came_to() -> None:
+    metrics, done = Metrics(), Work()
+    batch, counted, rejected = done.count([raw(1)])
+    copies = [Rerouted(1, b"C1", b"{}", [("rerouted-from", b"pv.reports[3]@5")], -1)] * 4
+    metrics.batch_counted(batch, replace(counted, rerouted=copies), rejected, 0.1)
+    metrics.batch_counted(*done.count([raw(2)]), 0.1)
+    assert value(metrics, "reports_rerouted_total", "3") == 4
+    assert value(metrics, "messages_read_total", "3") == 6
+    assert value(metrics, "reports_total", "first") == 2
+
+
 def test_alerts_are_counted_by_kind_and_rule_and_their_reports_waiting_is_timed() -> None:
     metrics, done = Metrics(["mhra", "ic"]), Work()
     now = time.time() * 1000
@@ -205,6 +218,8 @@ def test_what_moved_elsewhere_is_shown_no_longer() -> None:
     assert {key for key in scraped(metrics) if "3" in key[1]} == {
         ("messages_read_total", ("3",)),
         ("messages_read_created", ("3",)),
+        ("reports_rerouted_total", ("3",)),
+        ("reports_rerouted_created", ("3",)),
     }
     assert value(metrics, "state_cases", "5") == 30
     assert value(metrics, "lag_messages", "detect", "0") == 1

@@ -19,6 +19,7 @@ from streams.runtime.wire.deltas import (
     encode_outgoing,
     end_of_delta,
 )
+from streams.runtime.wire.rerouting import Rerouted
 
 ROW = (
     "A",
@@ -83,6 +84,19 @@ def test_an_entry_of_the_outbox_survives() -> None:
 def test_an_entry_that_an_earlier_release_left_has_no_times() -> None:
     outgoing = decode_outgoing(msgspec.msgpack.encode([b"delta", [b"reject"]]))
     assert (outgoing.delta, outgoing.rejected, outgoing.times) == (b"delta", [b"reject"], None)
+
+
+def test_an_entry_of_the_outbox_keeps_re_routed_messages() -> None:
+    headers = [("trace", b"1"), ("trace", b"2"), ("rerouted-from", b"pv.reports[3]@11")]
+    copies = [Rerouted(1, b"C1", b"\xff{}", headers, -1), Rerouted(0, b"C2", b"{}", headers, 5)]
+    outgoing = decode_outgoing(encode_outgoing(_delta(ROW), [], ReportTimes(3, 9), copies))
+    assert outgoing.rerouted == copies
+    assert outgoing.times == ReportTimes(3, 9)
+
+
+def test_an_entry_that_an_earlier_release_left_re_routes_nothing() -> None:
+    for fields in ([b"delta", [b"reject"]], [b"delta", [b"reject"], [3, 9]]):
+        assert decode_outgoing(msgspec.msgpack.encode(fields)).rerouted == []
 
 
 @pytest.mark.parametrize(

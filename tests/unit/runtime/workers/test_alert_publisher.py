@@ -29,7 +29,14 @@ class Topics:
     def begin_transaction(self) -> None: ...
 
     def send(
-        self, topic: str, value: bytes, key: bytes, *, headers: Any, partition: None
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes,
+        *,
+        headers: Any,
+        partition: None,
+        timestamp_ms: None,
     ) -> "Topics":
         self.held[topic].append((key, value, headers))
         return self
