@@ -6,7 +6,7 @@ from pathlib import Path
 
 from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.intake.faers import read_faers
+from streams.intake.faers.reader import read_faers
 from streams.intake.formats import detect_format
 from streams.intake.native import read_lines
 from streams.intake.vaers import read_vaers

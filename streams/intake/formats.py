@@ -5,7 +5,7 @@ from typing import Literal
 
 from schemas.errors import InputError
 from streams.intake.archive import open_archive
-from streams.intake.faers_layout import FAERS_DEMO
+from streams.intake.faers.layout import FAERS_DEMO
 from streams.intake.foreign_content import describe_content
 from streams.intake.vaers import VAERS_DATA
 

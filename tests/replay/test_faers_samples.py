@@ -9,8 +9,8 @@ import pytest
 from schemas.rejected import Rejected
 from schemas.report import Report
 from schemas.vocabulary import ProductRole
-from streams.intake.faers import read_faers
-from streams.intake.faers_tables import DELETED_VERSION
+from streams.intake.faers.reader import read_faers
+from streams.intake.faers.tables import DELETED_VERSION
 from streams.intake.formats import detect_format
 from tests.support.source_file_counts import recount_faers, tabulate
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.intake.faers import read_faers
+from streams.intake.faers.reader import read_faers
 from tests.support.archives import ArchiveOf
 
 CURRENT = {

@@ -11,7 +11,7 @@ from schemas.rejected import Rejected
 from schemas.report import Report
 from streams.intake.vaers import read_vaers
 from tests.support.archives import ArchiveOf
-from tests.unit.intake.test_vaers import DATA, SYMPTOMS, VAX, data_row, symptoms_row, vax_row
+from tests.support.vaers_files import DATA, SYMPTOMS, VAX, data_row, symptoms_row, vax_row
 
 
 def archive(folder: Path, data: dict[str, str], written: tuple[int, int, int]) -> Path:

@@ -7,7 +7,7 @@ from schemas.vocabulary import (
     Qualification,
     ReporterKind,
 )
-from streams.intake.faers_layout import patient_of, quarter_end, reporter_of, substances_of
+from streams.intake.faers.layout import patient_of, quarter_end, reporter_of, substances_of
 
 
 @pytest.mark.parametrize(

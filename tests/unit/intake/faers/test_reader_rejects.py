@@ -7,7 +7,7 @@ from schemas.rejected import Rejected
 from schemas.vocabulary import (
     Sex,
 )
-from streams.intake.faers import read_faers
+from streams.intake.faers.reader import read_faers
 from tests.support.archives import ArchiveOf
 from tests.support.faers_quarters import (
     CURRENT,

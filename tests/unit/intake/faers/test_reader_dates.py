@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from streams.intake.faers import read_faers
+from streams.intake.faers.reader import read_faers
 from tests.support.archives import ArchiveOf
 from tests.support.faers_quarters import CURRENT, LEGACY, Tables, members, split
 

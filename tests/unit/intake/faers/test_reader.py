@@ -18,8 +18,8 @@ from schemas.vocabulary import (
     Seriousness,
     Sex,
 )
-from streams.intake.faers import read_faers
-from streams.intake.faers_tables import DELETED_VERSION
+from streams.intake.faers.reader import read_faers
+from streams.intake.faers.tables import DELETED_VERSION
 from tests.support.archives import ArchiveOf
 from tests.support.faers_quarters import CURRENT, LEGACY, Quarter, Tables, Values, members, split
 

@@ -19,7 +19,7 @@ from schemas.vocabulary import RevisionKind, Seriousness
 from streams.intake.archive import Archive
 from streams.intake.dates import DateRange, as_stated, date_range, parse_compact_date
 from streams.intake.delimited import DelimitedTable, Header, Row
-from streams.intake.faers_layout import (
+from streams.intake.faers.layout import (
     OUTCOMES,
     ROLES,
     SHIFT_WITNESS,

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.intake.faers import read_faers
-from streams.intake.faers_repairs import PARTED, REPLACED
+from streams.intake.faers.reader import read_faers
+from streams.intake.faers.repairs import PARTED, REPLACED
 from tests.support.archives import ArchiveOf
 from tests.support.faers_quarters import CURRENT, LEGACY, Tables, Values, line, members, split
 

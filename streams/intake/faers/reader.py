@@ -25,7 +25,7 @@ from streams.intake.archive import Archive, open_archive
 from streams.intake.countries import country_code
 from streams.intake.dates import date_range, stated_day
 from streams.intake.delimited import DelimitedTable, Place, Refusal, dollar_table, raw_rows, refusal
-from streams.intake.faers_layout import (
+from streams.intake.faers.layout import (
     ALIASES,
     DELETION_LISTS,
     ROLES,
@@ -34,14 +34,14 @@ from streams.intake.faers_layout import (
     reporter_of,
     substances_of,
 )
-from streams.intake.faers_repairs import (
+from streams.intake.faers.repairs import (
     REPLACED,
     Corrected,
     correction_of,
     in_order_of_correction,
     part_joined_rows,
 )
-from streams.intake.faers_tables import (
+from streams.intake.faers.tables import (
     READERS,
     Drug,
     Quarter,
@@ -68,7 +68,7 @@ def read_faers(path: Path, repairs: Counter[str] | None = None) -> Iterator[Repo
     path
         A zip file with at least the tables DEMO, DRUG and REAC, in the legacy or current layout.
     repairs
-        Counts the repairs by kind (`streams.intake.faers_repairs`).
+        Counts the repairs by kind (`streams.intake.faers.repairs`).
 
     Yields
     ------

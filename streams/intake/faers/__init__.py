@@ -1,0 +1,1 @@
+"""FAERS quarterly archives: layouts of their eras, repairs of damaged rows, reports."""
