@@ -91,11 +91,7 @@ def test_repairs_of_all_files_are_in_the_summary(run: Run, tmp_path: Path) -> No
     write_zip(tmp_path / "one.zip", joined_quarter("17Q2"))
     write_zip(tmp_path / "two.zip", joined_quarter("17Q3"))
     write_zip(tmp_path / "sound.zip", members(CURRENT, "17Q4", {"DEMO": [{}]}))
-    lines = [
-        [cell.strip() for cell in line.split("│")[1:-1]]
-        for line in run("replay one.zip two.zip sound.zip").out.splitlines()
-        if "│" in line
-    ]
+    lines = run("replay one.zip two.zip sound.zip").rows()
     at = lines.index(["rejected", "0"])
     assert lines[at + 1 : at + 3] == [["repaired", "4"], ["rows that shared a line", "4"]]
     assert "repaired" not in run("replay sound.zip").out
