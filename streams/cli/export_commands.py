@@ -16,6 +16,7 @@ from streams.cli.audit_commands import assessments_in
 from streams.cli.options import PolicyOption, parse_day, require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
 from streams.core.alerts.assessment import assessed, assessments_after
+from streams.core.recount.source_ranges import require_sources
 from streams.core.signals.realert_policy import load_policy
 from streams.delivery.alert_sources import read_alert_lines
 from streams.exports.case_counts import CaseCounts, reference_period
@@ -24,7 +25,6 @@ from streams.exports.json_lines import tier_lines
 from streams.exports.readus import ReadusInput, readus_items, write_readus
 from streams.exports.result_file import result_file
 from streams.exports.spreadsheet import write_table
-from streams.intake.source_ranges import require_sources
 from streams.runtime.operations.audit_log import AuditLog
 
 __all__ = ["register"]

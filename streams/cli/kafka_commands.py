@@ -34,7 +34,7 @@ from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, repair_rows, summary_table
-from streams.cli.verdict import Verdict
+from streams.cli.verdict import RunVerdict
 from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
@@ -142,7 +142,7 @@ def publish(
     settings = Settings.load(config, bootstrap=bootstrap)
     tally: Counter[str] = Counter()
     repaired: Counter[str] = Counter()
-    verdict = Verdict("publish")
+    verdict = RunVerdict("publish")
     name = source_format and source_format.value
     with item_progress() as progress:
         for path in sources or ():
@@ -164,7 +164,7 @@ def publish(
         typer.echo(line)
 
 
-def _follow(path: Path, chunks: Iterator[int], progress: Progress, verdict: Verdict) -> None:
+def _follow(path: Path, chunks: Iterator[int], progress: Progress, verdict: RunVerdict) -> None:
     """Publish a file chunk by chunk, and count its items."""
     verdict.begin(path)
     task = progress.add_task(printable(path.name), total=None)

@@ -38,7 +38,7 @@ from streams.cli.options import (
 )
 from streams.cli.printable import printable
 from streams.cli.tables import repair_rows, summary_table
-from streams.cli.verdict import NothingAccepted, Verdict
+from streams.cli.verdict import NothingAccepted, RunVerdict
 from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
@@ -137,7 +137,7 @@ def replay(
     started = time.monotonic()
     written = [alerts, counts, rejects, priors, suppressed, watch_items]
     require_apart([*sources, *(notices or ())], written)
-    verdict = Verdict("replay")
+    verdict = RunVerdict("replay")
     with ExitStack() as files:
         write_alert = files.enter_context(_json_lines(writable(alerts), encode_alert))
         write_reject = files.enter_context(
@@ -175,7 +175,7 @@ def replay(
     _print_summary(run, started, len(found), unread, verdict)
 
 
-def _read(path: Path, verdict: Verdict, reject: Callable[[Rejected], None]) -> Iterator[Notice]:
+def _read(path: Path, verdict: RunVerdict, reject: Callable[[Rejected], None]) -> Iterator[Notice]:
     verdict.begin(path)
     for item in read_notices(path):
         verdict.read(1)
@@ -185,12 +185,14 @@ def _read(path: Path, verdict: Verdict, reject: Callable[[Rejected], None]) -> I
             reject(item)
 
 
-def _reject(write: Callable[[Message], None], verdict: Verdict, rejected: Rejected) -> None:
+def _reject(write: Callable[[Message], None], verdict: RunVerdict, rejected: Rejected) -> None:
     verdict.reject(rejected)
     write(rejected)
 
 
-def _feed(run: Replay, sources: list[Path], source_format: Format | None, verdict: Verdict) -> None:
+def _feed(
+    run: Replay, sources: list[Path], source_format: Format | None, verdict: RunVerdict
+) -> None:
     with item_progress() as progress:
         for path in sources:
             verdict.begin(path)
@@ -204,7 +206,7 @@ def _feed(run: Replay, sources: list[Path], source_format: Format | None, verdic
 
 
 def _print_summary(
-    run: Replay, started: float, notices: int, unread: int, verdict: Verdict
+    run: Replay, started: float, notices: int, unread: int, verdict: RunVerdict
 ) -> None:
     Console().print(_summary(run, time.monotonic() - started, notices, unread))
     for line in verdict.remarks():

@@ -1,4 +1,4 @@
-"""Verdict on a run over files: which files were rejected, and for which reasons."""
+"""RunVerdict on a run over files: which files were rejected, and for which reasons."""
 
 import re
 import zipfile
@@ -11,7 +11,7 @@ from schemas.rejected import Rejected
 from streams.cli.printable import printable
 from streams.intake.foreign_content import describe_content
 
-__all__ = ["NothingAccepted", "Verdict"]
+__all__ = ["NothingAccepted", "RunVerdict"]
 
 _MOST_REASONS = 1_000  # distinct ones that are counted; a hostile file makes up more
 _SHOWN = 3
@@ -31,7 +31,7 @@ class _File:
     reasons: Counter[tuple[RejectCode | None, str]] = field(default_factory=Counter)
 
 
-class Verdict:
+class RunVerdict:
     """Counts what was read and what was rejected, by file.
 
     Parameters

@@ -22,10 +22,10 @@ from streams.core.cases.from_report import case_version
 from streams.core.cases.strata import PAEDIATRIC, REGIONS, UNKNOWN
 from streams.core.cases.transitions import CaseVersion
 from streams.core.counting.windows import WindowSpec
+from streams.core.recount.source_ranges import SourceRange
 from streams.core.signals.counts_view import UNIT
 from streams.intake.files import SourceItem, read_source
 from streams.intake.native import decode_message
-from streams.intake.source_ranges import SourceRange
 from streams.runtime.embedded.replay import Replay
 
 __all__ = ["FLAGS", "CaseCounts", "Period", "reference_period"]

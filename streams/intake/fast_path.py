@@ -18,7 +18,7 @@ from schemas.base import Message
 from schemas.report import EARLIEST, Report
 from schemas.vocabulary import Country
 
-__all__ = ["decode_fast"]
+__all__ = ["decode_fast", "may_hold_duplicates"]
 
 _PLAIN = (bool, date, float, int, str)
 # Spelt out: in a pattern Python's `$` would let a line end pass.
@@ -33,6 +33,24 @@ def decode_fast(raw: bytes) -> Any | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return report if EARLIEST <= report.first_received <= report.latest_received else None
+
+
+def may_hold_duplicates(raw: bytes) -> bool:
+    """Return whether a valid report may hold a field twice; False is certain.
+
+    Parsers keep the last value without a word (RFC 8259, section 4), and the exact check
+    (`streams.intake.refusals.require_single_fields`) costs more than `decode_fast`.
+
+    The report is decoded into its objects, which keep one value of each field, and encoded again
+    without spaces between fields. With a field its colon is lost. Colons of texts stay with their
+    text, which is kept whole or not at all, so they cannot make up for that of a lost field.
+    """
+    try:
+        kept = _ENCODE(_DECODE_OBJECTS(raw))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return True
+    # Nothing makes it longer, so at the same length nothing was lost.
+    return len(kept) != len(raw) and kept.count(b":") != raw.count(b":")
 
 
 def _struct(model: type[Message]) -> Any:
@@ -84,4 +102,33 @@ def _type(annotation: Any, limits: list[Any]) -> Any:
     return Annotated[annotation, msgspec.Meta(**stated)] if stated else annotation
 
 
+def _objects(model: type[Message]) -> Any:
+    """Return a type with the fields of a model: objects as such, other values as raw JSON."""
+    return msgspec.defstruct(
+        model.__name__,
+        [
+            (name, _object_or_raw(field.annotation), msgspec.UNSET)
+            for name, field in model.model_fields.items()
+        ],
+        kw_only=True,
+        gc=False,  # what is decoded of JSON holds no cycle
+    )
+
+
+def _object_or_raw(annotation: Any) -> Any:
+    """Return the counterpart of a field's type in `_objects`."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType) and arguments[1:] == (NoneType,):
+        inner = _object_or_raw(arguments[0])
+        return inner if inner is msgspec.Raw else inner | None
+    if origin is tuple and arguments[1:] == (...,):
+        inner = _object_or_raw(arguments[0])
+        return inner if inner is msgspec.Raw else GenericAlias(tuple, (inner, ...))
+    if isinstance(annotation, type) and issubclass(annotation, Message):
+        return _objects(annotation)
+    return msgspec.Raw
+
+
 _DECODE = msgspec.json.Decoder(_struct(Report)).decode
+_DECODE_OBJECTS = msgspec.json.Decoder(_objects(Report)).decode
+_ENCODE = msgspec.json.Encoder().encode

@@ -10,9 +10,8 @@ from typing import IO, Any, cast
 from schemas.errors import IcsrError, InputError, RejectCode
 from schemas.link import LINK_MARK, CaseLink
 from schemas.report import Report
-from streams.intake.duplicate_fields import may_hold_duplicates, require_single_fields
-from streams.intake.fast_path import decode_fast
-from streams.intake.refusals import decode_as
+from streams.intake.fast_path import decode_fast, may_hold_duplicates
+from streams.intake.refusals import decode_as, require_single_fields
 
 __all__ = ["MOST_BYTES", "decode_message", "decode_report", "read_lines"]
 

@@ -1,5 +1,6 @@
 """Verdicts of a schema on a JSON message: its model, or a reject with reason and code."""
 
+import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -8,12 +9,11 @@ from pydantic import ValidationError
 
 from schemas.base import Message
 from schemas.errors import IcsrError, RefusedValue, RejectCode
-from streams.intake.duplicate_fields import require_single_fields
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["code_of", "decode_as", "quoted"]
+__all__ = ["code_of", "decode_as", "quoted", "require_single_fields"]
 
 _NO_OBJECT = ("json_invalid", "model_type")  # not JSON; JSON, but not an object
 _LONGEST = 40  # characters of a quoted name; the longest of the schemas has fewer
@@ -49,6 +49,34 @@ def decode_as(model: type[_Model], raw: bytes, what: str) -> _Model:
         raise IcsrError(msg, code_of(first)) from error
     require_single_fields(raw, what)
     return decoded
+
+
+def require_single_fields(raw: bytes, what: str) -> None:
+    """Refuse a JSON text in which an object, at any depth, holds a field twice.
+
+    Escaped and unescaped forms of a name are one name.
+
+    Parameters
+    ----------
+    raw
+        A text that a model of `schemas` accepts, so every name in it is a name of the schema.
+    what
+        What it is, for the message: `report`, `link` or `notice`.
+
+    Raises
+    ------
+    IcsrError
+        If there is such a field. The message names it.
+    """
+
+    def require_distinct(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            msg = f"{what}: holds the field {twice!r} twice"
+            raise IcsrError(msg, RejectCode.DUPLICATE_FIELD)
+
+    json.loads(raw, object_pairs_hook=require_distinct)
 
 
 def _unknown(name: str, model: type[Message], loc: tuple[int | str, ...]) -> str:

@@ -26,10 +26,10 @@ from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.core.duplicates.inline import InlineLinks
 from streams.core.recount.alerts import Recount, version_frame
 from streams.core.recount.safety import RecountedSafety, recount_safety
+from streams.core.recount.source_ranges import SourceRange, require_sources
 from streams.intake.files import read_source
 from streams.intake.native import read_lines
 from streams.intake.notices import decode_notice
-from streams.intake.source_ranges import SourceRange, require_sources
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import broker_errors
 from streams.runtime.broker.topic_reader import (

@@ -1,4 +1,4 @@
-"""Verdict on a run over files: what fails, what is remarked, and what is neither."""
+"""RunVerdict on a run over files: what fails, what is remarked, and what is neither."""
 
 import json
 import os
@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from streams.cli.verdict import Verdict
+from streams.cli.verdict import RunVerdict
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations import publish
 from tests.support.archives import ArchiveOf
 from tests.support.cli import Run, require_refused
 from tests.support.reports import report_line
 from tests.support.versions import make_link
-from tests.unit.intake.test_vaers import DATA, SYMPTOMS, VAX
 
 GOOD = report_line("A", date(2024, 2, 29), "zinc", "Rash")
 OUTPUTS = "--alerts a --counts c --priors p --suppressed s --watch-items w"
@@ -144,7 +143,11 @@ def test_reports_after_until_are_accepted(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_archive_without_a_row_fails(command: str, run: Run, archive_of: ArchiveOf) -> None:
-    tables = {"DATA": DATA, "VAX": VAX, "SYMPTOMS": SYMPTOMS}
+    tables = {
+        "DATA": "VAERS_ID,RECVDATE",
+        "VAX": "VAERS_ID,VAX_TYPE,VAX_NAME",
+        "SYMPTOMS": "VAERS_ID,SYMPTOM1",
+    }
     archive_of("v.zip", {f"1990VAERS{name}.csv": f"{head}\r\n" for name, head in tables.items()})
     ended = run(f"{command} v.zip")
     assert ended.code == 2
@@ -166,7 +169,7 @@ def test_names_of_others_are_printed_without_control_characters(
 
 
 def test_reasons_without_end_are_not_kept(tmp_path: Path) -> None:
-    verdict = Verdict("replay")
+    verdict = RunVerdict("replay")
     verdict.begin(tmp_path)
     for number in range(3_000):
         verdict.reject(_rejected(f"report: holds {number}"))

@@ -1,5 +1,6 @@
 """What the fast path takes from a model: types and limits that msgspec can state exactly."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -11,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from schemas.base import Message
 from schemas.report import Report
-from streams.intake.fast_path import _struct
+from streams.intake.fast_path import _struct, may_hold_duplicates
 
 
 class Odd(Message):
@@ -56,3 +57,19 @@ def test_a_report_has_no_validator_but_the_one_that_the_fast_path_repeats() -> N
         for name in getattr(model.__pydantic_decorators__, kind.name)
     }
     assert found == {"Report._dates_in_order"}
+
+
+def test_the_cheap_check_spares_reports_as_they_are_written_the_exact_one() -> None:
+    report: dict[str, Any] = {
+        "case_id": "A: 1",
+        "first_received": "2024-02-29",
+        "latest_received": "2024-02-29",
+        "version": 1,
+        "sender": None,
+        "patient": {"age_years": None},
+        "products": [{"substances": ['"zinc":'], "preparation": {"made_at": "2024-02-29T00:00Z"}}],
+        "reactions": [{"term": "Rash"}, {"term": "Ra\u00dfh"}],
+    }
+    assert not may_hold_duplicates(json.dumps(report).encode())
+    assert not may_hold_duplicates(json.dumps(report, indent=1, ensure_ascii=False).encode())
+    assert may_hold_duplicates(json.dumps(report).encode()[:-1] + b', "version": 1}')

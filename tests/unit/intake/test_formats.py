@@ -33,8 +33,9 @@ def test_native_files_are_known_by_their_names(name: str, tmp_path: Path) -> Non
 
 def test_an_unknown_format_lists_the_known_ones(archive_of: ArchiveOf, tmp_path: Path) -> None:
     known = re.escape("a zip file with *VAERSDATA.csv, a zip file with DEMO*.txt, or a .jsonl")
-    (tmp_path / "a.csv").write_text("drug,event")
-    with pytest.raises(InputError, match=rf"a\.csv: must be {known}.*; got a file that is none"):
-        detect_format(tmp_path / "a.csv")
+    for content, got in (("drug,event", "a table of 2 columns"), ("hello", "a file that is none")):
+        (tmp_path / "a.csv").write_text(content)
+        with pytest.raises(InputError, match=rf"a\.csv: must be {known}.*; got {got}"):
+            detect_format(tmp_path / "a.csv")
     with pytest.raises(InputError, match=rf"must be {known}.*; got a zip file with neither$"):
         detect_format(archive_of("other.zip", {"notes.txt": ""}))

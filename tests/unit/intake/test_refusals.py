@@ -12,7 +12,7 @@ from schemas.notice import Notice
 from schemas.report import Report
 from streams.intake.delimited import Refusal, refusal
 from streams.intake.notices import decode_notice
-from streams.intake.refusals import code_of
+from streams.intake.refusals import code_of, require_single_fields
 from tests.support.work import raw
 
 LATE = raw(1, first_received=date(2024, 4, 1))  # last received in March
@@ -69,3 +69,21 @@ def test_a_notice_that_cannot_be_read_has_a_code(message: bytes, code: RejectCod
     with pytest.raises(IcsrError) as refused:
         decode_notice(message)
     assert refused.value.code is code
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"term": 1, "term": 1}',
+        b'{"a": [{}, {"b": {"term": 1, "a": 2, "\\u0074erm": 2}}]}',
+        b'{"a": {"term": {}, "term": null}, "b": 1}',
+    ],
+)
+def test_a_field_that_stands_twice_is_named(raw: bytes) -> None:
+    with pytest.raises(IcsrError, match=r"^link: holds the field 'term' twice$") as refused:
+        require_single_fields(raw, "link")
+    assert refused.value.code is RejectCode.DUPLICATE_FIELD
+
+
+def test_a_name_may_stand_in_several_objects_and_in_texts() -> None:
+    require_single_fields(b'{"a": [{"a": "\\"a\\":"}, {"a": "\\"a\\":"}], "b": "a"}', "link")
