@@ -1,9 +1,10 @@
 """Reduces a report to a case version, with the facts that are counted."""
 
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from schemas.link import CaseLink
+from schemas.release import ReleaseMarker
 from schemas.report import Report
 from schemas.vocabulary import LinkKind, Outcome, RevisionKind, Seriousness, VerificationState
 from streams.core.cases.chronology import joined_codes
@@ -13,9 +14,9 @@ from streams.core.cases.link_decisions import decision_of
 from streams.core.cases.names import OF_DOMAIN, joined_names, names_of_reaction, suspects
 from streams.core.cases.provenance import ONSET, OUTCOME, Codings, completeness, source_of
 from streams.core.cases.strata import age_group
-from streams.core.cases.versions import CaseVersion
+from streams.core.cases.versions import RELEASE, CaseVersion, release_key
 
-__all__ = ["case_version", "link_version"]
+__all__ = ["case_version", "link_version", "release_version", "version_of"]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 # Members bound to module names: looking one up in its class costs more than comparing it.
@@ -61,11 +62,13 @@ def case_version(report: Report) -> CaseVersion:
     if seriousness := report.seriousness:
         fatal = fatal or _DEATH in seriousness
         life_threatening = _LIFE_THREATENING in seriousness
+    release = report.release
     revision = report.revision
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     return CaseVersion(
         report.case_id,
         report.version,
+        release.released_on.toordinal() - _EPOCH if release else 0,
         report.latest_received.toordinal() - _EPOCH,
         nullified,
         report.message_id,
@@ -88,6 +91,10 @@ def case_version(report: Report) -> CaseVersion:
         joined_codes(events, {name: day.toordinal() for name, day in began.items()})
         if began
         else "",
+        (),
+        -1.0 if patient.age_years is None else patient.age_years,
+        report.occurrence_subdivision or "",
+        release.scope if release else "",
     )
 
 
@@ -156,10 +163,32 @@ def _excluded(report: Report, drugs: str, events: str) -> str:
     return "" if events else "no_reaction"
 
 
+def version_of(message: Report | CaseLink | ReleaseMarker) -> CaseVersion:
+    """Return the version of a message of `pv.reports`."""
+    kind = type(message)
+    # By type: `isinstance` of a pydantic model takes ten times as long.
+    if kind is CaseLink:
+        return link_version(cast(CaseLink, message))
+    if kind is ReleaseMarker:
+        return release_version(cast(ReleaseMarker, message))
+    return case_version(cast(Report, message))
+
+
 def link_version(link: CaseLink) -> CaseVersion:
     """Convert a link to a case version: lower than every report of its case, and never counted."""
     day = link.decided_on.toordinal() - _EPOCH
     links = (decision_of(link),)
     return CaseVersion(
-        link.case_id, -1, day, False, "", day, "", "", "", False, False, "", "", "", links
+        link.case_id, -1, 0, day, False, "", day, "", "", "", False, False, "", "", "", links
+    )
+
+
+def release_version(marker: ReleaseMarker) -> CaseVersion:
+    """Convert a release marker to the version that is stored for its scope; it moves no clock."""
+    return CaseVersion(
+        release_key(marker.scope),
+        RELEASE,
+        marker.released_on.toordinal() - _EPOCH,
+        *(-1, False, "", -1, "", "", "", False, False, "", "", ""),
+        scope=marker.scope,
     )

@@ -68,6 +68,9 @@ class CaseStore(Protocol):
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
         """Return the stored versions of these cases."""
 
+    def versions(self) -> Iterable[CaseVersion]:
+        """Return the version of every case, and release markers."""
+
     def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
         """Store versions, offset and, unless empty, the outbox entry atomically."""
 
@@ -99,6 +102,10 @@ class MemoryStore:
         stored = self._versions
         return {case_id: _DECODE(stored[case_id]) for case_id in case_ids if case_id in stored}
 
+    def versions(self) -> Iterator[CaseVersion]:
+        """Yield the version of every case, and release markers."""
+        yield from map(_DECODE, self._versions.values())
+
     def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
         """Store versions, offset and, unless empty, the outbox entry atomically."""
         self._versions.update(zip(updates, map(_ENCODE, updates.values()), strict=True))
@@ -121,7 +128,7 @@ _NOT_CASES = 3  # keys: the offset, the identity and the manifest
 _STATE = (CASE_PREFIX,)  # prefixes of the keys that the changelog holds; adjacent, in order
 # Error messages of a full disk, a quota, a size limit; and of RocksDB's writes after the first.
 _NO_ROOM = ("No space left", "quota exceeded", "File too large", "Writer has previous error")
-_FORMAT = 4  # version of the stored values; any other is refused
+_FORMAT = 5  # version of the stored values; any other is refused
 
 
 class RocksStore:
@@ -250,7 +257,7 @@ class RocksStore:
         return self._outbox
 
     def versions(self) -> Iterator[CaseVersion]:
-        """Yield the version of every case, in order of keys."""
+        """Yield the version of every case, and release markers, in order of keys."""
         for key, value in self._scan(CASE_PREFIX):
             if not key.startswith(CASE_PREFIX):
                 break

@@ -34,7 +34,7 @@ __all__ = [
 
 Pair = tuple[bytes, bytes | None]
 """A key of the database and its value; without a value, the key was deleted."""
-_FORMAT = 3
+_FORMAT = 4
 _PART_BYTES = 8 << 20  # of pairs in one record, before compression
 _OVERHEAD = 200  # bytes of a record besides its pairs: its share of markers and framing
 _GROWTH = 2  # a new copy is due when the changelog exceeds this many times the last copy...
