@@ -30,7 +30,7 @@ CLINICAL = (
 """Recounted fields."""
 
 
-REMOVED = ("n_removed_nullified", "n_removed_duplicates")
+REMOVED = ("n_removed_nullified", "n_removed_duplicates", "n_removed_withdrawn")
 """Recounted fields of removed cases."""
 
 

@@ -164,9 +164,11 @@ class CaseStage:
 
     def _stored(self, versions: Sequence[CaseVersion]) -> dict[str, CaseVersion]:
         """Return the stored versions that `advance` needs for these."""
-        case_ids = [version.case_id for version in versions]
-        case_ids += {release_key(version.scope) for version in versions if version.scope}
-        stored = self._store.get(case_ids)
+        stored = self._store.get([version.case_id for version in versions])
+        # A link to a case needs the marker of the scope that the stored case is of.
+        scopes = {version.scope for version in (*versions, *stored.values())} - {""}
+        if scopes:
+            stored |= self._store.get([release_key(scope) for scope in scopes])
         closed: dict[str, int] = {}  # scopes with a new marker, and the day of its release
         for version in versions:
             if version.version == RELEASE:
