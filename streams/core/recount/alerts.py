@@ -40,6 +40,7 @@ from streams.core.recount.evidence import (
     named,
     naming,
 )
+from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.signals.scorer import NEEDS_SAFE_TEST
 
 __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
@@ -198,13 +199,13 @@ class Recount:
         # Of the rows of a case the last is the greatest.
         last = pl.col("case_id") != pl.col("case_id").shift(-1)
         current = before.filter(last.fill_null(True)).filter("counted")
-        link_states = _link_states(self._before(self._links, first))
-        linked_away = link_states.filter("away").select("case_id")
-        withdrawn = _withdrawn(current, self._before(self._markers, first))
+        decided = link_states(self._before(self._links, first))
+        linked_away = decided.filter("away").select("case_id")
+        withdrawn = withdrawn_cases(current, self._before(self._markers, first))
         for out in (linked_away, withdrawn):
             current = current.join(out, on="case_id", how="anti", maintain_order="left")
         removed = _within(removed_cases(before, linked_away, withdrawn), first.window)
-        doubted = link_states.filter("suspected")["case_id"].implode()
+        doubted = decided.filter("suspected")["case_id"].implode()
         current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
         within = _within(current, first.window)
         strata = before["stratum"].unique().cast(pl.String).sort()
@@ -291,35 +292,6 @@ class Recount:
             )
             raise InputError(msg)
         return score(counts, self._methods, prior=self._priors[prior_id])
-
-
-def _link_states(links: pl.DataFrame) -> pl.DataFrame:
-    """Return the link state of cases by each decider's highest decision: `away`, `suspected`."""
-    manual = pl.col("state").filter(pl.col("decider") == "manual").first()
-    return (
-        links.sort(list(_DECISION))
-        .group_by("case_id", "decider")
-        .agg(pl.col("state").last())
-        .group_by("case_id")
-        .agg(
-            pl.when(manual.fill_null("suspected") == "suspected")
-            .then((pl.col("state") == "applied").any())
-            .otherwise(manual == "applied")
-            .alias("away"),
-            (
-                (pl.col("state") == "suspected").any()
-                & ~pl.col("state").is_in(["applied"]).any()
-                & (manual.fill_null("suspected") == "suspected")
-            ).alias("suspected"),
-        )
-    )
-
-
-def _withdrawn(current: pl.DataFrame, markers: pl.DataFrame) -> pl.DataFrame:
-    """Return the cases whose release is older than the newest closed one of its scope."""
-    newest = markers.group_by("partition", "scope").agg(pl.col("release").max().alias("closed"))
-    of_scope = current.join(newest, on=["partition", "scope"], how="inner")
-    return of_scope.filter(pl.col("release") < pl.col("closed")).select("case_id")
 
 
 def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:

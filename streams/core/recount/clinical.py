@@ -81,7 +81,8 @@ def removed_values(alert: Alert, removed: pl.DataFrame) -> dict[str, object]:
     if alert.n_removed_nullified is None:  # made before alerts had the field
         return {}
     reasons = removed["reason"].to_list()
-    return {field: reasons.count(field) for field in REMOVED}
+    known = REMOVED[:2] if alert.n_removed_withdrawn is None else REMOVED  # likewise
+    return {field: reasons.count(field) for field in known}
 
 
 def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
