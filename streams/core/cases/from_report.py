@@ -1,5 +1,6 @@
 """Reduces a report to a case version, with the facts that are counted."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple, cast
 
@@ -37,12 +38,8 @@ def case_version(report: Report) -> CaseVersion:
     without a substance counts under its class, else under its name as reported; and the case under
     the levels it belongs to (`streams.core.cases.levels`). `excluded` is ``nullified``,
     ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
-    ``no_reaction``, the first that applies.
-
-    Parameters
-    ----------
-    report
-        A report, or any object with the attributes of one (`streams.intake.native`).
+    ``no_reaction``, the first that applies. The report may be any object with the attributes of
+    one (`streams.intake.native`).
     """
     terms, began, onset, fatal, stated, codings = _reactions(report)
     names, of_indications, of_products, courses = suspects(report.products, onset)
@@ -58,10 +55,8 @@ def case_version(report: Report) -> CaseVersion:
     # A single name needs no joining: the call costs more than this check.
     drugs = names[0] if len(names) == 1 else joined_names(names)
     events = terms[0] if len(terms) == 1 else joined_names(terms)
-    life_threatening = False
-    if seriousness := report.seriousness:
-        fatal = fatal or _DEATH in seriousness
-        life_threatening = _LIFE_THREATENING in seriousness
+    seriousness = report.seriousness
+    fatal = fatal or _DEATH in seriousness
     release = report.release
     revision = report.revision
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
@@ -86,16 +81,18 @@ def case_version(report: Report) -> CaseVersion:
         origin,
         joined_names(of_indications) if of_indications else "",
         completeness(sex, age, stated | of_source | of_products & ~OF_DOMAIN),
-        life_threatening,
+        _LIFE_THREATENING in seriousness,
         joined_codes(drugs, courses) if courses else "",
-        joined_codes(events, {name: day.toordinal() for name, day in began.items()})
-        if began
-        else "",
+        _onset_codes(events, began) if began else "",
         (),
         -1.0 if patient.age_years is None else patient.age_years,
         report.occurrence_subdivision or "",
         release.scope if release else "",
     )
+
+
+def _onset_codes(events: str, began: Mapping[str, date]) -> str:
+    return joined_codes(events, {name: day.toordinal() for name, day in began.items()})
 
 
 class _Reactions(NamedTuple):
