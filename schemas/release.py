@@ -13,13 +13,15 @@ from pydantic import Field
 
 from schemas.base import Message
 
-__all__ = ["RELEASE_MARK", "Release", "ReleaseMarker"]
+__all__ = ["EARLIEST_RELEASE", "RELEASE_MARK", "Release", "ReleaseMarker"]
 
 RELEASE_MARK = b'"release_marker"'
 """A field of every marker. A report is never read as a marker, nor a marker as a report: each lacks
 mandatory fields of the other."""
 
-_EARLIEST = date(1970, 1, 2)
+EARLIEST_RELEASE = date(1970, 1, 2)
+"""Day from which releases are counted; the day before stands for none."""
+
 _SCOPE = "What the release holds whole: source and part, such as `vaers/2021`."
 _RELEASED_ON = "Day of the release; of two releases of one scope the later is the newer."
 
@@ -28,7 +30,7 @@ class Release(Message):
     """The release that a report is part of."""
 
     scope: str = Field(min_length=1, max_length=100, description=_SCOPE)
-    released_on: date = Field(ge=_EARLIEST, description=_RELEASED_ON)
+    released_on: date = Field(ge=EARLIEST_RELEASE, description=_RELEASED_ON)
 
 
 class ReleaseMarker(Message):
@@ -45,7 +47,7 @@ class ReleaseMarker(Message):
         default="1.0", description="Version of this schema; additive within a major number."
     )
     scope: str = Field(min_length=1, max_length=100, description=_SCOPE)
-    released_on: date = Field(ge=_EARLIEST, description=_RELEASED_ON)
+    released_on: date = Field(ge=EARLIEST_RELEASE, description=_RELEASED_ON)
     n_cases: int | None = Field(
         default=None, ge=0, description="Cases that the release has; null if not stated."
     )
