@@ -12,6 +12,7 @@ from schemas.errors import StateError
 from streams.core.cases.transitions import CaseVersion
 from streams.runtime.state.changelog import Pair, Part, encode_pairs
 from streams.runtime.state.rocksdb import open_database
+from streams.runtime.wire.formats import COUNT_AGAIN
 
 __all__ = [
     "CASE_PREFIX",
@@ -170,8 +171,8 @@ class RocksStore:
             if identity is not None:
                 self._claim(f"{_FORMAT} {identity}".encode())
             elif not self.identity.startswith(f"{_FORMAT} "):
-                msg = f"store {path}: must be of format {_FORMAT}; got '{self.identity}'"
-                raise StateError(msg)
+                msg = f"store {path}: must be of format {_FORMAT}; got '{self.identity}'. "
+                raise StateError(msg + COUNT_AGAIN)
             self._require_manifest(manifest, size)
         except BaseException:
             self._db.close()
@@ -381,9 +382,12 @@ class RocksStore:
         elif stored != identity:
             msg = (
                 f"store {self._path}: the state must be of '{identity.decode()}'; got "
-                f"'{self.identity}'. Point state_dir elsewhere, or move this folder away to rebuild"
+                f"'{self.identity}'. "
             )
-            raise StateError(msg)
+            if stored is not None and stored.split(b" ")[0] != identity.split(b" ")[0]:
+                raise StateError(msg + COUNT_AGAIN)
+            hint = "Point state_dir elsewhere, or move this folder away to rebuild"
+            raise StateError(msg + hint)
 
 
 def _written(pairs: Iterable[Pair]) -> WriteBatch:
