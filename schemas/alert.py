@@ -255,6 +255,12 @@ class Alert(Message):
         description="Cases that would be of the pair, had they not been linked as duplicates. They "
         "are in no count.",
     )
+    n_removed_withdrawn: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases that would be of the pair, had a newer release of their source not "
+        "dropped them. They are in no count.",
+    )
     n_post_notice: int | None = Field(
         default=None,
         ge=0,

@@ -12,6 +12,7 @@ from schemas.link import CaseLink
 from schemas.notice import Notice
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
+from schemas.release import ReleaseMarker
 from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.subscription import Subscription
@@ -59,6 +60,7 @@ CONTRACTS = {
     for contract in (
         Contract("report", Report, Direction.INPUT),
         Contract("link", CaseLink, Direction.INPUT),
+        Contract("release-marker", ReleaseMarker, Direction.INPUT),
         Contract("notice", Notice, Direction.INPUT),
         Contract("subscription", Subscription, Direction.INPUT),
         Contract("alert", Alert, Direction.OUTPUT),

@@ -15,7 +15,7 @@ __all__ = [
     "Delta",
 ]
 
-DELTA_VERSION = 4
+DELTA_VERSION = 5
 """Version of `CASE_CHANGES`; a reader stops on one it does not know."""
 
 STRATUM = ("age_group", "sex", "region")
@@ -40,6 +40,8 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
         "courses": pl.List(pl.UInt32()),  # of each drug (core/cases/chronology.py); null: none
         "onsets": pl.List(pl.UInt32()),  # of each event: proleptic ordinal, 0: not stated; likewise
         "watched": pl.String(),  # facts of a case with a product of the domain; mostly empty
+        "age_years": pl.Float64(),  # at onset; -1: not stated
+        "subdivision": pl.String(),  # ISO 3166-2 of the occurrence; empty: not stated
         "n": pl.Int8(),  # +1 the case enters the counts in this form, -1 it leaves them
     }
 )
@@ -51,7 +53,8 @@ Rows of one case alternate: a case enters, leaves in the same form, and may ente
 REMOVED_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
     {**CASE_CHANGES, "reason": pl.String()}
 )
-"""One row per change of a case that is not counted, with its `reason`: `nullified` or `duplicate`.
+"""One row per change of a case that is not counted, with its `reason`: `nullified`, `duplicate`
+or `withdrawn`.
 
 The row has the form in which it would; `n` is +1 if that is so from now on, -1 if it no longer is.
 It is in no count.

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from schemas.base import Message
 from schemas.errors import RefusedValue, RejectCode
 from schemas.product import Product
+from schemas.release import Release
 from schemas.vocabulary import (
     AgeGroup,
     Country,
@@ -187,6 +188,12 @@ class Report(Message):
     occurrence_country: Country | None = Field(
         default=None, description="ISO 3166-1 alpha-2 of the country where the reaction occurred."
     )
+    occurrence_subdivision: str | None = Field(
+        default=None,
+        min_length=4,
+        max_length=6,
+        description="ISO 3166-2 of the part of that country, such as `US-CA`; null if not stated.",
+    )
     patient: Patient = Field(default=Patient(), description="The patient.")
     products: tuple[Product, ...] = Field(
         default=(), max_length=1000, description="Every product, suspect or not."
@@ -204,6 +211,11 @@ class Report(Message):
         default=(), max_length=1000, description="Relations to other cases."
     )
     payment: Payment = Field(default=Payment.UNKNOWN, description="Payer of the product.")
+    release: Release | None = Field(
+        default=None,
+        description="The release of a source that this report is part of; null if the source does "
+        "not publish its whole data again.",
+    )
     followup_due: date | None = Field(
         default=None, description="Day by which more was asked for; null if nothing is open."
     )

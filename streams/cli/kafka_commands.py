@@ -21,10 +21,12 @@ from streams.cli.options import (
     PolicyOption,
     PriorOption,
     RefitOption,
+    ReleaseOption,
     RulesOption,
     WindowOption,
     interval_days,
     lists_from,
+    parse_day,
     prior_from,
     rules_from,
     windows_from,
@@ -127,6 +129,7 @@ def publish(
     source_format: Annotated[
         Format | None, typer.Option("--format", help="Format of the files; by default detected.")
     ] = None,
+    release: ReleaseOption = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -140,13 +143,14 @@ def publish(
         msg = "publish: files of reports, or of notices with --notices, must be given; got none"
         raise InputError(msg)
     settings = Settings.load(config, bootstrap=bootstrap)
+    released_on = parse_day(release, "--release")
     tally: Counter[str] = Counter()
     repaired: Counter[str] = Counter()
     verdict = RunVerdict("publish")
     name = source_format and source_format.value
     with item_progress() as progress:
         for path in sources or ():
-            items = read_source(path, name, repaired)
+            items = read_source(path, name, repaired, released_on=released_on)
             chunks = publish_source(settings, path.name, items, tally, verdict.reject)
             _follow(path, chunks, progress, verdict)
         for path in notices or ():
@@ -158,6 +162,8 @@ def publish(
         "notices published": tally["notices"],
         "rejected": tally["rejected"],
     }
+    if tally["releases"]:
+        rows["releases closed"] = tally["releases"]
     Console().print(summary_table(rows | repair_rows(repaired), "Publish"))
     verdict.require_accepted()
     for line in verdict.remarks():

@@ -20,6 +20,7 @@ __all__ = [
     "PolicyOption",
     "PriorOption",
     "RefitOption",
+    "ReleaseOption",
     "RulesOption",
     "WindowOption",
     "both_rules_from",
@@ -152,6 +153,16 @@ def interval_days(text: str, option: str = "--every") -> int:
         msg = f"{option}: a number of days or weeks such as 1d or 2w must be given; got {text!r}"
         raise InputError(msg)
     return int(match[1]) * (7 if match[2] == "w" else 1)
+
+
+ReleaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--release",
+        metavar="DATE",
+        help="Day of the release that VAERS archives hold; by default the date of their members.",
+    ),
+]
 
 
 def parse_day(text: str | None, option: str) -> date | None:

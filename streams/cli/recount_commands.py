@@ -19,8 +19,10 @@ from streams.cli.options import (
     DEFAULT_RULES,
     ListOption,
     PriorOption,
+    ReleaseOption,
     RulesOption,
     lists_from,
+    parse_day,
     prior_from,
     rules_from,
 )
@@ -70,6 +72,7 @@ def recount(
     source_format: Annotated[
         Format | None, typer.Option("--format", help="Format of the files; by default detected.")
     ] = None,
+    release: ReleaseOption = None,
     sample: Annotated[
         int | None, typer.Option(min=1, metavar="COUNT", help="Recount a random sample.")
     ] = None,
@@ -124,7 +127,14 @@ def recount(
     counted = [alert for alert in chosen if isinstance(alert, Alert)]
     if settings is None:
         name = source_format and source_format.value
-        counting = recount_of_files(sources or (), name, counted, asked, priors=known)
+        counting = recount_of_files(
+            sources or (),
+            name,
+            counted,
+            asked,
+            priors=known,
+            released_on=parse_day(release, "--release"),
+        )
     else:
         counting = recount_of_topics(settings, counted, asked, priors=known)
     results: list[Recounted | RecountedSafety] = []

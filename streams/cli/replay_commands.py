@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import date
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from streams.cli.options import (
     PolicyOption,
     PriorOption,
     RefitOption,
+    ReleaseOption,
     RulesOption,
     WindowOption,
     interval_days,
@@ -73,6 +75,7 @@ def replay(
         Format | None,
         typer.Option("--format", help="Format of the files; by default detected from the content."),
     ] = None,
+    release: ReleaseOption = None,
     every: Annotated[
         str,
         typer.Option(
@@ -138,6 +141,7 @@ def replay(
     written = [alerts, counts, rejects, priors, suppressed, watch_items]
     require_apart([*sources, *(notices or ())], written)
     verdict = RunVerdict("replay")
+    released_on = parse_day(release, "--release")
     with ExitStack() as files:
         write_alert = files.enter_context(_json_lines(writable(alerts), encode_alert))
         write_reject = files.enter_context(
@@ -168,7 +172,7 @@ def replay(
         )
         write_counts = files.enter_context(_counts(writable(counts)))
         unread = verdict.rejected
-        _feed(run, sources, source_format, verdict)
+        _feed(run, sources, source_format, released_on, verdict)
         run.finish()
         write_counts(run)
         verdict.require_accepted()
@@ -191,14 +195,18 @@ def _reject(write: Callable[[Message], None], verdict: RunVerdict, rejected: Rej
 
 
 def _feed(
-    run: Replay, sources: list[Path], source_format: Format | None, verdict: RunVerdict
+    run: Replay,
+    sources: list[Path],
+    source_format: Format | None,
+    released_on: date | None,
+    verdict: RunVerdict,
 ) -> None:
     with item_progress() as progress:
         for path in sources:
             verdict.begin(path)
             task = progress.add_task(printable(path.name), total=None)
             name = source_format and source_format.value
-            items = read_source(path, name, run.summary.repaired)
+            items = read_source(path, name, run.summary.repaired, released_on=released_on)
             for number in run.feed(path.name, items):
                 verdict.read(number)
                 progress.advance(task, number)
@@ -223,6 +231,7 @@ def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
         "  stale": summary.tally["stale"],
         "  conflicting (one number, two contents)": summary.tally["conflicting"],
         "links between cases": summary.tally["linked"],
+        "releases closed": summary.tally["released"],
         "identifiers that too many cases share": summary.refused_identifiers,
         "received after --until": summary.after_until,
         "rejected": summary.rejected.total(),

@@ -17,6 +17,7 @@ from detectors.scoring import score
 from schemas.errors import IcsrError, InputError
 from schemas.link import CaseLink
 from schemas.rejected import Rejected
+from schemas.release import ReleaseMarker
 from schemas.vocabulary import ProductRole, Qualification, ReporterKind, ReportType
 from streams.core.cases.from_report import case_version
 from streams.core.cases.strata import PAEDIATRIC, REGIONS, UNKNOWN
@@ -281,7 +282,7 @@ class _Details:
             report = decode_message(item) if isinstance(item, bytes) else item
         except IcsrError:
             return  # rejected by the stage as well
-        if isinstance(report, CaseLink):
+        if isinstance(report, CaseLink | ReleaseMarker):
             return
         version = case_version(report)
         stored = self._current.get(version.case_id)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from schemas.base import Message
+from schemas.release import EARLIEST_RELEASE
 from schemas.report import EARLIEST, Report
 from schemas.vocabulary import Country
 
@@ -23,7 +24,7 @@ __all__ = ["decode_fast", "may_hold_duplicates"]
 _PLAIN = (bool, date, float, int, str)
 # Spelt out: in a pattern Python's `$` would let a line end pass.
 _COUNTRIES: Any = Literal.__getitem__(tuple(map("".join, product(ascii_uppercase, repeat=2))))
-_COMPARED = {"first_received", "latest_received"}  # msgspec has no limits of dates
+_COMPARED = {"first_received", "latest_received", "released_on"}  # msgspec has no limits of dates
 
 
 def decode_fast(raw: bytes) -> Any | None:
@@ -31,6 +32,9 @@ def decode_fast(raw: bytes) -> Any | None:
     try:
         report = _DECODE(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    release = report.release
+    if release is not None and release.released_on < EARLIEST_RELEASE:
         return None
     return report if EARLIEST <= report.first_received <= report.latest_received else None
 

@@ -9,6 +9,7 @@ from typing import IO, Any, cast
 
 from schemas.errors import IcsrError, InputError, RejectCode
 from schemas.link import LINK_MARK, CaseLink
+from schemas.release import RELEASE_MARK, ReleaseMarker
 from schemas.report import Report
 from streams.intake.fast_path import decode_fast, may_hold_duplicates
 from streams.intake.refusals import decode_as, require_single_fields
@@ -19,6 +20,8 @@ _BLOCK = 1 << 20  # bytes per read; with the default of 8,192, lines span severa
 
 MOST_BYTES = 1_000_000
 """Maximum length of a message; a longer one is an attachment or an attack."""
+
+_OTHERS = ((LINK_MARK, CaseLink, "link"), (RELEASE_MARK, ReleaseMarker, "release"))
 
 
 def decode_report(raw: bytes) -> Any:
@@ -44,7 +47,7 @@ def decode_report(raw: bytes) -> Any:
 
 
 def decode_message(raw: bytes) -> Any:
-    """Decode a message of `pv.reports`: a report as by `decode_report`, or a `CaseLink`.
+    """Decode a message of `pv.reports`: a report as by `decode_report`, a link or a marker.
 
     Raises
     ------
@@ -54,11 +57,14 @@ def decode_message(raw: bytes) -> Any:
     try:
         return decode_report(raw)
     except IcsrError as error:
-        # Links are tried last, so that reports cost no check: no link is a valid report.
-        is_report = error.code is RejectCode.DUPLICATE_FIELD
-        if is_report or LINK_MARK not in raw or len(raw) > MOST_BYTES:
+        # Others are tried last, so that reports cost no check: none of them is a valid report.
+        if error.code is RejectCode.DUPLICATE_FIELD or len(raw) > MOST_BYTES:
             raise
-    return decode_as(CaseLink, raw, "link")
+        found = next((kind for kind in _OTHERS if kind[0] in raw), None)
+        if found is None:
+            raise
+    _, model, name = found
+    return decode_as(model, raw, name)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +20,12 @@ from pydantic import ValidationError
 from schemas.errors import InputError, RejectCode
 from schemas.product import Product
 from schemas.rejected import Rejected
+from schemas.release import ReleaseMarker
 from schemas.report import Patient, Reaction, Report
 from schemas.visible_text import visible
 from schemas.vocabulary import ReportType, Seriousness, Sex
 from streams.intake.archive import Archive, open_archive
-from streams.intake.countries import country_code
+from streams.intake.countries import country_code, us_subdivision
 from streams.intake.dates import parse_us_date
 from streams.intake.delimited import (
     DelimitedTable,
@@ -36,6 +37,7 @@ from streams.intake.delimited import (
     raw_rows,
     refusal,
 )
+from streams.intake.releases import DataFile, data_file
 from streams.intake.text import clean, parse_decimal
 
 __all__ = ["VAERS_DATA", "read_vaers"]
@@ -50,8 +52,6 @@ _MEMBERS = {
 }
 _VAERS_ID = re.compile(r"[0-9]{1,12}")
 _FOREIGN = "FR"  # in STATE
-_NON_DOMESTIC = "NONDOMESTIC"  # in the name of a file of reports from abroad
-_YEAR = re.compile(r"[0-9]{4}(?=VAERSDATA)", re.IGNORECASE)
 _WORLDWIDE_NUMBER = re.compile(r"[A-Z]{2}.*[0-9]")  # country, sender, number; `NONE` is none
 _SERIES = re.compile(
     r"PH(?:HY|EH)[0-9]{4}([A-Z]{2})[0-9]"
@@ -81,22 +81,17 @@ class _Vaccine(NamedTuple):
     route: str
 
 
-class _DataFile(NamedTuple):
-    """What is known of the reports of a DATA file: whether from abroad, and the last day."""
-
-    non_domestic: bool
-    horizon: date
-
-
 @dataclass(slots=True)
 class _Case:
     """Fields of a report from its DATA row and from the other files."""
 
+    file: DataFile
     where: str
     line: int
     digest: bytes
     received: date
     country: str | None
+    subdivision: str | None
     patient: Patient
     seriousness: tuple[Seriousness, ...]
     onset: date | None
@@ -113,17 +108,24 @@ class _Members(NamedTuple):
     symptoms: list[ZipInfo]
 
 
-def read_vaers(path: Path) -> Iterator[Report | Rejected]:
+def read_vaers(
+    path: Path, *, released_on: date | None = None
+) -> Iterator[Report | ReleaseMarker | Rejected]:
     """Read a VAERS archive: yield rejects while reading, then the reports by day of receipt.
+
+    A DATA file is a release of its scope, such as `vaers/2021`. If none of its rows was rejected, a
+    marker closes it after the reports.
 
     Parameters
     ----------
     path
         A zip file with DATA, VAX and SYMPTOMS of one year, or of several.
+    released_on
+        Day of the release; by default the date of the DATA file in the archive.
 
     Yields
     ------
-    Report or Rejected
+    Report, ReleaseMarker or Rejected
         Every DATA row gives one or the other; a row of the other files is rejected if it is
         damaged or if its report has no readable DATA row. An identical repetition of a DATA row is
         ignored; of differing rows the first is used.
@@ -144,9 +146,11 @@ def read_vaers(path: Path) -> Iterator[Report | Rejected]:
     with open_archive(path) as archive:
         members = _find_members(archive)
         cases: dict[int, _Case] = {}
-        for member in members.data:
-            table = csv_table(archive, member)
-            yield from _read_data(table, cases, _data_file(archive, member))
+        files = [data_file(archive, member, released_on) for member in members.data]
+        for member, file in zip(members.data, files, strict=True):
+            for rejected in _read_data(csv_table(archive, member), cases, file):
+                file.is_complete = False
+                yield rejected
         for table in _tables(archive, members.vax):
             yield from _read_vaccines(table, cases)
         for table in _tables(archive, members.symptoms):
@@ -160,8 +164,11 @@ def read_vaers(path: Path) -> Iterator[Report | Rejected]:
                 yield _report(case_id, case)
             except ValidationError as error:
                 refused[case.where, case.line, 0] = refusal(error)
+                case.file.is_complete = False
         if refused:
             yield from raw_rows(_tables(archive, members.data), refused)
+        for file in files:
+            yield from file.markers()
 
 
 def _find_members(archive: Archive) -> _Members:
@@ -180,23 +187,8 @@ def _tables(archive: Archive, members: Sequence[ZipInfo]) -> Iterator[DelimitedT
         yield csv_table(archive, member)
 
 
-def _data_file(archive: Archive, member: ZipInfo) -> _DataFile:
-    """Return what the name and the day of a DATA file say of its reports.
-
-    The day holds only if it is not before the year in the name; it is extended by one day, since
-    days begin in the east.
-    """
-    name = member.filename.rsplit("/", 1)[-1]
-    year = _YEAR.match(name)
-    horizon = date(int(year[0]), 12, 31) if year else date.max
-    written = archive.written(member)
-    if written and (not year or written.year >= horizon.year):
-        horizon = written + timedelta(days=1)
-    return _DataFile(_NON_DOMESTIC in name.upper(), horizon)
-
-
 def _read_data(
-    table: DelimitedTable, cases: dict[int, _Case], file: _DataFile
+    table: DelimitedTable, cases: dict[int, _Case], file: DataFile
 ) -> Iterator[Rejected]:
     header = table.header
     header.require("vaers_id", "recvdate")
@@ -232,13 +224,16 @@ def _read_data(
         criteria = dict.fromkeys(
             criterion for index, criterion in flags if row.fields[index].strip().upper() == "Y"
         )
+        file.n_cases += 1
         cases[number] = _Case(
+            file=file,
             where=header.where,
             line=row.line,
             digest=digest,
             received=received,
-            # STATE is a subdivision of the US only in domestic files; reports have no field for it.
             country=_country(state, number_of_sender, file),
+            # In files from abroad STATE is no subdivision of the country.
+            subdivision=None if file.non_domestic else us_subdivision(state),
             patient=Patient(
                 age_years=_age(age, years, months),
                 sex=_SEX.get(sex.strip().upper(), Sex.UNKNOWN),
@@ -249,7 +244,7 @@ def _read_data(
         )
 
 
-def _country(state: str, number_of_sender: str, file: _DataFile) -> str | None:
+def _country(state: str, number_of_sender: str, file: DataFile) -> str | None:
     """Return the country of a report.
 
     Reports from abroad begin SPLTTYPE with it. In domestic files these two letters are as often a
@@ -327,6 +322,8 @@ def _report(case_id: str, case: _Case) -> Report:
         first_received=case.received,
         latest_received=case.received,
         occurrence_country=case.country,
+        occurrence_subdivision=case.subdivision,
+        release=case.file.release,
         patient=case.patient,
         products=tuple(_product(vaccine, case.vaccinated) for vaccine in case.vaccines),
         reactions=tuple(_reaction(term, version, case.onset) for term, version in case.terms),

@@ -58,7 +58,7 @@ class Sender:
             try:
                 if self._producer is None:
                     self._producer = make_producer(self._settings)
-                futures = [(one, self._send(one)) for one in burst]
+                futures = [(one, future) for one in burst for future in self._send(one)]
                 self._producer.flush(60)
                 for one, future in futures:
                     if future.succeeded():
@@ -76,9 +76,10 @@ class Sender:
                 time.sleep(1)
             burst = missing
 
-    def _send(self, one: Sent) -> Any:
+    def _send(self, one: Sent) -> list[Any]:
         topic = f"{self._settings.topic_prefix}{one.topic}"
-        return self._producer.send(topic, one.value, one.key, partition=one.partition)
+        to = self._producer.partitions_for(topic) if one.to_all else [one.partition]
+        return [self._producer.send(topic, one.value, one.key, partition=number) for number in to]
 
     def close(self) -> None:
         if self._producer is not None:

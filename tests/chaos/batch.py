@@ -1,10 +1,11 @@
 """Oracle: a recount of the messages on the topic without any code of Tocsin.
 
 A message counts if it is the highest version of its case so far and no nullification, and the case
-is not linked to another one. That is all there is to know, given how `tests.chaos.reports` writes
-them. Which cases must be linked, once all is read, is recounted from the numbers that they state,
-without reading links (`Batch.tables`); what was counted at any moment before, with the links
-that were on the topic then (`Batch.table`).
+is neither linked to another one nor of an older release than one that a marker on its partition
+closed. That is all there is to know, given how `tests.chaos.reports` writes them. Which cases must
+be linked, once all is read, is recounted from the numbers that they state, without reading links
+(`Batch.tables`); what was counted at any moment before, with the links that were on the topic then
+(`Batch.table`).
 """
 
 import itertools
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 
 from tests.support.source_file_counts import Counts, tabulate
 
-__all__ = ["Batch", "Link", "Table", "Version", "mhra", "mhra_stays", "read"]
+__all__ = ["Batch", "Closed", "Link", "Table", "Version", "mhra", "mhra_stays", "read"]
 
 Table = tuple[int, int, int, int]
 
@@ -33,6 +34,8 @@ class Version:
     events: tuple[str, ...]
     first_day: str
     number: str | None  # that the patient has worldwide
+    scope: str = ""  # of its release
+    released_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,21 @@ class Link:
     away: bool  # whether it keeps the case out
 
 
-def read(value: bytes) -> Version | Link | None:
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A marker: the cases of its scope of older releases no longer count."""
+
+    scope: str
+    released_on: str
+
+
+def read(value: bytes) -> Version | Link | Closed | None:
     """Parse a message; `None` for one that was written to be unreadable."""
     try:
         report = json.loads(value)
+        if report.get("message_type") == "release_marker":
+            return Closed(report["scope"], report["released_on"])
+        release = report.get("release", {})
         if "master_case_id" in report:
             return Link(report["case_id"], report["decision"], report["state"] == "applied")
         return Version(
@@ -63,8 +77,10 @@ def read(value: bytes) -> Version | Link | None:
             tuple(reaction["term"] for reaction in report["reactions"]),
             report["first_received"],
             report.get("worldwide_id"),
+            release.get("scope", ""),
+            release.get("released_on", ""),
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -72,10 +88,12 @@ def read(value: bytes) -> Version | Link | None:
 class Batch:
     """Batch count of the topic up to any offset of each partition."""
 
-    messages: dict[int, list[Version | Link | None]] = field(default_factory=dict)
+    messages: dict[int, list[Version | Link | Closed | None]] = field(default_factory=dict)
     reached: Counter[int] = field(default_factory=Counter)
     _latest: dict[str, Version] = field(default_factory=dict)
     _links: dict[str, Link] = field(default_factory=dict)
+    _partitions: dict[str, int] = field(default_factory=dict)  # of each case
+    _closed: dict[tuple[int, str], str] = field(default_factory=dict)  # newest release of a scope
     _pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
     _drugs: Counter[str] = field(default_factory=Counter)
     _events: Counter[str] = field(default_factory=Counter)
@@ -87,7 +105,10 @@ class Batch:
             for message in self.messages[partition][self.reached[partition] : end]:
                 if isinstance(message, Link):
                     self._decide(message)
+                elif isinstance(message, Closed):
+                    self._close(partition, message)
                 elif message is not None:
+                    self._partitions[message.case] = partition
                     self._take(message)
             self.reached[partition] = max(self.reached[partition], end)
 
@@ -102,7 +123,7 @@ class Batch:
         """
         by_patient: dict[str, Version] = {}
         for one in self._latest.values():
-            if one.counted:
+            if one.counted and not self._is_withdrawn(one):
                 patient = one.case if one.number is None else f"number {one.number}"
                 other = by_patient.get(patient, one)
                 by_patient[patient] = min(
@@ -126,6 +147,25 @@ class Batch:
             self._count(stored, -1)
             self._count(message, 1)
 
+    def _close(self, partition: int, marker: Closed) -> None:
+        place = partition, marker.scope
+        if marker.released_on <= self._closed.get(place, ""):
+            return
+        there = [
+            one
+            for one in self._latest.values()
+            if one.scope == marker.scope and self._partitions[one.case] == partition
+        ]
+        for one in there:
+            self._count(one, -1)
+        self._closed[place] = marker.released_on
+        for one in there:
+            self._count(one, 1)
+
+    def _is_withdrawn(self, version: Version) -> bool:
+        place = self._partitions[version.case], version.scope
+        return version.released_on < self._closed.get(place, "")
+
     def _decide(self, link: Link) -> None:
         was = self._is_away(link.case)
         stored = self._links.get(link.case, link)
@@ -140,7 +180,7 @@ class Batch:
         return case in self._links and self._links[case].away
 
     def _count(self, version: Version | None, sign: int) -> None:
-        if version is None or not version.counted:
+        if version is None or not version.counted or self._is_withdrawn(version):
             return
         for pair in itertools.product(version.drugs, version.events):
             self._pairs[pair] += sign

@@ -10,7 +10,7 @@ from schemas.safety_alert import SafetyAlert
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import decode_alert
 from streams.runtime.wire.deltas import decode_delta
-from tests.chaos.batch import Batch, Link, Table, mhra, mhra_stays, read
+from tests.chaos.batch import Batch, Closed, Link, Table, mhra, mhra_stays, read
 from tests.chaos.following import Following
 from tests.chaos.partitioners import is_misplaced
 from tests.chaos.safety import Safety
@@ -95,7 +95,8 @@ class Checks:
             # Between them stand the markers of the link stage's transactions, and what it aborted.
             messages += [None] * (record.offset - len(messages))
             message = read(record.value)
-            misplaced = message is not None and is_misplaced(record.value, record.partition)
+            is_case = message is not None and not isinstance(message, Closed)
+            misplaced = is_case and is_misplaced(record.value, record.partition)
             messages.append(None if misplaced else message)
             if (origin := dict(record.headers).get("rerouted-from")) is None:
                 self._values[record.value] += 1
@@ -106,6 +107,7 @@ class Checks:
             if message is None:
                 self._broken.add((record.partition, record.offset))
             self.checked["links"] += isinstance(message, Link)
+            self.checked["release markers"] += isinstance(message, Closed)
         for partition, end in self._topics["reports"].ends().items():
             messages = self._now.messages.setdefault(partition, [])
             messages += [None] * (end - len(messages))

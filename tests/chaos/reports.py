@@ -2,8 +2,9 @@
 
 10% of them are follow-ups that change drugs and events, 2% nullifications, 5% repeats of a message
 and 1% cannot be read. One case in ten states a worldwide number, and one in twenty is a second case
-of a patient known by one; one follow-up of such a case in five no longer states it. Each arrives up
-to a month after its day, so that follow-ups overtake what they follow.
+of a patient known by one; one follow-up of such a case in five no longer states it. One case in ten
+is of a source that publishes releases, of one of two scopes, and has no number; three markers close
+releases. Each arrives up to a month after its day, so that follow-ups overtake what they follow.
 """
 
 import json
@@ -20,6 +21,9 @@ LATE_DAYS = 30
 DRUGS, EVENTS = 120, 200
 FOLLOW_UPS, NULLIFICATIONS, REPEATS, BROKEN = 0.10, 0.02, 0.05, 0.01
 NUMBERED, DUPLICATES, WITHDRAWN = 0.10, 0.05, 0.2
+RELEASED = 10  # one case in so many is of a release
+RELEASE_DAYS = 90  # from one release of a scope to the next
+CLOSED = ((130, "chaos/0", 1), (220, "chaos/1", 2), (310, "chaos/0", 3))  # on which day: releases
 
 BROKEN_VALUES = (
     b"{",
@@ -41,6 +45,7 @@ class Sent:
     kind: str
     topic: str = "reports"  # without its prefix
     partition: int | None = None  # that its sender chooses; None: by murmur2 of the key
+    to_all: bool = False  # to every partition
 
 
 def reports(number: int, seed: int) -> list[Sent]:
@@ -71,7 +76,8 @@ def reports(number: int, seed: int) -> list[Sent]:
                 case, kind = len(versions), "first"
                 versions.append(1)
                 begun.append(int(day))
-                patients.append(_patient(chance, case, patients))
+                of_release = case % RELEASED == 0
+                patients.append(None if of_release else _patient(chance, case, patients))
             patient = patients[case]
             if kind == "follow-up" and chance.random() < WITHDRAWN:
                 patient = None
@@ -79,6 +85,7 @@ def reports(number: int, seed: int) -> list[Sent]:
             sent = _report(chance, case, versions[case], days, kind, patient)
             written.append(sent)
         placed.append((day + chance.random() * LATE_DAYS, at, sent))
+    placed += [(day, number + at, _marker(*closed)) for at, (day, *closed) in enumerate(CLOSED)]
     return [sent for _, _, sent in sorted(placed, key=lambda one: one[:2])]
 
 
@@ -146,11 +153,25 @@ def _message(
         "products": [{"substances": drugs, "role": "suspect"}],
         "reactions": [{"term": event} for event in events],
     }
+    number = case.removeprefix("CASE-")
+    if number.isdecimal() and int(number) % RELEASED == 0:
+        nth = (latest - FIRST_DAY).days // RELEASE_DAYS
+        report["release"] = _release(f"chaos/{int(number) // RELEASED % 2}", nth)
     if worldwide_id is not None:
         report["worldwide_id"] = worldwide_id
     if kind == "nullification":
         report["revision"] = {"kind": "nullification", "reason": "sent in error"}
     return Sent(case.encode(), json.dumps(report).encode(), kind)
+
+
+def _release(scope: str, nth: int) -> dict[str, str]:
+    released_on = FIRST_DAY + timedelta(days=nth * RELEASE_DAYS)
+    return {"scope": scope, "released_on": released_on.isoformat()}
+
+
+def _marker(scope: str, nth: int) -> Sent:
+    marker = {"message_type": "release_marker", **_release(scope, nth)}
+    return Sent(scope.encode(), json.dumps(marker).encode(), "marker", to_all=True)
 
 
 def _skewed(chance: random.Random, number: int) -> int:

@@ -72,6 +72,11 @@ REPORTS = st.builds(
         verification=st.sampled_from(["rumour", "valid_icsr", "hcp_confirmed", "true"]),
         links=st.lists(_some(kind=st.just("duplicate_of"), case_id=TEXT), max_size=1),
         schema_version=st.sampled_from(["1.0", "2.0"]),
+        occurrence_subdivision=st.sampled_from(["US-CA", "US", "US-CALIFORNIA"]),
+        release=_some(
+            scope=st.sampled_from(["vaers/2021", "", "x" * 101]),
+            released_on=st.sampled_from(["2024-02-28", "1970-01-01", "1970-01-02"]),
+        ),
         unknown=st.none(),
     ),
 )
@@ -118,6 +123,7 @@ WHOLE: dict[str, Any] = {
     "products": [{"substances": ["zinc", "iron"], "volume_ml": 1.5e2}, {"verbatim": "Ｚｎ"}],
     "reactions": [{"term": "Rash", "outcome": "fatal", "onset": "2024-02-28", "onset_days": 10}],
     "seriousness": ["death"],
+    "release": {"scope": "vaers/2024", "released_on": "2024-03-01"},
 }
 FRAGMENTS = st.sampled_from(
     [
@@ -190,7 +196,15 @@ VALUES: list[Any] = [
     *(0, -0.0, -1, 1, 1.0, 1.5, 0.1, 150, 150.1, 700, 700.5, 1e300, 5e-324, float("nan")),
     *(2**31 - 1, 2**31, 2**53, 2**53 + 1, 2**63, 2**64, 10**30, -(2**63) - 1, float("inf")),
     *("2024-02-29", "2023-02-29", "1899-12-31", "1900-01-01", "0000-01-01", "9999-12-31"),
-    *("2024-2-29", "2024-02-29T00:00:00", "2024-02-29T00:00:00Z", "1709164800", "+2024-02-29"),
+    *(
+        "1970-01-01",
+        "1970-01-02",
+        "2024-2-29",
+        "2024-02-29T00:00:00",
+        "2024-02-29T00:00:00Z",
+        "1709164800",
+        "+2024-02-29",
+    ),
     *([], [None], ["x"], [{}], {}, {"x": 1}),
 ]
 

@@ -5,7 +5,7 @@ those of a batch recount of the latest version of every case, without those link
 import itertools
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
 from schemas.delta import Delta
+from schemas.release import ReleaseMarker
 from streams.core.alerts.identity import signal_key
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
@@ -35,6 +36,8 @@ from tests.support.law.checks import (
 from tests.support.law.histories import DRUGS, EVENTS, FAMILIES, SPECS, UNITS, Arrival, arrivals
 from tests.support.law.recount import (
     Cell,
+    ClosedRelease,
+    Message,
     latest_versions,
     recount,
     recount_windows,
@@ -92,17 +95,35 @@ class World:
     def _stage(self, number: int) -> CaseStage:
         return CaseStage(self.stores[number], partition=number, keep_outbox=True)
 
-    def send(self, report: Arrival) -> int:
-        number = ord(report.case_id) % self.partitions
-        self.logs[number].append(report)
-        return number
+    def send(self, message: Arrival) -> list[int]:
+        """Send a message to the partition of its case, a marker to all; return them."""
+        if isinstance(message, ReleaseMarker):
+            numbers = list(range(self.partitions))
+        else:
+            numbers = [self._partition(message.case_id)]
+        for number in numbers:
+            self.logs[number].append(message)
+        return numbers
+
+    def _partition(self, case_id: str) -> int:
+        return ord(case_id) % self.partitions
+
+    def messages(self, ends: Mapping[int, int] | None = None) -> list[Message]:
+        """Return the messages of all partitions, or those before these offsets."""
+        found: list[Message] = []
+        for number, log in enumerate(self.logs):
+            cases = frozenset(one for one in "ABCDEFGH" if self._partition(one) == number)
+            for message in log if ends is None else log[: ends.get(number, 0)]:
+                is_marker = isinstance(message, ReleaseMarker)
+                found.append(ClosedRelease(message, cases) if is_marker else message)
+        return found
 
     def count(self, number: int, *, lose_acknowledgement: bool = False) -> None:
         """Count what the partition holds beyond the store's own offset, then publish the outbox."""
         start = self.stores[number].next_offset or 0
         messages = [
-            Incoming(offset, report.model_dump_json().encode(), report.case_id.encode())
-            for offset, report in enumerate(self.logs[number][start:], start=start)
+            Incoming(offset, message.model_dump_json().encode())
+            for offset, message in enumerate(self.logs[number][start:], start=start)
         ]
         versions, rejected = read_batch(messages, source="pv.reports", horizon=HORIZON)
         assert not rejected
@@ -179,7 +200,7 @@ def _observed(world: World) -> dict[str, dict[tuple[str, str], Cell]]:
 
 
 def _check_counts(world: World) -> None:
-    messages = list(itertools.chain.from_iterable(world.logs))
+    messages = world.messages()
     today = EPOCH + timedelta(days=world.today)
     instances = recount_windows(world.specs, messages, today)
     assert _observed(world) == {label: recount(cases) for label, cases in instances.items()}
@@ -196,7 +217,7 @@ def _check_counts(world: World) -> None:
 
 
 def _check_cases(world: World) -> None:
-    held = latest_versions(itertools.chain.from_iterable(world.logs))
+    held = latest_versions(world.messages())
     expected = {
         (
             *(drug, event, case_id, (case.day - EPOCH).days),
@@ -231,9 +252,7 @@ def _check_alert(world: World, alert: Alert) -> None:
     """Recount the input that an alert says it was computed from."""
     require_valid(alert)
     offsets = {each.partition: each.next_offset for each in alert.as_of}
-    prefix = [
-        report for number, log in enumerate(world.logs) for report in log[: offsets.get(number, 0)]
-    ]
+    prefix = world.messages(offsets)
     cases = recount_windows(world.specs, prefix, alert.evaluated_on)[alert.window.label]
     pair = alert.drug, alert.event
     counts = alert.counts
@@ -264,7 +283,7 @@ def _check_alert(world: World, alert: Alert) -> None:
 
 def _check_told(world: World, last: Sequence[Alert]) -> None:
     """A lot, facility or family with the very cases of a product or class is suppressed."""
-    messages = list(itertools.chain.from_iterable(world.logs))
+    messages = world.messages()
     today = EPOCH + timedelta(days=world.today)
     news = {alert.signal_key for alert in last if alert.kind == "new"}
     for label, cases in recount_windows(world.specs, messages, today).items():
@@ -292,8 +311,8 @@ STEPS = ("wait", "count", "count", "crash", "save", "bounce", "restart", "look",
 
 def _run(world: World, story: Iterable[tuple[Arrival, Sequence[str]]], back: int) -> None:
     for report, steps in story:
-        number = world.send(report)
-        for step in steps:
+        numbers = world.send(report)
+        for step, number in itertools.product(steps, numbers):
             if step == "count":
                 world.count(number)
             elif step == "crash":
@@ -318,7 +337,7 @@ def _run(world: World, story: Iterable[tuple[Arrival, Sequence[str]]], back: int
     _check_told(world, last)
     _check_counts(world)
     _check_cases(world)
-    messages = list(itertools.chain.from_iterable(world.logs))
+    messages = world.messages()
     assert out_of(world.topic) == {
         (case_id, reason, "+".join(case.drugs), "+".join(case.events))
         for case_id, (reason, case) in removed(messages).items()
@@ -358,7 +377,8 @@ def test_two_orders_of_arrival_end_in_the_same_counts(
             specs = [WindowSpec.parse(name) for name in SPECS]
             world = World(Path(folder), 2, specs, any_case, durable=False)
             for at in range(0, len(order), size):
-                for number in {world.send(report) for report in order[at : at + size]}:
+                sent_to = (world.send(message) for message in order[at : at + size])
+                for number in {*itertools.chain.from_iterable(sent_to)}:
                     world.count(number)
                 if looks:
                     world.look()

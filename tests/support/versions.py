@@ -4,9 +4,10 @@ from datetime import date
 from typing import Any
 
 from schemas.link import CaseLink
+from schemas.release import Release, ReleaseMarker
 from schemas.vocabulary import LinkBasis, LinkState, SupplyRoute
 from streams.core.cases.domain_case import DomainCase, domain_case_of
-from streams.core.cases.from_report import case_version
+from streams.core.cases.from_report import case_version, release_version
 from streams.core.cases.versions import CaseVersion
 from tests.support.reports import DAY, domain_report, make_report
 
@@ -70,3 +71,18 @@ def make_link(
         "score": 0.9 if basis == "probable" else None,
     }
     return CaseLink(**{**usual, **fields})
+
+
+def make_release(month: int, scope: str = "vaers/2024") -> Release:
+    """Return the release of the first of a month of 2024."""
+    return Release(scope=scope, released_on=date(2024, month, 1))
+
+
+def make_marker(month: int, scope: str = "vaers/2024") -> ReleaseMarker:
+    """Return the marker that closes the release of `make_release`."""
+    return ReleaseMarker(scope=scope, released_on=date(2024, month, 1))
+
+
+def closing(month: int, scope: str = "vaers/2024") -> CaseVersion:
+    """Return what the case stage keeps of `make_marker`."""
+    return release_version(make_marker(month, scope))

@@ -1,9 +1,11 @@
 """Reduces a report to a case version, with the facts that are counted."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from schemas.link import CaseLink
+from schemas.release import ReleaseMarker
 from schemas.report import Report
 from schemas.vocabulary import LinkKind, Outcome, RevisionKind, Seriousness, VerificationState
 from streams.core.cases.chronology import joined_codes
@@ -13,9 +15,9 @@ from streams.core.cases.link_decisions import decision_of
 from streams.core.cases.names import OF_DOMAIN, joined_names, names_of_reaction, suspects
 from streams.core.cases.provenance import ONSET, OUTCOME, Codings, completeness, source_of
 from streams.core.cases.strata import age_group
-from streams.core.cases.versions import CaseVersion
+from streams.core.cases.versions import RELEASE, CaseVersion, release_key
 
-__all__ = ["case_version", "link_version"]
+__all__ = ["case_version", "link_version", "release_version", "version_of"]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 # Members bound to module names: looking one up in its class costs more than comparing it.
@@ -36,12 +38,8 @@ def case_version(report: Report) -> CaseVersion:
     without a substance counts under its class, else under its name as reported; and the case under
     the levels it belongs to (`streams.core.cases.levels`). `excluded` is ``nullified``,
     ``duplicate`` (a `duplicate_of` link), ``unverified``, ``no_suspect_product`` or
-    ``no_reaction``, the first that applies.
-
-    Parameters
-    ----------
-    report
-        A report, or any object with the attributes of one (`streams.intake.native`).
+    ``no_reaction``, the first that applies. The report may be any object with the attributes of
+    one (`streams.intake.native`).
     """
     terms, began, onset, fatal, stated, codings = _reactions(report)
     names, of_indications, of_products, courses = suspects(report.products, onset)
@@ -57,15 +55,15 @@ def case_version(report: Report) -> CaseVersion:
     # A single name needs no joining: the call costs more than this check.
     drugs = names[0] if len(names) == 1 else joined_names(names)
     events = terms[0] if len(terms) == 1 else joined_names(terms)
-    life_threatening = False
-    if seriousness := report.seriousness:
-        fatal = fatal or _DEATH in seriousness
-        life_threatening = _LIFE_THREATENING in seriousness
+    seriousness = report.seriousness
+    fatal = fatal or _DEATH in seriousness
+    release = report.release
     revision = report.revision
     nullified = revision is not None and revision.kind is RevisionKind.NULLIFICATION
     return CaseVersion(
         report.case_id,
         report.version,
+        release.released_on.toordinal() - _EPOCH if release else 0,
         report.latest_received.toordinal() - _EPOCH,
         nullified,
         report.message_id,
@@ -83,12 +81,18 @@ def case_version(report: Report) -> CaseVersion:
         origin,
         joined_names(of_indications) if of_indications else "",
         completeness(sex, age, stated | of_source | of_products & ~OF_DOMAIN),
-        life_threatening,
+        _LIFE_THREATENING in seriousness,
         joined_codes(drugs, courses) if courses else "",
-        joined_codes(events, {name: day.toordinal() for name, day in began.items()})
-        if began
-        else "",
+        _onset_codes(events, began) if began else "",
+        (),
+        -1.0 if patient.age_years is None else patient.age_years,
+        report.occurrence_subdivision or "",
+        release.scope if release else "",
     )
+
+
+def _onset_codes(events: str, began: Mapping[str, date]) -> str:
+    return joined_codes(events, {name: day.toordinal() for name, day in began.items()})
 
 
 class _Reactions(NamedTuple):
@@ -156,10 +160,32 @@ def _excluded(report: Report, drugs: str, events: str) -> str:
     return "" if events else "no_reaction"
 
 
+def version_of(message: Report | CaseLink | ReleaseMarker) -> CaseVersion:
+    """Return the version of a message of `pv.reports`."""
+    kind = type(message)
+    # By type: `isinstance` of a pydantic model takes ten times as long.
+    if kind is CaseLink:
+        return link_version(cast(CaseLink, message))
+    if kind is ReleaseMarker:
+        return release_version(cast(ReleaseMarker, message))
+    return case_version(cast(Report, message))
+
+
 def link_version(link: CaseLink) -> CaseVersion:
     """Convert a link to a case version: lower than every report of its case, and never counted."""
     day = link.decided_on.toordinal() - _EPOCH
     links = (decision_of(link),)
     return CaseVersion(
-        link.case_id, -1, day, False, "", day, "", "", "", False, False, "", "", "", links
+        link.case_id, -1, 0, day, False, "", day, "", "", "", False, False, "", "", "", links
+    )
+
+
+def release_version(marker: ReleaseMarker) -> CaseVersion:
+    """Convert a release marker to the version that is stored for its scope; it moves no clock."""
+    return CaseVersion(
+        release_key(marker.scope),
+        RELEASE,
+        marker.released_on.toordinal() - _EPOCH,
+        *(-1, False, "", -1, "", "", "", False, False, "", "", ""),
+        scope=marker.scope,
     )

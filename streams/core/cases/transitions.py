@@ -17,7 +17,16 @@ import polars as pl
 from schemas.delta import NONE_REMOVED
 from streams.core.cases.link_decisions import is_suspected
 from streams.core.cases.names import SEPARATOR
-from streams.core.cases.versions import CaseVersion, as_counted, bare, joined, removal_of
+from streams.core.cases.versions import (
+    RELEASE,
+    CaseVersion,
+    as_counted,
+    as_released,
+    bare,
+    joined,
+    release_key,
+    removal_of,
+)
 
 __all__ = ["CaseStep", "CaseVersion", "advance", "joined"]
 
@@ -42,7 +51,8 @@ class CaseStep:
     tally
         Messages by outcome: `first` (a new case), `replaced`, `repeated`, `stale`, and
         `conflicting` (the sender gave one number to two contents); `linked` and `repeated_link`
-        for links that did and did not change the stored decisions.
+        for links that did and did not change the stored decisions; `released` and
+        `repeated_release` for release markers.
     population
         Change of the number of current cases: `counted`, and by reason of exclusion. Cases known
         only by a link are not included.
@@ -63,9 +73,12 @@ def advance(versions: Iterable[CaseVersion], stored: Mapping[str, CaseVersion]) 
     versions
         Versions in order of arrival, of any cases.
     stored
-        The latest version known so far, for every case among `versions` that has one.
+        The latest version known so far, for every case among `versions` that has one; the markers
+        of the scopes of `versions`, by `release_key`; for every marker among `versions`, the cases
+        of its scope of an older release.
     """
     updates, tally = _latest(versions, stored)
+    _withdraw(updates, stored)
     changed = _population(updates, stored)
     removed = _removed(
         (stored.get(case_id), updates[case_id]) for case_id in dict.fromkeys(changed.out)
@@ -80,7 +93,7 @@ def _latest(
     """Return the versions to store, by case id, and the tally of the messages."""
     updates: dict[str, CaseVersion] = {}
     first = replaced = repeated = stale = conflicting = 0
-    links: Counter[str] = Counter()
+    links, markers = Counter[str](), Counter[str]()
     for version in versions:
         case_id = version.case_id
         current = updates.get(case_id)
@@ -92,12 +105,18 @@ def _latest(
             if after != current:
                 updates[case_id] = after
             continue
+        if version.version == RELEASE:
+            is_newer = current is None or version > current
+            markers["released" if is_newer else "repeated_release"] += 1
+            if is_newer:
+                updates[case_id] = version
+            continue
         if current is None:
             updates[case_id] = version
             first += 1
             continue
         whole = current
-        if current.links or current.nullified:
+        if current.links or current.nullified or current.withdrawn:
             current = bare(current)
         if version > current:
             is_plain = not (whole.links or version.nullified)
@@ -116,10 +135,31 @@ def _latest(
             stale += 1
             if current.nullified and (after := joined(version, whole)) != whole:
                 updates[case_id] = after  # a later version of a nullified case
-    tally = links + Counter(
-        first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
+    tally = (
+        links
+        + markers
+        + Counter(
+            first=first, replaced=replaced, repeated=repeated, stale=stale, conflicting=conflicting
+        )
     )
     return updates, +tally
+
+
+def _withdraw(updates: dict[str, CaseVersion], stored: Mapping[str, CaseVersion]) -> None:
+    """Withdraw updated cases that a newer release of their scope does not have, and stored ones."""
+    closed = {version.scope for version in updates.values() if version.version == RELEASE}
+    for case_id, version in stored.items():
+        if version.scope in closed and version.version >= 0:
+            updates.setdefault(case_id, version)
+    for case_id, version in list(updates.items()):
+        if version.version < 0 or not (version.scope or version.withdrawn):
+            continue
+        key = release_key(version.scope)
+        released = as_released(version, updates.get(key) or stored.get(key))
+        if released == stored.get(case_id):
+            del updates[case_id]
+        else:
+            updates[case_id] = released
 
 
 class _Population(NamedTuple):
@@ -153,11 +193,13 @@ def _population(
     for case_id, version in updates.items():
         before = stored.get(case_id)
         now = version
-        if version.links:
-            linked = as_counted(version)
-            if linked is None:
+        if version.links or version.withdrawn or version.version < 0:
+            counted_now = as_counted(version)
+            if counted_now is None:
                 continue
-            now, before = linked, before and as_counted(before)
+            now = counted_now
+        if before is not None and (before.links or before.withdrawn):
+            before = as_counted(before)
         if now.excluded:
             population[now.excluded] += 1
             out.append(case_id)
@@ -232,6 +274,8 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             _code_lists("courses", [row.courses for row in rows]),
             _code_lists("onsets", [row.onsets for row in rows]),
             _texts("watched", [row.watched for row in rows]),
+            pl.Series("age_years", [row.age_years for row in rows], pl.Float64),
+            _texts("subdivision", [row.subdivision for row in rows]),
             pl.Series("n", signs, pl.Int8),
         ]
     )

@@ -4,7 +4,22 @@ import msgspec
 
 from streams.core.cases.link_decisions import LinkDecision, highest, is_linked_away, is_suspected
 
-__all__ = ["CaseVersion", "as_counted", "bare", "joined", "removal_of"]
+__all__ = [
+    "RELEASE",
+    "RELEASE_PREFIX",
+    "CaseVersion",
+    "as_counted",
+    "as_released",
+    "bare",
+    "joined",
+    "release_key",
+    "removal_of",
+]
+
+RELEASE_PREFIX = "\x1f"
+"""Beginning of the ids that release markers are stored under."""
+RELEASE = -2
+"""`version` of a release marker, which is stored as a version of its scope, and never counted."""
 
 
 class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
@@ -17,6 +32,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
 
     case_id: str
     version: int
+    release: int  # day of the release it is part of, days since 1970-01-01; 0: of none
     latest_received: int  # days since 1970-01-01
     nullified: bool
     message_id: str
@@ -38,6 +54,10 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     courses: str = ""  # beside `drugs`: codes of `streams.core.cases.chronology`; empty: all are 0
     onsets: str = ""  # beside `events`: day of onset as `date.toordinal`, 0 if not stated; likewise
     voided: "tuple[CaseVersion, ...]" = ()  # of a nullified case: its greatest other version
+    age_years: float = -1.0  # at onset; -1: not stated
+    subdivision: str = ""  # ISO 3166-2 of the occurrence
+    scope: str = ""  # what the release holds whole, such as `vaers/2021`
+    withdrawn: int = 0  # day of the newest release of its scope, if that no longer has the case
 
     @property
     def suspected_duplicate(self) -> bool:
@@ -48,6 +68,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
         """Return whether both claim to be the same message of the same version."""
         return (
             self.version == other.version
+            and self.release == other.release
             and self.latest_received == other.latest_received
             and self.nullified == other.nullified
             and self.message_id == other.message_id
@@ -72,6 +93,8 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
             and self.life_threatening == other.life_threatening
             and self.courses == other.courses
             and self.onsets == other.onsets
+            and self.age_years == other.age_years
+            and self.subdivision == other.subdivision
             and (self.links == other.links or self.suspected_duplicate == other.suspected_duplicate)
         )
 
@@ -91,38 +114,63 @@ def joined(version: CaseVersion, other: CaseVersion) -> CaseVersion:
         void = [report for report in reports if report.version >= 0 and not report.nullified]
         voided = (max(void),) if void else ()
     links = highest(version.links, other.links)
-    if not (links or voided):
+    withdrawn = max(version.withdrawn, other.withdrawn)
+    if not (links or voided or withdrawn):
         return greater
-    return msgspec.structs.replace(greater, links=links, voided=voided)
+    return msgspec.structs.replace(greater, links=links, voided=voided, withdrawn=withdrawn)
 
 
 def bare(version: CaseVersion) -> CaseVersion:
-    """Return the version as sent, without link decisions and voided versions."""
-    if version.links or version.voided:
-        return msgspec.structs.replace(version, links=(), voided=())
+    """Return the version as sent, without link decisions, voided versions and withdrawal."""
+    if version.links or version.voided or version.withdrawn:
+        return msgspec.structs.replace(version, links=(), voided=(), withdrawn=0)
     return version
 
 
+def release_key(scope: str) -> str:
+    """Return the key under which the marker of a scope is stored; no case has such an id."""
+    return RELEASE_PREFIX + scope
+
+
+def as_released(version: CaseVersion, marker: CaseVersion | None) -> CaseVersion:
+    """Return the version withdrawn if a newer complete release of its scope does not have it.
+
+    Parameters
+    ----------
+    marker
+        The newest marker of the version's scope, if there is one.
+    """
+    is_newer = marker is not None and marker.release > version.release
+    withdrawn = marker.release if marker is not None and is_newer else 0
+    if withdrawn == version.withdrawn:
+        return version
+    return msgspec.structs.replace(version, withdrawn=withdrawn)
+
+
 def as_counted(version: CaseVersion) -> CaseVersion | None:
-    """Return a linked case as its links let it count; `None` if it has no report yet."""
+    """Return a case as its links and releases let it count; `None` if it has no report yet."""
     if version.version < 0:
         return None
     if not version.nullified and is_linked_away(version.links):
         return msgspec.structs.replace(version, excluded="duplicate")
+    if not version.nullified and version.withdrawn:
+        return msgspec.structs.replace(version, excluded="withdrawn")
     return version
 
 
 def removal_of(version: CaseVersion | None) -> tuple[CaseVersion, str] | None:
     """Return the form in which a removed case would count, and the reason; `None` if not removed.
 
-    That is `nullified`, or `duplicate` for a link. A case that was never valid is not removed, nor
-    is one that its own report calls a duplicate.
+    That is `nullified`, `duplicate` for a link, or `withdrawn` for a release without it. A case
+    that was never valid is not removed, nor is one that its own report calls a duplicate.
     """
     if version is None or version.version < 0:
         return None
     if version.nullified:
         counted = [report for report in version.voided if not report.excluded]
         return (counted[0], "nullified") if counted else None
-    if not version.excluded and is_linked_away(version.links):
+    if version.excluded:
+        return None
+    if is_linked_away(version.links):
         return bare(version), "duplicate"
-    return None
+    return (bare(version), "withdrawn") if version.withdrawn else None

@@ -13,11 +13,15 @@ from streams.core.counting.sorted_counts import Keys
 
 __all__ = ["KeptCases", "RemovedCases"]
 
-_FIELDS = {"nullified": "n_removed_nullified", "duplicate": "n_removed_duplicates"}
+_FIELDS = {
+    "nullified": "n_removed_nullified",
+    "duplicate": "n_removed_duplicates",
+    "withdrawn": "n_removed_withdrawn",
+}
 
 
 class RemovedCases:
-    """A case log for each reason: `nullified` and `duplicate`."""
+    """A case log for each reason: `nullified`, `duplicate` and `withdrawn`."""
 
     def __init__(self) -> None:
         self._logs = {reason: CaseLog() for reason in _FIELDS}

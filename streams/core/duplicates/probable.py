@@ -164,8 +164,8 @@ def candidate_of(version: CaseVersion, report: Report) -> Candidate:
 def records_frame(cases: Iterable[Candidate]) -> pl.DataFrame:
     """Return the cases that may be duplicates, by id, in the columns of `RECORDS`.
 
-    Left out are cases that are nullified, those that a person or an identifier linked already, and
-    those without a suspect drug or a reaction: too little is known of them.
+    Left out are cases that are nullified or withdrawn, those that a person or an identifier linked
+    already, and those without a suspect drug or a reaction: too little is known of them.
     """
     rows = [
         {
@@ -189,6 +189,7 @@ def _may_be_linked(version: CaseVersion) -> bool:
     others = [decision for decision in version.links if decision.decider != "probable"]
     return not (
         version.nullified
+        or version.withdrawn
         or not version.drugs
         or not version.events
         or version.excluded == "duplicate"

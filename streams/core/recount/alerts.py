@@ -40,17 +40,19 @@ from streams.core.recount.evidence import (
     named,
     naming,
 )
+from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.signals.scorer import NEEDS_SAFE_TEST
 
 __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
 
 _UNIT = "\x1f"  # separates the names of a case; no name contains it
 _EPOCH = date(1970, 1, 1)
-_KEPT = ("links", "voided")  # stored with a case; no single message states them
+_MARKER = -2  # the `version` of a release marker
+_KEPT = ("links", "voided", "withdrawn")  # stored with a case; no single message states them
 _ORDER = tuple(name for name in CaseVersion.__struct_fields__ if name not in _KEPT)  # of versions
 _STRATUM = ("age_group", "sex", "region")
 _TEST = ("e_value", "log_e_value", "e_bh_level")
-_TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean}
+_TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float: pl.Float64}
 _FIELDS = {name: _TYPES[CaseVersion.__annotations__[name]] for name in _ORDER}
 _DECISION = {name: _TYPES[kind] for name, kind in LinkDecision.__annotations__.items()}
 
@@ -152,14 +154,19 @@ class Recount:
         self._links = everything.filter(is_link).select(
             "partition", "offset", "case_id", "latest_received", *_DECISION
         )
+        is_marker = pl.col("version") == _MARKER
+        self._markers = everything.filter(is_marker).select(
+            "partition", "offset", "scope", "release", "latest_received"
+        )
         self._versions = (
             everything.lazy()
-            .filter(~is_link)
+            .filter(~is_link & ~is_marker)
             .sort(_ORDER)
             .select(
                 "partition",
                 "offset",
                 "case_id",
+                *("scope", "release"),
                 *("latest_received", "day", "serious", "fatal", "nullified"),
                 pl.concat_str(_STRATUM, separator=_UNIT).cast(pl.Categorical).alias("stratum"),
                 (pl.col("excluded") == "").alias("counted"),
@@ -192,11 +199,13 @@ class Recount:
         # Of the rows of a case the last is the greatest.
         last = pl.col("case_id") != pl.col("case_id").shift(-1)
         current = before.filter(last.fill_null(True)).filter("counted")
-        link_states = _link_states(self._before(self._links, first))
-        linked_away = link_states.filter("away").select("case_id")
-        current = current.join(linked_away, on="case_id", how="anti", maintain_order="left")
-        removed = _within(removed_cases(before, linked_away), first.window)
-        doubted = link_states.filter("suspected")["case_id"].implode()
+        decided = link_states(self._before(self._links, first))
+        linked_away = decided.filter("away").select("case_id")
+        withdrawn = withdrawn_cases(current, self._before(self._markers, first))
+        for out in (linked_away, withdrawn):
+            current = current.join(out, on="case_id", how="anti", maintain_order="left")
+        removed = _within(removed_cases(before, linked_away, withdrawn), first.window)
+        doubted = decided.filter("suspected")["case_id"].implode()
         current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
         within = _within(current, first.window)
         strata = before["stratum"].unique().cast(pl.String).sort()
@@ -283,28 +292,6 @@ class Recount:
             )
             raise InputError(msg)
         return score(counts, self._methods, prior=self._priors[prior_id])
-
-
-def _link_states(links: pl.DataFrame) -> pl.DataFrame:
-    """Return the link state of cases by each decider's highest decision: `away`, `suspected`."""
-    manual = pl.col("state").filter(pl.col("decider") == "manual").first()
-    return (
-        links.sort(list(_DECISION))
-        .group_by("case_id", "decider")
-        .agg(pl.col("state").last())
-        .group_by("case_id")
-        .agg(
-            pl.when(manual.fill_null("suspected") == "suspected")
-            .then((pl.col("state") == "applied").any())
-            .otherwise(manual == "applied")
-            .alias("away"),
-            (
-                (pl.col("state") == "suspected").any()
-                & ~pl.col("state").is_in(["applied"]).any()
-                & (manual.fill_null("suspected") == "suspected")
-            ).alias("suspected"),
-        )
-    )
 
 
 def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:

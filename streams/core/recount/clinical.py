@@ -30,11 +30,13 @@ CLINICAL = (
 """Recounted fields."""
 
 
-REMOVED = ("n_removed_nullified", "n_removed_duplicates")
+REMOVED = ("n_removed_nullified", "n_removed_duplicates", "n_removed_withdrawn")
 """Recounted fields of removed cases."""
 
 
-def removed_cases(before: pl.DataFrame, linked_away: pl.DataFrame) -> pl.DataFrame:
+def removed_cases(
+    before: pl.DataFrame, linked_away: pl.DataFrame, withdrawn: pl.DataFrame
+) -> pl.DataFrame:
     """Return the cases that only a nullification or a link removes, with that as `reason`.
 
     Parameters
@@ -44,6 +46,8 @@ def removed_cases(before: pl.DataFrame, linked_away: pl.DataFrame) -> pl.DataFra
         `nullified`, `counted`.
     linked_away
         `case_id` of the linked duplicates.
+    withdrawn
+        `case_id` of the cases that a newer release of their source does not have.
     """
     latest = before.unique("case_id", keep="last", maintain_order=True)
     void = latest.filter("nullified").select("case_id")
@@ -57,6 +61,9 @@ def removed_cases(before: pl.DataFrame, linked_away: pl.DataFrame) -> pl.DataFra
             (
                 not_nullified.join(void, on="case_id", how="semi"),
                 latest.join(linked_away, on="case_id", how="semi"),
+                latest.join(withdrawn, on="case_id", how="semi").join(
+                    linked_away, on="case_id", how="anti"
+                ),
             ),
             strict=True,
         )
@@ -74,7 +81,8 @@ def removed_values(alert: Alert, removed: pl.DataFrame) -> dict[str, object]:
     if alert.n_removed_nullified is None:  # made before alerts had the field
         return {}
     reasons = removed["reason"].to_list()
-    return {field: reasons.count(field) for field in REMOVED}
+    known = REMOVED[:2] if alert.n_removed_withdrawn is None else REMOVED  # likewise
+    return {field: reasons.count(field) for field in known}
 
 
 def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:

@@ -14,6 +14,7 @@ from schemas.notice import Notice
 from schemas.safety_alert import SafetyAlert
 from streams.core.cases.link_decisions import is_linked_away
 from streams.core.cases.transitions import CaseVersion, joined
+from streams.core.cases.versions import as_released, release_key
 from streams.core.recount.alerts import Difference
 from streams.core.safety.monitor import SafetyMonitor
 
@@ -88,7 +89,7 @@ def recount_safety(
                 )
                 raise InputError(msg)
             monitor.restore([earlier])
-        counted = _counted(_until(versions, ends[topics[0]]))
+        counted = _counted(versions, ends[topics[0]])
         monitor.count((version.watched, 1) for version in counted if version.watched)
         for notice in _until(notices, ends[topics[1]]):
             monitor.apply_notice(notice)
@@ -115,15 +116,24 @@ def _until(placed: Iterable[tuple[Placed, Any]], ends: Mapping[int, int]) -> Ite
             yield item
 
 
-def _counted(versions: Iterable[CaseVersion]) -> list[CaseVersion]:
-    current: dict[str, CaseVersion] = {}
-    for version in versions:
-        other = current.get(version.case_id)
-        current[version.case_id] = version if other is None else joined(version, other)
+def _counted(
+    placed: Iterable[tuple[Placed, CaseVersion]], ends: Mapping[int, int]
+) -> list[CaseVersion]:
+    current: dict[tuple[int, str], CaseVersion] = {}  # a marker concerns the cases of its partition
+    for (partition, offset), version in placed:
+        if offset < ends.get(partition, 0):
+            key = partition, version.case_id
+            other = current.get(key)
+            current[key] = version if other is None else joined(version, other)
+    cases = [
+        as_released(case, current.get((partition, release_key(case.scope))))
+        for (partition, _), case in current.items()
+        if case.version >= 0
+    ]
     return [
         case
-        for case in current.values()
-        if case.version >= 0 and not case.excluded and not is_linked_away(case.links)
+        for case in cases
+        if not (case.excluded or case.withdrawn or is_linked_away(case.links))
     ]
 
 

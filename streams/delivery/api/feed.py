@@ -8,6 +8,7 @@ from itertools import islice
 
 from schemas.errors import IcsrError, TocsinError
 from schemas.link import CaseLink
+from schemas.release import ReleaseMarker
 from streams.delivery.alert_sources import Tail, parse_alert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.service import Service
@@ -88,7 +89,7 @@ def _put_report(model: ReadModel, source: str, position: int, raw: bytes) -> Non
         report = decode_message(raw)
     except IcsrError:  # the case stage rejects it too, so no alert counts it
         report = None
-    if report is None or isinstance(report, CaseLink):
+    if report is None or isinstance(report, CaseLink | ReleaseMarker):
         model.skip(source=source, position=position)
     else:
         model.put_report(report, source=source, position=position)

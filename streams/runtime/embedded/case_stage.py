@@ -8,11 +8,12 @@ from typing import NamedTuple, Never
 
 from schemas.delta import Delta
 from schemas.errors import IcsrError, RejectCode
-from schemas.link import CaseLink
 from schemas.rejected import LONGEST_KEY, Rejected
+from schemas.release import ReleaseMarker
 from schemas.report import Report
-from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.from_report import version_of
 from streams.core.cases.transitions import CaseVersion, advance
+from streams.core.cases.versions import RELEASE, RELEASE_PREFIX, release_key
 from streams.core.duplicates.identifiers import CaseIdentifiers, identifiers_of
 from streams.intake.native import decode_message
 from streams.runtime.state.case_store import CaseStore
@@ -26,9 +27,8 @@ __all__ = ["CaseStage", "CountedBatch", "Incoming", "read_batch", "reject"]
 _EPOCH = date(1970, 1, 1)
 _IN_THE_FUTURE = "latest_received: must not lie in the future"
 _NOTHING = "value: must be a report; got nothing. A nullification takes a case back"
+_RESERVED_ID = "case_id: must not begin with a unit separator; got one that does"
 _FOREIGN_KEY = "key: must be the case_id of the report; got another one"
-
-
 _Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -36,13 +36,13 @@ class Incoming(NamedTuple):
     """A message of the log: offset, value, and optional key and headers."""
 
     offset: int
-    value: bytes | Report
+    value: bytes | Report | ReleaseMarker
     key: bytes | None = None
     headers: _Headers = ()
 
 
 def read_batch(
-    messages: Iterable[tuple[int, bytes | Report, bytes | None, _Headers]],
+    messages: Iterable[tuple[int, bytes | Report | ReleaseMarker, bytes | None, _Headers]],
     *,
     source: str,
     horizon: date,
@@ -50,7 +50,7 @@ def read_batch(
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; reject unreadable messages.
 
-    A link between cases becomes a version too: `streams.core.cases.from_report.link_version`.
+    Links and release markers become versions too (`streams.core.cases.from_report`).
 
     Parameters
     ----------
@@ -73,19 +73,21 @@ def read_batch(
                 found = decode_message(value)
             else:
                 found = _refused(value) if isinstance(value, bytes) else value
-            # By type: `isinstance` of a pydantic model takes ten times as long.
-            version = link_version(found) if type(found) is CaseLink else case_version(found)
-            if version.latest_received > limit:
+            version = version_of(found)
+            if version.latest_received > limit or version.release > limit:
                 raise IcsrError(_IN_THE_FUTURE, RejectCode.FUTURE_DATE)
-            # A case with messages on two partitions would be counted twice.
-            if key is not None and key != version.case_id.encode():
-                raise IcsrError(_FOREIGN_KEY, RejectCode.KEY)
+            if version.version != RELEASE:
+                if version.case_id.startswith(RELEASE_PREFIX):
+                    raise IcsrError(_RESERVED_ID, RejectCode.SCHEMA)
+                # A case with messages on two partitions would be counted twice.
+                if key is not None and key != version.case_id.encode():
+                    raise IcsrError(_FOREIGN_KEY, RejectCode.KEY)
         except IcsrError as error:
             message = Incoming(offset, value, key, headers)
             rejected.append(reject(message, source, str(error), error.code))
         else:
             versions.append((offset, version))
-            if identified is not None and not version.links and (ids := identifiers_of(found)):
+            if identified is not None and version.version >= 0 and (ids := identifiers_of(found)):
                 identified[offset] = ids
     return versions, rejected
 
@@ -145,7 +147,7 @@ class CaseStage:
         TooLarge
             If the delta does not fit into a message; nothing is counted then.
         """
-        step = advance(versions, self._store.get([version.case_id for version in versions]))
+        step = advance(versions, self._stored(versions))
         delta = Delta(
             partition=self._partition,
             first_offset=first_offset,
@@ -159,6 +161,25 @@ class CaseStage:
             outgoing = encode_outgoing(delta, rejected, times, rerouted)
         self._store.commit(step.updates, next_offset, outgoing)
         return CountedBatch(delta, outgoing, step.tally, step.population, rerouted)
+
+    def _stored(self, versions: Sequence[CaseVersion]) -> dict[str, CaseVersion]:
+        """Return the stored versions that `advance` needs for these."""
+        stored = self._store.get([version.case_id for version in versions])
+        # A link to a case needs the marker of the scope that the stored case is of.
+        scopes = {version.scope for version in (*versions, *stored.values())} - {""}
+        if scopes:
+            stored |= self._store.get([release_key(scope) for scope in scopes])
+        closed: dict[str, int] = {}  # scopes with a new marker, and the day of its release
+        for version in versions:
+            if version.version == RELEASE:
+                before = stored.get(version.case_id)
+                if before is None or before.release < version.release:
+                    closed[version.scope] = max(version.release, closed.get(version.scope, 0))
+        if closed:
+            for version in self._store.versions():
+                if version.release < closed.get(version.scope, 0) and version.version >= 0:
+                    stored.setdefault(version.case_id, version)
+        return stored
 
 
 def reject(message: Incoming, source: str, reason: str, code: RejectCode) -> Rejected:

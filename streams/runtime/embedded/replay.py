@@ -16,11 +16,13 @@ from schemas.alert import Alert
 from schemas.notice import Notice
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
+from schemas.release import ReleaseMarker
 from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from schemas.watch_item import WatchItem
 from streams.core.cases.transitions import CaseVersion
+from streams.core.cases.versions import RELEASE
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.duplicates.exact import KnownCase
@@ -154,6 +156,9 @@ class Replay:
         pending: list[CaseVersion] = []
         known: list[KnownCase] = []
         for offset, version in versions:
+            if version.version == RELEASE:  # it moves no clock
+                pending.append(version)
+                continue
             day = version.latest_received
             if self._until is not None and day > self._until:
                 self.summary.after_until += 1
@@ -177,12 +182,12 @@ class Replay:
         chunk: Iterable[tuple[int, SourceItem]],
         places: list[int],
         unread: list[Rejected],
-    ) -> Iterator[tuple[int, bytes | Report, None, tuple[()]]]:
+    ) -> Iterator[tuple[int, bytes | Report | ReleaseMarker, None, tuple[()]]]:
         """Yield the messages of a chunk for `read_batch`; append their places in the source."""
         offset = self._offset
         for place, item in chunk:
             # `bytes` first: `isinstance` of a pydantic model takes ten times as long.
-            if isinstance(item, (bytes, Report)):
+            if isinstance(item, (bytes, Report, ReleaseMarker)):
                 places.append(place)
                 yield offset, item, None, ()
                 offset += 1

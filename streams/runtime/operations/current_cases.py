@@ -8,9 +8,11 @@ from pathlib import Path
 from schemas.errors import IcsrError
 from schemas.link import CaseLink
 from schemas.rejected import Rejected
+from schemas.release import ReleaseMarker
 from schemas.report import Report
-from streams.core.cases.from_report import case_version, link_version
+from streams.core.cases.from_report import version_of
 from streams.core.cases.transitions import CaseVersion, joined
+from streams.core.cases.versions import as_released, release_key
 from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
 from streams.core.duplicates.identifiers import CaseIdentifiers, identifiers_of
 from streams.core.duplicates.probable import Candidate, candidate_of
@@ -52,7 +54,9 @@ def cases_of_topic(settings: Settings, *, horizon: date) -> dict[str, Candidate]
     return _current((record.value for record in records if record.value), horizon)
 
 
-def _current(messages: Iterable[bytes | Report], horizon: date) -> dict[str, Candidate]:
+def _current(
+    messages: Iterable[bytes | Report | ReleaseMarker], horizon: date
+) -> dict[str, Candidate]:
     limit = (horizon - _EPOCH).days
     candidates: dict[str, tuple[CaseVersion, Candidate]] = {}
     identified: dict[str, list[KnownCase]] = {}
@@ -62,13 +66,13 @@ def _current(messages: Iterable[bytes | Report], horizon: date) -> dict[str, Can
             found = decode_message(message) if isinstance(message, bytes) else message
         except IcsrError:
             continue
-        version = link_version(found) if isinstance(found, CaseLink) else case_version(found)
-        if version.latest_received > limit:
+        version = version_of(found)
+        if max(version.latest_received, version.release) > limit:
             continue
         case_id = version.case_id
         current = latest.get(case_id)
         latest[case_id] = version if current is None else joined(version, current)
-        if isinstance(found, CaseLink):
+        if isinstance(found, CaseLink | ReleaseMarker):
             continue
         before = candidates.get(case_id)
         if before is None or version > before[0]:
@@ -77,6 +81,8 @@ def _current(messages: Iterable[bytes | Report], horizon: date) -> dict[str, Can
             identified.setdefault(case_id, []).append(KnownCase(version, identifiers))
     for case_id, version in _with_exact_links(latest, identified).items():
         latest[case_id] = joined(version, latest[case_id])
+    for case_id, version in latest.items():
+        latest[case_id] = as_released(version, latest.get(release_key(version.scope)))
     return {
         case_id: replace(candidate, version=latest[case_id])
         for case_id, (_, candidate) in candidates.items()

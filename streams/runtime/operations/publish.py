@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from schemas.errors import BrokerError, IcsrError
 from schemas.notice import Notice
 from schemas.rejected import Rejected
+from schemas.release import ReleaseMarker
 from schemas.report import Report
 from streams.intake.files import SourceItem
 from streams.intake.native import decode_message
@@ -39,6 +40,7 @@ def publish_source(
     """Publish the reports of a source; yield the number of items of each acknowledged chunk.
 
     An interrupted run can be repeated from the start: a repeated message changes no count.
+    A release marker goes to every partition, once all before it are acknowledged.
     `on_rejected` is called for each reject before it is acknowledged.
 
     Raises
@@ -74,7 +76,7 @@ def _publish(
     source: str,
     name: str,
     items: Iterable[_Item],
-    record_of: Callable[[_Item], _Record | Rejected],
+    record_of: Callable[[_Item], _Record | ReleaseMarker | Rejected],
     tally: Counter[str],
     on_rejected: Callable[[Rejected], None],
 ) -> Iterator[int]:
@@ -87,7 +89,11 @@ def _publish(
                 futures: list[Any] = []
                 for item in chunk:
                     record = record_of(item)
-                    if isinstance(record, Rejected):
+                    if isinstance(record, ReleaseMarker):
+                        _require_acknowledged(producer, source, futures)
+                        futures += _close_release(producer, topic, record)
+                        tally["releases"] += 1
+                    elif isinstance(record, Rejected):
                         value, key, headers = reject_record(record)
                         futures.append(
                             producer.send(rejects, value, key, headers=list(headers.items()))
@@ -98,14 +104,27 @@ def _publish(
                         key, value = record
                         futures.append(producer.send(topic, value, key))
                         tally[name] += 1
-                producer.flush()
-                for future in futures:
-                    if not future.succeeded():
-                        msg = f"publish {source}: every record must be acknowledged; got "
-                        raise BrokerError(msg + str(future.exception))
+                _require_acknowledged(producer, source, futures)
                 yield len(chunk)
         finally:
             producer.close()
+
+
+def _close_release(producer: Any, topic: str, marker: ReleaseMarker) -> list[Any]:
+    """Send a release marker to every partition; return the futures."""
+    key, value = marker.scope.encode(), marker.model_dump_json(exclude_none=True).encode()
+    return [
+        producer.send(topic, value, key, partition=partition)
+        for partition in sorted(producer.partitions_for(topic))
+    ]
+
+
+def _require_acknowledged(producer: Any, source: str, futures: Iterable[Any]) -> None:
+    producer.flush()
+    for future in futures:
+        if not future.succeeded():
+            msg = f"publish {source}: every record must be acknowledged; got "
+            raise BrokerError(msg + str(future.exception))
 
 
 def _notice_record(item: Notice | Rejected) -> _Record | Rejected:
@@ -114,14 +133,15 @@ def _notice_record(item: Notice | Rejected) -> _Record | Rejected:
     return item.subject_id.encode(), item.model_dump_json(exclude_defaults=True).encode()
 
 
-def _record(source: str, placed: tuple[int, SourceItem]) -> _Record | Rejected:
-    """Return key and value of a report, or the reject."""
+def _record(source: str, placed: tuple[int, SourceItem]) -> _Record | ReleaseMarker | Rejected:
+    """Return key and value of a report or link, the marker, or the reject."""
     place, item = placed
-    if isinstance(item, Rejected):
+    if isinstance(item, Rejected | ReleaseMarker):
         return item
     if isinstance(item, Report):
         return item.case_id.encode(), item.model_dump_json(exclude_defaults=True).encode()
     try:
-        return decode_message(item).case_id.encode(), item
+        found = decode_message(item)
+        return found if isinstance(found, ReleaseMarker) else (found.case_id.encode(), item)
     except IcsrError as error:
         return Rejected(source=source, position=place, reason=str(error), raw=item, code=error.code)

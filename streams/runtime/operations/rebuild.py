@@ -12,6 +12,7 @@ from typing import Any
 
 from schemas.errors import InputError, StateError
 from streams.core.cases.link_decisions import is_linked_away
+from streams.core.cases.versions import RELEASE
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import PositionOutOfRange, broker_errors
 from streams.runtime.broker.partitioner import is_placed
@@ -89,11 +90,9 @@ def inspect_cases(settings: Settings) -> Iterator[PartitionState]:
         with RocksStore(database(settings, partition), None) as store:
             cases = counted = 0
             for version in store.versions():
-                cases += 1
-                counted += (
-                    version.version >= 0
-                    and not version.excluded
-                    and not is_linked_away(version.links)
+                cases += version.version != RELEASE
+                counted += version.version >= 0 and not (
+                    version.excluded or version.withdrawn or is_linked_away(version.links)
                 )
             waiting = len(store.unpublished())
             yield PartitionState(

@@ -195,6 +195,7 @@ def recount_of_files(
     rules: RuleSet,
     *,
     priors: Mapping[str, GammaMixture],
+    released_on: date | None = None,
 ) -> Recount:
     """Read the files behind alerts of a replay, in the order of that replay.
 
@@ -205,7 +206,7 @@ def recount_of_files(
     """
     ranges: list[SourceRange] = []
     recount = Recount(
-        _versions_of_files(sources, source_format, ranges),
+        _versions_of_files(sources, source_format, released_on, ranges),
         rules,
         priors=priors,
         test_lag=0,
@@ -220,7 +221,10 @@ def _draw(seed: int, alert: AnyAlert) -> bytes:
 
 
 def _versions_of_files(
-    sources: Sequence[Path], source_format: str | None, ranges: list[SourceRange]
+    sources: Sequence[Path],
+    source_format: str | None,
+    released_on: date | None,
+    ranges: list[SourceRange],
 ) -> Iterator[pl.DataFrame]:
     """Yield the versions of files in parts; append the offsets of each file to `ranges`."""
     offset = 0
@@ -230,7 +234,7 @@ def _versions_of_files(
     )
     for path in sources:
         first = offset
-        items = (item for _, item in read_source(path, source_format))
+        items = (item for _, item in read_source(path, source_format, released_on=released_on))
         # Unreadable items have no offset in the log of a replay.
         messages = (item for item in items if not isinstance(item, Rejected))
         while chunk := list(islice(messages, _CHUNK)):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from schemas.errors import BrokerError, IcsrError, InputError, RejectCode
+from streams.core.cases.versions import RELEASE
 from streams.runtime.broker.clients import make_producer
 from streams.runtime.broker.topic_reader import read_to_end
 from streams.runtime.broker.topics import topic_name
@@ -307,7 +308,11 @@ def _case_id(value: bytes, horizon: date) -> bytes:
     if rejected:
         (reject,) = rejected
         raise IcsrError(reject.reason, reject.code or RejectCode.SCHEMA)
-    return versions[0][1].case_id.encode()
+    (_, version), *_ = versions
+    if version.version == RELEASE:
+        msg = "release_marker: must go to every partition; publish the release again"
+        raise IcsrError(msg, RejectCode.SCHEMA)
+    return version.case_id.encode()
 
 
 def _subject_id(value: bytes, horizon: date) -> bytes:

@@ -22,7 +22,7 @@ from schemas.delta import CASE_CHANGES, Delta
 from schemas.errors import InputError, StateError
 from streams.core.cases.link_decisions import is_linked_away
 from streams.core.cases.transitions import CaseVersion, joined
-from streams.core.cases.versions import removal_of
+from streams.core.cases.versions import as_released, release_key, removal_of
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import PositionOutOfRange
 from streams.runtime.broker.partitioner import is_placed
@@ -167,6 +167,9 @@ class _Recount:
             if offset < end:
                 other = current.get(version.case_id)
                 current[version.case_id] = version if other is None else joined(version, other)
+        for case_id, version in current.items():
+            if version.version >= 0:
+                current[case_id] = as_released(version, current.get(release_key(version.scope)))
         return current
 
     def counted(self, end: int) -> list[CaseVersion]:
@@ -174,7 +177,8 @@ class _Recount:
         return [
             version
             for version in self.state(end).values()
-            if version.version >= 0 and not version.excluded and not is_linked_away(version.links)
+            if version.version >= 0
+            and not (version.excluded or version.withdrawn or is_linked_away(version.links))
         ]
 
 

@@ -12,6 +12,7 @@ from schemas.errors import StateError
 from streams.core.cases.transitions import CaseVersion
 from streams.runtime.state.changelog import Pair, Part, encode_pairs
 from streams.runtime.state.rocksdb import open_database
+from streams.runtime.wire.formats import COUNT_AGAIN
 
 __all__ = [
     "CASE_PREFIX",
@@ -68,6 +69,9 @@ class CaseStore(Protocol):
     def get(self, case_ids: Sequence[str]) -> dict[str, CaseVersion]:
         """Return the stored versions of these cases."""
 
+    def versions(self) -> Iterable[CaseVersion]:
+        """Return the version of every case, and release markers."""
+
     def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
         """Store versions, offset and, unless empty, the outbox entry atomically."""
 
@@ -99,6 +103,10 @@ class MemoryStore:
         stored = self._versions
         return {case_id: _DECODE(stored[case_id]) for case_id in case_ids if case_id in stored}
 
+    def versions(self) -> Iterator[CaseVersion]:
+        """Yield the version of every case, and release markers."""
+        yield from map(_DECODE, self._versions.values())
+
     def commit(self, updates: Mapping[str, CaseVersion], next_offset: int, outgoing: bytes) -> None:
         """Store versions, offset and, unless empty, the outbox entry atomically."""
         self._versions.update(zip(updates, map(_ENCODE, updates.values()), strict=True))
@@ -121,7 +129,7 @@ _NOT_CASES = 3  # keys: the offset, the identity and the manifest
 _STATE = (CASE_PREFIX,)  # prefixes of the keys that the changelog holds; adjacent, in order
 # Error messages of a full disk, a quota, a size limit; and of RocksDB's writes after the first.
 _NO_ROOM = ("No space left", "quota exceeded", "File too large", "Writer has previous error")
-_FORMAT = 4  # version of the stored values; any other is refused
+_FORMAT = 5  # version of the stored values; any other is refused
 
 
 class RocksStore:
@@ -163,8 +171,8 @@ class RocksStore:
             if identity is not None:
                 self._claim(f"{_FORMAT} {identity}".encode())
             elif not self.identity.startswith(f"{_FORMAT} "):
-                msg = f"store {path}: must be of format {_FORMAT}; got '{self.identity}'"
-                raise StateError(msg)
+                msg = f"store {path}: must be of format {_FORMAT}; got '{self.identity}'. "
+                raise StateError(msg + COUNT_AGAIN)
             self._require_manifest(manifest, size)
         except BaseException:
             self._db.close()
@@ -250,7 +258,7 @@ class RocksStore:
         return self._outbox
 
     def versions(self) -> Iterator[CaseVersion]:
-        """Yield the version of every case, in order of keys."""
+        """Yield the version of every case, and release markers, in order of keys."""
         for key, value in self._scan(CASE_PREFIX):
             if not key.startswith(CASE_PREFIX):
                 break
@@ -374,9 +382,12 @@ class RocksStore:
         elif stored != identity:
             msg = (
                 f"store {self._path}: the state must be of '{identity.decode()}'; got "
-                f"'{self.identity}'. Point state_dir elsewhere, or move this folder away to rebuild"
+                f"'{self.identity}'. "
             )
-            raise StateError(msg)
+            if stored is not None and stored.split(b" ")[0] != identity.split(b" ")[0]:
+                raise StateError(msg + COUNT_AGAIN)
+            hint = "Point state_dir elsewhere, or move this folder away to rebuild"
+            raise StateError(msg + hint)
 
 
 def _written(pairs: Iterable[Pair]) -> WriteBatch:

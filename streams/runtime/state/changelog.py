@@ -18,6 +18,7 @@ import msgspec
 import polars as pl
 
 from schemas.errors import StateError
+from streams.runtime.wire.formats import COUNT_AGAIN
 from streams.runtime.wire.limits import too_large
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 
 Pair = tuple[bytes, bytes | None]
 """A key of the database and its value; without a value, the key was deleted."""
-_FORMAT = 3
+_FORMAT = 4
 _PART_BYTES = 8 << 20  # of pairs in one record, before compression
 _OVERHEAD = 200  # bytes of a record besides its pairs: its share of markers and framing
 _GROWTH = 2  # a new copy is due when the changelog exceeds this many times the last copy...
@@ -189,7 +190,7 @@ def decode_record(record: Any) -> ChangelogRecord:
     ------
     StateError
         If it is of another format. Run the case stage with the version of Tocsin that wrote it,
-        or a later one.
+        or count the reports again under a new prefix.
     """
     where = f"{record.topic}[{record.partition}]@{record.offset}"
     try:
@@ -199,6 +200,8 @@ def decode_record(record: Any) -> ChangelogRecord:
         raise StateError(msg) from error
     if decoded.format != _FORMAT:
         msg = f"{where}: must be of format {_FORMAT}; got format {decoded.format}"
+        if decoded.format < _FORMAT:
+            msg += f". {COUNT_AGAIN}"
         raise StateError(msg)
     return decoded
 

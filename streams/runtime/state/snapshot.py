@@ -11,10 +11,11 @@ import polars as pl
 from schemas.errors import StateError
 from streams.core.counting.removed_cases import KeptCases
 from streams.core.detection.detector import Detector
+from streams.runtime.wire.formats import COUNT_AGAIN
 
 __all__ = ["read_snapshot", "write_frozen", "write_snapshot"]
 
-_FORMAT = 4
+_FORMAT = 5
 
 
 def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset: int) -> None:
@@ -69,9 +70,10 @@ def read_snapshot(folder: Path, detector: Detector, *, topic: str) -> int:
     if (about.get("format"), about.get("topic")) != (_FORMAT, topic):
         msg = (
             f"snapshot {found}: must be of format {_FORMAT} and topic {topic}; got "
-            f"{about.get('format')} and {about.get('topic')}. Move it away to count anew"
+            f"{about.get('format')} and {about.get('topic')}. "
         )
-        raise StateError(msg)
+        is_ours = about.get("format") == _FORMAT
+        raise StateError(msg + ("Move it away to count anew" if is_ours else COUNT_AGAIN))
     try:
         detector.restore(rows, about["counted"])
         next_offset: int = about["next_offset"]

@@ -11,6 +11,7 @@ from schemas.delta import CASE_CHANGES, DELTA_VERSION, REMOVED_CHANGES, Delta
 from schemas.errors import StateError
 from schemas.rejected import Rejected
 from streams.runtime.wire.batches import ReportTimes
+from streams.runtime.wire.formats import COUNT_AGAIN
 from streams.runtime.wire.limits import too_large
 from streams.runtime.wire.rerouting import Rerouted
 
@@ -113,7 +114,7 @@ def decode_delta(raw: bytes) -> Delta:
     ------
     StateError
         If the bytes are no delta of this version. Run the detector stage with the version of
-        Tocsin that wrote them, or later.
+        Tocsin that wrote them, or count the reports again under a new prefix.
     """
     envelope = _opened(raw, _Envelope)
     delta = Delta(
@@ -148,6 +149,8 @@ def _opened(raw: bytes, form: type[_Read]) -> _Read:
         raise StateError(msg) from error
     if envelope.version != DELTA_VERSION:
         msg = f"delta: must be of version {DELTA_VERSION}; got version {envelope.version}"
+        if envelope.version < DELTA_VERSION:
+            msg += f". {COUNT_AGAIN}"
         raise StateError(msg)
     return envelope
 

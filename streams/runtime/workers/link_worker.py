@@ -19,6 +19,7 @@ from typing import Any
 
 from schemas.errors import BrokerError, StateError
 from schemas.link import CaseLink
+from streams.core.cases.versions import RELEASE
 from streams.core.duplicates.exact import KnownCase, cases_to_store, relink
 from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.runtime.broker.clients import TopicPartition, make_consumer, make_producer
@@ -349,7 +350,11 @@ class LinkWorker:
             identified=identified,
         )
         nothing = CaseIdentifiers((), (), 0)
-        return [KnownCase(version, identified.get(offset, nothing)) for offset, version in versions]
+        return [
+            KnownCase(version, identified.get(offset, nothing))
+            for offset, version in versions
+            if version.version != RELEASE
+        ]
 
     def _decide_all(self, active: _Active) -> None:
         """Link every case of a rebuilt index, and publish what differs from the published links."""

@@ -10,8 +10,7 @@ import numpy as np
 from schemas.alert import Alert
 from schemas.delta import Delta
 from streams.core.counting.windows import WindowSpec
-from tests.support.law.histories import Arrival
-from tests.support.law.recount import Content, labels_of, removed
+from tests.support.law.recount import Content, Message, labels_of, removed
 
 __all__ = ["check_clinical", "check_origins", "check_removed", "out_of", "snapshot_id_of"]
 
@@ -36,7 +35,7 @@ def out_of(deltas: Iterable[Delta]) -> set[tuple[str, str, str, str]]:
     return {row for row, n in found.items() if n}
 
 
-def check_removed(specs: Sequence[WindowSpec], alert: Alert, prefix: Sequence[Arrival]) -> None:
+def check_removed(specs: Sequence[WindowSpec], alert: Alert, prefix: Sequence[Message]) -> None:
     spec = next(s for s in specs if s.kind is alert.window.kind and _is_of(s, alert))
     out = Counter(
         reason
@@ -45,10 +44,9 @@ def check_removed(specs: Sequence[WindowSpec], alert: Alert, prefix: Sequence[Ar
         and alert.drug in case.drugs
         and alert.event in case.events
     )
-    assert (alert.n_removed_nullified, alert.n_removed_duplicates) == (
-        out["nullified"],
-        out["duplicate"],
-    )
+    assert alert.n_removed_nullified == out["nullified"]
+    assert alert.n_removed_duplicates == out["duplicate"]
+    assert alert.n_removed_withdrawn == out["withdrawn"]
 
 
 def _is_of(spec: WindowSpec, alert: Alert) -> bool:

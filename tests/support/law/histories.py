@@ -1,4 +1,4 @@
-"""Histories of cases: versions and links in any order, among them every exclusion."""
+"""Histories of cases: versions, links and releases in any order, among them every exclusion."""
 
 from datetime import date, timedelta
 
@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.link import CaseLink
 from schemas.product import Facility, Product
+from schemas.release import Release, ReleaseMarker
 from schemas.report import Link, Patient, Reaction, Report, Reporter, Revision
 from schemas.vocabulary import (
     LinkBasis,
@@ -61,7 +62,9 @@ CODINGS = {
     ("MedDRA ", "\x1f27.1"): ("MedDRA 27.1",),
     ("WHO-ART", None): ("WHO-ART",),
 }
-Arrival = Report | CaseLink
+SCOPES = ("a/2024", "b/2024")
+RELEASED = (date(2024, 2, 1), date(2024, 3, 1), date(2024, 4, 1))
+Arrival = Report | CaseLink | ReleaseMarker
 SPECS = ("cumulative", "month", "quarter", "sliding:2", "sliding:31", "sliding:400")
 
 
@@ -123,7 +126,20 @@ def reports(draw: st.DrawFn) -> Report:
         ),
         occurrence_country=draw(st.sampled_from(list(COUNTRIES))),
         sender=draw(st.sampled_from([None, "PHARMA"])),
+        release=draw(st.none() | releases()),
         reporter=Reporter(qualification=draw(st.sampled_from(Qualification))),
+    )
+
+
+def releases() -> st.SearchStrategy[Release]:
+    """A release of one of two scopes."""
+    return st.builds(Release, scope=st.sampled_from(SCOPES), released_on=st.sampled_from(RELEASED))
+
+
+def release_markers() -> st.SearchStrategy[ReleaseMarker]:
+    """The end of a release, whether or not reports of it are sent before."""
+    return st.builds(
+        ReleaseMarker, scope=st.sampled_from(SCOPES), released_on=st.sampled_from(RELEASED)
     )
 
 
@@ -147,9 +163,10 @@ def case_links(draw: st.DrawFn) -> CaseLink:
 
 @st.composite
 def arrivals(draw: st.DrawFn) -> list[Arrival]:
-    """Versions and links in any order, some more than once; half of the time by day of receipt."""
+    """Messages in any order, some more than once; half of the time by day of receipt."""
     sent: list[Arrival] = draw(st.lists(reports(), min_size=1, max_size=18))
     sent += draw(st.lists(case_links(), max_size=8))
+    sent += draw(st.lists(release_markers(), max_size=3))
     again = draw(st.lists(st.sampled_from(sent), max_size=8))
     arrived = draw(st.permutations(sent + again))
     if draw(st.booleans()):
@@ -158,4 +175,6 @@ def arrivals(draw: st.DrawFn) -> list[Arrival]:
 
 
 def day_of(message: Arrival) -> date:
+    if isinstance(message, ReleaseMarker):
+        return message.released_on
     return message.decided_on if isinstance(message, CaseLink) else message.latest_received

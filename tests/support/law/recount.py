@@ -16,6 +16,7 @@ from typing import Any
 from schemas.alert import WindowKind
 from schemas.link import CaseLink
 from schemas.product import Product
+from schemas.release import ReleaseMarker
 from schemas.report import Report
 from schemas.vocabulary import ProductRole, Seriousness
 from streams.core.counting.windows import WindowSpec
@@ -29,8 +30,23 @@ from tests.support.law.histories import (
     FORGED,
     IS_CLASS,
     LOTS,
-    Arrival,
 )
+
+
+@dataclass(frozen=True)
+class ClosedRelease:
+    """A release marker on one partition, and the cases that belong to that partition."""
+
+    marker: ReleaseMarker
+    cases: frozenset[str]
+
+    def withdraws(self, case_id: str, scope: str, released_on: date) -> bool:
+        """Return whether a case that was last in a release of a scope is no longer in this one."""
+        is_of_scope = case_id in self.cases and scope == self.marker.scope
+        return is_of_scope and self.marker.released_on > released_on
+
+
+Message = Report | CaseLink | ClosedRelease
 
 
 @dataclass(frozen=True, order=True)
@@ -50,6 +66,7 @@ class Content:
     life_threatening: bool = False
     courses: tuple[str, ...] = ()  # as written beside drugs, which decides between contents
     onsets: tuple[str, ...] = ()  # beside events, likewise
+    scope: str = ""  # of its release
     facts: tuple["DrugFacts", ...] = ()  # beside drugs
     suspected: bool = False
 
@@ -151,6 +168,7 @@ def content_of(report: Report) -> Content:
         if any(of_drug != DrugFacts() for of_drug in facts)
         else (),
         tuple(map(str, began)) if any(began) else (),
+        report.release.scope if report.release else "",
         facts,
     )
 
@@ -178,19 +196,26 @@ def _completeness(report: Report) -> int:
     return round(100 * left)
 
 
-def latest_versions(messages: Iterable[Arrival]) -> dict[str, Content]:
-    """Return what holds of each case: by version, then day, then nullification, then message.
+def latest_versions(messages: Iterable[Message]) -> dict[str, Content]:
+    """Return the current content by case: by version, release, day, nullification, then message.
 
-    A case that is linked to a master is excluded as a duplicate, unless it is nullified.
+    A case that is linked to a master is excluded as a duplicate, unless it is nullified; one that a
+    newer closed release of its scope does not have is excluded as withdrawn, unless it is either.
     """
     arrived = list(messages)
     ranked: dict[str, tuple[Any, ...]] = {}
     for report in arrived:
         if isinstance(report, Report):
-            numbers = (report.version, report.latest_received, report.is_nullified)
+            released_on = report.release.released_on if report.release else date.min
+            numbers = (report.version, released_on, report.latest_received, report.is_nullified)
             rank = (*numbers, report.message_id, content_of(report))
             ranked[report.case_id] = max(rank, ranked.get(report.case_id, rank))
     latest = {case: rank[-1] for case, rank in ranked.items()}
+    closed = [one for one in arrived if isinstance(one, ClosedRelease)]
+    for case_id, (_, released_on, *_, content) in ranked.items():
+        is_withdrawn = any(one.withdraws(case_id, content.scope, released_on) for one in closed)
+        if is_withdrawn and content.excluded != "nullified":
+            latest[case_id] = replace(latest[case_id], excluded="withdrawn")
     links = [link for link in arrived if isinstance(link, CaseLink)]
     merged = merged_away(links)
     for case_id in merged & latest.keys():
@@ -201,7 +226,7 @@ def latest_versions(messages: Iterable[Arrival]) -> dict[str, Content]:
     return latest
 
 
-def removed(messages: Iterable[Arrival]) -> dict[str, tuple[str, Content]]:
+def removed(messages: Iterable[Message]) -> dict[str, tuple[str, Content]]:
     """Return why each case is out that would count otherwise, and in what form it would.
 
     Of a nullified one that is what holds of the messages which nullify nothing, links apart.
@@ -216,8 +241,9 @@ def removed(messages: Iterable[Arrival]) -> dict[str, tuple[str, Content]]:
     for case_id, content in latest_versions(
         item for item in arrived if isinstance(item, Report)
     ).items():
-        if latest[case_id].excluded == "duplicate" and not content.excluded:
-            found[case_id] = "duplicate", content
+        reason = latest[case_id].excluded
+        if reason in ("duplicate", "withdrawn") and not content.excluded:
+            found[case_id] = reason, content
     return found
 
 
@@ -315,7 +341,7 @@ def labels_of(spec: WindowSpec, day: date, today: date) -> list[str]:
 
 
 def recount_windows(
-    specs: Iterable[WindowSpec], messages: Iterable[Arrival], today: date
+    specs: Iterable[WindowSpec], messages: Iterable[Message], today: date
 ) -> dict[str, list[Content]]:
     """Return the counted cases of every window instance."""
     counted = [case for case in latest_versions(messages).values() if not case.excluded]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.intake.countries import country_code
+from streams.intake.countries import country_code, us_subdivision
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,21 @@ from streams.intake.countries import country_code
 )
 def test_countries(text: str, code: str | None) -> None:
     assert country_code(text) == code
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("WI", "US-WI"),
+        (" dc", "US-DC"),
+        ("PR", "US-PR"),
+        ("UM", "US-UM"),
+        ("FR", None),  # in VAERS: from abroad
+        ("MH", None),  # a country of its own
+        ("XX", None),
+        ("", None),
+        ("CALIFORNIA", None),
+    ],
+)
+def test_states_of_the_us(state: str, code: str | None) -> None:
+    assert us_subdivision(state) == code

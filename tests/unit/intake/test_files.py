@@ -24,7 +24,7 @@ def test_an_archive_gives_its_reports_numbered(archive_of: ArchiveOf) -> None:
         "2024VAERSSYMPTOMS.csv": SYMPTOMS,
     }
     found = list(read_source(archive_of("2024.zip", members)))
-    assert [number for number, _ in found] == [1, 2]
+    assert [number for number, _ in found] == [1, 2, 3]
     reports = [item for _, item in found if isinstance(item, Report)]
     assert [report.reactions[0].term for report in reports] == ["Rash", "Fever"]
 

@@ -5,12 +5,20 @@ from typing import Any
 
 import pytest
 
-from schemas.report import Link
+from schemas.report import Link, Patient
 from schemas.vocabulary import LinkKind, Seriousness
 from streams.core.cases.from_report import link_version
-from streams.core.cases.versions import CaseVersion, as_counted, bare, joined, removal_of
+from streams.core.cases.versions import (
+    CaseVersion,
+    as_counted,
+    as_released,
+    bare,
+    joined,
+    release_key,
+    removal_of,
+)
 from tests.support.reports import DAY, NULLIFIED
-from tests.support.versions import make_link, make_version
+from tests.support.versions import closing, make_link, make_release, make_version
 
 ASCENDING = [
     {"version": 1, "latest_received": date(2024, 6, 1), "revision": NULLIFIED, "message_id": "z"},
@@ -18,11 +26,13 @@ ASCENDING = [
     {"version": 2, "latest_received": date(2024, 3, 1), "message_id": "z"},
     {"version": 2, "latest_received": date(2024, 3, 1), "revision": NULLIFIED, "message_id": "a"},
     {"version": 2, "latest_received": date(2024, 3, 1), "revision": NULLIFIED, "message_id": "b"},
+    {"version": 2, "latest_received": DAY, "release": make_release(1), "message_id": "z"},
+    {"version": 2, "latest_received": DAY, "release": make_release(2), "message_id": "a"},
     {"version": 10, "latest_received": DAY},
 ]
 
 
-def test_versions_are_ordered_by_number_day_nullification_and_message() -> None:
+def test_versions_are_ordered_by_number_release_day_nullification_and_message() -> None:
     versions = [make_version(**changes) for changes in ASCENDING]
     assert sorted(reversed(versions)) == versions
     assert len(set(versions)) == len(versions)
@@ -34,6 +44,7 @@ def test_versions_are_ordered_by_number_day_nullification_and_message() -> None:
         ({"drugs": ["iron"]}, True),
         ({"version": 2}, False),
         ({"latest_received": date(2024, 3, 1)}, False),
+        ({"release": make_release(1)}, False),
         ({"revision": NULLIFIED}, False),
         ({"message_id": "m"}, False),
     ],
@@ -53,6 +64,9 @@ def test_a_message_is_known_by_number_day_nullification_and_id(
         ({"first_received": date(2024, 2, 28)}, False),
         ({"seriousness": (Seriousness.DEATH,)}, False),
         ({"occurrence_country": "JP"}, False),
+        ({"patient": Patient(age_years=40.0)}, False),
+        ({"occurrence_subdivision": "US-CA"}, False),
+        ({"release": make_release(3)}, True),
     ],
 )
 def test_a_follow_up_that_states_the_same_changes_no_count(
@@ -104,4 +118,73 @@ VOID = make_version(version=2, revision=NULLIFIED)
 def test_a_removed_case_is_one_that_would_count(
     version: CaseVersion | None, removed: tuple[CaseVersion, str] | None
 ) -> None:
+    assert removal_of(version) == removed
+
+
+IN_MARCH = make_version(release=make_release(3))
+WITHDRAWN = as_released(IN_MARCH, closing(4))
+
+
+@pytest.mark.parametrize(
+    ("version", "marker", "withdrawn"),
+    [
+        (IN_MARCH, None, False),
+        (IN_MARCH, closing(2), False),
+        (IN_MARCH, closing(3), False),
+        (IN_MARCH, closing(4), True),
+        (WITHDRAWN, closing(5), True),
+        (WITHDRAWN, closing(3), False),
+        (WITHDRAWN, None, False),
+    ],
+)
+def test_a_case_is_withdrawn_by_a_newer_release_alone(
+    version: CaseVersion, marker: CaseVersion | None, withdrawn: bool
+) -> None:
+    found = as_released(version, marker)
+    assert bool(found.withdrawn) is withdrawn
+    assert bare(found) == IN_MARCH
+    counted = as_counted(found)
+    assert counted is not None
+    assert counted.excluded == ("withdrawn" if withdrawn else "")
+
+
+def test_a_marker_has_a_key_that_no_case_id_is_mistaken_for() -> None:
+    marker = closing(4)
+    assert marker.case_id == release_key("vaers/2024") == "\x1fvaers/2024"
+    assert as_counted(marker) is None
+    assert marker.latest_received == -1, "it moves no clock"
+    assert marker > closing(3)
+
+
+def test_a_withdrawal_is_kept_when_versions_are_joined() -> None:
+    link = link_version(make_link())
+    assert joined(link, WITHDRAWN) == joined(WITHDRAWN, link)
+    assert joined(link, WITHDRAWN).withdrawn == WITHDRAWN.withdrawn
+
+
+NULLIFIED_IN_MARCH = joined(
+    make_version(version=2, revision=NULLIFIED, release=make_release(3)), IN_MARCH
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "excluded", "removed"),
+    [
+        (WITHDRAWN, "withdrawn", (IN_MARCH, "withdrawn")),
+        (joined(APPLIED, WITHDRAWN), "duplicate", (IN_MARCH, "duplicate")),
+        (joined(REVERSED, WITHDRAWN), "withdrawn", (IN_MARCH, "withdrawn")),
+        (as_released(NULLIFIED_IN_MARCH, closing(4)), "nullified", (IN_MARCH, "nullified")),
+        (
+            as_released(make_version(events=(), release=make_release(3)), closing(4)),
+            "withdrawn",
+            None,  # it never counted
+        ),
+    ],
+)
+def test_a_case_that_is_withdrawn_and_more_has_one_reason(
+    version: CaseVersion, excluded: str, removed: tuple[CaseVersion, str] | None
+) -> None:
+    counted = as_counted(version)
+    assert counted is not None
+    assert counted.excluded == excluded
     assert removal_of(version) == removed

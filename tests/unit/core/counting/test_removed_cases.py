@@ -23,7 +23,7 @@ from streams.core.signals.published_signals import Signals
 from streams.runtime.state.snapshot import read_snapshot, write_snapshot
 from streams.runtime.wire.deltas import decode_delta, encode_delta
 from tests.support.reports import NULLIFIED
-from tests.support.versions import make_link, make_version
+from tests.support.versions import closing, make_link, make_release, make_version
 
 DAY = date(2024, 1, 31)
 
@@ -225,3 +225,25 @@ def test_of_a_revision_that_did_not_name_all_its_cases_nobody_knows_what_is_new(
         9: pl.Series(["A", "B"]).hash().to_numpy(),
     }
     assert new_cases(cases, keys, was, named) == [1, None, None, 0]
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_alert_says_how_many_cases_a_release_withdrew(tmp_path: Path, saved: bool) -> None:
+    fed = Fed(tmp_path)
+    released = {"drugs": ("zinc",), "first_received": DAY, "latest_received": DAY}
+    old = [make_version(f"C{n}", release=make_release(1), **released) for n in range(4)]
+    fed.send(*old)
+    assert fed.look().n_removed_withdrawn == 0
+    fed.send(make_version("C3", release=make_release(2), **released), closing(2))
+    alert = fed.look()
+    assert (alert.counts.n_observed, alert.n_removed_withdrawn) == (1, 3)
+    assert alert.kind == "weakened"
+    if saved:
+        write_snapshot(tmp_path / "counts", fed.detector, topic="d", next_offset=2)
+        fed.detector = fed.new()
+        read_snapshot(tmp_path / "counts", fed.detector, topic="d")
+        fed.detector.restore_signals(fed.latest.values())
+    fed.send(make_version("C0", release=make_release(3), **released))
+    alert = fed.look()
+    assert (alert.counts.n_observed, alert.n_removed_withdrawn) == (2, 2)
+    assert (alert.n_removed_nullified, alert.n_removed_duplicates) == (0, 0)

@@ -14,6 +14,7 @@ from streams.core.cases.transitions import CaseVersion
 from streams.core.recount.safety import RecountedSafety, recount_safety
 from streams.core.safety.monitor import SafetyMonitor
 from streams.runtime.embedded.case_stage import Incoming, read_batch
+from tests.support.versions import make_marker, make_release
 from tests.support.work import HORIZON, watched
 
 TOPICS = ("pv.reports", "pv.notices")
@@ -108,3 +109,21 @@ def test_what_it_cannot_be_held_against_is_refused() -> None:
     other = (InputOffset(topic="x.reports", partition=0, next_offset=1),)
     with pytest.raises(InputError, match=r"must be of pv.reports and pv.notices; got x.reports"):
         recounted(last.model_copy(update={"as_of": other}))
+
+
+def test_a_withdrawn_case_is_not_of_a_series() -> None:
+    release = make_release(1).model_dump(mode="json")
+    reports = versions(
+        watched(1, release=release, **PART),
+        watched(2, **PART),
+        make_marker(2).model_dump_json().encode(),
+    )
+    elsewhere = [((1, offset), version) for (_, offset), version in reports[2:]]
+    watch = SafetyMonitor()
+    watch.apply_notice(NOTICES[0][1])
+    watch.count([(reports[1][1].watched, 1)])
+    (alert,) = watch.evaluate(DAY, at(3, 1))
+    (same,) = recount_safety([alert], {}, reports, NOTICES, topics=TOPICS)
+    assert same.differences == ()
+    (other,) = recount_safety([alert], {}, reports[:2] + elsewhere, NOTICES, topics=TOPICS)
+    assert "n_verified" in {difference.name for difference in other.differences}

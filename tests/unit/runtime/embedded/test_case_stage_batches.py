@@ -12,7 +12,7 @@ from streams.runtime.state.case_store import MemoryStore
 from streams.runtime.wire.batches import ReportTimes, Unreadable
 from streams.runtime.wire.deltas import decode_delta, decode_outgoing
 from tests.support.reports import DAY, make_report
-from tests.support.versions import make_version
+from tests.support.versions import closing, make_marker, make_release, make_version
 
 TOMORROW = date(2024, 3, 1)
 WHY = ("why", RejectCode.SCHEMA)
@@ -36,6 +36,9 @@ def unreadable(reason: str) -> Unreadable:
         (Incoming(7, unreadable("offsets 7-9: torn")), "offsets 7-9: torn"),
         (Incoming(7, raw(), b"B"), "key: must be the case_id of the report"),
         (Incoming(7, raw(latest_received=TOMORROW)), "latest_received: must not lie"),
+        (Incoming(7, raw(release=make_release(3))), "latest_received: must not lie"),
+        (Incoming(7, make_marker(3).model_dump_json().encode()), "latest_received: must not lie"),
+        (Incoming(7, raw("\x1fvaers/2024")), "case_id: must not begin with a unit separator"),
     ],
 )
 def test_a_message_that_cannot_be_read_is_set_aside_with_its_reason(
@@ -93,3 +96,46 @@ def test_a_range_without_versions_moves_on_and_says_no_day() -> None:
     stage = CaseStage(store, partition=0, keep_outbox=False)
     delta = stage.count([], first_offset=0, next_offset=5).delta
     assert (delta.watermark, delta.changes.height, store.next_offset) == (-1, 0, 5)
+
+
+def test_a_marker_may_have_any_key_and_no_identifiers() -> None:
+    identified: dict[int, CaseIdentifiers] = {}
+    marker = make_marker(2)
+    messages = [Incoming(4, marker.model_dump_json().encode(), b"vaers/2024"), Incoming(5, marker)]
+    versions, rejected = read_batch(messages, source="t", horizon=DAY, identified=identified)
+    assert rejected == []
+    assert versions == [(4, closing(2)), (5, closing(2))]
+    assert identified == {}
+
+
+def test_a_marker_withdraws_the_stored_cases_of_its_scope() -> None:
+    store = MemoryStore()
+    stage = CaseStage(store, partition=0, keep_outbox=False)
+    batch = [
+        make_version("A", release=make_release(1)),
+        make_version("B", release=make_release(2)),
+        make_version("C", release=make_release(1, "vaers/2023")),
+        make_version("D"),
+    ]
+    stage.count(batch, first_offset=0, next_offset=4)
+    counted = stage.count([closing(2)], first_offset=4, next_offset=5)
+    assert counted.population == {"counted": -1, "withdrawn": 1}
+    assert counted.delta.changes.select("case_id", "n").rows() == [("A", -1)]
+    assert counted.delta.removed.select("case_id", "reason", "n").rows() == [("A", "withdrawn", 1)]
+    assert counted.delta.watermark == -1
+    withdrawn = {version.case_id for version in store.versions() if version.withdrawn}
+    assert withdrawn == {"A"}
+    late = stage.count([make_version("E", release=make_release(1))], first_offset=5, next_offset=6)
+    assert late.population == {"withdrawn": 1}, "an older version that arrives after the marker"
+    again = stage.count([closing(2), closing(1)], first_offset=6, next_offset=8)
+    assert (again.delta.changes.height, again.tally) == (0, {"repeated_release": 2})
+
+
+def test_a_marker_that_closes_nothing_new_reads_no_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    stage = CaseStage(store, partition=0, keep_outbox=False)
+    stage.count([closing(2)], first_offset=0, next_offset=1)
+    monkeypatch.setattr(store, "versions", None)  # a scan of all cases
+    stage.count([closing(2), closing(1)], first_offset=1, next_offset=3)
+    with pytest.raises(TypeError):
+        stage.count([closing(3)], first_offset=3, next_offset=4)

@@ -10,7 +10,7 @@ from schemas.rejected import Rejected
 from streams.core.counting.windows import WindowSpec
 from streams.runtime.embedded.replay import Replay
 from tests.support.reports import make_report
-from tests.support.versions import make_link
+from tests.support.versions import make_link, make_marker, make_release
 
 FIRST = date(2024, 1, 1)
 
@@ -73,3 +73,25 @@ def test_a_link_takes_its_case_out() -> None:
     run = Run().feed(make_report("A", day=FIRST), link).finish()
     population = {name: n for name, n in run.replay.summary.population.items() if n}
     assert population == {"duplicate": 1}
+
+
+def test_a_release_takes_out_what_it_no_longer_has() -> None:
+    run = Run().feed(
+        make_report("A", day=FIRST, release=make_release(1)),
+        make_report("B", day=FIRST, release=make_release(1)),
+        make_report("B", day=FIRST, release=make_release(2)),
+        make_marker(2),
+        make_marker(2).model_dump_json().encode(),  # a line of a file
+    )
+    population = {name: n for name, n in run.finish().replay.summary.population.items() if n}
+    assert population == {"counted": 1, "withdrawn": 1}
+    assert run.replay.summary.tally["released"] == 1
+    assert run.replay.summary.tally["repeated_release"] == 1
+    assert run.rejected == []
+
+
+def test_a_marker_is_no_day_of_receipt() -> None:
+    run = Run(until=FIRST).feed(make_report("A", day=FIRST), make_marker(2)).finish()
+    assert run.replay.summary.after_until == 0
+    assert run.replay.summary.tally["released"] == 1
+    assert run.replay.detector.watermark == (FIRST - date(1970, 1, 1)).days

@@ -4,15 +4,18 @@ from datetime import date
 from pathlib import Path
 
 from schemas.link import CaseLink
+from schemas.release import ReleaseMarker
 from schemas.report import Patient, Report
 from streams.core.cases.link_decisions import is_linked_away
-from streams.core.duplicates.probable import Candidate
+from streams.core.duplicates.probable import Candidate, records_frame
 from streams.runtime.operations.current_cases import cases_of_files
 from tests.support.reports import DAY, make_report
-from tests.support.versions import make_link
+from tests.support.versions import make_link, make_marker, make_release
 
 
-def current(folder: Path, *messages: Report | CaseLink | bytes) -> dict[str, Candidate]:
+def current(
+    folder: Path, *messages: Report | CaseLink | ReleaseMarker | bytes
+) -> dict[str, Candidate]:
     lines = [
         message if isinstance(message, bytes) else message.model_dump_json().encode()
         for message in messages
@@ -49,3 +52,16 @@ def test_links_are_those_of_a_replay_and_of_people(tmp_path: Path) -> None:
     )
     assert set(cases) == {"A", "B", "C"}
     assert away(cases) == {"B", "C"}
+
+
+def test_a_withdrawn_case_may_not_be_linked(tmp_path: Path) -> None:
+    cases = current(
+        tmp_path,
+        make_report("A", release=make_release(1)),
+        make_report("B", release=make_release(2)),
+        make_marker(2),
+        make_marker(3),  # in the future
+        make_report("C", release=make_release(1, "vaers/2023")),
+    )
+    assert {name for name, case in cases.items() if case.version.withdrawn} == {"A"}
+    assert records_frame(cases.values())["unique_id"].to_list() == ["B", "C"]

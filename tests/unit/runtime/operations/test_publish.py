@@ -15,6 +15,7 @@ from streams.runtime.operations import publish
 from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
 from tests.support.reports import make_report
+from tests.support.versions import make_marker
 
 BROKEN = Rejected(source="a.zip", position=3, reason="torn", raw=b"x", code=RejectCode.SCHEMA)
 
@@ -32,16 +33,32 @@ class Producer:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes | None, bytes]] = []
+        self.placed: list[tuple[int, int]] = []  # of a stated partition: it, and what was flushed
+        self.unflushed = 0
         self.flushed = 0
         self.closed = False
         self.fails = ""
 
-    def send(self, topic: str, value: bytes, key: bytes | None = None, headers: Any = ()) -> Future:
+    def send(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        headers: Any = (),
+        partition: int | None = None,
+    ) -> Future:
+        if partition is not None:
+            self.placed.append((partition, len(self.sent) - self.unflushed - len(self.placed)))
         self.sent.append((topic, key, value))
+        self.unflushed += partition is None
         return Future(ValueError("too late") if topic == self.fails else None)
 
     def flush(self) -> None:
         self.flushed += 1
+        self.unflushed = 0
+
+    def partitions_for(self, topic: str) -> set[int]:
+        return {2, 0, 1}
 
     def close(self) -> None:
         self.closed = True
@@ -103,3 +120,25 @@ def test_notices_go_under_their_subject(producer: Producer) -> None:
     assert tally == {"notices": 1, "rejected": 1}
     assert producer.sent[0][:2] == ("pv.notices", b"R-1")
     assert Notice.model_validate_json(producer.sent[0][2]) == notice
+
+
+@pytest.mark.parametrize("as_line", [False, True])
+def test_a_marker_goes_to_every_partition_after_all_before_it(
+    producer: Producer, as_line: bool
+) -> None:
+    marker = make_marker(3)
+    raw = marker.model_dump_json(exclude_none=True).encode()
+    item = b" " + marker.model_dump_json().encode() if as_line else marker
+    chunks, tally = published([make_report("A"), BROKEN, item, make_report("B")])
+    assert (chunks, tally) == ([4], {"reports": 2, "rejected": 1, "releases": 1})
+    assert producer.placed == [(0, 2), (1, 2), (2, 2)], "two were acknowledged before"
+    assert producer.sent[2:5] == [("pv.reports", b"vaers/2024", raw)] * 3
+    assert producer.sent[5][1] == b"B"
+    assert producer.flushed == 2
+
+
+def test_no_marker_is_sent_after_a_record_that_is_lost(producer: Producer) -> None:
+    producer.fails = "pv.reports"
+    with pytest.raises(BrokerError, match="every record must be acknowledged"):
+        published([make_report("A"), make_marker(3)])
+    assert producer.placed == []

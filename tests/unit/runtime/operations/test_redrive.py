@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import InputError
+from schemas.errors import IcsrError, InputError
 from schemas.rejected import LONGEST_KEY, Rejected
 from streams.cli.options import tomorrow
 from streams.core.cases.transitions import CaseVersion
 from streams.runtime.embedded.case_stage import Incoming, read_batch
+from streams.runtime.operations import redrive
 from streams.runtime.operations.redrive import as_line, read_mended
 from streams.runtime.wire.rejects import (
     Redriven,
@@ -24,6 +25,7 @@ from streams.runtime.wire.rejects import (
     stored,
 )
 from tests.broker.support.processes import report
+from tests.support.versions import make_marker
 
 WHERE = {"source": "pv.reports[0]", "position": 7, "digest": "d"}
 
@@ -139,3 +141,10 @@ def test_a_file_that_does_not_say_what_it_mends_is_refused(
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be a readable text file"):
         read_mended(tmp_path / "none")
+
+
+def test_a_marker_is_not_redriven_to_one_partition() -> None:
+    marker = make_marker(3).model_dump_json().encode()
+    with pytest.raises(IcsrError, match=r"release_marker: must go to every partition; publish the"):
+        redrive._case_id(marker, tomorrow())
+    assert redrive._case_id(report(1).model_dump_json().encode(), tomorrow()) == b"C1"

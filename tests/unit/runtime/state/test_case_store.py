@@ -11,6 +11,7 @@ import pytest
 
 from schemas.errors import StateError
 from streams.core.cases.transitions import CaseVersion
+from streams.runtime.state import case_store
 from streams.runtime.state.case_store import CaseStore, MemoryStore, RocksStore, StoreDamaged
 from tests.support.versions import make_version
 
@@ -85,7 +86,9 @@ def test_a_commit_may_have_nothing_to_publish(store: CaseStore) -> None:
 
 @pytest.mark.parametrize("case_id", ["o", "i", "x", "", "é" * 200, "a\x00b", "日本", "c" * 200])
 def test_no_case_id_is_mistaken_for_another_key(store: CaseStore, case_id: str) -> None:
-    held = CaseVersion(case_id, 1, 0, False, "", 0, "", "", "", False, False, "", "", "nullified")
+    held = CaseVersion(
+        case_id, 1, 0, 0, False, "", 0, "", "", "", False, False, "", "", "nullified"
+    )
     store.commit({case_id: held}, 5, b"out")
     assert store.get([case_id]) == {case_id: held}
     assert (store.next_offset, outbox(store)) == (5, [(5, b"out")])
@@ -106,6 +109,20 @@ def test_a_store_that_was_opened_but_never_used_can_be_opened_again(tmp_path: Pa
     for _ in range(2):
         with RocksStore(tmp_path / "cases", IDENTITY) as store:
             assert store.next_offset is None
+
+
+def test_the_state_of_an_older_format_names_how_to_count_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cases"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(case_store, "_FORMAT", 4)
+        with RocksStore(path, IDENTITY) as store:
+            store.commit({}, 4, b"")
+    rule = r"store .*cases: .*must be of .*5.*; got '4 pv\.reports\[0\]'\. Count the reports"
+    for identity in (IDENTITY, None):
+        with pytest.raises(StateError, match=rule):
+            RocksStore(path, identity)
 
 
 def test_the_state_of_another_partition_is_refused(tmp_path: Path) -> None:

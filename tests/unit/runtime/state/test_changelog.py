@@ -62,8 +62,10 @@ def test_a_record_survives_and_another_format_is_refused() -> None:
     assert decode_last(None) is None
     with pytest.raises(StateError, match=r"^pv\.cases\[3\]@17: must be a changelog record of"):
         decode_record(published(b"\xc1"))
-    other = raw.replace(bytes([raw[0], changelog._FORMAT]), bytes([raw[0], 2]), 1)
-    with pytest.raises(StateError, match="must be of format 3; got format 2"):
+    other = raw.replace(bytes([raw[0], changelog._FORMAT]), bytes([raw[0], 3]), 1)
+    with pytest.raises(
+        StateError, match=r"must be of format 4; got format 3\. Count the reports again"
+    ):
         decode_record(published(other))
 
 

@@ -39,6 +39,8 @@ ROW = (
     [37],
     [0, 738_945],
     "",
+    41.5,
+    "US-CA",
     -1,
 )
 
@@ -111,11 +113,16 @@ def test_what_is_no_delta_is_refused(raw: bytes) -> None:
         end_of_delta(raw)
 
 
+OLDER = r"^delta: must be of version 5; got version 4\. Count the reports again under"
+
+
 def test_a_delta_of_another_version_is_refused() -> None:
-    with pytest.raises(StateError, match=r"^delta: must be of version 4; got version 3$"):
-        decode_delta(_envelope(3, _delta(ROW).changes))
-    with pytest.raises(StateError, match=r"^delta: must be of version 4; got version 3$"):
-        end_of_delta(_envelope(3, _delta(ROW).changes))
+    with pytest.raises(StateError, match=r"^delta: must be of version 5; got version 6$"):
+        decode_delta(_envelope(6, _delta(ROW).changes))
+    with pytest.raises(StateError, match=OLDER):
+        decode_delta(_envelope(4, _delta(ROW).changes))
+    with pytest.raises(StateError, match=OLDER):
+        end_of_delta(_envelope(4, _delta(ROW).changes))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +138,7 @@ def test_changes_with_other_columns_are_refused(changes: pl.DataFrame) -> None:
     with pytest.raises(
         StateError, match=r"^delta: changes must have the columns \['case_id', 'day', .*; got \["
     ):
-        decode_delta(_envelope(4, changes))
+        decode_delta(_envelope(DELTA_VERSION, changes))
 
 
 @pytest.mark.parametrize("cut", [0, 40, -30])
@@ -139,7 +146,7 @@ def test_changes_that_are_torn_are_refused(cut: int) -> None:
     raw = io.BytesIO()
     _delta(ROW).changes.write_ipc(raw)
     with pytest.raises(StateError, match=r"^delta: changes must be an Arrow IPC file; got "):
-        decode_delta(_envelope(4, raw.getvalue()[:cut]))
+        decode_delta(_envelope(DELTA_VERSION, raw.getvalue()[:cut]))
 
 
 @pytest.mark.parametrize(
