@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         description="Unique name of this worker, for static membership: a restart within "
         "session_timeout_ms then moves no partition.",
     )
+    key_required: bool = Field(
+        default=True,
+        description="Whether a report or link without a key is rejected. If not, it counts on the "
+        "partition of its case id, to which it is re-routed.",
+    )
     state_dir: Path = Field(
         default=Path("state"),
         description="Folder of the worker's state, on a local disk: a database for each partition, "

@@ -67,6 +67,7 @@ def four(settings: Settings, tmp_path: Path) -> Settings:
         "partitions": PARTITIONS,
         "state_dir": tmp_path / "state",
         "session_timeout_ms": 6_000,
+        "key_required": False,
     }
     settings = settings.model_copy(update=chosen)
     create_topics(settings)

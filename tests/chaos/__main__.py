@@ -100,6 +100,7 @@ class Run:
             "partitions": PARTITIONS,
             "replication_factor": min(3, options.brokers),
             "session_timeout_ms": options.session * 1_000,
+            "key_required": False,  # some of its senders set none
         }
         inside = Settings(bootstrap=",".join(node.bootstrap for node in nodes), **common)
         through = Settings(

@@ -118,6 +118,7 @@ class Worker:
         self._arguments = [str(argument) for argument in arguments]
         self._environment = {
             **environment(settings, disk.path / "state"),
+            "TOCSIN_KEY_REQUIRED": str(settings.key_required),
             "TOCSIN_SESSION_TIMEOUT_MS": str(settings.session_timeout_ms),
         }
         self._logs = logs

@@ -265,10 +265,18 @@ class CasePartition:
     def _read(self, records: Sequence[Any]) -> "_Read":
         """Read the messages; set those aside whose cases belong to other partitions."""
         horizon = datetime.now(UTC).date() + timedelta(days=1)
+        no_key = b"" if self.settings.key_required else None
         found, rejected = read_batch(
-            # With the key: if there is one, it must be that of the case. Plain tuples: named ones
-            # cost too much.
-            ((each.offset, each.value or b"", each.key, each.headers) for each in records),
+            # With the key: it must be that of the case. Plain tuples: named ones cost too much.
+            (
+                (
+                    each.offset,
+                    each.value or b"",
+                    no_key if each.key is None else each.key,
+                    each.headers,
+                )
+                for each in records
+            ),
             source=self._source,
             horizon=horizon,
         )

@@ -339,9 +339,15 @@ class LinkWorker:
         source = f"{topic_partition.topic}[{topic_partition.partition}]"
         name = source.encode()
         identified: dict[int, CaseIdentifiers] = {}
+        no_key = b"" if self._settings.key_required else None
         versions, _ = read_batch(  # the case stage publishes the rejects
             (
-                (record.offset, record.value or b"", record.key, ())
+                (
+                    record.offset,
+                    record.value or b"",
+                    no_key if record.key is None else record.key,
+                    (),
+                )
                 for record in records
                 if (name, record.offset) not in active.rejected
             ),

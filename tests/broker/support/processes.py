@@ -45,6 +45,7 @@ def environment(settings: Settings, state: Path) -> dict[str, str]:
         "TOCSIN_SESSION_TIMEOUT_MS": str(settings.session_timeout_ms)
         if "session_timeout_ms" in settings.model_fields_set
         else SESSION_MS,
+        "TOCSIN_KEY_REQUIRED": str(settings.key_required),
         "TOCSIN_STATE_DIR": str(state),
         **({"TOCSIN_GROUP_INSTANCE_ID": name} if (name := settings.group_instance_id) else {}),
         "COLUMNS": "200",

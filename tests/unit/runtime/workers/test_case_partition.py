@@ -45,13 +45,15 @@ class Told(Observer):
 
 
 @contextmanager
-def partition(folder: Path, told: Told, partitions: int = 1) -> Iterator[CasePartition]:
+def partition(
+    folder: Path, told: Told, partitions: int = 1, *, key_required: bool = False
+) -> Iterator[CasePartition]:
     """Open partition 0 of so many, which publishes nothing: its outbox waits."""
     unused: Any = None
     publisher: Any = SimpleNamespace(busy=True, settled=lambda: False)
     with RocksStore(folder / "0", f"pv.reports[0] of {partitions}") as store:
         yield CasePartition(
-            Settings(),
+            Settings(key_required=key_required),
             unused,
             unused,
             AT,
@@ -129,6 +131,14 @@ def test_messages_of_other_partitions_are_in_the_outbox_and_not_in_the_counts(
     assert outgoing.times == ReportTimes(1_001, 1_003), "the copies have those of the others"
     assert [(one.position, one.code) for one in told.rejected] == [(3, RejectCode.KEY)]
     assert [len(counted.rerouted) for counted in told.counted] == [2]
+
+
+def test_a_message_without_a_key_is_rejected_where_keys_are_required(tmp_path: Path) -> None:
+    told = Told()
+    with partition(tmp_path, told, PARTITIONS, key_required=True) as owned:
+        owned.count([record(0, None, raw(OWN)), record(1, None, raw(ELSEWHERE[-1]))], 2)
+        assert not [*owned.store.versions()]
+    assert [one.code for one in told.rejected] == [RejectCode.KEY] * 2
 
 
 def test_a_message_without_a_key_counts_on_the_partition_of_its_case(tmp_path: Path) -> None:
