@@ -6,6 +6,8 @@ re-routed by the case stage: `streams.runtime.wire.rerouting`.
 
 from kafka.partitioner import murmur2
 
+from streams.core.cases.versions import RELEASE_PREFIX
+
 __all__ = ["is_placed", "partition_of"]
 
 
@@ -20,5 +22,12 @@ def partition_of(case_id: str, partitions: int) -> int:
 
 
 def is_placed(case_id: str, partition: int, partitions: int) -> bool:
-    """Whether a message of a case is on the partition of the case, and counts there."""
-    return partitions == 1 or partition_of(case_id, partitions) == partition
+    """Whether a message of a case is on the partition of the case, and counts there.
+
+    Release markers count on every partition.
+    """
+    return (
+        partitions == 1
+        or partition_of(case_id, partitions) == partition
+        or case_id.startswith(RELEASE_PREFIX)
+    )
