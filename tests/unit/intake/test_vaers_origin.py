@@ -111,7 +111,7 @@ def test_a_bad_byte_and_hidden_characters_leave_the_names_of_other_rows(
         },
     )
 
-    [report] = read_vaers(path)
+    report, _ = read_vaers(path)
 
     assert isinstance(report, Report)
     assert [(each.substances, each.verbatim) for each in report.products] == [
