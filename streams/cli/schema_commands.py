@@ -17,6 +17,7 @@ class SchemaName(StrEnum):
 
     REPORT = "report"
     LINK = "link"
+    RELEASE_MARKER = "release-marker"
     NOTICE = "notice"
     SUBSCRIPTION = "subscription"
     ALERT = "alert"

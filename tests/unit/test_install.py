@@ -70,6 +70,7 @@ TESTED_BY = {
     "streams.core.recount.alerts": "replay/test_recount.py",
     "streams.core.recount.clinical": "replay/test_recount.py",
     "streams.core.recount.evidence": "replay/test_recount.py",
+    "streams.core.recount.exclusions": "replay/test_releases.py",
     "streams.core.signals.anytime_test": "properties/test_vigil.py",
     "streams.delivery.api.service": "unit/core/alerts/test_assessment.py",
     "streams.demo.scenario": "replay/test_scenario.py",

@@ -22,9 +22,12 @@ def partition_of(case_id: str, partitions: int) -> int:
 
 
 def is_placed(case_id: str, partition: int, partitions: int) -> bool:
-    """Return whether a message of a case is on the partition of the case, and counts there.
+    """Whether a message of a case is on the partition of the case, and counts there.
 
-    A release marker counts on every partition.
+    Release markers count on every partition.
     """
-    is_everywhere = partitions == 1 or case_id.startswith(RELEASE_PREFIX)
-    return is_everywhere or partition_of(case_id, partitions) == partition
+    return (
+        partitions == 1
+        or partition_of(case_id, partitions) == partition
+        or case_id.startswith(RELEASE_PREFIX)
+    )

@@ -48,10 +48,11 @@ def test_the_country_is_that_of_the_file_or_of_the_number(
 ) -> None:
     row = data_row("7", "02/01/2021", state=state, splttype=number)
 
-    [report] = read_vaers(archive(tmp_path, {name: f"{DATA}\r\n{row}"}, (2021, 3, 5)))
+    report, _ = read_vaers(archive(tmp_path, {name: f"{DATA}\r\n{row}"}, (2021, 3, 5)))
 
     assert isinstance(report, Report)
     assert report.occurrence_country == country
+    assert report.occurrence_subdivision == ("US-CA" if name[0] == "2" and state == "CA" else None)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_a_report_from_after_the_release_is_rejected_with_its_bytes(
     rows = [data_row(number, day.strftime("%m/%d/%Y")) for number, day in days.items()]
     path = archive(tmp_path, {name: "\r\n".join([DATA, *map(str.strip, rows)])}, written)
 
-    rejected, report = read_vaers(path)
+    rejected, report, *_ = read_vaers(path)
 
     assert isinstance(report, Report)
     assert report.latest_received == last
@@ -110,7 +111,7 @@ def test_a_bad_byte_and_hidden_characters_leave_the_names_of_other_rows(
         },
     )
 
-    [report] = read_vaers(path)
+    report, _ = read_vaers(path)
 
     assert isinstance(report, Report)
     assert [(each.substances, each.verbatim) for each in report.products] == [

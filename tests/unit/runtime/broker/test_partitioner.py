@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from kafka.partitioner import DefaultPartitioner
 
+from streams.core.cases.versions import release_key
 from streams.runtime.broker.partitioner import is_placed, partition_of
 
 # Of `UtilsTest.testMurmur2` in Apache Kafka: a key, and its hash as a signed integer.
@@ -50,3 +51,7 @@ def test_a_case_is_placed_on_one_partition() -> None:
         placed = [number for number in range(8) if is_placed(case, number, 8)]
         assert placed == [partition_of(case, 8)]
         assert is_placed(case, 0, 1)
+
+
+def test_a_release_marker_counts_on_every_partition() -> None:
+    assert all(is_placed(release_key("vaers/2024"), number, 8) for number in range(8))
