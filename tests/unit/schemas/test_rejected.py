@@ -21,12 +21,14 @@ FILES = [
 def test_codes_are_the_label_values_of_the_metric() -> None:
     assert [code.value for code in RejectCode] == [
         "key",
+        "partition",
         "future_date",
         "dates_out_of_order",
         "too_long",
         "empty",
         "compression",
         "not_json",
+        "duplicate_field",
         "schema",
     ]
 
