@@ -28,6 +28,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from scipy.special import gammaincinv
 
+from schemas.normal_form import normal_drug, normal_term
+
 __all__ = ["STATISTICS", "AllOf", "AnyOf", "Comparison", "Condition", "Lists", "OnList"]
 
 Lists = Mapping[str, Sequence[str]]
@@ -158,19 +160,20 @@ class OnList(_Part):
     """Condition that the pair's drug or event is on a list supplied by the user."""
 
     column: Literal["drug", "event"] = Field(
-        description="Column looked up in the list, by exact name."
+        description="Column looked up in the list, by normal form."
     )
     on_list: str = Field(description="Name of the list.")
     without_list: bool = Field(description="What holds where the user supplies no such list.")
     names: tuple[str, ...] | None = Field(
-        default=None, description="The list, once supplied; in order, each name once."
+        default=None, description="The list, once supplied: normal forms in order, each once."
     )
 
     def settled(self, lists: Lists) -> "Condition | bool":
         """Return the condition with its list, or its default without one."""
         if self.on_list not in lists:
             return self.without_list
-        names = tuple(sorted(set(lists[self.on_list])))
+        form = normal_drug if self.column == "drug" else normal_term
+        names = tuple(sorted(set(map(form, lists[self.on_list]))))
         return self.model_copy(update={"names": names}) if names else False
 
     def expression(self, *, held: bool = False) -> pl.Expr:

@@ -15,6 +15,7 @@ from detectors.reporting_odds_ratio import reporting_odds_ratio
 from detectors.subgroups import Estimator, estimated
 from schemas.counts import MARGINS, require_counts
 from schemas.errors import InputError
+from schemas.normal_form import normal_term
 
 __all__ = ["restricted_comparator", "within_indication"]
 
@@ -143,7 +144,7 @@ def restricted_comparator(
     True
     """
     where = "restricted_comparator"
-    names = _folded(terms, where=where) | {event.strip().lower() for event in events_of_indication}
+    names = _folded(terms, where=where) | {normal_term(event) for event in events_of_indication}
     for counts in (population, restricted):
         require_pairs(counts, where=where)
         require_counts(counts, where=where)
@@ -160,7 +161,7 @@ def restricted_comparator(
 
 
 def _folded(terms: Collection[str], *, where: str) -> set[str]:
-    folded = {term.strip().lower() for term in terms}
+    folded = {normal_term(term) for term in terms}
     if not folded:
         msg = f"{where}: terms must name at least one indication; got none"
         raise InputError(msg)
@@ -168,7 +169,8 @@ def _folded(terms: Collection[str], *, where: str) -> set[str]:
 
 
 def _named(column: str, folded: set[str]) -> pl.Expr:
-    return pl.col(column).str.strip_chars().str.to_lowercase().is_in(sorted(folded))
+    form = pl.col(column).map_elements(normal_term, return_dtype=pl.String)
+    return form.is_in(sorted(folded))
 
 
 def _require_part(beside: pl.DataFrame, *, where: str) -> None:

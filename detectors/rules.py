@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detectors.conditions import AllOf, AnyOf, Comparison, Condition, Lists, OnList
 from schemas.errors import RuleError
+from schemas.normal_form import normal_drug, normal_term
 
 __all__ = ["PRESETS", "Rule", "RuleSet", "lists_asked", "load_rules"]
 
@@ -117,11 +118,18 @@ class RuleSet(BaseModel):
                     f"got {scored.columns}"
                 )
                 raise RuleError(msg)
+        forms = {"drug": normal_drug, "event": normal_term}
+        scored = scored.with_columns(
+            scored[name].cast(pl.String).map_elements(forms[name], return_dtype=pl.String)
+            for name in self.columns
+        )
         flags = [rule.condition.expression().alias(rule.name) for rule in self.rules]
         return scored.lazy().select(flags).collect()
 
     def masks(self) -> tuple[pl.Expr, pl.Expr]:
         """Return `entered` and `held` as expressions over a scored frame [Int64, never null].
+
+        Its `drug` and `event` must be normal forms where a list is used (`schemas.normal_form`).
 
         Bit i of `entered`: rule i fires, as `evaluate` says. Bit i of `held`: rule i
         stays on once it has fired; it is set wherever that of `entered` is.
@@ -145,7 +153,7 @@ def load_rules(rules: str | Path | Iterable[str | Path], lists: Lists | None = N
     rules
         Names of presets (`PRESETS`) and paths ending in `.toml`, or one of them.
     lists
-        Names by list, spelt as in the counts: `important_events`, `additional_monitoring`, and
+        Names by list, in any spelling: `important_events`, `additional_monitoring`, and
         what rule files ask for.
 
     Returns

@@ -107,7 +107,8 @@ class Alert(Message):
         "number: a repeat is recognisable for ever."
     )
     signal_key: str = Field(
-        description="The same in every revision: `drug|event|window`, each part percent-encoded."
+        description="The same in every revision: `drug|event|window` in normal form, each part "
+        "percent-encoded."
     )
     revision: int = Field(ge=1, description="1, 2, 3 ... within the signal key, without gaps.")
     kind: AlertKind = Field(description="What happened.")
@@ -118,8 +119,8 @@ class Alert(Message):
     )
     sentence: str = Field(description="The alert in plain words.")
     caveat: str = Field(default=CAVEAT, description="Limits of what the alert states.")
-    drug: str = Field(description="Product of the pair, as counted.")
-    event: str = Field(description="Event of the pair, as counted.")
+    drug: str = Field(description="Product of the pair, in its most frequent spelling.")
+    event: str = Field(description="Event of the pair, in its most frequent spelling.")
     level: SignalLevel = Field(
         default=SignalLevel.PRODUCT,
         description="Aggregation level of the signal, from its drug and event.",

@@ -30,8 +30,8 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
         "region": pl.String(),
         "serious": pl.Boolean(),
         "fatal": pl.Boolean(),
-        "drugs": pl.List(pl.String()),  # distinct suspect drugs, sorted
-        "events": pl.List(pl.String()),  # distinct reactions, sorted
+        "drugs": pl.List(pl.String()),  # normal forms of distinct suspect drugs, sorted
+        "events": pl.List(pl.String()),  # of distinct reactions, likewise
         "origin": pl.String(),  # country, professional or not, and source, in one
         "indications": pl.String(),  # distinct indications of suspect products, sorted, in one
         "completeness": pl.UInt8(),  # of the report [%]
@@ -39,6 +39,9 @@ CASE_CHANGES: Mapping[str, pl.DataType] = MappingProxyType(
         "life_threatening": pl.Boolean(),
         "courses": pl.List(pl.UInt32()),  # of each drug (core/cases/chronology.py); null: none
         "onsets": pl.List(pl.UInt32()),  # of each event: proleptic ordinal, 0: not stated; likewise
+        # Of each drug and event as sent (core/cases/spellings.py); "": the usual; null: all usual.
+        "drug_spellings": pl.List(pl.String()),
+        "event_spellings": pl.List(pl.String()),
         "watched": pl.String(),  # facts of a case with a product of the domain; mostly empty
         "age_years": pl.Float64(),  # at onset; -1: not stated
         "subdivision": pl.String(),  # ISO 3166-2 of the occurrence; empty: not stated

@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from schemas.base import Message
 from schemas.errors import InputError
+from schemas.normal_form import normal_term
 from schemas.visible_text import visible
 
 __all__ = [
@@ -48,7 +49,7 @@ class EventFamily(Message):
     """A hazard family: the reactions of one hazard."""
 
     label: str = Field(min_length=1, description="In words, for people.")
-    terms: _Words = Field(description="Terms of the family, compared without regard to case.")
+    terms: _Words = Field(description="Terms of the family, compared by their normal forms.")
 
 
 class DomainVocabulary(Message):
@@ -79,7 +80,7 @@ class DomainVocabulary(Message):
         shared: dict[str, str] = {}
         for code, family in self.families.items():
             for term in family.terms:
-                if shared.setdefault(_folded(term), code) != code:
+                if shared.setdefault(normal_term(term), code) != code:
                     msg = f"families.{code}: the term {term!r} must belong to one family"
                     raise ValueError(msg)
         for kind in ("classes", "tissues", "donors", "routes", "indications"):
@@ -128,7 +129,7 @@ class DomainVocabulary(Message):
         >>> domain_vocabulary().family("sepsis")
         'infection'
         """
-        return self._family_of.get(_folded(term))
+        return self._family_of.get(normal_term(term))
 
     @cached_property
     def _synonyms(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
@@ -137,9 +138,8 @@ class DomainVocabulary(Message):
 
     @cached_property
     def _family_of(self) -> Mapping[str, str]:
-        return {
-            _folded(term): code for code, family in self.families.items() for term in family.terms
-        }
+        families = self.families.items()
+        return {normal_term(term): code for code, family in families for term in family.terms}
 
 
 @lru_cache(maxsize=1)

@@ -54,8 +54,8 @@ class Filters(Message):
     classes: tuple[_Code, ...] = Field(
         default=(), description="Product classes; a class includes those under it."
     )
-    products: tuple[_Code, ...] = Field(default=(), description="Drugs, as counted.")
-    terms: tuple[_Code, ...] = Field(default=(), description="Reactions, as terms.")
+    products: tuple[_Code, ...] = Field(default=(), description="Drugs, in any spelling.")
+    terms: tuple[_Code, ...] = Field(default=(), description="Reactions, as terms in any spelling.")
     families: tuple[_Code, ...] = Field(default=(), description="Hazard families.")
     levels: tuple[_Code, ...] = Field(
         default=(),

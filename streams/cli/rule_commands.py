@@ -220,4 +220,5 @@ def _write_details(path: Path, comparison: BacktestResult, ours: History, theirs
         for change in ("gained", "lost", "earlier", "later"):
             for signal in getattr(comparison, change):
                 days = (ours.first_alert.get(signal), theirs.first_alert.get(signal))
-                rows.writerow([change, *signal, *(day or "" for day in days)])
+                labels = theirs.labels.get(signal) or ours.labels[signal]
+                rows.writerow([change, *labels, signal[2], *(day or "" for day in days)])

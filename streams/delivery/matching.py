@@ -1,11 +1,12 @@
 """Matching of alerts to subscriptions, by tier and filters."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from schemas.alert import Alert, SignalLevel
 from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
+from schemas.normal_form import normal_drug, normal_term
 from schemas.priority import PriorityLevel
 from schemas.subscription import SDR, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
@@ -62,8 +63,8 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         and _passes(wanted.kinds, (alert.kind.value,))
         and _passes(wanted.jurisdictions, countries, unstated=True)
         and _passes(wanted.classes, classes)
-        and _passes(wanted.products, products)
-        and _passes(wanted.terms, terms)
+        and _passes(wanted.products, products, form=normal_drug)
+        and _passes(wanted.terms, terms, form=normal_term)
         and _passes(wanted.families, families)
         and _passes(wanted.levels, levels, unstated=True)
         and _passes(wanted.rules, rules, unstated=not isinstance(alert, Alert))
@@ -101,11 +102,17 @@ def _reaches(alert: AnyAlert, least: PriorityLevel | None) -> bool:
     return _PRIORITIES.index(alert.priority.level) <= _PRIORITIES.index(least)
 
 
-def _passes(wanted: Iterable[str], found: Iterable[str], *, unstated: bool = False) -> bool:
-    names = {name.casefold() for name in wanted}
+def _passes(
+    wanted: Iterable[str],
+    found: Iterable[str],
+    *,
+    unstated: bool = False,
+    form: Callable[[str], str] = str.casefold,
+) -> bool:
+    names = set(map(form, wanted))
     if not names:
         return True
-    has = {name.casefold() for name in found}
+    has = set(map(form, found))
     return bool(names & has) or (unstated and not has)
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from schemas.alert import CAVEAT, Alert, WindowKind
 from schemas.decision import AuditEntry, SignalState
 from schemas.errors import InputError
+from streams.core.signals.signal_key import names_of_key
 from streams.exports.case_counts import FLAGS, CaseCounts, Period
 from streams.exports.spreadsheet import Cell, Sheet
 
@@ -92,8 +93,9 @@ def ermr_sheets(given: ErmrInput) -> list[Sheet]:
         msg = f"alerts: must hold signals of the cumulative window up to {last}; got none"
         raise InputError(msg)
     pairs = pl.DataFrame(
-        {"drug": [alert.drug for alert in latest], "event": [alert.event for alert in latest]},
-        schema={"drug": pl.String, "event": pl.String},
+        [(*names_of_key(alert.signal_key), alert.drug, alert.event) for alert in latest],
+        schema=dict.fromkeys(("drug", "event", "drug_label", "event_label"), pl.String()),
+        orient="row",
     )
     counted = given.counts.of_pairs(pairs, given.period) if given.counts else None
     columns = _columns(given)
@@ -216,8 +218,8 @@ def _require_cases(latest: Sequence[Alert], counted: pl.DataFrame) -> None:
 
 def _new_cases(counts: CaseCounts, pairs: pl.DataFrame, period: Period) -> Sheet:
     columns: dict[str, Callable[[Mapping[str, Any]], Cell]] = {
-        "Active substance": lambda case: case["drug"],
-        "Reaction PT": lambda case: case["event"],
+        "Active substance": lambda case: case["drug_label"],
+        "Reaction PT": lambda case: case["event_label"],
         "Case": lambda case: case["case_id"],
         "First received": lambda case: case["day"],
         "Age group": lambda case: case["age"],
@@ -226,7 +228,10 @@ def _new_cases(counts: CaseCounts, pairs: pl.DataFrame, period: Period) -> Sheet
         "Serious": lambda case: _yes(case["serious"]),
         "Fatal": lambda case: _yes(case["fatal"]),
     }
-    cases = counts.new_cases(pairs, period).iter_rows(named=True)
+    labelled = counts.new_cases(pairs, period).join(
+        pairs, on=["drug", "event"], how="left", maintain_order="left"
+    )
+    cases = labelled.iter_rows(named=True)
     rows = [[cell(case) for cell in columns.values()] for case in cases]
     return Sheet("New cases", list(columns), rows)
 

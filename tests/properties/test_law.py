@@ -19,9 +19,9 @@ from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
 from schemas.delta import Delta
 from schemas.release import ReleaseMarker
-from streams.core.alerts.identity import signal_key
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
+from streams.core.signals.signal_key import signal_key
 from streams.runtime.embedded.case_stage import CaseStage, Incoming, read_batch
 from streams.runtime.state.case_store import CaseStore, MemoryStore, RocksStore
 from streams.runtime.state.snapshot import read_snapshot, write_snapshot
@@ -30,6 +30,7 @@ from tests.support.law.checks import (
     check_clinical,
     check_origins,
     check_removed,
+    names_of,
     out_of,
     snapshot_id_of,
 )
@@ -37,7 +38,9 @@ from tests.support.law.histories import DRUGS, EVENTS, FAMILIES, SPECS, UNITS, A
 from tests.support.law.recount import (
     Cell,
     ClosedRelease,
+    Content,
     Message,
+    labels,
     latest_versions,
     recount,
     recount_windows,
@@ -203,7 +206,11 @@ def _check_counts(world: World) -> None:
     messages = world.messages()
     today = EPOCH + timedelta(days=world.today)
     instances = recount_windows(world.specs, messages, today)
-    assert _observed(world) == {label: recount(cases) for label, cases in instances.items()}
+    drugs, events = labels(_counted(messages))
+    assert _observed(world) == {
+        label: {(drugs[d], events[e]): cell for (d, e), cell in recount(cases).items()}
+        for label, cases in instances.items()
+    }
     for window in world.detector.windows:
         for label, tally in window.tallies.items():
             cases = instances.get(label, [])
@@ -214,6 +221,10 @@ def _check_counts(world: World) -> None:
             assert {name: n for name, n in held.items() if n} == by_stratum
     states = Counter(case.excluded or "counted" for case in latest_versions(messages).values())
     assert +world.population == states
+
+
+def _counted(messages: Iterable[Message]) -> list[Content]:
+    return [case for case in latest_versions(messages).values() if not case.excluded]
 
 
 def _check_cases(world: World) -> None:
@@ -254,7 +265,11 @@ def _check_alert(world: World, alert: Alert) -> None:
     offsets = {each.partition: each.next_offset for each in alert.as_of}
     prefix = world.messages(offsets)
     cases = recount_windows(world.specs, prefix, alert.evaluated_on)[alert.window.label]
-    pair = alert.drug, alert.event
+    pair = names_of(alert)
+    shown = labels(_counted(prefix))
+    assert (alert.drug, alert.event) == tuple(
+        of.get(name, name) for of, name in zip(shown, pair, strict=True)
+    )
     counts = alert.counts
     if counts.n_observed:
         cell = counts.n_observed, counts.n_drug, counts.n_event, counts.n_total

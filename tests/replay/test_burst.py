@@ -12,7 +12,7 @@ from schemas.vocabulary import Qualification, ReporterKind
 from tests.support.cli import Ended, tocsin
 from tests.support.reports import make_report
 
-KEY = "zinc|Rash|cumulative"
+KEY = "zinc|rash|cumulative"
 RULES = ("--rules", "mhra,ema,ic")
 
 
@@ -119,7 +119,7 @@ def test_nobody_confirms_it_by_accident(attacked: tuple[Path, dict[str, Any]]) -
         assert "500 cases came from one source or system on one day" in refused.err
     other = _decide(folder, "validated", *seen, "--alert", "of another signal")
     assert other.code == 2
-    assert "must hold an alert of zinc|Rash|cumulative with the id of another" in other.err
+    assert "must hold an alert of zinc|rash|cumulative with the id of another" in other.err
     done = _decide(folder, "validated", *seen, "--reason", "the burst: one clinic, cases seen")
     assert done.code == 0, done.err
     entry = json.loads((folder / "audit.jsonl").read_text().splitlines()[-1])

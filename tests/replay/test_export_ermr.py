@@ -20,7 +20,7 @@ from tests.support.cli import tocsin
 REGIONS = {"FR": "Europe", "US": "N America", "JP": "Japan", "KR": "Asia", "BR": "Rest"}
 HCP = {"physician", "pharmacist", "other_health_professional"}
 DRUGS = ["zinc", '=HYPERLINK("http://evil")', "培養上清"]
-EVENTS = ["Rash", "-x", "Sepsis", "Death"]
+EVENTS = ["Rash", "+x", "Sepsis", "Death"]
 FIRST, DAYS = date(2023, 11, 20), 140
 
 
@@ -196,7 +196,7 @@ def test_hostile_names_do_not_run_and_a_negative_ic_is_a_number(made: Path, tmp_
     cells = [cell for page in book for row in page.iter_rows() for cell in row]
     assert not [cell for cell in cells if cell.data_type == "f" or cell.hyperlink]
     texts = {cell.value for cell in cells if isinstance(cell.value, str)}
-    assert {'\'=HYPERLINK("http://evil")', "'-x"} <= texts
+    assert {'\'=HYPERLINK("http://evil")', "'+x"} <= texts
     about = dict(book["About"].iter_rows(values_only=True))
     assert about["Dictionaries"] == "of the signals' cases: MedDRA =27.0"
     heading, *rows = book["eRMR"].iter_rows(values_only=True)

@@ -95,10 +95,10 @@ def long_table(folder: Path) -> pl.DataFrame:
                 for kind in ("DATA", "VAX", "SYMPTOMS")
             )
         days = data.select("case", day=pl.col("RECVDATE").str.to_date("%m/%d/%Y"))
-        drugs = vax.select("case", drug=pl.col("VAX_TYPE").str.strip_chars())
+        drugs = vax.select("case", drug=pl.col("VAX_TYPE").str.strip_chars().str.to_lowercase())
         terms = [f"SYMPTOM{place}" for place in range(1, 6)]
         events = symptoms.unpivot(terms, index="case", value_name="event").select(
-            "case", pl.col("event").str.strip_chars()
+            "case", pl.col("event").str.strip_chars().str.to_lowercase()
         )
         parts.append(days.join(drugs, on="case").join(events, on="case"))
     named = (pl.col("drug").str.len_bytes() > 0) & (pl.col("event").str.len_bytes() > 0)

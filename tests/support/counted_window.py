@@ -13,6 +13,7 @@ from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.level_codes import LevelCodes
 from streams.core.counting.removed_cases import RemovedCases
 from streams.core.counting.sorted_counts import Keys
+from streams.core.counting.spelling_counts import Spellings
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import Tally
 from streams.core.signals.anytime_test import DailySequentialTest
@@ -45,6 +46,7 @@ class CountedWindow:
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
         self.origins, self.indications = Vocabulary(), Vocabulary()
         self.log, self.removals = CaseLog(), RemovedCases()
+        self.spellings = Spellings()
         self.pending, self.tally = ChangesSinceEvaluation(), Tally()
         self.touched: list[Keys] = []
         self._rows = 0
@@ -64,7 +66,7 @@ class CountedWindow:
         origin: str = "US\x1fp\x1fA",
         indications: str = "",
     ) -> None:
-        """Count cases that are the same but for their names; with -1 take them back."""
+        """Count cases alike but for their ids, names spelt as counted; with -1 take them back."""
         rows = pl.DataFrame(
             {
                 "seq": range(self._rows, self._rows + len(case_ids)),
@@ -88,6 +90,9 @@ class CountedWindow:
         )
         self._rows += len(case_ids)
         changes = CountChanges.of(rows)
+        self.spellings.add_cases(changes)
+        spelt = {"drug_spellings": [drugs] * len(rows), "event_spellings": [events] * len(rows)}
+        self.spellings.add_spellings(rows, pl.DataFrame(spelt))
         self.log.append(rows)
         self.tally.fold(changes)
         self.pending.note(rows, changes.pairs)
@@ -120,6 +125,7 @@ class CountedWindow:
             levels=levels,
             origins=self.origins,
             indications=self.indications,
+            spellings=self.spellings,
             log=self.log,
             removals=self.removals,
             pending=self.pending,

@@ -12,7 +12,10 @@ EPOCH = date(1970, 1, 1)
 
 
 def case_change(case_id: str, **fields: Any) -> dict[str, Any]:
-    """Return a change of a case: one of an adult man in Asia enters, with zinc and Rash."""
+    """Return a change of a case: one of an adult man in Asia enters, with zinc and Rash.
+
+    Drugs and events are spelt as they are counted.
+    """
     usual = {
         "case_id": case_id,
         "day": date(2024, 2, 29),
@@ -33,7 +36,8 @@ def case_change(case_id: str, **fields: Any) -> dict[str, Any]:
         "watched": "",
         "n": 1,
     }
-    return usual | fields
+    change = usual | fields
+    return {"drug_spellings": change["drugs"], "event_spellings": change["events"]} | change
 
 
 def make_delta(

@@ -9,7 +9,6 @@ import csv
 import io
 import itertools
 import re
-import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -93,11 +92,8 @@ def recount_faers(path: Path) -> Counts:
             drugs[report] |= _substances(row.get("prod_ai", ""), row["drugname"])
     for row in _dollar_rows(members["REAC"]):
         report = row.get("primaryid") or row["isr"]
-        term = row["pt"].strip()
-        if "isr" in row and term == term.upper():
-            term = term[:1] + term[1:].lower()
         if report in events:
-            events[report].add(term)
+            events[report].add(row["pt"].strip())
     return tabulate((drugs[report], events[report]) for report in drugs)
 
 
@@ -110,7 +106,7 @@ def _dollar_rows(lines: list[str]) -> Iterator[dict[str, str]]:
 def _substances(ingredients: str, name: str) -> set[str]:
     found = {part.strip() for part in ingredients.split("\\")} - {""}
     if not found:
-        words = unicodedata.normalize("NFKC", name).upper().split()
+        words = name.split()
         while words and re.fullmatch(r"/\d{8}/", words[-1]):
             words.pop()
         found = {" ".join(words)} - {""}

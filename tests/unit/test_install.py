@@ -68,6 +68,7 @@ TESTED_BY = {
     "streams.core.alerts.sentence": "unit/core/alerts/test_builder.py",
     "streams.core.duplicates.exact": "properties/test_duplicates.py",
     "streams.core.recount.alerts": "replay/test_recount.py",
+    "streams.core.recount.anytime_test": "replay/test_recount.py",
     "streams.core.recount.clinical": "replay/test_recount.py",
     "streams.core.recount.evidence": "replay/test_recount.py",
     "streams.core.recount.exclusions": "replay/test_releases.py",

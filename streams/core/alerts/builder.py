@@ -24,7 +24,7 @@ from schemas.alert import (
 )
 from schemas.context import Context
 from schemas.counts import MARGINS
-from streams.core.alerts.identity import alert_id, signal_key, snapshot_id
+from streams.core.alerts.identity import alert_id, snapshot_id
 from streams.core.alerts.next_steps import next_step
 from streams.core.alerts.priority import PriorityFacts, is_urgent, priority_of
 from streams.core.alerts.sensitivity import SensitivityResult
@@ -33,6 +33,7 @@ from streams.core.cases.levels import level_of
 from streams.core.signals.decisions import KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import REGION_BITS
 from streams.core.signals.realert_policy import AlertPolicy
+from streams.core.signals.signal_key import signal_key
 
 __all__ = ["AlertBuilder", "EvaluatedWindow", "PairSummary"]
 
@@ -43,7 +44,8 @@ _OF_CASES = (
 )
 _LISTS = ("countries", "dictionary_versions", "case_ids")
 _STATISTICS = list(Statistics.model_fields)
-_OF_ROW = ["at", "drug", "event", *MARGINS, "entered", "facets", *_OF_CASES, *_LISTS]
+_NAMES = ("drug", "event", "drug_label", "event_label")
+_OF_ROW = ["at", *_NAMES, *MARGINS, "entered", "facets", *_OF_CASES, *_LISTS]
 _EPOCH = date(1970, 1, 1)
 
 
@@ -130,9 +132,10 @@ class AlertBuilder:
         Parameters
         ----------
         rows
-            One row a decision, in their order: `key`, `drug`, `event`, the four counts, `entered`
-            [bits of the rules that fire], every field of `schemas.alert.Statistics`, and the
-            columns of `facts_of` and `streams.core.alerts.case_sources.sources_of`.
+            One row a decision, in their order: `key`, `drug`, `event`, their spellings to show
+            (`drug_label`, `event_label`), the four counts, `entered` [bits of the rules that
+            fire], every field of `schemas.alert.Statistics`, and the columns of `facts_of` and
+            `streams.core.alerts.case_sources.sources_of`.
         summaries
             Summary of each row, in the same order.
         evaluated
@@ -214,8 +217,8 @@ class AlertBuilder:
         held = on & ~row["entered"]
         sentence = sentence_of(
             revision.kind,
-            drug,
-            event,
+            row["drug_label"],
+            row["event_label"],
             row["n_observed"],
             statistics,
             fires=self._on(on & ~held),
@@ -229,8 +232,8 @@ class AlertBuilder:
             "reason": _in_words(revision.reasons),
             "reasons": _reasons(revision.reasons),
             "sentence": sentence + found.sentence,
-            "drug": drug,
-            "event": event,
+            "drug": row["drug_label"],
+            "event": row["event_label"],
             "level": level_of(drug, event),
             "counts": Counts.model_construct(**{name: row[name] for name in MARGINS}),
             "statistics": statistics,

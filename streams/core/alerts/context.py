@@ -28,6 +28,7 @@ from streams.core.signals.new_evidence import (
     Masks,
 )
 from streams.core.signals.realert_policy import AlertPolicy
+from streams.core.signals.signal_key import names_of_key
 from streams.core.signals.window_scores import WindowScores
 
 __all__ = ["AlertContext"]
@@ -63,7 +64,7 @@ class AlertContext:
         for alert in alerts:
             if alert.context is not None:
                 of_window = self._published.setdefault(alert.window.label, {})
-                of_window[alert.drug, alert.event] = alert.context
+                of_window[names_of_key(alert.signal_key)] = alert.context
 
     def stale(self, on_day: KnownOnDay) -> Collection[str]:
         """Return the windows with contexts, if the known notices changed since the last call."""

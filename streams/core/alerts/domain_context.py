@@ -10,10 +10,12 @@ from datetime import date
 from schemas.alert import SignalLevel
 from schemas.context import Context, NamedCount, NoticeSoFar, SubjectSoFar
 from schemas.domain import domain_vocabulary
+from schemas.normal_form import normal_term
 from schemas.notice import Notice, NoticeKind
 from schemas.vocabulary import SupplyRoute, VerificationState
 from streams.core.cases.domain_case import DomainCase
 from streams.core.cases.levels import family_of_term, level_names, level_of
+from streams.core.cases.spellings import one_spelling_each
 from streams.core.safety.findings import flags_of
 from streams.core.safety.reporting_duties import duty_line
 from streams.core.safety.subjects import KnownOnDay, Subject, describe
@@ -54,7 +56,7 @@ def context_of(
     on_day
         The notices and laws of the day of evaluation.
     designated
-        Terms that the policy designates.
+        Normal forms of the terms that the policy designates.
     last
         The last published context.
     """
@@ -70,6 +72,7 @@ def context_of(
         if any(_is_of_class(notice, code) for notice in notices)
     }
     subjects = _subjects_of(of_class, cases, event, family, on_day.day)
+    terms = one_spelling_each(term for case in cases for term in case.terms)
     n, n_by_professional = len(cases), sum(case.by_professional for case in cases)
     named = domain_vocabulary().classes.get(code)
     return Context(
@@ -79,7 +82,7 @@ def context_of(
         n_cases=n,
         lot_missing_share=sum(not case.lots for case in cases) / n if n else None,
         **_counted_by_name(cases),
-        designated=tuple(sorted(designated & {t for case in cases for t in case.terms})),
+        designated=tuple(term for term in terms if normal_term(term) in designated),
         duty=_duties(code, cases, on_day, last),
         law_version=on_day.law.version,
         exposure_ongoing=_ongoing(cases, subjects),
@@ -148,7 +151,7 @@ def _is_of_class(notice: Notice, code: str) -> bool:
 
 
 def _mentions(notices: Iterable[Notice], event: str, family: str | None) -> bool:
-    terms = {term for notice in notices for term in notice.terms}
+    terms = {normal_term(term) for notice in notices for term in notice.terms}
     if event == f"family:{family}":
         return any(family_of_term(term) == event for term in terms)
     return event in terms

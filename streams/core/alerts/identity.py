@@ -1,29 +1,13 @@
-"""Identity of alerts: key of a signal, id of a revision, id of its snapshot."""
+"""Identity of alerts: id of a revision, id of its snapshot."""
 
 import hashlib
 import json
 from collections.abc import Sequence
 from datetime import date
-from functools import lru_cache
-from urllib.parse import quote
 
 from schemas.alert import InputOffset, Window
 
-__all__ = ["alert_id", "signal_key", "snapshot_id"]
-
-
-def signal_key(drug: str, event: str, window: str) -> str:
-    """Return the key of a signal: drug, event and window label, percent-encoded, joined by `|`.
-
-    >>> signal_key("A|B", "Sepsis", "cumulative")
-    'A%7CB|Sepsis|cumulative'
-    """
-    return "|".join(map(_quoted, (drug, event, window)))
-
-
-@lru_cache(maxsize=100_000)
-def _quoted(part: str) -> str:
-    return quote(part, safe=" ")
+__all__ = ["alert_id", "snapshot_id"]
 
 
 def alert_id(key: str, rules_hash: str, policy_hash: str, revision: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.domain import domain_vocabulary
+from schemas.normal_form import normal_term
 from streams.core.counting.vocabulary import Vocabulary
 
 __all__ = ["Indications", "groups_of_event", "groups_of_indications"]
@@ -28,7 +29,7 @@ def groups_of_event(event: str) -> frozenset[str]:
     ['cancer', 'malignant neoplasm progression']
     """
     vocabulary = domain_vocabulary()
-    found = {event.casefold(), vocabulary.indication(event)}
+    found = {normal_term(event), vocabulary.indication(event)}
     if vocabulary.family(event) == "malignancy":
         found.add("cancer")
     return frozenset(name for name in found if name)
@@ -37,7 +38,7 @@ def groups_of_event(event: str) -> frozenset[str]:
 @lru_cache(maxsize=_MOST_NAMES)
 def _groups_of(indication: str) -> frozenset[str]:
     group = domain_vocabulary().indication(indication)
-    return frozenset(name for name in (indication.casefold(), group) if name)
+    return frozenset(name for name in (normal_term(indication), group) if name)
 
 
 @lru_cache(maxsize=_MOST_NAMES)

@@ -10,6 +10,7 @@ from datetime import date
 import msgspec
 
 from schemas.domain import domain_vocabulary
+from schemas.normal_form import normal_term
 from schemas.product import Product, normalise_lot
 from schemas.report import Reaction, Report
 from schemas.visible_text import visible
@@ -25,6 +26,7 @@ from schemas.vocabulary import (
 from streams.core.cases.chronology import add_course, course_of
 from streams.core.cases.levels import class_of_name, level_names
 from streams.core.cases.names import suspects
+from streams.core.cases.spellings import one_spelling_each
 
 __all__ = [
     "DomainCase",
@@ -95,7 +97,7 @@ def domain_case_of(report: Report, age_group: str) -> DomainCase | None:
     reactions, reporter = report.reactions, report.reporter
     onsets = [reaction.onset for reaction in reactions if reaction.onset]
     indications = _distinct(product.indication for product in products)
-    terms = _distinct(reaction.term for reaction in reactions)
+    terms = list(one_spelling_each(reaction.term for reaction in reactions))
     fatal = Seriousness.DEATH in report.seriousness or any(
         reaction.outcome is Outcome.FATAL for reaction in reactions
     )
@@ -141,12 +143,12 @@ def confounded(terms: Iterable[str], indications: Iterable[str]) -> list[str]:
     ['Malignant neoplasm progression']
     """
     vocabulary = domain_vocabulary()
-    given_for = set(indications)
-    treated = {vocabulary.indication(indication) for indication in given_for} - {None}
+    treated = {vocabulary.indication(indication) for indication in indications} - {None}
+    given_for = {normal_term(indication) for indication in indications}
     return [
         term
         for term in terms
-        if term in given_for
+        if normal_term(term) in given_for
         or ("cancer" in treated and vocabulary.family(term) == "malignancy")
         or vocabulary.indication(term) in treated
     ]

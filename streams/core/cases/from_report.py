@@ -1,6 +1,5 @@
 """Reduces a report to a case version, with the facts that are counted."""
 
-from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple, cast
 
@@ -14,6 +13,7 @@ from streams.core.cases.levels import level_names
 from streams.core.cases.link_decisions import decision_of
 from streams.core.cases.names import OF_DOMAIN, joined_names, names_of_reaction, suspects
 from streams.core.cases.provenance import ONSET, OUTCOME, Codings, completeness, source_of
+from streams.core.cases.spellings import first_spellings, joined_spellings, usual_event
 from streams.core.cases.strata import age_group
 from streams.core.cases.versions import RELEASE, CaseVersion, release_key
 
@@ -41,11 +41,10 @@ def case_version(report: Report) -> CaseVersion:
     ``no_reaction``, the first that applies. The report may be any object with the attributes of
     one (`streams.intake.native`).
     """
-    terms, began, onset, fatal, stated, codings = _reactions(report)
-    names, of_indications, of_products, courses = suspects(report.products, onset)
+    terms, began, onset, fatal, stated, codings, terms_spelt = _reactions(report)
+    names, of_indications, of_products, courses, drugs_spelt = suspects(report.products, onset)
     origin, region, of_source = source_of(report, codings)
-    patient = report.patient
-    sex = patient.sex
+    patient, sex = report.patient, report.patient.sex
     age = age_group(patient.age_years, patient.age_group)
     watched = ""
     if of_products & OF_DOMAIN and (case := domain_case_of(report, age)):
@@ -83,16 +82,15 @@ def case_version(report: Report) -> CaseVersion:
         completeness(sex, age, stated | of_source | of_products & ~OF_DOMAIN),
         _LIFE_THREATENING in seriousness,
         joined_codes(drugs, courses) if courses else "",
-        _onset_codes(events, began) if began else "",
+        joined_codes(events, began) if began else "",
         (),
         -1.0 if patient.age_years is None else patient.age_years,
         report.occurrence_subdivision or "",
         release.scope if release else "",
+        0,
+        joined_spellings(drugs, drugs_spelt) if drugs_spelt else "",
+        joined_spellings(events, terms_spelt) if terms_spelt else "",
     )
-
-
-def _onset_codes(events: str, began: Mapping[str, date]) -> str:
-    return joined_codes(events, {name: day.toordinal() for name, day in began.items()})
 
 
 class _Reactions(NamedTuple):
@@ -103,33 +101,40 @@ class _Reactions(NamedTuple):
     terms
         Events to count.
     began
-        Earliest onset by event.
+        Earliest onset by event, as `date.toordinal`.
     onset
         The latest onset.
     stated
         Bits of what they state, as of `streams.core.cases.provenance.completeness`.
+    spelt
+        By term its spelling, of several the first in lexical order; only those not usual.
     """
 
     terms: list[str]
-    began: dict[str, date]
+    began: dict[str, int]
     onset: date | None
     fatal: bool
     stated: int
     codings: Codings
+    spelt: dict[str, str]
 
 
 def _reactions(report: Report) -> _Reactions:
     terms: list[str] = []
     stated, onset, fatal = 0, None, False
-    began: dict[str, date] = {}
+    began: dict[str, int] = {}
+    is_usual = True
     dictionary = version = None
     codings: Codings = ()
     for reaction in report.reactions:
-        names = names_of_reaction(reaction.term)
+        names, spelling = names_of_reaction(reaction.term)
         terms += names
+        if spelling:
+            is_usual = False
         if day := reaction.onset:
+            ordinal = day.toordinal()
             for name in names:
-                began[name] = min(day, began.get(name, day))
+                began[name] = min(ordinal, began.get(name, ordinal))
         outcome = reaction.outcome
         if outcome is not _NO_OUTCOME:
             stated |= OUTCOME
@@ -145,7 +150,16 @@ def _reactions(report: Report) -> _Reactions:
             stated |= ONSET
         elif day and (onset is None or day > onset):
             onset = day
-    return _Reactions(terms, began, onset, fatal, stated, codings)
+    spelt = {} if is_usual else _spelt(report)
+    return _Reactions(terms, began, onset, fatal, stated, codings, spelt)
+
+
+def _spelt(report: Report) -> dict[str, str]:
+    """Return the spellings of the reactions of a report, where not all are usual."""
+    found = [names_of_reaction(reaction.term) for reaction in report.reactions]
+    return first_spellings(
+        ((names[0], spelling) for names, spelling in found if names), usual_event
+    )
 
 
 def _excluded(report: Report, drugs: str, events: str) -> str:

@@ -4,7 +4,6 @@ They are names beside names, so that every count of them is one of distinct case
 name of a level starts with a mark that no name of a sender has: `unmarked` ensures it.
 """
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -12,6 +11,7 @@ import polars as pl
 
 from schemas.alert import SignalLevel
 from schemas.domain import domain_vocabulary
+from schemas.normal_form import LEVEL_NAME
 
 __all__ = [
     "class_of_name",
@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 _LOT, _FACILITY, _FAMILY = "lot:", "facility:", "family:"
-_MARKED = re.compile(f"({_LOT}|{_FACILITY}|{_FAMILY})(?=[^ ])")
 _MOST_TERMS = 100_000
 
 
@@ -36,7 +35,7 @@ def unmarked(name: str) -> str:
     >>> unmarked("lot:EX117"), unmarked("Lot: EX117"), unmarked("aspirin")
     ('lot: EX117', 'Lot: EX117', 'aspirin')
     """
-    return _MARKED.sub(r"\1 ", name) if _MARKED.match(name) else name
+    return LEVEL_NAME.sub(r"\1: ", name, count=1) if LEVEL_NAME.match(name) else name
 
 
 @lru_cache(maxsize=_MOST_TERMS)

@@ -1,18 +1,24 @@
-"""Normalised names of drugs, reactions and indications; facts of suspect products."""
+"""Names that a case counts under, with their spellings; facts of suspect products."""
 
-import unicodedata
 from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 
+from schemas.normal_form import normal_drug, normal_term, spelling_of_drug, spelling_of_term
 from schemas.product import Product
-from schemas.visible_text import visible
 from schemas.vocabulary import ProductRole
 from streams.core.cases.chronology import add_course, course_of
 from streams.core.cases.levels import class_of_name, family_of_term, unmarked
 from streams.core.cases.provenance import DOSE, INDICATION, ONSET
+from streams.core.cases.spellings import first_spellings, usual_drug, usual_event
 
-__all__ = ["OF_DOMAIN", "SEPARATOR", "joined_names", "names_of_reaction", "suspects"]
+__all__ = [
+    "OF_DOMAIN",
+    "SEPARATOR",
+    "joined_names",
+    "names_of_reaction",
+    "suspects",
+]
 
 SEPARATOR = "\x1f"
 """ASCII unit separator; normalising removes it, so that no name contains it."""
@@ -27,46 +33,60 @@ OF_DOMAIN = 1 << 16
 
 
 @lru_cache(maxsize=_MOST_NAMES)
-def _normalised(text: str) -> str:
-    # NFKC for width, after what nobody sees is gone, so that accents behind it compose.
-    return unmarked(" ".join(unicodedata.normalize("NFKC", visible(text)).split()))
+def names_of_reaction(term: str) -> tuple[tuple[str, ...], str]:
+    """Return the names a reaction counts under, its term and its hazard family, and its spelling.
+
+    The names are normal forms; none if nothing of the term can be read. The spelling is empty if it
+    is the usual one (`streams.core.cases.spellings`).
+    """
+    spelling = unmarked(spelling_of_term(unmarked(term)))
+    name = unmarked(normal_term(spelling))
+    names = tuple(filter(None, (name, family_of_term(name)))) if name else ()
+    return names, "" if spelling == usual_event(name) else spelling
 
 
 @lru_cache(maxsize=_MOST_NAMES)
-def names_of_reaction(term: str) -> tuple[str, ...]:
-    """Return the names that a reported reaction counts under: its term, and its hazard family."""
-    name = _normalised(term)
-    return tuple(filter(None, (name, family_of_term(name)))) if name else ()
+def _drug(text: str) -> tuple[str, str]:
+    """Return the normal form of a drug and its spelling, as `names_of_reaction` does."""
+    spelling = unmarked(spelling_of_drug(unmarked(text)))
+    name = unmarked(normal_drug(spelling))
+    return name, "" if spelling == usual_drug(name) else spelling
 
 
 def suspects(
     products: Iterable[Product], onset: date | None
-) -> tuple[list[str], list[str], int, dict[str, int]]:
-    """Return the drugs and indications of suspect products, bits of what they state, and courses.
+) -> tuple[list[str], list[str], int, dict[str, int], dict[str, str]]:
+    """Return drugs, indications, statement bits, courses and spellings of suspect products.
 
-    The bits are those of `streams.core.cases.provenance`, and `OF_DOMAIN`. The courses are of
-    `streams.core.cases.chronology`, by drug; a drug of which nothing is stated has none.
+    Drugs and indications are normal forms. The bits are those of `streams.core.cases.provenance`,
+    and `OF_DOMAIN`. The courses are of `streams.core.cases.chronology`, by drug; a drug of which
+    nothing is stated has none. The spellings are those of drugs that are not usual, by drug.
     """
     drugs: list[str] = []
     indications: list[str] = []
     courses: dict[str, int] = {}
-    stated = 0
+    stated, spelt = 0, []
     for product in products:
         role = product.role
         if role is not _SUSPECT and role is not _INTERACTING:
             continue
         n_before = len(drugs)
         for substance in product.substances:
-            if name := _normalised(substance):
+            name, spelling = _drug(substance)
+            if name:
                 drugs.append(name)
+                spelt.append(spelling)
         name_given, class_given = product.verbatim or "", product.product_class
-        if len(drugs) == n_before and (
-            name := _normalised(class_given or "") or _normalised(name_given)
-        ):
-            drugs.append(name)
+        if len(drugs) == n_before:
+            name, spelling = _drug(class_given or "")
+            if not name:
+                name, spelling = _drug(name_given)
+            if name:
+                drugs.append(name)
+                spelt.append(spelling)
         if class_of_name(name_given) or (class_given and class_of_name(class_given)):
             stated |= OF_DOMAIN
-        if product.indication and (name := _normalised(product.indication)):
+        if product.indication and (name := unmarked(normal_term(product.indication))):
             indications.append(name)
             stated |= INDICATION
         if product.dose or product.volume_ml is not None:
@@ -81,7 +101,8 @@ def suspects(
             or product.rechallenge is not None
         ):
             add_course(courses, drugs[n_before:], course_of(product))
-    return drugs, indications, stated, courses
+    unusual = first_spellings(zip(drugs, spelt, strict=True), usual_drug) if any(spelt) else {}
+    return drugs, indications, stated, courses, unusual
 
 
 def joined_names(names: list[str]) -> str:

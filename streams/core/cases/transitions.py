@@ -34,6 +34,7 @@ __all__ = ["CaseStep", "CaseVersion", "advance", "joined"]
 _NO_TEXT = pl.Series([""], dtype=pl.String)
 _NO = pl.Series([False], dtype=pl.Boolean)
 _NO_CODES = pl.Series([None], dtype=pl.List(pl.UInt32))
+_NO_NAMES = pl.Series([None], dtype=pl.List(pl.String))
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +272,10 @@ def _changes(rows: Sequence[CaseVersion], signs: Sequence[int]) -> pl.DataFrame:
             pl.Series("completeness", [row.completeness for row in rows], pl.UInt8),
             _flags("suspected_duplicate", suspected),
             _flags("life_threatening", [row.life_threatening for row in rows]),
-            _code_lists("courses", [row.courses for row in rows]),
-            _code_lists("onsets", [row.onsets for row in rows]),
+            _lists("courses", [row.courses for row in rows], _NO_CODES),
+            _lists("onsets", [row.onsets for row in rows], _NO_CODES),
+            _lists("drug_spellings", [row.drug_spellings for row in rows], _NO_NAMES),
+            _lists("event_spellings", [row.event_spellings for row in rows], _NO_NAMES),
             _texts("watched", [row.watched for row in rows]),
             pl.Series("age_years", [row.age_years for row in rows], pl.Float64),
             _texts("subdivision", [row.subdivision for row in rows]),
@@ -293,9 +296,9 @@ def _flags(name: str, flags: Sequence[bool]) -> pl.Series:
     return pl.Series(name, flags, pl.Boolean)
 
 
-def _code_lists(name: str, texts: Sequence[str]) -> pl.Series:
-    """Return joined codes as lists; null for the empty text."""
+def _lists(name: str, texts: Sequence[str], none: pl.Series) -> pl.Series:
+    """Return joined codes or names as lists; for the empty text null, as in `none`."""
     if not any(texts):
-        return _NO_CODES.alias(name).new_from_index(0, len(texts))
+        return none.alias(name).new_from_index(0, len(texts))
     stated = pl.Series(name, [text or None for text in texts], pl.String)
-    return stated.str.split(SEPARATOR).cast(_NO_CODES.dtype)
+    return stated.str.split(SEPARATOR).cast(none.dtype)

@@ -42,13 +42,13 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     region: str
     serious: bool
     fatal: bool
-    drugs: str  # distinct suspect drugs, sorted, joined by the unit separator
+    drugs: str  # normal forms of distinct suspect drugs, sorted, joined by the unit separator
     events: str  # distinct reactions, likewise
     excluded: str  # reason why the case is not counted, apart from links; empty if it is
     links: tuple[LinkDecision, ...] = ()  # at most one of each decider, sorted; mostly none
     watched: str = ""  # encoded `DomainCase`; empty without a product of the domain
     origin: str = ""  # see `streams.core.cases.provenance`
-    indications: str = ""  # distinct indications of suspect products, as `drugs`
+    indications: str = ""  # normal forms of indications of suspect products, as `drugs`
     completeness: int = 0  # of the report [%]
     life_threatening: bool = False
     courses: str = ""  # beside `drugs`: codes of `streams.core.cases.chronology`; empty: all are 0
@@ -58,6 +58,8 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
     subdivision: str = ""  # ISO 3166-2 of the occurrence
     scope: str = ""  # what the release holds whole, such as `vaers/2021`
     withdrawn: int = 0  # day of the newest release of its scope, if that no longer has the case
+    drug_spellings: str = ""  # beside `drugs`: see `streams.core.cases.spellings`; empty: usual
+    event_spellings: str = ""  # beside `events`, likewise
 
     @property
     def suspected_duplicate(self) -> bool:
@@ -75,7 +77,7 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
         )
 
     def counts_as(self, other: "CaseVersion") -> bool:
-        """Return whether replacing one by the other changes no count."""
+        """Return whether replacing one by the other changes no count and no spelling."""
         return (
             self.day == other.day
             and self.drugs == other.drugs
@@ -95,6 +97,8 @@ class CaseVersion(msgspec.Struct, frozen=True, order=True, array_like=True, gc=F
             and self.onsets == other.onsets
             and self.age_years == other.age_years
             and self.subdivision == other.subdivision
+            and self.drug_spellings == other.drug_spellings
+            and self.event_spellings == other.event_spellings
             and (self.links == other.links or self.suspected_duplicate == other.suspected_duplicate)
         )
 

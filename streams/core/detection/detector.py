@@ -25,6 +25,7 @@ from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.level_codes import LevelCodes
 from streams.core.counting.removed_cases import KeptCases, RemovedCases
 from streams.core.counting.sorted_counts import Keys, distinct
+from streams.core.counting.spelling_counts import Spellings
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import WindowedCounts, WindowSpec
 from streams.core.detection.evaluation import Evaluation
@@ -96,6 +97,7 @@ class Detector:
         self._removals = RemovedCases()
         self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
         self.origins, self.indications = Vocabulary(), Vocabulary()
+        self._spellings = Spellings()
         self.offsets: dict[int, int] = {}
         self.watermark = -1
         self._rows = 0
@@ -130,7 +132,8 @@ class Detector:
         if changes:
             # In one frame: folding many small ones takes a fifth longer.
             rows = pl.concat(changes, rechunk=True)
-            self._fold(self._encode(rows))
+            self._fold(encoded := self._encode(rows))
+            self._spellings.add_spellings(encoded, rows)
             watched = rows.filter(pl.col("watched") != "")
             self.safety.count(watched.select("watched", "n").iter_rows())
         for delta, news in zip(deltas, fresh, strict=True):
@@ -256,10 +259,12 @@ class Detector:
         self._refits.restore(event)
 
     def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
-        """Return the counts frame of one window instance, sorted by drug and event."""
+        """Return the counts frame of one window instance by normal forms, sorted by them."""
+        return self._view().named(self._table(window, label)).drop("key").sort("drug", "event")
+
+    def _table(self, window: WindowedCounts, label: str) -> pl.DataFrame:
         tally = window.tallies[label]
-        keys = self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0])
-        return self._view().named(tally.table(keys)).drop("key").sort("drug", "event")
+        return tally.table(self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0]))
 
     @property
     def n_pairs(self) -> int:
@@ -275,9 +280,13 @@ class Detector:
         return self._levels
 
     def all_counts(self) -> pl.DataFrame:
-        """Return the counts of every window instance, with its label as `window`."""
+        """Return the counts of every window instance, `window`, by the spellings to show."""
+        view = self._view()
         frames = [
-            self.counts(window, label).insert_column(0, pl.lit(label).alias("window"))
+            view.labelled(self._table(window, label))
+            .rename({"drug_label": "drug", "event_label": "event"})
+            .select(pl.lit(label).alias("window"), *COUNTS)
+            .sort("drug", "event")
             for window in self.windows
             for label in sorted(window.tallies)
         ]
@@ -296,6 +305,7 @@ class Detector:
         facts = {
             **{name: list(getattr(self, name).names) for name in _VOCABULARIES},
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
+            "spellings": self._spellings.facts(),
             "watermark": self.watermark,
             "rows": self._rows,
             "watched": [encode_domain_case(case) for case in self.safety.cases],
@@ -307,6 +317,7 @@ class Detector:
         """Restore a new detector from a snapshot; its windows and rules may have changed."""
         for name in _VOCABULARIES:
             setattr(self, name, Vocabulary(facts[name]))
+        self._spellings.restore(facts["spellings"])
         self._levels = LevelCodes()
         self.offsets = {int(partition): offset for partition, offset in facts["offsets"].items()}
         self.watermark = facts["watermark"]
@@ -335,6 +346,7 @@ class Detector:
     def _fold(self, rows: pl.DataFrame) -> None:
         self.log.append(rows)
         changes = CountChanges.of(rows)
+        self._spellings.add_cases(changes)
         for window in self.windows:
             for label in window.fold(changes):
                 self._touched.setdefault(label, []).append(changes.pairs.keys)
@@ -372,6 +384,7 @@ class Detector:
             levels=self.levels,
             origins=self.origins,
             indications=self.indications,
+            spellings=self._spellings,
             log=self.log,
             removals=self._removals,
             pending=self._pending,

@@ -17,7 +17,6 @@ from detectors.rules import RuleSet
 from schemas.alert import Alert
 from schemas.suppressed import Suppressed
 from streams.core.alerts.context import AlertContext
-from streams.core.alerts.identity import signal_key
 from streams.core.alerts.writer import AlertWriter
 from streams.core.counting.sorted_counts import Counts, Keys
 from streams.core.counting.vocabulary import Vocabulary
@@ -29,6 +28,7 @@ from streams.core.signals.published_signals import Signals, restored_signals
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.core.signals.redundancy import RedundantSignals
 from streams.core.signals.scorer import Scorer
+from streams.core.signals.signal_key import signal_key
 from streams.core.signals.window_scores import WindowInstance, WindowScores, score_window
 
 __all__ = ["Evaluation"]

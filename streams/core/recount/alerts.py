@@ -14,8 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from detectors.anytime_valid import e_values, recompute
-from detectors.anytime_valid_state import daily_counts
 from detectors.expected import expected_stratified
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
@@ -25,6 +23,7 @@ from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.core.cases.link_decisions import LinkDecision
 from streams.core.cases.transitions import CaseVersion
+from streams.core.recount.anytime_test import TESTED, tested
 from streams.core.recount.clinical import (
     CLINICAL,
     REMOVED,
@@ -41,7 +40,9 @@ from streams.core.recount.evidence import (
     naming,
 )
 from streams.core.recount.exclusions import link_states, withdrawn_cases
+from streams.core.recount.labels import LABELS, label_values
 from streams.core.signals.scorer import NEEDS_SAFE_TEST
+from streams.core.signals.signal_key import names_of_key
 
 __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
 
@@ -51,12 +52,12 @@ _MARKER = -2  # the `version` of a release marker
 _KEPT = ("links", "voided", "withdrawn")  # stored with a case; no single message states them
 _ORDER = tuple(name for name in CaseVersion.__struct_fields__ if name not in _KEPT)  # of versions
 _STRATUM = ("age_group", "sex", "region")
-_TEST = ("e_value", "log_e_value", "e_bh_level")
 _TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float: pl.Float64}
 _FIELDS = {name: _TYPES[CaseVersion.__annotations__[name]] for name in _ORDER}
 _DECISION = {name: _TYPES[kind] for name, kind in LinkDecision.__annotations__.items()}
 
 COMPARED = (
+    *LABELS,
     *(f"counts.{name}" for name in Counts.model_fields),
     *(f"statistics.{name}" for name in Statistics.model_fields),
     *OF_PAIR,
@@ -174,6 +175,7 @@ class Recount:
                 *((_UNIT + pl.col(name) + _UNIT).alias(name) for name in ("drugs", "events")),
                 *("origin", "indications", "completeness"),
                 *("life_threatening", "courses", "onsets"),
+                *("drug_spellings", "event_spellings"),
             )
             .collect()
         )
@@ -209,31 +211,34 @@ class Recount:
         current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
         within = _within(current, first.window)
         strata = before["stratum"].unique().cast(pl.String).sort()
-        pairs = list(dict.fromkeys((alert.drug, alert.event) for alert in alerts))
+        pair_of = {alert.signal_key: names_of_key(alert.signal_key) for alert in alerts}
+        pairs = list(dict.fromkeys(pair_of.values()))
         of_pairs = {pair: facts(within, *pair) for pair in pairs}
         rows = [{"drug": drug, "event": event, **of_pairs[drug, event][0]} for drug, event in pairs]
         scored = self._scored(pl.DataFrame(rows, schema=dict(COUNTS)), first.prior_id)
         stratified = [_expected(within, strata, *pair) for pair in pairs]
         scored = scored.with_columns(pl.Series("expected_stratified", stratified, pl.Float64))
-        tested = any(alert.test_recomputed is not None for alert in alerts)
-        if tested and first.window.kind is WindowKind.CUMULATIVE:
+        is_tested = any(alert.test_recomputed is not None for alert in alerts)
+        if is_tested and first.window.kind is WindowKind.CUMULATIVE:
             closed = (first.evaluated_on - _EPOCH).days - self._test_lag
             scored = scored.join(
-                _tested(current.filter(pl.col("day") <= closed)),
+                tested(current.filter(pl.col("day") <= closed)),
                 on=["drug", "event"],
                 how="left",
                 maintain_order="left",
             )
         else:
             nothing = pl.lit(None, dtype=pl.Float64)
-            scored = scored.with_columns(nothing.alias(name) for name in _TEST)
+            scored = scored.with_columns(nothing.alias(name) for name in TESTED)
         masks = scored.select(self._rules.masks()).rows()
         for alert in alerts:
-            row = pairs.index((alert.drug, alert.event))
+            pair = pair_of[alert.signal_key]
+            row = pairs.index(pair)
             known = alert.rules_hash == self._rules.rules_hash
-            values = _values(scored.row(row, named=True), of_pairs[alert.drug, alert.event][1])
+            values = _values(scored.row(row, named=True), of_pairs[pair][1])
+            values |= label_values(current, *pair)
             if alert.test_recomputed is None:
-                values |= {f"statistics.{name}": None for name in _TEST}
+                values |= {f"statistics.{name}": None for name in TESTED}
             if known:
                 values["rules_fired"] = self._on(alert, *masks[row])
             asked = partial(self._asked, alert)
@@ -247,12 +252,13 @@ class Recount:
         self, alert: Alert, counts: Mapping[str, int]
     ) -> tuple[Mapping[str, Any], frozenset[str], frozenset[str]]:
         """Score another table: see `streams.core.recount.evidence.Asked`."""
+        drug, event = names_of_key(alert.signal_key)
         row = pl.DataFrame(
-            {"drug": [alert.drug], "event": [alert.event], **{n: [c] for n, c in counts.items()}},
+            {"drug": [drug], "event": [event], **{n: [c] for n, c in counts.items()}},
             schema=dict(COUNTS),
         )
         nothing = pl.lit(None, dtype=pl.Float64)
-        scored = self._scored(row, alert.prior_id).with_columns(nothing.alias(n) for n in _TEST)
+        scored = self._scored(row, alert.prior_id).with_columns(nothing.alias(n) for n in TESTED)
         ((entered, _),) = scored.select(self._rules.masks()).rows()
         rules = self._rules.rules
         fires = {rule.name for bit, rule in enumerate(rules) if entered >> bit & 1}
@@ -317,39 +323,6 @@ def _expected(cases: pl.DataFrame, strata: pl.Series, drug: str, event: str) -> 
         table.select("stratum", n="n_total"),
     )["expected"].item()
     return expected
-
-
-def _tested(cases: pl.DataFrame) -> pl.DataFrame:
-    """Return the statistics of the anytime-valid test of every pair of these cases."""
-    drugs, drug_names = _coded(cases["drugs"])
-    events, event_names = _coded(cases["events"])
-    days = daily_counts(
-        pl.DataFrame({"day": cases["day"], "drugs": drugs, "events": events}).with_columns(n=1)
-    )
-    return e_values(recompute(days)).select(
-        pl.col("drug").replace_strict(range(len(drug_names)), drug_names, return_dtype=pl.String),
-        pl.col("event").replace_strict(
-            range(len(event_names)), event_names, return_dtype=pl.String
-        ),
-        *_TEST,
-    )
-
-
-def _coded(joined: pl.Series) -> tuple[pl.Series, list[str]]:
-    """Return lists of codes, and the names by code."""
-    lists = joined.str.strip_chars(_UNIT).str.split(_UNIT)
-    # The test covers only names of senders; in those a space follows what looks like a mark.
-    of_level = pl.element().str.contains("^(lot|facility|family):[^ ]")
-    lists = lists.to_frame("name").select(pl.col("name").list.eval(pl.element().filter(~of_level)))[
-        "name"
-    ]
-    names = lists.explode().unique().drop_nulls().sort().to_list()
-    codes = lists.to_frame("name").select(
-        pl.col("name").list.eval(
-            pl.element().replace_strict(names, range(len(names)), return_dtype=pl.Int64)
-        )
-    )
-    return codes["name"], names
 
 
 def _values(row: Mapping[str, Any], of_pair: Mapping[str, Any]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from schemas.alert import Alert
 from schemas.clinical import PatientGroups, TimeToOnset
 from streams.core.cases.chronology import LATE_DAYS, Course, parse_course
 from streams.core.cases.strata import UNKNOWN
+from streams.core.signals.signal_key import names_of_key
 
 __all__ = ["CLINICAL", "REMOVED", "clinical_values", "removed_cases", "removed_values"]
 
@@ -96,6 +97,7 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
     """
     if alert.patients is None:  # made before alerts had the field
         return {}
+    drug, event = names_of_key(alert.signal_key)
     ages, sexes, courses, days = Counter[str](), Counter[str](), list[Course](), list[int]()
     onsets: list[tuple[date, date]] = []  # of the event, and the first receipt
     columns = ("stratum", "drugs", "courses", "events", "onsets")
@@ -105,9 +107,9 @@ def clinical_values(alert: Alert, both: pl.DataFrame) -> dict[str, object]:
         age, sex, _ = stratum.split(_UNIT)
         ages[age] += 1
         sexes[sex] += 1
-        course = parse_course(_beside(alert.drug, drugs, of_drugs))
+        course = parse_course(_beside(drug, drugs, of_drugs))
         courses.append(course)
-        began = _beside(alert.event, events, of_events)
+        began = _beside(event, events, of_events)
         if began:
             onsets.append((date.fromordinal(began), _EPOCH + timedelta(days=received)))
         if course.start and began:

@@ -20,6 +20,7 @@ from schemas.tables import RestrictedStatistics
 from streams.core.alerts.case_sources import burst_rule
 from streams.core.alerts.case_summaries import MOST_CASE_IDS
 from streams.core.cases.strata import PAEDIATRIC, UNKNOWN
+from streams.core.signals.signal_key import names_of_key
 
 __all__ = ["EVIDENCE", "OF_PAIR", "Asked", "evidence_values", "facts", "named", "naming"]
 
@@ -49,9 +50,10 @@ def naming(column: str, name: str) -> pl.Expr:
 
 def named(cases: pl.DataFrame, alert: Alert) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Flag the cases that name drug and event; return all cases, and those that name both."""
+    drug, event = names_of_key(alert.signal_key)
     flagged = cases.with_columns(
-        naming("drugs", alert.drug).alias("with_drug"),
-        naming("events", alert.event).alias("with_event"),
+        naming("drugs", drug).alias("with_drug"),
+        naming("events", event).alias("with_event"),
     )
     return flagged, flagged.filter("with_drug", "with_event")
 
@@ -107,7 +109,8 @@ def evidence_values(
     if alert.dictionary_versions is not None:  # else made before alerts had the field
         dictionaries = {name for origin in origins for name in origin[3:]}
         values["dictionary_versions"] = tuple(sorted(dictionaries))
-    shared = [_shared(alert.event, text) for text in both["indications"].to_list()]
+    _, event = names_of_key(alert.signal_key)
+    shared = [_shared(event, text) for text in both["indications"].to_list()]
     stating = sum(text != "" for text in both["indications"].to_list())
     same = sum(map(bool, shared))
     confounded = same > 0 and same >= stating / 2

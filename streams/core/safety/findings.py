@@ -16,8 +16,9 @@ from schemas.safety_alert import AlertCategory, Stated
 from schemas.vocabulary import SupplyRoute, VerificationState
 from streams.core.cases.chronology import LATE_DAYS
 from streams.core.cases.domain_case import DomainCase, confounded
+from streams.core.cases.spellings import one_spelling_each
 from streams.core.safety.sports_rules import UsageRules, check_usage
-from streams.core.safety.subjects import LinkedCase, Subject, describe
+from streams.core.safety.subjects import LinkedCase, Subject, describe, is_fatal
 
 __all__ = ["SafetyFinding", "actions", "cluster_rules", "findings", "flags_of"]
 
@@ -206,7 +207,7 @@ def _usage(
 
 def _is_hearsay(notices: Sequence[Notice]) -> bool:
     """Return whether a notice reported the death, not only its case reports."""
-    return any(notice.fatal or "Death" in notice.terms for notice in notices)
+    return any(map(is_fatal, notices))
 
 
 def _was_ongoing(notices: Sequence[Notice]) -> bool:
@@ -269,7 +270,7 @@ def _cluster_reports(cases: Iterable[DomainCase], by: Unit) -> pl.DataFrame:
 
 def _of_cases(cases: Sequence[DomainCase], acted: Mapping[str, date]) -> dict[str, object]:
     vocabulary = domain_vocabulary()
-    terms = tuple(sorted({term for case in cases for term in case.terms}))
+    terms = one_spelling_each(term for case in cases for term in case.terms)
     days = [_day(case) for case in cases]
     routes = {case.supply_route for case in cases} - {SupplyRoute.UNKNOWN.value}
     return {

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from schemas.domain import domain_vocabulary
+from schemas.normal_form import normal_term
 from schemas.notice import Assertion, Notice, NoticeKind, Patients, Verdict
 from schemas.vocabulary import ActionTaken, ReporterKind, SupplyRoute, VerificationState
+from streams.core.cases.spellings import one_spelling_each
 from streams.core.safety.reporting_duties import LawTable
 
-__all__ = ["KnownOnDay", "LinkedCase", "Subject", "describe", "verification_state"]
+__all__ = ["KnownOnDay", "LinkedCase", "Subject", "describe", "is_fatal", "verification_state"]
 
 _REPORTING_KINDS = {NoticeKind.SAFETY_NOTICE, NoticeKind.MEDIA, NoticeKind.AGGREGATE}
 _SETTLED = {
@@ -151,7 +153,7 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
     known = sorted(unique.values(), key=_order)
     linked = tuple(sorted(cases, key=lambda case: case.case_id))
     reporting = [notice for notice in known if notice.kind in _REPORTING_KINDS]
-    terms = tuple(sorted({term for notice in known for term in notice.terms}))
+    terms = one_spelling_each(term for notice in known for term in notice.terms)
     vocabulary = domain_vocabulary()
     classes = [
         code
@@ -182,8 +184,7 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
         ),
         patients=_patients(known, linked),
         cases=linked,
-        fatal=any(notice.fatal or "Death" in notice.terms for notice in known)
-        or any(case.fatal and case.counted for case in linked),
+        fatal=any(map(is_fatal, known)) or any(case.fatal and case.counted for case in linked),
         exposure_ongoing=_exposure(known),
         advised_by=next(
             (
@@ -195,6 +196,11 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
         ),
         overdue_since=_overdue(known, day),
     )
+
+
+def is_fatal(notice: Notice) -> bool:
+    """Return whether a notice tells of a death."""
+    return bool(notice.fatal) or "death" in map(normal_term, notice.terms)
 
 
 def verification_state(notices: Sequence[Notice]) -> VerificationState:

@@ -10,6 +10,7 @@ from streams.core.counting.case_log import CaseLog
 from streams.core.counting.level_codes import LevelCodes
 from streams.core.counting.removed_cases import RemovedCases
 from streams.core.counting.sorted_counts import split_key
+from streams.core.counting.spelling_counts import Spellings
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.anytime_test import DailySequentialTest
 from streams.core.signals.new_evidence import ChangesSinceEvaluation
@@ -30,6 +31,7 @@ class CountsView:
     levels: LevelCodes
     origins: Vocabulary
     indications: Vocabulary
+    spellings: Spellings
     log: CaseLog
     removals: RemovedCases
     pending: ChangesSinceEvaluation
@@ -48,3 +50,13 @@ class CountsView:
             if name in columns
         ]
         return pl.DataFrame(names + table.get_columns())
+
+    def labelled(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Put the spellings to show behind a table of keys, as `drug_label` and `event_label`."""
+        drugs, events = split_key(table["key"].to_numpy())
+        return table.hstack(
+            [
+                self.spellings.drug_labels(drugs, self.drugs),
+                self.spellings.event_labels(events, self.events),
+            ]
+        )

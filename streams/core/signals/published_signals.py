@@ -14,6 +14,7 @@ from streams.core.counting.sorted_counts import Keys, Places, places_of
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.decisions import DROPPED, KINDS
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Hashes, region_mask
+from streams.core.signals.signal_key import names_of_key
 
 __all__ = ["Signals", "restored_signals"]
 
@@ -108,7 +109,8 @@ def _restored(
     signals = Signals()
     rows, named, dropped = [], {}, {}
     for alert in published:
-        key = drugs.code(alert.drug) << 32 | events.code(alert.event)
+        drug, event = names_of_key(alert.signal_key)
+        key = drugs.code(drug) << 32 | events.code(event)
         gone = tuple(name for name in alert.rules_fired if name not in bits)
         on = sum(bits.get(name, 0) for name in alert.rules_fired)
         facets = (FATAL if alert.n_fatal else 0) | (PAEDIATRIC_BIT if alert.n_paediatric else 0)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
+from schemas.normal_form import normal_term
 
 __all__ = ["AlertPolicy", "load_policy"]
 
@@ -53,13 +54,13 @@ class AlertPolicy(BaseModel):
 
     @property
     def designated(self) -> frozenset[str]:
-        """Return the designated terms, those of families included; all names as counted."""
+        """Return the normal forms of the designated terms, those of families included."""
         families = domain_vocabulary().families
         found = set(self.designated_events)
         for code, family in families.items():
             if f"family:{code}" in found:
                 found.update(family.terms)
-        return frozenset(found)
+        return frozenset(map(normal_term, found))
 
     @model_validator(mode="after")
     def _knows_its_families(self) -> Self:

@@ -168,7 +168,7 @@ def alert_rows(
         Their places among the scored pairs, in the order of the rows returned.
     """
     completed = scorer.complete(scores.table[rows])
-    named = view.named(completed, _NAMES.difference(scorer.columns))
+    named = view.labelled(view.named(completed, _NAMES.difference(scorer.columns)))
     expected = _expected_stratified(view, scores.instance.tally, scores.pairs.keys[rows])
     return named.hstack([pl.Series("expected_stratified", expected)])
 

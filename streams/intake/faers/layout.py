@@ -4,7 +4,6 @@ Every entry occurs in a published quarter, 2004Q1 to 2026Q2.
 """
 
 import re
-import unicodedata
 from datetime import date
 from functools import lru_cache
 
@@ -29,7 +28,6 @@ __all__ = [
     "OUTCOMES",
     "ROLES",
     "SHIFT_WITNESS",
-    "event_term",
     "member_pattern",
     "patient_of",
     "quarter_end",
@@ -130,39 +128,21 @@ def quarter_end(member: str) -> date | None:
 
 @lru_cache(maxsize=1 << 16)
 def substances_of(prod_ai: str, drugname: str) -> tuple[str, ...]:
-    r"""Return the active substances assigned by FDA, else the cleaned name as reported.
+    r"""Return the active substances assigned by FDA, else the name as reported.
 
-    Cleaning normalises the name (NFKC, single spaces, upper case) and removes codes of the drug
-    dictionary at its end.
+    Codes of the drug dictionary at the end of the name are removed.
 
     >>> substances_of("SULFAMETHOXAZOLE\\TRIMETHOPRIM", "BAKTAR")
     ('SULFAMETHOXAZOLE', 'TRIMETHOPRIM')
     >>> substances_of("", "Acyclovir          /00587301/")
-    ('ACYCLOVIR',)
+    ('Acyclovir',)
     """
     found = dict.fromkeys(part.strip() for part in visible(prod_ai).split("\\"))
     found.pop("", None)
     if found:
         return tuple(found)
-    name = " ".join(unicodedata.normalize("NFKC", visible(drugname)).split())
-    name = _DICTIONARY_CODES.sub("", name).strip().upper()
+    name = _DICTIONARY_CODES.sub("", " ".join(visible(drugname).split()))
     return (name,) if name else ()
-
-
-@lru_cache(maxsize=1 << 16)
-def event_term(term: str, *, legacy: bool) -> str:
-    """Return a preferred term as the current files spell it.
-
-    Legacy files are entirely in capitals, so that acronyms cannot be distinguished and lose their
-    capitals. Terms of current files, such as `COVID-19`, are kept as they are.
-
-    >>> event_term("DIARRHOEA", legacy=True), event_term("HIV INFECTION", legacy=True)
-    ('Diarrhoea', 'Hiv infection')
-    >>> event_term("COVID-19", legacy=False)
-    'COVID-19'
-    """
-    term = visible(term).strip()
-    return term.capitalize() if legacy and term.isupper() else term
 
 
 @lru_cache(maxsize=1 << 16)

@@ -23,7 +23,6 @@ from streams.intake.faers.layout import (
     OUTCOMES,
     ROLES,
     SHIFT_WITNESS,
-    event_term,
     quarter_end,
 )
 
@@ -208,13 +207,12 @@ def _read_drugs(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
 def _read_reactions(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     header = table.header
     header.require("primaryid", "pt")
-    legacy = "caseid" not in header.names
     column = header.index("pt")
     for key, row in _rows_of_reports(table, quarter, "REAC"):
         if isinstance(row, Rejected):
             yield row
             continue
-        term = event_term(row.fields[column], legacy=legacy)
+        term = row.fields[column].strip()
         if not 0 < len(term) <= _LONGEST_TERM:
             reason = f"PT must have 1 to {_LONGEST_TERM} characters; got {len(term)}"
             yield header.reject(row, reason)
@@ -245,14 +243,13 @@ def _read_sources(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]
 def _read_indications(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     header = table.header
     header.require("primaryid", "drug_seq", "indi_pt")
-    legacy = "caseid" not in header.names
     wanted = header.columns("drug_seq", "indi_pt")
     for key, row in _rows_of_reports(table, quarter, "INDI"):
         if isinstance(row, Rejected):
             yield row
             continue
         drug_seq, indication = wanted(row.fields)
-        term = event_term(indication, legacy=legacy)
+        term = indication.strip()
         if term and term.lower() != _NO_INDICATION:
             quarter.indications.setdefault(f"{key}${drug_seq}", term)
 

@@ -7,7 +7,9 @@ from datetime import date
 
 from detectors.rules import RuleSet
 from schemas.alert import Alert, AlertKind
+from schemas.normal_form import normal_drug, normal_term
 from streams.core.counting.windows import WindowSpec
+from streams.core.signals.signal_key import names_of_key
 from streams.intake.files import SourceItem
 from streams.runtime.embedded.replay import Replay
 
@@ -16,22 +18,28 @@ __all__ = ["BacktestResult", "History", "compare", "replay_history"]
 
 @dataclass
 class History:
-    """Alerts of one set of rules: first day of each signal, and number of revisions by kind."""
+    """Alerts of one set of rules: first day and last labels of signals, revisions by kind.
+
+    A signal is drug, event and window, in normal forms: its labels may change from day to day.
+    """
 
     first_alert: dict[tuple[str, str, str], date] = field(default_factory=dict)
+    labels: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
     revisions: Counter[str] = field(default_factory=Counter)
     messages: int = 0
 
     def record(self, alert: Alert) -> None:
         """Record the next alert."""
         self.revisions[alert.kind.value] += 1
+        signal = (*names_of_key(alert.signal_key), alert.window.label)
+        self.labels[signal] = alert.drug, alert.event
         if alert.kind is AlertKind.NEW:
-            self.first_alert[alert.drug, alert.event, alert.window.label] = alert.evaluated_on
+            self.first_alert[signal] = alert.evaluated_on
 
     def ever_alerted(self, pairs: Iterable[tuple[str, str]]) -> int:
         """Count the pairs that alerted at any time, in any window."""
         alerted = {(drug, event) for drug, event, _ in self.first_alert}
-        return sum(pair in alerted for pair in pairs)
+        return sum((normal_drug(drug), normal_term(event)) in alerted for drug, event in pairs)
 
 
 @dataclass(frozen=True, slots=True)

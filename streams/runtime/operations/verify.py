@@ -23,6 +23,7 @@ from schemas.errors import InputError, StateError
 from streams.core.cases.link_decisions import is_linked_away
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.cases.versions import as_released, release_key, removal_of
+from streams.core.signals.signal_key import names_of_key
 from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import PositionOutOfRange
 from streams.runtime.broker.partitioner import is_placed
@@ -43,7 +44,8 @@ __all__ = ["Mismatch", "verify"]
 
 _EPOCH = date(1970, 1, 1)
 _UNIT = "\x1f"
-_LISTS = ("drugs", "events", "courses", "onsets")  # joined to one string, as in stored cases
+# Joined to one string, as in stored cases.
+_LISTS = ("drugs", "events", "courses", "onsets", "drug_spellings", "event_spellings")
 _JOINED = {"day": pl.Int32(), **dict.fromkeys(_LISTS, pl.String())}
 _KEY = [name for name in CASE_CHANGES if name != "n"]
 _NO_REASON = pl.lit(None, dtype=pl.String)  # of a case that counts
@@ -333,7 +335,8 @@ def _add_counts(
     for alert in alerts:
         windows.setdefault(_days(alert.window), []).append(alert)
     for (first, last), together in windows.items():
-        named = {alert.drug for alert in together}, {alert.event for alert in together}
+        names = {alert.signal_key: names_of_key(alert.signal_key) for alert in together}
+        named = [set(of_alerts) for of_alerts in zip(*names.values(), strict=True)]
         drugs, events, pairs = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
         total = 0
         for case in counted:
@@ -345,10 +348,11 @@ def _add_counts(
                 events.update(of_events)
                 pairs.update(product(of_drugs, of_events))
         for alert in together:
+            drug, event = names[alert.signal_key]
             sums[alert.signal_key].update(
-                n_observed=pairs[alert.drug, alert.event],
-                n_drug=drugs[alert.drug],
-                n_event=events[alert.event],
+                n_observed=pairs[drug, event],
+                n_drug=drugs[drug],
+                n_event=events[event],
                 n_total=total,
             )
 

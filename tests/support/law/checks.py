@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -12,7 +13,20 @@ from schemas.delta import Delta
 from streams.core.counting.windows import WindowSpec
 from tests.support.law.recount import Content, Message, labels_of, removed
 
-__all__ = ["check_clinical", "check_origins", "check_removed", "out_of", "snapshot_id_of"]
+__all__ = [
+    "check_clinical",
+    "check_origins",
+    "check_removed",
+    "names_of",
+    "out_of",
+    "snapshot_id_of",
+]
+
+
+def names_of(alert: Alert) -> tuple[str, str]:
+    """Return what the key of a signal says of its drug and event, whatever they are shown as."""
+    drug, event, _ = alert.signal_key.split("|")
+    return unquote(drug), unquote(event)
 
 
 def snapshot_id_of(alert: Alert) -> str:
@@ -41,8 +55,8 @@ def check_removed(specs: Sequence[WindowSpec], alert: Alert, prefix: Sequence[Me
         reason
         for reason, case in removed(prefix).values()
         if alert.window.label in labels_of(spec, case.day, alert.evaluated_on)
-        and alert.drug in case.drugs
-        and alert.event in case.events
+        and names_of(alert)[0] in case.drugs
+        and names_of(alert)[1] in case.events
     )
     assert alert.n_removed_nullified == out["nullified"]
     assert alert.n_removed_duplicates == out["duplicate"]
@@ -67,7 +81,8 @@ def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
     ages, sexes = Counter(case.stratum[0] for case in cases), Counter(c.stratum[1] for c in cases)
     ages["age_unknown"], sexes["sex_unknown"] = ages.pop("unknown", 0), sexes.pop("unknown", 0)
     assert groups == +(ages + sexes)
-    facts = [case.facts[case.drugs.index(alert.drug)] for case in cases]
+    drug, event = names_of(alert)
+    facts = [case.facts[case.drugs.index(drug)] for case in cases]
     assert alert.n_missing_lot == sum(not of_case.lot for of_case in facts)
     stated = [of_case.dechallenges for of_case in facts if of_case.dechallenges]
     assert alert.n_stating_dechallenge == len(stated)
@@ -75,13 +90,13 @@ def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
     stated = [of_case.rechallenges for of_case in facts if of_case.rechallenges]
     assert alert.n_stating_rechallenge == len(stated)
     assert alert.n_positive_rechallenge == sum(True in answers for answers in stated)
-    began = [(case.day, case.began(alert.event)) for case in cases if case.began(alert.event)]
+    began = [(case.day, case.began(event)) for case in cases if case.began(event)]
     assert alert.n_stating_onset == len(began)
     assert alert.n_late == sum(day.toordinal() > onset + 90 for day, onset in began)
     days = sorted(
-        case.began(alert.event) - one.start
+        case.began(event) - one.start
         for case, one in zip(cases, facts, strict=True)
-        if case.began(alert.event) and one.start
+        if case.began(event) and one.start
     )
     if not days:
         assert alert.time_to_onset is None

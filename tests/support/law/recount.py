@@ -6,8 +6,9 @@ documented order. Single alerts are recounted in `tests.support.alert_recount`, 
 """
 
 import itertools
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
@@ -27,9 +28,10 @@ from tests.support.law.histories import (
     COUNTRIES,
     FACILITIES,
     FAMILIES,
-    FORGED,
     IS_CLASS,
     LOTS,
+    SUBSTANCES,
+    TERMS,
 )
 
 
@@ -68,6 +70,8 @@ class Content:
     onsets: tuple[str, ...] = ()  # beside events, likewise
     scope: str = ""  # of its release
     facts: tuple["DrugFacts", ...] = ()  # beside drugs
+    unusual: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # spellings as written, of both
+    spelt: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # beside drugs, and beside events
     suspected: bool = False
 
     def began(self, event: str) -> int:
@@ -116,16 +120,22 @@ def content_of(report: Report) -> Content:
     roles = (ProductRole.SUSPECT, ProductRole.INTERACTING)
     of_drug: dict[str, list[Product]] = defaultdict(list)
     of_event: dict[str, list[int]] = defaultdict(list)
+    drug_spelt: dict[str, str] = {}
+    event_spelt: dict[str, str] = {}
     for product in report.products:
         if product.role in roles:
-            names = {FORGED.get(name, name) for name in product.substances}
+            names = {SUBSTANCES[name][0] for name in product.substances}
+            for name, spelling in map(SUBSTANCES.__getitem__, product.substances):
+                drug_spelt[name] = min(spelling, drug_spelt.get(name, spelling))
             if product.product_class is not None:
                 names.update(CLASSES[product.product_class], LOTS[product.lot])
                 names.update(FACILITIES[product.facility and product.facility.facility_id])
             for name in names:
                 of_drug[name].append(product)
     for reaction in report.reactions:
-        for name in (reaction.term, *FAMILIES.get(reaction.term, ())):
+        term, spelling = TERMS[reaction.term]
+        event_spelt[term] = min(spelling, event_spelt.get(term, spelling))
+        for name in (term, *FAMILIES.get(term, ())):
             of_event[name] += [reaction.onset.toordinal()] if reaction.onset else []
     drugs, events = sorted(of_drug), sorted(of_event)
     facts = tuple(drug_facts(of_drug[drug]) for drug in drugs)
@@ -170,7 +180,37 @@ def content_of(report: Report) -> Content:
         tuple(map(str, began)) if any(began) else (),
         report.release.scope if report.release else "",
         facts,
+        (
+            _unusual([drug_spelt.get(drug, drug) for drug in drugs], str.upper),
+            _unusual([event_spelt.get(event, event) for event in events], str.capitalize),
+        ),
+        (
+            tuple(drug_spelt.get(drug, drug) for drug in drugs),
+            tuple(event_spelt.get(event, event) for event in events),
+        ),
     )
+
+
+def _unusual(spellings: Sequence[str], usual: Callable[[str], str]) -> tuple[str, ...]:
+    """Leave out spellings that are the usual one, and those of levels; all of them if so."""
+    levels = {s for s in spellings if s in IS_CLASS or re.match("(lot|facility|family):[^ ]", s)}
+    written = tuple("" if s in levels or s == usual(s) else s for s in spellings)
+    return written if any(written) else ()
+
+
+def labels(cases: Iterable[Content]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return how each drug and each event of counted cases is shown: as most of them spell it."""
+    found = []
+    for names, which in (("drugs", 0), ("events", 1)):
+        said = Counter(
+            (name, spelling)
+            for case in cases
+            for name, spelling in zip(getattr(case, names), case.spelt[which], strict=True)
+        )
+        # Of one name the most frequent comes last, and of the equally frequent the first by letter.
+        by_letter = sorted(said.items(), key=lambda each: each[0][1], reverse=True)
+        found.append({name: s for (name, s), _ in sorted(by_letter, key=lambda each: each[1])})
+    return found[0], found[1]
 
 
 def _completeness(report: Report) -> int:

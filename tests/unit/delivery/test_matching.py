@@ -18,6 +18,12 @@ from tests.support.alerts import safety, signal, subscription
         ({"categories": ("SDR",)}, signal(), True),
         ({"categories": ("LOT_CLUSTER",)}, signal(), False),
         ({"terms": ("SEPSIS",)}, signal(), True),
+        ({"terms": (" sepsis .",)}, signal(), True),
+        ({"terms": ("Sepsis (fatal)",)}, signal(), False),
+        ({"products": ("FASTURTEC (RASBURICASE)",)}, signal(drug="Rasburicase"), True),
+        ({"products": ("Rasburicase /01234501/.",)}, signal(drug="RASBURICASE"), True),
+        ({"products": ("FASTURTEC",)}, signal(drug="RASBURICASE"), False),
+        ({"products": ("lot:EX117",)}, signal(drug="lot:EX117"), True),
         ({"families": ("malignancy",)}, signal(), False),
         ({"families": ("infection",)}, signal(), True),
         ({"classes": ("msc-supernatant-exosome",)}, safety(), True),  # its parent class

@@ -224,7 +224,7 @@ def test_the_hash_of_the_presets_is_pinned() -> None:
     )
     serious = {"important_events": ["Sepsis", "Rash", "Death", "Coma", "Stroke"]}
     assert load_rules(first, serious).rules_hash == (
-        "81d9ea36468d8f713268959bd1714cac4594e4403c7010a080ec652a51d782e4"
+        "7d1c16630783330fa2065ae39b36ac903b09f6da5bf4c87fd4994a962d1b1e00"
     )
 
 

@@ -103,7 +103,9 @@ def _build(
     dropped: dict[int, tuple[str, ...]] | None = None,
     found: SensitivityResult | None = None,
 ) -> list[Alert]:
-    frame = pl.DataFrame(rows, infer_schema_length=None)
+    frame = pl.DataFrame(rows, infer_schema_length=None).with_columns(
+        drug_label=pl.col("drug").str.to_titlecase(), event_label=pl.col("event").str.to_uppercase()
+    )
     facts = facts_of(cases, frame["key"].to_numpy(), FACETS).drop("key")
     sources = sources_of(cases, frame["key"].to_numpy(), ORIGINS.parts).drop("key")
     return AlertBuilder(RULES, POLICY).build(
@@ -188,14 +190,14 @@ def test_every_reason_is_given_as_code_and_in_words() -> None:
 
 def test_the_sentence_says_what_happened_in_words() -> None:
     assert _alert(ror=6.2, ror_lower=1.924, ror_upper=19.975, expected=0.512).sentence == (
-        "Rash is reported disproportionately often with zinc: 3 cases, 0.512 expected if they were "
+        "RASH is reported disproportionately often with Zinc: 3 cases, 0.512 expected if they were "
         "independent; ROR 6.2 [1.92, 20]; IC 1.25 [1.25, 1.25]. Rules that fire: ic, mhra."
     )
     assert ": 1 case, " in _alert(n_observed=1).sentence
     assert "[0, unbounded]" in _alert(ror=0.0, ror_lower=0.0, ror_upper=None).sentence
     bare = _alert(expected=None, ror=None, ic=None, kind="weakened", was=WAS).sentence
     assert bare == (
-        "Rash is reported less disproportionately than before with zinc: 3 cases. "
+        "RASH is reported less disproportionately than before with Zinc: 3 cases. "
         "Rules that fire: ic, mhra."
     )
 
@@ -244,7 +246,9 @@ def test_alerts_of_one_evaluation_come_by_drug_and_event() -> None:
     pairs = [("b", "x"), ("a", "y"), ("a", "x")]
     rows = [{**ROW, "key": k, "drug": d, "event": e} for k, (d, e) in enumerate(pairs)]
     alerts = _build(rows, ONE_CASE, _decisions(3, "new", ("first",), 1, {}))
-    assert [(alert.drug, alert.event) for alert in alerts] == [("a", "x"), ("a", "y"), ("b", "x")]
+    keys = [alert.signal_key.removesuffix("|cumulative") for alert in alerts]
+    assert keys == ["a|x", "a|y", "b|x"]
+    assert [(alert.drug, alert.event) for alert in alerts] == [("A", "X"), ("A", "Y"), ("B", "X")]
     assert {alert.caveat for alert in alerts} == {CAVEAT}
     assert {alert.rules_hash for alert in alerts} == {RULES.rules_hash}
     assert {alert.policy_hash for alert in alerts} == {POLICY.policy_hash}

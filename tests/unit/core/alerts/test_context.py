@@ -33,7 +33,7 @@ from tests.support.versions import CELLS, make_domain_case
 
 TODAY = date(2024, 2, 29)
 POLICY = load_policy().model_copy(update={"designated_events": ["Endocarditis"]})
-PAIR = {"drug": [CELLS], "event": ["Sepsis"]}
+PAIR = {"drug": [CELLS], "event": ["sepsis"]}
 
 
 class World:
@@ -49,7 +49,7 @@ class World:
 
     def of(self, *case_ids: str, **pair: str) -> Context | None:
         """Return the context of a pair of the cumulative window that has some cases."""
-        names = {"drug": CELLS, "event": "Sepsis"} | pair
+        names = {"drug": CELLS, "event": "sepsis"} | pair
         pairs = pl.DataFrame(
             {**{name: [value] for name, value in names.items()}, "case_ids": [list(case_ids)]},
             schema={"drug": pl.String, "event": pl.String, "case_ids": pl.List(pl.String)},
@@ -59,16 +59,18 @@ class World:
 
     def publish(self, context: Context | None) -> None:
         """Record an alert with a context, on sepsis after cells."""
-        alert = signal(3).model_copy(update={"drug": CELLS, "event": "Sepsis", "context": context})
+        alert = signal(3, drug=CELLS, event="sepsis").model_copy(
+            update={"drug": "shown", "context": context}
+        )
         assert alert.window.label == "cumulative"
         self.context.record([alert])
 
     def news(self, *case_ids: str, published: bool = True) -> int:
         """Return the bits of the pair, beside another one that is not of the domain."""
         counted = CountedWindow()
-        counted.count(["X", "Y"], ["zinc"], ["Sepsis"])
-        counted.count(case_ids, [CELLS], ["Sepsis"])
-        keys = [counted.key("zinc", "Sepsis"), counted.key(CELLS, "Sepsis")]
+        counted.count(["X", "Y"], ["zinc"], ["sepsis"])
+        counted.count(case_ids, [CELLS], ["sepsis"])
+        keys = [counted.key("zinc", "sepsis"), counted.key(CELLS, "sepsis")]
         signals = Signals(Signals.row(key=keys if published else keys[:1], on=1, revision=1))
         view = counted.view()
         scores = score_window(Scorer(rules_of(1)), view, counted.instance(), signals)
@@ -86,7 +88,7 @@ def notice(number: str, day: int, **fields: object) -> Notice:
         "received": date(2024, 2, day),
         "source": "press",
         "product_class": CELLS,
-        "terms": ("Sepsis",),
+        "terms": ("sepsis",),
     }
     return Notice.model_validate(raw | fields)
 
@@ -132,7 +134,7 @@ def test_a_class_has_a_context_without_a_watched_case() -> None:
 def test_what_was_published_last_says_the_class_and_countries_of_a_lot_without_cases() -> None:
     world = World(make_domain_case("A"))
     published = world.of("A", drug="lot:A1")
-    alert = signal(3).model_copy(update={"drug": "lot:A1", "event": "Sepsis", "context": published})
+    alert = signal(3, drug="lot:A1", event="sepsis").model_copy(update={"context": published})
     world.context.record([alert])
     world.watch(make_domain_case("A"), n=-1)
     context = world.of(drug="lot:A1")
@@ -157,7 +159,7 @@ def test_nothing_is_news_that_was_published() -> None:
         (make_domain_case("B", facilities=["C-B"]), NEW_FACILITY),
         (make_domain_case("B", country="CA"), NEW_COUNTRY),
         (make_domain_case("B", country=None), 0),
-        (make_domain_case("B", terms=["Sepsis", "Endocarditis"]), DESIGNATED),
+        (make_domain_case("B", terms=["sepsis", "Endocarditis"]), DESIGNATED),
         (make_domain_case("B", exposure_ongoing=True), EXPOSURE),
         (make_domain_case("B", exposure_ongoing=False), 0),
         (
@@ -213,14 +215,15 @@ def test_notices_make_windows_with_contexts_stale_once() -> None:
 def test_the_latest_recorded_context_holds_by_window_and_pair() -> None:
     world = World(make_domain_case("A"), make_domain_case("B", lots=["B2"]))
     first, second = world.of("A"), world.of("A", "B")
-    alert: Alert = signal(3).model_copy(update={"drug": CELLS, "event": "Sepsis"})
+    alert: Alert = signal(3, drug=CELLS, event="sepsis")
+    other = f"{CELLS}|rash|cumulative"
     month = alert.window.model_copy(update={"label": "2024-02"})
     world.context.record(
         [
             alert.model_copy(update={"context": second}),
             alert.model_copy(update={"context": first}),
             alert.model_copy(update={"context": second, "window": month}),
-            alert.model_copy(update={"context": second, "event": "Rash"}),
+            alert.model_copy(update={"context": second, "signal_key": other}),
         ]
     )
     assert world.news("A", "B") == NEW_LOT
@@ -232,9 +235,9 @@ def test_days_of_a_window_bound_the_cases_that_are_news() -> None:
     world = World(make_domain_case("A"), make_domain_case("B", lots=["B2"]))
     world.publish(world.of("A"))
     counted = CountedWindow()
-    counted.count(["A"], [CELLS], ["Sepsis"])
-    counted.count(["B"], [CELLS], ["Sepsis"], day=DAY - 1)
-    signals = Signals(Signals.row(key=[counted.key(CELLS, "Sepsis")], on=1, revision=1))
+    counted.count(["A"], [CELLS], ["sepsis"])
+    counted.count(["B"], [CELLS], ["sepsis"], day=DAY - 1)
+    signals = Signals(Signals.row(key=[counted.key(CELLS, "sepsis")], on=1, revision=1))
     view = counted.view()
     scores = score_window(Scorer(rules_of(1)), view, counted.instance(), signals)
     assert scores is not None
@@ -242,4 +245,4 @@ def test_days_of_a_window_bound_the_cases_that_are_news() -> None:
     assert world.context.news(scores, view, on_day).tolist() == [NEW_LOT]
     of_today = replace(scores, days=(DAY, DAY))
     assert world.context.news(of_today, view, on_day).tolist() == [0]
-    assert np.array_equal(scores.known, [counted.key(CELLS, "Sepsis")])
+    assert np.array_equal(scores.known, [counted.key(CELLS, "sepsis")])

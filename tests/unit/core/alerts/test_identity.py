@@ -1,34 +1,13 @@
-"""Identity of alerts: keys of signals, ids of revisions and of snapshots."""
+"""Identity of alerts: ids of revisions and of snapshots."""
 
 import hashlib
 from datetime import date
 from typing import Any
 
-import pytest
-
 from schemas.alert import InputOffset, Window, WindowKind
-from streams.core.alerts.identity import alert_id, signal_key, snapshot_id
+from streams.core.alerts.identity import alert_id, snapshot_id
 
 DAY = date(2024, 1, 31)
-
-
-@pytest.mark.parametrize(
-    ("drug", "event", "key"),
-    [
-        ("zinc oxide", "Rash", "zinc oxide|Rash|cumulative"),
-        ("A|B", "100%", "A%7CB|100%25|cumulative"),
-        ("A", "B|cumulative", "A|B%7Ccumulative|cumulative"),
-        ("a/b", "naïve\n", "a%2Fb|na%C3%AFve%0A|cumulative"),
-        (
-            "エクソソーム",
-            "x",
-            "%E3%82%A8%E3%82%AF%E3%82%BD%E3%82%BD%E3%83%BC%E3%83%A0|x|cumulative",
-        ),
-    ],
-)
-def test_a_signal_key_can_be_taken_apart_again(drug: str, event: str, key: str) -> None:
-    assert signal_key(drug, event, "cumulative") == key
-    assert key.count("|") == 2
 
 
 def test_the_id_of_a_revision_is_a_hash_of_four_parts() -> None:

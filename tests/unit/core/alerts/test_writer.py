@@ -178,7 +178,7 @@ def test_a_product_of_the_domain_has_a_context_that_is_remembered(desk: Desk) ->
 
 def test_a_designated_event_is_urgent() -> None:
     desk = Desk()
-    desk.counted.count(["A", "B", "C"], ["zinc"], ["Endocarditis"])
+    desk.counted.count(["A", "B", "C"], ["zinc"], ["endocarditis"])
     (alert,) = desk.write().alerts
     assert alert.urgent
 

@@ -165,7 +165,7 @@ def test_an_origin_without_a_dictionary_has_three_parts_as_before() -> None:
 def test_indications_are_those_of_suspect_products_each_once() -> None:
     products = [
         ("Pain", ProductRole.SUSPECT),
-        ("Ａcne ", ProductRole.INTERACTING),
+        ("ＡCNE ", ProductRole.INTERACTING),
         ("Acne", ProductRole.SUSPECT),
         ("Cancer", ProductRole.CONCOMITANT),
         (None, ProductRole.SUSPECT),
@@ -175,7 +175,7 @@ def test_indications_are_those_of_suspect_products_each_once() -> None:
             Product(substances=("zinc",), role=role, indication=text) for text, role in products
         )
     )
-    assert version.indications == "Acne\x1fPain"
+    assert version.indications == "acne\x1fpain"
 
 
 def test_a_suspicion_is_a_change_of_the_case_and_ends_when_somebody_decides() -> None:

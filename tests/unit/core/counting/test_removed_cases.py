@@ -154,7 +154,7 @@ class Fed:
         """Return the last revision of zinc and rash in a window."""
         for alert in self.detector.evaluate(19_753):
             self.latest[alert.signal_key] = alert
-        return self.latest[f"zinc|Rash|{window}"]
+        return self.latest[f"zinc|rash|{window}"]
 
 
 def _seen(alert: Alert) -> tuple[int, int | None, int | None, int | None]:

@@ -5,6 +5,7 @@ import polars as pl
 from streams.core.counting.case_log import CaseLog
 from streams.core.counting.level_codes import LevelCodes
 from streams.core.counting.removed_cases import RemovedCases
+from streams.core.counting.spelling_counts import Spellings
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import ChangesSinceEvaluation
@@ -19,6 +20,7 @@ def test_a_table_of_keys_is_named() -> None:
         levels=LevelCodes(),
         origins=none,
         indications=none,
+        spellings=Spellings(),
         log=CaseLog(),
         removals=RemovedCases(),
         pending=ChangesSinceEvaluation(),

@@ -36,7 +36,7 @@ def table() -> pl.DataFrame:
     frame = pl.concat([drawn, pl.DataFrame(edges, schema=drawn.schema, orient="row")])
     names = [f"d{at}" for at in range(frame.height)]
     return frame.insert_column(0, pl.Series("drug", names)).insert_column(
-        1, pl.Series("event", ["Rash", "Fever"] * (frame.height // 2))
+        1, pl.Series("event", ["rash", "fever"] * (frame.height // 2))
     )
 
 

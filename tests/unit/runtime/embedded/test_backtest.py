@@ -25,7 +25,7 @@ def _history(**days: int) -> History:
 
 
 def _signal(name: str, window: str = "cumulative") -> Signal:
-    return (name, "Rash", window)
+    return (name, "rash", window)
 
 
 def test_every_signal_has_one_fate() -> None:
@@ -67,7 +67,7 @@ def test_a_control_counts_once_whichever_windows_alerted_it() -> None:
     history = History(
         {_signal("a"): JANUARY, _signal("a", "2024-01"): JANUARY, _signal("b"): JANUARY}
     )
-    assert history.ever_alerted([("a", "Rash")]) == 1
+    assert history.ever_alerted([("A.", "Rash")]) == 1
     assert history.ever_alerted([("a", "Rash"), ("b", "Fever"), ("c", "Rash")]) == 1
     assert history.ever_alerted([("Rash", "a")]) == 0
     assert history.ever_alerted([]) == 0
@@ -77,6 +77,7 @@ def test_a_control_counts_once_whichever_windows_alerted_it() -> None:
 def _alert(kind: AlertKind, day: int, window: str = "cumulative") -> Alert:
     on = date(2024, 1, day)
     return Alert.model_construct(
+        signal_key=f"a|rash|{window}",
         kind=kind,
         drug="a",
         event="Rash",
@@ -95,6 +96,7 @@ def test_only_the_first_alert_of_a_signal_dates_it() -> None:
         _signal("a"): date(2024, 1, 4),
         _signal("a", "2024-01"): date(2024, 1, 9),
     }
+    assert set(history.labels.values()) == {("a", "Rash")}
     assert history.revisions == Counter(new=2, strengthened=2, closed=1)
 
 
@@ -125,9 +127,10 @@ def test_a_history_is_what_a_replay_alerts() -> None:
     assert history.messages == 12
     day = date(2024, 1, 4)  # chi-squared is 2.7 at three cases of six, 4.5 at four of eight
     assert history.first_alert == {
-        ("zinc", "Rash", "cumulative"): day,
-        ("iron", "Fever", "cumulative"): day,
+        ("zinc", "rash", "cumulative"): day,
+        ("iron", "fever", "cumulative"): day,
     }
+    assert sorted(history.labels.values()) == [("iron", "Fever"), ("zinc", "Rash")]
     assert history.revisions["new"] == 2
 
 
