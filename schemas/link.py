@@ -27,12 +27,13 @@ mandatory fields of the other."""
 class CaseLink(Message):
     """One decision: this case is, may be, or is not after all, a duplicate of that one.
 
-    There are three deciders, identified by the basis: a person (`manual`), matching of identifiers
-    (`worldwide_id`, `source_id`, `cross_listed`) and the linkage of records (`probable`). For each
-    case the highest `decision` of each decider holds, whatever order they arrive in; of two with
-    one number `suspected` holds over `reversed` over `applied`, then the greater master. The case
-    is kept out of the counts if a person applied a link, or if no person decided and one of the
-    other two applied one. A person who decided `suspected` leaves it to the other two again.
+    There are three deciders, identified by the basis: a person (`manual`), matching of
+    identifiers (`worldwide_id`, `report_number`, `source_id`, `cross_listed`) and the linkage
+    of records (`probable`). For each case the highest `decision` of each decider holds,
+    whatever order they arrive in; of two with one number `suspected` holds over `reversed` over
+    `applied`, then the greater master. The case is kept out of the counts if a person applied a
+    link, or if no person decided and one of the other two applied one. A person who decided
+    `suspected` leaves it to the other two again.
     """
 
     message_type: Literal["case_link"] = Field(

@@ -209,6 +209,7 @@ class LinkBasis(StrEnum):
     """Basis of a decision that a case is a duplicate."""
 
     WORLDWIDE_ID = "worldwide_id"  # both have one worldwide case number
+    REPORT_NUMBER = "report_number"  # one report of a source stands under two case numbers
     SOURCE_ID = "source_id"  # both have one case number of one sender
     CROSS_LISTED = "cross_listed"  # one lists a number of the other, or both list the same
     PROBABLE = "probable"  # patient, dates, drugs and events agree

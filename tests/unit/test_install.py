@@ -66,7 +66,6 @@ TESTED_BY = {
     "streams.core.alerts.indications": "unit/core/alerts/test_sensitivity.py",
     "streams.core.counting.arrays": "unit/core/counting/test_count_changes.py",
     "streams.core.alerts.sentence": "unit/core/alerts/test_builder.py",
-    "streams.core.duplicates.exact": "properties/test_duplicates.py",
     "streams.core.recount.alerts": "replay/test_recount.py",
     "streams.core.recount.anytime_test": "replay/test_recount.py",
     "streams.core.recount.clinical": "replay/test_recount.py",

@@ -21,6 +21,7 @@ __all__ = [
 DECIDERS = {
     LinkBasis.MANUAL: "manual",
     LinkBasis.WORLDWIDE_ID: "exact",
+    LinkBasis.REPORT_NUMBER: "exact",
     LinkBasis.SOURCE_ID: "exact",
     LinkBasis.CROSS_LISTED: "exact",
     LinkBasis.PROBABLE: "probable",

@@ -16,6 +16,8 @@ import msgspec
 from schemas.link import CaseLink
 from schemas.vocabulary import LinkBasis, LinkState
 from streams.core.cases.link_decisions import decision_of, highest, is_linked_away, of_decider
+from streams.core.cases.names import SEPARATOR
+from streams.core.cases.strata import UNKNOWN
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.cases.versions import bare
 from streams.core.duplicates.identifiers import CaseIdentifiers
@@ -136,8 +138,9 @@ def relink(
 
     Cases that share an identifier, directly or through others, are one patient. Their master is
     the first that counts, then the most complete, then the earliest first received, then that
-    with the smallest case id; the others are linked to it. A case that a person
-    decided to be no duplicate is a patient of its own.
+    with the smallest case id; the others are linked to it. Where only a sender's number joins
+    two cases that differ in age, sex and product, the link is suspected, and both count. A case
+    that a person decided to be no duplicate is a patient of its own.
 
     Parameters
     ----------
@@ -278,24 +281,71 @@ def _rank(case: KnownCase) -> tuple[bool, int, int, str]:
 
 
 def _links(staged: _Staged, together: set[str]) -> list[CaseLink]:
-    """Return the links to publish so that all cases but the master are linked to it."""
+    """Return the links to publish so that each case but the master has its link."""
     cases = sorted((staged.case(case_id) for case_id in together), key=_rank)
-    master = cases[0]
+    wanted = _wanted(cases)
     links = []
     for case in sorted(cases, key=lambda known: known.version.case_id):
         decision = of_decider(case.version.links, "exact")
-        is_applied = decision is not None and decision.state == LinkState.APPLIED
         number = 1 if decision is None else decision.number + 1
-        if case is not master:
-            if not (decision and is_applied and decision.master == master.version.case_id):
-                basis = _basis(case, master, cases)
-                links.append(_applied(case, master, number, basis))
-        elif decision and is_applied and not case.version.nullified:
+        if (link := wanted.get(case.version.case_id)) is not None:
+            master, state = link
+            found = decision and (decision.master, decision.state)
+            if found != (master.version.case_id, state):
+                links.append(_linked(case, master, number, _basis(case, master, cases), state))
+        elif decision and decision.state != LinkState.REVERSED and not case.version.nullified:
             former = staged.named(decision.master)
             links.append(
                 _reversed(case, former, decision.master, number, LinkBasis(decision.basis))
             )
     return links
+
+
+def _wanted(cases: Sequence[KnownCase]) -> dict[str, tuple[KnownCase, LinkState]]:
+    """Return the master and the state of the link of each case that needs one, by case id.
+
+    A case is linked to the first master whose patient it may be. If it contradicts them all, it is
+    a master too, and suspected to be a duplicate of the first.
+
+    Parameters
+    ----------
+    cases
+        Those that share identifiers, the master first.
+    """
+    masters: list[KnownCase] = []
+    wanted = {}
+    for case in cases:
+        fitting = (master for master in masters if not _contradicts(case, master, cases))
+        if (master := next(fitting, None)) is not None:
+            wanted[case.version.case_id] = master, LinkState.APPLIED
+            continue
+        if masters:
+            wanted[case.version.case_id] = masters[0], LinkState.SUSPECTED
+        masters.append(case)
+    return wanted
+
+
+def _contradicts(case: KnownCase, master: KnownCase, cases: Iterable[KnownCase]) -> bool:
+    """Return whether only a sender's number joins two cases that state different patients.
+
+    They differ in age, sex and product, and state all three. Senders use numbers again.
+    """
+    one, other = case.version, master.version
+    return (
+        _age_differs(one, other)
+        and one.sex != other.sex
+        and UNKNOWN not in (one.sex, other.sex)
+        and "" not in (one.drugs, other.drugs)
+        and set(one.drugs.split(SEPARATOR)).isdisjoint(other.drugs.split(SEPARATOR))
+        and _basis(case, master, cases) is LinkBasis.SOURCE_ID
+    )
+
+
+def _age_differs(one: CaseVersion, other: CaseVersion) -> bool:
+    """Return whether both state an age, more than a year apart, or else another age group."""
+    if one.age_years >= 0 and other.age_years >= 0:
+        return abs(one.age_years - other.age_years) > 1
+    return one.age_group != other.age_group and UNKNOWN not in (one.age_group, other.age_group)
 
 
 def _basis(case: KnownCase, master: KnownCase, cases: Iterable[KnownCase]) -> LinkBasis:
@@ -304,7 +354,12 @@ def _basis(case: KnownCase, master: KnownCase, cases: Iterable[KnownCase]) -> Li
         found = {
             basis for other in others for basis in _shared(case.identifiers, other.identifiers)
         }
-        for basis in (LinkBasis.WORLDWIDE_ID, LinkBasis.SOURCE_ID, LinkBasis.CROSS_LISTED):
+        for basis in (
+            LinkBasis.WORLDWIDE_ID,
+            LinkBasis.REPORT_NUMBER,
+            LinkBasis.SOURCE_ID,
+            LinkBasis.CROSS_LISTED,
+        ):
             if basis in found:
                 return basis
     return LinkBasis.CROSS_LISTED
@@ -314,6 +369,8 @@ def _shared(first: CaseIdentifiers, second: CaseIdentifiers) -> Iterable[LinkBas
     both_own = set(first.own) & set(second.own)
     if any(key.startswith("w:") for key in both_own):
         yield LinkBasis.WORLDWIDE_ID
+    if any(key.startswith("r:") for key in both_own):
+        yield LinkBasis.REPORT_NUMBER
     if any(key.startswith("s:") for key in both_own):
         yield LinkBasis.SOURCE_ID
     if set(first.keys) & set(second.keys) - both_own:
@@ -322,21 +379,27 @@ def _shared(first: CaseIdentifiers, second: CaseIdentifiers) -> Iterable[LinkBas
 
 _REASONS = {
     LinkBasis.WORLDWIDE_ID: "both have one worldwide case number",
+    LinkBasis.REPORT_NUMBER: "one report number is that of both",
     LinkBasis.SOURCE_ID: "both have one case number of one sender",
     LinkBasis.CROSS_LISTED: "one lists a case number of the other, or both list the same",
 }
 
 
-def _applied(case: KnownCase, master: KnownCase, number: int, basis: LinkBasis) -> CaseLink:
+def _linked(
+    case: KnownCase, master: KnownCase, number: int, basis: LinkBasis, state: LinkState
+) -> CaseLink:
+    reason = _REASONS[basis]
+    if state == LinkState.SUSPECTED:
+        reason += ", but the patients differ in age, sex and product"
     return CaseLink(
         case_id=case.version.case_id,
         master_case_id=master.version.case_id,
-        state=LinkState.APPLIED,
+        state=state,
         basis=basis,
         decision=number,
         decided_on=_day(case, master),
         decided_by=DECIDED_BY,
-        reason=_REASONS[basis],
+        reason=reason,
     )
 
 

@@ -11,13 +11,15 @@ from schemas.report import Report
 __all__ = ["CaseIdentifiers", "completeness", "identifiers_of", "normalise_id"]
 
 _SEPARATOR = "\x1f"
+_NUMBERED = ("faers",)  # sources that give every report a number of its own, in all archives
 _WORLDWIDE = re.compile(r"[A-Z]{2}-[^-]+-.+")  # country, organisation, number (ICH E2B(R3) C.1.8.1)
 
 
 class CaseIdentifiers(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """Normalised identifiers of a case, and the completeness of its report.
 
-    Keys begin with ``w`` for a worldwide number and ``s`` for a number of one sender. Numbers of
+    Keys begin with ``w`` for a worldwide number, ``s`` for a number of one sender, and ``r`` for
+    the number of a report in its source. Numbers of
     one kind meet only each other, but a sender's number in the form of a worldwide one is both.
     """
 
@@ -63,11 +65,14 @@ def identifiers_of(report: Report) -> CaseIdentifiers | None:
     >>> identifiers_of(Report(case_id="A", **day, worldwide_id="unknown")) is None
     True
     """
-    if not (report.worldwide_id or report.sender_case_id or report.other_ids):
+    is_numbered = report.source in _NUMBERED and report.message_id
+    if not (report.worldwide_id or report.sender_case_id or report.other_ids or is_numbered):
         return None
     own = set(_keys(report.sender, report.sender_case_id))
     if worldwide := normalise_id(report.worldwide_id):
         own.add(f"w:{worldwide}")
+    if is_numbered and (number := normalise_id(report.message_id)):
+        own.add(f"r:{report.source}{_SEPARATOR}{number}")
     listed: set[str] = set()
     for other in report.other_ids:
         listed.update(_keys(other.source, other.case_id, bare=other.source is None))
