@@ -15,8 +15,9 @@ from schemas.report import OtherId, Reaction, Report, Revision
 from schemas.vocabulary import LinkBasis, LinkState, RevisionKind, Sex
 from streams.core.cases.from_report import case_version, link_version
 from streams.core.duplicates import exact
-from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
+from streams.core.duplicates.exact import relink
 from streams.core.duplicates.identifiers import CaseIdentifiers, identifiers_of
+from streams.core.duplicates.known_cases import KnownCase, MemoryIndex
 from streams.intake.native import decode_message
 from tests.support.law.recount import merged_away
 

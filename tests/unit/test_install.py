@@ -83,6 +83,7 @@ TESTED_BY = {
     "streams.runtime.broker.topics": "broker/test_topics.py",
     "streams.runtime.broker.transactions": "broker/test_kafka_io.py",
     "streams.runtime.operations.splink_scores": "replay/test_link_cli.py",
+    "streams.core.duplicates.known_cases": "properties/test_duplicates.py",
     "streams.runtime.workers.case_worker": "broker/test_exactly_once.py",
     "streams.runtime.workers.detect_worker": "broker/test_exactly_once.py",
     "streams.runtime.workers.link_worker": "broker/test_links.py",

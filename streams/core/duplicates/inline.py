@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from streams.core.cases.from_report import link_version
 from streams.core.cases.transitions import CaseVersion
-from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
+from streams.core.duplicates.exact import relink
+from streams.core.duplicates.known_cases import KnownCase, MemoryIndex
 
 __all__ = ["InlineLinks"]
 

@@ -25,9 +25,9 @@ from streams.core.cases.transitions import CaseVersion
 from streams.core.cases.versions import RELEASE
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
-from streams.core.duplicates.exact import KnownCase
 from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.core.duplicates.inline import InlineLinks
+from streams.core.duplicates.known_cases import KnownCase
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.intake.files import SourceItem
 from streams.runtime.embedded.case_stage import CaseStage, read_batch

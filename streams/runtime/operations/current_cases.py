@@ -13,8 +13,9 @@ from schemas.report import Report
 from streams.core.cases.from_report import version_of
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.cases.versions import as_released, release_key
-from streams.core.duplicates.exact import KnownCase, MemoryIndex, relink
+from streams.core.duplicates.exact import relink
 from streams.core.duplicates.identifiers import CaseIdentifiers, identifiers_of
+from streams.core.duplicates.known_cases import KnownCase, MemoryIndex
 from streams.core.duplicates.probable import Candidate, candidate_of
 from streams.intake.files import read_source
 from streams.intake.native import decode_message

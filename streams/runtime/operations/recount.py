@@ -22,9 +22,9 @@ from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
 from streams.core.cases.transitions import CaseVersion, joined
-from streams.core.duplicates.exact import KnownCase
 from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.core.duplicates.inline import InlineLinks
+from streams.core.duplicates.known_cases import KnownCase
 from streams.core.recount.alerts import Recount, version_frame
 from streams.core.recount.safety import RecountedSafety, recount_safety
 from streams.core.recount.source_ranges import SourceRange, require_sources

@@ -11,7 +11,7 @@ import msgspec
 from rocksdict import WriteBatch, WriteOptions
 
 from schemas.errors import StateError
-from streams.core.duplicates.exact import KnownCase, key_changes
+from streams.core.duplicates.known_cases import KnownCase, key_changes
 from streams.runtime.state.rocksdb import open_database
 
 __all__ = ["IdentityStore"]

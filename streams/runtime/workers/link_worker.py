@@ -20,8 +20,9 @@ from typing import Any
 from schemas.errors import BrokerError, StateError
 from schemas.link import CaseLink
 from streams.core.cases.versions import RELEASE
-from streams.core.duplicates.exact import KnownCase, cases_to_store, relink
+from streams.core.duplicates.exact import cases_to_store, relink
 from streams.core.duplicates.identifiers import CaseIdentifiers
+from streams.core.duplicates.known_cases import KnownCase
 from streams.runtime.broker.clients import TopicPartition, make_consumer, make_producer
 from streams.runtime.broker.errors import OffsetOutOfRangeError, broker_errors
 from streams.runtime.broker.membership import join_group

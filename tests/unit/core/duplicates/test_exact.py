@@ -11,8 +11,9 @@ from schemas.report import OtherId, Patient, Report
 from schemas.vocabulary import AgeGroup, Sex
 from streams.core.cases.from_report import case_version
 from streams.core.cases.versions import as_counted
-from streams.core.duplicates.exact import KnownCase, LinkStep, MemoryIndex, relink
+from streams.core.duplicates.exact import LinkStep, relink
 from streams.core.duplicates.identifiers import identifiers_of
+from streams.core.duplicates.known_cases import KnownCase, MemoryIndex
 from tests.support.reports import make_report
 
 OF_SENDER = {"sender": "ACME", "sender_case_id": "7"}

@@ -4,9 +4,10 @@ from schemas.report import Report
 from streams.core.cases.from_report import case_version
 from streams.core.cases.transitions import advance
 from streams.core.cases.versions import CaseVersion
-from streams.core.duplicates.exact import MOST_SHARING, KnownCase
+from streams.core.duplicates.exact import MOST_SHARING
 from streams.core.duplicates.identifiers import identifiers_of
 from streams.core.duplicates.inline import InlineLinks
+from streams.core.duplicates.known_cases import KnownCase
 from tests.support.reports import make_report
 
 

@@ -9,8 +9,8 @@ import pytest
 from schemas.errors import StateError
 from streams.core.cases.from_report import case_version, link_version
 from streams.core.cases.versions import joined
-from streams.core.duplicates.exact import KnownCase
 from streams.core.duplicates.identifiers import identifiers_of
+from streams.core.duplicates.known_cases import KnownCase
 from streams.runtime.state.identity_store import IdentityStore
 from tests.support.reports import NULLIFIED, make_report
 from tests.support.versions import make_link
