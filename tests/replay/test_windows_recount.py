@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 from detectors.conditions import Comparison
 from detectors.rules import Rule, RuleSet
 from schemas.product import Product
+from schemas.release import ReleaseMarker
 from schemas.report import Reaction, Report, Revision
 from schemas.vocabulary import ProductRole, RevisionKind
 from streams.core.counting.windows import WindowSpec
@@ -181,7 +182,9 @@ def test_every_window_equals_the_recount_on_every_day_of_four_years(real_data: P
     }
     arriving: dict[date, list[Report]] = {}
     for path in (folder / f"{year}VAERSData.zip" for year in YEARS):
-        for report in read_vaers(path):
+        *reports, marker = read_vaers(path)
+        assert isinstance(marker, ReleaseMarker)
+        for report in reports:
             assert isinstance(report, Report)
             arriving.setdefault(report.first_received, []).append(report)
     assert sum(map(len, arriving.values())) == 32_882

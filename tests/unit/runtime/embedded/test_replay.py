@@ -95,3 +95,7 @@ def test_a_marker_is_no_day_of_receipt() -> None:
     assert run.replay.summary.after_until == 0
     assert run.replay.summary.tally["released"] == 1
     assert run.replay.detector.watermark == (FIRST - date(1970, 1, 1)).days
+
+
+def test_a_marker_alone_is_nothing_to_evaluate() -> None:
+    assert Run().feed(make_marker(2)).finish().replay.summary.evaluations == 0
