@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,17 +18,17 @@ from schemas.alert import Alert
 from streams.core.counting.windows import WindowSpec
 from streams.core.signals.signal_key import signal_key
 from tests.support.law.checks import (
+    check_cases,
     check_clinical,
+    check_labels,
     check_origins,
     check_removed,
     names_of,
     out_of,
 )
-from tests.support.law.histories import DRUGS, EVENTS, FAMILIES, SPECS, UNITS, Arrival, arrivals
+from tests.support.law.histories import FAMILIES, SPECS, UNITS, Arrival, arrivals
 from tests.support.law.recount import (
     Cell,
-    Content,
-    Message,
     labels,
     latest_versions,
     recount,
@@ -37,7 +36,7 @@ from tests.support.law.recount import (
     removed,
     stratified_expectation,
 )
-from tests.support.law.world import EPOCH, HORIZON, World
+from tests.support.law.world import EPOCH, World
 from tests.support.reports import make_report
 from tests.support.validity import require_valid
 
@@ -68,7 +67,7 @@ def _check_counts(world: World) -> None:
     messages = world.messages()
     today = EPOCH + timedelta(days=world.today)
     instances = recount_windows(world.specs, messages, today)
-    drugs, events = labels(_counted(messages))
+    drugs, events = labels(messages)
     assert _observed(world) == {
         label: {(drugs[d], events[e]): cell for (d, e), cell in recount(cases).items()}
         for label, cases in instances.items()
@@ -85,42 +84,6 @@ def _check_counts(world: World) -> None:
     assert +world.population == states
 
 
-def _counted(messages: Iterable[Message]) -> list[Content]:
-    return [case for case in latest_versions(messages).values() if not case.excluded]
-
-
-def _check_cases(world: World) -> None:
-    held = latest_versions(world.messages())
-    expected = {
-        (
-            *(drug, event, case_id, (case.day - EPOCH).days),
-            *("\x1f".join(case.stratum), case.serious, case.fatal),
-            *("\x1f".join(case.origin), "\x1f".join(case.indications), case.completeness),
-            *(case.suspected, case.life_threatening),
-            int(dict(zip(case.drugs, case.courses, strict=False)).get(drug, 0)),
-            case.began(event),
-        )
-        for case_id, case in held.items()
-        if not case.excluded
-        for drug, event in itertools.product(case.drugs, case.events)
-    }
-    codes = itertools.product(DRUGS, EVENTS)
-    detector = world.detector
-    keys = {(detector.drugs.code(d) << 32 | detector.events.code(e)): (d, e) for d, e in codes}
-    rows = detector.log.cases_of(np.array(sorted(keys)), None, (HORIZON - EPOCH).days)
-    strata, origins = detector.strata.names, detector.origins.names
-    indications = detector.indications.names
-    found = [
-        (
-            *(*keys[key], case_id, day, strata[stratum], serious, fatal),
-            *(origins[origin], indications[given_for], *rest),
-        )
-        for key, case_id, day, stratum, serious, fatal, origin, given_for, *rest in rows.iter_rows()
-    ]
-    assert len(found) == len(set(found))
-    assert set(found) == expected
-
-
 def _check_alert(world: World, alert: Alert) -> None:
     """Recount the input that an alert says it was computed from."""
     require_valid(alert)
@@ -128,10 +91,7 @@ def _check_alert(world: World, alert: Alert) -> None:
     prefix = world.messages(offsets)
     cases = recount_windows(world.specs, prefix, alert.evaluated_on)[alert.window.label]
     pair = names_of(alert)
-    shown = labels(_counted(prefix))
-    assert (alert.drug, alert.event) == tuple(
-        of.get(name, name) for of, name in zip(shown, pair, strict=True)
-    )
+    check_labels(alert, prefix)
     counts = alert.counts
     if counts.n_observed:
         cell = counts.n_observed, counts.n_drug, counts.n_event, counts.n_total
@@ -213,7 +173,7 @@ def _run(world: World, story: Iterable[tuple[Arrival, Sequence[str]]], back: int
         _check_alert(world, alert)
     _check_told(world, last)
     _check_counts(world)
-    _check_cases(world)
+    check_cases(world.detector, world.messages())
     messages = world.messages()
     assert out_of(world.topic) == {
         (case_id, reason, "+".join(case.drugs), "+".join(case.events))

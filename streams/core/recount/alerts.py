@@ -23,7 +23,7 @@ from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.core.cases.link_decisions import LinkDecision
 from streams.core.cases.transitions import CaseVersion
-from streams.core.recount.anytime_test import TESTED, tested
+from streams.core.recount.anytime_test import TESTED, anytime_statistics
 from streams.core.recount.clinical import (
     CLINICAL,
     REMOVED,
@@ -218,11 +218,11 @@ class Recount:
         scored = self._scored(pl.DataFrame(rows, schema=dict(COUNTS)), first.prior_id)
         stratified = [_expected(within, strata, *pair) for pair in pairs]
         scored = scored.with_columns(pl.Series("expected_stratified", stratified, pl.Float64))
-        is_tested = any(alert.test_recomputed is not None for alert in alerts)
-        if is_tested and first.window.kind is WindowKind.CUMULATIVE:
+        tested = any(alert.test_recomputed is not None for alert in alerts)
+        if tested and first.window.kind is WindowKind.CUMULATIVE:
             closed = (first.evaluated_on - _EPOCH).days - self._test_lag
             scored = scored.join(
-                tested(current.filter(pl.col("day") <= closed)),
+                anytime_statistics(current.filter(pl.col("day") <= closed)),
                 on=["drug", "event"],
                 how="left",
                 maintain_order="left",

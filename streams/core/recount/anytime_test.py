@@ -5,7 +5,7 @@ import polars as pl
 from detectors.anytime_valid import e_values, recompute
 from detectors.anytime_valid_state import daily_counts
 
-__all__ = ["TESTED", "tested"]
+__all__ = ["TESTED", "anytime_statistics"]
 
 _UNIT = "\x1f"
 
@@ -13,7 +13,7 @@ TESTED = ("e_value", "log_e_value", "e_bh_level")
 """Statistics of the test."""
 
 
-def tested(cases: pl.DataFrame) -> pl.DataFrame:
+def anytime_statistics(cases: pl.DataFrame) -> pl.DataFrame:
     """Return the statistics of the anytime-valid test of every pair of these cases."""
     drugs, drug_names = _coded(cases["drugs"])
     events, event_names = _coded(cases["events"])

@@ -1,9 +1,11 @@
 """Checks of the patients, removed cases and input offsets in alerts and deltas of a history."""
 
 import hashlib
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date
 from urllib.parse import unquote
 
 import numpy as np
@@ -11,10 +13,24 @@ import numpy as np
 from schemas.alert import Alert
 from schemas.delta import Delta
 from streams.core.counting.windows import WindowSpec
-from tests.support.law.recount import Content, Message, labels_of, removed
+from streams.core.detection.detector import Detector
+from tests.support.law.histories import DRUGS, EVENTS
+from tests.support.law.recount import (
+    Content,
+    Message,
+    labels,
+    labels_of,
+    latest_versions,
+    removed,
+)
+
+EPOCH = date(1970, 1, 1)
+HORIZON = date(2030, 1, 1)
 
 __all__ = [
+    "check_cases",
     "check_clinical",
+    "check_labels",
     "check_origins",
     "check_removed",
     "names_of",
@@ -107,3 +123,40 @@ def check_clinical(alert: Alert, cases: Sequence[Content]) -> None:
     assert (found.n, found.n_before) == (len(after), len(days) - len(after))
     expected = [float(np.quantile(after, part)) if after else None for part in (0.25, 0.5, 0.75)]
     assert [found.lower_quartile, found.median, found.upper_quartile] == expected
+
+
+def check_cases(detector: Detector, messages: Iterable[Message]) -> None:
+    held = latest_versions(messages)
+    expected = {
+        (
+            *(drug, event, case_id, (case.day - EPOCH).days),
+            *("\x1f".join(case.stratum), case.serious, case.fatal),
+            *("\x1f".join(case.origin), "\x1f".join(case.indications), case.completeness),
+            *(case.suspected, case.life_threatening),
+            int(dict(zip(case.drugs, case.courses, strict=False)).get(drug, 0)),
+            case.began(event),
+        )
+        for case_id, case in held.items()
+        if not case.excluded
+        for drug, event in itertools.product(case.drugs, case.events)
+    }
+    codes = itertools.product(DRUGS, EVENTS)
+    keys = {(detector.drugs.code(d) << 32 | detector.events.code(e)): (d, e) for d, e in codes}
+    rows = detector.log.cases_of(np.array(sorted(keys)), None, (HORIZON - EPOCH).days)
+    strata, origins = detector.strata.names, detector.origins.names
+    indications = detector.indications.names
+    found = [
+        (
+            *(*keys[key], case_id, day, strata[stratum], serious, fatal),
+            *(origins[origin], indications[given_for], *rest),
+        )
+        for key, case_id, day, stratum, serious, fatal, origin, given_for, *rest in rows.iter_rows()
+    ]
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+
+
+def check_labels(alert: Alert, prefix: Sequence[Message]) -> None:
+    drugs, events = labels(prefix)
+    drug, event = names_of(alert)
+    assert (alert.drug, alert.event) == (drugs.get(drug, drug), events.get(event, event))

@@ -198,8 +198,9 @@ def _unusual(spellings: Sequence[str], usual: Callable[[str], str]) -> tuple[str
     return written if any(written) else ()
 
 
-def labels(cases: Iterable[Content]) -> tuple[dict[str, str], dict[str, str]]:
+def labels(messages: Iterable[Message]) -> tuple[dict[str, str], dict[str, str]]:
     """Return how each drug and each event of counted cases is shown: as most of them spell it."""
+    cases = [case for case in latest_versions(messages).values() if not case.excluded]
     found = []
     for names, which in (("drugs", 0), ("events", 1)):
         said = Counter(

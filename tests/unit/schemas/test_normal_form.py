@@ -94,6 +94,7 @@ def test_the_spelling_keeps_its_capitals() -> None:
     assert spelling_of_term(" COVID-19  pneumonia.") == "COVID-19 pneumonia"
     assert spelling_of_drug("Fasturtec (Rasburicase) /01234501/") == "Rasburicase"
     assert spelling_of_drug("Insulin (human).") == "Insulin (human)"
+    assert spelling_of_drug("Fasturtec ( Rasburicase /01234501/, )") == "Rasburicase"
 
 
 def test_a_term_in_brackets_is_no_substance() -> None:

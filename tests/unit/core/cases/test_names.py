@@ -31,7 +31,7 @@ from streams.core.cases.provenance import DOSE, INDICATION, ONSET
         (" \t ", ""),
         ("zi\u200bnc\x07 oxide\u202e", "zinc oxide"),
         ("e\u200b\u0301", "\u00e9"),  # what is hidden keeps no accent apart
-        ("l\u2060ot:A1", "lot: A1"),
+        ("l\u2060ot:A1", "lot: a1"),
         ("\u202e\x1b\u3164", ""),
     ],
 )

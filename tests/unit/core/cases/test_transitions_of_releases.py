@@ -52,22 +52,22 @@ class Stage:
 
 
 HISTORIES: list[tuple[list[CaseVersion], set[tuple[str, str]], set[tuple[str, str, str]]]] = [
-    ([FIRST, closing(1)], {("A", "Rash")}, set()),
-    ([FIRST, closing(1), closing(2)], set(), {("A", "Rash", "withdrawn")}),
-    ([FIRST, RECODED, closing(1), closing(2)], {("A", "Fever")}, set()),
-    ([FIRST, closing(2), THIRD], {("A", "Rash")}, set()),  # it returns in a later release
-    ([FIRST, closing(2), THIRD, closing(3)], {("A", "Rash")}, set()),
-    ([FIRST, closing(3), SECOND], set(), {("A", "Rash", "withdrawn")}),
+    ([FIRST, closing(1)], {("A", "rash")}, set()),
+    ([FIRST, closing(1), closing(2)], set(), {("A", "rash", "withdrawn")}),
+    ([FIRST, RECODED, closing(1), closing(2)], {("A", "fever")}, set()),
+    ([FIRST, closing(2), THIRD], {("A", "rash")}, set()),  # it returns in a later release
+    ([FIRST, closing(2), THIRD, closing(3)], {("A", "rash")}, set()),
+    ([FIRST, closing(3), SECOND], set(), {("A", "rash", "withdrawn")}),
     (
         [FIRST, OTHER, closing(2), closing(1, "vaers/2023")],  # each scope has its own releases
-        {("B", "Rash")},
-        {("A", "Rash", "withdrawn")},
+        {("B", "rash")},
+        {("A", "rash", "withdrawn")},
     ),
-    ([make_version(), closing(9)], {("A", "Rash")}, set()),  # of no release
+    ([make_version(), closing(9)], {("A", "rash")}, set()),  # of no release
     (
         [FIRST, closing(2), link_version(make_link())],
         set(),
-        {("A", "Rash", "duplicate")},
+        {("A", "rash", "duplicate")},
     ),
     (
         [
@@ -77,12 +77,12 @@ HISTORIES: list[tuple[list[CaseVersion], set[tuple[str, str]], set[tuple[str, st
             link_version(make_link("reversed", decision=2)),
         ],
         set(),
-        {("A", "Rash", "withdrawn")},
+        {("A", "rash", "withdrawn")},
     ),
     (
         [FIRST, closing(2), make_version(version=2, revision=NULLIFIED, release=make_release(1))],
         set(),
-        {("A", "Rash", "nullified")},
+        {("A", "rash", "nullified")},
     ),
 ]
 
@@ -118,7 +118,7 @@ def test_a_marker_moves_a_case_from_counted_to_withdrawn_once() -> None:
     stage = Stage().count(FIRST)
     step = advance([closing(2)], stage.stored)
     assert step.population == {"counted": -1, "withdrawn": 1}
-    assert step.changes.select("events", "n").rows() == [(["Rash"], -1)]
+    assert step.changes.select("events", "n").rows() == [(["rash"], -1)]
     assert step.removed.select("reason", "n").rows() == [("withdrawn", 1)]
     stage.count(closing(2))
     again = advance([closing(2), FIRST, closing(1)], stage.stored)

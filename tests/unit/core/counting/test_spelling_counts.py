@@ -72,8 +72,10 @@ def test_a_correction_of_a_spelling_alone_moves_the_label(world: World) -> None:
     world.count(spelt("A", "zinc", "rash"))
     world.count(spelt("A", "ZINC", "RASH", version=2))
     assert world.shown == [("ZINC", "RASH")]
-    world.count(spelt("A", "zinc", "Rash", version=3))
-    assert world.shown == [("zinc", "Rash")]
+    world.count(spelt("A", "ZINC", "rash", version=3))
+    assert world.shown == [("ZINC", "rash")]
+    world.count(spelt("A", "Zinc", "rash", version=4))
+    assert world.shown == [("Zinc", "rash")]
 
 
 def test_a_case_that_left_spells_nothing(world: World) -> None:

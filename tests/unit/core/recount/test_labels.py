@@ -10,11 +10,11 @@ def test_labels_are_counted_case_by_case() -> None:
         {
             "drugs": ["\x1firon\x1fzinc\x1f", "\x1fzinc\x1f", "\x1fzinc\x1f", "\x1fzinc oxide\x1f"],
             "events": ["\x1frash\x1f", "\x1frash\x1f", "\x1ffever\x1frash\x1f", "\x1frash\x1f"],
-            "drug_spellings": ["iron\x1fZinc", "", "zinc", "Zinc oxide"],
+            "drug_spellings": ["iron\x1fzinc", "", "zinc", "Zinc oxide"],
             "event_spellings": ["RASH", "RASH", "", ""],
         }
     )
-    # Of zinc each spelling once, of rash two and two: the first by letter.
-    assert label_values(cases, "zinc", "rash") == {"drug": "ZINC", "event": "RASH"}
+    # Of zinc two and one, of rash two and two: there the first by letter.
+    assert label_values(cases, "zinc", "rash") == {"drug": "zinc", "event": "RASH"}
     assert label_values(cases, "iron", "fever") == {"drug": "iron", "event": "Fever"}
     assert label_values(cases, "lead", "ache") == {"drug": "lead", "event": "ache"}
