@@ -172,7 +172,7 @@ def test_notices_are_listed_mended_redriven_and_consumed_once(
     run_detector(one_partition)
     file = tmp_path / "notices.jsonl"
     file.write_bytes(line(notice(2, "FILE")).replace(b'"received":"2024-', b'"received":"20x4-'))
-    assert tocsin(one_partition, state, "publish", "--notices", file).returncode == 0
+    assert tocsin(one_partition, state, "publish", "--notices", file).returncode == 2
     with_empty_key(one_partition, 1)
 
     planned = tocsin(one_partition, state, "rejected", "redrive", "--dry-run")
