@@ -344,13 +344,13 @@ def test_a_delta_beyond_the_size_of_a_message_is_split_by_offsets(
     one_partition: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages, latest = stream(300, seed=30)
-    monkeypatch.setattr(limits, "RECORD_BYTES", 12_000)
+    monkeypatch.setattr(limits, "RECORD_BYTES", 16_000)
     send(one_partition, keyed(messages))
     take(one_partition)
     found = deltas(one_partition)
     assert len(found) > 1
     assert sum(require_contiguous(found).values()) == len(messages)
-    assert all(len(record.value) <= 12_000 for record in records(one_partition, "deltas"))
+    assert all(len(record.value) <= 16_000 for record in records(one_partition, "deltas"))
     assert detect_all(one_partition) == recount(latest)
 
 

@@ -112,7 +112,7 @@ def test_inspect_prints_what_is_there_while_a_worker_runs(one_partition: Setting
         shown = state(one_partition, "inspect")
     assert shown.returncode == 0, shown.stderr
     (row,) = [line.split() for line in shown.stdout.splitlines() if "reports[0]" in line]
-    assert row == [f"{one_partition.topic_prefix}reports[0]", "of", "1", "22", "21", "20", "0", "4"]
+    assert row == [f"{one_partition.topic_prefix}reports[0]", "of", "1", "22", "21", "20", "0", "5"]
     assert f"snapshot of {one_partition.topic_prefix}deltas" in shown.stdout
 
 
