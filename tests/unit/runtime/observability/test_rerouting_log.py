@@ -38,7 +38,8 @@ def test_a_minute_has_one_line_with_the_number_since_the_last_one(
         ):
             now[0] += seconds
             log.batch_counted(Batch("pv.reports", 3, 0, 20), batch, [], 0.1)
-    fields = [(line.event, line.number, line.example) for line in caplog.records]  # type: ignore[attr-defined]
+    names = ("event", "number", "example")
+    fields = [tuple(vars(line)[name] for name in names) for line in caplog.records]
     assert fields == [
         ("rerouted", 2, "pv.reports[3]@5"),
         ("rerouted", 5, "pv.reports[3]@9"),
