@@ -13,7 +13,10 @@ from schemas.errors import IcsrError, RefusedValue, RejectCode
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["code_of", "decode_as", "quoted", "require_single_fields"]
+__all__ = ["UNKNOWN_FIELD", "code_of", "decode_as", "quoted", "require_single_fields"]
+
+UNKNOWN_FIELD = "holds a field that the schema does not know"
+"""Rule of a reject; the name that follows it is the sender's text."""
 
 _NO_OBJECT = ("json_invalid", "model_type")  # not JSON; JSON, but not an object
 _LONGEST = 40  # characters of a quoted name; the longest of the schemas has fewer
@@ -80,7 +83,7 @@ def require_single_fields(raw: bytes, what: str) -> None:
 
 
 def _unknown(name: str, model: type[Message], loc: tuple[int | str, ...]) -> str:
-    rule = f"holds a field that the schema does not know, {quoted(name)}"
+    rule = f"{UNKNOWN_FIELD}, {quoted(name)}"
     for part in loc:
         if isinstance(part, str):
             model = next(_models(model.model_fields[part].annotation))

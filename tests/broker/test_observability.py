@@ -88,7 +88,7 @@ def planted(good: Report) -> list[tuple[str, bytes, bytes]]:
         ("not_json", key, b'{"sender": "canary'),
         ("not_json", b"canary-2", b'"canary"'),
         ("schema", key, b'{"case_id": "canary"}'),
-        ("schema", key, changed(unknown=CANARY)),
+        ("schema", key, changed(canary=CANARY)),
         ("schema", key, changed(first_received=CANARY)),
         ("schema", b"canary-3", changed(patient={"sex": CANARY})),
         ("dates_out_of_order", key, changed(latest_received=early)),

@@ -16,6 +16,7 @@ from pythonjsonlogger.json import JsonFormatter
 from schemas.errors import TocsinError
 from schemas.rejected import Rejected
 from schemas.safety_alert import SafetyAlert
+from streams.intake.refusals import UNKNOWN_FIELD
 from streams.runtime.broker.connection_log import ConnectionLog
 from streams.runtime.embedded.case_stage import CountedBatch
 from streams.runtime.observability.observer import Applied, EvaluationEvent, Observer
@@ -158,9 +159,15 @@ def _log_rejected(rejected: Sequence[Rejected], fields: Mapping[str, Any]) -> No
                 "source": reject.source,
                 "position": reject.position,
                 "class": reject.code,
-                "reason": reject.reason,
+                "reason": _without_sent_name(reject.reason),
             },
         )
+
+
+def _without_sent_name(reason: str) -> str:
+    """Return a reason without the name of an unknown field: it is the sender's text."""
+    place, rule, _ = reason.partition(UNKNOWN_FIELD)
+    return place + rule
 
 
 def _range(batch: Batch) -> dict[str, Any]:

@@ -117,6 +117,16 @@ def test_safety_alerts_and_notices_stand_in_the_journal(capfd: pytest.CaptureFix
     assert published["alert_id"] == alert.alert_id
 
 
+def test_the_name_of_an_unknown_field_is_not_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    raw = b'{"case_id": "A", "first_received": "2024-01-02", "latest_received": "2024-01-02", '
+    _, _, rejected = Work().count([raw + b'"Jane Example, born 1970": 1}'])
+    assert "Jane Example" in rejected[0].reason
+    with logging_as("json"):
+        Journal().notices_rejected(rejected)
+    (line,) = lines(capfd)
+    assert line["reason"] == "report: holds a field that the schema does not know"
+
+
 def test_what_stops_a_process_is_in_its_journal_too(capfd: pytest.CaptureFixture[str]) -> None:
     error = StateError("store x: must open;\ngot y")
     with pytest.raises(StateError), logging_as("json"):
