@@ -40,7 +40,12 @@ _LEVEL_OF = {
     AlertCategory.FACILITY_CLUSTER: "facility",
     AlertCategory.MANUFACTURER_CLUSTER: "manufacturer",
     AlertCategory.DISTRIBUTOR_CLUSTER: "distributor",
+    AlertCategory.CASE_SERIES: "subject",
+    AlertCategory.UNVERIFIED_FATAL: "subject",
     AlertCategory.FATAL_CASE: "case",
+    AlertCategory.ONGOING_EXPOSURE: "subject",
+    AlertCategory.USAGE_RULE: "subject",
+    AlertCategory.FOLLOW_UP_OVERDUE: "subject",
 }
 
 
@@ -69,7 +74,7 @@ def cloud_event_headers(alert: Alert | SafetyAlert, *, source: str) -> dict[str,
     else:
         category, urgent, countries = alert.category.value, alert.urgent, alert.countries
         classes = _with_those_above(alert.product_class) if alert.product_class else b""
-        level = _LEVEL_OF.get(alert.category, "subject")
+        level = _LEVEL_OF[alert.category]
     headers = {
         **_constant(type(alert), category, alert.kind.value),
         "ce_id": alert.alert_id.encode(),

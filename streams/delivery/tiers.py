@@ -21,11 +21,19 @@ from schemas.subscription import Tier
 __all__ = ["band", "copy_for", "is_hidden"]
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; counts from 1 to 10 are never shown exactly
-_NOT_FOR: Mapping[Tier, frozenset[str]] = {
-    Tier.PUBLIC: frozenset({AlertCategory.FACILITY_CLUSTER, AlertCategory.USAGE_RULE}),
-    Tier.CONSUMER: frozenset({AlertCategory.FACILITY_CLUSTER}),
-    Tier.AUTHORITY: frozenset(),
+_HIDDEN_FROM: Mapping[AlertCategory, frozenset[Tier]] = {
+    AlertCategory.LOT_CLUSTER: frozenset(),
+    AlertCategory.FACILITY_CLUSTER: frozenset({Tier.PUBLIC, Tier.CONSUMER}),
+    AlertCategory.MANUFACTURER_CLUSTER: frozenset(),
+    AlertCategory.DISTRIBUTOR_CLUSTER: frozenset(),
+    AlertCategory.CASE_SERIES: frozenset(),
+    AlertCategory.UNVERIFIED_FATAL: frozenset(),
+    AlertCategory.FATAL_CASE: frozenset(),
+    AlertCategory.ONGOING_EXPOSURE: frozenset(),
+    AlertCategory.USAGE_RULE: frozenset({Tier.PUBLIC}),
+    AlertCategory.FOLLOW_UP_OVERDUE: frozenset(),
 }
+"""Every category, so that a new one is shown to nobody before its tiers are decided."""
 _LEVELS_NOT_FOR: Mapping[Tier, frozenset[SignalLevel]] = {
     Tier.PUBLIC: frozenset({SignalLevel.FACILITY, SignalLevel.LOT}),
     Tier.CONSUMER: frozenset({SignalLevel.FACILITY}),
@@ -43,7 +51,7 @@ def is_hidden(tier: Tier, alert: Alert | SafetyAlert) -> bool:
     """Return whether an alert is hidden from a tier, since its existence alone reveals too much."""
     if isinstance(alert, Alert):
         return alert.level in _LEVELS_NOT_FOR[tier]
-    return alert.category in _NOT_FOR[tier]
+    return tier in _HIDDEN_FROM[alert.category]
 
 
 def band(count: int) -> str:

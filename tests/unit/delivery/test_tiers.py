@@ -17,7 +17,7 @@ from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.scrutiny import Burst, Restricted
 from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
-from streams.delivery.tiers import band, copy_for
+from streams.delivery.tiers import band, copy_for, is_hidden
 from tests.support.alerts import KEY, NOW, safety, signal
 
 
@@ -27,6 +27,18 @@ def test_no_name_of_a_unit_or_case_leaves_the_authority() -> None:
             text = json.dumps(copy_for(tier, alert, key=KEY))
             assert not any(word in text for word in ("EX117", "C-A", "NE-1"))
         assert "NE-1" in json.dumps(copy_for(Tier.AUTHORITY, alert, key=KEY))
+
+
+HIDDEN = {
+    (AlertCategory.FACILITY_CLUSTER, Tier.PUBLIC),
+    (AlertCategory.FACILITY_CLUSTER, Tier.CONSUMER),
+    (AlertCategory.USAGE_RULE, Tier.PUBLIC),
+}
+
+
+def test_the_tiers_of_every_category_are_decided() -> None:
+    pairs = itertools.product(AlertCategory, Tier)
+    assert {pair for pair in pairs if is_hidden(pair[1], safety(pair[0]))} == HIDDEN
 
 
 def test_the_public_copy_has_no_day_and_no_number_that_depends_on_small_counts() -> None:

@@ -61,6 +61,11 @@ def test_a_signal_is_an_event_that_another_library_reads() -> None:
     }
 
 
+@pytest.mark.parametrize("category", AlertCategory)
+def test_every_category_has_a_level(category: AlertCategory) -> None:
+    assert _read(safety(category))["level"] in LEVELS
+
+
 def test_a_safety_alert_says_what_one_filters_by() -> None:
     alert = safety(
         urgent=True, product_class="extracellular-vesicles", countries=("US", "JP", "KR")
