@@ -1,21 +1,31 @@
 """Releases on a real Kafka: a second one corrects the counts, whatever is sent again."""
 
 import json
+import random
 import re
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
 
+from schemas.release import ReleaseMarker
+from schemas.report import Report
+from streams.intake.vaers import read_vaers
+from streams.runtime.broker.clients import make_producer
 from streams.runtime.settings import Settings
 from tests.broker.support.processes import (
     alerts,
     as_counts,
     deltas,
+    keyed,
     records,
+    recount,
     require_contiguous,
     require_revisions,
+    stream,
     tocsin,
 )
 from tests.support.source_file_counts import Counts, tabulate
@@ -108,3 +118,47 @@ def test_a_second_release_corrects_the_counts_and_the_first_changes_nothing(
     require_contiguous(deltas(topics))
     assert require_revisions(alerts(topics)) == before
     assert records(topics, "rejected") == []
+
+
+def sent_by_any_client(settings: Settings, reports: Iterable[Report], seed: int) -> None:
+    """Send reports by murmur2, by the CRC32 of librdkafka, and without a key at random."""
+    chance = random.Random(seed)
+    topic, number = f"{settings.topic_prefix}reports", settings.partitions
+    with closing(make_producer(settings)) as producer:
+        futures = []
+        for key, value in keyed(reports):
+            anywhere = chance.randrange(number)
+            places = ((key, None), (key, zlib.crc32(key) % number), (None, anywhere))
+            sent_key, partition = chance.choice(places)
+            futures.append(producer.send(topic, value, sent_key, partition=partition))
+        producer.flush()
+        for future in futures:
+            future.get(timeout=0)
+
+
+def closed(settings: Settings, marker: ReleaseMarker) -> None:
+    topic, value = f"{settings.topic_prefix}reports", marker.model_dump_json().encode()
+    with closing(make_producer(settings)) as producer:
+        for partition in range(settings.partitions):
+            producer.send(topic, value, partition=partition).get(timeout=30)
+
+
+def test_releases_and_follow_ups_of_any_client_count_as_a_recount(
+    topics: Settings, tmp_path: Path
+) -> None:
+    settings = topics.model_copy(update={"key_required": False})
+    messages, latest = stream(200, seed=7)
+    for number, rows in enumerate((FIRST, SECOND)):
+        items = list(read_vaers(write(tmp_path, rows, 4 + number)))
+        of_archive = [item for item in items if isinstance(item, Report)]
+        (marker,) = (item for item in items if isinstance(item, ReleaseMarker))
+        part = messages[:150] if number == 0 else messages[150:]
+        sent_by_any_client(settings, [*of_archive, *part], seed=number)
+        closed(settings, marker)
+        counts = counted(settings, tmp_path / "one")
+    assert counts == recount([*latest, *of_archive])
+    rerouted = [one for one in records(settings, "reports") if dict(one.headers)]
+    assert len(rerouted) > 50
+    assert set(differences(settings, tmp_path / "one")) == {0}
+    assert counted(settings, tmp_path / "two") == counts
+    assert records(settings, "rejected") == []
