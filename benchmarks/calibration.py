@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from detectors import anytime_valid
-from detectors.anytime_valid import RATE_RATIOS
-from detectors.anytime_valid_state import NEVER, DayCounts, DayMargins
+from detectors.anytime_valid import NEVER, RATE_RATIOS
+from detectors.anytime_valid_state import DayCounts, DayMargins
 from detectors.maxsprt import maxsprt_critical_value, maxsprt_llr
 from detectors.rules import load_rules
 from detectors.scoring import methods_for, score

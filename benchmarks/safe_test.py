@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from detectors import anytime_valid
-from detectors.anytime_valid_state import DayCounts, SafeTest, daily_counts
+from detectors.anytime_valid import SafeTest
+from detectors.anytime_valid_state import DayCounts, daily_counts
 
 SEED = 20260101
 DAYS = 366

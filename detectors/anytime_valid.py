@@ -1,46 +1,67 @@
-"""The anytime-valid test: daily repeated looks at every pair with a bounded false-alarm rate.
+"""The anytime-valid test: every pair evaluated daily, with a bounded false-alarm rate.
 
 On each day, every pair is compared with that day's other reports only, given the day's margins. So
 it is not confounded by calendar time: launches, growth and news move margins, not the split within
-a day.
+a day. If days are divided into blocks, such as age bands, it is compared with the other reports of
+its block: then what the blocks have in common is no confounder either.
 
-A pair's e-value is a product over days, the mean over five rate ratios r of::
+A pair's e-value is a product over blocks, the mean over five rate ratios r of::
 
-    product over days of  r^n / (1 + (r - 1) more / N)^fewer
+    product over blocks of  r^n / (1 + (r - 1) more / N)^fewer
 
-with n the day's cases of the pair, `fewer` and `more` the smaller and the larger of the day's cases
-of the drug and of the event, and N all cases of the day. Its logarithm is ``n ln r`` less a cost
-of the margins alone, so the state of a pair is five costs, and the past of a pair first reported
-today is exact. docs/adr/0011 derives the formula.
+with n the block's cases of the pair, `fewer` and `more` the smaller and the larger of its cases of
+the drug and of the event, and N all its cases. Its logarithm is ``n ln r`` less a cost of the
+margins alone, so the state of a pair is five costs, and the past of a pair first reported today is
+exact. A block without both drug and event contributes a factor of 1. docs/adr/0011 derives the
+formula.
 """
 
 import math
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from detectors.anytime_valid_state import (
-    NEVER,
-    DayCounts,
-    DayMargins,
-    Floats,
-    Ints,
-    SafeTest,
-    split_pairs,
-)
+from detectors.anytime_valid_history import MarginHistory, growth_of
+from detectors.anytime_valid_state import DayCounts, DayMargins, Floats, Ints, split_pairs
 from detectors.e_values import e_bh_levels
 from schemas.errors import InputError
 
-__all__ = ["RATE_RATIOS", "advance", "e_values", "recompute", "start"]
+__all__ = ["NEVER", "RATE_RATIOS", "SafeTest", "advance", "e_values", "recompute", "start"]
+
+NEVER = int(np.iinfo(np.int32).min)
+"""Value of `SafeTest.crossed` for a pair that has not crossed."""
 
 RATE_RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0)
 """Rate ratios of the alternative, each with a weight of one fifth."""
 
 _RATIOS = np.array(RATE_RATIOS)
 _LOG_RATIOS = np.log(_RATIOS)
-_BLOCK = 1 << 16  # pairs worked on at a time: their temporaries stay in the processor's cache
+_AT_ONCE = 1 << 16  # pairs worked on at a time: their temporaries stay in the processor's cache
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SafeTest:
+    """State of the test: per pair five costs, a count and a crossing day; and all margins.
+
+    Sixty bytes a pair (five million: 300 MB), and 16 bytes for each drug and event of each block.
+    """
+
+    level: float  # chance that a null pair ever crosses
+    pairs: Ints  # drug code << 32 | event code, sorted
+    n_observed: Ints  # cases since the first day
+    costs: Floats  # one row a rate ratio, one column a pair [nats]
+    crossed: NDArray[np.int32]  # first day the e-value reached 1 / level, or NEVER
+    history: MarginHistory  # a pair seen for the first time needs it
+    recomputed: bool  # a past day was corrected: say so in the alert
+
+    @property
+    def n_hypotheses(self) -> int:
+        """Return the number of possible pairs: drugs times events seen so far."""
+        return len(self.history.drugs) * len(self.history.events)
 
 
 def start(level: float = 0.05) -> SafeTest:
@@ -72,15 +93,16 @@ def start(level: float = 0.05) -> SafeTest:
     return _empty(level, np.empty(0, dtype=np.int64), recomputed=False)
 
 
-def advance(test: SafeTest, day: DayCounts) -> SafeTest:
+def advance(test: SafeTest, *blocks: DayCounts) -> SafeTest:
     """Add the counts of one complete day.
 
     Parameters
     ----------
     test
         The state after earlier days; not changed.
-    day
-        All of the day's counts. Days without a case may be left out: they change nothing.
+    blocks
+        All of the day's counts, in the order of the blocks. Days without a case may be left out:
+        they change nothing.
 
     Returns
     -------
@@ -90,7 +112,8 @@ def advance(test: SafeTest, day: DayCounts) -> SafeTest:
     Raises
     ------
     InputError
-        If the day does not follow the last one. For a correction to a past day, `recompute`.
+        If the blocks are not of one day, in order, or it does not follow the last one. For a
+        correction to a past day, `recompute`.
 
     Notes
     -----
@@ -104,27 +127,31 @@ def advance(test: SafeTest, day: DayCounts) -> SafeTest:
     >>> advance(start(), day).n_observed.tolist()
     [1]
     """
-    if test.days and day.margins.day <= test.days[-1].day:
+    _require_order(blocks)
+    margins = [block.margins for block in blocks]
+    last = test.history.last_day
+    if last is not None and margins[0].day <= last:
         msg = (
             f"safe test: days must follow one another, a correction needs recompute; "
-            f"got day {day.margins.day} after {test.days[-1].day}"
+            f"got day {margins[0].day} after {last}"
         )
         raise InputError(msg)
-    new = np.setdiff1d(day.pairs, test.pairs, assume_unique=True)
-    past = np.zeros((len(RATE_RATIOS), len(new)))
-    for earlier in test.days:
-        _add_costs(past, new, earlier)
+    if margins[0].day != margins[-1].day:
+        msg = f"safe test: one day must be added at a time; got {margins[0].day} "
+        raise InputError(msg + f"to {margins[-1].day}")
+    of_day = np.unique(np.concatenate([block.pairs for block in blocks]))
+    new = np.setdiff1d(of_day, test.pairs, assume_unique=True)
     places = np.searchsorted(test.pairs, new)
     advanced = SafeTest(
         level=test.level,
         pairs=np.insert(test.pairs, places, new),
         n_observed=np.insert(test.n_observed, places, 0),
-        costs=np.insert(test.costs, places, past, axis=1),
+        costs=np.insert(test.costs, places, test.history.costs(new, _RATIOS), axis=1),
         crossed=np.insert(test.crossed, places, NEVER),
-        days=(*test.days, day.margins),
+        history=test.history.followed_by(margins),
         recomputed=test.recomputed,
     )
-    _add_day(advanced, day)
+    _add_day(advanced, blocks)
     return advanced
 
 
@@ -138,7 +165,7 @@ def recompute(days: Iterable[DayCounts], level: float = 0.05) -> SafeTest:
     Parameters
     ----------
     days
-        The current daily buckets, in order.
+        The current counts of all days and blocks, in order.
     level
         Chance that a pair without an association ever crosses, in (0, 1).
 
@@ -157,17 +184,13 @@ def recompute(days: Iterable[DayCounts], level: float = 0.05) -> SafeTest:
     >>> recompute([]).recomputed
     True
     """
-    buckets = list(days)
-    order = [bucket.margins.day for bucket in buckets]
-    for earlier, later in pairwise(order):
-        if later <= earlier:
-            msg = f"safe test: daily buckets must be in order; got day {later} after {earlier}"
-            raise InputError(msg)
-    pairs = np.unique(np.concatenate([start(level).pairs, *(day.pairs for day in buckets)]))
-    margins = tuple(bucket.margins for bucket in buckets)
-    test = _empty(level, pairs, days=margins, recomputed=True)
-    for bucket in buckets:
-        _add_day(test, bucket)
+    blocks = list(days)
+    _require_order(blocks)
+    pairs = np.unique(np.concatenate([start(level).pairs, *(block.pairs for block in blocks)]))
+    history = MarginHistory().followed_by([block.margins for block in blocks])
+    test = _empty(level, pairs, history=history, recomputed=True)
+    for _, of_day in groupby(blocks, key=lambda block: block.margins.day):
+        _add_day(test, list(of_day))
     return test
 
 
@@ -203,8 +226,8 @@ def e_values(test: SafeTest) -> pl.DataFrame:
     (43.1798, datetime.date(2022, 1, 10))
     """
     log_e = np.empty(len(test.pairs))
-    for block in _blocks(len(test.pairs)):
-        log_e[block] = _log_e(test.n_observed[block], test.costs[:, block])
+    for part in _parts(len(test.pairs)):
+        log_e[part] = _log_e(test.n_observed[part], test.costs[:, part])
     with np.errstate(over="ignore"):
         e = np.exp(log_e)
     drugs, events = split_pairs(test.pairs)
@@ -222,8 +245,17 @@ def e_values(test: SafeTest) -> pl.DataFrame:
     )
 
 
+def _require_order(blocks: Sequence[DayCounts]) -> None:
+    order = [(block.margins.day, block.margins.block) for block in blocks]
+    for earlier, later in pairwise(order):
+        if later <= earlier:
+            msg = "safe test: counts must be in order of day and block; got day "
+            msg += f"{later[0]}, block {later[1]} after day {earlier[0]}, block {earlier[1]}"
+            raise InputError(msg)
+
+
 def _empty(
-    level: float, pairs: Ints, *, days: tuple[DayMargins, ...] = (), recomputed: bool
+    level: float, pairs: Ints, *, history: MarginHistory | None = None, recomputed: bool
 ) -> SafeTest:
     return SafeTest(
         level=level,
@@ -231,41 +263,55 @@ def _empty(
         n_observed=np.zeros(len(pairs), dtype=np.int64),
         costs=np.zeros((len(RATE_RATIOS), len(pairs))),
         crossed=np.full(len(pairs), NEVER, dtype=np.int32),
-        days=days,
+        history=history or MarginHistory(),
         recomputed=recomputed,
     )
 
 
-def _add_day(test: SafeTest, day: DayCounts) -> None:
+def _add_day(test: SafeTest, blocks: Sequence[DayCounts]) -> None:
     """Add a day to arrays in place; no one else may reference them."""
-    _add_costs(test.costs, test.pairs, day.margins)
-    places = np.searchsorted(test.pairs, day.pairs)
-    test.n_observed[places] += day.n_observed
+    changed = []
+    for block in blocks:
+        _add_costs(test.costs, test.pairs, block.margins)
+        places = np.searchsorted(test.pairs, block.pairs)
+        test.n_observed[places] += block.n_observed
+        changed.append(places)
+    places = np.unique(np.concatenate(changed))
     waiting = places[test.crossed[places] == NEVER]
     log_e = _log_e(test.n_observed[waiting], test.costs[:, waiting])
-    test.crossed[waiting[log_e >= -math.log(test.level)]] = day.margins.day
+    test.crossed[waiting[log_e >= -math.log(test.level)]] = blocks[0].margins.day
 
 
-def _add_costs(costs: Floats, pairs: Ints, day: DayMargins) -> None:
-    """Add to each pair the cost from the day's margins: fewer x ln(1 + (r - 1) more / N)."""
-    largest_drug, largest_event = (int(codes.max(initial=0)) for codes in split_pairs(pairs))
-    n_drug = _by_code(day.drugs, day.n_drug, largest_drug)
-    n_event = _by_code(day.events, day.n_event, largest_event)
-    share = np.arange(max(n_drug.max(), n_event.max()) + 1) / day.n_total
-    growth = np.log1p(np.multiply.outer(_RATIOS - 1, share))
-    for block in _blocks(len(pairs)):
-        drugs, events = split_pairs(pairs[block])
-        of_drug, of_event = n_drug[drugs], n_event[events]
-        fewer = np.minimum(of_drug, of_event).astype(np.float64)
-        more = np.maximum(of_drug, of_event)
+def _add_costs(costs: Floats, pairs: Ints, block: DayMargins) -> None:
+    """Add to each pair the cost from a block's margins: fewer x ln(1 + (r - 1) more / N)."""
+    if len(block.drugs) == 0:
+        return
+    n_event = np.zeros(max(int(split_pairs(pairs)[1].max(initial=0)), _top(block.events)) + 1, int)
+    n_event[block.events] = block.n_event
+    most = max(_top(block.n_drug), _top(block.n_event))
+    growth = growth_of(np.arange(most + 1) / block.n_total, _RATIOS)
+    first = np.searchsorted(pairs, block.drugs << 32)
+    after = np.searchsorted(pairs, (block.drugs + 1) << 32)
+    sizes = after - first
+    # Pairs of drugs that are in the block; in parts, each some drugs.
+    ends = np.cumsum(sizes)
+    edges = np.unique(np.searchsorted(ends, np.arange(0, ends[-1] + _AT_ONCE, _AT_ONCE), "right"))
+    for start_, end in pairwise([0, *edges.tolist(), len(sizes)]):
+        some = slice(start_, end)
+        which = np.repeat(np.arange(end - start_), sizes[some])
+        before = np.cumsum(sizes[some]) - sizes[some]
+        places = np.arange(len(which)) + (first[some] - before)[which]
+        of_event = n_event[split_pairs(pairs[places])[1]]
+        both = np.flatnonzero(of_event)
+        places, of_event = places[both], of_event[both]
+        of_drug = block.n_drug[some][which[both]]
+        fewer, more = np.minimum(of_drug, of_event), np.maximum(of_drug, of_event)
         for row, rates in zip(costs, growth, strict=True):
-            row[block] += fewer * rates[more]
+            row[places] += fewer * rates[more]
 
 
-def _by_code(codes: Ints, counts: Ints, largest: int) -> Ints:
-    by_code = np.zeros(max(largest, int(codes.max(initial=0))) + 1, dtype=np.int64)
-    by_code[codes] = counts
-    return by_code
+def _top(values: Ints) -> int:
+    return int(values.max(initial=0))
 
 
 def _log_e(n_observed: Ints, costs: Floats) -> Floats:
@@ -276,5 +322,5 @@ def _log_e(n_observed: Ints, costs: Floats) -> Floats:
     return largest + np.log(mean)
 
 
-def _blocks(size: int) -> Iterable[slice]:
-    return (slice(first, first + _BLOCK) for first in range(0, size, _BLOCK))
+def _parts(size: int) -> Iterable[slice]:
+    return (slice(first, first + _AT_ONCE) for first in range(0, size, _AT_ONCE))

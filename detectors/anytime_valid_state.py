@@ -1,28 +1,28 @@
-"""Input and state of the anytime-valid test: daily counts and costs, as frozen plain arrays."""
+"""Input of the anytime-valid test: counts of days, or of their blocks, as frozen plain arrays."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from schemas.errors import CountsError, StateError
+from schemas.errors import CountsError
 
-__all__ = ["NEVER", "DayCounts", "DayMargins", "SafeTest", "daily_counts", "split_pairs"]
+__all__ = [
+    "DayCounts",
+    "DayMargins",
+    "daily_counts",
+    "split_pairs",
+    "without_repeats",
+]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-NEVER = int(np.iinfo(np.int32).min)
-"""Value of `SafeTest.crossed` for a pair that has not crossed."""
-
-FORMAT = 1
-"""Version of `SafeTest.to_arrays`, the rate ratios and the formula included."""
-
 _SHIFT = 32
+_BLOCK_BITS = 16
 _MASK = (1 << _SHIFT) - 1
 
 
@@ -33,7 +33,10 @@ def split_pairs(pairs: Ints) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DayMargins:
-    """One day's distinct cases: all, by drug, and by event. Codes are sorted, small and dense."""
+    """Distinct cases of one block of a day: all, by drug, and by event.
+
+    Codes are sorted, small and dense. A day that is not divided is one block.
+    """
 
     day: int  # days since 1970-01-01
     n_total: int
@@ -41,10 +44,11 @@ class DayMargins:
     n_drug: Ints
     events: Ints  # codes
     n_event: Ints
+    block: int = 0  # such as an age band
 
     def __post_init__(self) -> None:
         """Raise if no set of cases can have these margins."""
-        where = f"day {self.day}"
+        where = _place(self)
         _require_keys(where, "drugs", self.drugs, self.n_drug)
         _require_keys(where, "events", self.events, self.n_event)
         top = max(_largest(self.n_drug), _largest(self.n_event), 1)
@@ -55,7 +59,7 @@ class DayMargins:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DayCounts:
-    """One day's margins, and its distinct cases by drug-event pair."""
+    """Margins of one block of a day, and its distinct cases by drug-event pair."""
 
     margins: DayMargins
     pairs: Ints  # drug code << 32 | event code, sorted
@@ -63,7 +67,7 @@ class DayCounts:
 
     def __post_init__(self) -> None:
         """Raise if the pair counts contradict the margins."""
-        where = f"day {self.margins.day}"
+        where = _place(self.margins)
         _require_keys(where, "pairs", self.pairs, self.n_observed)
         drugs, events = split_pairs(self.pairs)
         n_drug = _looked_up(self.margins.drugs, self.margins.n_drug, drugs)
@@ -88,96 +92,20 @@ class DayCounts:
             raise CountsError(msg)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SafeTest:
-    """State of the test: per pair five costs, a count and a crossing day; and all daily margins.
-
-    Sixty bytes a pair (five million: 300 MB), and 16 bytes for each drug and event of each day.
-    """
-
-    level: float  # chance that a null pair ever crosses
-    pairs: Ints  # drug code << 32 | event code, sorted
-    n_observed: Ints  # cases since the first day
-    costs: Floats  # one row a rate ratio, one column a pair [nats]
-    crossed: NDArray[np.int32]  # first day the e-value reached 1 / level, or NEVER
-    days: tuple[DayMargins, ...]  # in order; a pair seen for the first time needs them all
-    recomputed: bool = field(default=False)  # a past day was corrected: say so in the alert
-
-    @property
-    def n_hypotheses(self) -> int:
-        """Return the number of possible pairs: drugs times events seen so far."""
-        drugs = _distinct([day.drugs for day in self.days])
-        return len(drugs) * len(_distinct([day.events for day in self.days]))
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the state as named arrays, for storage; `from_arrays` reads them."""
-        days = self.days
-        return {
-            "format": np.array(FORMAT),
-            "level": np.array(self.level),
-            "recomputed": np.array(self.recomputed),
-            "pairs": self.pairs,
-            "n_observed": self.n_observed,
-            "costs": self.costs,
-            "crossed": self.crossed,
-            "day": np.array([day.day for day in days], dtype=np.int64),
-            "n_total": np.array([day.n_total for day in days], dtype=np.int64),
-            "drugs_of_day": np.array([len(day.drugs) for day in days], dtype=np.int64),
-            "events_of_day": np.array([len(day.events) for day in days], dtype=np.int64),
-            "drugs": _joined([day.drugs for day in days]),
-            "n_drug": _joined([day.n_drug for day in days]),
-            "events": _joined([day.events for day in days]),
-            "n_event": _joined([day.n_event for day in days]),
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Read what `to_arrays` wrote.
-
-        Raises
-        ------
-        StateError
-            If the arrays were written by another version. Recompute from the daily buckets.
-        """
-        version = arrays["format"].item() if "format" in arrays else None
-        if version != FORMAT:
-            msg = f"safe test: stored state must be of format {FORMAT}; got {version!r}"
-            raise StateError(msg)
-        drugs = [0, *np.cumsum(arrays["drugs_of_day"]).tolist()]
-        events = [0, *np.cumsum(arrays["events_of_day"]).tolist()]
-        days = zip(
-            arrays["day"].tolist(),
-            arrays["n_total"].tolist(),
-            _parts(arrays["drugs"], drugs),
-            _parts(arrays["n_drug"], drugs),
-            _parts(arrays["events"], events),
-            _parts(arrays["n_event"], events),
-            strict=True,
-        )
-        return cls(
-            level=arrays["level"].item(),
-            pairs=arrays["pairs"],
-            n_observed=arrays["n_observed"],
-            costs=arrays["costs"],
-            crossed=arrays["crossed"],
-            days=tuple(DayMargins(*day) for day in days),
-            recomputed=arrays["recomputed"].item(),
-        )
-
-
 def daily_counts(cases: pl.DataFrame) -> list[DayCounts]:
-    """Count cases by day, as input of the test, from lists of codes.
+    """Count cases by day and block, as input of the test, from lists of codes.
 
     Parameters
     ----------
     cases
         `day` [date, or days since 1970-01-01], `drugs` and `events` [lists of distinct codes, each
-        smaller than 2^31] and `n` [+1 a case enters, -1 it leaves]. Several rows may add up.
+        smaller than 2^31], `n` [+1 a case enters, -1 it leaves] and, if days are divided, `block`
+        [small integers]. Several rows may add up.
 
     Returns
     -------
     list of DayCounts
-        The days with a case, in order.
+        The blocks with a case, in order of day and block.
 
     Examples
     --------
@@ -186,7 +114,14 @@ def daily_counts(cases: pl.DataFrame) -> list[DayCounts]:
     >>> day.margins.drugs.tolist(), split_pairs(day.pairs)[0].tolist(), day.n_observed.tolist()
     ([4, 7], [4, 7], [1, 1])
     """
-    rows = cases.lazy().select(pl.col("day").cast(pl.Int32), "drugs", "events", "n")
+    block = pl.col("block") if "block" in cases.columns else pl.lit(0)
+    rows = cases.lazy().select(
+        place=pl.col("day").cast(pl.Int32).cast(pl.Int64) * (1 << _BLOCK_BITS)
+        + block.cast(pl.Int64),
+        drugs="drugs",
+        events="events",
+        n="n",
+    )
     by_drug = rows.explode("drugs").drop_nulls("drugs")
     by_event = rows.explode("events").drop_nulls("events")
     by_pair = by_drug.explode("events").drop_nulls("events")
@@ -199,29 +134,74 @@ def daily_counts(cases: pl.DataFrame) -> list[DayCounts]:
             _counted(by_pair, drug * (1 << _SHIFT) + event),
         ]
     )
-    days, n_total = totals["day"], totals["n"].to_list()
-    parts = [_split(frame, days) for frame in (drugs, events, pairs)]
+    places, n_total = totals["place"], totals["n"].to_list()
+    parts = [_split(frame, places) for frame in (drugs, events, pairs)]
     return [
-        DayCounts(DayMargins(day, total, *of_drug, *of_event), *of_pair)
-        for day, total, of_drug, of_event, of_pair in zip(
-            days.to_list(), n_total, *parts, strict=True
+        DayCounts(_margins(place, total, of_drug, of_event), *of_pair)
+        for place, total, of_drug, of_event, of_pair in zip(
+            places.to_list(), n_total, *parts, strict=True
         )
     ]
 
 
+def _margins(
+    place: int, total: int, of_drug: tuple[Ints, Ints], of_event: tuple[Ints, Ints]
+) -> DayMargins:
+    block = place & (1 << _BLOCK_BITS) - 1
+    return DayMargins(place >> _BLOCK_BITS, total, *of_drug, *of_event, block=block)
+
+
+def without_repeats(cases: pl.DataFrame) -> pl.DataFrame:
+    """Keep one of the reports of a day that have the same source, drugs and events.
+
+    Copies of a report, and batches of alike ones, are not independent evidence: the test would
+    take each for a case of its own.
+
+    Parameters
+    ----------
+    cases
+        As for `daily_counts`, with `block`, and `source` [integer code of the sender].
+
+    Returns
+    -------
+    polars.DataFrame
+        `day`, `block`, `drugs`, `events` and `n`, which is 1: one row for each group that has a
+        case; of the blocks of its cases the first.
+
+    Examples
+    --------
+    >>> alike = {"day": [19000] * 3, "source": [0, 0, 1], "drugs": [[4]] * 3, "events": [[1]] * 3}
+    >>> without_repeats(pl.DataFrame(alike | {"block": [2, 1, 1], "n": [1, 1, 1]}))["n"].sum()
+    2
+    """
+    same = ["day", "source", "drugs", "events"]
+    present = (
+        cases.lazy()
+        .group_by(*same, "block")
+        .agg(pl.col("n").cast(pl.Int64).sum())
+        .filter(pl.col("n") > 0)
+    )
+    first = present.group_by(same).agg(pl.col("block").min())
+    return first.select("day", "block", "drugs", "events", n=pl.lit(1, pl.Int64)).collect()
+
+
 def _counted(rows: pl.LazyFrame, key: pl.Expr) -> pl.LazyFrame:
-    counts = rows.group_by("day", key=key).agg(pl.col("n").cast(pl.Int64).sum())
-    return counts.filter(pl.col("n") != 0).sort("day", "key")
+    counts = rows.group_by("place", key=key).agg(pl.col("n").cast(pl.Int64).sum())
+    return counts.filter(pl.col("n") != 0).sort("place", "key")
 
 
-def _split(counts: pl.DataFrame, days: pl.Series) -> list[tuple[Ints, Ints]]:
-    edges = [*counts["day"].search_sorted(days, side="left").to_list(), counts.height]
+def _split(counts: pl.DataFrame, places: pl.Series) -> list[tuple[Ints, Ints]]:
+    edges = [*counts["place"].search_sorted(places, side="left").to_list(), counts.height]
     keys, n = _parts(counts["key"].to_numpy(), edges), _parts(counts["n"].to_numpy(), edges)
     return list(zip(keys, n, strict=True))
 
 
 def _parts(values: Ints, edges: Sequence[int]) -> list[Ints]:
     return [values[first:end] for first, end in pairwise(edges)]
+
+
+def _place(block: DayMargins) -> str:
+    return f"day {block.day}" + (f", block {block.block}" if block.block else "")
 
 
 def _require_keys(where: str, what: str, keys: Ints, n: Ints) -> None:
@@ -249,11 +229,3 @@ def _looked_up(codes: Ints, counts: Ints, wanted: Ints) -> Ints:
 
 def _largest(counts: Ints) -> int:
     return int(counts.max(initial=0))
-
-
-def _joined(parts: Sequence[Ints]) -> Ints:
-    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
-
-
-def _distinct(parts: Sequence[Ints]) -> Ints:
-    return np.unique(_joined(parts))

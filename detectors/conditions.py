@@ -53,6 +53,10 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
         "ic": "IC",
         "ic_lower": "lower 95% bound of the IC",
         "ic_upper": "upper 95% bound of the IC",
+        "expected_adjusted": "cases expected within strata",
+        "ic_adjusted": "IC within strata",
+        "ic_lower_adjusted": "lower 95% bound of the IC within strata",
+        "ic_upper_adjusted": "upper 95% bound of the IC within strata",
         "bcpnn": "BCPNN information component",
         "bcpnn_lower": "lower 95% bound of the BCPNN information component",
         "bcpnn_upper": "upper 95% bound of the BCPNN information component",
@@ -64,6 +68,10 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
         "e_value": "e-value of the anytime-valid test",
         "log_e_value": "logarithm of the e-value of the anytime-valid test",
         "e_bh_level": "false discovery rate at which e-BH flags it",
+        "e_value_blocked": "e-value of the anytime-valid test within age bands",
+        "log_e_value_blocked": "logarithm of the e-value of the anytime-valid test within age "
+        "bands",
+        "e_bh_level_blocked": "false discovery rate at which e-BH flags it within age bands",
     }
 )
 """Statistics that a rule may compare, with their names in words; add a statistic here."""

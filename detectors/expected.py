@@ -10,7 +10,13 @@ from detectors.cells import N_DRUG, N_EVENT, N_TOTAL, with_statistics
 from schemas.counts import require_counts
 from schemas.errors import CountsError
 
-__all__ = ["EXPECTED_CRUDE", "expected_crude", "expected_stratified", "sum_over_strata"]
+__all__ = [
+    "EXPECTED_CRUDE",
+    "add_over_strata",
+    "expected_crude",
+    "expected_stratified",
+    "sum_over_strata",
+]
 
 EXPECTED_CRUDE = pl.when(N_TOTAL > 0).then(N_DRUG * N_EVENT / N_TOTAL)
 """The crude expectation as an expression; null where the population is empty."""
@@ -155,10 +161,20 @@ def sum_over_strata(
         How many pairs there are.
     """
     expected = np.zeros(n_pairs)
+    add_over_strata(expected, totals, n_drug, n_event)
+    return expected
+
+
+def add_over_strata(
+    expected: NDArray[np.float64],
+    totals: Iterable[int],
+    n_drug: Iterable[NDArray[np.float64]],
+    n_event: Iterable[NDArray[np.float64]],
+) -> None:
+    """Add the cases expected in further strata, in place; parameters as of `sum_over_strata`."""
     for total, drugs, events in zip(totals, n_drug, n_event, strict=True):
         if total:
             expected += drugs * events / float(total)
-    return expected
 
 
 def _require_keys(name: str, frame: pl.DataFrame, keys: list[str]) -> None:

@@ -14,7 +14,12 @@ from detectors.ebgm import ebgm
 from detectors.false_discovery import false_discovery
 from detectors.fisher_exact import fisher_exact
 from detectors.gamma_mixture import GammaMixture
-from detectors.information_component import ic_expressions, information_component
+from detectors.information_component import (
+    adjusted_ic_expressions,
+    adjusted_information_component,
+    ic_expressions,
+    information_component,
+)
 from detectors.intervals import tail_mass
 from detectors.likelihood_ratio import likelihood_ratio
 from detectors.masking import masking_screen
@@ -22,7 +27,7 @@ from detectors.proportional_reporting_ratio import proportional_reporting_ratio,
 from detectors.relative_reporting_ratio import RELATIVE_REPORTING_RATIO, relative_reporting_ratio
 from detectors.reporting_odds_ratio import reporting_odds_ratio, ror_expressions
 from schemas.counts import require_counts, require_unique_pairs
-from schemas.errors import InputError
+from schemas.errors import CountsError, InputError
 
 __all__ = ["ALL", "METHODS", "Method", "apply_methods", "methods_for", "score"]
 
@@ -34,7 +39,9 @@ class Method:
     columns: tuple[str, ...]
     estimators: tuple[Callable[..., pl.DataFrame], ...]
     needs_prior: bool = False  # the estimators take a `GammaMixture` as well
-    on_request: bool = False  # slow, or of a whole table: a row depends on the others
+    # Slow, of a whole table (a row depends on the others), or of more than the four counts.
+    on_request: bool = False
+    needs: tuple[str, ...] = ()  # columns beside those of the four counts
     # The estimators' columns as expressions over a valid counts frame, where possible.
     expressions: Callable[[pl.DataFrame], list[pl.Expr]] | None = None
 
@@ -68,6 +75,15 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             ("expected", "ic", "ic_lower", "ic_upper"),
             (information_component,),
             expressions=lambda counts: ic_expressions(
+                counts["n_observed"], shrinkage=0.5, tail=_TAIL
+            ),
+        ),
+        "ic_adjusted": Method(
+            ("ic_adjusted", "ic_lower_adjusted", "ic_upper_adjusted"),
+            (adjusted_information_component,),
+            on_request=True,
+            needs=("expected_adjusted",),
+            expressions=lambda counts: adjusted_ic_expressions(
                 counts["n_observed"], shrinkage=0.5, tail=_TAIL
             ),
         ),
@@ -172,7 +188,7 @@ def apply_methods(
     Raises
     ------
     CountsError
-        If the counts cannot belong to one 2x2 table.
+        If the counts cannot belong to one 2x2 table, or a method needs a column that is missing.
     InputError
         If a method needs a prior and none is given.
     """
@@ -181,6 +197,9 @@ def apply_methods(
         if method.needs_prior and prior is None:
             msg = f"score: method {name!r} needs a prior, fitted or from a file; got none"
             raise InputError(msg)
+        if missing := [column for column in method.needs if column not in table.columns]:
+            msg = f"score: method {name!r} needs the columns {missing}; got {table.columns}"
+            raise CountsError(msg)
     require_counts(table, where="score")
     said = [method.expressions(table) for _, method in chosen if method.expressions]
     statistics = [expression for expressions in said for expression in expressions]

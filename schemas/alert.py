@@ -13,6 +13,7 @@ from schemas.context import Context
 from schemas.decision import Assessment
 from schemas.priority import Priority
 from schemas.scrutiny import Burst, Restricted
+from schemas.strata import Strata
 from schemas.tables import Counts, Statistics
 
 __all__ = [
@@ -151,6 +152,9 @@ class Alert(Message):
     )
     rules_hash: str = Field(description="SHA-256 of the rules, their exits and their lists.")
     policy_hash: str = Field(description="SHA-256 of the re-alert policy.")
+    strata: Strata | None = Field(
+        default=None, description="Strata of the adjusted and blocked statistics."
+    )
     prior_id: str | None = Field(
         default=None, description="Id of the prior used for EBGM; null if none."
     )

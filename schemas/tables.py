@@ -26,6 +26,10 @@ class Statistics(Message):
     expected_stratified: float | None = Field(
         description="The same, summed over age group x sex x region; 'unknown' is a stratum."
     )
+    expected_adjusted: float | None = Field(
+        default=None,
+        description="The same, summed over calendar quarter x age band x sex, the `strata`.",
+    )
     prr: float | None = Field(description="Proportional reporting ratio.")
     prr_lower: float | None = Field(description="Its lower bound.")
     prr_upper: float | None = Field(description="Its upper bound.")
@@ -38,6 +42,11 @@ class Statistics(Message):
     ic: float | None = Field(description="Information component [log2 units].")
     ic_lower: float | None = Field(description="IC025, exact gamma quantile.")
     ic_upper: float | None = Field(description="IC975, exact gamma quantile.")
+    ic_adjusted: float | None = Field(
+        default=None, description="Information component with `expected_adjusted` [log2 units]."
+    )
+    ic_lower_adjusted: float | None = Field(default=None, description="Its IC025.")
+    ic_upper_adjusted: float | None = Field(default=None, description="Its IC975.")
     ebgm: float | None = Field(
         default=None, description="Empirical Bayes geometric mean; null without a fitted prior."
     )
@@ -55,6 +64,15 @@ class Statistics(Message):
     )
     e_bh_level: float | None = Field(
         default=None, description="Smallest false discovery rate at which e-BH flags the pair."
+    )
+    e_value_blocked: float | None = Field(
+        default=None,
+        description="The same evidence within day and age band, where alike reports of one sender "
+        "on one day enter once; null as `e_value`.",
+    )
+    log_e_value_blocked: float | None = Field(default=None, description="Its natural logarithm.")
+    e_bh_level_blocked: float | None = Field(
+        default=None, description="Smallest false discovery rate at which e-BH flags it."
     )
 
 

@@ -22,9 +22,9 @@ from schemas.vocabulary import ProductRole, Qualification, ReporterKind, ReportT
 from streams.core.cases.from_report import case_version
 from streams.core.cases.strata import PAEDIATRIC, REGIONS, UNKNOWN
 from streams.core.cases.transitions import CaseVersion
+from streams.core.counting.case_codes import UNIT
 from streams.core.counting.windows import WindowSpec
 from streams.core.recount.source_ranges import SourceRange
-from streams.core.signals.counts_view import UNIT
 from streams.intake.files import SourceItem, read_source
 from streams.intake.native import decode_message
 from streams.runtime.embedded.replay import Replay
@@ -138,11 +138,11 @@ class CaseCounts:
         self.summary = run.summary
         self.last_day = until or run.last_day
         log = run.detector.log.rows()
-        strata = pl.Series(run.detector.strata.names, dtype=pl.String).str.split(UNIT)
+        strata = pl.Series(run.detector.codes.strata.names, dtype=pl.String).str.split(UNIT)
         cases = log.with_columns(
             day=pl.col("day").cast(pl.Date),
-            drugs=_named(log["drugs"], run.detector.drugs.names),
-            events=_named(log["events"], run.detector.events.names),
+            drugs=_named(log["drugs"], run.detector.codes.drugs.names),
+            events=_named(log["events"], run.detector.codes.events.names),
             age=strata.list.get(0).gather(log["stratum"]),
             sex=strata.list.get(1).gather(log["stratum"]),
             region=strata.list.get(2).gather(log["stratum"]),

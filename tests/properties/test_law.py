@@ -18,6 +18,7 @@ from schemas.alert import Alert
 from streams.core.counting.windows import WindowSpec
 from streams.core.signals.signal_key import signal_key
 from tests.support.law.checks import (
+    adjusted_expectation,
     check_cases,
     check_clinical,
     check_labels,
@@ -77,7 +78,7 @@ def _check_counts(world: World) -> None:
             cases = instances.get(label, [])
             assert tally.totals.counts.sum() == len(cases)
             by_stratum = Counter("\x1f".join(case.stratum) for case in cases)
-            names = world.detector.strata.decode(tally.totals.keys).to_list()
+            names = world.detector.codes.strata.decode(tally.totals.keys).to_list()
             held = dict(zip(names, tally.totals.counts.tolist(), strict=True))
             assert {name: n for name, n in held.items() if n} == by_stratum
     states = Counter(case.excluded or "counted" for case in latest_versions(messages).values())
@@ -100,6 +101,9 @@ def _check_alert(world: World, alert: Alert) -> None:
         assert pair not in recount(cases)
     assert alert.statistics.expected_stratified == pytest.approx(
         stratified_expectation(cases, *pair), rel=1e-12
+    )
+    assert alert.statistics.expected_adjusted == pytest.approx(
+        adjusted_expectation(cases, *pair), rel=1e-12
     )
     inside = {
         case_id: case

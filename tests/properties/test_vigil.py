@@ -4,40 +4,33 @@ The oracle is dictionaries of cases and exact fractions; it shares no line with 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from math import fsum
 
-import polars as pl
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from detectors.anytime_valid import RATE_RATIOS, e_values, recompute
-from detectors.anytime_valid_state import daily_counts
 from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from tests.support.deltas import case_change, make_delta
+from tests.support.exact_e_values import (
+    DRUGS,
+    EVENTS,
+    Case,
+    exact_blocked,
+    exact_e_values,
+    recomputed_e_values,
+)
 
 EPOCH = date(1970, 1, 1)
 FIRST = 19_720  # 2023-12-29
-DRUGS = ("aspirin", "iron", "zinc")
-EVENTS = ("rash", "stroke", "nausea")
 WINDOWS = ("cumulative", "sliding:2")
-
-Pair = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Case:
-    day: int
-    drugs: tuple[str, ...]
-    events: tuple[str, ...]
-    serious: bool = False
 
 
 @pytest.fixture(scope="module")
@@ -46,56 +39,12 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
     path = tmp_path_factory.mktemp("rules") / "any.toml"
     path.write_text(
         'any_case = { title = "any", source = "test", '
-        'all = [{ statistic = "n_observed", op = ">=", value = 1 }] }',
+        'all = [{ statistic = "n_observed", op = ">=", value = 1 }] }\n'
+        'blocked = { title = "blocked", source = "test", '
+        'all = [{ statistic = "e_value_blocked", op = ">=", value = 2 }] }',
         encoding="utf-8",
     )
     return load_rules([path, "safe"])
-
-
-# --- the oracle ---
-
-
-def exact_e_values(cases: Iterable[Case]) -> dict[Pair, tuple[Fraction, Fraction]]:
-    """Every reported pair's e-value and e-BH level, by the product formula, in fractions."""
-    by_day: dict[int, list[Case]] = {}
-    for case in cases:
-        by_day.setdefault(case.day, []).append(case)
-    drugs = {drug for of_day in by_day.values() for case in of_day for drug in case.drugs}
-    events = {name for of_day in by_day.values() for case in of_day for name in case.events}
-    found = {}
-    for drug in drugs:
-        for name in events:
-            products = [Fraction(1)] * len(RATE_RATIOS)
-            reported = 0
-            for of_day in by_day.values():
-                nd = sum(drug in case.drugs for case in of_day)
-                ne = sum(name in case.events for case in of_day)
-                n = sum(drug in case.drugs and name in case.events for case in of_day)
-                reported += n
-                for at, ratio in enumerate(map(Fraction, RATE_RATIOS)):
-                    share = Fraction(max(nd, ne), len(of_day))
-                    products[at] *= ratio**n / (1 + (ratio - 1) * share) ** min(nd, ne)
-            if reported:
-                found[drug, name] = sum(products, Fraction(0)) / len(products)
-    hypotheses = len(drugs) * len(events)
-    ranked = sorted(found.values(), reverse=True)
-    levels = [Fraction(hypotheses) / (rank * e) for rank, e in enumerate(ranked, start=1)]
-    return {pair: (e, min(levels[ranked.index(e) :])) for pair, e in found.items()}
-
-
-def recomputed_e_values(cases: Sequence[Case]) -> dict[Pair, tuple[float, float]]:
-    """The same from the project's own batch definition, over the test's own daily rows."""
-    rows = [
-        (case.day, [DRUGS.index(d) for d in case.drugs], [EVENTS.index(e) for e in case.events], 1)
-        for case in cases
-    ]
-    codes = pl.List(pl.UInt32)
-    schema = {"day": pl.Int32, "drugs": codes, "events": codes, "n": pl.Int8}
-    table = e_values(recompute(daily_counts(pl.DataFrame(rows, schema=schema, orient="row"))))
-    return {
-        (DRUGS[drug], EVENTS[name]): (e, level)
-        for drug, name, e, level in table.select("drug", "event", "e_value", "e_bh_level").rows()
-    }
 
 
 # --- the world: a detector and, beside it, what is true ---
@@ -128,7 +77,7 @@ class World:
                 rows += [(case, case_id, n) for case, n in ((old, -1), (new, 1)) if case]
         net: Counter[tuple[object, ...]] = Counter()
         for case, _, n in rows:
-            net[case.day, case.drugs, case.events] += n
+            net[case.day, case.drugs, case.events, case.age, case.sender] += n
         if self.closed is not None and any(n and key[0] <= self.closed for key, n in net.items()):  # type: ignore[operator]
             self.corrected = True
         sent = [
@@ -138,6 +87,9 @@ class World:
                 serious=case.serious,
                 drugs=list(case.drugs),
                 events=list(case.events),
+                age_group="adult" if case.age == 30 else "unknown",
+                age_years=case.age,
+                origin=f"\x1f\x1f{case.sender}",
                 n=n,
             )
             for case, case_id, n in rows
@@ -165,18 +117,22 @@ class World:
         assert self.closed is not None
         past = [case for case in self.cases.values() if case.day <= self.closed]
         exact, batch = exact_e_values(past), recomputed_e_values(past)
+        blocked = exact_blocked(past)
         assert exact.keys() == batch.keys()
         for alert in alerts:
             pair = alert.drug, alert.event
             found = alert.statistics.e_value, alert.statistics.e_bh_level
             if self.corrected is not None:
                 assert alert.test_recomputed is self.corrected
+            within = alert.statistics.e_value_blocked, alert.statistics.e_bh_level_blocked
             if alert.window.label != "cumulative" or pair not in exact:
-                assert found == (None, None)
+                assert found == within == (None, None)
                 assert "safe" not in alert.rules_fired
                 continue
             assert found == pytest.approx(batch[pair], rel=1e-12)
             assert found == pytest.approx(tuple(map(float, exact[pair])), rel=1e-9)
+            assert within == pytest.approx(tuple(map(float, blocked[pair])), rel=1e-9)
+            assert ("blocked" in alert.rules_fired) is (blocked[pair][0] >= 2)
             assert found[1] is not None
             assert ("safe" in alert.rules_fired) is (found[1] <= 0.05)
             assert ("safe" in alert.rules_fired) is (exact[pair][1] <= Fraction(1, 20))
@@ -190,7 +146,8 @@ def _some(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
 
 
 BACK = st.sampled_from([0, 0, 0, 1, 2, 5])  # days late
-CASE = st.builds(Case, BACK, _some(DRUGS), _some(EVENTS), st.booleans())
+AGE, SENDER = st.sampled_from([-1.0, 0.2, 30.0]), st.sampled_from("AB")
+CASE = st.builds(Case, BACK, _some(DRUGS), _some(EVENTS), st.booleans(), AGE, SENDER)
 CHANGES = st.dictionaries(
     st.sampled_from("ABCDEFG"), st.one_of(CASE, CASE, CASE, st.none()), min_size=1, max_size=5
 )
@@ -228,7 +185,7 @@ def test_the_test_in_the_stream_is_plain_arithmetic(
             case "tell", dict(changes):
                 world.tell(
                     {
-                        name: new and Case(world.today - new.day, new.drugs, new.events)
+                        name: new and replace(new, day=world.today - new.day, serious=False)
                         for name, new in changes.items()
                     }
                 )
@@ -240,7 +197,7 @@ def test_the_test_in_the_stream_is_plain_arithmetic(
                 world.look(touched_only=touched_only, day_over=day_over)
             case "seriousness", str(name):
                 if old := world.cases.get(name):
-                    new = Case(old.day, old.drugs, old.events, serious=not old.serious)
+                    new = replace(old, serious=not old.serious)
                     world.tell({name: new})
             case "restart", None:
                 world.restart()
@@ -290,7 +247,10 @@ def test_it_fires_once_the_days_add_up(rules: RuleSet) -> None:
     _days(world, 2)
     world.tell({"more": Case(world.today, ("zinc",), ("rash",))})
     alert = _of_zinc(world.look(touched_only=True, day_over=True))
-    assert alert.rules_fired == ("any_case", "safe")
+    assert alert.rules_fired == ("any_case", "blocked", "safe")
+    # To the blocked test the alike reports of a day are one: on either day 1 of 2.
+    factors = [(r / (1 + (r - 1) / 2)) ** 2 for r in (1.5, 2, 3, 5, 10)]
+    assert alert.statistics.e_value_blocked == pytest.approx(fsum(factors) / 5, rel=1e-12)
     assert alert.test_recomputed is True
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
 
-from detectors.rules import RuleSet
+from detectors.rules import RuleSet, load_rules
 from schemas.alert import InputOffset, Window, WindowKind
+from streams.core.alerts.case_sources import Origins
+from streams.core.cases.strata import default_age_bands
+from streams.core.counting.case_codes import UNIT
 from streams.core.counting.case_log import CASE_LOG, CaseLog
 from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.level_codes import LevelCodes
@@ -16,9 +20,10 @@ from streams.core.counting.sorted_counts import Keys
 from streams.core.counting.spelling_counts import Spellings
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import Tally
-from streams.core.signals.anytime_test import DailySequentialTest
-from streams.core.signals.counts_view import UNIT, CountsView
+from streams.core.signals.anytime_test import SequentialTests
+from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import ChangesSinceEvaluation
+from streams.core.signals.scorer import Scorer
 from streams.core.signals.window_scores import WindowInstance
 
 EPOCH = date(1970, 1, 1)
@@ -73,6 +78,7 @@ class CountedWindow:
                 "day": day,
                 "case_id": case_ids,
                 "stratum": self.strata.code(UNIT.join((age, "female", region))),
+                "block": 0,
                 "serious": serious,
                 "fatal": fatal,
                 "drugs": [[self.drugs.code(name) for name in drugs]] * len(case_ids),
@@ -114,7 +120,16 @@ class CountedWindow:
         )
         return list(names)
 
-    def view(self, anytime_test: DailySequentialTest | None = None) -> CountsView:
+    def tests(self, *presets: str) -> SequentialTests:
+        """Return the tests that rules ask for, before the first day."""
+        origins = lru_cache(maxsize=1)(Origins)
+        return SequentialTests(
+            Scorer(load_rules(presets) if presets else rules_of(1)),
+            lambda rows: rows,
+            lambda: origins(self.origins).parts["source"],
+        )
+
+    def view(self, tests: SequentialTests | None = None) -> CountsView:
         """Return what an evaluation reads."""
         levels = LevelCodes()
         levels.learn(self.drugs, self.events)
@@ -129,7 +144,8 @@ class CountedWindow:
             log=self.log,
             removals=self.removals,
             pending=self.pending,
-            anytime_test=anytime_test,
+            tests=tests or self.tests(),
+            age_bands=default_age_bands(),
             as_of=AS_OF,
         )
 

@@ -34,6 +34,8 @@ def case_change(case_id: str, **fields: Any) -> dict[str, Any]:
         "courses": None,
         "onsets": None,
         "watched": "",
+        "age_years": -1.0,
+        "subdivision": "",
         "n": 1,
     }
     change = usual | fields

@@ -27,6 +27,7 @@ def log_row(seq: int, **fields: Any) -> dict[str, Any]:
         "day": 0,
         "case_id": str(seq),
         "stratum": 0,
+        "block": 0,
         "serious": False,
         "fatal": False,
         "drugs": [0],

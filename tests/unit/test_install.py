@@ -70,6 +70,7 @@ TESTED_BY = {
     "streams.core.recount.anytime_test": "replay/test_recount.py",
     "streams.core.recount.clinical": "replay/test_recount.py",
     "streams.core.recount.evidence": "replay/test_recount.py",
+    "streams.core.recount.strata": "replay/test_recount.py",
     "streams.core.recount.exclusions": "replay/test_releases.py",
     "streams.core.signals.anytime_test": "properties/test_vigil.py",
     "streams.delivery.api.service": "unit/core/alerts/test_assessment.py",

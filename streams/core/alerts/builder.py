@@ -24,6 +24,7 @@ from schemas.alert import (
 )
 from schemas.context import Context
 from schemas.counts import MARGINS
+from schemas.strata import Strata
 from streams.core.alerts.identity import alert_id, snapshot_id
 from streams.core.alerts.next_steps import next_step
 from streams.core.alerts.priority import PriorityFacts, is_urgent, priority_of
@@ -57,6 +58,8 @@ class EvaluatedWindow:
     ----------
     as_of
         Next input offsets of the counts.
+    strata
+        Strata of the adjusted statistics.
     prior_id
         Prior of the EBGM; None if none is used.
     tested_through, test_recomputed
@@ -67,6 +70,7 @@ class EvaluatedWindow:
     window: Window
     evaluated_on: date
     as_of: Sequence[InputOffset]
+    strata: Strata
     prior_id: str | None = None
     tested_through: int | None = None
     test_recomputed: bool | None = None
@@ -187,6 +191,7 @@ class AlertBuilder:
             "as_of": tuple(evaluated.as_of),
             "rules_hash": self._rules_hash,
             "policy_hash": self._policy_hash,
+            "strata": evaluated.strata,
             "prior_id": evaluated.prior_id,
             "test_recomputed": evaluated.test_recomputed,
             "code_version": _CODE_VERSION,
@@ -198,6 +203,7 @@ class AlertBuilder:
                 policy_hash=self._policy_hash,
                 prior_id=evaluated.prior_id,
                 tested_through=evaluated.tested_through,
+                strata=evaluated.strata,
                 code_version=_CODE_VERSION,
             ),
         }

@@ -22,8 +22,9 @@ from streams.core.cases.chronology import (
     START,
 )
 from streams.core.cases.levels import class_of_name
+from streams.core.counting.case_codes import UNIT
 from streams.core.counting.sorted_counts import Keys, Places, places_of
-from streams.core.signals.counts_view import UNIT, CountsView
+from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import PAEDIATRIC_BIT, Hashes, Masks, facets_of_cases
 
 __all__ = [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from schemas.alert import InputOffset, Window
+from schemas.strata import Strata
 
 __all__ = ["alert_id", "snapshot_id"]
 
@@ -25,9 +26,10 @@ def snapshot_id(
     policy_hash: str,
     prior_id: str | None,
     tested_through: int | None,
+    strata: Strata,
     code_version: str,
 ) -> str:
-    """Return the SHA-256 of input offsets, window, day, rules, policy, prior and code.
+    """Return the SHA-256 of input offsets, window, day, rules, policy, prior, strata and code.
 
     Alerts with the same id were made from the same cases by the same rules: they agree on a pair's
     counts, statistics and cases. The id does not cover earlier revisions and notices.
@@ -42,6 +44,7 @@ def snapshot_id(
         [offset.model_dump() for offset in as_of],
         window.model_dump(mode="json"),
         evaluated_on.isoformat(),
-        *(rules_hash, policy_hash, prior_id, tested_through, code_version),
+        *(rules_hash, policy_hash, prior_id, tested_through),
+        *(strata.model_dump(mode="json"), code_version),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

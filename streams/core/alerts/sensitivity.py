@@ -21,11 +21,17 @@ from streams.core.alerts.case_sources import BurstRule, Origins, bursts_of
 from streams.core.alerts.indications import Indications
 from streams.core.counting.case_log import CaseLog
 from streams.core.signals.counts_view import CountsView
-from streams.core.signals.scorer import NEEDS_SAFE_TEST, Scorer
+from streams.core.signals.scorer import (
+    NEEDS_BLOCKED_TEST,
+    NEEDS_SAFE_TEST,
+    NOT_OF_A_TABLE,
+    Scorer,
+)
 
 __all__ = ["SensitivityAnalyses", "SensitivityResult"]
 
 _EPOCH = date(1970, 1, 1)
+_UNKNOWN = ("expected_adjusted", *NEEDS_SAFE_TEST, *NEEDS_BLOCKED_TEST)
 _RESTRICTED = tuple(RestrictedStatistics.model_fields)
 
 
@@ -90,7 +96,7 @@ class SensitivityAnalyses:
         self._rule = rule
         self._indications = lru_cache(maxsize=1)(Indications)
         self._bits = [(1 << bit, rule.name) for bit, rule in enumerate(scorer.rules.rules)]
-        self._not_asked = _of_test(scorer.rules)
+        self._not_asked = _not_of_a_table(scorer.rules)
 
     def of_pairs(
         self,
@@ -190,10 +196,8 @@ class SensitivityAnalyses:
         return result
 
     def _scored(self, table: pl.DataFrame) -> pl.DataFrame:
-        if self._scorer.needs_safe_test:
-            unknown = (pl.lit(None, dtype=pl.Float64).alias(name) for name in NEEDS_SAFE_TEST)
-            table = table.with_columns(unknown)
-        return self._scorer.score(table)
+        unknown = (pl.lit(None, dtype=pl.Float64).alias(name) for name in _UNKNOWN)
+        return self._scorer.score(table.with_columns(unknown))
 
     def _asked(self, entered: int, on: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the rules on that fire for a table, and those that cannot be evaluated on it."""
@@ -224,9 +228,9 @@ def _confounded(
     return stating, {key: shared[key] for key, n in same.items() if n and 2 * n >= stating[key]}
 
 
-def _of_test(rules: RuleSet) -> frozenset[str]:
-    """Return the rules that use the anytime-valid test, which needs days and not one table."""
-    return frozenset(rule.name for rule in rules.rules if rule.statistics & NEEDS_SAFE_TEST)
+def _not_of_a_table(rules: RuleSet) -> frozenset[str]:
+    """Return the rules on statistics that need days or strata, and not one table."""
+    return frozenset(rule.name for rule in rules.rules if rule.statistics & NOT_OF_A_TABLE)
 
 
 def _counts(row: Mapping[str, Any]) -> Counts:

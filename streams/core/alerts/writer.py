@@ -9,6 +9,7 @@ import polars as pl
 
 from schemas.alert import Alert
 from schemas.counts import MARGINS
+from schemas.strata import Strata
 from streams.core.alerts.builder import AlertBuilder, EvaluatedWindow, PairSummary
 from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
 from streams.core.alerts.case_summaries import after_notice, extra_fields_of, facts_of
@@ -112,15 +113,20 @@ class AlertWriter:
 
 
 def _evaluated(scores: WindowScores, view: CountsView) -> EvaluatedWindow:
-    test = view.anytime_test
     return EvaluatedWindow(
         window=scores.instance.window,
         evaluated_on=scores.evaluated_on,
         as_of=view.as_of,
         prior_id=scores.prior_id,
-        tested_through=None if test is None else test.last_day,
-        test_recomputed=None if test is None else test.recomputed,
+        strata=_strata(view.age_bands.upper_ends),
+        tested_through=view.tests.last_day,
+        test_recomputed=view.tests.recomputed,
     )
+
+
+@lru_cache(maxsize=1)
+def _strata(age_bands: tuple[float, ...]) -> Strata:
+    return Strata(age_bands=age_bands)
 
 
 def _by_key(keys: Keys, hashes: pl.Series) -> dict[int, Hashes]:

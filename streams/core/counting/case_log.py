@@ -26,6 +26,7 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
         "day": pl.Int32(),  # days since 1970-01-01
         "case_id": pl.String(),
         "stratum": pl.UInt32(),
+        "block": pl.UInt16(),  # age band and sex: `streams.core.cases.strata.AgeBands.blocks`
         "serious": pl.Boolean(),
         "fatal": pl.Boolean(),
         "drugs": pl.List(pl.UInt32()),

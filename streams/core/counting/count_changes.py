@@ -10,7 +10,10 @@ import polars as pl
 from streams.core.counting.arrays import flattened, spread
 from streams.core.counting.sorted_counts import Keys
 
-__all__ = ["Changes", "CountChanges"]
+__all__ = ["QUARTER_BITS", "Changes", "CountChanges", "period_strata"]
+
+QUARTER_BITS = 10
+"""Bits of the age band and sex in a stratum of `period_strata`; those above are the quarter."""
 
 
 class Changes(NamedTuple):
@@ -39,12 +42,15 @@ class CountChanges:
     ----------
     days, n
         Of each row: its day [days since 1970-01-01], and the change of its keys, +1 or -1.
+    periods
+        Stratum of each row by calendar quarter, age band and sex: see `period_strata`.
     pairs, drugs, events, totals
         Changed keys: drug and event; drug and stratum; event and stratum; 0 and stratum.
     """
 
     days: npt.NDArray[np.int32]
     n: npt.NDArray[np.int8]
+    periods: Keys
     pairs: Changes
     drugs: Changes
     events: Changes
@@ -64,6 +70,7 @@ class CountChanges:
         return cls(
             days=rows["day"].to_numpy(),
             n=rows["n"].to_numpy(),
+            periods=period_strata(rows["day"].to_numpy(), rows["block"].to_numpy()),
             pairs=Changes(major_drug[which] | events.codes[places], of_drug[which]),
             drugs=Changes(major_drug | stratum[of_drug], of_drug),
             events=Changes(major_event | stratum[of_event], of_event),
@@ -74,4 +81,28 @@ class CountChanges:
         """Keep the days from first to last, both included."""
         inside = (self.days >= first_day) & (self.days <= last_day)
         parts = (self.pairs, self.drugs, self.events, self.totals)
-        return CountChanges(self.days, self.n, *(part.where(inside) for part in parts))
+        return CountChanges(
+            self.days, self.n, self.periods, *(part.where(inside) for part in parts)
+        )
+
+
+def period_strata(days: npt.NDArray[np.int32], blocks: npt.NDArray[np.uint16]) -> Keys:
+    """Return the stratum of each case by calendar quarter, age band and sex, as a number.
+
+    Sorted numbers are in order of the quarters; `QUARTER_BITS` splits them.
+
+    Parameters
+    ----------
+    days
+        Days of first receipt [days since 1970-01-01].
+    blocks
+        Codes of age band and sex.
+
+    Examples
+    --------
+    >>> strata = period_strata(np.array([0, 90], np.int32), np.array([5, 5], np.uint16))
+    >>> (strata >> QUARTER_BITS).tolist()
+    [7880, 7881]
+    """
+    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return (months // 3 + 4 * 1970) << QUARTER_BITS | blocks

@@ -15,6 +15,7 @@ __all__ = [
     "places_of",
     "split_key",
     "starts_of",
+    "summed",
 ]
 
 Keys = npt.NDArray[np.int64]
@@ -102,7 +103,7 @@ class SortedCounts:
         """Add to the counts of keys; a key may come several times."""
         if len(keys) == 0:
             return
-        keys, n = _summed(keys, n)
+        keys, n = summed(keys, n)
         if self._sums is not None:
             self._sums = _added(self._sums, keys, n)
         known, places = places_of(self.keys, keys)
@@ -136,7 +137,7 @@ class SortedCounts:
         return sums
 
 
-def _summed(keys: Keys, n: npt.NDArray[np.signedinteger]) -> tuple[Keys, Counts]:
+def summed(keys: Keys, n: npt.NDArray[np.signedinteger]) -> tuple[Keys, Counts]:
     """Return every key once, sorted, with the sum of its changes."""
     ones = n == 1
     if ones.all():
@@ -146,7 +147,7 @@ def _summed(keys: Keys, n: npt.NDArray[np.signedinteger]) -> tuple[Keys, Counts]
         starts = starts_of(keys)
         return keys[starts], np.diff(starts, append=len(keys))
     if ones.any():
-        added, n_added = _summed(keys[ones], n[ones])
+        added, n_added = summed(keys[ones], n[ones])
         keys, n = np.append(keys[~ones], added), np.append(n[~ones], n_added)
     order = np.argsort(keys)
     keys, n = keys[order], n[order]

@@ -10,6 +10,7 @@ import polars as pl
 
 from schemas.alert import Window, WindowKind
 from schemas.errors import InputError
+from streams.core.counting.adjusted_margins import AdjustedMargins
 from streams.core.counting.case_log import CaseLog
 from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.sorted_counts import Counts, Keys, SortedCounts, split_key
@@ -77,13 +78,18 @@ class WindowSpec:
 
 
 class Tally:
-    """Counts of one window instance: pairs, and margins by stratum."""
+    """Counts of one window instance: pairs, and margins by stratum.
+
+    `drugs`, `events` and `totals` are by age group, sex and region; `adjusted` is by calendar
+    quarter, age band and sex.
+    """
 
     def __init__(self) -> None:
         self.pairs = SortedCounts()
         self.drugs = SortedCounts()
         self.events = SortedCounts()
         self.totals = SortedCounts()
+        self.adjusted = AdjustedMargins()
 
     def fold(self, changes: CountChanges) -> None:
         """Add changes to the counts."""
@@ -94,6 +100,7 @@ class Tally:
             (self.totals, changes.totals),
         ):
             counts.fold(keys, changes.n[rows])
+        self.adjusted.fold(changes)
 
     def table(self, pairs: Keys, n_observed: Counts | None = None) -> pl.DataFrame:
         """Return `key` and the four counts of every pair asked for, in that order.

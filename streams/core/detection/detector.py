@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,26 +13,28 @@ from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert, InputOffset, WindowKind
 from schemas.counts import COUNTS
-from schemas.delta import STRATUM, Delta
+from schemas.delta import Delta
 from schemas.errors import InputError, StateError
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
+from streams.core.alerts.case_sources import Origins
 from streams.core.alerts.context import AlertContext
 from streams.core.cases.domain_case import encode_domain_case
 from streams.core.cases.levels import plain_pairs
-from streams.core.counting.case_log import CASE_LOG, CaseLog
+from streams.core.cases.strata import AgeBands, default_age_bands
+from streams.core.counting.case_codes import CaseCodes
+from streams.core.counting.case_log import CaseLog
 from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.level_codes import LevelCodes
 from streams.core.counting.removed_cases import KeptCases, RemovedCases
 from streams.core.counting.sorted_counts import Keys, distinct
 from streams.core.counting.spelling_counts import Spellings
-from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import WindowedCounts, WindowSpec
 from streams.core.detection.evaluation import Evaluation
 from streams.core.safety.monitor import SafetyMonitor
-from streams.core.signals.anytime_test import DailySequentialTest
-from streams.core.signals.counts_view import UNIT, CountsView
+from streams.core.signals.anytime_test import SequentialTests
+from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import ChangesSinceEvaluation
 from streams.core.signals.prior_refits import PriorRefits
 from streams.core.signals.published_signals import Signals
@@ -43,7 +46,6 @@ __all__ = ["Detector"]
 
 _EPOCH = date(1970, 1, 1)
 _NO_KEYS = np.empty(0, dtype=np.int64)
-_VOCABULARIES = ("drugs", "events", "strata", "origins", "indications")
 _RESTORED_AT_ONCE = 2_000_000  # [cases]; a gigabyte of changes at a time
 
 
@@ -64,6 +66,8 @@ class Detector:
         Prior of the EBGM, for rules that ask for it.
     refit_every
         Days of event time between fits of that prior to the counts; `None` keeps it as it is.
+    age_bands
+        Age bands of the strata; by default those of `age_bands.toml`.
 
     Raises
     ------
@@ -80,6 +84,7 @@ class Detector:
         topic: str = "pv.reports",
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        age_bands: AgeBands | None = None,
     ) -> None:
         policy = policy or load_policy()
         self.safety = SafetyMonitor()
@@ -90,17 +95,16 @@ class Detector:
             raise InputError(msg)
         self._refits = PriorRefits(self.scorer, refit_every)
         self._levels = LevelCodes()
-        self._test = DailySequentialTest(self._plain) if self.scorer.needs_safe_test else None
+        self._tests = SequentialTests(self.scorer, self._plain, self._sources)
         self.topic = topic
         self.windows = [WindowedCounts(spec) for spec in windows]
         self.log = CaseLog()
+        self.codes = CaseCodes(age_bands or default_age_bands())
         self._removals = RemovedCases()
-        self.drugs, self.events, self.strata = Vocabulary(), Vocabulary(), Vocabulary()
-        self.origins, self.indications = Vocabulary(), Vocabulary()
+        self._parts_of_origins = lru_cache(maxsize=1)(Origins)
         self._spellings = Spellings()
         self.offsets: dict[int, int] = {}
         self.watermark = -1
-        self._rows = 0
         # Pairs changed since the last evaluation, in order of arrival, with repeats.
         self._touched: dict[str, list[Keys]] = {}
         self._stale: set[str] = set()  # windows whose margins moved since the last full one
@@ -132,13 +136,13 @@ class Detector:
         if changes:
             # In one frame: folding many small ones takes a fifth longer.
             rows = pl.concat(changes, rechunk=True)
-            self._fold(encoded := self._encode(rows))
+            self._fold(encoded := self.codes.encode(rows))
             self._spellings.add_spellings(encoded, rows)
             watched = rows.filter(pl.col("watched") != "")
             self.safety.count(watched.select("watched", "n").iter_rows())
         for delta, news in zip(deltas, fresh, strict=True):
             if news and delta.removed.height:
-                coded = self._encode(delta.removed).with_columns(delta.removed["reason"])
+                coded = self.codes.encode(delta.removed).with_columns(delta.removed["reason"])
                 self._removals.append(coded)
         self.offsets = offsets
         self.watermark = max(self.watermark, *(delta.watermark for delta in deltas))
@@ -173,8 +177,7 @@ class Detector:
         day_over
             Whether the day is complete: the anytime-valid test needs whole days.
         """
-        if self._test is not None:
-            self._test.close(today if day_over else today - 1, self.log)
+        self._tests.close(today if day_over else today - 1, self.log)
         self._evaluation.begin()
         self._today = today
         view, on_day = self._view(), self.safety.known_on(_EPOCH + timedelta(days=today))
@@ -276,7 +279,7 @@ class Detector:
     @property
     def levels(self) -> LevelCodes:
         """Return the aggregation level of each code of drugs and events."""
-        self._levels.learn(self.drugs, self.events)
+        self._levels.learn(self.codes.drugs, self.codes.events)
         return self._levels
 
     def all_counts(self) -> pl.DataFrame:
@@ -303,25 +306,28 @@ class Detector:
         Its `rows` cost as much as `snapshot`; this call costs in proportion to the names.
         """
         facts = {
-            **{name: list(getattr(self, name).names) for name in _VOCABULARIES},
+            **self.codes.facts(),
             "offsets": {str(partition): offset for partition, offset in self.offsets.items()},
             "spellings": self._spellings.facts(),
             "watermark": self.watermark,
-            "rows": self._rows,
             "watched": [encode_domain_case(case) for case in self.safety.cases],
-            "test": None if self._test is None else self._test.facts(),
+            "tests": self._tests.facts(),
         }
         return KeptCases(self.log.frozen(), self._removals.frozen()), facts
 
     def restore(self, rows: pl.DataFrame, facts: Mapping[str, Any]) -> None:
-        """Restore a new detector from a snapshot; its windows and rules may have changed."""
-        for name in _VOCABULARIES:
-            setattr(self, name, Vocabulary(facts[name]))
+        """Restore a new detector from a snapshot; its windows and rules may have changed.
+
+        Raises
+        ------
+        StateError
+            If its age bands have changed: the cases of the snapshot are coded by them.
+        """
+        self.codes.restore(facts)
         self._spellings.restore(facts["spellings"])
         self._levels = LevelCodes()
         self.offsets = {int(partition): offset for partition, offset in facts["offsets"].items()}
         self.watermark = facts["watermark"]
-        self._rows = facts["rows"]
         self.safety.count((encoded, 1) for encoded in facts["watched"])
         # In parts, each settled: millions of cases give hundreds of millions of changes.
         counted, removed = KeptCases.split(rows)
@@ -329,8 +335,7 @@ class Detector:
         for part in counted.iter_slices(_RESTORED_AT_ONCE):
             self._fold(part)
             self.settle()
-        if self._test is not None and facts["test"] is not None:
-            self._test.restore(facts["test"], self.log)
+        self._tests.restore(facts["tests"], self.log)
 
     def settle(self) -> None:
         """Mark all changes so far as evaluated: a restored detector published them before."""
@@ -340,7 +345,7 @@ class Detector:
     def restore_signals(self, alerts: Iterable[Alert]) -> None:
         """Restore the published state of signals from the latest alert of each."""
         published = list(alerts)
-        self._evaluation.restore(published, self.drugs, self.events)
+        self._evaluation.restore(published, self.codes.drugs, self.codes.events)
         self._context.record(published)
 
     def _fold(self, rows: pl.DataFrame) -> None:
@@ -353,42 +358,28 @@ class Detector:
                 self._stale.add(label)
         if any(len(signals.rows) for signals in self.signals.values()):
             self._pending.note(rows, changes.pairs)
-        if self._test is not None:
-            self._test.note(rows)
+        self._tests.note(rows)
 
     def _plain(self, rows: pl.DataFrame) -> pl.DataFrame:
         return self.levels.without_levels(rows)
 
-    def _encode(self, changes: pl.DataFrame) -> pl.DataFrame:
-        stratum = changes.select(pl.concat_str(STRATUM, separator=UNIT))[STRATUM[0]]
-        seq = pl.int_range(self._rows, self._rows + changes.height, dtype=pl.Int64, eager=True)
-        self._rows += changes.height
-        encoded = {
-            "seq": seq,
-            "day": changes["day"].cast(pl.Int32),
-            "stratum": self.strata.encode(stratum),
-            "drugs": self.drugs.encode(changes["drugs"]),
-            "events": self.events.encode(changes["events"]),
-            "origin": self.origins.encode(changes["origin"]),
-            "indications": self.indications.encode(changes["indications"]),
-        }
-        return pl.DataFrame(
-            {name: encoded[name] if name in encoded else changes[name] for name in CASE_LOG}
-        )
+    def _sources(self) -> pl.Series:
+        return self._parts_of_origins(self.codes.origins).parts["source"]
 
     def _view(self) -> CountsView:
         return CountsView(
-            drugs=self.drugs,
-            events=self.events,
-            strata=self.strata,
+            drugs=self.codes.drugs,
+            events=self.codes.events,
+            strata=self.codes.strata,
             levels=self.levels,
-            origins=self.origins,
-            indications=self.indications,
+            origins=self.codes.origins,
+            indications=self.codes.indications,
             spellings=self._spellings,
             log=self.log,
             removals=self._removals,
             pending=self._pending,
-            anytime_test=self._test,
+            tests=self._tests,
+            age_bands=self.codes.age_bands,
             as_of=self._as_of(),
         )
 

@@ -23,7 +23,7 @@ from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.core.cases.link_decisions import LinkDecision
 from streams.core.cases.transitions import CaseVersion
-from streams.core.recount.anytime_test import TESTED, anytime_statistics
+from streams.core.recount.anytime_test import BLOCKED, TESTED, anytime_statistics
 from streams.core.recount.clinical import (
     CLINICAL,
     REMOVED,
@@ -41,7 +41,8 @@ from streams.core.recount.evidence import (
 )
 from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.recount.labels import LABELS, label_values
-from streams.core.signals.scorer import NEEDS_SAFE_TEST
+from streams.core.recount.strata import expected_within, with_bands
+from streams.core.signals.scorer import NOT_OF_A_TABLE
 from streams.core.signals.signal_key import names_of_key
 
 __all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
@@ -170,6 +171,7 @@ class Recount:
                 *("scope", "release"),
                 *("latest_received", "day", "serious", "fatal", "nullified"),
                 pl.concat_str(_STRATUM, separator=_UNIT).cast(pl.Categorical).alias("stratum"),
+                *("age_years", "age_group", "sex"),
                 (pl.col("excluded") == "").alias("counted"),
                 # A separator on both sides of every name: only whole names are found.
                 *((_UNIT + pl.col(name) + _UNIT).alias(name) for name in ("drugs", "events")),
@@ -215,21 +217,12 @@ class Recount:
         pairs = list(dict.fromkeys(pair_of.values()))
         of_pairs = {pair: facts(within, *pair) for pair in pairs}
         rows = [{"drug": drug, "event": event, **of_pairs[drug, event][0]} for drug, event in pairs]
-        scored = self._scored(pl.DataFrame(rows, schema=dict(COUNTS)), first.prior_id)
+        current, expected = _adjusted(current, first, pairs)
+        counts = pl.DataFrame(rows, schema=dict(COUNTS)).with_columns(expected)
+        scored = self._scored(counts, first.prior_id)
         stratified = [_expected(within, strata, *pair) for pair in pairs]
         scored = scored.with_columns(pl.Series("expected_stratified", stratified, pl.Float64))
-        tested = any(alert.test_recomputed is not None for alert in alerts)
-        if tested and first.window.kind is WindowKind.CUMULATIVE:
-            closed = (first.evaluated_on - _EPOCH).days - self._test_lag
-            scored = scored.join(
-                anytime_statistics(current.filter(pl.col("day") <= closed)),
-                on=["drug", "event"],
-                how="left",
-                maintain_order="left",
-            )
-        else:
-            nothing = pl.lit(None, dtype=pl.Float64)
-            scored = scored.with_columns(nothing.alias(name) for name in TESTED)
+        scored = self._tested(scored, current, alerts)
         masks = scored.select(self._rules.masks()).rows()
         for alert in alerts:
             pair = pair_of[alert.signal_key]
@@ -237,8 +230,8 @@ class Recount:
             known = alert.rules_hash == self._rules.rules_hash
             values = _values(scored.row(row, named=True), of_pairs[pair][1])
             values |= label_values(current, *pair)
-            if alert.test_recomputed is None:
-                values |= {f"statistics.{name}": None for name in TESTED}
+            for name in {*TESTED, *BLOCKED} - _asked_of_test(alert, self._rules, known=known):
+                values[f"statistics.{name}"] = None
             if known:
                 values["rules_fired"] = self._on(alert, *masks[row])
             asked = partial(self._asked, alert)
@@ -247,6 +240,25 @@ class Recount:
             values |= clinical_values(alert, both)
             values |= removed_values(alert, named(removed, alert)[1])
             yield _compared(alert, values, rules_known=known)
+
+    def _tested(
+        self, scored: pl.DataFrame, current: pl.DataFrame, alerts: Sequence[Alert]
+    ) -> pl.DataFrame:
+        """Add the statistics of the anytime-valid tests; null outside the cumulative window."""
+        first = alerts[0]
+        closed = (first.evaluated_on - _EPOCH).days - self._test_lag
+        past = current.filter(pl.col("day") <= closed)
+        tested = any(alert.test_recomputed is not None for alert in alerts)
+        for names in (TESTED, BLOCKED):
+            blocked = names is BLOCKED
+            asked = tested and (not blocked or first.strata is not None)
+            if asked and first.window.kind is WindowKind.CUMULATIVE:
+                found = anytime_statistics(past, blocked=blocked)
+                scored = scored.join(found, on=["drug", "event"], how="left", maintain_order="left")
+            else:
+                nothing = pl.lit(None, dtype=pl.Float64)
+                scored = scored.with_columns(nothing.alias(name) for name in names)
+        return scored
 
     def _asked(
         self, alert: Alert, counts: Mapping[str, int]
@@ -258,11 +270,14 @@ class Recount:
             schema=dict(COUNTS),
         )
         nothing = pl.lit(None, dtype=pl.Float64)
-        scored = self._scored(row, alert.prior_id).with_columns(nothing.alias(n) for n in TESTED)
+        row = row.with_columns(nothing.alias("expected_adjusted"))
+        scored = self._scored(row, alert.prior_id).with_columns(
+            nothing.alias(name) for name in (*TESTED, *BLOCKED)
+        )
         ((entered, _),) = scored.select(self._rules.masks()).rows()
         rules = self._rules.rules
         fires = {rule.name for bit, rule in enumerate(rules) if entered >> bit & 1}
-        unasked = {rule.name for rule in rules if rule.statistics & NEEDS_SAFE_TEST} - fires
+        unasked = {rule.name for rule in rules if rule.statistics & NOT_OF_A_TABLE} - fires
         return scored.row(0, named=True), frozenset(fires), frozenset(unasked)
 
     def _on(self, alert: Alert, entered: int, held: int) -> tuple[str, ...]:
@@ -298,6 +313,33 @@ class Recount:
             )
             raise InputError(msg)
         return score(counts, self._methods, prior=self._priors[prior_id])
+
+
+def _adjusted(
+    current: pl.DataFrame, alert: Alert, pairs: Sequence[tuple[str, str]]
+) -> tuple[pl.DataFrame, pl.Series]:
+    """Return the cases with their age bands, and the adjusted expectation of each pair.
+
+    It is null for an alert without strata: it is of an earlier version.
+    """
+    if alert.strata is None:
+        return current, pl.Series("expected_adjusted", [None] * len(pairs), pl.Float64)
+    current = with_bands(current, alert.strata.age_bands)
+    within = _within(current, alert.window)
+    expected = [expected_within(within, *pair) for pair in pairs]
+    return current, pl.Series("expected_adjusted", expected, pl.Float64)
+
+
+def _asked_of_test(alert: Alert, rules: RuleSet, *, known: bool) -> set[str]:
+    """Return the statistics of the tests that the rules of an alert need, as far as known."""
+    if alert.test_recomputed is None:
+        return set()
+    stated = alert.statistics
+    asked: set[str] = set()
+    for names in (TESTED, BLOCKED):
+        is_needed = rules.statistics & set(names) if known else getattr(stated, names[1])
+        asked.update(names if is_needed else ())
+    return asked
 
 
 def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:

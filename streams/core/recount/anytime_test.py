@@ -1,32 +1,60 @@
-"""Recomputes the anytime-valid test of every pair from the days of the cases."""
+"""Recomputes the anytime-valid tests of every pair from the days of the cases."""
 
 import polars as pl
 
 from detectors.anytime_valid import e_values, recompute
 from detectors.anytime_valid_state import daily_counts
 
-__all__ = ["TESTED", "anytime_statistics"]
+__all__ = ["BLOCKED", "TESTED", "anytime_statistics"]
 
 _UNIT = "\x1f"
 
 TESTED = ("e_value", "log_e_value", "e_bh_level")
 """Statistics of the test."""
 
+BLOCKED = ("e_value_blocked", "log_e_value_blocked", "e_bh_level_blocked")
+"""The same within day and age band."""
 
-def anytime_statistics(cases: pl.DataFrame) -> pl.DataFrame:
-    """Return the statistics of the anytime-valid test of every pair of these cases."""
+
+def anytime_statistics(cases: pl.DataFrame, *, blocked: bool) -> pl.DataFrame:
+    """Return the statistics of the anytime-valid test of every pair of these cases.
+
+    Parameters
+    ----------
+    cases
+        `day` and the joined names `drugs` and `events`; if blocked, `band` and `origin`.
+    blocked
+        Whether days are divided by age band, and alike reports of a source enter once.
+    """
     drugs, drug_names = _coded(cases["drugs"])
     events, event_names = _coded(cases["events"])
-    days = daily_counts(
-        pl.DataFrame({"day": cases["day"], "drugs": drugs, "events": events}).with_columns(n=1)
-    )
-    return e_values(recompute(days)).select(
+    rows = pl.DataFrame({"day": cases["day"], "drugs": drugs, "events": events}).with_columns(n=1)
+    if blocked:
+        # Country, marks and source: the second says whether the source is a sender.
+        source = (
+            cases["origin"]
+            .str.split(_UNIT)
+            .list.slice(1, 2)
+            .list.eval(
+                pl.when(pl.int_range(pl.len()) == 0)
+                .then(pl.element().str.contains("u", literal=True).cast(pl.String))
+                .otherwise(pl.element())
+            )
+        )
+        rows = (
+            rows.with_columns(cases["band"].alias("block"), source.list.join(_UNIT).alias("source"))
+            .sort("block")
+            .unique(["day", "source", "drugs", "events"], keep="first", maintain_order=True)
+            .drop("source")
+        )
+    found = e_values(recompute(daily_counts(rows))).select(
         pl.col("drug").replace_strict(range(len(drug_names)), drug_names, return_dtype=pl.String),
         pl.col("event").replace_strict(
             range(len(event_names)), event_names, return_dtype=pl.String
         ),
         *TESTED,
     )
+    return found.rename(dict(zip(TESTED, BLOCKED, strict=True))) if blocked else found
 
 
 def _coded(joined: pl.Series) -> tuple[pl.Series, list[str]]:

@@ -1,18 +1,22 @@
 """Anytime-valid test over the cumulative counts, updated as days close."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from detectors.anytime_valid import advance, e_values, recompute, start
-from detectors.anytime_valid_state import DayCounts, SafeTest, daily_counts
+from detectors.anytime_valid import SafeTest, advance, e_values, recompute, start
+from detectors.anytime_valid_state import DayCounts, daily_counts, without_repeats
 from streams.core.counting.case_log import CaseLog
-from streams.core.counting.sorted_counts import join_key
+from streams.core.counting.sorted_counts import Keys, join_key
+from streams.core.signals.scorer import OF_TEST, Scorer
 
-__all__ = ["DailySequentialTest"]
+__all__ = ["DailySequentialTest", "SequentialTests"]
+
+Rows = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 class DailySequentialTest:
@@ -25,11 +29,24 @@ class DailySequentialTest:
     Parameters
     ----------
     asked
-        Returns rows of the case log with the drugs and events that are tested.
+        Returns rows of the case log with the drugs and events that are tested; with `block`, if
+        days are divided.
+    identity
+        Columns of these rows in which a change corrects a day.
+    entering
+        Returns, of all rows of some days, those that enter the test.
     """
 
-    def __init__(self, asked: Callable[[pl.DataFrame], pl.DataFrame] = lambda rows: rows) -> None:
+    def __init__(
+        self,
+        asked: Rows = lambda rows: rows,
+        *,
+        identity: Sequence[str] = ("day", "drugs", "events"),
+        entering: Rows = lambda rows: rows,
+    ) -> None:
         self._asked = asked
+        self._identity = list(identity)
+        self._entering = entering
         self._test: SafeTest = start()
         self._last_day: int | None = None
         self._corrected = False
@@ -65,7 +82,7 @@ class DailySequentialTest:
             return
         past = self._asked(rows.filter(pl.col("day") <= self._last_day))
         if past.height:
-            change = past.group_by("day", "drugs", "events").agg(pl.col("n").cast(pl.Int64).sum())
+            change = past.group_by(self._identity).agg(pl.col("n").cast(pl.Int64).sum())
             self._corrected = bool((change["n"] != 0).any())
 
     def close(self, last_day: int, log: CaseLog) -> None:
@@ -76,12 +93,13 @@ class DailySequentialTest:
             self._last_day, self._corrected, self._table = through, False, None
         elif self._last_day is None or last_day > self._last_day:
             first = None if self._last_day is None else self._last_day + 1
-            for day in self._daily(log, first, last_day):
-                self._test = advance(self._test, day)
+            days = groupby(self._daily(log, first, last_day), key=lambda block: block.margins.day)
+            for _, blocks in days:
+                self._test = advance(self._test, *blocks)
             self._last_day, self._table = last_day, None
 
     def _daily(self, log: CaseLog, first: int | None, last: int) -> list[DayCounts]:
-        return daily_counts(self._asked(log.between(first, last)))
+        return daily_counts(self._entering(self._asked(log.between(first, last))))
 
     def statistics(self, keys: np.ndarray) -> pl.DataFrame:
         """Return the test's three statistics of pairs, in the order asked for; null if unknown."""
@@ -90,3 +108,80 @@ class DailySequentialTest:
             self._table = e_values(self._test).select(key, "e_value", "log_e_value", "e_bh_level")
         asked = pl.DataFrame({"key": keys})
         return asked.join(self._table, on="key", how="left", maintain_order="left").drop("key")
+
+
+class SequentialTests:
+    """The anytime-valid tests that the rules of a run need: of whole days, and within age bands.
+
+    Parameters
+    ----------
+    scorer
+        Knows which statistics the rules need.
+    plain
+        Returns rows of the case log with the drugs and events that are tested.
+    sources
+        Returns the source of each origin, by its code.
+    """
+
+    def __init__(self, scorer: Scorer, plain: Rows, sources: Callable[[], pl.Series]) -> None:
+        self._plain = plain
+        self._sources = sources
+        self._tests: dict[str, DailySequentialTest] = {}
+        if scorer.needs_safe_test:
+            self._tests["whole_days"] = DailySequentialTest(lambda rows: plain(rows.drop("block")))
+        if scorer.needs_blocked_test:
+            self._tests["age_bands"] = DailySequentialTest(
+                self._in_age_bands,
+                identity=("day", "block", "source", "drugs", "events"),
+                entering=without_repeats,
+            )
+
+    def _in_age_bands(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows with the age band alone as `block`, and the `source`."""
+        source = self._sources().gather(rows["origin"])
+        return self._plain(rows).with_columns(pl.col("block") // 4, source.alias("source"))
+
+    @property
+    def last_day(self) -> int | None:
+        """Return the last day tested [days since 1970-01-01]; `None` if none is, or none needed."""
+        return next((test.last_day for test in self._tests.values()), None)
+
+    @property
+    def recomputed(self) -> bool | None:
+        """Return whether a past day was corrected after it had been tested; `None` without test."""
+        return any(test.recomputed for test in self._tests.values()) if self._tests else None
+
+    def note(self, rows: pl.DataFrame) -> None:
+        """Find corrections of past days among new rows of the case log."""
+        for test in self._tests.values():
+            test.note(rows)
+
+    def close(self, last_day: int, log: CaseLog) -> None:
+        """Test the days up to and including one that is over."""
+        for test in self._tests.values():
+            test.close(last_day, log)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the facts of each test that a snapshot keeps."""
+        return {name: test.facts() for name, test in self._tests.items()}
+
+    def restore(self, facts: Mapping[str, Any], log: CaseLog) -> None:
+        """Restore new tests from a snapshot; one that it does not know begins from the log."""
+        for name, test in self._tests.items():
+            if name in facts:
+                test.restore(facts[name], log)
+
+    def statistics(self, keys: Keys, *, defined: bool) -> list[pl.Series]:
+        """Return the statistics of pairs, in their order; null if unknown.
+
+        Parameters
+        ----------
+        defined
+            Whether the pairs are those of the cumulative window: the tests cover all days.
+        """
+        columns: list[pl.Series] = []
+        for name, test in self._tests.items():
+            found = test.statistics(keys if defined else keys[:0])
+            found = found if defined else found.clear(len(keys))
+            columns += found.rename(OF_TEST if name == "age_bands" else {}).get_columns()
+        return columns

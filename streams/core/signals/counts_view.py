@@ -6,19 +6,17 @@ from dataclasses import dataclass
 import polars as pl
 
 from schemas.alert import InputOffset
+from streams.core.cases.strata import AgeBands
 from streams.core.counting.case_log import CaseLog
 from streams.core.counting.level_codes import LevelCodes
 from streams.core.counting.removed_cases import RemovedCases
 from streams.core.counting.sorted_counts import split_key
 from streams.core.counting.spelling_counts import Spellings
 from streams.core.counting.vocabulary import Vocabulary
-from streams.core.signals.anytime_test import DailySequentialTest
+from streams.core.signals.anytime_test import SequentialTests
 from streams.core.signals.new_evidence import ChangesSinceEvaluation
 
-__all__ = ["UNIT", "CountsView"]
-
-UNIT = "\x1f"
-"""Separator of the parts of a stratum; no part contains it."""
+__all__ = ["CountsView"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,8 @@ class CountsView:
     log: CaseLog
     removals: RemovedCases
     pending: ChangesSinceEvaluation
-    anytime_test: DailySequentialTest | None
+    tests: SequentialTests
+    age_bands: AgeBands
     as_of: Sequence[InputOffset]
 
     def named(

@@ -10,13 +10,33 @@ from detectors.scoring import apply_methods, methods_for
 from schemas.alert import Statistics
 from schemas.errors import InputError
 
-__all__ = ["NEEDS_PRIOR", "NEEDS_SAFE_TEST", "Scorer"]
+__all__ = [
+    "NEEDS_BLOCKED_TEST",
+    "NEEDS_PRIOR",
+    "NEEDS_SAFE_TEST",
+    "NOT_OF_A_TABLE",
+    "OF_TEST",
+    "Scorer",
+]
 
 NEEDS_PRIOR = frozenset({"ebgm", "eb05", "eb95"})
 """Statistics that need a fitted prior."""
 
 NEEDS_SAFE_TEST = frozenset({"e_value", "log_e_value", "e_bh_level"})
 """Statistics of the anytime-valid test, which needs days, not one table."""
+
+OF_TEST = {name: f"{name}_blocked" for name in ("e_value", "log_e_value", "e_bh_level")}
+"""Statistics of the test, and the same of the one within age bands."""
+
+NEEDS_BLOCKED_TEST = frozenset(OF_TEST.values())
+"""Statistics of the test within age bands."""
+
+_ADJUSTED = frozenset(
+    {"expected_adjusted", "ic_adjusted", "ic_lower_adjusted", "ic_upper_adjusted"}
+)
+
+NOT_OF_A_TABLE = NEEDS_SAFE_TEST | NEEDS_BLOCKED_TEST | _ADJUSTED
+"""Statistics that cannot be computed from one 2x2 table: of days, or of strata."""
 
 # Bounds in the published state of a signal, computed whatever the rules need.
 _OF_STATE = frozenset({"ror_lower", "ic_lower"})
@@ -50,6 +70,8 @@ class Scorer:
         self.floor = max(rules.floor, 1)
         self.needs_prior = bool(rules.statistics & NEEDS_PRIOR)
         self.needs_safe_test = bool(rules.statistics & NEEDS_SAFE_TEST)
+        self.needs_blocked_test = bool(rules.statistics & NEEDS_BLOCKED_TEST)
+        self.needs_adjusted = bool(rules.statistics & _ADJUSTED)
         self._masks = rules.masks()
         self._for_rules = methods_for(rules.statistics | _OF_STATE)
         self._for_alerts = tuple(
@@ -69,8 +91,8 @@ class Scorer:
         Parameters
         ----------
         table
-            The four counts; `drug` and `event` where a rule looks them up; with the statistics of
-            the safe test, if needed.
+            The four counts; `drug` and `event` where a rule looks them up; `expected_adjusted` and
+            the statistics of the anytime-valid tests, if needed.
 
         Returns
         -------
@@ -81,9 +103,10 @@ class Scorer:
         return self._apply(table, self._for_rules, *self._masks)
 
     def complete(self, scored: pl.DataFrame) -> pl.DataFrame:
-        """Add the statistics that only alerts need."""
+        """Add the statistics that only alerts need; with `expected_adjusted` in any case."""
         completed = self._apply(scored, self._for_alerts)
-        missing = [name for name in NEEDS_SAFE_TEST if name not in completed.columns]
+        tested = NEEDS_SAFE_TEST | NEEDS_BLOCKED_TEST
+        missing = [name for name in tested if name not in completed.columns]
         return completed.with_columns(
             pl.lit(None, dtype=pl.Float64).alias(name) for name in missing
         )

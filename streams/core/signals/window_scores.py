@@ -10,6 +10,7 @@ import polars as pl
 
 from detectors.expected import sum_over_strata
 from schemas.alert import Window, WindowKind
+from streams.core.counting.case_codes import UNIT
 from streams.core.counting.sorted_counts import (
     Counts,
     Keys,
@@ -19,8 +20,7 @@ from streams.core.counting.sorted_counts import (
     split_key,
 )
 from streams.core.counting.windows import Tally
-from streams.core.signals.anytime_test import DailySequentialTest
-from streams.core.signals.counts_view import UNIT, CountsView
+from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import Flags, Masks, facets_of_strata
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.scorer import Scorer
@@ -133,8 +133,10 @@ def score_window(
     table = instance.tally.table(keys, n_observed[is_scored])
     if scorer.columns:
         table = view.named(table, scorer.columns)
-    if view.anytime_test is not None:
-        table = table.hstack(_of_test(view.anytime_test, window, keys))
+    if scorer.needs_adjusted:
+        table = table.hstack([_adjusted(instance.tally, keys)])
+    covers_all = window.kind is WindowKind.CUMULATIVE
+    table = table.hstack(view.tests.statistics(keys, defined=covers_all))
     scored = scorer.score(table)
     first = None if window.first_day is None else (window.first_day - _EPOCH).days
     return WindowScores(
@@ -167,9 +169,11 @@ def alert_rows(
     rows
         Their places among the scored pairs, in the order of the rows returned.
     """
-    completed = scorer.complete(scores.table[rows])
-    named = view.labelled(view.named(completed, _NAMES.difference(scorer.columns)))
-    expected = _expected_stratified(view, scores.instance.tally, scores.pairs.keys[rows])
+    scored, keys = scores.table[rows], scores.pairs.keys[rows]
+    if not scorer.needs_adjusted:
+        scored = scored.hstack([_adjusted(scores.instance.tally, keys)])
+    named = view.labelled(view.named(scorer.complete(scored), _NAMES.difference(scorer.columns)))
+    expected = _expected_stratified(view, scores.instance.tally, keys)
     return named.hstack([pl.Series("expected_stratified", expected)])
 
 
@@ -190,11 +194,8 @@ def _scope(instance: WindowInstance, on: Keys, floor: int) -> tuple[Keys, Counts
     return np.insert(keys, places, below), np.insert(n, places, pairs.get(below))
 
 
-def _of_test(test: DailySequentialTest, window: Window, keys: Keys) -> pl.DataFrame:
-    # The test covers all days: in other windows its statistics are undefined.
-    known = keys if window.kind is WindowKind.CUMULATIVE else keys[:0]
-    statistics = test.statistics(known)
-    return statistics if len(known) else statistics.clear(len(keys))
+def _adjusted(tally: Tally, keys: Keys) -> pl.Series:
+    return pl.Series("expected_adjusted", tally.adjusted.expected(keys))
 
 
 def _expected_stratified(view: CountsView, tally: Tally, keys: Keys) -> npt.NDArray[np.float64]:

@@ -51,9 +51,9 @@ class DetectorSize(NamedTuple):
         return cls(
             detector.log.n_cases,
             detector.n_pairs,
-            len(detector.drugs),
-            len(detector.events),
-            len(detector.strata),
+            len(detector.codes.drugs),
+            len(detector.codes.events),
+            len(detector.codes.strata),
             detector.watermark,
         )
 

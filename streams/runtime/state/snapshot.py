@@ -15,7 +15,7 @@ from streams.runtime.wire.formats import COUNT_AGAIN
 
 __all__ = ["read_snapshot", "write_frozen", "write_snapshot"]
 
-_FORMAT = 5
+_FORMAT = 6
 
 
 def write_snapshot(folder: Path, detector: Detector, *, topic: str, next_offset: int) -> None:

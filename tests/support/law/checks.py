@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 from urllib.parse import unquote
@@ -28,6 +28,7 @@ EPOCH = date(1970, 1, 1)
 HORIZON = date(2030, 1, 1)
 
 __all__ = [
+    "adjusted_expectation",
     "check_cases",
     "check_clinical",
     "check_labels",
@@ -49,7 +50,7 @@ def snapshot_id_of(alert: Alert) -> str:
     """Hash what the alert itself says it was made from; no rule asks for the test here."""
     whole = json.loads(alert.model_dump_json())
     names = ("as_of", "window", "evaluated_on", "rules_hash", "policy_hash", "prior_id")
-    parts = [*(whole[name] for name in names), None, whole["code_version"]]
+    parts = [*(whole[name] for name in names), None, whole["strata"], whole["code_version"]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -141,10 +142,13 @@ def check_cases(detector: Detector, messages: Iterable[Message]) -> None:
         for drug, event in itertools.product(case.drugs, case.events)
     }
     codes = itertools.product(DRUGS, EVENTS)
-    keys = {(detector.drugs.code(d) << 32 | detector.events.code(e)): (d, e) for d, e in codes}
+    keys = {
+        (detector.codes.drugs.code(d) << 32 | detector.codes.events.code(e)): (d, e)
+        for d, e in codes
+    }
     rows = detector.log.cases_of(np.array(sorted(keys)), None, (HORIZON - EPOCH).days)
-    strata, origins = detector.strata.names, detector.origins.names
-    indications = detector.indications.names
+    strata, origins = detector.codes.strata.names, detector.codes.origins.names
+    indications = detector.codes.indications.names
     found = [
         (
             *(*keys[key], case_id, day, strata[stratum], serious, fatal),
@@ -160,3 +164,18 @@ def check_labels(alert: Alert, prefix: Sequence[Message]) -> None:
     drugs, events = labels(prefix)
     drug, event = names_of(alert)
     assert (alert.drug, alert.event) == (drugs.get(drug, drug), events.get(event, event))
+
+
+def adjusted_expectation(cases: Sequence[Content], drug: str, event: str) -> float:
+    """Sum over calendar quarter, age band and sex; an age that is not stated is a band."""
+    strata = defaultdict(list)
+    for case in cases:
+        band = -1 if case.age < 0 else sum(case.age >= end for end in (0.5, 1, 2, 7, 18, 45, 65))
+        quarter = case.day.year, (case.day.month - 1) // 3
+        strata[quarter, band, case.stratum[1]].append(case)
+    return sum(
+        sum(drug in case.drugs for case in inside)
+        * sum(event in case.events for case in inside)
+        / len(inside)
+        for inside in strata.values()
+    )

@@ -65,7 +65,7 @@ DAYS = [
         *("2024-02-29", "2024-03-01", "2024-03-31", "2024-01-02", "2024-04-01"),
     )
 ]
-AGES = {None: "unknown", 5.0: "child", 70.0: "elderly"}
+AGES = {None: "unknown", 0.5: "infant", 5.0: "child", 70.0: "elderly"}
 INDICATIONS = (None, "acne", "pain")
 COUNTRIES = {None: "unknown", "DE": "europe", "JP": "japan"}
 # When a product was started and a reaction began: nothing, before, on one day, after.

@@ -68,6 +68,7 @@ class Content:
     life_threatening: bool = False
     courses: tuple[str, ...] = ()  # as written beside drugs, which decides between contents
     onsets: tuple[str, ...] = ()  # beside events, likewise
+    age: float = -1.0  # in years; -1 if it is not stated
     scope: str = ""  # of its release
     facts: tuple["DrugFacts", ...] = ()  # beside drugs
     unusual: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # spellings as written, of both
@@ -178,6 +179,7 @@ def content_of(report: Report) -> Content:
         if any(of_drug != DrugFacts() for of_drug in facts)
         else (),
         tuple(map(str, began)) if any(began) else (),
+        -1.0 if report.patient.age_years is None else report.patient.age_years,
         report.release.scope if report.release else "",
         facts,
         (

@@ -10,8 +10,8 @@ from scipy.stats import beta, hypergeom
 
 from detectors import anytime_valid
 from detectors.anytime_valid import RATE_RATIOS
-from detectors.anytime_valid_state import DayCounts, DayMargins, SafeTest, daily_counts
-from schemas.errors import CountsError, InputError, StateError
+from detectors.anytime_valid_state import DayCounts, DayMargins, daily_counts
+from schemas.errors import CountsError, InputError
 
 
 def codes(*values: int) -> NDArray[np.int64]:
@@ -153,32 +153,19 @@ def test_daily_counts_adds_up_signed_cases_and_takes_cases_without_codes() -> No
     assert second.margins.n_total == 1
 
 
-@pytest.mark.parametrize("days", [0, 3])
-def test_the_state_survives_storage(days: int) -> None:
-    test = anytime_valid.recompute([one_pair_day(at, 1, 2, 2, 10 + at) for at in range(days)])
-    restored = SafeTest.from_arrays(test.to_arrays())
-    assert restored.recomputed
-    assert len(restored.days) == days
-    following = one_pair_day(9, 1, 1, 2, 10)
-    ahead, other = (
-        anytime_valid.advance(restored, following),
-        anytime_valid.advance(test, following),
-    )
-    for name, array in ahead.to_arrays().items():
-        np.testing.assert_array_equal(array, other.to_arrays()[name])
-
-
-def test_the_state_of_another_version_is_refused() -> None:
-    arrays = anytime_valid.start().to_arrays() | {"format": np.array(0)}
-    with pytest.raises(StateError, match="stored state must be of format 1; got 0"):
-        SafeTest.from_arrays(arrays)
+def test_a_day_is_added_whole_and_alone() -> None:
+    monday, tuesday = one_pair_day(5, 1, 1, 1, 10), one_pair_day(6, 1, 1, 1, 10)
+    with pytest.raises(InputError, match="one day must be added at a time; got 5 to 6"):
+        anytime_valid.advance(anytime_valid.start(), monday, tuesday)
+    with pytest.raises(InputError, match="got day 5, block 0 after day 5, block 0"):
+        anytime_valid.advance(anytime_valid.start(), monday, monday)
 
 
 def test_a_past_day_is_refused_and_recomputing_says_so() -> None:
     test = anytime_valid.advance(anytime_valid.start(), one_pair_day(5, 1, 1, 1, 10))
     with pytest.raises(InputError, match=r"a correction needs recompute; got day 5 after 5"):
         anytime_valid.advance(test, one_pair_day(5, 1, 1, 1, 10))
-    with pytest.raises(InputError, match="must be in order; got day 4 after 5"):
+    with pytest.raises(InputError, match="must be in order of day and block; got day 4"):
         anytime_valid.recompute([one_pair_day(5, 1, 1, 1, 10), one_pair_day(4, 1, 1, 1, 10)])
     assert not test.recomputed
     assert anytime_valid.advance(

@@ -129,8 +129,9 @@ def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
 
 def test_each_method_adds_the_columns_it_declares() -> None:
     for name, method in METHODS.items():
-        scored = score(_frame(), [name], prior=PRIOR)
-        assert scored.columns[len(ROW) :] == list(method.columns)
+        frame = _frame().with_columns(pl.lit(0.5).alias(column) for column in method.needs)
+        scored = score(frame, [name], prior=PRIOR)
+        assert scored.columns[frame.width :] == list(method.columns)
 
 
 def test_a_method_that_needs_a_prior_asks_for_it() -> None:

@@ -19,6 +19,7 @@ from schemas.alert import (
     Window,
     WindowKind,
 )
+from schemas.strata import Strata
 from streams.core.alerts.builder import AlertBuilder, EvaluatedWindow, PairSummary
 from streams.core.alerts.case_sources import Origins, sources_of
 from streams.core.alerts.case_summaries import MOST_CASE_IDS, facts_of
@@ -32,6 +33,7 @@ from streams.core.signals.realert_policy import load_policy
 RULES = load_rules(["mhra", "ic"])
 POLICY = load_policy()
 TODAY = date(2024, 2, 29)
+STRATA = Strata(age_bands=(18.0, 65.0))
 WINDOW = Window(
     kind=WindowKind.CUMULATIVE, label="cumulative", first_day=None, last_day=date(2024, 2, 29)
 )
@@ -116,6 +118,7 @@ def _build(
             window=WINDOW,
             evaluated_on=TODAY,
             as_of=[InputOffset(topic="pv.reports", partition=0, next_offset=7)],
+            strata=STRATA,
         ),
         dropped=dropped or {},
     )

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from schemas.alert import InputOffset, Window, WindowKind
+from schemas.strata import Strata
 from streams.core.alerts.identity import alert_id, snapshot_id
 
 DAY = date(2024, 1, 31)
@@ -35,6 +36,7 @@ def test_an_id_of_a_snapshot_is_that_of_all_it_was_made_from() -> None:
         "policy_hash": "p",
         "prior_id": None,
         "tested_through": None,
+        "strata": Strata(age_bands=(18.0,)),
         "code_version": "1",
     }
     others = {
@@ -45,9 +47,10 @@ def test_an_id_of_a_snapshot_is_that_of_all_it_was_made_from() -> None:
         "policy_hash": "r",
         "prior_id": "x",
         "tested_through": 3,
+        "strata": Strata(age_bands=(18.0, 65.0)),
         "code_version": "2",
     }
     ids = [snapshot_id(**whole), *(snapshot_id(**{**whole, n: v}) for n, v in others.items())]
-    assert len(set(ids)) == len(ids) == 9
+    assert len(set(ids)) == len(ids) == 10
     assert all(len(one) == 64 for one in ids)
     assert snapshot_id(**whole) == ids[0]

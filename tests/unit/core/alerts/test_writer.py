@@ -14,7 +14,7 @@ from streams.core.alerts.priority import PriorityFacts, priority_of
 from streams.core.alerts.writer import AlertWriter, WrittenAlerts
 from streams.core.cases.domain_case import encode_domain_case
 from streams.core.safety.monitor import SafetyMonitor
-from streams.core.signals.anytime_test import DailySequentialTest
+from streams.core.signals.anytime_test import SequentialTests
 from streams.core.signals.decisions import Decisions
 from streams.core.signals.lifecycle import decide
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, CaseChanges, region_mask
@@ -40,7 +40,7 @@ class Desk:
         self.writer = AlertWriter(SCORER, POLICY, self.context)
         self.decided: Decisions | None = None
 
-    def write(self, test: DailySequentialTest | None = None) -> WrittenAlerts:
+    def write(self, test: SequentialTests | None = None) -> WrittenAlerts:
         """Write what is due of the window as it is counted."""
         view = self.counted.view(test)
         scores = score_window(SCORER, view, self.counted.instance(), self.signals)
@@ -186,7 +186,7 @@ def test_a_designated_event_is_urgent() -> None:
 def test_the_anytime_valid_test_is_named_in_alerts_that_use_it(desk: Desk) -> None:
     plain = desk.write().alerts[0]
     assert (plain.test_recomputed, plain.statistics.e_value) == (None, None)
-    test = DailySequentialTest()
+    test = desk.counted.tests("safe")
     test.close(DAY, desk.counted.log)
     tested = desk.write(test).alerts[0]
     assert tested.test_recomputed is False

@@ -1,5 +1,6 @@
 """What rows of the case log change: pairs and margins, against loops over their lists."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from streams.core.counting.count_changes import Changes, CountChanges
 from tests.support.frames import log_row, make_log
+
+EPOCH = date(1970, 1, 1)
 
 names = st.lists(st.integers(0, 2**31 - 1), max_size=3, unique=True)
 cases = st.lists(
@@ -18,7 +21,7 @@ cases = st.lists(
 
 def _rows(of: list[tuple[Any, ...]]) -> pl.DataFrame:
     return make_log(
-        log_row(seq, day=day, stratum=stratum, drugs=drugs, events=events, n=n)
+        log_row(seq, day=day, stratum=stratum, block=7, drugs=drugs, events=events, n=n)
         for seq, (day, stratum, drugs, events, n) in enumerate(of)
     )
 
@@ -53,6 +56,11 @@ def test_every_case_changes_its_pairs_and_margins(
         assert _said(within, within.events) == [
             (day, event, stratum, n) for day, stratum, _, events, n in kept for event in events
         ]
+        quarters = [
+            (4 * (day := EPOCH + timedelta(days=at)).year + (day.month - 1) // 3) << 10
+            for at, *_ in of
+        ]
+        assert within.periods.tolist() == [quarter | 7 for quarter in quarters]
         assert _said(within, within.totals) == [
             (day, 0, stratum, n) for day, stratum, _, _, n in kept
         ]

@@ -10,9 +10,9 @@ from polars.testing import assert_frame_equal
 from detectors.ebgm import ebgm
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import PRESETS, RuleSet, load_rules
-from detectors.scoring import score
+from detectors.scoring import ALL, score
 from schemas.alert import Statistics
-from schemas.errors import InputError
+from schemas.errors import CountsError, InputError
 from streams.core.signals.scorer import Scorer
 
 PRIOR = GammaMixture(
@@ -35,9 +35,10 @@ def table() -> pl.DataFrame:
     edges = [(0, 0, 0, 9), (0, 0, 5, 9), (3, 3, 3, 3), (3, 3, 3, 40), (5, 5, 9, 60), (0, 4, 4, 9)]
     frame = pl.concat([drawn, pl.DataFrame(edges, schema=drawn.schema, orient="row")])
     names = [f"d{at}" for at in range(frame.height)]
-    return frame.insert_column(0, pl.Series("drug", names)).insert_column(
+    named = frame.insert_column(0, pl.Series("drug", names)).insert_column(
         1, pl.Series("event", ["rash", "fever"] * (frame.height // 2))
     )
+    return named.with_columns(expected_adjusted=pl.col("n_drug") * pl.col("n_event") / 700)
 
 
 def _bits(fired: pl.Series, rules: RuleSet) -> pl.DataFrame:
@@ -70,6 +71,7 @@ def test_the_safe_rule_reads_the_test_beside_the_counts(table: pl.DataFrame) -> 
     assert scorer.needs_safe_test
     levels = pl.Series("e_bh_level", [0.05, 0.0500001, None, 0.0, 1e300] + [None] * 301)
     given = table.with_columns(levels.cast(pl.Float64), e_value=pl.lit(7.0))
+    assert not scorer.needs_blocked_test
     assert scorer.score(given)["entered"].to_list() == [1, 0, 0, 1] + [0] * 302
     completed = scorer.complete(scorer.score(given))
     assert completed["e_bh_level"].equals(given["e_bh_level"])
@@ -118,12 +120,35 @@ def test_an_alert_gets_every_statistic(
     assert fields <= set(completed.columns)
     assert len(set(completed.columns)) == len(completed.columns)
     assert all(completed.schema[name] == pl.Float64 for name in fields)
-    everything = score(table)
+    everything = score(table, [*ALL, "ic_adjusted"])
     of_test = ["e_value", "log_e_value", "e_bh_level"]
+    of_test += [f"{name}_blocked" for name in of_test]
     known = sorted(fields - {*EBGM, *of_test})
     assert_frame_equal(completed.select(known), everything.select(known), check_exact=True)
-    assert completed.select(of_test).null_count().row(0) == (table.height,) * 3
+    assert completed.select(of_test).null_count().row(0) == (table.height,) * 6
     assert completed["ebgm"].null_count() == (table.height if prior is None else 0)
+
+
+def test_rules_on_strata_read_the_expectation_beside_the_counts(
+    table: pl.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.toml"
+    comparison = '{ statistic = "ic_lower_adjusted", op = ">", value = 0 }'
+    path.write_text(f'own = {{ title = "t", source = "s", all = [{comparison}] }}')
+    scorer = Scorer(load_rules(path))
+    assert scorer.needs_adjusted
+    assert not Scorer(load_rules("ic")).needs_adjusted
+    rows = table.with_columns(
+        n_observed=pl.lit(3),
+        n_drug=pl.lit(5),
+        n_event=pl.lit(5),
+        n_total=pl.lit(50),
+        # log2 of the 2.5% point of Gamma(3.5): IC025 of 3 cases crosses 0 at 0.345 expected.
+        expected_adjusted=pl.int_range(pl.len()) / 100,
+    )
+    assert scorer.score(rows)["entered"].sum() == 35
+    with pytest.raises(CountsError, match=r"'ic_adjusted' needs the columns \['expected_adj"):
+        scorer.score(rows.drop("expected_adjusted"))
 
 
 def _many_rules(folder: Path, number: int) -> RuleSet:

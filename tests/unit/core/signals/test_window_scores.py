@@ -10,7 +10,6 @@ import pytest
 from detectors.rules import RuleSet
 from schemas.alert import Window, WindowKind
 from schemas.tables import Statistics
-from streams.core.signals.anytime_test import DailySequentialTest
 from streams.core.signals.new_evidence import PAEDIATRIC_BIT, region_mask
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.scorer import Scorer
@@ -145,7 +144,7 @@ def test_the_days_and_facets_of_a_window_come_with_its_scores() -> None:
 
 def test_the_anytime_valid_test_is_of_the_cumulative_window_only() -> None:
     counted = _counted()
-    test = DailySequentialTest()
+    test = counted.tests("safe")
     test.close(DAY, counted.log)
     instance = counted.instance()
     scores = score_window(SCORER, counted.view(test), instance, Signals())

@@ -139,10 +139,10 @@ def test_a_snapshot_taken_while_counting_goes_on_is_of_its_moment(
         if number == taken_at:
             writer.begin(detector, number)
             gate.reached.wait(20)
-            then, offsets, names = current, dict(detector.offsets), len(detector.drugs)
+            then, offsets, names = current, dict(detector.offsets), len(detector.codes.drugs)
             frame = detector.all_counts()
     # Sixty more batches, merges of the log and new names lie between the taking and the writing.
-    assert len(detector.drugs) > names
+    assert len(detector.codes.drugs) > names
     gate.opened.set()
     ended(writer)
     assert told.outcomes == {"written": 1}

@@ -1,0 +1,93 @@
+"""Strata of cases by calendar quarter, age band and sex, and the expected count within them."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import polars as pl
+
+from detectors.expected import expected_stratified
+from streams.core.recount.evidence import naming
+
+__all__ = ["age_band", "expected_within", "with_bands"]
+
+# Of ICH E2B(R3) D.2.3, from and up to [years].
+_GROUPS = {
+    "neonate": (0.0, 28 / 365.25),
+    "infant": (28 / 365.25, 2.0),
+    "child": (2.0, 12.0),
+    "adolescent": (12.0, 18.0),
+    "adult": (18.0, 65.0),
+    "elderly": (65.0, float("inf")),
+}
+
+
+def age_band(years: float, group: str, upper_ends: Sequence[float]) -> int:
+    """Return the place of the age band of a case; behind those by age: unknown, then groups.
+
+    Parameters
+    ----------
+    years
+        Age; -1: not stated.
+    group
+        Age group, for a case that does not state its age.
+
+    Examples
+    --------
+    >>> [age_band(years, "adult", [0.5, 18, 65]) for years in (0.2, 0.5, 70.0, -1.0)]
+    [0, 1, 3, 2]
+    """
+    if years >= 0:
+        return bisect_right(upper_ends, years)
+    if group not in _GROUPS:
+        return len(upper_ends) + 1
+    low, high = _GROUPS[group]
+    touched = {bisect_right(upper_ends, low)}
+    touched |= {place + 1 for place, end in enumerate(upper_ends) if low < end < high}
+    if len(touched) == 1:
+        return touched.pop()
+    return len(upper_ends) + 2 + list(_GROUPS).index(group)
+
+
+def with_bands(cases: pl.DataFrame, upper_ends: Sequence[float]) -> pl.DataFrame:
+    """Add `band`, see `age_band`, to cases with `age_years` and `age_group`."""
+    ages = cases.select("age_years", "age_group").unique()
+    bands = [age_band(years, group, upper_ends) for years, group in ages.rows()]
+    found = ages.with_columns(pl.Series("band", bands, dtype=pl.Int64))
+    return cases.join(found, on=["age_years", "age_group"], how="left", maintain_order="left")
+
+
+def expected_within(cases: pl.DataFrame, drug: str, event: str) -> float:
+    """Return the expected cases of a pair, within calendar quarter, age band and sex.
+
+    Parameters
+    ----------
+    cases
+        `day` [days since 1970-01-01], `band`, `sex`, and the joined names `drugs` and `events`.
+    """
+    day = pl.col("day").cast(pl.Int32).cast(pl.Date)
+    strata = (
+        cases.group_by(
+            stratum=pl.format(
+                "{} {} {} {}",
+                day.dt.year(),
+                day.dt.quarter(),
+                pl.col("band").cast(pl.String).str.zfill(3),
+                "sex",
+            )
+        )
+        .agg(
+            pl.len().alias("n_total"),
+            naming("drugs", drug).sum().alias("n_drug"),
+            naming("events", event).sum().alias("n_event"),
+        )
+        .sort("stratum")
+    )
+    if strata.is_empty():
+        return 0.0
+    expected: float = expected_stratified(
+        pl.DataFrame({"drug": [drug], "event": [event]}),
+        strata.select("stratum", pl.lit(drug).alias("drug"), n="n_drug"),
+        strata.select("stratum", pl.lit(event).alias("event"), n="n_event"),
+        strata.select("stratum", n="n_total"),
+    )["expected"].item()
+    return expected

@@ -1,0 +1,49 @@
+"""The past of a pair that is first reported today, beside the costs added block by block."""
+
+import math
+
+import numpy as np
+import pytest
+
+from detectors.anytime_valid import RATE_RATIOS
+from detectors.anytime_valid_history import MarginHistory
+from detectors.anytime_valid_state import DayMargins
+
+RATIOS = np.array(RATE_RATIOS)
+N_DAYS = 2_500  # more than two indexes hold
+
+
+def margins(rng: np.random.Generator, day: int) -> DayMargins:
+    def some(codes: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = np.sort(rng.choice(codes, rng.integers(0, codes), replace=False))
+        return chosen.astype(np.int64), rng.integers(1, 9, len(chosen))
+
+    return DayMargins(day, 20, *some(4), *some(5))
+
+
+def test_costs_are_the_sum_in_order_over_all_blocks() -> None:
+    rng = np.random.default_rng(7)
+    days = [margins(rng, day) for day in range(N_DAYS)]
+    history = MarginHistory()
+    for day in days:
+        history = history.followed_by([day])
+    assert len(history.sealed) == 2
+    assert history.drugs.tolist() == [0, 1, 2, 3]
+    pairs = np.array([drug << 32 | event for drug in range(4) for event in range(5)])
+    costs = history.costs(pairs, RATIOS)
+    for at, pair in enumerate(pairs.tolist()):
+        for row, ratio in enumerate(RATE_RATIOS):
+            total = 0.0
+            for day in days:
+                n_drug = dict(zip(day.drugs.tolist(), day.n_drug.tolist(), strict=True))
+                n_event = dict(zip(day.events.tolist(), day.n_event.tolist(), strict=True))
+                fewer, more = sorted((n_drug.get(pair >> 32, 0), n_event.get(pair & 7, 0)))
+                total += fewer * math.log1p((ratio - 1) * (more / 20))
+            assert costs[row, at] == pytest.approx(total, rel=1e-12)
+
+
+def test_a_pair_of_unknown_names_has_no_past() -> None:
+    history = MarginHistory().followed_by([margins(np.random.default_rng(1), 3)])
+    assert history.costs(np.array([9 << 32 | 9]), RATIOS).tolist() == [[0.0]] * len(RATIOS)
+    assert MarginHistory().costs(np.array([0]), RATIOS).tolist() == [[0.0]] * len(RATIOS)
+    assert history.followed_by([]) is history
