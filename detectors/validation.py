@@ -11,6 +11,7 @@ import polars as pl
 from detectors.case_frames import StratifiedCounts
 from detectors.e_values import poisson_gamma_e_value
 from detectors.ebgm import ebgm
+from detectors.false_discovery import false_discovery
 from detectors.gamma_mixture import GammaMixture
 from detectors.interaction import omega
 from detectors.likelihood_ratio import log_likelihood_ratio
@@ -67,6 +68,10 @@ def _e_value(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
     return inputs.with_columns(e_value=pl.Series(values))
 
 
+def _false_discovery(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
+    return false_discovery(inputs, p_values="p", n_hypotheses=group["n_hypotheses"])
+
+
 def _omega(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
     return omega(inputs)
 
@@ -103,6 +108,7 @@ _COMPUTE: Mapping[str, Callable[[pl.DataFrame, Group], pl.DataFrame]] = MappingP
         "counts": _counts,
         "ebgm": _ebgm,
         "e_value": _e_value,
+        "false_discovery": _false_discovery,
         "log_likelihood_ratio": _log_likelihood_ratio,
         "mantel_haenszel": _mantel_haenszel,
         "masking": _masking,
