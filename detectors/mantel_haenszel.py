@@ -120,6 +120,7 @@ def mantel_haenszel(
             denominator=pl.col("s"),
             log_variance=pl.col("log_variance"),
             tail=tail,
+            lower_if_unbounded=pl.lit(None, pl.Float64),
         ),
         pl.when(speaks).then(pl.col("difference") ** 2 / pl.col("variance")).alias("chi2_cmh"),
         pl.when(speaks)

@@ -52,12 +52,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "prr": Method(
             ("prr", "prr_lower", "prr_upper"),
             (proportional_reporting_ratio,),
-            expressions=lambda counts: prr_expressions(_TAIL),
+            expressions=lambda counts: prr_expressions(counts, tail=_TAIL),
         ),
         "ror": Method(
             ("ror", "ror_lower", "ror_upper"),
             (reporting_odds_ratio,),
-            expressions=lambda counts: ror_expressions(_TAIL),
+            expressions=lambda counts: ror_expressions(counts, tail=_TAIL),
         ),
         "chi2": Method(
             ("chi2", "chi2_yates"),
