@@ -20,7 +20,8 @@ def reporting_odds_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.Dat
     """Odds of the event among the drug's cases over those among all others: the ROR.
 
     The statistic of the EMA's EudraVigilance screening. Its interval is Woolf's, which is wide
-    and unreliable below about five cases; evaluated after every report it alerts on about one null pair in five sooner or later.
+    and unreliable below about five cases; evaluated after every report it alerts on about one null
+    pair in five sooner or later.
 
     Parameters
     ----------

@@ -144,10 +144,10 @@ def prr_lower_bound(counts: pl.DataFrame, tail: float) -> pl.Expr:
 def ror_lower_bound(counts: pl.DataFrame, tail: float) -> pl.Expr:
     """Return, of the rows of this frame, the lower bound of each unbounded ROR; null of others."""
     n, n_drug, n_event, n_total = _margins(counts)
-    cells = (n, n_drug - n, n_event - n, n_total - n_drug - (n_event - n))
-    a, b, c, d = cells
+    a, b, c = n, n_drug - n, n_event - n
+    d = n_total - n_drug - c
     rows = np.flatnonzero((np.minimum(b, c) == 0) & (np.minimum(a, d) > 0))
-    bounds = lower_odds_ratio(*(cell[rows] for cell in cells), tail)
+    bounds = lower_odds_ratio(a[rows], b[rows], c[rows], d[rows], tail)
     return _of_rows(rows, bounds, counts.height)
 
 
