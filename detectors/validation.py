@@ -14,6 +14,7 @@ from detectors.ebgm import ebgm
 from detectors.false_discovery import false_discovery
 from detectors.gamma_mixture import GammaMixture
 from detectors.interaction import omega
+from detectors.kolmogorov_smirnov import kolmogorov_smirnov
 from detectors.likelihood_ratio import log_likelihood_ratio
 from detectors.mantel_haenszel import mantel_haenszel
 from detectors.masking import unmasked
@@ -85,6 +86,11 @@ def _log_likelihood_ratio(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
     return inputs.with_columns(llr=pl.Series(log_likelihood_ratio(inputs)))
 
 
+def _kolmogorov_smirnov(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
+    statistic, p = kolmogorov_smirnov(*group["onset_days"])
+    return inputs.with_columns(ks=pl.lit(statistic), ks_p=pl.lit(p))
+
+
 def _mantel_haenszel(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
     strata = [str(number) for number in range(len(group["strata_abcd"]))]
     a, b, c, d = (list(cells) for cells in zip(*group["strata_abcd"], strict=True))
@@ -109,6 +115,7 @@ _COMPUTE: Mapping[str, Callable[[pl.DataFrame, Group], pl.DataFrame]] = MappingP
         "ebgm": _ebgm,
         "e_value": _e_value,
         "false_discovery": _false_discovery,
+        "kolmogorov_smirnov": _kolmogorov_smirnov,
         "log_likelihood_ratio": _log_likelihood_ratio,
         "mantel_haenszel": _mantel_haenszel,
         "masking": _masking,

@@ -42,6 +42,7 @@ TESTED_BY = {
     "detectors.information_component": "oracle/test_two_by_two.py",
     "detectors.interaction": "oracle/test_interaction.py",
     "detectors.intervals": "oracle/test_two_by_two.py",
+    "detectors.kolmogorov_smirnov": "oracle/test_kolmogorov_smirnov.py",
     "detectors.likelihood_ratio": "oracle/test_likelihood_ratio.py",
     "detectors.mantel_haenszel": "oracle/test_mantel_haenszel.py",
     "detectors.masking": "oracle/test_masking.py",
