@@ -100,8 +100,8 @@ def time_to_onset(
     for the drug and all others, each with a scale of its own. `ks`, `ks_p` are the two-sample
     Kolmogorov-Smirnov test of [1]_, which also sees a shift: exact, ties included, if the product
     of the numbers of cases is at most a million, else asymptotic, which with ties is too large
-    (`detectors.kolmogorov_smirnov`). Others are the cases with the event that do not name the drug, each by
-    its shortest onset.
+    (`detectors.kolmogorov_smirnov`). Others are the cases with the event that do not name the drug,
+    each by its shortest onset.
 
     Fewer than `at_least` cases on a side: nulls there, and in the comparisons. Onsets all on one
     day or on two that follow each other: a Weibull of any shape, or one without bound, fits; the
