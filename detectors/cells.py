@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 
 __all__ = [
+    "DETERMINANT",
     "DRUG_OTHER_EVENTS",
     "EVENT_OTHER_DRUGS",
     "N_DRUG",
@@ -31,6 +32,12 @@ OTHER_EVENTS = N_TOTAL - N_EVENT  # cases without the event
 DRUG_OTHER_EVENTS = N_DRUG - N_OBSERVED  # b
 EVENT_OTHER_DRUGS = N_EVENT - N_OBSERVED  # c
 OTHER_DRUGS_OTHER_EVENTS = OTHER_DRUGS - EVENT_OTHER_DRUGS  # d
+
+_A, _ND, _NE, _N = (
+    pl.col(name).cast(pl.Int128) for name in ("n_observed", "n_drug", "n_event", "n_total")
+)
+DETERMINANT = _A * _N - _ND * _NE
+"""ad - bc as a whole number (Int128): as a difference of rounded products it loses its digits."""
 
 
 # The only optimisation of use here; the others take as long as a small frame does.

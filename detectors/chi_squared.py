@@ -3,9 +3,9 @@
 import polars as pl
 
 from detectors.cells import (
+    DETERMINANT,
     N_DRUG,
     N_EVENT,
-    N_OBSERVED,
     N_TOTAL,
     OTHER_DRUGS,
     OTHER_EVENTS,
@@ -15,11 +15,11 @@ from schemas.counts import require_counts
 
 __all__ = ["CHI_SQUARED", "CHI_SQUARED_YATES", "chi_squared", "chi_squared_yates"]
 
-_DETERMINANT = (N_OBSERVED * N_TOTAL - N_DRUG * N_EVENT).abs()  # |ad - bc|
+_DIFFERENCE = DETERMINANT.abs().cast(pl.Float64)  # |ad - bc|
 _MARGINS = N_DRUG * N_EVENT * (OTHER_DRUGS * OTHER_EVENTS)
-_BRACKET = pl.max_horizontal(_DETERMINANT - N_TOTAL / 2, pl.lit(0.0))
+_BRACKET = pl.max_horizontal(_DIFFERENCE - N_TOTAL / 2, pl.lit(0.0))
 
-CHI_SQUARED = pl.when(_MARGINS > 0).then(N_TOTAL * _DETERMINANT.pow(2) / _MARGINS).alias("chi2")
+CHI_SQUARED = pl.when(_MARGINS > 0).then(N_TOTAL * _DIFFERENCE.pow(2) / _MARGINS).alias("chi2")
 """The column added by `chi_squared`, as an expression over a counts frame."""
 
 CHI_SQUARED_YATES = (
@@ -56,8 +56,9 @@ def chi_squared(counts: pl.DataFrame) -> pl.DataFrame:
 
         chi2 = N (ad - bc)^2 / (n_drug n_event (N - n_drug) (N - n_event))
 
-    A margin of zero (no case with or without the drug, or the event): null. Else it is defined,
-    whatever cells are zero.
+    ad - bc is computed in whole numbers: as a difference of rounded products it would lose its
+    digits where one cell holds almost all cases. A margin of zero (no case with or without the
+    drug, or the event): null. Else it is defined, whatever cells are zero.
 
     References
     ----------

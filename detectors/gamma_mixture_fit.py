@@ -16,7 +16,16 @@ from detectors.gamma_mixture_likelihood import MeanLogLikelihood
 from detectors.squashing import Points, Squashing, points_of
 from schemas.errors import FitError, InputError
 
-__all__ = ["STARTS", "FitReport", "FitWarning", "Start", "StartOutcome", "fit_gamma_mixture"]
+__all__ = [
+    "PEAK_GAP",
+    "STARTS",
+    "FitReport",
+    "FitWarning",
+    "Peak",
+    "Start",
+    "StartOutcome",
+    "fit_gamma_mixture",
+]
 
 Floats = NDArray[np.float64]
 Start = tuple[float, float, float, float, float]
@@ -36,6 +45,13 @@ STARTS: tuple[Start, ...] = (
     (0.3, 0.1, 200.0, 200.0, 0.7),  # a null component that is almost a point
 )
 """Where the search starts: alpha1, beta1, alpha2, beta2, weight; ratios near 1 and far above."""
+
+PEAK_GAP = 5.54
+"""Log-likelihood by which a peak may be lower than the highest and be reported.
+
+Half of the 95% point of chi-squared with 5 degrees of freedom, one a parameter: by a likelihood
+ratio the data do not tell such a prior from the best one.
+"""
 
 _FEWEST_STARTS = 10  # the likelihood has several peaks
 _FEWEST_PAIRS = 10  # twice the number of parameters
@@ -64,12 +80,26 @@ class StartOutcome(BaseModel):
     converged: bool = Field(description="Whether it is a peak, by the slope.")
 
 
+class Peak(BaseModel):
+    """One local maximum of the likelihood."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: Start = Field(description="alpha1, beta1, alpha2, beta2, weight.")
+    log_likelihood: float = Field(description="There, all constants included.")
+    n_starts: int = Field(description="Starts that ended on it.", ge=1)
+
+
 class FitReport(BaseModel):
-    """The best fit, with its facts in `prior.fit`, and the outcome of every start."""
+    """The best fit, with its facts in `prior.fit`, its rivals, and the outcome of every start."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prior: GammaMixture = Field(description="The prior of the highest peak.")
+    peaks: tuple[Peak, ...] = Field(
+        description="Distinct peaks within `PEAK_GAP` of the highest, which is the first.",
+        min_length=1,
+    )
     outcomes: tuple[StartOutcome, ...] = Field(description="In the order of the starts.")
 
 
@@ -84,7 +114,8 @@ def fit_gamma_mixture(
     """Fit the two gammas from which the pairs' rate ratios are drawn: empirical Bayes.
 
     Do it once, keep the prior, and score with it until a refit that is announced. Its known
-    failure is that the likelihood has several peaks, some at the edge: read the facts.
+    failure is that the likelihood has several peaks, some at the edge: read the facts. Peaks of
+    nearly equal height can flag different pairs: score with each of `FitReport.peaks` to see.
 
     Parameters
     ----------
@@ -104,7 +135,8 @@ def fit_gamma_mixture(
     Returns
     -------
     FitReport
-        The prior of the highest peak with the facts of its fit, and the outcome of each start.
+        The prior of the highest peak with the facts of its fit, the peaks that are nearly as high,
+        and the outcome of each start.
 
     Raises
     ------
@@ -191,7 +223,27 @@ def fit_gamma_mixture(
     _warn(facts, max(outcome.log_likelihood for outcome in outcomes))
     parameters = dict(zip(_NAMES, _named(winner), strict=True))
     prior = GammaMixture.model_validate({**parameters, "likelihood": likelihood, "fit": facts})
-    return FitReport(prior=prior, outcomes=outcomes)
+    return FitReport(prior=prior, peaks=_distinct(outcomes), outcomes=outcomes)
+
+
+def _distinct(outcomes: Sequence[StartOutcome]) -> tuple[Peak, ...]:
+    """Return the peaks by falling likelihood, those that differ by less than `_SAME` once."""
+    ends = sorted(
+        (outcome for outcome in outcomes if outcome.converged),
+        key=lambda outcome: outcome.log_likelihood,
+        reverse=True,
+    )
+    peaks: list[list[StartOutcome]] = []
+    for end in ends:
+        if ends[0].log_likelihood - end.log_likelihood > PEAK_GAP:
+            break
+        if not peaks or peaks[-1][-1].log_likelihood - end.log_likelihood > _SAME:
+            peaks.append([])
+        peaks[-1].append(end)
+    return tuple(
+        Peak(parameters=peak[0].end, log_likelihood=peak[0].log_likelihood, n_starts=len(peak))
+        for peak in peaks
+    )
 
 
 def _require_starts(starts: Sequence[Start], *, where: str) -> None:

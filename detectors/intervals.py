@@ -23,13 +23,19 @@ def tail_mass(level: float, *, where: str) -> float:
 
 
 def log_ratio_columns(
-    name: str, *, numerator: pl.Expr, denominator: pl.Expr, log_variance: pl.Expr, tail: float
+    name: str,
+    *,
+    numerator: pl.Expr,
+    denominator: pl.Expr,
+    log_variance: pl.Expr,
+    tail: float,
+    lower_if_unbounded: pl.Expr,
 ) -> list[pl.Expr]:
     """Return `name`, `name_lower` and `name_upper` of a ratio, normal on the log scale.
 
     Zero counts follow `scipy.stats.contingency.relative_risk` (docs/adr/0005):
-    a zero numerator gives 0, from 0 to null; a zero denominator gives inf, from null to inf;
-    both zero give null throughout.
+    a zero numerator gives 0, from 0 to null; a zero denominator gives inf, from
+    `lower_if_unbounded` to inf; both zero give null throughout, as must `lower_if_unbounded`.
     """
     ratio = numerator / denominator
     spread = (log_variance.sqrt() * -float(ndtri(tail))).exp()
@@ -40,6 +46,7 @@ def log_ratio_columns(
         .then(ratio / spread)
         .when(denominator > 0)
         .then(0.0)
+        .otherwise(lower_if_unbounded)
         .alias(f"{name}_lower"),
         pl.when(estimable)
         .then(ratio * spread)

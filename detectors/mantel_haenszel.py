@@ -6,6 +6,7 @@ import polars as pl
 from scipy.special import chdtrc
 
 from detectors.case_frames import StratifiedCounts, Table
+from detectors.cells import DETERMINANT
 from detectors.intervals import log_ratio_columns, tail_mass
 
 __all__ = ["mantel_haenszel"]
@@ -60,9 +61,10 @@ def mantel_haenszel(
         chi2_cmh    = (sum a - expected)^2 / sum V
         ..corrected = max(|sum a - expected| - 1/2, 0)^2 / sum V
 
-    The variance is that of Robins, Breslow and Greenland. `tarone` is the Breslow-Day test of one
-    odds ratio in all strata, with Tarone's correction for that ratio being ROR_MH; its degrees of
-    freedom are the strata that can speak (no margin empty or full), less one.
+    a - n_drug n_event / N of a stratum is computed as (ad - bc) / N, in whole numbers until the
+    division. The variance is that of Robins, Breslow and Greenland. `tarone` is the Breslow-Day
+    test of one odds ratio in all strata, with Tarone's correction for that ratio being ROR_MH; its
+    degrees of freedom are the strata that can speak (no margin empty or full), less one.
 
     Sums are added in the order of the strata's names: the same to the last bit whatever the order
     of the rows.
@@ -105,8 +107,8 @@ def mantel_haenszel(
     tail = tail_mass(level, where=where)
     sums = _Sums(pairs.height)
     for table in strata.tables(pairs, where=where):
-        sums.add(_Cells(table))
-    difference = np.abs(sums.observed - sums.expected)
+        sums.add(_Cells(table), _determinant(table))
+    difference = np.abs(sums.difference)
     corrected = np.maximum(difference - 0.5, 0.0)
     homogeneity = _tarone(pairs, strata, sums.r, sums.s)
     speaks = pl.col("variance") > 0
@@ -118,6 +120,7 @@ def mantel_haenszel(
             denominator=pl.col("s"),
             log_variance=pl.col("log_variance"),
             tail=tail,
+            lower_if_unbounded=pl.lit(None, pl.Float64),
         ),
         pl.when(speaks).then(pl.col("difference") ** 2 / pl.col("variance")).alias("chi2_cmh"),
         pl.when(speaks)
@@ -151,15 +154,28 @@ class _Cells:
         self.d = self.total - self.n_drug - self.c
 
 
+def _determinant(table: Table) -> Floats:
+    """Return ad - bc of every pair, rounded once."""
+    counts = pl.DataFrame(
+        {
+            "n_observed": table.n_observed,
+            "n_drug": table.n_drug,
+            "n_event": table.n_event,
+            "n_total": np.full_like(table.n_drug, table.n_total),
+        }
+    )
+    return counts.select(DETERMINANT.cast(pl.Float64)).to_series().to_numpy()
+
+
 class _Sums:
     """Sums over the strata, one number per pair."""
 
     def __init__(self, size: int) -> None:
         zero = np.zeros(size)
-        self.observed = self.expected = self.variance = zero
+        self.difference = self.expected = self.variance = zero
         self.r = self.s = self.pr = self.ps_qr = self.qs = zero
 
-    def add(self, cells: _Cells) -> None:
+    def add(self, cells: _Cells, determinant: Floats) -> None:
         total = cells.total
         if total == 0:
             return
@@ -171,7 +187,7 @@ class _Sums:
             self.ps_qr + (p * s + q * r),
             self.qs + q * s,
         )
-        self.observed = self.observed + cells.a
+        self.difference = self.difference + determinant / total  # a - n_drug n_event / N
         self.expected = self.expected + cells.n_drug * cells.n_event / total
         if total > 1:
             drug_share = cells.n_drug / total * (total - cells.n_drug)

@@ -12,6 +12,7 @@ from detectors.cells import (
     with_statistics,
 )
 from detectors.intervals import log_ratio_columns, tail_mass
+from detectors.unbounded_ratios import prr_lower_bound
 from schemas.counts import require_counts
 
 __all__ = ["proportional_reporting_ratio", "prr_expressions"]
@@ -52,9 +53,11 @@ def proportional_reporting_ratio(counts: pl.DataFrame, *, level: float = 0.95) -
 
     The variance is the PRR's own; many papers put the ROR's, which is larger, beside a PRR.
 
-    Zero counts. c = 0 (no other drug has the event): PRR inf, from null to inf. a = 0: PRR 0,
-    from 0 to null. Both, or no case with the drug, or no case without it: null. n_drug = a is an
-    ordinary case, and nothing is ever added to a cell.
+    Zero counts. c = 0 (no other drug has the event): PRR inf, unbounded above, and the lower bound
+    is the exact conditional mid-p bound of `detectors.unbounded_ratios.lower_rate_ratio`; with one
+    case it can exceed 1 where the drug is rare. a = 0: PRR 0, from 0 to null. Both, or no case with
+    the drug, or no case without it: null. n_drug = a is an ordinary case, and nothing is ever added
+    to a cell.
 
     References
     ----------
@@ -75,11 +78,11 @@ def proportional_reporting_ratio(counts: pl.DataFrame, *, level: float = 0.95) -
     """
     where = "proportional_reporting_ratio"
     require_counts(counts, where=where)
-    return with_statistics(counts, prr_expressions(tail_mass(level, where=where)))
+    return with_statistics(counts, prr_expressions(counts, tail=tail_mass(level, where=where)))
 
 
-def prr_expressions(tail: float) -> list[pl.Expr]:
-    """Return the columns of `proportional_reporting_ratio` as expressions over a counts frame."""
+def prr_expressions(counts: pl.DataFrame, *, tail: float) -> list[pl.Expr]:
+    """Return what `proportional_reporting_ratio` adds to this counts frame, as expressions."""
     # b/(a n_drug) = 1/a - 1/n_drug, without the cancellation; likewise d and c.
     log_variance = DRUG_OTHER_EVENTS / (N_OBSERVED * N_DRUG) + OTHER_DRUGS_OTHER_EVENTS / (
         EVENT_OTHER_DRUGS * OTHER_DRUGS
@@ -90,4 +93,5 @@ def prr_expressions(tail: float) -> list[pl.Expr]:
         denominator=EVENT_OTHER_DRUGS * N_DRUG,
         log_variance=log_variance,
         tail=tail,
+        lower_if_unbounded=prr_lower_bound(counts, tail),
     )

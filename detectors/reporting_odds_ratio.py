@@ -10,6 +10,7 @@ from detectors.cells import (
     with_statistics,
 )
 from detectors.intervals import log_ratio_columns, tail_mass
+from detectors.unbounded_ratios import ror_lower_bound
 from schemas.counts import require_counts
 
 __all__ = ["reporting_odds_ratio", "ror_expressions"]
@@ -19,8 +20,8 @@ def reporting_odds_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.Dat
     """Odds of the event among the drug's cases over those among all others: the ROR.
 
     The statistic of the EMA's EudraVigilance screening. Its interval is Woolf's, which is wide
-    and unreliable below about five cases, and undefined when every case of the drug has the
-    event; evaluated after every report it alerts on about one null pair in five sooner or later.
+    and unreliable below about five cases; evaluated after every report it alerts on about one null
+    pair in five sooner or later.
 
     Parameters
     ----------
@@ -50,9 +51,10 @@ def reporting_odds_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.Dat
 
     The comparator never includes the drug's own cases.
 
-    Zero counts. b = 0 or c = 0 with a, d > 0: ROR inf, from null to inf. a = 0 or d = 0 with
-    b, c > 0: ROR 0, from 0 to null. A zero above and below the line: null. Nothing is ever
-    added to a cell.
+    Zero counts. b = 0 or c = 0 with a, d > 0: ROR inf, unbounded above, and the lower bound is the
+    exact conditional mid-p bound of `detectors.unbounded_ratios.lower_odds_ratio`; with one case it
+    can exceed 1 where the drug is rare. a = 0 or d = 0 with b, c > 0: ROR 0, from 0 to null. A zero
+    above and below the line: null. Nothing is ever added to a cell.
 
     References
     ----------
@@ -72,11 +74,11 @@ def reporting_odds_ratio(counts: pl.DataFrame, *, level: float = 0.95) -> pl.Dat
     """
     where = "reporting_odds_ratio"
     require_counts(counts, where=where)
-    return with_statistics(counts, ror_expressions(tail_mass(level, where=where)))
+    return with_statistics(counts, ror_expressions(counts, tail=tail_mass(level, where=where)))
 
 
-def ror_expressions(tail: float) -> list[pl.Expr]:
-    """Return the columns of `reporting_odds_ratio` as expressions over a counts frame."""
+def ror_expressions(counts: pl.DataFrame, *, tail: float) -> list[pl.Expr]:
+    """Return what `reporting_odds_ratio` adds to this counts frame, as expressions."""
     log_variance = (
         1 / N_OBSERVED
         + 1 / DRUG_OTHER_EVENTS
@@ -89,4 +91,5 @@ def ror_expressions(tail: float) -> list[pl.Expr]:
         denominator=DRUG_OTHER_EVENTS * EVENT_OTHER_DRUGS,
         log_variance=log_variance,
         tail=tail,
+        lower_if_unbounded=ror_lower_bound(counts, tail),
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
@@ -39,6 +39,7 @@ class Method:
     columns: tuple[str, ...]
     estimators: tuple[Callable[..., pl.DataFrame], ...]
     needs_prior: bool = False  # the estimators take a `GammaMixture` as well
+    takes_family: bool = False  # the estimators take `n_hypotheses` as well
     # Slow, of a whole table (a row depends on the others), or of more than the four counts.
     on_request: bool = False
     needs: tuple[str, ...] = ()  # columns beside those of the four counts
@@ -49,17 +50,21 @@ class Method:
 _TAIL = tail_mass(0.95, where="score")
 
 
+def _adjusted_p_values(counts: pl.DataFrame, *, n_hypotheses: int | None) -> pl.DataFrame:
+    return false_discovery(fisher_exact(counts), n_hypotheses=n_hypotheses)
+
+
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "prr": Method(
             ("prr", "prr_lower", "prr_upper"),
             (proportional_reporting_ratio,),
-            expressions=lambda counts: prr_expressions(_TAIL),
+            expressions=lambda counts: prr_expressions(counts, tail=_TAIL),
         ),
         "ror": Method(
             ("ror", "ror_lower", "ror_upper"),
             (reporting_odds_ratio,),
-            expressions=lambda counts: ror_expressions(_TAIL),
+            expressions=lambda counts: ror_expressions(counts, tail=_TAIL),
         ),
         "chi2": Method(
             ("chi2", "chi2_yates"),
@@ -92,7 +97,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "ebgm": Method(("expected", "ebgm", "eb05", "eb95"), (ebgm,), needs_prior=True),
         "fdr": Method(
             ("fisher_p", "fisher_mid_p", "fisher_mid_p_bh", "fisher_mid_p_by"),
-            (fisher_exact, false_discovery),
+            (_adjusted_p_values,),
+            takes_family=True,
             on_request=True,
         ),
         "lrt": Method(("llr", "llr_critical", "llr_p"), (likelihood_ratio,), on_request=True),
@@ -108,12 +114,16 @@ ALL = tuple(
 
 
 def score(
-    counts: pl.DataFrame, methods: Collection[str] = ALL, *, prior: GammaMixture | None = None
+    counts: pl.DataFrame,
+    methods: Collection[str] = ALL,
+    *,
+    prior: GammaMixture | None = None,
+    n_hypotheses: int | None = None,
 ) -> pl.DataFrame:
     """Compute the chosen statistics of every pair, with 95% intervals.
 
-    The one call behind `tocsin score` and the detector stage. It sets no threshold and corrects
-    for no multiplicity: see `detectors.rules` for the first.
+    The one call behind `tocsin score` and the detector stage. It sets no threshold, see
+    `detectors.rules`, and corrects for multiplicity in `fdr` and `lrt` only.
 
     Parameters
     ----------
@@ -123,6 +133,8 @@ def score(
         Names from `METHODS`, in any order; those of `ALL` by default.
     prior
         For `ebgm`: from `detectors.gamma_mixture_fit.fit_gamma_mixture`.
+    n_hypotheses
+        For `fdr`: all pairs that could have been reported; see `detectors.false_discovery`.
 
     Returns
     -------
@@ -134,7 +146,8 @@ def score(
     CountsError
         If the counts cannot belong to one 2x2 table, or a pair stands in two rows.
     InputError
-        If a method is not known, or needs a prior that is not given.
+        If a method is not known, or needs a prior that is not given, or `n_hypotheses` is given
+        for methods that do not take it or is smaller than the table.
 
     Notes
     -----
@@ -158,9 +171,13 @@ def score(
     if unknown:
         msg = f"score: methods must be among {list(METHODS)}; got {unknown}"
         raise InputError(msg)
+    if n_hypotheses is not None and not any(METHODS[name].takes_family for name in methods):
+        takers = [name for name, method in METHODS.items() if method.takes_family]
+        msg = f"score: n_hypotheses is for the methods {takers}; got {n_hypotheses!r} without them"
+        raise InputError(msg)
     require_counts(counts, where="score")
     require_unique_pairs(counts, where="score")
-    return apply_methods(counts, methods, prior=prior)
+    return apply_methods(counts, methods, prior=prior, n_hypotheses=n_hypotheses)
 
 
 def apply_methods(
@@ -168,6 +185,7 @@ def apply_methods(
     methods: Collection[str],
     *extra: pl.Expr,
     prior: GammaMixture | None = None,
+    n_hypotheses: int | None = None,
 ) -> pl.DataFrame:
     """Add the columns of known methods to a counts frame whose pairs are known to be unique.
 
@@ -182,8 +200,8 @@ def apply_methods(
         Names from `METHODS`.
     extra
         Columns to compute from the statistics, in the same pass where possible.
-    prior
-        For methods that need one.
+    prior, n_hypotheses
+        For methods that take them.
 
     Raises
     ------
@@ -209,8 +227,9 @@ def apply_methods(
     for _, method in chosen:
         if method.expressions is None:
             for estimator in method.estimators:
-                bound = partial(estimator, prior=prior) if method.needs_prior else estimator
-                scored = bound(scored)
+                given: dict[str, Any] = {"prior": prior} if method.needs_prior else {}
+                given |= {"n_hypotheses": n_hypotheses} if method.takes_family else {}
+                scored = estimator(scored, **given)
     return with_statistics(scored, extra) if extra else scored
 
 

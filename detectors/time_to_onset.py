@@ -7,10 +7,10 @@ import numpy.typing as npt
 import polars as pl
 from scipy.optimize import minimize
 from scipy.special import chdtrc, ndtri
-from scipy.stats import ks_2samp
 
 from detectors.case_frames import refuse, require_columns, require_pairs
 from detectors.intervals import tail_mass
+from detectors.kolmogorov_smirnov import kolmogorov_smirnov
 from schemas.errors import CountsError, FitError, InputError
 
 __all__ = ["time_to_onset"]
@@ -19,7 +19,6 @@ Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.int64]
 
 _STEP = 1e-5  # of the parameters, to take the curvature from exact slopes
-_EXACT_PATHS = 1_000_000  # of a Kolmogorov-Smirnov test: above, the asymptotic p is as good
 
 
 class _Onsets(NamedTuple):
@@ -99,9 +98,10 @@ def time_to_onset(
 
     `shape_equal_p` is the likelihood-ratio test, chi-squared with 1 degree of freedom, of one shape
     for the drug and all others, each with a scale of its own. `ks`, `ks_p` are the two-sample
-    Kolmogorov-Smirnov test of [1]_, which also sees a shift. Days are ties, which make its p too
-    large, never too small. Others are the cases with the event that do not name the drug, each by
-    its shortest onset.
+    Kolmogorov-Smirnov test of [1]_, which also sees a shift: exact, ties included, if the product
+    of the numbers of cases is at most a million, else asymptotic, which with ties is too large
+    (`detectors.kolmogorov_smirnov`). Others are the cases with the event that do not name the drug,
+    each by its shortest onset.
 
     Fewer than `at_least` cases on a side: nulls there, and in the comparisons. Onsets all on one
     day or on two that follow each other: a Weibull of any shape, or one without bound, fits; the
@@ -201,9 +201,8 @@ def _compare(rows: pl.DataFrame, drug: str, *, at_least: int, tail: float) -> _O
             drop = 2 * (fit.likelihood + other_fit.likelihood - equal.likelihood)
             result = result._replace(shape_equal_p=float(chdtrc(1, max(drop, 0.0))))
     if min(len(days), len(other_days)) >= at_least:
-        method = "exact" if len(days) * len(other_days) <= _EXACT_PATHS else "asymp"
-        test = ks_2samp(days, other_days, method=method)
-        result = result._replace(ks=float(test.statistic), ks_p=float(test.pvalue))
+        ks, ks_p = kolmogorov_smirnov(days, other_days)
+        result = result._replace(ks=ks, ks_p=ks_p)
     return result
 
 

@@ -11,8 +11,10 @@ import polars as pl
 from detectors.case_frames import StratifiedCounts
 from detectors.e_values import poisson_gamma_e_value
 from detectors.ebgm import ebgm
+from detectors.false_discovery import false_discovery
 from detectors.gamma_mixture import GammaMixture
 from detectors.interaction import omega
+from detectors.kolmogorov_smirnov import kolmogorov_smirnov
 from detectors.likelihood_ratio import log_likelihood_ratio
 from detectors.mantel_haenszel import mantel_haenszel
 from detectors.masking import unmasked
@@ -67,6 +69,10 @@ def _e_value(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
     return inputs.with_columns(e_value=pl.Series(values))
 
 
+def _false_discovery(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
+    return false_discovery(inputs, p_values="p", n_hypotheses=group["n_hypotheses"])
+
+
 def _omega(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
     return omega(inputs)
 
@@ -78,6 +84,11 @@ def _masking(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
 
 def _log_likelihood_ratio(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
     return inputs.with_columns(llr=pl.Series(log_likelihood_ratio(inputs)))
+
+
+def _kolmogorov_smirnov(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
+    statistic, p = kolmogorov_smirnov(*group["onset_days"])
+    return inputs.with_columns(ks=pl.lit(statistic), ks_p=pl.lit(p))
 
 
 def _mantel_haenszel(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
@@ -103,6 +114,8 @@ _COMPUTE: Mapping[str, Callable[[pl.DataFrame, Group], pl.DataFrame]] = MappingP
         "counts": _counts,
         "ebgm": _ebgm,
         "e_value": _e_value,
+        "false_discovery": _false_discovery,
+        "kolmogorov_smirnov": _kolmogorov_smirnov,
         "log_likelihood_ratio": _log_likelihood_ratio,
         "mantel_haenszel": _mantel_haenszel,
         "masking": _masking,

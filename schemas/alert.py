@@ -146,6 +146,12 @@ class Alert(Message):
     evaluated_on: date = Field(description="Event-time day of the evaluation, not a clock reading.")
     counts: Counts = Field(description="The 2x2 table.")
     statistics: Statistics = Field(description="Statistics computed from `counts`.")
+    unbounded: tuple[str, ...] | None = Field(
+        default=None,
+        description="Names of `statistics` that are null because they are unbounded, such as `ror` "
+        "where no other product has the event; other nulls are undefined. Null in alerts of older "
+        "versions.",
+    )
     rules: tuple[RuleOutcome, ...] = Field(description="Every rule evaluated, with its outcome.")
     rules_fired: tuple[str, ...] = Field(
         description="Names of the rules that are on, sorted; none if the signal is off."

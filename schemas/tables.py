@@ -17,7 +17,7 @@ class Counts(Message):
 
 
 class Statistics(Message):
-    """Disproportionality statistics. Null: undefined for these counts, or unbounded above.
+    """Disproportionality statistics. Null: undefined for these counts, or unbounded (infinite).
 
     Bounds are two-sided 95% intervals, but EB05 to EB95 is 90%.
     """

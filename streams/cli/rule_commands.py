@@ -14,7 +14,7 @@ from rich.table import Table
 
 from detectors.false_alarms import ever_alert_rate
 from detectors.gamma_mixture import Likelihood
-from detectors.gamma_mixture_fit import FitWarning, fit_gamma_mixture
+from detectors.gamma_mixture_fit import PEAK_GAP, FitReport, FitWarning, fit_gamma_mixture
 from schemas.errors import InputError
 from streams.cli.options import (
     ListOption,
@@ -61,7 +61,8 @@ def fit(
 ) -> None:
     """Fit the prior of the EBGM to a table, for `--prior`.
 
-    Keep the file: scores can be compared only if they were computed with the same prior.
+    Keep the file: scores can be compared only if they were computed with the same prior. If the
+    likelihood has several peaks of nearly equal height, all are printed; the highest is written.
     """
     writable(output)
     counts = read_counts(table)
@@ -85,7 +86,23 @@ def fit(
     for name in ("n_pairs", "n_points", "n_starts", "n_converged", "n_optima", "spread"):
         out.add_row(name, f"{getattr(facts, name):,.6g}")
     out.add_row("at the edge of the search", ", ".join(facts.boundary) or "none")
-    Console().print(out)
+    console = Console()
+    console.print(out)
+    if len(report.peaks) > 1:
+        console.print(_peaks_table(report))
+
+
+def _peaks_table(report: FitReport) -> Table:
+    """Return the peaks that are nearly as high as the fitted prior, which is the first."""
+    out = Table(
+        title=f"Peaks of the likelihood within {PEAK_GAP} of the highest", title_justify="left"
+    )
+    for name in ("log-likelihood", "alpha1", "beta1", "alpha2", "beta2", "weight", "starts"):
+        out.add_column(name, justify="right")
+    for peak in report.peaks:
+        parameters = (f"{value:.5g}" for value in peak.parameters)
+        out.add_row(f"{peak.log_likelihood:.3f}", *parameters, str(peak.n_starts))
+    return out
 
 
 def backtest(

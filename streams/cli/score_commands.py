@@ -40,6 +40,13 @@ def score_command(
         ),
     ] = ",".join(ALL),
     prior: PriorOption = None,
+    hypotheses: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="For fdr: pairs that could have been reported; all drugs times events, if unset.",
+        ),
+    ] = None,
 ) -> None:
     """Compute the statistics of a table.
 
@@ -51,7 +58,7 @@ def score_command(
     writable(output)
     counts = read_counts(table)
     names = [name.strip() for name in methods.split(",") if name.strip()]
-    scored = score(counts, names, prior=prior_from(prior))
+    scored = score(counts, names, prior=prior_from(prior), n_hypotheses=hypotheses)
     with result_file(output) as part:
         scored.write_parquet(part)
     Console().print(f"{scored.height:,} pairs scored, {len(scored.columns)} columns: {output}")

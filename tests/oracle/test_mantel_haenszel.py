@@ -208,6 +208,15 @@ def test_a_drug_and_an_event_in_most_cases_lose_no_digits() -> None:
     assert row["tarone"] == pytest.approx(_by_statsmodels(tables)["tarone"], rel=1e-8)
 
 
+def test_the_chi_squared_of_a_stratum_that_is_almost_one_cell_loses_no_digits() -> None:
+    """Of one stratum it is (N - 1) / N times Pearson's, which is N; less the correction, N / 4."""
+    row = mantel_haenszel(*_strata([[(99_999_999, 0, 0, 1)]])).row(0, named=True)
+    n = 100_000_000
+    assert row["chi2_cmh"] == pytest.approx(n - 1, rel=1e-14)
+    bracket = 1 - 1 / n - 0.5
+    assert row["chi2_cmh_corrected"] == pytest.approx(bracket**2 * n**2 / (n - 1), rel=1e-14)
+
+
 def test_one_stratum_that_speaks_has_nothing_to_be_compared_with() -> None:
     row = mantel_haenszel(*_strata([[(3, 7, 10, 80), (0, 0, 4, 6)]])).row(0, named=True)
     assert row["ror_mh"] is not None

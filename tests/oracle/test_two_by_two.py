@@ -1,6 +1,7 @@
 """The 2x2 statistics against the project's table, and against SciPy and statsmodels."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import polars as pl
@@ -100,6 +101,42 @@ def test_both_chi_squareds_are_scipys(scored: pl.DataFrame, at: int) -> None:
     corrected = chi2_contingency(table, correction=True).statistic
     assert ours["chi2"] == pytest.approx(plain, rel=1e-9, abs=1e-12)
     assert ours["chi2_yates"] == pytest.approx(corrected, rel=1e-9, abs=1e-12)
+
+
+def _exact_chi_squared(n: int, nd: int, ne: int, total: int) -> tuple[Fraction, Fraction]:
+    """Pearson's definition, cell by cell: the squared differences over their expectations."""
+    cells = [(n, nd, ne), (nd - n, nd, total - ne), (ne - n, total - nd, ne)]
+    cells.append((total - nd - ne + n, total - nd, total - ne))
+    plain = corrected = Fraction(0)
+    for cell, row, column in cells:
+        expected = Fraction(row * column, total)
+        difference = abs(cell - expected)
+        plain += difference**2 / expected
+        corrected += max(difference - Fraction(1, 2), Fraction(0)) ** 2 / expected
+    return plain, corrected
+
+
+# Margins up to a thousand million, each cell in turn holding almost all cases, and two tables near
+# independence, where ad and bc agree in sixteen digits.
+EXTREME = [
+    (99_999_999, 99_999_999, 99_999_999, 100_000_000),
+    (999_999_999, 999_999_999, 999_999_999, 1_000_000_000),
+    (1, 1, 1, 1_000_000_000),
+    (1, 999_999_999, 2, 1_000_000_000),
+    (1, 2, 999_999_999, 1_000_000_000),
+    (0, 999_999_999, 1, 1_000_000_000),
+    (250_000_001, 500_000_000, 500_000_001, 1_000_000_000),
+    (499_999_998, 999_999_997, 499_999_999, 1_000_000_000),
+    (999_000_123, 999_500_000, 999_500_077, 1_000_000_000),
+]
+
+
+@pytest.mark.parametrize("table", EXTREME)
+def test_chi_squared_of_extreme_tables_is_exact(table: tuple[int, int, int, int]) -> None:
+    ours = score(make_counts([table]), ["chi2"]).row(0, named=True)
+    plain, corrected = _exact_chi_squared(*table)
+    assert ours["chi2"] == pytest.approx(float(plain), rel=1e-14)
+    assert ours["chi2_yates"] == pytest.approx(float(corrected), rel=1e-14)
 
 
 @pytest.mark.parametrize("at", range(len(TABLES)))

@@ -149,8 +149,18 @@ def test_the_numbers_on_file_follow_from_the_input_they_name(golden: list[dict[s
             spread = 1.959963984540054 * math.sqrt(1 / a - 1 / (a + b) + 1 / c - 1 / (c + d))
             by_formula["prr_lower"] = prr * math.exp(-spread)
             by_formula["prr_upper"] = prr * math.exp(spread)
+        else:  # all a cases with the event are the drug's: half the chance of that is 2.5%
+            share = 0.05 ** (1 / a)
+            by_formula["prr_lower"] = share / (1 - share) * (c + d) / (a + b)
         for name, value in by_formula.items():
             assert numbers[name] == (value if value is None else pytest.approx(value, rel=1e-12))
+        if by_formula["ror"] is None:  # no table with these margins has a greater a
+            weights = [
+                math.comb(n_event, k) * math.comb(b + d, n_drug - k) * numbers["ror_lower"] ** k
+                for k in range(a + 1)
+            ]
+            assert weights[a] / sum(weights) == pytest.approx(0.05, rel=1e-12)
+            assert a == min(n_drug, n_event)
         # The bounds are the rates below which a gamma(n + 1/2, E + 1/2) lies that often.
         for name, mass in (("ic_lower", 0.025), ("ic_upper", 0.975)):
             below = gammainc(a + 0.5, (expected + 0.5) * 2 ** numbers[name])

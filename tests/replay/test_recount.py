@@ -59,7 +59,7 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     assert [result["equal"] for result in results] == [True] * 100
     # So many of every alert, and of a burst or a restricted table each field.
     compared = {result["compared"] for result in results}
-    assert min(compared) == 65, compared
+    assert min(compared) == 66, compared
     assert all(result["rules_known"] for result in results)
     text = (replayed / "alerts.jsonl").read_text().splitlines()
     published = {alert.alert_id: alert for alert in map(Alert.model_validate_json, text)}
@@ -70,6 +70,7 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     assert {alert.window.kind.value for alert in chosen} == {"cumulative", "sliding", "month"}
     assert sum(alert.statistics.e_value is not None for alert in chosen) > 20
     assert all(alert.statistics.ebgm is not None for alert in chosen)
+    assert any(alert.unbounded for alert in chosen)
     assert sum(alert.restricted is not None for alert in chosen) > 5
     assert sum(bool(alert.n_suspected_duplicates) for alert in chosen) > 10
     assert sum(bool(alert.n_removed_nullified) for alert in chosen) > 10
@@ -92,7 +93,7 @@ def _received(raw: bytes) -> str:
 
 def test_an_alert_from_before_it_told_who_reported_is_compared_in_the_rest(replayed: Path) -> None:
     alert = json.loads((replayed / "alerts.jsonl").read_text().splitlines()[-1])
-    for name in (*EVIDENCE, *CLINICAL, *REMOVED):
+    for name in ("unbounded", *EVIDENCE, *CLINICAL, *REMOVED):
         del alert[name]
     (replayed / "old.jsonl").write_text(json.dumps(alert))
     done = recount(replayed, "--alerts", "old.jsonl", "--json")
@@ -139,6 +140,10 @@ def _fewer_cases(alert: dict[str, Any]) -> None:
     del alert["case_ids"][0]
 
 
+def _others_unbounded(alert: dict[str, Any]) -> None:
+    alert["unbounded"] = ["ror"] if alert["unbounded"] == [] else []
+
+
 def _no_rule(alert: dict[str, Any]) -> None:
     alert["rules_fired"] = alert["rules_fired"][1:]
 
@@ -154,6 +159,7 @@ def _no_rule(alert: dict[str, Any]) -> None:
         (_earlier, "counts.n_total"),
         (_fewer_cases, "case_ids"),
         (_no_rule, "rules_fired"),
+        (_others_unbounded, "unbounded"),
     ],
 )
 def test_an_alert_that_was_changed_is_found_out(

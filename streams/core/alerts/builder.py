@@ -147,6 +147,7 @@ class AlertBuilder:
         dropped
             By key, names of rules that were on and are no longer in the rule set.
         """
+        unbounded = _unbounded(rows)
         floats = [name for name, dtype in rows.schema.items() if dtype == pl.Float64]
         ordered = rows.with_columns(
             *(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in floats),
@@ -160,6 +161,7 @@ class AlertBuilder:
             self._alert(
                 row,
                 Statistics.model_construct(**computed),
+                unbounded[row["at"]],
                 revisions[row["at"]],
                 summaries[row["at"]],
                 shared,
@@ -212,6 +214,7 @@ class AlertBuilder:
         self,
         row: Mapping[str, Any],
         statistics: Statistics,
+        unbounded: tuple[str, ...],
         revision: _Revision,
         summary: PairSummary,
         shared: Mapping[str, Any],
@@ -243,6 +246,7 @@ class AlertBuilder:
             "level": level_of(drug, event),
             "counts": Counts.model_construct(**{name: row[name] for name in MARGINS}),
             "statistics": statistics,
+            "unbounded": unbounded,
             "rules": self._outcomes(on, held),
             "rules_fired": self._on(on),
             "previous": previous,
@@ -330,6 +334,14 @@ class AlertBuilder:
             ic_lower=_finite(was["ic_lower"]),
             rules_fired=tuple(sorted(names)),
         )
+
+
+def _unbounded(rows: pl.DataFrame) -> list[tuple[str, ...]]:
+    """Return the names of the infinite statistics of each row, in the order of the schema."""
+    columns = {name: rows[name] for name in _STATISTICS if rows.schema[name] == pl.Float64}
+    infinite = {name: column.is_infinite().fill_null(False) for name, column in columns.items()}
+    named = [(name, flags.to_list()) for name, flags in infinite.items() if flags.any()]
+    return [tuple(name for name, flags in named if flags[at]) for at in range(rows.height)]
 
 
 @lru_cache

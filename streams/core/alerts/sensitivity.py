@@ -19,6 +19,7 @@ from schemas.scrutiny import Burst, Restricted
 from schemas.tables import RestrictedStatistics
 from streams.core.alerts.case_sources import BurstRule, Origins, bursts_of
 from streams.core.alerts.indications import Indications
+from streams.core.alerts.sentence import odds_ratio_in_words
 from streams.core.counting.case_log import CaseLog
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.scorer import (
@@ -68,10 +69,8 @@ class SensitivityResult:
         if self.restricted is None:
             return ""
         restricted, found = self.restricted, self.restricted.statistics
-        ror = ""
-        if found.ror is not None:
-            upper = "unbounded" if found.ror_upper is None else f"{found.ror_upper:.3g}"
-            ror = f", ROR {found.ror:.3g} [{found.ror_lower:.3g}, {upper}]"
+        ror = odds_ratio_in_words(found)
+        ror = f", {ror}" if ror else ""
         verdict = "holds" if restricted.supported else "not supported"
         return (
             f"The event may be what was treated; among the {restricted.counts.n_total} cases with "

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from schemas.alert import AlertKind, Statistics
+from schemas.tables import RestrictedStatistics
 from streams.core.cases.levels import drug_in_words, event_in_words
 
-__all__ = ["sentence_of"]
+__all__ = ["odds_ratio_in_words", "sentence_of"]
 
 _VERBS = {
     AlertKind.NEW: "is reported disproportionately often with",
@@ -39,9 +40,8 @@ def sentence_of(
     if expected is not None:
         counts += f", {expected:.3g} expected if they were independent"
     parts = [f"{event_in_words(event)} {_VERBS[kind]} {drug_in_words(drug)}: {counts}"]
-    if statistics.ror is not None:
-        upper = "unbounded" if statistics.ror_upper is None else f"{statistics.ror_upper:.3g}"
-        parts.append(f"ROR {statistics.ror:.3g} [{statistics.ror_lower:.3g}, {upper}]")
+    if ror := odds_ratio_in_words(statistics):
+        parts.append(ror)
     if statistics.ic is not None:
         parts.append(
             f"IC {statistics.ic:.2f} [{statistics.ic_lower:.2f}, {statistics.ic_upper:.2f}]"
@@ -49,3 +49,17 @@ def sentence_of(
     text = "; ".join(parts)
     text += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
     return text + (f" On until past their exits: {', '.join(held)}." if held else "")
+
+
+def odds_ratio_in_words(statistics: Statistics | RestrictedStatistics) -> str:
+    """Return the odds ratio with its interval; empty if it is undefined.
+
+    A null ratio with a lower bound is unbounded.
+    """
+    if statistics.ror_lower is None:
+        return ""
+    ratio, upper = (
+        "unbounded" if value is None else f"{value:.3g}"
+        for value in (statistics.ror, statistics.ror_upper)
+    )
+    return f"ROR {ratio} [{statistics.ror_lower:.3g}, {upper}]"

@@ -61,6 +61,7 @@ COMPARED = (
     *LABELS,
     *(f"counts.{name}" for name in Counts.model_fields),
     *(f"statistics.{name}" for name in Statistics.model_fields),
+    "unbounded",
     *OF_PAIR,
     *EVIDENCE,
     *(*CLINICAL, *REMOVED),
@@ -228,10 +229,13 @@ class Recount:
             pair = pair_of[alert.signal_key]
             row = pairs.index(pair)
             known = alert.rules_hash == self._rules.rules_hash
-            values = _values(scored.row(row, named=True), of_pairs[pair][1])
+            statistics = scored.row(row, named=True)
+            asked_of_test = _asked_of_test(alert, self._rules, known=known)
+            statistics |= dict.fromkeys({*TESTED, *BLOCKED} - asked_of_test)
+            values = _values(statistics, of_pairs[pair][1])
+            if alert.unbounded is not None:
+                values["unbounded"] = _unbounded(statistics)
             values |= label_values(current, *pair)
-            for name in {*TESTED, *BLOCKED} - _asked_of_test(alert, self._rules, known=known):
-                values[f"statistics.{name}"] = None
             if known:
                 values["rules_fired"] = self._on(alert, *masks[row])
             asked = partial(self._asked, alert)
@@ -378,6 +382,11 @@ def _values(row: Mapping[str, Any], of_pair: Mapping[str, Any]) -> dict[str, obj
         },
         **of_pair,
     }
+
+
+def _unbounded(row: Mapping[str, Any]) -> tuple[str, ...]:
+    infinite = (float("inf"), float("-inf"))
+    return tuple(name for name in Statistics.model_fields if row[name] in infinite)
 
 
 def _compared(alert: Alert, values: Mapping[str, object], *, rules_known: bool) -> Recounted:

@@ -27,6 +27,14 @@ def folder(run: Run, tmp_path: Path) -> Path:
         ("score text.parquet -o out.parquet", "score: n_drug must be an integer count of cases; "),
         ("score twice.parquet -o out.parquet", "score: a pair must stand in one row; 2 of 2 rows"),
         ("score counts.parquet -o no/out.parquet", "no/out.parquet: the folder to write into "),
+        (
+            "score counts.parquet -o out.parquet --methods fdr --hypotheses 0",
+            "false_discovery: n_hypotheses must be at least the 1 rows of the table; got 0",
+        ),
+        (
+            "score counts.parquet -o out.parquet --hypotheses 9",
+            "score: n_hypotheses is for the methods ['fdr']; got 9 without them",
+        ),
         ("score counts.parquet -o out.parquet --methods zeta", "score: methods must be among "),
     ],
 )
@@ -50,3 +58,13 @@ def test_scores_make_the_round_trip(run: Run, folder: Path) -> None:
     # (3 / 20) / (97 / 9980)
     assert scored["prr"].item() == pytest.approx(3 / 20 / (97 / 9980), rel=1e-12)
     assert "ror" not in scored.columns
+
+
+def test_the_family_of_hypotheses_is_stated(run: Run, folder: Path) -> None:
+    run("score counts.parquet -o alone.parquet --methods fdr")
+    run("score counts.parquet -o many.parquet --methods fdr --hypotheses 50")
+    alone, many = (
+        pl.read_parquet(folder / f"{name}.parquet")["fisher_mid_p_bh"].item()
+        for name in ("alone", "many")
+    )
+    assert many == pytest.approx(50 * alone, rel=1e-12)

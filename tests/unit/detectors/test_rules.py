@@ -98,13 +98,13 @@ def test_rows_keep_their_order_and_each_rule_has_a_column() -> None:
     )
     rules = load_rules(["ic", "mhra", "ema", "ema2006"])
     flags = rules.evaluate(score(counts, methods_for(rules.statistics)))
-    # A has no case without the event: the ROR's bound is undefined, so `ema` does not fire.
-    # C has the only cases of its event: PRR inf fires, its undefined lower bound does not.
+    # A has no case without the event: its ROR is unbounded, with an exact lower bound. C has the
+    # only cases of its event: its PRR is, too.
     assert flags.to_dict(as_series=False) == {
         "ic": [True, False, True],
         "mhra": [True, False, True],
-        "ema": [False, False, False],
-        "ema2006": [True, False, False],
+        "ema": [True, False, True],
+        "ema2006": [True, False, True],
     }
     assert rules.evaluate(score(counts.clear())).shape == (0, 4)
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -11,7 +12,20 @@ INF = math.inf
 RATIOS = ("prr", "prr_lower", "prr_upper", "ror", "ror_lower", "ror_upper")
 UNDEFINED = (None, None, None)
 ZERO = (0.0, 0.0, None)
-UNBOUNDED = (INF, None, INF)
+
+
+def _unbounded(lower: float) -> tuple[object, ...]:
+    return (INF, pytest.approx(lower, rel=1e-12), INF)
+
+
+def _root(*coefficients: float) -> float:
+    """Reciprocal of the t at which the polynomial, highest power first, is 1 / 0.05."""
+    roots = np.roots([*coefficients[:-1], coefficients[-1] - 20])
+    return float(1 / roots[np.isreal(roots)].real.max())
+
+
+def _odds(n: int) -> float:
+    return 0.05 ** (1 / n) / (1 - 0.05 ** (1 / n))
 
 
 def _scored(n: int, nd: int, ne: int, total: int) -> dict[str, float | None]:
@@ -27,12 +41,19 @@ def _scored(n: int, nd: int, ne: int, total: int) -> dict[str, float | None]:
         pytest.param((0, 4, 0, 10), UNDEFINED + UNDEFINED, id="no case with the event"),
         pytest.param((3, 10, 3, 10), UNDEFINED + UNDEFINED, id="no case without the drug"),
         pytest.param((0, 4, 3, 10), ZERO + ZERO, id="a = 0"),
-        pytest.param((3, 5, 3, 10), UNBOUNDED + UNBOUNDED, id="c = 0"),
-        pytest.param((3, 3, 3, 10), UNBOUNDED + UNBOUNDED, id="b = c = 0"),
+        # Exact mid-p bounds; 21, 105, 105, 21 and 1, 21, 63, 35 tables have a = 3, 2, 1, 0.
+        pytest.param(
+            (3, 5, 3, 10), _unbounded(_odds(3)) + _unbounded(_root(1, 5, 5, 1)), id="c = 0"
+        ),
+        pytest.param(
+            (3, 3, 3, 10),
+            _unbounded(_odds(3) * 7 / 3) + _unbounded(_root(35, 63, 21, 1)),
+            id="b = c = 0",
+        ),
         pytest.param((0, 7, 3, 10), ZERO + ZERO, id="a = d = 0"),
     ],
 )
-def test_ratios(table: tuple[int, int, int, int], ratios: tuple[float | None, ...]) -> None:
+def test_ratios(table: tuple[int, int, int, int], ratios: tuple[object, ...]) -> None:
     scored = _scored(*table)
     assert tuple(scored[name] for name in RATIOS) == ratios
 
@@ -44,7 +65,9 @@ def test_b_zero_is_an_ordinary_case_for_the_prr_and_unbounded_for_the_ror() -> N
     spread = math.exp(1.959963984540054 * math.sqrt(1 / 35 - 1 / 9995))
     assert scored["prr_lower"] == pytest.approx(9995 / 35 / spread)
     assert scored["prr_upper"] == pytest.approx(9995 / 35 * spread)
-    assert (scored["ror"], scored["ror_lower"], scored["ror_upper"]) == UNBOUNDED
+    tables = [math.comb(40, k) * math.comb(9960, 5 - k) / math.comb(40, 5) for k in range(6)]
+    lower = _root(*tables)
+    assert (scored["ror"], scored["ror_lower"], scored["ror_upper"]) == _unbounded(lower)
 
 
 def test_d_zero_is_an_ordinary_case_for_the_prr_and_zero_for_the_ror() -> None:

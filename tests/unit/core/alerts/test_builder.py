@@ -198,11 +198,26 @@ def test_the_sentence_says_what_happened_in_words() -> None:
     )
     assert ": 1 case, " in _alert(n_observed=1).sentence
     assert "[0, unbounded]" in _alert(ror=0.0, ror_lower=0.0, ror_upper=None).sentence
-    bare = _alert(expected=None, ror=None, ic=None, kind="weakened", was=WAS).sentence
+    assert (
+        "; ROR unbounded [387, unbounded]; "
+        in _alert(ror=math.inf, ror_lower=386.7, ror_upper=math.inf).sentence
+    )
+    undefined = {"ror": None, "ror_lower": None, "ror_upper": None}
+    bare = _alert(expected=None, ic=None, kind="weakened", was=WAS, **undefined).sentence
     assert bare == (
         "RASH is reported less disproportionately than before with Zinc: 3 cases. "
         "Rules that fire: ic, mhra."
     )
+
+
+def test_unbounded_statistics_are_named_and_undefined_ones_are_not() -> None:
+    alert = _alert(ror=math.inf, ror_lower=3.5, ror_upper=math.inf, prr=None, e_value=math.inf)
+    assert alert.unbounded == ("ror", "ror_upper", "e_value")
+    assert (alert.statistics.ror, alert.statistics.prr, alert.statistics.e_value) == (None,) * 3
+    assert _alert(ebgm=None).unbounded == ()
+    rows = [ROW, {**ROW, "drug": "iron", "key": 1, "prr": math.inf}]
+    both = _build(rows, ONE_CASE, _decisions(2, "new", ("first",), 0b11, {}))
+    assert [(alert.drug, alert.unbounded) for alert in both] == [("Iron", ("prr",)), ("Zinc", ())]
 
 
 def test_the_previous_revision_is_told() -> None:
