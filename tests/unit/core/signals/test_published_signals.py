@@ -56,10 +56,12 @@ def test_the_grade_is_restored_whatever_the_rules_are_now() -> None:
     written = json.loads(signal(3, drug="iron").model_copy(update=named).model_dump_json())
     del written["grade"]
     old = Alert.model_validate_json(json.dumps(written))
+    ended = signal(3, drug="gold").model_copy(update={"rules_fired": ()})
     now = rules_of(3)
     assert now.alarm_mask == 0b1
-    signals = restored_signals([wider, off, old], now, drugs, events)["cumulative"]
-    assert [GRADES[place] for place in signals.rows["grade"]] == ["screening", "screening", "alarm"]
+    signals = restored_signals([wider, off, old, ended], now, drugs, events)["cumulative"]
+    grades = [GRADES[place].value for place in signals.rows["grade"]]
+    assert grades == ["screening", "screening", "alarm", "alarm"]
     assert signals.on.tolist() == [0, 2 << 32]
     assert signals.alarms.tolist() == [2 << 32]
 
