@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detectors.conditions import AllOf, AnyOf, Comparison, Condition, Lists, OnList
+from schemas.alert_reason import SignalGrade
 from schemas.errors import RuleError
 from schemas.normal_form import normal_drug, normal_term
 
@@ -30,6 +31,9 @@ class Rule(BaseModel):
     title: str = Field(description="What it is called in its source.")
     source: str = Field(description="Where its thresholds were published.")
     condition: Condition = Field(description="What must hold.")
+    grade: SignalGrade = Field(
+        default=SignalGrade.ALARM, description="Grade of the signals on which it is on."
+    )
 
     @property
     def sentence(self) -> str:
@@ -53,11 +57,16 @@ class Rule(BaseModel):
 
 
 class RuleSet(BaseModel):
-    """The rules of one run. Equal `rules_hash`, equal decisions on equal statistics."""
+    """The rules of one run, of both grades.
+
+    Equal `rules_hash`, equal decisions on equal statistics.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rules: tuple[Rule, ...] = Field(description="In the order they were asked for.", min_length=1)
+    rules: tuple[Rule, ...] = Field(
+        description="The alarm's first, each grade in the order asked for.", min_length=1
+    )
 
     @property
     def statistics(self) -> frozenset[str]:
@@ -75,13 +84,23 @@ class RuleSet(BaseModel):
         return min(rule.floor for rule in self.rules)
 
     @property
+    def alarm_mask(self) -> int:
+        """Return the bits of the alarm's rules, as in `masks`: a signal with one on is an alarm."""
+        return sum(
+            1 << bit for bit, rule in enumerate(self.rules) if rule.grade is SignalGrade.ALARM
+        )
+
+    @property
     def rules_hash(self) -> str:
-        """SHA-256 of names, conditions and lists as canonical JSON.
+        """SHA-256 of names, grades, conditions and lists as canonical JSON.
 
         Titles, sources and the order of rules, conditions and names are left out, since they
-        change no decision.
+        change no decision. The grade `alarm` is left out too: rules without a screening keep the
+        hash that they had before there were grades.
         """
-        content = {rule.name: _canonical(rule.condition) for rule in self.rules}
+        content = {
+            rule.name: _canonical(rule.condition) | _grade_unless_alarm(rule) for rule in self.rules
+        }
         return hashlib.sha256(_json(content).encode()).hexdigest()
 
     def evaluate(self, scored: pl.DataFrame) -> pl.DataFrame:
@@ -145,27 +164,33 @@ class RuleSet(BaseModel):
         )
 
 
-def load_rules(rules: str | Path | Iterable[str | Path], lists: Lists | None = None) -> RuleSet:
+_Asked = str | Path | Iterable[str | Path]
+
+
+def load_rules(rules: _Asked, lists: Lists | None = None, *, screening: _Asked = ()) -> RuleSet:
     """Read rules by preset name or from TOML files, and fill in the user's lists.
 
     Parameters
     ----------
     rules
-        Names of presets (`PRESETS`) and paths ending in `.toml`, or one of them.
+        The alarm's: names of presets (`PRESETS`) and paths ending in `.toml`, or one of them.
     lists
         Names by list, in any spelling: `important_events`, `additional_monitoring`, and
         what rule files ask for.
+    screening
+        Likewise the screening's; one of a name that is among the alarm's is left out.
 
     Returns
     -------
     RuleSet
-        The rules in the order given, those of a file in the file's order.
+        The alarm's rules, then the screening's, in the order given, those of a file in the file's
+        order.
 
     Raises
     ------
     RuleError
         If a preset or a list is unknown, a file cannot be read, a rule is malformed or given
-        twice, or a rule can never flag a pair. The message names the rule and the key.
+        twice for one grade, or can never flag a pair. The message names the rule and the key.
 
     Examples
     --------
@@ -173,18 +198,31 @@ def load_rules(rules: str | Path | Iterable[str | Path], lists: Lists | None = N
     EMA screening in EudraVigilance: lower 95% bound of the ROR > 1 and cases observed >= 5 and
     event is on the list important_events
     """
-    tables = _tables(rules)
+    alarm = [_parse(name, table) for name, table in _distinct(_tables(rules))]
+    if not alarm:
+        msg = f"load_rules: at least one rule must be given; got {rules}"
+        raise RuleError(msg)
+    taken = {rule.name for rule in alarm}
+    wider = [
+        _parse(name, table).model_copy(update={"grade": SignalGrade.SCREENING})
+        for name, table in _distinct(_tables(screening))
+        if name not in taken
+    ]
+    parsed = [*alarm, *wider]
+    _require_lists(parsed, lists or {})
+    return RuleSet(rules=tuple(_settle(rule, lists or {}) for rule in parsed))
+
+
+def _distinct(tables: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     names = [name for name, _ in tables]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         msg = f"load_rules: a rule must be given once; got {repeated} more than once"
         raise RuleError(msg)
-    parsed = [_parse(name, table) for name, table in tables]
-    _require_lists(parsed, lists or {})
-    return RuleSet(rules=tuple(_settle(rule, lists or {}) for rule in parsed))
+    return tables
 
 
-def _tables(rules: str | Path | Iterable[str | Path]) -> list[tuple[str, Any]]:
+def _tables(rules: _Asked) -> list[tuple[str, Any]]:
     wanted = [rules] if isinstance(rules, str | Path) else list(rules)
     tables: list[tuple[str, Any]] = []
     for item in wanted:
@@ -195,13 +233,10 @@ def _tables(rules: str | Path | Iterable[str | Path]) -> list[tuple[str, Any]]:
         else:
             msg = f"load_rules: a rule must be a .toml file or among {list(PRESETS)}; got {item!s}"
             raise RuleError(msg)
-    if not tables:
-        msg = f"load_rules: at least one rule must be given; got {wanted}"
-        raise RuleError(msg)
     return tables
 
 
-def lists_asked(rules: str | Path | Iterable[str | Path]) -> frozenset[str]:
+def lists_asked(rules: _Asked) -> frozenset[str]:
     """Return the names of the lists that these rules, taken as `load_rules` takes them, ask for.
 
     Examples
@@ -224,7 +259,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 PRESETS: Mapping[str, Any] = tomllib.loads(
     files("detectors").joinpath("presets.toml").read_text(encoding="utf-8")
 )
-"""The published rules by name, from `presets.toml`."""
+"""The published rules and Tocsin's own by name, from `presets.toml`."""
 
 
 def _parse(name: str, table: Any) -> Rule:
@@ -300,7 +335,11 @@ def _columns(condition: Condition) -> set[str]:
     return {leaf.column for leaf in _list_parts(condition)}
 
 
-def _canonical(condition: Condition) -> Any:
+def _grade_unless_alarm(rule: Rule) -> dict[str, Any]:
+    return {} if rule.grade is SignalGrade.ALARM else {"grade": rule.grade.value}
+
+
+def _canonical(condition: Condition) -> dict[str, Any]:
     if isinstance(condition, AllOf):
         return {"all": sorted((_canonical(part) for part in condition.all), key=_json)}
     if isinstance(condition, AnyOf):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.alert_reason import AlertKind, AlertReason, SignalLevel
+from schemas.alert_reason import AlertKind, AlertReason, SignalGrade, SignalLevel
 from schemas.base import Message
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.context import Context
@@ -26,6 +26,7 @@ __all__ = [
     "InputOffset",
     "Previous",
     "RuleOutcome",
+    "SignalGrade",
     "SignalLevel",
     "Statistics",
     "Window",
@@ -75,6 +76,10 @@ class RuleOutcome(Message):
     held: bool = Field(
         description="Whether it does not fire now and is on only because its exit is not passed."
     )
+    grade: SignalGrade = Field(
+        default=SignalGrade.ALARM,
+        description="Grade of the signals on which it is on; `alarm` in alerts without the field.",
+    )
 
 
 class Previous(Message):
@@ -87,6 +92,9 @@ class Previous(Message):
     ror_lower: float | None = Field(description="Its lower bound of the reporting odds ratio.")
     ic_lower: float | None = Field(description="Its IC025.")
     rules_fired: tuple[str, ...] = Field(description="The rules that were on then.")
+    grade: SignalGrade = Field(
+        default=SignalGrade.ALARM, description="Its grade; `alarm` if it was published without one."
+    )
 
 
 class InputOffset(Message):
@@ -125,6 +133,12 @@ class Alert(Message):
     level: SignalLevel = Field(
         default=SignalLevel.PRODUCT,
         description="Aggregation level of the signal, from its drug and event.",
+    )
+    grade: SignalGrade = Field(
+        default=SignalGrade.ALARM,
+        description="`alarm` while a rule of that grade is on, else `screening`; of a signal that "
+        "is off, the grade of the revision before. Alerts without the field are of the time before "
+        "there were grades, when every rule was the alarm's.",
     )
     urgent: bool = Field(
         default=False,

@@ -1,8 +1,8 @@
-"""Level of a signal, kind of its revision, and reasons to publish a revision."""
+"""Level and grade of a signal, kind of its revision, and reasons to publish a revision."""
 
 from enum import StrEnum
 
-__all__ = ["AlertKind", "AlertReason", "SignalLevel"]
+__all__ = ["AlertKind", "AlertReason", "SignalGrade", "SignalLevel"]
 
 
 class AlertKind(StrEnum):
@@ -22,11 +22,13 @@ class AlertReason(StrEnum):
     FIRST = "first"
     CASES_RETRACTED = "cases_retracted"
     NO_RULE_ON = "no_rule_on"
+    NO_LONGER_ALARM = "no_longer_alarm"
     RULE_OFF = "rule_off"
     RULE_DROPPED = "rule_dropped"
     REOPENED = "reopened"
     FIRST_FATAL = "first_fatal"
     FIRST_DESIGNATED = "first_designated"
+    NOW_ALARM = "now_alarm"
     EXPOSURE_ONGOING = "exposure_ongoing"
     VERIFICATION_CHANGED = "verification_changed"
     FURTHER_RULE = "further_rule"
@@ -49,11 +51,13 @@ _REASONS = {
     AlertReason.FIRST: "a rule fires for the first time",
     AlertReason.CASES_RETRACTED: "cases were retracted",
     AlertReason.NO_RULE_ON: "no rule is on any more",
+    AlertReason.NO_LONGER_ALARM: "no rule of the alarm is on any more, only rules of the screening",
     AlertReason.RULE_OFF: "a rule that was on is past its exit",
     AlertReason.RULE_DROPPED: "a rule that was on is no longer asked",
     AlertReason.REOPENED: "a rule fires again after the signal had gone",
     AlertReason.FIRST_FATAL: "the first fatal case",
     AlertReason.FIRST_DESIGNATED: "the first case with a designated event",
+    AlertReason.NOW_ALARM: "a rule of the alarm is on, where only rules of the screening were",
     AlertReason.EXPOSURE_ONGOING: "the product is still being given",
     AlertReason.VERIFICATION_CHANGED: "a rumour or series it belongs to was confirmed or refuted",
     AlertReason.FURTHER_RULE: "a further rule fires",
@@ -67,6 +71,13 @@ _REASONS = {
     AlertReason.FACTS_WITHDRAWN: "no fatal case, child, region, country, lot or facility is left "
     "that there was",
 }
+
+
+class SignalGrade(StrEnum):
+    """Grade of a signal, and of each rule: whose attention it asks for."""
+
+    ALARM = "alarm"  # strict rules, few false alarms: for everyone who receives alerts
+    SCREENING = "screening"  # wider rules, many false alarms: for those who screen
 
 
 class SignalLevel(StrEnum):

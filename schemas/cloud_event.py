@@ -23,6 +23,7 @@ EXTENSIONS = {
     "kind": "What happened, such as `new`.",
     "revision": "Revision number within the signal.",
     "urgent": "`true` if it goes past every digest, else `false`.",
+    "grade": "`alarm` or `screening`; absent of safety alerts, which have none.",
     "level": "What the signal is of: a product, a class, a lot and so on.",
     "productclasses": "Class of the product in the domain's vocabulary and those above it, the "
     "narrowest first, joined by `,`; absent if it has none.",
@@ -85,6 +86,8 @@ def cloud_event_headers(alert: Alert | SafetyAlert, *, source: str) -> dict[str,
         "ce_urgent": b"true" if urgent else b"false",
         "ce_level": level.encode(),
     }
+    if isinstance(alert, Alert):
+        headers["ce_grade"] = alert.grade.value.encode()
     if classes:
         headers["ce_productclasses"] = classes
     if countries:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from schemas.alert_reason import SignalGrade
 from schemas.base import Message
 from schemas.priority import PriorityLevel
 from schemas.vocabulary import Country
@@ -61,6 +62,12 @@ class Filters(Message):
         default=(),
         description="Aggregation level: `product`, `class`, `lot`, `facility`, `family`.",
     )
+    grades: tuple[SignalGrade, ...] = Field(
+        default=(SignalGrade.ALARM,),
+        description="Grades of signals: alarms, unless the screening is asked for as well. Of a "
+        "signal once sent, every later revision is sent, of either grade; safety alerts have none "
+        "and pass. The public receives alarms.",
+    )
     rules: tuple[_Code, ...] = Field(default=(), description="Rules, at least one of which fires.")
     windows: tuple[_Code, ...] = Field(default=(), description="Labels, such as `cumulative`.")
     urgent_only: bool = Field(
@@ -78,10 +85,13 @@ class Filters(Message):
         *,
         urgent_only: bool = False,
         min_priority: PriorityLevel | None = None,
+        grades: Iterable[SignalGrade] | None = None,
         **lists: Iterable[str] | None,
     ) -> Self:
-        """Build filters from repeatable options; an option not given selects all."""
-        named = {name: tuple(values or ()) for name, values in lists.items()}
+        """Build filters from repeatable options; one not given selects all, or only alarms."""
+        named: dict[str, object] = {name: tuple(values or ()) for name, values in lists.items()}
+        if grades is not None:
+            named["grades"] = tuple(grades)
         return cls.model_validate(
             named | {"urgent_only": urgent_only, "min_priority": min_priority}
         )

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from schemas.alert import SignalGrade
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 from schemas.subscription import (
@@ -114,6 +115,14 @@ def subscribe(
     term: Annotated[Values, _filter("--term", "TERM", "preferred term")] = None,
     family: Annotated[Values, _filter("--family", "FAMILY", "hazard family")] = None,
     level: Annotated[Values, _filter("--level", "LEVEL", "aggregation level")] = None,
+    grade: Annotated[
+        list[SignalGrade] | None,
+        typer.Option(
+            "--grade",
+            help="Only signals of this grade; may be repeated. By default alarms. Safety alerts "
+            "have no grade and always pass.",
+        ),
+    ] = None,
     rule: Annotated[Values, _filter("--rule", "RULE", "signal rule")] = None,
     window: Annotated[Values, _filter("--window", "WINDOW", "time window")] = None,
     urgent_only: Annotated[bool, typer.Option("--urgent-only", help="Only urgent alerts.")] = False,
@@ -162,6 +171,7 @@ def subscribe(
                 terms=term,
                 families=family,
                 levels=level,
+                grades=grade,
                 rules=rule,
                 windows=window,
                 urgent_only=urgent_only,
@@ -172,7 +182,7 @@ def subscribe(
         first = error.errors(include_url=False)[0]
         msg = f"subscription: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise InputError(msg) from error
-    require_askable(wanted)
+    require_askable(wanted.tier, wanted.filters)
     console = Console()
     if preview is not None:
         console.print(_previewed(wanted, preview))

@@ -17,7 +17,7 @@ from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.vocabulary import LinkKind
 from schemas.watch_item import WatchItem
-from streams.cli.options import DEFAULT_RULES, rules_from, tomorrow
+from streams.cli.options import DEFAULT_RULES, DEFAULT_SCREENING, rules_from, tomorrow
 from streams.cli.tables import KIND_COLOURS
 from streams.core.counting.windows import WindowSpec
 from streams.demo import PRODUCT_CLASS, ScenarioStep, background, story
@@ -51,7 +51,7 @@ def demo(
     rejected: list[Rejected] = []
     run = Replay(
         [WindowSpec.parse("cumulative")],
-        rules_from(DEFAULT_RULES, {"additional_monitoring": [PRODUCT_CLASS]}),
+        rules_from(DEFAULT_RULES, DEFAULT_SCREENING, {"additional_monitoring": [PRODUCT_CLASS]}),
         every=1,
         until=None,
         horizon=tomorrow(),
@@ -107,7 +107,7 @@ def _print_effect(console: Console, entry: ScenarioStep) -> None:
 
 def _print_alert(console: Console, alert: Alert | SafetyAlert) -> None:
     kind = alert.kind.value
-    name = "SDR" if isinstance(alert, Alert) else alert.category.value
+    name = f"SDR {alert.grade}" if isinstance(alert, Alert) else alert.category.value
     urgent = ", [bold red]urgent[/]" if alert.urgent else ""
     head = f"[{KIND_COLOURS[kind]}]{name} {kind}[/], revision {alert.revision}{urgent}"
     if isinstance(alert, Alert) and alert.priority is not None:

@@ -17,12 +17,14 @@ from schemas.errors import InputError
 from schemas.safety_alert import SafetyAlert
 from streams.cli.options import (
     DEFAULT_RULES,
+    DEFAULT_SCREENING,
     ListOption,
     PolicyOption,
     PriorOption,
     RefitOption,
     ReleaseOption,
     RulesOption,
+    ScreeningOption,
     WindowOption,
     interval_days,
     lists_from,
@@ -189,6 +191,7 @@ def run(
     ] = Stage.ALL,
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
+    screening: ScreeningOption = DEFAULT_SCREENING,
     lists: ListOption = None,
     policy: PolicyOption = None,
     prior: PriorOption = None,
@@ -241,7 +244,7 @@ def run(
     writable(counts)
     stop = StopSignal()
     workers: list[Worker] = []
-    chosen = rules_from(rules, lists_from(lists))
+    chosen = rules_from(rules, screening, lists_from(lists))
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker on any exit, the last one first

@@ -1,7 +1,7 @@
 """Options that several commands share, and the parsers of their values."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +16,15 @@ from streams.core.counting.windows import WindowSpec
 
 __all__ = [
     "DEFAULT_RULES",
+    "DEFAULT_SCREENING",
+    "NO_SCREENING",
     "ListOption",
     "PolicyOption",
     "PriorOption",
     "RefitOption",
     "ReleaseOption",
     "RulesOption",
+    "ScreeningOption",
     "WindowOption",
     "both_rules_from",
     "interval_days",
@@ -35,13 +38,23 @@ __all__ = [
     "writable",
 ]
 
-DEFAULT_RULES = "mhra,ema,ic"
+DEFAULT_RULES = "tocsin"
+DEFAULT_SCREENING = "screening,mhra,ema,ic"
+NO_SCREENING = "none"
 
 RulesOption = Annotated[
     str,
     typer.Option(
         metavar="RULE,...",
-        help=f"Signal rules, comma-separated: {', '.join(PRESETS)}, or paths of TOML files.",
+        help=f"Rules of the alarm, comma-separated: {', '.join(PRESETS)}, or paths of TOML files.",
+    ),
+]
+ScreeningOption = Annotated[
+    str,
+    typer.Option(
+        metavar="RULE,...",
+        help="Wider rules, likewise, whose signals have the grade screening; none for no such "
+        "rules. A rule that --rules names too is the alarm's.",
     ),
 ]
 ListOption = Annotated[
@@ -85,27 +98,49 @@ WindowOption = Annotated[
 ]
 
 
-def rules_from(text: str, lists: Mapping[str, Sequence[str]] | None = None) -> RuleSet:
-    """Load the rules that `--rules` names."""
-    return load_rules(_rule_names(text), lists)
+def rules_from(
+    rules: str, screening: str, lists: Mapping[str, Sequence[str]] | None = None
+) -> RuleSet:
+    """Load the rules that `--rules` and `--screening` name."""
+    return load_rules(_rule_names(rules), lists, screening=_screening_names(screening))
 
 
 def both_rules_from(
-    rules: str, against: str, lists: Mapping[str, Sequence[str]]
+    current: tuple[str, str], proposed: tuple[str, str], lists: Mapping[str, Sequence[str]]
 ) -> tuple[RuleSet, RuleSet]:
-    """Load two sets of rules; a list goes to the sets that refer to it."""
-    current, proposed = (_rule_names(text) for text in (rules, against))
-    of_current, of_proposed = lists_asked(current), lists_asked(proposed)
-    # A list that neither refers to goes to both, so that loading refuses it.
-    only_current, only_proposed = of_current - of_proposed, of_proposed - of_current
-    return (
-        load_rules(current, {name: lists[name] for name in lists if name not in only_proposed}),
-        load_rules(proposed, {name: lists[name] for name in lists if name not in only_current}),
+    """Load two sets of rules, each of an alarm and a screening.
+
+    A list goes to the sets that refer to it.
+    """
+    ours, theirs = (
+        (_rule_names(rules), _screening_names(screening))
+        for rules, screening in (current, proposed)
     )
+    of_ours, of_theirs = (lists_asked([*rules, *wider]) for rules, wider in (ours, theirs))
+    # A list that neither refers to goes to both, so that loading refuses it.
+    return (
+        _with_lists(ours, lists, of_theirs - of_ours),
+        _with_lists(theirs, lists, of_ours - of_theirs),
+    )
+
+
+def _with_lists(
+    names: tuple[list[str], list[str]],
+    lists: Mapping[str, Sequence[str]],
+    left_out: Collection[str],
+) -> RuleSet:
+    rules, screening = names
+    kept = {name: found for name, found in lists.items() if name not in left_out}
+    return load_rules(rules, kept, screening=screening)
 
 
 def _rule_names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _screening_names(text: str) -> list[str]:
+    names = _rule_names(text)
+    return [] if names == [NO_SCREENING] else names
 
 
 def lists_from(texts: list[str] | None) -> dict[str, list[str]]:

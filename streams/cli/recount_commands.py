@@ -17,10 +17,12 @@ from schemas.safety_alert import SafetyAlert
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.options import (
     DEFAULT_RULES,
+    DEFAULT_SCREENING,
     ListOption,
     PriorOption,
     ReleaseOption,
     RulesOption,
+    ScreeningOption,
     lists_from,
     parse_day,
     prior_from,
@@ -78,6 +80,7 @@ def recount(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="NUMBER", help="Seed of the random sample.")] = 1,
     rules: RulesOption = DEFAULT_RULES,
+    screening: ScreeningOption = DEFAULT_SCREENING,
     lists: ListOption = None,
     prior: PriorOption = None,
     priors: Annotated[
@@ -98,7 +101,7 @@ def recount(
     version of each case in one pass, and compares counts, statistics, cases and rules with the
     published alert. It exits with 1 if anything differs.
 
-        tocsin recount 5f0c1d... --rules mhra,ema,ic
+        tocsin recount 5f0c1d... --rules mhra,ema,ic --screening none
 
         tocsin recount --sample 100 --seed 1
 
@@ -115,7 +118,7 @@ def recount(
     if not (ids or sample or alerts):
         msg = "recount: alerts must be named by id, by --sample or by --alerts; got none"
         raise InputError(msg)
-    asked = rules_from(rules, lists_from(lists))
+    asked = rules_from(rules, screening, lists_from(lists))
     known = _priors(prior_from(prior), priors)
     settings = None if sources else Settings.load(config, bootstrap=bootstrap)
     if alerts is not None:
@@ -211,6 +214,6 @@ def _summary(results: Sequence[Recounted | RecountedSafety], differ: int) -> str
     if strange := sum(isinstance(r, Recounted) and not r.rules_known for r in results):
         text += (
             f" For {strange:,} alerts the firing of rules was not compared: their rules are not "
-            "those given with --rules and --list."
+            "those given with --rules, --screening and --list."
         )
     return text

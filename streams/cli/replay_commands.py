@@ -21,12 +21,14 @@ from schemas.rejected import Rejected
 from schemas.suppressed import SuppressionReason
 from streams.cli.options import (
     DEFAULT_RULES,
+    DEFAULT_SCREENING,
     ListOption,
     PolicyOption,
     PriorOption,
     RefitOption,
     ReleaseOption,
     RulesOption,
+    ScreeningOption,
     WindowOption,
     interval_days,
     lists_from,
@@ -84,6 +86,7 @@ def replay(
     ] = "1d",
     window: WindowOption = None,
     rules: RulesOption = DEFAULT_RULES,
+    screening: ScreeningOption = DEFAULT_SCREENING,
     lists: ListOption = None,
     policy: PolicyOption = None,
     prior: PriorOption = None,
@@ -151,7 +154,7 @@ def replay(
         found = [notice for path in notices or () for notice in _read(path, verdict, reject)]
         run = Replay(
             windows_from(window),
-            rules_from(rules, lists_from(lists)),
+            rules_from(rules, screening, lists_from(lists)),
             policy=load_policy(policy),
             prior=prior_from(prior),
             refit_every=None if refit is None else interval_days(refit, "--refit"),

@@ -17,6 +17,7 @@ from detectors.gamma_mixture import Likelihood
 from detectors.gamma_mixture_fit import PEAK_GAP, FitReport, FitWarning, fit_gamma_mixture
 from schemas.errors import InputError
 from streams.cli.options import (
+    NO_SCREENING,
     ListOption,
     RefitOption,
     WindowOption,
@@ -113,11 +114,23 @@ def backtest(
         ),
     ],
     rules: Annotated[
-        str, typer.Option(metavar="RULE,...", help="The current rules: presets or TOML files.")
+        str,
+        typer.Option(
+            metavar="RULE,...", help="The current rules of the alarm: presets or TOML files."
+        ),
     ],
     against: Annotated[
-        str, typer.Option(metavar="RULE,...", help="The proposed rules: presets or TOML files.")
+        str,
+        typer.Option(
+            metavar="RULE,...", help="The proposed rules of the alarm: presets or TOML files."
+        ),
     ],
+    screening: Annotated[
+        str, typer.Option(metavar="RULE,...", help="The current rules of the screening.")
+    ] = NO_SCREENING,
+    against_screening: Annotated[
+        str, typer.Option(metavar="RULE,...", help="The proposed rules of the screening.")
+    ] = NO_SCREENING,
     every: Annotated[
         str,
         typer.Option(
@@ -135,13 +148,14 @@ def backtest(
         ),
     ] = None,
     details: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Write every signal that would change.")
+        Path | None, typer.Option(metavar="FILE.csv", help="Write every alarm that would change.")
     ] = None,
 ) -> None:
-    """Compare the signals of two sets of rules on the same reports, before switching between them.
+    """Compare the alarms of two sets of rules on the same reports, before switching between them.
 
-    Both sets are evaluated on the same days. A signal is gained or lost if only one set ever raises
-    it, and earlier or later by the day of its first alert.
+    Both sets are evaluated on the same days. An alarm is gained or lost if only one set ever raises
+    it, and earlier or later by the day on which the signal is first an alarm. Rules of a screening
+    add to the numbers of signals and revisions, and to nothing else.
     """
     writable(details)
     require_apart([*sources, *filter(None, [negative_controls])], [details])
@@ -156,7 +170,9 @@ def backtest(
             horizon=tomorrow(),
             refit_every=None if refit is None else interval_days(refit, "--refit"),
         )
-        for loaded in both_rules_from(rules, against, lists_from(lists))
+        for loaded in both_rules_from(
+            (rules, screening), (against, against_screening), lists_from(lists)
+        )
     ]
     ours, theirs = (
         _history(name, run) for name, run in zip(("--rules", "--against"), runs, strict=True)
@@ -165,7 +181,7 @@ def backtest(
     console = Console()
     console.print(_table(rules, against, ours, theirs, controls))
     console.print(
-        f"Switching from {rules} to {against}: {len(comparison.gained):,} signals gained, "
+        f"Switching from {rules} to {against}: {len(comparison.gained):,} alarms gained, "
         f"{len(comparison.lost):,} lost, {len(comparison.earlier):,} earlier, "
         f"{len(comparison.later):,} later, {comparison.unchanged:,} on the same day.",
         highlight=False,
@@ -215,7 +231,9 @@ def _table(
     table.add_column(escape(f"--rules {rules}"), justify="right")
     table.add_column(escape(f"--against {against}"), justify="right")
     both = (ours, theirs)
-    table.add_row("signals ever alerted", *(f"{len(one.first_alert):,}" for one in both))
+    table.add_row("signals ever an alarm", *(f"{len(one.first_alarm):,}" for one in both))
+    if any(one.first_alert.keys() != one.first_alarm.keys() for one in both):
+        table.add_row("signals of either grade", *(f"{len(one.first_alert):,}" for one in both))
     table.add_row("alert revisions", *(f"{one.revisions.total():,}" for one in both))
     table.add_row(
         "revisions per 10,000 messages",
@@ -224,7 +242,7 @@ def _table(
     if controls is not None:
         rates = [ever_alert_rate(one.ever_alerted(controls), len(controls)) for one in both]
         table.add_row(
-            f"of {len(controls):,} negative controls ever alerted",
+            f"of {len(controls):,} negative controls ever an alarm",
             *(rf"{rate:.1%} \[{lower:.1%}, {upper:.1%}]" for rate, lower, upper in rates),
         )
     return table
@@ -236,6 +254,6 @@ def _write_details(path: Path, comparison: BacktestResult, ours: History, theirs
         rows.writerow(["change", "drug", "event", "window", "rules_first", "against_first"])
         for change in ("gained", "lost", "earlier", "later"):
             for signal in getattr(comparison, change):
-                days = (ours.first_alert.get(signal), theirs.first_alert.get(signal))
+                days = (ours.first_alarm.get(signal), theirs.first_alarm.get(signal))
                 labels = theirs.labels.get(signal) or ours.labels[signal]
                 rows.writerow([change, *labels, signal[2], *(day or "" for day in days)])

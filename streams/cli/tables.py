@@ -14,6 +14,8 @@ from schemas.safety_alert import SafetyAlert
 
 __all__ = ["KIND_COLOURS", "alert_table", "repair_rows", "summary_table", "validation_table"]
 
+_WIDEST = 23  # characters, those of "strengthened, screening"
+
 KIND_COLOURS = {
     "new": "bold red",
     "strengthened": "red",
@@ -30,7 +32,7 @@ def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
     # Fits a terminal of 80 columns: names wrap at words, numbers never do.
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("day", no_wrap=True)
-    table.add_column("what happened", no_wrap=True)
+    table.add_column("what happened", width=_WIDEST)
     table.add_column("event [dim]with drug[/]", ratio=1, overflow="fold")
     table.add_column("cases, ROR, IC [dim](95%)[/]", no_wrap=True)
     for alert in alerts:
@@ -41,7 +43,8 @@ def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
         kind = alert.kind.value
         table.add_row(
             f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
-            f"[{KIND_COLOURS[kind]}]{kind}[/]\n[dim]{', '.join(alert.rules_fired) or 'no rule'}[/]",
+            f"[{KIND_COLOURS[kind]}]{kind}[/], {alert.grade}\n"
+            f"[dim]{', '.join(alert.rules_fired) or 'no rule'}[/]",
             f"{escape(alert.event)}\n[dim]{escape(alert.drug)}[/]",
             f"n {alert.counts.n_observed}, {_number(numbers.expected)} expected\n"
             f"ROR {_interval(numbers.ror, numbers.ror_lower, numbers.ror_upper)}\n"

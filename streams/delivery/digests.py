@@ -22,7 +22,7 @@ def digest_of(
     """Return a digest of alerts, in order, as copies for the subscriber's tier."""
     ids = tuple(str(copy["alert_id"]) for copy in copies)
     named = json.dumps([subscription_id, *ids]).encode()
-    counted = Counter(f"{copy.get('category', SDR)} {copy['kind']}" for copy in copies)
+    counted = Counter(map(_title, copies))
     listed = ", ".join(f"{n} {name}" for name, n in sorted(counted.items()))
     why = (
         "beyond the budget of the day" if because is HeldBack.OVERFLOW else "since the last digest"
@@ -57,9 +57,15 @@ def markdown_of(message: dict[str, Any]) -> str:
 
 
 def _section(alert: dict[str, Any], level: str) -> str:
-    title = f"{level} {alert.get('category', SDR)} {alert['kind']}"
+    title = f"{level} {_title(alert)}"
     lines = [_plain(str(line)) for line in (alert["sentence"], *alert.get("duty", ()))]
     return "\n\n".join([title, *lines, f"*{_plain(alert['caveat'])}* `{alert['alert_id']}`"]) + "\n"
+
+
+def _title(alert: dict[str, Any]) -> str:
+    """Return the category and kind of a copy, and its grade where the copy says so."""
+    grade = f" {alert['grade']}" if "grade" in alert else ""
+    return f"{alert.get('category', SDR)}{grade} {alert['kind']}"
 
 
 def _plain(text: str) -> str:

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from schemas.alert import Alert, SignalLevel
+from schemas.alert import Alert, SignalGrade, SignalLevel
 from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
 from schemas.normal_form import normal_drug, normal_term
 from schemas.priority import PriorityLevel
-from schemas.subscription import SDR, Subscription, Tier
+from schemas.subscription import SDR, Filters, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.tiers import is_hidden
+from streams.delivery.tiers import is_correction_only, is_hidden
 
-__all__ = ["PREVIEW_DAYS", "category_of", "matches", "require_askable", "would_send"]
+__all__ = ["PREVIEW_DAYS", "category_of", "matches", "passes", "require_askable", "would_send"]
 
 PREVIEW_DAYS = 90
 """Days of alerts that a preview of a subscription covers."""
@@ -36,7 +36,11 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         return False
     if sent_before:
         return True
-    wanted = subscription.filters
+    return not is_correction_only(subscription.tier, alert) and passes(subscription.filters, alert)
+
+
+def passes(wanted: Filters, alert: AnyAlert) -> bool:
+    """Return whether an alert passes every filter."""
     vocabulary = domain_vocabulary()
     countries: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
@@ -44,6 +48,7 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
     terms: tuple[str, ...]
     windows: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
+    grades: tuple[str, ...] = ()
     if isinstance(alert, Alert):
         product_class = vocabulary.product_class(alert.drug)
         countries = alert.countries or ()
@@ -51,6 +56,7 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
             product_class = alert.context.product_class
         products, terms = (alert.drug,), (alert.event,)
         rules, windows, levels = alert.rules_fired, (alert.window.label,), (alert.level.value,)
+        grades = (alert.grade.value,)
     else:
         product_class = alert.product_class
         countries, terms = alert.countries, alert.terms
@@ -67,6 +73,7 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         and _passes(wanted.terms, terms, form=normal_term)
         and _passes(wanted.families, families)
         and _passes(wanted.levels, levels, unstated=True)
+        and _passes(wanted.grades, grades, unstated=True)
         and _passes(wanted.rules, rules, unstated=not isinstance(alert, Alert))
         and _passes(wanted.windows, windows, unstated=True)
         and (alert.urgent or not wanted.urgent_only)
@@ -74,21 +81,30 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
     )
 
 
-def require_askable(subscription: Subscription) -> None:
+def require_askable(
+    tier: Tier, asked: Filters, *, grades: tuple[SignalGrade, ...] = (SignalGrade.ALARM,)
+) -> None:
     """Refuse filters whose matches would reveal more than the tier may see.
 
     Rules differ in the number of cases that they need: a subscriber that receives an alert for
-    `ema` and not for `mhra` would know that the signal has three or four.
+    `ema` and not for `mhra` would know that the signal has three or four. So do the rules of the
+    two grades.
+
+    Parameters
+    ----------
+    grades
+        The filter of who does not ask by grade.
 
     Raises
     ------
     InputError
-        If a public subscription filters by rule or priority.
+        If the public asks by rule, grade or priority.
     """
-    if subscription.tier is not Tier.PUBLIC:
+    if tier is not Tier.PUBLIC:
         return
-    for name in ("rules", "min_priority"):
-        if getattr(subscription.filters, name):
+    usual = Filters(grades=grades)
+    for name in ("rules", "grades", "min_priority"):
+        if getattr(asked, name) != getattr(usual, name):
             msg = f"subscription: the public tier may not ask by {name}: it reveals small counts"
             raise InputError(msg)
 

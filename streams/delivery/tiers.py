@@ -1,10 +1,10 @@
 """Copies of alerts for each tier: `public < consumer < authority`.
 
 An authority sees the whole alert. A consumer sees the counts, but no facility, patient, sender or
-assessor: so neither ages and sexes nor times to onset. The public sees that there is a signal, and
-the band of each count; nothing else in its copy depends on exact counts. The difference of two
-revisions, or of two copies, is therefore again a difference of bands, and reveals no count from 1
-to 10.
+assessor: so neither ages and sexes nor times to onset. The public sees that there is a signal, once
+it is an alarm, and the band of each count; nothing else in its copy depends on exact counts. The
+difference of two revisions, or of two copies, is therefore again a difference of bands, and reveals
+no count from 1 to 10.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from schemas.alert import Alert, SignalLevel
+from schemas.alert import Alert, SignalGrade, SignalLevel
 from schemas.context import Context
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import Tier
 
-__all__ = ["band", "copy_for", "is_hidden"]
+__all__ = ["band", "copy_for", "is_correction_only", "is_hidden"]
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; counts from 1 to 10 are never shown exactly
 _HIDDEN_FROM: Mapping[AlertCategory, frozenset[Tier]] = {
@@ -52,6 +52,17 @@ def is_hidden(tier: Tier, alert: Alert | SafetyAlert) -> bool:
     if isinstance(alert, Alert):
         return alert.level in _LEVELS_NOT_FOR[tier]
     return tier in _HIDDEN_FROM[alert.category]
+
+
+def is_correction_only(tier: Tier, alert: Alert | SafetyAlert) -> bool:
+    """Return whether a tier sees an alert only if it saw an earlier revision of its signal.
+
+    The public sees a signal from its first alarm on, and from then on every revision, without its
+    grade. The grades have rules that differ in the number of cases they need: who sees which
+    signals are of the screening could tell three cases from two.
+    """
+    is_screening = isinstance(alert, Alert) and alert.grade is SignalGrade.SCREENING
+    return tier is Tier.PUBLIC and is_screening
 
 
 def band(count: int) -> str:

@@ -130,6 +130,7 @@ def _columns(given: ErmrInput) -> dict[str, Callable[[_Row], Cell]]:
     columns |= _counted_columns(given.counts) if given.counts else _published_columns()
     columns |= {
         "Changes": lambda row: row.changes,
+        "Grade": lambda row: row.alert.grade.value,
         "Signal": lambda row: row.alert.signal_key,
         "Revision": lambda row: row.alert.revision,
         "Last told": lambda row: row.alert.evaluated_on,
@@ -276,7 +277,10 @@ def _about(given: ErmrInput, signals: int) -> Sheet:
             ("Left out", "disposition, justification, assignee: give the assessment log, --audit")
         )
     newest = max(given.alerts, key=lambda alert: alert.evaluated_on)
-    rows += [("Rules", f"{rule.name}: {rule.sentence}") for rule in newest.rules]
+    rows.append(("Grade", "alarm if a rule of that grade is on in the latest revision"))
+    rows += [
+        (f"Rules of the {rule.grade}", f"{rule.name}: {rule.sentence}") for rule in newest.rules
+    ]
     rows += [
         ("Rules, SHA-256", newest.rules_hash),
         ("Policy, SHA-256", newest.policy_hash),

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.alert import CAVEAT, Alert
+from schemas.alert import CAVEAT, Alert, SignalGrade
 from schemas.errors import InputError
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.exports.case_counts import FLAGS, CaseCounts
@@ -196,7 +196,7 @@ def _variables(given: ReadusInput) -> list[ReadusItem]:
 
 def _statistics(given: ReadusInput, newest: Alert) -> list[ReadusItem]:
     rules = " ".join(
-        f"{rule.name}: {rule.sentence}; once on, until {rule.exit_sentence}."
+        f"{rule.name} ({rule.grade}): {rule.sentence}; once on, until {rule.exit_sentence}."
         for rule in newest.rules
     )
     sets = len({alert.rules_hash for alert in given.alerts})
@@ -206,7 +206,8 @@ def _statistics(given: ReadusInput, newest: Alert) -> list[ReadusItem]:
     kept = ", ".join(f"{name} = {value}" for name, value in given.policy.model_dump().items())
     return [
         ReadusItem("abstract 2d", "Statistics", "measures and thresholds",
-                   f"A pair is a signal while any rule is on. {rules}{changed} Intervals are 95%, "
+                   "A pair is a signal while any rule is on, and an alarm while one of the alarm "
+                   f"is; else it is of the screening. {rules}{changed} Intervals are 95%, "
                    "two-sided; the IC has exact gamma bounds.",
                    "which of the measures the conclusions rest on"),
         ReadusItem("", "Statistics", "repeated looks and multiplicity",
@@ -230,11 +231,13 @@ def _statistics(given: ReadusInput, newest: Alert) -> list[ReadusItem]:
 
 def _results(given: ReadusInput) -> list[ReadusItem]:
     latest = {alert.signal_key: alert for alert in given.alerts}.values()
-    on = sum(bool(alert.rules_fired) for alert in latest)
+    on = [alert for alert in latest if alert.rules_fired]
+    alarms = sum(alert.grade is SignalGrade.ALARM for alert in on)
     retracted = sum(alert.kind.value == "retraction" for alert in latest)
     return [
         ReadusItem("abstract 3", "Results", "findings with their precision",
-                   f"{len(latest):,} pairs were a signal at some time, {on:,} are at the end; "
+                   f"{len(latest):,} pairs were a signal at some time, {len(on):,} are at the end, "
+                   f"{alarms:,} of them alarms; "
                    f"{retracted:,} were retracted with their cases. Counts, estimates and bounds "
                    "of each stand in its alert.",
                    "the pairs that the work is about; the cases one by one"),

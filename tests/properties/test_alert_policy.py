@@ -21,77 +21,15 @@ from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
-from streams.core.signals.realert_policy import AlertPolicy, load_policy
+from streams.core.signals.realert_policy import AlertPolicy
 from tests.support.deltas import case_change, make_delta
+from tests.support.policy_histories import POLICIES, RULES, SENT, STEPS, Case, with_alarm
 
 FIRST_DAY = 19_700
 PAIR = tuple[str, str]
-RULES = """
-[ratio]
-title = "ratio"
-source = "test"
-all = [
-    { statistic = "prr", op = ">=", value = 1.7321, exit = 1.2345 },
-    { statistic = "n_observed", op = ">=", value = 2 },
-]
-[bound]
-title = "bound"
-source = "test"
-any = [
-    { statistic = "ic_lower", op = ">", value = -1.2345, exit = -1.8765 },
-    { statistic = "n_observed", op = ">", value = 5 },
-]
-"""
+Due = tuple[str, set[str], set[str], str]
+"""Kind, reasons, rules on and grade."""
 BOUNDS = ("ror_lower", "ic_lower")
-CHILDREN = {"infant", "child", "adolescent", "neonate"}
-
-
-@dataclass(frozen=True)
-class Case:
-    """A case in the form in which it is counted."""
-
-    drugs: frozenset[str]
-    events: frozenset[str]
-    fatal: bool
-    age: str
-    region: str
-
-    @property
-    def facets(self) -> set[str]:
-        """What would be news if it were the first of its kind."""
-        found = {"fatal"} if self.fatal else set()
-        found |= {"child"} if self.age in CHILDREN else set()
-        return found | ({self.region} - {"unknown"})
-
-
-CASES = st.builds(
-    Case,
-    st.frozensets(st.sampled_from("ab"), min_size=1),
-    st.frozensets(st.sampled_from("xyz"), min_size=1),
-    st.sampled_from([False, False, False, True]),
-    st.sampled_from(["adult", "adult", "child", "unknown"]),
-    st.sampled_from(["unknown", "japan", "japan", "asia", "europe"]),
-)
-SENT = st.tuples(st.sampled_from("ABCDEFGHIJKL"), st.one_of(CASES, CASES, CASES, st.none()))
-STEPS = st.one_of(
-    SENT,
-    SENT,
-    SENT,
-    st.sampled_from(["look", "look", "touched", "restart"]),
-)
-POLICIES = st.one_of(
-    st.just(load_policy()),
-    st.builds(
-        AlertPolicy,
-        more_cases=st.sampled_from([None, 1, 3]),
-        more_cases_factor=st.sampled_from([1.0, 1.5]),
-        ic_lower_rise=st.sampled_from([None, 0.5, 1.5]),
-        further_rule=st.booleans(),
-        first_fatal=st.booleans(),
-        first_paediatric=st.booleans(),
-        new_region=st.booleans(),
-    ),
-)
 
 
 @dataclass
@@ -107,6 +45,7 @@ class Subscriber:
     """Counts cases itself, and remembers of the detector no more than what it published."""
 
     policy: AlertPolicy
+    alarm: set[str] = field(default_factory=lambda: {"ratio"})  # rules of that grade
     cases: dict[str, Case] = field(default_factory=dict)
     told: dict[PAIR, Alert] = field(default_factory=dict)
     seen: dict[PAIR, Seen] = field(default_factory=dict)
@@ -157,7 +96,7 @@ class Subscriber:
             stay.add("bound")
         return fire, stay
 
-    def expect(self, scope: Iterable[PAIR]) -> dict[PAIR, tuple[str, set[str], set[str]]]:
+    def expect(self, scope: Iterable[PAIR]) -> dict[PAIR, Due]:
         """Return the revision due of each pair: kind, reasons, rules on; `-` is suppressed."""
         due = {}
         for pair in scope:
@@ -166,18 +105,23 @@ class Subscriber:
                 due[pair] = found
         return due
 
-    def _of_pair(self, pair: PAIR) -> tuple[str, set[str], set[str]] | None:
+    def _of_pair(self, pair: PAIR) -> Due | None:
         fire, stay = self.rules(pair)
         now = self.of(pair)
         last = self.told.get(pair)
         seen = self.seen.get(pair, Seen({}, frozenset()))
         self.seen[pair] = Seen(now, frozenset(fire))
         if last is None:
-            return ("new", {"first"}, fire) if fire else None
+            return ("new", {"first"}, fire, self._grade(fire, "")) if fire else None
         was = set(last.rules_fired)
         on = fire | (was & stay)
+        grade = self._grade(on, last.grade.value)
+        step = {
+            ("alarm", "screening"): {"no_longer_alarm"},
+            ("screening", "alarm"): {"now_alarm"},
+        }.get((last.grade.value, grade), set())
         if not was:
-            return ("strengthened", {"reopened"}, on) if on else None
+            return ("strengthened", {"reopened"} | step, on, grade) if on else None
         gone = seen.cases.keys() - now.keys()
         named = bool(gone & set(last.case_ids))
         fewer = bool(gone) and len(now) < last.counts.n_observed
@@ -187,22 +131,29 @@ class Subscriber:
             why.add("cases_retracted")
         if not on:
             why.add("no_rule_on")
-            return ("retraction" if "cases_retracted" in why else "closed", why, on)
+            return ("retraction" if "cases_retracted" in why else "closed", why, on, grade)
         if was - on:
             why.add("rule_off")
         news, kept_back = self._news(pair, last, seen, now, on - was)
         withdrawn = self._withdrawn(last, seen, now)
-        why |= news | ({"facts_withdrawn"} if withdrawn else set())
+        why |= news | step | ({"facts_withdrawn"} if withdrawn else set())
+        if step:
+            return ("weakened" if grade == "screening" else "strengthened"), why, on, grade
         if was - on or fewer or into_band:
-            return "weakened", why, on
+            return "weakened", why, on, grade
         if news:
-            return "strengthened", why, on
+            return "strengthened", why, on, grade
         if named or withdrawn:
-            return "update", why, on
+            return "update", why, on, grade
         changed = set() if seen.entered is None else (fire ^ seen.entered) & was
         if not (changed or pair in self.touched):
             return None
-        return "-", {self._silence(last, now, fire, changed, bool(gone), kept_back)}, on
+        return "-", {self._silence(last, now, fire, changed, bool(gone), kept_back)}, on, grade
+
+    def _grade(self, on: set[str], last: str) -> str:
+        if not on:
+            return last
+        return "alarm" if on & self.alarm else "screening"
 
     def _news(
         self, pair: PAIR, last: Alert, seen: Seen, now: dict[str, Case], gained: set[str]
@@ -313,6 +264,12 @@ class World:
         for seen in self.subscriber.seen.values():
             seen.entered = None
 
+    def regrade(self) -> None:
+        """Restart with the other rule as the alarm's."""
+        self.rules = with_alarm(self.rules, {"ratio", "bound"} - self.subscriber.alarm)
+        self.subscriber.alarm = {rule.name for rule in self.rules.rules if rule.grade == "alarm"}
+        self.restart()
+
     def look(self, *, touched_only: bool) -> None:
         subscriber = self.subscriber
         pairs = {(d, e) for d in "ab" for e in "xyz"}
@@ -320,20 +277,24 @@ class World:
         alerts = self.detector.evaluate(self.day, touched_only=touched_only)
         silent = list(self.detector.suppressions())
         subscriber.touched.clear()
-        found: dict[PAIR, tuple[str, set[str], set[str]]] = {}
+        found: dict[PAIR, Due] = {}
         for alert in alerts:
             pair = alert.drug, alert.event
             before = subscriber.told.get(pair)
             assert alert.revision == (1 if before is None else before.revision + 1)
             reasons = {reason.value for reason in alert.reasons}
-            found[pair] = alert.kind.value, reasons, set(alert.rules_fired)
+            found[pair] = alert.kind.value, reasons, set(alert.rules_fired), alert.grade.value
+            assert (alert.previous and alert.previous.grade) == (before and before.grade)
+            assert {one.name for one in alert.rules if one.grade == "alarm"} == subscriber.alarm
             fire, _ = subscriber.rules(pair)
             held = {rule.name for rule in alert.rules if rule.held}
             assert held == set(alert.rules_fired) - fire
             subscriber.told[pair] = alert
             event(alert.kind.value)
+            for step in reasons & {"now_alarm", "no_longer_alarm"}:
+                event(step)
         assert found == {pair: what for pair, what in due.items() if what[0] != "-"}
-        expected = {f"{d}|{e}|cumulative": why for (d, e), (k, why, _) in due.items() if k == "-"}
+        expected = {f"{d}|{e}|cumulative": why for (d, e), (k, why, *_) in due.items() if k == "-"}
         assert {one.signal_key: {one.reason.value} for one in silent} == expected
         if not touched_only:
             self._agrees()
@@ -359,7 +320,8 @@ def _published(detector: Detector) -> list[Any]:
     for label, signals in sorted(detector.signals.items()):
         rows = signals.rows
         bounds = [np.where(np.isfinite(rows[name]), rows[name], 1e9) for name in BOUNDS]
-        exact = rows[["key", "revision", "kind", "evaluated_on", "on", "n_observed", "facets"]]
+        whole = ["key", "revision", "kind", "grade", "evaluated_on", "on", "n_observed", "facets"]
+        exact = rows[whole]
         named = {key: sorted(hashes.tolist()) for key, hashes in signals.named.items()}
         if len(rows):
             found.append((label, exact.tolist(), [bound.tolist() for bound in bounds], named))
@@ -370,7 +332,7 @@ def _published(detector: Detector) -> list[Any]:
 def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
     path: Path = tmp_path_factory.mktemp("rules") / "own.toml"
     path.write_text(RULES, encoding="utf-8")
-    return load_rules(path)
+    return with_alarm(load_rules(path), {"ratio"})
 
 
 @settings(deadline=None, max_examples=80, report_multiple_bugs=False)
@@ -387,10 +349,10 @@ def test_what_is_told_is_what_the_recount_says(
     for step in [*known, "look", *steps, "look"]:
         if isinstance(step, tuple):
             world.send(*step)
-        elif step == "restart":
+        elif step in ("restart", "regrade"):
             # A restart forgets the changes since the last evaluation, so it happens after one.
             world.look(touched_only=False)
-            world.restart()
+            (world.restart if step == "restart" else world.regrade)()
             restarted = True
         else:
             world.look(touched_only=step == "touched")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.rules import RuleSet, load_rules
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalGrade
 from streams.core.counting.windows import WindowSpec
 from streams.core.signals.signal_key import signal_key
 from tests.support.law.checks import (
@@ -54,6 +54,19 @@ def any_case(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
         encoding="utf-8",
     )
     return load_rules(path)
+
+
+@pytest.fixture(scope="module")
+def by_grade(tmp_path_factory: pytest.TempPathFactory, any_case: RuleSet) -> RuleSet:
+    """An alarm from two cases on, and that rule as the screening: grades change with one case."""
+    path = tmp_path_factory.mktemp("rules") / "two.toml"
+    path.write_text(
+        'two_cases = { title = "two", source = "test", '
+        'all = [{ statistic = "n_observed", op = ">=", value = 2 }] }',
+        encoding="utf-8",
+    )
+    (alarm,), (wider,) = load_rules(path).rules, any_case.rules
+    return RuleSet(rules=(alarm, wider.model_copy(update={"grade": SignalGrade.SCREENING})))
 
 
 def _observed(world: World) -> dict[str, dict[tuple[str, str], Cell]]:
@@ -99,6 +112,12 @@ def _check_alert(world: World, alert: Alert) -> None:
         assert cell == recount(cases)[pair]
     else:
         assert pair not in recount(cases)
+    fewest = len(world.rules.rules)  # cases of an alarm: one, or two where one is the screening
+    was = alert.previous.grade if alert.previous else None
+    grade = "alarm" if counts.n_observed >= fewest else "screening"
+    assert alert.grade == (grade if counts.n_observed else was)
+    steps = {"now_alarm", "no_longer_alarm"} & set(alert.reasons)
+    assert len(steps) == (was not in (None, alert.grade))
     assert alert.statistics.expected_stratified == pytest.approx(
         stratified_expectation(cases, *pair), rel=1e-12
     )
@@ -187,7 +206,9 @@ def _run(world: World, story: Iterable[tuple[Arrival, Sequence[str]]], back: int
 
 @unhurried
 @given(data=st.data())
-def test_streamed_counts_equal_the_batch_recount(any_case: RuleSet, data: st.DataObject) -> None:
+def test_streamed_counts_equal_the_batch_recount(
+    any_case: RuleSet, by_grade: RuleSet, data: st.DataObject
+) -> None:
     arrived = data.draw(arrivals())
     steps = st.lists(st.sampled_from(STEPS), max_size=3)
     story = [(report, data.draw(steps)) for report in arrived]
@@ -197,7 +218,7 @@ def test_streamed_counts_equal_the_batch_recount(any_case: RuleSet, data: st.Dat
             Path(folder),
             partitions=data.draw(st.integers(1, 3)),
             specs=[WindowSpec.parse(name) for name in names],
-            rules=any_case,
+            rules=data.draw(st.sampled_from([by_grade, any_case])),
             durable=data.draw(st.booleans()),
         )
         try:
@@ -209,14 +230,14 @@ def test_streamed_counts_equal_the_batch_recount(any_case: RuleSet, data: st.Dat
 @settings(unhurried, max_examples=20)
 @given(sent=arrivals(), data=st.data())
 def test_two_orders_of_arrival_end_in_the_same_counts(
-    any_case: RuleSet, sent: list[Arrival], data: st.DataObject
+    by_grade: RuleSet, sent: list[Arrival], data: st.DataObject
 ) -> None:
     ends = []
     for order in (sent, data.draw(st.permutations(sent))):
         size, looks = data.draw(st.integers(1, 6)), data.draw(st.booleans())
         with tempfile.TemporaryDirectory() as folder:
             specs = [WindowSpec.parse(name) for name in SPECS]
-            world = World(Path(folder), 2, specs, any_case, durable=False)
+            world = World(Path(folder), 2, specs, by_grade, durable=False)
             for at in range(0, len(order), size):
                 sent_to = (world.send(message) for message in order[at : at + size])
                 for number in {*itertools.chain.from_iterable(sent_to)}:

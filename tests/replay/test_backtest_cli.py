@@ -80,14 +80,14 @@ def test_a_switch_of_rules_is_shown_in_numbers(run: Run, folder: Path) -> None:
     # its IC025 had risen by half a unit.
     assert ended.rows() == [
         ["", "--rules now.toml", "--against then.toml"],
-        ["signals ever alerted", "4", "4"],
+        ["signals ever an alarm", "4", "4"],
         ["alert revisions", "7", "6"],
         ["revisions per 10,000 messages", "4,117.6", "3,529.4"],
         # One of four: from 1 - 0.975^(1/4); none of four: up to 1 - 0.025^(1/4).
-        ["of 4 negative controls ever alerted", "25.0% [0.6%, 80.6%]", "0.0% [0.0%, 60.2%]"],
+        ["of 4 negative controls ever an alarm", "25.0% [0.6%, 80.6%]", "0.0% [0.0%, 60.2%]"],
     ]
     assert (
-        "Switching from now.toml to then.toml: 1 signals gained, 1 lost, 1 earlier, 1 later, "
+        "Switching from now.toml to then.toml: 1 alarms gained, 1 lost, 1 earlier, 1 later, "
         "1 on the same day." in ended.out
     )
     with (folder / "details.csv").open(encoding="utf-8", newline="") as details:
@@ -114,14 +114,26 @@ def test_rarer_looks_come_later(run: Run, folder: Path) -> None:
 
 def test_each_window_has_signals_of_its_own(run: Run, folder: Path) -> None:
     windows = "--window month --window cumulative --details details.csv"
-    assert "2 signals gained, 2 lost, 2 earlier, 2 later, 2 on" in run(BACKTEST + windows).out
+    assert "2 alarms gained, 2 lost, 2 earlier, 2 later, 2 on" in run(BACKTEST + windows).out
     rows = (folder / "details.csv").read_text(encoding="utf-8").splitlines()
     assert [row.split(",")[3] for row in rows[1:3]] == ["2024-01", "cumulative"]
 
 
+def test_rules_of_the_screening_add_signals_and_no_alarm(run: Run, folder: Path) -> None:
+    """Three cases as the screening of the others: iron is a signal there, and no alarm is lost."""
+    alone = run(BACKTEST).rows()
+    ended = run(BACKTEST + "--against-screening now.toml")
+    assert ended.rows()[:2] == alone[:2]
+    # zinc, iron, gold and lead have three cases; neon is the watched one's.
+    assert ended.rows()[2] == ["signals of either grade", "4", "5"]
+    assert "1 alarms gained, 1 lost, 1 earlier, 1 later, 1 on the same day." in ended.out
+    swapped = run(BACKTEST + "--screening then.toml").rows()
+    assert swapped[1:3] == [alone[1], ["signals of either grade", "5", "4"]]
+
+
 def test_the_same_rules_change_nothing(run: Run, folder: Path) -> None:
     ended = run("backtest told.jsonl --rules now.toml --against now.toml --details details.csv")
-    assert "0 signals gained, 0 lost, 0 earlier, 0 later, 4 on the same day." in ended.out
+    assert "0 alarms gained, 0 lost, 0 earlier, 0 later, 4 on the same day." in ended.out
     assert "negative controls" not in ended.out
     assert len((folder / "details.csv").read_text(encoding="utf-8").splitlines()) == 1
 

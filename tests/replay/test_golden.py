@@ -20,6 +20,7 @@ from scipy.special import gammainc
 from tests.support.cli import tocsin_process
 
 GOLDEN = Path(__file__).parent / "golden"
+RULES = ("--rules", "mhra,ema,ic", "--screening", "none")
 Case = tuple[date, frozenset[str], frozenset[str]]
 Counts = dict[tuple[str, str], tuple[int, int, int, int]]
 
@@ -28,7 +29,7 @@ def _replay(out: Path, *options: str) -> tuple[list[dict[str, Any]], bytes, pl.D
     out.mkdir(parents=True)
     alerts, counts = out / "alerts.jsonl", out / "counts.parquet"
     written = ("--alerts", alerts, "--counts", counts)
-    ended = tocsin_process("replay", GOLDEN / "reports.jsonl", *written, *options)
+    ended = tocsin_process("replay", GOLDEN / "reports.jsonl", *written, *RULES, *options)
     assert ended.returncode == 0, ended.stderr
     raw = alerts.read_bytes()
     return [json.loads(line) for line in raw.splitlines()], raw, pl.read_parquet(counts)
@@ -91,6 +92,10 @@ def _table(cases: Iterable[Case]) -> Counts:
 def _differences(golden: Any, found: Any, place: str = "alert") -> list[str]:
     if isinstance(golden, dict):
         nested = [_differences(golden[key], found[key], f"{place}.{key}") for key in golden]
+        return list(itertools.chain.from_iterable(nested))
+    if isinstance(golden, list) and len(golden) == len(found):
+        items = enumerate(zip(golden, found, strict=True))
+        nested = [_differences(*both, f"{place}[{number}]") for number, both in items]
         return list(itertools.chain.from_iterable(nested))
     same = found == (pytest.approx(golden, rel=1e-12) if isinstance(golden, float) else golden)
     return [] if same else [f"{place}: {golden!r} became {found!r}"]

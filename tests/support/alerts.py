@@ -11,6 +11,7 @@ from schemas.alert import (
     AlertReason,
     Counts,
     InputOffset,
+    SignalGrade,
     Statistics,
     Window,
     WindowKind,
@@ -36,6 +37,7 @@ def signal(
     drug: str = "msc-supernatant-exosome",
     event: str = "Sepsis",
     fatal: int = 0,
+    grade: SignalGrade = SignalGrade.ALARM,
 ) -> Alert:
     """Return a revision of the signal of a pair with so many cases: the first is new."""
     key = f"{drug}|{event}|cumulative"
@@ -48,6 +50,7 @@ def signal(
         sentence=f"{n} cases",
         drug=drug,
         event=event,
+        grade=grade,
         window=Window(
             kind=WindowKind.CUMULATIVE,
             label="cumulative",

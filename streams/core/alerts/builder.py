@@ -19,6 +19,7 @@ from schemas.alert import (
     InputOffset,
     Previous,
     RuleOutcome,
+    SignalGrade,
     Statistics,
     Window,
 )
@@ -31,7 +32,7 @@ from streams.core.alerts.priority import PriorityFacts, is_urgent, priority_of
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.alerts.sentence import sentence_of
 from streams.core.cases.levels import level_of
-from streams.core.signals.decisions import KINDS, REASONS, Decisions
+from streams.core.signals.decisions import GRADES, KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import REGION_BITS
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.core.signals.signal_key import signal_key
@@ -101,13 +102,14 @@ class _Revision:
 
     Attributes
     ----------
-    reasons, on
+    reasons, on, grade
         See `streams.core.signals.decisions.Decisions`.
     """
 
     kind: AlertKind
     reasons: int
     on: int
+    grade: SignalGrade
     previous: Previous | None
 
 
@@ -115,7 +117,9 @@ class AlertBuilder:
     """Builder of alerts under one set of rules and one policy."""
 
     def __init__(self, rules: RuleSet, policy: AlertPolicy) -> None:
-        self._rules = [(rule.name, rule.sentence, rule.exit_sentence) for rule in rules.rules]
+        self._rules = [
+            (rule.name, rule.grade, rule.sentence, rule.exit_sentence) for rule in rules.rules
+        ]
         self._rules_hash = rules.rules_hash
         self._policy_hash = policy.policy_hash
         self._designated = policy.designated
@@ -175,14 +179,15 @@ class AlertBuilder:
         self, decisions: Decisions, dropped: Mapping[int, tuple[str, ...]]
     ) -> list[_Revision]:
         # Converted to Python values at once: one by one out of arrays they cost twice as much.
-        kinds, reasons, on = (
-            column.tolist() for column in (decisions.kinds, decisions.reasons, decisions.on)
+        kinds, reasons, on, grades = (
+            column.tolist()
+            for column in (decisions.kinds, decisions.reasons, decisions.on, decisions.grades)
         )
         names = decisions.was.dtype.names or ()
         was = (dict(zip(names, row, strict=True)) for row in decisions.was.tolist())
         return [
-            _Revision(KINDS[kind], mask, rules, self._previous(state, dropped))
-            for kind, mask, rules, state in zip(kinds, reasons, on, was, strict=True)
+            _Revision(KINDS[kind], mask, rules, GRADES[grade], self._previous(state, dropped))
+            for kind, mask, rules, grade, state in zip(kinds, reasons, on, grades, was, strict=True)
         ]
 
     def _shared(self, evaluated: EvaluatedWindow) -> dict[str, Any]:
@@ -232,6 +237,7 @@ class AlertBuilder:
             statistics,
             fires=self._on(on & ~held),
             held=self._on(held),
+            grade=revision.grade if on else None,
         )
         fields = {
             "alert_id": alert_id(key, self._rules_hash, self._policy_hash, number),
@@ -244,6 +250,7 @@ class AlertBuilder:
             "drug": row["drug_label"],
             "event": row["event_label"],
             "level": level_of(drug, event),
+            "grade": revision.grade,
             "counts": Counts.model_construct(**{name: row[name] for name in MARGINS}),
             "statistics": statistics,
             "unbounded": unbounded,
@@ -311,12 +318,13 @@ class AlertBuilder:
         return tuple(
             RuleOutcome(
                 name=name,
+                grade=grade,
                 sentence=sentence,
                 exit_sentence=exit_sentence,
                 fired=bool(on >> bit & 1),
                 held=bool(held >> bit & 1),
             )
-            for bit, (name, sentence, exit_sentence) in enumerate(self._rules)
+            for bit, (name, grade, sentence, exit_sentence) in enumerate(self._rules)
         )
 
     def _previous(
@@ -328,6 +336,7 @@ class AlertBuilder:
         return Previous.model_construct(
             revision=was["revision"],
             kind=KINDS[was["kind"]],
+            grade=GRADES[was["grade"]],
             evaluated_on=_EPOCH + timedelta(days=was["evaluated_on"]),
             n_observed=was["n_observed"],
             ror_lower=_finite(was["ror_lower"]),

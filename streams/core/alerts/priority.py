@@ -105,12 +105,14 @@ def is_urgent(
 ) -> bool:
     """Return whether a revision is urgent and bypasses every digest.
 
+    A signal that becomes an alarm is urgent on the terms of a new one: for most subscribers it is.
+
     Parameters
     ----------
     designated
         Whether the policy designates its event, or a term of one of its cases.
     """
-    if kind is AlertKind.NEW:
+    if kind is AlertKind.NEW or AlertReason.NOW_ALARM in reasons:
         return n_fatal > 0 or designated
     return kind is AlertKind.STRENGTHENED and not _URGENT.isdisjoint(reasons)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.alert import AlertKind, Statistics
+from schemas.alert import AlertKind, SignalGrade, Statistics
 from schemas.tables import RestrictedStatistics
 from streams.core.cases.levels import drug_in_words, event_in_words
 
@@ -27,6 +27,7 @@ def sentence_of(
     *,
     fires: Sequence[str],
     held: Sequence[str],
+    grade: SignalGrade | None,
 ) -> str:
     """Return the sentence of a revision.
 
@@ -34,6 +35,8 @@ def sentence_of(
     ----------
     fires, held
         Names of the rules that fire, and of those that stay on until past their exits.
+    grade
+        Grade of the signal; None if it is off.
     """
     n, expected = n_observed, statistics.expected
     counts = f"{n} {'case' if n == 1 else 'cases'}"
@@ -48,7 +51,8 @@ def sentence_of(
         )
     text = "; ".join(parts)
     text += f". Rules that fire: {', '.join(fires)}." if fires else ". No rule fires."
-    return text + (f" On until past their exits: {', '.join(held)}." if held else "")
+    text += f" On until past their exits: {', '.join(held)}." if held else ""
+    return text + (" No rule of the alarm is on." if grade is SignalGrade.SCREENING else "")
 
 
 def odds_ratio_in_words(statistics: Statistics | RestrictedStatistics) -> str:

@@ -18,7 +18,7 @@ from detectors.expected import expected_stratified
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from detectors.scoring import methods_for, score
-from schemas.alert import Alert, Counts, Statistics, Window, WindowKind
+from schemas.alert import Alert, Counts, SignalGrade, Statistics, Window, WindowKind
 from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.core.cases.link_decisions import LinkDecision
@@ -65,13 +65,14 @@ COMPARED = (
     *OF_PAIR,
     *EVIDENCE,
     *(*CLINICAL, *REMOVED),
-    "rules_fired",
+    *("rules_fired", "grade"),
 )
-"""Fields that a recount compares; `rules_fired` only with the rules of the alert's `rules_hash`.
+"""Fields that a recount compares; the last two only with the rules of the alert's `rules_hash`.
 
-A rule is on if it fires, or was on in `previous` and is not past its exit. Other fields cannot be
-recomputed from the input alone: kind, reason, revision, `previous` and `n_new` depend on the alerts
-published before, `test_recomputed` on the time when a correction arrived.
+A rule is on if it fires, or was on in `previous` and is not past its exit. The grade is `alarm` if
+a rule of that grade is on, that of `previous` if none is on, else `screening`. Other fields cannot
+be recomputed from the input alone: kind, reason, revision, `previous` and `n_new` depend on the
+alerts published before, `test_recomputed` on the time when a correction arrived.
 """
 
 
@@ -237,7 +238,8 @@ class Recount:
                 values["unbounded"] = _unbounded(statistics)
             values |= label_values(current, *pair)
             if known:
-                values["rules_fired"] = self._on(alert, *masks[row])
+                values["rules_fired"] = on = self._on(alert, *masks[row])
+                values["grade"] = self._grade(alert, on)
             asked = partial(self._asked, alert)
             alike, both = named(within, alert)
             values |= evidence_values(alert, alike, both, asked, rules_known=known)
@@ -293,6 +295,12 @@ class Recount:
                 if entered >> bit & 1 or (held >> bit & 1 and rule.name in was)
             )
         )
+
+    def _grade(self, alert: Alert, on: tuple[str, ...]) -> SignalGrade:
+        if not on and alert.previous is not None:
+            return alert.previous.grade
+        grades = {rule.grade for rule in self._rules.rules if rule.name in on}
+        return SignalGrade.ALARM if SignalGrade.ALARM in grades else SignalGrade.SCREENING
 
     def _before(self, messages: pl.DataFrame, alert: Alert) -> pl.DataFrame:
         """Return the messages before the offsets of an alert."""

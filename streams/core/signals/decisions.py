@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.alert import AlertKind, AlertReason
+from schemas.alert import AlertKind, AlertReason, SignalGrade
 from schemas.suppressed import SuppressionReason
 from streams.core.counting.sorted_counts import Places
 from streams.core.signals.new_evidence import Masks
 
-__all__ = ["DROPPED", "KINDS", "REASONS", "SUPPRESSIONS", "Decisions"]
+__all__ = ["DROPPED", "GRADES", "KINDS", "REASONS", "SUPPRESSIONS", "Decisions"]
 
 KINDS, REASONS, SUPPRESSIONS = tuple(AlertKind), tuple(AlertReason), tuple(SuppressionReason)
+GRADES = tuple(SignalGrade)
 DROPPED = 1 << 40
 """Bit of the rules on, above those of all rules: a rule that was on is not in the set any more."""
 
@@ -32,6 +33,8 @@ class Decisions:
         Bit i: reason i of `REASONS` applies.
     on
         Bit i: rule i is on.
+    grades
+        Places in `GRADES`.
     was
         The published state that is replaced; revision 0 if there is none.
     suppressed, why
@@ -45,6 +48,7 @@ class Decisions:
     kinds: npt.NDArray[np.int8]
     reasons: Masks
     on: Masks
+    grades: npt.NDArray[np.int8]
     was: npt.NDArray[Any]
     suppressed: Places
     why: npt.NDArray[np.int8]

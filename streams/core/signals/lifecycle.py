@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.alert import AlertKind, AlertReason
+from schemas.alert import AlertKind, AlertReason, SignalGrade
 from schemas.suppressed import SuppressionReason
 from streams.core.counting.sorted_counts import Keys, Places
 from streams.core.signals.counts_view import CountsView
-from streams.core.signals.decisions import DROPPED, KINDS, REASONS, Decisions
+from streams.core.signals.decisions import DROPPED, GRADES, KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import (
     DESIGNATED,
     EXPOSURE,
@@ -40,6 +40,8 @@ from streams.core.signals.redundancy import RedundantSignals
 from streams.core.signals.window_scores import ScoredPairs, WindowScores
 
 __all__ = ["decide", "decide_window", "publish"]
+
+_ALARM, _SCREENING = map(GRADES.index, (SignalGrade.ALARM, SignalGrade.SCREENING))
 
 
 def decide_window(
@@ -114,12 +116,14 @@ def decide(
     order = np.argsort(rows, kind="stable")
     new_kind = np.full(len(new), KINDS.index(AlertKind.NEW), dtype=np.int8)
     new_reason = np.full(len(new), 1 << REASONS.index(AlertReason.FIRST), dtype=np.int64)
+    new_grade = _grades(scored.entered[new], scored.alarm)
     crossings = np.bitwise_count(known.crossed).sum() + np.bitwise_count(scored.entered[new]).sum()
     return Decisions(
         rows=rows[order],
         kinds=np.concatenate([new_kind, kinds[due]])[order],
         reasons=np.concatenate([new_reason, reasons[due]])[order],
         on=np.concatenate([scored.entered[new], known.on[due]])[order],
+        grades=np.concatenate([new_grade, known.grade[due]])[order],
         was=np.concatenate([Signals.row(key=scored.keys[new]), known.was[due]])[order],
         suppressed=pair_index[silent],
         why=why,
@@ -148,6 +152,7 @@ def publish(
         key=pairs.keys[places],
         revision=decided.was["revision"] + 1,
         kind=decided.kinds,
+        grade=decided.grades,
         evaluated_on=scores.instance.today,
         on=decided.on,
         n_observed=pairs.n_observed[places],
@@ -170,6 +175,8 @@ class _Known:
         The published state.
     entered, on
         Rules that fire now, and rules that are on now.
+    grade
+        Place of the grade in `GRADES`; that last published, of a signal that is off.
     lost, gained
         Rules that are no longer on, or newly on, compared with the published state.
     crossed
@@ -179,6 +186,7 @@ class _Known:
     was: npt.NDArray[Any]
     entered: Masks
     on: Masks
+    grade: npt.NDArray[np.int8]
     lost: Masks
     gained: Masks
     crossed: Masks
@@ -200,6 +208,7 @@ def _compare(scored: ScoredPairs, was: npt.NDArray[Any], pair_index: Places) -> 
         was=was,
         entered=entered,
         on=on,
+        grade=np.where(on != 0, _grades(on, scored.alarm), was["grade"]),
         lost=was["on"] & ~on,
         gained=on & ~was["on"],
         crossed=np.where(was["evaluated_n"] >= 0, entered ^ was["evaluated_entered"], 0),
@@ -207,6 +216,11 @@ def _compare(scored: ScoredPairs, was: npt.NDArray[Any], pair_index: Places) -> 
         ic_lower=scored.ic_lower[pair_index],
         touched=scored.touched[pair_index],
     )
+
+
+def _grades(on: Masks, alarm: int) -> npt.NDArray[np.int8]:
+    """Return the place in `GRADES` of signals that are on, from the bits of their rules."""
+    return np.where(on & alarm, _ALARM, _SCREENING).astype(np.int8)
 
 
 _Triggers = Mapping[AlertReason, tuple[Flags, Flags]]
@@ -223,13 +237,17 @@ def _revisions(
     was_on, is_on, stays = known.was["on"] != 0, known.on != 0, known.stays
     lost = known.lost != 0
     in_band = (known.was["on"] & known.on & ~known.entered) != 0
+    regraded = known.grade != known.was["grade"]
+    raised, lowered = (regraded & (known.grade == grade) for grade in (_ALARM, _SCREENING))
     weaker = evidence.left & ((known.n < known.was["n_observed"]) | in_band)
     reasons = {
         AlertReason.CASES_RETRACTED: was_on & (weaker | named_left | (evidence.left & lost)),
         AlertReason.NO_RULE_ON: was_on & ~is_on,
+        AlertReason.NO_LONGER_ALARM: lowered,
         AlertReason.RULE_OFF: stays & ((known.lost & ~DROPPED) != 0),
         AlertReason.RULE_DROPPED: was_on & ((known.lost & DROPPED) != 0),
         AlertReason.REOPENED: ~was_on & is_on,
+        AlertReason.NOW_ALARM: raised,
         **{reason: stays & publishes for reason, (publishes, _) in triggers.items()},
         AlertReason.FACTS_WITHDRAWN: stays & (withdrawn != 0),
     }
@@ -238,6 +256,8 @@ def _revisions(
         (~was_on & is_on, AlertKind.STRENGTHENED),
         (was_on & ~is_on & reasons[AlertReason.CASES_RETRACTED], AlertKind.RETRACTION),
         (was_on & ~is_on, AlertKind.CLOSED),
+        (lowered, AlertKind.WEAKENED),
+        (raised, AlertKind.STRENGTHENED),
         (stays & (lost | weaker), AlertKind.WEAKENED),
         (strengthened, AlertKind.STRENGTHENED),
         (stays & (named_left | (withdrawn != 0)), AlertKind.UPDATE),

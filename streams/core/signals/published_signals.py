@@ -9,10 +9,10 @@ import numpy.typing as npt
 import polars as pl
 
 from detectors.rules import RuleSet
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalGrade
 from streams.core.counting.sorted_counts import Keys, Places, places_of
 from streams.core.counting.vocabulary import Vocabulary
-from streams.core.signals.decisions import DROPPED, KINDS
+from streams.core.signals.decisions import DROPPED, GRADES, KINDS
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, Hashes, region_mask
 from streams.core.signals.signal_key import names_of_key
 
@@ -24,6 +24,7 @@ _SIGNAL = np.dtype(
         ("key", np.int64),  # drug and event
         ("revision", np.int64),  # of the last published alert, like all fields up to `facets`
         ("kind", np.int8),  # place in `KINDS`
+        ("grade", np.int8),  # place in `GRADES`
         ("evaluated_on", np.int32),  # days since 1970-01-01
         ("on", np.int64),  # bit i: rule i of the rule set is on
         ("n_observed", np.int64),
@@ -59,6 +60,13 @@ class Signals:
     def on(self) -> Keys:
         """Return the keys of the signals that are on."""
         keys: Keys = self.rows["key"][self.rows["on"] != 0]
+        return keys
+
+    @property
+    def alarms(self) -> Keys:
+        """Return the keys of the signals that are on and alarms."""
+        is_alarm = (self.rows["on"] != 0) & (self.rows["grade"] == GRADES.index(SignalGrade.ALARM))
+        keys: Keys = self.rows["key"][is_alarm]
         return keys
 
     def within(self, keys: Keys) -> tuple[Places, Places]:
@@ -118,6 +126,7 @@ def _restored(
             key=key,
             revision=alert.revision,
             kind=KINDS.index(alert.kind),
+            grade=GRADES.index(alert.grade),
             evaluated_on=(alert.evaluated_on - _EPOCH).days,
             on=on | (DROPPED if gone else 0),
             n_observed=alert.counts.n_observed,

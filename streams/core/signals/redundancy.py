@@ -2,7 +2,7 @@
 
 A lot with the same three cases as its class is no new signal. It is published once its cases differ
 from those of every signal of a product or class that is on, or once the signal that covers it goes
-off.
+off. An alarm is covered by alarms only: else who receives no screening would not know of the cases.
 """
 
 from dataclasses import replace
@@ -10,18 +10,19 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from schemas.alert import AlertKind
+from schemas.alert import AlertKind, SignalGrade
 from schemas.suppressed import SuppressionReason
 from streams.core.cases.levels import family_of_term
 from streams.core.counting.sorted_counts import Keys, split_key
 from streams.core.signals.counts_view import CountsView
-from streams.core.signals.decisions import KINDS, SUPPRESSIONS, Decisions
+from streams.core.signals.decisions import GRADES, KINDS, SUPPRESSIONS, Decisions
 from streams.core.signals.new_evidence import Flags
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.window_scores import ScoredPairs, WindowScores
 
 __all__ = ["RedundantSignals"]
 
+_ALARM = GRADES.index(SignalGrade.ALARM)
 _NEW = KINDS.index(AlertKind.NEW)
 _SAME_CASES = SUPPRESSIONS.index(SuppressionReason.SAME_CASES)
 # By key: the rules that fire, and the key of the published signal with the same cases.
@@ -63,8 +64,7 @@ class RedundantSignals:
         crossings = _forget_gone(covered, scored, full=scores.instance.full)
         if len(doubtful) == 0:
             return replace(decided, crossings=decided.crossings + crossings)
-        on = np.union1d(np.setdiff1d(signals.on, keys[decided.on == 0]), keys[decided.on != 0])
-        covering = _covering(doubtful, on[view.levels.is_plain(on)], scores, view)
+        covering = _covering_by_grade(doubtful, decided, scores, signals, view)
         out = np.isin(keys, np.array(list(covering), dtype=np.int64))
         noted = []
         for row in decided.rows[out].tolist():
@@ -89,6 +89,7 @@ def _without(decided: Decisions, out: Flags, noted: list[int], crossings: int) -
         kinds=decided.kinds[kept],
         reasons=decided.reasons[kept],
         on=decided.on[kept],
+        grades=decided.grades[kept],
         was=decided.was[kept],
         suppressed=np.append(decided.suppressed, np.array(noted, dtype=np.intp)),
         why=np.append(decided.why, np.full(len(noted), _SAME_CASES, dtype=np.int8)),
@@ -105,6 +106,23 @@ def _forget_gone(covered: _Covered, scored: ScoredPairs, *, full: bool) -> int:
         if (is_scored and scored.entered[row] == 0) or (full and not is_scored):
             crossings += covered.pop(key)[0].bit_count()
     return crossings
+
+
+def _covering_by_grade(
+    doubtful: Keys, decided: Decisions, scores: WindowScores, signals: Signals, view: CountsView
+) -> dict[int, int]:
+    """Return `_covering` of new signals; an alarm is covered by alarms only."""
+    keys, is_on = scores.pairs.keys[decided.rows], decided.on != 0
+    is_alarm = is_on & (decided.grades == _ALARM)
+    found: dict[int, int] = {}
+    for asked, before, now in (
+        (np.setdiff1d(doubtful, keys[is_alarm]), signals.on, keys[is_on]),
+        (np.intersect1d(doubtful, keys[is_alarm]), signals.alarms, keys[is_alarm]),
+    ):
+        if len(asked):
+            on = np.union1d(np.setdiff1d(before, keys), now)
+            found |= _covering(asked, on[view.levels.is_plain(on)], scores, view)
+    return found
 
 
 def _covering(

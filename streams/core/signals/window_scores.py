@@ -65,6 +65,8 @@ class ScoredPairs:
     ----------
     entered, held
         Result of `detectors.rules.RuleSet.masks`.
+    alarm
+        `detectors.rules.RuleSet.alarm_mask` of the same rules.
     touched
         Whether a case of the pair entered, left or was amended since the last evaluation.
     """
@@ -72,6 +74,7 @@ class ScoredPairs:
     keys: Keys
     entered: Masks
     held: Masks
+    alarm: int
     n_observed: npt.NDArray[np.int64]
     ror_lower: npt.NDArray[np.float64]
     ic_lower: npt.NDArray[np.float64]
@@ -149,6 +152,7 @@ def score_window(
             keys=keys,
             entered=scored["entered"].to_numpy(),
             held=scored["held"].to_numpy(),
+            alarm=scorer.rules.alarm_mask,
             n_observed=scored["n_observed"].to_numpy(),
             ror_lower=scored["ror_lower"].to_numpy(),
             ic_lower=scored["ic_lower"].to_numpy(),

@@ -12,7 +12,7 @@ from schemas.subscription import Tier
 from streams.delivery.alert_sources import AnyAlert, parse_alert
 from streams.delivery.api.line_listing import case_line
 from streams.delivery.sqlite_file import Database, Layout
-from streams.delivery.tiers import copy_for, is_hidden
+from streams.delivery.tiers import copy_for, is_correction_only, is_hidden
 
 __all__ = ["Page", "ReadModel"]
 
@@ -231,8 +231,17 @@ _TIERS = tuple(Tier)  # each sees what those before it see
 
 
 def _lowest_tier(alert: AnyAlert) -> int:
-    return next(rank for rank, tier in enumerate(_TIERS) if not is_hidden(tier, alert))
+    """Return the lowest tier that sees an alert although it saw no earlier revision."""
+    return next(
+        rank
+        for rank, tier in enumerate(_TIERS)
+        if not is_hidden(tier, alert) and not is_correction_only(tier, alert)
+    )
 
 
 def _visible(tier: Tier) -> str:
-    return f"lowest_tier <= {_TIERS.index(tier)}"
+    """Return the SQL condition that a tier sees an alert, or saw an earlier revision of it."""
+    return (
+        "EXISTS (SELECT 1 FROM alert AS seen WHERE seen.signal = alert.signal "
+        f"AND seen.revision <= alert.revision AND seen.lowest_tier <= {_TIERS.index(tier)})"
+    )

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalGrade
 from schemas.case_line import CaseLine
 from schemas.decision import AuditEntry
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
-from schemas.subscription import Filters, Stream, Subscription, Tier
+from schemas.subscription import Filters, Tier
 from streams.core.alerts.assessment import assessed, assessments_after
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.guard import needs, the_service
@@ -19,7 +19,7 @@ from streams.delivery.api.problems import Problem
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
-from streams.delivery.matching import matches, require_askable
+from streams.delivery.matching import passes, require_askable
 from streams.delivery.tiers import band, copy_for
 
 __all__ = ["require_signal", "router"]
@@ -93,6 +93,9 @@ def list_signals(
     term: Many = None,
     family: Many = None,
     level: Many = None,
+    grade: Annotated[
+        list[SignalGrade] | None, Query(description="Only signals of this grade.")
+    ] = None,
     rule: Many = None,
     window: Many = None,
     urgent: Annotated[bool, Query(description="Only urgent signals.")] = False,
@@ -100,36 +103,34 @@ def list_signals(
         PriorityLevel | None, Query(description="Only signals of at least this priority.")
     ] = None,
 ) -> SignalPage:
-    """List signals with the filters of subscriptions. A page may have fewer than `limit`."""
+    """List signals with the filters of subscriptions, of both grades unless one is asked for.
+
+    A page may have fewer than `limit`.
+    """
     try:
-        asked = Subscription(
-            subscription_id="api",
-            subscriber=token.subscriber,
-            tier=token.tier,
-            channel=Stream(),
-            filters=Filters.asked(
-                categories=category,
-                kinds=kind,
-                jurisdictions=jurisdiction,
-                classes=product_class,
-                products=product,
-                terms=term,
-                families=family,
-                levels=level,
-                rules=rule,
-                windows=window,
-                urgent_only=urgent,
-                min_priority=min_priority,
-            ),
+        asked = Filters.asked(
+            categories=category,
+            kinds=kind,
+            jurisdictions=jurisdiction,
+            classes=product_class,
+            products=product,
+            terms=term,
+            families=family,
+            levels=level,
+            grades=grade or (),
+            rules=rule,
+            windows=window,
+            urgent_only=urgent,
+            min_priority=min_priority,
         )
     except ValueError as error:
         msg = "filters: each must be a name of 1 to 500 characters, a jurisdiction two capitals"
         raise InputError(msg) from error
-    require_askable(asked)
+    require_askable(token.tier, asked, grades=())
 
     def wanted(alert: AnyAlert) -> bool:
         is_active = alert.kind.value not in _INACTIVE
-        return active in (None, is_active) and matches(asked, alert, sent_before=False)
+        return active in (None, is_active) and passes(asked, alert)
 
     with service.model() as model:
         page = model.signals(token.tier, after=after, most=limit, wanted=wanted)

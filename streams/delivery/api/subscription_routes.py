@@ -233,7 +233,7 @@ def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
     except ValueError as error:
         msg = "budget_per_day has no effect with a digest; leave one of them out"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, msg) from error
-    require_askable(wanted)
+    require_askable(wanted.tier, wanted.filters)
     return wanted
 
 

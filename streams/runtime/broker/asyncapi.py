@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalGrade
 from schemas.cloud_event import EXTENSIONS, LEVELS, event_types
 from schemas.contracts import CONTRACTS, Contract, contract_of, json_schema
 from schemas.safety_alert import SafetyAlert
@@ -197,11 +197,13 @@ def _event_headers(model: type[Alert | SafetyAlert]) -> dict[str, Any]:
     of_ours: Mapping[str, dict[str, Any]] = {
         "urgent": {"enum": ["true", "false"]},
         "level": {"enum": list(LEVELS)},
+        "grade": {"enum": [grade.value for grade in SignalGrade]},
         "revision": {"pattern": "^[1-9][0-9]*$"},
     }
     ours: dict[str, dict[str, Any]] = {
         f"ce_{name}": {"description": text, **of_ours.get(name, {})}
         for name, text in EXTENSIONS.items()
+        if name != "grade" or model is Alert
     }
     may_be_absent = {"ce_productclasses", "ce_jurisdictions"}
     return {

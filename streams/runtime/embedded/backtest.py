@@ -1,4 +1,4 @@
-"""Compare two sets of rules on the same reports: signals gained, lost, earlier, later."""
+"""Compare two sets of rules on the same reports: alarms gained, lost, earlier, later."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from detectors.rules import RuleSet
-from schemas.alert import Alert, AlertKind
+from schemas.alert import Alert, AlertKind, SignalGrade
 from schemas.normal_form import normal_drug, normal_term
 from streams.core.counting.windows import WindowSpec
 from streams.core.signals.signal_key import names_of_key
@@ -18,12 +18,13 @@ __all__ = ["BacktestResult", "History", "compare", "replay_history"]
 
 @dataclass
 class History:
-    """Alerts of one set of rules: first day and last labels of signals, revisions by kind.
+    """Alerts of one set of rules: first days and last labels of signals, revisions by kind.
 
     A signal is drug, event and window, in normal forms: its labels may change from day to day.
     """
 
-    first_alert: dict[tuple[str, str, str], date] = field(default_factory=dict)
+    first_alarm: dict[tuple[str, str, str], date] = field(default_factory=dict)
+    first_alert: dict[tuple[str, str, str], date] = field(default_factory=dict)  # of either grade
     labels: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
     revisions: Counter[str] = field(default_factory=Counter)
     messages: int = 0
@@ -35,16 +36,18 @@ class History:
         self.labels[signal] = alert.drug, alert.event
         if alert.kind is AlertKind.NEW:
             self.first_alert[signal] = alert.evaluated_on
+        if alert.grade is SignalGrade.ALARM:
+            self.first_alarm.setdefault(signal, alert.evaluated_on)
 
     def ever_alerted(self, pairs: Iterable[tuple[str, str]]) -> int:
-        """Count the pairs that alerted at any time, in any window."""
-        alerted = {(drug, event) for drug, event, _ in self.first_alert}
+        """Count the pairs that were alarms at any time, in any window."""
+        alerted = {(drug, event) for drug, event, _ in self.first_alarm}
         return sum((normal_drug(drug), normal_term(event)) in alerted for drug, event in pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """Signals (drug, event, window) by the change of their first alert."""
+    """Signals (drug, event, window) by the change of the day on which each is first an alarm."""
 
     gained: list[tuple[str, str, str]]
     lost: list[tuple[str, str, str]]
@@ -93,8 +96,8 @@ def _run(
 
 
 def compare(rules: History, against: History) -> BacktestResult:
-    """Return the changes if `against` replaces `rules`."""
-    ours, theirs = rules.first_alert, against.first_alert
+    """Return the changes of alarms if `against` replaces `rules`."""
+    ours, theirs = rules.first_alarm, against.first_alarm
     both = sorted(ours.keys() & theirs.keys())
     return BacktestResult(
         gained=sorted(theirs.keys() - ours.keys()),

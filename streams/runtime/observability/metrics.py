@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
-from schemas.alert import AlertKind
+from schemas.alert import AlertKind, SignalGrade
 from schemas.errors import RejectCode
 from schemas.rejected import Rejected
 from schemas.safety_alert import AlertCategory
@@ -107,7 +107,7 @@ class Metrics(Observer):
         )
         self._transactions = counter("transactions", "Transactions by outcome.", "stage", "outcome")
         self._deltas = counter("deltas", "Deltas the detector read.", "outcome")
-        self._alerts = counter("alerts", "Revisions of alerts published.", "kind")
+        self._alerts = counter("alerts", "Revisions of alerts published.", "kind", "grade")
         self._safety_alerts = counter(
             "safety_alerts", "Revisions of safety alerts published.", "category"
         )
@@ -133,12 +133,14 @@ class Metrics(Observer):
         for stage in _STAGES:
             for outcome in _OUTCOMES:
                 self._transactions.labels(stage, outcome)
+        for kind in AlertKind:
+            for grade in SignalGrade:
+                self._alerts.labels(kind.value, grade.value)
         for metric, values in (
             (self._reports, _MESSAGES),
             (self._rejects, [code.value for code in RejectCode]),
             (self._deltas, ("counted", "repeated")),
             (self._snapshots, ("written", "failed")),
-            (self._alerts, [kind.value for kind in AlertKind]),
             (self._safety_alerts, [category.value for category in AlertCategory]),
             (self._fired, rules),
         ):
@@ -183,7 +185,7 @@ class Metrics(Observer):
         for safety_alert in evaluation.safety_alerts:
             self._safety_alerts.labels(safety_alert.category.value).inc()
         for alert in evaluation.alerts:
-            self._alerts.labels(alert.kind.value).inc()
+            self._alerts.labels(alert.kind.value, alert.grade.value).inc()
             for rule in alert.rules_fired:
                 self._fired.labels(rule).inc()
         if evaluation.revisions:

@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from typer.testing import Result
 
+from schemas.alert import SignalGrade
 from schemas.errors import InputError, StateError
 from streams.cli import delivery_commands
 from streams.cli.audit_commands import assessments_in
@@ -85,6 +86,25 @@ def test_matching_alerts_are_delivered_once_and_delivery_resumes(folder: Path) -
     assert [alert["revision"] for alert in Receiver.received] == [1, 1, 2]
     assert Receiver.received[0]["category"] == "LOT_CLUSTER"  # urgent, so it goes first
     assert Receiver.received[1]["counts"]["n_observed"] == 3  # type: ignore[index]
+
+
+def test_the_grades_of_a_subscription_are_alarms_unless_others_are_asked_for(
+    folder: Path,
+) -> None:
+    write_alerts(folder, *(signal(drug=drug, grade=SignalGrade.SCREENING) for drug in ("a", "b")))
+    preview = ("--preview", "alerts.jsonl")
+    for options, number in (
+        ((), 1),
+        (("--grade", "alarm"), 1),
+        (("--grade", "screening"), 2),
+        (("--grade", "alarm", "--grade", "screening"), 3),
+    ):
+        shown = subscribed("https://x.example/hook", *preview, *options).output
+        (row,) = [line for line in shown.splitlines() if "SDR" in line]
+        assert row.split()[-2] == str(number)
+    asked = ("--subscriber", "x", "--stream", "--tier", "public", "--grade", "screening")
+    assert isinstance(invoke("subscribe", "x", *asked).exception, InputError)
+    assert invoke("subscribe", "x", *asked[:-1], "red").exit_code == 2
 
 
 def test_a_410_pauses_the_subscription_until_it_is_resumed(folder: Path) -> None:

@@ -10,6 +10,8 @@ from detectors.gamma_mixture import GammaMixture
 from schemas.errors import InputError, RuleError
 from streams.cli.options import (
     DEFAULT_RULES,
+    DEFAULT_SCREENING,
+    both_rules_from,
     interval_days,
     lists_from,
     parse_day,
@@ -26,9 +28,42 @@ PRIOR = GammaMixture(
 )
 
 
+def _graded(rules: str, screening: str) -> list[tuple[str, str]]:
+    return [(rule.name, rule.grade.value) for rule in rules_from(rules, screening).rules]
+
+
 def test_rules_are_named_by_commas() -> None:
-    assert [rule.name for rule in rules_from(DEFAULT_RULES).rules] == ["mhra", "ema", "ic"]
-    assert [rule.name for rule in rules_from(" eb05 ,, safe,").rules] == ["eb05", "safe"]
+    assert _graded(" eb05 ,, safe,", " ic ,mhra,") == [
+        *(("eb05", "alarm"), ("safe", "alarm")),
+        *(("ic", "screening"), ("mhra", "screening")),
+    ]
+
+
+def test_the_default_is_one_rule_of_the_alarm_and_a_wider_screening() -> None:
+    wider = ["screening", "mhra", "ema", "ic"]
+    found = _graded(DEFAULT_RULES, DEFAULT_SCREENING)
+    assert found == [("tocsin", "alarm"), *((name, "screening") for name in wider)]
+
+
+@pytest.mark.parametrize("text", ["none", " none ", ""])
+def test_there_may_be_no_screening(text: str) -> None:
+    assert _graded("mhra,ema,ic", text) == [(name, "alarm") for name in ("mhra", "ema", "ic")]
+
+
+def test_a_rule_of_both_grades_is_the_alarms() -> None:
+    assert _graded("ic", "mhra,ic") == [("ic", "alarm"), ("mhra", "screening")]
+
+
+def test_none_is_no_rule_beside_others() -> None:
+    with pytest.raises(RuleError, match=r"a rule must be a .toml file or among .*; got none$"):
+        rules_from("mhra", "none,ic")
+
+
+def test_two_sets_of_rules_get_the_lists_that_they_refer_to() -> None:
+    lists = {"important_events": ["Sepsis"]}
+    ours, theirs = both_rules_from(("tocsin", "ema"), ("mhra", "none"), lists)
+    assert "important_events" in ours.rules[1].sentence
+    assert [rule.name for rule in theirs.rules] == ["mhra"]
 
 
 def test_a_list_is_a_file_of_names(tmp_path: Path) -> None:
@@ -46,7 +81,7 @@ def test_a_list_is_a_file_of_names(tmp_path: Path) -> None:
 def test_a_list_narrows_its_rule(tmp_path: Path) -> None:
     (tmp_path / "ime.txt").write_text("Sepsis\n", encoding="utf-8")
     lists = lists_from([f"important_events={tmp_path / 'ime.txt'}"])
-    narrowed, plain = rules_from("ema", lists), rules_from("ema")
+    narrowed, plain = rules_from("ema", "none", lists), rules_from("ema", "none")
     assert "event is on the list important_events" in narrowed.rules[0].sentence
     assert narrowed.rules_hash != plain.rules_hash
 
@@ -57,7 +92,7 @@ def test_a_list_that_no_rule_refers_to_is_refused() -> None:
         match=r"^load_rules: a list must be one that a rule asks for, "
         r"\['additional_monitoring', 'important_events'\]; got \['importent_events'\]$",
     ):
-        rules_from("ema", {"importent_events": ["Sepsis"]})
+        rules_from("ema", "none", {"importent_events": ["Sepsis"]})
 
 
 @pytest.mark.parametrize("text", ["", "important_events", "=file.txt", "important_events=", "="])

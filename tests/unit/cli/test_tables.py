@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from detectors.validation import validate
+from schemas.alert import SignalGrade
 from schemas.notice import Patients
 from schemas.safety_alert import SafetyAlertKind
 from streams.cli.tables import alert_table, repair_rows, summary_table, validation_table
@@ -33,7 +34,21 @@ def test_a_signal_is_shown_with_its_numbers_and_an_unbounded_interval(console: C
     assert "n 3, 1.25 expected" in text
     assert "ROR 2.50 [1.25, ∞]" in text
     assert "IC -" in text
+    assert "new, alarm" in text
     assert "mhra" in text
+
+
+def test_a_row_shows_the_grade_and_wraps_many_rules() -> None:
+    """In a terminal of 80 columns, with five rules on."""
+    narrow = Console(file=io.StringIO(), width=80)
+    rules = ("ema", "ic", "mhra", "screening", "tocsin")
+    alert = signal(revision=2, grade=SignalGrade.SCREENING)
+    narrow.print(alert_table([alert.model_copy(update={"rules_fired": rules})], "Alerts"))
+    text = printed(narrow)
+    assert "strengthened, screening" in text
+    assert all(rule in text for rule in rules)
+    assert "ROR 1.25 [1.25, 1.25]" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_signal_without_a_rule_says_so(console: Console) -> None:

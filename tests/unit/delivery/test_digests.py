@@ -72,7 +72,7 @@ def test_a_digest_is_one_message_at_midnight_with_the_held_alerts():
     (status,) = reader.outbox.statuses()
     assert (status.waiting, status.held, status.delivered) == (0, 0, 2)
     (digest,) = reader.messages
-    assert digest["sentence"] == "2 alerts since the last digest: 2 SDR new."
+    assert digest["sentence"] == "2 alerts since the last digest: 2 SDR alarm new."
     assert digest["alert_ids"] == [alert["alert_id"] for alert in digest["alerts"]]
 
 

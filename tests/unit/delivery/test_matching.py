@@ -1,14 +1,19 @@
 """Matching of alerts to subscriptions by filters, tier and earlier revisions."""
 
+import json
 from typing import Any
 
 import pytest
 
+from schemas.alert import AlertKind, SignalGrade
+from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory
-from schemas.subscription import Tier
+from schemas.subscription import Filters, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.matching import matches
+from streams.delivery.matching import matches, require_askable, would_send
 from tests.support.alerts import safety, signal, subscription
+
+ALARM, WIDER = SignalGrade
 
 
 @pytest.mark.parametrize(
@@ -38,6 +43,13 @@ from tests.support.alerts import safety, signal, subscription
         ({"kinds": ("new",)}, signal(revision=2), False),
         ({"urgent_only": True}, signal(), False),
         ({"urgent_only": True}, safety(), True),
+        ({}, signal(grade=WIDER), False),
+        ({"grades": (WIDER,)}, signal(grade=WIDER), True),
+        ({"grades": (WIDER,)}, signal(), False),
+        ({"grades": (ALARM, WIDER)}, signal(grade=WIDER), True),
+        ({"grades": (ALARM, WIDER)}, signal(), True),
+        ({"grades": ()}, signal(grade=WIDER), True),
+        ({"grades": (WIDER,)}, safety(), True),  # it has no grade
     ],
 )
 def test_filters(filters: dict[str, Any], alert: AnyAlert, expected: bool) -> None:
@@ -46,6 +58,44 @@ def test_filters(filters: dict[str, Any], alert: AnyAlert, expected: bool) -> No
 
 def test_a_correction_follows_its_signal_whatever_the_filter() -> None:
     assert matches(subscription(kinds=("new",)), signal(revision=2), sent_before=True)
+
+
+def test_a_subscription_stored_before_there_were_grades_is_for_alarms() -> None:
+    stored = subscription().model_dump(mode="json")
+    del stored["filters"]["grades"]
+    restored = Subscription.model_validate_json(json.dumps(stored))
+    assert matches(restored, signal(), sent_before=False)
+    assert not matches(restored, signal(grade=WIDER), sent_before=False)
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_a_signal_that_was_sent_is_followed_to_its_end_whatever_its_grade(tier: Tier) -> None:
+    """From the screening to an alarm and back: who asks for alarms joins at the alarm."""
+    history = [
+        signal(revision=n, grade=grade)
+        for n, grade in enumerate((WIDER, WIDER, ALARM, WIDER, WIDER, WIDER), start=1)
+    ]
+    history[-1] = history[-1].model_copy(update={"kind": AlertKind.CLOSED, "rules_fired": ()})
+    assert would_send(subscription(tier), history[:2]).total() == 0
+    assert would_send(subscription(tier), history) == {
+        ("SDR", "strengthened"): 3,
+        ("SDR", "closed"): 1,
+    }
+
+
+def test_the_public_gets_no_screening_whatever_its_filter() -> None:
+    asks = subscription(Tier.PUBLIC, grades=(ALARM, WIDER))
+    assert not matches(asks, signal(grade=WIDER), sent_before=False)
+    assert matches(asks, signal(grade=WIDER), sent_before=True)
+
+
+@pytest.mark.parametrize("grades", [(WIDER,), (ALARM, WIDER), ()])
+def test_the_public_may_not_ask_by_grade(grades: tuple[SignalGrade, ...]) -> None:
+    asked = Filters(grades=grades)
+    with pytest.raises(InputError, match=r"^subscription: the public tier may not ask by grades: "):
+        require_askable(Tier.PUBLIC, asked)
+    require_askable(Tier.CONSUMER, asked)
+    require_askable(Tier.PUBLIC, Filters())
 
 
 def test_a_facility_cluster_is_for_authorities_only() -> None:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.alert import SignalGrade
 from schemas.errors import InputError
 from streams.delivery.outbox import Outbox, deliver
 from streams.delivery.send_schedule import Attempt, SendOutcome
@@ -93,6 +95,29 @@ def test_a_subscription_is_paused_after_days_of_failures_and_can_be_resumed(
     assert [revision for _, revision in world.received] == [1, 2]
     with pytest.raises(InputError, match="must be one that exists"):
         world.outbox.resume("nobody")
+
+
+def test_a_subscriber_of_alarms_receives_what_becomes_of_each() -> None:
+    world = World()
+    world.outbox.subscribe(subscription())
+    world.outbox.subscribe(subscription(name="wide", grades=tuple(SignalGrade)))
+    alarm, wider = SignalGrade
+    history = [
+        *(signal(revision=n, grade=wider) for n in (1, 2)),
+        signal(revision=3, grade=alarm),
+        *(signal(revision=n, grade=wider) for n in (4, 5)),
+        signal(drug="zinc", grade=wider),
+    ]
+    matched = [
+        world.outbox.put(one, source="a", position=at, now=NOW) for at, one in enumerate(history)
+    ]
+    assert matched == [1, 1, 2, 2, 2, 1]
+    key = history[0].signal_key
+    world.run_for(timedelta())
+    assert Counter(world.received) == Counter(
+        {(key, 1): 1, (key, 2): 1, (key, 3): 2, (key, 4): 2, (key, 5): 2}
+        | {(history[-1].signal_key, 1): 1}
+    )
 
 
 FATES = st.sampled_from([SendOutcome.DELIVERED, SendOutcome.FAILED, "lost answer"])

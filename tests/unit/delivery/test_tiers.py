@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalGrade
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.decision import Assessment, SignalState
 from schemas.notice import Patients
@@ -17,7 +17,7 @@ from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.scrutiny import Burst, Restricted
 from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
-from streams.delivery.tiers import band, copy_for, is_hidden
+from streams.delivery.tiers import band, copy_for, is_correction_only, is_hidden
 from tests.support.alerts import KEY, NOW, safety, signal
 
 
@@ -69,6 +69,24 @@ def test_differencing_recovers_no_masked_count() -> None:
                 assert values == set(range(1, 11))
         if all(1 <= n <= 10 for n in same[0]):
             assert {b - a for a, b in same} == set(range(-9, 10))
+
+
+@pytest.mark.parametrize("n", [2, 3, 30])
+def test_the_public_copy_does_not_depend_on_the_grade(n: int) -> None:
+    """The grades' rules differ in the cases they need: the grade could tell three from two."""
+    wider = signal(n, grade=SignalGrade.SCREENING)
+    alarm, screening = (copy_for(Tier.PUBLIC, one, key=KEY) for one in (signal(n), wider))
+    assert screening == alarm
+    assert "grade" not in alarm
+    for tier in (Tier.CONSUMER, Tier.AUTHORITY):
+        assert copy_for(tier, wider, key=KEY)["grade"] == "screening"
+
+
+def test_the_public_sees_the_screening_of_what_was_an_alarm_only() -> None:
+    wider = signal(grade=SignalGrade.SCREENING)
+    found = {tier for tier in Tier if is_correction_only(tier, wider)}
+    assert found == {Tier.PUBLIC}
+    assert not any(is_correction_only(tier, one) for tier in Tier for one in (signal(), safety()))
 
 
 @given(st.integers(0, 5000), st.integers(0, 5000))

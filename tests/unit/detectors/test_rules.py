@@ -219,7 +219,8 @@ def test_the_hash_of_the_presets_is_pinned() -> None:
     assert load_rules(first).rules_hash == (
         "ab06b95e4085acb62507fa93d9334d153cbe7e9793143b2a72f7ce2e8b41859f"
     )
-    assert load_rules(list(PRESETS)).rules_hash == (
+    of_agencies = [name for name in PRESETS if name not in ("tocsin", "screening")]
+    assert load_rules(of_agencies).rules_hash == (
         "29fc0425477eb6df2a35cd70b679a7c6cc308926dd87205da5e7eab4b1b44779"
     )
     serious = {"important_events": ["Sepsis", "Rash", "Death", "Coma", "Stroke"]}
@@ -344,7 +345,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        RuleError, match=r"a rule must be a .toml file or among \['mhra', .*\]; got mrha"
+        RuleError, match=r"a rule must be a .toml file or among \['tocsin', .*\]; got mrha"
     ):
         load_rules("mrha")
 

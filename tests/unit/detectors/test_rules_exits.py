@@ -39,6 +39,8 @@ def _above(value: float) -> float:
         ("mhra_eb", {"eb05": 1.51, "ebgm": 2.1, "n_observed": 3}),
         ("eb05", {"eb05": 1.68}),
         ("safe", {"e_bh_level": 0.2}),
+        ("tocsin", {"ic_lower": 0.15, "n_observed": 3}),
+        ("screening", {"ic_lower": -0.25, "n_observed": 3}),
     ],
 )
 def test_a_preset_holds_down_to_its_exits_and_no_further(
@@ -54,7 +56,8 @@ def test_a_preset_holds_down_to_its_exits_and_no_further(
 
 
 def test_every_preset_is_of_the_table_above() -> None:
-    assert set(PRESETS) == {"mhra", "ema", "ema2006", "ic", "mhra_eb", "eb05", "safe"}
+    agencies = {"mhra", "ema", "ema2006", "ic", "mhra_eb", "eb05", "safe"}
+    assert set(PRESETS) == agencies | {"tocsin", "screening"}
 
 
 def test_a_drug_under_additional_monitoring_is_held_with_the_cases_it_entered_with() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.alert import Alert, AlertKind, SignalLevel
+from schemas.alert import Alert, AlertKind, SignalGrade, SignalLevel
 from schemas.cloud_event import EXTENSIONS, LEVELS, cloud_event_headers, event_types
 from schemas.context import Context
 from schemas.contracts import CONTRACTS, json_schema
@@ -58,6 +58,7 @@ def test_a_signal_is_an_event_that_another_library_reads() -> None:
         "revision": "2",
         "urgent": "false",
         "level": "product",
+        "grade": "alarm",
     }
 
 
@@ -73,7 +74,7 @@ def test_a_safety_alert_says_what_one_filters_by() -> None:
     found = _read(alert)
     assert found["type"] == "tocsin.safety.lot_cluster.new"
     assert found["dataschema"] == "urn:tocsin:schema:safety-alert:1.0"
-    assert {name: found[name] for name in EXTENSIONS} == {
+    assert {name: found[name] for name in EXTENSIONS if name in found} == {
         "category": "LOT_CLUSTER",
         "kind": "new",
         "revision": "1",
@@ -108,9 +109,14 @@ def test_a_signal_of_a_lot_says_its_level_urgency_countries_and_class() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("grade", SignalGrade)
+def test_a_signal_says_its_grade(grade: SignalGrade) -> None:
+    assert _read(signal(grade=grade))["grade"] == grade.value
+
+
 def test_what_is_not_known_has_no_header() -> None:
     headers = cloud_event_headers(safety(), source=SOURCE)
-    assert not {"ce_productclasses", "ce_jurisdictions"} & set(headers)
+    assert not {"ce_productclasses", "ce_jurisdictions", "ce_grade"} & set(headers)
     assert all(headers.values())
 
 

@@ -15,6 +15,7 @@ from schemas.alert import (
     AlertKind,
     AlertReason,
     InputOffset,
+    SignalGrade,
     Statistics,
     Window,
     WindowKind,
@@ -25,12 +26,12 @@ from streams.core.alerts.case_sources import Origins, sources_of
 from streams.core.alerts.case_summaries import MOST_CASE_IDS, facts_of
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.counting.vocabulary import Vocabulary
-from streams.core.signals.decisions import KINDS, REASONS, Decisions
+from streams.core.signals.decisions import GRADES, KINDS, REASONS, Decisions
 from streams.core.signals.new_evidence import PAEDIATRIC_BIT, region_mask
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import load_policy
 
-RULES = load_rules(["mhra", "ic"])
+RULES = load_rules("mhra", screening="ic")
 POLICY = load_policy()
 TODAY = date(2024, 2, 29)
 STRATA = Strata(age_bands=(18.0, 65.0))
@@ -82,7 +83,12 @@ ONE_CASE = _cases(("A", 19_782, 0, True, False))
 
 
 def _decisions(
-    size: int, kind: str, reasons: tuple[str, ...], on: int, was: dict[str, Any]
+    size: int,
+    kind: str,
+    reasons: tuple[str, ...],
+    on: int,
+    was: dict[str, Any],
+    grade: SignalGrade = SignalGrade.ALARM,
 ) -> Decisions:
     mask = sum(1 << REASONS.index(AlertReason(reason)) for reason in reasons)
     nothing = np.empty(0, dtype=np.intp)
@@ -91,6 +97,7 @@ def _decisions(
         kinds=np.full(size, KINDS.index(AlertKind(kind)), dtype=np.int8),
         reasons=np.full(size, mask),
         on=np.full(size, on),
+        grades=np.full(size, GRADES.index(grade), dtype=np.int8),
         was=Signals.row(key=np.zeros(size, dtype=np.int64), **was),
         suppressed=nothing,
         why=nothing.astype(np.int8),
@@ -132,10 +139,12 @@ def _alert(
     on: int | None = None,
     was: dict[str, Any] | None = None,
     dropped: dict[int, tuple[str, ...]] | None = None,
+    grade: SignalGrade = SignalGrade.ALARM,
     **changes: Any,
 ) -> Alert:
     row = {**ROW, **changes}
-    decisions = _decisions(1, kind, reasons, row["entered"] if on is None else on, was or {})
+    on = row["entered"] if on is None else on
+    decisions = _decisions(1, kind, reasons, on, was or {}, grade)
     (alert,) = _build([row], cases, decisions, dropped)
     return alert
 
@@ -182,6 +191,25 @@ def test_a_rule_that_is_only_held_is_told_apart() -> None:
     assert alert.sentence.endswith(". Rules that fire: mhra. On until past their exits: ic.")
     held = _alert(entered=0, on=0b10, was=WAS).sentence
     assert held.endswith(". No rule fires. On until past their exits: ic.")
+
+
+def test_grades_of_rules_signal_and_previous_revision() -> None:
+    alert = _alert(entered=0b10, grade=SignalGrade.SCREENING, was=WAS)
+    assert [(rule.name, rule.grade) for rule in alert.rules] == [
+        ("mhra", "alarm"),
+        ("ic", "screening"),
+    ]
+    assert alert.previous is not None
+    assert (alert.grade, alert.previous.grade) == ("screening", "alarm")
+    assert alert.sentence.endswith(". Rules that fire: ic. No rule of the alarm is on.")
+    graded = WAS | {"grade": GRADES.index(SignalGrade.SCREENING)}
+    raised = _alert(entered=0b11, was=graded)
+    assert raised.previous is not None
+    assert (raised.grade, raised.previous.grade) == ("alarm", "screening")
+    assert "alarm" not in raised.sentence
+    off = _alert(entered=0, grade=SignalGrade.SCREENING, kind="closed", was=graded)
+    assert off.grade == "screening"
+    assert off.sentence.endswith(". No rule fires.")
 
 
 def test_every_reason_is_given_as_code_and_in_words() -> None:

@@ -120,6 +120,11 @@ def test_weights_that_do_not_sum_to_one_are_refused():
         ("strengthened", ("more_cases",), 1, True, False),  # both were known before
         ("strengthened", ("more_cases", "first_fatal"), 1, False, True),
         ("strengthened", ("first_designated",), 0, True, True),
+        # for most subscribers an alarm that was of the screening before is new
+        ("strengthened", ("now_alarm",), 0, False, False),
+        ("strengthened", ("now_alarm",), 1, False, True),
+        ("strengthened", ("now_alarm",), 0, True, True),
+        ("weakened", ("no_longer_alarm",), 1, True, False),
         ("weakened", ("rule_off", "first_fatal"), 1, True, False),
         ("closed", ("no_rule_on",), 1, True, False),
     ],

@@ -5,82 +5,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.alert import AlertKind
 from schemas.suppressed import SuppressionReason
-from streams.core.signals.decisions import DROPPED, KINDS, REASONS, SUPPRESSIONS, Decisions
-from streams.core.signals.lifecycle import decide
-from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, CaseChanges, region_mask
+from streams.core.signals.decisions import (
+    DROPPED,
+    SUPPRESSIONS,
+    Decisions,
+)
+from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, CaseChanges
 from streams.core.signals.published_signals import Signals
-from streams.core.signals.realert_policy import AlertPolicy, load_policy
 from streams.core.signals.window_scores import ScoredPairs
-
-A, B = 1, 2  # bits of two rules
-JAPAN, ASIA = region_mask(["japan"]), region_mask(["asia"])
-DEFAULTS = load_policy()
-NAMED = np.array([11, 12, 13], dtype=np.uint64)  # hashes of the cases published
-NAN = float("nan")
-
-
-def _signals(**published: Any) -> Signals:
-    """One signal, of key 7, as it was published; by default with rule A on and three cases."""
-    row = {"revision": 4, "on": A, "n_observed": 3, "ic_lower": 0.1, "evaluated_on": 100}
-    row |= {"kind": KINDS.index(AlertKind.NEW), "ror_lower": 1.5, "facets": 0} | published
-    row = {"evaluated_n": row["n_observed"], "evaluated_entered": row["on"], "key": 7} | row
-    signals = Signals()
-    signals.publish(Signals.row(**row), {7: NAMED})
-    return signals
-
-
-def _scored(
-    entered: int = A,
-    held: int | None = None,
-    *,
-    n: int = 3,
-    ic: float = 0.1,
-    key: int = 7,
-    touched: bool = False,
-) -> ScoredPairs:
-    return ScoredPairs(
-        keys=np.array([key]),
-        entered=np.array([entered]),
-        held=np.array([entered if held is None else held]),
-        n_observed=np.array([n]),
-        ror_lower=np.array([1.5]),
-        ic_lower=np.array([ic]),
-        touched=np.array([touched]),
-    )
-
-
-def _evidence(gained: int = 0, left: tuple[int, ...] = ()) -> CaseChanges:
-    """Of the one pair: facets gained, and the hashes of the cases that left it."""
-    return CaseChanges(
-        gained=np.array([gained]),
-        fewer=np.array([0]),
-        left=np.array([bool(left)]),
-        left_pairs=np.zeros(len(left), dtype=np.intp),
-        left_cases=np.array(left, dtype=np.uint64),
-    )
-
-
-def _decide(
-    scored: ScoredPairs,
-    signals: Signals,
-    evidence: CaseChanges | None = None,
-    withdrawn: int = 0,
-    policy: AlertPolicy = DEFAULTS,
-) -> Decisions:
-    known = len(signals.within(scored.keys)[0])
-    if evidence is None:
-        evidence = CaseChanges.none(known)
-    return decide(scored, signals, evidence, np.full(known, withdrawn), policy)
-
-
-def _published(decided: Decisions) -> list[tuple[str, ...]]:
-    """Kind and reason codes of each revision."""
-    return [
-        (KINDS[kind].value, *(r.value for i, r in enumerate(REASONS) if mask >> i & 1))
-        for kind, mask in zip(decided.kinds, decided.reasons.tolist(), strict=True)
-    ]
+from tests.support.one_signal import (
+    ASIA,
+    DEFAULTS,
+    JAPAN,
+    NAMED,
+    NAN,
+    A,
+    B,
+    decided_for,
+    evidence_of,
+    published_in,
+    scored_as,
+    signals_with,
+)
 
 
 def _suppressed(decided: Decisions) -> list[str]:
@@ -91,14 +38,14 @@ def _suppressed(decided: Decisions) -> list[str]:
     ("entered", "expected"), [(A, [("new", "first")]), (A | B, [("new", "first")]), (0, [])]
 )
 def test_a_pair_is_new_when_a_rule_fires(entered: int, expected: list[tuple[str, ...]]) -> None:
-    decided = _decide(_scored(entered, held=A | B), Signals())
-    assert _published(decided) == expected
+    decided = decided_for(scored_as(entered, held=A | B), Signals())
+    assert published_in(decided) == expected
     assert decided.on.tolist() == [entered] * len(expected)
     assert decided.was["revision"].tolist() == [0] * len(expected)
 
 
-ONE_LEFT = _evidence(left=(12,))
-ONE_UNNAMED_LEFT = _evidence(left=(99,))
+ONE_LEFT = evidence_of(left=(12,))
+ONE_UNNAMED_LEFT = evidence_of(left=(99,))
 
 
 @pytest.mark.parametrize(
@@ -176,16 +123,16 @@ ONE_UNNAMED_LEFT = _evidence(left=(99,))
         ({}, {"ic": NAN}, None, None),
         ({"ic_lower": NAN}, {"n": 6, "ic": NAN}, None, ("strengthened", "more_cases")),
         # the first of a kind, once published never again
-        ({}, {"n": 4}, _evidence(FATAL), ("strengthened", "first_fatal")),
-        ({"facets": FATAL}, {"n": 4}, _evidence(FATAL), None),
-        ({}, {"n": 4}, _evidence(PAEDIATRIC_BIT), ("strengthened", "first_paediatric")),
-        ({"facets": JAPAN}, {"n": 4}, _evidence(JAPAN), None),
-        ({"facets": JAPAN}, {"n": 4}, _evidence(ASIA), ("strengthened", "new_region")),
-        ({"on": 0}, {"entered": 0, "n": 4}, _evidence(FATAL), None),
+        ({}, {"n": 4}, evidence_of(FATAL), ("strengthened", "first_fatal")),
+        ({"facets": FATAL}, {"n": 4}, evidence_of(FATAL), None),
+        ({}, {"n": 4}, evidence_of(PAEDIATRIC_BIT), ("strengthened", "first_paediatric")),
+        ({"facets": JAPAN}, {"n": 4}, evidence_of(JAPAN), None),
+        ({"facets": JAPAN}, {"n": 4}, evidence_of(ASIA), ("strengthened", "new_region")),
+        ({"on": 0}, {"entered": 0, "n": 4}, evidence_of(FATAL), None),
         (
             {"on": A | B},
             {"entered": A, "n": 4},
-            _evidence(FATAL | ASIA),
+            evidence_of(FATAL | ASIA),
             ("weakened", "rule_off", "first_fatal", "new_region"),
         ),
         # a rule of an earlier run that is not asked any more
@@ -205,16 +152,16 @@ def test_each_change_has_its_kind_and_reasons(
     evidence: CaseChanges | None,
     expected: tuple[str, ...] | None,
 ) -> None:
-    decided = _decide(_scored(**scored), _signals(**was), evidence)
-    assert _published(decided) == ([] if expected is None else [expected])
+    decided = decided_for(scored_as(**scored), signals_with(**was), evidence)
+    assert published_in(decided) == ([] if expected is None else [expected])
     assert decided.was["revision"].tolist() == ([] if expected is None else [4])
 
 
 def test_a_fact_that_no_case_is_left_of_is_corrected() -> None:
-    decided = _decide(_scored(), _signals(facets=FATAL), withdrawn=FATAL)
-    assert _published(decided) == [("update", "facts_withdrawn")]
-    off = _decide(_scored(0), _signals(on=0, facets=FATAL), withdrawn=FATAL)
-    assert _published(off) == []
+    decided = decided_for(scored_as(), signals_with(facets=FATAL), withdrawn=FATAL)
+    assert published_in(decided) == [("update", "facts_withdrawn")]
+    off = decided_for(scored_as(0), signals_with(on=0, facets=FATAL), withdrawn=FATAL)
+    assert published_in(off) == []
 
 
 @pytest.mark.parametrize(
@@ -226,23 +173,29 @@ def test_a_fact_that_no_case_is_left_of_is_corrected() -> None:
         ({"more_cases_factor": 34.0}, {}, {"n": 99}, None),
         ({"ic_lower_rise": None}, {}, {"ic": 9.0}, None),
         ({"ic_lower_rise": 9.0}, {}, {"ic": 9.0}, None),
-        ({"first_fatal": False}, {}, {"n": 4}, _evidence(FATAL)),
-        ({"first_paediatric": False}, {}, {"n": 4}, _evidence(PAEDIATRIC_BIT)),
-        ({"new_region": False}, {}, {"n": 4}, _evidence(ASIA)),
+        ({"first_fatal": False}, {}, {"n": 4}, evidence_of(FATAL)),
+        ({"first_paediatric": False}, {}, {"n": 4}, evidence_of(PAEDIATRIC_BIT)),
+        ({"new_region": False}, {}, {"n": 4}, evidence_of(ASIA)),
     ],
 )
 def test_each_trigger_can_be_switched_off(
     off: dict[str, Any], was: dict[str, Any], scored: dict[str, Any], evidence: CaseChanges | None
 ) -> None:
-    assert len(_published(_decide(_scored(**scored), _signals(**was), evidence))) == 1
+    assert len(published_in(decided_for(scored_as(**scored), signals_with(**was), evidence))) == 1
     policy = DEFAULTS.model_copy(update=off)
-    assert _published(_decide(_scored(**scored), _signals(**was), evidence, policy=policy)) == []
+    assert (
+        published_in(decided_for(scored_as(**scored), signals_with(**was), evidence, policy=policy))
+        == []
+    )
 
 
 def test_a_rule_that_is_not_told_is_on_from_the_next_revision() -> None:
     policy = DEFAULTS.model_copy(update={"further_rule": False})
-    decided = _decide(_scored(A | B, n=6), _signals(), policy=policy)
-    assert (_published(decided), decided.on.tolist()) == ([("strengthened", "more_cases")], [A | B])
+    decided = decided_for(scored_as(A | B, n=6), signals_with(), policy=policy)
+    assert (published_in(decided), decided.on.tolist()) == (
+        [("strengthened", "more_cases")],
+        [A | B],
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,14 +220,14 @@ def test_a_rule_that_is_not_told_is_on_from_the_next_revision() -> None:
 def test_what_is_not_told_has_a_reason(
     was: dict[str, Any], scored: dict[str, Any], evidence: CaseChanges | None, expected: list[str]
 ) -> None:
-    decided = _decide(_scored(**scored), _signals(**was), evidence)
+    decided = decided_for(scored_as(**scored), signals_with(**was), evidence)
     assert _suppressed(decided) == expected
     assert decided.suppressed.tolist() == [0] * len(expected)
 
 
 def test_what_the_policy_leaves_out_is_counted_as_such() -> None:
     policy = DEFAULTS.model_copy(update={"first_fatal": False})
-    decided = _decide(_scored(n=4), _signals(), _evidence(FATAL), policy=policy)
+    decided = decided_for(scored_as(n=4), signals_with(), evidence_of(FATAL), policy=policy)
     assert _suppressed(decided) == [SuppressionReason.SWITCHED_OFF]
 
 
@@ -282,8 +235,8 @@ def _history(evaluations: list[ScoredPairs], signals: Signals) -> list[tuple[str
     """Return the revisions of each evaluation by its number, and publish them."""
     published = []
     for day, scored in enumerate(evaluations):
-        decided = _decide(scored, signals)
-        published += [(str(day), *revision) for revision in _published(decided)]
+        decided = decided_for(scored, signals)
+        published += [(str(day), *revision) for revision in published_in(decided)]
         rows = Signals.row(
             key=scored.keys[decided.rows],
             revision=decided.was["revision"] + 1,
@@ -301,15 +254,15 @@ def _history(evaluations: list[ScoredPairs], signals: Signals) -> list[tuple[str
 
 def test_a_pair_on_the_threshold_is_told_once_and_counted_at_each_crossing() -> None:
     signals = Signals()
-    hovering = [_scored(A), *[_scored(0, held=A), _scored(A)] * 10]
+    hovering = [scored_as(A), *[scored_as(0, held=A), scored_as(A)] * 10]
     assert _history(hovering, signals) == [("0", "new", "first")]
     assert signals.rows["revision"].tolist() == [1]
-    without_band = [_scored(A), *[_scored(0, held=0), _scored(A)] * 10]
+    without_band = [scored_as(A), *[scored_as(0, held=0), scored_as(A)] * 10]
     assert len(_history(without_band, Signals())) == 21
 
 
 def test_the_way_back_is_through_the_entry() -> None:
-    evaluations = [_scored(A), _scored(0, held=0), _scored(0, held=A), _scored(A)]
+    evaluations = [scored_as(A), scored_as(0, held=0), scored_as(0, held=A), scored_as(A)]
     assert _history(evaluations, Signals()) == [
         ("0", "new", "first"),
         ("1", "closed", "no_rule_on"),
@@ -319,7 +272,7 @@ def test_the_way_back_is_through_the_entry() -> None:
 
 def test_small_steps_are_measured_from_what_was_published_not_from_yesterday() -> None:
     signals = Signals()
-    evaluations = [_scored(n=n) for n in (4, 5, 6, 7, 8, 9)]
+    evaluations = [scored_as(n=n) for n in (4, 5, 6, 7, 8, 9)]
     assert _history(evaluations, signals) == [
         ("0", "new", "first"),
         ("3", "strengthened", "more_cases"),
@@ -331,37 +284,38 @@ def test_crossings_are_counted_rule_by_rule_either_way() -> None:
     signals = Signals()
     crossings = []
     for scored in (
-        _scored(A | B),
-        _scored(A, held=A | B),
-        _scored(A, held=A | B),
-        _scored(0, held=0),
+        scored_as(A | B),
+        scored_as(A, held=A | B),
+        scored_as(A, held=A | B),
+        scored_as(0, held=0),
     ):
-        crossings.append(_decide(scored, signals).crossings)
+        crossings.append(decided_for(scored, signals).crossings)
         if not len(signals.rows):
-            signals = _signals(on=A | B)
+            signals = signals_with(on=A | B)
     assert crossings == [2, 1, 0, 1]
 
 
 def test_decisions_are_sorted_and_carry_what_was_published() -> None:
-    signals = _signals(on=A | B, n_observed=5)
+    signals = signals_with(on=A | B, n_observed=5)
     three = ScoredPairs(
         keys=np.array([2, 7, 9]),
         entered=np.array([A, A, 0]),
         held=np.array([A, A, A]),
+        alarm=A | B,
         n_observed=np.array([3, 5, 3]),
         ror_lower=np.full(3, 1.5),
         ic_lower=np.full(3, 0.1),
         touched=np.zeros(3, dtype=np.bool_),
     )
-    decided = _decide(three, signals)
+    decided = decided_for(three, signals)
     assert decided.rows.tolist() == [0, 1]
-    assert _published(decided) == [("new", "first"), ("weakened", "rule_off")]
+    assert published_in(decided) == [("new", "first"), ("weakened", "rule_off")]
     assert decided.was["n_observed"].tolist() == [0, 5]
     assert decided.was["evaluated_on"].tolist() == [0, 100]
 
 
 def test_publishing_replaces_one_signal_and_keeps_the_others() -> None:
-    held = _signals(n_observed=5)
+    held = signals_with(n_observed=5)
     held.publish(Signals.row(key=[9, 8], revision=1, on=B), {8: NAMED, 9: NAMED[:1]})
     held.publish(Signals.row(key=7, revision=5, on=0, n_observed=4), {7: NAMED[:0]})
     fields = ["key", "revision", "on", "n_observed"]

@@ -1,5 +1,6 @@
 """The published state of signals: against a plain dictionary, and restored from alerts."""
 
+import json
 import math
 from datetime import date
 
@@ -8,8 +9,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.alert import Alert, SignalGrade
 from streams.core.counting.vocabulary import Vocabulary
-from streams.core.signals.decisions import DROPPED, KINDS
+from streams.core.signals.decisions import DROPPED, GRADES, KINDS
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, region_mask
 from streams.core.signals.published_signals import Signals, restored_signals
 from tests.support.alerts import signal
@@ -39,6 +41,29 @@ def test_what_is_published_last_stands_and_is_found(
         found = [key for key in some if key in expected]
         assert rows["key"][here].tolist() == found
         assert [some[at] for at in there.tolist()] == found
+
+
+def test_the_grade_is_restored_whatever_the_rules_are_now() -> None:
+    """Of an alert without a grade, as published before there were any, it is `alarm`."""
+    drugs, events = Vocabulary(), Vocabulary()
+    named = {"rules_fired": ("from_3",)}
+    wider = signal(3, drug="lead").model_copy(
+        update={"grade": SignalGrade.SCREENING, "rules_fired": ("from_3", "from_9")}
+    )
+    off = signal(3, drug="zinc").model_copy(
+        update={"grade": SignalGrade.SCREENING, "rules_fired": ()}
+    )
+    written = json.loads(signal(3, drug="iron").model_copy(update=named).model_dump_json())
+    del written["grade"]
+    old = Alert.model_validate_json(json.dumps(written))
+    ended = signal(3, drug="gold").model_copy(update={"rules_fired": ()})
+    now = rules_of(3)
+    assert now.alarm_mask == 0b1
+    signals = restored_signals([wider, off, old, ended], now, drugs, events)["cumulative"]
+    grades = [GRADES[place].value for place in signals.rows["grade"]]
+    assert grades == ["screening", "screening", "alarm", "alarm"]
+    assert signals.on.tolist() == [0, 2 << 32]
+    assert signals.alarms.tolist() == [2 << 32]
 
 
 def test_signals_are_restored_by_window_from_the_latest_alert_of_each() -> None:

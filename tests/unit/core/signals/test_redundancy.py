@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from schemas.alert import AlertKind
+from schemas.alert import AlertKind, SignalGrade
 from schemas.suppressed import SuppressionReason
-from streams.core.signals.decisions import KINDS, SUPPRESSIONS, Decisions
+from streams.core.signals.decisions import GRADES, KINDS, SUPPRESSIONS, Decisions
 from streams.core.signals.lifecycle import decide, publish
 from streams.core.signals.new_evidence import CaseChanges
 from streams.core.signals.published_signals import Signals
@@ -165,6 +165,7 @@ def test_a_signal_with_the_same_cases_that_goes_off_now_covers_nothing(run: Run)
         kinds=np.array(kinds, dtype=np.int8),
         reasons=np.array([1, 1]),
         on=np.array([0, 1]),
+        grades=np.zeros(2, dtype=np.int8),
         was=Signals.row(key=[of_class, lot]),
         suppressed=np.empty(0, dtype=np.intp),
         why=np.empty(0, dtype=np.int8),
@@ -176,3 +177,42 @@ def test_a_signal_with_the_same_cases_that_goes_off_now_covers_nothing(run: Run)
     covered = RedundantSignals().suppress(stays_on, scores, signals, view)
     assert covered.rows.tolist() == rows[:1].tolist()
     assert covered.suppressed.tolist() == rows[1:].tolist()
+
+
+def test_an_alarm_is_covered_by_alarms_only(run: Run) -> None:
+    """Else a reader of alarms would not know of the cases: the class is of the screening."""
+    view = run.counted.view()
+    scores = score_window(SCORER, view, run.counted.instance(), Signals())
+    assert scores is not None
+    of_class, lot = (run.counted.key(drug, "Sepsis") for drug in (CLASS, LOT))
+    rows = np.searchsorted(scores.pairs.keys, [of_class, lot])
+    alarm, wider = map(GRADES.index, (SignalGrade.ALARM, SignalGrade.SCREENING))
+    for of_class_now, of_lot, kept in (
+        (alarm, alarm, False),
+        (alarm, wider, False),
+        (wider, wider, False),
+        (wider, alarm, True),
+    ):
+        decided = Decisions(
+            rows=rows,
+            kinds=np.full(2, KINDS.index(AlertKind.NEW), dtype=np.int8),
+            reasons=np.array([1, 1]),
+            on=np.array([1, 1]),
+            grades=np.array([of_class_now, of_lot], dtype=np.int8),
+            was=Signals.row(key=[of_class, lot]),
+            suppressed=np.empty(0, dtype=np.intp),
+            why=np.empty(0, dtype=np.int8),
+            crossings=2,
+        )
+        left = RedundantSignals().suppress(decided, scores, Signals(), view)
+        assert left.rows.tolist() == (rows if kept else rows[:1]).tolist()
+        assert left.grades.tolist() == decided.grades[: len(left.rows)].tolist()
+        # Likewise if the class was published before, and nothing of it is due.
+        published = Signals(Signals.row(key=[of_class], revision=1, on=1, grade=of_class_now))
+        of_the_lot = replace(
+            decided,
+            **{n: getattr(decided, n)[1:] for n in ("rows", "kinds", "reasons", "on", "grades")},
+            was=decided.was[1:],
+        )
+        left = RedundantSignals().suppress(of_the_lot, scores, published, view)
+        assert len(left.rows) == kept

@@ -18,6 +18,7 @@ OPTIONS = {
     "terms": "term",
     "families": "family",
     "levels": "level",
+    "grades": "grade",
     "rules": "rule",
     "windows": "window",
     "urgent_only": "urgent",

@@ -1,9 +1,11 @@
 """The read model: revisions and versions in any order, and the names that each tier knows."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 
+from schemas.alert import SignalGrade
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.api.read_model import ReadModel
@@ -52,6 +54,35 @@ def test_below_authority_true_lot_names_find_nothing_and_facilities_are_hidden(
             found = model.alert(known, CLINIC.alert_id)
             assert (found == CLINIC) is (known is Tier.AUTHORITY)
         assert model.revisions(tier, signal().signal_key) != []
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_the_public_sees_a_signal_from_its_first_alarm_on_in_any_order(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    alarm, wider = SignalGrade
+    history = [signal(revision=n, grade=g) for n, g in enumerate((wider, alarm, wider, wider), 1)]
+    with ReadModel(tmp_path / "signals.db", key=KEY) as model:
+        for position, at in enumerate(order):
+            model.put(history[at], source="alerts", position=position)
+        key = history[0].signal_key
+        for tier, seen in ((Tier.PUBLIC, [2, 3, 4]), (Tier.CONSUMER, [1, 2, 3, 4])):
+            assert [alert.revision for alert in model.revisions(tier, key)] == seen
+            found = [model.alert(tier, alert.alert_id) is not None for alert in history]
+            assert found == [alert.revision in seen for alert in history]
+            page = model.signals(tier, after="", most=9, wanted=lambda alert: True)
+            assert [alert.revision for alert in page.alerts] == [4]
+
+
+def test_the_public_sees_no_signal_that_was_never_an_alarm(tmp_path: Path) -> None:
+    wider = [signal(revision=n, grade=SignalGrade.SCREENING) for n in (1, 2)]
+    with ReadModel(tmp_path / "signals.db", key=KEY) as model:
+        for position, alert in enumerate(wider):
+            model.put(alert, source="alerts", position=position)
+        for tier, seen in ((Tier.PUBLIC, []), (Tier.CONSUMER, [1, 2])):
+            assert [a.revision for a in model.revisions(tier, wider[0].signal_key)] == seen
+            page = model.signals(tier, after="", most=9, wanted=lambda alert: True)
+            assert [alert.revision for alert in page.alerts] == seen[1:]
 
 
 def test_the_latest_version_of_a_case_is_listed_in_any_order(

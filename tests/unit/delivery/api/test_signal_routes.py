@@ -3,8 +3,10 @@
 import json
 from urllib.parse import quote
 
+import httpx2
 import pytest
 
+from schemas.alert import SignalGrade
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
@@ -81,6 +83,38 @@ def test_filters_and_pages(service: Service, connect: Connect) -> None:
     is_problem(whole.get("/v1/signals", params={"jurisdiction": "Japan"}), 422, "two capitals")
     public = connect(token_of(service, Tier.PUBLIC))
     is_problem(public.get("/v1/signals", params={"rule": "ema"}), 422, "may not ask by rules")
+
+
+def test_signals_are_filtered_by_grade_and_the_public_may_not(
+    service: Service, connect: Connect
+) -> None:
+    wider, was_alarm, now_alarm = (
+        [signal(drug=drug, revision=n, grade=grade) for n, grade in enumerate(grades, start=1)]
+        for drug, grades in (
+            ("iron", [SignalGrade.SCREENING]),
+            ("lead", [SignalGrade.ALARM, SignalGrade.SCREENING]),
+            ("zinc", [SignalGrade.SCREENING, SignalGrade.ALARM]),
+        )
+    )
+    feed(service, [*wider, *was_alarm, *now_alarm])
+    whole, public = (connect(token_of(service, tier)) for tier in (Tier.AUTHORITY, Tier.PUBLIC))
+
+    def drugs(client: httpx2.Client, **params: str | list[str]) -> set[str]:
+        asked = {"term": "Sepsis", "category": "SDR", **params}
+        found = client.get("/v1/signals", params=asked).json()["signals"]
+        return {one["drug"] for one in found} - {SDR.drug}
+
+    assert drugs(whole) == drugs(whole, grade=["alarm", "screening"]) == {"iron", "lead", "zinc"}
+    assert drugs(whole, grade="screening") == {"iron", "lead"}
+    assert drugs(whole, grade="alarm") == {"zinc"}
+    assert drugs(public) == {"lead", "zinc"}
+    for grade in ("alarm", "screening"):
+        refused = public.get("/v1/signals", params={"grade": grade})
+        is_problem(refused, 422, "may not ask by grades")
+    is_problem(whole.get("/v1/signals", params={"grade": "red"}), 422, "grade")
+    is_problem(public.get(signal_path(wider[0].signal_key)), 404, "no such signal")
+    shown = public.get(signal_path(now_alarm[0].signal_key, "/alerts")).json()["alerts"]
+    assert [(one["revision"], "grade" in one) for one in shown] == [(2, False)]
 
 
 @pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])

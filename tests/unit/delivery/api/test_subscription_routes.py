@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import httpx2
 import pytest
 
+from schemas.alert import SignalGrade
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
 from streams.delivery.signing_keys import derived_key
@@ -65,6 +66,8 @@ def test_own_subscriptions(service: Service, connect: Connect) -> None:
         ({"channel": {"kind": "webhook", "url": "https://x/", "secrets": ["TIER_KEY"]}}, 422),
         ({"digest": "daily", "budget_per_day": 3}, 422),
         ({"tier": "public", "filters": {"rules": ["ema"]}}, 422),
+        ({"tier": "public", "filters": {"grades": ["screening"]}}, 422),
+        ({"filters": {"grades": ["red"]}}, 422),
         ({"subscriber": "EMA"}, 422),
         ({"subscription_id": "a b"}, 422),
     ],
@@ -115,6 +118,19 @@ def test_a_stream_continues_after_the_last_event(service: Service, connect: Conn
     feed(service, [signal(revision=5)])
     listening.join(20)
     assert [revision for _, revision in heard] == [2, 3, 4, 5]
+
+
+def test_a_stream_has_the_grades_that_are_asked_for(service: Service, connect: Connect) -> None:
+    whole = connect(token_of(service))
+    asked = {"subscription_id": "s", "filters": {"grades": ["screening"]}}
+    feed(service, [signal(drug="iron", grade=SignalGrade.SCREENING)])
+    seen = whole.post("/v1/subscriptions/preview", json=asked).json()
+    assert seen["by_category_and_kind"] == {"SDR new": 1}
+    assert whole.post("/v1/subscriptions", json=asked).status_code == 201
+    feed(service, [signal(drug="zinc"), signal(drug="lead", grade=SignalGrade.SCREENING)])
+    feed(service, [signal(drug="lead", revision=2)])
+    ids = [name for name, _ in events(whole, 2)]
+    assert [name.partition("|")[0] for name in ids] == ["lead", "lead"]
 
 
 def test_a_stream_ends_with_its_token_and_their_number_is_limited(

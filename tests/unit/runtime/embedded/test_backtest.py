@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from detectors.rules import load_rules
-from schemas.alert import Alert, AlertKind, Window, WindowKind
+from schemas.alert import Alert, AlertKind, SignalGrade, Window, WindowKind
 from schemas.errors import InputError
 from schemas.report import Report
 from streams.core.counting.windows import WindowSpec
@@ -74,11 +74,14 @@ def test_a_control_counts_once_whichever_windows_alerted_it() -> None:
     assert History().ever_alerted([("a", "Rash")]) == 0
 
 
-def _alert(kind: AlertKind, day: int, window: str = "cumulative") -> Alert:
+def _alert(
+    kind: AlertKind, day: int, window: str = "cumulative", grade: SignalGrade = SignalGrade.ALARM
+) -> Alert:
     on = date(2024, 1, day)
     return Alert.model_construct(
         signal_key=f"a|rash|{window}",
         kind=kind,
+        grade=grade,
         drug="a",
         event="Rash",
         window=Window(kind=WindowKind.CUMULATIVE, label=window, first_day=None, last_day=on),
@@ -92,12 +95,27 @@ def test_only_the_first_alert_of_a_signal_dates_it() -> None:
     for day, kind in enumerate(kinds, start=4):
         history.record(_alert(kind, day))
     history.record(_alert(AlertKind.NEW, 9, "2024-01"))
+    assert history.first_alarm == history.first_alert
     assert history.first_alert == {
         _signal("a"): date(2024, 1, 4),
         _signal("a", "2024-01"): date(2024, 1, 9),
     }
     assert set(history.labels.values()) == {("a", "Rash")}
     assert history.revisions == Counter(new=2, strengthened=2, closed=1)
+
+
+def test_a_signal_is_compared_from_the_day_on_which_it_is_an_alarm() -> None:
+    history = History()
+    wider = SignalGrade.SCREENING
+    history.record(_alert(AlertKind.NEW, 4, grade=wider))
+    assert (history.first_alarm, history.ever_alerted([("a", "Rash")])) == ({}, 0)
+    history.record(_alert(AlertKind.STRENGTHENED, 6))
+    history.record(_alert(AlertKind.WEAKENED, 7, grade=wider))
+    history.record(_alert(AlertKind.STRENGTHENED, 8))
+    assert history.first_alarm == {_signal("a"): date(2024, 1, 6)}
+    assert history.first_alert == {_signal("a"): date(2024, 1, 4)}
+    assert history.ever_alerted([("a", "Rash")]) == 1
+    assert compare(History(), history).gained == [_signal("a")]
 
 
 def _reports() -> list[Report]:

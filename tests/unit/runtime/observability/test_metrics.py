@@ -32,7 +32,7 @@ from tests.support.work import Work, changes, raw, stuck, watched
 
 OPERATIONS = Path(__file__).parents[4] / "docs" / "operate"
 LABELS = {"stage", "partition", "outcome", "reason", "standing", "report", "scope"}
-LABELS |= {"kind", "category", "rule", "version", "python", "le"}
+LABELS |= {"kind", "grade", "category", "rule", "version", "python", "le"}
 
 
 def scraped(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -84,7 +84,6 @@ def test_a_new_process_shows_zeros_to_count_from() -> None:
     metrics = Metrics(["mhra", "mine"])
     for name, labels in (
         ("rejects_total", tuple(RejectCode)),
-        ("alerts_total", ("new", "strengthened", "weakened", "update", "retraction", "closed")),
         ("safety_alerts_total", ("LOT_CLUSTER", "UNVERIFIED_FATAL", "FOLLOW_UP_OVERDUE")),
         ("alert_rules_fired_total", ("mhra", "mine")),
         ("deltas_total", ("counted", "repeated")),
@@ -93,6 +92,9 @@ def test_a_new_process_shows_zeros_to_count_from() -> None:
     ):
         for label in labels:
             assert value(metrics, name, label) == 0
+    for kind in ("new", "strengthened", "weakened", "update", "retraction", "closed"):
+        for grade in ("alarm", "screening"):
+            assert value(metrics, "alerts_total", kind, grade) == 0
     assert value(metrics, "transactions_total", "detect", "fenced") == 0
     assert math.isnan(value(metrics, "lag_messages", "cases", "0"))
 
@@ -153,7 +155,7 @@ def test_alerts_are_counted_by_kind_and_rule_and_their_reports_waiting_is_timed(
         metrics.delta_applied(delta)
     metrics.alerts_published(EvaluationEvent(deltas, alerts, full=False, seconds=0.5), 2.5)
     metrics.alerts_published(EvaluationEvent(deltas, [], full=True, seconds=0.25), 1.5)
-    assert value(metrics, "alerts_total", "new") == len(alerts) > 0
+    assert value(metrics, "alerts_total", "new", "alarm") == len(alerts) > 0
     for rule in ("mhra", "ic"):
         fired = sum(rule in alert.rules_fired for alert in alerts)
         assert value(metrics, "alert_rules_fired_total", rule) == fired
@@ -184,7 +186,7 @@ def test_safety_alerts_are_counted_by_category_and_notices_by_number() -> None:
     assert alone.name == "pv.notices[2]@5"
     assert value(metrics, "safety_alerts_total", "FATAL_CASE") == 2
     assert value(metrics, "safety_alerts_total", "LOT_CLUSTER") == 0
-    assert value(metrics, "alerts_total", "new") == 0
+    assert value(metrics, "alerts_total", "new", "alarm") == 0
     assert value(metrics, "notices_total") == 3
     assert value(metrics, "evaluation_seconds_count", "touched") == 1
     assert value(metrics, "evaluation_seconds_count", "notices") == 1
