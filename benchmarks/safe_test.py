@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from itertools import chain, groupby
 
 import numpy as np
 import polars as pl
@@ -22,13 +23,14 @@ from detectors.anytime_valid_state import DayCounts, daily_counts
 SEED = 20260101
 DAYS = 366
 REPORTS = 2_600
+BANDS = [0.14, 0.1, 0.12, 0.14, 0.08, 0.14, 0.12, 0.06, 0.1]  # shares; the last is unknown
 DRUGS, EVENTS = 20_000, 10_000
 FIRST = date(2025, 1, 1)
 A_DAY, A_YEAR = 2.0, 300.0  # seconds: the aims
 
 
-def days() -> list[DayCounts]:
-    """Draw the reports and count them by day."""
+def days() -> tuple[list[DayCounts], list[DayCounts]]:
+    """Draw the reports and count them by day, and by day and age band."""
     rng = np.random.default_rng(SEED)
     size = DAYS * REPORTS
     cases = pl.DataFrame(
@@ -37,7 +39,20 @@ def days() -> list[DayCounts]:
             "n": np.ones(size, dtype=np.int8),
         }
     ).with_columns(drugs=_lists(rng, size, DRUGS), events=_lists(rng, size, EVENTS))
-    return daily_counts(cases)
+    bands = rng.choice(len(BANDS), size, p=BANDS)
+    return daily_counts(cases), daily_counts(cases.with_columns(block=bands))
+
+
+def of_days(counts: list[DayCounts]) -> list[list[DayCounts]]:
+    """Return the blocks of each day."""
+    return [list(blocks) for _, blocks in groupby(counts, key=lambda one: one.margins.day)]
+
+
+def megabytes(counts: list[DayCounts]) -> float:
+    """Return the size of the margins that the test keeps."""
+    margins = (one.margins for one in counts)
+    arrays = (a for m in margins for a in (m.drugs, m.n_drug, m.events, m.n_event))
+    return sum(array.nbytes for array in arrays) / 2**20
 
 
 def _lists(rng: np.random.Generator, size: int, codes: int) -> pl.Series:
@@ -56,7 +71,8 @@ def peak() -> float:
 
 def main() -> None:
     """Print the times and the memory beside the aims."""
-    *year, today = days()
+    whole, banded = days()
+    *year, today = whole
     mentions = sum(len(day.pairs) for day in year)
     print(f"{len(year)} days, {REPORTS} reports a day, {mentions:,} pairs of a day in all")
     print(f"{'':30}{'seconds':>9}{'of them CPU':>13}{'aim':>7}{'peak GB':>9}")
@@ -71,6 +87,16 @@ def main() -> None:
         streamed = anytime_valid.start()
         for day in year:
             streamed = anytime_valid.advance(streamed, day)
+    *past, of_today = of_days(banded)
+    blocked = anytime_valid.recompute(chain.from_iterable(past))
+    for _ in range(3):
+        with measured("one more day, whole"):
+            anytime_valid.advance(recomputed, today)
+        with measured("one more day, within age bands"):
+            anytime_valid.advance(blocked, *of_today)
+    sizes = megabytes(whole), megabytes(banded)
+    print(f"margins: {sizes[0]:.0f} MB whole, {sizes[1]:.0f} MB within bands, ", end="")
+    print(f"{sizes[1] / sizes[0]:.2f} times; {len(of_today)} bands a day")
     print(f"{len(streamed.pairs):,} pairs; streamed is recomputed: {_same(streamed, recomputed)}")
 
 

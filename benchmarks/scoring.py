@@ -23,11 +23,15 @@ from rich.table import Table
 
 from detectors.scoring import score
 from schemas.counts import require_counts, require_unique_pairs
+from streams.core.counting.adjusted_margins import AdjustedMargins
+from streams.core.counting.count_changes import CountChanges
+from streams.core.counting.sorted_counts import Keys
 
 SEED = 20240611
 CASES = 20_000_000
 DRUGS, EVENTS = 20_000, 12_000
 REPEATS = 3
+STRATUM_CASES = 500_000
 FREQUENTIST_AND_IC = ["prr", "ror", "chi2", "rrr", "ic"]
 
 
@@ -80,9 +84,41 @@ def time_tocsin(path: Path) -> list[tuple[str, float, float]]:
     steps |= {
         f"tocsin score(), {name} alone": lambda name=name: score(counts, [name]) for name in alone
     }
+    margins, pairs = strata(counts)
+    with_strata = counts.with_columns(expected_adjusted=pl.lit(0.0))
+
+    def adjusted() -> pl.DataFrame:
+        expected = pl.Series("expected_adjusted", margins.expected(pairs))
+        return score(with_strata.with_columns(expected), [*FREQUENTIST_AND_IC, "ic_adjusted"])
+
+    steps["the same on a day with strata, of which earlier quarters are kept"] = adjusted
     for name, step in steps.items():
         rows.append((name, _best(step), _peak_mb()))
     return rows
+
+
+def strata(counts: pl.DataFrame) -> tuple[AdjustedMargins, Keys]:
+    """Return margins of `STRATUM_CASES` cases in the strata of five quarters, and sorted pairs."""
+    random = np.random.default_rng(SEED)
+    size = STRATUM_CASES
+    margins = AdjustedMargins()
+    rows = {
+        "day": np.sort(random.integers(0, 450, size)).astype(np.int32),
+        "stratum": np.zeros(size, np.uint32),
+        "block": (4 * random.integers(0, 9, size) + random.integers(0, 3, size)).astype(np.uint16),
+        "drugs": random.integers(0, DRUGS, (size, 1)).astype(np.uint32),
+        "events": random.integers(0, EVENTS, (size, 1)).astype(np.uint32),
+        "n": np.ones(size, np.int8),
+    }
+    frame = pl.DataFrame({name: pl.Series(name, values) for name, values in rows.items()})
+    lists = {name: frame[name].arr.to_list() for name in ("drugs", "events")}
+    margins.fold(CountChanges.of(frame.with_columns(**lists)))
+    drug, event = (
+        counts[name].str.slice(-5).cast(pl.Int64).to_numpy() for name in ("drug", "event")
+    )
+    pairs = np.sort(drug << 32 | event)
+    margins.expected(pairs)  # as a worker has done on the day before
+    return margins, pairs
 
 
 def time_vigipy(path: Path) -> list[tuple[str, float, float]]:
