@@ -65,7 +65,8 @@ def test_a_hundred_alerts_of_a_live_run_recount_to_the_last_bit(
             alert, [one.value for one in log if one.offset < ends.get(one.partition, 0)]
         )
 
-    by_id = chosen[0]
+    # Of all days: earlier offsets change its counts, whichever days the reports between are of.
+    by_id = next(alert for alert in chosen if alert.window.kind.value == "cumulative")
     one = tocsin(topics, tmp_path, "recount", by_id.alert_id, "--prior", prior, *RULES)
     assert one.returncode == 0, one.stderr
     assert one.stdout.startswith(f"equal    {by_id.alert_id}")

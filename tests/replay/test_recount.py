@@ -147,6 +147,10 @@ def _no_rule(alert: dict[str, Any]) -> None:
     alert["rules_fired"] = alert["rules_fired"][1:]
 
 
+def _other_grade(alert: dict[str, Any]) -> None:
+    alert["grade"] = "screening" if alert["grade"] == "alarm" else "alarm"
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -158,6 +162,7 @@ def _no_rule(alert: dict[str, Any]) -> None:
         (_earlier, "counts.n_total"),
         (_fewer_cases, "case_ids"),
         (_no_rule, "rules_fired"),
+        (_other_grade, "grade"),
     ],
 )
 def test_an_alert_that_was_changed_is_found_out(
