@@ -9,7 +9,7 @@ no count from 1 to 10.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -18,7 +18,7 @@ from schemas.context import Context
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import Tier
 
-__all__ = ["band", "copy_for", "is_correction_only", "is_hidden"]
+__all__ = ["band", "copy_for", "is_correction_only", "is_hidden", "seen_by"]
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; counts from 1 to 10 are never shown exactly
 _HIDDEN_FROM: Mapping[AlertCategory, frozenset[Tier]] = {
@@ -63,6 +63,17 @@ def is_correction_only(tier: Tier, alert: Alert | SafetyAlert) -> bool:
     """
     is_screening = isinstance(alert, Alert) and alert.grade is SignalGrade.SCREENING
     return tier is Tier.PUBLIC and is_screening
+
+
+def seen_by(tier: Tier, alerts: Iterable[Alert | SafetyAlert]) -> Iterator[Alert | SafetyAlert]:
+    """Yield the alerts that a tier sees, of alerts in the order of publication."""
+    seen: set[str] = set()
+    for alert in alerts:
+        if is_hidden(tier, alert):
+            continue
+        if alert.signal_key in seen or not is_correction_only(tier, alert):
+            seen.add(alert.signal_key)
+            yield alert
 
 
 def band(count: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.subscription import Tier
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.tiers import copy_for, is_hidden
+from streams.delivery.tiers import copy_for, seen_by
 
 __all__ = ["tier_lines"]
 
@@ -24,7 +24,7 @@ def tier_lines(
     all_revisions
         Yield every revision, in that order; else the latest of each signal, by the key in its copy.
     """
-    visible = (alert for alert in alerts if not is_hidden(tier, alert))
+    visible = seen_by(tier, alerts)
     if all_revisions:
         yield from (copy_for(tier, alert, key=key) for alert in visible)
         return

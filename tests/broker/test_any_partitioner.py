@@ -45,7 +45,7 @@ from tests.broker.support.processes import (
     stream,
     tocsin,
 )
-from tests.broker.support.stages import Crash, count_all, detect_all, detector
+from tests.broker.support.stages import MHRA_IC, Crash, count_all, detect_all, detector
 
 pytestmark = pytest.mark.broker
 
@@ -164,7 +164,7 @@ def test_two_partitioners_give_the_counts_of_one(four: Settings, tmp_path: Path)
     verified = tocsin(four, state, "state", "verify")
     assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
     assert f"re-routed reports: {require_copies(four)} compared, 0 differ" in verified.stdout
-    recounted = tocsin(four, state, "recount", "--sample", 1_000, "--rules", "mhra,ic")
+    recounted = tocsin(four, state, "recount", "--sample", 1_000, *MHRA_IC)
     assert recounted.returncode == 0, recounted.stdout + recounted.stderr
     assert len(found) > 20
 

@@ -39,7 +39,7 @@ from tests.broker.support.processes import (
     stream,
     wait_until,
 )
-from tests.broker.support.stages import count_all, detect_all
+from tests.broker.support.stages import MHRA_IC, count_all, detect_all
 
 pytestmark = pytest.mark.broker
 
@@ -96,9 +96,7 @@ def zombie(
     code = STOPPING.format(place=place, when=when, trigger=str(tmp_path / "trigger"))
     with monkeypatch.context() as patched:
         patched.setattr(processes, "COMMAND", (sys.executable, "-W", "ignore", "-c", code))
-        worker = Running(
-            one_partition, tmp_path / "zombie", "run", "--stage", stage, "--rules", "mhra,ic"
-        )
+        worker = Running(one_partition, tmp_path / "zombie", "run", "--stage", stage, *MHRA_IC)
     try:
         yield worker
     finally:
@@ -192,9 +190,7 @@ def test_a_resumed_detector_publishes_nothing(
     count_all(one_partition)
     zombie.says("stopped", seconds=60)
     before = len(alerts(one_partition))
-    with running(
-        one_partition, tmp_path / "other", "run", "--stage", "detect", "--rules", "mhra,ic"
-    ) as other:
+    with running(one_partition, tmp_path / "other", "run", "--stage", "detect", *MHRA_IC) as other:
         other.says("detecting from", seconds=60)
         send(one_partition, keyed(messages[500:]))
         count_all(one_partition)

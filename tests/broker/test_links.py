@@ -26,8 +26,9 @@ from tests.broker.support.processes import (
     tocsin,
     wait_until,
 )
+from tests.broker.support.stages import MHRA_IC
 
-ALL = ("run", "--rules", "mhra,ic")
+ALL = ("run", *MHRA_IC)
 
 
 def patient_of(case_id: str) -> int:

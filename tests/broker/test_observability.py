@@ -30,6 +30,7 @@ from tests.broker.support.processes import (
     tocsin,
     wait_until,
 )
+from tests.broker.support.stages import MHRA_IC
 from tests.support.http import answer_of
 
 pytestmark = pytest.mark.broker
@@ -126,7 +127,7 @@ def test_scraped_metrics_agree_with_the_topics(topics: Settings, tmp_path: Path)
     port, of_detector = free_ports(2)
     commands = (
         (port, ("--stage", "cases")),
-        (of_detector, ("--stage", "detect", "--rules", "mhra,ic")),
+        (of_detector, ("--stage", "detect", *MHRA_IC)),
     )
     with ExitStack() as started:
         workers = []

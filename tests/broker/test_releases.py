@@ -28,6 +28,7 @@ from tests.broker.support.processes import (
     stream,
     tocsin,
 )
+from tests.broker.support.stages import MHRA_IC
 from tests.support.source_file_counts import Counts, tabulate
 
 Rows = Mapping[int, tuple[str, str]]
@@ -70,7 +71,7 @@ def published(settings: Settings, folder: Path, archive: Path) -> str:
 def counted(settings: Settings, state: Path) -> dict[tuple[str, str], object]:
     state.mkdir(exist_ok=True)
     file = state.parent / "counts.parquet"
-    done = tocsin(settings, state, "run", "--rules", "mhra,ic", "--drain", "--counts", file)
+    done = tocsin(settings, state, "run", *MHRA_IC, "--drain", "--counts", file)
     assert done.returncode == 0, done.stderr
     return dict(as_counts(pl.read_parquet(file)))
 

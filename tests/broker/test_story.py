@@ -35,6 +35,7 @@ pytestmark = pytest.mark.broker
 
 LAST = 17
 NAMES = ("mhra", "ema", "ic")
+NO_SCREENING = ("--screening", "none")
 LATE_DAYS = 60
 SEED = 20240520
 ENDED = ("retraction", "closed")
@@ -316,7 +317,13 @@ def test_killed_processes_give_the_same_end_state_exactly_once(
     chance = random.Random(seed)
     watched = tmp_path / "additional.txt"
     watched.write_text(PRODUCT_CLASS)
-    options = ("--rules", ",".join(NAMES), "--list", f"additional_monitoring={watched}")
+    options = (
+        "--rules",
+        ",".join(NAMES),
+        *NO_SCREENING,
+        "--list",
+        f"additional_monitoring={watched}",
+    )
     steps_of_cases = {entry.step for entry in expected.steps if isinstance(entry.item, Report)}
     dying = {step: "detect" for step in chance.sample(sorted(expected.of_step), 4)}
     dying |= {step: "cases" for step in chance.sample(sorted(steps_of_cases - dying.keys()), 2)}

@@ -231,7 +231,7 @@ class Run:
 
     def _commands(self) -> dict[str, tuple[object, ...]]:
         cases = {f"cases-{at}": ("run", "--stage", "cases") for at in (1, 2, 3)}
-        detect = ("run", "--stage", "detect", "--rules", "mhra", "--counts")
+        detect = ("run", "--stage", "detect", "--rules", "mhra", "--screening", "none", "--counts")
         link = {f"link-{at}": ("run", "--stage", "link") for at in (1, 2)}
         counting = {f"detect-{at}": (*detect, self._counts(f"detect-{at}")) for at in (1, 2)}
         return link | cases | counting

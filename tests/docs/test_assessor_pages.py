@@ -68,10 +68,10 @@ def test_previous_is_explained_by_what_it_holds() -> None:
     line = next(
         row[1] for row in rows(page("assess/read-an-alert.md"), 2) if "`previous`" in row[0]
     )
-    assert line.startswith("number, kind, day, cases, bounds and rules")
+    assert line.startswith("number, kind, day, cases, bounds, rules and grade")
     assert list(Previous.model_fields) == [
         *("revision", "kind", "evaluated_on", "n_observed", "ror_lower", "ic_lower"),
-        "rules_fired",
+        *("rules_fired", "grade"),
     ]
 
 

@@ -43,6 +43,8 @@ SECOND = {
     9: Row("02/01/2021", "NEW", "Sepsis"),
 }
 
+RULES = ("--rules", "mhra", "--screening", "none")
+
 
 def archive(path: Path, rows: Mapping[int, Row], written: tuple[int, int, int]) -> Path:
     """Write an archive of 2021 whose files have a date."""
@@ -69,9 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def replay(folder: Path, *arguments: object) -> tuple[list[Alert], dict[str, str]]:
-    done = tocsin(
-        *("replay", *arguments, "--alerts", "alerts.jsonl", "--rules", "mhra"), folder=folder
-    )
+    done = tocsin(*("replay", *arguments, "--alerts", "alerts.jsonl", *RULES), folder=folder)
     assert done.code == 0, done.err
     lines = (folder / "alerts.jsonl").read_text().splitlines()
     alerts = [Alert.model_validate_json(line) for line in lines]
@@ -129,7 +129,7 @@ def test_the_day_of_a_release_can_be_stated(folder: Path) -> None:
 def test_every_alert_of_two_releases_recounts(folder: Path) -> None:
     alerts, _ = replay(folder, "first.zip", "second.zip")
     done = tocsin(
-        *("recount", "--source", "first.zip", "--source", "second.zip", "--rules", "mhra"),
+        *("recount", "--source", "first.zip", "--source", "second.zip", *RULES),
         *("--alerts", "alerts.jsonl", "--json"),
         folder=folder,
     )

@@ -26,13 +26,14 @@ from tests.support.source_file_counts import recount_vaers
 pytestmark = pytest.mark.realdata
 
 YEARS = (1990, 1991, 1992, 1993)
+RULES = ("--rules", "mhra,ema,ic", "--screening", "none")
 
 
 def _replay(paths: list[Path], every: str, out: Path) -> tuple[pl.DataFrame, bytes]:
     out.mkdir()
     alerts, counts = out / "alerts.jsonl", out / "counts.parquet"
     options = ("--every", every, "--alerts", alerts, "--counts", counts)
-    ended = tocsin_process("replay", *paths, *options, seconds=180)
+    ended = tocsin_process("replay", *paths, *RULES, *options, seconds=180)
     assert ended.returncode == 0, ended.stderr
     return pl.read_parquet(counts), alerts.read_bytes()
 

@@ -141,7 +141,11 @@ class Journal(Observer):
                     "alert_id": alert.alert_id,
                     "revision": alert.revision,
                     "kind": alert.kind.value,
-                    **({"category": alert.category} if isinstance(alert, SafetyAlert) else {}),
+                    **(
+                        {"category": alert.category}
+                        if isinstance(alert, SafetyAlert)
+                        else {"grade": alert.grade.value}
+                    ),
                 },
             )
 

@@ -14,6 +14,9 @@ from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.detect_worker import DetectWorker
 from tests.broker.support.processes import as_counts
 
+MHRA_IC = ("--rules", "mhra,ic", "--screening", "none")
+"""Options of a command for the rules of `detector`."""
+
 
 class Crash(BaseException):
     """Simulated end of the process."""

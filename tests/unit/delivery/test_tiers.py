@@ -17,7 +17,7 @@ from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.scrutiny import Burst, Restricted
 from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
-from streams.delivery.tiers import band, copy_for, is_correction_only, is_hidden
+from streams.delivery.tiers import band, copy_for, is_correction_only, is_hidden, seen_by
 from tests.support.alerts import KEY, NOW, safety, signal
 
 
@@ -87,6 +87,15 @@ def test_the_public_sees_the_screening_of_what_was_an_alarm_only() -> None:
     found = {tier for tier in Tier if is_correction_only(tier, wider)}
     assert found == {Tier.PUBLIC}
     assert not any(is_correction_only(tier, one) for tier in Tier for one in (signal(), safety()))
+    history = [
+        *(signal(drug="zinc", revision=n, grade=SignalGrade.SCREENING) for n in (1, 2)),
+        *(signal(revision=1, grade=SignalGrade.SCREENING), safety(), signal(revision=2)),
+        *(signal(revision=n, grade=SignalGrade.SCREENING) for n in (3, 4)),
+        safety(AlertCategory.FACILITY_CLUSTER),
+    ]
+    assert list(seen_by(Tier.PUBLIC, history)) == history[3:7]
+    assert list(seen_by(Tier.CONSUMER, history)) == history[:7]
+    assert list(seen_by(Tier.AUTHORITY, history)) == history
 
 
 @given(st.integers(0, 5000), st.integers(0, 5000))

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from schemas.alert import SignalGrade
 from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
+from schemas.subscription import Tier
 from streams.cli.app import command_line
 from streams.delivery.alert_sources import read_alert_lines
+from streams.exports.json_lines import tier_lines
+from tests.support.alerts import KEY, signal
 from tests.support.assessments import DETECTED, LOT, TRIAGE, decided
 
 GOLDEN = Path(__file__).parents[2] / "replay" / "golden" / "alerts.jsonl"
@@ -36,6 +40,21 @@ def _safety(category: AlertCategory, subject: str, revision: int) -> SafetyAlert
         as_of=(),
         code_version="1",
     )
+
+
+def test_an_export_for_the_public_has_a_signal_from_its_first_alarm_on() -> None:
+    wider = SignalGrade.SCREENING
+    history = [
+        signal(drug="zinc", grade=wider),
+        *(signal(revision=1, grade=wider), signal(revision=2), signal(revision=3, grade=wider)),
+    ]
+    for tier, revisions, latest in (
+        (Tier.PUBLIC, [2, 3], [3]),
+        (Tier.CONSUMER, [1, 1, 2, 3], [3, 1]),
+    ):
+        for all_revisions, expected in ((True, revisions), (False, latest)):
+            lines = tier_lines(history, tier, key=KEY, all_revisions=all_revisions)
+            assert [line["revision"] for line in lines] == expected
 
 
 @pytest.fixture

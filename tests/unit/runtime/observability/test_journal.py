@@ -174,6 +174,7 @@ def test_a_report_is_followed_to_its_alerts(capfd: pytest.CaptureFixture[str]) -
     assert (evaluated["alerts"], evaluated["seconds"]) == (len(alerts), 0.75)
     of_alerts = [line for line in found if line["event"] == "alert"]
     assert [line["alert_id"] for line in of_alerts] == [alert.alert_id for alert in alerts]
+    assert [line["grade"] for line in of_alerts] == [alert.grade for alert in alerts]
     assert {line["evaluation"] for line in of_alerts} == {"pv.deltas[0]@17"}
     # and back: the alert's own offsets name the last batch
     assert alerts[0].as_of[0].next_offset == 122
