@@ -1,8 +1,10 @@
-"""`tocsin fit` and `tocsin backtest`: fit the prior of the EBGM, and compare sets of rules."""
+"""`tocsin fit` and `tocsin backtest`: fit the prior of the EBGM, judge sets of rules."""
 
 import csv
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,9 @@ from rich.table import Table
 from detectors.false_alarms import ever_alert_rate
 from detectors.gamma_mixture import Likelihood
 from detectors.gamma_mixture_fit import FitWarning, fit_gamma_mixture
+from detectors.rules import RuleSet
 from schemas.errors import InputError
+from streams.cli.null_tables import null_tables
 from streams.cli.options import (
     ListOption,
     RefitOption,
@@ -24,17 +28,31 @@ from streams.cli.options import (
     interval_days,
     lists_from,
     require_apart,
+    rules_from,
     tomorrow,
     windows_from,
     writable,
 )
 from streams.cli.replay_commands import item_progress
 from streams.cli.score_commands import read_counts
+from streams.core.cases.permutation import Block, parse_blocks
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
-from streams.runtime.embedded.backtest import BacktestResult, History, compare, replay_history
+from streams.runtime.embedded.backtest import (
+    BacktestResult,
+    History,
+    compare,
+    replay_history,
+    replay_null,
+)
 
-__all__ = ["register"]
+__all__ = ["Null", "register"]
+
+
+class Null(StrEnum):
+    """Kinds of null."""
+
+    PERMUTE = "permute"
 
 
 def register(app: typer.Typer) -> None:
@@ -99,8 +117,9 @@ def backtest(
         str, typer.Option(metavar="RULE,...", help="The current rules: presets or TOML files.")
     ],
     against: Annotated[
-        str, typer.Option(metavar="RULE,...", help="The proposed rules: presets or TOML files.")
-    ],
+        str | None,
+        typer.Option(metavar="RULE,...", help="The proposed rules: presets or TOML files."),
+    ] = None,
     every: Annotated[
         str,
         typer.Option(
@@ -110,6 +129,19 @@ def backtest(
     window: WindowOption = None,
     lists: ListOption = None,
     refit: RefitOption = None,
+    null: Annotated[
+        Null | None,
+        typer.Option(help="Also count alerts where no pair is associated: permute the products."),
+    ] = None,
+    within: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="Permute among cases that agree in all of these: " + ", ".join(Block) + ".",
+        ),
+    ] = "day",
+    permutations: Annotated[int, typer.Option(min=1, help="Permutations of the null.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the permutations.")] = 1,
     negative_controls: Annotated[
         Path | None,
         typer.Option(
@@ -121,32 +153,82 @@ def backtest(
         Path | None, typer.Option(metavar="FILE.csv", help="Write every signal that would change.")
     ] = None,
 ) -> None:
-    """Compare the signals of two sets of rules on the same reports, before switching between them.
+    """Compare two sets of rules on the same reports, or measure the false alerts of one, or both.
 
     Both sets are evaluated on the same days. A signal is gained or lost if only one set ever raises
     it, and earlier or later by the day of its first alert.
+
+    With --null permute, the products of the same cases are permuted within each block, so that no
+    pair is associated but by chance, and every alert is false. Follow-ups are collapsed: the latest
+    version of a case counts from its first day of receipt.
+
+        tocsin backtest 1990VAERSData.zip --rules mhra,ic --null permute --within quarter,age
     """
+    if against is None and null is None:
+        msg = "backtest: --against or --null permute must be given; got neither"
+        raise InputError(msg)
     writable(details)
     require_apart([*sources, *filter(None, [negative_controls])], [details])
     controls = None if negative_controls is None else _read_controls(negative_controls)
-    # Both are built before either runs, so that an error in the second is reported at once.
+    windows, blocks, days = windows_from(window), parse_blocks(within), interval_days(every)
+    refit_every = None if refit is None else interval_days(refit, "--refit")
+    texts = {"--rules": rules} | ({} if against is None else {"--against": against})
+    found = lists_from(lists)
+    loaded: Sequence[RuleSet] = [rules_from(rules, found)]
+    if against is not None:
+        loaded = both_rules_from(rules, against, found)
+    # All are built before one runs, so that an error in the second is reported at once.
     runs = [
         replay_history(
             ((path.name, read_source(path)) for path in sources),
-            windows_from(window),
-            loaded,
-            every=interval_days(every),
+            windows,
+            rule_set,
+            every=days,
             horizon=tomorrow(),
-            refit_every=None if refit is None else interval_days(refit, "--refit"),
+            refit_every=refit_every,
         )
-        for loaded in both_rules_from(rules, against, lists_from(lists))
+        for rule_set in loaded
     ]
-    ours, theirs = (
-        _history(name, run) for name, run in zip(("--rules", "--against"), runs, strict=True)
-    )
-    comparison = compare(ours, theirs)
+    histories = [_history(option, run) for option, run in zip(texts, runs, strict=True)]
     console = Console()
-    console.print(_table(rules, against, ours, theirs, controls))
+    headings = [f"{option} {text}" for option, text in texts.items()]
+    console.print(_table(dict(zip(headings, histories, strict=True)), controls))
+    if against is not None:
+        _print_comparison(console, rules, against, histories, details)
+    if null is not None:
+        replayed = partial(
+            replay_null, windows=windows, within=blocks, every=days, refit_every=refit_every
+        )
+        for heading, rule_set, real in zip(headings, loaded, histories, strict=True):
+            nulls = _null_histories(partial(replayed, rules=rule_set), real, permutations, seed)
+            names = [rule.name for rule in rule_set.rules]
+            for table in null_tables(heading, names, blocks, nulls, real):
+                console.print(table)
+
+
+def _null_histories(
+    replayed: Callable[..., Iterator[int | History]], real: History, permutations: int, seed: int
+) -> list[History]:
+    """Run the permutations of one set of rules; `replayed` takes their cases and seed."""
+    n_cases = real.cases.height
+    if n_cases == 0:
+        msg = "backtest: the sources must hold a counted case to permute; got none"
+        raise InputError(msg)
+    return [
+        _history(f"permutation {number}", replayed(real.cases, seed=(seed, number)), n_cases)
+        for number in range(1, permutations + 1)
+    ]
+
+
+def _print_comparison(
+    console: Console,
+    rules: str,
+    against: str,
+    histories: Sequence[History],
+    details: Path | None,
+) -> None:
+    ours, theirs = histories
+    comparison = compare(ours, theirs)
     console.print(
         f"Switching from {rules} to {against}: {len(comparison.gained):,} signals gained, "
         f"{len(comparison.lost):,} lost, {len(comparison.earlier):,} earlier, "
@@ -158,10 +240,11 @@ def backtest(
         _write_details(details, comparison, ours, theirs)
 
 
-def _history(name: str, run: Iterator[int | History]) -> History:
+def _history(name: str, run: Iterator[int | History], total: int | None = None) -> History:
+    """Run to the history at the end; with a total, the progress is of that many items."""
     history = History()
     with item_progress() as progress:
-        task = progress.add_task(name, total=None)
+        task = progress.add_task(name, total=total)
         for done in run:
             if isinstance(done, History):
                 history = done
@@ -186,26 +269,20 @@ def _read_controls(path: Path) -> list[tuple[str, str]]:
     return pairs
 
 
-def _table(
-    rules: str,
-    against: str,
-    ours: History,
-    theirs: History,
-    controls: list[tuple[str, str]] | None,
-) -> Table:
-    table = Table(title=f"{ours.messages:,} messages", title_justify="left")
+def _table(columns: dict[str, History], controls: list[tuple[str, str]] | None) -> Table:
+    runs = list(columns.values())
+    table = Table(title=f"{runs[0].messages:,} messages", title_justify="left")
     table.add_column("")
-    table.add_column(escape(f"--rules {rules}"), justify="right")
-    table.add_column(escape(f"--against {against}"), justify="right")
-    both = (ours, theirs)
-    table.add_row("signals ever alerted", *(f"{len(one.first_alert):,}" for one in both))
-    table.add_row("alert revisions", *(f"{one.revisions.total():,}" for one in both))
+    for heading in columns:
+        table.add_column(escape(heading), justify="right")
+    table.add_row("signals ever alerted", *(f"{len(one.first_alert):,}" for one in runs))
+    table.add_row("alert revisions", *(f"{one.revisions.total():,}" for one in runs))
     table.add_row(
         "revisions per 10,000 messages",
-        *(f"{1e4 * one.revisions.total() / max(one.messages, 1):,.1f}" for one in both),
+        *(f"{1e4 * one.revisions.total() / max(one.messages, 1):,.1f}" for one in runs),
     )
     if controls is not None:
-        rates = [ever_alert_rate(one.ever_alerted(controls), len(controls)) for one in both]
+        rates = [ever_alert_rate(one.ever_alerted(controls), len(controls)) for one in runs]
         table.add_row(
             f"of {len(controls):,} negative controls ever alerted",
             *(rf"{rate:.1%} \[{lower:.1%}, {upper:.1%}]" for rate, lower, upper in rates),
