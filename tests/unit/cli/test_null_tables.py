@@ -1,0 +1,69 @@
+"""Tables of a null: shares by rule, the pair that several rules raise, and years."""
+
+import io
+from datetime import date
+
+import polars as pl
+from rich.console import Console
+
+from schemas.delta import CASE_CHANGES
+from streams.cli.null_tables import null_tables
+from streams.core.cases.permutation import Block
+from streams.runtime.embedded.backtest import History
+from tests.support.cli import Ended
+from tests.support.deltas import case_change
+
+A, B, C = (("zinc", name) for name in ("rash", "fever", "pain"))
+
+
+def tables(rules: list[str], nulls: list[History], real: History) -> list[Ended]:
+    found = []
+    for table in null_tables("--rules [x]", rules, [Block.DAY, Block.SEX], nulls, real):
+        out = io.StringIO()
+        Console(file=out, width=150).print(table)
+        found.append(Ended(0, out.getvalue(), ""))
+    return found
+
+
+def history(n_pairs: int, **first_on: dict[tuple[str, str], date]) -> History:
+    """Rules by name, with the first day of each of their pairs."""
+    rows = [
+        case_change(str(n), age_years=-1.0, subdivision="", day=date(2023, 6, 1 + n // 2))
+        for n in range(4)
+    ]
+    rows[0]["drugs"] = ["iron"]  # on the first day cases can move, on the second not
+    cases = pl.DataFrame(rows, schema=dict(CASE_CHANGES), orient="row")
+    return History(n_pairs=n_pairs, first_on=first_on, cases=cases)
+
+
+def test_a_pair_counts_once_whichever_rules_raise_it_from_its_first_day() -> None:
+    nulls = [
+        history(10, one={A: date(2022, 3, 1)}, two={A: date(2024, 3, 1), B: date(2024, 5, 1)}),
+        history(10, two={C: date(2024, 1, 1)}),
+    ]
+    shares, years = tables(["one", "two", "three"], nulls, history(8, one={A: date(2023, 1, 1)}))
+    first, second = shares.out.splitlines()[:2]
+    assert first.strip() == "--rules [x]: null by permutation within day, sex"
+    assert second.strip() == (
+        "Permutations: 2; cases: 4, follow-ups collapsed; could not move: 50.0%; reported pairs: 10"
+    )
+    # Of 10% and none, and of 20% and 10%: t of one degree of freedom is 12.7, both exceed 0 and 1.
+    assert shares.rows()[1:] == [
+        ["one", "5.00%", "0.00% to 68.53%", "permutations", "12.50%"],
+        ["two", "15.00%", "0.00% to 78.53%", "permutations", "0.00%"],
+        ["three", "0.00%", "0.00% to 30.85%", "Clopper-Pearson", "0.00%"],
+        ["any of them", "15.00%", "0.00% to 78.53%", "permutations", "12.50%"],
+    ]
+    assert years.rows() == [
+        ["year", "one", "two", "three", "any of them"],
+        ["2022", "0.5", "0.0", "0.0", "0.5"],
+        ["2023", "0.0", "0.0", "0.0", "0.0"],
+        ["2024", "0.0", "1.5", "0.0", "1.0"],
+    ]
+
+
+def test_a_single_rule_has_no_row_for_any() -> None:
+    null = history(10, one={A: date(2023, 3, 1)})
+    shares, years = tables(["one"], [null], null)
+    assert [row[0] for row in shares.rows()] == ["rule", "one"]
+    assert years.rows() == [["year", "one"], ["2023", "1.0"]]
