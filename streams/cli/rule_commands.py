@@ -2,7 +2,7 @@
 
 import csv
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -35,15 +35,15 @@ from streams.cli.options import (
 )
 from streams.cli.replay_commands import item_progress
 from streams.cli.score_commands import read_counts
-from streams.core.cases.permutation import Block, parse_blocks
+from streams.core.cases.permutation import Block, parse_blocks, permute_products
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.runtime.embedded.backtest import (
     BacktestResult,
     History,
     compare,
+    replay_cases,
     replay_history,
-    replay_null,
 )
 
 __all__ = ["Null", "register"]
@@ -196,28 +196,28 @@ def backtest(
     if against is not None:
         _print_comparison(console, rules, against, histories, details)
     if null is not None:
-        replayed = partial(
-            replay_null, windows=windows, within=blocks, every=days, refit_every=refit_every
-        )
+        replayed = partial(replay_cases, windows=windows, every=days, refit_every=refit_every)
         for heading, rule_set, real in zip(headings, loaded, histories, strict=True):
-            nulls = _null_histories(partial(replayed, rules=rule_set), real, permutations, seed)
+            nulls = [
+                _history(
+                    f"permutation {number}", replayed(permuted, rules=rule_set), permuted.height
+                )
+                for number, permuted in _permuted(real.cases, blocks, permutations, seed)
+            ]
             names = [rule.name for rule in rule_set.rules]
             for table in null_tables(heading, names, blocks, nulls, real):
                 console.print(table)
 
 
-def _null_histories(
-    replayed: Callable[..., Iterator[int | History]], real: History, permutations: int, seed: int
-) -> list[History]:
-    """Run the permutations of one set of rules; `replayed` takes their cases and seed."""
-    n_cases = real.cases.height
-    if n_cases == 0:
+def _permuted(
+    cases: pl.DataFrame, within: Sequence[Block], permutations: int, seed: int
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the number and the cases of each permutation."""
+    if cases.height == 0:
         msg = "backtest: the sources must hold a counted case to permute; got none"
         raise InputError(msg)
-    return [
-        _history(f"permutation {number}", replayed(real.cases, seed=(seed, number)), n_cases)
-        for number in range(1, permutations + 1)
-    ]
+    for number in range(1, permutations + 1):
+        yield number, permute_products(cases, within, seed=(seed, number))
 
 
 def _print_comparison(

@@ -1,7 +1,7 @@
 """Histories of sets of rules: on the same reports, and on a null made of the same cases."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -11,7 +11,6 @@ from detectors.rules import RuleSet
 from schemas.alert import Alert, AlertKind
 from schemas.delta import CASE_CHANGES
 from schemas.normal_form import normal_drug, normal_term
-from streams.core.cases.permutation import Block, permute_products
 from streams.core.counting.count_changes import CountChanges
 from streams.core.counting.windows import Tally, WindowSpec
 from streams.core.detection.detector import Detector
@@ -19,7 +18,7 @@ from streams.core.signals.signal_key import names_of_key
 from streams.intake.files import SourceItem
 from streams.runtime.embedded.replay import Replay
 
-__all__ = ["BacktestResult", "History", "compare", "replay_history", "replay_null"]
+__all__ = ["BacktestResult", "History", "compare", "replay_cases", "replay_history"]
 
 _COUNTED_AT_ONCE = 500_000  # [cases]
 
@@ -118,24 +117,21 @@ def _run(
     yield history
 
 
-def replay_null(
+def replay_cases(
     cases: pl.DataFrame,
     windows: Iterable[WindowSpec],
     rules: RuleSet,
     *,
-    within: Sequence[Block],
-    seed: int | Sequence[int],
     every: int,
     refit_every: int | None = None,
 ) -> Iterator[int | History]:
-    """Replay counted cases with permuted products; yield numbers of cases, then the history.
+    """Replay counted cases, such as those of a null; yield numbers of cases, then the history.
 
     Parameters
     ----------
     cases
-        As `History.cases` has them: follow-ups are collapsed into the first day of receipt.
-    within, seed
-        As in `streams.core.cases.permutation.permute_products`.
+        Columns of `schemas.delta.CASE_CHANGES`, as `History.cases` has them, sorted by day:
+        follow-ups are collapsed into the first day of receipt.
     windows, rules, every, refit_every
         As in a replay.
     """
@@ -150,7 +146,7 @@ def replay_null(
         on_rejected=lambda rejected: None,
         refit_every=refit_every,
     )
-    yield from run.feed_cases(permute_products(cases, within, seed=seed))
+    yield from run.feed_cases(cases)
     run.finish()
     history.messages = run.summary.messages
     history.n_pairs = _n_reported(run.detector)

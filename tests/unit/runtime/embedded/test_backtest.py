@@ -20,8 +20,8 @@ from streams.runtime.embedded.backtest import (
     BacktestResult,
     History,
     compare,
+    replay_cases,
     replay_history,
-    replay_null,
 )
 from tests.support.reports import domain_report, make_report
 
@@ -206,9 +206,8 @@ def _real(reports: list[Report], rules: RuleSet) -> History:
 
 
 def _null(cases: pl.DataFrame, rules: RuleSet, *, seed: int = 1) -> History:
-    *done, history = replay_null(
-        cases, CUMULATIVE, rules, within=[Block.DAY], seed=seed, every=1, refit_every=None
-    )
+    permuted = permute_products(cases, [Block.DAY], seed=seed)
+    *done, history = replay_cases(permuted, CUMULATIVE, rules, every=1)
     assert sum(number for number in done if isinstance(number, int)) == cases.height
     assert isinstance(history, History)
     return history
