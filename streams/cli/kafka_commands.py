@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from schemas.errors import InputError
 from schemas.safety_alert import SafetyAlert
+from streams.cli.negative_controls import ControlsOption, controls_from
 from streams.cli.options import (
     DEFAULT_RULES,
     ListOption,
@@ -193,6 +194,7 @@ def run(
     policy: PolicyOption = None,
     prior: PriorOption = None,
     refit: RefitOption = None,
+    negative_controls: ControlsOption = None,
     drain: Annotated[
         bool,
         typer.Option(
@@ -242,6 +244,7 @@ def run(
     stop = StopSignal()
     workers: list[Worker] = []
     chosen = rules_from(rules, lists_from(lists))
+    controls = controls_from(negative_controls)
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker on any exit, the last one first
@@ -264,6 +267,7 @@ def run(
                 policy=load_policy(policy),
                 prior=prior_from(prior),
                 refit_every=None if refit is None else interval_days(refit, "--refit"),
+                controls=controls,
                 observer=watch.observer,
             )
             workers.append(detector)

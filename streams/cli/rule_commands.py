@@ -19,6 +19,7 @@ from detectors.gamma_mixture import Likelihood
 from detectors.gamma_mixture_fit import FitWarning, fit_gamma_mixture
 from detectors.rules import RuleSet
 from schemas.errors import InputError
+from streams.cli.negative_controls import control_pairs
 from streams.cli.null_tables import null_tables
 from streams.cli.options import (
     ListOption,
@@ -169,7 +170,7 @@ def backtest(
         raise InputError(msg)
     writable(details)
     require_apart([*sources, *filter(None, [negative_controls])], [details])
-    controls = None if negative_controls is None else _read_controls(negative_controls)
+    controls = None if negative_controls is None else control_pairs(negative_controls)
     windows, blocks, days = windows_from(window), parse_blocks(within), interval_days(every)
     refit_every = None if refit is None else interval_days(refit, "--refit")
     texts = {"--rules": rules} | ({} if against is None else {"--against": against})
@@ -251,22 +252,6 @@ def _history(name: str, run: Iterator[int | History], total: int | None = None) 
             else:
                 progress.advance(task, done)
     return history
-
-
-def _read_controls(path: Path) -> list[tuple[str, str]]:
-    try:
-        table = pl.read_csv(path, infer_schema=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        msg = f"--negative-controls: {path} must be a readable CSV file; got {error}"
-        raise InputError(msg) from error
-    if not {"drug", "event"} <= set(table.columns):
-        msg = f"--negative-controls: {path} must have the columns drug, event; got {table.columns}"
-        raise InputError(msg)
-    pairs = sorted(set(table.select("drug", "event").drop_nulls().rows()))
-    if not pairs:
-        msg = f"--negative-controls: {path} must name at least one pair; got none"
-        raise InputError(msg)
-    return pairs
 
 
 def _table(columns: dict[str, History], controls: list[tuple[str, str]] | None) -> Table:

@@ -13,11 +13,12 @@ from detectors.rules import RuleSet
 from schemas.alert import Alert, InputOffset, WindowKind
 from schemas.counts import COUNTS
 from schemas.delta import STRATUM, Delta
-from schemas.errors import InputError, StateError
+from schemas.errors import InputError
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.core.alerts.context import AlertContext
+from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.cases.domain_case import encode_domain_case
 from streams.core.cases.levels import plain_pairs
 from streams.core.counting.case_log import CASE_LOG, CaseLog
@@ -29,6 +30,7 @@ from streams.core.counting.spelling_counts import Spellings
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.counting.windows import WindowedCounts, WindowSpec
 from streams.core.detection.evaluation import Evaluation
+from streams.core.detection.input_offsets import is_next
 from streams.core.safety.monitor import SafetyMonitor
 from streams.core.signals.anytime_test import DailySequentialTest
 from streams.core.signals.counts_view import UNIT, CountsView
@@ -64,6 +66,8 @@ class Detector:
         Prior of the EBGM, for rules that ask for it.
     refit_every
         Days of event time between fits of that prior to the counts; `None` keeps it as it is.
+    controls
+        Negative controls that alerts are calibrated by; none by default.
 
     Raises
     ------
@@ -80,11 +84,12 @@ class Detector:
         topic: str = "pv.reports",
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        controls: NegativeControls | None = None,
     ) -> None:
         policy = policy or load_policy()
         self.safety = SafetyMonitor()
         self._context = AlertContext(self.safety, policy)
-        self._evaluation = Evaluation(rules, prior, policy, self._context)
+        self._evaluation = Evaluation(rules, prior, policy, self._context, controls)
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
@@ -127,7 +132,7 @@ class Detector:
             from the start of the topic.
         """
         offsets = dict(self.offsets)
-        fresh = [self._is_next(delta, offsets) for delta in deltas]
+        fresh = [is_next(delta, offsets, self.topic) for delta in deltas]
         changes = [delta.changes for delta, news in zip(deltas, fresh, strict=True) if news]
         if changes:
             # In one frame: folding many small ones takes a fifth longer.
@@ -143,20 +148,6 @@ class Detector:
         self.offsets = offsets
         self.watermark = max(self.watermark, *(delta.watermark for delta in deltas))
         return fresh
-
-    def _is_next(self, delta: Delta, offsets: dict[int, int]) -> bool:
-        """Advance the counted offsets over a delta; return False if it was counted before."""
-        counted = offsets.get(delta.partition, delta.first_offset)
-        if delta.next_offset <= counted and delta.partition in offsets:
-            return False
-        if delta.first_offset != counted:
-            msg = (
-                f"detector: deltas of {self.topic}[{delta.partition}] must follow one another from "
-                f"offset {counted}; got [{delta.first_offset}, {delta.next_offset})"
-            )
-            raise StateError(msg)
-        offsets[delta.partition] = delta.next_offset
-        return True
 
     def evaluate(
         self, today: int, *, touched_only: bool = False, day_over: bool = True

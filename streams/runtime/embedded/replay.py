@@ -24,6 +24,7 @@ from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from schemas.watch_item import WatchItem
+from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.cases.transitions import CaseVersion, advance
 from streams.core.cases.versions import RELEASE
 from streams.core.counting.windows import WindowSpec
@@ -75,7 +76,7 @@ class Replay:
         Notices; each is received on its day.
     on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed, on_watch_item
         Called for each, in order; for a case to watch, once.
-    policy, prior, refit_every
+    policy, prior, refit_every, controls
         As in `streams.core.detection.detector.Detector`.
     """
 
@@ -92,6 +93,7 @@ class Replay:
         policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        controls: NegativeControls | None = None,
         on_refit: Callable[[PriorRefit], None] = lambda refit: None,
         on_suppressed: Callable[[Suppressed], None] | None = None,
         notices: Iterable[Notice] = (),
@@ -99,7 +101,12 @@ class Replay:
         on_watch_item: Callable[[WatchItem], None] | None = None,
     ) -> None:
         self.detector = Detector(
-            windows, rules, policy=policy, prior=prior, refit_every=refit_every
+            windows,
+            rules,
+            policy=policy,
+            prior=prior,
+            refit_every=refit_every,
+            controls=controls,
         )
         self.summary = ReplaySummary()
         self._store = MemoryStore()
