@@ -24,13 +24,13 @@ def null_tables(
     within: Sequence[Block],
     nulls: Sequence[History],
     real: History,
-) -> tuple[Table, Table]:
-    """Return the share of reported pairs that ever alerted by rule, and their number by year.
+) -> tuple[str, Table, Table]:
+    """Return the facts of a null, the share of pairs that ever alerted, and their number by year.
 
     Parameters
     ----------
     heading
-        Of the first table.
+        Names the rules in the facts.
     rules
         Names of the rules, in order.
     within
@@ -41,22 +41,22 @@ def null_tables(
         History of the reports that they were made of.
     """
     n_cases, n_fixed = real.cases.height, n_unmovable(real.cases, within)
-    title = (
-        f"{escape(heading)}: null by permutation within {', '.join(within)}\n"
+    facts = (
+        f"{heading}: reported pairs that ever alerted, null within {', '.join(within)}\n"
         f"Permutations: {len(nulls):,}; cases: {n_cases:,}, follow-ups collapsed; could not move: "
         f"{n_fixed / n_cases:.1%}; reported pairs: {fmean(null.n_pairs for null in nulls):,.0f}"
     )
     rows = [*rules, ANY_RULE] if len(rules) > 1 else list(rules)
-    return _shares(title, rows, nulls, real), _years(rows, nulls, real)
+    return facts, _shares(rows, nulls, real), _years(rows, nulls, real)
 
 
-def _shares(title: str, rows: Sequence[str], nulls: Sequence[History], real: History) -> Table:
-    table = Table(title=title, title_justify="left")
+def _shares(rows: Sequence[str], nulls: Sequence[History], real: History) -> Table:
+    table = Table()
     table.add_column("rule")
-    table.add_column("ever alerted in the null", justify="right")
+    table.add_column("null", justify="right")
     table.add_column("95% limits", justify="right")
     table.add_column("limits by")
-    table.add_column("ever alerted in the data", justify="right")
+    table.add_column("data", justify="right")
     n_pairs = [null.n_pairs for null in nulls]
     for rule in rows:
         rate = null_alert_rate([len(_first_days(null, rule)) for null in nulls], n_pairs)
@@ -71,8 +71,8 @@ def _shares(title: str, rows: Sequence[str], nulls: Sequence[History], real: His
 
 
 def _years(rows: Sequence[str], nulls: Sequence[History], real: History) -> Table:
-    table = Table(title="New null pairs by year", title_justify="left")
-    table.add_column("year")
+    table = Table()
+    table.add_column("first alert in")
     counts = {rule: _by_year(rule, nulls) for rule in rows}
     for rule in rows:
         table.add_column(escape(rule), justify="right")

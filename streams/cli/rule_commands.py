@@ -206,7 +206,9 @@ def backtest(
                 for number, permuted in _permuted(real.cases, blocks, permutations, seed)
             ]
             names = [rule.name for rule in rule_set.rules]
-            for table in null_tables(heading, names, blocks, nulls, real):
+            facts, *tables = null_tables(heading, names, blocks, nulls, real)
+            console.print(facts, highlight=False, markup=False)
+            for table in tables:
                 console.print(table)
 
 

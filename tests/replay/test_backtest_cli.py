@@ -151,23 +151,15 @@ def mixed(folder: Path) -> Path:
 def test_a_null_is_shown_in_numbers(run: Run, mixed: Path) -> None:
     ended = run(NULL + "--permutations 4 --seed 8")
     assert (ended.code, ended.err.strip()) == (0, "")
-    assert "--rules now.toml,ic: null by permutation within day" in ended.out
+    assert "--rules now.toml,ic: reported pairs that ever alerted, null within day" in ended.out
     assert "Permutations: 4; cases: 300, follow-ups collapsed; could not move: 0.0%;" in ended.out
     rows = ended.rows()
-    start = rows.index(
-        [
-            "rule",
-            "ever alerted in the null",
-            "95% limits",
-            "limits by",
-            "ever alerted in the data",
-        ]
-    )
+    start = rows.index(["rule", "null", "95% limits", "limits by", "data"])
     # Three cases: all 30 pairs have ten on average, of 300 reports.
     shares = ["100.00%", "88.43% to 100.00%", "Clopper-Pearson", "100.00%"]
     assert rows[start + 1] == ["three_cases", *shares]
     assert [row[0] for row in rows[start + 2 : start + 4]] == ["ic", "any of them"]
-    assert rows[start + 4] == ["year", "three_cases", "ic", "any of them"]
+    assert rows[start + 4] == ["first alert in", "three_cases", "ic", "any of them"]
     by_year = {row[0]: float(row[1]) for row in rows[start + 5 :]}
     assert by_year.keys() == {"2023", "2024"}
     assert sum(by_year.values()) == 30
@@ -186,8 +178,8 @@ def test_cases_that_cannot_move_are_shown(run: Run, folder: Path) -> None:
 
 def test_both_sets_of_rules_are_run_on_the_null(run: Run, folder: Path) -> None:
     ended = run(BACKTEST + "--null permute --within sex --negative-controls controls.csv")
-    assert "--rules now.toml: null by permutation within sex" in ended.out
-    assert "--against then.toml: null by permutation within sex" in ended.out
+    assert "--rules now.toml: reported pairs that ever alerted, null within sex" in ended.out
+    assert "--against then.toml: reported pairs that ever alerted, null within sex" in ended.out
     assert "Switching from now.toml to then.toml: 1 signals gained" in ended.out
     assert [row[0] for row in ended.rows()].count("of 4 negative controls ever alerted") == 1
 

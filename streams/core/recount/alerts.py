@@ -69,7 +69,8 @@ COMPARED = (
 
 A rule is on if it fires, or was on in `previous` and is not past its exit. Other fields cannot be
 recomputed from the input alone: kind, reason, revision, `previous` and `n_new` depend on the alerts
-published before, `test_recomputed` on the time when a correction arrived.
+published before, `test_recomputed` on the time when a correction arrived, `calibration` on the list
+of negative controls and on which of them were on.
 """
 
 
