@@ -99,6 +99,7 @@ def real(sources: Sequence[Path], setting: Setting) -> History:
         every=setting.every,
         horizon=HORIZON,
         refit_every=None,
+        keep_cases=True,
     )
     assert isinstance(history, History)
     return history

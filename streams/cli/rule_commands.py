@@ -187,6 +187,7 @@ def backtest(
             every=days,
             horizon=tomorrow(),
             refit_every=refit_every,
+            keep_cases=null is not None,
         )
         for rule_set in loaded
     ]

@@ -37,7 +37,8 @@ class History:
     n_pairs
         Reported pairs: distinct ones of drug and event with a case on the last day that are scored.
     cases
-        The counted cases in their latest form; columns of `schemas.delta.CASE_CHANGES`.
+        The counted cases in their latest form; columns of `schemas.delta.CASE_CHANGES`. Empty
+        unless asked for.
     """
 
     first_alert: dict[tuple[str, str, str], date] = field(default_factory=dict)
@@ -84,10 +85,16 @@ def replay_history(
     every: int,
     horizon: date,
     refit_every: int | None,
+    keep_cases: bool = False,
 ) -> Iterator[int | History]:
     """Replay sources under one set of rules; yield the number of items done, then the history.
 
     Invalid arguments raise at once, before the first source is read.
+
+    Parameters
+    ----------
+    keep_cases
+        Whether the history has the counted cases, for a null: as much memory as to count them.
     """
     history = History()
     run = Replay(
@@ -100,20 +107,23 @@ def replay_history(
         on_rejected=lambda rejected: None,
         refit_every=refit_every,
     )
-    return _run(run, sources, history)
+    return _run(run, sources, history, keep_cases=keep_cases)
 
 
 def _run(
     run: Replay,
     sources: Iterable[tuple[str, Iterable[tuple[int, SourceItem]]]],
     history: History,
+    *,
+    keep_cases: bool,
 ) -> Iterator[int | History]:
     for name, items in sources:
         yield from run.feed(name, items)
     run.finish()
     history.messages = run.summary.messages
     history.n_pairs = _n_reported(run.detector)
-    history.cases = run.counted_cases()
+    if keep_cases:
+        history.cases = run.counted_cases()
     yield history
 
 

@@ -139,6 +139,7 @@ def test_a_history_is_what_a_replay_alerts() -> None:
     (history,) = told[2:]
     assert isinstance(history, History)
     assert history.messages == 12
+    assert history.cases.height == 0, "they were not asked for"
     day = date(2024, 1, 4)  # chi-squared is 2.7 at three cases of six, 4.5 at four of eight
     assert history.first_alert == {
         ("zinc", "rash", "cumulative"): day,
@@ -200,6 +201,7 @@ def _real(reports: list[Report], rules: RuleSet) -> History:
         every=1,
         horizon=date(2024, 12, 31),
         refit_every=None,
+        keep_cases=True,
     )
     assert isinstance(history, History)
     return history
