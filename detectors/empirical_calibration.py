@@ -75,7 +75,7 @@ def fit_empirical_null(log_estimates: ArrayLike, standard_errors: ArrayLike) -> 
     ----------
     .. [1] Schuemie MJ, Ryan PB, DuMouchel W, Suchard MA, Madigan D (2014). Interpreting
        observational studies: why empirical calibration is needed to correct p-values. Statistics in
-       Medicine 33(2), 209-218. doi:10.1002/sim.5925. (Abstract read; the formulas as in the
+       Medicine 33(2), 209-218. doi:10.1002/sim.5925. (Not read; the formulas as in the
        authors' R package EmpiricalCalibration, `fitNull` and `calibrateP`.)
 
     Examples

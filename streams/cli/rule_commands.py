@@ -192,11 +192,8 @@ def backtest(
         for rule_set in loaded
     ]
     histories = [_history(option, run) for option, run in zip(texts, runs, strict=True)]
-    console = Console()
     headings = [f"{option} {text}" for option, text in texts.items()]
-    console.print(_table(dict(zip(headings, histories, strict=True)), controls))
-    if against is not None:
-        _print_comparison(console, rules, against, histories, details)
+    of_null: list[str | Table] = []  # before anything is printed: the progress stays above it
     if null is not None:
         replayed = partial(replay_cases, windows=windows, every=days, refit_every=refit_every)
         for heading, rule_set, real in zip(headings, loaded, histories, strict=True):
@@ -207,10 +204,13 @@ def backtest(
                 for number, permuted in _permuted(real.cases, blocks, permutations, seed)
             ]
             names = [rule.name for rule in rule_set.rules]
-            facts, *tables = null_tables(heading, names, blocks, nulls, real)
-            console.print(facts, highlight=False, markup=False)
-            for table in tables:
-                console.print(table)
+            of_null += null_tables(heading, names, blocks, nulls, real)
+    console = Console()
+    console.print(_table(dict(zip(headings, histories, strict=True)), controls))
+    if against is not None:
+        _print_comparison(console, rules, against, histories, details)
+    for part in of_null:
+        console.print(part, highlight=False, markup=False)
 
 
 def _permuted(

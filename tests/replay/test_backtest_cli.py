@@ -192,10 +192,10 @@ def test_one_set_of_rules_has_one_column(run: Run, folder: Path) -> None:
 
 def test_a_null_of_no_case_is_refused(run: Run, folder: Path) -> None:
     (folder / "broken.jsonl").write_text("{\n", encoding="utf-8")
-    ended = run("backtest broken.jsonl --rules ic --null permute")
-    assert ended.code == 2
-    line = "tocsin: backtest: the sources must hold a counted case to permute; got none"
-    assert ended.err.strip() == line
+    require_refused(
+        run("backtest broken.jsonl --rules ic --null permute"),
+        "backtest: the sources must hold a counted case to permute; got none",
+    )
 
 
 NOW_THEN = "backtest told.jsonl --rules now.toml --against "
