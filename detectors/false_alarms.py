@@ -1,8 +1,25 @@
-"""False-alarm rate: share of negative-control pairs that were ever alerted."""
+"""False-alert rate: share of negative-control pairs, or of pairs of a null, that ever alerted."""
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, stdev
+from typing import NamedTuple
 
 from schemas.errors import InputError
 
-__all__ = ["ever_alert_rate"]
+__all__ = ["NullRate", "ever_alert_rate", "null_alert_rate"]
+
+
+class NullRate(NamedTuple):
+    """Mean share of a null's pairs that ever alerted, its bounds, and where those come from.
+
+    `limits` is `permutations`, the spread between permutations, or `Clopper-Pearson`.
+    """
+
+    rate: float
+    lower: float
+    upper: float
+    limits: str
 
 
 def ever_alert_rate(
@@ -57,3 +74,64 @@ def ever_alert_rate(
 
     lower, upper = proportion_confint(n_alerted, n_controls, alpha=1 - level, method="beta")
     return n_alerted / n_controls, float(lower), float(upper)
+
+
+def null_alert_rate(
+    n_alerted: Sequence[int], n_pairs: Sequence[int], *, level: float = 0.95
+) -> NullRate:
+    """Mean share of pairs that ever alerted in permutations of one null, with its interval.
+
+    The cost of a rule in false alerts on the data at hand, without a choice of controls. Its known
+    failure is a null that leaves associations in place, such as one with small blocks.
+
+    Parameters
+    ----------
+    n_alerted
+        By permutation: pairs that alerted at any evaluation.
+    n_pairs
+        By permutation: reported pairs.
+    level
+        Mass of the equal-tailed interval, in (0, 1).
+
+    Returns
+    -------
+    NullRate
+        Rate, lower and upper bound, and their kind.
+
+    Raises
+    ------
+    InputError
+        If there is no permutation, or one without pairs or with more alerts than pairs.
+
+    Notes
+    -----
+    Pairs of one permutation share reports, so they are no independent trials: the bounds are those
+    of Student's t with one degree of freedom less than permutations, on their shares. With one
+    permutation, or with shares that are all equal, there is no spread: the bounds are then those of
+    Clopper and Pearson for the pairs of the first permutation, as if they were independent.
+
+    Examples
+    --------
+    Shares of 1% and 3%: t is 12.706, the standard error 1%.
+
+    >>> null_alert_rate([1, 3], [100, 100])
+    NullRate(rate=0.02, lower=0.0, upper=0.14706, limits='permutations')
+    """
+    rates = []
+    for alerted, pairs in zip(n_alerted, n_pairs, strict=True):
+        if not 0 <= alerted <= pairs or pairs == 0:
+            msg = "null_alert_rate: 0 <= alerted <= pairs, and some pair, must hold of every "
+            msg += f"permutation; got {alerted} of {pairs}"
+            raise InputError(msg)
+        rates.append(alerted / pairs)
+    if not rates:
+        msg = "null_alert_rate: there must be a permutation; got none"
+        raise InputError(msg)
+    mean = fmean(rates)
+    if len(set(rates)) == 1:
+        return NullRate(*ever_alert_rate(n_alerted[0], n_pairs[0], level=level), "Clopper-Pearson")
+    # Here, not above: every command would wait for it.
+    from scipy.stats import t
+
+    half = float(t.isf((1 - level) / 2, len(rates) - 1)) * stdev(rates) / sqrt(len(rates))
+    return NullRate(mean, max(mean - half, 0.0), min(mean + half, 1.0), "permutations")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.alert_reason import AlertKind, AlertReason, SignalGrade, SignalLevel
 from schemas.base import Message
+from schemas.calibration import Calibration
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.context import Context
 from schemas.decision import Assessment
@@ -183,6 +184,10 @@ class Alert(Message):
         description="Whether a past day was corrected after the anytime-valid test had counted it, "
         "which breaks the order its guarantee assumes; null if no rule uses the test.",
     )
+    calibration: Calibration | None = Field(
+        default=None,
+        description="The pair against the installation's negative controls; null if it names none.",
+    )
     previous: Previous | None = Field(
         description="The revision that this one replaces; null in the first."
     )
@@ -322,7 +327,7 @@ class Alert(Message):
         default=None,
         description="SHA-256 of `as_of`, window, day of evaluation, rules, policy, prior and code: "
         "alerts of one id say the same of counts, statistics and cases. It covers neither what was "
-        "published before nor notices.",
+        "published before nor notices nor negative controls.",
     )
     assessment: Assessment | None = Field(
         default=None,

@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from schemas.errors import InputError
 from schemas.safety_alert import SafetyAlert
+from streams.cli.negative_controls import ControlsOption, controls_from
 from streams.cli.options import (
     DEFAULT_RULES,
     DEFAULT_SCREENING,
@@ -196,6 +197,7 @@ def run(
     policy: PolicyOption = None,
     prior: PriorOption = None,
     refit: RefitOption = None,
+    negative_controls: ControlsOption = None,
     drain: Annotated[
         bool,
         typer.Option(
@@ -245,6 +247,7 @@ def run(
     stop = StopSignal()
     workers: list[Worker] = []
     chosen = rules_from(rules, screening, lists_from(lists))
+    controls = controls_from(negative_controls)
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker on any exit, the last one first
@@ -267,6 +270,7 @@ def run(
                 policy=load_policy(policy),
                 prior=prior_from(prior),
                 refit_every=None if refit is None else interval_days(refit, "--refit"),
+                controls=controls,
                 observer=watch.observer,
             )
             workers.append(detector)

@@ -29,7 +29,7 @@ from streams.cli.options import (
     rules_from,
 )
 from streams.cli.replay_commands import Format
-from streams.core.recount.alerts import Recounted
+from streams.core.recount.comparison import Recounted
 from streams.core.recount.safety import RecountedSafety
 from streams.intake.native import read_lines
 from streams.runtime.broker.topic_reader import read_alerts

@@ -19,6 +19,7 @@ from schemas.base import Message
 from schemas.notice import Notice
 from schemas.rejected import Rejected
 from schemas.suppressed import SuppressionReason
+from streams.cli.negative_controls import ControlsOption, controls_from
 from streams.cli.options import (
     DEFAULT_RULES,
     DEFAULT_SCREENING,
@@ -91,6 +92,7 @@ def replay(
     policy: PolicyOption = None,
     prior: PriorOption = None,
     refit: RefitOption = None,
+    negative_controls: ControlsOption = None,
     notices: Annotated[
         list[Path] | None,
         typer.Option(
@@ -142,7 +144,7 @@ def replay(
     """
     started = time.monotonic()
     written = [alerts, counts, rejects, priors, suppressed, watch_items]
-    require_apart([*sources, *(notices or ())], written)
+    require_apart([*sources, *(notices or ()), *filter(None, [negative_controls])], written)
     verdict = RunVerdict("replay")
     released_on = parse_day(release, "--release")
     with ExitStack() as files:
@@ -158,6 +160,7 @@ def replay(
             policy=load_policy(policy),
             prior=prior_from(prior),
             refit_every=None if refit is None else interval_days(refit, "--refit"),
+            controls=controls_from(negative_controls),
             every=interval_days(every),
             until=parse_day(until, "--until"),
             horizon=tomorrow(),

@@ -1,8 +1,10 @@
-"""`tocsin fit` and `tocsin backtest`: fit the prior of the EBGM, and compare sets of rules."""
+"""`tocsin fit` and `tocsin backtest`: fit the prior of the EBGM, judge sets of rules."""
 
 import csv
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,10 @@ from rich.table import Table
 from detectors.false_alarms import ever_alert_rate
 from detectors.gamma_mixture import Likelihood
 from detectors.gamma_mixture_fit import PEAK_GAP, FitReport, FitWarning, fit_gamma_mixture
+from detectors.rules import RuleSet
 from schemas.errors import InputError
+from streams.cli.negative_controls import control_pairs
+from streams.cli.null_tables import null_tables
 from streams.cli.options import (
     NO_SCREENING,
     ListOption,
@@ -25,17 +30,31 @@ from streams.cli.options import (
     interval_days,
     lists_from,
     require_apart,
+    rules_from,
     tomorrow,
     windows_from,
     writable,
 )
 from streams.cli.replay_commands import item_progress
 from streams.cli.score_commands import read_counts
+from streams.core.cases.permutation import Block, parse_blocks, permute_products
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
-from streams.runtime.embedded.backtest import BacktestResult, History, compare, replay_history
+from streams.runtime.embedded.backtest import (
+    BacktestResult,
+    History,
+    compare,
+    replay_cases,
+    replay_history,
+)
 
-__all__ = ["register"]
+__all__ = ["Null", "register"]
+
+
+class Null(StrEnum):
+    """Kinds of null."""
+
+    PERMUTE = "permute"
 
 
 def register(app: typer.Typer) -> None:
@@ -120,11 +139,11 @@ def backtest(
         ),
     ],
     against: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="RULE,...", help="The proposed rules of the alarm: presets or TOML files."
         ),
-    ],
+    ] = None,
     screening: Annotated[
         str, typer.Option(metavar="RULE,...", help="The current rules of the screening.")
     ] = NO_SCREENING,
@@ -140,6 +159,19 @@ def backtest(
     window: WindowOption = None,
     lists: ListOption = None,
     refit: RefitOption = None,
+    null: Annotated[
+        Null | None,
+        typer.Option(help="Also count alerts where no pair is associated: permute the products."),
+    ] = None,
+    within: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="Permute among cases that agree in all of these: " + ", ".join(Block) + ".",
+        ),
+    ] = "day",
+    permutations: Annotated[int, typer.Option(min=1, help="Permutations of the null.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the permutations.")] = 1,
     negative_controls: Annotated[
         Path | None,
         typer.Option(
@@ -151,35 +183,86 @@ def backtest(
         Path | None, typer.Option(metavar="FILE.csv", help="Write every alarm that would change.")
     ] = None,
 ) -> None:
-    """Compare the alarms of two sets of rules on the same reports, before switching between them.
+    """Compare two sets of rules on the same reports, or measure the false alerts of one, or both.
 
     Both sets are evaluated on the same days. An alarm is gained or lost if only one set ever raises
     it, and earlier or later by the day on which the signal is first an alarm. Rules of a screening
     add to the numbers of signals and revisions, and to nothing else.
+
+    With --null permute, the products of the same cases are permuted within each block, so that no
+    pair is associated but by chance, and every alert is false. Follow-ups are collapsed: the latest
+    version of a case counts from its first day of receipt.
+
+        tocsin backtest 1990VAERSData.zip --rules mhra,ic --null permute --within quarter,age
     """
+    if against is None and null is None:
+        msg = "backtest: --against or --null permute must be given; got neither"
+        raise InputError(msg)
     writable(details)
     require_apart([*sources, *filter(None, [negative_controls])], [details])
-    controls = None if negative_controls is None else _read_controls(negative_controls)
-    # Both are built before either runs, so that an error in the second is reported at once.
+    controls = None if negative_controls is None else control_pairs(negative_controls)
+    windows, blocks, days = windows_from(window), parse_blocks(within), interval_days(every)
+    refit_every = None if refit is None else interval_days(refit, "--refit")
+    texts = {"--rules": rules} | ({} if against is None else {"--against": against})
+    found = lists_from(lists)
+    loaded: Sequence[RuleSet] = [rules_from(rules, screening, found)]
+    if against is not None:
+        loaded = both_rules_from((rules, screening), (against, against_screening), found)
+    # All are built before one runs, so that an error in the second is reported at once.
     runs = [
         replay_history(
             ((path.name, read_source(path)) for path in sources),
-            windows_from(window),
-            loaded,
-            every=interval_days(every),
+            windows,
+            rule_set,
+            every=days,
             horizon=tomorrow(),
-            refit_every=None if refit is None else interval_days(refit, "--refit"),
+            refit_every=refit_every,
+            keep_cases=null is not None,
         )
-        for loaded in both_rules_from(
-            (rules, screening), (against, against_screening), lists_from(lists)
-        )
+        for rule_set in loaded
     ]
-    ours, theirs = (
-        _history(name, run) for name, run in zip(("--rules", "--against"), runs, strict=True)
-    )
-    comparison = compare(ours, theirs)
+    histories = [_history(option, run) for option, run in zip(texts, runs, strict=True)]
+    headings = [f"{option} {text}" for option, text in texts.items()]
+    of_null: list[str | Table] = []  # before anything is printed: the progress stays above it
+    if null is not None:
+        replayed = partial(replay_cases, windows=windows, every=days, refit_every=refit_every)
+        for heading, rule_set, real in zip(headings, loaded, histories, strict=True):
+            nulls = [
+                _history(
+                    f"permutation {number}", replayed(permuted, rules=rule_set), permuted.height
+                )
+                for number, permuted in _permuted(real.cases, blocks, permutations, seed)
+            ]
+            grades = {rule.name: rule.grade for rule in rule_set.rules}
+            of_null += null_tables(heading, grades, blocks, nulls, real)
     console = Console()
-    console.print(_table(rules, against, ours, theirs, controls))
+    console.print(_table(dict(zip(headings, histories, strict=True)), controls))
+    if against is not None:
+        _print_comparison(console, rules, against, histories, details)
+    for part in of_null:
+        console.print(part, highlight=False, markup=False)
+
+
+def _permuted(
+    cases: pl.DataFrame, within: Sequence[Block], permutations: int, seed: int
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the number and the cases of each permutation."""
+    if cases.height == 0:
+        msg = "backtest: the sources must hold a counted case to permute; got none"
+        raise InputError(msg)
+    for number in range(1, permutations + 1):
+        yield number, permute_products(cases, within, seed=(seed, number))
+
+
+def _print_comparison(
+    console: Console,
+    rules: str,
+    against: str,
+    histories: Sequence[History],
+    details: Path | None,
+) -> None:
+    ours, theirs = histories
+    comparison = compare(ours, theirs)
     console.print(
         f"Switching from {rules} to {against}: {len(comparison.gained):,} alarms gained, "
         f"{len(comparison.lost):,} lost, {len(comparison.earlier):,} earlier, "
@@ -191,10 +274,11 @@ def backtest(
         _write_details(details, comparison, ours, theirs)
 
 
-def _history(name: str, run: Iterator[int | History]) -> History:
+def _history(name: str, run: Iterator[int | History], total: int | None = None) -> History:
+    """Run to the history at the end; with a total, the progress is of that many items."""
     history = History()
     with item_progress() as progress:
-        task = progress.add_task(name, total=None)
+        task = progress.add_task(name, total=total)
         for done in run:
             if isinstance(done, History):
                 history = done
@@ -203,44 +287,22 @@ def _history(name: str, run: Iterator[int | History]) -> History:
     return history
 
 
-def _read_controls(path: Path) -> list[tuple[str, str]]:
-    try:
-        table = pl.read_csv(path, infer_schema=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        msg = f"--negative-controls: {path} must be a readable CSV file; got {error}"
-        raise InputError(msg) from error
-    if not {"drug", "event"} <= set(table.columns):
-        msg = f"--negative-controls: {path} must have the columns drug, event; got {table.columns}"
-        raise InputError(msg)
-    pairs = sorted(set(table.select("drug", "event").drop_nulls().rows()))
-    if not pairs:
-        msg = f"--negative-controls: {path} must name at least one pair; got none"
-        raise InputError(msg)
-    return pairs
-
-
-def _table(
-    rules: str,
-    against: str,
-    ours: History,
-    theirs: History,
-    controls: list[tuple[str, str]] | None,
-) -> Table:
-    table = Table(title=f"{ours.messages:,} messages", title_justify="left")
+def _table(columns: dict[str, History], controls: list[tuple[str, str]] | None) -> Table:
+    runs = list(columns.values())
+    table = Table(title=f"{runs[0].messages:,} messages", title_justify="left")
     table.add_column("")
-    table.add_column(escape(f"--rules {rules}"), justify="right")
-    table.add_column(escape(f"--against {against}"), justify="right")
-    both = (ours, theirs)
-    table.add_row("signals ever an alarm", *(f"{len(one.first_alarm):,}" for one in both))
-    if any(one.first_alert.keys() != one.first_alarm.keys() for one in both):
-        table.add_row("signals of either grade", *(f"{len(one.first_alert):,}" for one in both))
-    table.add_row("alert revisions", *(f"{one.revisions.total():,}" for one in both))
+    for heading in columns:
+        table.add_column(escape(heading), justify="right")
+    table.add_row("signals ever an alarm", *(f"{len(one.first_alarm):,}" for one in runs))
+    if any(one.first_alert.keys() != one.first_alarm.keys() for one in runs):
+        table.add_row("signals of either grade", *(f"{len(one.first_alert):,}" for one in runs))
+    table.add_row("alert revisions", *(f"{one.revisions.total():,}" for one in runs))
     table.add_row(
         "revisions per 10,000 messages",
-        *(f"{1e4 * one.revisions.total() / max(one.messages, 1):,.1f}" for one in both),
+        *(f"{1e4 * one.revisions.total() / max(one.messages, 1):,.1f}" for one in runs),
     )
     if controls is not None:
-        rates = [ever_alert_rate(one.ever_alerted(controls), len(controls)) for one in both]
+        rates = [ever_alert_rate(one.ever_alerted(controls), len(controls)) for one in runs]
         table.add_row(
             f"of {len(controls):,} negative controls ever an alarm",
             *(rf"{rate:.1%} \[{lower:.1%}, {upper:.1%}]" for rate, lower, upper in rates),

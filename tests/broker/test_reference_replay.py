@@ -25,7 +25,10 @@ def test_a_hundred_alerts_of_a_live_run_recount_to_the_last_bit(
     parts = [messages[start : start + 150] for start in range(0, len(messages), 150)]
     prior = tmp_path / "prior.json"
     prior.write_text(PRIOR.model_dump_json())
-    detect = ("run", "--stage", "detect", "--prior", prior, *RULES, *WINDOWS)
+    controls = tmp_path / "controls.csv"
+    controls.write_text("drug,event\n" + "".join(f"drug {n},event {n}\n" for n in range(6)))
+    options = ("--prior", prior, "--negative-controls", controls, *RULES, *WINDOWS)
+    detect = ("run", "--stage", "detect", *options)
     with (
         running(topics, tmp_path / "state", "run", "--stage", "cases") as cases,
         running(topics, tmp_path / "state", *detect) as detector,
@@ -42,6 +45,9 @@ def test_a_hundred_alerts_of_a_live_run_recount_to_the_last_bit(
 
     published = {alert.alert_id: alert for alert in alerts(topics)}
     assert len(published) > 200
+    calibrations = [alert.calibration for alert in published.values()]
+    assert {one.n_controls for one in calibrations if one is not None} == {6}
+    assert None not in calibrations
     sample = ("recount", "--sample", 100, "--seed", 7, "--prior", prior, *RULES)
     done = tocsin(topics, tmp_path, *sample, "--json")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from detectors.rules import PRESETS
 from schemas.alert import Alert, Counts, Previous, Statistics
 from schemas.alert_reason import AlertKind, AlertReason, SignalLevel
+from schemas.calibration import Calibration
 from schemas.context import Context
 from schemas.decision import SignalState
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
@@ -20,7 +21,7 @@ from streams.core.alerts.case_sources import burst_rule
 from streams.core.alerts.next_steps import steps
 from streams.core.alerts.priority import priority_rules
 from streams.core.cases.provenance import PENALTIES
-from streams.core.recount.alerts import COMPARED
+from streams.core.recount.comparison import COMPARED
 from streams.core.safety.reporting_duties import LegalFrame, law_table
 from streams.core.signals.realert_policy import load_policy
 
@@ -50,6 +51,7 @@ def codes(text: str) -> list[str]:
         ("assess/read-an-alert.md", Alert, ""),
         ("assess/read-an-alert.md", Counts, "counts."),
         ("assess/read-an-alert.md", Statistics, ""),
+        ("assess/read-an-alert.md", Calibration, "calibration."),
         ("assess/safety-alerts.md", SafetyAlert, ""),
         ("assess/safety-alerts.md", Context, ""),
         ("assess/confounding.md", Burst, "burst."),

@@ -1,7 +1,7 @@
 """`tocsin backtest`, from files to files: what another set of rules would have done."""
 
 import csv
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -145,6 +145,71 @@ def test_names_with_brackets_are_printed_as_they_are(run: Run, folder: Path) -> 
     assert "Switching from [bold]now.toml to then.toml:" in ended.out
 
 
+NULL = "backtest mixed.jsonl --rules now.toml,ic --null permute --every 7d "
+
+
+@pytest.fixture
+def mixed(folder: Path) -> Path:
+    """Reports, six a day from 1 December to 20 January, with a drug and an unrelated event."""
+    days = [date(2023, 12, 1) + timedelta(days=n // 6) for n in range(300)]
+    lines = [
+        report_line(f"{n:03}", day, f"drug {n % 5}", f"Event {(n // 5 * 7 + n * n) % 11 % 6}")
+        for n, day in enumerate(days)
+    ]
+    (folder / "mixed.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def test_a_null_is_shown_in_numbers(run: Run, mixed: Path) -> None:
+    ended = run(NULL + "--permutations 4 --seed 8")
+    assert (ended.code, ended.err.strip()) == (0, "")
+    assert "--rules now.toml,ic: reported pairs that ever alerted, null within day" in ended.out
+    assert "Permutations: 4; cases: 300, follow-ups collapsed; could not move: 0.0%;" in ended.out
+    rows = ended.rows()
+    start = rows.index(["rule", "null", "95% limits", "limits by", "data"])
+    # Three cases: all 30 pairs have ten on average, of 300 reports.
+    shares = ["100.00%", "88.43% to 100.00%", "Clopper-Pearson", "100.00%"]
+    assert rows[start + 1] == ["three_cases", *shares]
+    assert [row[0] for row in rows[start + 2 : start + 4]] == ["ic", "any of them"]
+    assert rows[start + 4] == ["first alert in", "three_cases", "ic", "any of them"]
+    by_year = {row[0]: float(row[1]) for row in rows[start + 5 :]}
+    assert by_year.keys() == {"2023", "2024"}
+    assert sum(by_year.values()) == 30
+
+
+def test_a_null_is_repeated_by_its_seed(run: Run, mixed: Path) -> None:
+    first, again, other = (run(NULL + f"--seed {seed}").out for seed in (5, 5, 6))
+    assert first == again != other
+
+
+def test_cases_that_cannot_move_are_shown(run: Run, folder: Path) -> None:
+    # 5 of 17: on 6 January every report is of one drug, on the other days there are two drugs.
+    ended = run("backtest told.jsonl --rules now.toml --null permute --permutations 1")
+    assert "could not move: 29.4%;" in ended.out
+
+
+def test_both_sets_of_rules_are_run_on_the_null(run: Run, folder: Path) -> None:
+    ended = run(BACKTEST + "--null permute --within sex --negative-controls controls.csv")
+    assert "--rules now.toml: reported pairs that ever alerted, null within sex" in ended.out
+    assert "--against then.toml: reported pairs that ever alerted, null within sex" in ended.out
+    assert "Switching from now.toml to then.toml: 1 signals gained" in ended.out
+    assert [row[0] for row in ended.rows()].count("of 4 negative controls ever alerted") == 1
+
+
+def test_one_set_of_rules_has_one_column(run: Run, folder: Path) -> None:
+    ended = run("backtest told.jsonl --rules now.toml --null permute")
+    assert ended.rows()[:2] == [["", "--rules now.toml"], ["signals ever alerted", "4"]]
+    assert "Switching" not in ended.out
+
+
+def test_a_null_of_no_case_is_refused(run: Run, folder: Path) -> None:
+    (folder / "broken.jsonl").write_text("{\n", encoding="utf-8")
+    require_refused(
+        run("backtest broken.jsonl --rules ic --null permute"),
+        "backtest: the sources must hold a counted case to permute; got none",
+    )
+
+
 NOW_THEN = "backtest told.jsonl --rules now.toml --against "
 
 
@@ -164,6 +229,15 @@ NOW_THEN = "backtest told.jsonl --rules now.toml --against "
         (
             NOW_THEN + "ic --list mine=watched.txt",
             "load_rules: a list must be one that a rule asks",
+        ),
+        (
+            "backtest told.jsonl --rules ic",
+            "backtest: --against or --null permute must be given; got neither",
+        ),
+        (
+            NOW_THEN + "ic --null permute --within week",
+            "within: one or more of day, month, quarter, age, sex, state, country, region must be "
+            "given; got 'week'",
         ),
         (
             NOW_THEN + "ic --negative-controls none.csv",

@@ -71,6 +71,7 @@ TESTED_BY = {
     "streams.core.recount.alerts": "replay/test_recount.py",
     "streams.core.recount.anytime_test": "replay/test_recount.py",
     "streams.core.recount.clinical": "replay/test_recount.py",
+    "streams.core.recount.comparison": "replay/test_recount.py",
     "streams.core.recount.evidence": "replay/test_recount.py",
     "streams.core.recount.strata": "replay/test_recount.py",
     "streams.core.recount.exclusions": "replay/test_releases.py",

@@ -14,6 +14,7 @@ from streams.core.alerts.builder import AlertBuilder, EvaluatedWindow, PairSumma
 from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
 from streams.core.alerts.case_summaries import after_notice, extra_fields_of, facts_of
 from streams.core.alerts.context import AlertContext
+from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.alerts.sensitivity import SensitivityAnalyses
 from streams.core.counting.sorted_counts import Keys
 from streams.core.safety.subjects import KnownOnDay
@@ -58,10 +59,19 @@ class AlertWriter:
         The re-alert policy; alerts carry its hash.
     context
         Builds the contexts of products of the domain.
+    controls
+        Negative controls that alerts are calibrated by; without them alerts have no calibration.
     """
 
-    def __init__(self, scorer: Scorer, policy: AlertPolicy, context: AlertContext) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        policy: AlertPolicy,
+        context: AlertContext,
+        controls: NegativeControls | None = None,
+    ) -> None:
         self._scorer = scorer
+        self._controls = controls
         self._builder = AlertBuilder(scorer.rules, policy)
         self._context = context
         self._sensitivity = SensitivityAnalyses(scorer, burst_rule())
@@ -102,6 +112,11 @@ class AlertWriter:
         found = self._sensitivity.of_pairs(pairs, decided.on.tolist(), cases, origins, view, days)
         contexts = self._context.of_pairs(summed, scores.instance.window.label, on_day)
         extra = extra_fields_of(cases, keys, view, days, decided.was, signals.named)
+        if self._controls is not None:
+            alarm = self._scorer.rules.alarm_mask
+            calibrations = self._controls.of_alerts(scores, decided, signals, view, alarm)
+            for fields, calibration in zip(extra, calibrations, strict=True):
+                fields["calibration"] = calibration
         summaries = [PairSummary(*parts) for parts in zip(found, contexts, extra, strict=True)]
         alerts = self._builder.build(
             summed, decided, summaries, _evaluated(scores, view), dropped=signals.dropped

@@ -32,6 +32,10 @@ class Vocabulary:
         self.learn((name,))
         return self._codes[name]
 
+    def find(self, name: str) -> int | None:
+        """Return the code of a name; `None` if it has none."""
+        return self._codes.get(name)
+
     def encode(self, names: pl.Series) -> pl.Series:
         """Return the codes of a column of names, or of lists of names [UInt32]; learn new ones."""
         if names.dtype != pl.List:

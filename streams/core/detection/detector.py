@@ -14,12 +14,13 @@ from detectors.rules import RuleSet
 from schemas.alert import Alert, InputOffset, WindowKind
 from schemas.counts import COUNTS
 from schemas.delta import Delta
-from schemas.errors import InputError, StateError
+from schemas.errors import InputError
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from streams.core.alerts.case_sources import Origins
 from streams.core.alerts.context import AlertContext
+from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.cases.domain_case import encode_domain_case
 from streams.core.cases.levels import plain_pairs
 from streams.core.cases.strata import AgeBands, default_age_bands
@@ -32,6 +33,7 @@ from streams.core.counting.sorted_counts import Keys, distinct
 from streams.core.counting.spelling_counts import Spellings
 from streams.core.counting.windows import WindowedCounts, WindowSpec
 from streams.core.detection.evaluation import Evaluation
+from streams.core.detection.input_offsets import is_next
 from streams.core.safety.monitor import SafetyMonitor
 from streams.core.signals.anytime_test import SequentialTests
 from streams.core.signals.counts_view import CountsView
@@ -68,6 +70,8 @@ class Detector:
         Days of event time between fits of that prior to the counts; `None` keeps it as it is.
     age_bands
         Age bands of the strata; by default those of `age_bands.toml`.
+    controls
+        Negative controls that alerts are calibrated by; none by default.
 
     Raises
     ------
@@ -85,11 +89,12 @@ class Detector:
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
         age_bands: AgeBands | None = None,
+        controls: NegativeControls | None = None,
     ) -> None:
         policy = policy or load_policy()
         self.safety = SafetyMonitor()
         self._context = AlertContext(self.safety, policy)
-        self._evaluation = Evaluation(rules, prior, policy, self._context)
+        self._evaluation = Evaluation(rules, prior, policy, self._context, controls)
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
@@ -131,7 +136,7 @@ class Detector:
             from the start of the topic.
         """
         offsets = dict(self.offsets)
-        fresh = [self._is_next(delta, offsets) for delta in deltas]
+        fresh = [is_next(delta, offsets, self.topic) for delta in deltas]
         changes = [delta.changes for delta, news in zip(deltas, fresh, strict=True) if news]
         if changes:
             # In one frame: folding many small ones takes a fifth longer.
@@ -147,20 +152,6 @@ class Detector:
         self.offsets = offsets
         self.watermark = max(self.watermark, *(delta.watermark for delta in deltas))
         return fresh
-
-    def _is_next(self, delta: Delta, offsets: dict[int, int]) -> bool:
-        """Advance the counted offsets over a delta; return False if it was counted before."""
-        counted = offsets.get(delta.partition, delta.first_offset)
-        if delta.next_offset <= counted and delta.partition in offsets:
-            return False
-        if delta.first_offset != counted:
-            msg = (
-                f"detector: deltas of {self.topic}[{delta.partition}] must follow one another from "
-                f"offset {counted}; got [{delta.first_offset}, {delta.next_offset})"
-            )
-            raise StateError(msg)
-        offsets[delta.partition] = delta.next_offset
-        return True
 
     def evaluate(
         self, today: int, *, touched_only: bool = False, day_over: bool = True

@@ -17,6 +17,7 @@ from detectors.rules import RuleSet
 from schemas.alert import Alert
 from schemas.suppressed import Suppressed
 from streams.core.alerts.context import AlertContext
+from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.alerts.writer import AlertWriter
 from streams.core.counting.sorted_counts import Counts, Keys
 from streams.core.counting.vocabulary import Vocabulary
@@ -58,10 +59,17 @@ class Evaluation:
         The re-alert policy.
     context
         Builds the contexts of alerts, and finds new facts of published ones.
+    controls
+        Negative controls that alerts are calibrated by.
     """
 
     def __init__(
-        self, rules: RuleSet, prior: GammaMixture | None, policy: AlertPolicy, context: AlertContext
+        self,
+        rules: RuleSet,
+        prior: GammaMixture | None,
+        policy: AlertPolicy,
+        context: AlertContext,
+        controls: NegativeControls | None = None,
     ) -> None:
         self.scorer = Scorer(rules, prior)
         self.signals: dict[str, Signals] = {}
@@ -70,7 +78,7 @@ class Evaluation:
         self._policy = policy
         self._context = context
         self._redundant = RedundantSignals()
-        self._writer = AlertWriter(self.scorer, policy, context)
+        self._writer = AlertWriter(self.scorer, policy, context, controls)
         self._last_suppressed: list[_Suppression] = []
 
     def begin(self) -> None:

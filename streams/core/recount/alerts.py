@@ -6,10 +6,8 @@ rest. The estimators are the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from math import isfinite
 from typing import Any
 
 import polars as pl
@@ -18,34 +16,31 @@ from detectors.expected import expected_stratified
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from detectors.scoring import methods_for, score
-from schemas.alert import Alert, Counts, SignalGrade, Statistics, Window, WindowKind
+from schemas.alert import Alert, SignalGrade, Statistics, Window, WindowKind
 from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.core.cases.link_decisions import LinkDecision
 from streams.core.cases.transitions import CaseVersion
 from streams.core.recount.anytime_test import BLOCKED, TESTED, anytime_statistics
 from streams.core.recount.clinical import (
-    CLINICAL,
-    REMOVED,
     clinical_values,
     removed_cases,
     removed_values,
 )
+from streams.core.recount.comparison import Recounted, compared_with, unbounded_of, values_of
 from streams.core.recount.evidence import (
-    EVIDENCE,
-    OF_PAIR,
     evidence_values,
     facts,
     named,
     naming,
 )
 from streams.core.recount.exclusions import link_states, withdrawn_cases
-from streams.core.recount.labels import LABELS, label_values
+from streams.core.recount.labels import label_values
 from streams.core.recount.strata import expected_within, with_bands
 from streams.core.signals.scorer import NOT_OF_A_TABLE
 from streams.core.signals.signal_key import names_of_key
 
-__all__ = ["COMPARED", "Difference", "Recount", "Recounted", "version_frame"]
+__all__ = ["Recount", "version_frame"]
 
 _UNIT = "\x1f"  # separates the names of a case; no name contains it
 _EPOCH = date(1970, 1, 1)
@@ -56,56 +51,6 @@ _STRATUM = ("age_group", "sex", "region")
 _TYPES = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float: pl.Float64}
 _FIELDS = {name: _TYPES[CaseVersion.__annotations__[name]] for name in _ORDER}
 _DECISION = {name: _TYPES[kind] for name, kind in LinkDecision.__annotations__.items()}
-
-COMPARED = (
-    *LABELS,
-    *(f"counts.{name}" for name in Counts.model_fields),
-    *(f"statistics.{name}" for name in Statistics.model_fields),
-    "unbounded",
-    *OF_PAIR,
-    *EVIDENCE,
-    *(*CLINICAL, *REMOVED),
-    *("rules_fired", "grade"),
-)
-"""Fields that a recount compares; the last two only with the rules of the alert's `rules_hash`.
-
-A rule is on if it fires, or was on in `previous` and is not past its exit. The grade is `alarm` if
-a rule of that grade is on, that of `previous` if none is on, else `screening`. Other fields cannot
-be recomputed from the input alone: kind, reason, revision, `previous` and `n_new` depend on the
-alerts published before, `test_recomputed` on the time when a correction arrived.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One value that differs between alert and recount."""
-
-    name: str
-    published: object
-    recounted: object
-
-
-@dataclass(frozen=True, slots=True)
-class Recounted:
-    """Result of the recount of one alert.
-
-    Attributes
-    ----------
-    messages
-        Messages of its input, transaction markers included.
-    compared
-        Number of values compared, to the last bit.
-    differences
-        Those that differ.
-    rules_known
-        Whether the rules are those of the alert, so that `rules_fired` was compared.
-    """
-
-    alert: Alert
-    messages: int
-    compared: int
-    differences: tuple[Difference, ...]
-    rules_known: bool
 
 
 def version_frame(partition: int, versions: Sequence[tuple[int, CaseVersion]]) -> pl.DataFrame:
@@ -233,9 +178,9 @@ class Recount:
             statistics = scored.row(row, named=True)
             asked_of_test = _asked_of_test(alert, self._rules, known=known)
             statistics |= dict.fromkeys({*TESTED, *BLOCKED} - asked_of_test)
-            values = _values(statistics, of_pairs[pair][1])
+            values = values_of(statistics, of_pairs[pair][1])
             if alert.unbounded is not None:
-                values["unbounded"] = _unbounded(statistics)
+                values["unbounded"] = unbounded_of(statistics)
             values |= label_values(current, *pair)
             if known:
                 values["rules_fired"] = on = self._on(alert, *masks[row])
@@ -245,7 +190,7 @@ class Recount:
             values |= evidence_values(alert, alike, both, asked, rules_known=known)
             values |= clinical_values(alert, both)
             values |= removed_values(alert, named(removed, alert)[1])
-            yield _compared(alert, values, rules_known=known)
+            yield compared_with(alert, values, rules_known=known)
 
     def _tested(
         self, scored: pl.DataFrame, current: pl.DataFrame, alerts: Sequence[Alert]
@@ -377,39 +322,3 @@ def _expected(cases: pl.DataFrame, strata: pl.Series, drug: str, event: str) -> 
         table.select("stratum", n="n_total"),
     )["expected"].item()
     return expected
-
-
-def _values(row: Mapping[str, Any], of_pair: Mapping[str, Any]) -> dict[str, object]:
-    statistics = {name: row[name] for name in Statistics.model_fields}
-    return {
-        **{f"counts.{name}": row[name] for name in Counts.model_fields},
-        **{
-            # As in alerts: undefined and unbounded are null.
-            f"statistics.{name}": value if value is not None and isfinite(value) else None
-            for name, value in statistics.items()
-        },
-        **of_pair,
-    }
-
-
-def _unbounded(row: Mapping[str, Any]) -> tuple[str, ...]:
-    infinite = (float("inf"), float("-inf"))
-    return tuple(name for name in Statistics.model_fields if row[name] in infinite)
-
-
-def _compared(alert: Alert, values: Mapping[str, object], *, rules_known: bool) -> Recounted:
-    differences = []
-    for name, recounted in values.items():
-        published: Any = alert
-        for part in name.split("."):
-            published = getattr(published, part)
-        # Equal `repr` means equal to the last bit: a float is written by its shortest digits.
-        if repr(published) != repr(recounted):
-            differences.append(Difference(name, published, recounted))
-    return Recounted(
-        alert=alert,
-        messages=sum(end.next_offset for end in alert.as_of),
-        compared=len(values),
-        differences=tuple(differences),
-        rules_known=rules_known,
-    )

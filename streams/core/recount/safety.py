@@ -15,7 +15,7 @@ from schemas.safety_alert import SafetyAlert
 from streams.core.cases.link_decisions import is_linked_away
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.cases.versions import as_released, release_key
-from streams.core.recount.alerts import Difference
+from streams.core.recount.comparison import Difference
 from streams.core.safety.monitor import SafetyMonitor
 
 __all__ = ["RecountedSafety", "recount_safety"]

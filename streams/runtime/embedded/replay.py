@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import islice
 
+import polars as pl
+
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.alert import Alert
+from schemas.delta import Delta
 from schemas.notice import Notice
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
@@ -21,7 +24,8 @@ from schemas.report import Report
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from schemas.watch_item import WatchItem
-from streams.core.cases.transitions import CaseVersion
+from streams.core.alerts.negative_controls import NegativeControls
+from streams.core.cases.transitions import CaseVersion, advance
 from streams.core.cases.versions import RELEASE
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
@@ -72,7 +76,7 @@ class Replay:
         Notices; each is received on its day.
     on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed, on_watch_item
         Called for each, in order; for a case to watch, once.
-    policy, prior, refit_every
+    policy, prior, refit_every, controls
         As in `streams.core.detection.detector.Detector`.
     """
 
@@ -89,6 +93,7 @@ class Replay:
         policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        controls: NegativeControls | None = None,
         on_refit: Callable[[PriorRefit], None] = lambda refit: None,
         on_suppressed: Callable[[Suppressed], None] | None = None,
         notices: Iterable[Notice] = (),
@@ -96,12 +101,17 @@ class Replay:
         on_watch_item: Callable[[WatchItem], None] | None = None,
     ) -> None:
         self.detector = Detector(
-            windows, rules, policy=policy, prior=prior, refit_every=refit_every
+            windows,
+            rules,
+            policy=policy,
+            prior=prior,
+            refit_every=refit_every,
+            controls=controls,
         )
         self.summary = ReplaySummary()
-        store = MemoryStore()
-        self._stage = CaseStage(store, partition=0, keep_outbox=False)
-        self._links = InlineLinks(store.get)
+        self._store = MemoryStore()
+        self._stage = CaseStage(self._store, partition=0, keep_outbox=False)
+        self._links = InlineLinks(self._store.get)
         self._every = every
         self._until = None if until is None else (until - _EPOCH).days
         self._horizon = horizon
@@ -127,6 +137,32 @@ class Replay:
         remaining = iter(items)
         while size := self._feed_chunk(source, islice(remaining, _CHUNK)):
             yield size
+
+    def feed_cases(self, cases: pl.DataFrame) -> Iterator[int]:
+        """Run counted cases through the detector stage alone; yield the number of each day.
+
+        Parameters
+        ----------
+        cases
+            Columns of `schemas.delta.CASE_CHANGES`; each case once, sorted by day.
+        """
+        for (first,), rows in cases.group_by("day", maintain_order=True):
+            day = (first - _EPOCH).days
+            if self._clock is not None and day // self._every > self._clock // self._every:
+                self._close_until(day)
+            self._clock = day
+            self._offset += rows.height
+            self.summary.messages += rows.height
+            self.detector.apply(Delta(0, self._counted, self._offset, day, rows))
+            self._counted = self._offset
+            yield rows.height
+
+    def counted_cases(self) -> pl.DataFrame:
+        """Return the counted cases in their latest form, sorted by day and case.
+
+        Columns of `schemas.delta.CASE_CHANGES`, as of the reports fed so far.
+        """
+        return advance(self._store.versions(), {}).changes.sort("day", "case_id")
 
     def finish(self) -> None:
         """Evaluate on the last day reached, and on later days of notices."""

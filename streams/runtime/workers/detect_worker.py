@@ -19,6 +19,7 @@ from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.errors import BrokerError
 from schemas.rejected import Rejected
+from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.signals.realert_policy import AlertPolicy
@@ -72,7 +73,7 @@ class DetectWorker:
     ----------
     settings
         How to reach the broker, and the folder of the snapshot.
-    windows, rules, policy, prior, refit_every
+    windows, rules, policy, prior, refit_every, controls
         See `streams.core.detection.detector.Detector`.
     observer
         Receives the events of the worker.
@@ -89,6 +90,7 @@ class DetectWorker:
         policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        controls: NegativeControls | None = None,
         observer: Observer = SILENT,
     ) -> None:
         self._settings = settings
@@ -101,6 +103,7 @@ class DetectWorker:
             policy=policy,
             prior=prior,
             refit_every=refit_every,
+            controls=controls,
         )
         self._make_detector()  # to refuse wrong arguments before connecting
         self._topic = topic_name(settings, "deltas")

@@ -8,6 +8,7 @@ import pytest
 from detectors.rules import RuleSet, load_rules
 from schemas.delta import Delta
 from schemas.errors import StateError
+from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from tests.support.deltas import case_change, make_delta
@@ -249,3 +250,31 @@ def test_of_deltas_with_a_gap_none_is_counted(mhra: RuleSet) -> None:
     with pytest.raises(StateError, match="must follow one another from offset 12"):
         detector.apply_all([_delta(3, 12, *REST), _delta(13, 14, ("S9", "zinc", "Rash", 1))])
     assert (_total(detector), detector.offsets) == (3, {0: 3})
+
+
+def test_a_restored_detector_calibrates_as_one_that_never_stopped(mhra: RuleSet) -> None:
+    pairs = [(f"drug {n}", f"event {n}") for n in range(12)]
+    named = [
+        (f"{drug} {number}", drug, event, 1)
+        for place, (drug, event) in enumerate(pairs)
+        for number in range(1 + place % 5)
+    ]
+    others = [(f"O{n}", f"drug {n % 12}", f"event {n * n % 7}", 1) for n in range(60)]
+
+    def new_detector() -> Detector:
+        return Detector(CUMULATIVE, mhra, controls=NegativeControls(pairs))
+
+    detector, again = new_detector(), new_detector()
+    assert detector.apply(_delta(0, 100, *named, *others))
+    alerts = detector.evaluate(DAY)
+    again.restore(*detector.snapshot())
+    again.restore_signals(alerts)
+    more = [(f"M{n}", "zinc", "rash", 1) for n in range(3)]
+    for one in (detector, again):
+        assert one.apply(_delta(100, 103, *more))
+    continued, restarted = detector.evaluate(DAY + 1), again.evaluate(DAY + 1)
+    assert restarted == continued
+    calibration = next(alert.calibration for alert in restarted if alert.drug == "zinc")
+    assert calibration is not None
+    assert 0 < calibration.n_controls_on < 12
+    assert calibration.mean is not None

@@ -2,14 +2,16 @@
 
 from datetime import date, timedelta
 
+import polars as pl
 import pytest
 
 from detectors.rules import load_rules
 from schemas.alert import Alert
+from schemas.delta import CASE_CHANGES
 from schemas.rejected import Rejected
 from streams.core.counting.windows import WindowSpec
 from streams.runtime.embedded.replay import Replay
-from tests.support.reports import make_report
+from tests.support.reports import NULLIFIED, make_report
 from tests.support.versions import make_link, make_marker, make_release
 
 FIRST = date(2024, 1, 1)
@@ -99,3 +101,43 @@ def test_a_marker_is_no_day_of_receipt() -> None:
 
 def test_a_marker_alone_is_nothing_to_evaluate() -> None:
     assert Run().feed(make_marker(2)).finish().replay.summary.evaluations == 0
+
+
+def test_counted_cases_are_the_latest_versions_that_count() -> None:
+    run = Run().feed(
+        make_report("B", day=FIRST, drugs=["iron"]),
+        make_report("A", day=FIRST),
+        make_report("B", day=FIRST, drugs=["gold"], version=2),
+        make_report("gone", day=FIRST),
+        make_report("gone", day=FIRST, version=2, revision=NULLIFIED),
+        make_report("twin", day=FIRST),
+        make_link(case_id="twin", decided_on=FIRST).model_dump_json().encode(),
+        make_report("early", day=FIRST - timedelta(days=1)),
+    )
+    cases = run.replay.counted_cases()
+    assert cases.schema == pl.Schema(CASE_CHANGES)
+    assert cases.select("case_id", "drugs", "n").rows() == [
+        ("early", ["zinc"], 1),
+        ("A", ["zinc"], 1),
+        ("B", ["gold"], 1),
+    ]
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_counted_cases_run_through_the_detector_as_their_reports_do(every: int) -> None:
+    reports = [
+        make_report(
+            f"C{n:02}",
+            day=FIRST + timedelta(days=n // 3 + n // 20 * 9),
+            drugs=["zinc" if n % 4 else "iron"],
+            events=["Rash" if n % 4 else "Fever"],
+        )
+        for n in range(40)
+    ]
+    direct = Run(every=every).feed(*reports).finish()
+    cases, again = direct.replay.counted_cases(), Run(every=every)
+    assert sum(again.replay.feed_cases(cases)) == len(reports)
+    again.finish()
+    assert direct.alerts
+    assert again.alerts == direct.alerts
+    assert again.replay.summary.evaluations == direct.replay.summary.evaluations
