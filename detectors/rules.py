@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,10 @@ class Rule(BaseModel):
     def statistics(self) -> frozenset[str]:
         """Return the columns that it compares."""
         return frozenset(_statistics(self.condition))
+
+    def requires(self, statistics: Collection[str]) -> bool:
+        """Return whether it holds for no pair of which these statistics are undefined."""
+        return _requires(self.condition, statistics)
 
     @property
     def floor(self) -> int:
@@ -325,6 +329,14 @@ def _leaves(condition: Condition) -> list[Comparison | OnList]:
 
 def _statistics(condition: Condition) -> set[str]:
     return {leaf.statistic for leaf in _leaves(condition) if isinstance(leaf, Comparison)}
+
+
+def _requires(condition: Condition, statistics: Collection[str]) -> bool:
+    if isinstance(condition, AllOf):
+        return any(_requires(part, statistics) for part in condition.all)
+    if isinstance(condition, AnyOf):
+        return all(_requires(part, statistics) for part in condition.any)
+    return isinstance(condition, Comparison) and condition.statistic in statistics
 
 
 def _list_parts(condition: Condition) -> list[OnList]:

@@ -17,8 +17,10 @@ from schemas.errors import InputError
 from schemas.safety_alert import SafetyAlert
 from streams.cli.negative_controls import ControlsOption, controls_from
 from streams.cli.options import (
+    DEFAULT_AGE_BANDS,
     DEFAULT_RULES,
     DEFAULT_SCREENING,
+    AgeBandsOption,
     ListOption,
     PolicyOption,
     PriorOption,
@@ -40,6 +42,7 @@ from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, repair_rows, summary_table
 from streams.cli.verdict import RunVerdict
+from streams.core.cases.strata import AgeBands
 from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
@@ -197,6 +200,7 @@ def run(
     policy: PolicyOption = None,
     prior: PriorOption = None,
     refit: RefitOption = None,
+    age_bands: AgeBandsOption = DEFAULT_AGE_BANDS,
     negative_controls: ControlsOption = None,
     drain: Annotated[
         bool,
@@ -247,7 +251,7 @@ def run(
     stop = StopSignal()
     workers: list[Worker] = []
     chosen = rules_from(rules, screening, lists_from(lists))
-    controls = controls_from(negative_controls)
+    controls, bands = controls_from(negative_controls), AgeBands.parse(age_bands)
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker on any exit, the last one first
@@ -270,6 +274,7 @@ def run(
                 policy=load_policy(policy),
                 prior=prior_from(prior),
                 refit_every=None if refit is None else interval_days(refit, "--refit"),
+                age_bands=bands,
                 controls=controls,
                 observer=watch.observer,
             )

@@ -12,12 +12,15 @@ from pydantic import ValidationError
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import PRESETS, RuleSet, lists_asked, load_rules
 from schemas.errors import InputError
+from streams.core.cases.strata import default_age_bands
 from streams.core.counting.windows import WindowSpec
 
 __all__ = [
+    "DEFAULT_AGE_BANDS",
     "DEFAULT_RULES",
     "DEFAULT_SCREENING",
     "NO_SCREENING",
+    "AgeBandsOption",
     "ListOption",
     "PolicyOption",
     "PriorOption",
@@ -41,6 +44,7 @@ __all__ = [
 DEFAULT_RULES = "tocsin"
 DEFAULT_SCREENING = "screening,mhra,ema,ic"
 NO_SCREENING = "none"
+DEFAULT_AGE_BANDS = default_age_bands().text
 
 RulesOption = Annotated[
     str,
@@ -72,6 +76,14 @@ PolicyOption = Annotated[
         metavar="FILE.toml",
         help="Re-alert policy: the changes of a signal that are published. Keys: "
         "docs/consume/alert-by-example.md.",
+    ),
+]
+AgeBandsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="YEARS,...",
+        help="Upper end of each age band of the strata but the last. Changing them on Kafka needs "
+        "tocsin state rebuild --detector.",
     ),
 ]
 PriorOption = Annotated[

@@ -21,8 +21,10 @@ from schemas.rejected import Rejected
 from schemas.suppressed import SuppressionReason
 from streams.cli.negative_controls import ControlsOption, controls_from
 from streams.cli.options import (
+    DEFAULT_AGE_BANDS,
     DEFAULT_RULES,
     DEFAULT_SCREENING,
+    AgeBandsOption,
     ListOption,
     PolicyOption,
     PriorOption,
@@ -44,6 +46,7 @@ from streams.cli.options import (
 from streams.cli.printable import printable
 from streams.cli.tables import repair_rows, summary_table
 from streams.cli.verdict import NothingAccepted, RunVerdict
+from streams.core.cases.strata import AgeBands
 from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
@@ -92,6 +95,7 @@ def replay(
     policy: PolicyOption = None,
     prior: PriorOption = None,
     refit: RefitOption = None,
+    age_bands: AgeBandsOption = DEFAULT_AGE_BANDS,
     negative_controls: ControlsOption = None,
     notices: Annotated[
         list[Path] | None,
@@ -160,6 +164,7 @@ def replay(
             policy=load_policy(policy),
             prior=prior_from(prior),
             refit_every=None if refit is None else interval_days(refit, "--refit"),
+            age_bands=AgeBands.parse(age_bands),
             controls=controls_from(negative_controls),
             every=interval_days(every),
             until=parse_day(until, "--until"),

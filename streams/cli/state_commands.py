@@ -12,6 +12,7 @@ from rich.table import Table
 from schemas.errors import InputError
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.runtime.operations.rebuild import (
+    discard_snapshot,
     inspect_cases,
     inspect_snapshot,
     local_partitions,
@@ -109,6 +110,14 @@ def rebuild_command(
             help="Restore from the changelog (cases, fast) or recount from the reports.",
         ),
     ] = Source.CASES,
+    detector: Annotated[
+        bool,
+        typer.Option(
+            "--detector",
+            help="Delete the detector's snapshot: when started, it counts the deltas again, such "
+            "as after a change of --age-bands. Of the databases only those named by --partition.",
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Rebuild without confirmation.")] = False,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
@@ -119,14 +128,19 @@ def rebuild_command(
     the new one is complete.
     """
     settings = Settings.load(config, bootstrap=bootstrap)
-    chosen = partition or local_partitions(settings)
-    if not chosen:
+    chosen = partition or ([] if detector else local_partitions(settings))
+    if not chosen and not detector:
         msg = f"state rebuild: {settings.state_dir} must hold databases; got none. Set state_dir"
         raise InputError(msg)
     if not yes:
-        names = ", ".join(map(str, chosen))
-        question = f"Replace the databases of partitions {names} in {settings.state_dir}?"
+        parts = ["the detector's snapshot"] if detector else []
+        if chosen:
+            parts.append(f"the databases of partitions {', '.join(map(str, chosen))}")
+        question = f"Replace {' and '.join(parts)} in {settings.state_dir}?"
         typer.confirm(question, abort=True)
+    if detector:
+        was = discard_snapshot(settings)
+        typer.echo(f"detector: {'snapshot deleted' if was else 'no snapshot'}; it counts anew")
     for number in chosen:
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(f"partition {number}", total=1.0)

@@ -3,20 +3,34 @@
 import shutil
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import msgspec
 import pytest
 
+from detectors.rules import load_rules
 from schemas.alert import Alert
 from schemas.delta import Delta
+from schemas.errors import StateError
+from streams.core.cases.strata import AgeBands
+from streams.core.counting.windows import WindowSpec
 from streams.runtime.broker.clients import make_producer
 from streams.runtime.settings import Settings
 from streams.runtime.state.case_store import RocksStore
 from streams.runtime.wire.deltas import decode_delta, encode_delta
 from streams.runtime.workers.case_worker import CaseWorker
-from tests.broker.support.processes import keyed, records, report, send, stream, tocsin
+from streams.runtime.workers.detect_worker import DetectWorker
+from tests.broker.support.processes import (
+    as_counts,
+    keyed,
+    records,
+    report,
+    send,
+    stream,
+    tocsin,
+)
 from tests.broker.support.retention import forget_records
 from tests.broker.support.stages import count_all, detect_all
 from tests.broker.support.stored_cases import expected_cases, stored_cases
@@ -140,6 +154,37 @@ def test_rebuild_makes_a_database_from_the_topics(one_partition: Settings, sourc
     send(one_partition, keyed([report(300)]))
     count_all(one_partition)
     assert "C300" in stored_cases(one_partition)
+
+
+def _counts_of(worker: DetectWorker) -> object:
+    with closing(worker):
+        while (counts := worker.counts()) is None:
+            worker.step(100)
+        return as_counts(counts)
+
+
+def test_other_age_bands_are_counted_anew_after_one_command(one_partition: Settings) -> None:
+    messages, _ = stream(200, seed=54)
+    send(one_partition, keyed(messages))
+    count_all(one_partition)
+    counts = detect_all(one_partition)
+    bands = partial(
+        DetectWorker,
+        one_partition,
+        [WindowSpec.parse("cumulative")],
+        load_rules(["mhra", "ic"]),
+        age_bands=AgeBands.parse("18,65"),
+    )
+    with pytest.raises(StateError, match="state rebuild --detector"):
+        _counts_of(bands())
+    done = state(one_partition, "rebuild", "--detector", "--yes")
+    assert done.stdout == "detector: snapshot deleted; it counts anew\n", done.stderr
+    assert _counts_of(bands()) == counts
+    assert state(one_partition, "rebuild", "--detector", "--yes").returncode == 0
+    forget_records(one_partition, 1, name="deltas")
+    gone = state(one_partition, "rebuild", "--detector", "--yes")
+    assert gone.returncode == 2
+    assert "must hold all deltas; got a topic that begins at 1" in gone.stderr
 
 
 def test_state_commands_without_state_or_topics_are_one_line(

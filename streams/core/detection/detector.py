@@ -11,7 +11,7 @@ import polars as pl
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
-from schemas.alert import Alert, InputOffset, WindowKind
+from schemas.alert import Alert, InputOffset, SignalGrade, WindowKind
 from schemas.counts import COUNTS
 from schemas.delta import Delta
 from schemas.errors import InputError
@@ -41,7 +41,7 @@ from streams.core.signals.new_evidence import ChangesSinceEvaluation
 from streams.core.signals.prior_refits import PriorRefits
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
-from streams.core.signals.scorer import Scorer
+from streams.core.signals.scorer import NEEDS_BLOCKED_TEST, NEEDS_SAFE_TEST, Scorer
 from streams.core.signals.window_scores import WindowInstance
 
 __all__ = ["Detector"]
@@ -76,7 +76,8 @@ class Detector:
     Raises
     ------
     InputError
-        If a rule needs a prior, and none is given nor to be fitted.
+        If a rule needs a prior, and none is given nor to be fitted; or if every rule of the alarm
+        needs the anytime-valid test, and no window is cumulative.
     """
 
     def __init__(
@@ -98,11 +99,13 @@ class Detector:
         if self.scorer.needs_prior and prior is None and refit_every is None:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
+        specs = list(windows)
+        _require_window_of_test(rules, specs)
         self._refits = PriorRefits(self.scorer, refit_every)
         self._levels = LevelCodes()
         self._tests = SequentialTests(self.scorer, self._plain, self._sources)
         self.topic = topic
-        self.windows = [WindowedCounts(spec) for spec in windows]
+        self.windows = [WindowedCounts(spec) for spec in specs]
         self.log = CaseLog()
         self.codes = CaseCodes(age_bands or default_age_bands())
         self._removals = RemovedCases()
@@ -379,3 +382,18 @@ class Detector:
             InputOffset(topic=self.topic, partition=partition, next_offset=offset)
             for partition, offset in sorted(self.offsets.items())
         ]
+
+
+def _require_window_of_test(rules: RuleSet, specs: Sequence[WindowSpec]) -> None:
+    """Refuse an alarm that can never be raised: the test is of the cumulative window."""
+    of_alarm = [rule for rule in rules.rules if rule.grade is SignalGrade.ALARM]
+    of_test = NEEDS_SAFE_TEST | NEEDS_BLOCKED_TEST
+    if any(spec.kind is WindowKind.CUMULATIVE for spec in specs) or not specs:
+        return
+    if all(rule.requires(of_test) for rule in of_alarm):
+        names = ", ".join(rule.name for rule in of_alarm)
+        msg = (
+            f"rules: {names} needs the anytime-valid test, which is of the cumulative window; got "
+            "none. Add --window cumulative, or other --rules"
+        )
+        raise InputError(msg)

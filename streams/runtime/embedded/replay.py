@@ -25,6 +25,7 @@ from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
 from schemas.watch_item import WatchItem
 from streams.core.alerts.negative_controls import NegativeControls
+from streams.core.cases.strata import AgeBands
 from streams.core.cases.transitions import CaseVersion, advance
 from streams.core.cases.versions import RELEASE
 from streams.core.counting.windows import WindowSpec
@@ -76,7 +77,7 @@ class Replay:
         Notices; each is received on its day.
     on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed, on_watch_item
         Called for each, in order; for a case to watch, once.
-    policy, prior, refit_every, controls
+    policy, prior, refit_every, age_bands, controls
         As in `streams.core.detection.detector.Detector`.
     """
 
@@ -93,6 +94,7 @@ class Replay:
         policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        age_bands: AgeBands | None = None,
         controls: NegativeControls | None = None,
         on_refit: Callable[[PriorRefit], None] = lambda refit: None,
         on_suppressed: Callable[[Suppressed], None] | None = None,
@@ -106,6 +108,7 @@ class Replay:
             policy=policy,
             prior=prior,
             refit_every=refit_every,
+            age_bands=age_bands,
             controls=controls,
         )
         self.summary = ReplaySummary()

@@ -28,6 +28,7 @@ from streams.runtime.workers.partition_recovery import database
 __all__ = [
     "PartitionState",
     "SnapshotState",
+    "discard_snapshot",
     "inspect_cases",
     "inspect_snapshot",
     "local_partitions",
@@ -111,6 +112,32 @@ def inspect_snapshot(settings: Settings) -> SnapshotState | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"snapshot {about.parent}: must be readable; got {error!r}. Move it away"
         raise StateError(msg) from error
+
+
+def discard_snapshot(settings: Settings) -> bool:
+    """Delete the detector's snapshot, so that it counts the deltas again; return whether there was.
+
+    Raises
+    ------
+    StateError
+        If the first deltas are deleted: then the snapshot is all that knows their cases.
+    """
+    deltas = TopicPartition(topic_name(settings, "deltas"), 0)
+    with broker_errors(f"rebuild {deltas.topic}"):
+        reader = make_consumer(settings, auto_offset_reset="none")
+        with closing(reader):
+            first = reader.beginning_offsets([deltas])[deltas]
+    if first:
+        msg = (
+            f"rebuild: {deltas.topic} must hold all deltas; got a topic that begins at {first}. "
+            "Count the reports again under a new topic_prefix (docs/operate/upgrade.md)"
+        )
+        raise StateError(msg)
+    folder = Path(settings.state_dir) / "detect"
+    found = [path for path in (folder, folder.with_suffix(".old")) if path.exists()]
+    for path in found:
+        shutil.rmtree(path)
+    return bool(found)
 
 
 def rejected_offsets(settings: Settings, name: str) -> frozenset[int]:

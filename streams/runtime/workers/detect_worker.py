@@ -20,6 +20,7 @@ from detectors.rules import RuleSet
 from schemas.errors import BrokerError
 from schemas.rejected import Rejected
 from streams.core.alerts.negative_controls import NegativeControls
+from streams.core.cases.strata import AgeBands
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from streams.core.signals.realert_policy import AlertPolicy
@@ -73,7 +74,7 @@ class DetectWorker:
     ----------
     settings
         How to reach the broker, and the folder of the snapshot.
-    windows, rules, policy, prior, refit_every, controls
+    windows, rules, policy, prior, refit_every, age_bands, controls
         See `streams.core.detection.detector.Detector`.
     observer
         Receives the events of the worker.
@@ -90,6 +91,7 @@ class DetectWorker:
         policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
+        age_bands: AgeBands | None = None,
         controls: NegativeControls | None = None,
         observer: Observer = SILENT,
     ) -> None:
@@ -103,6 +105,7 @@ class DetectWorker:
             policy=policy,
             prior=prior,
             refit_every=refit_every,
+            age_bands=age_bands,
             controls=controls,
         )
         self._make_detector()  # to refuse wrong arguments before connecting

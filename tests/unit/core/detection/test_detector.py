@@ -7,8 +7,9 @@ import pytest
 
 from detectors.rules import RuleSet, load_rules
 from schemas.delta import Delta
-from schemas.errors import StateError
+from schemas.errors import InputError, StateError
 from streams.core.alerts.negative_controls import NegativeControls
+from streams.core.cases.strata import AgeBands
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
 from tests.support.deltas import case_change, make_delta
@@ -278,3 +279,21 @@ def test_a_restored_detector_calibrates_as_one_that_never_stopped(mhra: RuleSet)
     assert calibration is not None
     assert 0 < calibration.n_controls_on < 12
     assert calibration.mean is not None
+
+
+def test_an_alarm_that_no_window_could_raise_is_refused() -> None:
+    sliding = [WindowSpec.parse("sliding:30"), WindowSpec.parse("month")]
+    with pytest.raises(InputError, match=r"^rules: tocsin needs the anytime-valid test.*Add"):
+        Detector(sliding, load_rules("tocsin", screening="mhra"))
+    Detector([*sliding, *CUMULATIVE], load_rules("tocsin"))
+    Detector(sliding, load_rules(["tocsin", "ic"]))
+    Detector(sliding, load_rules("ic", screening="tocsin"))
+
+
+def test_other_age_bands_need_the_deltas_again(mhra: RuleSet) -> None:
+    detector = Detector(CUMULATIVE, mhra, age_bands=AgeBands((18.0,)))
+    detector.apply(_delta(0, 1, *SIGNAL))
+    rows, facts = detector.snapshot()
+    Detector(CUMULATIVE, mhra, age_bands=AgeBands((18.0,))).restore(rows, facts)
+    with pytest.raises(StateError, match=r"age bands must be .*\[18\.0\] years.*state rebuild"):
+        Detector(CUMULATIVE, mhra).restore(rows, facts)
