@@ -4,9 +4,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
+from detectors.arguments import finite_numbers, require_whole, whole_numbers
 from schemas.errors import InputError
 
-__all__ = ["e_benjamini_hochberg", "e_bh_levels", "poisson_gamma_e_value"]
+__all__ = [
+    "e_benjamini_hochberg",
+    "e_bh_levels",
+    "poisson_gamma_e_value",
+]
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +42,8 @@ def poisson_gamma_e_value(
     Raises
     ------
     InputError
-        If a count is negative or not a number, or `shape` is not positive.
+        If a count is not whole or an expected count not finite, one is negative, or `shape` is not
+        positive.
 
     Notes
     -----
@@ -62,17 +68,22 @@ def poisson_gamma_e_value(
     5.0968
     """
     where = "poisson_gamma_e_value"
-    n, mu = np.asarray(n_observed, float), np.asarray(expected, float)
-    if not (np.all(n >= 0) and np.all(mu >= 0)):
-        msg = f"{where}: counts must be 0 or more; got n {n_observed!r}, expected {expected!r}"
-        raise InputError(msg)
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(_log_e_value(n_observed, expected, shape, where=where)[0]))
+
+
+def _log_e_value(
+    n_observed: ArrayLike, expected: ArrayLike, shape: float, *, where: str
+) -> tuple[Floats, Floats, Floats]:
+    """Return the logarithm of the two-sided e-value, the counts and the expected cases."""
+    n = whole_numbers(n_observed, "n_observed", where=where).astype(np.float64)
+    mu = finite_numbers(expected, "expected", where=where)
     if not 0 < shape < float("inf"):
         msg = f"{where}: shape must be a positive number; got {shape!r}"
         raise InputError(msg)
     constant = shape * np.log(shape) - gammaln(shape)
     log_e = constant + gammaln(n + shape) - (n + shape) * np.log(mu + shape) + mu
-    with np.errstate(over="ignore"):
-        return np.asarray(np.exp(log_e))
+    return log_e, *np.broadcast_arrays(n, mu)
 
 
 def e_bh_levels(e_values: ArrayLike, *, n_hypotheses: int | None = None) -> Floats:
@@ -98,7 +109,8 @@ def e_bh_levels(e_values: ArrayLike, *, n_hypotheses: int | None = None) -> Floa
     Raises
     ------
     InputError
-        If an e-value is negative or not a number, or there are more of them than hypotheses.
+        If an e-value is negative or not a number, `n_hypotheses` is not a whole number, or there
+        are more e-values than hypotheses.
 
     Notes
     -----
@@ -120,10 +132,12 @@ def e_bh_levels(e_values: ArrayLike, *, n_hypotheses: int | None = None) -> Floa
     """
     where = "e_bh_levels"
     e = np.asarray(e_values, float)
-    if not np.all(e >= 0):
+    if not np.all(e >= 0):  # an e-value of inf is one
         msg = f"{where}: e-values must be 0 or more; got {e[~(e >= 0)][0]!r}"
         raise InputError(msg)
-    total = len(e) if n_hypotheses is None else n_hypotheses
+    total = len(e)
+    if n_hypotheses is not None:
+        total = require_whole(n_hypotheses, "n_hypotheses", where=where, least=0)
     if total < len(e):
         msg = f"{where}: n_hypotheses must be {len(e)} e-values or more; got {n_hypotheses!r}"
         raise InputError(msg)

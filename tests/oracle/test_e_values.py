@@ -5,7 +5,11 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import gamma, poisson
 
-from detectors.e_values import e_benjamini_hochberg, e_bh_levels, poisson_gamma_e_value
+from detectors.e_values import (
+    e_benjamini_hochberg,
+    e_bh_levels,
+    poisson_gamma_e_value,
+)
 from schemas.errors import InputError
 
 
@@ -37,12 +41,6 @@ def test_its_mean_under_the_null_is_one(expected: float) -> None:
 def test_it_is_not_clipped_and_it_may_be_unbounded() -> None:
     assert poisson_gamma_e_value(50, 50).item() < 0.2
     assert poisson_gamma_e_value(5000, 1).item() == np.inf
-
-
-@pytest.mark.parametrize("counts", [(-1, 2), (1, -2), (float("nan"), 1), (1, float("nan"))])
-def test_impossible_counts_are_refused(counts: tuple[float, float]) -> None:
-    with pytest.raises(InputError, match="poisson_gamma_e_value: counts must be 0 or more; got n"):
-        poisson_gamma_e_value(*counts)
 
 
 @pytest.mark.parametrize("shape", [0, -1, float("inf"), float("nan")])
