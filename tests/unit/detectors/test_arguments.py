@@ -18,6 +18,7 @@ from detectors.clusters import scan_clusters
 from detectors.e_values import (
     e_benjamini_hochberg,
     e_bh_levels,
+    poisson_excess_e_value,
     poisson_gamma_e_value,
 )
 from detectors.false_alarms import ever_alert_rate
@@ -83,6 +84,8 @@ Call = Callable[[Any], object]
 CALLS: dict[tuple[str, str], tuple[list[Any], Call]] = {
     ("poisson_gamma_e_value", "n_observed"): (NO_WHOLE, lambda x: poisson_gamma_e_value(x, 1)),
     ("poisson_gamma_e_value", "expected"): (NOT_FINITE, lambda x: poisson_gamma_e_value(1, x)),
+    ("poisson_excess_e_value", "n_observed"): (NO_WHOLE, lambda x: poisson_excess_e_value(x, 1)),
+    ("poisson_excess_e_value", "expected"): (NOT_FINITE, lambda x: poisson_excess_e_value(1, x)),
     ("e_bh_levels", "e_values"): ([NAN, -INF, -0.5, None], lambda x: e_bh_levels([x])),
     ("e_bh_levels", "n_hypotheses"): (
         [x for x in NO_INTEGER if x is not None],
