@@ -108,7 +108,7 @@ class SafeTest:
 
     @property
     def n_hypotheses(self) -> int:
-        """Return the number of possible pairs: drugs times events seen so far."""
+        """Return the number of possible pairs: drugs times events seen so far, which grows."""
         drugs = _distinct([day.drugs for day in self.days])
         return len(drugs) * len(_distinct([day.events for day in self.days]))
 

@@ -179,7 +179,8 @@ def e_bh_levels(e_values: ArrayLike, *, n_hypotheses: int | None = None) -> Floa
     """Smallest false discovery rate at which e-BH flags each hypothesis.
 
     The counterpart of the adjusted p-value of Benjamini-Hochberg. Valid under any dependence of
-    the e-values, such as that of pairs that share a drug or an event.
+    the e-values, such as that of pairs that share a drug or an event, at one evaluation that is
+    fixed beforehand. Its known failure is repetition; the notes say what is proven.
 
     Parameters
     ----------
@@ -207,10 +208,19 @@ def e_bh_levels(e_values: ArrayLike, *, n_hypotheses: int | None = None) -> Floa
 
         level of the i-th largest = min over k >= i of K / (k e[k])
 
+    At a fixed evaluation the expected share of false ones among those flagged at a level is at most
+    that level [1]_. With a family that is fixed, the same holds at a time chosen by what was seen,
+    if it is a stopping time of the filtration that all e-values share, and each is an e-process in
+    it [2]_. The union of what was flagged at several evaluations has no such bound [3]_. While the
+    number of hypotheses grows, as drugs and events are seen for the first time, the proof for
+    stopping times fails: fix the family for a period.
+
     References
     ----------
     .. [1] Wang R, Ramdas A (2022). False discovery rate control with e-values. Journal of the Royal
        Statistical Society B 84(3), 822-852. doi:10.1111/rssb.12489. (Not read.)
+    .. [2] arXiv 2502.08539. (Not read.)
+    .. [3] arXiv 2501.19360. (Not read.)
 
     Examples
     --------
@@ -264,9 +274,8 @@ def e_benjamini_hochberg(
 
     Notes
     -----
-    Flags the k largest, k the largest number with ``e[k] >= K / (k level)``. Holds at one time,
-    chosen as one likes from what was seen; the union of what was flagged over many days has no
-    such bound.
+    Flags the k largest, k the largest number with ``e[k] >= K / (k level)``. `e_bh_levels` says at
+    which times the false discovery rate is bounded, and that over a union of them it is not.
 
     References
     ----------
