@@ -60,7 +60,7 @@ class SafeTest:
 
     @property
     def n_hypotheses(self) -> int:
-        """Return the number of possible pairs: drugs times events seen so far."""
+        """Return the number of possible pairs: drugs times events seen so far, which grows."""
         return len(self.history.drugs) * len(self.history.events)
 
 
@@ -197,7 +197,10 @@ def recompute(days: Iterable[DayCounts], level: float = 0.05) -> SafeTest:
 def e_values(test: SafeTest) -> pl.DataFrame:
     """Return every pair's current e-value, its level under e-BH, and the day it crossed.
 
-    Use `crossed_on` for one pair watched over time, and `e_bh_level` for all pairs on one day.
+    Use `crossed_on` for one pair watched over time, and `e_bh_level` for all pairs on one day that
+    was fixed beforehand. The false discovery rate of the pairs flagged on any of several days has
+    no bound, nor is one proven at a day chosen by the data while the number of possible pairs grows
+    (`detectors.e_values.e_bh_levels`).
 
     Returns
     -------

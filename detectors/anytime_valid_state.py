@@ -52,6 +52,9 @@ class DayMargins:
         _require_keys(where, "drugs", self.drugs, self.n_drug)
         _require_keys(where, "events", self.events, self.n_event)
         top = max(_largest(self.n_drug), _largest(self.n_event), 1)
+        if isinstance(self.n_total, bool) or not isinstance(self.n_total, int | np.integer):
+            msg = f"{where}: n_total must be a whole number of cases; got {self.n_total!r}"
+            raise CountsError(msg)
         if self.n_total < top:
             msg = f"{where}: n_total must be at least every margin, {top}; got {self.n_total}"
             raise CountsError(msg)
@@ -207,6 +210,9 @@ def _place(block: DayMargins) -> str:
 def _require_keys(where: str, what: str, keys: Ints, n: Ints) -> None:
     if len(keys) != len(n):
         msg = f"{where}: {what} need one count each; got {len(keys)} and {len(n)} counts"
+        raise CountsError(msg)
+    if keys.dtype.kind not in "iu" or n.dtype.kind not in "iu":
+        msg = f"{where}: {what} and their counts must be whole numbers; got {keys.dtype}, {n.dtype}"
         raise CountsError(msg)
     if len(keys) and (keys[0] < 0 or np.any(np.diff(keys) <= 0)):
         msg = f"{where}: {what} must be codes of 0 or more, in order, each once; got {keys[:5]}..."

@@ -5,6 +5,7 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+from detectors.arguments import require_whole
 from schemas.errors import InputError
 
 __all__ = ["NullRate", "ever_alert_rate", "null_alert_rate"]
@@ -47,7 +48,8 @@ def ever_alert_rate(
     Raises
     ------
     InputError
-        If there is no control, or more alerted than there are.
+        If a number is not whole or negative, there is no control, more alerted than there are, or
+        `level` is not in (0, 1).
 
     Notes
     -----
@@ -65,9 +67,14 @@ def ever_alert_rate(
     >>> ever_alert_rate(0, 10)
     (0.0, 0.0, 0.3085)
     """
-    if not 0 <= n_alerted <= n_controls or n_controls == 0:
+    for value, name in ((n_alerted, "n_alerted"), (n_controls, "n_controls")):
+        require_whole(value, name, where="ever_alert_rate", least=0)
+    if n_alerted > n_controls or n_controls == 0:
         msg = f"ever_alert_rate: 0 <= alerted <= controls, and some control; got {n_alerted} of "
         msg += f"{n_controls}"
+        raise InputError(msg)
+    if not 0 < level < 1:
+        msg = f"ever_alert_rate: level must lie in (0, 1); got {level!r}"
         raise InputError(msg)
     # Here, not above: it loads pandas, which every command would wait for.
     from statsmodels.stats.proportion import proportion_confint

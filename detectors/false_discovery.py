@@ -5,6 +5,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import digamma
 
+from detectors.arguments import require_whole
 from schemas.errors import InputError
 
 __all__ = ["false_discovery"]
@@ -126,13 +127,9 @@ def _family(scored: pl.DataFrame, n_hypotheses: int | None, *, where: str) -> in
             pl.col("drug").n_unique().cast(pl.Int64) * pl.col("event").n_unique()
         )
         return int(sizes["drug"].sum())
-    if isinstance(n_hypotheses, bool) or not isinstance(n_hypotheses, int | np.integer):
-        msg = f"{where}: n_hypotheses must be a whole number of hypotheses; got {n_hypotheses!r}"
+    total = require_whole(n_hypotheses, "n_hypotheses", where=where, least=0)
+    if total < scored.height:
+        msg = f"{where}: n_hypotheses must be at least the {scored.height} rows of the table; "
+        msg += f"got {total}"
         raise InputError(msg)
-    if n_hypotheses < scored.height:
-        msg = (
-            f"{where}: n_hypotheses must be at least the {scored.height} rows of the table; got "
-            f"{n_hypotheses!r}"
-        )
-        raise InputError(msg)
-    return int(n_hypotheses)
+    return total

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit, gammaln
 
+from detectors.arguments import finite_numbers, whole_numbers
 from detectors.cells import with_statistics
 from detectors.expected import EXPECTED_CRUDE
 from detectors.squashing import Squashing
@@ -97,7 +98,15 @@ class GammaMixture(_Value):
         return hashlib.sha256(content.encode()).hexdigest()
 
     def log_odds(self, n: Counts, expected: Floats) -> Floats:
-        """Return the posterior log-odds of the first component, given count and expectation."""
+        """Return the posterior log-odds of the first component, given count and expectation.
+
+        Raises
+        ------
+        InputError
+            If a count is not whole, an expectation not finite, or one is negative.
+        """
+        n = whole_numbers(n, "n", where="GammaMixture")
+        expected = finite_numbers(expected, "expected", where="GammaMixture")
         a1, b1, a2, b2 = self.alpha1, self.beta1, self.alpha2, self.beta2
         constant = np.log(self.weight) - np.log1p(-self.weight)
         constant += a1 * np.log(b1) - gammaln(a1) - a2 * np.log(b2) + gammaln(a2)

@@ -192,6 +192,10 @@ def log2_gamma_quantiles(
     The shape depends on the count alone, so each count is looked up: some thousands of quantiles
     serve millions of pairs, and one evaluation after the other.
     """
+    if not n_observed.dtype.is_integer() or n_observed.null_count():
+        msg = f"log2_gamma_quantiles: n_observed must be whole numbers; got {n_observed.dtype}"
+        msg += f" with {n_observed.null_count()} nulls"
+        raise InputError(msg)
     counts = pl.col("n_observed").cast(pl.Int64)
     largest = int(n_observed.cast(pl.Int64).to_numpy().max(initial=0))  # NumPy has no Int128
     if largest < _TABLE:

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from detectors.arguments import require_whole
 from detectors.case_frames import CaseFrames, refuse
 from detectors.cells import with_statistics
 from detectors.information_component import log2_gamma_quantiles
@@ -42,7 +43,7 @@ def interaction_counts(frames: CaseFrames, *, at_least: int = 3) -> pl.DataFrame
     Raises
     ------
     InputError
-        If `at_least` is below 1.
+        If `at_least` is not a whole number, or below 1.
 
     Notes
     -----
@@ -58,9 +59,7 @@ def interaction_counts(frames: CaseFrames, *, at_least: int = 3) -> pl.DataFrame
     >>> interaction_counts(CaseFrames(cases, drugs, events), at_least=2).row(0)
     ('A', 'B', 'rash', 2, 2, 3, 3, 2, 3, 4, 5)
     """
-    if at_least < 1:
-        msg = f"interaction_counts: at_least must be 1 case or more; got {at_least!r}"
-        raise InputError(msg)
+    require_whole(at_least, "at_least", where="interaction_counts", least=1)
     places = frames.cases.select("case").with_row_index("place")
     drugs, drug_names = _frequent(frames.drugs.join(places, on="case"), "drug", at_least)
     events, event_names = _frequent(frames.events.join(places, on="case"), "event", at_least)

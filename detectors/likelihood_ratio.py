@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from detectors.arguments import require_whole
 from schemas.counts import require_counts, require_unique_pairs
 from schemas.errors import CountsError, InputError
 
@@ -150,7 +151,14 @@ def likelihood_ratio(
 
 
 def log_likelihood_ratio(table: pl.DataFrame) -> Floats:
-    """Return the statistic of each row, given its drug; 0 where the population is empty."""
+    """Return the statistic of each row, given its drug; 0 where the population is empty.
+
+    Raises
+    ------
+    CountsError
+        If the counts cannot belong to one 2x2 table.
+    """
+    require_counts(table, where="log_likelihood_ratio")
     n, nd, ne, total = (
         table[name].cast(pl.Float64).to_numpy()
         for name in ("n_observed", "n_drug", "n_event", "n_total")
@@ -202,7 +210,8 @@ def _require_settings(null: Null, n_simulations: int, level: float, *, where: st
     if not 0 < level < 1:
         msg = f"{where}: level must lie in (0, 1); got {level!r}"
         raise InputError(msg)
-    if n_simulations < 1 or level * (n_simulations + 1) > n_simulations:
+    require_whole(n_simulations, "n_simulations", where=where, least=1)
+    if level * (n_simulations + 1) > n_simulations:
         msg = (
             f"{where}: n_simulations must be at least level / (1 - level), so that there is a "
             f"critical value; got {n_simulations} for level {level}"

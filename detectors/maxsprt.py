@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import lambertw
 
+from detectors.arguments import finite_numbers, require_whole, whole_numbers
 from schemas.errors import InputError
 
 __all__ = ["maxsprt_critical_value", "maxsprt_crossing_probability", "maxsprt_llr"]
@@ -37,7 +38,7 @@ def maxsprt_llr(n_observed: ArrayLike, expected: ArrayLike) -> Floats:
     Raises
     ------
     InputError
-        If a count is negative or not a number.
+        If a count is not whole or an expected count not finite, or one is negative.
 
     Notes
     -----
@@ -60,10 +61,11 @@ def maxsprt_llr(n_observed: ArrayLike, expected: ArrayLike) -> Floats:
     >>> maxsprt_llr(5, 1).item()
     4.0472
     """
-    n, mu = np.broadcast_arrays(np.asarray(n_observed, float), np.asarray(expected, float))
-    if not (np.all(n >= 0) and np.all(mu >= 0)):
-        msg = f"maxsprt_llr: counts must be 0 or more; got n {n_observed!r}, expected {expected!r}"
-        raise InputError(msg)
+    where = "maxsprt_llr"
+    n, mu = np.broadcast_arrays(
+        whole_numbers(n_observed, "n_observed", where=where).astype(np.float64),
+        finite_numbers(expected, "expected", where=where),
+    )
     excess = n > mu
     with np.errstate(divide="ignore"):  # no case was expected: the ratio is unbounded
         ratio = np.log(np.divide(n, mu, where=excess, out=np.ones(n.shape)))
@@ -118,8 +120,8 @@ def maxsprt_crossing_probability(
     """
     where = "maxsprt_crossing_probability"
     _require_design(where, horizon, minimum_events)
-    if not critical_value > 0:
-        msg = f"{where}: critical_value must be more than 0; got {critical_value!r}"
+    if not 0 < critical_value < float("inf"):
+        msg = f"{where}: critical_value must be finite, and more than 0; got {critical_value!r}"
         raise InputError(msg)
     from scipy.stats import poisson  # imported late: every command would wait for it
 
@@ -213,6 +215,4 @@ def _require_design(where: str, horizon: float, minimum_events: int) -> None:
     if not 0 < horizon < float("inf"):
         msg = f"{where}: horizon must be a positive number of expected cases; got {horizon!r}"
         raise InputError(msg)
-    if minimum_events < 1:
-        msg = f"{where}: minimum_events must be 1 or more; got {minimum_events!r}"
-        raise InputError(msg)
+    require_whole(minimum_events, "minimum_events", where=where, least=1)

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, gammainc, gammaincc, gammainccinv, gammaincinv, gammaln
 
+from detectors.arguments import finite_numbers, whole_numbers
 from detectors.gamma_mixture import GammaMixture, of_count
+from schemas.errors import InputError
 
 __all__ = ["TOLERANCE", "exact_quantile", "quantiles"]
 
@@ -44,7 +46,33 @@ def exact_quantile(
     Newton's method on the logarithm of the smaller tail, kept between the quantiles of the two
     components, between which that of their mixture must lie. A quantile below e^-700 is given as
     -inf: it is 0 as a number.
+
+    Raises
+    ------
+    InputError
+        If a count is not whole, an expectation not finite, one is negative, or the probability is
+        not in (0, 1).
     """
+    n, expected = _require(n, expected, [probability], where="exact_quantile")
+    return _exact(prior, n, expected, probability)
+
+
+def _require(
+    n: Counts, expected: Floats, probabilities: Iterable[float], *, where: str
+) -> tuple[Counts, Floats]:
+    for probability in probabilities:
+        if not 0 < probability < 1:
+            msg = f"{where}: a probability must lie in (0, 1); got {probability!r}"
+            raise InputError(msg)
+    return (
+        whole_numbers(n, "n", where=where),
+        finite_numbers(expected, "expected", where=where),
+    )
+
+
+def _exact(
+    prior: GammaMixture, n: Counts, expected: Floats, probability: float
+) -> tuple[Floats, Floats]:
     upper = probability > 0.5
     tail = 1 - probability if upper else probability
     cdf, quantile = (gammaincc, gammainccinv) if upper else (gammainc, gammaincinv)
@@ -110,7 +138,15 @@ class _Cells:
 def quantiles(
     prior: GammaMixture, n: Counts, expected: Floats, probabilities: Iterable[float]
 ) -> list[Floats]:
-    """Return the posterior quantiles at each probability, relative error at most `TOLERANCE`."""
+    """Return the posterior quantiles at each probability, relative error at most `TOLERANCE`.
+
+    Raises
+    ------
+    InputError
+        As `exact_quantile`.
+    """
+    probabilities = list(probabilities)
+    n, expected = _require(n, expected, probabilities, where="quantiles")
     gridded = (n <= _LARGEST_COUNT) & (expected > 0)
     position = np.log(np.where(gridded, expected, 1.0)) / _CELL
     place = np.floor(position).astype(np.int64)
@@ -133,7 +169,7 @@ def quantiles(
             cell = index[key[rows]]
             result[rows] = _interpolated(cells, cell, position[rows] - place[rows])
             exactly = start + np.flatnonzero((cell < 0) | (cells.intervals[cell] == 0))
-            log_x, _ = exact_quantile(prior, n[exactly], expected[exactly], probability)
+            log_x, _ = _exact(prior, n[exactly], expected[exactly], probability)
             result[exactly] = np.exp(log_x)
         found.append(result)
     return found
@@ -152,7 +188,7 @@ def _cells(prior: GammaMixture, count: Counts, corner: Floats, probability: floa
     def exact(cell: NDArray[np.int64], fractions: Floats) -> tuple[Floats, Floats]:
         expected = np.exp(_CELL * (corner[cell, None] + fractions))
         n = np.repeat(count[cell], fractions.size)
-        log_x, slope = exact_quantile(prior, n, expected.ravel(), probability)
+        log_x, slope = _exact(prior, n, expected.ravel(), probability)
         return log_x.reshape(expected.shape), slope.reshape(expected.shape)
 
     # One more cell and one more row, at the end, for the rows that are computed exactly.

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from detectors.arguments import finite_numbers, whole_numbers
+
 __all__ = ["Points", "Squashing", "points_of"]
 
 _SHORT = 2**16 - 1  # the largest count that a radix sort of 16 bits takes
@@ -53,6 +55,11 @@ def points_of(
 ) -> Points:
     """Return the pairs as points in order of count and expectation, squashed if so asked.
 
+    Raises
+    ------
+    InputError
+        If a count is not whole or negative, or an expectation is not finite and above 0.
+
     Examples
     --------
     Of four pairs with one case each, the two whose expectations are alike become one point:
@@ -63,7 +70,11 @@ def points_of(
     >>> points.expected, points.weight
     (array([0.102, 0.3  , 5.   ]), array([2., 1., 1.]))
     """
-    count, expected = _sorted(count, expected)
+    where = "points_of"
+    count, expected = _sorted(
+        whole_numbers(count, "count", where=where),
+        finite_numbers(expected, "expected", where=where, positive=True),
+    )
     if squashing is None:
         return Points(count, expected, np.ones(count.size))
     _, first, size = np.unique(count, return_index=True, return_counts=True)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from detectors.arguments import require_whole, whole_numbers
 from schemas.errors import InputError
 
 __all__ = ["Scan", "bernoulli_llr", "temporal_scan"]
@@ -44,6 +45,12 @@ def bernoulli_llr(n_cases: Ints, n_reports: Ints, *, all_cases: int, all_reports
     numpy.ndarray
         Log-likelihood ratio [nats]; 0 where the rate inside is not the higher one.
 
+    Raises
+    ------
+    InputError
+        If a number is not whole, a window has no report, or there are more cases than reports,
+        inside or outside.
+
     Notes
     -----
     With c of n reports inside and C of N altogether::
@@ -65,7 +72,7 @@ def bernoulli_llr(n_cases: Ints, n_reports: Ints, *, all_cases: int, all_reports
     >>> bernoulli_llr(np.array([2]), np.array([2]), all_cases=2, all_reports=8).item()
     4.4987
     """
-    c, n = np.asarray(n_cases, float), np.asarray(n_reports, float)
+    c, n = _require_parts(n_cases, n_reports, all_cases, all_reports)
     inside = c / n
     outside = np.divide(all_cases - c, all_reports - n, where=n < all_reports, out=np.ones_like(c))
     overall = all_cases / all_reports
@@ -118,7 +125,8 @@ def temporal_scan(
     Raises
     ------
     InputError
-        If `within_days` is negative, or `replicates` is less than 1.
+        If `within_days` or `replicates` is not a whole number, the first is negative or the second
+        less than 1, or the entries are not whole numbers, as many of each, of known reports.
 
     Notes
     -----
@@ -147,11 +155,20 @@ def temporal_scan(
     >>> scan.unit.tolist(), scan.n_cases.tolist(), 0.03 < scan.p_value.item() < 0.04
     ([0], [2], True)
     """
-    if within_days < 0:
-        msg = f"temporal_scan: within_days must be 0 or more; got {within_days!r}"
-        raise InputError(msg)
-    if replicates < 1:
-        msg = f"temporal_scan: replicates must be 1 or more; got {replicates!r}"
+    where = "temporal_scan"
+    require_whole(within_days, "within_days", where=where, least=0)
+    require_whole(replicates, "replicates", where=where, least=1)
+    unit, report = (
+        whole_numbers(codes, name, where=where)
+        for codes, name in ((unit, "unit"), (report, "report"))
+    )
+    day = whole_numbers(day, "day", where=where, least=-(2**31))
+    if not len(unit) == len(day) == len(report) or report.max(initial=-1) >= len(is_case):
+        msg = (
+            f"{where}: unit, day and report must be as many each, and every report one of is_case; "
+            f"got {len(unit)}, {len(day)}, {len(report)}, and report {report.max(initial=-1)} of "
+            f"{len(is_case)}"
+        )
         raise InputError(msg)
     order = np.lexsort((report, day, unit))
     unit, day, report = unit[order], day[order], report[order]
@@ -183,6 +200,25 @@ def temporal_scan(
         llr=llr[best],
         p_value=(1 + as_large) / (1 + replicates),
     )
+
+
+def _require_parts(
+    n_cases: Ints, n_reports: Ints, all_cases: int, all_reports: int
+) -> tuple[Floats, Floats]:
+    where = "bernoulli_llr"
+    c = whole_numbers(n_cases, "n_cases", where=where)
+    n = whole_numbers(n_reports, "n_reports", where=where, least=1)
+    cases = require_whole(all_cases, "all_cases", where=where, least=0)
+    reports = require_whole(all_reports, "all_reports", where=where, least=1)
+    c, n = np.broadcast_arrays(c, n)
+    bad = (c > n) | (c > cases) | (cases - c > reports - n)
+    if np.any(bad):
+        msg = (
+            f"{where}: cases must be some of the reports, inside and outside of the window; got "
+            f"{c[bad].flat[0]} of {n[bad].flat[0]} inside, {cases} of {reports} altogether"
+        )
+        raise InputError(msg)
+    return c.astype(np.float64), n.astype(np.float64)
 
 
 def _windows(unit: Ints, day: Ints, within_days: int) -> tuple[Ints, Ints]:

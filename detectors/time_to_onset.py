@@ -8,10 +8,11 @@ import polars as pl
 from scipy.optimize import minimize
 from scipy.special import chdtrc, ndtri
 
+from detectors.arguments import require_whole
 from detectors.case_frames import refuse, require_columns, require_pairs
 from detectors.intervals import tail_mass
 from detectors.kolmogorov_smirnov import kolmogorov_smirnov
-from schemas.errors import CountsError, FitError, InputError
+from schemas.errors import CountsError, FitError
 
 __all__ = ["time_to_onset"]
 
@@ -83,7 +84,7 @@ def time_to_onset(
         If a column is missing, a key is null, a pair stands in two rows, or an onset is not in
         whole days from 0.
     InputError
-        If `level` is not in (0, 1), or `at_least` is below 3.
+        If `level` is not in (0, 1), or `at_least` is not a whole number, or below 3.
     FitError
         If a maximum of the likelihood was not found.
 
@@ -142,9 +143,7 @@ def time_to_onset(
     """
     where = "time_to_onset"
     tail = tail_mass(level, where=where)
-    if at_least < 3:
-        msg = f"{where}: at_least must be 3 cases or more; got {at_least!r}"
-        raise InputError(msg)
+    require_whole(at_least, "at_least", where=where, least=3)
     require_pairs(pairs, where=where)
     known = _known_onsets(onsets, where=where)
     of_event = {key[0]: rows for key, rows in known.partition_by("event", as_dict=True).items()}

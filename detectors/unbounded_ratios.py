@@ -4,7 +4,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from detectors.arguments import whole_numbers
 from schemas.counts import MARGINS
+from schemas.errors import InputError
 
 __all__ = ["lower_odds_ratio", "lower_rate_ratio", "prr_lower_bound", "ror_lower_bound"]
 
@@ -27,6 +29,11 @@ def lower_rate_ratio(n: Floats, n_drug: Floats, n_other_drugs: Floats, tail: flo
         Cases with and without the drug; 1 or more.
     tail
         Mass beyond the bound, in (0, 1/2).
+
+    Raises
+    ------
+    InputError
+        If a count is not whole or below what is said above, or `tail` is not in (0, 1/2).
 
     Returns
     -------
@@ -55,7 +62,16 @@ def lower_rate_ratio(n: Floats, n_drug: Floats, n_other_drugs: Floats, tail: flo
     >>> lower_rate_ratio(np.array([6.0]), np.array([6.0]), np.array([404.0]), 0.025).item()
     103.9818
     """
-    odds = 1 / np.expm1(-np.log(2 * tail) / n)  # p / (1 - p)
+    where = "lower_rate_ratio"
+    n, n_drug, n_other_drugs = (
+        whole_numbers(values, name, where=where, least=1).astype(np.float64)
+        for values, name in (
+            (n, "n"),
+            (n_drug, "n_drug"),
+            (n_other_drugs, "n_other_drugs"),
+        )
+    )
+    odds = 1 / np.expm1(-np.log(2 * _sound(tail, where=where)) / n)  # p / (1 - p)
     return np.asarray(odds * (n_other_drugs / n_drug))
 
 
@@ -68,6 +84,12 @@ def lower_odds_ratio(a: Floats, b: Floats, c: Floats, d: Floats, tail: float) ->
         Cells of each 2x2 table; b c = 0, a and d 1 or more.
     tail
         Mass beyond the bound, in (0, 1/2).
+
+    Raises
+    ------
+    InputError
+        If a count is not whole or below what is said above, b and c are both above 0, or `tail` is
+        not in (0, 1/2).
 
     Returns
     -------
@@ -102,7 +124,15 @@ def lower_odds_ratio(a: Floats, b: Floats, c: Floats, d: Floats, tail: float) ->
     >>> lower_odds_ratio(none + 4, none, none, none + 4, 0.025).item()
     2.0039
     """
-    wanted = -np.log(2 * tail)
+    where = "lower_odds_ratio"
+    a, b, c, d = (
+        whole_numbers(cell, name, where=where, least=least).astype(np.float64)
+        for cell, name, least in ((a, "a", 1), (b, "b", 0), (c, "c", 0), (d, "d", 1))
+    )
+    if np.any(np.minimum(b, c) > 0):
+        msg = f"{where}: b or c must be 0; got {int(np.sum(np.minimum(b, c) > 0))} of both above"
+        raise InputError(msg)
+    wanted = -np.log(2 * _sound(tail, where=where))
     cells = np.array([a, b, c, d])
     t = wanted * (b + 1) * (c + 1) / (a * d)
     for start in range(0, t.size, _BLOCK):
@@ -131,6 +161,13 @@ def _sums(t: Floats, cells: Floats) -> tuple[Floats, Floats]:
         if np.all(last <= _NEGLIGIBLE * sums):
             return 1 + np.cumsum(terms, axis=1)[:, -1], sums
         n_terms *= 2
+
+
+def _sound(tail: float, *, where: str) -> float:
+    if not 0 < tail < 0.5:
+        msg = f"{where}: tail must lie in (0, 1/2); got {tail!r}"
+        raise InputError(msg)
+    return tail
 
 
 def prr_lower_bound(counts: pl.DataFrame, tail: float) -> pl.Expr:

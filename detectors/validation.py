@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from detectors.case_frames import StratifiedCounts
-from detectors.e_values import poisson_gamma_e_value
+from detectors.e_values import poisson_excess_e_value, poisson_gamma_e_value
 from detectors.ebgm import ebgm
 from detectors.false_discovery import false_discovery
 from detectors.gamma_mixture import GammaMixture
@@ -69,6 +69,11 @@ def _e_value(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
     return inputs.with_columns(e_value=pl.Series(values))
 
 
+def _e_value_excess(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
+    values = poisson_excess_e_value(inputs["n"].to_numpy(), inputs["mu"].to_numpy())
+    return inputs.with_columns(e_value=pl.Series(values))
+
+
 def _false_discovery(inputs: pl.DataFrame, group: Group) -> pl.DataFrame:
     return false_discovery(inputs, p_values="p", n_hypotheses=group["n_hypotheses"])
 
@@ -114,6 +119,7 @@ _COMPUTE: Mapping[str, Callable[[pl.DataFrame, Group], pl.DataFrame]] = MappingP
         "counts": _counts,
         "ebgm": _ebgm,
         "e_value": _e_value,
+        "e_value_excess": _e_value_excess,
         "false_discovery": _false_discovery,
         "kolmogorov_smirnov": _kolmogorov_smirnov,
         "log_likelihood_ratio": _log_likelihood_ratio,

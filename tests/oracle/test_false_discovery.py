@@ -95,9 +95,9 @@ def test_nothing_tested_gives_nothing(values: list[None]) -> None:
     [
         (None, "n_hypotheses, all pairs that could have been reported, must be stated for a table"),
         (1, "n_hypotheses must be at least the 2 rows of the table; got 1"),
-        (4.0, "n_hypotheses must be a whole number of hypotheses; got 4.0"),
-        (float("nan"), "n_hypotheses must be a whole number of hypotheses; got nan"),
-        (True, "n_hypotheses must be a whole number of hypotheses; got True"),
+        (4.0, "n_hypotheses must be a whole number, 0 or more; got 4.0"),
+        (float("nan"), "n_hypotheses must be a whole number, 0 or more; got nan"),
+        (True, "n_hypotheses must be a whole number, 0 or more; got True"),
     ],
 )
 def test_a_family_that_cannot_be_is_refused(n_hypotheses: int | None, message: str) -> None:

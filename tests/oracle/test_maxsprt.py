@@ -127,12 +127,6 @@ def test_the_statistic_has_its_limits() -> None:
     assert got == pytest.approx([0, 0, 5 * np.log(5) - 4, np.inf, 0])
 
 
-@pytest.mark.parametrize("counts", [(-1, 2), (1, -2), (float("nan"), 1), (1, float("nan"))])
-def test_impossible_counts_are_refused(counts: tuple[float, float]) -> None:
-    with pytest.raises(InputError, match="maxsprt_llr: counts must be 0 or more; got n"):
-        maxsprt_llr(*counts)
-
-
 @pytest.mark.parametrize("horizon", [0, -1, float("nan"), float("inf")])
 def test_the_horizon_is_a_positive_count(horizon: float) -> None:
     message = "horizon must be a positive number of expected cases; got"
@@ -143,11 +137,11 @@ def test_the_horizon_is_a_positive_count(horizon: float) -> None:
 
 
 def test_other_arguments_out_of_range_are_refused() -> None:
-    with pytest.raises(InputError, match="minimum_events must be 1 or more; got 0"):
+    with pytest.raises(InputError, match="minimum_events must be a whole number, 1 or more; got 0"):
         maxsprt_critical_value(1, 0)
     with pytest.raises(InputError, match=r"level must lie in \(0, 1\); got 1"):
         maxsprt_critical_value(1, level=1)
-    with pytest.raises(InputError, match="critical_value must be more than 0; got 0"):
+    with pytest.raises(InputError, match="critical_value must be finite, and more than 0; got 0"):
         maxsprt_crossing_probability(0, 1)
 
 

@@ -144,7 +144,11 @@ def test_nothing_to_scan_gives_nothing() -> None:
 
 
 def test_arguments_out_of_range_are_refused() -> None:
-    with pytest.raises(InputError, match="temporal_scan: within_days must be 0 or more; got -1"):
+    with pytest.raises(
+        InputError, match="scan: within_days must be a whole number, 0 or more; got -1"
+    ):
         scan(within_days=-1)
-    with pytest.raises(InputError, match="temporal_scan: replicates must be 1 or more; got 0"):
+    with pytest.raises(
+        InputError, match="scan: replicates must be a whole number, 1 or more; got 0"
+    ):
         scan(replicates=0)

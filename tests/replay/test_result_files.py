@@ -53,7 +53,9 @@ def inputs(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[st
     numbers = dict.fromkeys(("alpha1", "beta1", "alpha2", "beta2", "weight"), 0.5)
     prior = SimpleNamespace(**numbers, prior_id="x", fit=facts, model_dump_json=lambda indent: "{}")
     monkeypatch.setattr(
-        rule_commands, "fit_gamma_mixture", lambda *args, **kwargs: SimpleNamespace(prior=prior)
+        rule_commands,
+        "fit_gamma_mixture",
+        lambda *args, **kwargs: SimpleNamespace(prior=prior, peaks=()),
     )
     return sorted(os.listdir(tmp_path))
 

@@ -191,7 +191,7 @@ def _without_drugs(counts: pl.DataFrame) -> pl.DataFrame:
         pytest.param(
             lambda: interaction_counts(FRAMES, at_least=0),
             InputError,
-            "interaction_counts: at_least must be 1 case or more; got 0",
+            "interaction_counts: at_least must be a whole number, 1 or more; got 0",
             id="a floor of nothing",
         ),
         pytest.param(
@@ -222,7 +222,7 @@ def _without_drugs(counts: pl.DataFrame) -> pl.DataFrame:
         pytest.param(
             lambda: time_to_onset(PAIR, ONSETS, at_least=2),
             InputError,
-            "time_to_onset: at_least must be 3 cases or more; got 2",
+            "time_to_onset: at_least must be a whole number, 3 or more; got 2",
             id="a floor of two onsets",
         ),
         pytest.param(
