@@ -261,6 +261,7 @@ def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
         "last day": run.last_day or "none",
         "rule crossings, either way": run.detector.crossings,
         "signals": summary.alerts[AlertKind.NEW],
+        "alarms raised": summary.alarms,
         "alert revisions": summary.alerts.total(),
     }
     rows |= {f"  {kind}": summary.alerts[kind] for kind in AlertKind}

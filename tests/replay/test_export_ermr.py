@@ -176,6 +176,7 @@ def test_every_number_is_the_recount_of_the_messages(
                 assert float(row[f"ROR (-) {title}"]) == pytest.approx(lower, rel=1e-12)
         revisions = [alert for alert in told if (alert["drug"], alert["event"]) == (drug, event)]
         newest = revisions[-1]
+        assert row["Grade"] == newest["grade"]
         assert row["SDR"] == (", ".join(newest["rules_fired"]) or "no")
         assert (row["Revision"], row["Last told"]) == (
             str(newest["revision"]), newest["evaluated_on"],

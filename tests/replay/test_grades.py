@@ -16,7 +16,7 @@ from streams.delivery.outbox import Outbox, deliver
 from streams.delivery.send_schedule import Attempt, SendOutcome
 from streams.delivery.subscription_status import Due
 from tests.support.alerts import KEY, NOW, subscription
-from tests.support.replays import replayed
+from tests.support.replays import Replayed, replayed
 from tests.support.reports import make_report
 
 RULES = """
@@ -49,14 +49,18 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
 
 
 @pytest.fixture(scope="module")
-def history(rules: RuleSet) -> list[Alert]:
+def run(rules: RuleSet) -> Replayed:
     reports: list[Report] = [
         make_report(f"{at}-{n}", day=date(2024, 1, day), drugs=[drug], events=[event])
         for at, (day, number, drug, event) in enumerate(TOLD)
         for n in range(number)
     ]
-    alerts = replayed(reports, rules=rules).alerts
-    return [alert for alert in alerts if alert.signal_key == "zinc|rash|cumulative"]
+    return replayed(reports, rules=rules)
+
+
+@pytest.fixture(scope="module")
+def history(run: Replayed) -> list[Alert]:
+    return [alert for alert in run.alerts if alert.signal_key == "zinc|rash|cumulative"]
 
 
 def test_a_signal_has_one_history_across_its_grades(history: list[Alert]) -> None:
@@ -88,6 +92,16 @@ def test_a_signal_has_one_history_across_its_grades(history: list[Alert]) -> Non
         "No rule of the alarm is on.",
         "No rule fires.",
     ]
+
+
+def test_the_summary_counts_the_alarms_that_were_raised(run: Replayed) -> None:
+    grades: dict[str, str] = {}
+    raised = 0
+    for alert in run.alerts:
+        raised += alert.grade == "alarm" and grades.get(alert.signal_key) != "alarm"
+        grades[alert.signal_key] = alert.grade
+    assert run.run.summary.alarms == raised
+    assert len(grades) > raised >= 1
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import polars as pl
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalGrade
 from schemas.delta import Delta
 from schemas.notice import Notice
 from schemas.prior import PriorRefit
@@ -55,6 +55,7 @@ class ReplaySummary:
     tally: Counter[str] = field(default_factory=Counter)
     population: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
+    alarms: int = 0  # times that a signal became an alarm, new ones included
     safety_alerts: Counter[str] = field(default_factory=Counter)
     evaluations: int = 0
     refused_identifiers: int = 0  # shared by too many cases
@@ -271,6 +272,9 @@ class Replay:
             self._on_refit(refit)
         for alert in self.detector.evaluate(day):
             self.summary.alerts[alert.kind.value] += 1
+            was_alarm = alert.previous and alert.previous.grade is SignalGrade.ALARM
+            if alert.grade is SignalGrade.ALARM and not was_alarm:
+                self.summary.alarms += 1
             self._on_alert(alert)
         if self._on_suppressed is not None:
             for suppressed in self.detector.suppressions():

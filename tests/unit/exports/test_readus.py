@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalGrade
 from schemas.errors import InputError
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
 from streams.exports.case_counts import CaseCounts
 from streams.exports.readus import FOR_THE_AUTHORS, ReadusInput, ReadusItem, readus_items
 from streams.exports.readus import write_readus as write
+from tests.support.alerts import signal
 
 GOLDEN = Path(__file__).parents[2] / "replay" / "golden"
 REPORTS = GOLDEN / "reports.jsonl"
@@ -52,6 +53,22 @@ def test_the_methods_are_those_of_the_alerts(items: list[ReadusItem], alerts: li
     days = sorted(str(alert.evaluated_on) for alert in alerts)
     assert f"Alerts on {len(set(days))} days from {days[0]} to {days[-1]}" in said
     assert "No rule in force corrects for repeated looks" in said
+
+
+def test_rules_and_signals_have_their_grades(alerts: list[Alert]) -> None:
+    policy = load_policy()
+    wider = alerts[-1].rules[-1].model_copy(update={"grade": SignalGrade.SCREENING})
+    rules = (*alerts[-1].rules[:-1], wider)
+    known = {"rules": rules, "policy_hash": policy.policy_hash}
+    on = [signal(drug="a"), signal(drug="b", grade=SignalGrade.SCREENING), signal(drug="c")]
+    off = [
+        signal(drug=drug, grade=grade).model_copy(update={"rules_fired": ()})
+        for drug, grade in zip("de", SignalGrade, strict=True)
+    ]
+    given = [alert.model_copy(update=known) for alert in (*on, *off)]
+    said = _answers(readus_items(ReadusInput(given, policy, (), None)))
+    assert "5 pairs were a signal at some time, 3 are at the end, 2 of them alarms;" in said
+    assert [said.count(f"{rule.name} ({rule.grade}): {rule.sentence}") for rule in rules] == [1] * 3
 
 
 def test_the_data_are_those_of_the_files(items: list[ReadusItem]) -> None:
