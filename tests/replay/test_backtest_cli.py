@@ -166,12 +166,12 @@ def test_a_null_is_shown_in_numbers(run: Run, mixed: Path) -> None:
     assert "--rules now.toml,ic: reported pairs that ever alerted, null within day" in ended.out
     assert "Permutations: 4; cases: 300, follow-ups collapsed; could not move: 0.0%;" in ended.out
     rows = ended.rows()
-    start = rows.index(["rule", "null", "95% limits", "limits by", "data"])
+    start = rows.index(["rule", "grade", "null", "95% limits", "limits by", "data"])
     # Three cases: all 30 pairs have ten on average, of 300 reports.
     shares = ["100.00%", "88.43% to 100.00%", "Clopper-Pearson", "100.00%"]
-    assert rows[start + 1] == ["three_cases", *shares]
-    assert [row[0] for row in rows[start + 2 : start + 4]] == ["ic", "any of them"]
-    assert rows[start + 4] == ["first alert in", "three_cases", "ic", "any of them"]
+    assert rows[start + 1] == ["three_cases", "alarm", *shares]
+    assert [row[0] for row in rows[start + 2 : start + 4]] == ["ic", "any of the alarm"]
+    assert rows[start + 4] == ["first alert in", "three_cases", "ic", "any of the alarm"]
     by_year = {row[0]: float(row[1]) for row in rows[start + 5 :]}
     assert by_year.keys() == {"2023", "2024"}
     assert sum(by_year.values()) == 30
@@ -192,13 +192,13 @@ def test_both_sets_of_rules_are_run_on_the_null(run: Run, folder: Path) -> None:
     ended = run(BACKTEST + "--null permute --within sex --negative-controls controls.csv")
     assert "--rules now.toml: reported pairs that ever alerted, null within sex" in ended.out
     assert "--against then.toml: reported pairs that ever alerted, null within sex" in ended.out
-    assert "Switching from now.toml to then.toml: 1 signals gained" in ended.out
-    assert [row[0] for row in ended.rows()].count("of 4 negative controls ever alerted") == 1
+    assert "Switching from now.toml to then.toml: 1 alarms gained" in ended.out
+    assert [row[0] for row in ended.rows()].count("of 4 negative controls ever an alarm") == 1
 
 
 def test_one_set_of_rules_has_one_column(run: Run, folder: Path) -> None:
     ended = run("backtest told.jsonl --rules now.toml --null permute")
-    assert ended.rows()[:2] == [["", "--rules now.toml"], ["signals ever alerted", "4"]]
+    assert ended.rows()[:2] == [["", "--rules now.toml"], ["signals ever an alarm", "4"]]
     assert "Switching" not in ended.out
 
 

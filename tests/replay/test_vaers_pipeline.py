@@ -12,6 +12,7 @@ import statistics
 import zipfile
 from collections import Counter, defaultdict
 from datetime import date, datetime
+from fractions import Fraction
 from pathlib import Path
 
 import polars as pl
@@ -98,16 +99,32 @@ def _fires_and_stays(a: int, n_drug: int, n_event: int, total: int) -> tuple[set
     excess = max(abs(a * d - b * c) - total / 2, 0)
     chi2 = total * excess**2 / (n_drug * (c + d) * n_event * (b + d))
     ic = math.log2(gammaincinv(a + 0.5, 0.025) / (n_drug * n_event / total + 0.5))
-    ror = None  # undefined with an empty cell
+    ror = None
     if b and c and d:
         spread = 1.959963984540054 * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
         ror = a * d / (b * c) * math.exp(-spread)
     found = []
     for least in ((2, 4, 1, 0), (1.68, 2.71, 0.84, -0.25)):
         rules = {"mhra"} if prr >= least[0] and chi2 >= least[1] and a >= 3 else set()
-        rules |= {"ema"} if ror is not None and ror > least[2] and a >= 5 else set()
+        is_above = _is_above(least[2], a, b, c, d) if ror is None else ror > least[2]
+        rules |= {"ema"} if is_above and a >= 5 else set()
         found.append(rules | ({"ic"} if ic > least[3] else set()))
     return found[0], found[1]
+
+
+def _is_above(ratio: float, a: int, b: int, c: int, d: int) -> bool:
+    """Whether the exact mid-p bound of an odds ratio that is unbounded lies above a ratio.
+
+    It does if so many cases, or more, have a mid-p below 0.025 at that ratio, given the margins.
+    """
+    if d == 0 or a == 0:
+        return False
+    n_drug, n_event = a + b, a + c
+    weights = [
+        math.comb(n_drug, k) * math.comb(c + d, n_event - k) * Fraction(ratio) ** k
+        for k in range(min(n_drug, n_event) + 1)
+    ]
+    return weights[a] / 2 + sum(weights[a + 1 :]) < Fraction("0.025") * sum(weights)
 
 
 def test_at_the_end_subscribers_know_which_rules_are_on(

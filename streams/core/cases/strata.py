@@ -146,9 +146,9 @@ class AgeBands:
         >>> cases = {"age_years": [0.2, -1.0, -1.0, -1.0], "sex": ["female"] * 4}
         >>> groups = ["infant", "unknown", "elderly", "adult"]
         >>> AgeBands((0.5, 18.0, 65.0)).blocks(pl.DataFrame(cases | {"age_group": groups})).tolist()
-        [0, 16, 12, 4]
+        [0, 16, 12, 8]
         >>> AgeBands((0.5, 40.0)).blocks(pl.DataFrame(cases | {"age_group": groups})).tolist()
-        [0, 12, 8, 36]
+        [0, 12, 8, 32]
         """
         years = cases["age_years"].to_numpy()
         by_age = np.searchsorted(self.upper_ends, years, side="right")

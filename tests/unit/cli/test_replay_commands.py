@@ -70,7 +70,7 @@ def test_bad_input_ends_with_2_and_one_line(
 
 def test_a_counts_file_with_nothing_counted_is_written(run: Run, tmp_path: Path) -> None:
     (tmp_path / "none.jsonl").write_bytes(b"")
-    ended = run("replay none.jsonl --window month --counts out.parquet")
+    ended = run("replay none.jsonl --window month --rules mhra --counts out.parquet")
     assert ended.code == 0
     assert list(pl.read_parquet(tmp_path / "out.parquet").schema) == ["window", *COUNTS]
 

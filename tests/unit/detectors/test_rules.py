@@ -394,22 +394,3 @@ def test_a_frame_without_a_needed_column_is_refused() -> None:
     rules = load_rules("ema", {"important_events": ["Sepsis"]})
     with pytest.raises(RuleError, match=r"must have the columns \['event'\]"):
         rules.evaluate(pl.DataFrame({"n_observed": [3], "ror_lower": [2.0]}))
-
-
-def test_a_rule_requires_what_it_cannot_hold_without(tmp_path: Path) -> None:
-    path = tmp_path / "own.toml"
-    ic, e = (f'{{ statistic = "{name}", op = ">", value = 1 }}' for name in ("ic", "e_value"))
-    listed = '{ column = "event", on_list = "mine", without_list = true }'
-    path.write_text(
-        "".join(
-            f'[{name}]\ntitle = "t"\nsource = "s"\n{condition}\n'
-            for name, condition in (
-                ("both", f"all = [{ic}, {e}]"),
-                ("either", f"any = [{ic}, {e}]"),
-                ("nested", f"any = [{e}, {{ all = [{listed}, {e}] }}]"),
-            )
-        )
-    )
-    rules = load_rules(path, {"mine": ["Rash"]}).rules
-    found = {rule.name: rule.requires({"e_value", "e_bh_level"}) for rule in rules}
-    assert found == {"both": True, "either": False, "nested": True}

@@ -1,6 +1,7 @@
 """Grades of rules: which option gives which, their bits and their hash."""
 
 import math
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,20 +11,23 @@ from schemas.errors import RuleError
 
 
 @pytest.mark.parametrize(
-    ("rule", "ic_lower", "n", "fired"),
+    ("rule", "ic_lower", "e_value", "n", "fired"),
     [
-        ("tocsin", math.nextafter(0.4, 1), 3, True),
-        ("tocsin", 0.4, 3, False),
-        ("tocsin", 9.0, 2, False),
-        ("screening", math.nextafter(0, 1), 3, True),
-        ("screening", 0.0, 3, False),
-        ("screening", 9.0, 2, False),
+        ("tocsin", math.nextafter(0, 1), 8.0, 3, True),
+        ("tocsin", 0.0, 8.0, 3, False),
+        ("tocsin", 9.0, math.nextafter(8, 0), 3, False),
+        ("tocsin", 9.0, None, 3, False),
+        ("tocsin", 9.0, 8.0, 2, False),
+        ("screening", math.nextafter(0, 1), None, 3, True),
+        ("screening", 0.0, 9.0, 3, False),
+        ("screening", 9.0, 9.0, 2, False),
     ],
 )
 def test_the_default_rules_at_their_exact_inequalities(
-    rule: str, ic_lower: float, n: int, fired: bool
+    rule: str, ic_lower: float, e_value: float | None, n: int, fired: bool
 ) -> None:
-    scored = pl.DataFrame({"ic_lower": [ic_lower], "n_observed": [n]})
+    row = {"ic_lower_adjusted": ic_lower, "e_value_blocked": e_value, "n_observed": n}
+    scored = pl.DataFrame([row], schema_overrides={"e_value_blocked": pl.Float64})
     assert load_rules(rule).evaluate(scored)[rule].to_list() == [fired]
 
 
@@ -67,3 +71,22 @@ def test_a_rule_of_the_screening_given_twice_is_refused() -> None:
 def test_a_screening_without_an_alarm_is_refused() -> None:
     with pytest.raises(RuleError, match=r"^load_rules: at least one rule must be given; got \[\]"):
         load_rules([], screening="ic")
+
+
+def test_a_rule_requires_what_it_cannot_hold_without(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    ic, e = (f'{{ statistic = "{name}", op = ">", value = 1 }}' for name in ("ic", "e_value"))
+    listed = '{ column = "event", on_list = "mine", without_list = true }'
+    path.write_text(
+        "".join(
+            f'[{name}]\ntitle = "t"\nsource = "s"\n{condition}\n'
+            for name, condition in (
+                ("both", f"all = [{ic}, {e}]"),
+                ("either", f"any = [{ic}, {e}]"),
+                ("nested", f"any = [{e}, {{ all = [{listed}, {e}] }}]"),
+            )
+        )
+    )
+    rules = load_rules(path, {"mine": ["Rash"]}).rules
+    found = {rule.name: rule.requires({"e_value", "e_bh_level"}) for rule in rules}
+    assert found == {"both": True, "either": False, "nested": True}

@@ -17,7 +17,7 @@ def test_rows_go_on_after_a_restart_as_before() -> None:
     rows = codes.encode(CHANGES)
     assert rows["seq"].to_list() == [0, 1]
     assert rows["drugs"].to_list() == [[0], [1]]
-    # The second band and male; adults span two bands, so their group is one: 2 + 2 + 4.
+    # The second band, and the third, which contains all adults; male.
     assert rows["block"].to_list() == [1 * 4 + 1, 2 * 4 + 1]
     again = CaseCodes(AgeBands((0.5, 18.0)))
     again.restore(json.loads(json.dumps(codes.facts())))

@@ -129,7 +129,7 @@ def test_a_damaged_snapshot_is_refused(name: str, content: bytes | None, tmp_pat
         read_snapshot(folder, _detector(), topic=TOPIC)
 
 
-OLDER = r"must be of format 5 and topic pv\.deltas; got 4 and pv\.deltas\. Count the reports"
+OLDER = r"must be of format 6 and topic pv\.deltas; got 5 and pv\.deltas\. Count the reports"
 
 
 def test_a_snapshot_of_another_topic_or_format_is_refused(tmp_path: Path) -> None:
@@ -137,12 +137,12 @@ def test_a_snapshot_of_another_topic_or_format_is_refused(tmp_path: Path) -> Non
     write_snapshot(folder, _detector(ONE), topic=TOPIC, next_offset=1)
     with pytest.raises(
         StateError,
-        match=rf"^snapshot {folder}: must be of format 5 and topic test\.deltas; got 5 and "
+        match=rf"^snapshot {folder}: must be of format 6 and topic test\.deltas; got 6 and "
         r"pv\.deltas\. Move it away to count anew$",
     ):
         read_snapshot(folder, _detector(), topic="test.deltas")
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    (folder / "about.json").write_text(json.dumps({**about, "format": 4}), encoding="utf-8")
+    (folder / "about.json").write_text(json.dumps({**about, "format": 5}), encoding="utf-8")
     with pytest.raises(StateError, match=OLDER):
         read_snapshot(folder, _detector(), topic=TOPIC)
 
@@ -169,5 +169,5 @@ def test_a_snapshot_with_something_missing_is_refused(tmp_path: Path) -> None:
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     del about["counted"]["events"]
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
-    with pytest.raises(StateError, match=r"must hold what one of format 5 holds; .*Move it away"):
+    with pytest.raises(StateError, match=r"must hold what one of format 6 holds; .*Move it away"):
         read_snapshot(folder, _detector(), topic=TOPIC)

@@ -150,7 +150,7 @@ def test_a_snapshot_taken_while_counting_goes_on_is_of_its_moment(
     assert read_snapshot(tmp_path / "detect", restored, topic=TOPIC) == taken_at
     assert counted(restored) == recounted(then)
     assert_frame_equal(restored.all_counts(), frame)
-    assert (restored.offsets, len(restored.drugs)) == (offsets, names)
+    assert (restored.offsets, len(restored.codes.drugs)) == (offsets, names)
     # And it goes on from there as if nothing had been.
     for delta, current in list(deltas(120, seed))[taken_at:]:
         assert restored.apply(delta)
