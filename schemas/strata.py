@@ -4,7 +4,10 @@ from pydantic import Field
 
 from schemas.base import Message
 
-__all__ = ["Strata"]
+__all__ = ["TEST_BY_AGE", "TEST_BY_SEX", "Strata"]
+
+TEST_BY_AGE, TEST_BY_SEX = "day and age band", "day, age band and sex"
+"""Blocks of the anytime-valid test, in words."""
 
 
 class Strata(Message):
@@ -15,7 +18,9 @@ class Strata(Message):
         description="Strata of `expected_adjusted` and what is computed with it, in words.",
     )
     test: str = Field(
-        default="day and age band", description="Blocks of `e_value_blocked`, in words."
+        default=TEST_BY_AGE,
+        description="Blocks of `e_value_blocked`, in words: `day and age band`, or `day, age band "
+        "and sex`.",
     )
     age_bands: tuple[float, ...] = Field(
         description="Upper end of each age band but the last [years]; an age equal to it is of the "

@@ -28,6 +28,7 @@ from streams.cli.options import (
     ReleaseOption,
     RulesOption,
     ScreeningOption,
+    TestBySexOption,
     WindowOption,
     interval_days,
     lists_from,
@@ -201,6 +202,7 @@ def run(
     prior: PriorOption = None,
     refit: RefitOption = None,
     age_bands: AgeBandsOption = DEFAULT_AGE_BANDS,
+    test_by_sex: TestBySexOption = False,
     negative_controls: ControlsOption = None,
     drain: Annotated[
         bool,
@@ -275,6 +277,7 @@ def run(
                 prior=prior_from(prior),
                 refit_every=None if refit is None else interval_days(refit, "--refit"),
                 age_bands=bands,
+                test_by_sex=test_by_sex,
                 controls=controls,
                 observer=watch.observer,
             )

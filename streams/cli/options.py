@@ -28,6 +28,7 @@ __all__ = [
     "ReleaseOption",
     "RulesOption",
     "ScreeningOption",
+    "TestBySexOption",
     "WindowOption",
     "both_rules_from",
     "interval_days",
@@ -84,6 +85,13 @@ AgeBandsOption = Annotated[
         metavar="YEARS,...",
         help="Upper end of each age band of the strata but the last. Changing them on Kafka needs "
         "tocsin state rebuild --detector.",
+    ),
+]
+TestBySexOption = Annotated[
+    bool,
+    typer.Option(
+        "--test-by-sex",
+        help="Compare cases in the anytime-valid test within age band and sex, not age band alone.",
     ),
 ]
 PriorOption = Annotated[

@@ -32,6 +32,7 @@ from streams.cli.options import (
     ReleaseOption,
     RulesOption,
     ScreeningOption,
+    TestBySexOption,
     WindowOption,
     interval_days,
     lists_from,
@@ -96,6 +97,7 @@ def replay(
     prior: PriorOption = None,
     refit: RefitOption = None,
     age_bands: AgeBandsOption = DEFAULT_AGE_BANDS,
+    test_by_sex: TestBySexOption = False,
     negative_controls: ControlsOption = None,
     notices: Annotated[
         list[Path] | None,
@@ -165,6 +167,7 @@ def replay(
             prior=prior_from(prior),
             refit_every=None if refit is None else interval_days(refit, "--refit"),
             age_bands=AgeBands.parse(age_bands),
+            test_by_sex=test_by_sex,
             controls=controls_from(negative_controls),
             every=interval_days(every),
             until=parse_day(until, "--until"),

@@ -53,6 +53,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
 @dataclass
 class World:
     rules: RuleSet
+    by_sex: bool = False
     cases: dict[str, Case] = field(default_factory=dict)
     today: int = FIRST
     offset: int = 0
@@ -64,7 +65,11 @@ class World:
         self.detector = self._new()
 
     def _new(self) -> Detector:
-        return Detector([WindowSpec.parse(window) for window in WINDOWS], self.rules)
+        return Detector(
+            [WindowSpec.parse(window) for window in WINDOWS],
+            self.rules,
+            test_by_sex=self.by_sex,
+        )
 
     def tell(self, changes: dict[str, Case | None]) -> None:
         """Send new contents of cases, `None` for a nullified one, as one delta."""
@@ -77,7 +82,8 @@ class World:
                 rows += [(case, case_id, n) for case, n in ((old, -1), (new, 1)) if case]
         net: Counter[tuple[object, ...]] = Counter()
         for case, _, n in rows:
-            net[case.day, case.drugs, case.events, case.age, case.sender] += n
+            sex = case.sex if self.by_sex else ""
+            net[case.day, case.drugs, case.events, case.age, case.sender, sex] += n
         if self.closed is not None and any(n and key[0] <= self.closed for key, n in net.items()):  # type: ignore[operator]
             self.corrected = True
         sent = [
@@ -89,6 +95,7 @@ class World:
                 events=list(case.events),
                 age_group="adult" if case.age == 30 else "unknown",
                 age_years=case.age,
+                sex=case.sex,
                 origin=f"\x1f\x1f{case.sender}",
                 n=n,
             )
@@ -117,7 +124,7 @@ class World:
         assert self.closed is not None
         past = [case for case in self.cases.values() if case.day <= self.closed]
         exact, batch = exact_e_values(past), recomputed_e_values(past)
-        blocked = exact_blocked(past)
+        blocked = exact_blocked(past, by_sex=self.by_sex)
         assert exact.keys() == batch.keys()
         for alert in alerts:
             pair = alert.drug, alert.event
@@ -147,7 +154,8 @@ def _some(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
 
 BACK = st.sampled_from([0, 0, 0, 1, 2, 5])  # days late
 AGE, SENDER = st.sampled_from([-1.0, 0.2, 30.0]), st.sampled_from("AB")
-CASE = st.builds(Case, BACK, _some(DRUGS), _some(EVENTS), st.booleans(), AGE, SENDER)
+SEX = st.sampled_from(["male", "female"])
+CASE = st.builds(Case, BACK, _some(DRUGS), _some(EVENTS), st.booleans(), AGE, SENDER, SEX)
 CHANGES = st.dictionaries(
     st.sampled_from("ABCDEFG"), st.one_of(CASE, CASE, CASE, st.none()), min_size=1, max_size=5
 )
@@ -175,11 +183,11 @@ def _burst(world: World, of_pair: int, others: int) -> None:
 
 
 @settings(deadline=None, max_examples=80)
-@given(steps=st.lists(STEP, min_size=3, max_size=25))
+@given(steps=st.lists(STEP, min_size=3, max_size=25), by_sex=st.booleans())
 def test_the_test_in_the_stream_is_plain_arithmetic(
-    rules: RuleSet, steps: list[tuple[str, object]]
+    rules: RuleSet, steps: list[tuple[str, object]], *, by_sex: bool
 ) -> None:
-    world = World(rules)
+    world = World(rules, by_sex)
     for step, argument in steps:
         match step, argument:
             case "tell", dict(changes):

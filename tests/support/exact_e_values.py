@@ -23,20 +23,21 @@ class Case:
     serious: bool = False
     age: float = -1.0
     sender: str = "A"
+    sex: str = "male"
 
 
-def exact_blocked(cases: Iterable[Case]) -> dict[Pair, tuple[Fraction, Fraction]]:
-    """The same within day and age band; alike reports of a sender on a day are one, the youngest's.
+def exact_blocked(cases: Iterable[Case], *, by_sex: bool) -> dict[Pair, tuple[Fraction, Fraction]]:
+    """The same within day, age band and perhaps sex; alike reports of a sender on a day are one.
 
-    Where an age is not stated it is of the last band.
+    It is of the youngest, of women before men. Where an age is not stated it is of the last band.
     """
     band = {-1.0: 9, 0.2: 0, 30.0: 5}
     alike: dict[tuple[object, ...], tuple[int, Case]] = {}
     for case in cases:
         key = case.day, case.sender, case.drugs, case.events
-        found = band[case.age], case
+        found = 2 * band[case.age] + (by_sex and case.sex == "male"), case
         alike[key] = min(found, alike.get(key, found), key=lambda each: each[0])
-    moved = [replace(case, day=10 * case.day + band) for band, case in alike.values()]
+    moved = [replace(case, day=20 * case.day + band) for band, case in alike.values()]
     return exact_e_values(moved)
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from schemas.alert import Alert
 from schemas.counts import MARGINS
-from schemas.strata import Strata
+from schemas.strata import TEST_BY_AGE, TEST_BY_SEX, Strata
 from streams.core.alerts.builder import AlertBuilder, EvaluatedWindow, PairSummary
 from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
 from streams.core.alerts.case_summaries import after_notice, extra_fields_of, facts_of
@@ -133,15 +133,15 @@ def _evaluated(scores: WindowScores, view: CountsView) -> EvaluatedWindow:
         evaluated_on=scores.evaluated_on,
         as_of=view.as_of,
         prior_id=scores.prior_id,
-        strata=_strata(view.age_bands.upper_ends),
+        strata=_strata(view.age_bands.upper_ends, by_sex=view.tests.by_sex),
         tested_through=view.tests.last_day,
         test_recomputed=view.tests.recomputed,
     )
 
 
 @lru_cache(maxsize=1)
-def _strata(age_bands: tuple[float, ...]) -> Strata:
-    return Strata(age_bands=age_bands)
+def _strata(age_bands: tuple[float, ...], *, by_sex: bool) -> Strata:
+    return Strata(age_bands=age_bands, test=TEST_BY_SEX if by_sex else TEST_BY_AGE)
 
 
 def _by_key(keys: Keys, hashes: pl.Series) -> dict[int, Hashes]:

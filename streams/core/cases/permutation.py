@@ -6,7 +6,6 @@ among the drugs), courses, spellings and indications. The facts of a domain case
 products in part and to the case in part; they are dropped.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from enum import StrEnum
 
@@ -14,13 +13,12 @@ import numpy as np
 import polars as pl
 
 from schemas.errors import InputError
+from streams.core.cases.strata import BAND_UNIT, default_age_bands
 
 __all__ = ["Block", "n_unmovable", "parse_blocks", "permute_products"]
 
 _OF_PRODUCTS = ("drugs", "courses", "drug_spellings", "indications")
 _UNIT = "\x1f"  # separates the country from the rest of an origin
-# Upper ends [years] of age bands in which vaccines are given and events expected alike.
-_BAND_ENDS = (0.5, 1.0, 2.0, 7.0, 18.0, 45.0, 65.0)
 
 
 class Block(StrEnum):
@@ -108,12 +106,7 @@ def n_unmovable(cases: pl.DataFrame, within: Sequence[Block]) -> int:
 
 def _blocks(cases: pl.DataFrame, within: Sequence[Block]) -> pl.Series:
     """Return the number of the block of each case."""
-    bands = pl.Series(map(age_band, cases["age_years"], cases["age_group"]), dtype=pl.Int8)
+    bands = pl.Series(default_age_bands().blocks(cases) // BAND_UNIT)
     columns = {**_COLUMNS, Block.AGE: pl.lit(bands)}
     parts = [columns[part].alias(part.value) for part in within]
     return cases.select(pl.struct(parts).rank("dense")).to_series()
-
-
-def age_band(years: float, group: str) -> int:
-    """Return the number of the band of an age in years; -1: not known, a band of its own."""
-    return bisect_right(_BAND_ENDS, years) if years >= 0 else len(_BAND_ENDS) + 1

@@ -19,6 +19,7 @@ from schemas.errors import InputError
 from schemas.vocabulary import AgeGroup, Sex
 
 __all__ = [
+    "BAND_UNIT",
     "PAEDIATRIC",
     "REGIONS",
     "UNKNOWN",
@@ -69,6 +70,9 @@ def region_of(country: str | None) -> str:
     """Return the region of a country (ISO 3166-1 alpha-2); `unknown` without one."""
     return UNKNOWN if country is None else _OF_CODES.get(country, "rest_of_world")
 
+
+BAND_UNIT = 4
+"""Codes of `AgeBands.blocks` for each age band: divided by it, a code is the band alone."""
 
 _GROUP_EDGES = (0.0, *_AGE_ENDS, inf)
 _SEXES = [sex.value for sex in Sex]
@@ -133,8 +137,8 @@ class AgeBands:
     def blocks(self, cases: pl.DataFrame) -> npt.NDArray[np.uint16]:
         """Return a code of age band and sex for each case.
 
-        Four times the band's code, plus the sex. The bands by age count from 0; then come the
-        unknown age, and the groups that span several bands.
+        `BAND_UNIT` times the band's code, plus the sex. The bands by age count from 0; then come
+        the unknown age, and the groups that span several bands.
 
         Parameters
         ----------
@@ -157,7 +161,7 @@ class AgeBands:
         )
         band = np.where(years < 0, by_group.to_numpy(), by_age)
         sex = cases["sex"].replace_strict(_SEXES, range(len(_SEXES)), return_dtype=pl.Int64)
-        blocks: npt.NDArray[np.uint16] = (4 * band + sex.to_numpy()).astype(np.uint16)
+        blocks: npt.NDArray[np.uint16] = (BAND_UNIT * band + sex.to_numpy()).astype(np.uint16)
         return blocks
 
     def _of_groups(self) -> list[int]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
-from schemas.alert import Alert, InputOffset, SignalGrade, WindowKind
+from schemas.alert import Alert, InputOffset, WindowKind
 from schemas.counts import COUNTS
 from schemas.delta import Delta
 from schemas.errors import InputError
@@ -35,13 +35,13 @@ from streams.core.counting.windows import WindowedCounts, WindowSpec
 from streams.core.detection.evaluation import Evaluation
 from streams.core.detection.input_offsets import is_next
 from streams.core.safety.monitor import SafetyMonitor
-from streams.core.signals.anytime_test import SequentialTests
+from streams.core.signals.anytime_test import SequentialTests, require_window
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import ChangesSinceEvaluation
 from streams.core.signals.prior_refits import PriorRefits
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
-from streams.core.signals.scorer import NEEDS_BLOCKED_TEST, NEEDS_SAFE_TEST, Scorer
+from streams.core.signals.scorer import Scorer
 from streams.core.signals.window_scores import WindowInstance
 
 __all__ = ["Detector"]
@@ -70,6 +70,8 @@ class Detector:
         Days of event time between fits of that prior to the counts; `None` keeps it as it is.
     age_bands
         Age bands of the strata; by default those of `age_bands.toml`.
+    test_by_sex
+        Whether the blocks of the anytime-valid test are of one sex as well.
     controls
         Negative controls that alerts are calibrated by; none by default.
 
@@ -90,6 +92,7 @@ class Detector:
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
         age_bands: AgeBands | None = None,
+        test_by_sex: bool = False,
         controls: NegativeControls | None = None,
     ) -> None:
         policy = policy or load_policy()
@@ -100,10 +103,10 @@ class Detector:
             msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
             raise InputError(msg)
         specs = list(windows)
-        _require_window_of_test(rules, specs)
+        require_window(rules, specs)
         self._refits = PriorRefits(self.scorer, refit_every)
         self._levels = LevelCodes()
-        self._tests = SequentialTests(self.scorer, self._plain, self._sources)
+        self._tests = SequentialTests(self.scorer, self._plain, self._sources, by_sex=test_by_sex)
         self.topic = topic
         self.windows = [WindowedCounts(spec) for spec in specs]
         self.log = CaseLog()
@@ -382,18 +385,3 @@ class Detector:
             InputOffset(topic=self.topic, partition=partition, next_offset=offset)
             for partition, offset in sorted(self.offsets.items())
         ]
-
-
-def _require_window_of_test(rules: RuleSet, specs: Sequence[WindowSpec]) -> None:
-    """Refuse an alarm that can never be raised: the test is of the cumulative window."""
-    of_alarm = [rule for rule in rules.rules if rule.grade is SignalGrade.ALARM]
-    of_test = NEEDS_SAFE_TEST | NEEDS_BLOCKED_TEST
-    if any(spec.kind is WindowKind.CUMULATIVE for spec in specs) or not specs:
-        return
-    if all(rule.requires(of_test) for rule in of_alarm):
-        names = ", ".join(rule.name for rule in of_alarm)
-        msg = (
-            f"rules: {names} needs the anytime-valid test, which is of the cumulative window; got "
-            "none. Add --window cumulative, or other --rules"
-        )
-        raise InputError(msg)

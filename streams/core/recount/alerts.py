@@ -36,7 +36,7 @@ from streams.core.recount.evidence import (
 )
 from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.recount.labels import label_values
-from streams.core.recount.strata import expected_within, with_bands
+from streams.core.recount.strata import expected_within, with_bands, with_blocks
 from streams.core.signals.scorer import NOT_OF_A_TABLE
 from streams.core.signals.signal_key import names_of_key
 
@@ -204,7 +204,8 @@ class Recount:
             blocked = names is BLOCKED
             asked = tested and (not blocked or first.strata is not None)
             if asked and first.window.kind is WindowKind.CUMULATIVE:
-                found = anytime_statistics(past, blocked=blocked)
+                rows = with_blocks(past, first.strata) if blocked and first.strata else past
+                found = anytime_statistics(rows, blocked=blocked)
                 scored = scored.join(found, on=["drug", "event"], how="left", maintain_order="left")
             else:
                 nothing = pl.lit(None, dtype=pl.Float64)

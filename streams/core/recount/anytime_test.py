@@ -22,9 +22,9 @@ def anytime_statistics(cases: pl.DataFrame, *, blocked: bool) -> pl.DataFrame:
     Parameters
     ----------
     cases
-        `day` and the joined names `drugs` and `events`; if blocked, `band` and `origin`.
+        `day` and the joined names `drugs` and `events`; if blocked, `block` and `origin`.
     blocked
-        Whether days are divided by age band, and alike reports of a source enter once.
+        Whether days are divided into blocks, and alike reports of a source enter once.
     """
     drugs, drug_names = _coded(cases["drugs"])
     events, event_names = _coded(cases["events"])
@@ -42,7 +42,7 @@ def anytime_statistics(cases: pl.DataFrame, *, blocked: bool) -> pl.DataFrame:
             )
         )
         rows = (
-            rows.with_columns(cases["band"].alias("block"), source.list.join(_UNIT).alias("source"))
+            rows.with_columns(cases["block"], source.list.join(_UNIT).alias("source"))
             .sort("block")
             .unique(["day", "source", "drugs", "events"], keep="first", maintain_order=True)
             .drop("source")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from detectors.expected import expected_stratified
+from schemas.strata import TEST_BY_AGE, Strata
 from streams.core.recount.evidence import naming
 
-__all__ = ["age_band", "expected_within", "with_bands"]
+__all__ = ["age_band", "expected_within", "with_bands", "with_blocks"]
 
 # Of ICH E2B(R3) D.2.3, from and up to [years].
 _GROUPS = {
@@ -54,6 +55,13 @@ def with_bands(cases: pl.DataFrame, upper_ends: Sequence[float]) -> pl.DataFrame
     bands = [age_band(years, group, upper_ends) for years, group in ages.rows()]
     found = ages.with_columns(pl.Series("band", bands, dtype=pl.Int64))
     return cases.join(found, on=["age_years", "age_group"], how="left", maintain_order="left")
+
+
+def with_blocks(cases: pl.DataFrame, strata: Strata) -> pl.DataFrame:
+    """Add `block`, that of the anytime-valid test, to cases with `band` and `sex`."""
+    if strata.test == TEST_BY_AGE:
+        return cases.with_columns(block=pl.col("band"))
+    return cases.with_columns(block=3 * pl.col("band") + pl.col("sex").rank("dense") - 1)
 
 
 def expected_within(cases: pl.DataFrame, drug: str, event: str) -> float:

@@ -10,11 +10,16 @@ import polars as pl
 
 from detectors.anytime_valid import SafeTest, advance, e_values, recompute, start
 from detectors.anytime_valid_state import DayCounts, daily_counts, without_repeats
+from detectors.rules import RuleSet
+from schemas.alert import SignalGrade, WindowKind
+from schemas.errors import InputError
+from streams.core.cases.strata import BAND_UNIT
 from streams.core.counting.case_log import CaseLog
 from streams.core.counting.sorted_counts import Keys, join_key
-from streams.core.signals.scorer import OF_TEST, Scorer
+from streams.core.counting.windows import WindowSpec
+from streams.core.signals.scorer import NEEDS_BLOCKED_TEST, NEEDS_SAFE_TEST, OF_TEST, Scorer
 
-__all__ = ["DailySequentialTest", "SequentialTests"]
+__all__ = ["DailySequentialTest", "SequentialTests", "require_window"]
 
 Rows = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -121,9 +126,19 @@ class SequentialTests:
         Returns rows of the case log with the drugs and events that are tested.
     sources
         Returns the source of each origin, by its code.
+    by_sex
+        Whether the blocks are of one sex as well.
     """
 
-    def __init__(self, scorer: Scorer, plain: Rows, sources: Callable[[], pl.Series]) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        plain: Rows,
+        sources: Callable[[], pl.Series],
+        *,
+        by_sex: bool = False,
+    ) -> None:
+        self.by_sex = by_sex
         self._plain = plain
         self._sources = sources
         self._tests: dict[str, DailySequentialTest] = {}
@@ -131,15 +146,16 @@ class SequentialTests:
             self._tests["whole_days"] = DailySequentialTest(lambda rows: plain(rows.drop("block")))
         if scorer.needs_blocked_test:
             self._tests["age_bands"] = DailySequentialTest(
-                self._in_age_bands,
+                self._in_blocks,
                 identity=("day", "block", "source", "drugs", "events"),
                 entering=without_repeats,
             )
 
-    def _in_age_bands(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return rows with the age band alone as `block`, and the `source`."""
+    def _in_blocks(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows with the age band as `block`, with the sex if asked, and the `source`."""
         source = self._sources().gather(rows["origin"])
-        return self._plain(rows).with_columns(pl.col("block") // 4, source.alias("source"))
+        block = pl.col("block") if self.by_sex else pl.col("block") // BAND_UNIT
+        return self._plain(rows).with_columns(block, source.alias("source"))
 
     @property
     def last_day(self) -> int | None:
@@ -185,3 +201,24 @@ class SequentialTests:
             found = found if defined else found.clear(len(keys))
             columns += found.rename(OF_TEST if name == "age_bands" else {}).get_columns()
         return columns
+
+
+def require_window(rules: RuleSet, specs: Sequence[WindowSpec]) -> None:
+    """Refuse an alarm that can never be raised: the tests are of the cumulative window.
+
+    Raises
+    ------
+    InputError
+        If every rule of the alarm needs a test, and no window is cumulative.
+    """
+    of_alarm = [rule for rule in rules.rules if rule.grade is SignalGrade.ALARM]
+    of_test = NEEDS_SAFE_TEST | NEEDS_BLOCKED_TEST
+    if any(spec.kind is WindowKind.CUMULATIVE for spec in specs) or not specs:
+        return
+    if all(rule.requires(of_test) for rule in of_alarm):
+        names = ", ".join(rule.name for rule in of_alarm)
+        msg = (
+            f"rules: {names} needs the anytime-valid test, which is of the cumulative window; got "
+            "none. Add --window cumulative, or other --rules"
+        )
+        raise InputError(msg)

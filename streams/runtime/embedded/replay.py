@@ -78,7 +78,7 @@ class Replay:
         Notices; each is received on its day.
     on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed, on_watch_item
         Called for each, in order; for a case to watch, once.
-    policy, prior, refit_every, age_bands, controls
+    policy, prior, refit_every, age_bands, test_by_sex, controls
         As in `streams.core.detection.detector.Detector`.
     """
 
@@ -96,6 +96,7 @@ class Replay:
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
         age_bands: AgeBands | None = None,
+        test_by_sex: bool = False,
         controls: NegativeControls | None = None,
         on_refit: Callable[[PriorRefit], None] = lambda refit: None,
         on_suppressed: Callable[[Suppressed], None] | None = None,
@@ -110,6 +111,7 @@ class Replay:
             prior=prior,
             refit_every=refit_every,
             age_bands=age_bands,
+            test_by_sex=test_by_sex,
             controls=controls,
         )
         self.summary = ReplaySummary()

@@ -74,7 +74,7 @@ class DetectWorker:
     ----------
     settings
         How to reach the broker, and the folder of the snapshot.
-    windows, rules, policy, prior, refit_every, age_bands, controls
+    windows, rules, policy, prior, refit_every, age_bands, test_by_sex, controls
         See `streams.core.detection.detector.Detector`.
     observer
         Receives the events of the worker.
@@ -92,6 +92,7 @@ class DetectWorker:
         prior: GammaMixture | None = None,
         refit_every: int | None = None,
         age_bands: AgeBands | None = None,
+        test_by_sex: bool = False,
         controls: NegativeControls | None = None,
         observer: Observer = SILENT,
     ) -> None:
@@ -106,6 +107,7 @@ class DetectWorker:
             prior=prior,
             refit_every=refit_every,
             age_bands=age_bands,
+            test_by_sex=test_by_sex,
             controls=controls,
         )
         self._make_detector()  # to refuse wrong arguments before connecting
