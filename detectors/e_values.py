@@ -219,8 +219,10 @@ def e_bh_levels(e_values: ArrayLike, *, n_hypotheses: int | None = None) -> Floa
     ----------
     .. [1] Wang R, Ramdas A (2022). False discovery rate control with e-values. Journal of the Royal
        Statistical Society B 84(3), 822-852. doi:10.1111/rssb.12489. (Not read.)
-    .. [2] arXiv 2502.08539. (Not read.)
-    .. [3] arXiv 2501.19360. (Not read.)
+    .. [2] Anytime-valid FDR control with the stopped e-BH procedure (2025). arXiv 2502.08539.
+       Abstract read.
+    .. [3] Tavyrikov Y, Goeman JJ, de Heide R (2025). Carefree multiple testing with e-processes.
+       arXiv 2501.19360. Abstract read: e-BH on the suprema of e-processes does not keep its level.
 
     Examples
     --------

@@ -207,8 +207,8 @@ def _expected() -> pl.Expr:
         pl.max_horizontal(background, odds(*cells)) for cells in ((n_101, n_100), (n_011, n_010))
     ]
     certain = pl.any_horizontal(summand.is_infinite() for summand in alone)
-    added = alone[0] + alone[1] - background + 1
-    share = pl.when(certain).then(1.0).otherwise(1 - 1 / added)  # g11
+    added = alone[0] + (alone[1] - background)
+    share = pl.when(certain).then(1.0).otherwise(added / (added + 1))  # g11, without cancellation
     return pl.when(n_000 > 0).then(share * both)
 
 

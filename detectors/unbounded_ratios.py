@@ -106,8 +106,9 @@ def lower_odds_ratio(a: Floats, b: Floats, c: Floats, d: Floats, tail: float) ->
         sum over j of r(j) t^j = 1 / (2 tail)
         r(0) = 1,  r(j + 1) / r(j) = (a - j)(d - j) / ((b + j + 1)(c + j + 1))
 
-    ln of the sum is convex in ln t; Newton's method is begun where ``exp(r(1) t)``, which is no
-    less than the sum, is 1 / (2 tail).
+    ln of the sum is convex in ln t; Newton's method is begun where ``(1 + r(1) t / m)^m`` is
+    1 / (2 tail), with m the smaller of a and d. It is no less than the sum, and nearly equal to it
+    where the drug and the rest have many other cases.
 
     References
     ----------
@@ -134,9 +135,11 @@ def lower_odds_ratio(a: Floats, b: Floats, c: Floats, d: Floats, tail: float) ->
         raise InputError(msg)
     wanted = -np.log(2 * _sound(tail, where=where))
     cells = np.array([a, b, c, d])
-    t = wanted * (b + 1) * (c + 1) / (a * d)
-    for start in range(0, t.size, _BLOCK):
-        active = np.arange(start, min(start + _BLOCK, t.size))
+    m = np.minimum(a, d)
+    t = m * np.expm1(wanted / m) * (b + 1) * (c + 1) / (a * d)
+    several = np.flatnonzero(m > 1)  # with m = 1 the sum has two terms, and t is its root
+    for start in range(0, several.size, _BLOCK):
+        active = several[start : start + _BLOCK]
         while active.size:
             total, weighted = _sums(t[active], cells[:, active])
             step = (wanted - np.log(total)) * total / weighted

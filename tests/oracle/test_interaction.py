@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import polars as pl
@@ -70,6 +71,16 @@ def test_each_drugs_part_in_the_expectation_is_its_excess_over_the_background() 
     row = omega(_triple(_cells(9, 91, 30, 70, 20, 180, 10, 990))).row(0, named=True)
     odds = 30 / 70 + 20 / 180 - 10 / 990
     assert row["expected_additive"] == pytest.approx(100 * odds / (1 + odds), rel=1e-14)
+
+
+def test_the_expectation_of_a_rare_event_keeps_its_digits() -> None:
+    """Odds of 1 in 300 million and so: 1 - 1 / (1 + odds) would keep eight digits of them."""
+    cells = (1, 60_000_000, 1, 299_999_999, 1, 399_999_999, 1, 1_999_999_999)
+    row = omega(_triple(_cells(*cells))).row(0, named=True)
+    odds = [Fraction(cells[at], cells[at + 1]) for at in (2, 4, 6)]
+    added = odds[0] + odds[1] - odds[2]  # both are above the background
+    exact = added / (1 + added) * (cells[0] + cells[1])
+    assert row["expected_additive"] == pytest.approx(float(exact), rel=1e-14)
 
 
 def test_a_drug_below_the_background_does_not_lower_what_the_other_explains() -> None:
