@@ -51,7 +51,7 @@ $(BENCH)/.ready: requirements/bench.txt pyproject.toml
 	$(BENCH)/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
 	@touch $@
 
-bench: $(BENCH)/.ready  ## speed, latency and memory, beside peers and raw ceilings, about forty minutes
+bench: $(BENCH)/.ready  ## speed, latency and memory, beside peers and raw ceilings, about seventy minutes
 	$(BENCH)/bin/python -m benchmarks.replay
 	$(BENCH)/bin/python -m benchmarks.kafka_path
 	$(BENCH)/bin/python -m benchmarks.latency

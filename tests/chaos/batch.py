@@ -14,6 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.support.source_file_counts import Counts, tabulate
 
@@ -36,6 +37,7 @@ class Version:
     number: str | None  # that the patient has worldwide
     scope: str = ""  # of its release
     released_on: str = ""
+    stratum: tuple[str, int, str] = ("", 0, "")  # quarter, age band and sex
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,18 @@ def read(value: bytes) -> Version | Link | Closed | None:
             report.get("worldwide_id"),
             release.get("scope", ""),
             release.get("released_on", ""),
+            _stratum(report),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _stratum(report: dict[str, Any]) -> tuple[str, int, str]:
+    year, month, _ = report["first_received"].split("-")
+    patient = report.get("patient", {})
+    age = patient.get("age_years")
+    band = -1 if age is None else sum(age >= end for end in (0.5, 1, 2, 7, 18, 45, 65))
+    return f"{year} {(int(month) - 1) // 3}", band, patient.get("sex", "unknown")
 
 
 @dataclass
@@ -98,6 +109,8 @@ class Batch:
     _drugs: Counter[str] = field(default_factory=Counter)
     _events: Counter[str] = field(default_factory=Counter)
     _total: int = 0
+    _strata: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    _within: Counter[tuple[tuple[str, int, str], str]] = field(default_factory=Counter)  # names
 
     def advance(self, offsets: Iterable[tuple[int, int]]) -> None:
         """Apply the messages of each partition up to, excluding, an offset."""
@@ -115,6 +128,14 @@ class Batch:
     def table(self, drug: str, event: str) -> Table:
         """Return n_observed, n_drug, n_event and n_total of a pair."""
         return self._pairs[drug, event], self._drugs[drug], self._events[event], self._total
+
+    def expected(self, drug: str, event: str) -> float:
+        """Return the cases expected of a pair within quarter, age band and sex."""
+        return sum(
+            self._within[stratum, drug] * self._within[stratum, event] / total
+            for stratum, total in self._strata.items()
+            if total
+        )
 
     def tables(self) -> Counts:
         """Recount from scratch, with links: one case of each patient.
@@ -189,6 +210,9 @@ class Batch:
         for event in version.events:
             self._events[event] += sign
         self._total += sign
+        self._strata[version.stratum] += sign
+        for name in (*version.drugs, *version.events):
+            self._within[version.stratum, name] += sign
 
 
 def mhra(table: Table, least_prr: float = 2, least_chi2: float = 4) -> bool | None:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from itertools import product
+from math import isclose
 
 from schemas.alert import Alert, AlertKind
 from schemas.delta import Delta
@@ -208,6 +209,12 @@ class Checks:
                     self._wrong(
                         f"alerts: {alert.signal_key} revision {alert.revision} must have {table}; "
                         f"got {got}"
+                    )
+                expected_cases = self._then.expected(alert.drug, alert.event)
+                if not isclose(alert.statistics.expected_adjusted or 0.0, expected_cases):
+                    self._wrong(
+                        f"alerts: {alert.signal_key} revision {alert.revision} must expect "
+                        f"{expected_cases} within strata; got {alert.statistics.expected_adjusted}"
                     )
                 was_on = alert.previous is not None and bool(alert.previous.rules_fired)
                 expected = _on(table, was_on=was_on)

@@ -11,13 +11,14 @@ from streams.core.cases.strata import AgeBands
 from streams.core.counting.case_log import CASE_LOG
 from streams.core.counting.vocabulary import Vocabulary
 
-__all__ = ["UNIT", "CaseCodes"]
+__all__ = ["REBUILD", "UNIT", "CaseCodes"]
 
 UNIT = "\x1f"
 """Separator of the parts of a stratum; no part contains it."""
 
 _VOCABULARIES = ("drugs", "events", "strata", "origins", "indications")
-_REBUILD = "Run tocsin state rebuild --detector: it counts the deltas again"
+REBUILD = "Run tocsin state rebuild --detector: it counts the deltas again"
+"""End of an error about a snapshot that no longer fits: what to do."""
 
 
 class CaseCodes:
@@ -75,7 +76,7 @@ class CaseCodes:
                 f"detector: age bands must be those of the snapshot, {facts['age_bands']} years; "
                 f"got {list(self.age_bands.upper_ends)}. "
             )
-            raise StateError(msg + _REBUILD)
+            raise StateError(msg + REBUILD)
         for name in _VOCABULARIES:
             setattr(self, name, Vocabulary(facts[name]))
         self._rows = facts["rows"]

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import StateError
+from streams.core.counting.case_codes import REBUILD
 from streams.core.counting.removed_cases import KeptCases
 from streams.core.detection.detector import Detector
-from streams.runtime.wire.formats import COUNT_AGAIN
 
 __all__ = ["read_snapshot", "write_frozen", "write_snapshot"]
 
@@ -72,8 +72,7 @@ def read_snapshot(folder: Path, detector: Detector, *, topic: str) -> int:
             f"snapshot {found}: must be of format {_FORMAT} and topic {topic}; got "
             f"{about.get('format')} and {about.get('topic')}. "
         )
-        is_ours = about.get("format") == _FORMAT
-        raise StateError(msg + ("Move it away to count anew" if is_ours else COUNT_AGAIN))
+        raise StateError(msg + REBUILD)
     try:
         detector.restore(rows, about["counted"])
         next_offset: int = about["next_offset"]

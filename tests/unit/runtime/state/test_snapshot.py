@@ -129,7 +129,7 @@ def test_a_damaged_snapshot_is_refused(name: str, content: bytes | None, tmp_pat
         read_snapshot(folder, _detector(), topic=TOPIC)
 
 
-OLDER = r"must be of format 6 and topic pv\.deltas; got 5 and pv\.deltas\. Count the reports"
+OLDER = r"must be of format 6 and topic pv\.deltas; got 5 and pv\.deltas\. Run tocsin state rebuild --"
 
 
 def test_a_snapshot_of_another_topic_or_format_is_refused(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_snapshot_of_another_topic_or_format_is_refused(tmp_path: Path) -> Non
     with pytest.raises(
         StateError,
         match=rf"^snapshot {folder}: must be of format 6 and topic test\.deltas; got 6 and "
-        r"pv\.deltas\. Move it away to count anew$",
+        r"pv\.deltas\. Run tocsin state rebuild --detector: it counts the deltas again$",
     ):
         read_snapshot(folder, _detector(), topic="test.deltas")
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
