@@ -122,6 +122,11 @@ def adjusted_information_component(
     CountsError, InputError
         As for `information_component`; or if `expected_adjusted` is missing.
 
+    Notes
+    -----
+    The formulas of `information_component` with another E. Where few cases share a stratum, the
+    pair's own cases are its expectation, and the IC is near 0.
+
     References
     ----------
     .. [1] Norén GN, Hopstadius J, Bate A (2013). As for `information_component`.

@@ -129,7 +129,9 @@ def test_a_damaged_snapshot_is_refused(name: str, content: bytes | None, tmp_pat
         read_snapshot(folder, _detector(), topic=TOPIC)
 
 
-OLDER = r"must be of format 6 and topic pv\.deltas; got 5 and pv\.deltas\. Run tocsin state rebuild --"
+OLDER = (
+    r"must be of format 6 and topic pv\.deltas; got 5 and pv\.deltas\. Run tocsin state rebuild --"
+)
 
 
 def test_a_snapshot_of_another_topic_or_format_is_refused(tmp_path: Path) -> None:
