@@ -69,7 +69,7 @@ def _supplied(estimator: Callable[..., pl.DataFrame]) -> Estimator:
 
     def with_needed(counts: pl.DataFrame) -> pl.DataFrame:
         """Supply the columns it needs beside the four counts; null with an empty population."""
-        if not needed or "n_total" not in counts.columns:
+        if not needed or not set(MARGINS) <= set(counts.columns):
             return bound(counts)
         crude = pl.col("n_drug").cast(float) * pl.col("n_event") / pl.col("n_total")
         expected = pl.when(pl.col("n_total").cast(float) > 0).then(0.7 * crude)
