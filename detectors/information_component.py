@@ -122,6 +122,11 @@ def adjusted_information_component(
     CountsError, InputError
         As for `information_component`; or if `expected_adjusted` is missing.
 
+    Notes
+    -----
+    The formula is that of `information_component` with the adjusted expected count; 0 cases where
+    none are expected give 0.
+
     References
     ----------
     .. [1] Norén GN, Hopstadius J, Bate A (2013). As for `information_component`.
