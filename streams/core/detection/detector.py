@@ -11,10 +11,9 @@ import polars as pl
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
-from schemas.alert import Alert, InputOffset, SignalGrade, WindowKind
+from schemas.alert import Alert, InputOffset, WindowKind
 from schemas.counts import COUNTS
 from schemas.delta import Delta
-from schemas.errors import InputError
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
@@ -35,13 +34,13 @@ from streams.core.counting.windows import WindowedCounts, WindowSpec
 from streams.core.detection.evaluation import Evaluation
 from streams.core.detection.input_offsets import is_next
 from streams.core.safety.monitor import SafetyMonitor
-from streams.core.signals.anytime_test import SequentialTests
+from streams.core.signals.anytime_test import SequentialTests, require_window_of_test
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.new_evidence import ChangesSinceEvaluation
 from streams.core.signals.prior_refits import PriorRefits
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
-from streams.core.signals.scorer import NEEDS_BLOCKED_TEST, NEEDS_SAFE_TEST, Scorer
+from streams.core.signals.scorer import Scorer
 from streams.core.signals.window_scores import WindowInstance
 
 __all__ = ["Detector"]
@@ -64,10 +63,11 @@ class Detector:
         The re-alert policy; by default that of `policy.toml`.
     topic
         Name of the topic that the deltas' offsets belong to; a field of every alert.
-    prior
-        Prior of the EBGM, for rules that ask for it.
+    prior, adjusted_prior
+        Priors of the EBGM and of the EBGM within strata, for rules that ask for them.
     refit_every
-        Days of event time between fits of that prior to the counts; `None` keeps it as it is.
+        Days of event time between fits of these priors to the counts; `None` keeps them as they
+        are.
     age_bands
         Age bands of the strata; by default those of `age_bands.toml`.
     controls
@@ -88,6 +88,7 @@ class Detector:
         policy: AlertPolicy | None = None,
         topic: str = "pv.reports",
         prior: GammaMixture | None = None,
+        adjusted_prior: GammaMixture | None = None,
         refit_every: int | None = None,
         age_bands: AgeBands | None = None,
         controls: NegativeControls | None = None,
@@ -95,12 +96,11 @@ class Detector:
         policy = policy or load_policy()
         self.safety = SafetyMonitor()
         self._context = AlertContext(self.safety, policy)
-        self._evaluation = Evaluation(rules, prior, policy, self._context, controls)
-        if self.scorer.needs_prior and prior is None and refit_every is None:
-            msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
-            raise InputError(msg)
+        self._evaluation = Evaluation(
+            rules, prior, policy, self._context, controls, adjusted_prior=adjusted_prior
+        )
         specs = list(windows)
-        _require_window_of_test(rules, specs)
+        require_window_of_test(rules, specs)
         self._refits = PriorRefits(self.scorer, refit_every)
         self._levels = LevelCodes()
         self._tests = SequentialTests(self.scorer, self._plain, self._sources)
@@ -229,39 +229,44 @@ class Detector:
         """Yield the suppressed changes of the last evaluation, with their reasons."""
         return self._evaluation.suppressions(self._view(), self._today)
 
-    def refit_if_due(self, today: int) -> PriorRefit | None:
-        """Refit the prior if a period of `refit_every` days has begun since the last fit.
+    def refit_if_due(self, today: int) -> list[PriorRefit]:
+        """Refit the priors if a period of `refit_every` days has begun since the last fit.
 
         The counts are those of the cumulative window, else of the first one. Every signal is scored
-        with the new prior from the next evaluation on; the event states it, and alerts name their
-        prior. A failed fit is retried in the next period.
+        with a new prior from the next evaluation on; its event states it, and alerts name their
+        priors. A failed fit is retried in the next period.
         """
         if not self._refits.is_due(today):
-            return None
+            return []
         window = min(
             self.windows, key=lambda windowed: windowed.spec.kind is not WindowKind.CUMULATIVE
         )
         window.advance(today, self.log)
         label = max(window.tallies, default=None)
         if label is None:
-            return None
-        counts = plain_pairs(self.counts(window, label))
-        event = self._refits.refit(counts, today, window=label, as_of=self._as_of())
-        if event is not None:
+            return []
+        within = self.scorer.needs_adjusted_prior
+        counts = plain_pairs(self.counts(window, label, adjusted=within))
+        events = self._refits.refit(counts, today, window=label, as_of=self._as_of())
+        if events:
             self._stale.update(label for windowed in self.windows for label in windowed.tallies)
-        return event
+        return events
 
     def restore_prior(self, event: PriorRefit) -> None:
         """Restore the prior of an earlier refit, unless refits are switched off."""
         self._refits.restore(event)
 
-    def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
+    def counts(self, window: WindowedCounts, label: str, *, adjusted: bool = False) -> pl.DataFrame:
         """Return the counts frame of one window instance by normal forms, sorted by them."""
-        return self._view().named(self._table(window, label)).drop("key").sort("drug", "event")
+        table = self._table(window, label, adjusted=adjusted)
+        return self._view().named(table).drop("key").sort("drug", "event")
 
-    def _table(self, window: WindowedCounts, label: str) -> pl.DataFrame:
+    def _table(self, window: WindowedCounts, label: str, *, adjusted: bool) -> pl.DataFrame:
+        """Return the counts of all scored pairs; with `expected_adjusted` if `adjusted`."""
         tally = window.tallies[label]
-        return tally.table(self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0]))
+        keys = self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0])
+        table = tally.table(keys)
+        return table.hstack([tally.expected_adjusted(keys)]) if adjusted else table
 
     @property
     def n_pairs(self) -> int:
@@ -276,18 +281,25 @@ class Detector:
         self._levels.learn(self.codes.drugs, self.codes.events)
         return self._levels
 
-    def all_counts(self) -> pl.DataFrame:
-        """Return the counts of every window instance, `window`, by the spellings to show."""
+    def all_counts(self, *, adjusted: bool = False) -> pl.DataFrame:
+        """Return the counts of every window instance, `window`, by the spellings to show.
+
+        Parameters
+        ----------
+        adjusted
+            Whether to add the column `expected_adjusted` [cases].
+        """
         view = self._view()
+        columns = {**COUNTS, **({"expected_adjusted": pl.Float64()} if adjusted else {})}
         frames = [
-            view.labelled(self._table(window, label))
+            view.labelled(self._table(window, label, adjusted=adjusted))
             .rename({"drug_label": "drug", "event_label": "event"})
-            .select(pl.lit(label).alias("window"), *COUNTS)
+            .select(pl.lit(label).alias("window"), *columns)
             .sort("drug", "event")
             for window in self.windows
             for label in sorted(window.tallies)
         ]
-        return pl.concat([pl.DataFrame(schema={"window": pl.String, **COUNTS}), *frames])
+        return pl.concat([pl.DataFrame(schema={"window": pl.String, **columns}), *frames])
 
     def snapshot(self) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return the counted cases, and the names and offsets that go with them."""
@@ -382,18 +394,3 @@ class Detector:
             InputOffset(topic=self.topic, partition=partition, next_offset=offset)
             for partition, offset in sorted(self.offsets.items())
         ]
-
-
-def _require_window_of_test(rules: RuleSet, specs: Sequence[WindowSpec]) -> None:
-    """Refuse an alarm that can never be raised: the test is of the cumulative window."""
-    of_alarm = [rule for rule in rules.rules if rule.grade is SignalGrade.ALARM]
-    of_test = NEEDS_SAFE_TEST | NEEDS_BLOCKED_TEST
-    if any(spec.kind is WindowKind.CUMULATIVE for spec in specs) or not specs:
-        return
-    if all(rule.requires(of_test) for rule in of_alarm):
-        names = ", ".join(rule.name for rule in of_alarm)
-        msg = (
-            f"rules: {names} needs the anytime-valid test, which is of the cumulative window; got "
-            "none. Add --window cumulative, or other --rules"
-        )
-        raise InputError(msg)

@@ -10,11 +10,15 @@ import polars as pl
 
 from detectors.anytime_valid import SafeTest, advance, e_values, recompute, start
 from detectors.anytime_valid_state import DayCounts, daily_counts, without_repeats
+from detectors.rules import RuleSet
+from schemas.alert import SignalGrade, WindowKind
+from schemas.errors import InputError
 from streams.core.counting.case_log import CaseLog
 from streams.core.counting.sorted_counts import Keys, join_key
-from streams.core.signals.scorer import OF_TEST, Scorer
+from streams.core.counting.windows import WindowSpec
+from streams.core.signals.scorer import NEEDS_BLOCKED_TEST, NEEDS_SAFE_TEST, OF_TEST, Scorer
 
-__all__ = ["DailySequentialTest", "SequentialTests"]
+__all__ = ["DailySequentialTest", "SequentialTests", "require_window_of_test"]
 
 Rows = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -185,3 +189,18 @@ class SequentialTests:
             found = found if defined else found.clear(len(keys))
             columns += found.rename(OF_TEST if name == "age_bands" else {}).get_columns()
         return columns
+
+
+def require_window_of_test(rules: RuleSet, specs: Sequence[WindowSpec]) -> None:
+    """Refuse an alarm that can never be raised: the test is of the cumulative window."""
+    of_alarm = [rule for rule in rules.rules if rule.grade is SignalGrade.ALARM]
+    of_test = NEEDS_SAFE_TEST | NEEDS_BLOCKED_TEST
+    if any(spec.kind is WindowKind.CUMULATIVE for spec in specs) or not specs:
+        return
+    if all(rule.requires(of_test) for rule in of_alarm):
+        names = ", ".join(rule.name for rule in of_alarm)
+        msg = (
+            f"rules: {names} needs the anytime-valid test, which is of the cumulative window; got "
+            "none. Add --window cumulative, or other --rules"
+        )
+        raise InputError(msg)

@@ -70,7 +70,7 @@ SAFETY = SafetyAlert(
 def published(alerts: list[Alert], topics: Topics | None = None) -> Topics:
     topics, at = topics or Topics(), (TopicPartition("t.deltas", 0), 7)
     publish_alerts(
-        SETTINGS, topics, alerts, [SAFETY], offset=at, refit=None, headers=CORRELATION,
+        SETTINGS, topics, alerts, [SAFETY], offset=at, refits=(), headers=CORRELATION,
         metadata=object(), observer=Observer(),
     )  # fmt: skip
     return topics
