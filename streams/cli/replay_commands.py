@@ -24,6 +24,7 @@ from streams.cli.options import (
     DEFAULT_AGE_BANDS,
     DEFAULT_RULES,
     DEFAULT_SCREENING,
+    AdjustedPriorOption,
     AgeBandsOption,
     ListOption,
     PolicyOption,
@@ -33,6 +34,7 @@ from streams.cli.options import (
     RulesOption,
     ScreeningOption,
     WindowOption,
+    adjusted_prior_from,
     interval_days,
     lists_from,
     parse_day,
@@ -94,6 +96,7 @@ def replay(
     lists: ListOption = None,
     policy: PolicyOption = None,
     prior: PriorOption = None,
+    prior_adjusted: AdjustedPriorOption = None,
     refit: RefitOption = None,
     age_bands: AgeBandsOption = DEFAULT_AGE_BANDS,
     negative_controls: ControlsOption = None,
@@ -113,7 +116,10 @@ def replay(
     ] = None,
     counts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.parquet", help="Write the final counts of every window."),
+        typer.Option(
+            metavar="FILE.parquet",
+            help="Write the final counts of every window, and expected_adjusted.",
+        ),
     ] = None,
     rejects: Annotated[
         Path | None,
@@ -163,6 +169,7 @@ def replay(
             rules_from(rules, screening, lists_from(lists)),
             policy=load_policy(policy),
             prior=prior_from(prior),
+            adjusted_prior=adjusted_prior_from(prior_adjusted),
             refit_every=None if refit is None else interval_days(refit, "--refit"),
             age_bands=AgeBands.parse(age_bands),
             controls=controls_from(negative_controls),
@@ -303,7 +310,7 @@ def _counts(path: Path | None) -> Iterator[Callable[[Replay], None]]:
         yield lambda run: None
         return
     with result_file(path) as part:
-        yield lambda run: run.detector.all_counts().write_parquet(part)
+        yield lambda run: run.detector.all_counts(adjusted=True).write_parquet(part)
 
 
 def _write_line(out: IO[bytes], encoded: bytes) -> None:
