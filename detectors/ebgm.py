@@ -7,9 +7,10 @@ from scipy.special import digamma, expit
 
 from detectors.gamma_mixture import GammaMixture, of_count, with_expected
 from detectors.posterior_quantile import quantiles
-from schemas.errors import InputError
+from schemas.counts import require_counts
+from schemas.errors import CountsError, InputError
 
-__all__ = ["ebgm", "ebgm_quantile"]
+__all__ = ["adjusted_ebgm", "ebgm", "ebgm_quantile"]
 
 _BLOCK = 2**17  # rows at a time: what they need stays in the processor's cache
 
@@ -81,6 +82,71 @@ def ebgm(counts: pl.DataFrame, prior: GammaMixture, *, expected: str | None = No
     (0.096544, 9.555422, 2.125793, 21.414413)
     """
     return _scored(counts, prior, expected, {"eb05": 0.05, "eb95": 0.95}, where="ebgm")
+
+
+def adjusted_ebgm(counts: pl.DataFrame, prior: GammaMixture) -> pl.DataFrame:
+    """EBGM, EB05 and EB95 with an expected count that is adjusted for strata.
+
+    DuMouchel's expected count is a sum over strata. It removes what season, age and sex alone make
+    of a pair, see `detectors.information_component.adjusted_information_component`. The caveat on
+    the prior at `ebgm` applies here too.
+
+    Parameters
+    ----------
+    counts
+        As for `ebgm`, and `expected_adjusted` [cases; null: unknown], such as
+        `detectors.expected.expected_stratified` gives.
+    prior
+        As for `ebgm`; fitted with ``expected="expected_adjusted"``, or from the literature. One
+        that was fitted to crude counts describes other ratios.
+
+    Returns
+    -------
+    polars.DataFrame
+        `counts`, same order, and `ebgm_adjusted`, `eb05_adjusted`, `eb95_adjusted` [ratio]; null
+        where the expected count is.
+
+    Raises
+    ------
+    CountsError
+        As for `ebgm`; or if `expected_adjusted` is missing.
+
+    Notes
+    -----
+    The equation and the precision are those of `ebgm` with ``expected="expected_adjusted"``; so are
+    the zero counts, but that an empty population gives the prior's own mean and quantiles where 0
+    cases are expected.
+
+    References
+    ----------
+    .. [1] DuMouchel W (1999). As for `ebgm`; the expected count summed over strata.
+
+    Examples
+    --------
+    Both components alike, as in `ebgm_quantile`: 2 cases where 1 is expected, though 2 in strata.
+
+    >>> import polars as pl
+    >>> prior = GammaMixture(
+    ...     alpha1=1.0, beta1=1.0, alpha2=1.0, beta2=1.0, weight=0.5, likelihood="untruncated"
+    ... )
+    >>> row = {"n_observed": [2], "n_drug": [10], "n_event": [10], "n_total": [100]}
+    >>> counts = pl.DataFrame(row | {"expected_adjusted": [2.0]})
+    >>> adjusted_ebgm(counts, prior)["ebgm_adjusted"].item()  # exp(psi(3)) / (1 + 2)
+    0.8388
+    """
+    where = "adjusted_ebgm"
+    require_counts(counts, where=where)
+    if "expected_adjusted" not in counts.columns:
+        msg = f"{where}: counts must have the column expected_adjusted; got {counts.columns}"
+        raise CountsError(msg)
+    # Where the expected count is null, computed with 1 instead, and set to null again below.
+    filled = counts.with_columns(pl.col("expected_adjusted").fill_null(1.0))
+    wanted = {"eb05": 0.05, "eb95": 0.95}
+    scored = _scored(filled, prior, "expected_adjusted", wanted, where=where)
+    known = pl.col("expected_adjusted").is_not_null()
+    return counts.with_columns(
+        pl.when(known).then(scored[name]).alias(f"{name}_adjusted") for name in ("ebgm", *wanted)
+    )
 
 
 def ebgm_quantile(

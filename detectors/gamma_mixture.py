@@ -59,6 +59,12 @@ class FitFacts(_Value):
         description="SHA-256 of the sorted points (count, expected, weight) that were fitted.",
         pattern="^[0-9a-f]{64}$",
     )
+    # Left out where null, so that a prior fitted to the crude counts keeps its `prior_id`.
+    expected: str | None = Field(
+        default=None,
+        description="Column with the expected cases that it was fitted to; null: the crude ones.",
+        exclude_if=lambda column: column is None,
+    )
 
 
 class GammaMixture(_Value):

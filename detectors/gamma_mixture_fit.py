@@ -219,6 +219,7 @@ def fit_gamma_mixture(
         boundary=_at_edge(_named(winner)),
         squashing=squash,
         points_hash=points.digest,
+        expected=expected,
     )
     _warn(facts, max(outcome.log_likelihood for outcome in outcomes))
     parameters = dict(zip(_NAMES, _named(winner), strict=True))

@@ -10,7 +10,7 @@ import polars as pl
 from detectors.bcpnn import bcpnn
 from detectors.cells import with_statistics
 from detectors.chi_squared import CHI_SQUARED, CHI_SQUARED_YATES, chi_squared, chi_squared_yates
-from detectors.ebgm import ebgm
+from detectors.ebgm import adjusted_ebgm, ebgm
 from detectors.false_discovery import false_discovery
 from detectors.fisher_exact import fisher_exact
 from detectors.gamma_mixture import GammaMixture
@@ -39,6 +39,8 @@ class Method:
     columns: tuple[str, ...]
     estimators: tuple[Callable[..., pl.DataFrame], ...]
     needs_prior: bool = False  # the estimators take a `GammaMixture` as well
+    # The same, fitted to the expected counts within strata.
+    needs_adjusted_prior: bool = False
     takes_family: bool = False  # the estimators take `n_hypotheses` as well
     # Slow, of a whole table (a row depends on the others), or of more than the four counts.
     on_request: bool = False
@@ -95,6 +97,13 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "bcpnn": Method(("bcpnn", "bcpnn_lower", "bcpnn_upper"), (bcpnn,)),
         "fisher": Method(("fisher_p", "fisher_mid_p"), (fisher_exact,)),
         "ebgm": Method(("expected", "ebgm", "eb05", "eb95"), (ebgm,), needs_prior=True),
+        "ebgm_adjusted": Method(
+            ("ebgm_adjusted", "eb05_adjusted", "eb95_adjusted"),
+            (adjusted_ebgm,),
+            needs_adjusted_prior=True,
+            on_request=True,
+            needs=("expected_adjusted",),
+        ),
         "fdr": Method(
             ("fisher_p", "fisher_mid_p", "fisher_mid_p_bh", "fisher_mid_p_by"),
             (_adjusted_p_values,),
@@ -118,6 +127,7 @@ def score(
     methods: Collection[str] = ALL,
     *,
     prior: GammaMixture | None = None,
+    adjusted_prior: GammaMixture | None = None,
     n_hypotheses: int | None = None,
 ) -> pl.DataFrame:
     """Compute the chosen statistics of every pair, with 95% intervals.
@@ -133,6 +143,8 @@ def score(
         Names from `METHODS`, in any order; those of `ALL` by default.
     prior
         For `ebgm`: from `detectors.gamma_mixture_fit.fit_gamma_mixture`.
+    adjusted_prior
+        For `ebgm_adjusted`: likewise, fitted to `expected_adjusted`.
     n_hypotheses
         For `fdr`: all pairs that could have been reported; see `detectors.false_discovery`.
 
@@ -177,7 +189,9 @@ def score(
         raise InputError(msg)
     require_counts(counts, where="score")
     require_unique_pairs(counts, where="score")
-    return apply_methods(counts, methods, prior=prior, n_hypotheses=n_hypotheses)
+    return apply_methods(
+        counts, methods, prior=prior, adjusted_prior=adjusted_prior, n_hypotheses=n_hypotheses
+    )
 
 
 def apply_methods(
@@ -185,6 +199,7 @@ def apply_methods(
     methods: Collection[str],
     *extra: pl.Expr,
     prior: GammaMixture | None = None,
+    adjusted_prior: GammaMixture | None = None,
     n_hypotheses: int | None = None,
 ) -> pl.DataFrame:
     """Add the columns of known methods to a counts frame whose pairs are known to be unique.
@@ -200,7 +215,7 @@ def apply_methods(
         Names from `METHODS`.
     extra
         Columns to compute from the statistics, in the same pass where possible.
-    prior, n_hypotheses
+    prior, adjusted_prior, n_hypotheses
         For methods that take them.
 
     Raises
@@ -215,6 +230,12 @@ def apply_methods(
         if method.needs_prior and prior is None:
             msg = f"score: method {name!r} needs a prior, fitted or from a file; got none"
             raise InputError(msg)
+        if method.needs_adjusted_prior and adjusted_prior is None:
+            msg = (
+                f"score: method {name!r} needs a prior fitted to expected_adjusted, from "
+                "tocsin fit --expected expected_adjusted; got none"
+            )
+            raise InputError(msg)
         if missing := [column for column in method.needs if column not in table.columns]:
             msg = f"score: method {name!r} needs the columns {missing}; got {table.columns}"
             raise CountsError(msg)
@@ -228,6 +249,7 @@ def apply_methods(
         if method.expressions is None:
             for estimator in method.estimators:
                 given: dict[str, Any] = {"prior": prior} if method.needs_prior else {}
+                given |= {"prior": adjusted_prior} if method.needs_adjusted_prior else {}
                 given |= {"n_hypotheses": n_hypotheses} if method.takes_family else {}
                 scored = estimator(scored, **given)
     return with_statistics(scored, extra) if extra else scored

@@ -179,6 +179,10 @@ class Alert(Message):
     prior_id: str | None = Field(
         default=None, description="Id of the prior used for EBGM; null if none."
     )
+    prior_id_adjusted: str | None = Field(
+        default=None,
+        description="Id of the prior used for EBGM within strata (`ebgm_adjusted`); null if none.",
+    )
     test_recomputed: bool | None = Field(
         default=None,
         description="Whether a past day was corrected after the anytime-valid test had counted it, "
@@ -325,9 +329,9 @@ class Alert(Message):
     code_version: str = Field(description="Version of Tocsin that computed it.")
     snapshot_id: str | None = Field(
         default=None,
-        description="SHA-256 of `as_of`, window, day of evaluation, rules, policy, prior and code: "
-        "alerts of one id say the same of counts, statistics and cases. It covers neither what was "
-        "published before nor notices nor negative controls.",
+        description="SHA-256 of `as_of`, window, day of evaluation, rules, policy, priors and "
+        "code: alerts of one id say the same of counts, statistics and cases. It covers neither "
+        "what was published before nor notices nor negative controls.",
     )
     assessment: Assessment | None = Field(
         default=None,

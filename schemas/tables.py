@@ -54,6 +54,15 @@ class Statistics(Message):
         default=None, description="Its 5% posterior quantile; with EB95 a **90%** interval."
     )
     eb95: float | None = Field(default=None, description="Its 95% posterior quantile.")
+    ebgm_adjusted: float | None = Field(
+        default=None,
+        description="Empirical Bayes geometric mean with `expected_adjusted`; null without a prior "
+        "fitted to that.",
+    )
+    eb05_adjusted: float | None = Field(
+        default=None, description="Its 5% posterior quantile; a **90%** interval as with EB05."
+    )
+    eb95_adjusted: float | None = Field(default=None, description="Its 95% posterior quantile.")
     e_value: float | None = Field(
         default=None,
         description="Evidence of the anytime-valid test, up to the last day that is over; "

@@ -20,6 +20,7 @@ __all__ = [
     "DEFAULT_RULES",
     "DEFAULT_SCREENING",
     "NO_SCREENING",
+    "AdjustedPriorOption",
     "AgeBandsOption",
     "ListOption",
     "PolicyOption",
@@ -30,6 +31,7 @@ __all__ = [
     "ScreeningOption",
     "TestBySexOption",
     "WindowOption",
+    "adjusted_prior_from",
     "both_rules_from",
     "interval_days",
     "lists_from",
@@ -101,11 +103,20 @@ PriorOption = Annotated[
         help="Prior of the EBGM, from tocsin fit; required by rules such as eb05.",
     ),
 ]
+AdjustedPriorOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prior-adjusted",
+        metavar="FILE.json",
+        help="Prior of the EBGM within strata, from tocsin fit --expected expected_adjusted; "
+        "required by rules on eb05_adjusted and the like.",
+    ),
+]
 RefitOption = Annotated[
     str | None,
     typer.Option(
         metavar="INTERVAL",
-        help="Refit the prior to the counts at this interval of event time, such as 90d.",
+        help="Refit the priors to the counts at this interval of event time, such as 90d.",
     ),
 ]
 WindowOption = Annotated[
@@ -182,14 +193,32 @@ def lists_from(texts: list[str] | None) -> dict[str, list[str]]:
 
 def prior_from(path: Path | None) -> GammaMixture | None:
     """Read the file that `--prior` names."""
+    return _prior(path, "--prior", None)
+
+
+def adjusted_prior_from(path: Path | None) -> GammaMixture | None:
+    """Read the file that `--prior-adjusted` names."""
+    return _prior(path, "--prior-adjusted", "expected_adjusted")
+
+
+def _prior(path: Path | None, option: str, fitted_to: str | None) -> GammaMixture | None:
+    """Read a prior; one without facts of a fit, from the literature say, may be of any counts."""
     if path is None:
         return None
     try:
-        return GammaMixture.model_validate_json(path.read_bytes())
+        prior = GammaMixture.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        msg = f"--prior: {path} must be a prior written by tocsin fit; got {problem}"
+        msg = f"{option}: {path} must be a prior written by tocsin fit; got {problem}"
         raise InputError(msg) from error
+    if prior.fit is not None and prior.fit.expected != fitted_to:
+        with_option = "without --expected" if fitted_to is None else f"--expected {fitted_to}"
+        msg = (
+            f"{option}: {path} must be fitted to {fitted_to or 'crude expected counts'}, by tocsin "
+            f"fit {with_option}; got one fitted to {prior.fit.expected or 'crude expected counts'}"
+        )
+        raise InputError(msg)
+    return prior
 
 
 def windows_from(texts: list[str] | None) -> list[WindowSpec]:

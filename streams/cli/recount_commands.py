@@ -18,11 +18,13 @@ from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.options import (
     DEFAULT_RULES,
     DEFAULT_SCREENING,
+    AdjustedPriorOption,
     ListOption,
     PriorOption,
     ReleaseOption,
     RulesOption,
     ScreeningOption,
+    adjusted_prior_from,
     lists_from,
     parse_day,
     prior_from,
@@ -83,6 +85,7 @@ def recount(
     screening: ScreeningOption = DEFAULT_SCREENING,
     lists: ListOption = None,
     prior: PriorOption = None,
+    prior_adjusted: AdjustedPriorOption = None,
     priors: Annotated[
         Path | None,
         typer.Option(
@@ -119,7 +122,8 @@ def recount(
         msg = "recount: alerts must be named by id, by --sample or by --alerts; got none"
         raise InputError(msg)
     asked = rules_from(rules, screening, lists_from(lists))
-    known = _priors(prior_from(prior), priors)
+    given = [prior_from(prior), adjusted_prior_from(prior_adjusted)]
+    known = _priors(given, priors)
     settings = None if sources else Settings.load(config, bootstrap=bootstrap)
     if alerts is not None:
         found = read_alert_file(alerts)
@@ -159,8 +163,8 @@ def recount(
         raise typer.Exit(1)
 
 
-def _priors(given: GammaMixture | None, file: Path | None) -> dict[str, GammaMixture]:
-    known = {} if given is None else {given.prior_id: given}
+def _priors(given: Sequence[GammaMixture | None], file: Path | None) -> dict[str, GammaMixture]:
+    known = {prior.prior_id: prior for prior in given if prior is not None}
     for number, line in read_lines(file) if file else ():
         try:
             event = PriorRefit.model_validate_json(line)

@@ -24,6 +24,7 @@ from streams.cli.options import (
     DEFAULT_AGE_BANDS,
     DEFAULT_RULES,
     DEFAULT_SCREENING,
+    AdjustedPriorOption,
     AgeBandsOption,
     ListOption,
     PolicyOption,
@@ -34,6 +35,7 @@ from streams.cli.options import (
     ScreeningOption,
     TestBySexOption,
     WindowOption,
+    adjusted_prior_from,
     interval_days,
     lists_from,
     parse_day,
@@ -95,6 +97,7 @@ def replay(
     lists: ListOption = None,
     policy: PolicyOption = None,
     prior: PriorOption = None,
+    prior_adjusted: AdjustedPriorOption = None,
     refit: RefitOption = None,
     age_bands: AgeBandsOption = DEFAULT_AGE_BANDS,
     test_by_sex: TestBySexOption = False,
@@ -115,7 +118,10 @@ def replay(
     ] = None,
     counts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.parquet", help="Write the final counts of every window."),
+        typer.Option(
+            metavar="FILE.parquet",
+            help="Write the final counts of every window, and expected_adjusted.",
+        ),
     ] = None,
     rejects: Annotated[
         Path | None,
@@ -165,6 +171,7 @@ def replay(
             rules_from(rules, screening, lists_from(lists)),
             policy=load_policy(policy),
             prior=prior_from(prior),
+            adjusted_prior=adjusted_prior_from(prior_adjusted),
             refit_every=None if refit is None else interval_days(refit, "--refit"),
             age_bands=AgeBands.parse(age_bands),
             test_by_sex=test_by_sex,
@@ -306,7 +313,7 @@ def _counts(path: Path | None) -> Iterator[Callable[[Replay], None]]:
         yield lambda run: None
         return
     with result_file(path) as part:
-        yield lambda run: run.detector.all_counts().write_parquet(part)
+        yield lambda run: run.detector.all_counts(adjusted=True).write_parquet(part)
 
 
 def _write_line(out: IO[bytes], encoded: bytes) -> None:

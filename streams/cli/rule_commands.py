@@ -78,8 +78,16 @@ def fit(
         Likelihood,
         typer.Option(help="Likelihood to maximise; each gives a different prior."),
     ] = "truncated_mixture",
+    expected: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the expected cases; the crude ones, if unset. --prior-adjusted needs "
+            "one fitted to expected_adjusted.",
+        ),
+    ] = None,
 ) -> None:
-    """Fit the prior of the EBGM to a table, for `--prior`.
+    """Fit the prior of the EBGM to a table, for `--prior` or `--prior-adjusted`.
 
     Keep the file: scores can be compared only if they were computed with the same prior. If the
     likelihood has several peaks of nearly equal height, all are printed; the highest is written.
@@ -91,7 +99,7 @@ def fit(
         raise InputError(msg)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
-        report = fit_gamma_mixture(counts, likelihood=likelihood)
+        report = fit_gamma_mixture(counts, likelihood=likelihood, expected=expected)
     for entry in caught:
         typer.echo(f"tocsin: warning: {entry.message}", err=True)
     with result_file(output) as part:

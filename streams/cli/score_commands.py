@@ -11,7 +11,13 @@ from detectors.scoring import ALL, METHODS, score
 from detectors.tabulate import MENTIONS, tabulate
 from schemas.counts import COUNTS
 from schemas.errors import InputError
-from streams.cli.options import PriorOption, prior_from, writable
+from streams.cli.options import (
+    AdjustedPriorOption,
+    PriorOption,
+    adjusted_prior_from,
+    prior_from,
+    writable,
+)
 from streams.exports.result_file import result_file
 
 __all__ = ["read_counts", "register"]
@@ -40,6 +46,7 @@ def score_command(
         ),
     ] = ",".join(ALL),
     prior: PriorOption = None,
+    prior_adjusted: AdjustedPriorOption = None,
     hypotheses: Annotated[
         int | None,
         typer.Option(
@@ -53,12 +60,19 @@ def score_command(
     A counts table has the columns drug, event, n_observed, n_drug, n_event, n_total (cases), and
     `window` if there are several; `tocsin replay --counts` writes one. A long table has the
     columns case_id, drug, event, with one row per mention; its distinct cases are counted first.
-    The method ebgm needs a prior, from `tocsin fit`.
+    The method ebgm needs a prior, from `tocsin fit`; ic_adjusted and ebgm_adjusted need the column
+    expected_adjusted, which `tocsin replay --counts` writes.
     """
     writable(output)
     counts = read_counts(table)
     names = [name.strip() for name in methods.split(",") if name.strip()]
-    scored = score(counts, names, prior=prior_from(prior), n_hypotheses=hypotheses)
+    scored = score(
+        counts,
+        names,
+        prior=prior_from(prior),
+        adjusted_prior=adjusted_prior_from(prior_adjusted),
+        n_hypotheses=hypotheses,
+    )
     with result_file(output) as part:
         scored.write_parquet(part)
     Console().print(f"{scored.height:,} pairs scored, {len(scored.columns)} columns: {output}")

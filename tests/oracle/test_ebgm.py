@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.stats import gamma, nbinom
 
-from detectors.ebgm import ebgm, ebgm_quantile
+from detectors.ebgm import adjusted_ebgm, ebgm, ebgm_quantile
 from detectors.gamma_mixture import GammaMixture, Likelihood
 from detectors.posterior_quantile import TOLERANCE, exact_quantile, quantiles
 from detectors.proportional_reporting_ratio import proportional_reporting_ratio
@@ -60,6 +60,28 @@ def test_openebgms_rows_are_met_to_the_last_printed_digit() -> None:
     )
     for name in printed.columns:
         assert (scored[name] - printed[name]).abs().max() < 1e-6, name
+
+
+def test_within_strata_openebgms_rows_are_met_at_their_expectation() -> None:
+    rows = _counts([*(row[:2] for row in TABLE_B), (5, 1.0)])
+    unknown = pl.when(pl.int_range(pl.len()) < len(TABLE_B)).then("e").alias("expected_adjusted")
+    counts = rows.select(pl.exclude("e"), unknown)
+    scored = adjusted_ebgm(counts, OPENEBGM)
+    assert scored.columns[:5] == counts.columns
+    names = ["ebgm_adjusted", "eb05_adjusted", "eb95_adjusted"]
+    assert scored.columns[5:] == names
+    printed = pl.DataFrame([row[2:] for row in TABLE_B], schema=names, orient="row")
+    for name in names:
+        assert (scored[name][:-1] - printed[name]).abs().max() < 1e-6, name
+        assert scored[name][-1] is None  # as its expectation is
+
+
+def test_within_strata_the_expected_cases_must_be_there_and_sound() -> None:
+    counts = _counts([(3, 0.1)])
+    with pytest.raises(CountsError, match=r"^adjusted_ebgm: .* column expected_adjusted; got \["):
+        adjusted_ebgm(counts, OPENEBGM)
+    with pytest.raises(CountsError, match=r"^adjusted_ebgm: expected_adjusted must be a finite"):
+        adjusted_ebgm(counts.with_columns(expected_adjusted=pl.lit(0.0)), OPENEBGM)
 
 
 @pytest.mark.parametrize(

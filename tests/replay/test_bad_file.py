@@ -107,7 +107,7 @@ def test_there_are_thirty_seven(broken_at: Mapping[int, tuple[bytes, str]]) -> N
 def test_every_good_line_is_counted(folder: Path) -> None:
     counts = pl.read_parquet(folder / "counts.parquet")
     good = LINES - len(BROKEN)
-    assert counts.rows() == [("cumulative", "zinc", "Rash", good, good, good, good)]
+    assert counts.rows() == [("cumulative", "zinc", "Rash", good, good, good, good, good)]
     output = (folder / "output").read_text(encoding="utf-8")
     assert re.search(r"cases counted\W+9,963\b", output)
     assert re.search(r"rejected\W+37\b", output)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from detectors.ebgm import ebgm
+from detectors.ebgm import adjusted_ebgm, ebgm
 from detectors.gamma_mixture import GammaMixture
 from detectors.gamma_mixture_fit import fit_gamma_mixture
 from detectors.scoring import score
@@ -20,6 +20,14 @@ from tests.support.cli import Run, require_refused
 from tests.support.reports import report_line
 
 JANUARY = date(2024, 1, 1)
+GIVEN = GammaMixture(
+    alpha1=1.0, beta1=0.1, alpha2=1.0, beta2=0.1, weight=0.5, likelihood="untruncated"
+)
+STRATA = """[strata]
+title = "EBGM within strata"
+source = "tests"
+all = [{ statistic = "eb05_adjusted", op = ">=", value = 2, exit = 1.68 }]
+"""
 
 
 @pytest.fixture
@@ -77,6 +85,28 @@ def test_a_prior_is_fitted_kept_and_scored_with(
     assert run("score counts.parquet -o scored.parquet --methods ebgm --prior prior.json").code == 0
     scored = pl.read_parquet(tmp_path / "scored.parquet")
     assert_frame_equal(scored, ebgm(counts, prior), check_exact=True)
+
+
+def test_a_prior_of_another_expected_count_is_fitted_kept_and_scored_with(
+    run: Run, tmp_path: Path, counts: pl.DataFrame
+) -> None:
+    crude = pl.col("n_drug") * pl.col("n_event") / pl.col("n_total")
+    table = counts.with_columns(expected_adjusted=crude * (1 + pl.int_range(pl.len()) % 3 / 4))
+    table.write_parquet(tmp_path / "counts.parquet")
+    assert run("fit counts.parquet -o p.json --expected expected_adjusted").code == 0
+    prior = GammaMixture.model_validate_json((tmp_path / "p.json").read_bytes())
+    direct = fit_gamma_mixture(table, likelihood="truncated_mixture", expected="expected_adjusted")
+    assert prior == direct.prior
+    assert prior.beta1 != fit_gamma_mixture(table, likelihood="truncated_mixture").prior.beta1
+    ended = run("score counts.parquet -o s.parquet --methods ebgm_adjusted --prior-adjusted p.json")
+    assert ended.code == 0
+    scored = pl.read_parquet(tmp_path / "s.parquet")
+    assert_frame_equal(scored, adjusted_ebgm(table, prior), check_exact=True)
+    require_refused(
+        run("score counts.parquet -o s.parquet --methods ebgm --prior p.json"),
+        "--prior: p.json must be fitted to crude expected counts, by tocsin fit without "
+        "--expected; got one fitted to expected_adjusted",
+    )
 
 
 def test_the_likelihood_is_a_choice(run: Run, tmp_path: Path, counts: pl.DataFrame) -> None:
@@ -147,6 +177,10 @@ def test_a_long_table_scores_like_its_counts(
     [
         ("fit none.parquet -o p.json", "none.parquet: must be a readable parquet file; got "),
         ("fit few.parquet -o p.json", "fit_gamma_mixture: at least 10 pairs must enter the likeli"),
+        (
+            "fit gaps.parquet -o p.json --expected expected_adjusted",
+            "fit_gamma_mixture: expected must name a column of numbers; got 'expected_adjusted'",
+        ),
         ("fit windows.parquet -o p.json", "windows.parquet: a prior is of one window; got 2 windo"),
         ("fit few.parquet -o no/p.json", "no/p.json: the folder to write into must exist; got no "),
         (
@@ -177,6 +211,15 @@ def test_a_long_table_scores_like_its_counts(
             "replay told.jsonl --rules eb05",
             "rules: EBGM needs a prior, from a file or fitted every so many days; got neither",
         ),
+        (
+            "replay told.jsonl --rules strata.toml --prior crude.json",
+            "rules: EBGM within strata needs a prior fitted to expected_adjusted, from a file "
+            "(--prior-adjusted) or fitted every so many days; got neither",
+        ),
+        (
+            "replay told.jsonl --rules strata.toml --prior-adjusted other.json",
+            "--prior-adjusted: other.json must be a prior written by tocsin fit; got Field requi",
+        ),
         ("replay told.jsonl --refit 3m", "--refit: a number of days or weeks such as 1d or 2w mus"),
         ("replay told.jsonl --priors no/p.jsonl", "no/p.jsonl: the folder to write into must exi"),
         (
@@ -200,6 +243,8 @@ def test_a_mistake_of_fit_score_or_replay_is_one_line(
     windows = [few.with_columns(window=pl.lit(name)) for name in ("2024-01", "2024-02")]
     pl.concat(windows).write_parquet(folder / "windows.parquet")
     (folder / "other.json").write_text("{}", encoding="utf-8")
+    (folder / "crude.json").write_text(GIVEN.model_dump_json(), encoding="utf-8")
+    (folder / "strata.toml").write_text(STRATA, encoding="utf-8")
     require_refused(run(arguments), line)
 
 
@@ -246,10 +291,52 @@ def test_refits_on_the_way_are_written_and_named_by_the_alerts(run: Run, tmp_pat
         assert found == ebgm(table, prior).select("ebgm", "eb05").rows()
 
 
-def test_a_given_prior_is_kept(run: Run, folder: Path) -> None:
-    prior = GammaMixture(
-        alpha1=1.0, beta1=0.1, alpha2=1.0, beta2=0.1, weight=0.5, likelihood="untruncated"
+def test_refits_within_strata_are_named_by_the_alerts_and_recounted(
+    run: Run, tmp_path: Path
+) -> None:
+    lines = [
+        report_line(
+            *(case_id, JANUARY + timedelta(days=at * 90 // 6000), drug, event),
+            patient={"age_years": 20.0 + 20 * (int(drug[1:]) % 3)},
+        )
+        for at, (case_id, drug, event) in enumerate(_long_table().rows())
+    ]
+    (tmp_path / "told.jsonl").write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "strata.toml").write_text(STRATA, encoding="utf-8")
+    rules = "--rules strata.toml,ic --screening none"
+    files = "--priors priors.jsonl --alerts alerts.jsonl --counts counts.parquet"
+    assert run(f"replay told.jsonl {rules} --refit 30d --every 5d {files}").code == 0
+    priors = [
+        PriorRefit.model_validate_json(line)
+        for line in (tmp_path / "priors.jsonl").read_bytes().splitlines()
+    ]
+    kinds = [each.expected for each in priors]
+    assert len(kinds) >= 4
+    assert kinds == ["crude", "adjusted"] * (len(kinds) // 2)
+    adjusted = [each.prior_id for each in priors if each.expected == "adjusted"]
+    alerts = _alerts(tmp_path / "alerts.jsonl")
+    named = dict.fromkeys(alert.prior_id_adjusted for alert in alerts)
+    assert list(named) == [None, *adjusted]
+    assert any("strata" in alert.rules_fired for alert in alerts)
+    for alert in alerts:
+        assert (alert.prior_id_adjusted is None) is (alert.statistics.eb05_adjusted is None)
+    recounted = run(
+        f"recount --source told.jsonl --alerts alerts.jsonl --priors priors.jsonl {rules}"
     )
+    assert recounted.code == 0
+    assert f"{len(alerts):,} equal to the last bit, 0 differ" in recounted.out
+    # The counts that a replay writes have what a prior within strata is fitted to.
+    counts = pl.read_parquet(tmp_path / "counts.parquet")
+    last = {(alert.drug, alert.event): alert for alert in alerts if alert.as_of == alerts[-1].as_of}
+    expected = {(drug, event): value for _, drug, event, *_, value in counts.iter_rows()}
+    assert last
+    for pair, alert in last.items():
+        assert expected[pair] == alert.statistics.expected_adjusted
+    assert run("fit counts.parquet -o p.json --expected expected_adjusted").code == 0
+
+
+def test_a_given_prior_is_kept(run: Run, folder: Path) -> None:
+    prior = GIVEN
     (folder / "prior.json").write_text(prior.model_dump_json(), encoding="utf-8")
     run("replay told.jsonl --rules eb05 --prior prior.json --alerts alerts.jsonl --priors p.jsonl")
     alerts = _alerts(folder / "alerts.jsonl")

@@ -15,7 +15,14 @@ from streams.core.recount.evidence import EVIDENCE
 from tests.support.alert_recount import PRIOR, require_recounted, varied_stream
 from tests.support.cli import Ended, tocsin
 
-RULES = ("--rules", "safe,mhra_eb", "--screening", "mhra,ema,ic")
+RULES = ("--rules", "safe,mhra_eb,strata.toml", "--screening", "mhra,ema,ic")
+STRATA = """[strata]
+title = "EBGM within strata"
+source = "tests"
+all = [{ statistic = "eb05_adjusted", op = ">=", value = 1.2, exit = 1.1 }]
+"""
+ADJUSTED_PRIOR = PRIOR.model_copy(update={"alpha1": 2.5, "beta2": 1.5})
+PRIORS = ("--prior", "prior.json", "--prior-adjusted", "adjusted.json")
 WINDOWS = ("--window", "cumulative", "--window", "sliding:14", "--window", "month")
 UNTIL = "2024-02-05"  # what was received later stands in the log, and is not counted
 
@@ -34,9 +41,11 @@ def replayed(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Pa
     (folder / "one.jsonl").write_bytes(b"\n".join(lines[:middle]))
     (folder / "two.jsonl").write_bytes(b"\n".join(lines[middle:]))
     (folder / "prior.json").write_text(PRIOR.model_dump_json())
+    (folder / "adjusted.json").write_text(ADJUSTED_PRIOR.model_dump_json())
+    (folder / "strata.toml").write_text(STRATA)
     done = tocsin(
         *("replay", "one.jsonl", "two.jsonl", "--alerts", "alerts.jsonl"),
-        *("--prior", "prior.json", "--until", UNTIL, *RULES, *WINDOWS),
+        *(*PRIORS, "--until", UNTIL, *RULES, *WINDOWS),
         folder=folder,
     )
     assert done.code == 0, done.err
@@ -46,7 +55,7 @@ def replayed(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Pa
 def recount(folder: Path, *arguments: object) -> Ended:
     return tocsin(
         *("recount", "--source", "one.jsonl", "--source", "two.jsonl"),
-        *("--prior", "prior.json", *RULES, *arguments),
+        *(*PRIORS, *RULES, *arguments),
         folder=folder,
     )
 
@@ -60,7 +69,7 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     assert [result["equal"] for result in results] == [True] * 100
     # So many of every alert, and of a burst or a restricted table each field.
     compared = {result["compared"] for result in results}
-    assert min(compared) == 67, compared
+    assert min(compared) == 70, compared
     assert all(result["rules_known"] for result in results)
     text = (replayed / "alerts.jsonl").read_text().splitlines()
     published = {alert.alert_id: alert for alert in map(Alert.model_validate_json, text)}
@@ -74,6 +83,9 @@ def test_a_hundred_alerts_of_a_replay_recount_to_the_last_bit(
     assert {alert.window.kind.value for alert in chosen} == {"cumulative", "sliding", "month"}
     assert sum(alert.statistics.e_value is not None for alert in chosen) > 20
     assert all(alert.statistics.ebgm is not None for alert in chosen)
+    assert {alert.prior_id_adjusted for alert in chosen} == {ADJUSTED_PRIOR.prior_id}
+    assert all(alert.statistics.eb05_adjusted is not None for alert in chosen)
+    assert sum("strata" in alert.rules_fired for alert in chosen) > 10
     assert any(alert.unbounded for alert in chosen)
     assert sum(alert.restricted is not None for alert in chosen) > 5
     assert sum(bool(alert.n_suspected_duplicates) for alert in chosen) > 10
@@ -102,7 +114,7 @@ def test_an_alert_from_before_it_told_who_reported_is_compared_in_the_rest(repla
     (replayed / "old.jsonl").write_text(json.dumps(alert))
     done = recount(replayed, "--alerts", "old.jsonl", "--json")
     assert done.code == 0, done.out
-    assert json.loads(done.out)["compared"] == 42
+    assert json.loads(done.out)["compared"] == 45
 
 
 def test_the_same_seed_chooses_the_same_alerts_whatever_order_they_are_in(replayed: Path) -> None:
@@ -162,6 +174,9 @@ def _other_grade(alert: dict[str, Any]) -> None:
         (_one_more, "counts.n_event"),
         (_next_float("statistics", "ror_lower"), "statistics.ror_lower"),
         (_next_float("statistics", "eb05"), "statistics.eb05"),
+        (_next_float("statistics", "ebgm_adjusted"), "statistics.ebgm_adjusted"),
+        (_next_float("statistics", "eb05_adjusted"), "statistics.eb05_adjusted"),
+        (_next_float("statistics", "eb95_adjusted"), "statistics.eb95_adjusted"),
         (_next_float("statistics", "e_value"), "statistics.e_value"),
         (_next_float("statistics", "expected_stratified"), "statistics.expected_stratified"),
         (_earlier, "counts.n_total"),
@@ -204,7 +219,7 @@ def test_a_source_that_was_changed_is_found_out(replayed: Path, tmp_path: Path) 
     (tmp_path / "one.jsonl").write_bytes(b"\n".join(lines[:200] + lines[:300] + lines[500:]))
     done = tocsin(
         *("recount", "--alerts", tmp_path / "alerts.jsonl", "--source", tmp_path / "one.jsonl"),
-        *("--source", "two.jsonl", "--prior", "prior.json", *RULES),
+        *("--source", "two.jsonl", *PRIORS, *RULES),
         folder=replayed,
     )
     assert done.code == 1
@@ -240,7 +255,7 @@ def test_the_end_of_a_source_that_no_alert_needs_may_be_missing(
         end = first.as_of[0].next_offset + spare
         (tmp_path / "begin.jsonl").write_bytes(b"\n".join(lines[:end]))
         done = tocsin(
-            *("recount", "--alerts", tmp_path / "first.jsonl", "--prior", "prior.json", *RULES),
+            *("recount", "--alerts", tmp_path / "first.jsonl", *PRIORS, *RULES),
             *("--source", tmp_path / "begin.jsonl"),
             folder=replayed,
         )
@@ -270,6 +285,13 @@ def test_rules_that_are_not_those_of_the_alert_are_not_asked(replayed: Path) -> 
                 *("--source", "one.jsonl", "--source", "two.jsonl"),
             ),
             "the prior of every alert must be known",
+        ),
+        (
+            (
+                *("recount", "--alerts", "alerts.jsonl", "--sample", "1", "--prior", "prior.json"),
+                *("--source", "one.jsonl", "--source", "two.jsonl"),
+            ),
+            f"the prior of every alert must be known; got {ADJUSTED_PRIOR.prior_id}",
         ),
         (
             ("recount", "--sample", "1", "--priors", "one.jsonl"),

@@ -45,8 +45,8 @@ def domain_product(
     return Product(product_class=product_class, lot=lot, facility=facility, **fields)
 
 
-def report_line(case_id: str, day: date, drug: str, event: str) -> str:
-    """Return a line of JSON with the least that a report of one pair must say."""
+def report_line(case_id: str, day: date, drug: str, event: str, **others: object) -> str:
+    """Return a line of JSON with the least that a report of one pair must say, and `others`."""
     fields = {
         "case_id": case_id,
         "first_received": day.isoformat(),
@@ -54,7 +54,7 @@ def report_line(case_id: str, day: date, drug: str, event: str) -> str:
         "products": [{"substances": [drug]}],
         "reactions": [{"term": event}],
     }
-    return json.dumps(fields) + "\n"
+    return json.dumps(fields | others) + "\n"
 
 
 def domain_report(

@@ -61,8 +61,8 @@ class EvaluatedWindow:
         Next input offsets of the counts.
     strata
         Strata of the adjusted statistics.
-    prior_id
-        Prior of the EBGM; None if none is used.
+    prior_id, prior_id_adjusted
+        Priors of the EBGM and of the EBGM within strata; None if none is used.
     tested_through, test_recomputed
         The last day of the anytime-valid test [days since 1970-01-01], and whether a past day was
         corrected since; None if no rule needs it.
@@ -73,6 +73,7 @@ class EvaluatedWindow:
     as_of: Sequence[InputOffset]
     strata: Strata
     prior_id: str | None = None
+    prior_id_adjusted: str | None = None
     tested_through: int | None = None
     test_recomputed: bool | None = None
 
@@ -200,6 +201,7 @@ class AlertBuilder:
             "policy_hash": self._policy_hash,
             "strata": evaluated.strata,
             "prior_id": evaluated.prior_id,
+            "prior_id_adjusted": evaluated.prior_id_adjusted,
             "test_recomputed": evaluated.test_recomputed,
             "code_version": _CODE_VERSION,
             "snapshot_id": snapshot_id(
@@ -209,6 +211,7 @@ class AlertBuilder:
                 rules_hash=self._rules_hash,
                 policy_hash=self._policy_hash,
                 prior_id=evaluated.prior_id,
+                prior_id_adjusted=evaluated.prior_id_adjusted,
                 tested_through=evaluated.tested_through,
                 strata=evaluated.strata,
                 code_version=_CODE_VERSION,

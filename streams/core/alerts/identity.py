@@ -25,11 +25,12 @@ def snapshot_id(
     rules_hash: str,
     policy_hash: str,
     prior_id: str | None,
+    prior_id_adjusted: str | None,
     tested_through: int | None,
     strata: Strata,
     code_version: str,
 ) -> str:
-    """Return the SHA-256 of input offsets, window, day, rules, policy, prior, strata and code.
+    """Return the SHA-256 of input offsets, window, day, rules, policy, priors, strata and code.
 
     Alerts with the same id were made from the same cases by the same rules: they agree on a pair's
     counts, statistics and cases. The id does not cover earlier revisions and notices.
@@ -47,4 +48,6 @@ def snapshot_id(
         *(rules_hash, policy_hash, prior_id, tested_through),
         *(strata.model_dump(mode="json"), code_version),
     ]
+    # Without it, the id is the one that earlier versions gave.
+    parts += [] if prior_id_adjusted is None else [prior_id_adjusted]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -133,6 +133,7 @@ def _evaluated(scores: WindowScores, view: CountsView) -> EvaluatedWindow:
         evaluated_on=scores.evaluated_on,
         as_of=view.as_of,
         prior_id=scores.prior_id,
+        prior_id_adjusted=scores.adjusted_prior_id,
         strata=_strata(view.age_bands.upper_ends, by_sex=view.tests.by_sex),
         tested_through=view.tests.last_day,
         test_recomputed=view.tests.recomputed,

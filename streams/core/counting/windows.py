@@ -123,6 +123,16 @@ class Tally:
             }
         )
 
+    def expected_adjusted(self, pairs: Keys) -> pl.Series:
+        """Return the expected cases within strata of every pair asked for, in that order [cases].
+
+        Parameters
+        ----------
+        pairs
+            Their keys, sorted, each once.
+        """
+        return pl.Series("expected_adjusted", self.adjusted.expected(pairs))
+
 
 class WindowedCounts:
     """Instances of one kind of window, by label."""

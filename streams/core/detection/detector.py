@@ -14,7 +14,6 @@ from detectors.rules import RuleSet
 from schemas.alert import Alert, InputOffset, WindowKind
 from schemas.counts import COUNTS
 from schemas.delta import Delta
-from schemas.errors import InputError
 from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from schemas.suppressed import Suppressed
@@ -64,10 +63,11 @@ class Detector:
         The re-alert policy; by default that of `policy.toml`.
     topic
         Name of the topic that the deltas' offsets belong to; a field of every alert.
-    prior
-        Prior of the EBGM, for rules that ask for it.
+    prior, adjusted_prior
+        Priors of the EBGM and of the EBGM within strata, for rules that ask for them.
     refit_every
-        Days of event time between fits of that prior to the counts; `None` keeps it as it is.
+        Days of event time between fits of these priors to the counts; `None` keeps them as they
+        are.
     age_bands
         Age bands of the strata; by default those of `age_bands.toml`.
     test_by_sex
@@ -90,6 +90,7 @@ class Detector:
         policy: AlertPolicy | None = None,
         topic: str = "pv.reports",
         prior: GammaMixture | None = None,
+        adjusted_prior: GammaMixture | None = None,
         refit_every: int | None = None,
         age_bands: AgeBands | None = None,
         test_by_sex: bool = False,
@@ -98,10 +99,9 @@ class Detector:
         policy = policy or load_policy()
         self.safety = SafetyMonitor()
         self._context = AlertContext(self.safety, policy)
-        self._evaluation = Evaluation(rules, prior, policy, self._context, controls)
-        if self.scorer.needs_prior and prior is None and refit_every is None:
-            msg = "rules: EBGM needs a prior, from a file or fitted every so many days; got neither"
-            raise InputError(msg)
+        self._evaluation = Evaluation(
+            rules, prior, policy, self._context, controls, adjusted_prior=adjusted_prior
+        )
         specs = list(windows)
         require_window(rules, specs)
         self._refits = PriorRefits(self.scorer, refit_every)
@@ -232,39 +232,44 @@ class Detector:
         """Yield the suppressed changes of the last evaluation, with their reasons."""
         return self._evaluation.suppressions(self._view(), self._today)
 
-    def refit_if_due(self, today: int) -> PriorRefit | None:
-        """Refit the prior if a period of `refit_every` days has begun since the last fit.
+    def refit_if_due(self, today: int) -> list[PriorRefit]:
+        """Refit the priors if a period of `refit_every` days has begun since the last fit.
 
         The counts are those of the cumulative window, else of the first one. Every signal is scored
-        with the new prior from the next evaluation on; the event states it, and alerts name their
-        prior. A failed fit is retried in the next period.
+        with a new prior from the next evaluation on; its event states it, and alerts name their
+        priors. A failed fit is retried in the next period.
         """
         if not self._refits.is_due(today):
-            return None
+            return []
         window = min(
             self.windows, key=lambda windowed: windowed.spec.kind is not WindowKind.CUMULATIVE
         )
         window.advance(today, self.log)
         label = max(window.tallies, default=None)
         if label is None:
-            return None
-        counts = plain_pairs(self.counts(window, label))
-        event = self._refits.refit(counts, today, window=label, as_of=self._as_of())
-        if event is not None:
+            return []
+        within = self.scorer.needs_adjusted_prior
+        counts = plain_pairs(self.counts(window, label, adjusted=within))
+        events = self._refits.refit(counts, today, window=label, as_of=self._as_of())
+        if events:
             self._stale.update(label for windowed in self.windows for label in windowed.tallies)
-        return event
+        return events
 
     def restore_prior(self, event: PriorRefit) -> None:
         """Restore the prior of an earlier refit, unless refits are switched off."""
         self._refits.restore(event)
 
-    def counts(self, window: WindowedCounts, label: str) -> pl.DataFrame:
+    def counts(self, window: WindowedCounts, label: str, *, adjusted: bool = False) -> pl.DataFrame:
         """Return the counts frame of one window instance by normal forms, sorted by them."""
-        return self._view().named(self._table(window, label)).drop("key").sort("drug", "event")
+        table = self._table(window, label, adjusted=adjusted)
+        return self._view().named(table).drop("key").sort("drug", "event")
 
-    def _table(self, window: WindowedCounts, label: str) -> pl.DataFrame:
+    def _table(self, window: WindowedCounts, label: str, *, adjusted: bool) -> pl.DataFrame:
+        """Return the counts of all scored pairs; with `expected_adjusted` if `adjusted`."""
         tally = window.tallies[label]
-        return tally.table(self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0]))
+        keys = self.levels.scored(tally.pairs.keys[tally.pairs.counts > 0])
+        table = tally.table(keys)
+        return table.hstack([tally.expected_adjusted(keys)]) if adjusted else table
 
     @property
     def n_pairs(self) -> int:
@@ -279,18 +284,25 @@ class Detector:
         self._levels.learn(self.codes.drugs, self.codes.events)
         return self._levels
 
-    def all_counts(self) -> pl.DataFrame:
-        """Return the counts of every window instance, `window`, by the spellings to show."""
+    def all_counts(self, *, adjusted: bool = False) -> pl.DataFrame:
+        """Return the counts of every window instance, `window`, by the spellings to show.
+
+        Parameters
+        ----------
+        adjusted
+            Whether to add the column `expected_adjusted` [cases].
+        """
         view = self._view()
+        columns = {**COUNTS, **({"expected_adjusted": pl.Float64()} if adjusted else {})}
         frames = [
-            view.labelled(self._table(window, label))
+            view.labelled(self._table(window, label, adjusted=adjusted))
             .rename({"drug_label": "drug", "event_label": "event"})
-            .select(pl.lit(label).alias("window"), *COUNTS)
+            .select(pl.lit(label).alias("window"), *columns)
             .sort("drug", "event")
             for window in self.windows
             for label in sorted(window.tallies)
         ]
-        return pl.concat([pl.DataFrame(schema={"window": pl.String, **COUNTS}), *frames])
+        return pl.concat([pl.DataFrame(schema={"window": pl.String, **columns}), *frames])
 
     def snapshot(self) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return the counted cases, and the names and offsets that go with them."""

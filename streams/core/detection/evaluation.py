@@ -53,7 +53,7 @@ class Evaluation:
     ----------
     rules
         Rules that make a pair a signal of disproportionate reporting.
-    prior
+    prior, adjusted_prior
         See `streams.core.signals.scorer.Scorer`.
     policy
         The re-alert policy.
@@ -70,8 +70,10 @@ class Evaluation:
         policy: AlertPolicy,
         context: AlertContext,
         controls: NegativeControls | None = None,
+        *,
+        adjusted_prior: GammaMixture | None = None,
     ) -> None:
-        self.scorer = Scorer(rules, prior)
+        self.scorer = Scorer(rules, prior, adjusted_prior)
         self.signals: dict[str, Signals] = {}
         self.suppressed: Counter[str] = Counter()
         self.crossings = 0

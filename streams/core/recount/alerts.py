@@ -15,7 +15,7 @@ import polars as pl
 from detectors.expected import expected_stratified
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
-from detectors.scoring import methods_for, score
+from detectors.scoring import METHODS, methods_for, score
 from schemas.alert import Alert, SignalGrade, Statistics, Window, WindowKind
 from schemas.counts import COUNTS
 from schemas.errors import InputError
@@ -75,7 +75,7 @@ class Recount:
     rules
         Evaluated for alerts with their hash.
     priors
-        The priors of EBGM that alerts may name, by id.
+        The priors of EBGM, and of EBGM within strata, that alerts may name, by id.
     test_lag
         Days by which the anytime-valid test is behind the day of evaluation: 1 in a live run, as
         that day is not over; 0 in a replay, which evaluates at the ends of days.
@@ -139,7 +139,8 @@ class Recount:
         """
         evaluations: dict[tuple[object, ...], list[Alert]] = {}
         for alert in alerts:
-            key = (alert.as_of, alert.evaluated_on, alert.window, alert.prior_id)
+            priors = (alert.prior_id, alert.prior_id_adjusted)
+            key = (alert.as_of, alert.evaluated_on, alert.window, *priors)
             evaluations.setdefault(key, []).append(alert)
         for of_evaluation in evaluations.values():
             yield from self._of_evaluation(of_evaluation)
@@ -166,7 +167,7 @@ class Recount:
         rows = [{"drug": drug, "event": event, **of_pairs[drug, event][0]} for drug, event in pairs]
         current, expected = _adjusted(current, first, pairs)
         counts = pl.DataFrame(rows, schema=dict(COUNTS)).with_columns(expected)
-        scored = self._scored(counts, first.prior_id)
+        scored = self._scored(counts, first)
         stratified = [_expected(within, strata, *pair) for pair in pairs]
         scored = scored.with_columns(pl.Series("expected_stratified", stratified, pl.Float64))
         scored = self._tested(scored, current, alerts)
@@ -223,7 +224,7 @@ class Recount:
         )
         nothing = pl.lit(None, dtype=pl.Float64)
         row = row.with_columns(nothing.alias("expected_adjusted"))
-        scored = self._scored(row, alert.prior_id).with_columns(
+        scored = self._scored(row, alert).with_columns(
             nothing.alias(name) for name in (*TESTED, *BLOCKED)
         )
         ((entered, _),) = scored.select(self._rules.masks()).rows()
@@ -259,18 +260,35 @@ class Recount:
             before &= pl.col("latest_received") <= (alert.evaluated_on - _EPOCH).days
         return messages.filter(before)
 
-    def _scored(self, counts: pl.DataFrame, prior_id: str | None) -> pl.DataFrame:
+    def _scored(self, counts: pl.DataFrame, alert: Alert) -> pl.DataFrame:
+        """Score counts with the priors of an alert; null where it names none."""
+        prior = self._prior(alert.prior_id)
+        adjusted_prior = self._prior(alert.prior_id_adjusted)
+        without = {
+            method: METHODS[method].columns
+            for method, given in (("ebgm", prior), ("ebgm_adjusted", adjusted_prior))
+            if given is None
+        }
+        scored = score(
+            counts,
+            [name for name in self._methods if name not in without],
+            prior=prior,
+            adjusted_prior=adjusted_prior,
+        )
+        missing = {name for names in without.values() for name in names} - set(scored.columns)
+        nothing = pl.lit(None, dtype=pl.Float64)
+        return scored.with_columns(nothing.alias(name) for name in sorted(missing))
+
+    def _prior(self, prior_id: str | None) -> GammaMixture | None:
         if prior_id is None:
-            scored = score(counts, [name for name in self._methods if name != "ebgm"])
-            nothing = pl.lit(None, dtype=pl.Float64)
-            return scored.with_columns(nothing.alias(name) for name in ("ebgm", "eb05", "eb95"))
+            return None
         if prior_id not in self._priors:
             msg = (
                 f"recount: the prior of every alert must be known; got {prior_id}, which is "
                 "neither on the topic of priors nor given"
             )
             raise InputError(msg)
-        return score(counts, self._methods, prior=self._priors[prior_id])
+        return self._priors[prior_id]
 
 
 def _adjusted(

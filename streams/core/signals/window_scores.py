@@ -101,8 +101,8 @@ class WindowScores:
         The same pairs, as arrays.
     known
         Keys of the pairs that were published before.
-    prior_id
-        Prior that they were scored with.
+    prior_id, adjusted_prior_id
+        Priors that they were scored with.
     """
 
     instance: WindowInstance
@@ -113,6 +113,7 @@ class WindowScores:
     pairs: ScoredPairs
     known: Keys
     prior_id: str | None
+    adjusted_prior_id: str | None
 
 
 def score_window(
@@ -137,7 +138,7 @@ def score_window(
     if scorer.columns:
         table = view.named(table, scorer.columns)
     if scorer.needs_adjusted:
-        table = table.hstack([_adjusted(instance.tally, keys)])
+        table = table.hstack([instance.tally.expected_adjusted(keys)])
     covers_all = window.kind is WindowKind.CUMULATIVE
     table = table.hstack(view.tests.statistics(keys, defined=covers_all))
     scored = scorer.score(table)
@@ -160,6 +161,7 @@ def score_window(
         ),
         known=keys[signals.within(keys)[1]],
         prior_id=scorer.prior_id,
+        adjusted_prior_id=scorer.adjusted_prior_id,
     )
 
 
@@ -175,7 +177,7 @@ def alert_rows(
     """
     scored, keys = scores.table[rows], scores.pairs.keys[rows]
     if not scorer.needs_adjusted:
-        scored = scored.hstack([_adjusted(scores.instance.tally, keys)])
+        scored = scored.hstack([scores.instance.tally.expected_adjusted(keys)])
     named = view.labelled(view.named(scorer.complete(scored), _NAMES.difference(scorer.columns)))
     expected = _expected_stratified(view, scores.instance.tally, keys)
     return named.hstack([pl.Series("expected_stratified", expected)])
@@ -196,10 +198,6 @@ def _scope(instance: WindowInstance, on: Keys, floor: int) -> tuple[Keys, Counts
     below = on[~is_in(on, keys)]
     places = np.searchsorted(keys, below)
     return np.insert(keys, places, below), np.insert(n, places, pairs.get(below))
-
-
-def _adjusted(tally: Tally, keys: Keys) -> pl.Series:
-    return pl.Series("expected_adjusted", tally.adjusted.expected(keys))
 
 
 def _expected_stratified(view: CountsView, tally: Tally, keys: Keys) -> npt.NDArray[np.float64]:

@@ -78,7 +78,7 @@ class Replay:
         Notices; each is received on its day.
     on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed, on_watch_item
         Called for each, in order; for a case to watch, once.
-    policy, prior, refit_every, age_bands, test_by_sex, controls
+    policy, prior, adjusted_prior, refit_every, age_bands, test_by_sex, controls
         As in `streams.core.detection.detector.Detector`.
     """
 
@@ -94,6 +94,7 @@ class Replay:
         on_rejected: Callable[[Rejected], None],
         policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
+        adjusted_prior: GammaMixture | None = None,
         refit_every: int | None = None,
         age_bands: AgeBands | None = None,
         test_by_sex: bool = False,
@@ -109,6 +110,7 @@ class Replay:
             rules,
             policy=policy,
             prior=prior,
+            adjusted_prior=adjusted_prior,
             refit_every=refit_every,
             age_bands=age_bands,
             test_by_sex=test_by_sex,
@@ -270,7 +272,7 @@ class Replay:
 
     def _evaluate(self, day: int) -> None:
         self.summary.evaluations += 1
-        if refit := self.detector.refit_if_due(day):
+        for refit in self.detector.refit_if_due(day):
             self._on_refit(refit)
         for alert in self.detector.evaluate(day):
             self.summary.alerts[alert.kind.value] += 1

@@ -36,7 +36,7 @@ def publish_alerts(
     safety_alerts: Sequence[SafetyAlert],
     *,
     offset: tuple[TopicPartition, int],
-    refit: PriorRefit | None,
+    refits: Sequence[PriorRefit],
     headers: Mapping[str, bytes] | None,
     metadata: Any,
     observer: Observer,
@@ -72,10 +72,10 @@ def publish_alerts(
                 group_metadata=metadata,
             ) as out,
         ):
-            if refit is not None:
+            for refit in refits:
                 priors = topic_name(settings, "priors")
                 out.send(priors, refit.model_dump_json().encode(), partition=0)
-                refit = None
+            refits = ()
             for alert in due:
                 key, value = alert.signal_key.encode(), encode_alert(alert)
                 event = cloud_event_headers(alert, source=f"/tocsin/{to_alerts}")

@@ -74,7 +74,7 @@ class DetectWorker:
     ----------
     settings
         How to reach the broker, and the folder of the snapshot.
-    windows, rules, policy, prior, refit_every, age_bands, test_by_sex, controls
+    windows, rules, policy, prior, adjusted_prior, refit_every, age_bands, test_by_sex, controls
         See `streams.core.detection.detector.Detector`.
     observer
         Receives the events of the worker.
@@ -90,6 +90,7 @@ class DetectWorker:
         *,
         policy: AlertPolicy | None = None,
         prior: GammaMixture | None = None,
+        adjusted_prior: GammaMixture | None = None,
         refit_every: int | None = None,
         age_bands: AgeBands | None = None,
         test_by_sex: bool = False,
@@ -105,6 +106,7 @@ class DetectWorker:
             topic=topic_name(settings, "reports"),
             policy=policy,
             prior=prior,
+            adjusted_prior=adjusted_prior,
             refit_every=refit_every,
             age_bands=age_bands,
             test_by_sex=test_by_sex,
@@ -375,7 +377,7 @@ class DetectWorker:
             result.evaluation.alerts if result else (),
             result.evaluation.safety_alerts if result else (),
             offset=(self._input, next_offset),
-            refit=result.refit if result else None,
+            refits=result.refits if result else (),
             headers=headers,
             metadata=metadata,
             observer=self._observer,

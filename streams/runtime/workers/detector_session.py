@@ -39,8 +39,8 @@ class EvaluationResult:
 
     Attributes
     ----------
-    refit
-        The prior, if it was refitted for this evaluation.
+    refits
+        The priors that were refitted for this evaluation; usually none.
     suppressed
         Number of suppressed signal changes, by reason.
     began
@@ -51,7 +51,7 @@ class EvaluationResult:
     """
 
     evaluation: EvaluationEvent
-    refit: PriorRefit | None
+    refits: Sequence[PriorRefit]
     suppressed: Counter[str]
     began: float
     alone: bool
@@ -171,7 +171,7 @@ class DetectorSession:
         today = detector.watermark
         # Margins change pairs that no report touched: they are evaluated once, when a day is over.
         day_over = bool(deltas) and today > self._closed_day + 1
-        refit = detector.refit_if_due(today) if day_over else None
+        refits = detector.refit_if_due(today) if day_over else []
         before = Counter(detector.suppressed)
         alerts: list[Alert] = []
         if deltas and today >= 0:
@@ -189,7 +189,7 @@ class DetectorSession:
         self._schedule.end()
         polled_at = deltas[0].polled_at if deltas else notices.polled_at
         alone = day_over or self._schedule.lagging
-        return EvaluationResult(evaluation, refit, detector.suppressed - before, polled_at, alone)
+        return EvaluationResult(evaluation, refits, detector.suppressed - before, polled_at, alone)
 
     def published(self, result: EvaluationResult) -> None:
         """Record that an evaluation is published, and nothing else counted since."""

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from detectors.gamma_mixture import GammaMixture
+from detectors.gamma_mixture import FitFacts, GammaMixture
 from schemas.errors import InputError, RuleError
 from streams.cli.options import (
     DEFAULT_RULES,
     DEFAULT_SCREENING,
+    adjusted_prior_from,
     both_rules_from,
     interval_days,
     lists_from,
@@ -25,6 +26,20 @@ from streams.core.counting.windows import WindowSpec
 
 PRIOR = GammaMixture(
     alpha1=0.2, beta1=0.1, alpha2=2.0, beta2=4.0, weight=1 / 3, likelihood="untruncated"
+)
+
+FACTS = FitFacts(
+    log_likelihood=-1.0,
+    gradient=0.0,
+    n_pairs=10,
+    n_points=10,
+    n_starts=10,
+    n_converged=10,
+    n_optima=1,
+    spread=0.0,
+    boundary=(),
+    squashing=None,
+    points_hash="0" * 64,
 )
 
 
@@ -121,6 +136,29 @@ def test_a_prior_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read is not None
     assert read.prior_id == PRIOR.prior_id
     assert prior_from(None) is None
+    # Without facts of a fit, as one from the literature, it may be of any expected counts.
+    assert adjusted_prior_from(path) == PRIOR
+    assert adjusted_prior_from(None) is None
+
+
+def test_a_prior_is_of_the_expected_counts_of_its_option(tmp_path: Path) -> None:
+    path = tmp_path / "prior.json"
+    crude = "crude expected counts"
+    for fitted_to, fits, other, option in (
+        (None, prior_from, adjusted_prior_from, "--prior-adjusted"),
+        ("expected_adjusted", adjusted_prior_from, prior_from, "--prior"),
+    ):
+        fitted = PRIOR.model_copy(update={"fit": FACTS.model_copy(update={"expected": fitted_to})})
+        path.write_text(fitted.model_dump_json(), encoding="utf-8")
+        assert fits(path) == fitted
+        message = f"^{option}: .* must be fitted to .*; got one fitted to {fitted_to or crude}$"
+        with pytest.raises(InputError, match=message):
+            other(path)
+    elsewhere = PRIOR.model_copy(update={"fit": FACTS.model_copy(update={"expected": "e"})})
+    path.write_text(elsewhere.model_dump_json(), encoding="utf-8")
+    for read in (prior_from, adjusted_prior_from):
+        with pytest.raises(InputError, match=r"; got one fitted to e$"):
+            read(path)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ def test_a_counts_file_with_nothing_counted_is_written(run: Run, tmp_path: Path)
     (tmp_path / "none.jsonl").write_bytes(b"")
     ended = run("replay none.jsonl --window month --rules mhra --counts out.parquet")
     assert ended.code == 0
-    assert list(pl.read_parquet(tmp_path / "out.parquet").schema) == ["window", *COUNTS]
+    assert list(pl.read_parquet(tmp_path / "out.parquet").schema) == [
+        *("window", *COUNTS, "expected_adjusted")
+    ]
 
 
 def test_a_replay_of_compressed_lines_counts_them(run: Run, folder: Path) -> None:
@@ -81,7 +83,7 @@ def test_a_replay_of_compressed_lines_counts_them(run: Run, folder: Path) -> Non
     ended = run("replay reports.jsonl.gz reports.jsonl --counts out.parquet")
     assert ended.code == 0
     assert pl.read_parquet(folder / "out.parquet").row(0) == (
-        *("cumulative", "zinc", "Rash", 1, 1, 1, 1),
+        *("cumulative", "zinc", "Rash", 1, 1, 1, 1, 1.0),
     )
     rows = {line.strip(" │|") for line in ended.out.splitlines()}
     assert any(row.startswith("repeated") and row.endswith("1") for row in rows)

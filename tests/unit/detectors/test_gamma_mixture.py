@@ -265,6 +265,20 @@ def test_an_expectation_of_ones_own_is_used(report: FitReport) -> None:
     assert prior.alpha1 == pytest.approx(report.prior.alpha1, rel=2e-3)
 
 
+def test_a_fit_names_the_column_it_was_fitted_to_and_the_crude_one_none(report: FitReport) -> None:
+    """Nothing more in the content of a crude one: its id is that of earlier versions."""
+    assert report.prior.fit is not None
+    assert report.prior.fit.expected is None
+    assert "expected" not in report.prior.model_dump()["fit"]
+    counts = CELLS.with_columns(e=pl.col("n_drug") * pl.col("n_event") / pl.col("n_total"))
+    prior = fit_gamma_mixture(counts, likelihood="truncated_mixture", expected="e").prior
+    assert prior.fit is not None
+    assert prior.fit.expected == "e"
+    assert GammaMixture.model_validate_json(prior.model_dump_json()) == prior
+    assert _parameters(prior) == _parameters(report.prior)
+    assert prior.prior_id != report.prior.prior_id
+
+
 def test_where_nothing_is_expected_nothing_is_learnt() -> None:
     zero = pl.lit(0, pl.Int64)
     unreported = CELLS[:150].with_columns(drug=pl.lit("new"), n_observed=zero, n_drug=zero)

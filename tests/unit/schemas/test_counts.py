@@ -130,13 +130,19 @@ def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
 def test_each_method_adds_the_columns_it_declares() -> None:
     for name, method in METHODS.items():
         frame = _frame().with_columns(pl.lit(0.5).alias(column) for column in method.needs)
-        scored = score(frame, [name], prior=PRIOR)
+        scored = score(frame, [name], prior=PRIOR, adjusted_prior=PRIOR)
         assert scored.columns[frame.width :] == list(method.columns)
 
 
 def test_a_method_that_needs_a_prior_asks_for_it() -> None:
     with pytest.raises(InputError, match=r"^score: method 'ebgm' needs a prior, .*; got none"):
-        score(_frame(), ["ebgm"])
+        score(_frame(), ["ebgm"], adjusted_prior=PRIOR)
+    with_expected = _frame().with_columns(expected_adjusted=pl.lit(0.5))
+    message = r"^score: method 'ebgm_adjusted' needs a prior fitted to expected_adjusted, .*; got "
+    with pytest.raises(InputError, match=message):
+        score(with_expected, ["ebgm_adjusted"], prior=PRIOR)
+    with pytest.raises(CountsError, match=r"'ebgm_adjusted' needs the columns \['expected_adj"):
+        score(_frame(), ["ebgm_adjusted"], adjusted_prior=PRIOR)
 
 
 def test_methods_come_in_the_registrys_order_whatever_was_asked() -> None:

@@ -35,6 +35,7 @@ def test_an_id_of_a_snapshot_is_that_of_all_it_was_made_from() -> None:
         "rules_hash": "r",
         "policy_hash": "p",
         "prior_id": None,
+        "prior_id_adjusted": None,
         "tested_through": None,
         "strata": Strata(age_bands=(18.0,)),
         "code_version": "1",
@@ -46,11 +47,12 @@ def test_an_id_of_a_snapshot_is_that_of_all_it_was_made_from() -> None:
         "rules_hash": "p",
         "policy_hash": "r",
         "prior_id": "x",
+        "prior_id_adjusted": "x",
         "tested_through": 3,
         "strata": Strata(age_bands=(18.0, 65.0)),
         "code_version": "2",
     }
     ids = [snapshot_id(**whole), *(snapshot_id(**{**whole, n: v}) for n, v in others.items())]
-    assert len(set(ids)) == len(ids) == 10
+    assert len(set(ids)) == len(ids) == 11
     assert all(len(one) == 64 for one in ids)
     assert snapshot_id(**whole) == ids[0]

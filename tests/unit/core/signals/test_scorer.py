@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from detectors.ebgm import ebgm
+from detectors.ebgm import adjusted_ebgm, ebgm
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import PRESETS, RuleSet, load_rules
 from detectors.scoring import ALL, score
@@ -18,7 +18,9 @@ from streams.core.signals.scorer import Scorer
 PRIOR = GammaMixture(
     alpha1=0.2, beta1=0.1, alpha2=2.0, beta2=4.0, weight=1 / 3, likelihood="untruncated"
 )
+ADJUSTED_PRIOR = PRIOR.model_copy(update={"alpha1": 0.5, "beta2": 3.0})
 EBGM = ["ebgm", "eb05", "eb95"]
+EBGM_ADJUSTED = [f"{name}_adjusted" for name in EBGM]
 WITHOUT_TEST = [name for name in PRESETS if name not in ("safe", "tocsin")]
 
 
@@ -127,10 +129,11 @@ def test_an_alert_gets_every_statistic(
     everything = score(table, [*ALL, "ic_adjusted"])
     of_test = ["e_value", "log_e_value", "e_bh_level"]
     of_test += [f"{name}_blocked" for name in of_test]
-    known = sorted(fields - {*EBGM, *of_test})
+    known = sorted(fields - {*EBGM, *EBGM_ADJUSTED, *of_test})
     assert_frame_equal(completed.select(known), everything.select(known), check_exact=True)
     assert completed.select(of_test).null_count().row(0) == (table.height,) * 6
     assert completed["ebgm"].null_count() == (table.height if prior is None else 0)
+    assert completed.select(EBGM_ADJUSTED).null_count().row(0) == (table.height,) * 3
 
 
 def test_rules_on_strata_read_the_expectation_beside_the_counts(
@@ -153,6 +156,41 @@ def test_rules_on_strata_read_the_expectation_beside_the_counts(
     assert scorer.score(rows)["entered"].sum() == 35
     with pytest.raises(CountsError, match=r"'ic_adjusted' needs the columns \['expected_adj"):
         scorer.score(rows.drop("expected_adjusted"))
+
+
+def _rule_on(statistic: str, value: float, folder: Path) -> RuleSet:
+    path = folder / "own.toml"
+    comparison = f'{{ statistic = "{statistic}", op = ">=", value = {value} }}'
+    path.write_text(f'own = {{ title = "t", source = "s", all = [{comparison}] }}')
+    return load_rules(path)
+
+
+@pytest.mark.parametrize("statistic", EBGM_ADJUSTED)
+def test_ebgm_within_strata_has_a_prior_of_its_own(
+    statistic: str, table: pl.DataFrame, tmp_path: Path
+) -> None:
+    scorer = Scorer(_rule_on(statistic, 2, tmp_path), PRIOR)
+    assert (scorer.needs_prior, scorer.needs_adjusted_prior) == (False, True)
+    assert scorer.needs_adjusted
+    assert scorer.adjusted_prior_id is None
+    silent = scorer.score(table)
+    assert silent.select(EBGM_ADJUSTED).null_count().row(0) == (table.height,) * 3
+    assert not silent["entered"].sum()
+    scorer.adjusted_prior = ADJUSTED_PRIOR
+    assert scorer.adjusted_prior_id == ADJUSTED_PRIOR.prior_id
+    scored = scorer.complete(scorer.score(table))
+    direct = adjusted_ebgm(ebgm(table, PRIOR), ADJUSTED_PRIOR).select(EBGM + EBGM_ADJUSTED)
+    assert_frame_equal(scored.select(EBGM + EBGM_ADJUSTED), direct, check_exact=True)
+    assert scored["entered"].sum() == (direct[statistic] >= 2).sum() > 0
+    # Of a table without an expectation within strata, such as that of one indication.
+    unknown = scorer.score(table.with_columns(expected_adjusted=pl.lit(None, pl.Float64)))
+    assert unknown.select(EBGM_ADJUSTED).null_count().row(0) == (table.height,) * 3
+
+
+def test_rules_on_the_crude_ebgm_need_no_prior_within_strata() -> None:
+    scorer = Scorer(load_rules("eb05"))
+    assert (scorer.needs_prior, scorer.needs_adjusted_prior) == (True, False)
+    assert not scorer.needs_adjusted
 
 
 def _many_rules(folder: Path, number: int) -> RuleSet:

@@ -1,5 +1,6 @@
 """What goes onto the topics of alerts and of signals, and in what order."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -8,6 +9,7 @@ from kafka import TopicPartition
 
 from schemas.alert import Alert, AlertKind, SignalLevel
 from schemas.cloud_event import cloud_event_headers
+from schemas.prior import PriorRefit
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from streams.runtime.observability.observer import Observer
 from streams.runtime.settings import Settings
@@ -23,7 +25,7 @@ class Topics:
     """A producer whose transactions all succeed."""
 
     def __init__(self) -> None:
-        self.held: dict[str, list[Any]] = {"t.alerts": [], "t.signals": []}
+        self.held: dict[str, list[Any]] = {"t.alerts": [], "t.signals": [], "t.priors": []}
         self.commits = 0
 
     def begin_transaction(self) -> None: ...
@@ -67,10 +69,12 @@ SAFETY = SafetyAlert(
 )  # fmt: skip
 
 
-def published(alerts: list[Alert], topics: Topics | None = None) -> Topics:
+def published(
+    alerts: list[Alert], topics: Topics | None = None, refits: Sequence[PriorRefit] = ()
+) -> Topics:
     topics, at = topics or Topics(), (TopicPartition("t.deltas", 0), 7)
     publish_alerts(
-        SETTINGS, topics, alerts, [SAFETY], offset=at, refit=None, headers=CORRELATION,
+        SETTINGS, topics, alerts, [SAFETY], offset=at, refits=refits, headers=CORRELATION,
         metadata=object(), observer=Observer(),
     )  # fmt: skip
     return topics
@@ -87,6 +91,21 @@ def test_every_alert_goes_to_both_topics_as_it_is_and_in_order() -> None:
     assert found.held["t.alerts"] == [
         (key, value, [*event, *CORRELATION.items()]) for key, value, event in expected
     ]
+
+
+def test_the_refits_of_both_priors_are_published_once_and_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alert_publisher, "_ALERTS", 3)
+    crude = PriorRefit(
+        prior_id="1", previous_prior_id=None, fitted_on=date(2024, 2, 29), window="cumulative",
+        prior={}, warnings=(), as_of=(),
+    )  # fmt: skip
+    both = [crude, crude.model_copy(update={"prior_id": "2", "expected": "adjusted"})]
+    found = published([alert(number) for number in range(7)], refits=both)
+    values = [value for _, value, _ in found.held["t.priors"]]
+    assert [PriorRefit.model_validate_json(value) for value in values] == both
+    assert found.commits == 3
 
 
 def test_an_alert_is_on_its_way_before_the_next_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
