@@ -18,7 +18,6 @@ from polars.testing import assert_frame_equal, assert_series_equal
 
 import detectors
 from detectors.gamma_mixture import GammaMixture
-from detectors.scoring import METHODS
 from schemas.counts import MARGINS
 from schemas.errors import CountsError
 from tests.support.frames import make_counts
@@ -59,23 +58,9 @@ def _discover() -> list[Estimator]:
 
 def _supplied(estimator: Callable[..., pl.DataFrame]) -> Estimator:
     given = {name: SUPPLIED[name] for name in _required(estimator) if name in SUPPLIED}
-    bound = functools.partial(estimator, **given)
-    needed = {
-        column
-        for method in METHODS.values()
-        if estimator in method.estimators
-        for column in method.needs
-    }
-
-    def with_needed(counts: pl.DataFrame) -> pl.DataFrame:
-        """Supply the columns it needs beside the four counts; null with an empty population."""
-        if not needed or not set(MARGINS) <= set(counts.columns):
-            return bound(counts)
-        crude = pl.col("n_drug").cast(float) * pl.col("n_event") / pl.col("n_total")
-        expected = pl.when(pl.col("n_total").cast(float) > 0).then(0.7 * crude)
-        return bound(counts.with_columns(expected.alias(name) for name in needed)).drop(needed)
-
-    return functools.update_wrapper(with_needed, estimator) if given or needed else estimator
+    if not given:
+        return estimator
+    return functools.update_wrapper(functools.partial(estimator, **given), estimator)
 
 
 def _required(estimator: Callable[..., pl.DataFrame]) -> list[str]:
