@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 import numpy as np
@@ -19,8 +20,9 @@ from schemas.errors import InputError
 from schemas.prior import PriorRefit
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
+from streams.core.signals import prior_refits
 from tests.support.deltas import case_change, make_delta
-from tests.support.fits import drawn_pairs
+from tests.support.fits import RememberedFits, drawn_pairs
 
 EPOCH = date(1970, 1, 1)
 DAY = 19_800  # 2024-03-18, the first day of a period of 30 days
@@ -56,6 +58,14 @@ def _in_strata(start: int, day: int = DAY) -> Delta:
             )
         )
     return make_delta(start, changes)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fits() -> Iterator[None]:
+    """Fit each table once: most tests here are of what follows from a fit."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(prior_refits, "fit_gamma_mixture", RememberedFits())
+        yield
 
 
 @pytest.fixture(scope="module")
