@@ -1,5 +1,6 @@
 """Known disturbances of counted cases: planted associations, batches alike, repeated reports."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 
 __all__ = ["batches_alike", "counted_pairs", "planted", "repeated"]
 
+MOST_OF_DRUG = 4  # planted pairs
 _OF_EVENTS = ("events", "onsets", "event_spellings")
 _OF_PRODUCTS = ("drugs", "courses", "drug_spellings", "indications")
 
@@ -34,7 +36,9 @@ def planted(
     ratio
         Rate ratio, above 1.
     number
-        Pairs to plant, drawn among those with an expected count `within` these bounds.
+        Pairs to plant, drawn among those with an expected count `within` these bounds: each event
+        once, and each drug `MOST_OF_DRUG` times at most, else those of the largest products are
+        most of them.
     """
     rng = np.random.default_rng(seed)
     low, high = within
@@ -42,7 +46,7 @@ def planted(
     eligible = counted_pairs(cases).filter(
         pl.col("expected").is_between(low, high) & (5 * share < 0.9)  # 5: the largest ratio in use
     )
-    chosen = eligible[np.sort(rng.choice(eligible.height, number, replace=False))]
+    chosen = _spread(eligible, number, rng)
     added: dict[int, list[str]] = {}
     of_drug = cases.select("drugs").with_row_index().explode("drugs")
     events = cases["events"].to_list()
@@ -63,6 +67,17 @@ def planted(
     return cases.update(changed, on="case_id", include_nulls=True), chosen.select(
         "drug", "event"
     ).rows()
+
+
+def _spread(pairs: pl.DataFrame, number: int, rng: np.random.Generator) -> pl.DataFrame:
+    drugs, events = pairs["drug"].to_list(), pairs["event"].to_list()
+    of_drug: Counter[str] = Counter()
+    taken: dict[str, int] = {}  # row by event
+    for row in rng.permutation(pairs.height).tolist():
+        if len(taken) < number and events[row] not in taken and of_drug[drugs[row]] < MOST_OF_DRUG:
+            taken[events[row]] = row
+            of_drug[drugs[row]] += 1
+    return pairs[sorted(taken.values())]
 
 
 def batches_alike(cases: pl.DataFrame, size: int) -> pl.DataFrame:
