@@ -216,8 +216,12 @@ def _checked(
     where: str, log_estimates: ArrayLike, standard_errors: ArrayLike
 ) -> tuple[Floats, Floats]:
     """Return estimates and the variances of their sampling errors."""
-    estimates = np.atleast_1d(np.asarray(log_estimates, dtype=np.float64))
-    errors = np.atleast_1d(np.asarray(standard_errors, dtype=np.float64))
+    try:
+        estimates = np.atleast_1d(np.asarray(log_estimates, dtype=np.float64))
+        errors = np.atleast_1d(np.asarray(standard_errors, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        msg = f"{where}: log estimates and standard errors must be numbers; got {error}"
+        raise InputError(msg) from error
     if estimates.shape != errors.shape or estimates.ndim != 1:
         msg = f"{where}: each log estimate must have one standard error; got the shapes "
         msg += f"{estimates.shape} and {errors.shape}"

@@ -124,6 +124,10 @@ def null_alert_rate(
     >>> null_alert_rate([1, 3], [100, 100])
     NullRate(rate=0.02, lower=0.0, upper=0.14706, limits='permutations')
     """
+    where = "null_alert_rate"
+    for name, numbers in (("n_alerted", n_alerted), ("n_pairs", n_pairs)):
+        for number in numbers:
+            require_whole(number, name, where=where, least=0)
     rates = []
     for alerted, pairs in zip(n_alerted, n_pairs, strict=True):
         if not 0 <= alerted <= pairs or pairs == 0:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -256,7 +256,16 @@ def run(
     stop = StopSignal()
     workers: list[Worker] = []
     chosen = rules_from(rules, screening, lists_from(lists))
-    controls, bands = controls_from(negative_controls), AgeBands.parse(age_bands)
+    # Read before a worker opens connections, so that an error leaves none behind.
+    chosen_by_option: dict[str, Any] = {
+        "policy": load_policy(policy),
+        "prior": prior_from(prior),
+        "adjusted_prior": adjusted_prior_from(prior_adjusted),
+        "refit_every": None if refit is None else interval_days(refit, "--refit"),
+        "age_bands": AgeBands.parse(age_bands),
+        "test_by_sex": test_by_sex,
+        "controls": controls_from(negative_controls),
+    }
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker on any exit, the last one first
@@ -276,13 +285,7 @@ def run(
                 settings,
                 windows_from(window),
                 chosen,
-                policy=load_policy(policy),
-                prior=prior_from(prior),
-                adjusted_prior=adjusted_prior_from(prior_adjusted),
-                refit_every=None if refit is None else interval_days(refit, "--refit"),
-                age_bands=bands,
-                test_by_sex=test_by_sex,
-                controls=controls,
+                **chosen_by_option,
                 observer=watch.observer,
             )
             workers.append(detector)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from scipy.stats import gamma
 
 from detectors.gamma_mixture import GammaMixture
 from detectors.information_component import information_component
@@ -140,8 +141,14 @@ def test_a_higher_level_widens_every_interval(table: Table, level: float, factor
 def test_no_rule_fires_below_its_floor(table: Table) -> None:
     rules = load_rules(list(PRESETS), {"additional_monitoring": ["0"]})
     scored = score(make_counts([table]), [*ALL, "ebgm"], prior=PRIOR)
-    # The two statistics that need days are as high as they can get.
-    scored = scored.with_columns(e_value=pl.lit(math.inf), e_bh_level=pl.lit(0.0))
+    # Those that need days or strata are as high as they can get.
+    quantile = gamma.ppf(0.025, table[0] + 0.5)
+    scored = scored.with_columns(
+        e_value=pl.lit(math.inf),
+        e_bh_level=pl.lit(0.0),
+        e_value_blocked=pl.lit(math.inf),
+        ic_lower_adjusted=pl.lit(math.log2(quantile / 0.5)),
+    )
     flags = rules.evaluate(scored).row(0, named=True)
     for rule in rules.rules:
         assert not flags[rule.name] or table[0] >= rule.floor, rule.name

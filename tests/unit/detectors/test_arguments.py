@@ -21,10 +21,20 @@ from detectors.e_values import (
     poisson_excess_e_value,
     poisson_gamma_e_value,
 )
-from detectors.false_alarms import ever_alert_rate
+from detectors.empirical_calibration import (
+    EmpiricalNull,
+    calibrated_lower,
+    calibrated_p_value,
+    fit_empirical_null,
+)
+from detectors.false_alarms import ever_alert_rate, null_alert_rate
 from detectors.false_discovery import false_discovery
 from detectors.gamma_mixture import GammaMixture
-from detectors.information_component import ic_expressions, log2_gamma_quantiles
+from detectors.information_component import (
+    adjusted_ic_expressions,
+    ic_expressions,
+    log2_gamma_quantiles,
+)
 from detectors.interaction import interaction_counts
 from detectors.kolmogorov_smirnov import kolmogorov_smirnov
 from detectors.likelihood_ratio import likelihood_ratio, log_likelihood_ratio
@@ -50,6 +60,7 @@ NO_INTEGER = [NAN, INF, -1, 0.5, None, "three", True]
 PRIOR = GammaMixture(
     alpha1=3.25, beta1=0.4, alpha2=2.02, beta2=1.9, weight=0.065, likelihood="untruncated"
 )
+NULL = EmpiricalNull(mean=0.1, sd=0.2, n_controls=9)
 TABLE = make_counts([(3, 20, 100, 10_000)])
 PAIR = pl.DataFrame({"drug": ["A"], "event": ["rash"]})
 FRAMES = CaseFrames(
@@ -115,6 +126,32 @@ CALLS: dict[tuple[str, str], tuple[list[Any], Call]] = {
         [NAN, 0.5, None, "three"],
         lambda x: ic_expressions(pl.Series([x]), shrinkage=0.5, tail=0.025),
     ),
+    ("adjusted_ic_expressions", "n_observed"): (
+        [NAN, 0.5, None, "three"],
+        lambda x: adjusted_ic_expressions(pl.Series([x]), shrinkage=0.5, tail=0.025),
+    ),
+    ("null_alert_rate", "n_alerted"): (NO_INTEGER, lambda x: null_alert_rate([x], [9])),
+    ("null_alert_rate", "n_pairs"): ([*NO_INTEGER, 0], lambda x: null_alert_rate([0], [x])),
+    **{
+        (one.__name__, parameter): (values, call)
+        for one, more in (
+            (fit_empirical_null, ()),
+            (calibrated_p_value, (NULL,)),
+            (calibrated_lower, (NULL,)),
+        )
+        for parameter, values, call in (
+            (
+                "log_estimates",
+                [NAN, INF, None, "three"],
+                lambda x, one=one, more=more: one([x], [0.1], *more),
+            ),
+            (
+                "standard_errors",
+                [NAN, INF, 0, -1, None, "three"],
+                lambda x, one=one, more=more: one([0.5], [x], *more),
+            ),
+        )
+    },
     ("interaction_counts", "at_least"): (
         NO_INTEGER,
         lambda x: interaction_counts(FRAMES, at_least=x),
@@ -234,6 +271,8 @@ EXEMPT = {
     "of_count": "computes a function of each count, which the caller has checked",
     "split_pairs": "takes keys, no counts",
     "sum_over_strata": "the loop of expected_stratified, which says that it checks nothing",
+    "add_over_strata": "likewise",
+    "growth_of": "takes shares of margins, which DayMargins has checked",
     "finite_numbers": "the check itself",
     "require_whole": "the check itself",
     "whole_numbers": "the check itself",
