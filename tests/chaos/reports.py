@@ -12,9 +12,12 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from zlib import crc32
 
 __all__ = ["DAYS", "FIRST_DAY", "Sent", "parts", "probe", "reports"]
 
+AGES = (None, 0.3, 0.5, 0.9, 6.0, 17.9, 18.0, 41.0, 80.0)  # of patients [years]
+SEXES = ("female", "male", "unknown")
 FIRST_DAY = date(2023, 1, 1)
 DAYS = 365
 LATE_DAYS = 30
@@ -150,6 +153,7 @@ def _message(
         "source": "chaos",
         "first_received": first.isoformat(),
         "latest_received": latest.isoformat(),
+        "patient": _age_and_sex(worldwide_id or case),
         "products": [{"substances": drugs, "role": "suspect"}],
         "reactions": [{"term": event} for event in events],
     }
@@ -162,6 +166,13 @@ def _message(
     if kind == "nullification":
         report["revision"] = {"kind": "nullification", "reason": "sent in error"}
     return Sent(case.encode(), json.dumps(report).encode(), kind)
+
+
+def _age_and_sex(key: str) -> dict[str, object]:
+    """Return age and sex of a patient: the same in all reports, at and beside ends of bands."""
+    number = crc32(key.encode())
+    age, sex = AGES[number % len(AGES)], SEXES[number // len(AGES) % len(SEXES)]
+    return {"sex": sex} if age is None else {"age_years": age, "sex": sex}
 
 
 def _release(scope: str, nth: int) -> dict[str, str]:
