@@ -163,8 +163,8 @@ def test_alike_reports_of_a_source_and_day_enter_once(
     schema = {"day": pl.Int32, "source": pl.UInt32, "drugs": codes, "events": codes}
     frame = pl.DataFrame(rows, schema={**schema, "block": pl.UInt8, "n": pl.Int8}, orient="row")
     left: Counter[tuple[int, int, tuple[int, ...], tuple[int, ...], int]] = Counter()
-    for *key, n in rows:
-        left[tuple(key)] += n  # type: ignore[arg-type]
+    for day, source, drugs, events, block, n in rows:
+        left[day, source, drugs, events, block] += n
     once: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], int] = {}
     for (day, source, drugs, events, block), n in left.items():
         if n > 0:

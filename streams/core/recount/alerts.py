@@ -12,7 +12,6 @@ from typing import Any
 
 import polars as pl
 
-from detectors.expected import expected_stratified
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from detectors.scoring import METHODS, methods_for, score
@@ -32,11 +31,10 @@ from streams.core.recount.evidence import (
     evidence_values,
     facts,
     named,
-    naming,
 )
 from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.recount.labels import label_values
-from streams.core.recount.strata import expected_within, with_bands, with_blocks
+from streams.core.recount.strata import expected_over, expected_within, with_bands, with_blocks
 from streams.core.signals.scorer import NOT_OF_A_TABLE
 from streams.core.signals.signal_key import names_of_key
 
@@ -160,7 +158,6 @@ class Recount:
         doubted = decided.filter("suspected")["case_id"].implode()
         current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
         within = _within(current, first.window)
-        strata = before["stratum"].unique().cast(pl.String).sort()
         pair_of = {alert.signal_key: names_of_key(alert.signal_key) for alert in alerts}
         pairs = list(dict.fromkeys(pair_of.values()))
         of_pairs = {pair: facts(within, *pair) for pair in pairs}
@@ -168,7 +165,8 @@ class Recount:
         current, expected = _adjusted(current, first, pairs)
         counts = pl.DataFrame(rows, schema=dict(COUNTS)).with_columns(expected)
         scored = self._scored(counts, first)
-        stratified = [_expected(within, strata, *pair) for pair in pairs]
+        by_region = pl.col("stratum").cast(pl.String)
+        stratified = [expected_over(within, by_region, *pair) for pair in pairs]
         scored = scored.with_columns(pl.Series("expected_stratified", stratified, pl.Float64))
         scored = self._tested(scored, current, alerts)
         masks = scored.select(self._rules.masks()).rows()
@@ -324,20 +322,3 @@ def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:
     if window.first_day is not None:
         inside &= pl.col("day") >= (window.first_day - _EPOCH).days
     return cases if window.kind is WindowKind.CUMULATIVE else cases.filter(inside)
-
-
-def _expected(cases: pl.DataFrame, strata: pl.Series, drug: str, event: str) -> float:
-    """Return the stratified expectation of a pair; strata without a case add nothing."""
-    sums = cases.group_by(pl.col("stratum").cast(pl.String)).agg(
-        pl.len().alias("n_total"),
-        naming("drugs", drug).sum().alias("n_drug"),
-        naming("events", event).sum().alias("n_event"),
-    )
-    table = pl.DataFrame({"stratum": strata}).join(sums, on="stratum", how="left").fill_null(0)
-    expected: float = expected_stratified(
-        pl.DataFrame({"drug": [drug], "event": [event]}),
-        table.select("stratum", pl.lit(drug).alias("drug"), n="n_drug"),
-        table.select("stratum", pl.lit(event).alias("event"), n="n_event"),
-        table.select("stratum", n="n_total"),
-    )["expected"].item()
-    return expected

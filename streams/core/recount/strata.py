@@ -9,7 +9,7 @@ from detectors.expected import expected_stratified
 from schemas.strata import TEST_BY_AGE, Strata
 from streams.core.recount.evidence import naming
 
-__all__ = ["age_band", "expected_within", "with_bands", "with_blocks"]
+__all__ = ["age_band", "expected_over", "expected_within", "with_bands", "with_blocks"]
 
 # Of ICH E2B(R3) D.2.3, from and up to [years].
 _GROUPS = {
@@ -73,22 +73,25 @@ def expected_within(cases: pl.DataFrame, drug: str, event: str) -> float:
         `day` [days since 1970-01-01], `band`, `sex`, and the joined names `drugs` and `events`.
     """
     day = pl.col("day").cast(pl.Int32).cast(pl.Date)
-    strata = (
-        cases.group_by(
-            stratum=pl.format(
-                "{} {} {} {}",
-                day.dt.year(),
-                day.dt.quarter(),
-                pl.col("band").cast(pl.String).str.zfill(3),
-                "sex",
-            )
-        )
-        .agg(
-            pl.len().alias("n_total"),
-            naming("drugs", drug).sum().alias("n_drug"),
-            naming("events", event).sum().alias("n_event"),
-        )
-        .sort("stratum")
+    band = pl.col("band").cast(pl.String).str.zfill(3)
+    stratum = pl.format("{} {} {} {}", day.dt.year(), day.dt.quarter(), band, "sex")
+    return expected_over(cases, stratum, drug, event)
+
+
+def expected_over(cases: pl.DataFrame, stratum: pl.Expr, drug: str, event: str) -> float:
+    """Return the expected cases of a pair within strata; 0 without a case.
+
+    Parameters
+    ----------
+    cases
+        The joined names `drugs` and `events`, and what `stratum` needs.
+    stratum
+        Name of the stratum of each case; strata are summed in the order of their names.
+    """
+    strata = cases.group_by(stratum.alias("stratum")).agg(
+        pl.len().alias("n_total"),
+        naming("drugs", drug).sum().alias("n_drug"),
+        naming("events", event).sum().alias("n_event"),
     )
     if strata.is_empty():
         return 0.0

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 import numpy as np
+import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +63,7 @@ def test_sums_kept_are_sums_from_the_first_stratum(
         np.testing.assert_allclose(found, np.array(exact)[some], rtol=1e-12)
 
 
-def _log(rows: list[tuple[Case, int]]):  # type: ignore[no-untyped-def]
+def _log(rows: list[tuple[Case, int]]) -> pl.DataFrame:
     return make_log(
         log_row(seq, day=day, block=block, drugs=list(drugs), events=list(events), n=n)
         for seq, ((day, block, drugs, events), n) in enumerate(rows)

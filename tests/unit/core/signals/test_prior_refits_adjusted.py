@@ -99,11 +99,11 @@ def _expected_by_hand(delta: Delta) -> dict[tuple[str, str], float]:
     for row in delta.changes.iter_rows(named=True):
         (drug,), (event,) = row["drugs"], row["events"]
         ages[row["age_years"]].append((drug, event))
-    expected: Counter[tuple[str, str]] = Counter()
+    expected = defaultdict[tuple[str, str], float](float)
     for cases in ages.values():
         drugs, events = (Counter(case[at] for case in cases) for at in (0, 1))
         for pair in itertools.product(drugs, events):
-            expected[pair] += drugs[pair[0]] * events[pair[1]] / len(cases)  # type: ignore[assignment]
+            expected[pair] += drugs[pair[0]] * events[pair[1]] / len(cases)
     return dict(expected)
 
 
