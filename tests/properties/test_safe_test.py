@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors import anytime_valid
@@ -156,6 +156,9 @@ def test_advancing_leaves_the_earlier_state_alone(cases: list[Case]) -> None:
         max_size=40,
     )
 )
+# Two bands of one group, another source, and a case that left the lowest band.
+@example([(100, 0, (0,), (2,), 2, 1), (100, 0, (0,), (2,), 1, 1), (100, 1, (0,), (2,), 0, 1)])
+@example([(100, 0, (0,), (2,), 2, 1), (100, 0, (0,), (2,), 1, 1), (100, 0, (0,), (2,), 1, -1)])
 def test_alike_reports_of_a_source_and_day_enter_once(
     rows: list[tuple[int, int, tuple[int, ...], tuple[int, ...], int, int]],
 ) -> None:
