@@ -1,0 +1,1 @@
+"""The texts of alerts, English and Japanese, from templates and the fields of an alert."""
