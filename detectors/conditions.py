@@ -9,8 +9,9 @@ exit's bound as well.
 """
 
 import math
+import operator
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Union
 
@@ -82,6 +83,12 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
 # A pair without a case has 0 or null here, so a threshold above 0 (for `>`: from 0 on) needs one.
 _ZERO_WITHOUT_CASES = {"prr", "prr_lower", "ror", "ror_lower", "rrr"}
 
+_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
 _OPPOSITE = {">=": "<", ">": "<=", "<=": ">", "<": ">="}
 
 
@@ -124,6 +131,11 @@ class Comparison(_Part):
         return exit
 
     @property
+    def exit_bound(self) -> float:
+        """Return the bound that holds a flagged pair: the exit, or without one the threshold."""
+        return self._held[1]
+
+    @property
     def _held(self) -> tuple[str, float]:
         return (self.op, self.value) if self.exit is None else (f"{self.op[0]}=", self.exit)
 
@@ -136,13 +148,14 @@ class Comparison(_Part):
         op, bound = self._held if held else (self.op, self.value)
         # NaN would count as larger than every number; as Float64 it is distinct from every value.
         column = pl.col(self.statistic).cast(pl.Float64).fill_nan(None)
-        compared = {
-            ">=": column >= bound,
-            ">": column > bound,
-            "<=": column <= bound,
-            "<": column < bound,
-        }
-        return compared[op].fill_null(False)
+        compared: pl.Expr = _COMPARE[op](column, bound)
+        return compared.fill_null(False)
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Return whether the exit bound holds for the statistics of a pair, null if undefined."""
+        op, bound = self._held
+        value = row[self.statistic]
+        return value is not None and bool(_COMPARE[op](value, bound))
 
     def sentence(self) -> str:
         """Return the condition in words, with its exact inequality."""
@@ -190,6 +203,10 @@ class OnList(_Part):
     def expression(self, *, held: bool = False) -> pl.Expr:
         """Return the condition as a boolean column without nulls; a list holds as it enters."""
         return pl.col(self.column).cast(pl.String).is_in(list(self.names or ())).fill_null(False)
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Return whether the name of a pair, in normal form, is on the list."""
+        return row[self.column] in (self.names or ())
 
     def sentence(self) -> str:
         """Return the condition in words."""

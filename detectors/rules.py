@@ -50,6 +50,23 @@ class Rule(BaseModel):
         """Return the columns that it compares."""
         return frozenset(_statistics(self.condition))
 
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Return its comparisons, in the order of the rule."""
+        return tuple(leaf for leaf in _leaves(self.condition) if isinstance(leaf, Comparison))
+
+    def past_exit(self, row: Mapping[str, Any]) -> tuple[Comparison, ...]:
+        """Return the comparisons whose exit ends the rule for a pair; none while it can be held.
+
+        Parameters
+        ----------
+        row
+            The statistics of the pair by name, null where undefined, and `drug` and `event` in
+            normal form where a list is used.
+        """
+        ended = _ended(self.condition, row)
+        return tuple(leaf for leaf in ended if isinstance(leaf, Comparison))
+
     def requires(self, statistics: Collection[str]) -> bool:
         """Return whether it holds for no pair of which these statistics are undefined."""
         return _requires(self.condition, statistics)
@@ -325,6 +342,16 @@ def _leaves(condition: Condition) -> list[Comparison | OnList]:
     if isinstance(condition, AnyOf):
         return [leaf for part in condition.any for leaf in _leaves(part)]
     return [condition]
+
+
+def _ended(condition: Condition, row: Mapping[str, Any]) -> list[Comparison | OnList]:
+    """Return the parts that end a condition for a pair; none if it is held."""
+    if isinstance(condition, AllOf):
+        return [leaf for part in condition.all for leaf in _ended(part, row)]
+    if isinstance(condition, AnyOf):
+        ended = [_ended(part, row) for part in condition.any]
+        return [leaf for leaves in ended for leaf in leaves] if all(ended) else []
+    return [] if condition.holds(row) else [condition]
 
 
 def _statistics(condition: Condition) -> set[str]:

@@ -13,6 +13,7 @@ from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.context import Context
 from schemas.decision import Assessment
 from schemas.priority import Priority
+from schemas.rule_outcome import RuleOutcome
 from schemas.scrutiny import Burst, Restricted
 from schemas.strata import Strata
 from schemas.tables import Counts, Statistics
@@ -38,8 +39,8 @@ ALERT_SCHEMA_VERSION = "1.0"
 """Version of the alert schema. Changes are additive within a major number."""
 
 CAVEAT = (
-    "Disproportionate reporting is a reason to look, not evidence that the product caused the "
-    "event. Counts are spontaneous reports, not incidence."
+    "Disproportionate reporting is a reason to review the cases. It does not show that the product "
+    "caused the event. Counts are reports, not how often the event occurs."
 )
 """The limitation stated in every alert."""
 
@@ -62,27 +63,6 @@ class Window(Message):
     last_day: date = Field(description="Last day; the day of evaluation in a moving window.")
 
 
-class RuleOutcome(Message):
-    """Outcome of one signal rule: its thresholds, its exit, and whether it is on.
-
-    A rule fires when its inequalities hold. It is on from then until it passes its exit.
-    """
-
-    name: str = Field(description="Name of the rule.")
-    sentence: str = Field(description="The rule in words, with its exact inequalities.")
-    exit_sentence: str = Field(
-        description="Exit condition once it is on; an undefined statistic ends it as well."
-    )
-    fired: bool = Field(description="Whether it is on now.")
-    held: bool = Field(
-        description="Whether it does not fire now and is on only because its exit is not passed."
-    )
-    grade: SignalGrade = Field(
-        default=SignalGrade.ALARM,
-        description="Grade of the signals on which it is on; `alarm` in alerts without the field.",
-    )
-
-
 class Previous(Message):
     """The published revision that this one replaces."""
 
@@ -95,6 +75,17 @@ class Previous(Message):
     rules_fired: tuple[str, ...] = Field(description="The rules that were on then.")
     grade: SignalGrade = Field(
         default=SignalGrade.ALARM, description="Its grade; `alarm` if it was published without one."
+    )
+    any_fatal: bool | None = Field(
+        default=None,
+        description="Whether it had a fatal case. Null in alerts of older versions, as are the "
+        "other fields of what its cases were.",
+    )
+    any_paediatric: bool | None = Field(
+        default=None, description="Whether it had a case under 18 years."
+    )
+    regions: tuple[str, ...] | None = Field(
+        default=None, description="Regions its cases came from, sorted."
     )
 
 
@@ -122,12 +113,19 @@ class Alert(Message):
     )
     revision: int = Field(ge=1, description="1, 2, 3 ... within the signal key, without gaps.")
     kind: AlertKind = Field(description="What happened.")
-    reason: str = Field(description="Why this revision was published, in one line.")
+    reason: str = Field(description="Why this revision was published, in one line of words.")
     reasons: tuple[AlertReason, ...] = Field(
         description="The same as codes: every reason that applies, most important first.",
         min_length=1,
     )
-    sentence: str = Field(description="The alert in plain words.")
+    headline: str = Field(
+        default="",
+        description="Event, product and what happened, in one line: `sentence` begins with it. "
+        "Empty in alerts of older versions.",
+    )
+    sentence: str = Field(
+        description="The alert in plain words, for people: its wording is no contract."
+    )
     caveat: str = Field(default=CAVEAT, description="Limits of what the alert states.")
     drug: str = Field(description="Product of the pair, in its most frequent spelling.")
     event: str = Field(description="Event of the pair, in its most frequent spelling.")

@@ -41,37 +41,6 @@ class AlertReason(StrEnum):
     NEW_FACILITY = "new_facility"
     FACTS_WITHDRAWN = "facts_withdrawn"
 
-    @property
-    def sentence(self) -> str:
-        """Return the reason in words."""
-        return _REASONS[self]
-
-
-_REASONS = {
-    AlertReason.FIRST: "a rule fires for the first time",
-    AlertReason.CASES_RETRACTED: "cases were retracted",
-    AlertReason.NO_RULE_ON: "no rule is on any more",
-    AlertReason.NO_LONGER_ALARM: "no rule of the alarm is on any more, only rules of the screening",
-    AlertReason.RULE_OFF: "a rule that was on is past its exit",
-    AlertReason.RULE_DROPPED: "a rule that was on is no longer asked",
-    AlertReason.REOPENED: "a rule fires again after the signal had gone",
-    AlertReason.FIRST_FATAL: "the first fatal case",
-    AlertReason.FIRST_DESIGNATED: "the first case with a designated event",
-    AlertReason.NOW_ALARM: "a rule of the alarm is on, where only rules of the screening were",
-    AlertReason.EXPOSURE_ONGOING: "the product is still being given",
-    AlertReason.VERIFICATION_CHANGED: "a rumour or series it belongs to was confirmed or refuted",
-    AlertReason.FURTHER_RULE: "a further rule fires",
-    AlertReason.MORE_CASES: "many more cases than last published",
-    AlertReason.IC_ROSE: "IC025 rose much since last published",
-    AlertReason.FIRST_PAEDIATRIC: "the first case of a child",
-    AlertReason.NEW_REGION: "the first case of a region",
-    AlertReason.NEW_COUNTRY: "the first case of a country",
-    AlertReason.NEW_LOT: "the first case of a lot",
-    AlertReason.NEW_FACILITY: "the first case of a facility",
-    AlertReason.FACTS_WITHDRAWN: "no fatal case, child, region, country, lot or facility is left "
-    "that there was",
-}
-
 
 class SignalGrade(StrEnum):
     """Grade of a signal, and of each rule: whose attention it asks for."""

@@ -11,7 +11,7 @@ from schemas.base import Message
 from schemas.notice import NoticeKind
 from schemas.vocabulary import VerificationState
 
-__all__ = ["Context", "NamedCount", "NoticeSoFar", "SubjectSoFar"]
+__all__ = ["Context", "ContextChanges", "NamedCount", "NoticeSoFar", "SubjectSoFar"]
 
 
 class NamedCount(Message):
@@ -35,6 +35,20 @@ class SubjectSoFar(Message):
 
     subject_id: str = Field(description="Its identity on `pv.notices`.")
     state: VerificationState = Field(description="Verification state.")
+    was: VerificationState | None = Field(
+        default=None,
+        description="Its state in the revision that this one replaces; null if it is the same, or "
+        "was not there.",
+    )
+
+
+class ContextChanges(Message):
+    """Changes of a context since the revision that this one replaces."""
+
+    countries_added: tuple[str, ...] = Field(description="Countries with a case now, sorted.")
+    countries_gone: tuple[str, ...] = Field(description="Countries without a case left, sorted.")
+    n_lots_gone: int = Field(ge=0, description="Lots without a case left.")
+    n_facilities_gone: int = Field(ge=0, description="Facilities without a case left.")
 
 
 _Counts = tuple[NamedCount, ...]
@@ -83,4 +97,8 @@ class Context(Message):
     verification: str = Field(description="Who reported them, in words.")
     flags: tuple[str, ...] = Field(
         description="`indication_confounding`, `late`, `post_notice`, `lot_missing`."
+    )
+    changes: ContextChanges | None = Field(
+        default=None,
+        description="What changed since the revision that this one replaces; null in the first.",
     )

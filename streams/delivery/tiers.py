@@ -17,6 +17,8 @@ from schemas.alert import Alert, SignalGrade, SignalLevel
 from schemas.context import Context
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import Tier
+from streams.core.wording.signal_copies import public_signal_texts
+from streams.core.wording.signal_text import signal_texts
 
 __all__ = ["band", "copy_for", "is_correction_only", "is_hidden", "seen_by"]
 
@@ -112,7 +114,7 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
                 del copy["burst"]["source"]
             if copy["context"] is not None:
                 copy["context"] = {k: v for k, v in copy["context"].items() if k not in _SMALL}
-            return copy
+            return copy | _consumer_texts(alert, whole["drug"])
         return _public_signal(whole["drug"], alert, whole)
     copy = {name: value for name, value in whole.items() if name not in _UNITS}
     if alert.category in _NAMES_A_UNIT:
@@ -129,7 +131,8 @@ _CASES = {"case_ids", "as_of", "snapshot_id"}  # a hash of offsets can be invert
 _ASSESSMENT = "assessment"  # it names the assessor
 # With one case, or compared with the previous revision, these fields identify the patient.
 _OF_FEW = {"patients", "time_to_onset", "first_onset", "last_onset"}
-_SMALL = {"lots", "facilities", "indications"}  # fields of a context that identify the patient
+# Fields of a context that identify the patient, or name units.
+_SMALL = {"lots", "facilities", "indications", "changes"}
 _UNITS = {"case_ids", "lots", "facilities", "as_of", _ASSESSMENT}
 _PUBLIC = (
     "schema_version", "alert_id", "signal_key", "revision", "kind", "caveat", "drug", "event",
@@ -143,7 +146,7 @@ _PUBLIC_SAFETY = (
 
 
 def _coded_unit(alert: Alert, key: bytes) -> dict[str, str]:
-    """Return the fields that name a lot or facility, as codes; the sentence names none."""
+    """Return the fields that name a lot or facility, as codes."""
     drug = f"{alert.level}:{_code(alert.drug, key)}"
     return {
         "drug": drug,
@@ -153,18 +156,43 @@ def _coded_unit(alert: Alert, key: bytes) -> dict[str, str]:
     }
 
 
+def _consumer_texts(alert: Alert, drug: str) -> dict[str, str]:
+    """Return the texts without facilities, and with the code of a lot for its name."""
+    context = alert.context
+    if context is not None and context.changes is not None:
+        changes = context.changes.model_copy(update={"n_facilities_gone": 0})
+        context = context.model_copy(update={"changes": changes})
+    seen = alert.model_copy(update={"drug": drug, "context": context, "assessment": None})
+    texts = signal_texts(seen, tier=Tier.CONSUMER)
+    return {
+        "headline": texts.headline,
+        "reason": texts.reason,
+        "sentence": texts.sentence,
+        "next_step": texts.next_step,
+    }
+
+
 def _public_signal(drug: str, alert: Alert, whole: Mapping[str, Any]) -> dict[str, Any]:
-    firing = "Rules of disproportionate reporting fire" if alert.rules_fired else "No rule fires"
+    cases = band(alert.counts.n_observed)
+    texts = public_signal_texts(
+        drug,
+        alert.event,
+        band=cases,
+        on=bool(alert.rules_fired),
+        evaluated_on=alert.evaluated_on,
+    )
     return {
         **{name: whole[name] for name in _PUBLIC},
         **_public_context(alert.context),
         "tier": Tier.PUBLIC.value,
         "window": whole["window"]["label"],
         "evaluated_in": _month(alert.evaluated_on),
-        "n_observed": band(alert.counts.n_observed),
+        "n_observed": cases,
         "n_fatal": band(alert.n_fatal),
         "fires": bool(alert.rules_fired),
-        "sentence": f"{alert.event} with {drug}: {band(alert.counts.n_observed)} cases. {firing}.",
+        "headline": texts.headline,
+        "sentence": texts.sentence,
+        "caveat": texts.caveat,
     }
 
 

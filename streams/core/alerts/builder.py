@@ -1,7 +1,7 @@
 """Builds alerts from decided rows."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from detectors.rules import RuleSet
+from detectors.rules import Rule, RuleSet
 from schemas.alert import (
     Alert,
     AlertKind,
@@ -18,24 +18,24 @@ from schemas.alert import (
     Counts,
     InputOffset,
     Previous,
-    RuleOutcome,
     SignalGrade,
     Statistics,
     Window,
 )
 from schemas.context import Context
 from schemas.counts import MARGINS
+from schemas.rule_outcome import PastExit, RuleOutcome, Threshold
 from schemas.strata import Strata
 from streams.core.alerts.identity import alert_id, snapshot_id
-from streams.core.alerts.next_steps import next_step
+from streams.core.alerts.next_steps import due_day
 from streams.core.alerts.priority import PriorityFacts, is_urgent, priority_of
 from streams.core.alerts.sensitivity import SensitivityResult
-from streams.core.alerts.sentence import sentence_of
 from streams.core.cases.levels import level_of
 from streams.core.signals.decisions import GRADES, KINDS, REASONS, Decisions
-from streams.core.signals.new_evidence import REGION_BITS
+from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, REGION_BITS
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.core.signals.signal_key import signal_key
+from streams.core.wording.signal_text import signal_texts
 
 __all__ = ["AlertBuilder", "EvaluatedWindow", "PairSummary"]
 
@@ -118,9 +118,7 @@ class AlertBuilder:
     """Builder of alerts under one set of rules and one policy."""
 
     def __init__(self, rules: RuleSet, policy: AlertPolicy) -> None:
-        self._rules = [
-            (rule.name, rule.grade, rule.sentence, rule.exit_sentence) for rule in rules.rules
-        ]
+        self._rules = rules.rules
         self._rules_hash = rules.rules_hash
         self._policy_hash = policy.policy_hash
         self._designated = policy.designated
@@ -232,24 +230,12 @@ class AlertBuilder:
         number = 1 if previous is None else previous.revision + 1
         key = signal_key(drug, event, shared["window"].label)
         held = on & ~row["entered"]
-        sentence = sentence_of(
-            revision.kind,
-            row["drug_label"],
-            row["event_label"],
-            row["n_observed"],
-            statistics,
-            fires=self._on(on & ~held),
-            held=self._on(held),
-            grade=revision.grade if on else None,
-        )
         fields = {
             "alert_id": alert_id(key, self._rules_hash, self._policy_hash, number),
             "signal_key": key,
             "revision": number,
             "kind": revision.kind,
-            "reason": _in_words(revision.reasons),
             "reasons": _reasons(revision.reasons),
-            "sentence": sentence + found.sentence,
             "drug": row["drug_label"],
             "event": row["event_label"],
             "level": level_of(drug, event),
@@ -257,7 +243,7 @@ class AlertBuilder:
             "counts": Counts.model_construct(**{name: row[name] for name in MARGINS}),
             "statistics": statistics,
             "unbounded": unbounded,
-            "rules": self._outcomes(on, held),
+            "rules": self._with_exits(row, statistics, unbounded, revision, held),
             "rules_fired": self._on(on),
             "previous": previous,
             **{name: row[name] for name in _OF_CASES},
@@ -268,7 +254,15 @@ class AlertBuilder:
             "restricted": found.restricted,
         }
         todo = self._todo(row, statistics, revision, summary, shared["evaluated_on"])
-        return Alert.model_construct(**{**summary.fields, **shared, **fields, **todo})
+        facts = {**summary.fields, **shared, **fields, **todo}
+        texts = signal_texts(Alert.model_construct(**facts))
+        return Alert.model_construct(
+            **facts,
+            headline=texts.headline,
+            reason=texts.reason,
+            sentence=texts.sentence,
+            next_step=texts.next_step,
+        )
 
     def _todo(
         self,
@@ -286,14 +280,7 @@ class AlertBuilder:
             row["n_fatal"],
             designated=event in self._designated or bool(context and context.designated),
         )
-        step, due = next_step(
-            kind,
-            level_of(row["drug"], event),
-            context,
-            is_on=revision.on != 0,
-            urgent=urgent,
-            evaluated_on=evaluated_on,
-        )
+        due = due_day(kind, urgent=urgent, evaluated_on=evaluated_on)
         facts = PriorityFacts(
             n_observed=row["n_observed"],
             ic_lower=statistics.ic_lower,
@@ -310,25 +297,60 @@ class AlertBuilder:
             "context": context,
             "urgent": urgent,
             "priority": priority_of(facts),
-            "next_step": step,
             "due": due,
         }
 
     def _names_on(self, mask: int) -> tuple[str, ...]:
-        return tuple(sorted(name for bit, (name, *_) in enumerate(self._rules) if mask >> bit & 1))
+        return tuple(sorted(rule.name for bit, rule in enumerate(self._rules) if mask >> bit & 1))
 
     def _rule_outcomes(self, on: int, held: int) -> tuple[RuleOutcome, ...]:
         return tuple(
             RuleOutcome(
-                name=name,
-                grade=grade,
-                sentence=sentence,
-                exit_sentence=exit_sentence,
+                name=rule.name,
+                title=rule.title,
+                grade=rule.grade,
+                sentence=rule.sentence,
+                exit_sentence=rule.exit_sentence,
                 fired=bool(on >> bit & 1),
                 held=bool(held >> bit & 1),
+                thresholds=tuple(
+                    Threshold(
+                        statistic=each.statistic, op=each.op, value=each.value, exit=each.exit_bound
+                    )
+                    for each in rule.comparisons
+                ),
             )
-            for bit, (name, grade, sentence, exit_sentence) in enumerate(self._rules)
+            for bit, rule in enumerate(self._rules)
         )
+
+    def _with_exits(
+        self,
+        row: Mapping[str, Any],
+        statistics: Statistics,
+        unbounded: Collection[str],
+        revision: _Revision,
+        held: int,
+    ) -> tuple[RuleOutcome, ...]:
+        """Return the outcomes of the rules, with what ended those that were on before."""
+        outcomes = self._outcomes(revision.on, held)
+        previous = revision.previous
+        lost = [
+            place
+            for place, outcome in enumerate(outcomes)
+            if previous is not None and not outcome.fired and outcome.name in previous.rules_fired
+        ]
+        if not lost:
+            return outcomes
+        infinite = dict.fromkeys(unbounded, math.inf)
+        values = {**statistics.__dict__, **infinite, **row}
+        changed = list(outcomes)
+        for place in lost:
+            rule = self._rules[place]
+            if rule.statistics <= values.keys():
+                changed[place] = outcomes[place].model_copy(
+                    update={"past_exit": _past_exit(rule, values)}
+                )
+        return tuple(changed)
 
     def _previous(
         self, was: Mapping[str, Any], dropped: Mapping[int, tuple[str, ...]]
@@ -345,7 +367,24 @@ class AlertBuilder:
             ror_lower=_finite(was["ror_lower"]),
             ic_lower=_finite(was["ic_lower"]),
             rules_fired=tuple(sorted(names)),
+            any_fatal=bool(was["facets"] & FATAL),
+            any_paediatric=bool(was["facets"] & PAEDIATRIC_BIT),
+            regions=_regions(was["facets"]),
         )
+
+
+def _past_exit(rule: Rule, values: Mapping[str, Any]) -> tuple[PastExit, ...]:
+    """Return the statistics past the exit of a rule, each once."""
+    ended = {each.statistic: each for each in rule.past_exit(values)}
+    return tuple(
+        PastExit(
+            statistic=name,
+            value=value if value is None or math.isfinite(value) else None,
+            exit=each.exit_bound,
+        )
+        for name, each in ended.items()
+        for value in (values[name],)
+    )
 
 
 def _unbounded(rows: pl.DataFrame) -> list[tuple[str, ...]]:
@@ -359,11 +398,6 @@ def _unbounded(rows: pl.DataFrame) -> list[tuple[str, ...]]:
 @lru_cache
 def _reasons(mask: int) -> tuple[AlertReason, ...]:
     return tuple(reason for bit, reason in enumerate(REASONS) if mask >> bit & 1)
-
-
-@lru_cache
-def _in_words(mask: int) -> str:
-    return "; ".join(reason.sentence for reason in _reasons(mask))
 
 
 @lru_cache

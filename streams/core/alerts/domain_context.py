@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 
 from schemas.alert import SignalLevel
-from schemas.context import Context, NamedCount, NoticeSoFar, SubjectSoFar
+from schemas.context import Context, ContextChanges, NamedCount, NoticeSoFar, SubjectSoFar
 from schemas.domain import domain_vocabulary
 from schemas.normal_form import normal_term
 from schemas.notice import Notice, NoticeKind
@@ -74,6 +74,8 @@ def context_of(
     subjects = _subjects_of(of_class, cases, event, family, on_day.day)
     terms = one_spelling_each(term for case in cases for term in case.terms)
     n, n_by_professional = len(cases), sum(case.by_professional for case in cases)
+    counted = _counted_by_name(cases)
+    before = {subject.subject_id: subject.state for subject in last.subjects} if last else {}
     named = domain_vocabulary().classes.get(code)
     return Context(
         product_class=code,
@@ -81,18 +83,44 @@ def context_of(
         family=family,
         n_cases=n,
         lot_missing_share=sum(not case.lots for case in cases) / n if n else None,
-        **_counted_by_name(cases),
+        **counted,
         designated=tuple(term for term in terms if normal_term(term) in designated),
         duty=_duties(code, cases, on_day, last),
         law_version=on_day.law.version,
         exposure_ongoing=_ongoing(cases, subjects),
         subjects=tuple(
-            SubjectSoFar(subject_id=subject.subject_id, state=subject.state) for subject in subjects
+            SubjectSoFar(
+                subject_id=subject.subject_id,
+                state=subject.state,
+                was=None if (was := before.get(subject.subject_id)) is subject.state else was,
+            )
+            for subject in subjects
         ),
         notices=_so_far(of_class.values(), code),
         n_by_professional=n_by_professional,
         verification=_verification(n, n_by_professional, subjects),
         flags=flags_of(cases, on_day.acted),
+        changes=_changes(counted, last),
+    )
+
+
+def _changes(
+    counted: Mapping[str, tuple[NamedCount, ...]], last: Context | None
+) -> ContextChanges | None:
+    """Return what changed since the context published last."""
+    if last is None:
+        return None
+    added, gone = {}, {}
+    for field in ("countries", "lots", "facilities"):
+        now, before = (
+            {each.name for each in counts} for counts in (counted[field], getattr(last, field))
+        )
+        added[field], gone[field] = tuple(sorted(now - before)), tuple(sorted(before - now))
+    return ContextChanges(
+        countries_added=added["countries"],
+        countries_gone=gone["countries"],
+        n_lots_gone=len(gone["lots"]),
+        n_facilities_gone=len(gone["facilities"]),
     )
 
 

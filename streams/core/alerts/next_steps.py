@@ -1,4 +1,4 @@
-"""The next step of an assessor on an alert, and the day it is due: sentences and days as data."""
+"""The day by which the next step on a signal is due, from the days of `steps.toml`."""
 
 import tomllib
 from datetime import date, timedelta
@@ -7,59 +7,28 @@ from importlib.resources import files
 
 from pydantic import Field
 
-from schemas.alert import AlertKind, SignalLevel
+from schemas.alert import AlertKind
 from schemas.base import Message
-from schemas.context import Context
 
-__all__ = ["Steps", "next_step", "steps"]
-
-
-class _Step(Message):
-    step: str = Field(min_length=1, description="What to do.")
-    days: int = Field(ge=1, description="Within so many days of the evaluation.")
+__all__ = ["StepDays", "due_day", "step_days"]
 
 
-class Steps(Message):
+class StepDays(Message):
     """The table of `steps.toml`."""
 
     urgent_days: int = Field(ge=1, description="Days for an urgent alert, whatever its kind.")
-    kinds: dict[AlertKind, _Step] = Field(description="By kind of the revision; every kind.")
-    further: dict[str, str] = Field(description="By level of the signal, flag or fact of context.")
+    kinds: dict[AlertKind, int] = Field(description="By kind of the revision; every kind.")
 
 
 @lru_cache(maxsize=1)
-def steps() -> Steps:
+def step_days() -> StepDays:
     """Return the table that is shipped."""
     raw = tomllib.loads(files("streams.core.alerts").joinpath("steps.toml").read_text("utf-8"))
-    return Steps.model_validate(raw, strict=False)
+    return StepDays.model_validate(raw, strict=False)
 
 
-def next_step(
-    kind: AlertKind,
-    level: SignalLevel,
-    context: Context | None,
-    *,
-    is_on: bool,
-    urgent: bool,
-    evaluated_on: date,
-) -> tuple[str, date]:
-    """Return the next step on a revision, in words, and the day it is due.
-
-    Parameters
-    ----------
-    kind, level, context, urgent, evaluated_on
-        The fields of `schemas.alert.Alert`.
-    is_on
-        Whether a rule is on; otherwise only the step of the kind is returned.
-    """
-    table = steps()
-    of_kind = table.kinds[kind]
-    texts = [of_kind.step]
-    if is_on:
-        facts = [level.value]
-        if context is not None:
-            facts += context.flags
-            facts += ["exposure_ongoing"] if context.exposure_ongoing else []
-        texts += [table.further[fact] for fact in facts if fact in table.further]
-    days = table.urgent_days if urgent else of_kind.days
-    return " ".join(texts), evaluated_on + timedelta(days=days)
+def due_day(kind: AlertKind, *, urgent: bool, evaluated_on: date) -> date:
+    """Return the day by which the next step on a revision is due."""
+    table = step_days()
+    days = table.urgent_days if urgent else table.kinds[kind]
+    return evaluated_on + timedelta(days=days)

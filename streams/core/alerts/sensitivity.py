@@ -19,7 +19,6 @@ from schemas.scrutiny import Burst, Restricted
 from schemas.tables import RestrictedStatistics
 from streams.core.alerts.case_sources import BurstRule, Origins, bursts_of
 from streams.core.alerts.indications import Indications
-from streams.core.alerts.sentence import odds_ratio_in_words
 from streams.core.counting.case_log import CaseLog
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.scorer import (
@@ -38,45 +37,11 @@ _RESTRICTED = tuple(RestrictedStatistics.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class SensitivityResult:
-    """Sensitivity analyses of one pair, and their sentence."""
+    """Sensitivity analyses of one pair."""
 
     burst: Burst | None = None
     indication_confounding: bool = False
     restricted: Restricted | None = None
-
-    @property
-    def sentence(self) -> str:
-        """Return the results in plain words, to append to the alert's sentence; empty if none."""
-        return "".join(f" {said}" for said in (self._of_burst(), self._of_indication()) if said)
-
-    def _of_burst(self) -> str:
-        if self.burst is None:
-            return ""
-        burst = self.burst
-        n = burst.counts_without.n_observed + burst.n_cases
-        said = f"{burst.n_cases} of the {n} cases came "
-        if burst.sender_stated:
-            said += "from one source on one day; without them "
-        else:
-            said += "on one day from one system, which does not say who sent them; without them "
-        if burst.rules_without:
-            said += f"these rules fire: {', '.join(burst.rules_without)}"
-        else:
-            said += "no rule fires"
-        return said + _not_asked(burst.rules_not_asked) + "."
-
-    def _of_indication(self) -> str:
-        if self.restricted is None:
-            return ""
-        restricted, found = self.restricted, self.restricted.statistics
-        ror = odds_ratio_in_words(found)
-        ror = f", {ror}" if ror else ""
-        verdict = "holds" if restricted.supported else "not supported"
-        return (
-            f"The event may be what was treated; among the {restricted.counts.n_total} cases with "
-            f"that indication ({restricted.indication}) there are {restricted.counts.n_observed}"
-            f"{ror}: {verdict} within the indication{_not_asked(restricted.rules_not_asked)}."
-        )
 
 
 class SensitivityAnalyses:
@@ -238,7 +203,3 @@ def _counts(row: Mapping[str, Any]) -> Counts:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
-
-
-def _not_asked(names: Sequence[str]) -> str:
-    return f" ({', '.join(names)} cannot be asked)" if names else ""

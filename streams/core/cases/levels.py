@@ -15,8 +15,6 @@ from schemas.normal_form import LEVEL_NAME
 
 __all__ = [
     "class_of_name",
-    "drug_in_words",
-    "event_in_words",
     "family_of_term",
     "level_names",
     "level_of",
@@ -91,32 +89,6 @@ def _level_of_drug(drug: str) -> SignalLevel:
     if unmarked(drug) != drug:
         return SignalLevel.LOT if drug.startswith(_LOT) else SignalLevel.FACILITY
     return SignalLevel.CLASS if drug in domain_vocabulary().classes else SignalLevel.PRODUCT
-
-
-@lru_cache(maxsize=_MOST_TERMS)
-def drug_in_words(drug: str) -> str:
-    """Return a drug as a sentence may have it: lots and facilities are not named.
-
-    >>> drug_in_words("facility:C-A"), drug_in_words("aspirin")
-    ('products given at one facility', 'aspirin')
-    """
-    if unmarked(drug) == drug:
-        return drug
-    return "products of one lot" if drug.startswith(_LOT) else "products given at one facility"
-
-
-@lru_cache(maxsize=_MOST_TERMS)
-def event_in_words(event: str) -> str:
-    """Return an event as a sentence may have it.
-
-    >>> event_in_words("family:infection"), event_in_words("Sepsis")
-    ('contamination and infection (a family of reactions)', 'Sepsis')
-    """
-    if unmarked(event) == event:
-        return event
-    code = event.removeprefix(_FAMILY)
-    family = domain_vocabulary().families.get(code)
-    return f"{family.label if family else code} (a family of reactions)"
 
 
 def plain_parts(names: Iterable[str]) -> list[str]:

@@ -62,6 +62,10 @@ class Catalogue:
         """Return clauses of one sentence, separated by semicolons."""
         return self.templates["form.semicolon"].join(parts)
 
+    def rules(self, parts: Iterable[str]) -> str:
+        """Return clauses on rules, separated as the language separates them."""
+        return self.templates["form.rules"].join(parts)
+
     def sentences(self, parts: Iterable[str]) -> str:
         """Return sentences, each with its full stop and a capital at its beginning."""
         stop, space = self.templates["form.stop"], self.templates["form.space"]

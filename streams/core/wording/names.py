@@ -9,7 +9,15 @@ from schemas.domain import domain_vocabulary
 from schemas.normal_form import LEVEL_NAME
 from streams.core.wording.catalogue import Catalogue, Language, capitalised, catalogue
 
-__all__ = ["class_name", "countries", "country", "event_name", "product_name", "rule_name"]
+__all__ = [
+    "class_name",
+    "countries",
+    "country",
+    "event_name",
+    "plain_product_name",
+    "product_name",
+    "rule_name",
+]
 
 _MOST_NAMES = 100_000
 
@@ -26,20 +34,24 @@ def product_name(drug: str, language: Language) -> str:
     >>> product_name("lot:EX117", Language.ENGLISH), product_name("aspirin", Language.ENGLISH)
     ('products of lot EX117', 'aspirin')
     """
+    name = plain_product_name(drug, language)
+    if name == drug or drug in name.split() or LEVEL_NAME.match(drug) is not None:
+        return name
+    return catalogue(language).text("form.coded", name=name, code=drug)
+
+
+@lru_cache(maxsize=_MOST_NAMES)
+def plain_product_name(drug: str, language: Language) -> str:
+    """Return the name of a product without its code; a product without a name is its own."""
     words = catalogue(language)
-    mark = LEVEL_NAME.match(drug)
-    if mark is not None:
+    if LEVEL_NAME.match(drug) is not None:
         kind, _, unit = drug.partition(":")
         return words.text(f"level.{kind}", name=unit)
     name = words.find(f"class.{drug}") or words.find(f"product.{drug}")
-    if name is None:
-        entry = domain_vocabulary().classes.get(drug)
-        if entry is None:
-            return drug
-        name = entry.label
-    if drug in name.split():
+    if name is not None:
         return name
-    return words.text("form.coded", name=name, code=drug)
+    entry = domain_vocabulary().classes.get(drug)
+    return drug if entry is None else entry.label
 
 
 @lru_cache(maxsize=_MOST_NAMES)

@@ -27,7 +27,7 @@ from streams.core.alerts.case_summaries import MOST_CASE_IDS, facts_of
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.decisions import GRADES, KINDS, REASONS, Decisions
-from streams.core.signals.new_evidence import PAEDIATRIC_BIT, region_mask
+from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, region_mask
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import load_policy
 
@@ -170,7 +170,7 @@ def test_what_is_not_finite_is_null() -> None:
     assert (numbers.ror, numbers.ror_lower, numbers.ror_upper, numbers.prr_upper) == (None,) * 4
     assert alert.previous is not None
     assert alert.previous.ror_lower is None
-    assert "ROR" not in alert.sentence
+    assert "ROR unbounded (every case with" in alert.sentence
     assert "Infinity" not in alert.model_dump_json()
 
 
@@ -181,16 +181,33 @@ def test_rules_are_named_and_those_that_are_on_sorted() -> None:
     assert all(rule.sentence and rule.exit_sentence for rule in alert.rules)
     assert [rule.fired for rule in _alert(entered=0b10).rules] == [False, True]
     off = _alert(entered=0, kind="closed", reasons=("no_rule_on",), was=WAS)
-    assert off.sentence.endswith(". No rule fires.")
+    assert off.sentence.endswith(". No longer met: IC025.")
 
 
 def test_a_rule_that_is_only_held_is_told_apart() -> None:
     alert = _alert(entered=0b01, on=0b11, was=WAS)
     assert alert.rules_fired == ("ic", "mhra")
     assert [(rule.fired, rule.held) for rule in alert.rules] == [(True, False), (True, True)]
-    assert alert.sentence.endswith(". Rules that fire: mhra. On until past their exits: ic.")
+    exit_ = "till on, below the threshold but not past the exit: IC025."
+    assert alert.sentence.endswith(f". Rule met: MHRA; s{exit_}")
     held = _alert(entered=0, on=0b10, was=WAS).sentence
-    assert held.endswith(". No rule fires. On until past their exits: ic.")
+    assert held.endswith(f". S{exit_}")
+
+
+def test_what_ended_a_rule_is_in_its_outcome() -> None:
+    lost = {"was": WAS | {"on": 0b11}, "kind": "weakened", "reasons": ("rule_off",)}
+    alert = _alert(entered=0b10, on=0b10, prr=1.5, chi2_yates=9.0, n_observed=2, **lost)
+    found = [(each.statistic, each.value, each.exit) for each in alert.rules[0].past_exit]
+    assert found == [("prr", 1.5, 1.68), ("n_observed", 2.0, 3.0)]
+    assert alert.rules[1].past_exit == ()
+    undefined = _alert(entered=0b10, on=0b10, prr=None, chi2_yates=9.0, **lost).rules[0]
+    assert [(each.statistic, each.value) for each in undefined.past_exit] == [("prr", None)]
+    infinite = _alert(entered=0b10, on=0b10, prr=math.inf, chi2_yates=1.5, **lost).rules[0]
+    assert [each.statistic for each in infinite.past_exit] == ["chi2_yates"]
+    thresholds = [(each.statistic, each.op, each.value, each.exit) for each in infinite.thresholds]
+    assert thresholds == [
+        ("prr", ">=", 2.0, 1.68), ("chi2_yates", ">=", 4.0, 2.71), ("n_observed", ">=", 3.0, 3.0),
+    ]  # fmt: skip
 
 
 def test_grades_of_rules_signal_and_previous_revision() -> None:
@@ -201,41 +218,27 @@ def test_grades_of_rules_signal_and_previous_revision() -> None:
     ]
     assert alert.previous is not None
     assert (alert.grade, alert.previous.grade) == ("screening", "alarm")
-    assert alert.sentence.endswith(". Rules that fire: ic. No rule of the alarm is on.")
     graded = WAS | {"grade": GRADES.index(SignalGrade.SCREENING)}
     raised = _alert(entered=0b11, was=graded)
     assert raised.previous is not None
     assert (raised.grade, raised.previous.grade) == ("alarm", "screening")
-    assert "alarm" not in raised.sentence
     off = _alert(entered=0, grade=SignalGrade.SCREENING, kind="closed", was=graded)
     assert off.grade == "screening"
-    assert off.sentence.endswith(". No rule fires.")
 
 
 def test_every_reason_is_given_as_code_and_in_words() -> None:
     alert = _alert(kind="weakened", reasons=("first_fatal", "cases_retracted"), was=WAS)
     assert alert.reasons == (AlertReason.CASES_RETRACTED, AlertReason.FIRST_FATAL)
-    assert alert.reason == "cases were retracted; the first fatal case"
-    assert len({reason.sentence for reason in AlertReason}) == len(AlertReason)
+    assert alert.reason == "cases withdrawn; first 0 fatal cases"
+    assert alert.headline == f"RASH with Zinc: {alert.reason}"
 
 
-def test_the_sentence_says_what_happened_in_words() -> None:
-    assert _alert(ror=6.2, ror_lower=1.924, ror_upper=19.975, expected=0.512).sentence == (
-        "RASH is reported disproportionately often with Zinc: 3 cases, 0.512 expected if they were "
-        "independent; ROR 6.2 [1.92, 20]; IC 1.25 [1.25, 1.25]. Rules that fire: ic, mhra."
-    )
-    assert ": 1 case, " in _alert(n_observed=1).sentence
-    assert "[0, unbounded]" in _alert(ror=0.0, ror_lower=0.0, ror_upper=None).sentence
-    assert (
-        "; ROR unbounded [387, unbounded]; "
-        in _alert(ror=math.inf, ror_lower=386.7, ror_upper=math.inf).sentence
-    )
-    undefined = {"ror": None, "ror_lower": None, "ror_upper": None}
-    bare = _alert(expected=None, ic=None, kind="weakened", was=WAS, **undefined).sentence
-    assert bare == (
-        "RASH is reported less disproportionately than before with Zinc: 3 cases. "
-        "Rules that fire: ic, mhra."
-    )
+def test_what_its_cases_were_is_in_the_previous_revision() -> None:
+    facets = FATAL | region_mask(["asia", "japan"])
+    previous = _alert(was=WAS | {"facets": facets}).previous
+    assert previous is not None
+    assert (previous.any_fatal, previous.any_paediatric) == (True, False)
+    assert previous.regions == ("asia", "japan")
 
 
 def test_unbounded_statistics_are_named_and_undefined_ones_are_not() -> None:

@@ -123,7 +123,7 @@ def test_without_a_burst_that_is_all_there_is_nothing_fires(any_case: RuleSet) -
     assert set(alert.burst.counts_without.model_dump().values()) == {0}
     assert alert.burst.rules_without == ()
     assert alert.sentence.endswith(
-        "10 of the 10 cases came from one source on one day; without them no rule fires."
+        "All 10 cases were received on 2024-02-29 from one sender; without them no rule is met."
     )
 
 
@@ -135,8 +135,8 @@ def test_a_burst_without_a_sender_is_said_to_be_of_a_system(any_case: RuleSet) -
     assert alert.burst is not None
     assert (_burst(alert), alert.burst.sender_stated) == (("A", 29, 12, 3), False)
     assert alert.sentence.endswith(
-        "12 of the 13 cases came on one day from one system, which does not say who sent them; "
-        "without them these rules fire: any_case."
+        "12 of the 13 cases were received on 2024-02-29 in a database that does not name senders; "
+        "without them these rules are met: any."
     )
 
 
@@ -160,7 +160,9 @@ def test_a_rule_of_the_anytime_valid_test_is_not_asked_of_a_part() -> None:
     assert alert.burst is not None
     assert alert.burst.rules_without == ("mhra",)
     assert alert.burst.rules_not_asked == ("safe",)
-    assert alert.sentence.endswith("these rules fire: mhra (safe cannot be asked).")
+    assert alert.sentence.endswith(
+        "these rules are met: MHRA (sequential test not evaluated)."
+    )
 
 
 CANCER, PROGRESSION = "Lung cancer stage IV", "Malignant neoplasm progression"
@@ -188,9 +190,8 @@ def test_the_restricted_table_is_of_the_cases_of_that_group(any_case: RuleSet) -
     assert restricted.statistics.ror == pytest.approx(5 / 3, rel=1e-12)
     assert restricted.rules_fired == ("any_case",)
     assert alert.sentence.endswith(
-        "The event may be what was treated; among the 48 cases with that indication (cancer) there "
-        f"are 5, ROR 1.67 [{restricted.statistics.ror_lower:.3g}, "
-        f"{restricted.statistics.ror_upper:.3g}]: holds within the indication."
+        "The event may be the condition treated: among the 48 cases with that indication (cancer) "
+        "there are 5, ROR 1.67 (95% CI 0.350 to 7.93), and a rule is met."
     )
 
 

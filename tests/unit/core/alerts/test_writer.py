@@ -112,7 +112,7 @@ def test_an_alert_says_how_urgent_it_is_and_what_to_do_by_when(desk: Desk) -> No
     iron, zinc = desk.write().alerts
     assert (zinc.urgent, zinc.due) == (True, date(2024, 3, 3))  # three days: a case is fatal
     assert (iron.urgent, iron.due) == (False, date(2024, 3, 30))
-    assert zinc.next_step.startswith("Look for duplicates, read the case reports")
+    assert zinc.next_step.endswith("or record why not. Due 2024-03-03 (urgent).")
     assert zinc.priority == priority_of(
         PriorityFacts(
             n_observed=4,
@@ -172,7 +172,7 @@ def test_a_product_of_the_domain_has_a_context_that_is_remembered(desk: Desk) ->
     assert (alert.context.n_cases, alert.context.exposure_ongoing) == (3, True)
     assert [each.notice_id for each in alert.context.notices] == ["1"]
     assert alert.n_post_notice == 2  # M was received on the day the ministry acted
-    assert "still treated" in alert.next_step
+    assert "still being treated" in alert.next_step
     assert desk.context.stale(desk.monitor.known_on(TODAY)) == ("cumulative",)
 
 

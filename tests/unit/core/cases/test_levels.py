@@ -201,18 +201,14 @@ def test_as_many_cases_are_not_the_same_cases() -> None:
     assert ("lot:A", "Sepsis", "new", 3) in said(ran.alerts)
 
 
-def test_a_sentence_names_no_lot_and_no_facility() -> None:
+def test_the_sentence_of_the_authority_names_lot_and_facility() -> None:
     of_lot = [report(i, "Sepsis", lot="QX9", clinic="C-A") for i in range(3)]
     more = [report(10 + i, "Endocarditis", "Sepsis") for i in range(2)]
     ran = replayed([*background(), *of_lot, *more])
-    sentences = {alert.level.value: alert.sentence for alert in ran.alerts}
-    assert set(sentences) == {"class", "lot", "facility"}
-    assert (
-        "Sepsis is reported disproportionately often with products of one lot:"
-        in (sentences["lot"])
-    )
-    assert "products given at one facility" in sentences["facility"]
-    assert not any("QX9" in text or "C-A" in text for text in sentences.values())
+    headlines = {alert.level.value: alert.headline for alert in ran.alerts}
+    assert set(headlines) == {"class", "lot", "facility"}
+    assert headlines["lot"].startswith("Sepsis with products of lot QX9: new signal")
+    assert headlines["facility"].startswith("Sepsis with products given at facility C-A: new")
 
 
 def test_the_anytime_valid_test_asks_what_it_asked_before() -> None:
