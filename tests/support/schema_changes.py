@@ -12,6 +12,8 @@ from schemas.contracts import Direction
 
 __all__ = ["Change", "changes"]
 
+# Texts for people, whose wording is no contract; a default of one is such a text.
+_TEXTS = (".caveat",)
 _SAYS_NOTHING = {"$defs", "$id", "$schema", "title", "description", "examples", "deprecated"}
 _LOWER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 _UPPER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
@@ -59,6 +61,8 @@ class _Comparison:
         self._inside.discard(names)
 
     def _defaults(self, old: Schema, new: Schema, place: str) -> Iterator[Change]:
+        if place.endswith(_TEXTS):
+            return
         if "default" in old and not _holds(new.get("default", ...), old["default"]):
             yield Change(True, place, f"the default was {old['default']!r}")
 
