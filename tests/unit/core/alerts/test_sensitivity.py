@@ -160,9 +160,7 @@ def test_a_rule_of_the_anytime_valid_test_is_not_asked_of_a_part() -> None:
     assert alert.burst is not None
     assert alert.burst.rules_without == ("mhra",)
     assert alert.burst.rules_not_asked == ("safe",)
-    assert alert.sentence.endswith(
-        "these rules are met: MHRA (sequential test not evaluated)."
-    )
+    assert alert.sentence.endswith("these rules are met: MHRA (sequential test not evaluated).")
 
 
 CANCER, PROGRESSION = "Lung cancer stage IV", "Malignant neoplasm progression"
