@@ -113,7 +113,7 @@ def _print_alert(console: Console, alert: Alert | SafetyAlert) -> None:
     if isinstance(alert, Alert) and alert.priority is not None:
         head += f", priority {alert.priority.level} ({alert.priority.total:.2f})"
     lines = [head, escape(alert.sentence)]
-    if kind != "new":
+    if kind != "new" and isinstance(alert, SafetyAlert):
         lines.append(f"[dim]because: {escape(alert.reason)}[/]")
     around = alert if isinstance(alert, SafetyAlert) else alert.context
     if around is not None:
@@ -121,8 +121,7 @@ def _print_alert(console: Console, alert: Alert | SafetyAlert) -> None:
         if around.flags:
             lines.append(f"[dim]note: {escape(', '.join(around.flags)).replace('_', ' ')}[/]")
     if isinstance(alert, Alert) and alert.next_step:
-        by = f" Due: {alert.due}." if alert.due else ""
-        lines.append(f"[dim]next: {escape(alert.next_step)}{by}[/]")
+        lines.append(f"[dim]Next: {escape(alert.next_step)}[/]")
     _indented(console, "\n".join(lines))
 
 

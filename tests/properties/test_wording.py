@@ -124,6 +124,7 @@ FACTS: list[object] = [
 @given(st.integers(0, 3), st.sampled_from(WINDOWS), st.lists(STEPS, min_size=3, max_size=25))
 @example(0, "cumulative", GONE)
 @example(0, "sliding:40", MOVES)
+@example(0, "sliding:40", GONE)
 @example(0, "month", MOVES)
 @example(1, "cumulative", GONE)
 @example(2, "quarter", FACTS)

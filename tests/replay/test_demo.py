@@ -105,8 +105,7 @@ def test_the_cancers_are_not_supported_among_cases_of_cancer(
     assert [each.supported for each in restricted] == [False] * 3
     assert {alert.event for alert in in_order.alerts if alert.restricted} == {PROGRESSION}
     assert all(
-        alert.sentence.endswith("not supported within the indication.")
-        is (alert.restricted is not None)
+        alert.sentence.endswith(", and no rule is met.") is (alert.restricted is not None)
         for alert in in_order.alerts
     )
 

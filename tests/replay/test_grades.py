@@ -82,15 +82,12 @@ def test_a_signal_has_one_history_across_its_grades(history: list[Alert]) -> Non
     ]
     before = [alert.previous and alert.previous.grade for alert in history]
     assert before == [None, *(alert.grade for alert in history[:-1])]
-    assert history[1].reason == (
-        "a rule of the alarm is on, where only rules of the screening were; a further rule fires"
-    )
-    ends = [alert.sentence.rpartition(". ")[2] for alert in history]
-    assert ends == [
-        "No rule of the alarm is on.",
-        "Rules that fire: strict, wide.",
-        "No rule of the alarm is on.",
-        "No rule fires.",
+    assert history[1].reason == ("now an alarm; another rule met (strict)")
+    assert [alert.headline.partition(": ")[2] for alert in history] == [
+        "new signal of disproportionate reporting, by screening rules only",
+        "now an alarm; another rule met (strict)",
+        "no longer an alarm; a rule no longer met (strict)",
+        "no rule is met any longer",
     ]
 
 

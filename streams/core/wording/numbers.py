@@ -88,7 +88,7 @@ def expected_cases(value: float, n_observed: int, words: Catalogue) -> str:
     if value < _FEWEST_EXPECTED:
         return words.text("number.fewer", limit=f"{_FEWEST_EXPECTED:g}")
     decimals = max(0, _decimals(value, 2))
-    return _on_its_side(value, decimals, (float(n_observed),))
+    return words.text("number.cases", n=_on_its_side(value, decimals, (float(n_observed),)))
 
 
 def percent(part: int, whole: int) -> str:

@@ -152,7 +152,7 @@ def _indication(
     return words.text(
         "scrutiny.indication",
         n=f"{restricted.counts.n_total:,}",
-        name=restricted.indication,
+        name=words.find(f"indication.{restricted.indication}") or restricted.indication,
         cases=words.count("scrutiny.there_is", restricted.counts.n_observed),
         ror=odds_ratio(restricted.counts, restricted.statistics, printed, words),
         verdict=words.text("scrutiny.met" if restricted.supported else "scrutiny.not_met"),
