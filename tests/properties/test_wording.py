@@ -126,6 +126,7 @@ FACTS: list[object] = [
 @example(0, "sliding:40", MOVES)
 @example(0, "sliding:40", GONE)
 @example(0, "month", MOVES)
+@example(0, "cumulative", [(0, ONE, 12), 1])
 @example(1, "cumulative", GONE)
 @example(2, "quarter", FACTS)
 @example(3, "cumulative", FACTS)

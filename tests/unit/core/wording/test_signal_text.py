@@ -149,7 +149,8 @@ VASODILATATION = alert_of(
 )  # fmt: skip
 VOMITING = alert_of(
     "TYP", "Vomiting", 19, kind="weakened", reasons="rule_off first_paediatric", held="ema",
-    off={"ic": ("ic_lower", -0.27)}, was=(4, "strengthened", "1992-02-24", 17, -0.09, 1.04, "ema ic"),
+    off={"ic": ("ic_lower", -0.27)},
+    was=(4, "strengthened", "1992-02-24", 17, -0.09, 1.04, "ema ic"),
     expected=13.8, expected_stratified=9.2, ror=1.43, ror_lower=0.886, ror_upper=2.30,
     ic=0.45, ic_lower=-0.27,
 )  # fmt: skip
