@@ -27,7 +27,7 @@ from schemas.context import Context
 from schemas.counts import MARGINS
 from schemas.strata import Strata
 from streams.core.alerts.identity import alert_id, snapshot_id
-from streams.core.alerts.next_steps import next_step
+from streams.core.alerts.next_steps import next_step, running_due
 from streams.core.alerts.priority import PriorityFacts, is_urgent, priority_of
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.alerts.sentence import sentence_of
@@ -278,7 +278,7 @@ class AlertBuilder:
         summary: PairSummary,
         evaluated_on: date,
     ) -> dict[str, Any]:
-        """Return the context, urgency, priority, next step and due day of a revision."""
+        """Return the context, urgency, priority, next step and due days of a revision."""
         context, kind, event = summary.context, revision.kind, row["event"]
         urgent = is_urgent(
             kind,
@@ -286,7 +286,7 @@ class AlertBuilder:
             row["n_fatal"],
             designated=event in self._designated or bool(context and context.designated),
         )
-        step, due = next_step(
+        step, own_due = next_step(
             kind,
             level_of(row["drug"], event),
             context,
@@ -311,7 +311,8 @@ class AlertBuilder:
             "urgent": urgent,
             "priority": priority_of(facts),
             "next_step": step,
-            "due": due,
+            "due": running_due(own_due, revision.previous, is_on=revision.on != 0),
+            "own_due": own_due,
         }
 
     def _names_on(self, mask: int) -> tuple[str, ...]:
@@ -345,6 +346,7 @@ class AlertBuilder:
             ror_lower=_finite(was["ror_lower"]),
             ic_lower=_finite(was["ic_lower"]),
             rules_fired=tuple(sorted(names)),
+            due=_EPOCH + timedelta(days=was["due"]) if was["due"] else None,
         )
 
 

@@ -7,11 +7,11 @@ from importlib.resources import files
 
 from pydantic import Field
 
-from schemas.alert import AlertKind, SignalLevel
+from schemas.alert import AlertKind, Previous, SignalLevel
 from schemas.base import Message
 from schemas.context import Context
 
-__all__ = ["Steps", "next_step", "steps"]
+__all__ = ["Steps", "next_step", "running_due", "steps"]
 
 
 class _Step(Message):
@@ -43,7 +43,7 @@ def next_step(
     urgent: bool,
     evaluated_on: date,
 ) -> tuple[str, date]:
-    """Return the next step on a revision, in words, and the day it is due.
+    """Return the next step on a revision, in words, and the day it is due by itself.
 
     Parameters
     ----------
@@ -63,3 +63,23 @@ def next_step(
         texts += [table.further[fact] for fact in facts if fact in table.further]
     days = table.urgent_days if urgent else of_kind.days
     return " ".join(texts), evaluated_on + timedelta(days=days)
+
+
+def running_due(own_due: date, previous: Previous | None, *, is_on: bool) -> date:
+    """Return the day by which a signal is due that nobody has decided on.
+
+    It is the earliest day of the revisions since the signal began, ended or was reopened: a later
+    revision may bring it nearer, never move it away.
+
+    Parameters
+    ----------
+    own_due
+        Day that the next step of this revision alone is due.
+    previous
+        The published revision before it.
+    is_on
+        Whether a rule is on in this revision.
+    """
+    if previous is None or previous.due is None or bool(previous.rules_fired) != is_on:
+        return own_due
+    return min(own_due, previous.due)

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from schemas.alert import AlertKind, SignalLevel
+from schemas.alert import AlertKind, Previous, SignalLevel
 from schemas.context import Context
 from streams.core.alerts.domain_context import context_of
-from streams.core.alerts.next_steps import next_step, steps
+from streams.core.alerts.next_steps import next_step, running_due, steps
 from streams.core.safety.monitor import SafetyMonitor
 from tests.support.versions import CELLS, make_domain_case
 
@@ -53,3 +53,31 @@ def test_what_is_urgent_is_due_in_three_days_whatever_its_kind() -> None:
             kind, SignalLevel.PRODUCT, None, is_on=True, urgent=True, evaluated_on=TODAY
         )
         assert due == date(2024, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("before", "was_on", "is_on", "expected"),
+    [
+        (date(2024, 3, 10), True, True, date(2024, 3, 10)),  # runs on
+        (date(2024, 4, 10), True, True, date(2024, 3, 30)),  # is brought nearer
+        (date(2024, 3, 10), True, False, date(2024, 3, 30)),  # the signal ended
+        (date(2024, 3, 10), False, True, date(2024, 3, 30)),  # it is reopened
+        (date(2024, 3, 10), False, False, date(2024, 3, 10)),  # it is off, and corrected
+        (None, True, True, date(2024, 3, 30)),  # published by an older version
+    ],
+)
+def test_the_due_day_runs_from_the_first_revision_of_a_signal_that_is_on_or_off(
+    before: date | None, was_on: bool, is_on: bool, expected: date
+) -> None:
+    previous = Previous(
+        revision=1,
+        kind=AlertKind.NEW,
+        evaluated_on=date(2024, 2, 9),
+        n_observed=3,
+        ror_lower=1.0,
+        ic_lower=0.0,
+        rules_fired=("mhra",) if was_on else (),
+        due=before,
+    )
+    assert running_due(date(2024, 3, 30), previous, is_on=is_on) == expected
+    assert running_due(date(2024, 3, 30), None, is_on=is_on) == date(2024, 3, 30)
