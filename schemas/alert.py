@@ -87,6 +87,9 @@ class Previous(Message):
     regions: tuple[str, ...] | None = Field(
         default=None, description="Regions its cases came from, sorted."
     )
+    due: date | None = Field(
+        default=None, description="Its day `due`; null if it was published without one."
+    )
 
 
 class InputOffset(Message):
@@ -149,7 +152,16 @@ class Alert(Message):
     )
     next_step: str = Field(default="", description="Next step for the assessor, in words.")
     due: date | None = Field(
-        default=None, description="Event-time day by which the next step is due; null: none."
+        default=None,
+        description="Event-time day by which the next step is due, if nobody has decided on the "
+        "signal: the earliest `own_due` since the signal began, ended or was reopened. It knows no "
+        "decisions: `assessment.due` does. Null in alerts of older versions.",
+    )
+    own_due: date | None = Field(
+        default=None,
+        description="Day by which the next step of this revision alone is due: days of its kind, "
+        "or of urgent alerts, after `evaluated_on`. Null if it asks for nothing, and in alerts of "
+        "older versions.",
     )
     context: Context | None = Field(
         default=None,

@@ -1,5 +1,6 @@
 """One step of a signal's assessment, as recorded in the audit log."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
@@ -93,4 +94,22 @@ class Assessment(Message):
     assignee: str | None = Field(description="Assignee of the signal; null: unassigned.")
     decided_by: str | None = Field(
         description="Who took the last step, and answers for it; null while nobody has."
+    )
+    decided_at: AwareDatetime | None = Field(
+        default=None,
+        description="When the last decision on a revision was logged, in UTC: the last step to "
+        "another state than `under_triage` and `reopened`, which begin the work; null: none was.",
+    )
+    decided_alert_id: str | None = Field(
+        default=None, description="The revision that this decision names; null if it names none."
+    )
+    due: date | None = Field(
+        default=None,
+        description="Day by which somebody must decide: the earliest `own_due` of the revisions "
+        "after that decision, since the signal began, ended or was reopened; null if nobody must.",
+    )
+    overdue: bool = Field(
+        default=False,
+        description="Whether `due` is over: on the day this was given out by a service, on the "
+        "last evaluated day in an export.",
     )

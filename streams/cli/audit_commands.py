@@ -1,6 +1,7 @@
 """`tocsin signals` and `tocsin audit`: decisions about signals, and their audit log."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Set
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +13,19 @@ from rich.table import Table
 
 from schemas.alert import Alert
 from schemas.decision import Assessment, Decision, SignalState
-from schemas.errors import InputError
-from schemas.safety_alert import AlertCategory
-from streams.core.alerts.assessment import assessments_after
+from schemas.errors import BrokerError, InputError
+from streams.cli.kafka_commands import BootstrapOption, ConfigOption
+from streams.cli.tables import due_in_words
+from streams.core.alerts.assessment import assessed, assessments_after
+from streams.core.alerts.undecided import RevisionDays, signal_status
+from streams.core.signals.signal_key import near_keys
 from streams.delivery.alert_sources import AnyAlert, read_alert_lines
+from streams.runtime.broker.topic_reader import read_alerts
+from streams.runtime.broker.topics import topic_name
 from streams.runtime.operations.audit_log import AuditLog
+from streams.runtime.settings import Settings
 
-__all__ = ["assessments_in", "register"]
+__all__ = ["assessed_signals", "assessments_in", "register"]
 
 SignalArgument = Annotated[
     str, typer.Argument(metavar="SIGNAL_KEY", help="Key of the signal, as in its alerts.")
@@ -49,10 +56,14 @@ def assessments_in(log: Path) -> dict[str, Assessment]:
 
 def decide(
     signal_key: SignalArgument,
-    to: Annotated[SignalState, typer.Argument(metavar="STATE", help="The new state.")],
+    to: Annotated[SignalState, typer.Argument(metavar="STATE", help="The new assessment state.")],
     by: Annotated[str, typer.Option(metavar="NAME", help="The person who decides.")],
     reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="Reason; some transitions require one.")
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="Reason; not required for under_triage, prioritised and under_assessment only.",
+        ),
     ] = "",
     alert: Annotated[
         str | None,
@@ -62,7 +73,7 @@ def decide(
         Path | None,
         typer.Option(
             metavar="FILE.jsonl",
-            help="Alerts as JSON Lines; required to validate or confirm a signal.",
+            help="Alerts as JSON Lines; by default those on the topic.",
         ),
     ] = None,
     superseded_by: Annotated[
@@ -73,24 +84,29 @@ def decide(
         typer.Option(metavar="NAME", help="New assignee; by default the assignee stays the same."),
     ] = None,
     log: LogOption = _LOG,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
 ) -> None:
-    """Move a signal to a new state, and record who decided and why.
+    """Move a signal to a new assessment state, and record who decided and why.
 
-    To validate or confirm a signal of disproportionate reporting, give its alerts: the revision
-    that the decision is based on says whether a burst from one source produced the signal. It is
-    the latest revision unless --alert names another.
+    The decision is based on a revision of the signal: the latest one, unless --alert names another.
+    A key without an alert is refused. A signal that is in the log already needs no alerts, unless
+    it is validated or confirmed: then its revision says whether a burst from one source produced
+    it.
     """
-    revision = None if alerts is None else _revision(alerts, signal_key, alert)
-    if revision is None and to in _AFFIRMS and not _is_safety(signal_key):
-        msg = f"signal {signal_key}: a step to {to} must be decided on a revision; give --alerts"
-        raise InputError(msg)
+    known = {entry.decision.signal_key for entry in AuditLog(log).entries()}
+    needed = {signal_key, *([superseded_by] if superseded_by else ())}
+    revision = None
+    if alerts is not None or alert is not None or to in _AFFIRMS or not needed <= known:
+        required = needed - known | ({signal_key} if alert or to in _AFFIRMS else set())
+        revision = _revision(_source(alerts, config, bootstrap), signal_key, alert, required)
     try:
         decision = Decision(
             signal_key=signal_key,
             to=to,
             by=by,
             reason=reason,
-            alert_id=alert if revision is None else revision.alert_id,
+            alert_id=None if revision is None else revision.alert_id,
             n_burst=_burst_of(revision),
             superseded_by=superseded_by,
             assignee=assignee,
@@ -103,38 +119,122 @@ def decide(
     typer.echo(f"{entry.number}: {signal_key}: {entry.frm} -> {to}, {entry.hash}")
 
 
-def _is_safety(signal_key: str) -> bool:
-    """Return whether a key is that of a safety alert, which begins with its category."""
-    return signal_key.partition("|")[0] in set(AlertCategory)
-
-
 def _burst_of(revision: AnyAlert | None) -> int | None:
     burst = revision.burst if isinstance(revision, Alert) else None
     return None if burst is None else burst.n_cases
 
 
-def _revision(alerts: Path, signal_key: str, alert_id: str | None) -> AnyAlert:
-    """Return the revision with an id, else the latest revision of the signal."""
-    found = [
-        alert
-        for _, alert in read_alert_lines(alerts)
-        if alert.signal_key == signal_key and alert_id in (None, alert.alert_id)
-    ]
-    if not found:
-        what = signal_key if alert_id is None else f"{signal_key} with the id {alert_id}"
-        msg = f"{alerts}: must hold an alert of {what}; got none"
+def _source(
+    alerts: Path | None, config: Path | None, bootstrap: str | None
+) -> tuple[str, Iterable[AnyAlert]]:
+    """Return the alerts of a file, else of the topic, with the name of where they are."""
+    if alerts is not None:
+        return str(alerts), (alert for _, alert in read_alert_lines(alerts))
+    settings = Settings.load(config, bootstrap=bootstrap)
+    try:
+        found = list(read_alerts(settings, follow=False, stopped=lambda: False))
+    except BrokerError as error:
+        msg = f"{error}. Or give the alerts of a replay, with --alerts FILE.jsonl"
+        raise BrokerError(msg) from error
+    return topic_name(settings, "alerts"), found
+
+
+def _revision(
+    source: tuple[str, Iterable[AnyAlert]],
+    signal_key: str,
+    alert_id: str | None,
+    required: Set[str],
+) -> AnyAlert | None:
+    """Return the revision with an id, else the latest revision of the signal, if there is one.
+
+    Parameters
+    ----------
+    required
+        Keys that must be in the source.
+    """
+    where, alerts = source
+    latest: dict[str, AnyAlert] = {}
+    asked: AnyAlert | None = None
+    for alert in alerts:
+        before = latest.get(alert.signal_key)
+        if before is None or alert.revision > before.revision:
+            latest[alert.signal_key] = alert
+        if (alert.signal_key, alert.alert_id) == (signal_key, alert_id):
+            asked = alert
+    for key in sorted(required):
+        if key not in latest:
+            near = near_keys(key, latest)
+            hint = f"; near it: {', '.join(near)}" if near else ""
+            msg = f"{where}: must hold an alert of {key}; got none{hint}"
+            raise InputError(msg)
+    if alert_id is None:
+        return latest.get(signal_key)
+    if asked is None:
+        msg = f"{where}: must hold an alert of {signal_key} with the id {alert_id}; got none"
         raise InputError(msg)
-    return max(found, key=lambda alert: alert.revision)
+    return asked
 
 
-def list_signals(log: LogOption = _LOG) -> None:
-    """List the current state of every signal with a decision."""
-    table = Table("signal", "state", "since", "by", "assignee")
-    for key, assessment in sorted(assessments_in(log).items()):
-        since = f"{assessment.since:%Y-%m-%d %H:%M}Z"
-        names = (assessment.decided_by or "", assessment.assignee or "")
-        table.add_row(escape(key), assessment.state, since, *map(escape, names))
+def list_signals(
+    alerts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Alerts as JSON Lines: list each of their signals, with the day it is due.",
+        ),
+    ] = None,
+    overdue: Annotated[
+        bool, typer.Option("--overdue", help="Only overdue signals; needs --alerts.")
+    ] = False,
+    log: LogOption = _LOG,
+) -> None:
+    """List the assessment state of every signal with a decision; with --alerts, of every signal.
+
+    A signal is overdue if it was due before the last evaluated day of the alerts, and nobody has
+    decided on it since.
+
+        tocsin signals list --alerts alerts.jsonl --overdue
+    """
+    if alerts is None:
+        if overdue:
+            msg = "signals list: --overdue needs --alerts, the alerts of the signals"
+            raise InputError(msg)
+        table = Table("signal", "assessment state", "since", "by", "assignee")
+        for key, assessment in sorted(assessments_in(log).items()):
+            table.add_row(escape(key), *_steps_of(assessment))
+    else:
+        latest = assessed_signals(alerts, AuditLog(log).assessments())
+        table = Table("signal", "signal status", "assessment state", "since", "by", "due")
+        for key, alert in sorted(latest.items()):
+            of_signal = alert.assessment
+            assert of_signal is not None
+            if of_signal.overdue or not overdue:
+                state, since, by, _ = _steps_of(of_signal)
+                status = signal_status(alert).value
+                table.add_row(escape(key), status, state, since, by, due_in_words(of_signal))
     Console().print(table)
+
+
+def assessed_signals(alerts: Path, assessments: Mapping[str, Assessment]) -> dict[str, AnyAlert]:
+    """Return the latest alert of each signal of a file, assessed as of the last evaluated day."""
+    history, latest, last = RevisionDays(), dict[str, AnyAlert](), date.min
+    for _, alert in read_alert_lines(alerts):
+        history.add(alert)
+        last = max(last, alert.evaluated_on)
+        before = latest.get(alert.signal_key)
+        if before is None or alert.revision > before.revision:
+            latest[alert.signal_key] = alert
+    return {
+        key: assessed(alert, assessments, history.of, today=last) for key, alert in latest.items()
+    }
+
+
+def _steps_of(assessment: Assessment) -> tuple[str, str, str, str]:
+    """Return state, day and author of the last step, and assignee of a signal."""
+    since = f"{assessment.since:%Y-%m-%d %H:%M}Z" if assessment.since else ""
+    names = (assessment.decided_by or "", assessment.assignee or "")
+    by, assignee = map(escape, names)
+    return assessment.state.value, since, by, assignee
 
 
 def show(signal_key: SignalArgument, log: LogOption = _LOG) -> None:

@@ -32,7 +32,14 @@ from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import summary_table
 from streams.core.alerts.assessment import assessed
-from streams.delivery.alert_sources import FileTail, KafkaTail, Tail, parse_alert, read_alert_lines
+from streams.delivery.alert_sources import (
+    AlertHistory,
+    FileTail,
+    KafkaTail,
+    Tail,
+    parse_alert,
+    read_alert_lines,
+)
 from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
 from streams.delivery.outbox import Outbox, deliver
 from streams.delivery.signing_keys import derived_key, installation_key, signing_keys
@@ -282,13 +289,16 @@ def deliver_command(
         sender = ChannelSender(WebhookSender(allow_hosts=allow_host or ()), topics, key=key)
         if audit:
             assessments_in(audit)  # fail on a broken log before anything is sent
+        history = AlertHistory(partial(open_tail, settings, alerts))
         while not stop.asked():
             # The log is read at most once per round, and only if there are alerts.
             assessments = cache(partial(assessments_in, audit)) if audit else None
             for source, position, raw in tail.read():
                 alert = parse_alert(raw, tail.where(source, position))
                 if assessments:
-                    alert = assessed(alert, assessments())
+                    history.add(alert)
+                    today = datetime.now(UTC).date()
+                    alert = assessed(alert, assessments(), history.of, today=today)
                 box.put(alert, source=source, position=position, now=datetime.now(UTC))
             ended.update(deliver(box, sender.send, lambda: datetime.now(UTC)))
             if once:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -10,15 +11,17 @@ import typer
 from rich.console import Console
 
 from schemas.alert import Alert
+from schemas.decision import Assessment
 from schemas.errors import InputError
 from schemas.subscription import Tier
 from streams.cli.audit_commands import assessments_in
 from streams.cli.options import PolicyOption, parse_day, require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
 from streams.core.alerts.assessment import assessed, assessments_after
+from streams.core.alerts.undecided import RevisionDays
 from streams.core.recount.source_ranges import require_sources
 from streams.core.signals.realert_policy import load_policy
-from streams.delivery.alert_sources import read_alert_lines
+from streams.delivery.alert_sources import AnyAlert, read_alert_lines
 from streams.exports.case_counts import CaseCounts, reference_period
 from streams.exports.ermr import ErmrInput, ermr_sheets
 from streams.exports.json_lines import tier_lines
@@ -109,11 +112,7 @@ def ermr(
             period=reference_period(period, last),
             counts=counts,
             decisions=None if audit is None else {e.decision.signal_key: e for e in decided},
-            assignees={
-                key: assessment.assignee
-                for key, assessment in assessments_after(decided).items()
-                if assessment.assignee
-            },
+            assessments=assessments_after(decided),
             sources=[path.name for path in source or ()],
         )
     )
@@ -178,10 +177,9 @@ def jsonl(
             "codes of lots and makers in copies for others are made with it"
         )
         raise InputError(msg)
-    found = (alert for _, alert in read_alert_lines(alerts))
+    found: Iterator[AnyAlert] = (alert for _, alert in read_alert_lines(alerts))
     if audit is not None:
-        assessments = assessments_in(audit)
-        found = (assessed(alert, assessments) for alert in found)
+        found = _assessed(alerts, assessments_in(audit))
     number = 0
     with (
         result_file(_in_a_folder(output)) as part,
@@ -191,6 +189,15 @@ def jsonl(
             out.write(json.dumps(copy, ensure_ascii=False, separators=(",", ":")) + "\n")
             number += 1
     typer.echo(f"{number:,} alerts for the {tier} tier: {output}")
+
+
+def _assessed(path: Path, assessments: Mapping[str, Assessment]) -> Iterator[AnyAlert]:
+    """Yield the alerts of a file with their assessments, as of the last evaluated day."""
+    last = max((alert.evaluated_on for _, alert in read_alert_lines(path)), default=date.min)
+    history = RevisionDays()
+    for _, alert in read_alert_lines(path):
+        history.add(alert)
+        yield assessed(alert, assessments, history.of, today=last)
 
 
 def _signals(path: Path) -> list[Alert]:

@@ -3,8 +3,9 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,6 +46,8 @@ from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, repair_rows, summary_table
 from streams.cli.verdict import RunVerdict
+from streams.core.alerts.assessment import assessed
+from streams.core.alerts.undecided import RevisionDays
 from streams.core.cases.strata import AgeBands
 from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
@@ -54,6 +57,7 @@ from streams.runtime.broker.topic_reader import read_alerts
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.observability.journal import LogFormat, logging_as
 from streams.runtime.observability.setup import StatusPoller, open_observers
+from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert
@@ -312,22 +316,41 @@ def alerts(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON Lines instead of a table.")
     ] = False,
+    audit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Audit log of decisions: alerts include the assessment of their signal, and since "
+            "when it is overdue.",
+        ),
+    ] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
     """Print all alerts on the topic, safety alerts included, from the earliest offset."""
     settings = Settings.load(config, bootstrap=bootstrap)
     stop = StopSignal()
+    found = read_alerts(settings, follow=follow, stopped=stop.asked)
+    if audit is not None:
+        found = _assessed(found, AuditLog(audit))
     if as_json:
-        for alert in read_alerts(settings, follow=follow, stopped=stop.asked):
+        for alert in found:
             typer.echo(alert.model_dump_json())
     elif follow:
-        for alert in read_alerts(settings, follow=True, stopped=stop.asked):
+        for alert in found:
             what = f"{alert.category}: " if isinstance(alert, SafetyAlert) else ""
             typer.echo(f"{alert.evaluated_on}  {alert.kind.value:<12}  {what}{alert.sentence}")
     else:
-        found: list[AnyAlert] = list(read_alerts(settings, follow=False, stopped=stop.asked))
-        Console().print(alert_table(found, f"{len(found):,} alert revisions"))
+        printed: list[AnyAlert] = list(found)
+        Console().print(alert_table(printed, f"{len(printed):,} alert revisions"))
+
+
+def _assessed(alerts: Iterable[AnyAlert], log: AuditLog) -> Iterator[AnyAlert]:
+    """Yield alerts with the present assessment of their signals, as of today."""
+    assessments, history = log.assessments(), RevisionDays()
+    for alert in alerts:
+        history.add(alert)
+        yield assessed(alert, assessments, history.of, today=datetime.now(UTC).date())
 
 
 def _loop(

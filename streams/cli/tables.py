@@ -10,9 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.alert import Alert
+from schemas.decision import Assessment
 from schemas.safety_alert import SafetyAlert
 
-__all__ = ["KIND_COLOURS", "alert_table", "repair_rows", "summary_table", "validation_table"]
+__all__ = [
+    "KIND_COLOURS",
+    "alert_table",
+    "due_in_words",
+    "repair_rows",
+    "summary_table",
+    "validation_table",
+]
 
 _WIDEST = 23  # characters, those of "strengthened, screening"
 
@@ -44,7 +52,7 @@ def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
         table.add_row(
             f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
             f"[{KIND_COLOURS[kind]}]{kind}[/], {alert.grade}\n"
-            f"[dim]{', '.join(alert.rules_fired) or 'no rule'}[/]",
+            f"[dim]{', '.join(alert.rules_fired) or 'no rule'}[/]{_assessment(alert)}",
             f"{escape(alert.event)}\n[dim]{escape(alert.drug)}[/]",
             f"n {alert.counts.n_observed}, {_number(numbers.expected)} expected\n"
             f"ROR {_interval(numbers.ror, numbers.ror_lower, numbers.ror_upper)}\n"
@@ -55,6 +63,22 @@ def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
     return table
 
 
+def due_in_words(assessment: Assessment) -> str:
+    """Return the day by which somebody must decide, or since when that is overdue; empty: never."""
+    if assessment.due is None:
+        return ""
+    return f"overdue since {assessment.due}" if assessment.overdue else str(assessment.due)
+
+
+def _assessment(alert: Alert | SafetyAlert) -> str:
+    """Return the line on the assessment of an alert's signal; empty if it is not known."""
+    if (assessment := alert.assessment) is None:
+        return ""
+    due = due_in_words(assessment)
+    words = f"[bold red]{due}[/]" if assessment.overdue else f"due {due}" if due else ""
+    return f"\n{assessment.state.value}" + (f"\n{words}" if words else "")
+
+
 def _safety_row(alert: SafetyAlert) -> tuple[str, str, str, str]:
     kind = alert.kind.value
     count = alert.patients
@@ -62,7 +86,8 @@ def _safety_row(alert: SafetyAlert) -> tuple[str, str, str, str]:
     urgent = "urgent, " if alert.urgent else ""
     return (
         f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
-        f"[{KIND_COLOURS[kind]}]{kind}[/]\n[dim]{urgent}{alert.category.value}[/]",
+        f"[{KIND_COLOURS[kind]}]{kind}[/]\n[dim]{urgent}{alert.category.value}[/]"
+        f"{_assessment(alert)}",
         escape(alert.sentence),
         "\n".join([f"cases {len(alert.case_ids)}", *patients]),
     )

@@ -1,19 +1,29 @@
 """Tails of alerts: a file of JSON Lines that may still grow, or a Kafka topic."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from schemas.errors import InputError
+from streams.core.alerts.undecided import RevisionDay, RevisionDays
 from streams.intake.native import read_lines
 from streams.runtime.broker.topic_tail import TopicTail
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert, decode_alert
 
-__all__ = ["AnyAlert", "FileTail", "KafkaTail", "Tail", "parse_alert", "read_alert_lines"]
+__all__ = [
+    "AlertHistory",
+    "AnyAlert",
+    "FileTail",
+    "KafkaTail",
+    "Tail",
+    "parse_alert",
+    "read_alert_lines",
+]
 
 Entry = tuple[str, int, bytes]
 """Source, position in it, and the message at that position."""
@@ -146,6 +156,36 @@ def read_alert_lines(path: Path) -> Iterator[tuple[int, AnyAlert]]:
     """
     for _, number, line in FileTail(path, lambda source: 0).read():
         yield number, parse_alert(line, f"{path}, line {number}")
+
+
+class AlertHistory:
+    """Revisions of signals in a source of alerts that is followed from a place in its middle.
+
+    The earlier alerts are read when a signal is first asked for, and only then.
+
+    Parameters
+    ----------
+    open_source
+        Opens the source, given a function that returns the position to read from.
+    """
+
+    def __init__(self, open_source: Callable[[Callable[[str], int]], Tail]) -> None:
+        self._open = open_source
+        self._days: RevisionDays | None = None
+
+    def add(self, alert: AnyAlert) -> None:
+        """Add an alert that was read after the history."""
+        if self._days is not None:
+            self._days.add(alert)
+
+    def of(self, signal_key: str) -> Sequence[RevisionDay]:
+        """Return the revisions of a signal up to the current end of the source, in order."""
+        if self._days is None:
+            self._days = RevisionDays()
+            with closing(self._open(lambda source: 0)) as tail:
+                for source, position, raw in tail.read():
+                    self._days.add(parse_alert(raw, tail.where(source, position)))
+        return self._days.of(signal_key)
 
 
 def _is_json(line: bytes) -> bool:

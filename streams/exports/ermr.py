@@ -7,13 +7,16 @@ that there are no such cases.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import polars as pl
 
 from schemas.alert import CAVEAT, Alert, WindowKind
-from schemas.decision import AuditEntry, SignalState
+from schemas.decision import Assessment, AuditEntry, SignalState
 from schemas.errors import InputError
+from streams.core.alerts.assessment import assessed
+from streams.core.alerts.undecided import RevisionDays
 from streams.core.signals.signal_key import names_of_key
 from streams.exports.case_counts import FLAGS, CaseCounts, Period
 from streams.exports.spreadsheet import Cell, Sheet
@@ -57,8 +60,8 @@ class ErmrInput:
         Case counts; without them, totals are those of each signal's latest revision.
     decisions
         Latest entry of the audit log for each signal; `None` without a log.
-    assignees
-        Assignee of each signal, from that log.
+    assessments
+        Assessment of each signal with a decision, from that log.
     sources
         Names of the files from which the cases were counted.
     """
@@ -67,7 +70,7 @@ class ErmrInput:
     period: Period
     counts: CaseCounts | None = None
     decisions: Mapping[str, AuditEntry] | None = None
-    assignees: Mapping[str, str] = field(default_factory=dict)
+    assessments: Mapping[str, Assessment] = field(default_factory=dict)
     sources: Sequence[str] = ()
 
 
@@ -149,9 +152,29 @@ def _columns(given: ErmrInput) -> dict[str, Callable[[_Row], Cell]]:
             "Decided by": lambda row: e.decision.by if (e := entry(row)) else None,
             "Justification": lambda row: (e.decision.reason or None) if (e := entry(row)) else None,
             "Last change": lambda row: e.at.date() if (e := entry(row)) else None,
-            "Assignee": lambda row: given.assignees.get(row.alert.signal_key),
+            "Assignee": lambda row: (
+                of.assignee if (of := given.assessments.get(row.alert.signal_key)) else None
+            ),
+            **_due_columns(given),
         }
     return columns
+
+
+def _due_columns(given: ErmrInput) -> dict[str, Callable[[_Row], Cell]]:
+    """Return the columns of the day that somebody must decide by, from the revisions so far."""
+    last, history = given.period.last, RevisionDays()
+    for alert in given.alerts:
+        if alert.evaluated_on <= last:
+            history.add(alert)
+
+    def due(row: _Row) -> date | None:
+        assessment = assessed(row.alert, given.assessments, history.of, today=last).assessment
+        return None if assessment is None else assessment.due
+
+    return {
+        "Due": due,
+        "Overdue since": lambda row: day if (day := due(row)) and day < last else None,
+    }
 
 
 def _counted_columns(counts: CaseCounts) -> dict[str, Callable[[_Row], Cell]]:

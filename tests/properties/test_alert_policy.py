@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,17 @@ class Subscriber:
     alarm: set[str] = field(default_factory=lambda: {"ratio"})  # rules of that grade
     cases: dict[str, Case] = field(default_factory=dict)
     told: dict[PAIR, Alert] = field(default_factory=dict)
+    due: dict[PAIR, list[tuple[bool, date]]] = field(default_factory=dict)
     seen: dict[PAIR, Seen] = field(default_factory=dict)
     touched: set[PAIR] = field(default_factory=set)
+
+    def due_day(self, pair: PAIR, alert: Alert) -> date:
+        """The earliest day of the revisions since the pair went on, or off."""
+        days = 3 if alert.urgent else 30
+        history = self.due.setdefault(pair, [])
+        history.append((bool(alert.rules_fired), alert.evaluated_on + timedelta(days=days)))
+        current = takewhile(lambda one: one[0] == history[-1][0], reversed(history))
+        return min(day for _, day in current)
 
     def send(self, name: str, case: Case | None) -> list[tuple[str, Case, int]]:
         """Take a version of a case; return the changes of the counts."""
@@ -120,10 +130,12 @@ class Subscriber:
             ("alarm", "screening"): {"no_longer_alarm"},
             ("screening", "alarm"): {"now_alarm"},
         }.get((last.grade.value, grade), set())
-        if not was:
-            return ("strengthened", {"reopened"} | step, on, grade) if on else None
         gone = seen.cases.keys() - now.keys()
         named = bool(gone & set(last.case_ids))
+        if not (was or on):
+            return ("update", {"cases_retracted"}, on, grade) if named else None
+        if not was:
+            return "strengthened", {"reopened"} | step, on, grade
         fewer = bool(gone) and len(now) < last.counts.n_observed
         into_band = bool(gone) and bool((was & on) - fire)
         why = set()
@@ -289,6 +301,10 @@ class World:
             fire, _ = subscriber.rules(pair)
             held = {rule.name for rule in alert.rules if rule.held}
             assert held == set(alert.rules_fired) - fire
+            assert alert.due == subscriber.due_day(pair, alert)
+            assert (alert.previous and alert.previous.due) == (before and before.due)
+            if alert.due != alert.own_due:
+                event("due since an earlier revision")
             subscriber.told[pair] = alert
             event(alert.kind.value)
             for step in reasons & {"now_alarm", "no_longer_alarm"}:
@@ -308,9 +324,9 @@ class World:
             assert on <= stay, "on for the subscriber, though past the exit"
             if self.subscriber.policy.further_rule or not on:
                 assert fire <= on, "fires, and the subscriber does not know"
+            cases = self.subscriber.of(pair)
+            assert set(alert.case_ids) <= set(cases), "a case was retracted in silence"
             if on:
-                cases = self.subscriber.of(pair)
-                assert set(alert.case_ids) <= set(cases), "a case was retracted in silence"
                 assert alert.counts.n_observed <= len(cases)
 
 
@@ -320,7 +336,8 @@ def _published(detector: Detector) -> list[Any]:
     for label, signals in sorted(detector.signals.items()):
         rows = signals.rows
         bounds = [np.where(np.isfinite(rows[name]), rows[name], 1e9) for name in BOUNDS]
-        whole = ["key", "revision", "kind", "grade", "evaluated_on", "on", "n_observed", "facets"]
+        whole = ["key", "revision", "kind", "grade", "evaluated_on", "due", "on"]
+        whole += ["n_observed", "facets"]
         exact = rows[whole]
         named = {key: sorted(hashes.tolist()) for key, hashes in signals.named.items()}
         if len(rows):

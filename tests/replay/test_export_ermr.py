@@ -245,12 +245,13 @@ def test_what_no_report_states_is_left_out_not_zero(made: Path, tmp_path: Path) 
 
 def test_the_assessment_log_gives_disposition_and_justification(made: Path, tmp_path: Path) -> None:
     key = _alerts(made)[-1]["signal_key"]
+    alerts = ("--alerts", made / "alerts.jsonl")
     log, out = tmp_path / "audit.jsonl", tmp_path / "ermr.csv"
     for to, *more in (
         ("under_triage", "--assignee", "Dr B"),
         ("not_validated", "--reason", "=known"),
     ):
-        decided = tocsin("signals", "decide", key, to, "--by", "Dr A", *more, "--log", log)
+        decided = tocsin("signals", "decide", key, to, "--by", "Dr A", *more, "--log", log, *alerts)
         assert decided.code == 0, decided.err
     ended = tocsin("export", "ermr", made / "alerts.jsonl", "-o", out, "--audit", log)
     assert ended.code == 0, ended.err
@@ -261,7 +262,13 @@ def test_the_assessment_log_gives_disposition_and_justification(made: Path, tmp_
     ]  # fmt: skip
     assert mine["Last change"]
     assert mine["Assignee"] == "Dr B", "who was to assess it before it was dismissed"
-    assert mine["Due"] == _alerts(made)[-1]["due"]
+    assert (mine["Due"], mine["Overdue since"]) == ("", ""), "it is decided on"
+    last = max(alert["evaluated_on"] for alert in _alerts(made))
+    latest = {alert["signal_key"]: alert for alert in _alerts(made)}
+    for other, row in by_key.items():
+        due = latest[other]["due"]
+        assert (row["Due"], row["Overdue since"]) == (due, due if due < last else "")
+    assert any(row["Overdue since"] for row in by_key.values())
     assert {row["Disposition"] for row in by_key.values()} == {"detected"}
     assert {row["Justification"] for row in by_key.values()} == {""}
 

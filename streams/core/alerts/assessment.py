@@ -1,18 +1,21 @@
 """State machine of signal assessment: allowed steps, and the mandatory fields of each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from datetime import date
 from types import MappingProxyType
 
 from schemas.alert import Alert
 from schemas.decision import Assessment, AuditEntry, Decision, SignalState
 from schemas.errors import InputError
 from schemas.safety_alert import SafetyAlert
+from streams.core.alerts.undecided import RevisionDay, decision_due
 
 __all__ = [
     "NEEDS_REASON",
     "STEPS",
     "assessed",
     "assessments_after",
+    "require_logged_step",
     "require_step",
     "states_after",
 ]
@@ -48,6 +51,8 @@ STEPS: Mapping[SignalState, frozenset[SignalState]] = MappingProxyType(
 
 NEEDS_REASON = frozenset(
     {
+        _S.VALIDATED,
+        _S.CONFIRMED,
         _S.NOT_VALIDATED,
         _S.NOT_CONFIRMED,
         _S.CLOSED,
@@ -60,23 +65,36 @@ NEEDS_REASON = frozenset(
 """States that need a reason in words."""
 
 
-_AFFIRMS = {_S.VALIDATED, _S.CONFIRMED}
+_AFFIRMS = {_S.VALIDATED, _S.CONFIRMED}  # logs of earlier versions have them without a reason
 
 
 def require_step(frm: SignalState, decision: Decision) -> None:
-    """Raise `InputError` unless a decision is allowed in this state, with its mandatory fields.
+    """Raise `InputError` unless a decision may be logged in this state, with its mandatory fields.
 
     >>> require_step(SignalState.DETECTED, Decision(
     ...     signal_key="X|Sepsis|cumulative", to=SignalState.UNDER_TRIAGE, by="a.assessor"))
     """
+    require_logged_step(frm, decision)
+    _require_reason(decision, NEEDS_REASON)
+
+
+def _require_reason(decision: Decision, states: Set[SignalState]) -> None:
+    if decision.to in states and not decision.reason.strip():
+        msg = (
+            f"signal {decision.signal_key}: a step to {decision.to} must have a reason; got none: "
+            "say in a sentence what it is based on"
+        )
+        raise InputError(msg)
+
+
+def require_logged_step(frm: SignalState, decision: Decision) -> None:
+    """Raise `InputError` unless a decision of a log, of this or an earlier version, is allowed."""
     to, where = decision.to, f"signal {decision.signal_key}"
     if to not in STEPS[frm]:
         allowed = ", ".join(sorted(STEPS[frm])) or "nothing"
         msg = f"{where}: after {frm} may come {allowed}; got {to}"
         raise InputError(msg)
-    if to in NEEDS_REASON and not decision.reason.strip():
-        msg = f"{where}: a step to {to} must have a reason; got none"
-        raise InputError(msg)
+    _require_reason(decision, NEEDS_REASON - _AFFIRMS)
     if to in _AFFIRMS and decision.n_burst and "burst" not in decision.reason.casefold():
         msg = (
             f"{where}: a step to {to} must have a reason that says why the burst is no objection, "
@@ -102,9 +120,12 @@ def states_after(decisions: Iterable[Decision]) -> dict[str, SignalState]:
     """
     states: dict[str, SignalState] = {}
     for decision in decisions:
-        require_step(states.get(decision.signal_key, _S.DETECTED), decision)
+        require_logged_step(states.get(decision.signal_key, _S.DETECTED), decision)
         states[decision.signal_key] = decision.to
     return states
+
+
+_BEGINS = {_S.UNDER_TRIAGE, _S.REOPENED}  # steps that take a signal up, and decide nothing
 
 
 def assessments_after(entries: Iterable[AuditEntry]) -> dict[str, Assessment]:
@@ -113,24 +134,43 @@ def assessments_after(entries: Iterable[AuditEntry]) -> dict[str, Assessment]:
     for entry in entries:
         decision = entry.decision
         before = assessments.get(decision.signal_key, _UNTOUCHED)
+        decides = decision.to not in _BEGINS
         assessments[decision.signal_key] = Assessment(
             state=decision.to,
             since=entry.at,
             assignee=decision.assignee or before.assignee,
             decided_by=decision.by,
+            decided_at=entry.at if decides else before.decided_at,
+            decided_alert_id=decision.alert_id if decides else before.decided_alert_id,
         )
     return assessments
 
 
 def assessed(
-    alert: Alert | SafetyAlert, assessments: Mapping[str, Assessment]
+    alert: Alert | SafetyAlert,
+    assessments: Mapping[str, Assessment],
+    revisions: Callable[[str], Sequence[RevisionDay]],
+    *,
+    today: date,
 ) -> Alert | SafetyAlert:
-    """Return the alert with the current assessment of its signal.
+    """Return the alert with the current assessment of its signal, and the day it is due.
 
     Parameters
     ----------
     assessments
         Result of `assessments_after`; a signal that is not in it is `detected` and unassigned.
+    revisions
+        Returns all revisions of a signal by its key; not called for a signal without a decision.
+    today
+        Day that an overdue signal is overdue on.
     """
     assessment = assessments.get(alert.signal_key, _UNTOUCHED)
+    if assessment.state is _S.SUPERSEDED:
+        due = None  # it is decided on under the other key
+    elif assessment.decided_at is None and isinstance(alert, Alert):
+        due = alert.due
+    else:
+        due = decision_due(revisions(alert.signal_key), assessment, upto=alert.revision)
+    overdue = due is not None and due < today
+    assessment = assessment.model_copy(update={"due": due, "overdue": overdue})
     return alert.model_copy(update={"assessment": assessment})

@@ -27,7 +27,7 @@ from schemas.counts import MARGINS
 from schemas.rule_outcome import PastExit, RuleOutcome, Threshold
 from schemas.strata import Strata
 from streams.core.alerts.identity import alert_id, snapshot_id
-from streams.core.alerts.next_steps import due_day
+from streams.core.alerts.next_steps import due_day, running_due
 from streams.core.alerts.priority import PriorityFacts, is_urgent, priority_of
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.cases.levels import level_of
@@ -272,7 +272,7 @@ class AlertBuilder:
         summary: PairSummary,
         evaluated_on: date,
     ) -> dict[str, Any]:
-        """Return the context, urgency, priority, next step and due day of a revision."""
+        """Return the context, urgency, priority, next step and due days of a revision."""
         context, kind, event = summary.context, revision.kind, row["event"]
         urgent = is_urgent(
             kind,
@@ -280,7 +280,9 @@ class AlertBuilder:
             row["n_fatal"],
             designated=event in self._designated or bool(context and context.designated),
         )
-        due = due_day(kind, urgent=urgent, evaluated_on=evaluated_on)
+        own_due = due_day(
+            kind, _reasons(revision.reasons), urgent=urgent, evaluated_on=evaluated_on
+        )
         facts = PriorityFacts(
             n_observed=row["n_observed"],
             ic_lower=statistics.ic_lower,
@@ -297,7 +299,8 @@ class AlertBuilder:
             "context": context,
             "urgent": urgent,
             "priority": priority_of(facts),
-            "due": due,
+            "due": running_due(own_due, revision.previous, is_on=revision.on != 0),
+            "own_due": own_due,
         }
 
     def _names_on(self, mask: int) -> tuple[str, ...]:
@@ -370,6 +373,7 @@ class AlertBuilder:
             any_fatal=bool(was["facets"] & FATAL),
             any_paediatric=bool(was["facets"] & PAEDIATRIC_BIT),
             regions=_regions(was["facets"]),
+            due=_EPOCH + timedelta(days=was["due"]) if was["due"] else None,
         )
 
 

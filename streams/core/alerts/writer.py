@@ -1,10 +1,12 @@
 """Writes the alerts of one window: fetches their cases once, summarises them, builds the alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from schemas.alert import Alert
@@ -28,6 +30,8 @@ from streams.core.signals.window_scores import WindowScores, alert_rows
 
 __all__ = ["AlertWriter", "WrittenAlerts"]
 
+_EPOCH = date(1970, 1, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenAlerts:
@@ -39,12 +43,15 @@ class WrittenAlerts:
         Sorted by drug and event.
     facets
         Facets of the cases of each decided pair, in the order of the decisions.
+    due
+        Day that the next step of each is due [days since 1970-01-01], likewise.
     named
         Hashes of the case ids that each alert names, by key of its pair.
     """
 
     alerts: list[Alert]
     facets: Masks
+    due: npt.NDArray[np.int32]
     named: Mapping[int, Hashes]
 
 
@@ -123,8 +130,19 @@ class AlertWriter:
         )
         self._context.record(alerts)
         return WrittenAlerts(
-            alerts, facts["facets"].to_numpy(), _by_key(facts["key"].to_numpy(), facts["named"])
+            alerts,
+            facts["facets"].to_numpy(),
+            _due_days(alerts, summed),
+            _by_key(facts["key"].to_numpy(), facts["named"]),
         )
+
+
+def _due_days(alerts: Sequence[Alert], rows: pl.DataFrame) -> npt.NDArray[np.int32]:
+    """Return the due day of each row from its alert; the alerts are sorted by drug and event."""
+    order = rows[["drug", "event"]].with_row_index("at").sort("drug", "event")["at"].to_numpy()
+    due = np.zeros(len(alerts), dtype=np.int32)
+    due[order] = [(alert.due - _EPOCH).days if alert.due else 0 for alert in alerts]
+    return due
 
 
 def _evaluated(scores: WindowScores, view: CountsView) -> EvaluatedWindow:

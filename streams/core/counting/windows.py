@@ -147,12 +147,13 @@ class WindowedCounts:
     def fold(self, changes: CountChanges) -> set[str]:
         """Add changes to their instances and return the labels of those instances.
 
-        A sliding window counts the days it already covers; `advance` adds the later ones.
+        A sliding window counts the days it already covers; `advance` adds the later ones. Its label
+        is returned whatever the days: a published alert may name a case that has left it.
         """
         if self.spec.days is not None:
             (label,) = self.tallies
             if self._last_day is None:
-                return set()
+                return {label}
             first = self._last_day - self.spec.days + 1
             self.tallies[label].fold(changes.between(first, self._last_day))
             return {label}

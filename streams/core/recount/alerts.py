@@ -27,6 +27,7 @@ from streams.core.recount.clinical import (
     removed_values,
 )
 from streams.core.recount.comparison import Recounted, compared_with, unbounded_of, values_of
+from streams.core.recount.due_days import DueDays
 from streams.core.recount.evidence import (
     evidence_values,
     facts,
@@ -95,6 +96,7 @@ class Recount:
         self._priors = priors
         self._test_lag = test_lag
         self._until_evaluated = until_evaluated
+        self._due_days = DueDays()
         self._methods = methods_for(frozenset(Statistics.model_fields) | rules.statistics)
         everything = pl.concat([version_frame(0, ()), *versions])
         is_link = pl.col("decider").is_not_null()
@@ -189,6 +191,7 @@ class Recount:
             values |= evidence_values(alert, alike, both, asked, rules_known=known)
             values |= clinical_values(alert, both)
             values |= removed_values(alert, named(removed, alert)[1])
+            values |= self._due_days.values(alert)
             yield compared_with(alert, values, rules_known=known)
 
     def _tested(

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.alert import Alert, Counts, Statistics
 from streams.core.recount.clinical import CLINICAL, REMOVED
+from streams.core.recount.due_days import DUE
 from streams.core.recount.evidence import EVIDENCE, OF_PAIR
 from streams.core.recount.labels import LABELS
 
@@ -20,15 +21,18 @@ COMPARED = (
     *OF_PAIR,
     *EVIDENCE,
     *(*CLINICAL, *REMOVED),
+    *DUE,
     *("rules_fired", "grade"),
 )
 """Fields that a recount compares; the last two only with the rules of the alert's `rules_hash`.
 
 A rule is on if it fires, or was on in `previous` and is not past its exit. The grade is `alarm` if
-a rule of that grade is on, that of `previous` if none is on, else `screening`. Other fields cannot
-be recomputed from the input alone: kind, reason, revision, `previous` and `n_new` depend on the
-alerts published before, `test_recomputed` on the time when a correction arrived, `calibration` on
-the list of negative controls and on which of them were on.
+a rule of that grade is on, that of `previous` if none is on, else `screening`. `due` is recomputed
+from the revision before, or from `previous.due` if that revision is not among the alerts; if it is,
+`previous.due` is compared. Other fields cannot be recomputed from the input alone: kind, reason,
+revision, the rest of `previous` and `n_new` depend on the alerts published before,
+`test_recomputed` on the time when a correction arrived, `calibration` on the list of negative
+controls and on which of them were on.
 """
 
 

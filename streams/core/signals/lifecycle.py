@@ -70,6 +70,9 @@ def decide_window(
         Suppresses the signals that repeat another.
     """
     evidence = view.pending.evidence(scores.known, *scores.days, scores.facets)
+    if scores.days[0] is not None:  # a case may be taken back after it left a moving window
+        earlier = view.pending.evidence(scores.known, None, scores.days[1], scores.facets)
+        evidence = replace(evidence, taken_back=(earlier.left_pairs, earlier.left_cases))
     withdrawn = _withdrawn(scores, signals, view, evidence.fewer)
     if scores.days[0] is None:  # else the missing facts may have left a moving window
         withdrawn |= news & GONE
@@ -103,8 +106,12 @@ def decide(
     signal_index, pair_index = signals.within(scored.keys)
     known = _compare(scored, signals.rows[signal_index], pair_index)
     triggers = _triggers(known, evidence, policy)
-    named_left = _named_case_left(signals, known.was["key"], evidence)
-    kinds, reasons = _revisions(known, evidence, named_left, withdrawn, triggers)
+    keys = known.was["key"]
+    named_left = _named_case_left(signals, keys, evidence.left_pairs, evidence.left_cases)
+    named_gone = named_left
+    if evidence.taken_back is not None:
+        named_gone = named_left | _named_case_left(signals, keys, *evidence.taken_back)
+    kinds, reasons = _revisions(known, evidence, (named_left, named_gone), withdrawn, triggers)
     silent, why = _suppressions(known, evidence, kinds, triggers)
     signals.rows["evaluated_n"][signal_index] = known.n
     signals.rows["evaluated_entered"][signal_index] = known.entered
@@ -136,14 +143,16 @@ def publish(
     scores: WindowScores,
     decided: Decisions,
     facets: Masks,
+    due: npt.NDArray[np.int32],
     named: Mapping[int, Hashes],
 ) -> None:
     """Record the decided revisions as published.
 
     Parameters
     ----------
-    facets
-        Facets of the cases of each signal, in the order of the decisions.
+    facets, due
+        Facets of the cases of each signal, and the day that its next step is due [days since
+        1970-01-01], in the order of the decisions.
     named
         Hashes of the case ids that each alert names, by key.
     """
@@ -154,6 +163,7 @@ def publish(
         kind=decided.kinds,
         grade=decided.grades,
         evaluated_on=scores.instance.today,
+        due=due,
         on=decided.on,
         n_observed=pairs.n_observed[places],
         ror_lower=pairs.ror_lower[places],
@@ -229,19 +239,30 @@ _Triggers = Mapping[AlertReason, tuple[Flags, Flags]]
 def _revisions(
     known: _Known,
     evidence: CaseChanges,
-    named_left: Flags,
+    named: tuple[Flags, Flags],
     withdrawn: Masks,
     triggers: _Triggers,
 ) -> tuple[npt.NDArray[np.int8], Masks]:
-    """Return the kind of revision due for each signal, -1 for none, and its reasons."""
+    """Return the kind of revision due for each signal, -1 for none, and its reasons.
+
+    Parameters
+    ----------
+    named
+        Whether a case that the published revision names left the window because it was taken back,
+        and whether one was taken back at all.
+    """
+    named_left, named_gone = named
     was_on, is_on, stays = known.was["on"] != 0, known.on != 0, known.stays
+    # The last revision of a signal that is off names no case that is gone, either.
+    corrected = named_gone & (was_on == is_on)
     lost = known.lost != 0
     in_band = (known.was["on"] & known.on & ~known.entered) != 0
     regraded = known.grade != known.was["grade"]
     raised, lowered = (regraded & (known.grade == grade) for grade in (_ALARM, _SCREENING))
     weaker = evidence.left & ((known.n < known.was["n_observed"]) | in_band)
+    retracted = was_on & (weaker | named_left | (evidence.left & lost))
     reasons = {
-        AlertReason.CASES_RETRACTED: was_on & (weaker | named_left | (evidence.left & lost)),
+        AlertReason.CASES_RETRACTED: retracted | corrected,
         AlertReason.NO_RULE_ON: was_on & ~is_on,
         AlertReason.NO_LONGER_ALARM: lowered,
         AlertReason.RULE_OFF: stays & ((known.lost & ~DROPPED) != 0),
@@ -254,13 +275,13 @@ def _revisions(
     strengthened = np.logical_or.reduce([reasons[reason] for reason in triggers])
     kinds = _first_of(
         (~was_on & is_on, AlertKind.STRENGTHENED),
-        (was_on & ~is_on & reasons[AlertReason.CASES_RETRACTED], AlertKind.RETRACTION),
+        (was_on & ~is_on & retracted, AlertKind.RETRACTION),
         (was_on & ~is_on, AlertKind.CLOSED),
         (lowered, AlertKind.WEAKENED),
         (raised, AlertKind.STRENGTHENED),
         (stays & (lost | weaker), AlertKind.WEAKENED),
         (strengthened, AlertKind.STRENGTHENED),
-        (stays & (named_left | (withdrawn != 0)), AlertKind.UPDATE),
+        (corrected | (stays & (withdrawn != 0)), AlertKind.UPDATE),
     )
     codes = np.zeros(len(kinds), dtype=np.int64)
     for reason, holds in reasons.items():
@@ -336,10 +357,12 @@ def _withdrawn(scores: WindowScores, signals: Signals, view: CountsView, fewer: 
     return withdrawn
 
 
-def _named_case_left(signals: Signals, keys: Keys, evidence: CaseChanges) -> Flags:
+def _named_case_left(
+    signals: Signals, keys: Keys, left_pairs: npt.NDArray[np.intp], left_cases: Hashes
+) -> Flags:
     """Return whether each signal lost a case that its last published revision names."""
     found = np.zeros(len(keys), dtype=np.bool_)
-    for signal, case in zip(evidence.left_pairs, evidence.left_cases, strict=True):
+    for signal, case in zip(left_pairs, left_cases, strict=True):
         published = signals.named.get(int(keys[signal]))
         if published is not None and not found[signal]:
             found[signal] = bool((published == case).any())

@@ -118,6 +118,9 @@ class CaseChanges:
         One element a case that left: the place of its pair, and the hash of its id.
     domain
         Bits such as `NEW_COUNTRY`, of signals of the domain's products; None: no such signal.
+    taken_back
+        As `left_pairs` and `left_cases`, of cases of any day up to the last; None: the window is
+        open to the past, so they are the same.
     """
 
     gained: Masks
@@ -126,6 +129,7 @@ class CaseChanges:
     left_pairs: npt.NDArray[np.intp]
     left_cases: Hashes
     domain: Masks | None = None
+    taken_back: tuple[npt.NDArray[np.intp], Hashes] | None = None
 
     @classmethod
     def none(cls, size: int) -> "CaseChanges":

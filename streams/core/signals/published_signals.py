@@ -26,6 +26,7 @@ _SIGNAL = np.dtype(
         ("kind", np.int8),  # place in `KINDS`
         ("grade", np.int8),  # place in `GRADES`
         ("evaluated_on", np.int32),  # days since 1970-01-01
+        ("due", np.int32),  # days since 1970-01-01; 0: not known
         ("on", np.int64),  # bit i: rule i of the rule set is on
         ("n_observed", np.int64),
         ("ror_lower", np.float64),  # NaN: undefined
@@ -128,6 +129,7 @@ def _restored(
             kind=KINDS.index(alert.kind),
             grade=GRADES.index(alert.grade),
             evaluated_on=(alert.evaluated_on - _EPOCH).days,
+            due=0 if alert.due is None else (alert.due - _EPOCH).days,
             on=on | (DROPPED if gone else 0),
             n_observed=alert.counts.n_observed,
             ror_lower=_or_nan(alert.statistics.ror_lower),

@@ -126,9 +126,10 @@ def score_window(
     view
         The counts so far.
     signals
-        The published state of the window: a signal that is on is in scope with any number of cases.
+        The published state of the window: a signal that is on is in scope with any number of cases,
+        and one that is off if a case of it changed.
     """
-    keys, n_observed = _scope(instance, signals.on, scorer.floor)
+    keys, n_observed = _scope(instance, signals, scorer.floor)
     is_scored = view.levels.is_scored(keys)
     keys = keys[is_scored]
     if len(keys) == 0:
@@ -183,19 +184,21 @@ def alert_rows(
     return named.hstack([pl.Series("expected_stratified", expected)])
 
 
-def _scope(instance: WindowInstance, on: Keys, floor: int) -> tuple[Keys, Counts]:
+def _scope(instance: WindowInstance, signals: Signals, floor: int) -> tuple[Keys, Counts]:
     """Return the pairs to score, sorted, and their counts.
 
-    They are those in scope that have enough cases for a rule to fire, or a signal that is on.
+    They are those in scope that have enough cases for a rule to fire, a signal that is on, or a
+    signal that is off with a case that changed: its last revision may name that case.
     """
     pairs, touched = instance.tally.pairs, instance.touched
     if not instance.full:
         n = pairs.get(touched)
-        wanted = (n >= floor) | is_in(touched, on)
+        wanted = (n >= floor) | is_in(touched, signals.rows["key"].copy())
         return touched[wanted], n[wanted]
     enough = pairs.counts >= floor
     keys, n = pairs.keys[enough], pairs.counts[enough]
-    below = on[~is_in(on, keys)]
+    published = signals.rows["key"][(signals.rows["on"] != 0) | is_in(signals.rows["key"], touched)]
+    below = published[~is_in(published, keys)]
     places = np.searchsorted(keys, below)
     return np.insert(keys, places, below), np.insert(n, places, pairs.get(below))
 

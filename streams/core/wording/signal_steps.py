@@ -17,7 +17,7 @@ _LESS = frozenset({_R.RULE_OFF, _R.RULE_DROPPED, _R.NO_LONGER_ALARM})
 
 def needs_no_step(kind: AlertKind, reasons: tuple[AlertReason, ...]) -> bool:
     """Return whether a revision asks for nothing: a rule went off, and nothing else happened."""
-    return kind is AlertKind.WEAKENED and set(reasons) <= _LESS
+    return kind is AlertKind.WEAKENED and bool(reasons) and set(reasons) <= _LESS
 
 
 def next_step_text(alert: Alert, words: Catalogue) -> str:

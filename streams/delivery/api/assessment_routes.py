@@ -11,11 +11,13 @@ from schemas.alert import Alert
 from schemas.decision import Decision
 from schemas.errors import InputError
 from schemas.notice import Notice, NoticeKind
+from schemas.subscription import Tier
+from streams.core.signals.signal_key import near_keys
 from streams.delivery.api.bodies import NewDecision, NewVerification, body_of, described
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
+from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.service import Service
-from streams.delivery.api.signal_routes import require_signal
 from streams.delivery.api.tokens import Scope, Token
 
 __all__ = ["router"]
@@ -53,10 +55,16 @@ def decide(
 ) -> Logged:
     """Move a signal to a new state. A transition that is not allowed is refused with the reason."""
     with service.model() as model:
-        known = require_signal(model, token.tier, signal_key)
+        known = model.revisions(token.tier, signal_key)
+        if not known:
+            raise Problem(HTTPStatus.NOT_FOUND, _unknown(model, token.tier, signal_key))
+        successor = asked.superseded_by
+        if successor is not None and not model.revisions(token.tier, successor):
+            problem = f"superseded_by: {_unknown(model, token.tier, successor)}"
+            raise Problem(HTTPStatus.CONFLICT, problem)
     if asked.alert_id is not None and asked.alert_id not in {alert.alert_id for alert in known}:
         raise Problem(HTTPStatus.CONFLICT, "alert_id: must be a revision of this signal")
-    # If this revision reports a burst, the decision must address it.
+    # If this revision reports a burst, the decision must address it; `due` runs from it.
     revision = next((alert for alert in known if alert.alert_id == asked.alert_id), known[-1])
     burst = revision.burst if isinstance(revision, Alert) else None
     decision = Decision(
@@ -64,7 +72,7 @@ def decide(
         to=asked.to,
         by=token.subscriber,
         reason=asked.reason,
-        alert_id=asked.alert_id,
+        alert_id=revision.alert_id,
         n_burst=None if burst is None else burst.n_cases,
         superseded_by=asked.superseded_by,
         assignee=asked.assignee,
@@ -74,6 +82,11 @@ def decide(
     except InputError as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
     return Logged(entry=entry.model_dump(mode="json", by_alias=True))
+
+
+def _unknown(model: ReadModel, tier: Tier, signal_key: str) -> str:
+    near = near_keys(signal_key, model.keys(tier))
+    return "no such signal" + (f"; near it: {', '.join(near)}" if near else "")
 
 
 @router.post(

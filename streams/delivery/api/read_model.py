@@ -169,6 +169,12 @@ class ReadModel(Database):
             last = key
         return Page(tuple(found), None)
 
+    def keys(self, tier: Tier) -> list[str]:
+        """Return the keys of all signals that a tier may see, as it knows them."""
+        name = _signal_name(tier)
+        rows = self._db.execute(f"SELECT {name} FROM alert WHERE latest = 1 AND {_visible(tier)}")
+        return [key for (key,) in rows]
+
     def revisions(self, tier: Tier, signal_key: str) -> list[AnyAlert]:
         """Return the revisions of a signal, in order; none if its key is unknown to the tier."""
         name = _signal_name(tier)

@@ -16,6 +16,7 @@ from schemas.errors import StateError
 from schemas.notice import Notice
 from schemas.subscription import Tier
 from streams.core.alerts.assessment import assessed
+from streams.core.alerts.undecided import RevisionDay
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.tokens import TokenStore
@@ -131,10 +132,11 @@ class Service:
         alerts are returned without an assessment.
         """
         assessments = cache(self._assessments)
+        today = self.now().date()
 
         def add(alert: AnyAlert) -> AnyAlert:
             known = assessments()
-            return alert if known is None else assessed(alert, known)
+            return alert if known is None else assessed(alert, known, self._revisions, today=today)
 
         return add
 
@@ -142,6 +144,10 @@ class Service:
         """Return the copies of alerts for a tier, with the assessments for authorities."""
         assessed_alerts = map(self.assessor(), alerts) if tier is Tier.AUTHORITY else alerts
         return [copy_for(tier, alert, key=self.key) for alert in assessed_alerts]
+
+    def _revisions(self, signal_key: str) -> list[RevisionDay]:
+        with self.model() as model:
+            return [RevisionDay.of(one) for one in model.revisions(Tier.AUTHORITY, signal_key)]
 
     def _assessments(self) -> dict[str, Assessment] | None:
         try:

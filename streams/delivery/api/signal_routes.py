@@ -13,6 +13,7 @@ from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 from schemas.subscription import Filters, Tier
 from streams.core.alerts.assessment import assessed, assessments_after
+from streams.core.alerts.undecided import RevisionDay
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
@@ -141,11 +142,14 @@ def list_signals(
 def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAnswer:
     """Show a signal and its assessment. The key must be percent-encoded in the path."""
     with service.model() as model:
-        latest = require_signal(model, token.tier, signal_key)[-1]
+        revisions = require_signal(model, token.tier, signal_key)
+    latest = revisions[-1]
     steps: list[AuditEntry] = []
     if token.tier is Tier.AUTHORITY:
         steps = service.audit.steps(latest.signal_key)
-        latest = assessed(latest, assessments_after(steps))
+        days = [RevisionDay.of(one) for one in revisions]
+        today = service.now().date()
+        latest = assessed(latest, assessments_after(steps), lambda key: days, today=today)
     current = latest.assessment
     return SignalAnswer(
         signal=copy_for(token.tier, latest, key=service.key),

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from schemas.decision import GENESIS, Assessment, AuditEntry, Decision, SignalState
 from schemas.errors import InputError, StateError
-from streams.core.alerts.assessment import assessments_after, require_step
+from streams.core.alerts.assessment import assessments_after, require_logged_step, require_step
 
 __all__ = ["AuditLog", "Verified"]
 
@@ -83,6 +83,16 @@ class AuditLog:
             os.fsync(file.fileno())
         return entry
 
+    def entries(self) -> tuple[AuditEntry, ...]:
+        """Return every entry, after checking the log; none without a file.
+
+        Raises
+        ------
+        StateError
+            If the log is broken.
+        """
+        return self.verify().entries if self._path.is_file() else ()
+
     def steps(self, signal_key: str) -> list[AuditEntry]:
         """Return the decisions on a signal, in order; none without a file.
 
@@ -91,8 +101,7 @@ class AuditLog:
         StateError
             If the log is broken.
         """
-        entries = self.verify().entries if self._path.is_file() else ()
-        return [entry for entry in entries if entry.decision.signal_key == signal_key]
+        return [entry for entry in self.entries() if entry.decision.signal_key == signal_key]
 
     def assessments(self) -> dict[str, Assessment]:
         """Return the assessment of every signal in the log; none without a file.
@@ -104,7 +113,7 @@ class AuditLog:
         StateError
             If the log is broken.
         """
-        return assessments_after(self.verify().entries) if self._path.is_file() else {}
+        return assessments_after(self.entries())
 
     def verify(self, last_hash: str | None = None) -> Verified:
         """Check every line, the chain, and every step.
@@ -152,7 +161,7 @@ class AuditLog:
             frm = states.get(key, SignalState.DETECTED)
             self._require(number, entry.frm is frm, f"begin at {frm}", entry.frm)
             try:
-                require_step(frm, entry.decision)
+                require_logged_step(frm, entry.decision)
             except InputError as error:
                 msg = f"{self._path}, line {number}: {error}"
                 raise StateError(msg) from error

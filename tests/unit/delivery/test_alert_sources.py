@@ -1,12 +1,18 @@
 """Tails of alert files: each line once, when it is complete."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import InputError
-from streams.delivery.alert_sources import FileTail, parse_alert, read_alert_lines
+from streams.delivery.alert_sources import (
+    AlertHistory,
+    FileTail,
+    parse_alert,
+    read_alert_lines,
+)
 from tests.support.alerts import safety, signal, write_alerts
 
 
@@ -59,3 +65,25 @@ def test_alerts_of_both_kinds_are_read_and_another_line_is_named(tmp_path: Path)
         list(read_alert_lines(path))
     with pytest.raises(InputError, match=r"^here: must be an alert; got "):
         parse_alert(b"[]", "here")
+
+
+def test_the_history_of_a_signal_is_read_from_the_beginning_once_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "alerts.jsonl"
+    write_alerts(tmp_path, signal(1), signal(2, revision=2), safety())
+    opened: list[str] = []
+
+    def open_source(place: Callable[[str], int]) -> FileTail:
+        opened.append("once")
+        return FileTail(path, place)
+
+    history = AlertHistory(open_source)
+    history.add(signal(2, revision=2))
+    assert opened == []
+    key = signal(1).signal_key
+    assert [one.revision for one in history.of(key)] == [1, 2]
+    history.add(signal(3, revision=3))
+    assert [one.revision for one in history.of(key)] == [1, 2, 3]
+    assert history.of("unknown") == ()
+    assert opened == ["once"]

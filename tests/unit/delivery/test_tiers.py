@@ -19,6 +19,7 @@ from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
 from streams.delivery.tiers import band, copy_for, is_correction_only, is_hidden, seen_by
 from tests.support.alerts import KEY, NOW, safety, signal
+from tests.support.assessments import UNDECIDED
 
 
 def test_no_name_of_a_unit_or_case_leaves_the_authority() -> None:
@@ -196,6 +197,7 @@ def test_only_an_authority_sees_the_assessor(alert: Alert | SafetyAlert) -> None
         "since": "2024-01-01T00:00:00Z",
         "assignee": "ann",
         "decided_by": "bo",
+        **UNDECIDED,
     }
 
 

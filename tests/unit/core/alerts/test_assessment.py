@@ -4,7 +4,7 @@ import fcntl
 import json
 import logging
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from schemas.alert import Alert
 from schemas.decision import Assessment
 from schemas.subscription import DigestPeriod, Filters, Folder, Stream, Subscription, Tier
 from streams.core.alerts.assessment import assessed, assessments_after
+from streams.core.alerts.undecided import RevisionDays
 from streams.delivery.api.service import Service
 from streams.runtime.operations.audit_log import AuditLog, Verified
 from tests.support.alerts import signal
@@ -59,12 +60,14 @@ def test_the_last_step_stands_and_the_signal_stays_with_who_has_it(tmp_path: Pat
     standing = assessments_after(decided(tmp_path / "log"))
     found = {key: json.loads(one.model_dump_json()) for key, one in standing.items()}
     assert found == {SDR.signal_key: VALIDATED, LOT.signal_key: TRIAGE}
-    whole = assessed(SDR, standing)
+    revisions, today = RevisionDays(), date(2024, 2, 1)
+    revisions.add(SDR)
+    whole = assessed(SDR, standing, revisions.of, today=today)
     assert whole.assessment == standing[SDR.signal_key]
     assert whole.model_copy(update={"assessment": None}) == SDR
     assert SDR.assessment is None
     assert Alert.model_validate_json(whole.model_dump_json()) == whole
-    untouched = assessed(signal(drug="other"), standing).assessment
+    untouched = assessed(signal(drug="other"), standing, revisions.of, today=today).assessment
     assert untouched is not None
     assert untouched.model_dump(mode="json") == DETECTED
 

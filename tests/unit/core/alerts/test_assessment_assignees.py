@@ -16,7 +16,10 @@ KEY = "A|B|cumulative"
 
 
 def decision(to: str, key: str = KEY, assignee: str | None = None) -> Decision:
-    return Decision(signal_key=key, to=SignalState(to), by="a.lead", assignee=assignee)
+    reason = "" if to == "under_triage" else "read the reports"
+    return Decision(
+        signal_key=key, to=SignalState(to), by="a.lead", assignee=assignee, reason=reason
+    )
 
 
 def assignees(steps: list[Decision]) -> dict[str, str | None]:

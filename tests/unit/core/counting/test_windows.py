@@ -117,7 +117,7 @@ class _Fed:
 
 def test_a_sliding_window_takes_days_in_and_lets_them_go() -> None:
     fed = _Fed("sliding:3")
-    assert fed.feed(_rows((0, 10), (1, 11))) == set()
+    assert fed.feed(_rows((0, 10), (1, 11))) == {"sliding-3d"}
     fed.window.advance(11, fed.log)
     assert fed.totals() == {"sliding-3d": 2}
     for today, total in ((12, 2), (13, 1), (14, 0), (100, 0)):

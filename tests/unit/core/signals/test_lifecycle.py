@@ -1,5 +1,6 @@
 """When a revision is due, of which kind and why; and which changes are suppressed, and why."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,8 @@ ONE_UNNAMED_LEFT = evidence_of(left=(99,))
         ({}, {}, None, None),
         ({}, {"n": 4, "ic": 0.5}, None, None),
         ({"on": 0}, {"entered": 0, "n": 9, "ic": 2.0}, None, None),
-        ({"on": 0}, {"entered": 0, "n": 1}, ONE_LEFT, None),
+        ({"on": 0}, {"entered": 0, "n": 1}, ONE_LEFT, ("update", "cases_retracted")),
+        ({"on": 0}, {"entered": 0, "n": 1}, ONE_UNNAMED_LEFT, None),
         # within the band: the rule would not fire, but its exit is not passed
         ({}, {"entered": 0, "held": A}, None, None),
         ({"on": A | B}, {"entered": A, "held": A | B}, None, None),
@@ -322,3 +324,28 @@ def test_publishing_replaces_one_signal_and_keeps_the_others() -> None:
     assert held.rows[fields].tolist() == [(7, 5, 0, 4), (8, 1, B, 0), (9, 1, B, 0)]
     assert held.on.tolist() == [8, 9]
     assert {key: len(ids) for key, ids in held.named.items()} == {7: 0, 8: len(NAMED), 9: 1}
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_signal_that_is_off_is_revised_once_when_a_case_it_names_is_taken_back(
+    taken_back: bool,
+) -> None:
+    signals = signals_with(on=0)
+    named = evidence_of(left=(int(NAMED[1]),))
+    if taken_back:  # after it had left a moving window
+        gone = named.left_pairs, named.left_cases
+        named = replace(evidence_of(), taken_back=gone)
+    decided = decided_for(scored_as(0, n=2), signals, named)
+    assert published_in(decided) == [("update", "cases_retracted")]
+    assert decided.on.tolist() == [0]
+    assert published_in(decided_for(scored_as(0, n=2), signals, evidence_of(left=(99,)))) == []
+    assert published_in(decided_for(scored_as(0, n=2), signals)) == []
+
+
+def test_a_named_case_that_had_left_the_window_retracts_no_signal_that_ages_out() -> None:
+    gone = evidence_of(left=(int(NAMED[1]),))
+    aged = replace(evidence_of(), taken_back=(gone.left_pairs, gone.left_cases))
+    ended = decided_for(scored_as(0, held=0, n=1), signals_with(), aged)
+    assert published_in(ended) == [("closed", "no_rule_on")]
+    stays = decided_for(scored_as(A, n=3), signals_with(), aged)
+    assert published_in(stays) == [("update", "cases_retracted")]

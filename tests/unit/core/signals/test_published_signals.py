@@ -74,6 +74,7 @@ def test_signals_are_restored_by_window_from_the_latest_alert_of_each() -> None:
             "n_paediatric": 2,
             "regions": ("asia", "japan"),
             "evaluated_on": date(1970, 1, 31),
+            "due": date(1970, 2, 3),
         }
     )
     bounds = one.statistics.model_copy(update={"ror_lower": None, "ic_lower": -0.5})
@@ -90,6 +91,7 @@ def test_signals_are_restored_by_window_from_the_latest_alert_of_each() -> None:
     assert [zinc["key"], iron["key"]] == [1 << 32, 2 << 32]
     assert (zinc["revision"], KINDS[zinc["kind"]], zinc["evaluated_on"]) == (4, "strengthened", 30)
     assert (zinc["on"], zinc["n_observed"], zinc["ror_lower"]) == (0b10 | DROPPED, 3, 1.25)
+    assert (zinc["due"], iron["due"]) == (33, 0)  # 0: an alert of an older version states none
     assert zinc["facets"] == FATAL | PAEDIATRIC_BIT | region_mask(["asia", "japan"])
     assert (iron["on"], iron["facets"], iron["ic_lower"]) == (0, 0, -0.5)
     assert math.isnan(iron["ror_lower"])

@@ -48,7 +48,8 @@ class Run:
             self.signals,
             view,
         )
-        publish(self.signals, scores, decided, np.zeros(len(decided.rows), dtype=np.int64), {})
+        none = np.zeros(len(decided.rows), dtype=np.int64)
+        publish(self.signals, scores, decided, none, none.astype(np.int32), {})
         self.counted.evaluated()
         self.keys = scores.pairs.keys
         return set(self.counted.pairs(self.keys[decided.rows])), decided

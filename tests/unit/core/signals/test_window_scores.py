@@ -79,8 +79,17 @@ def test_a_signal_that_is_on_is_scored_however_few_its_cases() -> None:
     by_key = dict(zip(keys, scores.pairs.n_observed.tolist(), strict=True))
     assert (len(by_key), by_key[zinc_fever], by_key[gone]) == (5, 2, 0)
     assert scores.known.tolist() == sorted([zinc_fever, gone])
+
+
+def test_a_signal_that_is_off_is_scored_if_a_case_of_it_changed() -> None:
+    counted = _counted()
+    zinc_fever, gone = counted.key("zinc", "Fever"), counted.key("zinc", "Cough")
+    signals = _on(zinc_fever, gone)
     signals.rows["on"] = 0
-    assert len(_score(counted, signals).pairs.keys) == 3
+    for full in (True, False):
+        assert _score(counted, signals, full=full).known.tolist() == [zinc_fever]
+    counted.evaluated()
+    assert _score(counted, signals).known.tolist() == []
 
 
 def test_a_touched_evaluation_scores_only_pairs_whose_cases_changed() -> None:

@@ -1,12 +1,14 @@
 """Decisions and verifications over HTTP: stored in the audit log and the notices, or refused."""
 
+from datetime import date
 from pathlib import Path
 
 from schemas.notice import Notice
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
 from streams.runtime.operations.audit_log import AuditLog
-from tests.support.api_server import Connect, is_problem, signal_path, token_of
+from tests.support.alerts import signal
+from tests.support.api_server import Connect, feed, is_problem, signal_path, token_of
 from tests.support.assessments import SDR
 
 
@@ -24,11 +26,56 @@ def test_decisions_are_logged_and_illegal_ones_are_refused(
     is_problem(whole.post(there, json={"to": "nowhere"}), 422, "to:")
     is_problem(whole.post(there, json={"to": "validated", "by": "me"}), 422, "by")
     is_problem(whole.post(signal_path("a|b|c", "/decisions"), json={"to": "validated"}), 404)
+    silent = whole.post(there, json={"to": "validated"})
+    is_problem(silent, 409, "a step to validated must have a reason")
     assert whole.get(signal_path(SDR.signal_key)).json()["assessment"] == "under_triage"
     verified = AuditLog(tmp_path / "audit.jsonl").verify()
     assert [entry.decision.to for entry in verified.entries] == ["under_triage"]
     consumer = connect(token_of(service, Tier.CONSUMER))
     is_problem(consumer.post(there, json={"to": "validated"}), 403, "decisions:write")
+
+
+def test_a_key_without_a_signal_is_refused_with_those_near_it(
+    service: Service, connect: Connect
+) -> None:
+    whole = connect(token_of(service))
+    misspelt = SDR.signal_key.replace("Sepsis", "Sepssis")
+    near = f"no such signal; near it: {SDR.signal_key}"
+    unknown = whole.post(signal_path(misspelt, "/decisions"), json={"to": "under_triage"})
+    is_problem(unknown, 404, near)
+    strange = whole.post(signal_path("a|b|c", "/decisions"), json={"to": "under_triage"})
+    assert strange.json()["detail"] == "no such signal"
+    replaced = {"to": "superseded", "reason": "same cases", "superseded_by": misspelt}
+    refused = whole.post(signal_path(SDR.signal_key, "/decisions"), json=replaced)
+    is_problem(refused, 409, "superseded_by: " + near)
+    assert service.audit.entries() == ()
+
+
+def test_the_signal_says_by_which_day_somebody_must_decide(
+    service: Service, connect: Connect
+) -> None:
+    """The clock of the service is at the first of January 2024."""
+    late = signal(3, drug="late").model_copy(
+        update={"due": date(2023, 12, 31), "own_due": date(2023, 12, 31)}
+    )
+    feed(service, [late])
+    whole = connect(token_of(service))
+    there = signal_path(late.signal_key)
+
+    def said() -> tuple[str | None, bool]:
+        found = whole.get(there).json()["signal"]["assessment"]
+        listed = whole.get(f"{there}/alerts").json()["alerts"][-1]["assessment"]
+        assert found == listed
+        return found["due"], found["overdue"]
+
+    assert said() == ("2023-12-31", True)
+    decide = f"{there}/decisions"
+    assert whole.post(decide, json={"to": "under_triage"}).status_code == 201
+    assert said() == ("2023-12-31", True)
+    settled = {"to": "monitoring", "reason": "one more case would settle it"}
+    entry = whole.post(decide, json=settled).json()["entry"]
+    assert entry["decision"]["alert_id"] == late.alert_id
+    assert said() == (None, False)
 
 
 def test_a_broken_log_is_not_added_to(service: Service, connect: Connect) -> None:

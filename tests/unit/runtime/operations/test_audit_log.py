@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from schemas.decision import Decision, SignalState
 from schemas.errors import InputError, StateError
-from streams.core.alerts.assessment import NEEDS_REASON, STEPS, require_step, states_after
+from streams.core.alerts.assessment import (
+    NEEDS_REASON,
+    STEPS,
+    require_logged_step,
+    require_step,
+    states_after,
+)
+from streams.runtime.operations import audit_log
 from streams.runtime.operations.audit_log import AuditLog
 
 S = SignalState
@@ -70,6 +77,23 @@ def test_a_refusal_must_say_why():
         frm = next(state for state, following in STEPS.items() if to in following)
         with pytest.raises(InputError, match="must have a reason"):
             require_step(frm, decision(to, reason="  "))
+
+
+def test_a_log_of_an_earlier_version_is_read_though_it_validates_without_a_reason(
+    tmp_path, monkeypatch
+):
+    log = AuditLog(tmp_path / "audit.jsonl")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(audit_log, "require_step", require_logged_step)
+        for to in (S.UNDER_TRIAGE, S.VALIDATED, S.CONFIRMED):
+            log.decide(decision(to, reason=""), START)
+    assert log.verify().states == {KEY: S.CONFIRMED}
+    assert [entry.decision.to for entry in log.entries()] == list(WHOLE_WAY[:3])
+    assert states_after(entry.decision for entry in log.entries()) == {KEY: S.CONFIRMED}
+    other = "other|sepsis|cumulative"
+    log.decide(decision(S.UNDER_TRIAGE, key=other), START)
+    with pytest.raises(InputError, match="a step to validated must have a reason; got none"):
+        log.decide(decision(S.VALIDATED, key=other, reason=""), START)
 
 
 def test_who_supersedes_is_named_and_is_another():
