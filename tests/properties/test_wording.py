@@ -18,7 +18,8 @@ from streams.core.signals.realert_policy import load_policy
 from streams.core.wording.catalogue import Language
 from streams.core.wording.signal_text import signal_texts
 from tests.support.deltas import case_change, make_delta
-from tests.support.wording_rules import broken_rules, numbers_of
+from tests.support.wording_measures import numbers_of
+from tests.support.wording_rules import broken_rules
 
 FIRST_DAY = 19_700
 DRUGS, EVENTS = ("FLU3", "zetamab"), ("Sepsis", "Muscular weakness", "Risk-taking behaviour")

@@ -137,7 +137,7 @@ def test_alerts_name_their_cases(in_order: Replayed) -> None:
     alerts = in_order.alerts
     assert alerts[3].case_ids == ("LC-1", "LC-2", "LC-4")
     # Step 15: the rule ic is past its exit of -0.25, the ROR still says a signal.
-    assert alerts[3].reason == "cases were retracted; a rule that was on is past its exit"
+    assert alerts[3].reason == "1 case withdrawn; a rule no longer met (IC025)"
     assert [reason.value for reason in alerts[3].reasons] == ["cases_retracted", "rule_off"]
     assert alerts[3].previous is not None
     assert (alerts[3].revision, alerts[3].previous.revision) == (3, 2)

@@ -184,7 +184,7 @@ def test_every_number_is_the_recount_of_the_messages(
         within = [alert for alert in revisions if alert["evaluated_on"] >= str(start)]
         assert row["Changes"].count(": ") == len(within)
     assert seen_new > 20
-    assert "Disproportionate reporting is a reason to look" in ended.out
+    assert "Disproportionate reporting is a reason to review the cases" in ended.out
 
 
 def test_hostile_names_do_not_run_and_a_negative_ic_is_a_number(made: Path, tmp_path: Path) -> None:

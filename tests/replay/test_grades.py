@@ -82,11 +82,11 @@ def test_a_signal_has_one_history_across_its_grades(history: list[Alert]) -> Non
     ]
     before = [alert.previous and alert.previous.grade for alert in history]
     assert before == [None, *(alert.grade for alert in history[:-1])]
-    assert history[1].reason == ("now an alarm; another rule met (strict)")
+    assert history[1].reason == ("now an alarm; another rule met (IC025 > 0.4)")
     assert [alert.headline.partition(": ")[2] for alert in history] == [
         "new signal of disproportionate reporting, by screening rules only",
-        "now an alarm; another rule met (strict)",
-        "no longer an alarm; a rule no longer met (strict)",
+        "now an alarm; another rule met (IC025 > 0.4)",
+        "no longer an alarm; a rule no longer met (IC025 > 0.4)",
         "no rule is met any longer",
     ]
 

@@ -16,7 +16,8 @@ from streams.core.wording.signal_text import signal_texts
 from streams.demo import PRODUCT_CLASS, background
 from tests.support.cli import tocsin_process
 from tests.support.replays import founding_case, replayed
-from tests.support.wording_rules import broken_rules, numbers_of
+from tests.support.wording_measures import numbers_of
+from tests.support.wording_rules import broken_rules
 
 VAERS = {
     ("FLU3", "Guillain-Barre syndrome", 1): (

@@ -4,13 +4,13 @@ The checks parse the text with expressions of their own; they share no code with
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from schemas.alert import Alert
+from tests.support.wording_measures import NUMBER, number, stratified, w10, w12, w13
 
-__all__ = ["NEVER", "RULES", "broken_rules", "numbers_of"]
+__all__ = ["NEVER", "RULES", "broken_rules"]
 
 NEVER = re.compile(
     r"even more|less [a-z]+ than before|strengthened|weakened|\bstrong|\bweak|\bsignifican|alarming"
@@ -18,7 +18,6 @@ NEVER = re.compile(
     r"|adverse reaction to|side effect|patients harmed|outbreak|epidemic|\bexplains?\b|account for",
     re.IGNORECASE,
 )
-_NUMBER = r"(-?\d[\d,]*(?:\.\d+)?)"
 _RULES = {
     "mhra": "MHRA",
     "ema": "EMA",
@@ -48,10 +47,6 @@ _PHRASES = {
     "new_facility": r"first case from another facility",
     "facts_withdrawn": r"correction: no|correction of facts",
 }
-
-
-def _number(text: str) -> float:
-    return float(text.replace(",", ""))
 
 
 def _plain(alert: Alert, text: str) -> str:
@@ -99,9 +94,9 @@ def w2(alert: Alert) -> Iterator[str]:
 def w3(alert: Alert) -> Iterator[str]:
     """What is up is up, and what is down is down, as printed too."""
     changes = [
-        (name, way, _number(was), _number(now))
+        (name, way, number(was), number(now))
         for name, way, was, now in re.findall(
-            rf"(cases|IC025|lower bound of the ROR) (up|down) from {_NUMBER} to {_NUMBER}",
+            rf"(cases|IC025|lower bound of the ROR) (up|down) from {NUMBER} to {NUMBER}",
             alert.sentence,
         )
     ]
@@ -156,7 +151,7 @@ def w5(alert: Alert) -> Iterator[str]:
 def w6(alert: Alert) -> Iterator[str]:
     """An excess over the expected counts."""
     n, expected = alert.counts.n_observed, alert.statistics.expected
-    within = _stratified(alert)
+    within = stratified(alert)
     if expected is None:
         return
     conditions = {
@@ -168,13 +163,6 @@ def w6(alert: Alert) -> Iterator[str]:
     for phrase, holds in conditions.items():
         if (phrase in alert.sentence) != holds:
             yield f"{phrase!r} is {'not ' if holds else ''}said"
-
-
-def _stratified(alert: Alert) -> float | None:
-    statistics = alert.statistics
-    if statistics.expected_adjusted is not None:
-        return statistics.expected_adjusted
-    return statistics.expected_stratified
 
 
 def _clause(alert: Alert) -> str:
@@ -218,17 +206,17 @@ def w8(alert: Alert) -> Iterator[str]:
         if found is None:
             yield f"no number of {rule.name} is in {clause!r}"
             continue
-        values = re.findall(rf"{_NUMBER}, exit {_NUMBER}", found.group(1))
+        values = re.findall(rf"{NUMBER}, exit {NUMBER}", found.group(1))
         if len(values) != len([each for each in rule.past_exit if each.value is not None]):
             yield f"{rule.name} has {values} for {rule.past_exit}"
         rising = {each.statistic: each.op.startswith(">") for each in rule.thresholds}
         given = [each for each in rule.past_exit if each.value is not None]
         for (value, exit_), each in zip(values, given, strict=False):
-            past = _number(value) < _number(exit_) or (
-                _number(value) == _number(exit_) and each.value == each.exit
+            past = number(value) < number(exit_) or (
+                number(value) == number(exit_) and each.value == each.exit
             )
             if not rising[each.statistic]:
-                past = _number(value) > _number(exit_)
+                past = number(value) > number(exit_)
             if not past:
                 yield f"{rule.name}: {value} is not past {exit_}"
 
@@ -239,57 +227,6 @@ def w9(alert: Alert) -> Iterator[str]:
         yield "it is said, or not said, that no rule is met"
 
 
-def w10(alert: Alert) -> Iterator[str]:
-    """Printed numbers are the fields, on the same side of every entry and exit."""
-    statistics = alert.statistics
-    printed: dict[str, list[str]] = {}
-    patterns = {
-        ("ror", "ror_lower", "ror_upper"): rf"(?<!\w)ROR {_NUMBER} \(95% CI {_NUMBER} to {_NUMBER}",
-        ("prr",): rf"PRR {_NUMBER};",
-        ("chi2_yates",): rf"chi-squared {_NUMBER}(?:;|\.)",
-        ("ic", "ic_lower"): rf"(?<!stratified )IC {_NUMBER} \(IC025 {_NUMBER}\)",
-        ("ic_adjusted", "ic_lower_adjusted"): rf"stratified IC {_NUMBER} \(IC025 {_NUMBER}\)",
-        ("ebgm", "eb05"): rf"(?<!stratified )EBGM {_NUMBER} \(EB05 {_NUMBER}, EB95 ",
-        ("e_bh_level",): rf"(?<!stratified )sequential-test FDR {_NUMBER}(?:;|\.)",
-        ("e_value_blocked",): rf"stratified sequential-test e-value {_NUMBER}(?:;|\. |\.$)",
-    }
-    evidence = _evidence(alert)
-    for names, pattern in patterns.items():
-        found = re.search(pattern, evidence)
-        if found is not None:
-            for name, value in zip(names, found.groups(), strict=True):
-                printed.setdefault(name, []).append(value)
-    limits: dict[str, set[float]] = {}
-    for rule in alert.rules:
-        for each in rule.thresholds:
-            limits.setdefault(each.statistic, set()).update((each.value, each.exit))
-    for name, values in printed.items():
-        for value in values:
-            field, shown = getattr(statistics, name), _number(value)
-            if field is None or abs(shown - field) > max(0.006 * abs(field), 0.0051):
-                yield f"{name} is {field}, and {value} is printed"
-                continue
-            for limit in limits.get(name, set()):
-                if (shown > limit, shown < limit) != (field > limit, field < limit):
-                    yield f"{name} {field} is printed as {value}, across {limit}"
-    if statistics.ic is not None and "IC " not in evidence:
-        yield "the IC is not printed"
-    found = re.search(rf"(?<!than )(?<![\d.,]){_NUMBER} expected", evidence)
-    expected = statistics.expected
-    if found is not None and expected is not None:
-        shown, n = _number(found.group(1)), alert.counts.n_observed
-        if (shown > n, shown < n) != (expected > n, expected < n):
-            yield f"expected {expected} is printed as {shown}"
-
-
-def _evidence(alert: Alert) -> str:
-    """Return the text between the headline and the change since the published revision."""
-    text = alert.sentence.removeprefix(alert.headline)
-    for mark in (" Since ", "Rule met", "Rules met", "All rules", "Still on,", "No longer"):
-        text = text.partition(mark)[0]
-    return text
-
-
 def w11(alert: Alert) -> Iterator[str]:
     """No exponent, code, bracket or value of a machine."""
     step = alert.next_step.removeprefix("None required; ")
@@ -297,37 +234,6 @@ def w11(alert: Alert) -> Iterator[str]:
     wrong = r"\d[eE][+-]?\d|\bNone\b|\bnan\b|\binf\b|-0\.0+(?!\d)|[\[\]`]|\b[a-z]+_[a-z_]+\b"
     if found := re.search(wrong, text):
         yield f"the text has {found.group()!r}"
-
-
-def w12(alert: Alert) -> Iterator[str]:
-    """A ratio without a value says why."""
-    counts, statistics, text = alert.counts, alert.statistics, _evidence(alert)
-    if statistics.ror is None:
-        if counts.n_drug == counts.n_total:
-            wanted = "undefined (every case has the product)"
-        elif counts.n_observed == 0:
-            wanted = "undefined (no case has the product and the event)"
-        elif counts.n_event == counts.n_observed:
-            wanted = "unbounded (no case of the event without the product)"
-        else:
-            wanted = "unbounded (every case with the product has the event)"
-        if wanted not in text:
-            yield f"the ROR has no value, and the text lacks {wanted!r}"
-    elif "ROR " not in text:
-        yield "the ROR is not printed"
-    bounded = statistics.ror is not None and statistics.ror_lower is not None
-    if bounded and (statistics.ror_upper is None) != ("to unbounded)" in text):
-        yield "the upper bound of the ROR is said wrongly"
-
-
-def w13(alert: Alert) -> Iterator[str]:
-    """Strata are named where they are used, and the days of a window that is not cumulative."""
-    printed = _stratified(alert) is not None and alert.statistics.expected is not None
-    if printed != ("stratified by" in alert.sentence):
-        yield "the strata are named, or not named"
-    named = re.search(r"\. In (\w+ (to \w+ )?\d{4}|the \d+ days to [\d-]+), ", alert.sentence)
-    if (alert.window.kind.value != "cumulative") != (named is not None):
-        yield "the window is named, or not named"
 
 
 def w14(alert: Alert) -> Iterator[str]:
@@ -346,12 +252,12 @@ def w15(alert: Alert) -> Iterator[str]:
     moving = alert.window.kind.value == "sliding"
     if ("withdrawn" in what) != ("cases_retracted" in reasons and not moving):
         yield "cases are said to be withdrawn, or not said"
-    found = re.search(rf"{_NUMBER} cases? (?:was |were )?withdrawn", what)
+    found = re.search(rf"{NUMBER} cases? (?:was |were )?withdrawn", what)
     if found is not None:
         assert alert.previous is not None
         assert alert.n_new is not None
         left = alert.previous.n_observed + alert.n_new - alert.counts.n_observed
-        if _number(found.group(1)) != left:
+        if number(found.group(1)) != left:
             yield f"{found.group()} of {left}"
 
 
@@ -410,11 +316,3 @@ RULES: tuple[Callable[[Alert], Iterator[str]], ...] = (
 def broken_rules(alert: Alert) -> list[str]:
     """Return what breaks the rules in the texts of an alert."""
     return [f"{rule.__name__}: {why}" for rule in RULES for why in rule(alert)]
-
-
-def numbers_of(text: str) -> Counter[str]:
-    """Return the numbers of a text, in any language; names of months are their numbers."""
-    months = "January February March April May June July August September October November"
-    for place, month in enumerate([*months.split(), "December"], 1):
-        text = re.sub(rf"\b{month}\b", f" {place} ", text)
-    return Counter(re.findall(r"\d+(?:[.,]\d+)*", text))

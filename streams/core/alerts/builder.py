@@ -1,7 +1,7 @@
 """Builds alerts from decided rows."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from detectors.rules import Rule, RuleSet
+from detectors.rules import RuleSet
 from schemas.alert import (
     Alert,
     AlertKind,
@@ -24,11 +24,11 @@ from schemas.alert import (
 )
 from schemas.context import Context
 from schemas.counts import MARGINS
-from schemas.rule_outcome import PastExit, RuleOutcome, Threshold
 from schemas.strata import Strata
 from streams.core.alerts.identity import alert_id, snapshot_id
 from streams.core.alerts.next_steps import due_day, running_due
 from streams.core.alerts.priority import PriorityFacts, is_urgent, priority_of
+from streams.core.alerts.rule_outcomes import RuleOutcomes
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.cases.levels import level_of
 from streams.core.signals.decisions import GRADES, KINDS, REASONS, Decisions
@@ -123,7 +123,7 @@ class AlertBuilder:
         self._policy_hash = policy.policy_hash
         self._designated = policy.designated
         self._on = lru_cache(self._names_on)
-        self._outcomes = lru_cache(self._rule_outcomes)
+        self._outcomes = RuleOutcomes(rules)
 
     def build(
         self,
@@ -243,7 +243,12 @@ class AlertBuilder:
             "counts": Counts.model_construct(**{name: row[name] for name in MARGINS}),
             "statistics": statistics,
             "unbounded": unbounded,
-            "rules": self._with_exits(row, statistics, unbounded, revision, held),
+            "rules": self._outcomes.of(
+                {**statistics.__dict__, **dict.fromkeys(unbounded, math.inf), **row},
+                on=on,
+                held=held,
+                previous=previous,
+            ),
             "rules_fired": self._on(on),
             "previous": previous,
             **{name: row[name] for name in _OF_CASES},
@@ -306,55 +311,6 @@ class AlertBuilder:
     def _names_on(self, mask: int) -> tuple[str, ...]:
         return tuple(sorted(rule.name for bit, rule in enumerate(self._rules) if mask >> bit & 1))
 
-    def _rule_outcomes(self, on: int, held: int) -> tuple[RuleOutcome, ...]:
-        return tuple(
-            RuleOutcome(
-                name=rule.name,
-                title=rule.title,
-                grade=rule.grade,
-                sentence=rule.sentence,
-                exit_sentence=rule.exit_sentence,
-                fired=bool(on >> bit & 1),
-                held=bool(held >> bit & 1),
-                thresholds=tuple(
-                    Threshold(
-                        statistic=each.statistic, op=each.op, value=each.value, exit=each.exit_bound
-                    )
-                    for each in rule.comparisons
-                ),
-            )
-            for bit, rule in enumerate(self._rules)
-        )
-
-    def _with_exits(
-        self,
-        row: Mapping[str, Any],
-        statistics: Statistics,
-        unbounded: Collection[str],
-        revision: _Revision,
-        held: int,
-    ) -> tuple[RuleOutcome, ...]:
-        """Return the outcomes of the rules, with what ended those that were on before."""
-        outcomes = self._outcomes(revision.on, held)
-        previous = revision.previous
-        lost = [
-            place
-            for place, outcome in enumerate(outcomes)
-            if previous is not None and not outcome.fired and outcome.name in previous.rules_fired
-        ]
-        if not lost:
-            return outcomes
-        infinite = dict.fromkeys(unbounded, math.inf)
-        values = {**statistics.__dict__, **infinite, **row}
-        changed = list(outcomes)
-        for place in lost:
-            rule = self._rules[place]
-            if rule.statistics <= values.keys():
-                changed[place] = outcomes[place].model_copy(
-                    update={"past_exit": _past_exit(rule, values)}
-                )
-        return tuple(changed)
-
     def _previous(
         self, was: Mapping[str, Any], dropped: Mapping[int, tuple[str, ...]]
     ) -> Previous | None:
@@ -375,20 +331,6 @@ class AlertBuilder:
             regions=_regions(was["facets"]),
             due=_EPOCH + timedelta(days=was["due"]) if was["due"] else None,
         )
-
-
-def _past_exit(rule: Rule, values: Mapping[str, Any]) -> tuple[PastExit, ...]:
-    """Return the statistics past the exit of a rule, each once."""
-    ended = {each.statistic: each for each in rule.past_exit(values)}
-    return tuple(
-        PastExit(
-            statistic=name,
-            value=value if value is None or math.isfinite(value) else None,
-            exit=each.exit_bound,
-        )
-        for name, each in ended.items()
-        for value in (values[name],)
-    )
 
 
 def _unbounded(rows: pl.DataFrame) -> list[tuple[str, ...]]:

@@ -75,7 +75,6 @@ def context_of(
     terms = one_spelling_each(term for case in cases for term in case.terms)
     n, n_by_professional = len(cases), sum(case.by_professional for case in cases)
     counted = _counted_by_name(cases)
-    before = {subject.subject_id: subject.state for subject in last.subjects} if last else {}
     named = domain_vocabulary().classes.get(code)
     return Context(
         product_class=code,
@@ -88,19 +87,25 @@ def context_of(
         duty=_duties(code, cases, on_day, last),
         law_version=on_day.law.version,
         exposure_ongoing=_ongoing(cases, subjects),
-        subjects=tuple(
-            SubjectSoFar(
-                subject_id=subject.subject_id,
-                state=subject.state,
-                was=None if (was := before.get(subject.subject_id)) is subject.state else was,
-            )
-            for subject in subjects
-        ),
+        subjects=_subjects_so_far(subjects, last),
         notices=_so_far(of_class.values(), code),
         n_by_professional=n_by_professional,
         verification=_verification(n, n_by_professional, subjects),
         flags=flags_of(cases, on_day.acted),
         changes=_changes(counted, last),
+    )
+
+
+def _subjects_so_far(subjects: Iterable[Subject], last: Context | None) -> tuple[SubjectSoFar, ...]:
+    """Return the subjects with their states, and those that the last context had."""
+    before = {each.subject_id: each.state for each in last.subjects} if last else {}
+    return tuple(
+        SubjectSoFar(
+            subject_id=each.subject_id,
+            state=each.state,
+            was=None if (was := before.get(each.subject_id)) is each.state else was,
+        )
+        for each in subjects
     )
 
 

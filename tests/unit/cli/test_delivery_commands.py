@@ -147,7 +147,10 @@ def test_a_folder_gets_json_and_markdown(folder: Path) -> None:
     assert {body["tier"] for body in bodies} == {"public"}
     texts = [file.read_text() for file in sorted((folder / "out").glob("*.md"))]
     assert len(bodies) == len(texts) == len(list((folder / "out").iterdir())) / 2 == 2
-    assert any("Sepsis with msc-supernatant-exosome: 1-10 cases." in text for text in texts)
+    assert any(
+        "Sepsis with exosomes or stem-cell culture supernatant: 1 to 10 reported cases," in text
+        for text in texts
+    )
     assert all(body["alert_id"] in text for body, text in zip(bodies, texts, strict=True))
 
 

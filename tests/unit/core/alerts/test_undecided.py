@@ -95,6 +95,7 @@ def _after(*steps: tuple[str, str | None]) -> dict[str, Assessment]:
 
 def _published(number: int, due: date, own_due: date) -> Alert:
     days = {"due": due, "own_due": own_due, "evaluated_on": own_due - timedelta(days=30)}
+    days |= {"headline": "h"}
     return signal(3, revision=number).model_copy(update=days)
 
 
@@ -141,7 +142,7 @@ def test_without_a_decision_the_published_day_is_that_of_all_revisions() -> None
 
 
 def test_an_alert_of_an_older_version_is_due_on_its_own_day() -> None:
-    old = ALERTS[0].model_copy(update={"own_due": None})
+    old = ALERTS[0].model_copy(update={"own_due": None, "headline": ""})
     assert RevisionDay.of(old).own_due == date(2024, 2, 1)
 
 
