@@ -184,7 +184,11 @@ class SafetyAlert(Message):
     )
     n_cases: int = Field(default=0, ge=0, description="Number of those cases.")
     n_serious: int = Field(default=0, ge=0, description="Of them, serious ones.")
-    n_fatal: int = Field(default=0, ge=0, description="Of them, fatal ones.")
+    n_fatal: int = Field(
+        default=0,
+        ge=0,
+        description="Of them, fatal ones; of a rumour, counted fatal cases that are part of it.",
+    )
     patients: Patients | None = Field(default=None, description="How many; null if not said.")
     n_verified: int = Field(default=0, ge=0, description="Patients with a valid report.")
     n_by_professional: int = Field(
@@ -199,7 +203,7 @@ class SafetyAlert(Message):
     n_sources: int | None = Field(
         default=None,
         ge=0,
-        description="Notices that report the subject and repeat no other one; null for cases.",
+        description="Of a rumour: notices that report it and repeat no other one; else null.",
     )
     part_of: tuple[str, ...] = Field(
         default=(), description="Of a fatal case: the subjects that it is part of."
@@ -242,7 +246,7 @@ class SafetyAlert(Message):
     duty: tuple[str, ...] = Field(
         default=(),
         description="Which duty to report exists in each country, and whose; the last line "
-        "names the law table."
+        "names the law table.",
     )
     law_version: str | None = Field(default=None, description="Of the table `duty` is from.")
     was: PreviousFacts | None = Field(
