@@ -51,6 +51,7 @@ _MOST_COUNTRIES = 3
 _MOST_STATEMENTS = 3  # so that a sentence has at most 45 words
 _VERDICTS = {"confirmed", "refuted", "unresolvable"}
 _IN_CASES = ("lot_missing", "late", "post_notice")  # flags of cases, in the order of a sentence
+_OF_CASES = {SafetyChange.DAYS, SafetyChange.REPORTERS, SafetyChange.FLAGS}
 _COUNTED = {
     SafetyChange.CASES: "cases",
     SafetyChange.PATIENTS: "patients",
@@ -249,8 +250,14 @@ def indication(alert: SafetyAlert, words: Catalogue) -> list[str]:
 
 def all_changes(alert: SafetyAlert, words: Catalogue) -> str:
     """Return every fact that differs from the previous revision, with its counts."""
-    changes = [_change(alert, change, words) for change in alert.changes]
+    known = [change for change in alert.changes if not _follows(change, alert)]
+    changes = [_change(alert, change, words) for change in known]
     return words.clauses(changes) or words.text("safety.reason.no_change")
+
+
+def _follows(change: SafetyChange, alert: SafetyAlert) -> bool:
+    """Return whether a change goes without saying: another number of cases has other facts."""
+    return change in _OF_CASES and SafetyChange.CASES in alert.changes
 
 
 def first_change(alert: SafetyAlert, words: Catalogue) -> str:
