@@ -75,7 +75,11 @@ TESTED_BY = {
     "streams.core.recount.evidence": "replay/test_recount.py",
     "streams.core.recount.strata": "replay/test_recount.py",
     "streams.core.recount.exclusions": "replay/test_releases.py",
+    "streams.core.safety.safety_finding": "unit/core/safety/test_findings.py",
+    "streams.core.safety.subject_findings": "unit/core/safety/test_findings.py",
     "streams.core.signals.anytime_test": "properties/test_vigil.py",
+    "streams.core.wording.safety_facts": "unit/core/wording/test_safety_text.py",
+    "streams.core.wording.safety_subjects": "unit/core/wording/test_safety_text.py",
     "streams.delivery.api.service": "unit/core/alerts/test_assessment.py",
     "streams.demo.scenario": "replay/test_scenario.py",
     "streams.exports.case_counts": "replay/test_export_ermr.py",
@@ -96,6 +100,7 @@ TESTED_BY = {
 # Tests of no one module, and what they are about.
 OF_NO_MODULE = {
     "contracts/test_schema_changes.py": "what may change in any contract, and the golden files",
+    "core/wording/test_safety_catalogue.py": "the texts of safety alerts in both languages",
     "detectors/test_confounding_errors.py": "the refusals of every detector against confounding",
     "detectors/test_zero_cells.py": "the zero cells of every statistic of a pair",
     "runtime/broker/test_private_attributes.py": "what correctness needs of the Kafka client",
