@@ -34,6 +34,11 @@ SAFETY_CAVEAT = (
     "A rumour is not a report, and a denial is not a refutation."
 )
 """The limitation stated in every safety alert."""
+_CAVEAT_OF_1_0 = (
+    "This says what was reported, not that the product caused it. A rumour is not a report, "
+    "and a denial is not a refutation."
+)
+"""Default of the contract, which a minor version does not change; every alert states its own."""
 
 
 class AlertCategory(StrEnum):
@@ -172,7 +177,7 @@ class SafetyAlert(Message):
         "published before the field existed.",
     )
     sentence: str = Field(description="The alert in plain words.")
-    caveat: str = Field(default=SAFETY_CAVEAT, description="Limits of what the alert states.")
+    caveat: str = Field(default=_CAVEAT_OF_1_0, description="Limits of what the alert states.")
     subject: str = Field(description="The lot, facility, rumour or case it is about.")
     subject_kind: SubjectKind | None = Field(default=None, description="Kind of the subject.")
     product_class: str | None = Field(default=None, description="Class of the products.")

@@ -75,7 +75,6 @@ TESTED_BY = {
     "streams.core.recount.evidence": "replay/test_recount.py",
     "streams.core.recount.strata": "replay/test_recount.py",
     "streams.core.recount.exclusions": "replay/test_releases.py",
-    "streams.core.safety.safety_finding": "unit/core/safety/test_findings.py",
     "streams.core.safety.subject_findings": "unit/core/safety/test_findings.py",
     "streams.core.signals.anytime_test": "properties/test_vigil.py",
     "streams.core.wording.safety_facts": "unit/core/wording/test_safety_text.py",
