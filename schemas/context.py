@@ -83,7 +83,8 @@ class Context(Message):
     )
     duty: tuple[str, ...] = Field(
         min_length=1,
-        description="Which duty to report exists in each country, and whose; also `none`.",
+        description="Which duty to report exists in each country, and whose; also `none`. The "
+        "last line names the law table.",
     )
     law_version: str = Field(description="Of the table that `duty` is from.")
     exposure_ongoing: bool | None = Field(

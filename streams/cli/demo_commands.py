@@ -110,17 +110,15 @@ def _print_alert(console: Console, alert: Alert | SafetyAlert) -> None:
     name = f"SDR {alert.grade}" if isinstance(alert, Alert) else alert.category.value
     urgent = ", [bold red]urgent[/]" if alert.urgent else ""
     head = f"[{KIND_COLOURS[kind]}]{name} {kind}[/], revision {alert.revision}{urgent}"
-    if isinstance(alert, Alert) and alert.priority is not None:
+    if alert.priority is not None:
         head += f", priority {alert.priority.level} ({alert.priority.total:.2f})"
     lines = [head, escape(alert.sentence)]
-    if kind != "new" and isinstance(alert, SafetyAlert):
-        lines.append(f"[dim]because: {escape(alert.reason)}[/]")
     around = alert if isinstance(alert, SafetyAlert) else alert.context
     if around is not None:
         lines += [f"[dim]{escape(line)}[/]" for line in around.duty]
-        if around.flags:
+        if around.flags and isinstance(alert, Alert):
             lines.append(f"[dim]note: {escape(', '.join(around.flags)).replace('_', ' ')}[/]")
-    if isinstance(alert, Alert) and alert.next_step:
+    if alert.next_step:
         lines.append(f"[dim]Next: {escape(alert.next_step)}[/]")
     _indented(console, "\n".join(lines))
 

@@ -88,7 +88,7 @@ def _safety_row(alert: SafetyAlert) -> tuple[str, str, str, str]:
         f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
         f"[{KIND_COLOURS[kind]}]{kind}[/]\n[dim]{urgent}{alert.category.value}[/]"
         f"{_assessment(alert)}",
-        escape(alert.sentence),
+        escape(alert.headline or alert.sentence),
         "\n".join([f"cases {len(alert.case_ids)}", *patients]),
     )
 

@@ -40,7 +40,7 @@ def digest_of(
 
 
 def markdown_of(message: dict[str, Any]) -> str:
-    """Return an alert or a digest as Markdown.
+    """Return an alert or a digest as Markdown, each alert under its headline.
 
     >>> print(markdown_of({"alert_id": "a1", "kind": "new", "sentence": "Look.", "caveat": "But."}))
     # SDR new
@@ -57,9 +57,20 @@ def markdown_of(message: dict[str, Any]) -> str:
 
 
 def _section(alert: dict[str, Any], level: str) -> str:
-    title = f"{level} {_title(alert)}"
-    lines = [_plain(str(line)) for line in (alert["sentence"], *alert.get("duty", ()))]
-    return "\n\n".join([title, *lines, f"*{_plain(alert['caveat'])}* `{alert['alert_id']}`"]) + "\n"
+    headline, sentence = alert.get("headline"), str(alert["sentence"])
+    title = _title(alert)
+    if headline:
+        # The sentence begins with the headline, which the title has.
+        facts = sentence.removeprefix(headline).removeprefix(".").strip()
+        title, sentence = _plain(headline), f"{title}. {facts}".strip()
+    step = [alert["next_step"]] if alert.get("next_step") else []
+    lines = [_plain(str(line)) for line in (sentence, *alert.get("duty", ()), *step)]
+    return (
+        "\n\n".join(
+            [f"{level} {title}", *lines, f"*{_plain(alert['caveat'])}* `{alert['alert_id']}`"]
+        )
+        + "\n"
+    )
 
 
 def _title(alert: dict[str, Any]) -> str:

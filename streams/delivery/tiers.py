@@ -15,8 +15,10 @@ from typing import Any
 
 from schemas.alert import Alert, SignalGrade, SignalLevel
 from schemas.context import Context
-from schemas.safety_alert import AlertCategory, SafetyAlert
+from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyChange
 from schemas.subscription import Tier
+from streams.core.wording.public_text import PublicFacts, public_caveat, public_safety_text
+from streams.core.wording.safety_text import safety_texts
 from streams.core.wording.signal_copies import public_signal_texts
 from streams.core.wording.signal_text import signal_texts
 
@@ -116,15 +118,12 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
                 copy["context"] = {k: v for k, v in copy["context"].items() if k not in _SMALL}
             return copy | _consumer_texts(alert, whole["drug"])
         return _public_signal(whole["drug"], alert, whole)
-    copy = {name: value for name, value in whole.items() if name not in _UNITS}
-    if alert.category in _NAMES_A_UNIT:
-        copy["signal_key"] = f"{alert.category}|{_code(alert.signal_key, key)}"
-        copy["subject"] = copy["signal_key"].partition("|")[2]
-        # The id is a hash of the signal key: it would confirm a guess of the lot.
-        copy["alert_id"] = _code(alert.alert_id, key)
-    if tier is Tier.CONSUMER:
-        return copy
-    return _public_safety(alert, copy)
+    without = _without_units(alert, key)
+    if tier is Tier.PUBLIC:
+        return _public_safety(without)
+    return {
+        name: value for name, value in without.model_dump(mode="json").items() if name not in _UNITS
+    }
 
 
 _CASES = {"case_ids", "as_of", "snapshot_id"}  # a hash of offsets can be inverted by trying them
@@ -133,7 +132,7 @@ _ASSESSMENT = "assessment"  # it names the assessor
 _OF_FEW = {"patients", "time_to_onset", "first_onset", "last_onset"}
 # Fields of a context that identify the patient, or name units.
 _SMALL = {"lots", "facilities", "indications", "changes"}
-_UNITS = {"case_ids", "lots", "facilities", "as_of", _ASSESSMENT}
+_UNITS = {"case_ids", "fatal_case_ids", "lots", "facilities", "as_of", _ASSESSMENT}
 _PUBLIC = (
     "schema_version", "alert_id", "signal_key", "revision", "kind", "caveat", "drug", "event",
     "level", "urgent", "rules_hash", "code_version",
@@ -208,22 +207,66 @@ def _public_context(context: Context | None) -> dict[str, Any]:
     }
 
 
-def _public_safety(alert: SafetyAlert, copy: Mapping[str, Any]) -> dict[str, Any]:
-    patients = alert.patients.at_least if alert.patients else len(alert.case_ids)
-    return {
-        **{name: copy[name] for name in _PUBLIC_SAFETY},
-        "tier": Tier.PUBLIC.value,
-        "evaluated_in": _month(alert.evaluated_on),
-        "n_patients": band(patients),
-        "sentence": f"{_title(alert.category)}"
-        + (f": {', '.join(alert.terms)}" if alert.terms else "")
-        + f". Patients: {band(patients)}.",
+def _without_units(alert: SafetyAlert, key: bytes) -> SafetyAlert:
+    """Return a safety alert without lots, facilities and cases, with texts that name none.
+
+    An alert published before its texts named units keeps its sentence.
+    """
+    update: dict[str, object] = {
+        "case_ids": (),
+        "fatal_case_ids": (),
+        "lots": (),
+        "facilities": (),
+        "n_cases": alert.n_cases or len(alert.case_ids),
+        "changes": tuple(change for change in alert.changes if change not in _CHANGES_OF_UNITS),
+        "was": alert.was and alert.was.model_copy(update={"n_lots": None, "n_facilities": None}),
     }
+    if alert.category in _NAMES_A_UNIT:
+        code = _code(alert.signal_key, key)
+        # The id is a hash of the signal key: it would confirm a guess of the lot.
+        update |= {
+            "signal_key": f"{alert.category}|{code}",
+            "subject": code,
+            "alert_id": _code(alert.alert_id, key),
+        }
+    if alert.category is AlertCategory.FATAL_CASE:
+        update["subject_kind"] = None  # so that the text names no case
+    copy = alert.model_copy(update=update)
+    if alert.headline is None:
+        return copy
+    texts = safety_texts(copy)
+    return copy.model_copy(
+        update={"headline": texts.headline, "sentence": texts.sentence, "reason": texts.reason}
+    )
 
 
-def _title(category: AlertCategory) -> str:
-    words = category.value.replace("_", " ").lower()
-    return words[0].upper() + words[1:]
+_CHANGES_OF_UNITS = {SafetyChange.LOTS, SafetyChange.FACILITIES}
+
+
+def _public_safety(copy: SafetyAlert) -> dict[str, Any]:
+    n_patients = band(copy.patients.at_least if copy.patients else copy.n_cases)
+    text = public_safety_text(
+        PublicFacts(
+            category=copy.category,
+            kind=copy.kind,
+            product_class=copy.product_class,
+            terms=copy.terms,
+            countries=copy.countries,
+            verification=copy.verification,
+            band=n_patients,
+            month=copy.evaluated_on,
+        )
+    )
+    whole = copy.model_dump(mode="json")
+    return {
+        **{name: whole[name] for name in _PUBLIC_SAFETY},
+        "tier": Tier.PUBLIC.value,
+        "evaluated_in": _month(copy.evaluated_on),
+        "n_patients": n_patients,
+        "headline": text,
+        "sentence": f"{text}.",
+        "caveat": public_caveat(copy.caveat),
+    }
 
 
 def _month(day: date) -> str:

@@ -75,7 +75,10 @@ TESTED_BY = {
     "streams.core.recount.evidence": "replay/test_recount.py",
     "streams.core.recount.strata": "replay/test_recount.py",
     "streams.core.recount.exclusions": "replay/test_releases.py",
+    "streams.core.safety.subject_findings": "unit/core/safety/test_findings.py",
     "streams.core.signals.anytime_test": "properties/test_vigil.py",
+    "streams.core.wording.safety_facts": "unit/core/wording/test_safety_text.py",
+    "streams.core.wording.safety_subjects": "unit/core/wording/test_safety_text.py",
     "streams.core.wording.measures": "unit/core/wording/test_signal_text.py",
     "streams.core.wording.signal_copies": "unit/core/wording/test_signal_text.py",
     "streams.core.wording.signal_reasons": "properties/test_wording.py",
@@ -100,6 +103,7 @@ TESTED_BY = {
 # Tests of no one module, and what they are about.
 OF_NO_MODULE = {
     "contracts/test_schema_changes.py": "what may change in any contract, and the golden files",
+    "core/wording/test_safety_catalogue.py": "the texts of safety alerts in both languages",
     "detectors/test_confounding_errors.py": "the refusals of every detector against confounding",
     "detectors/test_zero_cells.py": "the zero cells of every statistic of a pair",
     "runtime/broker/test_private_attributes.py": "what correctness needs of the Kafka client",

@@ -17,8 +17,9 @@ from streams.core.cases.domain_case import DomainCase
 from streams.core.cases.levels import family_of_term, level_names, level_of
 from streams.core.cases.spellings import one_spelling_each
 from streams.core.safety.findings import flags_of
-from streams.core.safety.reporting_duties import duty_line
+from streams.core.safety.reporting_duties import duty_lines
 from streams.core.safety.subjects import KnownOnDay, Subject, describe
+from streams.core.wording.duties import duty_without_country, law_table_line
 
 __all__ = ["context_of", "is_of_product"]
 
@@ -199,20 +200,23 @@ def _counted(values: Iterable[Collection[str]]) -> tuple[NamedCount, ...]:
 def _duties(
     code: str, cases: Iterable[DomainCase], on_day: KnownOnDay, last: Context | None
 ) -> tuple[str, ...]:
-    """Return a line for each country, also one without a known duty, by the law of the day."""
+    """Return law lines for each country, also one without a known duty, by the law of the day."""
     asked = {(case.country or "", case.product_class, case.supply_route) for case in cases}
     if not asked and last is not None:  # no case is left: the last published countries
         asked = {(place.name, code, SupplyRoute.UNKNOWN.value) for place in last.countries}
     lines = [
-        duty_line(
-            country,
-            on_day.law.frames_for(country, of_class, SupplyRoute(route), on_day.day),
-        )
-        if country
-        else "country not known: duty to report: not known"
+        line
         for country, of_class, route in sorted(asked)
+        for line in (
+            duty_lines(
+                country, on_day.law.frames_for(country, of_class, SupplyRoute(route), on_day.day)
+            )
+            if country
+            else (duty_without_country(),)
+        )
     ]
-    return tuple(dict.fromkeys(lines)) or ("no case with a country: duty to report: not known",)
+    unique = tuple(dict.fromkeys(lines)) or (duty_without_country(),)
+    return (*unique, law_table_line(on_day.law.version))
 
 
 def _ongoing(cases: Iterable[DomainCase], subjects: Iterable[Subject]) -> bool | None:

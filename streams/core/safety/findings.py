@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from importlib.resources import files
@@ -11,16 +10,17 @@ import polars as pl
 
 from detectors.clusters import CLUSTER_REPORTS, ClusterRule, Unit, find_clusters
 from schemas.domain import domain_vocabulary
-from schemas.notice import Notice, NoticeKind, Patients
-from schemas.safety_alert import AlertCategory, Stated
-from schemas.vocabulary import SupplyRoute, VerificationState
+from schemas.notice import Notice, NoticeKind
+from schemas.safety_alert import AlertCategory, ClusterRuleMet, SubjectKind
+from schemas.vocabulary import SupplyRoute
 from streams.core.cases.chronology import LATE_DAYS
-from streams.core.cases.domain_case import DomainCase, confounded
+from streams.core.cases.domain_case import DomainCase
 from streams.core.cases.spellings import one_spelling_each
-from streams.core.safety.sports_rules import UsageRules, check_usage
-from streams.core.safety.subjects import LinkedCase, Subject, describe, is_fatal
+from streams.core.safety.safety_finding import SafetyFinding
+from streams.core.safety.sports_rules import UsageRules
+from streams.core.safety.subject_findings import findings_of_subject
 
-__all__ = ["SafetyFinding", "actions", "cluster_rules", "findings", "flags_of"]
+__all__ = ["actions", "cluster_rules", "facts_of_cases", "findings", "flags_of"]
 
 _EPOCH = date(1970, 1, 1)
 _UNITS: Mapping[Unit, tuple[AlertCategory, Callable[[DomainCase], list[str]]]] = {
@@ -29,46 +29,6 @@ _UNITS: Mapping[Unit, tuple[AlertCategory, Callable[[DomainCase], list[str]]]] =
     "manufacturer": (AlertCategory.MANUFACTURER_CLUSTER, lambda case: case.manufacturers),
     "distributor": (AlertCategory.DISTRIBUTOR_CLUSTER, lambda case: case.distributors),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SafetyFinding:
-    """One finding to alert on, in its current state.
-
-    Attributes
-    ----------
-    subject
-        Parts of the signal key after the category.
-    size
-        Patients, or cases: a greater size strengthens the alert.
-    closing
-        Reason why it has ended; None while it is open.
-    note
-        Addition to the sentence.
-    """
-
-    category: AlertCategory
-    subject: tuple[str, ...]
-    size: int
-    urgent: bool = False
-    closing: str | None = None
-    note: str = ""
-    product_class: str | None = None
-    supply_route: SupplyRoute = SupplyRoute.UNKNOWN
-    terms: tuple[str, ...] = ()
-    families: tuple[str, ...] = ()
-    countries: tuple[str, ...] = ()
-    case_ids: tuple[str, ...] = ()
-    patients: Patients | None = None
-    n_verified: int = 0
-    n_by_professional: int = 0
-    verification: VerificationState | None = None
-    stated: tuple[Stated, ...] = ()
-    first_day: date | None = None
-    last_day: date | None = None
-    lots: tuple[str, ...] = ()
-    facilities: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
 
 
 def findings(
@@ -102,12 +62,8 @@ def findings(
     found = _clusters(by_id, clusters, acted)
     found += [_fatal(case, acted) for case in by_id.values() if case.fatal]
     for subject, received in known.items():
-        linked = [
-            LinkedCase(case.case_id, True, case.by_professional, case.fatal)
-            for case in by_id.values()
-            if subject in case.part_of
-        ]
-        found += _of_subject(describe(received, linked, day), received, usage)
+        linked = [case for case in by_id.values() if subject in case.part_of]
+        found += findings_of_subject(received, linked, day, usage)
     return found
 
 
@@ -118,113 +74,15 @@ def cluster_rules() -> tuple[ClusterRule, ...]:
     return tuple(ClusterRule.model_validate(rule) for rule in raw["rules"])
 
 
-def _of_subject(
-    subject: Subject, notices: Sequence[Notice], usage: UsageRules
-) -> list[SafetyFinding]:
-    common = SafetyFinding(
-        category=AlertCategory.CASE_SERIES,
-        subject=(subject.subject_id,),
-        size=0,
-        product_class=subject.product_class,
-        supply_route=subject.supply_route,
-        terms=subject.terms,
-        families=subject.families,
-        countries=subject.countries,
-        verification=subject.state,
-        stated=tuple(Stated(on=on, by=by, said=said) for on, by, said in subject.evidence),
-        first_day=subject.first_received,
-        facilities=subject.facilities,
-        flags=("indication_confounding",) if confounded(subject.terms, subject.indications) else (),
-    )
-    verdict = f"settled as {subject.state.replace('_', ' ')}" if subject.closed else None
-    found = []
-    if subject.fatal and _is_hearsay(notices):
-        found.append(
-            _with(common, AlertCategory.UNVERIFIED_FATAL, len(subject.sources), closing=verdict)
-        )
-    if subject.patients and subject.patients.at_least > 1:
-        found.append(
-            _with(
-                common,
-                AlertCategory.CASE_SERIES,
-                subject.patients.at_least,
-                patients=subject.patients,
-                n_verified=subject.verified,
-                n_by_professional=sum(case.by_professional for case in subject.cases),
-                case_ids=tuple(case.case_id for case in subject.cases),
-                closing=verdict if subject.state is VerificationState.REFUTED else None,
-            )
-        )
-    if subject.exposure_ongoing is not None and _was_ongoing(notices):
-        against = f", against the advice of an {subject.advised_by}" if subject.advised_by else ""
-        found.append(
-            _with(
-                common,
-                AlertCategory.ONGOING_EXPOSURE,
-                1,
-                note=against,
-                closing=None if subject.exposure_ongoing else "the exposure has ended",
-            )
-        )
-    if subject.overdue_since is not None:
-        found.append(
-            _with(
-                common,
-                AlertCategory.FOLLOW_UP_OVERDUE,
-                1,
-                note=f", due on {subject.overdue_since.isoformat()}",
-            )
-        )
-    return found + _usage(common, notices, usage)
-
-
-def _with(
-    common: SafetyFinding, category: AlertCategory, size: int, **fields: object
-) -> SafetyFinding:
-    values = {name: getattr(common, name) for name in SafetyFinding.__dataclass_fields__}
-    return SafetyFinding(**{**values, "category": category, "size": size, **fields})  # type: ignore[arg-type]
-
-
-def _usage(
-    common: SafetyFinding, notices: Sequence[Notice], rules: UsageRules
-) -> list[SafetyFinding]:
-    given = [(notice.received, usage) for notice in notices for usage in notice.usage]
-    return [
-        _with(
-            common,
-            AlertCategory.USAGE_RULE,
-            1,
-            subject=(*common.subject, result.person),
-            note=f", {result.volume_ml:g} mL at most within "
-            f"{rules.volume.within_hours:g} hours ({', '.join(result.reasons)})",
-            flags=result.reasons,
-            verification=None,
-        )
-        for result in check_usage(given, rules)
-        if result.to_report
-    ]
-
-
-def _is_hearsay(notices: Sequence[Notice]) -> bool:
-    """Return whether a notice reported the death, not only its case reports."""
-    return any(map(is_fatal, notices))
-
-
-def _was_ongoing(notices: Sequence[Notice]) -> bool:
-    """Return whether exposure was ever reported as ongoing: only then is its end reported."""
-    return any(
-        describe(notices[: n + 1], (), date.max).exposure_ongoing for n in range(len(notices))
-    )
-
-
 def _fatal(case: DomainCase, acted: Mapping[str, date]) -> SafetyFinding:
     return SafetyFinding(
         category=AlertCategory.FATAL_CASE,
         subject=(case.case_id,),
         size=1,
         urgent=True,
-        note=f", reported in part of {', '.join(case.part_of)}" if case.part_of else "",
-        **_of_cases([case], acted),  # type: ignore[arg-type]
+        subject_kind=SubjectKind.CASE,
+        part_of=tuple(case.part_of),
+        **facts_of_cases([case], acted),  # type: ignore[arg-type]
     )
 
 
@@ -244,7 +102,15 @@ def _clusters(
             subject=key[1:],
             size=len(members),
             urgent=True,
-            **_of_cases([cases[name] for name in sorted(members)], acted),  # type: ignore[arg-type]
+            subject_kind=SubjectKind(rule.by),
+            rule=ClusterRuleMet(
+                n_cases=rule.n_cases,
+                within_days=rule.within_days,
+                family=rule.event_family,
+                unit=SubjectKind(rule.by),
+                serious_only=rule.serious_only,
+            ),
+            **facts_of_cases([cases[name] for name in sorted(members)], acted),  # type: ignore[arg-type]
         )
         for key, (rule, members) in found.items()
         # A cluster that one lot explains is not one of the clinic that used it.
@@ -268,7 +134,8 @@ def _cluster_reports(cases: Iterable[DomainCase], by: Unit) -> pl.DataFrame:
     ).select(*CLUSTER_REPORTS, by)
 
 
-def _of_cases(cases: Sequence[DomainCase], acted: Mapping[str, date]) -> dict[str, object]:
+def facts_of_cases(cases: Sequence[DomainCase], acted: Mapping[str, date]) -> dict[str, object]:
+    """Return the fields of a finding that follow from its cases; at least one."""
     vocabulary = domain_vocabulary()
     terms = one_spelling_each(term for case in cases for term in case.terms)
     days = [_day(case) for case in cases]
@@ -280,6 +147,9 @@ def _of_cases(cases: Sequence[DomainCase], acted: Mapping[str, date]) -> dict[st
         "families": tuple(sorted({f for term in terms if (f := vocabulary.family(term))})),
         "countries": tuple(sorted({case.country for case in cases if case.country})),
         "case_ids": tuple(case.case_id for case in cases),
+        "n_cases": len(cases),
+        "n_serious": sum(case.serious for case in cases),
+        "n_fatal": sum(case.fatal for case in cases),
         "n_verified": len(cases),
         "n_by_professional": sum(case.by_professional for case in cases),
         "first_day": min(days),

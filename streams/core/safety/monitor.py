@@ -4,53 +4,41 @@ Current findings (`findings.py`) are compared with the published alerts: an unch
 nothing, a changed one a revision, and a withdrawn one a retraction.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from importlib.metadata import version
 from urllib.parse import quote
 
 from detectors.clusters import ClusterRule
 from schemas.alert import InputOffset
-from schemas.domain import domain_vocabulary
-from schemas.notice import Notice
-from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
+from schemas.notice import Notice, Verdict
+from schemas.safety_alert import AlertCategory, EndReason, SafetyAlert, SafetyAlertKind
 from schemas.watch_item import WatchItem
 from streams.core.cases.domain_case import DomainCase, decode_domain_case
-from streams.core.safety.findings import SafetyFinding, actions, cluster_rules, findings
+from streams.core.safety.endings import ENDED, final_facts
+from streams.core.safety.findings import actions, cluster_rules, findings
 from streams.core.safety.follow_up_questions import watch_items
-from streams.core.safety.reporting_duties import LawTable, duty_line, law_table
+from streams.core.safety.reporting_duties import LawTable, duty_lines, law_table
+from streams.core.safety.revisions import (
+    alert_id_of,
+    changes_between,
+    completed,
+    kind_of_change,
+)
+from streams.core.safety.safety_finding import SafetyFinding
 from streams.core.safety.sports_rules import UsageRules, usage_rules
 from streams.core.safety.subjects import KnownOnDay
+from streams.core.wording.duties import law_table_line
 
 __all__ = ["SafetyMonitor"]
 
 _CODE_VERSION = version("tocsin")
-# Fields that decide whether there is a revision; the others are constant, or follow from these.
-_FACTS = (
-    "urgent", "terms", "countries", "case_ids", "patients", "n_verified", "n_by_professional",
-    "verification", "stated", "first_day", "lots", "facilities", "flags", "duty",
-)  # fmt: skip
-_WHAT = {
-    AlertCategory.LOT_CLUSTER: "serious reactions share one lot",
-    AlertCategory.FACILITY_CLUSTER: "serious reactions share one facility, and no lot",
-    AlertCategory.MANUFACTURER_CLUSTER: "serious reactions share one manufacturer, and no lot",
-    AlertCategory.DISTRIBUTOR_CLUSTER: "serious reactions share one distributor, and no lot",
-    AlertCategory.CASE_SERIES: "several patients are told of",
-    AlertCategory.UNVERIFIED_FATAL: "deaths are told of that no report confirms",
-    AlertCategory.FATAL_CASE: "a death was reported",
-    AlertCategory.ONGOING_EXPOSURE: "the product is still being given",
-    AlertCategory.USAGE_RULE: "an infusion possibly breaks a rule of sport",
-    AlertCategory.FOLLOW_UP_OVERDUE: "an answer is overdue",
-}
-_STATE = {
-    "contested": "It is contested: it could be neither confirmed nor refuted",
-    "rumour": "It is a rumour",
-    "reported": "It is told of, and not verified",
-    "refuted": "It was refuted on evidence",
-    "unresolvable": "It cannot be resolved",
-}
+# Fields of a finding that an alert has under the same name.
+_FIELDS = tuple(
+    name
+    for name in SafetyFinding.__dataclass_fields__
+    if name in SafetyAlert.model_fields and name != "subject"
+)
 
 
 class SafetyMonitor:
@@ -130,7 +118,7 @@ class SafetyMonitor:
         clustered = {
             case_id
             for alert in self._published.values()
-            if alert.category.endswith("_CLUSTER") and alert.kind not in _ENDED
+            if alert.category.endswith("_CLUSTER") and alert.kind not in ENDED
             for case_id in alert.case_ids
         }
         return watch_items(self._cases.values(), clustered, day)
@@ -156,79 +144,63 @@ class SafetyMonitor:
             if moment is not None and moment > day
         ]
         self._next = min(later, default=None)
+        known = self.known_on(day)
         revisions = []
         for key in sorted(current.keys() | self._published.keys()):
-            revision = self._revise(
-                key, current.get(key), self._published.get(key), day, tuple(as_of)
-            )
+            before = self._published.get(key)
+            if key in current:
+                revision = self._of_finding(key, current[key], before, day, tuple(as_of))
+            elif before is not None and before.kind not in ENDED:
+                facts = final_facts(
+                    before, self._cases, known.notices, current.values(), known.acted
+                )
+                revision = _end(before, facts, day, tuple(as_of))
+            else:
+                continue
             if revision is not None:
                 self._published[key] = revision
                 revisions.append(revision)
         return revisions
 
-    def _revise(
+    def _of_finding(
         self,
         key: str,
-        finding: SafetyFinding | None,
+        finding: SafetyFinding,
         before: SafetyAlert | None,
         day: date,
         as_of: tuple[InputOffset, ...],
     ) -> SafetyAlert | None:
-        """Return the next revision of a signal; None if nothing changed."""
-        ended = before is not None and before.kind in _ENDED
-        if finding is None:
-            if before is None or ended:
-                return None
-            answered = before.category is AlertCategory.FOLLOW_UP_OVERDUE
-            kind = SafetyAlertKind.CLOSED if answered else SafetyAlertKind.RETRACTION
-            reason = "it was answered" if answered else "what it rested on was withdrawn"
-            return _next(before, kind, reason, day, as_of)
+        """Return the next revision of an alert; None if nothing changed."""
+        if finding.ended_because is not None and (before is None or before.kind in ENDED):
+            # A finding that ended before it was published needs no alert.
+            return None
         alert = self._alert(key, finding, day, as_of)
         if before is None:
-            # A finding that ended before it was published needs no alert.
-            return None if finding.closing else alert
-        change = _change(before, alert, finding, ended=ended)
-        if change is None:
+            return completed(alert, SafetyAlertKind.NEW, None)
+        if finding.ended_because is not None:
+            return completed(alert, SafetyAlertKind.CLOSED, before)
+        if before.kind in ENDED:
+            return completed(alert, SafetyAlertKind.STRENGTHENED, before)
+        if not changes_between(before, alert):
             return None
-        revision = before.revision + 1
-        kind, reason = change
-        return alert.model_copy(
-            update={
-                "alert_id": _alert_id(key, revision),
-                "revision": revision,
-                "kind": kind,
-                "reason": reason,
-            }
-        )
+        return completed(alert, kind_of_change(before, alert), before)
 
     def _alert(
         self, key: str, finding: SafetyFinding, day: date, as_of: tuple[InputOffset, ...]
     ) -> SafetyAlert:
+        """Return the facts of an alert; `completed` adds what follows from them."""
+        settled = finding.ended_because is EndReason.SETTLED
+        verdicts = [said.on for said in finding.stated if said.said in set(Verdict)]
         return SafetyAlert(
-            category=finding.category,
-            alert_id=_alert_id(key, 1),
+            **{name: getattr(finding, name) for name in _FIELDS},
+            alert_id=alert_id_of(key, 1),
             signal_key=key,
             revision=1,
             kind=SafetyAlertKind.NEW,
-            urgent=finding.urgent,
-            reason="it was not known before",
-            sentence=_sentence(finding),
+            reason="",
+            sentence="",
             subject=finding.subject[-1],
-            product_class=finding.product_class,
-            terms=finding.terms,
-            families=finding.families,
-            countries=finding.countries,
-            case_ids=finding.case_ids,
-            patients=finding.patients,
-            n_verified=finding.n_verified,
-            n_by_professional=finding.n_by_professional,
-            verification=finding.verification,
-            stated=finding.stated,
-            first_day=finding.first_day,
-            last_day=finding.last_day,
-            lots=finding.lots,
-            facilities=finding.facilities,
-            flags=finding.flags,
+            ended_on=verdicts[-1] if settled else None,
             duty=self._duties(finding, day),
             law_version=self._law.version if finding.product_class else None,
             evaluated_on=day,
@@ -242,77 +214,32 @@ class SafetyMonitor:
         places = finding.countries
         if finding.category is AlertCategory.USAGE_RULE:
             places = (*places, "sport")
-        return tuple(
-            duty_line(
+        lines = [
+            line
+            for place in places
+            for line in duty_lines(
                 place,
                 self._law.frames_for(place, finding.product_class, finding.supply_route, day),
             )
-            for place in places
-        )
+        ]
+        return (*lines, law_table_line(self._law.version)) if lines else ()
 
 
-_ENDED = {SafetyAlertKind.CLOSED, SafetyAlertKind.RETRACTION}
-
-
-@dataclass(frozen=True, slots=True)
-class _Size:
-    patients: int
-    cases: int
-    lots: int
-    facilities: int
-
-    @classmethod
-    def of(cls, alert: SafetyAlert) -> "_Size":
-        patients = alert.patients.at_least if alert.patients else 0
-        return cls(patients, len(alert.case_ids), len(alert.lots), len(alert.facilities))
-
-
-def _change(
-    before: SafetyAlert, alert: SafetyAlert, finding: SafetyFinding, *, ended: bool
-) -> tuple[SafetyAlertKind, str] | None:
-    if finding.closing:
-        return None if ended else (SafetyAlertKind.CLOSED, finding.closing)
-    if ended:
-        return SafetyAlertKind.STRENGTHENED, "it stands again"
-    # A change of the law alone is no reason for a revision; the next one states it.
-    changed = [
-        name for name in _FACTS if name != "duty" and getattr(before, name) != getattr(alert, name)
-    ]
-    if not changed:
-        return None
-    was, now = _Size.of(before), _Size.of(alert)
-    said = ", ".join(
-        f"{name} {old} to {new}"
-        for name in ("patients", "cases", "lots", "facilities")
-        if (old := getattr(was, name)) != (new := getattr(now, name))
-    )
-    said = said or f"new: {', '.join(changed).replace('_', ' ')}"
-    if (now.patients, now.cases) > (was.patients, was.cases):
-        return SafetyAlertKind.STRENGTHENED, said
-    if (now.patients, now.cases) < (was.patients, was.cases):
-        return SafetyAlertKind.WEAKENED, said
-    return SafetyAlertKind.UPDATE, said
-
-
-def _next(
-    before: SafetyAlert,
-    kind: SafetyAlertKind,
-    reason: str,
-    day: date,
-    as_of: tuple[InputOffset, ...],
+def _end(
+    before: SafetyAlert, facts: Mapping[str, object], day: date, as_of: tuple[InputOffset, ...]
 ) -> SafetyAlert:
-    revision = before.revision + 1
-    return before.model_copy(
+    """Return the revision that ends an alert, in its final state."""
+    answered = before.category is AlertCategory.FOLLOW_UP_OVERDUE
+    final = before.model_copy(
         update={
-            "alert_id": _alert_id(before.signal_key, revision),
-            "revision": revision,
-            "kind": kind,
-            "reason": reason,
+            **facts,
             "evaluated_on": day,
             "as_of": as_of,
             "code_version": _CODE_VERSION,
         }
     )
+    kind = SafetyAlertKind.CLOSED if answered else SafetyAlertKind.RETRACTION
+    return completed(final, kind, before)
 
 
 def _after(day: date | None) -> date | None:
@@ -321,31 +248,6 @@ def _after(day: date | None) -> date | None:
 
 def _key(finding: SafetyFinding) -> str:
     return "|".join(quote(part, safe=" ") for part in (finding.category, *finding.subject))
-
-
-def _alert_id(key: str, revision: int) -> str:
-    return hashlib.sha256(f"{key}\n{revision}".encode()).hexdigest()[:32]
-
-
-def _sentence(finding: SafetyFinding) -> str:
-    """Return the sentence of a finding in plain words: no cause, no name of a clinic, no lot."""
-    what = _WHAT[finding.category]
-    named = domain_vocabulary().classes.get(finding.product_class or "")
-    of_what = f" after {named.label}" if named else ""
-    terms = f": {', '.join(finding.terms)}" if finding.terms else ""
-    parts = [f"{what[0].upper()}{what[1:]}{of_what}{terms}{finding.note}"]
-    if finding.patients is not None:
-        number = f"{finding.patients.at_least}"
-        if not finding.patients.exact:
-            number = f"at least {number}"
-        parts.append(f"{number} patients, {finding.n_verified} with a valid report")
-    elif finding.case_ids:
-        n, places = len(finding.case_ids), len(finding.facilities)
-        where = f" from {places} {'facility' if places == 1 else 'facilities'}" if places else ""
-        parts.append(f"{n} {'case' if n == 1 else 'cases'}{where}")
-    if finding.verification is not None and (state := _STATE.get(finding.verification.value)):
-        parts.append(state)
-    return ". ".join(parts) + "."
 
 
 def _content(notice: Notice) -> tuple[date, str]:

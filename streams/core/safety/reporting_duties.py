@@ -5,7 +5,7 @@ the absence of reports means safety.
 """
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
@@ -17,8 +17,10 @@ from schemas.base import Message
 from schemas.domain import DomainVocabulary, domain_vocabulary
 from schemas.errors import InputError
 from schemas.vocabulary import SupplyRoute
+from streams.core.wording.catalogue import Language
+from streams.core.wording.duties import duty_in_table, duty_not_in_table
 
-__all__ = ["LawTable", "LegalFrame", "duty_line", "law_table", "read_law"]
+__all__ = ["LawTable", "LegalFrame", "duty_lines", "law_table", "read_law"]
 
 _Line = Annotated[str, Field(min_length=1)]
 
@@ -40,8 +42,11 @@ class LegalFrame(Message):
     classification: _Line = Field(description="What the product is in this law.")
     duty: bool = Field(description="Whether somebody has to report an adverse event.")
     holder: str | None = Field(default=None, description="Who has to; null without a duty.")
-    because: _Line = Field(description="Why there is a duty, or none.")
+    holder_ja: str | None = Field(default=None, description="The holder, in Japanese.")
+    because: _Line = Field(description="Why there is a duty, or none, in full sentences.")
+    because_ja: _Line | None = Field(default=None, description="The same in Japanese.")
     recipients: tuple[str, ...] = Field(description="Whom an alert concerns there.")
+    recipients_ja: tuple[str, ...] = Field(default=(), description="The same in Japanese.")
     source: _Line = Field(description="Where this was read.")
     quote: _Line = Field(description="The quoted words of the source.")
     verified: bool = Field(description="Whether two sources, or the law itself, were read.")
@@ -101,26 +106,34 @@ class LawTable(Message):
         return ()
 
 
-def duty_line(jurisdiction: str, frames: Iterable[LegalFrame]) -> str:
-    """Return one line on the duty to report in a jurisdiction, and its holder.
+def duty_lines(
+    jurisdiction: str, frames: Sequence[LegalFrame], language: Language = Language.ENGLISH
+) -> tuple[str, ...]:
+    """Return the law lines of a jurisdiction: one an entry, or one that says there is none.
+
+    Without a text in Japanese, the Japanese line has the English one.
 
     >>> frames = law_table().frames_for(
     ...     "JP", "culture-supernatant", SupplyRoute.PHYSICIAN_PRACTICE, date(2023, 11, 28))
-    >>> duty_line("JP", frames)
-    'JP: duty to report: none (ASRM does not apply: the product holds no cells; the government and
-    the Certified Committee need not be told)'
+    >>> duty_lines("JP", frames)[0]
+    "Duty to report, Japan (physician's own practice): none. The Act on the Safety of Regenerative
+    Medicine (ASRM) does not apply, because the product contains no cells."
     """
-    lines = []
-    for frame in frames:
-        route = f", {frame.supply_route.replace('_', ' ')}" if frame.supply_route else ""
-        duty = f"{frame.holder} to {', '.join(frame.recipients)}" if frame.duty else "none"
-        lines.append((route, f"duty to report: {duty} ({frame.because})"))
-    if not lines:
-        return f"{jurisdiction}: duty to report: not known (no line of the table covers it)"
-    if len(lines) == 1:
-        return f"{jurisdiction}: {lines[0][1]}"
-    return f"{jurisdiction}, by supply route, which is not known: " + "; ".join(
-        f"{route.removeprefix(', ')}: {line}" for route, line in lines
+    if not frames:
+        return (duty_not_in_table(jurisdiction, language),)
+    ja = language is Language.JAPANESE
+    return tuple(
+        duty_in_table(
+            jurisdiction,
+            route=frame.supply_route,
+            holder=(ja and frame.holder_ja) or frame.holder,
+            recipients=(ja and frame.recipients_ja) or frame.recipients,
+            because=(ja and frame.because_ja) or frame.because,
+            verified=frame.verified,
+            route_known=len(frames) == 1,
+            language=language,
+        )
+        for frame in frames
     )
 
 

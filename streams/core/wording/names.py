@@ -97,7 +97,7 @@ def country(code: str, words: Catalogue) -> str:
     >>> country("JP", catalogue(Language.ENGLISH)), country("XX", catalogue(Language.ENGLISH))
     ('Japan', 'XX')
     """
-    return _territories(words.language).get(code, code)
+    return words.find(f"country.{code}") or _territories(words.language).get(code, code)
 
 
 def countries(codes: Iterable[str], words: Catalogue) -> str:

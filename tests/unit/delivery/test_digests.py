@@ -12,7 +12,7 @@ from schemas.alert import AlertKind
 from schemas.digest import Digest
 from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Stream, Subscription, Tier, Webhook
-from streams.delivery.digests import MOST_ALERTS
+from streams.delivery.digests import MOST_ALERTS, markdown_of
 from streams.delivery.outbox import Outbox, deliver
 from streams.delivery.send_schedule import Attempt, SendOutcome
 from tests.support.alerts import KEY, NOW, safety, signal, subscription
@@ -228,6 +228,20 @@ def test_a_stream_can_be_read_again_from_any_message():
     assert [i for i, _ in reader.outbox.streamed("s", "unknown", NOW)] == ids
     assert reader.outbox.statuses()[0].delivered == 3
     assert reader.outbox.next_due() is None
+
+
+def test_an_alert_stands_under_its_headline_with_its_next_step():
+    alert = {
+        "alert_id": "a1", "category": "LOT_CLUSTER", "kind": "new", "headline": "Sepsis, lot L1",
+        "sentence": "Sepsis, lot L1. 2 of 2 serious.", "caveat": "But.", "duty": ["None. Why."],
+        "next_step": "Request samples.",
+    }  # fmt: skip
+    assert markdown_of(alert) == (
+        "# Sepsis, lot L1\n\nLOT\\_CLUSTER new. 2 of 2 serious.\n\nNone. Why.\n\n"
+        "Request samples.\n\n*But.* `a1`\n"
+    )
+    whole = {"digest_id": "d", "sentence": "1 alert.", "alerts": [alert]}
+    assert "\n\n## Sepsis, lot L1\n\nLOT" in markdown_of(whole)
 
 
 def test_an_outbox_of_the_first_format_is_upgraded(tmp_path):

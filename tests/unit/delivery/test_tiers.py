@@ -13,7 +13,13 @@ from schemas.alert import Alert, SignalGrade
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.decision import Assessment, SignalState
 from schemas.notice import Patients
-from schemas.safety_alert import AlertCategory, SafetyAlert
+from schemas.safety_alert import (
+    AlertCategory,
+    PreviousFacts,
+    SafetyAlert,
+    SafetyAlertKind,
+    SafetyChange,
+)
 from schemas.scrutiny import Burst, Restricted
 from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
@@ -213,3 +219,49 @@ def test_a_consumer_sees_the_seriousness_without_the_patients() -> None:
     assert whole["patients"]["female"] == 70_037
     assert (whole["first_onset"], whole["last_onset"]) == ("1957-03-14", "1958-03-14")
     assert whole["time_to_onset"]["median"] == 70_047.5
+
+
+def test_an_alert_without_a_headline_keeps_its_sentence_for_consumers() -> None:
+    """An alert of an older version lacks the facts of the texts, and names no unit."""
+    copy = copy_for(Tier.CONSUMER, safety(), key=KEY)
+    assert (copy["sentence"], copy["headline"], copy["n_cases"]) == ("3 cases of sepsis", None, 2)
+
+
+def test_a_consumer_reads_of_a_lot_by_its_code_and_of_no_facility() -> None:
+    was = PreviousFacts(
+        revision=1,
+        kind=SafetyAlertKind.NEW,
+        evaluated_on=date(2019, 10, 9),
+        n_cases=2,
+        n_verified=2,
+        n_lots=1,
+        n_facilities=70_001,
+    )
+    alert = safety(
+        revision=2,
+        headline="h",
+        n_cases=3,
+        was=was,
+        changes=(SafetyChange.CASES, SafetyChange.FACILITIES, SafetyChange.LOTS),
+    )
+    copy = copy_for(Tier.CONSUMER, alert, key=KEY)
+    assert f", lot {copy['subject']}: 1 more case. 3 serious cases, up from 2;" in copy["sentence"]
+    assert (copy["changes"], copy["reason"]) == (["cases"], "cases 2 to 3")
+    told = json.dumps(copy).replace("n_facilities", "")
+    assert not any(name in told for name in ("EX117", "C-A", "70001", "facilit"))
+    assert (copy["was"]["n_lots"], copy["was"]["n_facilities"]) == (None, None)
+    only_units = alert.model_copy(update={"changes": (SafetyChange.FACILITIES,)})
+    assert copy_for(Tier.CONSUMER, only_units, key=KEY)["reason"] == "other facts"
+
+
+def test_the_public_copy_has_a_text_of_its_own_fields() -> None:
+    copy = copy_for(Tier.PUBLIC, safety(headline="h", n_cases=3), key=KEY)
+    assert copy["sentence"] == (
+        "Sepsis after exosomes or other extracellular vesicles: 1 to 10 serious cases that may "
+        "share one lot (October 2019)."
+    )
+    assert copy["headline"] == copy["sentence"].removesuffix(".")
+    assert copy["caveat"].endswith(
+        "Do not stop or change a treatment because of this notice; ask a health professional."
+    )
+    assert {"next_step", "priority", "due", "was", "n_cases", "rule", "changes"}.isdisjoint(copy)

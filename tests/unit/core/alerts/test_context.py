@@ -140,7 +140,7 @@ def test_what_was_published_last_says_the_class_and_countries_of_a_lot_without_c
     context = world.of(drug="lot:A1")
     assert context is not None
     assert (context.product_class, context.n_cases, context.countries) == (CELLS, 0, ())
-    assert context.duty[0].startswith("US: ")
+    assert context.duty[0].startswith("Duty to report, United States: ")
     assert world.of(drug="lot:A1", event="Rash") is None  # of another signal
 
 

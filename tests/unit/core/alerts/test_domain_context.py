@@ -58,8 +58,9 @@ def test_the_sepsis_of_the_founding_case_says_lots_places_and_law(founding_alert
     assert counted(context.indications) == {"Pain": 3}
     assert counted(context.supply_routes) == {"physician_practice": 3}
     assert context.verification == "3 of 3 patients reported by a health professional"
-    (duty,) = context.duty
-    assert duty.startswith("US: duty to report: none (")
+    duty, table = context.duty
+    assert duty.startswith("Duty to report, United States: none. The duties of a licence holder")
+    assert table == f"Law table {law_table().version}; not legal advice."
     assert context.law_version == law_table().version
     assert (context.notices, context.exposure_ongoing, context.flags) == ((), None, ())
     # The fourth came five years late, after the notice of the authority.
@@ -77,7 +78,7 @@ def test_the_progression_says_who_reported_and_that_nobody_had_to(founding_alert
         "LC-0 tells of at least 4"
     )
     assert [c.n_by_professional for c in (new, strengthened, weakened)] == [3, 3, 2]
-    assert "duty to report: none (ASRM does not apply" in " ".join(new.duty)
+    assert "practice): none. The Act on the Safety of Regenerative Medicine" in new.duty[0]
     assert new.exposure_ongoing is True
     assert [(each.subject_id, each.state) for each in new.subjects] == [("LC-0", "reported")]
     assert {"indication_confounding", "lot_missing"} <= set(new.flags)
@@ -287,14 +288,17 @@ def test_a_case_that_is_left_out_leaves_the_law_line():
     last = [alert for alert in alerts if alert.drug == "cell-product"][-1]
     assert (last.kind.value, last.context.n_cases) == ("retraction", 0)
     assert last.context.verification == "no case is left"
-    assert last.context.duty[0].startswith("US")
+    assert last.context.duty[0].startswith("Duty to report, United States: none. ")
 
 
 def test_a_case_without_a_country_says_so():
     unknown = [one.model_copy(update={"occurrence_country": None}) for one in THREE]
     alerts = replayed([*others(), *unknown]).alerts
     (alert, *_) = [each for each in alerts if each.drug == "cell-product"]
-    assert alert.context.duty == ("country not known: duty to report: not known",)
+    assert alert.context.duty == (
+        "Duty to report, country not stated: not known. The law table goes by country.",
+        "Law table 2026-11; not legal advice.",
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ from schemas.safety_alert import AlertCategory
 from schemas.vocabulary import ReporterKind, SupplyRoute
 from streams.core.cases.domain_case import DomainCase
 from streams.core.safety.findings import (
-    SafetyFinding,
     actions,
     cluster_rules,
     findings,
     flags_of,
 )
+from streams.core.safety.safety_finding import SafetyFinding
 from streams.core.safety.sports_rules import usage_rules
 
 EPOCH = date(1970, 1, 1)
@@ -146,9 +146,9 @@ def test_a_fatal_case_is_urgent_and_names_what_it_is_part_of() -> None:
     (finding,) = found((death, case("E")))
     assert (finding.category, finding.subject) == (AlertCategory.FATAL_CASE, ("D",))
     assert (finding.urgent, finding.size, finding.case_ids) == (True, 1, ("D",))
-    assert finding.note == ", reported in part of R-1, R-2"
+    assert finding.part_of == ("R-1", "R-2")
     assert finding.supply_route is SupplyRoute.CLINICAL_TRIAL
-    assert found((case("D", fatal=True),))[0].note == ""
+    assert found((case("D", fatal=True),))[0].part_of == ()
     two = found((case("E", fatal=True), case("D", fatal=True)))
     assert [each.subject for each in two] == [("D",), ("E",)]
 
@@ -223,7 +223,7 @@ def test_a_series_counts_the_reported_patients_among_those_told_of() -> None:
     assert (series.category, series.subject) == (AlertCategory.CASE_SERIES, ("R-1",))
     assert (series.size, series.n_verified, series.n_by_professional) == (4, 1, 0)
     assert (series.case_ids, series.countries) == (("A",), ("JP",))
-    assert (series.verification, series.closing) == ("reported", None)
+    assert (series.verification, series.ended_because) == ("reported", None)
     alone = SERIES.model_copy(update={"patients": Patients(at_least=1)})
     assert found((), (alone,)) == []
 
@@ -235,24 +235,24 @@ def test_a_notice_is_known_from_its_day_on() -> None:
 
 def test_a_refuted_series_closes_and_a_confirmed_one_stays() -> None:
     (refuted,) = found((), (SERIES, REFUTED))
-    assert (refuted.closing, refuted.verification) == ("settled as refuted", "refuted")
+    assert (refuted.ended_because, refuted.verification) == ("settled", "refuted")
     (stated,) = refuted.stated
     assert (stated.on, stated.by, stated.said) == (date(2024, 1, 10), "ministry", "refuted")
     (confirmed,) = found((), (SERIES, CONFIRMED))
-    assert (confirmed.closing, confirmed.verification) == (None, "authority_confirmed")
-    assert found((), (SERIES, REFUTED), date(2024, 1, 9))[0].closing is None
+    assert (confirmed.ended_because, confirmed.verification) == (None, "authority_confirmed")
+    assert found((), (SERIES, REFUTED), date(2024, 1, 9))[0].ended_because is None
 
 
 def test_a_death_that_only_notices_tell_of_is_unverified_until_it_is_settled() -> None:
     death = notice("1", NoticeKind.MEDIA, fatal=True)
     (finding,) = found((), (death,))
-    assert (finding.category, finding.size, finding.closing) == (
+    assert (finding.category, finding.size, finding.ended_because) == (
         AlertCategory.UNVERIFIED_FATAL,
         1,
         None,
     )
     (settled,) = found((), (death, CONFIRMED))
-    assert settled.closing == "settled as authority confirmed"
+    assert (settled.ended_because, settled.verification) == ("settled", "authority_confirmed")
     quiet = notice("1", NoticeKind.MEDIA)
     fatal_case = case("D", fatal=True, part_of=("R-1",))
     only_case = [each.category for each in found((fatal_case,), (quiet,))]
@@ -266,10 +266,10 @@ def test_exposure_that_was_said_to_go_on_is_found_until_it_has_ended() -> None:
         exposure=Exposure(ongoing=True, discontinuation_advised_by="oncologist"),
     )
     (finding,) = found((), (goes_on,))
-    assert (finding.category, finding.closing) == (AlertCategory.ONGOING_EXPOSURE, None)
-    assert finding.note == ", against the advice of an oncologist"
+    assert (finding.category, finding.ended_because) == (AlertCategory.ONGOING_EXPOSURE, None)
+    assert finding.advised_by == "oncologist"
     ended = notice("2", NoticeKind.AMENDMENT, 3, exposure=Exposure(ongoing=False))
-    assert found((), (goes_on, ended))[0].closing == "the exposure has ended"
+    assert found((), (goes_on, ended))[0].ended_because == "exposure_ended"
     assert found((), (ended,)) == []  # it was never said to go on
 
 
@@ -278,7 +278,7 @@ def test_an_answer_is_overdue_from_the_day_after_it_was_due() -> None:
     assert found((), (asked,), date(2024, 2, 1)) == []
     (finding,) = found((), (asked,), date(2024, 2, 2))
     assert finding.category is AlertCategory.FOLLOW_UP_OVERDUE
-    assert finding.note == ", due on 2024-02-01"
+    assert finding.due_since == date(2024, 2, 1)
     answered = notice("2", NoticeKind.FOLLOW_UP, 40, followup_closed=True)
     assert found((), (asked, answered), date(2024, 3, 1)) == []
 
@@ -299,5 +299,6 @@ def test_infusions_of_an_athlete_add_up_within_a_day() -> None:
     day = notice("1", NoticeKind.USAGE, usage=(given(60), given(50), given(90, "P-2")))
     (finding,) = found((), (day,))
     assert (finding.category, finding.subject) == (AlertCategory.USAGE_RULE, ("R-1", "P-1"))
-    assert finding.note == ", 110 mL at most within 12 hours (volume_failed)"
+    assert (finding.volume_ml, finding.limit_ml, finding.within_hours) == (110, 100, 12)
+    assert finding.athlete_stated is False
     assert finding.flags == ("volume_failed",)

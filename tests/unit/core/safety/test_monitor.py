@@ -89,12 +89,13 @@ def test_a_lot_is_an_alert_at_the_second_case_and_its_clinic_is_not() -> None:
     assert alert.urgent
     assert alert.case_ids == ("NE-1", "NE-2")
     assert (alert.lots, alert.facilities) == (("EX117",), ("C-A",))
-    assert alert.duty[0].startswith("US: duty to report: none (")
-    assert "EX117" not in alert.sentence
-    assert "C-A" not in alert.sentence
+    assert alert.duty[0].startswith("Duty to report, United States: none. The duties")
+    assert alert.duty[-1] == "Law table 2026-11; not legal advice."
+    assert "lot EX117: cluster of 2 serious cases." in alert.sentence
+    assert "1 facility (C-A)" in alert.sentence
     (second,) = told(date(2019, 10, 15), NE3)
     assert said([second]) == [("LOT_CLUSTER", 2, "strengthened")]
-    assert second.reason == "cases 2 to 3, facilities 1 to 2"
+    assert second.reason == "cases 2 to 3; facilities 1 to 2"
     assert second.signal_key == alert.signal_key
     assert second.alert_id != alert.alert_id
     assert told(date(2019, 10, 16)) == []
@@ -177,7 +178,7 @@ def test_a_rumour_of_deaths_from_the_first_word_to_the_end() -> None:
     )
     (alert,) = told(date(2023, 10, 11), notices=[rumour])
     assert said([alert]) == [("UNVERIFIED_FATAL", 1, "new")]
-    assert alert.duty[0].startswith("JP, by supply route, which is not known: ")
+    assert alert.duty[0].startswith("Route not known. Duty to report, Japan (marketed product): ")
     repeat = notice(
         "RUM-1b",
         date(2023, 11, 14),
@@ -205,7 +206,7 @@ def test_a_rumour_of_deaths_from_the_first_word_to_the_end() -> None:
     (contested,) = told(date(2023, 11, 14), notices=denials)
     assert said([contested]) == [("UNVERIFIED_FATAL", 2, "update")]
     assert contested.verification == "contested"
-    assert "could be neither confirmed nor refuted" in contested.sentence
+    assert "It is neither confirmed nor refuted and enters no count." in contested.sentence
     assert [s.said for s in contested.stated] == ["denies", "source_unknown"]
 
 
@@ -235,11 +236,11 @@ def test_both_ends_of_the_rumour(verdict: Verdict) -> None:
         assert said(alerts) == [("FATAL_CASE", 1, "new"), ("UNVERIFIED_FATAL", 2, "closed")]
         assert alerts[0].urgent
         assert "RUM-1" in alerts[0].sentence
-        assert alerts[1].reason == "settled as authority confirmed"
+        assert alerts[1].reason == "settled: confirmed by an authority"
     else:
         (alert,) = told(date(2024, 5, 7), notices=[settled])
         assert said([alert]) == [("UNVERIFIED_FATAL", 2, "closed")]
-        assert alert.reason == "settled as refuted"
+        assert alert.reason == "settled: refuted on evidence"
     assert told(date(2024, 6, 7)) == []
 
 
@@ -260,8 +261,9 @@ def test_a_series_absorbs_its_cases() -> None:
     assert said([alert]) == [("CASE_SERIES", 1, "new")]
     assert alert.flags == ("indication_confounding",)
     assert alert.duty == (
-        "JP: duty to report: none (ASRM does not apply: the product holds no cells; "
-        "the government and the Certified Committee need not be told)",
+        "Duty to report, Japan (physician's own practice): none. The Act on the Safety of "
+        "Regenerative Medicine (ASRM) does not apply, because the product contains no cells.",
+        "Law table 2026-11; not legal advice.",
     )
     goes_on = notice(
         "LC-0/2",
@@ -321,9 +323,9 @@ def test_athletes() -> None:
     assert said(alerts) == [("USAGE_RULE", 1, "new")] * 3
     assert ["volume_open" in alert.flags for alert in alerts] == [True, True, False]
     assert all("approval_failed" in alert.flags for alert in alerts)
-    assert all("possibly" in alert.sentence for alert in alerts)
+    assert all("given to an athlete: " in alert.sentence for alert in alerts)
     assert all("A-" not in alert.sentence for alert in alerts)
-    assert alerts[0].duty[-1].startswith("sport: duty to report: none")
+    assert alerts[0].duty[-2].startswith("Duty to report, sport: none. ")
 
 
 def test_time_alone_makes_an_answer_overdue() -> None:
@@ -344,7 +346,7 @@ def test_time_alone_makes_an_answer_overdue() -> None:
     (closed,) = told(date(2023, 11, 20), notices=[answer])
     assert (said([closed]), closed.reason) == (
         [("FOLLOW_UP_OVERDUE", 2, "closed")],
-        "it was answered",
+        "answer received",
     )
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from schemas.errors import InputError
 from schemas.vocabulary import SupplyRoute
-from streams.core.safety.reporting_duties import duty_line, law_table, read_law
+from streams.core.safety.reporting_duties import duty_lines, law_table, read_law
+from streams.core.wording.catalogue import Language
 
 PRACTICE, MARKETED, UNKNOWN = (
     SupplyRoute.PHYSICIAN_PRACTICE,
@@ -30,25 +31,56 @@ verified = true
 
 
 def line(jurisdiction, product_class, route=UNKNOWN, day=DAY):
-    return duty_line(jurisdiction, law_table().frames_for(jurisdiction, product_class, route, day))
+    (only,) = lines(jurisdiction, product_class, route, day)
+    return only
+
+
+def lines(jurisdiction, product_class, route=UNKNOWN, day=DAY, language=Language.ENGLISH):
+    frames = law_table().frames_for(jurisdiction, product_class, route, day)
+    return duty_lines(jurisdiction, frames, language)
 
 
 def test_in_japan_the_supply_route_and_the_cells_decide():
-    assert "none (ASRM does not apply" in line("JP", "culture-supernatant", PRACTICE)
-    assert "none (duties begin with a marketing application" in line(
-        "JP", "extracellular-vesicles", MARKETED
+    assert line("JP", "culture-supernatant", PRACTICE) == (
+        "Duty to report, Japan (physician's own practice): none. The Act on the Safety of "
+        "Regenerative Medicine (ASRM) does not apply, because the product contains no cells."
+    )
+    assert line("JP", "extracellular-vesicles", MARKETED) == (
+        "Duty to report, Japan (marketed product): none. The duties begin with a marketing "
+        "application, and no product of this class is approved."
     )
     assert line("JP", "cell-product", PRACTICE) == (
-        "JP: duty to report: the clinic to MHLW, Certified Committee "
-        "(ASRM applies: the government and the Certified Committee must be told)"
+        "Duty to report, Japan (physician's own practice): the clinic must report to MHLW and the "
+        "Certified Committee. The Act on the Safety of Regenerative Medicine (ASRM) applies, "
+        "because the product contains living cells."
     )
+
+
+def test_the_lines_are_in_japanese_as_well():
+    (line,) = lines("JP", "culture-supernatant", PRACTICE, language=Language.JAPANESE)
+    assert line == (
+        "報告義務、日本（自由診療）：なし。"
+        "細胞を含まないため、再生医療等の安全性の確保等に関する法律の適用対象外。"
+    )
+    assert all(frame.because_ja for frame in law_table().frames)
+    (cells,) = lines("JP", "cell-product", PRACTICE, language=Language.JAPANESE)
+    assert "医療機関は厚生労働省及び認定再生医療等委員会に報告" in cells
+
+
+def test_a_table_without_japanese_gives_its_english_reason():
+    table = read_law(FRAME.format(duty="false", extra=""))
+    (line,) = duty_lines("JP", table.frames, Language.JAPANESE)
+    assert line == "報告義務、日本：なし。b"
 
 
 def test_an_unknown_supply_route_gives_every_line_it_may_be():
-    text = line("JP", "culture-supernatant")
-    assert text.startswith("JP, by supply route, which is not known: ")
-    assert "marketed product: duty" in text
-    assert "physician practice: duty" in text
+    marketed, practice = lines("JP", "culture-supernatant")
+    assert marketed.startswith(
+        "Route not known. Duty to report, Japan (marketed product): none. The duties begin"
+    )
+    assert practice.startswith(
+        "Route not known. Duty to report, Japan (physician's own practice): none. The Act"
+    )
 
 
 def test_the_narrowest_class_holds():
@@ -70,13 +102,13 @@ def test_members_of_the_union_have_its_frames():
 def test_law_changes_on_its_day():
     (before,) = law_table().frames_for("TW", "culture-supernatant", UNKNOWN, date(2024, 6, 3))
     (after,) = law_table().frames_for("TW", "culture-supernatant", UNKNOWN, date(2024, 6, 4))
-    assert (before.because, after.valid_from) == ("the act was a draft", date(2024, 6, 4))
+    assert (before.because, after.valid_from) == ("The act was a draft.", date(2024, 6, 4))
     assert law_table().frames_for("KR", "culture-supernatant", UNKNOWN, date(2018, 11, 30)) == ()
 
 
 def test_what_the_table_does_not_cover_is_said_not_left_out():
     assert line("BR", "culture-supernatant") == (
-        "BR: duty to report: not known (no line of the table covers it)"
+        "Duty to report, Brazil: not known. The law table has no entry for this product class."
     )
     assert "not known" in line("JP", "aspirin")
 

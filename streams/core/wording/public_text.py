@@ -1,0 +1,118 @@
+"""Texts of public copies of safety alerts: only what the fields of a public copy hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from schemas.safety_alert import AlertCategory, SafetyAlertKind
+from schemas.vocabulary import VerificationState
+from streams.core.wording.catalogue import Catalogue, Language, capitalised, catalogue
+from streams.core.wording.names import class_name, country
+from streams.core.wording.numbers import month_and_year
+from streams.core.wording.safety_facts import joined
+
+__all__ = ["PublicFacts", "public_caveat", "public_safety_text"]
+
+_ENDED = {SafetyAlertKind.CLOSED, SafetyAlertKind.RETRACTION}
+_MOST_NAMES = 2  # of terms or countries, so that a sentence has at most 20 words
+_SHARED = {
+    AlertCategory.LOT_CLUSTER,
+    AlertCategory.MANUFACTURER_CLUSTER,
+    AlertCategory.DISTRIBUTOR_CLUSTER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PublicFacts:
+    """Fields of a public copy that its text is made from.
+
+    Attributes
+    ----------
+    band
+        Band of the number of patients or cases, such as `1-10`.
+    month
+        Any day of the month of evaluation.
+    """
+
+    category: AlertCategory
+    kind: SafetyAlertKind
+    product_class: str | None
+    terms: Sequence[str]
+    countries: Sequence[str]
+    verification: VerificationState | None
+    band: str
+    month: date
+
+
+def public_safety_text(facts: PublicFacts, language: Language = Language.ENGLISH) -> str:
+    """Return the headline of a public copy, which is its only sentence.
+
+    Raises
+    ------
+    ValueError
+        If the category is hidden from the public.
+    """
+    words = catalogue(language)
+    name, values = _what(facts, words)
+    product = words.text("safety.no_product")
+    if facts.product_class is not None:
+        product = class_name(facts.product_class, words)
+    places = joined([country(code, words) for code in facts.countries[:_MOST_NAMES]], words)
+    what = words.text(
+        f"safety.public.{name}",
+        product=product,
+        terms=joined(facts.terms[:_MOST_NAMES], words) or words.text("safety.no_terms"),
+        place=words.text("safety.public.in", countries=places) if places else "",
+        band=_band(facts.band, words),
+        **values,
+    )
+    month = month_and_year(facts.month, words)
+    return capitalised(words.text("safety.public.headline", what=what, month=month))
+
+
+def public_caveat(caveat: str, language: Language = Language.ENGLISH) -> str:
+    """Return the caveat of a public copy: that of the alert, and to stop no treatment."""
+    words = catalogue(language)
+    return words.templates["form.space"].join([caveat, words.text("safety.public.advice")])
+
+
+def _what(facts: PublicFacts, words: Catalogue) -> tuple[str, dict[str, str]]:
+    """Return the name of the template of a category, and the values it alone has."""
+    ended = facts.kind in _ENDED
+    end = "_ended" if ended else ""
+    category = facts.category
+    if category in _SHARED:
+        return f"cluster{end}", {"unit": words.text(f"safety.public.unit.{category}")}
+    if category is AlertCategory.UNVERIFIED_FATAL:
+        return "rumour", {"state": _state(facts, "state", words)}
+    if category is AlertCategory.CASE_SERIES:
+        return f"series{end}", {"state": _state(facts, "series_state", words)}
+    if category is AlertCategory.ONGOING_EXPOSURE:
+        withdrawn = facts.kind is SafetyAlertKind.RETRACTION
+        return "exposure_withdrawn" if withdrawn else f"exposure{end}", {}
+    if category is AlertCategory.FATAL_CASE:
+        return f"fatal{end}", {}
+    if category is AlertCategory.FOLLOW_UP_OVERDUE:
+        return f"overdue{end}", {}
+    msg = f"public text: category must be shown to the public; got {category}"
+    raise ValueError(msg)
+
+
+def _state(facts: PublicFacts, form: str, words: Catalogue) -> str:
+    withdrawn = facts.kind is SafetyAlertKind.RETRACTION
+    state = "withdrawn" if withdrawn or facts.verification is None else facts.verification
+    return words.text(f"safety.public.{form}.{state}")
+
+
+def _band(band: str, words: Catalogue) -> str:
+    """Return a band in words.
+
+    >>> _band("1-10", catalogue(Language.ENGLISH)), _band("0", catalogue(Language.ENGLISH))
+    ('1 to 10', 'no')
+    """
+    if band == "0":
+        return words.text("safety.public.none")
+    first, dash, last = band.partition("-")
+    if dash:
+        return words.text("safety.public.band", first=first, last=last)
+    return words.text("safety.public.band_open", first=f"{int(first.split()[0]):,}")

@@ -1,0 +1,125 @@
+"""Public texts of safety alerts: what the fields of a public copy hold, and no more."""
+
+from datetime import date
+
+import pytest
+
+from schemas.safety_alert import AlertCategory, SafetyAlertKind
+from schemas.vocabulary import VerificationState
+from streams.core.wording.catalogue import Language
+from streams.core.wording.public_text import PublicFacts, public_caveat, public_safety_text
+
+X = "exosomes or stem-cell culture supernatant"
+NEW, CLOSED, RETRACTION = (
+    SafetyAlertKind.NEW,
+    SafetyAlertKind.CLOSED,
+    SafetyAlertKind.RETRACTION,
+)
+
+
+def facts(category: AlertCategory, kind: SafetyAlertKind = NEW, **fields: object) -> PublicFacts:
+    values: dict[str, object] = {
+        "product_class": "msc-supernatant-exosome",
+        "terms": ("Sepsis",),
+        "countries": ("JP",),
+        "verification": None,
+        "band": "1-10",
+        "month": date(2023, 11, 14),
+    }
+    return PublicFacts(category=category, kind=kind, **{**values, **fields})  # type: ignore[arg-type]
+
+
+RUMOUR = AlertCategory.UNVERIFIED_FATAL
+
+
+@pytest.mark.parametrize(
+    ("of", "text"),
+    [
+        (
+            facts(AlertCategory.LOT_CLUSTER, month=date(2019, 10, 9)),
+            f"Sepsis after {X}: 1 to 10 serious cases that may share one lot (October 2019)",
+        ),
+        (
+            facts(AlertCategory.DISTRIBUTOR_CLUSTER, band="1001 or more"),
+            f"Sepsis after {X}: 1,001 or more serious cases that may share one distributor "
+            "(November 2023)",
+        ),
+        (
+            facts(AlertCategory.MANUFACTURER_CLUSTER, RETRACTION, band="0"),
+            f"Sepsis after {X}: no longer reported as cases that may share one manufacturer "
+            "(November 2023)",
+        ),
+        (
+            facts(AlertCategory.FATAL_CASE),
+            f"One or more deaths reported after {X} (November 2023)",
+        ),
+        (
+            facts(AlertCategory.FATAL_CASE, RETRACTION),
+            f"Report of a death after {X}: withdrawn (November 2023)",
+        ),
+        (
+            facts(RUMOUR, verification=VerificationState.CONTESTED),
+            f"Deaths alleged after {X} in Japan: disputed (November 2023)",
+        ),
+        (
+            facts(RUMOUR, CLOSED, verification=VerificationState.AUTHORITY_CONFIRMED),
+            f"Deaths alleged after {X} in Japan: confirmed by an authority (November 2023)",
+        ),
+        (
+            facts(RUMOUR, RETRACTION, verification=VerificationState.RUMOUR, countries=()),
+            f"Deaths alleged after {X}: withdrawn (November 2023)",
+        ),
+        (
+            facts(AlertCategory.CASE_SERIES, verification=VerificationState.REPORTED),
+            f"Sepsis after {X}: 1 to 10 patients described by others; not verified (November 2023)",
+        ),
+        (
+            facts(AlertCategory.CASE_SERIES, CLOSED, verification=VerificationState.REFUTED),
+            f"Sepsis after {X}: description of several patients refuted (November 2023)",
+        ),
+        (
+            facts(AlertCategory.ONGOING_EXPOSURE, product_class=None),
+            "An unclassified product reportedly still being given in Japan (November 2023)",
+        ),
+        (
+            facts(AlertCategory.ONGOING_EXPOSURE, CLOSED),
+            "Exosomes or stem-cell culture supernatant: exposure in Japan reported to have ended "
+            "(November 2023)",
+        ),
+        (
+            facts(AlertCategory.ONGOING_EXPOSURE, RETRACTION),
+            "Exosomes or stem-cell culture supernatant: statement of ongoing exposure in Japan "
+            "withdrawn (November 2023)",
+        ),
+        (
+            facts(AlertCategory.FOLLOW_UP_OVERDUE, terms=("A", "B", "C"), countries=("JP", "US")),
+            f"A and B after {X} in Japan and United States: an answer is awaited (November 2023)",
+        ),
+        (
+            facts(AlertCategory.FOLLOW_UP_OVERDUE, CLOSED, terms=()),
+            f"Events after {X} in Japan: the request for an answer has ended (November 2023)",
+        ),
+    ],
+)
+def test_the_text_of_each_category(of: PublicFacts, text: str) -> None:
+    assert public_safety_text(of) == text
+
+
+def test_the_japanese_text() -> None:
+    of = facts(AlertCategory.LOT_CLUSTER, month=date(2019, 10, 9))
+    assert public_safety_text(of, Language.JAPANESE) == (
+        "Sepsis／エクソソーム又は幹細胞培養上清：同一ロットの可能性がある重篤症例1～10例（2019年10月）"
+    )
+
+
+@pytest.mark.parametrize("category", [AlertCategory.FACILITY_CLUSTER, AlertCategory.USAGE_RULE])
+def test_facilities_and_sport_have_no_public_text(category: AlertCategory) -> None:
+    with pytest.raises(ValueError, match="must be shown to the public"):
+        public_safety_text(facts(category))
+
+
+def test_the_caveat_asks_nobody_to_stop_a_treatment() -> None:
+    assert public_caveat("It shows nothing.") == (
+        "It shows nothing. Do not stop or change a treatment because of this notice; ask a health "
+        "professional."
+    )
