@@ -16,9 +16,18 @@ from typing import Any
 from schemas.alert import Alert, SignalGrade, SignalLevel
 from schemas.context import Context
 from schemas.safety_alert import AlertCategory, SafetyAlert
+from schemas.scrutiny import Burst
 from schemas.subscription import Tier
 
-__all__ = ["band", "copy_for", "is_correction_only", "is_hidden", "seen_by"]
+__all__ = [
+    "CONSUMER_LACKS",
+    "PUBLIC_HAS",
+    "band",
+    "copy_for",
+    "is_correction_only",
+    "is_hidden",
+    "seen_by",
+]
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; counts from 1 to 10 are never shown exactly
 _HIDDEN_FROM: Mapping[AlertCategory, frozenset[Tier]] = {
@@ -140,6 +149,20 @@ _PUBLIC_SAFETY = (
     "product_class", "terms", "families", "countries", "verification", "duty", "law_version",
     "code_version",
 )  # fmt: skip
+_PUBLIC_CONTEXT = ("product_class", "family", "duty", "law_version")
+CONSUMER_LACKS: Mapping[type, frozenset[str]] = {
+    Alert: frozenset({*_CASES, *_OF_FEW, _ASSESSMENT}),
+    SafetyAlert: frozenset(_UNITS),
+    Context: frozenset(_SMALL),
+    Burst: frozenset({"source"}),
+}
+"""Fields that a consumer's copy of an alert leaves out, by model."""
+PUBLIC_HAS: Mapping[type, tuple[str, ...]] = {
+    Alert: _PUBLIC,
+    SafetyAlert: _PUBLIC_SAFETY,
+    Context: _PUBLIC_CONTEXT,
+}
+"""Fields that a public copy of an alert takes over, by model; the others of it are its own."""
 
 
 def _coded_unit(alert: Alert, key: bytes) -> dict[str, str]:

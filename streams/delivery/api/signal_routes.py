@@ -1,7 +1,7 @@
 """Routes for signals, alerts and cases; each response is the copy for the token's tier."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
@@ -14,9 +14,11 @@ from schemas.priority import PriorityLevel
 from schemas.subscription import Filters, Tier
 from streams.core.alerts.assessment import assessed, assessments_after
 from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.api.declared_problems import WITH_TOKEN, problems
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
 from streams.delivery.api.read_model import ReadModel
+from streams.delivery.api.response_schemas import AlertCopy, LoggedDecision
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
 from streams.delivery.matching import passes, require_askable
@@ -26,6 +28,7 @@ __all__ = ["require_signal", "router"]
 
 router = APIRouter(tags=["signals"])
 
+_OF_ONE = problems({*WITH_TOKEN, HTTPStatus.NOT_FOUND})
 _INACTIVE = {"closed", "retraction"}
 
 TheService = Annotated[Service, Depends(the_service)]
@@ -36,7 +39,7 @@ Many = Annotated[list[str] | None, Query(max_length=50)]
 class SignalPage(BaseModel):
     """A page of signals, by key."""
 
-    signals: list[dict[str, Any]] = Field(
+    signals: list[AlertCopy] = Field(
         description="The latest revision of each: the copy for the tier of the token."
     )
     next: str | None = Field(
@@ -47,7 +50,7 @@ class SignalPage(BaseModel):
 class SignalAnswer(BaseModel):
     """A signal with its assessment."""
 
-    signal: dict[str, Any] = Field(
+    signal: AlertCopy = Field(
         description="Its latest revision: the copy for the tier of the token."
     )
     assessment: str | None = Field(
@@ -56,7 +59,7 @@ class SignalAnswer(BaseModel):
     assignee: str | None = Field(
         description="Its assignee; null if there is none, and below the authority tier."
     )
-    decisions: list[dict[str, Any]] = Field(
+    decisions: list[LoggedDecision] = Field(
         description="Every decision about it, as logged, with author, time and reason; none "
         "below the authority tier."
     )
@@ -65,9 +68,7 @@ class SignalAnswer(BaseModel):
 class Revisions(BaseModel):
     """The revisions of a signal."""
 
-    alerts: list[dict[str, Any]] = Field(
-        description="In order: the copies for the tier of the token."
-    )
+    alerts: list[AlertCopy] = Field(description="In order: the copies for the tier of the token.")
 
 
 class CaseList(BaseModel):
@@ -78,7 +79,11 @@ class CaseList(BaseModel):
     unknown: list[str] = Field(description="Cases whose reports this server has not read.")
 
 
-@router.get("/signals", response_model=SignalPage)
+@router.get(
+    "/signals",
+    response_model=SignalPage,
+    responses=problems({*WITH_TOKEN, HTTPStatus.UNPROCESSABLE_ENTITY}),
+)
 def list_signals(
     service: TheService,
     token: Reader,
@@ -137,7 +142,7 @@ def list_signals(
     return SignalPage(signals=service.copies(token.tier, page.alerts), next=page.after)
 
 
-@router.get("/signals/{signal_key}", response_model=SignalAnswer)
+@router.get("/signals/{signal_key}", response_model=SignalAnswer, responses=_OF_ONE)
 def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAnswer:
     """Show a signal and its assessment. The key must be percent-encoded in the path."""
     with service.model() as model:
@@ -155,7 +160,7 @@ def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAn
     )
 
 
-@router.get("/signals/{signal_key}/alerts", response_model=Revisions)
+@router.get("/signals/{signal_key}/alerts", response_model=Revisions, responses=_OF_ONE)
 def list_alerts(service: TheService, token: Reader, signal_key: str) -> Revisions:
     """List the revisions of a signal, the first one first."""
     with service.model() as model:
@@ -163,8 +168,8 @@ def list_alerts(service: TheService, token: Reader, signal_key: str) -> Revision
     return Revisions(alerts=service.copies(token.tier, found))
 
 
-@router.get("/alerts/{alert_id}", response_model=dict[str, Any])
-def show_alert(service: TheService, token: Reader, alert_id: str) -> dict[str, Any]:
+@router.get("/alerts/{alert_id}", response_model=AlertCopy, responses=_OF_ONE)
+def show_alert(service: TheService, token: Reader, alert_id: str) -> AlertCopy:
     """Show an alert revision by its id."""
     with service.model() as model:
         found = model.alert(token.tier, alert_id)
@@ -174,7 +179,9 @@ def show_alert(service: TheService, token: Reader, alert_id: str) -> dict[str, A
     return copy
 
 
-@router.get("/signals/{signal_key}/cases", response_model=CaseList, tags=["cases"])
+@router.get(
+    "/signals/{signal_key}/cases", response_model=CaseList, tags=["cases"], responses=_OF_ONE
+)
 def list_cases(
     service: TheService,
     token: Annotated[Token, Depends(needs(Scope.CASES_READ))],
