@@ -162,7 +162,7 @@ PUBLIC_HAS: Mapping[type, tuple[str, ...]] = {
     SafetyAlert: _PUBLIC_SAFETY,
     Context: _PUBLIC_CONTEXT,
 }
-"""Fields that a public copy of an alert takes over, by model; the others of it are its own."""
+"""Fields that a public copy has of the alert, by model; its other fields are its own."""
 
 
 def _coded_unit(alert: Alert, key: bytes) -> dict[str, str]:

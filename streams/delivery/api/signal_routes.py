@@ -17,7 +17,7 @@ from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.declared_problems import WITH_TOKEN, problems
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
-from streams.delivery.api.read_model import ReadModel
+from streams.delivery.api.read_model import ReadModel, SignalSort
 from streams.delivery.api.response_schemas import AlertCopy, LoggedDecision
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
@@ -37,7 +37,7 @@ Many = Annotated[list[str] | None, Query(max_length=50)]
 
 
 class SignalPage(BaseModel):
-    """A page of signals, by key."""
+    """A page of signals, in the order that was asked for."""
 
     signals: list[AlertCopy] = Field(
         description="The latest revision of each: the copy for the tier of the token."
@@ -87,7 +87,17 @@ class CaseList(BaseModel):
 def list_signals(
     service: TheService,
     token: Reader,
-    after: Annotated[str, Query(max_length=2000, description="List signals after this key.")] = "",
+    sort: Annotated[
+        SignalSort,
+        Query(
+            description="`key`; `priority`, the highest first; `due`, the earliest first; "
+            "`changed`, the latest revision first. The public may not ask for priority or due."
+        ),
+    ] = SignalSort.KEY,
+    after: Annotated[
+        str,
+        Query(max_length=2000, description="`next` of the page before, with the same `sort`."),
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     active: Annotated[bool | None, Query(description="Only active, or only ended signals.")] = None,
     category: Many = None,
@@ -105,7 +115,11 @@ def list_signals(
     window: Many = None,
     urgent: Annotated[bool, Query(description="Only urgent signals.")] = False,
     min_priority: Annotated[
-        PriorityLevel | None, Query(description="Only signals of at least this priority.")
+        PriorityLevel | None,
+        Query(
+            description="Only signals of at least this priority, and those that are urgent or have "
+            "none."
+        ),
     ] = None,
 ) -> SignalPage:
     """List signals with the filters of subscriptions, of both grades unless one is asked for.
@@ -132,13 +146,16 @@ def list_signals(
         msg = "filters: each must be a name of 1 to 500 characters, a jurisdiction two capitals"
         raise InputError(msg) from error
     require_askable(token.tier, asked, grades=())
+    if token.tier is Tier.PUBLIC and sort in (SignalSort.PRIORITY, SignalSort.DUE):
+        msg = f"sort: the public tier may not ask for {sort}: it reveals small counts"
+        raise InputError(msg)
 
     def wanted(alert: AnyAlert) -> bool:
         is_active = alert.kind.value not in _INACTIVE
         return active in (None, is_active) and passes(asked, alert)
 
     with service.model() as model:
-        page = model.signals(token.tier, after=after, most=limit, wanted=wanted)
+        page = model.signals(token.tier, after=after, most=limit, wanted=wanted, sort=sort)
     return SignalPage(signals=service.copies(token.tier, page.alerts), next=page.after)
 
 

@@ -1,7 +1,8 @@
 """Routes for the subscriptions of a token's subscriber, and their server-sent events."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -12,10 +13,18 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from schemas.subscription import Stream, Subscription, Tier, Webhook
+from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.bodies import AskedSubscription, AskedWebhook, body_of, described
 from streams.delivery.api.declared_problems import WITH_BODY, WITH_TOKEN, problems
 from streams.delivery.api.guard import needs, the_service
+from streams.delivery.api.preview_cursors import (
+    Start,
+    cursor_after_last,
+    cursor_before_first,
+    start_at,
+)
 from streams.delivery.api.problems import Problem
+from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.response_schemas import ref
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
@@ -79,6 +88,13 @@ class Preview(BaseModel):
     by_category_and_kind: dict[str, int] = Field(
         description="Number of alerts by category and kind."
     )
+    before_first: str = Field(
+        description="Cursor: a subscription created with it as `after` begins with these alerts."
+    )
+    after_last: str = Field(
+        description="Cursor: a subscription created with it as `after` begins with what was "
+        "published since the preview."
+    )
 
 
 @router.get("", response_model=SubscriptionList, responses=problems(WITH_TOKEN))
@@ -99,10 +115,14 @@ def list_subscriptions(service: TheService, token: Writer) -> SubscriptionList:
 def create_subscription(
     service: TheService, token: Writer, asked: Asked, response: Response
 ) -> SubscriptionAnswer:
-    """Create a subscription. It receives alerts from now on."""
+    """Create a subscription. It receives alerts from now on, or from `after` on."""
     wanted = _wanted(asked, token)
-    with service.outbox() as outbox:
-        if not outbox.subscribe_new(wanted):
+    with service.outbox() as outbox, service.model() as model:
+        earlier: Iterable[AnyAlert] = ()
+        if asked.after is not None:
+            start = start_at(asked.after, model, token.tier, key=service.key)
+            earlier = _published_from(start, model, outbox, service)
+        if not outbox.subscribe_new(wanted, service.now(), earlier):
             raise Problem(HTTPStatus.CONFLICT, "a subscription of that name exists")
         status = _require_own(outbox, token, wanted.subscription_id)
     response.headers["location"] = f"/v1/subscriptions/{wanted.subscription_id}"
@@ -117,10 +137,21 @@ def create_subscription(
 )
 def preview_subscription(service: TheService, token: Writer, asked: Asked) -> Preview:
     """Count the alerts that it would have sent in the last 90 days; nothing is saved."""
+    wanted = _wanted(asked, token)
     with service.model() as model:
-        found = would_send(_wanted(asked, token), model.recent(PREVIEW_DAYS))
-    named = {f"{category} {kind}": number for (category, kind), number in sorted(found.items())}
-    return Preview(days=PREVIEW_DAYS, alerts=found.total(), by_category_and_kind=named)
+        latest, last = model.latest_day(), model.last_position()
+        since = latest - timedelta(days=PREVIEW_DAYS) if latest else None
+        found = would_send(wanted, model.between(0, last, since=since or date.min))
+        after_last = cursor_after_last(model, token.tier, last)
+    return Preview(
+        days=PREVIEW_DAYS,
+        alerts=found.total(),
+        by_category_and_kind={
+            f"{category} {kind}": number for (category, kind), number in sorted(found.items())
+        },
+        before_first=cursor_before_first(since, key=service.key),
+        after_last=after_last,
+    )
 
 
 @router.get("/{name}", response_model=SubscriptionAnswer, responses=_OF_ONE)
@@ -262,6 +293,22 @@ def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, msg) from error
     require_askable(wanted.tier, wanted.filters)
     return wanted
+
+
+def _published_from(
+    start: Start, model: ReadModel, outbox: Outbox, service: Service
+) -> Iterator[AnyAlert]:
+    """Yield the alerts from a start on, up to all that were put into the outbox.
+
+    An alert is put into the read model first, and then into the outbox, where a repeat changes
+    nothing; unless `tocsin deliver` puts alerts into the same outbox before the server reads them.
+    """
+    if any(model.place(source) < place for source, place in outbox.places().items()):
+        msg = "alerts that are delivered are not read here yet; try again"
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, msg)
+    with_assessment = service.assessor()
+    published = model.between(start.position, model.last_position(), since=start.since)
+    yield from map(with_assessment, published)
 
 
 def _is_own(status: SubscriptionStatus, token: Token) -> bool:
