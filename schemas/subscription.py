@@ -75,8 +75,8 @@ class Filters(Message):
     )
     min_priority: PriorityLevel | None = Field(
         default=None,
-        description="Only signals of this priority or a higher one; what is urgent, or has none, "
-        "passes. Not for the public.",
+        description="Only signals of this priority level or a higher one. What is urgent, and what "
+        "has no priority, passes. Not for the public.",
     )
 
     @classmethod

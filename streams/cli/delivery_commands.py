@@ -134,7 +134,10 @@ def subscribe(
     window: Annotated[Values, _filter("--window", "WINDOW", "time window")] = None,
     urgent_only: Annotated[bool, typer.Option("--urgent-only", help="Only urgent alerts.")] = False,
     min_priority: Annotated[
-        PriorityLevel | None, typer.Option(help="Only signals of at least this priority.")
+        PriorityLevel | None,
+        typer.Option(
+            help="Only signals of at least this priority, and those that are urgent or have none."
+        ),
     ] = None,
     preview: Annotated[
         Path | None,

@@ -7,12 +7,20 @@ from schemas.alert import Alert, SignalGrade, SignalLevel
 from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
 from schemas.normal_form import normal_drug, normal_term
-from schemas.priority import PriorityLevel
+from schemas.priority import Priority, PriorityLevel
 from schemas.subscription import SDR, Filters, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.tiers import is_correction_only, is_hidden
 
-__all__ = ["PREVIEW_DAYS", "category_of", "matches", "passes", "require_askable", "would_send"]
+__all__ = [
+    "PREVIEW_DAYS",
+    "category_of",
+    "matches",
+    "passes",
+    "rank_of",
+    "require_askable",
+    "would_send",
+]
 
 PREVIEW_DAYS = 90
 """Days of alerts that a preview of a subscription covers."""
@@ -109,13 +117,30 @@ def require_askable(
             raise InputError(msg)
 
 
-_PRIORITIES = tuple(PriorityLevel)  # the highest first
+_LEVELS = tuple(PriorityLevel)  # the highest first
+
+
+def rank_of(alert: AnyAlert) -> float:
+    """Return the place of an alert in the order of priority: by level, then by total.
+
+    The highest priority has the lowest rank; an alert without a priority comes last.
+    """
+    priority = _priority(alert)
+    if priority is None:
+        return float(len(_LEVELS))
+    return _LEVELS.index(priority.level) + (1 - priority.total) / 2
 
 
 def _reaches(alert: AnyAlert, least: PriorityLevel | None) -> bool:
-    if least is None or not isinstance(alert, Alert) or alert.priority is None:
+    priority = _priority(alert)
+    if least is None or priority is None:
         return True
-    return _PRIORITIES.index(alert.priority.level) <= _PRIORITIES.index(least)
+    return _LEVELS.index(priority.level) <= _LEVELS.index(least)
+
+
+def _priority(alert: AnyAlert) -> Priority | None:
+    found: Priority | None = getattr(alert, "priority", None)
+    return found
 
 
 def _passes(

@@ -9,7 +9,7 @@ is released: then its digest is assembled once, gets a turn, and is the same at 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,15 +63,25 @@ class Outbox(Ledger):
                 (subscription.subscription_id, subscription.model_dump_json()),
             )
 
-    def subscribe_new(self, subscription: Subscription) -> bool:
-        """Add a subscription unless the name exists; return whether it was added."""
+    def subscribe_new(
+        self, subscription: Subscription, now: datetime, earlier: Iterable[AnyAlert] = ()
+    ) -> bool:
+        """Add a subscription unless the name exists; return whether it was added.
+
+        Parameters
+        ----------
+        earlier
+            Alerts that are published already and are for it if they match. It is read while no
+            alert can be put, so that none is missing between these and later ones.
+        """
         with self._transaction():
-            return bool(
-                self._db.execute(
-                    "INSERT OR IGNORE INTO subscription (id, body) VALUES (?, ?)",
-                    (subscription.subscription_id, subscription.model_dump_json()),
-                ).rowcount
-            )
+            added = self._db.execute(
+                "INSERT OR IGNORE INTO subscription (id, body) VALUES (?, ?)",
+                (subscription.subscription_id, subscription.model_dump_json()),
+            ).rowcount
+            for alert in earlier if added else ():
+                self._put_for(subscription, alert, now)
+            return bool(added)
 
     def unsubscribe(self, subscription_id: str) -> None:
         """Delete an existing subscription and its due messages."""
@@ -131,6 +141,10 @@ class Outbox(Ledger):
         """Return the next position to read of a source."""
         row = self._db.execute("SELECT next FROM place WHERE source = ?", (source,)).fetchone()
         return 0 if row is None else int(row[0])
+
+    def places(self) -> dict[str, int]:
+        """Return the next position to read of every source."""
+        return dict(self._db.execute("SELECT source, next FROM place").fetchall())
 
     def release(self, now: datetime) -> int:
         """Assemble the digests that are due; return their number."""

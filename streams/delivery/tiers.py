@@ -16,13 +16,22 @@ from typing import Any
 from schemas.alert import Alert, SignalGrade, SignalLevel
 from schemas.context import Context
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyChange
+from schemas.scrutiny import Burst
 from schemas.subscription import Tier
 from streams.core.wording.public_text import PublicFacts, public_caveat, public_safety_text
 from streams.core.wording.safety_text import safety_texts
 from streams.core.wording.signal_copies import public_signal_texts
 from streams.core.wording.signal_text import signal_texts
 
-__all__ = ["band", "copy_for", "is_correction_only", "is_hidden", "seen_by"]
+__all__ = [
+    "CONSUMER_LACKS",
+    "PUBLIC_HAS",
+    "band",
+    "copy_for",
+    "is_correction_only",
+    "is_hidden",
+    "seen_by",
+]
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; counts from 1 to 10 are never shown exactly
 _HIDDEN_FROM: Mapping[AlertCategory, frozenset[Tier]] = {
@@ -142,6 +151,20 @@ _PUBLIC_SAFETY = (
     "product_class", "terms", "families", "countries", "verification", "duty", "law_version",
     "code_version",
 )  # fmt: skip
+_PUBLIC_CONTEXT = ("product_class", "family", "duty", "law_version")
+CONSUMER_LACKS: Mapping[type, frozenset[str]] = {
+    Alert: frozenset({*_CASES, *_OF_FEW, _ASSESSMENT}),
+    SafetyAlert: frozenset(_UNITS),
+    Context: frozenset(_SMALL),
+    Burst: frozenset({"source"}),
+}
+"""Fields that a consumer's copy of an alert leaves out, by model."""
+PUBLIC_HAS: Mapping[type, tuple[str, ...]] = {
+    Alert: _PUBLIC,
+    SafetyAlert: _PUBLIC_SAFETY,
+    Context: _PUBLIC_CONTEXT,
+}
+"""Fields that a public copy has of the alert, by model; its other fields are its own."""
 
 
 def _coded_unit(alert: Alert, key: bytes) -> dict[str, str]:

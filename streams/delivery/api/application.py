@@ -1,24 +1,32 @@
-"""FastAPI application: routes, middleware, error handlers and the OpenAPI document."""
+"""FastAPI application: routes, middleware and error handlers."""
 
 from collections import Counter
+from http import HTTPStatus
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-from fastapi import Depends, FastAPI
-from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
-from pydantic.json_schema import models_json_schema
+from fastapi import Depends, FastAPI, Response
+from pydantic import BaseModel, Field
 
 from streams.delivery.api import assessment_routes, signal_routes, subscription_routes
-from streams.delivery.api.bodies import BODIES
+from streams.delivery.api.declared_problems import WHENEVER, problems
 from streams.delivery.api.guard import Guard, Limiter, the_service
+from streams.delivery.api.openapi_document import openapi_document
 from streams.delivery.api.problems import add_handlers
 from streams.delivery.api.service import Service
 
-__all__ = ["make_application", "openapi"]
+__all__ = ["FeedState", "make_application"]
 
 _TITLE = "Tocsin"
 _SUMMARY = "Alerts from adverse-event reports, as copies for each tier, revised as counts change."
+
+
+class FeedState(BaseModel):
+    """Whether alerts are read, without their content."""
+
+    status: Literal["up", "behind"] = Field(
+        description="`behind`: alerts cannot be read, or were not read to their end yet."
+    )
 
 
 def make_application(service: Service | None = None) -> FastAPI:
@@ -31,12 +39,19 @@ def make_application(service: Service | None = None) -> FastAPI:
         # The documentation pages of FastAPI would load scripts from other hosts.
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     for routes in (signal_routes, subscription_routes, assessment_routes):
         app.include_router(routes.router, prefix="/v1")
-    app.add_api_route("/v1/health", _health, tags=["health"], response_model=dict[str, str])
+    app.add_api_route(
+        "/v1/health",
+        check_health,
+        tags=["health"],
+        response_model=FeedState,
+        responses={**problems(WHENEVER), 503: {"model": FeedState, "description": "Behind."}},
+    )
     add_handlers(app)
-    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     if service is not None:
         app.state.service = service
         app.state.token_limiter = Limiter(service.token_rate)
@@ -45,22 +60,11 @@ def make_application(service: Service | None = None) -> FastAPI:
     return app
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document, with the models of request bodies added."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, routes=app.routes
-        )
-        _, models = models_json_schema(
-            [(model, "validation") for model in BODIES],
-            ref_template="#/components/schemas/{model}",
-        )
-        document["components"]["schemas"] |= models["$defs"]
-        app.openapi_schema = document
-    return app.openapi_schema
-
-
-def _health(service: Annotated[Service, Depends(the_service)]) -> JSONResponse:
+def check_health(
+    service: Annotated[Service, Depends(the_service)], response: Response
+) -> FeedState:
     """Report whether alerts are being read, without their content."""
-    up = service.health.problem is None
-    return JSONResponse({"status": "up" if up else "behind"}, status_code=200 if up else 503)
+    if service.health.problem is None:
+        return FeedState(status="up")
+    response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return FeedState(status="behind")

@@ -14,9 +14,11 @@ from schemas.notice import Notice, NoticeKind
 from schemas.subscription import Tier
 from streams.core.signals.signal_key import near_keys
 from streams.delivery.api.bodies import NewDecision, NewVerification, body_of, described
+from streams.delivery.api.declared_problems import WITH_BODY, WITH_TOKEN, problems
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
 from streams.delivery.api.read_model import ReadModel
+from streams.delivery.api.response_schemas import LoggedDecision
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
 
@@ -30,7 +32,7 @@ TheService = Annotated[Service, Depends(the_service)]
 class Logged(BaseModel):
     """A decision as an entry of the audit log."""
 
-    entry: dict[str, Any] = Field(
+    entry: LoggedDecision = Field(
         description="The entry: numbered, dated and chained to the previous one."
     )
 
@@ -45,9 +47,10 @@ class Kept(BaseModel):
     "/signals/{signal_key}/decisions",
     status_code=201,
     response_model=Logged,
+    responses=problems({*WITH_TOKEN, *WITH_BODY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}),
     openapi_extra=described(NewDecision),
 )
-def decide(
+def decide_signal(
     service: TheService,
     token: Annotated[Token, Depends(needs(Scope.DECISIONS_WRITE))],
     asked: Annotated[NewDecision, Depends(body_of(NewDecision))],
@@ -93,9 +96,10 @@ def _unknown(model: ReadModel, tier: Tier, signal_key: str) -> str:
     "/verifications",
     status_code=201,
     response_model=Kept,
+    responses=problems({*WITH_TOKEN, *WITH_BODY, HTTPStatus.NOT_IMPLEMENTED}),
     openapi_extra=described(NewVerification),
 )
-def verify(
+def add_verification(
     service: TheService,
     token: Annotated[Token, Depends(needs(Scope.VERIFICATIONS_WRITE))],
     asked: Annotated[NewVerification, Depends(body_of(NewVerification))],

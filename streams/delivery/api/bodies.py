@@ -56,6 +56,12 @@ class AskedSubscription(Message):
     )
     digest: DigestPeriod | None = Field(default=None, description="As in a subscription.")
     budget_per_day: int | None = Field(default=None, ge=1, description="As in a subscription.")
+    after: str | None = Field(
+        default=None,
+        max_length=200,
+        description="`before_first` or `after_last` of a preview: begin with the alerts after it. "
+        "By default with those published from now on. A preview does not use it.",
+    )
 
 
 class NewDecision(Message):

@@ -3,18 +3,32 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from schemas.errors import InputError, TocsinError
 
-__all__ = ["Problem", "add_handlers", "problem"]
+__all__ = ["MEDIA_TYPE", "Problem", "ProblemDetails", "add_handlers", "problem"]
 
 _LOG = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDetails(BaseModel):
+    """Body of every error response (RFC 9457)."""
+
+    type: Literal["about:blank"] = Field(description="The status says what kind of error it is.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(ge=400, le=599, description="The status of the response.")
+    detail: str = Field(
+        description="The rule that was broken and what to do, for people; without content of "
+        "alerts or cases."
+    )
 
 
 class Problem(Exception):
@@ -37,13 +51,11 @@ class Problem(Exception):
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return a response with problem details."""
+    details = ProblemDetails(
+        type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail
+    )
     return JSONResponse(
-        {
-            "type": "about:blank",
-            "title": HTTPStatus(status).phrase,
-            "status": status,
-            "detail": detail,
-        },
+        details.model_dump(),
         status_code=status,
         headers=dict(headers or {}),
         media_type=MEDIA_TYPE,

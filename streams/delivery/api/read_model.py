@@ -3,30 +3,35 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from enum import StrEnum
 from pathlib import Path
 
 from schemas.case_line import CaseLine
+from schemas.errors import InputError
 from schemas.report import Report
 from schemas.subscription import Tier
 from streams.delivery.alert_sources import AnyAlert, parse_alert
 from streams.delivery.api.line_listing import case_line
+from streams.delivery.matching import rank_of
 from streams.delivery.sqlite_file import Database, Layout
 from streams.delivery.tiers import copy_for, is_correction_only, is_hidden
 
-__all__ = ["Page", "ReadModel"]
+__all__ = ["Page", "ReadModel", "SignalSort"]
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS alert (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, alert_id TEXT NOT NULL UNIQUE,
     coded_id TEXT NOT NULL UNIQUE, signal TEXT NOT NULL, coded_signal TEXT NOT NULL,
     revision INTEGER NOT NULL, lowest_tier INTEGER NOT NULL, day TEXT NOT NULL,
-    latest INTEGER NOT NULL, body TEXT NOT NULL
+    latest INTEGER NOT NULL, priority REAL NOT NULL, due TEXT NOT NULL, body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS alert_signal ON alert (signal, revision);
 CREATE INDEX IF NOT EXISTS alert_coded ON alert (coded_signal, revision);
 CREATE INDEX IF NOT EXISTS alert_latest ON alert (latest, signal);
 CREATE INDEX IF NOT EXISTS alert_latest_coded ON alert (latest, coded_signal);
+CREATE INDEX IF NOT EXISTS alert_priority ON alert (latest, priority);
+CREATE INDEX IF NOT EXISTS alert_due ON alert (latest, due);
 CREATE INDEX IF NOT EXISTS alert_day ON alert (day);
 CREATE TABLE IF NOT EXISTS line (
     case_id TEXT PRIMARY KEY, version INTEGER NOT NULL, received TEXT NOT NULL,
@@ -34,26 +39,37 @@ CREATE TABLE IF NOT EXISTS line (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS place (source TEXT PRIMARY KEY, next INTEGER NOT NULL);
 """
+_FROM_2 = "DROP TABLE alert; DROP TABLE line; DROP TABLE place;"  # it is rebuilt
 _LAYOUT = Layout(
     "a read model",
-    2,
+    3,
     _TABLES,
+    upgrades={2: _FROM_2},
     synchronous="NORMAL",  # transactions lost in a power cut are read again
     remedy=": delete it, and it is rebuilt",
 )
 _MOST_SCANNED = 2_000  # signals read per page, whatever the filter; the next page continues
 
 
+class SignalSort(StrEnum):
+    """Order of a list of signals."""
+
+    KEY = "key"
+    PRIORITY = "priority"  # the highest first; those without one last
+    DUE = "due"  # the earliest first; those without one last
+    CHANGED = "changed"  # the latest published revision first
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of signals, by key.
+    """A page of signals.
 
     Attributes
     ----------
     alerts
         The latest revision of each.
     after
-        Key to continue after, as the tier knows it; None on the last page.
+        Where to continue, by the names that the tier knows; None on the last page.
     """
 
     alerts: tuple[AnyAlert, ...]
@@ -90,7 +106,8 @@ class ReadModel(Database):
         def store() -> None:
             self._db.execute(
                 "INSERT OR IGNORE INTO alert (alert_id, coded_id, signal, coded_signal, revision, "
-                "lowest_tier, day, latest, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
+                "lowest_tier, day, latest, priority, due, body) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)",
                 (
                     alert.alert_id,
                     coded["alert_id"],
@@ -99,6 +116,8 @@ class ReadModel(Database):
                     alert.revision,
                     _lowest_tier(alert),
                     alert.evaluated_on.isoformat(),
+                    rank_of(alert),
+                    _due_order(alert),
                     alert.model_dump_json(),
                 ),
             )
@@ -149,24 +168,45 @@ class ReadModel(Database):
         return 0 if row is None else int(row[0])
 
     def signals(
-        self, tier: Tier, *, after: str, most: int, wanted: Callable[[AnyAlert], bool]
+        self,
+        tier: Tier,
+        *,
+        after: str,
+        most: int,
+        wanted: Callable[[AnyAlert], bool],
+        sort: SignalSort = SignalSort.KEY,
     ) -> Page:
-        """Return a page of the latest revisions of signals that a tier may see, by key."""
-        name = _signal_name(tier)
+        """Return a page of the latest revisions of signals that a tier may see, in an order.
+
+        Parameters
+        ----------
+        after
+            `Page.after` of the page before, in the same order; empty for the first page. By key it
+            is a key. In another order it is the id of a revision, so that the page continues there
+            even if that signal was revised since.
+
+        Raises
+        ------
+        InputError
+            If it must be the id of a revision and the tier knows none of it.
+        """
+        name, named = _signal_name(tier), _id_name(tier)
+        begin, values = self._begin(tier, after, sort)
         rows = self._db.execute(
-            f"SELECT {name}, body FROM alert WHERE latest = 1 AND {name} > ? AND "
-            f"{_visible(tier)} ORDER BY {name} LIMIT ?",
-            (after, _MOST_SCANNED + 1),
+            f"SELECT {name if sort is SignalSort.KEY else named}, body FROM alert "
+            f"WHERE latest = 1 AND {begin} AND {_visible(tier)} "
+            f"ORDER BY {_ORDERS[sort].format(name=name)} LIMIT ?",
+            (*values, _MOST_SCANNED + 1),
         )
         found: list[AnyAlert] = []
         last = after
-        for scanned, (key, body) in enumerate(rows):
+        for scanned, (cursor, body) in enumerate(rows):
             if len(found) == most or scanned == _MOST_SCANNED:
                 return Page(tuple(found), last)
             alert = parse_alert(body.encode(), "read model")
             if wanted(alert):
                 found.append(alert)
-            last = key
+            last = cursor
         return Page(tuple(found), None)
 
     def keys(self, tier: Tier) -> list[str]:
@@ -174,6 +214,27 @@ class ReadModel(Database):
         name = _signal_name(tier)
         rows = self._db.execute(f"SELECT {name} FROM alert WHERE latest = 1 AND {_visible(tier)}")
         return [key for (key,) in rows]
+
+    def _begin(self, tier: Tier, after: str, sort: SignalSort) -> tuple[str, tuple[object, ...]]:
+        """Return the SQL condition of the rows after a cursor, and its values."""
+        name = _signal_name(tier)
+        if sort is SignalSort.KEY:
+            return f"{name} > ?", (after,)
+        if not after:
+            return "1", ()
+        row = self._db.execute(
+            f"SELECT sequence, priority, due, {name} FROM alert "
+            f"WHERE {_id_name(tier)} = ? AND {_visible(tier)}",
+            (after,),
+        ).fetchone()
+        if row is None:
+            msg = "after: must be `next` of a page in the same order; got an id that is not known"
+            raise InputError(msg)
+        sequence, priority, due, key = row
+        if sort is SignalSort.CHANGED:
+            return "sequence < ?", (sequence,)
+        column, value = ("priority", priority) if sort is SignalSort.PRIORITY else ("due", due)
+        return f"({column}, {name}) > (?, ?)", (value, key)
 
     def revisions(self, tier: Tier, signal_key: str) -> list[AnyAlert]:
         """Return the revisions of a signal, in order; none if its key is unknown to the tier."""
@@ -186,22 +247,53 @@ class ReadModel(Database):
 
     def alert(self, tier: Tier, alert_id: str) -> AnyAlert | None:
         """Return a revision by its id in the copies of a tier."""
-        name = "alert_id" if tier is Tier.AUTHORITY else "coded_id"
         row = self._db.execute(
-            f"SELECT body FROM alert WHERE {name} = ? AND {_visible(tier)}", (alert_id,)
+            f"SELECT body FROM alert WHERE {_id_name(tier)} = ? AND {_visible(tier)}", (alert_id,)
         ).fetchone()
         return None if row is None else parse_alert(row[0].encode(), "read model")
 
-    def recent(self, days: int) -> Iterator[AnyAlert]:
-        """Yield the alerts of some days up to the latest alert, in order."""
-        (last,) = self._db.execute("SELECT MAX(day) FROM alert").fetchone()
-        if last is None:
-            return
-        first = (date.fromisoformat(last) - timedelta(days=days)).isoformat()
+    def latest_day(self) -> date | None:
+        """Return the latest day of evaluation of an alert; None without one."""
+        return self._day("SELECT MAX(day) FROM alert")
+
+    def first_day(self) -> date | None:
+        """Return the earliest day of evaluation of an alert; None without one."""
+        return self._day("SELECT MIN(day) FROM alert")
+
+    def last_position(self) -> int:
+        """Return the position of the last alert; 0 without one."""
+        (last,) = self._db.execute("SELECT COALESCE(MAX(sequence), 0) FROM alert").fetchone()
+        return int(last)
+
+    def between(self, after: int, last: int, *, since: date) -> Iterator[AnyAlert]:
+        """Yield the alerts after a position up to another, in order, evaluated after a day."""
         for (body,) in self._db.execute(
-            "SELECT body FROM alert WHERE day > ? ORDER BY sequence", (first,)
+            "SELECT body FROM alert WHERE sequence > ? AND sequence <= ? AND day > ? "
+            "ORDER BY sequence",
+            (after, last, since.isoformat()),
         ):
             yield parse_alert(body.encode(), "read model")
+
+    def last_seen(self, tier: Tier, position: int) -> str | None:
+        """Return the id, in a tier's copies, of the last alert up to a position that it sees."""
+        row = self._db.execute(
+            f"SELECT {_id_name(tier)} FROM alert WHERE sequence <= ? AND {_visible(tier)} "
+            "ORDER BY sequence DESC LIMIT 1",
+            (position,),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def place_of(self, tier: Tier, alert_id: str) -> tuple[int, date] | None:
+        """Return position and day of evaluation of an alert; None if the tier knows none of it."""
+        row = self._db.execute(
+            f"SELECT sequence, day FROM alert WHERE {_id_name(tier)} = ? AND {_visible(tier)}",
+            (alert_id,),
+        ).fetchone()
+        return None if row is None else (int(row[0]), date.fromisoformat(row[1]))
+
+    def _day(self, query: str) -> date | None:
+        (day,) = self._db.execute(query).fetchone()
+        return None if day is None else date.fromisoformat(day)
 
     def lines(self, case_ids: Sequence[str]) -> list[CaseLine]:
         """Return the lines of the known cases among some ids."""
@@ -231,6 +323,24 @@ class ReadModel(Database):
 
 def _signal_name(tier: Tier) -> str:
     return "signal" if tier is Tier.AUTHORITY else "coded_signal"
+
+
+def _id_name(tier: Tier) -> str:
+    return "alert_id" if tier is Tier.AUTHORITY else "coded_id"
+
+
+_ORDERS = {
+    SignalSort.KEY: "{name}",
+    SignalSort.PRIORITY: "priority, {name}",
+    SignalSort.DUE: "due, {name}",
+    SignalSort.CHANGED: "sequence DESC",
+}
+_NO_DAY = "9999-12-31"  # after every day that is due
+
+
+def _due_order(alert: AnyAlert) -> str:
+    due: date | None = getattr(alert, "due", None)
+    return due.isoformat() if due else _NO_DAY
 
 
 _TIERS = tuple(Tier)  # each sees what those before it see

@@ -1,7 +1,7 @@
 """Routes for signals, alerts and cases; each response is the copy for the token's tier."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
@@ -15,9 +15,11 @@ from schemas.subscription import Filters, Tier
 from streams.core.alerts.assessment import assessed, assessments_after
 from streams.core.alerts.undecided import RevisionDay
 from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.api.declared_problems import WITH_TOKEN, problems
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
-from streams.delivery.api.read_model import ReadModel
+from streams.delivery.api.read_model import ReadModel, SignalSort
+from streams.delivery.api.response_schemas import AlertCopy, LoggedDecision
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
 from streams.delivery.matching import passes, require_askable
@@ -27,6 +29,7 @@ __all__ = ["require_signal", "router"]
 
 router = APIRouter(tags=["signals"])
 
+_OF_ONE = problems({*WITH_TOKEN, HTTPStatus.NOT_FOUND})
 _INACTIVE = {"closed", "retraction"}
 
 TheService = Annotated[Service, Depends(the_service)]
@@ -35,9 +38,9 @@ Many = Annotated[list[str] | None, Query(max_length=50)]
 
 
 class SignalPage(BaseModel):
-    """A page of signals, by key."""
+    """A page of signals, in the order that was asked for."""
 
-    signals: list[dict[str, Any]] = Field(
+    signals: list[AlertCopy] = Field(
         description="The latest revision of each: the copy for the tier of the token."
     )
     next: str | None = Field(
@@ -48,7 +51,7 @@ class SignalPage(BaseModel):
 class SignalAnswer(BaseModel):
     """A signal with its assessment."""
 
-    signal: dict[str, Any] = Field(
+    signal: AlertCopy = Field(
         description="Its latest revision: the copy for the tier of the token."
     )
     assessment: str | None = Field(
@@ -57,7 +60,7 @@ class SignalAnswer(BaseModel):
     assignee: str | None = Field(
         description="Its assignee; null if there is none, and below the authority tier."
     )
-    decisions: list[dict[str, Any]] = Field(
+    decisions: list[LoggedDecision] = Field(
         description="Every decision about it, as logged, with author, time and reason; none "
         "below the authority tier."
     )
@@ -66,9 +69,7 @@ class SignalAnswer(BaseModel):
 class Revisions(BaseModel):
     """The revisions of a signal."""
 
-    alerts: list[dict[str, Any]] = Field(
-        description="In order: the copies for the tier of the token."
-    )
+    alerts: list[AlertCopy] = Field(description="In order: the copies for the tier of the token.")
 
 
 class CaseList(BaseModel):
@@ -79,11 +80,25 @@ class CaseList(BaseModel):
     unknown: list[str] = Field(description="Cases whose reports this server has not read.")
 
 
-@router.get("/signals", response_model=SignalPage)
+@router.get(
+    "/signals",
+    response_model=SignalPage,
+    responses=problems({*WITH_TOKEN, HTTPStatus.UNPROCESSABLE_ENTITY}),
+)
 def list_signals(
     service: TheService,
     token: Reader,
-    after: Annotated[str, Query(max_length=2000, description="List signals after this key.")] = "",
+    sort: Annotated[
+        SignalSort,
+        Query(
+            description="`key`; `priority`, the highest first; `due`, the earliest first; "
+            "`changed`, the latest revision first. The public may not ask for priority or due."
+        ),
+    ] = SignalSort.KEY,
+    after: Annotated[
+        str,
+        Query(max_length=2000, description="`next` of the page before, with the same `sort`."),
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     active: Annotated[bool | None, Query(description="Only active, or only ended signals.")] = None,
     category: Many = None,
@@ -101,7 +116,11 @@ def list_signals(
     window: Many = None,
     urgent: Annotated[bool, Query(description="Only urgent signals.")] = False,
     min_priority: Annotated[
-        PriorityLevel | None, Query(description="Only signals of at least this priority.")
+        PriorityLevel | None,
+        Query(
+            description="Only signals of at least this priority, and those that are urgent or have "
+            "none."
+        ),
     ] = None,
 ) -> SignalPage:
     """List signals with the filters of subscriptions, of both grades unless one is asked for.
@@ -128,17 +147,20 @@ def list_signals(
         msg = "filters: each must be a name of 1 to 500 characters, a jurisdiction two capitals"
         raise InputError(msg) from error
     require_askable(token.tier, asked, grades=())
+    if token.tier is Tier.PUBLIC and sort in (SignalSort.PRIORITY, SignalSort.DUE):
+        msg = f"sort: the public tier may not ask for {sort}: it reveals small counts"
+        raise InputError(msg)
 
     def wanted(alert: AnyAlert) -> bool:
         is_active = alert.kind.value not in _INACTIVE
         return active in (None, is_active) and passes(asked, alert)
 
     with service.model() as model:
-        page = model.signals(token.tier, after=after, most=limit, wanted=wanted)
+        page = model.signals(token.tier, after=after, most=limit, wanted=wanted, sort=sort)
     return SignalPage(signals=service.copies(token.tier, page.alerts), next=page.after)
 
 
-@router.get("/signals/{signal_key}", response_model=SignalAnswer)
+@router.get("/signals/{signal_key}", response_model=SignalAnswer, responses=_OF_ONE)
 def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAnswer:
     """Show a signal and its assessment. The key must be percent-encoded in the path."""
     with service.model() as model:
@@ -159,7 +181,7 @@ def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAn
     )
 
 
-@router.get("/signals/{signal_key}/alerts", response_model=Revisions)
+@router.get("/signals/{signal_key}/alerts", response_model=Revisions, responses=_OF_ONE)
 def list_alerts(service: TheService, token: Reader, signal_key: str) -> Revisions:
     """List the revisions of a signal, the first one first."""
     with service.model() as model:
@@ -167,8 +189,8 @@ def list_alerts(service: TheService, token: Reader, signal_key: str) -> Revision
     return Revisions(alerts=service.copies(token.tier, found))
 
 
-@router.get("/alerts/{alert_id}", response_model=dict[str, Any])
-def show_alert(service: TheService, token: Reader, alert_id: str) -> dict[str, Any]:
+@router.get("/alerts/{alert_id}", response_model=AlertCopy, responses=_OF_ONE)
+def show_alert(service: TheService, token: Reader, alert_id: str) -> AlertCopy:
     """Show an alert revision by its id."""
     with service.model() as model:
         found = model.alert(token.tier, alert_id)
@@ -178,7 +200,9 @@ def show_alert(service: TheService, token: Reader, alert_id: str) -> dict[str, A
     return copy
 
 
-@router.get("/signals/{signal_key}/cases", response_model=CaseList, tags=["cases"])
+@router.get(
+    "/signals/{signal_key}/cases", response_model=CaseList, tags=["cases"], responses=_OF_ONE
+)
 def list_cases(
     service: TheService,
     token: Annotated[Token, Depends(needs(Scope.CASES_READ))],

@@ -1,7 +1,8 @@
 """Routes for the subscriptions of a token's subscriber, and their server-sent events."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -12,9 +13,19 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from schemas.subscription import Stream, Subscription, Tier, Webhook
+from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.bodies import AskedSubscription, AskedWebhook, body_of, described
+from streams.delivery.api.declared_problems import WITH_BODY, WITH_TOKEN, problems
 from streams.delivery.api.guard import needs, the_service
+from streams.delivery.api.preview_cursors import (
+    Start,
+    cursor_after_last,
+    cursor_before_first,
+    start_at,
+)
 from streams.delivery.api.problems import Problem
+from streams.delivery.api.read_model import ReadModel
+from streams.delivery.api.response_schemas import ref
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
 from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
@@ -28,6 +39,21 @@ router = APIRouter(prefix="/subscriptions", tags=["subscriptions"])
 
 MOST_STREAMS = 4  # open streams per token; each costs a connection and a read every second
 _PING_SECONDS = 15  # s between pings, so that proxies keep an idle stream open
+
+_OF_ONE = problems({*WITH_TOKEN, HTTPStatus.NOT_FOUND})
+_OF_ONE_STATE = problems({*WITH_TOKEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
+_EVENTS: dict[str, Any] = {
+    "description": "Server-sent events without an end; the fields of each are a `StreamEvent`.",
+    "content": {
+        "text/event-stream": {
+            "schema": {
+                "type": "string",
+                "contentMediaType": "text/event-stream",
+                "contentSchema": {"type": "array", "items": ref("StreamEvent")},
+            }
+        }
+    },
+}
 
 TheService = Annotated[Service, Depends(the_service)]
 Writer = Annotated[Token, Depends(needs(Scope.SUBSCRIPTIONS_WRITE))]
@@ -62,10 +88,17 @@ class Preview(BaseModel):
     by_category_and_kind: dict[str, int] = Field(
         description="Number of alerts by category and kind."
     )
+    before_first: str = Field(
+        description="Cursor: a subscription created with it as `after` begins with these alerts."
+    )
+    after_last: str = Field(
+        description="Cursor: a subscription created with it as `after` begins with what was "
+        "published since the preview."
+    )
 
 
-@router.get("", response_model=SubscriptionList)
-def list_own(service: TheService, token: Writer) -> SubscriptionList:
+@router.get("", response_model=SubscriptionList, responses=problems(WITH_TOKEN))
+def list_subscriptions(service: TheService, token: Writer) -> SubscriptionList:
     """List your own subscriptions."""
     with service.outbox() as outbox:
         own = [status for status in outbox.statuses() if _is_own(status, token)]
@@ -76,47 +109,68 @@ def list_own(service: TheService, token: Writer) -> SubscriptionList:
     "",
     status_code=201,
     response_model=SubscriptionAnswer,
+    responses=problems({*WITH_TOKEN, *WITH_BODY, HTTPStatus.CONFLICT}),
     openapi_extra=described(AskedSubscription),
 )
-def create(
+def create_subscription(
     service: TheService, token: Writer, asked: Asked, response: Response
 ) -> SubscriptionAnswer:
-    """Create a subscription. It receives alerts from now on."""
+    """Create a subscription. It receives alerts from now on, or from `after` on."""
     wanted = _wanted(asked, token)
-    with service.outbox() as outbox:
-        if not outbox.subscribe_new(wanted):
+    with service.outbox() as outbox, service.model() as model:
+        earlier: Iterable[AnyAlert] = ()
+        if asked.after is not None:
+            start = start_at(asked.after, model, token.tier, key=service.key)
+            earlier = _published_from(start, model, outbox, service)
+        if not outbox.subscribe_new(wanted, service.now(), earlier):
             raise Problem(HTTPStatus.CONFLICT, "a subscription of that name exists")
         status = _require_own(outbox, token, wanted.subscription_id)
     response.headers["location"] = f"/v1/subscriptions/{wanted.subscription_id}"
     return _answer(status, _key_of(wanted, service))
 
 
-@router.post("/preview", response_model=Preview, openapi_extra=described(AskedSubscription))
-def preview(service: TheService, token: Writer, asked: Asked) -> Preview:
+@router.post(
+    "/preview",
+    response_model=Preview,
+    responses=problems({*WITH_TOKEN, *WITH_BODY}),
+    openapi_extra=described(AskedSubscription),
+)
+def preview_subscription(service: TheService, token: Writer, asked: Asked) -> Preview:
     """Count the alerts that it would have sent in the last 90 days; nothing is saved."""
+    wanted = _wanted(asked, token)
     with service.model() as model:
-        found = would_send(_wanted(asked, token), model.recent(PREVIEW_DAYS))
-    named = {f"{category} {kind}": number for (category, kind), number in sorted(found.items())}
-    return Preview(days=PREVIEW_DAYS, alerts=found.total(), by_category_and_kind=named)
+        latest, last = model.latest_day(), model.last_position()
+        since = latest - timedelta(days=PREVIEW_DAYS) if latest else None
+        found = would_send(wanted, model.between(0, last, since=since or date.min))
+        after_last = cursor_after_last(model, token.tier, last)
+    return Preview(
+        days=PREVIEW_DAYS,
+        alerts=found.total(),
+        by_category_and_kind={
+            f"{category} {kind}": number for (category, kind), number in sorted(found.items())
+        },
+        before_first=cursor_before_first(since, key=service.key),
+        after_last=after_last,
+    )
 
 
-@router.get("/{name}", response_model=SubscriptionAnswer)
-def show(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
+@router.get("/{name}", response_model=SubscriptionAnswer, responses=_OF_ONE)
+def show_subscription(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
     """Show one of your subscriptions."""
     with service.outbox() as outbox:
         return _answer(_require_own(outbox, token, name))
 
 
-@router.delete("/{name}", status_code=204)
-def delete(service: TheService, token: Writer, name: str) -> None:
+@router.delete("/{name}", status_code=204, responses=_OF_ONE)
+def delete_subscription(service: TheService, token: Writer, name: str) -> None:
     """Delete a subscription with its pending alerts. Corrections are no longer sent either."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
         outbox.unsubscribe(name)
 
 
-@router.post("/{name}/pause", response_model=SubscriptionAnswer)
-def pause(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
+@router.post("/{name}/pause", response_model=SubscriptionAnswer, responses=_OF_ONE)
+def pause_subscription(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
     """Pause a subscription. Alerts stay pending until it is resumed."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
@@ -124,8 +178,8 @@ def pause(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
         return _answer(_require_own(outbox, token, name))
 
 
-@router.post("/{name}/resume", response_model=SubscriptionAnswer)
-def resume(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
+@router.post("/{name}/resume", response_model=SubscriptionAnswer, responses=_OF_ONE)
+def resume_subscription(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
     """Resume a subscription, also one that was paused by failures or a 410."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
@@ -133,8 +187,8 @@ def resume(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
         return _answer(_require_own(outbox, token, name))
 
 
-@router.post("/{name}/rotate", response_model=SubscriptionAnswer)
-def rotate(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
+@router.post("/{name}/rotate", response_model=SubscriptionAnswer, responses=_OF_ONE_STATE)
+def rotate_signing_key(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
     """Rotate the signing key of a webhook. Messages are signed with the last two keys."""
     with service.outbox() as outbox:
         current = _require_own(outbox, token, name).subscription
@@ -148,8 +202,12 @@ def rotate(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
         return _answer(_require_own(outbox, token, name), _key_of(changed, service))
 
 
-@router.get("/{name}/events", response_class=EventSourceResponse)
-async def events(
+@router.get(
+    "/{name}/events",
+    response_class=EventSourceResponse,
+    responses={**_OF_ONE_STATE, 200: _EVENTS},
+)
+async def stream_alerts(
     request: Request,
     service: TheService,
     token: Annotated[Token, Depends(needs(Scope.ALERTS_READ))],
@@ -235,6 +293,22 @@ def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, msg) from error
     require_askable(wanted.tier, wanted.filters)
     return wanted
+
+
+def _published_from(
+    start: Start, model: ReadModel, outbox: Outbox, service: Service
+) -> Iterator[AnyAlert]:
+    """Yield the alerts from a start on, up to all that were put into the outbox.
+
+    An alert is put into the read model first, and then into the outbox, where a repeat changes
+    nothing; unless `tocsin deliver` puts alerts into the same outbox before the server reads them.
+    """
+    if any(model.place(source) < place for source, place in outbox.places().items()):
+        msg = "alerts that are delivered are not read here yet; try again"
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, msg)
+    with_assessment = service.assessor()
+    published = model.between(start.position, model.last_position(), since=start.since)
+    yield from map(with_assessment, published)
 
 
 def _is_own(status: SubscriptionStatus, token: Token) -> bool:

@@ -7,10 +7,11 @@ import pytest
 
 from schemas.alert import AlertKind, SignalGrade
 from schemas.errors import InputError
+from schemas.priority import Priority, PriorityLevel
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Filters, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.matching import matches, require_askable, would_send
+from streams.delivery.matching import matches, rank_of, require_askable, would_send
 from tests.support.alerts import safety, signal, subscription
 
 ALARM, WIDER = SignalGrade
@@ -103,3 +104,18 @@ def test_a_facility_cluster_is_for_authorities_only() -> None:
     for tier, expected in [(Tier.PUBLIC, False), (Tier.CONSUMER, False), (Tier.AUTHORITY, True)]:
         for told in (False, True):
             assert matches(subscription(tier), clinic, sent_before=told) is expected
+
+
+def test_the_order_of_priority_is_by_level_then_total_and_none_comes_last() -> None:
+    def ranked(level: str, total: float) -> float:
+        priority = Priority(
+            total=total, level=PriorityLevel(level), parts={}, weights={}, burst_only=False
+        )
+        return rank_of(signal().model_copy(update={"priority": priority}))
+
+    ranks = [
+        ranked("high", 1.0), ranked("high", 0.7), ranked("medium", 0.7), ranked("medium", 0.0),
+        ranked("low", 0.9), ranked("low", 0.0), rank_of(signal()),
+    ]  # fmt: skip
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == len(ranks)

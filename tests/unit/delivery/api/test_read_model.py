@@ -1,14 +1,18 @@
 """The read model: revisions and versions in any order, and the names that each tier knows."""
 
 import itertools
+import sqlite3
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from schemas.alert import SignalGrade
+from schemas.alert import Alert, SignalGrade
+from schemas.errors import InputError
+from schemas.priority import Priority, PriorityLevel
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
-from streams.delivery.api.read_model import ReadModel
+from streams.delivery.api.read_model import ReadModel, SignalSort
 from tests.support.alerts import KEY, safety, signal
 from tests.support.api_server import reported
 
@@ -95,3 +99,101 @@ def test_the_latest_version_of_a_case_is_listed_in_any_order(
         (line,) = model.lines(["NE-1", "NE-9"])
         assert (line.version, line.reactions[0].term) == (2, "Shock")
         assert model.place("r") == 3
+
+
+def prioritised(drug: str, level: str | None, total: float, due: int | None) -> Alert:
+    """Return a signal of a priority level and total, due on a day of March."""
+    priority = level and Priority(
+        total=total, level=PriorityLevel(level), parts={}, weights={}, burst_only=False
+    )
+    day = due and date(2024, 3, due)
+    return signal(drug=drug).model_copy(update={"priority": priority or None, "due": day or None})
+
+
+SORTED = (
+    prioritised("a", "low", 0.9, 5),  # of one source on one day: low whatever the total
+    prioritised("b", "high", 0.7, 9),
+    prioritised("c", None, 0.0, None),
+    prioritised("d", "high", 0.8, 2),
+    prioritised("e", "medium", 0.6, 5),
+)
+ORDERS = {
+    SignalSort.KEY: "abcde",
+    SignalSort.PRIORITY: "dbeac",
+    SignalSort.DUE: "daebc",
+    SignalSort.CHANGED: "edcba",
+}
+
+
+@pytest.mark.parametrize("sort", SignalSort)
+@pytest.mark.parametrize("tier", [Tier.CONSUMER, Tier.AUTHORITY])
+@pytest.mark.parametrize("most", [1, 2, 9])
+def test_pages_in_an_order_have_each_signal_once(
+    tmp_path: Path, sort: SignalSort, tier: Tier, most: int
+) -> None:
+    with ReadModel(tmp_path / "signals.db", key=KEY) as model:
+        for position, alert in enumerate(SORTED):
+            model.put(alert, source="alerts", position=position)
+        found, after = "", ""
+        for _ in range(len(SORTED) + 1):
+            page = model.signals(tier, after=after, most=most, wanted=lambda _: True, sort=sort)
+            found += "".join(alert.drug for alert in page.alerts if isinstance(alert, Alert))
+            if page.after is None:
+                break
+            after = page.after
+        assert found == ORDERS[sort]
+
+
+def test_a_page_continues_after_a_signal_that_was_revised_since(tmp_path: Path) -> None:
+    with ReadModel(tmp_path / "signals.db", key=KEY) as model:
+        for position, alert in enumerate(SORTED):
+            model.put(alert, source="alerts", position=position)
+        # "b" of the first page has no priority since, and is listed among those without one.
+        for sort, rest in ((SignalSort.PRIORITY, "eac"), (SignalSort.CHANGED, "dca")):
+            page = model.signals(Tier.AUTHORITY, after="", most=2, wanted=lambda _: True, sort=sort)
+            assert page.after is not None
+            with model.batch():
+                last = page.alerts[-1]
+                newer = last.model_copy(
+                    update={"revision": 2, "alert_id": f"{sort}", "priority": None, "due": None}
+                )
+                model.put(newer, source=sort.value, position=0)
+            more = model.signals(
+                Tier.AUTHORITY, after=page.after, most=9, wanted=lambda _: True, sort=sort
+            )
+            found = [alert.drug for alert in more.alerts if alert.alert_id != f"{sort}"]
+            assert "".join(found) == rest
+        with pytest.raises(InputError, match="after: must be `next` of a page"):
+            model.signals(
+                Tier.AUTHORITY, after="x", most=9, wanted=lambda _: True, sort=SignalSort.DUE
+            )
+
+
+def test_alerts_between_two_positions_are_of_days_after_one(tmp_path: Path) -> None:
+    with ReadModel(tmp_path / "signals.db", key=KEY) as model:
+        assert (model.first_day(), model.latest_day(), model.last_position()) == (None, None, 0)
+        for position, (month, day) in enumerate([(1, 1), (3, 1), (2, 20), (3, 30)]):
+            alert = signal(revision=position + 1)
+            dated = alert.model_copy(update={"evaluated_on": date(2024, month, day)})
+            model.put(dated, source="alerts", position=position)
+        assert model.first_day() == date(2024, 1, 1)
+        assert model.latest_day() == date(2024, 3, 30)
+
+        def between(after: int, last: int, since: date) -> list[int]:
+            return [alert.revision for alert in model.between(after, last, since=since)]
+
+        assert between(0, model.last_position(), date.min) == [1, 2, 3, 4]
+        assert between(1, 3, date.min) == [2, 3]
+        assert between(0, 4, date(2024, 2, 20)) == [2, 4]
+
+
+def test_a_model_of_the_earlier_format_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "signals.db"
+    with ReadModel(path, key=KEY) as model:
+        model.put(LOT, source="alerts", position=7)
+    with sqlite3.connect(path) as old:
+        old.execute("PRAGMA user_version = 2")
+    old.close()
+    with ReadModel(path, key=KEY) as model:
+        assert model.place("alerts") == 0
+        assert model.numbers() == {"alerts": 0, "signals": 0, "cases": 0}

@@ -117,6 +117,29 @@ def test_signals_are_filtered_by_grade_and_the_public_may_not(
     assert [(one["revision"], "grade" in one) for one in shown] == [(2, False)]
 
 
+def test_signals_are_sorted_and_the_public_may_sort_by_change_only(
+    service: Service, connect: Connect
+) -> None:
+    feed(service, [signal(drug=drug) for drug in ("zinc", "iron", "lead")])
+    whole, public = (connect(token_of(service, tier)) for tier in (Tier.AUTHORITY, Tier.PUBLIC))
+    for client in (whole, public):
+        found: list[str] = []
+        after: str | None = ""
+        while after is not None:
+            asked = {"sort": "changed", "after": after, "limit": "2", "category": "SDR"}
+            page = client.get("/v1/signals", params=asked).json()
+            found += [one["drug"] for one in page["signals"]]
+            after = page["next"]
+        assert found == ["lead", "iron", "zinc", SDR.drug]
+    for sort in ("priority", "due"):
+        assert whole.get("/v1/signals", params={"sort": sort}).status_code == 200
+        refused = public.get("/v1/signals", params={"sort": sort})
+        is_problem(refused, 422, f"may not ask for {sort}")
+    is_problem(whole.get("/v1/signals", params={"sort": "size"}), 422, "sort")
+    unknown = whole.get("/v1/signals", params={"sort": "due", "after": "zinc"})
+    is_problem(unknown, 422, "after: must be `next`")
+
+
 @pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
 def test_a_facility_cluster_is_hidden_below_authority(
     service: Service, connect: Connect, tier: Tier

@@ -4,15 +4,17 @@ import json
 import threading
 import time
 from contextlib import ExitStack
+from datetime import date
 
 import httpx2
 import pytest
 
 from schemas.alert import SignalGrade
+from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
 from streams.delivery.signing_keys import derived_key
-from tests.support.alerts import KEY, signal
+from tests.support.alerts import KEY, safety, signal
 from tests.support.api_server import Connect, feed, is_problem, token_of
 
 
@@ -23,7 +25,8 @@ def test_own_subscriptions(service: Service, connect: Connect) -> None:
         "filters": {"families": ["infection"]}, "digest": "daily",
     }  # fmt: skip
     seen = mine.post("/v1/subscriptions/preview", json=hook).json()
-    assert seen == {"days": 90, "alerts": 1, "by_category_and_kind": {"SDR new": 1}}
+    assert (seen["days"], seen["alerts"]) == (90, 1)
+    assert seen["by_category_and_kind"] == {"SDR new": 1}
     made = mine.post("/v1/subscriptions", json=hook)
     assert made.status_code == 201, made.text
     assert made.headers["location"] == "/v1/subscriptions/hook"
@@ -118,6 +121,63 @@ def test_a_stream_continues_after_the_last_event(service: Service, connect: Conn
     feed(service, [signal(revision=5)])
     listening.join(20)
     assert [revision for _, revision in heard] == [2, 3, 4, 5]
+
+
+PREVIEWED = {"subscription_id": "s", "filters": {"products": ["iron", "zinc"]}}
+
+
+def test_a_stream_begins_with_what_the_preview_counted(service: Service, connect: Connect) -> None:
+    old = signal(drug="iron").model_copy(update={"evaluated_on": date(2023, 1, 1)})
+    feed(service, [old, *(signal(drug="zinc", revision=n) for n in (1, 2))])
+    whole = connect(token_of(service))
+    seen = whole.post("/v1/subscriptions/preview", json=PREVIEWED).json()
+    assert seen["alerts"] == 2
+    feed(service, [signal(drug="lead"), signal(drug="zinc", revision=3)])  # since the preview
+    asked = {**PREVIEWED, "after": seen["before_first"]}
+    assert whole.post("/v1/subscriptions", json=asked).status_code == 201
+    feed(service, [signal(drug="zinc", revision=4)])
+    assert [revision for _, revision in events(whole, 4)] == [1, 2, 3, 4]
+
+
+def test_a_stream_continues_where_the_preview_ended(service: Service, connect: Connect) -> None:
+    feed(service, [signal(drug="zinc"), safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")])
+    public = connect(token_of(service, Tier.PUBLIC))
+    seen = public.post("/v1/subscriptions/preview", json=PREVIEWED).json()
+    assert seen["after_last"] == signal(drug="zinc").alert_id
+    feed(service, [signal(drug="zinc", revision=2), signal(drug="lead")])
+    asked = {**PREVIEWED, "after": seen["after_last"]}
+    assert public.post("/v1/subscriptions", json=asked).status_code == 201
+    feed(service, [signal(drug="zinc", revision=3)])
+    assert [revision for _, revision in events(public, 2)] == [2, 3]
+
+
+def test_an_alert_that_is_fed_while_a_subscription_begins_is_sent_once(
+    service: Service, connect: Connect
+) -> None:
+    whole = connect(token_of(service))
+    alert = signal(drug="zinc")
+    with service.model() as model, service.outbox() as outbox:
+        model.put(alert, source="f", position=1)  # the feed is between its two files
+        seen = whole.post("/v1/subscriptions/preview", json=PREVIEWED).json()
+        asked = {**PREVIEWED, "after": seen["before_first"]}
+        assert whole.post("/v1/subscriptions", json=asked).status_code == 201
+        outbox.put(alert, source="f", position=1, now=service.now())
+        assert outbox.statuses("s")[0].waiting == 1
+        # Another process delivered an alert that the server has not read yet.
+        outbox.put(signal(drug="iron"), source="f", position=2, now=service.now())
+        again = {**asked, "subscription_id": "t"}
+        is_problem(whole.post("/v1/subscriptions", json=again), 503, "try again")
+        assert outbox.statuses("t") == []
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "beginning"])
+def test_a_subscription_begins_with_a_cursor_of_a_preview_only(
+    service: Service, connect: Connect, cursor: str
+) -> None:
+    whole = connect(token_of(service))
+    refused = whole.post("/v1/subscriptions", json={**PREVIEWED, "after": cursor})
+    is_problem(refused, 422, "after: must be a cursor of a preview")
+    assert whole.get("/v1/subscriptions").json() == {"subscriptions": []}
 
 
 def test_a_stream_has_the_grades_that_are_asked_for(service: Service, connect: Connect) -> None:
