@@ -112,7 +112,7 @@ def _public_copies(whole: Mapping[str, Any]) -> dict[str, Any]:
         "n_observed": _BAND,
         "n_fatal": _BAND,
         "fires": {"type": "boolean", "description": "Whether a rule is on."},
-        "sentence": whole["Alert"]["properties"]["sentence"],
+        **{name: whole["Alert"]["properties"][name] for name in ("headline", "sentence")},
     }
     alert["properties"] |= {**context, **own}
     alert["required"] += own
@@ -120,7 +120,7 @@ def _public_copies(whole: Mapping[str, Any]) -> dict[str, Any]:
     own = {
         **_OF_THE_PUBLIC,
         "n_patients": _BAND,
-        "sentence": whole["SafetyAlert"]["properties"]["sentence"],
+        **{name: whole["SafetyAlert"]["properties"][name] for name in ("headline", "sentence")},
     }
     safety["properties"] |= own
     safety["required"] += own
