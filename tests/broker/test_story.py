@@ -40,7 +40,10 @@ LATE_DAYS = 60
 SEED = 20240520
 ENDED = ("retraction", "closed")
 # Of a safety alert, what depends on how often somebody looked, and not on what is known in the end.
-OF_THE_WAY = {"as_of", "alert_id", "revision", "kind", "reason", "evaluated_on"}
+OF_THE_WAY = {
+    *("as_of", "alert_id", "revision", "kind", "reason", "evaluated_on", "was", "changes", "due"),
+    *("headline", "sentence", "next_step"),
+}
 # Of another one, what does not: margins move without a new revision.
 OF_THE_END = {"signal_key", "case_ids", "rules_fired", "n_fatal", "n_serious"}
 

@@ -14,7 +14,7 @@ from streams.core.wording.safety_facts import joined
 __all__ = ["PublicFacts", "public_caveat", "public_safety_text"]
 
 _ENDED = {SafetyAlertKind.CLOSED, SafetyAlertKind.RETRACTION}
-_MOST_NAMES = 2  # of terms or countries, so that a sentence has at most 20 words
+_MOST_TERMS = 2  # so that a sentence is short
 _SHARED = {
     AlertCategory.LOT_CLUSTER,
     AlertCategory.MANUFACTURER_CLUSTER,
@@ -57,11 +57,13 @@ def public_safety_text(facts: PublicFacts, language: Language = Language.ENGLISH
     product = words.text("safety.no_product")
     if facts.product_class is not None:
         product = class_name(facts.product_class, words)
-    places = joined([country(code, words) for code in facts.countries[:_MOST_NAMES]], words)
+    places = words.text("safety.public.several")
+    if len(facts.countries) < 2:
+        places = words.listed(country(code, words) for code in facts.countries)
     what = words.text(
         f"safety.public.{name}",
         product=product,
-        terms=joined(facts.terms[:_MOST_NAMES], words) or words.text("safety.no_terms"),
+        terms=joined(facts.terms[:_MOST_TERMS], words) or words.text("safety.no_terms"),
         place=words.text("safety.public.in", countries=places) if places else "",
         band=_band(facts.band, words),
         **values,

@@ -1,9 +1,11 @@
 """Public texts of safety alerts: what the fields of a public copy hold, and no more."""
 
+import itertools
 from datetime import date
 
 import pytest
 
+from schemas.domain import domain_vocabulary
 from schemas.safety_alert import AlertCategory, SafetyAlertKind
 from schemas.vocabulary import VerificationState
 from streams.core.wording.catalogue import Language
@@ -30,6 +32,7 @@ def facts(category: AlertCategory, kind: SafetyAlertKind = NEW, **fields: object
 
 
 RUMOUR = AlertCategory.UNVERIFIED_FATAL
+HIDDEN = (AlertCategory.FACILITY_CLUSTER, AlertCategory.USAGE_RULE)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ RUMOUR = AlertCategory.UNVERIFIED_FATAL
         ),
         (
             facts(AlertCategory.FOLLOW_UP_OVERDUE, terms=("A", "B", "C"), countries=("JP", "US")),
-            f"A and B after {X} in Japan and United States: an answer is awaited (November 2023)",
+            f"A and B after {X} in several countries: an answer is awaited (November 2023)",
         ),
         (
             facts(AlertCategory.FOLLOW_UP_OVERDUE, CLOSED, terms=()),
@@ -112,7 +115,7 @@ def test_the_japanese_text() -> None:
     )
 
 
-@pytest.mark.parametrize("category", [AlertCategory.FACILITY_CLUSTER, AlertCategory.USAGE_RULE])
+@pytest.mark.parametrize("category", HIDDEN)
 def test_facilities_and_sport_have_no_public_text(category: AlertCategory) -> None:
     with pytest.raises(ValueError, match="must be shown to the public"):
         public_safety_text(facts(category))
@@ -123,3 +126,25 @@ def test_the_caveat_asks_nobody_to_stop_a_treatment() -> None:
         "It shows nothing. Do not stop or change a treatment because of this notice; ask a health "
         "professional."
     )
+
+
+@pytest.mark.parametrize("category", [c for c in AlertCategory if c not in HIDDEN])
+def test_every_sentence_has_at_most_twenty_words_beside_its_terms(category: AlertCategory) -> None:
+    for kind, state, product, places, number in itertools.product(
+        SafetyAlertKind,
+        VerificationState,
+        [None, *domain_vocabulary().classes],
+        [(), ("KR", "US"), ("BA",)],
+        ["0", "1-10", "1001 or more"],
+    ):
+        of = facts(
+            category,
+            kind,
+            verification=state,
+            product_class=product,
+            countries=places,
+            band=number,
+            terms=(),
+        )
+        text = public_safety_text(of)
+        assert len(text.split()) <= 20, text
