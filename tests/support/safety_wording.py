@@ -158,7 +158,9 @@ def _step(alert: SafetyAlert) -> None:
         first = step.split()[0]
         assert first in _IMPERATIVES or step.startswith("end the assessment"), f"W22: {step}"
     assert (f"Due {alert.due}" in alert.next_step) is (alert.due is not None), "W22"
-    assert ("(urgent)" in alert.next_step) is alert.urgent, "W22"
+    assert ("(urgent" in alert.next_step) is alert.urgent, "W22"
+    overdue = alert.due is not None and alert.due < alert.evaluated_on
+    assert ("overdue unless decided)" in alert.next_step) is overdue, "W22"
     if "decision" in alert.next_step:
         assert alert.kind is SafetyAlertKind.WEAKENED, "W22"
 

@@ -6,6 +6,7 @@ from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind, Sa
 from schemas.vocabulary import VerificationState
 from streams.core.wording.catalogue import Catalogue
 from streams.core.wording.safety_facts import is_again, is_ended
+from streams.core.wording.signal_steps import due_in_words
 
 __all__ = ["safety_step"]
 
@@ -26,10 +27,8 @@ _STEPS: Mapping[AlertCategory, str] = {
 def safety_step(alert: SafetyAlert, words: Catalogue) -> str:
     """Return the steps on a revision, most urgent first, and the day they are due."""
     steps = [words.text(f"safety.step.{alert.kind}")] if is_ended(alert) else _open(alert, words)
-    if alert.due is not None:
-        name = "safety.step.due_urgent" if alert.urgent else "safety.step.due"
-        steps.append(words.text(name, day=alert.due.isoformat()))
-    return words.sentences(steps)
+    due = due_in_words(alert.due, alert.evaluated_on, urgent=alert.urgent, words=words)
+    return words.sentences([*steps, due])
 
 
 def _open(alert: SafetyAlert, words: Catalogue) -> list[str]:

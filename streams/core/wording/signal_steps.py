@@ -1,5 +1,7 @@
 """The next step of an assessor on a signal, in words, and the day it is due."""
 
+from datetime import date
+
 from schemas.alert import Alert
 from schemas.alert_reason import AlertKind, AlertReason, SignalLevel
 from streams.core.wording.catalogue import Catalogue
@@ -8,7 +10,7 @@ from streams.core.wording.signal_reasons import (
     rules_in_words,
 )
 
-__all__ = ["needs_no_step", "next_step_text"]
+__all__ = ["due_in_words", "needs_no_step", "next_step_text"]
 
 _R = AlertReason
 _WITHDRAWN = frozenset({_R.CASES_RETRACTED, _R.FACTS_WITHDRAWN})
@@ -22,11 +24,19 @@ def needs_no_step(kind: AlertKind, reasons: tuple[AlertReason, ...]) -> bool:
 
 def next_step_text(alert: Alert, words: Catalogue) -> str:
     """Return the steps on a revision, most urgent first, and the day they are due."""
-    steps = [*_of_change(alert, words), *_of_context(alert, words)]
-    if alert.due is not None:
-        name = "step.due_urgent" if alert.urgent else "step.due"
-        steps.append(words.text(name, day=alert.due.isoformat()))
-    return words.sentences(steps)
+    due = due_in_words(alert.due, alert.evaluated_on, urgent=alert.urgent, words=words)
+    return words.sentences([*_of_change(alert, words), *_of_context(alert, words), due])
+
+
+def due_in_words(due: date | None, evaluated_on: date, *, urgent: bool, words: Catalogue) -> str:
+    """Return the day a step is due, and whether it has passed; empty without a day.
+
+    An alert knows no decisions: a day that has passed is overdue unless somebody has decided.
+    """
+    if due is None:
+        return ""
+    name = "step.overdue" if due < evaluated_on else "step.due"
+    return words.text(f"{name}_urgent" if urgent else name, day=due.isoformat())
 
 
 def _of_change(alert: Alert, words: Catalogue) -> list[str]:

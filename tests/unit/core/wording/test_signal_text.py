@@ -177,6 +177,11 @@ def test_the_caveat_and_the_next_step_have_both_languages() -> None:
             "Review the cases received since revision 9. Due 2024-02-01 (urgent).",
         ),
         (
+            {"due": date(2023, 12, 31), "urgent": True},
+            "Review the cases received since revision 9. Due 2023-12-31 "
+            "(urgent, overdue unless decided).",
+        ),
+        (
             {"kind": AlertKind.WEAKENED, "reasons": (AlertReason.RULE_OFF,), "due": None},
             "None required; the signal stays open under MHRA, EMA, IC025.",
         ),
@@ -196,7 +201,7 @@ def test_the_caveat_and_the_next_step_have_both_languages() -> None:
             "still holds. Due 2024-02-01.",
         ),
     ],
-    ids=["review", "urgent", "none", "withdrawn", "decision"],
+    ids=["review", "urgent", "overdue", "none", "withdrawn", "decision"],
 )
 def test_next_steps(changes: dict[str, Any], step: str) -> None:
     alert = WEAKNESS.model_copy(update={"due": date(2024, 2, 1), **changes})
