@@ -43,7 +43,7 @@ from streams.cli.options import (
 from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
-from streams.cli.tables import alert_table, repair_rows, summary_table
+from streams.cli.tables import alert_table, priority_text, repair_rows, summary_table
 from streams.cli.verdict import RunVerdict
 from streams.core.cases.strata import AgeBands
 from streams.core.signals.realert_policy import load_policy
@@ -323,11 +323,19 @@ def alerts(
             typer.echo(alert.model_dump_json())
     elif follow:
         for alert in read_alerts(settings, follow=True, stopped=stop.asked):
-            what = f"{alert.category}: " if isinstance(alert, SafetyAlert) else ""
-            typer.echo(f"{alert.evaluated_on}  {alert.kind.value:<12}  {what}{alert.sentence}")
+            typer.echo(alert_line(alert))
     else:
         found: list[AnyAlert] = list(read_alerts(settings, follow=False, stopped=stop.asked))
         Console().print(alert_table(found, f"{len(found):,} alert revisions"))
+
+
+def alert_line(alert: AnyAlert) -> str:
+    """Return an alert as one line: what happened, its sentence, key, revision, priority and id."""
+    what = f"{alert.category}: " if isinstance(alert, SafetyAlert) else ""
+    return (
+        f"{alert.evaluated_on}  {alert.kind.value:<12}  {what}{alert.sentence}  "
+        f"{alert.signal_key}  revision {alert.revision}  {priority_text(alert)}  {alert.alert_id}"
+    )
 
 
 def _loop(

@@ -13,7 +13,15 @@ from streams.runtime.broker.topic_tail import TopicTail
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert, decode_alert
 
-__all__ = ["AnyAlert", "FileTail", "KafkaTail", "Tail", "parse_alert", "read_alert_lines"]
+__all__ = [
+    "AnyAlert",
+    "Entry",
+    "FileTail",
+    "KafkaTail",
+    "Tail",
+    "parse_alert",
+    "read_alert_lines",
+]
 
 Entry = tuple[str, int, bytes]
 """Source, position in it, and the message at that position."""
