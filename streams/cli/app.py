@@ -45,7 +45,7 @@ _COMMANDS = {
         "rejected": "rejected_commands",
         "state": "state_commands",
     },
-    "Contracts": {"schema": "schema_commands"},
+    "Contracts": {"schema": "schema_commands", "fixtures": "demo_commands"},
 }
 _MODULES = {name: module for names in _COMMANDS.values() for name, module in names.items()}
 _PANELS = {name: panel for panel, names in _COMMANDS.items() for name in names}

@@ -207,15 +207,34 @@ def subscribe(
 
 
 def subscriptions(
+    pause: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Pause a subscription; its alerts stay pending."),
+    ] = None,
     resume: Annotated[
         str | None, typer.Option(metavar="NAME", help="Resume a paused subscription.")
     ] = None,
+    remove: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Remove a subscription with its pending alerts; corrections are no longer sent.",
+        ),
+    ] = None,
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
-    """List subscriptions with their pending deliveries, and why one is paused."""
+    """List subscriptions with their pending deliveries; pause, resume or remove one first."""
+    asked = [name for name in (pause, resume, remove) if name is not None]
+    if len(asked) > 1:
+        msg = f"subscriptions: give one of --pause, --resume and --remove; got {len(asked)}"
+        raise InputError(msg)
     with open_outbox(outbox) as box:
+        if pause is not None:
+            box.pause(pause, "paused by the operator")
         if resume is not None:
             box.resume(resume)
+        if remove is not None:
+            box.unsubscribe(remove)
         table = Table(
             "subscription",
             "subscriber",

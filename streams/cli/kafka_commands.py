@@ -44,12 +44,14 @@ from streams.cli.options import (
 from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
-from streams.cli.tables import alert_table, repair_rows, summary_table
+from streams.cli.tables import alert_table, priority_text, repair_rows, summary_table
 from streams.cli.verdict import RunVerdict
 from streams.core.alerts.assessment import assessed
 from streams.core.alerts.undecided import RevisionDays
 from streams.core.cases.strata import AgeBands
 from streams.core.signals.realert_policy import load_policy
+from streams.core.wording.alert_texts import in_language
+from streams.core.wording.catalogue import Language
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
@@ -324,6 +326,9 @@ def alerts(
             "when it is overdue.",
         ),
     ] = None,
+    language: Annotated[
+        Language, typer.Option("--language", help="Language of the texts.")
+    ] = Language.ENGLISH,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -333,13 +338,14 @@ def alerts(
     found = read_alerts(settings, follow=follow, stopped=stop.asked)
     if audit is not None:
         found = _assessed(found, AuditLog(audit))
+    if language is not Language.ENGLISH:  # English is as it was published
+        found = (in_language(alert, language) for alert in found)
     if as_json:
         for alert in found:
             typer.echo(alert.model_dump_json())
     elif follow:
         for alert in found:
-            what = f"{alert.category}: " if isinstance(alert, SafetyAlert) else ""
-            typer.echo(f"{alert.evaluated_on}  {alert.kind.value:<12}  {what}{alert.sentence}")
+            typer.echo(alert_line(alert))
     else:
         printed: list[AnyAlert] = list(found)
         Console().print(alert_table(printed, f"{len(printed):,} alert revisions"))
@@ -351,6 +357,15 @@ def _assessed(alerts: Iterable[AnyAlert], log: AuditLog) -> Iterator[AnyAlert]:
     for alert in alerts:
         history.add(alert)
         yield assessed(alert, assessments, history.of, today=datetime.now(UTC).date())
+
+
+def alert_line(alert: AnyAlert) -> str:
+    """Return an alert as one line: what happened, its sentence, key, revision, priority and id."""
+    what = f"{alert.category}: " if isinstance(alert, SafetyAlert) else ""
+    return (
+        f"{alert.evaluated_on}  {alert.kind.value:<12}  {what}{alert.sentence}  "
+        f"{alert.signal_key}  revision {alert.revision}  {priority_text(alert)}  {alert.alert_id}"
+    )
 
 
 def _loop(

@@ -18,6 +18,7 @@ from streams.runtime.wire.alerts import AnyAlert, decode_alert
 __all__ = [
     "AlertHistory",
     "AnyAlert",
+    "Entry",
     "FileTail",
     "KafkaTail",
     "Tail",
