@@ -36,6 +36,7 @@ from streams.core.recount.evidence import (
 from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.recount.labels import label_values
 from streams.core.recount.strata import expected_over, expected_within, with_bands, with_blocks
+from streams.core.recount.texts import text_values
 from streams.core.signals.scorer import NOT_OF_A_TABLE
 from streams.core.signals.signal_key import names_of_key
 
@@ -192,6 +193,7 @@ class Recount:
             values |= clinical_values(alert, both)
             values |= removed_values(alert, named(removed, alert)[1])
             values |= self._due_days.values(alert)
+            values |= text_values(alert)
             yield compared_with(alert, values, rules_known=known)
 
     def _tested(
