@@ -33,8 +33,8 @@ a rule of that grade is on, that of `previous` if none is on, else `screening`. 
 from the revision before, or from `previous.due` if that revision is not among the alerts; if it is,
 `previous.due` is compared. The texts follow from the other fields. Others cannot be recomputed
 from the input alone: kind, reasons, revision, the rest of `previous` and `n_new` depend on the
-alerts published before, `test_recomputed` on the time when a correction arrived, `calibration` on the list of negative
-controls and on which of them were on.
+alerts published before, `test_recomputed` on the time when a correction arrived, `calibration` on
+the list of negative controls and on which of them were on.
 """
 
 
