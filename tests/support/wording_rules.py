@@ -252,6 +252,7 @@ def w10(alert: Alert) -> Iterator[str]:
         ("ebgm", "eb05"): rf"(?<!stratified )EBGM {_NUMBER} \(EB05 {_NUMBER}, EB95 ",
         ("e_bh_level",): rf"(?<!stratified )sequential-test FDR {_NUMBER}(?:;|\.)",
         ("e_value_blocked",): rf"stratified sequential-test e-value {_NUMBER}(?:;|\. |\.$)",
+        ("e_value_budgeted",): rf"e-value, scaled for new pairs, {_NUMBER}(?:;|\. |\.$)",
     }
     evidence = _evidence(alert)
     for names, pattern in patterns.items():
