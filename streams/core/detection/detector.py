@@ -106,7 +106,9 @@ class Detector:
         require_window(rules, specs)
         self._refits = PriorRefits(self.scorer, refit_every)
         self._levels = LevelCodes()
-        self._tests = SequentialTests(self.scorer, self._plain, self._sources, by_sex=test_by_sex)
+        self._tests = SequentialTests(
+            self.scorer, lambda: self.levels, self._sources, by_sex=test_by_sex
+        )
         self.topic = topic
         self.windows = [WindowedCounts(spec) for spec in specs]
         self.log = CaseLog()
@@ -368,9 +370,6 @@ class Detector:
         if any(len(signals.rows) for signals in self.signals.values()):
             self._pending.note(rows, changes.pairs)
         self._tests.note(rows)
-
-    def _plain(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return self.levels.without_levels(rows)
 
     def _sources(self) -> pl.Series:
         return self._parts_of_origins(self.codes.origins).parts["source"]
