@@ -36,7 +36,9 @@ def _stretched(value: bytes) -> str:
     year = received[1] if received else ""
     text = re.sub(r'"event (1\d)"', rf'"event \1 of {year}"', text)
     # Of a class, with lots that are counted; and a term of a hazard family.
-    return text.replace('"drug 3"', '"umbilical cord exosomes"').replace('"event 3"', '"Sepsis"')
+    of_class = '["exosomes"],"product_class":"extracellular-vesicles"'
+    text = text.replace('["drug 3"],"product_class":null', of_class)
+    return text.replace('"event 3"', '"Sepsis"')
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,8 @@ def test_every_alert_recounts_to_the_last_bit(replayed: Path) -> None:
     later = [value for day, value in thresholds.items() if (day - TO).days >= 730]
     assert set(start) == {12}
     assert len(set(later)) > 10
+    levels = {alert.level.value for alert in _alerts(replayed) if alert.level}
+    assert levels >= {"product", "class"}, levels
 
 
 def test_a_threshold_that_was_changed_is_found(replayed: Path) -> None:
