@@ -17,6 +17,7 @@ from rich.table import Table
 from schemas.alert import SignalGrade
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
+from schemas.rules_change import RulesChange
 from schemas.subscription import (
     DigestPeriod,
     Filters,
@@ -37,7 +38,7 @@ from streams.delivery.alert_sources import (
     FileTail,
     KafkaTail,
     Tail,
-    parse_alert,
+    parse_published,
     read_alert_lines,
 )
 from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
@@ -316,7 +317,10 @@ def deliver_command(
             # The log is read at most once per round, and only if there are alerts.
             assessments = cache(partial(assessments_in, audit)) if audit else None
             for source, position, raw in tail.read():
-                alert = parse_alert(raw, tail.where(source, position))
+                alert = parse_published(raw, tail.where(source, position))
+                if isinstance(alert, RulesChange):
+                    box.put_rules_change(alert, source=source, position=position)
+                    continue
                 if assessments:
                     history.add(alert)
                     today = datetime.now(UTC).date()

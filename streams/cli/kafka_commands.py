@@ -8,21 +8,20 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from schemas.errors import InputError
+from schemas.rules_change import RulesChange
 from schemas.safety_alert import SafetyAlert
-from streams.cli.negative_controls import ControlsOption, controls_from
+from streams.cli.negative_controls import ControlsOption
 from streams.cli.options import (
-    DEFAULT_AGE_BANDS,
-    DEFAULT_RULES,
-    DEFAULT_SCREENING,
     AdjustedPriorOption,
     AgeBandsOption,
+    ConfigOption,
     ListOption,
     PolicyOption,
     PriorOption,
@@ -32,13 +31,8 @@ from streams.cli.options import (
     ScreeningOption,
     TestBySexOption,
     WindowOption,
-    adjusted_prior_from,
-    interval_days,
-    lists_from,
+    detector_from,
     parse_day,
-    prior_from,
-    rules_from,
-    windows_from,
     writable,
 )
 from streams.cli.printable import printable
@@ -48,41 +42,31 @@ from streams.cli.tables import alert_table, priority_text, repair_rows, summary_
 from streams.cli.verdict import RunVerdict
 from streams.core.alerts.assessment import assessed
 from streams.core.alerts.undecided import RevisionDays
-from streams.core.cases.strata import AgeBands
-from streams.core.signals.realert_policy import load_policy
 from streams.core.wording.alert_texts import in_language
 from streams.core.wording.catalogue import Language
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
-from streams.runtime.broker.topic_reader import read_alerts
+from streams.runtime.broker.topic_reader import read_published
 from streams.runtime.broker.topics import create_topics
+from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.observability.journal import LogFormat, logging_as
 from streams.runtime.observability.setup import StatusPoller, open_observers
 from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
-from streams.runtime.wire.alerts import AnyAlert
+from streams.runtime.wire.alerts import AnyAlert, Published
 from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.detect_worker import DetectWorker
 from streams.runtime.workers.link_worker import LinkWorker
 from streams.runtime.workers.retrying import RetryingWorker
 
-__all__ = ["register"]
+__all__ = ["BootstrapOption", "ConfigOption", "register"]
 
 _LOG = logging.getLogger(__name__)
 _POLL_MS = 100  # ms, shared by the stages of a process; a poll of 0 ms never joins a group
 _PROGRESS_SECONDS = 10.0  # least interval between progress lines in the log
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE.toml",
-        help="Settings file; by default tocsin.toml in this directory. Environment variables "
-        "TOCSIN_... override it, and flags override both.",
-    ),
-]
 BootstrapOption = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Kafka brokers, comma-separated.")
 ]
@@ -203,16 +187,24 @@ def run(
         ),
     ] = Stage.ALL,
     window: WindowOption = None,
-    rules: RulesOption = DEFAULT_RULES,
-    screening: ScreeningOption = DEFAULT_SCREENING,
+    rules: RulesOption = None,
+    screening: ScreeningOption = None,
     lists: ListOption = None,
     policy: PolicyOption = None,
     prior: PriorOption = None,
     prior_adjusted: AdjustedPriorOption = None,
     refit: RefitOption = None,
-    age_bands: AgeBandsOption = DEFAULT_AGE_BANDS,
-    test_by_sex: TestBySexOption = False,
+    age_bands: AgeBandsOption = None,
+    test_by_sex: TestBySexOption = None,
     negative_controls: ControlsOption = None,
+    change_rules: Annotated[
+        bool,
+        typer.Option(
+            "--change-rules",
+            help="Go on with other rules, windows, policy, strata or prior than the published "
+            "signals were made with; subscribers get one notice.",
+        ),
+    ] = False,
     drain: Annotated[
         bool,
         typer.Option(
@@ -261,22 +253,28 @@ def run(
     writable(counts)
     stop = StopSignal()
     workers: list[Worker] = []
-    chosen = rules_from(rules, screening, lists_from(lists))
     # Read before a worker opens connections, so that an error leaves none behind.
-    chosen_by_option: dict[str, Any] = {
-        "policy": load_policy(policy),
-        "prior": prior_from(prior),
-        "adjusted_prior": adjusted_prior_from(prior_adjusted),
-        "refit_every": None if refit is None else interval_days(refit, "--refit"),
-        "age_bands": AgeBands.parse(age_bands),
-        "test_by_sex": test_by_sex,
-        "controls": controls_from(negative_controls),
-    }
+    chosen = detector_from(
+        DetectorSettings.load(
+            config,
+            windows=window,
+            rules=rules,
+            screening=screening,
+            lists=lists,
+            policy=policy,
+            prior=prior,
+            prior_adjusted=prior_adjusted,
+            refit=refit,
+            age_bands=age_bands,
+            test_by_sex=test_by_sex,
+            negative_controls=negative_controls,
+        )
+    )
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker on any exit, the last one first
         connections = opened.enter_context(logging_as(settings.log_format))
-        names = [rule.name for rule in chosen.rules]
+        names = [rule.name for rule in chosen.rules.rules]
         watch = opened.enter_context(
             open_observers(settings, stages, names, connections.unreachable_reason)
         )
@@ -289,9 +287,10 @@ def run(
         if stage in (Stage.DETECT, Stage.ALL):
             detector = DetectWorker(
                 settings,
-                windows_from(window),
-                chosen,
-                **chosen_by_option,
+                chosen.windows,
+                chosen.rules,
+                **chosen.options,
+                change_rules=change_rules,
                 observer=watch.observer,
             )
             workers.append(detector)
@@ -332,14 +331,16 @@ def alerts(
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Print all alerts on the topic, safety alerts included, from the earliest offset."""
+    """Print all alerts on the topic, safety alerts and changes of rules included, in order."""
     settings = Settings.load(config, bootstrap=bootstrap)
     stop = StopSignal()
-    found = read_alerts(settings, follow=follow, stopped=stop.asked)
+    found = read_published(settings, follow=follow, stopped=stop.asked)
     if audit is not None:
         found = _assessed(found, AuditLog(audit))
     if language is not Language.ENGLISH:  # English is as it was published
-        found = (in_language(alert, language) for alert in found)
+        found = (
+            each if isinstance(each, RulesChange) else in_language(each, language) for each in found
+        )
     if as_json:
         for alert in found:
             typer.echo(alert.model_dump_json())
@@ -347,20 +348,30 @@ def alerts(
         for alert in found:
             typer.echo(alert_line(alert))
     else:
-        printed: list[AnyAlert] = list(found)
+        printed: list[AnyAlert] = []
+        for alert in found:
+            if isinstance(alert, RulesChange):
+                typer.echo(alert_line(alert))
+            else:
+                printed.append(alert)
         Console().print(alert_table(printed, f"{len(printed):,} alert revisions"))
 
 
-def _assessed(alerts: Iterable[AnyAlert], log: AuditLog) -> Iterator[AnyAlert]:
+def _assessed(published: Iterable[Published], log: AuditLog) -> Iterator[Published]:
     """Yield alerts with the present assessment of their signals, as of today."""
     assessments, history = log.assessments(), RevisionDays()
-    for alert in alerts:
+    for alert in published:
+        if isinstance(alert, RulesChange):
+            yield alert
+            continue
         history.add(alert)
         yield assessed(alert, assessments, history.of, today=datetime.now(UTC).date())
 
 
-def alert_line(alert: AnyAlert) -> str:
+def alert_line(alert: Published) -> str:
     """Return an alert as one line: what happened, its sentence, key, revision, priority and id."""
+    if isinstance(alert, RulesChange):
+        return f"{alert.changed_on or 'at first'}  rules changed  {alert.sentence}"
     what = f"{alert.category}: " if isinstance(alert, SafetyAlert) else ""
     return (
         f"{alert.evaluated_on}  {alert.kind.value:<12}  {what}{alert.sentence}  "

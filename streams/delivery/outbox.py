@@ -15,6 +15,7 @@ from pathlib import Path
 
 from schemas.digest import HeldBack
 from schemas.errors import InputError
+from schemas.rules_change import RulesChange
 from schemas.subscription import Stream, Subscription
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.digests import MOST_ALERTS, digest_of
@@ -131,11 +132,28 @@ class Outbox(Ledger):
                 return 0
             for subscription in self._subscriptions():
                 matched += self._put_for(subscription, alert, now)
-            self._db.execute(
-                "INSERT INTO place VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
-                (source, position + 1),
-            )
+            self._advance(source, position)
         return matched
+
+    def put_rules_change(self, change: RulesChange, *, source: str, position: int) -> None:
+        """Store a change of rules, due at once, for every subscription: `put` says where from."""
+        with self._transaction():
+            if position < self.place(source):
+                return
+            for subscription in self._subscriptions():
+                name, body = subscription.subscription_id, change.model_dump_json()
+                self._db.execute(
+                    "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body, turn) "
+                    "VALUES (?, 'rules', ?, ?, ?)",
+                    (name, change.change_id, body, self._next_turn()),
+                )
+            self._advance(source, position)
+
+    def _advance(self, source: str, position: int) -> None:
+        self._db.execute(
+            "INSERT INTO place VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
+            (source, position + 1),
+        )
 
     def place(self, source: str) -> int:
         """Return the next position to read of a source."""

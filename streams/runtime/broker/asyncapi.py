@@ -11,8 +11,15 @@ from importlib.metadata import version
 from typing import Any
 
 from schemas.alert import Alert, SignalGrade
-from schemas.cloud_event import EXTENSIONS, LEVELS, cloud_event_headers, event_types
+from schemas.cloud_event import (
+    EXTENSIONS,
+    LEVELS,
+    RULES_CHANGED,
+    cloud_event_headers,
+    event_types,
+)
 from schemas.contracts import CONTRACTS, Contract, contract_of, json_schema
+from schemas.rules_change import RulesChange
 from schemas.safety_alert import SafetyAlert
 from streams.demo.examples import contract_example
 from streams.runtime.broker.topics import TOPICS, Topic
@@ -24,9 +31,10 @@ _BINDING = "0.5.0"
 _CARRIES = {
     "reports": ("report", "link"),
     "notices": ("notice",),
-    "alerts": ("alert", "safety-alert"),
+    "alerts": ("alert", "safety-alert", "rules-change"),
     "signals": ("alert", "safety-alert"),
     "priors": ("prior",),
+    "rules": ("rules-change",),
 }
 """Contracts on each public topic; other topics are internal, or hold bytes without a contract."""
 _RECEIVED = ("reports", "notices")
@@ -133,6 +141,19 @@ def _message(contract: Contract) -> dict[str, Any]:
             "description": "The alert's id: the idempotency key, the same for ever.",
             "location": "$message.header#/ce_id",
         }
+    if contract.model is RulesChange:
+        message["headers"] = _headers(
+            {
+                "ce_type": f"`{RULES_CHANGED}`.",
+                "ce_id": "`change_id`.",
+                "ce_source": "`/tocsin/` and the topic of the alerts.",
+                "ce_subject": "`rules`.",
+                "ce_time": "Start of `changed_on`, UTC; absent if nothing was counted.",
+                "ce_dataschema": f"`{contract.uri}`.",
+                "ce_revision": "`number`.",
+            },
+            ("ce_type", "ce_id", "ce_source", "ce_subject", "ce_dataschema", "ce_revision"),
+        )
     return message
 
 
