@@ -28,7 +28,7 @@ _COMMANDS = {
         "topics": "kafka_commands",
         "publish": "kafka_commands",
         "run": "kafka_commands",
-        "alerts": "kafka_commands",
+        "alerts": "alert_commands",
         "link": "link_commands",
     },
     "Subscriptions and the HTTP API": {

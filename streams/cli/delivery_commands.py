@@ -41,8 +41,9 @@ from streams.delivery.alert_sources import (
     parse_published,
     read_alert_lines,
 )
+from streams.delivery.channels import deliver
 from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
-from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.outbox import Outbox
 from streams.delivery.signing_keys import derived_key, installation_key, signing_keys
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings

@@ -1,11 +1,10 @@
-"""`tocsin topics`, `publish`, `run` and `alerts`: the stages on Kafka."""
+"""`tocsin topics`, `publish` and `run`: the stages on Kafka."""
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +14,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from schemas.errors import InputError
-from schemas.rules_change import RulesChange
-from schemas.safety_alert import SafetyAlert
 from streams.cli.negative_controls import ControlsOption
 from streams.cli.options import (
     AdjustedPriorOption,
@@ -38,24 +35,17 @@ from streams.cli.options import (
 from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
-from streams.cli.tables import alert_table, priority_text, repair_rows, summary_table
+from streams.cli.tables import repair_rows, summary_table
 from streams.cli.verdict import RunVerdict
-from streams.core.alerts.assessment import assessed
-from streams.core.alerts.undecided import RevisionDays
-from streams.core.wording.alert_texts import in_language
-from streams.core.wording.catalogue import Language
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
-from streams.runtime.broker.topic_reader import read_published
 from streams.runtime.broker.topics import create_topics
 from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.observability.journal import LogFormat, logging_as
 from streams.runtime.observability.setup import StatusPoller, open_observers
-from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
-from streams.runtime.wire.alerts import AnyAlert, Published
 from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.detect_worker import DetectWorker
 from streams.runtime.workers.link_worker import LinkWorker
@@ -91,7 +81,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(topics, name="topics")
     app.command("publish")(publish)
     app.command("run")(run)
-    app.command("alerts")(alerts)
 
 
 def create(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
@@ -308,75 +297,6 @@ def run(
             frame.write_parquet(part)
     tally = sum((worker.tally for worker in workers), Counter())
     Console().print(summary_table(dict(sorted(tally.items())), "Run"))
-
-
-def alerts(
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Keep waiting for new alerts until interrupted.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON Lines instead of a table.")
-    ] = False,
-    audit: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.jsonl",
-            help="Audit log of decisions: alerts include the assessment of their signal, and since "
-            "when it is overdue.",
-        ),
-    ] = None,
-    language: Annotated[
-        Language, typer.Option("--language", help="Language of the texts.")
-    ] = Language.ENGLISH,
-    config: ConfigOption = None,
-    bootstrap: BootstrapOption = None,
-) -> None:
-    """Print all alerts on the topic, safety alerts and changes of rules included, in order."""
-    settings = Settings.load(config, bootstrap=bootstrap)
-    stop = StopSignal()
-    found = read_published(settings, follow=follow, stopped=stop.asked)
-    if audit is not None:
-        found = _assessed(found, AuditLog(audit))
-    if language is not Language.ENGLISH:  # English is as it was published
-        found = (
-            each if isinstance(each, RulesChange) else in_language(each, language) for each in found
-        )
-    if as_json:
-        for alert in found:
-            typer.echo(alert.model_dump_json())
-    elif follow:
-        for alert in found:
-            typer.echo(alert_line(alert))
-    else:
-        printed: list[AnyAlert] = []
-        for alert in found:
-            if isinstance(alert, RulesChange):
-                typer.echo(alert_line(alert))
-            else:
-                printed.append(alert)
-        Console().print(alert_table(printed, f"{len(printed):,} alert revisions"))
-
-
-def _assessed(published: Iterable[Published], log: AuditLog) -> Iterator[Published]:
-    """Yield alerts with the present assessment of their signals, as of today."""
-    assessments, history = log.assessments(), RevisionDays()
-    for alert in published:
-        if isinstance(alert, RulesChange):
-            yield alert
-            continue
-        history.add(alert)
-        yield assessed(alert, assessments, history.of, today=datetime.now(UTC).date())
-
-
-def alert_line(alert: Published) -> str:
-    """Return an alert as one line: what happened, its sentence, key, revision, priority and id."""
-    if isinstance(alert, RulesChange):
-        return f"{alert.changed_on or 'at first'}  rules changed  {alert.sentence}"
-    what = f"{alert.category}: " if isinstance(alert, SafetyAlert) else ""
-    return (
-        f"{alert.evaluated_on}  {alert.kind.value:<12}  {what}{alert.sentence}  "
-        f"{alert.signal_key}  revision {alert.revision}  {priority_text(alert)}  {alert.alert_id}"
-    )
 
 
 def _loop(

@@ -9,7 +9,7 @@ is released: then its digest is assembled once, gets a turn, and is the same at 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from streams.delivery.sqlite_file import Ledger
 from streams.delivery.subscription_status import Due, SubscriptionStatus
 from streams.delivery.tiers import copy_for
 
-__all__ = ["Outbox", "deliver"]
+__all__ = ["Outbox"]
 
 
 class Outbox(Ledger):
@@ -391,19 +391,3 @@ class Outbox(Ledger):
 
 def _day(now: datetime) -> str:
     return now.astimezone(UTC).date().isoformat()
-
-
-def deliver(
-    outbox: Outbox,
-    send: Callable[[Due, datetime], Attempt],
-    now: Callable[[], datetime],
-) -> Mapping[SendOutcome, int]:
-    """Attempt every due message; return the number of attempts by outcome."""
-    ended = dict.fromkeys(SendOutcome, 0)
-    outbox.release(now())
-    while waiting := outbox.due(now()):
-        for due in waiting:
-            attempt = send(due, now())
-            outbox.record(due, attempt, now())
-            ended[attempt.outcome] += 1
-    return ended

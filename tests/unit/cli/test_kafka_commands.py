@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 import streams.cli.kafka_commands as kafka_commands
-from tests.support import alerts
 from tests.support.archives import write_zip
 from tests.support.cli import Run, require_refused
 from tests.support.faers_quarters import joined_quarter
@@ -87,13 +86,3 @@ def test_repairs_of_a_published_file_are_in_the_summary(
         ["repaired", "2"],
         ["rows that shared a line", "2"],
     ]
-
-
-def test_an_alert_is_one_line_with_key_revision_priority_and_id() -> None:
-    alert = alerts.signal(revision=2)
-    line = kafka_commands.alert_line(alert)
-    assert line.startswith("2024-01-01  strengthened  3 cases  ")
-    key, revision, priority, alert_id = line.rsplit("  ", 4)[1:]
-    assert (key, revision) == (alert.signal_key, "revision 2")
-    assert (priority, alert_id) == ("no priority", alert.alert_id)
-    assert "LOT_CLUSTER: 3 cases of sepsis" in kafka_commands.alert_line(alerts.safety())

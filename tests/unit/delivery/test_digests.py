@@ -12,8 +12,9 @@ from schemas.alert import AlertKind
 from schemas.digest import Digest
 from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Stream, Subscription, Tier, Webhook
+from streams.delivery.channels import deliver
 from streams.delivery.digests import MOST_ALERTS, markdown_of
-from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.outbox import Outbox
 from streams.delivery.send_schedule import Attempt, SendOutcome
 from tests.support.alerts import KEY, NOW, safety, signal, subscription
 from tests.support.rules_changes import changed

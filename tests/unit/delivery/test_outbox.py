@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from schemas.alert import SignalGrade
 from schemas.errors import InputError
 from schemas.subscription import DigestPeriod, Tier
-from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.channels import deliver
+from streams.delivery.outbox import Outbox
 from streams.delivery.send_schedule import Attempt, SendOutcome
 from streams.delivery.subscription_status import Due
 from tests.support.alerts import KEY, NOW, signal, subscription
