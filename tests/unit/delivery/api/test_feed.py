@@ -24,13 +24,16 @@ def test_a_change_of_rules_is_due_to_subscribers_and_no_signal(tmp_path: Path) -
     with service.outbox() as outbox:
         asked = subscription().model_copy(update={"channel": Stream(), "url": None, "secrets": ()})
         outbox.subscribe(asked)
-    with (tmp_path / "alerts.jsonl").open("a") as file:
-        file.write(changed().model_dump_json() + "\n")
     feed(service, [signal()])
+    path = tmp_path / "alerts.jsonl"
+    with path.open("a") as file:
+        file.write(changed().model_dump_json() + "\n")
+    feed(service, [])
     feed(service, [])
     with service.outbox() as outbox, service.model() as model:
         bodies = [body for _, body in outbox.streamed("s", None, NOW)]
-        assert [b"change_id" in body.encode() for body in bodies] == [True, False]
+        assert ["change_id" in body for body in bodies] == [False, True]
+        assert model.place(str(path)) == outbox.place(str(path)) == 3
         assert model.numbers() == {"alerts": 1, "signals": 1, "cases": 0}
 
 
