@@ -19,10 +19,10 @@ from pydantic import Field
 from schemas.alert import Alert, AlertKind, AlertReason, SignalGrade
 from schemas.base import Message
 from schemas.priority import Priority, PriorityLevel
-from schemas.tables import Statistics
 
 __all__ = [
     "PriorityRules",
+    "evidence",
     "is_urgent",
     "level_thresholds",
     "priority_on",
@@ -178,7 +178,7 @@ def _parts(alert: Alert, day: date, table: PriorityRules) -> dict[str, float | N
         freshness = 2 ** (-days / table.freshness.half_life_days)
     is_alarm = alert.grade is SignalGrade.ALARM
     return {
-        "evidence": _evidence(alert.statistics),
+        "evidence": evidence(alert.statistics.__dict__),
         "seriousness": (alert.n_serious + 0.5) / (alert.counts.n_observed + 1),
         "newness": newness,
         "freshness": freshness,
@@ -187,14 +187,19 @@ def _parts(alert: Alert, day: date, table: PriorityRules) -> dict[str, float | N
     }
 
 
-def _evidence(statistics: Statistics) -> float | None:
-    """Return the information component within strata, else the crude one; 0 if it may be chance."""
-    ic, lower = statistics.ic_adjusted, statistics.ic_lower_adjusted
-    if ic is None or lower is None:
-        ic, lower = statistics.ic, statistics.ic_lower
-    if ic is None or lower is None:
-        return None
-    return ic if lower > 0 else 0.0
+def evidence(statistics: Mapping[str, float | None]) -> float | None:
+    """Return the information component within strata, else the crude one; 0 if it may be chance.
+
+    Parameters
+    ----------
+    statistics
+        By field of `schemas.tables.Statistics`.
+    """
+    for suffix in ("_adjusted", ""):
+        ic, lower = statistics[f"ic{suffix}"], statistics[f"ic_lower{suffix}"]
+        if ic is not None and lower is not None:
+            return ic if lower > 0 else 0.0
+    return None
 
 
 def _factors(parts: Mapping[str, float | None], table: PriorityRules) -> dict[str, float]:

@@ -10,6 +10,7 @@ from streams.core.recount.clinical import CLINICAL, REMOVED
 from streams.core.recount.due_days import DUE
 from streams.core.recount.evidence import EVIDENCE, OF_PAIR
 from streams.core.recount.labels import LABELS
+from streams.core.recount.priority import PRIORITY
 
 __all__ = ["COMPARED", "Difference", "Recounted", "compared_with", "unbounded_of", "values_of"]
 
@@ -22,6 +23,7 @@ COMPARED = (
     *EVIDENCE,
     *(*CLINICAL, *REMOVED),
     *DUE,
+    *PRIORITY,
     *("rules_fired", "grade"),
 )
 """Fields that a recount compares; the last two only with the rules of the alert's `rules_hash`.
@@ -29,10 +31,11 @@ COMPARED = (
 A rule is on if it fires, or was on in `previous` and is not past its exit. The grade is `alarm` if
 a rule of that grade is on, that of `previous` if none is on, else `screening`. `due` is recomputed
 from the revision before, or from `previous.due` if that revision is not among the alerts; if it is,
-`previous.due` is compared. Other fields cannot be recomputed from the input alone: kind, reason,
-revision, the rest of `previous` and `n_new` depend on the alerts published before,
-`test_recomputed` on the time when a correction arrived, `calibration` on the list of negative
-controls and on which of them were on.
+`previous.due` is compared. The first days are recomputed from the revision before, else they are
+taken as published, as are the thresholds of the priority. Other fields cannot be recomputed from
+the input alone: kind, reason, revision, the rest of `previous` and `n_new` depend on the alerts
+published before, `test_recomputed` on the time when a correction arrived, `calibration` on the list
+of negative controls and on which of them were on.
 """
 
 
