@@ -208,6 +208,22 @@ class Alert(Message):
     previous: Previous | None = Field(
         description="The revision that this one replaces; null in the first."
     )
+    first_alert_on: date | None = Field(
+        default=None,
+        description="Day of evaluation of the first revision of the signal. Null in alerts of "
+        "older versions, and in later revisions of a signal whose first ones were such.",
+    )
+    first_alarm_on: date | None = Field(
+        default=None,
+        description="Likewise of its first revision with the grade `alarm`; null if it never was "
+        "one.",
+    )
+    n_drug_recent: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases of `counts.n_drug` first received in the 182 days up to `evaluated_on`. "
+        "Null outside the cumulative window, and in alerts of older versions.",
+    )
     n_serious: int = Field(ge=0, description="Cases of the pair with any seriousness criterion.")
     n_fatal: int = Field(ge=0, description="Cases of the pair with a fatal outcome.")
     n_paediatric: int = Field(ge=0, description="Cases of the pair of patients under 18 years.")

@@ -19,6 +19,7 @@ _COMMANDS = {
     "On files, without a broker": {
         "demo": "demo_commands",
         "replay": "replay_commands",
+        "top": "top_commands",
         "score": "score_commands",
         "fit": "rule_commands",
         "backtest": "rule_commands",

@@ -1,7 +1,7 @@
 """`tocsin replay`: run files through all stages in one process, without a broker."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from enum import StrEnum
@@ -50,7 +50,7 @@ from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.wire.alerts import encode_alert
 
-__all__ = ["Format", "item_progress", "register"]
+__all__ = ["Format", "feed_sources", "item_progress", "register"]
 
 
 class Format(StrEnum):
@@ -197,7 +197,7 @@ def replay(
         )
         write_counts = files.enter_context(_counts(writable(counts)))
         unread = verdict.rejected
-        _feed(run, sources, source_format, released_on, verdict)
+        feed_sources(run, sources, source_format, released_on, verdict)
         run.finish()
         write_counts(run)
         verdict.require_accepted()
@@ -219,13 +219,14 @@ def _reject(write: Callable[[Message], None], verdict: RunVerdict, rejected: Rej
     write(rejected)
 
 
-def _feed(
+def feed_sources(
     run: Replay,
-    sources: list[Path],
+    sources: Sequence[Path],
     source_format: Format | None,
     released_on: date | None,
     verdict: RunVerdict,
 ) -> None:
+    """Run the items of files through a replay, with a progress display."""
     with item_progress() as progress:
         for path in sources:
             verdict.begin(path)

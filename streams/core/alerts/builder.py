@@ -27,7 +27,7 @@ from schemas.counts import MARGINS
 from schemas.strata import Strata
 from streams.core.alerts.identity import alert_id, snapshot_id
 from streams.core.alerts.next_steps import due_day, running_due
-from streams.core.alerts.priority import PriorityFacts, is_urgent, priority_of
+from streams.core.alerts.priority import is_urgent, priority_on
 from streams.core.alerts.rule_outcomes import RuleOutcomes
 from streams.core.alerts.sensitivity import SensitivityResult
 from streams.core.cases.levels import level_of
@@ -43,6 +43,7 @@ _CODE_VERSION = version("tocsin")
 _OF_CASES = (
     *("n_serious", "n_fatal", "n_paediatric", "first_received", "last_received"),
     *("n_by_professional", "n_sources", "completeness", "n_suspected_duplicates", "n_post_notice"),
+    "n_drug_recent",
 )
 _LISTS = ("countries", "dictionary_versions", "case_ids")
 _STATISTICS = list(Statistics.model_fields)
@@ -66,6 +67,8 @@ class EvaluatedWindow:
     tested_through, test_recomputed
         The last day of the anytime-valid test [days since 1970-01-01], and whether a past day was
         corrected since; None if no rule needs it.
+    thresholds
+        Least totals of the levels of the priority; None: the fixed ones.
     """
 
     window: Window
@@ -76,6 +79,7 @@ class EvaluatedWindow:
     prior_id_adjusted: str | None = None
     tested_through: int | None = None
     test_recomputed: bool | None = None
+    thresholds: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,8 @@ class _Revision:
     on: int
     grade: SignalGrade
     previous: Previous | None
+    first_alert_on: date | None
+    first_alarm_on: date | None
 
 
 class AlertBuilder:
@@ -158,7 +164,7 @@ class AlertBuilder:
         )
         ordered = ordered[[*_OF_ROW, *_STATISTICS]].sort("drug", "event")
         shared = self._shared(evaluated)
-        revisions = self._revisions(decisions, dropped)
+        revisions = self._revisions(decisions, dropped, evaluated.evaluated_on)
         statistics = ordered[_STATISTICS].to_dicts()
         return [
             self._alert(
@@ -168,6 +174,7 @@ class AlertBuilder:
                 revisions[row["at"]],
                 summaries[row["at"]],
                 shared,
+                evaluated.thresholds,
             )
             for row, computed in zip(
                 ordered[_OF_ROW].iter_rows(named=True), statistics, strict=True
@@ -175,7 +182,7 @@ class AlertBuilder:
         ]
 
     def _revisions(
-        self, decisions: Decisions, dropped: Mapping[int, tuple[str, ...]]
+        self, decisions: Decisions, dropped: Mapping[int, tuple[str, ...]], today: date
     ) -> list[_Revision]:
         # Converted to Python values at once: one by one out of arrays they cost twice as much.
         kinds, reasons, on, grades = (
@@ -185,7 +192,14 @@ class AlertBuilder:
         names = decisions.was.dtype.names or ()
         was = (dict(zip(names, row, strict=True)) for row in decisions.was.tolist())
         return [
-            _Revision(KINDS[kind], mask, rules, GRADES[grade], self._previous(state, dropped))
+            _Revision(
+                KINDS[kind],
+                mask,
+                rules,
+                GRADES[grade],
+                self._previous(state, dropped),
+                *_first_days(state, GRADES[grade], today),
+            )
             for kind, mask, rules, grade, state in zip(kinds, reasons, on, grades, was, strict=True)
         ]
 
@@ -224,6 +238,7 @@ class AlertBuilder:
         revision: _Revision,
         summary: PairSummary,
         shared: Mapping[str, Any],
+        thresholds: Mapping[str, float] | None,
     ) -> Alert:
         drug, event, found = row["drug"], row["event"], summary.found
         previous, on = revision.previous, revision.on
@@ -251,6 +266,8 @@ class AlertBuilder:
             ),
             "rules_fired": self._on(on),
             "previous": previous,
+            "first_alert_on": revision.first_alert_on,
+            "first_alarm_on": revision.first_alarm_on,
             **{name: row[name] for name in _OF_CASES},
             **{name: tuple(row[name]) for name in _LISTS},
             "regions": _regions(row["facets"]),
@@ -258,11 +275,13 @@ class AlertBuilder:
             "indication_confounding": found.indication_confounding,
             "restricted": found.restricted,
         }
-        todo = self._todo(row, statistics, revision, summary, shared["evaluated_on"])
+        todo = self._todo(row, revision, summary, shared["evaluated_on"])
         facts = {**summary.fields, **shared, **fields, **todo}
-        texts = signal_texts(Alert.model_construct(**facts))
+        without = Alert.model_construct(**facts)  # its texts and priority
+        texts = signal_texts(without)
         return Alert.model_construct(
             **facts,
+            priority=priority_on(without, without.evaluated_on, thresholds),
             headline=texts.headline,
             reason=texts.reason,
             sentence=texts.sentence,
@@ -272,12 +291,11 @@ class AlertBuilder:
     def _todo(
         self,
         row: Mapping[str, Any],
-        statistics: Statistics,
         revision: _Revision,
         summary: PairSummary,
         evaluated_on: date,
     ) -> dict[str, Any]:
-        """Return the context, urgency, priority, next step and due days of a revision."""
+        """Return the context, urgency and due days of a revision."""
         context, kind, event = summary.context, revision.kind, row["event"]
         urgent = is_urgent(
             kind,
@@ -288,22 +306,9 @@ class AlertBuilder:
         own_due = due_day(
             kind, _reasons(revision.reasons), urgent=urgent, evaluated_on=evaluated_on
         )
-        facts = PriorityFacts(
-            n_observed=row["n_observed"],
-            ic_lower=statistics.ic_lower,
-            n_serious=row["n_serious"],
-            n_fatal=row["n_fatal"],
-            n_by_professional=row["n_by_professional"],
-            countries=row["countries"],
-            completeness=row["completeness"],
-            evaluated_on=evaluated_on,
-            last_received=row["last_received"],
-            burst=summary.found.burst,
-        )
         return {
             "context": context,
             "urgent": urgent,
-            "priority": priority_of(facts),
             "due": running_due(own_due, revision.previous, is_on=revision.on != 0),
             "own_due": own_due,
         }
@@ -349,6 +354,21 @@ def _reasons(mask: int) -> tuple[AlertReason, ...]:
 @lru_cache
 def _regions(mask: int) -> tuple[str, ...]:
     return tuple(name for name, bit in REGION_BITS.items() if mask & bit)
+
+
+def _first_days(
+    was: Mapping[str, Any], grade: SignalGrade, today: date
+) -> tuple[date | None, date | None]:
+    """Return the days of the first revision of a signal, and of the first that was an alarm."""
+    first, alarm = (
+        _EPOCH + timedelta(days=was[name]) if was[name] else None
+        for name in ("first_alert", "first_alarm")
+    )
+    if was["revision"] == 0:
+        first = today
+    if alarm is None and grade is SignalGrade.ALARM and first is not None:
+        alarm = today
+    return first, alarm
 
 
 def _finite(value: float) -> float | None:

@@ -1,74 +1,77 @@
-"""Priority of an alert, a weighted sum of parts (weights as data), and its urgency."""
+"""Priority of a signal: the product of its parts (parameters as data), and its urgency.
+
+The total in an alert is of its day. `priority_on` recomputes it for another day from the fields of
+the alert alone, since a signal loses freshness while nothing else happens to it.
+"""
 
 import tomllib
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib.resources import files
-from math import fsum
-from typing import Annotated, Self
+from math import prod
+from typing import Annotated
 
-from pydantic import Field, model_validator
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
 
-from schemas.alert import AlertKind, AlertReason
+from schemas.alert import Alert, AlertKind, AlertReason, SignalGrade
 from schemas.base import Message
 from schemas.priority import Priority, PriorityLevel
-from schemas.scrutiny import Burst
 
 __all__ = [
-    "PriorityFacts",
     "PriorityRules",
+    "evidence",
     "is_urgent",
-    "priority_of",
+    "level_thresholds",
+    "priority_on",
     "priority_rules",
     "read_priority_rules",
 ]
 
 _URGENT = {AlertReason.FIRST_FATAL, AlertReason.FIRST_DESIGNATED}
+_RESERVED = ("explained", "listed")  # parts that nobody computes yet
 _Share = Annotated[float, Field(ge=0, le=1)]
+_Positive = Annotated[float, Field(gt=0)]
 
 
-class _Weights(Message):
-    disproportionality: _Share = Field(description="IC025.")
-    seriousness: _Share = Field(description="Serious and fatal cases.")
-    verification: _Share = Field(description="Share of cases by health professionals.")
-    recency: _Share = Field(description="Days since the latest case.")
-    spread: _Share = Field(description="Countries.")
-    completeness: _Share = Field(description="Median completeness of the reports.")
-
-    @model_validator(mode="after")
-    def _sum_to_one(self) -> Self:
-        if abs(sum(self.model_dump().values()) - 1) > 1e-9:
-            msg = "weights must sum to 1"
-            raise ValueError(msg)
-        return self
+class _Seriousness(Message):
+    least: _Share = Field(description="Factor without a serious case, and many cases.")
 
 
-class _Scales(Message):
-    ic_lower: float = Field(gt=0, description="IC025 that is full [log2 units].")
-    half_life_days: float = Field(gt=0, description="Of recency.")
-    countries: int = Field(ge=2, description="Countries that are full.")
-    serious_not_fatal: _Share = Field(description="Value if all cases are serious, none fatal.")
+class _Newness(Message):
+    gain: float = Field(ge=0, description="Times the share of recent cases of the product.")
+    days: int = Field(gt=0, description="Up to the day of evaluation, in which a case is recent.")
+
+
+class _Freshness(Message):
+    least: _Share = Field(description="Factor of a signal that is long known.")
+    half_life_days: _Positive = Field(description="In which the rest halves.")
+
+
+class _Grade(Message):
+    alarm: _Positive = Field(description="Factor of an alarm.")
+    screening: _Positive = Field(description="Factor of a signal of the screening.")
 
 
 class _Levels(Message):
-    high: _Share = Field(description="Least total.")
-    medium: _Share = Field(description="Least total.")
+    high_share: _Share = Field(description="Of the totals of the last year that are `high`.")
+    medium_share: _Share = Field(description="Likewise `medium`.")
+    of_days: int = Field(gt=0, description="Days in which a signal was revised to be counted.")
+    fewest_signals: int = Field(gt=0, description="With fewer, the fixed thresholds are used.")
+    high: _Share = Field(description="Least total, fixed.")
+    medium: _Share = Field(description="Least total, fixed.")
 
 
 class PriorityRules(Message):
     """The table of `priority.toml`."""
 
-    weights: _Weights = Field(description="Of the parts; they sum to 1.")
-    scales: _Scales = Field(description="What each part is full at.")
-    levels: _Levels = Field(description="Thresholds of the total.")
-
-    @cached_property
-    def by_part(self) -> dict[str, float]:
-        """Return the weights by name of the part."""
-        weights: dict[str, float] = self.weights.model_dump()
-        return weights
+    seriousness: _Seriousness = Field(description="Serious cases of the pair.")
+    newness: _Newness = Field(description="Recent cases of the product.")
+    freshness: _Freshness = Field(description="Days since the first alert of the signal.")
+    grade: _Grade = Field(description="Grade of the signal.")
+    levels: _Levels = Field(description="Levels of the total.")
 
 
 def read_priority_rules(text: str) -> PriorityRules:
@@ -82,22 +85,6 @@ def priority_rules() -> PriorityRules:
     return read_priority_rules(
         files("streams.core.alerts").joinpath("priority.toml").read_text(encoding="utf-8")
     )
-
-
-@dataclass(frozen=True, slots=True)
-class PriorityFacts:
-    """Fields of an alert that determine its priority."""
-
-    n_observed: int
-    ic_lower: float | None
-    n_serious: int
-    n_fatal: int
-    n_by_professional: int | None
-    countries: Collection[str] | None
-    completeness: float | None
-    evaluated_on: date
-    last_received: date | None
-    burst: Burst | None
 
 
 def is_urgent(
@@ -117,13 +104,49 @@ def is_urgent(
     return kind is AlertKind.STRENGTHENED and not _URGENT.isdisjoint(reasons)
 
 
-def priority_of(facts: PriorityFacts, rules: PriorityRules | None = None) -> Priority:
-    """Return the priority of an alert, which depends only on these fields."""
+def level_thresholds(
+    totals: Sequence[float] | npt.NDArray[np.float64], rules: PriorityRules | None = None
+) -> dict[str, float]:
+    """Return the least total of the levels `high` and `medium`.
+
+    Parameters
+    ----------
+    totals
+        Of the signals of the site that were revised in the last year.
+    """
+    levels = (rules or priority_rules()).levels
+    if len(totals) < levels.fewest_signals:
+        return {"high": levels.high, "medium": levels.medium}
+    above = (levels.high_share, levels.high_share + levels.medium_share)
+    # A total that occurs, not one between two: quantiles then need no arithmetic.
+    high, medium = np.quantile(totals, [1 - share for share in above], method="higher").tolist()
+    return {"high": high, "medium": medium}
+
+
+def priority_on(
+    alert: Alert,
+    day: date,
+    thresholds: Mapping[str, float] | None = None,
+    rules: PriorityRules | None = None,
+) -> Priority:
+    """Return the priority of a signal on a day, from the fields of its latest alert.
+
+    It differs from that in the alert by freshness alone, and by the level that follows from it. An
+    alert of an older version, whose total was a weighted sum, gets a total of the present form.
+
+    Parameters
+    ----------
+    thresholds
+        Result of `level_thresholds`; None: those in the alert, or the fixed ones.
+    """
     table = rules or priority_rules()
-    parts, weights = _values(facts, table.scales), table.by_part
-    # Rounded once: the last digit of `sum` depends on the version of Python.
-    total = fsum(weight * (parts[name] or 0.0) for name, weight in weights.items())
-    burst = facts.burst
+    parts = _parts(alert, day, table)
+    factors = _factors(parts, table)
+    score = prod(factors.values())
+    total = score / (1 + score)
+    stated = thresholds or (alert.priority and alert.priority.thresholds)
+    least = dict(stated or level_thresholds((), table))
+    burst = alert.burst
     # A day of a system that names no senders is not a day of one source.
     burst_only = (
         burst is not None
@@ -131,34 +154,65 @@ def priority_of(facts: PriorityFacts, rules: PriorityRules | None = None) -> Pri
         and not (burst.rules_without or burst.rules_not_asked)
     )
     level = PriorityLevel.LOW
-    if not burst_only and total >= table.levels.medium:
-        level = PriorityLevel.HIGH if total >= table.levels.high else PriorityLevel.MEDIUM
+    if not burst_only and total > 0 and total >= least["medium"]:
+        level = PriorityLevel.HIGH if total >= least["high"] else PriorityLevel.MEDIUM
     return Priority.model_construct(
-        total=min(total, 1.0), level=level, parts=parts, weights=weights, burst_only=burst_only
+        total=total,
+        level=level,
+        parts=parts,
+        weights={},
+        burst_only=burst_only,
+        score=score,
+        factors=factors,
+        thresholds=least,
     )
 
 
-def _values(facts: PriorityFacts, scales: _Scales) -> dict[str, float | None]:
-    n, ic_lower = facts.n_observed, facts.ic_lower
-    recency = None
-    if facts.last_received is not None:
-        days = max((facts.evaluated_on - facts.last_received).days, 0)
-        recency = 0.5 ** (days / scales.half_life_days)
-    spread = None
-    if facts.countries:
-        spread = min((len(facts.countries) - 1) / (scales.countries - 1), 1.0)
-    seriousness = None
-    if n:
-        serious = scales.serious_not_fatal * facts.n_serious / n
-        seriousness = 1.0 if facts.n_fatal else serious
-    professional = facts.n_by_professional
+def _parts(alert: Alert, day: date, table: PriorityRules) -> dict[str, float | None]:
+    newness = freshness = None
+    if alert.n_drug_recent is not None and alert.counts.n_drug:
+        newness = alert.n_drug_recent / alert.counts.n_drug
+    first = alert.first_alarm_on or alert.first_alert_on
+    if first is not None:
+        days = max((day - first).days, 0)
+        freshness = 2 ** (-days / table.freshness.half_life_days)
+    is_alarm = alert.grade is SignalGrade.ALARM
     return {
-        "disproportionality": None
-        if ic_lower is None
-        else min(max(ic_lower / scales.ic_lower, 0.0), 1.0),
-        "seriousness": seriousness,
-        "verification": None if professional is None or n == 0 else professional / n,
-        "recency": recency,
-        "spread": spread,
-        "completeness": None if facts.completeness is None else facts.completeness / 100,
+        "evidence": evidence(alert.statistics.__dict__),
+        "seriousness": (alert.n_serious + 0.5) / (alert.counts.n_observed + 1),
+        "newness": newness,
+        "freshness": freshness,
+        "grade": table.grade.alarm if is_alarm else table.grade.screening,
+        **dict.fromkeys(_RESERVED),
     }
+
+
+def evidence(statistics: Mapping[str, float | None]) -> float | None:
+    """Return the information component within strata, else the crude one; 0 if it may be chance.
+
+    Parameters
+    ----------
+    statistics
+        By field of `schemas.tables.Statistics`.
+    """
+    for suffix in ("_adjusted", ""):
+        ic, lower = statistics[f"ic{suffix}"], statistics[f"ic_lower{suffix}"]
+        if ic is not None and lower is not None:
+            return ic if lower > 0 else 0.0
+    return None
+
+
+def _factors(parts: Mapping[str, float | None], table: PriorityRules) -> dict[str, float]:
+    """Return the factor of each part; a part that is not stated drops out."""
+    found = dict.fromkeys(parts, 1.0)
+    for name, value in parts.items():
+        if value is None:
+            continue
+        if name == "seriousness":
+            value += table.seriousness.least
+        elif name == "newness":
+            value = 1 + table.newness.gain * value
+        elif name == "freshness":
+            value += table.freshness.least
+        found[name] = value
+    return found

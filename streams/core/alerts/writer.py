@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,14 @@ from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
 from streams.core.alerts.case_summaries import after_notice, extra_fields_of, facts_of
 from streams.core.alerts.context import AlertContext
 from streams.core.alerts.negative_controls import NegativeControls
+from streams.core.alerts.priority import level_thresholds, priority_rules
 from streams.core.alerts.sensitivity import SensitivityAnalyses
-from streams.core.counting.sorted_counts import Keys
+from streams.core.counting.recent_cases import cases_naming
+from streams.core.counting.sorted_counts import Keys, split_key
 from streams.core.safety.subjects import KnownOnDay
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.decisions import Decisions
-from streams.core.signals.new_evidence import Hashes, Masks
+from streams.core.signals.new_evidence import Hashes
 from streams.core.signals.published_signals import Signals
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.core.signals.scorer import Scorer
@@ -41,17 +44,15 @@ class WrittenAlerts:
     ----------
     alerts
         Sorted by drug and event.
-    facets
-        Facets of the cases of each decided pair, in the order of the decisions.
-    due
-        Day that the next step of each is due [days since 1970-01-01], likewise.
+    stated
+        Fields of the published state that the alerts state, such as `due`, and the facets of the
+        cases, in the order of the decisions.
     named
         Hashes of the case ids that each alert names, by key of its pair.
     """
 
     alerts: list[Alert]
-    facets: Masks
-    due: npt.NDArray[np.int32]
+    stated: Mapping[str, npt.NDArray[Any]]
     named: Mapping[int, Hashes]
 
 
@@ -113,6 +114,7 @@ class AlertWriter:
                 *facts.get_columns()[1:],  # without the keys
                 *sources_of(cases, keys, origins.parts).get_columns()[1:],
                 after_notice(cases, rows["key"], rows["drug"], on_day.acted),
+                _recent_of_drugs(scores, keys, view),
             ]
         )
         pairs = rows[["key", "drug", "event", *MARGINS]]
@@ -126,26 +128,48 @@ class AlertWriter:
                 fields["calibration"] = calibration
         summaries = [PairSummary(*parts) for parts in zip(found, contexts, extra, strict=True)]
         alerts = self._builder.build(
-            summed, decided, summaries, _evaluated(scores, view), dropped=signals.dropped
+            summed, decided, summaries, _evaluated(scores, view, signals), dropped=signals.dropped
         )
         self._context.record(alerts)
         return WrittenAlerts(
             alerts,
-            facts["facets"].to_numpy(),
-            _due_days(alerts, summed),
+            {"facets": facts["facets"].to_numpy(), **_stated(alerts, summed)},
             _by_key(facts["key"].to_numpy(), facts["named"]),
         )
 
 
-def _due_days(alerts: Sequence[Alert], rows: pl.DataFrame) -> npt.NDArray[np.int32]:
-    """Return the due day of each row from its alert; the alerts are sorted by drug and event."""
+def _recent_of_drugs(scores: WindowScores, keys: Keys, view: CountsView) -> pl.Series:
+    """Return `n_drug_recent` of each pair; null outside the cumulative window."""
+    if scores.days[0] is not None:
+        return pl.Series("n_drug_recent", [None] * len(keys), dtype=pl.Int64)
+    today = scores.days[1]
+    drugs, places = np.unique(split_key(keys)[0], return_inverse=True)
+    first = today - priority_rules().newness.days + 1
+    return pl.Series("n_drug_recent", cases_naming(view.log, drugs, first, today)[places])
+
+
+def _stated(alerts: Sequence[Alert], rows: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
+    """Return fields of each row from its alert; the alerts are sorted by drug and event."""
     order = rows[["drug", "event"]].with_row_index("at").sort("drug", "event")["at"].to_numpy()
-    due = np.zeros(len(alerts), dtype=np.int32)
-    due[order] = [(alert.due - _EPOCH).days if alert.due else 0 for alert in alerts]
-    return due
+    fields: dict[str, list[Any]] = {
+        "due": [_days(alert.due) for alert in alerts],
+        "first_alert": [_days(alert.first_alert_on) for alert in alerts],
+        "first_alarm": [_days(alert.first_alarm_on) for alert in alerts],
+        "total": [alert.priority.total if alert.priority else np.nan for alert in alerts],
+    }
+    found = {}
+    for name, values in fields.items():
+        found[name] = np.zeros(len(alerts))
+        found[name][order] = values
+    return found
 
 
-def _evaluated(scores: WindowScores, view: CountsView) -> EvaluatedWindow:
+def _days(day: date | None) -> int:
+    return 0 if day is None else (day - _EPOCH).days
+
+
+def _evaluated(scores: WindowScores, view: CountsView, signals: Signals) -> EvaluatedWindow:
+    since = scores.instance.today - priority_rules().levels.of_days + 1
     return EvaluatedWindow(
         window=scores.instance.window,
         evaluated_on=scores.evaluated_on,
@@ -155,6 +179,7 @@ def _evaluated(scores: WindowScores, view: CountsView) -> EvaluatedWindow:
         strata=_strata(view.age_bands.upper_ends, by_sex=view.tests.by_sex),
         tested_through=view.tests.last_day,
         test_recomputed=view.tests.recomputed,
+        thresholds=level_thresholds(signals.totals_since(since)),
     )
 
 

@@ -114,7 +114,7 @@ class Evaluation:
         if len(decided.rows) == 0:
             return []
         written = self._writer.write(scores, decided, signals, view, on_day)
-        publish(signals, scores, decided, written.facets, written.due, written.named)
+        publish(signals, scores, decided, written.stated, written.named)
         return written.alerts
 
     def suppressions(self, view: CountsView, today: int) -> Iterator[Suppressed]:

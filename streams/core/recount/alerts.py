@@ -42,6 +42,7 @@ from streams.core.recount.evidence import (
 )
 from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.recount.labels import label_values
+from streams.core.recount.priority import Priorities
 from streams.core.recount.strata import expected_over, expected_within, with_bands, with_blocks
 from streams.core.recount.texts import text_values
 from streams.core.signals.scorer import NOT_OF_A_TABLE
@@ -105,6 +106,7 @@ class Recount:
         self._test_lag = test_lag
         self._until_evaluated = until_evaluated
         self._due_days = DueDays()
+        self._priorities = Priorities()
         self._methods = methods_for(frozenset(Statistics.model_fields) | rules.statistics)
         everything = pl.concat([version_frame(0, ()), *versions])
         is_link = pl.col("decider").is_not_null()
@@ -201,6 +203,8 @@ class Recount:
             values |= removed_values(alert, named(removed, alert)[1])
             values |= self._due_days.values(alert)
             values |= text_values(alert)
+            n_serious = of_pairs[pair][1]["n_serious"]
+            values |= self._priorities.values(alert, within, statistics, n_serious)
             yield compared_with(alert, values, rules_known=known)
 
     def _tested(

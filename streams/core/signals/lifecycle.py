@@ -142,17 +142,15 @@ def publish(
     signals: Signals,
     scores: WindowScores,
     decided: Decisions,
-    facets: Masks,
-    due: npt.NDArray[np.int32],
+    stated: Mapping[str, npt.NDArray[Any]],
     named: Mapping[int, Hashes],
 ) -> None:
     """Record the decided revisions as published.
 
     Parameters
     ----------
-    facets, due
-        Facets of the cases of each signal, and the day that its next step is due [days since
-        1970-01-01], in the order of the decisions.
+    stated
+        Fields of the rows that the alerts state, such as `due`, in the order of the decisions.
     named
         Hashes of the case ids that each alert names, by key.
     """
@@ -163,14 +161,13 @@ def publish(
         kind=decided.kinds,
         grade=decided.grades,
         evaluated_on=scores.instance.today,
-        due=due,
         on=decided.on,
         n_observed=pairs.n_observed[places],
         ror_lower=pairs.ror_lower[places],
         ic_lower=pairs.ic_lower[places],
-        facets=facets,
         evaluated_n=pairs.n_observed[places],
         evaluated_entered=pairs.entered[places],
+        **stated,
     )
     signals.publish(rows, named)
 

@@ -27,6 +27,9 @@ _SIGNAL = np.dtype(
         ("grade", np.int8),  # place in `GRADES`
         ("evaluated_on", np.int32),  # days since 1970-01-01
         ("due", np.int32),  # days since 1970-01-01; 0: not known
+        ("first_alert", np.int32),  # day of the first revision, likewise
+        ("first_alarm", np.int32),  # of the first one that was an alarm, likewise
+        ("total", np.float64),  # of the priority; NaN: not of the present form
         ("on", np.int64),  # bit i: rule i of the rule set is on
         ("n_observed", np.int64),
         ("ror_lower", np.float64),  # NaN: undefined
@@ -69,6 +72,19 @@ class Signals:
         is_alarm = (self.rows["on"] != 0) & (self.rows["grade"] == GRADES.index(SignalGrade.ALARM))
         keys: Keys = self.rows["key"][is_alarm]
         return keys
+
+    def totals_since(self, day: int) -> npt.NDArray[np.float64]:
+        """Return the priorities of the signals that are on and were revised since a day.
+
+        Parameters
+        ----------
+        day
+            Days since 1970-01-01.
+        """
+        rows = self.rows
+        wanted = (rows["on"] != 0) & (rows["evaluated_on"] >= day)
+        totals: npt.NDArray[np.float64] = rows["total"][wanted & ~np.isnan(rows["total"])]
+        return totals
 
     def within(self, keys: Keys) -> tuple[Places, Places]:
         """Return the places of the signals that are among sorted keys: in `rows`, and in `keys`."""
@@ -129,7 +145,10 @@ def _restored(
             kind=KINDS.index(alert.kind),
             grade=GRADES.index(alert.grade),
             evaluated_on=(alert.evaluated_on - _EPOCH).days,
-            due=0 if alert.due is None else (alert.due - _EPOCH).days,
+            due=_days(alert.due),
+            first_alert=_days(alert.first_alert_on),
+            first_alarm=_days(alert.first_alarm_on),
+            total=_total(alert),
             on=on | (DROPPED if gone else 0),
             n_observed=alert.counts.n_observed,
             ror_lower=_or_nan(alert.statistics.ror_lower),
@@ -144,6 +163,16 @@ def _restored(
     signals.publish(np.concatenate(rows), named)
     signals.dropped = dropped
     return signals
+
+
+def _days(day: date | None) -> int:
+    return 0 if day is None else (day - _EPOCH).days
+
+
+def _total(alert: Alert) -> float:
+    """Return the total of the priority; NaN if it is of an older form, a weighted sum."""
+    priority = alert.priority
+    return float("nan") if priority is None or priority.score is None else priority.total
 
 
 def _or_nan(value: float | None) -> float:

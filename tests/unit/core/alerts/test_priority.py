@@ -1,78 +1,123 @@
-"""The priority of an alert is the sum of its parts, each worked out here by hand."""
+"""The priority of an alert is the product of its parts, each worked out here by hand."""
 
+import math
 from datetime import date, timedelta
-from fractions import Fraction
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from schemas.alert import AlertKind, AlertReason, Counts
+from schemas.alert import Alert, AlertKind, AlertReason, Counts, SignalGrade
 from schemas.scrutiny import Burst
 from streams.core.alerts.priority import (
-    PriorityFacts,
+    evidence,
     is_urgent,
-    priority_of,
+    level_thresholds,
+    priority_on,
     priority_rules,
     read_priority_rules,
 )
+from tests.support.alerts import signal
+
+DAY = date(2024, 1, 1)
+BITS = {"ic_adjusted": 2.0, "ic_lower_adjusted": 0.5, "ic": 3.0, "ic_lower": 1.0}
 
 
-def facts(n=4, **changes):
-    """Four serious cases by professionals of one country, received on the day, IC025 1.25."""
-    fields = {
-        "n_observed": n,
-        "ic_lower": 1.25,
-        "n_serious": n,
-        "n_fatal": 0,
-        "n_by_professional": n,
-        "countries": ("JP",),
-        "completeness": 50.0,
-        "evaluated_on": date(2024, 1, 1),
-        "last_received": date(2024, 1, 1),
-        "burst": None,
-    }
-    return PriorityFacts(**fields | changes)
+def alert(n=3, statistics=None, **changes):
+    """An alarm of three cases, one serious; IC 2 within strata, 21 of 63 cases of the drug new."""
+    stated = {"n_serious": 1, "n_drug_recent": 21, "first_alert_on": DAY, "first_alarm_on": DAY}
+    found = signal(n)
+    values = found.statistics.model_copy(update=BITS | (statistics or {}))
+    return found.model_copy(update={"statistics": values, **stated, **changes})
 
 
-# 0.25 * 1.25/2 + 0.25 * 0.75 + 0.20 * 1 + 0.10 * 1 + 0.10 * 0 + 0.10 * 0.5
-BASE = 0.15625 + 0.1875 + 0.20 + 0.10 + 0.0 + 0.05
+# 2 bits x (1/4 + 1.5/4) x (1 + 3 x 21/63) x (1/4 + 1) x 1
+BASE = 2.0 * 0.625 * 2.0 * 1.25
 
 
 @pytest.mark.parametrize(
-    ("changes", "total", "level"),
+    ("changes", "score"),
     [
-        ({}, BASE, "high"),
-        ({"n_fatal": 1}, BASE + 0.0625, "high"),
-        ({"n_serious": 1}, BASE - 0.140625, "medium"),
-        ({"n_by_professional": 0}, BASE - 0.20, "medium"),
-        ({"n_by_professional": None}, BASE - 0.20, "medium"),
-        ({"countries": ("JP", "US")}, BASE + 0.05, "high"),
-        ({"countries": ("DE", "FR", "JP", "US")}, BASE + 0.10, "high"),
-        ({"countries": None}, BASE, "high"),
-        ({"completeness": None}, BASE - 0.05, "high"),
-        ({"last_received": date(2024, 1, 1) - timedelta(days=90)}, BASE - 0.05, "high"),
-        ({"last_received": None}, BASE - 0.10, "medium"),
-        ({"ic_lower": -1.0}, BASE - 0.15625, "medium"),
-        ({"ic_lower": None}, BASE - 0.15625, "medium"),
-        ({"ic_lower": 7.0}, BASE + 0.09375, "high"),
-        ({"n_by_professional": 0, "n_serious": 0, "ic_lower": 0.0}, 0.15, "low"),
+        ({}, BASE),
+        ({"statistics": {"ic_adjusted": 12.0}}, 6 * BASE),  # evidence does not saturate
+        ({"statistics": {"ic_lower_adjusted": 0.0}}, 0.0),
+        ({"statistics": {"ic_adjusted": None, "ic_lower_adjusted": None}}, 1.5 * BASE),
+        ({"n_serious": 0}, BASE / 0.625 * 0.375),
+        ({"n_serious": 3}, BASE / 0.625 * 1.125),
+        ({"n_drug_recent": 0}, BASE / 2),
+        ({"n_drug_recent": 63}, BASE * 2),
+        ({"n_drug_recent": None}, BASE / 2),
+        ({"grade": SignalGrade.SCREENING}, BASE * priority_rules().grade.screening),
+        ({"first_alarm_on": DAY - timedelta(days=90)}, BASE / 1.25 * 0.75),
+        # of an alarm the days since it became one count
+        ({"first_alert_on": DAY - timedelta(days=90)}, BASE),
+        ({"first_alert_on": DAY - timedelta(days=90), "first_alarm_on": None}, BASE / 1.25 * 0.75),
+        ({"first_alert_on": None, "first_alarm_on": None}, BASE / 1.25),
     ],
 )
-def test_each_part_adds_its_weight(changes, total, level):
-    found = priority_of(facts(**changes))
-    assert (found.total, found.level.value) == (pytest.approx(total, abs=1e-12), level)
-    shown = [(found.weights[name], value or 0) for name, value in found.parts.items()]
-    assert sum(weight * value for weight, value in shown) == pytest.approx(total)
-    assert sum(found.weights.values()) == pytest.approx(1)
+def test_the_score_is_the_product_of_the_factors(changes, score):
+    found = priority_on(alert(**changes), DAY)
+    assert found.score == pytest.approx(score, rel=1e-12)
+    assert found.total == pytest.approx(score / (1 + score), rel=1e-12)
+    assert math.prod(found.factors.values()) == found.score
+    assert found.weights == {}
+    for name, value in found.parts.items():
+        assert value is not None or found.factors[name] == 1, name
+    assert found.parts["explained"] is found.parts["listed"] is None
 
 
-def test_the_total_is_the_exact_sum_of_its_products_rounded_once():
-    """Whatever version of Python adds: its `sum` of floats is not the same in all (3.12 on)."""
-    for cases in range(1, 60):  # added one by one, 22 are a digit off
-        changes = {"n_by_professional": cases, "n_serious": cases // 2, "ic_lower": cases / 31}
-        found = priority_of(facts(61, **changes))
-        shown = [found.weights[name] * (value or 0) for name, value in found.parts.items()]
-        assert found.total == float(sum(map(Fraction, shown)))
+def test_evidence_is_unknown_without_either_information_component():
+    nothing = dict.fromkeys(BITS)
+    assert evidence(nothing) is None
+    assert evidence(nothing | {"ic": 3.0, "ic_lower": 1.0}) == 3.0
+    assert evidence(BITS | {"ic_lower_adjusted": -0.1}) == 0.0  # whatever the crude one says
+
+
+def test_a_priority_of_another_day_differs_by_freshness_alone():
+    published = alert()
+    published = published.model_copy(update={"priority": priority_on(published, DAY)})
+    later = priority_on(published, DAY + timedelta(days=180))
+    assert later.score == pytest.approx(BASE / 1.25 * 0.5, rel=1e-12)
+    assert {**later.parts, "freshness": 1.0} == published.priority.parts
+    assert priority_on(published, DAY - timedelta(days=9)) == published.priority  # never fresher
+
+
+def test_the_total_is_recomputed_from_the_written_alert():
+    published = alert(n_drug_recent=17, n_serious=2)
+    totals = np.linspace(0, 0.9, 30)
+    published = published.model_copy(
+        update={"priority": priority_on(published, DAY, level_thresholds(totals))}
+    )
+    read = Alert.model_validate_json(published.model_dump_json())
+    assert priority_on(read, read.evaluated_on) == published.priority
+
+
+def test_levels_are_shares_of_the_totals_of_the_site():
+    totals = [place / 1000 for place in range(100)]
+    thresholds = level_thresholds(totals)
+    above = [sum(total >= thresholds[name] for total in totals) for name in ("high", "medium")]
+    assert above == [10, 40]
+    few = level_thresholds(totals[:19])
+    assert few == {"high": priority_rules().levels.high, "medium": priority_rules().levels.medium}
+
+
+@pytest.mark.parametrize(
+    ("total", "level"), [(BASE, "high"), (BASE / 2, "medium"), (BASE / 4, "low")]
+)
+def test_a_level_begins_at_its_threshold(total, level):
+    at = {name: BASE * part / (1 + BASE * part) for name, part in (("high", 1), ("medium", 0.5))}
+    bits = {"ic_adjusted": 2.0 * total / BASE}
+    found = priority_on(alert(statistics=bits), DAY, at)
+    assert (found.level.value, found.thresholds) == (level, at)
+
+
+def test_a_total_of_nothing_is_low_even_if_most_have_none():
+    thresholds = level_thresholds([0.0] * 30)
+    assert thresholds == {"high": 0.0, "medium": 0.0}
+    assert (
+        priority_on(alert(statistics={"ic_lower_adjusted": -1.0}), DAY, thresholds).level == "low"
+    )
+    assert priority_on(alert(), DAY, thresholds).level == "high"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +132,7 @@ def test_the_total_is_the_exact_sum_of_its_products_rounded_once():
 def test_what_one_source_made_in_a_day_is_of_low_priority(without, not_asked, stated, level):
     burst = Burst(
         source="ONE",
-        received=date(2024, 1, 1),
+        received=DAY,
         n_cases=4,
         n_by_professional=4,
         counts_without=Counts(n_observed=0, n_drug=1, n_event=1, n_total=9),
@@ -95,20 +140,20 @@ def test_what_one_source_made_in_a_day_is_of_low_priority(without, not_asked, st
         rules_not_asked=not_asked,
         sender_stated=stated,
     )
-    found = priority_of(facts(burst=burst))
+    found = priority_on(alert(burst=burst), DAY)
     assert (found.level.value, found.burst_only) == (level, level == "low")
-    assert found.total == pytest.approx(BASE)
+    assert found.score == pytest.approx(BASE)
 
 
-def test_weights_that_do_not_sum_to_one_are_refused():
+def test_the_table_is_read_from_its_text():
     raw = priority_rules().model_dump()
     text = "\n".join(
         f"[{table}]\n" + "\n".join(f"{name} = {value}" for name, value in values.items())
         for table, values in raw.items()
     )
     assert read_priority_rules(text) == priority_rules()
-    with pytest.raises(ValidationError, match="weights must sum to 1"):
-        read_priority_rules(text.replace("spread = 0.1", "spread = 0.2"))
+    with pytest.raises(ValidationError, match="half_life_days"):
+        read_priority_rules(text.replace("half_life_days = 90.0", "half_life_days = 0"))
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,21 @@
 """Alerts of decided pairs: their fields, worked out by hand, complete when they are made."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalGrade
 from schemas.notice import Notice, NoticeKind
 from streams.core.alerts.context import AlertContext
-from streams.core.alerts.priority import PriorityFacts, priority_of
+from streams.core.alerts.priority import level_thresholds, priority_on
 from streams.core.alerts.writer import AlertWriter, WrittenAlerts
 from streams.core.cases.domain_case import encode_domain_case
 from streams.core.safety.monitor import SafetyMonitor
 from streams.core.signals.anytime_test import SequentialTests
-from streams.core.signals.decisions import Decisions
+from streams.core.signals.decisions import GRADES, Decisions
 from streams.core.signals.lifecycle import decide
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, CaseChanges, region_mask
 from streams.core.signals.published_signals import Signals
@@ -102,7 +102,10 @@ def test_the_published_state_takes_facets_and_hashes_of_the_cases(desk: Desk) ->
     assert desk.decided is not None
     keys = [desk.counted.key("zinc", "Rash"), desk.counted.key("iron", "Fever")]
     of_zinc = FATAL | PAEDIATRIC_BIT | region_mask(["asia", "japan"])
-    assert written.facets.tolist() == [of_zinc, 0]  # in the order of the decisions, by key
+    assert written.stated["facets"].tolist() == [
+        of_zinc,
+        0,
+    ]  # in the order of the decisions, by key
     assert list(written.named) == keys == sorted(keys)
     for key, names in zip(keys, ("ABCD", "EFG"), strict=True):
         assert set(written.named[key]) == set(pl.Series(list(names)).hash())
@@ -113,20 +116,58 @@ def test_an_alert_says_how_urgent_it_is_and_what_to_do_by_when(desk: Desk) -> No
     assert (zinc.urgent, zinc.due) == (True, date(2024, 3, 3))  # three days: a case is fatal
     assert (iron.urgent, iron.due) == (False, date(2024, 3, 30))
     assert zinc.next_step.endswith("or record why not. Due 2024-03-03 (urgent).")
-    assert zinc.priority == priority_of(
-        PriorityFacts(
-            n_observed=4,
-            ic_lower=zinc.statistics.ic_lower,
-            n_serious=2,
-            n_fatal=1,
-            n_by_professional=3,
-            countries=("JP", "US"),
-            completeness=50.0,
-            evaluated_on=TODAY,
-            last_received=TODAY,
-            burst=None,
-        )
-    )
+    assert (zinc.first_alert_on, zinc.first_alarm_on, zinc.n_drug_recent) == (TODAY, TODAY, 6)
+    assert zinc.priority is not None
+    assert zinc.priority == priority_on(zinc, TODAY)
+    # No rule needs the bound within strata to be above 0; four cases of three expected are chance.
+    assert zinc.priority.parts == {
+        "evidence": 0.0,
+        "seriousness": 2.5 / 5,
+        "newness": 1.0,
+        "freshness": 1.0,
+        "grade": 1.0,
+        "explained": None,
+        "listed": None,
+    }
+
+
+def test_first_days_and_recent_cases_go_on_from_the_published_state(desk: Desk) -> None:
+    """Of the cases of the drug, those of 182 days are recent; the total is kept for the levels."""
+    desk.counted.count(["X"], ["zinc"], ["Ache"], day=DAY - 182)
+    desk.counted.count(["Y"], ["zinc"], ["Ache"], day=DAY - 181)
+    key = desk.counted.key("zinc", "Rash")
+    known = {"key": key, "revision": 2, "on": 0, "first_alert": DAY - 40, "total": 0.25}
+    desk.signals.publish(Signals.row(**known, grade=GRADES.index(SignalGrade.SCREENING)), {key: []})
+    written = desk.write()
+    zinc = next(alert for alert in written.alerts if alert.drug == "zinc")
+    assert (zinc.counts.n_drug, zinc.n_drug_recent) == (8, 7)
+    assert (zinc.first_alert_on, zinc.first_alarm_on) == (TODAY - timedelta(days=40), TODAY)
+    assert written.stated["first_alert"].tolist() == [DAY - 40, DAY]
+    assert written.stated["first_alarm"].tolist() == [DAY, DAY]
+    assert written.stated["total"].tolist() == [
+        alert.priority.total for alert in reversed(written.alerts) if alert.priority
+    ]
+    assert written.stated["due"].tolist() == [
+        (alert.due - date(1970, 1, 1)).days for alert in reversed(written.alerts) if alert.due
+    ]
+
+
+def test_the_levels_are_of_the_signals_that_were_revised_in_a_year(desk: Desk) -> None:
+    others = [f"d{place}" for place in range(40)]
+    desk.counted.count(["X"], others, ["Ache"])
+    keys = [desk.counted.key(other, "Ache") for other in others]
+    rows = Signals.row(key=keys, revision=1, on=1, total=[place / 100 for place in range(40)])
+    rows["evaluated_on"] = DAY - 364
+    desk.signals.publish(rows, {key: np.empty(0, dtype=np.uint64) for key in keys})
+
+    def thresholds() -> list[Any]:
+        alerts = desk.write().alerts
+        assert len(alerts) == 42
+        return [alert.priority.thresholds for alert in alerts if alert.priority]
+
+    assert thresholds() == [{"high": 0.36, "medium": 0.24}] * 42
+    desk.signals.rows["evaluated_on"][:30] = DAY - 365  # ten are too few
+    assert thresholds() == [level_thresholds(())] * 42
 
 
 def test_nothing_changes_an_alert_after_it_was_made(

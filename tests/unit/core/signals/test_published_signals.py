@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.alert import Alert, SignalGrade
+from streams.core.alerts.priority import priority_on
 from streams.core.counting.vocabulary import Vocabulary
 from streams.core.signals.decisions import DROPPED, GRADES, KINDS
 from streams.core.signals.new_evidence import FATAL, PAEDIATRIC_BIT, region_mask
@@ -68,6 +69,7 @@ def test_the_grade_is_restored_whatever_the_rules_are_now() -> None:
 
 def test_signals_are_restored_by_window_from_the_latest_alert_of_each() -> None:
     drugs, events = Vocabulary(["lead", "zinc"]), Vocabulary(["Rash"])
+    priority = priority_on(signal(3), date(1970, 1, 31))
     one = signal(3, revision=4, drug="zinc", event="Rash", fatal=1).model_copy(
         update={
             "rules_fired": ("from_5", "retired"),
@@ -75,6 +77,9 @@ def test_signals_are_restored_by_window_from_the_latest_alert_of_each() -> None:
             "regions": ("asia", "japan"),
             "evaluated_on": date(1970, 1, 31),
             "due": date(1970, 2, 3),
+            "first_alert_on": date(1970, 1, 11),
+            "first_alarm_on": date(1970, 1, 21),
+            "priority": priority,
         }
     )
     bounds = one.statistics.model_copy(update={"ror_lower": None, "ic_lower": -0.5})
@@ -92,6 +97,9 @@ def test_signals_are_restored_by_window_from_the_latest_alert_of_each() -> None:
     assert (zinc["revision"], KINDS[zinc["kind"]], zinc["evaluated_on"]) == (4, "strengthened", 30)
     assert (zinc["on"], zinc["n_observed"], zinc["ror_lower"]) == (0b10 | DROPPED, 3, 1.25)
     assert (zinc["due"], iron["due"]) == (33, 0)  # 0: an alert of an older version states none
+    assert (zinc["first_alert"], zinc["first_alarm"]) == (10, 20)
+    assert (iron["first_alert"], iron["first_alarm"]) == (0, 0)
+    assert (zinc["total"], math.isnan(iron["total"])) == (priority.total, True)
     assert zinc["facets"] == FATAL | PAEDIATRIC_BIT | region_mask(["asia", "japan"])
     assert (iron["on"], iron["facets"], iron["ic_lower"]) == (0, 0, -0.5)
     assert math.isnan(iron["ror_lower"])
@@ -105,3 +113,16 @@ def test_signals_are_restored_by_window_from_the_latest_alert_of_each() -> None:
     }
     assert restored["2024-01"].rows[["revision", "on"]].tolist() == [(9, 0b01)]
     assert restored["2024-01"].dropped == {}
+
+
+def test_totals_are_those_of_signals_that_are_on_and_were_revised_since_a_day() -> None:
+    """One of an older form, a weighted sum, is no total to compare with."""
+    signals = Signals(
+        Signals.row(
+            key=[1, 2, 3, 4, 5],
+            on=[1, 0, 1, DROPPED, 1],
+            evaluated_on=[10, 10, 9, 12, 11],
+            total=[0.5, 0.4, 0.3, 0.2, math.nan],
+        )
+    )
+    assert signals.totals_since(10).tolist() == [0.5, 0.2]

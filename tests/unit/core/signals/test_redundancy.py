@@ -49,7 +49,7 @@ class Run:
             view,
         )
         none = np.zeros(len(decided.rows), dtype=np.int64)
-        publish(self.signals, scores, decided, none, none.astype(np.int32), {})
+        publish(self.signals, scores, decided, {"facets": none}, {})
         self.counted.evaluated()
         self.keys = scores.pairs.keys
         return set(self.counted.pairs(self.keys[decided.rows])), decided

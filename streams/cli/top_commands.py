@@ -1,0 +1,233 @@
+"""`tocsin top`: the worklist, signals in the order of today's priority."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from detectors.rules import RuleSet
+from schemas.alert import Alert, SignalGrade
+from schemas.decision import Assessment
+from schemas.errors import BrokerError, InputError
+from schemas.priority import Priority
+from streams.cli.export_commands import AuditOption
+from streams.cli.kafka_commands import BootstrapOption, ConfigOption
+from streams.cli.options import (
+    DEFAULT_RULES,
+    DEFAULT_SCREENING,
+    ListOption,
+    RulesOption,
+    ScreeningOption,
+    lists_from,
+    parse_day,
+    rules_from,
+    tomorrow,
+)
+from streams.cli.printable import printable
+from streams.cli.replay_commands import Format, feed_sources
+from streams.cli.tables import due_in_words
+from streams.cli.verdict import RunVerdict
+from streams.core.alerts.assessment import assessed
+from streams.core.alerts.undecided import RevisionDays
+from streams.core.counting.windows import WindowSpec
+from streams.delivery.alert_sources import AnyAlert, read_alert_lines
+from streams.delivery.worklist import RankedSignal, latest_revisions, worklist
+from streams.runtime.broker.topic_reader import read_alerts
+from streams.runtime.embedded.replay import Replay
+from streams.runtime.operations.audit_log import AuditLog
+from streams.runtime.settings import Settings
+
+__all__ = ["register"]
+
+_DEFAULT_LIMIT = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("top")(top)
+
+
+def top(
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Files to replay: native JSON Lines, VAERS yearly zips, FAERS quarterly zips.",
+        ),
+    ] = None,
+    alerts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl", help="Alerts as JSON Lines, of an earlier run, and no replay."
+        ),
+    ] = None,
+    source_format: Annotated[
+        Format | None,
+        typer.Option("--format", help="Format of the files; by default detected from the content."),
+    ] = None,
+    rules: RulesOption = DEFAULT_RULES,
+    screening: ScreeningOption = DEFAULT_SCREENING,
+    lists: ListOption = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Leave out reports, or alerts, after this day."),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Most signals to print.")
+    ] = _DEFAULT_LIMIT,
+    grade: Annotated[
+        SignalGrade | None, typer.Option(help="Only signals of this grade, alarm or screening.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON Lines instead of a table.")
+    ] = False,
+    audit: AuditOption = None,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Print the worklist: the signals to assess first, with the parts of their priority.
+
+    It has the signals that are on and have a case of the last 90 days. Given sources, it is of the
+    last evaluated day of their replay; given alerts, of their last day; otherwise it is read from
+    the topic and of today. A replay evaluates every day, in the cumulative window.
+
+        tocsin top 1990VAERSData.zip --limit 5
+    """
+    last = parse_day(until, "--until")
+    if sources and alerts is not None:
+        msg = "top: sources or --alerts must be given, not both; got both"
+        raise InputError(msg)
+    if sources:
+        found, day = _replayed(
+            sources, source_format, rules_from(rules, screening, lists_from(lists)), last
+        )
+    elif alerts is not None:
+        found = [alert for _, alert in read_alert_lines(alerts)]
+        day = max((alert.evaluated_on for alert in found), default=date.min)
+    else:
+        found, day = _of_topic(config, bootstrap), datetime.now(UTC).date()
+    if last is not None:
+        found, day = [alert for alert in found if alert.evaluated_on <= last], min(day, last)
+    signals = [alert for alert in found if isinstance(alert, Alert)]
+    listed = worklist(latest_revisions(signals), day, grade=grade)
+    shown = _assessed(listed[:limit], found, audit, day)
+    if as_json:
+        for one, assessment in shown:
+            typer.echo(_json_line(one, assessment, day))
+    else:
+        Console().print(_table(shown, len(listed), day))
+
+
+def _replayed(
+    sources: Sequence[Path], source_format: Format | None, rules: RuleSet, until: date | None
+) -> tuple[list[AnyAlert], date]:
+    """Return the alerts of a replay, and its last evaluated day."""
+    found: list[AnyAlert] = []
+    verdict = RunVerdict("top")
+    run = Replay(
+        [WindowSpec.parse("cumulative")],
+        rules,
+        every=1,
+        until=until,
+        horizon=tomorrow(),
+        on_alert=found.append,
+        on_rejected=verdict.reject,
+    )
+    feed_sources(run, sources, source_format, None, verdict)
+    run.finish()
+    verdict.require_accepted()
+    for line in verdict.remarks():
+        typer.echo(line, err=True)
+    return found, run.last_day or date.min
+
+
+def _of_topic(config: Path | None, bootstrap: str | None) -> list[AnyAlert]:
+    settings = Settings.load(config, bootstrap=bootstrap)
+    try:
+        return list(read_alerts(settings, follow=False, stopped=lambda: False))
+    except BrokerError as error:
+        msg = f"{error}. Or give the files to replay, or the alerts of a replay with --alerts"
+        raise BrokerError(msg) from error
+
+
+def _assessed(
+    listed: Sequence[RankedSignal], alerts: Iterable[AnyAlert], audit: Path | None, day: date
+) -> list[tuple[RankedSignal, Assessment]]:
+    """Return signals with their assessment on a day, which says when each is due."""
+    log = {} if audit is None else AuditLog(audit).assessments()
+    history = RevisionDays()
+    for alert in alerts:
+        history.add(alert)
+    shown = []
+    for one in listed:
+        assessment = assessed(one.alert, log, history.of, today=day).assessment
+        assert assessment is not None
+        shown.append((one, assessment))
+    return shown
+
+
+def _json_line(one: RankedSignal, assessment: Assessment, day: date) -> str:
+    alert = one.alert
+    content = {
+        "day": day,
+        "rank": one.rank,
+        "signal_key": alert.signal_key,
+        "alert_id": alert.alert_id,
+        "grade": alert.grade,
+        "priority": one.priority.model_dump(),
+        "headline": alert.headline,
+        "n_observed": alert.counts.n_observed,
+        "expected": alert.statistics.expected,
+        "expected_adjusted": alert.statistics.expected_adjusted,
+        "last_received": alert.last_received,
+        "evaluated_on": alert.evaluated_on,
+        "state": assessment.state,
+        "due": assessment.due,
+        "overdue": assessment.overdue,
+    }
+    return json.dumps(content, ensure_ascii=False, default=str)
+
+
+def _table(shown: Sequence[tuple[RankedSignal, Assessment]], number: int, day: date) -> Table:
+    """Return a table that fits a terminal of 80 columns: headlines wrap, numbers never do."""
+    title = f"{len(shown):,} of {number:,} signals on {day}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("priority", no_wrap=True)
+    table.add_column("signal [dim]and factors of the priority[/]", ratio=1, overflow="fold")
+    table.add_column("cases", no_wrap=True)
+    table.add_column("due", no_wrap=True)
+    for one, assessment in shown:
+        alert, priority = one.alert, one.priority
+        n, numbers = alert.counts.n_observed, alert.statistics
+        due = due_in_words(assessment)
+        table.add_row(
+            str(one.rank),
+            f"{priority.total:.3f}\n{priority.level}",
+            f"{escape(printable(alert.headline or alert.sentence))}\n[dim]{_factors(priority)}[/]",
+            f"{n}\n[dim]{_expected(numbers.expected)} expected\n"
+            f"{_expected(numbers.expected_adjusted)} in strata[/]",
+            due.replace("overdue since ", "[bold red]overdue[/]\n"),
+        )
+    table.caption = "expected: if unrelated, and within calendar quarter, age band and sex"
+    table.caption_justify = "left"
+    return table
+
+
+def _factors(priority: Priority) -> str:
+    """Return the factors of the parts that are stated."""
+    parts, factors = priority.parts, priority.factors or {}
+    return " x ".join(
+        f"{name} {factor:.2f}" for name, factor in factors.items() if parts[name] is not None
+    )
+
+
+def _expected(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
