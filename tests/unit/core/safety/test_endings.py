@@ -33,7 +33,8 @@ def ended(
     """Return the ended alerts by category; a name in `after` is a case that is withdrawn."""
     monitor = SafetyMonitor()
     current = {case.case_id: case for case in before if isinstance(case, DomainCase)}
-    monitor.count((encode_domain_case(case), 1) for case in current.values())
+    other = make_case("X", DAY, lots=["L9"])  # of no alert
+    monitor.count((encode_domain_case(case), 1) for case in (other, *current.values()))
     for notice in before:
         if isinstance(notice, Notice):
             monitor.apply_notice(notice)
