@@ -196,6 +196,6 @@ OLDER = {
     "schema_version", "category", "alert_id", "signal_key", "revision", "kind", "urgent", "reason",
     "sentence", "caveat", "subject", "product_class", "terms", "families", "countries", "case_ids",
     "patients", "n_verified", "n_by_professional", "verification", "stated", "first_day",
-    "last_day", "lots", "facilities", "flags", "duty", "law_version", "evaluated_on", "as_of", "code_version",
-    "assessment",
+    "last_day", "lots", "facilities", "flags", "duty", "law_version", "evaluated_on", "as_of",
+    "code_version", "assessment",
 }  # fmt: skip
