@@ -14,18 +14,11 @@ from schemas.notice import (
     Verdict,
     VerificationEvent,
 )
-from schemas.safety_alert import (
-    SAFETY_CAVEAT,
-    AlertCategory,
-    ClusterRuleMet,
-    SafetyAlert,
-    SubjectKind,
-)
+from schemas.safety_alert import SAFETY_CAVEAT, AlertCategory, SafetyAlert
 from schemas.vocabulary import ReporterKind
 from streams.core.cases.domain_case import DomainCase, encode_domain_case
 from streams.core.safety.monitor import SafetyMonitor
-from streams.core.wording.catalogue import Language, catalogue
-from streams.core.wording.safety_facts import rule_in_words
+from streams.core.wording.catalogue import Language
 from streams.core.wording.safety_text import safety_texts
 from tests.support.alerts import AS_OF
 from tests.support.replays import founding_case, replayed
@@ -393,25 +386,3 @@ def test_a_volume_prints_on_its_side_of_the_limit(usage: dict[str, object], head
     (alert,) = World().next(notices=(note("1", NoticeKind.USAGE, usage=(given,)),))
     assert alert.headline == f"Living cells given to {headline}, limit 100 mL"
     assert "Above the limit, no exemption; " in alert.sentence
-
-
-@pytest.mark.parametrize(
-    ("family", "serious_only", "within_days", "text"),
-    [
-        ("immune-reaction", True, 30, "3 serious immune reactions of one facility within 30 days"),
-        ("toxicity", False, 1, "3 toxic reactions of one facility within 1 day"),
-        ("burns", True, 2, "3 serious cases (burns) of one facility within 2 days"),
-        ("any", False, 2, "3 cases (any) of one facility within 2 days"),
-    ],
-)
-def test_rules_of_an_installation_have_their_words(
-    family: str, serious_only: bool, within_days: int, text: str
-) -> None:
-    rule = ClusterRuleMet(
-        n_cases=3,
-        within_days=within_days,
-        family=family,
-        unit=SubjectKind.FACILITY,
-        serious_only=serious_only,
-    )
-    assert rule_in_words(rule, catalogue(Language.ENGLISH)) == text
