@@ -18,7 +18,7 @@ from schemas.suppressed import SuppressionReason
 from schemas.vocabulary import VerificationState
 from streams.core.alerts.assessment import NEEDS_REASON, STEPS
 from streams.core.alerts.case_sources import burst_rule
-from streams.core.alerts.next_steps import steps
+from streams.core.alerts.next_steps import step_days
 from streams.core.alerts.priority import priority_rules
 from streams.core.cases.provenance import PENALTIES
 from streams.core.recount.comparison import COMPARED
@@ -196,8 +196,8 @@ def test_priority_days_bursts_and_completeness_are_those_of_the_code() -> None:
     assert weights == priority.by_part
     assert f"`high` from {priority.levels.high}, `medium` from {priority.levels.medium}" in text
     assert f"halves every {priority.scales.half_life_days:.0f} days" in text
-    table = steps()
-    assert {step.days for step in table.kinds.values()} == {30}
+    table = step_days()
+    assert set(table.kinds.values()) == {30}
     assert f"`evaluated_on` and 30 days; {table.urgent_days} days if `urgent`" in text
     assert {part for part, loss in PENALTIES.items() if loss == 50} == {"time_to_onset"}
     assert "50% without a time to onset; 30% each without indication, outcome, sex or age" in text
