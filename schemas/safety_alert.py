@@ -274,6 +274,9 @@ class SafetyAlert(Message):
         description="Day by which the next step is due. While the alert is open, a later revision "
         "may bring it forward, never postpone it.",
     )
+    own_due: date | None = Field(
+        default=None, description="Day by which the next step of this revision alone is due."
+    )
     evaluated_on: date = Field(description="Event-time day of the evaluation.")
     as_of: tuple[InputOffset, ...] = Field(description="Input it was made from.")
     code_version: str = Field(description="Version of Tocsin that computed it.")

@@ -167,7 +167,7 @@ def assessed(
     assessment = assessments.get(alert.signal_key, _UNTOUCHED)
     if assessment.state is _S.SUPERSEDED:
         due = None  # it is decided on under the other key
-    elif assessment.decided_at is None and isinstance(alert, Alert):
+    elif assessment.decided_at is None:
         due = alert.due
     else:
         due = decision_due(revisions(alert.signal_key), assessment, upto=alert.revision)

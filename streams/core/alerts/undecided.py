@@ -48,10 +48,8 @@ class RevisionDay:
 
     @classmethod
     def of(cls, alert: Alert | SafetyAlert) -> "RevisionDay":
-        """Return the day of an alert; safety alerts state none."""
-        own_due = None
-        if isinstance(alert, Alert):  # alerts of older versions state their own day as `due`
-            own_due = alert.own_due if alert.headline else alert.due
+        """Return the day of an alert; one of an older version states its own day as `due`."""
+        own_due = alert.own_due if alert.headline else alert.due
         is_on = signal_status(alert) is SignalStatus.ON
         return cls(alert.alert_id, alert.revision, alert.evaluated_on, own_due, is_on=is_on)
 

@@ -77,9 +77,10 @@ def completed(alert: SafetyAlert, kind: SafetyAlertKind, before: SafetyAlert | N
         The revision published before it; None for the first one.
     """
     ended = kind in ENDED
-    due = due_day(alert.category, alert.evaluated_on, ended=ended, urgent=alert.urgent)
+    own_due = due_day(alert.category, alert.evaluated_on, ended=ended, urgent=alert.urgent)
+    due = own_due
     if before is not None and before.due is not None and not ended and before.kind not in ENDED:
-        due = min(due, before.due)
+        due = min(own_due, before.due)
     revision = 1 if before is None else before.revision + 1
     with_facts = alert.model_copy(
         update={
@@ -90,6 +91,7 @@ def completed(alert: SafetyAlert, kind: SafetyAlertKind, before: SafetyAlert | N
             "changes": () if before is None else changes_between(before, alert),
             "priority": priority_of_category(alert.category, ended=ended, urgent=alert.urgent),
             "due": due,
+            "own_due": own_due,
         }
     )
     texts = safety_texts(with_facts)

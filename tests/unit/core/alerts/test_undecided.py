@@ -146,6 +146,15 @@ def test_an_alert_of_an_older_version_is_due_on_its_own_day() -> None:
     assert RevisionDay.of(old).own_due == date(2024, 2, 1)
 
 
+def test_a_safety_alert_is_due_on_its_own_day_after_a_decision() -> None:
+    days = {"due": date(2024, 2, 1), "own_due": date(2024, 3, 1), "headline": "h"}
+    later = safety().model_copy(update=days)
+    assert RevisionDay.of(later).own_due == date(2024, 3, 1)
+    found = assessed(later, {}, lambda _: (), today=date(2024, 2, 2)).assessment
+    assert found is not None
+    assert (found.due, found.overdue) == (date(2024, 2, 1), True)
+
+
 def test_the_status_is_that_of_the_rules_or_of_the_safety_alert() -> None:
     off = signal(3).model_copy(update={"rules_fired": ()})
     settled = safety().model_copy(update={"kind": "closed"})

@@ -57,6 +57,7 @@ def test_the_day_due_runs_from_the_first_open_revision() -> None:
     later = on(date(2024, 3, 1), case_ids=("NE-1",))
     second = completed(later, SafetyAlertKind.WEAKENED, first)
     assert (second.due, second.revision) == (date(2024, 1, 31), 2)
+    assert (first.own_due, second.own_due) == (first.due, date(2024, 3, 31))
     assert second.was is not None
     assert (second.was.revision, second.was.n_cases, second.was.patients_at_least) == (1, 2, 4)
     end = completed(on(date(2024, 4, 1)), SafetyAlertKind.RETRACTION, second)
