@@ -39,7 +39,7 @@ from detectors.scoring import score
 from schemas.alert import Alert, SignalGrade
 from schemas.normal_form import normal_drug, normal_term
 from streams.cli.options import DEFAULT_RULES, DEFAULT_SCREENING
-from streams.core.alerts.priority import PriorityRules, evidence, priority_on, priority_rules
+from streams.core.alerts.priority import PriorityRules, priority_on, priority_rules
 from streams.core.counting.recent_cases import cases_naming
 from streams.core.counting.windows import WindowSpec
 from streams.core.signals.signal_key import names_of_key
@@ -50,7 +50,8 @@ POOLS = ("alarm", "screening")
 TOP, DAYS = 20, 90
 SERIOUS = "class=serious"  # in the note of a control
 GRID = {
-    ("seriousness", "least"): (1.0, 0.25),
+    ("evidence", "chance"): (0.1, 0.05),
+    ("seriousness", "least"): (1.0, 0.5, 0.25),
     ("newness", "gain"): (0.0, 3.0),
     ("freshness", "least"): (1.0, 0.25),
     ("freshness", "half_life_days"): (180.0, 90.0, 45.0),
@@ -58,8 +59,8 @@ GRID = {
 }
 _EPOCH = date(1970, 1, 1)
 Pair = tuple[str, str]
-STATISTICS = ("ic_lower", "ic_lower_adjusted", "chi2", "ebgm_adjusted")
-PARTS = ("evidence", "seriousness", "newness", "age", "alarm")
+STATISTICS = ("ic_adjusted", "ic_lower_adjusted", "ic_lower", "chi2", "ebgm_adjusted")
+PARTS = ("seriousness", "newness", "age", "alarm")  # age: days since the first alert
 Values = npt.NDArray[np.float64]
 
 
@@ -72,22 +73,25 @@ class Control:
     serious: bool
 
 
-@dataclass(frozen=True)
-class State:
-    """One control or signal on a day, with the values that the forms need."""
-
-    statistics: Mapping[str, float | None]
-    parts: Mapping[str, float]  # evidence, seriousness, newness; age [days]; alarm (1 or 0)
-    old: float  # total of the priority before
+Columns = Mapping[str, Values]
+"""Values of signals by name: `STATISTICS`, `PARTS`, and `before`, the former priority."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """The list of one week: signals with their states."""
+    """The list of one week: signals, and their values in the same order."""
 
     day: date
     pairs: Sequence[Pair]
-    states: Sequence[State]
+    columns: Columns
+
+    def of_pool(self, pool: str) -> tuple[Sequence[Pair], Columns]:
+        """Return the signals of a pool, and their values."""
+        if pool == "screening":
+            return self.pairs, self.columns
+        alarms = self.columns["alarm"] > 0
+        pairs = [self.pairs[at] for at in np.flatnonzero(alarms)]
+        return pairs, {name: values[alarms] for name, values in self.columns.items()}
 
 
 @dataclass(frozen=True)
@@ -130,28 +134,26 @@ def total_before(alert: Alert) -> float:
 # --- forms --------------------------------------------------------------------------------------
 
 
-def of_statistic(name: str) -> Callable[[Sequence[State]], Values]:
-    """Return the form that ranks by a statistic; null is last."""
-
-    def ranked(states: Sequence[State]) -> Values:
-        found = [state.statistics[name] for state in states]
-        return np.array([-np.inf if value is None else value for value in found])
-
-    return ranked
+Form = Callable[[Columns], Values]
 
 
-def of_priority(rules: PriorityRules) -> Callable[[Sequence[State]], Values]:
-    """Return the product's form, for arrays."""
+def of_column(name: str) -> Form:
+    """Return the form that ranks by one value; one that is not known comes last."""
+    return lambda columns: np.nan_to_num(columns[name], nan=-np.inf)
 
-    def ranked(states: Sequence[State]) -> Values:
-        part = {name: np.array([state.parts[name] for state in states]) for name in PARTS}
-        fresh = 2 ** (-part["age"] / rules.freshness.half_life_days)
+
+def of_priority(rules: PriorityRules) -> Form:
+    """Return the form of the product."""
+
+    def ranked(of: Columns) -> Values:
+        fresh = 2 ** (-of["age"] / rules.freshness.half_life_days)
+        chance = rules.evidence.chance * 2 ** of["ic_lower_adjusted"]
         return np.asarray(
-            part["evidence"]
-            * (rules.seriousness.least + part["seriousness"])
-            * (1 + rules.newness.gain * part["newness"])
+            np.where(of["ic_lower_adjusted"] > 0, of["ic_adjusted"], chance)
+            * (rules.seriousness.least + of["seriousness"])
+            * (1 + rules.newness.gain * of["newness"])
             * (rules.freshness.least + fresh)
-            * np.where(part["alarm"] > 0, rules.grade.alarm, rules.grade.screening)
+            * np.where(of["alarm"] > 0, rules.grade.alarm, rules.grade.screening)
         )
 
     return ranked
@@ -239,25 +241,25 @@ class Worklists:
             if (row["drug"], row["event"]) in asked
         }
 
-    def last_states(self, controls: Iterable[Control]) -> list[State]:
-        """Return the states of pairs on the last day, whether they are signals or not."""
-        return [self._last_state(control.pair) for control in controls]
+    def last_day_of(self, controls: Iterable[Control]) -> Columns:
+        """Return the values of pairs on the last day, whether they are signals or not."""
+        return _columns([self._last_values(control.pair) for control in controls])
 
-    def _last_state(self, pair: Pair) -> State:
+    def _last_values(self, pair: Pair) -> dict[str, float | None]:
         alerts, row = self.alerts.get(pair, []), self._last.get(pair)
-        if row is None:  # no case at all
-            return State(dict.fromkeys(STATISTICS), dict.fromkeys(PARTS, 0.0), 0.0)
+        if row is None:  # no case at all: below whatever has one
+            least = dict.fromkeys((*STATISTICS, *PARTS, "before"), 0.0)
+            return least | dict.fromkeys(STATISTICS, -99.0)
         latest = alerts[-1] if alerts else None
         first = latest and (latest.first_alarm_on or latest.first_alert_on)
-        statistics = {name: row[name] for name in (*STATISTICS, "ic", "ic_adjusted")}
-        parts = {
-            "evidence": evidence(statistics) or 0.0,
+        return {
+            **{name: row[name] for name in STATISTICS},
             "seriousness": (self._cases[pair][1] + 0.5) / (row["n_observed"] + 1),
             "newness": self._recent[pair[0]] / row["n_drug"],
             "age": (self.last_day - first).days if first else np.inf,
             "alarm": float(latest is not None and latest.grade is SignalGrade.ALARM),
+            "before": total_before(latest) if latest else 0.0,
         }
-        return State(statistics, parts, total_before(latest) if latest else 0.0)
 
     def _weeks(self, on: date) -> Iterable[Listed]:
         """Yield the list of every week."""
@@ -272,10 +274,10 @@ class Worklists:
                 and self._has_case(pair, day)
             ]
             ebgm = self._ebgm([alert for _, alert in listed])
-            states = [
-                _state(alert, day, value) for (_, alert), value in zip(listed, ebgm, strict=True)
+            values = [
+                _values(alert, day, value) for (_, alert), value in zip(listed, ebgm, strict=True)
             ]
-            yield Listed(day, [pair for pair, _ in listed], states)
+            yield Listed(day, [pair for pair, _ in listed], _columns(values))
 
     def first_on(self, pair: Pair, pool: str) -> date:
         """Return the day of the first alert of a signal, or of its first alarm."""
@@ -314,39 +316,39 @@ def _latest(alerts: Sequence[Alert], day: date) -> Alert | None:
     return alerts[before - 1] if before else None
 
 
-def _state(alert: Alert, day: date, ebgm: float | None) -> State:
-    """Return the state of a signal on a day; its parts are those of the product."""
-    statistics = {name: getattr(alert.statistics, name) for name in STATISTICS}
+def _values(alert: Alert, day: date, ebgm: float | None) -> dict[str, float | None]:
+    """Return the values of a signal on a day; its parts are those of the product."""
     parts = priority_on(alert, day).parts
     first = alert.first_alarm_on or alert.first_alert_on
     assert first is not None
-    return State(
-        statistics | {"ebgm_adjusted": ebgm},
-        {
-            **{name: parts[name] or 0.0 for name in ("evidence", "seriousness", "newness")},
-            "age": (day - first).days,
-            "alarm": float(alert.grade is SignalGrade.ALARM),
-        },
-        total_before(alert),
-    )
+    return {
+        **{name: getattr(alert.statistics, name) for name in STATISTICS},
+        "ebgm_adjusted": ebgm,
+        "seriousness": parts["seriousness"],
+        "newness": parts["newness"],
+        "age": (day - first).days,
+        "alarm": float(alert.grade is SignalGrade.ALARM),
+        "before": total_before(alert),
+    }
+
+
+def _columns(rows: Sequence[Mapping[str, float | None]]) -> Columns:
+    names = (*STATISTICS, *PARTS, "before")
+    return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
 
 
 # --- what a form finds --------------------------------------------------------------------------
 
 
 def ranks(
-    worklists: Worklists,
-    form: Callable[[Sequence[State]], Values],
-    pool: str,
-    wanted: Mapping[Pair, Control],
+    worklists: Worklists, form: Form, pool: str, wanted: Mapping[Pair, Control]
 ) -> dict[Pair, Ranks]:
     """Return the ranks of the positives that enter a pool, by pair."""
     found: dict[Pair, Ranks] = {}
     for listed in worklists.lists:
-        places = _in_pool(listed, pool)
-        values = form([listed.states[place] for place in places])
-        for at, place in enumerate(places):
-            pair = listed.pairs[place]
+        pairs, columns = listed.of_pool(pool)
+        values = form(columns)
+        for at, pair in enumerate(pairs):
             if pair not in wanted:
                 continue
             rank = int((values >= values[at]).sum())
@@ -358,26 +360,14 @@ def ranks(
     return found
 
 
-def _in_pool(listed: Listed, pool: str) -> list[int]:
-    states = listed.states
-    return [at for at in range(len(states)) if pool == "screening" or states[at].parts["alarm"]]
-
-
-def rank_on(
-    worklists: Worklists,
-    form: Callable[[Sequence[State]], Values],
-    pool: str,
-    pair: Pair,
-    day: date,
-) -> str:
+def rank_on(worklists: Worklists, form: Form, pool: str, pair: Pair, day: date) -> str:
     """Return the rank of a pair on the day of a list, and the signals listed."""
     (listed,) = (each for each in worklists.lists if each.day == day)
-    places = _in_pool(listed, pool)
-    values = form([listed.states[place] for place in places])
-    for at, place in enumerate(places):
-        if listed.pairs[place] == pair:
-            return f"{int((values >= values[at]).sum())} of {len(places)}"
-    return f"not among {len(places)}"
+    pairs, columns = listed.of_pool(pool)
+    values = form(columns)
+    if pair not in pairs:
+        return f"not among {len(pairs)}"
+    return f"{int((values >= values[pairs.index(pair)]).sum())} of {len(pairs)}"
 
 
 def auc(values: Values, positive: npt.NDArray[np.bool_]) -> float:
@@ -449,15 +439,15 @@ def report(worklists: Worklists, known: Sequence[Control], pair: Pair, on: date)
     """Print a row for every form, and the parameters of every year."""
     positives = {control.pair: control for control in known if control.positive}
     forms = {
-        "IC025 crude": of_statistic("ic_lower"),
-        "IC025 within strata": of_statistic("ic_lower_adjusted"),
-        "EBGM within strata": of_statistic("ebgm_adjusted"),
-        "chi-squared": of_statistic("chi2"),
-        "priority before": lambda states: np.array([state.old for state in states]),
+        "IC025 crude": of_column("ic_lower"),
+        "IC025 within strata": of_column("ic_lower_adjusted"),
+        "EBGM within strata": of_column("ebgm_adjusted"),
+        "chi-squared": of_column("chi2"),
+        "priority before": of_column("before"),
         "**priority**": of_priority(priority_rules()),
     }
     sizes = {
-        pool: int(np.median([len(_in_pool(listed, pool)) for listed in worklists.lists]))
+        pool: int(np.median([len(listed.of_pool(pool)[0]) for listed in worklists.lists]))
         for pool in POOLS
     }
     print(f"{len(worklists.lists)} weeks; median list: {sizes}\n")
@@ -465,7 +455,7 @@ def report(worklists: Worklists, known: Sequence[Control], pair: Pair, on: date)
     heads += [f"{'|'.join(pair)} on {on}, {pool}" for pool in POOLS]
     print("| form | " + " | ".join([*heads, "AUC"]) + " |")
     print("|---" * (len(heads) + 2) + "|")
-    last, positive = worklists.last_states(known), np.array([one.positive for one in known])
+    last, positive = worklists.last_day_of(known), np.array([one.positive for one in known])
     for name, form in forms.items():
         of_pools = {pool: ranks(worklists, form, pool, positives) for pool in POOLS}
         places = [rank_on(worklists, form, pool, pair, on) for pool in POOLS]
