@@ -46,7 +46,6 @@ from streams.core.alerts.priority import PriorityRules, priority_rules
 
 TOP = 20
 GRID = {
-    ("evidence", "chance"): (0.1, 0.05),
     ("seriousness", "least"): (1.0, 0.5, 0.25),
     ("newness", "gain"): (0.0, 3.0),
     ("freshness", "least"): (1.0, 0.25),
