@@ -33,7 +33,7 @@ from schemas.errors import InputError
 __all__ = ["NEVER", "RATE_RATIOS", "SafeTest", "advance", "e_values", "recompute", "start"]
 
 NEVER = int(np.iinfo(np.int32).min)
-"""Value of `SafeTest.crossed` for a pair that has not crossed."""
+"""Value of `SafeTest.crossed` for a pair that has not crossed; of `first_day` before its first."""
 
 RATE_RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0)
 """Rate ratios of the alternative, each with a weight of one fifth."""
@@ -47,7 +47,7 @@ _AT_ONCE = 1 << 16  # pairs worked on at a time: their temporaries stay in the p
 class SafeTest:
     """State of the test: per pair five costs, a count and a crossing day; and all margins.
 
-    Sixty bytes a pair (five million: 300 MB), and 16 bytes for each drug and event of each block.
+    64 bytes a pair (five million: 320 MB), and 16 bytes for each drug and event of each block.
     """
 
     level: float  # chance that a null pair ever crosses
@@ -55,6 +55,7 @@ class SafeTest:
     n_observed: Ints  # cases since the first day
     costs: Floats  # one row a rate ratio, one column a pair [nats]
     crossed: NDArray[np.int32]  # first day the e-value reached 1 / level, or NEVER
+    first_day: NDArray[np.int32]  # that of the pair's first case
     history: MarginHistory  # a pair seen for the first time needs it
     recomputed: bool  # a past day was corrected: say so in the alert
 
@@ -148,6 +149,7 @@ def advance(test: SafeTest, *blocks: DayCounts) -> SafeTest:
         n_observed=np.insert(test.n_observed, places, 0),
         costs=np.insert(test.costs, places, test.history.costs(new, _RATIOS), axis=1),
         crossed=np.insert(test.crossed, places, NEVER),
+        first_day=np.insert(test.first_day, places, NEVER),
         history=test.history.followed_by(margins),
         recomputed=test.recomputed,
     )
@@ -266,6 +268,7 @@ def _empty(
         n_observed=np.zeros(len(pairs), dtype=np.int64),
         costs=np.zeros((len(RATE_RATIOS), len(pairs))),
         crossed=np.full(len(pairs), NEVER, dtype=np.int32),
+        first_day=np.full(len(pairs), NEVER, dtype=np.int32),
         history=history or MarginHistory(),
         recomputed=recomputed,
     )
@@ -280,6 +283,7 @@ def _add_day(test: SafeTest, blocks: Sequence[DayCounts]) -> None:
         test.n_observed[places] += block.n_observed
         changed.append(places)
     places = np.unique(np.concatenate(changed))
+    test.first_day[places[test.first_day[places] == NEVER]] = blocks[0].margins.day
     waiting = places[test.crossed[places] == NEVER]
     log_e = _log_e(test.n_observed[waiting], test.costs[:, waiting])
     test.crossed[waiting[log_e >= -math.log(test.level)]] = blocks[0].margins.day

@@ -72,14 +72,15 @@ class MarginHistory:
         The blocks after them.
     drugs, events
         Codes seen so far, sorted, each once.
-    last_day
-        Day of the last block [days since 1970-01-01]; None before the first.
+    first_day, last_day
+        Days of the first and the last block [days since 1970-01-01]; None before the first.
     """
 
     sealed: tuple[_Index, ...] = ()
     recent: tuple[DayMargins, ...] = ()
     drugs: Ints = field(default_factory=lambda: _NO_CODES)
     events: Ints = field(default_factory=lambda: _NO_CODES)
+    first_day: int | None = None
     last_day: int | None = None
 
     def followed_by(self, blocks: Sequence[DayMargins]) -> "MarginHistory":
@@ -95,6 +96,7 @@ class MarginHistory:
             recent=recent,
             drugs=np.unique(np.concatenate([self.drugs, *(block.drugs for block in blocks)])),
             events=np.unique(np.concatenate([self.events, *(block.events for block in blocks)])),
+            first_day=blocks[0].day if self.first_day is None else self.first_day,
             last_day=blocks[-1].day,
         )
 

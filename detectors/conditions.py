@@ -76,6 +76,8 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
         "log_e_value_blocked": "logarithm of the e-value of the anytime-valid test within age "
         "bands",
         "e_bh_level_blocked": "false discovery rate at which e-BH flags it within age bands",
+        "e_value_budgeted": "e-value of the anytime-valid test within age bands, scaled for "
+        "new pairs,",
     }
 )
 """Statistics that a rule may compare, with their names in words; add a statistic here."""

@@ -115,7 +115,10 @@ class Alert(Message):
         "percent-encoded."
     )
     revision: int = Field(ge=1, description="1, 2, 3 ... within the signal key, without gaps.")
-    kind: AlertKind = Field(description="What happened.")
+    kind: AlertKind = Field(
+        description="What happened to the signal. `closed` and `retraction` turn it off, whatever "
+        "its assessment state: `rules_fired` says whether it is on."
+    )
     reason: str = Field(description="Why this revision was published, in one line of words.")
     reasons: tuple[AlertReason, ...] = Field(
         description="The same as codes: every reason that applies, most important first.",

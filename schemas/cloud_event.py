@@ -13,10 +13,21 @@ from functools import lru_cache
 from schemas.alert import Alert, SignalLevel
 from schemas.contracts import contract_of
 from schemas.domain import domain_vocabulary
+from schemas.rules_change import RulesChange
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import SDR
 
-__all__ = ["EXTENSIONS", "LEVELS", "cloud_event_headers", "event_types"]
+__all__ = [
+    "EXTENSIONS",
+    "LEVELS",
+    "RULES_CHANGED",
+    "cloud_event_headers",
+    "event_types",
+    "rules_change_headers",
+]
+
+RULES_CHANGED = "tocsin.rules.changed"
+"""`ce_type` of a change of the rules that signals are made with."""
 
 EXTENSIONS = {
     "category": "`SDR`, or the category of a safety alert.",
@@ -92,6 +103,29 @@ def cloud_event_headers(alert: Alert | SafetyAlert, *, source: str) -> dict[str,
         headers["ce_productclasses"] = classes
     if countries:
         headers["ce_jurisdictions"] = ",".join(sorted(countries)).encode()
+    return headers
+
+
+def rules_change_headers(change: RulesChange, *, source: str) -> dict[str, bytes]:
+    """Return the Kafka headers of a change of rules: those of a CloudEvent, with its number.
+
+    Parameters
+    ----------
+    source
+        As in `cloud_event_headers`.
+    """
+    headers = {
+        "content-type": b"application/json",
+        "ce_specversion": b"1.0",
+        "ce_type": RULES_CHANGED.encode(),
+        "ce_dataschema": contract_of(RulesChange).uri.encode(),
+        "ce_id": change.change_id.encode(),
+        "ce_source": source.encode(),
+        "ce_subject": b"rules",
+        "ce_revision": b"%d" % change.number,
+    }
+    if change.changed_on is not None:
+        headers["ce_time"] = f"{change.changed_on.isoformat()}T00:00:00Z".encode()
     return headers
 
 

@@ -14,6 +14,7 @@ from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
 from schemas.release import ReleaseMarker
 from schemas.report import Report
+from schemas.rules_change import RulesChange
 from schemas.safety_alert import SafetyAlert
 from schemas.subscription import Subscription
 from schemas.suppressed import Suppressed
@@ -65,6 +66,7 @@ CONTRACTS = {
         Contract("subscription", Subscription, Direction.INPUT),
         Contract("alert", Alert, Direction.OUTPUT),
         Contract("safety-alert", SafetyAlert, Direction.OUTPUT),
+        Contract("rules-change", RulesChange, Direction.OUTPUT),
         Contract("suppressed", Suppressed, Direction.OUTPUT),
         Contract("rejected", Rejected, Direction.OUTPUT),
         Contract("prior", PriorRefit, Direction.OUTPUT),

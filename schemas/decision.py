@@ -15,7 +15,9 @@ GENESIS = "0" * 64
 
 
 class SignalState(StrEnum):
-    """Assessment state of a signal, independent of the verification state of its reports.
+    """Assessment state of a signal: the assessor's, whether or not its rules are on.
+
+    It is independent of the signal status (on or off) and of the verification state of reports.
 
     After GVP module IX: detection, validation, confirmation, prioritisation, assessment.
     """
@@ -39,7 +41,7 @@ class Decision(Message):
     """An assessor's decision about a signal, with its reason."""
 
     signal_key: str = Field(min_length=1, max_length=2000, description="Signal key, as in alerts.")
-    to: SignalState = Field(description="The new state.")
+    to: SignalState = Field(description="The new assessment state.")
     by: str = Field(min_length=1, max_length=200, description="Who decided: a person's identity.")
     reason: str = Field(
         default="", max_length=4000, description="Reason; mandatory for some steps."
@@ -73,7 +75,7 @@ class AuditEntry(Message):
     )
     number: int = Field(ge=1, description="1, 2, 3 ... without gaps.")
     at: AwareDatetime = Field(description="When it was logged, in UTC.")
-    frm: SignalState = Field(alias="from", description="The state the signal was in.")
+    frm: SignalState = Field(alias="from", description="The assessment state before.")
     decision: Decision = Field(description="What was decided.")
     previous_hash: str = Field(
         pattern=r"^[0-9a-f]{64}$", description="Hash of the entry before; zeros in the first."
@@ -87,7 +89,7 @@ class AuditEntry(Message):
 class Assessment(Message):
     """Current assessment of a signal, derived from its entries in an audit log."""
 
-    state: SignalState = Field(description="`detected` until the first decision.")
+    state: SignalState = Field(description="Assessment state; `detected` until the first decision.")
     since: AwareDatetime | None = Field(
         description="When the last step was logged, in UTC; null while nobody has taken one."
     )

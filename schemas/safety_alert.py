@@ -104,7 +104,6 @@ class SafetyChange(StrEnum):
     LOTS = "lots"
     STATE = "state"
     STATEMENTS = "statements"
-    SOURCES = "sources"
     COUNTRIES = "countries"
     TERMS = "terms"
     DAYS = "days"

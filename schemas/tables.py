@@ -83,6 +83,11 @@ class Statistics(Message):
     e_bh_level_blocked: float | None = Field(
         default=None, description="Smallest false discovery rate at which e-BH flags it."
     )
+    e_value_budgeted: float | None = Field(
+        default=None,
+        description="`e_value_blocked` times 8 / T, where T >= 8 is the e-value that the alarm "
+        "asks of a pair to enter; T follows the number of newly reported pairs. Null as it.",
+    )
 
 
 class RestrictedStatistics(Message):

@@ -29,7 +29,7 @@ _COMMANDS = {
         "topics": "kafka_commands",
         "publish": "kafka_commands",
         "run": "kafka_commands",
-        "alerts": "kafka_commands",
+        "alerts": "alert_commands",
         "link": "link_commands",
     },
     "Subscriptions and the HTTP API": {
@@ -46,7 +46,7 @@ _COMMANDS = {
         "rejected": "rejected_commands",
         "state": "state_commands",
     },
-    "Contracts": {"schema": "schema_commands"},
+    "Contracts": {"schema": "schema_commands", "fixtures": "demo_commands"},
 }
 _MODULES = {name: module for names in _COMMANDS.values() for name, module in names.items()}
 _PANELS = {name: panel for panel, names in _COMMANDS.items() for name in names}

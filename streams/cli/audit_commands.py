@@ -204,14 +204,17 @@ def list_signals(
             table.add_row(escape(key), *_steps_of(assessment))
     else:
         latest = assessed_signals(alerts, AuditLog(log).assessments())
-        table = Table("signal", "signal status", "assessment state", "since", "by", "due")
+        table = Table()
+        table.add_column("signal", overflow="fold")  # whole, to be copied
+        for name in ("signal status", "assessment state", "assignee"):
+            table.add_column(name)
+        table.add_column("due", no_wrap=True)
         for key, alert in sorted(latest.items()):
             of_signal = alert.assessment
             assert of_signal is not None
             if of_signal.overdue or not overdue:
-                state, since, by, _ = _steps_of(of_signal)
-                status = signal_status(alert).value
-                table.add_row(escape(key), status, state, since, by, due_in_words(of_signal))
+                status, (state, *_, assignee) = signal_status(alert).value, _steps_of(of_signal)
+                table.add_row(escape(key), status, state, assignee, due_in_words(of_signal))
     Console().print(table)
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from schemas.alert import SignalGrade
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
+from schemas.rules_change import RulesChange
 from schemas.subscription import (
     DigestPeriod,
     Filters,
@@ -37,11 +38,12 @@ from streams.delivery.alert_sources import (
     FileTail,
     KafkaTail,
     Tail,
-    parse_alert,
+    parse_published,
     read_alert_lines,
 )
+from streams.delivery.channels import deliver
 from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
-from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.outbox import Outbox
 from streams.delivery.signing_keys import derived_key, installation_key, signing_keys
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings
@@ -207,15 +209,34 @@ def subscribe(
 
 
 def subscriptions(
+    pause: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Pause a subscription; its alerts stay pending."),
+    ] = None,
     resume: Annotated[
         str | None, typer.Option(metavar="NAME", help="Resume a paused subscription.")
     ] = None,
+    remove: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Remove a subscription with its pending alerts; corrections are no longer sent.",
+        ),
+    ] = None,
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
-    """List subscriptions with their pending deliveries, and why one is paused."""
+    """List subscriptions with their pending deliveries; pause, resume or remove one first."""
+    asked = [name for name in (pause, resume, remove) if name is not None]
+    if len(asked) > 1:
+        msg = f"subscriptions: give one of --pause, --resume and --remove; got {len(asked)}"
+        raise InputError(msg)
     with open_outbox(outbox) as box:
+        if pause is not None:
+            box.pause(pause, "paused by the operator")
         if resume is not None:
             box.resume(resume)
+        if remove is not None:
+            box.unsubscribe(remove)
         table = Table(
             "subscription",
             "subscriber",
@@ -297,7 +318,10 @@ def deliver_command(
             # The log is read at most once per round, and only if there are alerts.
             assessments = cache(partial(assessments_in, audit)) if audit else None
             for source, position, raw in tail.read():
-                alert = parse_alert(raw, tail.where(source, position))
+                alert = parse_published(raw, tail.where(source, position))
+                if isinstance(alert, RulesChange):
+                    box.put_rules_change(alert, source=source, position=position)
+                    continue
                 if assessments:
                     history.add(alert)
                     today = datetime.now(UTC).date()

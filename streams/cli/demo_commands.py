@@ -1,8 +1,10 @@
-"""`tocsin demo`: the exosome scenario, printed step by step, without a broker."""
+"""`tocsin demo` and `tocsin fixtures`: the exosome scenario, on the terminal and as files."""
 
 from collections import defaultdict
 from datetime import date
+from enum import StrEnum
 from itertools import groupby
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,12 +25,39 @@ from streams.core.counting.windows import WindowSpec
 from streams.demo import PRODUCT_CLASS, ScenarioStep, background, story
 from streams.runtime.embedded.replay import Replay
 
-__all__ = ["register"]
+__all__ = ["ScenarioName", "register"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
+    """Add the commands to the application."""
     app.command("demo")(demo)
+    app.command("fixtures")(fixtures)
+
+
+class ScenarioName(StrEnum):
+    """Scenarios with golden files."""
+
+    EXOSOME = "exosome"
+
+
+def fixtures(
+    scenario: Annotated[ScenarioName, typer.Option(help="Scenario whose files are written.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to write into.")
+    ],
+) -> None:
+    """Write golden files for tests of programs that send reports or receive alerts.
+
+    tocsin fixtures --scenario exosome -o fixtures
+
+    Reports, notices and alerts of both ends of the scenario, with corrections and a retraction:
+    alerts as JSON Lines, as CloudEvents, and as the copies of the lower tiers. The same version
+    writes the same bytes.
+    """
+    from streams.exports.fixtures import write_fixtures
+
+    for path in write_fixtures(output):
+        typer.echo(path)
 
 
 def demo(

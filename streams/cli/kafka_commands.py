@@ -1,28 +1,24 @@
-"""`tocsin topics`, `publish`, `run` and `alerts`: the stages on Kafka."""
+"""`tocsin topics`, `publish` and `run`: the stages on Kafka."""
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from schemas.errors import InputError
-from schemas.safety_alert import SafetyAlert
-from streams.cli.negative_controls import ControlsOption, controls_from
+from streams.cli.negative_controls import ControlsOption
 from streams.cli.options import (
-    DEFAULT_AGE_BANDS,
-    DEFAULT_RULES,
-    DEFAULT_SCREENING,
     AdjustedPriorOption,
     AgeBandsOption,
+    ConfigOption,
     ListOption,
     PolicyOption,
     PriorOption,
@@ -32,55 +28,35 @@ from streams.cli.options import (
     ScreeningOption,
     TestBySexOption,
     WindowOption,
-    adjusted_prior_from,
-    interval_days,
-    lists_from,
+    detector_from,
     parse_day,
-    prior_from,
-    rules_from,
-    windows_from,
     writable,
 )
 from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
-from streams.cli.tables import alert_table, repair_rows, summary_table
+from streams.cli.tables import repair_rows, summary_table
 from streams.cli.verdict import RunVerdict
-from streams.core.alerts.assessment import assessed
-from streams.core.alerts.undecided import RevisionDays
-from streams.core.cases.strata import AgeBands
-from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
-from streams.runtime.broker.topic_reader import read_alerts
 from streams.runtime.broker.topics import create_topics
+from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.observability.journal import LogFormat, logging_as
 from streams.runtime.observability.setup import StatusPoller, open_observers
-from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.operations.publish import publish_notices, publish_source
 from streams.runtime.settings import Settings
-from streams.runtime.wire.alerts import AnyAlert
 from streams.runtime.workers.case_worker import CaseWorker
 from streams.runtime.workers.detect_worker import DetectWorker
 from streams.runtime.workers.link_worker import LinkWorker
 from streams.runtime.workers.retrying import RetryingWorker
 
-__all__ = ["register"]
+__all__ = ["BootstrapOption", "ConfigOption", "register"]
 
 _LOG = logging.getLogger(__name__)
 _POLL_MS = 100  # ms, shared by the stages of a process; a poll of 0 ms never joins a group
 _PROGRESS_SECONDS = 10.0  # least interval between progress lines in the log
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE.toml",
-        help="Settings file; by default tocsin.toml in this directory. Environment variables "
-        "TOCSIN_... override it, and flags override both.",
-    ),
-]
 BootstrapOption = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Kafka brokers, comma-separated.")
 ]
@@ -105,7 +81,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(topics, name="topics")
     app.command("publish")(publish)
     app.command("run")(run)
-    app.command("alerts")(alerts)
 
 
 def create(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
@@ -201,16 +176,24 @@ def run(
         ),
     ] = Stage.ALL,
     window: WindowOption = None,
-    rules: RulesOption = DEFAULT_RULES,
-    screening: ScreeningOption = DEFAULT_SCREENING,
+    rules: RulesOption = None,
+    screening: ScreeningOption = None,
     lists: ListOption = None,
     policy: PolicyOption = None,
     prior: PriorOption = None,
     prior_adjusted: AdjustedPriorOption = None,
     refit: RefitOption = None,
-    age_bands: AgeBandsOption = DEFAULT_AGE_BANDS,
-    test_by_sex: TestBySexOption = False,
+    age_bands: AgeBandsOption = None,
+    test_by_sex: TestBySexOption = None,
     negative_controls: ControlsOption = None,
+    change_rules: Annotated[
+        bool,
+        typer.Option(
+            "--change-rules",
+            help="Go on with other rules, windows, policy, strata or prior than the published "
+            "signals were made with; subscribers get one notice.",
+        ),
+    ] = False,
     drain: Annotated[
         bool,
         typer.Option(
@@ -259,22 +242,28 @@ def run(
     writable(counts)
     stop = StopSignal()
     workers: list[Worker] = []
-    chosen = rules_from(rules, screening, lists_from(lists))
     # Read before a worker opens connections, so that an error leaves none behind.
-    chosen_by_option: dict[str, Any] = {
-        "policy": load_policy(policy),
-        "prior": prior_from(prior),
-        "adjusted_prior": adjusted_prior_from(prior_adjusted),
-        "refit_every": None if refit is None else interval_days(refit, "--refit"),
-        "age_bands": AgeBands.parse(age_bands),
-        "test_by_sex": test_by_sex,
-        "controls": controls_from(negative_controls),
-    }
+    chosen = detector_from(
+        DetectorSettings.load(
+            config,
+            windows=window,
+            rules=rules,
+            screening=screening,
+            lists=lists,
+            policy=policy,
+            prior=prior,
+            prior_adjusted=prior_adjusted,
+            refit=refit,
+            age_bands=age_bands,
+            test_by_sex=test_by_sex,
+            negative_controls=negative_controls,
+        )
+    )
     stages = [name for name in ("link", "cases", "detect") if stage in (name, Stage.ALL)]
     frame = None
     with ExitStack() as opened:  # closes every worker on any exit, the last one first
         connections = opened.enter_context(logging_as(settings.log_format))
-        names = [rule.name for rule in chosen.rules]
+        names = [rule.name for rule in chosen.rules.rules]
         watch = opened.enter_context(
             open_observers(settings, stages, names, connections.unreachable_reason)
         )
@@ -287,9 +276,10 @@ def run(
         if stage in (Stage.DETECT, Stage.ALL):
             detector = DetectWorker(
                 settings,
-                windows_from(window),
-                chosen,
-                **chosen_by_option,
+                chosen.windows,
+                chosen.rules,
+                **chosen.options,
+                change_rules=change_rules,
                 observer=watch.observer,
             )
             workers.append(detector)
@@ -307,50 +297,6 @@ def run(
             frame.write_parquet(part)
     tally = sum((worker.tally for worker in workers), Counter())
     Console().print(summary_table(dict(sorted(tally.items())), "Run"))
-
-
-def alerts(
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Keep waiting for new alerts until interrupted.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON Lines instead of a table.")
-    ] = False,
-    audit: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.jsonl",
-            help="Audit log of decisions: alerts include the assessment of their signal, and since "
-            "when it is overdue.",
-        ),
-    ] = None,
-    config: ConfigOption = None,
-    bootstrap: BootstrapOption = None,
-) -> None:
-    """Print all alerts on the topic, safety alerts included, from the earliest offset."""
-    settings = Settings.load(config, bootstrap=bootstrap)
-    stop = StopSignal()
-    found = read_alerts(settings, follow=follow, stopped=stop.asked)
-    if audit is not None:
-        found = _assessed(found, AuditLog(audit))
-    if as_json:
-        for alert in found:
-            typer.echo(alert.model_dump_json())
-    elif follow:
-        for alert in found:
-            what = f"{alert.category}: " if isinstance(alert, SafetyAlert) else ""
-            typer.echo(f"{alert.evaluated_on}  {alert.kind.value:<12}  {what}{alert.sentence}")
-    else:
-        printed: list[AnyAlert] = list(found)
-        Console().print(alert_table(printed, f"{len(printed):,} alert revisions"))
-
-
-def _assessed(alerts: Iterable[AnyAlert], log: AuditLog) -> Iterator[AnyAlert]:
-    """Yield alerts with the present assessment of their signals, as of today."""
-    assessments, history = log.assessments(), RevisionDays()
-    for alert in alerts:
-        history.add(alert)
-        yield assessed(alert, assessments, history.of, today=datetime.now(UTC).date())
 
 
 def _loop(

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -12,16 +13,20 @@ from pydantic import ValidationError
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import PRESETS, RuleSet, lists_asked, load_rules
 from schemas.errors import InputError
-from streams.core.cases.strata import default_age_bands
+from streams.cli.negative_controls import controls_from
+from streams.core.cases.strata import AgeBands, default_age_bands
 from streams.core.counting.windows import WindowSpec
+from streams.core.signals.realert_policy import load_policy
+from streams.runtime.detector_settings import DEFAULT_RULES, DEFAULT_SCREENING, DetectorSettings
 
 __all__ = [
-    "DEFAULT_AGE_BANDS",
     "DEFAULT_RULES",
     "DEFAULT_SCREENING",
     "NO_SCREENING",
     "AdjustedPriorOption",
     "AgeBandsOption",
+    "ConfigOption",
+    "DetectorChoice",
     "ListOption",
     "PolicyOption",
     "PriorOption",
@@ -33,6 +38,7 @@ __all__ = [
     "WindowOption",
     "adjusted_prior_from",
     "both_rules_from",
+    "detector_from",
     "interval_days",
     "lists_from",
     "parse_day",
@@ -44,21 +50,29 @@ __all__ = [
     "writable",
 ]
 
-DEFAULT_RULES = "tocsin"
-DEFAULT_SCREENING = "screening,mhra,ema,ic"
 NO_SCREENING = "none"
-DEFAULT_AGE_BANDS = default_age_bands().text
 
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE.toml",
+        help="Settings file; by default tocsin.toml in this directory. Environment variables "
+        "TOCSIN_... override it, and flags override both.",
+    ),
+]
 RulesOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="RULE,...",
+        show_default=DEFAULT_RULES,
         help=f"Rules of the alarm, comma-separated: {', '.join(PRESETS)}, or paths of TOML files.",
     ),
 ]
 ScreeningOption = Annotated[
-    str,
+    str | None,
     typer.Option(
+        show_default=DEFAULT_SCREENING,
         metavar="RULE,...",
         help="Wider rules, likewise, whose signals have the grade screening; none for no such "
         "rules. A rule that --rules names too is the alarm's.",
@@ -82,17 +96,18 @@ PolicyOption = Annotated[
     ),
 ]
 AgeBandsOption = Annotated[
-    str,
+    str | None,
     typer.Option(
+        show_default=default_age_bands().text,
         metavar="YEARS,...",
         help="Upper end of each age band of the strata but the last. Changing them on Kafka needs "
         "tocsin state rebuild --detector.",
     ),
 ]
 TestBySexOption = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--test-by-sex",
+        "--test-by-sex/--test-by-age",
         help="Compare cases in the anytime-valid test within age band and sex, not age band alone.",
     ),
 ]
@@ -127,6 +142,39 @@ WindowOption = Annotated[
         help="cumulative (the default), month, quarter or sliding:DAYS; may be repeated.",
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorChoice:
+    """Arguments of a detector, read from its settings.
+
+    Attributes
+    ----------
+    options
+        The other arguments of `streams.core.detection.detector.Detector`, by name.
+    """
+
+    windows: list[WindowSpec]
+    rules: RuleSet
+    options: dict[str, Any]
+
+
+def detector_from(settings: DetectorSettings) -> DetectorChoice:
+    """Read the files that the settings of a detector name, before anything is opened."""
+    refit = settings.refit
+    return DetectorChoice(
+        windows=windows_from(list(settings.windows)),
+        rules=rules_from(settings.rules, settings.screening, lists_from(list(settings.lists))),
+        options={
+            "policy": load_policy(settings.policy),
+            "prior": prior_from(settings.prior),
+            "adjusted_prior": adjusted_prior_from(settings.prior_adjusted),
+            "refit_every": None if refit is None else interval_days(refit, "--refit"),
+            "age_bands": AgeBands.parse(settings.age_bands),
+            "test_by_sex": settings.test_by_sex,
+            "controls": controls_from(settings.negative_controls),
+        },
+    )
 
 
 def rules_from(

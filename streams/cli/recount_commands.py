@@ -16,8 +16,6 @@ from schemas.prior import PriorRefit
 from schemas.safety_alert import SafetyAlert
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.options import (
-    DEFAULT_RULES,
-    DEFAULT_SCREENING,
     AdjustedPriorOption,
     ListOption,
     PriorOption,
@@ -35,6 +33,7 @@ from streams.core.recount.comparison import Recounted
 from streams.core.recount.safety import RecountedSafety
 from streams.intake.native import read_lines
 from streams.runtime.broker.topic_reader import read_alerts
+from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.operations.recount import (
     choose,
     prior_of,
@@ -81,8 +80,8 @@ def recount(
         int | None, typer.Option(min=1, metavar="COUNT", help="Recount a random sample.")
     ] = None,
     seed: Annotated[int, typer.Option(metavar="NUMBER", help="Seed of the random sample.")] = 1,
-    rules: RulesOption = DEFAULT_RULES,
-    screening: ScreeningOption = DEFAULT_SCREENING,
+    rules: RulesOption = None,
+    screening: ScreeningOption = None,
     lists: ListOption = None,
     prior: PriorOption = None,
     prior_adjusted: AdjustedPriorOption = None,
@@ -121,8 +120,16 @@ def recount(
     if not (ids or sample or alerts):
         msg = "recount: alerts must be named by id, by --sample or by --alerts; got none"
         raise InputError(msg)
-    asked = rules_from(rules, screening, lists_from(lists))
-    given = [prior_from(prior), adjusted_prior_from(prior_adjusted)]
+    detector = DetectorSettings.load(
+        config,
+        rules=rules,
+        screening=screening,
+        lists=lists,
+        prior=prior,
+        prior_adjusted=prior_adjusted,
+    )
+    asked = rules_from(detector.rules, detector.screening, lists_from(list(detector.lists)))
+    given = [prior_from(detector.prior), adjusted_prior_from(detector.prior_adjusted)]
     known = _priors(given, priors)
     settings = None if sources else Settings.load(config, bootstrap=bootstrap)
     if alerts is not None:

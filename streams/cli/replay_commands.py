@@ -19,13 +19,11 @@ from schemas.base import Message
 from schemas.notice import Notice
 from schemas.rejected import Rejected
 from schemas.suppressed import SuppressionReason
-from streams.cli.negative_controls import ControlsOption, controls_from
+from streams.cli.negative_controls import ControlsOption
 from streams.cli.options import (
-    DEFAULT_AGE_BANDS,
-    DEFAULT_RULES,
-    DEFAULT_SCREENING,
     AdjustedPriorOption,
     AgeBandsOption,
+    ConfigOption,
     ListOption,
     PolicyOption,
     PriorOption,
@@ -35,25 +33,20 @@ from streams.cli.options import (
     ScreeningOption,
     TestBySexOption,
     WindowOption,
-    adjusted_prior_from,
+    detector_from,
     interval_days,
-    lists_from,
     parse_day,
-    prior_from,
     require_apart,
-    rules_from,
     tomorrow,
-    windows_from,
     writable,
 )
 from streams.cli.printable import printable
 from streams.cli.tables import repair_rows, summary_table
 from streams.cli.verdict import NothingAccepted, RunVerdict
-from streams.core.cases.strata import AgeBands
-from streams.core.signals.realert_policy import load_policy
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
+from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.wire.alerts import encode_alert
 
@@ -92,15 +85,15 @@ def replay(
         ),
     ] = "1d",
     window: WindowOption = None,
-    rules: RulesOption = DEFAULT_RULES,
-    screening: ScreeningOption = DEFAULT_SCREENING,
+    rules: RulesOption = None,
+    screening: ScreeningOption = None,
     lists: ListOption = None,
     policy: PolicyOption = None,
     prior: PriorOption = None,
     prior_adjusted: AdjustedPriorOption = None,
     refit: RefitOption = None,
-    age_bands: AgeBandsOption = DEFAULT_AGE_BANDS,
-    test_by_sex: TestBySexOption = False,
+    age_bands: AgeBandsOption = None,
+    test_by_sex: TestBySexOption = None,
     negative_controls: ControlsOption = None,
     notices: Annotated[
         list[Path] | None,
@@ -146,6 +139,7 @@ def replay(
             help="Write serious cases that need follow-up, with the questions to ask.",
         ),
     ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Run files through all stages, as if their reports arrived now. Needs no broker.
 
@@ -156,7 +150,22 @@ def replay(
     """
     started = time.monotonic()
     written = [alerts, counts, rejects, priors, suppressed, watch_items]
-    require_apart([*sources, *(notices or ()), *filter(None, [negative_controls])], written)
+    settings = DetectorSettings.load(
+        config,
+        windows=window,
+        rules=rules,
+        screening=screening,
+        lists=lists,
+        policy=policy,
+        prior=prior,
+        prior_adjusted=prior_adjusted,
+        refit=refit,
+        age_bands=age_bands,
+        test_by_sex=test_by_sex,
+        negative_controls=negative_controls,
+    )
+    controls = filter(None, [settings.negative_controls])
+    require_apart([*sources, *(notices or ()), *controls], written)
     verdict = RunVerdict("replay")
     released_on = parse_day(release, "--release")
     with ExitStack() as files:
@@ -166,16 +175,11 @@ def replay(
         )
         reject = partial(_reject, write_reject, verdict)
         found = [notice for path in notices or () for notice in _read(path, verdict, reject)]
+        chosen = detector_from(settings)
         run = Replay(
-            windows_from(window),
-            rules_from(rules, screening, lists_from(lists)),
-            policy=load_policy(policy),
-            prior=prior_from(prior),
-            adjusted_prior=adjusted_prior_from(prior_adjusted),
-            refit_every=None if refit is None else interval_days(refit, "--refit"),
-            age_bands=AgeBands.parse(age_bands),
-            test_by_sex=test_by_sex,
-            controls=controls_from(negative_controls),
+            chosen.windows,
+            chosen.rules,
+            **chosen.options,
             every=interval_days(every),
             until=parse_day(until, "--until"),
             horizon=tomorrow(),

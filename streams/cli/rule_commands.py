@@ -23,6 +23,7 @@ from streams.cli.negative_controls import control_pairs
 from streams.cli.null_tables import null_tables
 from streams.cli.options import (
     NO_SCREENING,
+    ConfigOption,
     ListOption,
     RefitOption,
     WindowOption,
@@ -40,6 +41,7 @@ from streams.cli.score_commands import read_counts
 from streams.core.cases.permutation import Block, parse_blocks, permute_products
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
+from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.backtest import (
     BacktestResult,
     History,
@@ -141,11 +143,13 @@ def backtest(
         ),
     ],
     rules: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="RULE,...", help="The current rules of the alarm: presets or TOML files."
+            metavar="RULE,...",
+            help="The current rules of the alarm: presets or TOML files; by default those of the "
+            "settings.",
         ),
-    ],
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option(
@@ -153,8 +157,13 @@ def backtest(
         ),
     ] = None,
     screening: Annotated[
-        str, typer.Option(metavar="RULE,...", help="The current rules of the screening.")
-    ] = NO_SCREENING,
+        str | None,
+        typer.Option(
+            metavar="RULE,...",
+            show_default=NO_SCREENING,
+            help="The current rules of the screening.",
+        ),
+    ] = None,
     against_screening: Annotated[
         str, typer.Option(metavar="RULE,...", help="The proposed rules of the screening.")
     ] = NO_SCREENING,
@@ -190,6 +199,7 @@ def backtest(
     details: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write every alarm that would change.")
     ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Compare two sets of rules on the same reports, or measure the false alerts of one, or both.
 
@@ -207,15 +217,27 @@ def backtest(
         msg = "backtest: --against or --null permute must be given; got neither"
         raise InputError(msg)
     writable(details)
-    require_apart([*sources, *filter(None, [negative_controls])], [details])
-    controls = None if negative_controls is None else control_pairs(negative_controls)
-    windows, blocks, days = windows_from(window), parse_blocks(within), interval_days(every)
-    refit_every = None if refit is None else interval_days(refit, "--refit")
-    texts = {"--rules": rules} | ({} if against is None else {"--against": against})
-    found = lists_from(lists)
-    loaded: Sequence[RuleSet] = [rules_from(rules, screening, found)]
+    settings = DetectorSettings.load(
+        config,
+        windows=window,
+        rules=rules,
+        screening=screening,
+        lists=lists,
+        refit=refit,
+        negative_controls=negative_controls,
+    )
+    named = settings.negative_controls
+    require_apart([*sources, *filter(None, [named])], [details])
+    controls = None if named is None else control_pairs(named)
+    windows = windows_from(list(settings.windows))
+    blocks, days = parse_blocks(within), interval_days(every)
+    refit_every = None if settings.refit is None else interval_days(settings.refit, "--refit")
+    texts = {"--rules": settings.rules} | ({} if against is None else {"--against": against})
+    found = lists_from(list(settings.lists))
+    wider = settings.screening if "screening" in settings.model_fields_set else NO_SCREENING
+    loaded: Sequence[RuleSet] = [rules_from(settings.rules, wider, found)]
     if against is not None:
-        loaded = both_rules_from((rules, screening), (against, against_screening), found)
+        loaded = both_rules_from((settings.rules, wider), (against, against_screening), found)
     # All are built before one runs, so that an error in the second is reported at once.
     runs = [
         replay_history(
@@ -246,7 +268,7 @@ def backtest(
     console = Console()
     console.print(_table(dict(zip(headings, histories, strict=True)), controls))
     if against is not None:
-        _print_comparison(console, rules, against, histories, details)
+        _print_comparison(console, settings.rules, against, histories, details)
     for part in of_null:
         console.print(part, highlight=False, markup=False)
 

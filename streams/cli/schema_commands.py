@@ -22,6 +22,7 @@ class SchemaName(StrEnum):
     SUBSCRIPTION = "subscription"
     ALERT = "alert"
     SAFETY_ALERT = "safety-alert"
+    RULES_CHANGE = "rules-change"
     SUPPRESSED = "suppressed"
     REJECTED = "rejected"
     PRIOR = "prior"

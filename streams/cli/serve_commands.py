@@ -17,8 +17,9 @@ from schemas.subscription import Tier
 from streams.cli.delivery_commands import OutboxOption, open_tail
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
-from streams.delivery.alert_sources import FileTail, KafkaTail, Tail
+from streams.delivery.alert_sources import KafkaTail, Tail
 from streams.delivery.api.tokens import Scope, TokenStore
+from streams.delivery.report_sources import ReportTail
 from streams.delivery.signing_keys import installation_key
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.operations.audit_log import AuditLog
@@ -50,8 +51,11 @@ def serve(
         ),
     ] = None,
     reports: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.jsonl", help="Reports as JSON Lines, for line listings."),
+        list[Path] | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Reports for line listings, of any format that replay reads; may be repeated.",
+        ),
     ] = None,
     cases: Annotated[
         bool, typer.Option("--cases", help="Read the reports on Kafka, for line listings.")
@@ -122,11 +126,7 @@ def serve(
         return open_tail(settings, alerts, place)
 
     def read_reports(place: Place) -> Tail:
-        return (
-            FileTail(reports, place, "reports")
-            if reports
-            else KafkaTail(settings, "reports", place)
-        )
+        return ReportTail(reports, place) if reports else KafkaTail(settings, "reports", place)
 
     with ExitStack() as opened:
         sink: NoticeSink | None = FileNotices(notices) if notices else None
@@ -148,6 +148,8 @@ def serve(
         if alerts:
             with closing(read_alerts(lambda source: 0)) as first:
                 next(first.read(), None)
+        if reports:
+            read_reports(lambda source: 0).close()
         open_reports: OpenTail | None = read_reports if reports or cases else None
         application = make_application(service)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

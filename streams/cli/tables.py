@@ -11,12 +11,14 @@ from rich.table import Table
 
 from schemas.alert import Alert
 from schemas.decision import Assessment
+from schemas.priority import Priority
 from schemas.safety_alert import SafetyAlert
 
 __all__ = [
     "KIND_COLOURS",
     "alert_table",
     "due_in_words",
+    "priority_text",
     "repair_rows",
     "summary_table",
     "validation_table",
@@ -36,12 +38,12 @@ KIND_COLOURS = {
 
 
 def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
-    """Return a table of one row per alert revision; it names neither lots nor facilities."""
-    # Fits a terminal of 80 columns: names wrap at words, numbers never do.
+    """Return a table of one row per alert revision, for the authority tier: keys name lots."""
+    # Fits a terminal of 80 columns: names wrap at words, keys anywhere, numbers never do.
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("day", no_wrap=True)
     table.add_column("what happened", width=_WIDEST)
-    table.add_column("event [dim]with drug[/]", ratio=1, overflow="fold")
+    table.add_column("event [dim]with drug; key, id[/]", ratio=1, overflow="fold")
     table.add_column("cases, ROR, IC [dim](95%)[/]", no_wrap=True)
     for alert in alerts:
         if isinstance(alert, SafetyAlert):
@@ -52,8 +54,9 @@ def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
         table.add_row(
             f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
             f"[{KIND_COLOURS[kind]}]{kind}[/], {alert.grade}\n"
-            f"[dim]{', '.join(alert.rules_fired) or 'no rule'}[/]{_assessment(alert)}",
-            f"{escape(alert.event)}\n[dim]{escape(alert.drug)}[/]",
+            f"[dim]{', '.join(alert.rules_fired) or 'no rule'}[/]\n{priority_text(alert)}"
+            f"{_assessment(alert)}",
+            f"{escape(alert.event)}\n[dim]{escape(alert.drug)}[/]\n{_identity(alert)}",
             f"n {alert.counts.n_observed}, {_number(numbers.expected)} expected\n"
             f"ROR {_interval(numbers.ror, numbers.ror_lower, numbers.ror_upper)}\n"
             f"IC {_interval(numbers.ic, numbers.ic_lower, numbers.ic_upper)}",
@@ -86,11 +89,21 @@ def _safety_row(alert: SafetyAlert) -> tuple[str, str, str, str]:
     urgent = "urgent, " if alert.urgent else ""
     return (
         f"{alert.evaluated_on}\n[dim]revision {alert.revision}[/]",
-        f"[{KIND_COLOURS[kind]}]{kind}[/]\n[dim]{urgent}{alert.category.value}[/]"
-        f"{_assessment(alert)}",
-        escape(alert.headline or alert.sentence),
+        f"[{KIND_COLOURS[kind]}]{kind}[/]\n[dim]{urgent}{alert.category.value}[/]\n"
+        f"{priority_text(alert)}{_assessment(alert)}",
+        f"{escape(alert.headline or alert.sentence)}\n{_identity(alert)}",
         "\n".join([f"cases {len(alert.case_ids)}", *patients]),
     )
+
+
+def priority_text(alert: Alert | SafetyAlert) -> str:
+    """Return the level and total of an alert's priority, or that it has none."""
+    priority: Priority | None = getattr(alert, "priority", None)
+    return "no priority" if priority is None else f"priority {priority.level} {priority.total:.2f}"
+
+
+def _identity(alert: Alert | SafetyAlert) -> str:
+    return f"[dim]{escape(alert.signal_key)}\n{escape(alert.alert_id)}[/]"
 
 
 def repair_rows(repaired: Counter[str]) -> dict[str, object]:

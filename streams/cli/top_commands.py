@@ -20,14 +20,11 @@ from schemas.priority import Priority
 from streams.cli.export_commands import AuditOption
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.options import (
-    DEFAULT_RULES,
-    DEFAULT_SCREENING,
     ListOption,
     RulesOption,
     ScreeningOption,
-    lists_from,
+    detector_from,
     parse_day,
-    rules_from,
     tomorrow,
 )
 from streams.cli.printable import printable
@@ -40,6 +37,7 @@ from streams.core.counting.windows import WindowSpec
 from streams.delivery.alert_sources import AnyAlert, read_alert_lines
 from streams.delivery.worklist import RankedSignal, latest_revisions, worklist
 from streams.runtime.broker.topic_reader import read_alerts
+from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
@@ -72,8 +70,8 @@ def top(
         Format | None,
         typer.Option("--format", help="Format of the files; by default detected from the content."),
     ] = None,
-    rules: RulesOption = DEFAULT_RULES,
-    screening: ScreeningOption = DEFAULT_SCREENING,
+    rules: RulesOption = None,
+    screening: ScreeningOption = None,
     lists: ListOption = None,
     until: Annotated[
         str | None,
@@ -105,9 +103,8 @@ def top(
         msg = "top: sources or --alerts must be given, not both; got both"
         raise InputError(msg)
     if sources:
-        found, day = _replayed(
-            sources, source_format, rules_from(rules, screening, lists_from(lists)), last
-        )
+        settings = DetectorSettings.load(config, rules=rules, screening=screening, lists=lists)
+        found, day = _replayed(sources, source_format, detector_from(settings).rules, last)
     elif alerts is not None:
         found = [alert for _, alert in read_alert_lines(alerts)]
         day = max((alert.evaluated_on for alert in found), default=date.min)

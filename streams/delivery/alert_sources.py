@@ -9,19 +9,22 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from schemas.errors import InputError
+from schemas.rules_change import RulesChange
 from streams.core.alerts.undecided import RevisionDay, RevisionDays
 from streams.intake.native import read_lines
 from streams.runtime.broker.topic_tail import TopicTail
 from streams.runtime.settings import Settings
-from streams.runtime.wire.alerts import AnyAlert, decode_alert
+from streams.runtime.wire.alerts import AnyAlert, Published, decode_published
 
 __all__ = [
     "AlertHistory",
     "AnyAlert",
+    "Entry",
     "FileTail",
     "KafkaTail",
     "Tail",
     "parse_alert",
+    "parse_published",
     "read_alert_lines",
 ]
 
@@ -138,8 +141,23 @@ def parse_alert(raw: bytes, where: str) -> AnyAlert:
     InputError
         If it is not an alert of a known schema version.
     """
+    published = parse_published(raw, where)
+    if isinstance(published, RulesChange):
+        msg = f"{where}: must be an alert; got a change of rules"
+        raise InputError(msg)
+    return published
+
+
+def parse_published(raw: bytes, where: str) -> Published:
+    """Read one message of `pv.alerts`: an alert, or a change of rules.
+
+    Raises
+    ------
+    InputError
+        If it is neither, or of an unknown schema version.
+    """
     try:
-        return decode_alert(raw)
+        return decode_published(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         msg = f"{where}: must be an alert; got {first['msg']}"
@@ -147,7 +165,7 @@ def parse_alert(raw: bytes, where: str) -> AnyAlert:
 
 
 def read_alert_lines(path: Path) -> Iterator[tuple[int, AnyAlert]]:
-    """Yield the alerts of a file, each with the number of its line.
+    """Yield the alerts of a file, each with the number of its line; changes of rules are skipped.
 
     Raises
     ------
@@ -155,7 +173,9 @@ def read_alert_lines(path: Path) -> Iterator[tuple[int, AnyAlert]]:
         If the file cannot be read, or at the first line that is not an alert.
     """
     for _, number, line in FileTail(path, lambda source: 0).read():
-        yield number, parse_alert(line, f"{path}, line {number}")
+        published = parse_published(line, f"{path}, line {number}")
+        if not isinstance(published, RulesChange):
+            yield number, published
 
 
 class AlertHistory:
@@ -184,7 +204,9 @@ class AlertHistory:
             self._days = RevisionDays()
             with closing(self._open(lambda source: 0)) as tail:
                 for source, position, raw in tail.read():
-                    self._days.add(parse_alert(raw, tail.where(source, position)))
+                    published = parse_published(raw, tail.where(source, position))
+                    if not isinstance(published, RulesChange):
+                        self._days.add(published)
         return self._days.of(signal_key)
 
 

@@ -2,19 +2,21 @@
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from schemas.errors import BrokerError, InputError
 from schemas.subscription import Folder, OwnTopic, Webhook
 from streams.delivery.digests import markdown_of
+from streams.delivery.outbox import Outbox
 from streams.delivery.send_schedule import Attempt, SendOutcome
 from streams.delivery.signing_keys import signing_keys
 from streams.delivery.subscription_status import Due
 from streams.delivery.webhook import WebhookSender
 from streams.runtime.broker.topic_writer import TopicWriter
 
-__all__ = ["ALERT_ID", "ChannelSender"]
+__all__ = ["ALERT_ID", "ChannelSender", "deliver"]
 
 ALERT_ID = "alert_id"
 """Header of a record on a subscriber's topic, the same at every attempt."""
@@ -76,3 +78,19 @@ def _to_folder(folder: Path, due: Due) -> Attempt:
     except OSError as error:
         return Attempt(SendOutcome.FAILED, f"{type(error).__name__}: {error.strerror}")
     return Attempt(SendOutcome.DELIVERED, str(folder))
+
+
+def deliver(
+    outbox: Outbox,
+    send: Callable[[Due, datetime], Attempt],
+    now: Callable[[], datetime],
+) -> Mapping[SendOutcome, int]:
+    """Attempt every due message; return the number of attempts by outcome."""
+    ended = dict.fromkeys(SendOutcome, 0)
+    outbox.release(now())
+    while waiting := outbox.due(now()):
+        for due in waiting:
+            attempt = send(due, now())
+            outbox.record(due, attempt, now())
+            ended[attempt.outcome] += 1
+    return ended

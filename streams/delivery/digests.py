@@ -40,7 +40,7 @@ def digest_of(
 
 
 def markdown_of(message: dict[str, Any]) -> str:
-    """Return an alert or a digest as Markdown, each alert under its headline.
+    """Return an alert, a digest or a change of rules as Markdown, alerts under their headlines.
 
     >>> print(markdown_of({"alert_id": "a1", "kind": "new", "sentence": "Look.", "caveat": "But."}))
     # SDR new
@@ -50,6 +50,8 @@ def markdown_of(message: dict[str, Any]) -> str:
     *But.* `a1`
     <BLANKLINE>
     """
+    if "change_id" in message:
+        return f"# Rules changed\n\n{_plain(message['sentence'])}\n\n`{message['change_id']}`\n"
     if "digest_id" not in message:
         return _section(message, "#")
     sections = "\n".join(_section(alert, "##") for alert in message["alerts"])

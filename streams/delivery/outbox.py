@@ -9,12 +9,13 @@ is released: then its digest is assembled once, gets a turn, and is the same at 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from schemas.digest import HeldBack
 from schemas.errors import InputError
+from schemas.rules_change import RulesChange
 from schemas.subscription import Stream, Subscription
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.digests import MOST_ALERTS, digest_of
@@ -31,7 +32,7 @@ from streams.delivery.sqlite_file import Ledger
 from streams.delivery.subscription_status import Due, SubscriptionStatus
 from streams.delivery.tiers import copy_for
 
-__all__ = ["Outbox", "deliver"]
+__all__ = ["Outbox"]
 
 
 class Outbox(Ledger):
@@ -131,11 +132,28 @@ class Outbox(Ledger):
                 return 0
             for subscription in self._subscriptions():
                 matched += self._put_for(subscription, alert, now)
-            self._db.execute(
-                "INSERT INTO place VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
-                (source, position + 1),
-            )
+            self._advance(source, position)
         return matched
+
+    def put_rules_change(self, change: RulesChange, *, source: str, position: int) -> None:
+        """Store a change of rules, due at once, for every subscription: `put` says where from."""
+        with self._transaction():
+            if position < self.place(source):
+                return
+            for subscription in self._subscriptions():
+                name, body = subscription.subscription_id, change.model_dump_json()
+                self._db.execute(
+                    "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body, turn) "
+                    "VALUES (?, 'rules', ?, ?, ?)",
+                    (name, change.change_id, body, self._next_turn()),
+                )
+            self._advance(source, position)
+
+    def _advance(self, source: str, position: int) -> None:
+        self._db.execute(
+            "INSERT INTO place VALUES (?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
+            (source, position + 1),
+        )
 
     def place(self, source: str) -> int:
         """Return the next position to read of a source."""
@@ -373,19 +391,3 @@ class Outbox(Ledger):
 
 def _day(now: datetime) -> str:
     return now.astimezone(UTC).date().isoformat()
-
-
-def deliver(
-    outbox: Outbox,
-    send: Callable[[Due, datetime], Attempt],
-    now: Callable[[], datetime],
-) -> Mapping[SendOutcome, int]:
-    """Attempt every due message; return the number of attempts by outcome."""
-    ended = dict.fromkeys(SendOutcome, 0)
-    outbox.release(now())
-    while waiting := outbox.due(now()):
-        for due in waiting:
-            attempt = send(due, now())
-            outbox.record(due, attempt, now())
-            ended[attempt.outcome] += 1
-    return ended

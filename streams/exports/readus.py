@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.alert import CAVEAT, Alert, SignalGrade
+from schemas.alert import CAVEAT, Alert, AlertKind, SignalGrade
 from schemas.errors import InputError
 from streams.core.signals.realert_policy import AlertPolicy
 from streams.exports.case_counts import FLAGS, CaseCounts
@@ -233,7 +233,14 @@ def _results(given: ReadusInput) -> list[ReadusItem]:
     latest = {alert.signal_key: alert for alert in given.alerts}.values()
     on = [alert for alert in latest if alert.rules_fired]
     alarms = sum(alert.grade is SignalGrade.ALARM for alert in on)
-    retracted = sum(alert.kind.value == "retraction" for alert in latest)
+    # A correction may follow the revision that ended a signal.
+    ended = {
+        alert.signal_key: alert.kind
+        for alert in given.alerts
+        if alert.kind in (AlertKind.CLOSED, AlertKind.RETRACTION)
+    }
+    off = [alert.signal_key for alert in latest if not alert.rules_fired]
+    retracted = sum(ended.get(key) is AlertKind.RETRACTION for key in off)
     return [
         ReadusItem("abstract 3", "Results", "findings with their precision",
                    f"{len(latest):,} pairs were a signal at some time, {len(on):,} are at the end, "

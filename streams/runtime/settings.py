@@ -35,10 +35,10 @@ from pydantic_settings import (
 )
 
 from schemas.errors import BrokerError, InputError
+from streams.runtime.detector_settings import DEFAULT_FILE, TABLE, DetectorSettings
 
 __all__ = ["Settings"]
 
-DEFAULT_FILE = Path("tocsin.toml")
 PREFIX = "TOCSIN_"
 NOT_SETTINGS = ("kafka", "data", "debug")  # TOCSIN_KAFKA and the like: for tests and defects
 
@@ -79,8 +79,8 @@ class Settings(BaseSettings):
         default=4,
         ge=1,
         le=10_000,
-        description="Partitions of each topic but `deltas` and `priors`, and so the most case "
-        "workers that share the work. It cannot be changed once reports are counted.",
+        description="Partitions of each topic but `deltas`, `priors` and `rules`, and so the most "
+        "case workers that share the work. It cannot be changed once reports are counted.",
     )
     replication_factor: int = Field(
         default=1,
@@ -156,6 +156,11 @@ class Settings(BaseSettings):
         default=None,
         pattern=r"^https?://[^\s@]+$",
         description="URL of an OTLP collector of traces over HTTP; requires the extra `tracing`.",
+    )
+
+    detector: DetectorSettings = Field(
+        default_factory=DetectorSettings,
+        description="Rules, windows, policy, lists, priors and strata: the table `[detector]`.",
     )
 
     @classmethod
@@ -330,7 +335,8 @@ class Settings(BaseSettings):
 
     @classmethod
     def _unknown(cls, where: str, name: str) -> str:
-        close = get_close_matches(name, cls.model_fields, n=1)
+        nested = (f"detector.{field}" for field in DetectorSettings.model_fields)
+        close = get_close_matches(name, [*cls.model_fields, *nested], n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"settings: {where} must be a known setting; got {name!r}{hint}"
 
@@ -339,11 +345,12 @@ class Settings(BaseSettings):
         cls, error: ValidationError, given: Mapping[str, object], file: Path | None
     ) -> str:
         first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
+        parts = first["loc"][:2] if first["loc"][:1] == (TABLE,) else first["loc"][:1]
+        name, variable = ".".join(map(str, parts)), PREFIX + "__".join(map(str, parts)).upper()
         if name in given:
             where = f"the option {name}"
-        elif any(name.upper() == variable.upper()[len(PREFIX) :] for variable in os.environ):
-            where = f"the environment variable {PREFIX}{name.upper()}"
+        elif variable in map(str.upper, os.environ):
+            where = f"the environment variable {variable}"
         else:
             where = f"{name} in {file}" if name else "the whole"
         if first["type"] == "extra_forbidden":

@@ -174,6 +174,7 @@ def test_other_age_bands_are_counted_anew_after_one_command(one_partition: Setti
         [WindowSpec.parse("cumulative")],
         load_rules(["mhra", "ic"]),
         age_bands=AgeBands.parse("18,65"),
+        change_rules=True,
     )
     with pytest.raises(StateError, match="state rebuild --detector"):
         _counts_of(bands())

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
+from streams.runtime.detector_settings import TABLE, DetectorSettings
 from streams.runtime.settings import PREFIX, Settings
 from tests.support.documentation import ROOT
 
@@ -19,11 +20,14 @@ _BEGIN, _END = "<!-- settings: begin -->\n", "<!-- settings: end -->"
 
 
 def table() -> str:
-    """Return a row for each field of `Settings`, in their order."""
+    """Return a row for each field of `Settings`, then of its table `[detector]`."""
     lines = ["| setting | environment variable | default | meaning, unit |", "|---|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    nested = {f"{TABLE}.{name}": one for name, one in DetectorSettings.model_fields.items()}
+    plain = {name: one for name, one in Settings.model_fields.items() if name != TABLE}
+    for name, field in (plain | nested).items():
         meaning = " ".join([f"{field.description}", *_values(field)])
-        lines.append(f"| `{name}` | `{PREFIX}{name.upper()}` | {_default(field)} | {meaning} |")
+        variable = f"{PREFIX}{name.upper().replace('.', '__')}"
+        lines.append(f"| `{name}` | `{variable}` | {_default(field)} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
@@ -41,6 +45,8 @@ def written(page: str) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default in (None, ()):
         return "none"
+    if isinstance(field.default, tuple):
+        return f"`{','.join(field.default)}`"
     text = f"{field.default:,}" if isinstance(field.default, int) else f"{field.default}"
     return f"`{text}`" if isinstance(field.default, str | Path) else text
 

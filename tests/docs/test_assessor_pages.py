@@ -18,7 +18,7 @@ from schemas.suppressed import SuppressionReason
 from schemas.vocabulary import VerificationState
 from streams.core.alerts.assessment import NEEDS_REASON, STEPS
 from streams.core.alerts.case_sources import burst_rule
-from streams.core.alerts.next_steps import steps
+from streams.core.alerts.next_steps import step_days
 from streams.core.alerts.priority import priority_rules
 from streams.core.cases.provenance import PENALTIES
 from streams.core.recount.comparison import COMPARED
@@ -73,7 +73,7 @@ def test_previous_is_explained_by_what_it_holds() -> None:
     assert line.startswith("number, kind, day, cases, bounds, rules and grade")
     assert list(Previous.model_fields) == [
         *("revision", "kind", "evaluated_on", "n_observed", "ror_lower", "ic_lower"),
-        *("rules_fired", "grade"),
+        *("rules_fired", "grade", "due"),
     ]
 
 
@@ -198,14 +198,19 @@ def test_priority_days_bursts_and_completeness_are_those_of_the_code() -> None:
     assert f"else {priority.evidence.chance} x 2^IC025" in text
     assert f"received in the last {newness.days} days" in text
     assert f"2^(-days / {freshness.half_life_days:.0f})" in text
-    assert (priority.grade.alarm, f"{priority.grade.screening} of the screening" in text) == (1, True)
-    assert f"top {levels.high_share:.0%} of the totals and the\nnext {levels.medium_share:.0%}" in text
+    assert (priority.grade.alarm, f"{priority.grade.screening} of the screening" in text) == (
+        1,
+        True,
+    )
+    assert (
+        f"top {levels.high_share:.0%} of the totals and the\nnext {levels.medium_share:.0%}" in text
+    )
     assert f"in the last {levels.of_days} days" in text
     assert f"With fewer than {levels.fewest_signals} such" in text
     assert f"`high` begins at {levels.high} and `medium` at {levels.medium}" in text
     text = page("assess/read-an-alert.md")
-    table = steps()
-    assert {step.days for step in table.kinds.values()} == {30}
+    table = step_days()
+    assert set(table.kinds.values()) == {30}
     assert f"`evaluated_on` and 30 days; {table.urgent_days} days if `urgent`" in text
     assert {part for part, loss in PENALTIES.items() if loss == 50} == {"time_to_onset"}
     assert "50% without a time to onset; 30% each without indication, outcome, sex or age" in text

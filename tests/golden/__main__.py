@@ -1,4 +1,4 @@
-"""Write the golden schemas and docs/asyncapi.json anew: `make golden`.
+"""Write the golden schemas, the contract examples and docs/asyncapi.json anew: `make golden`.
 
 Refuses a change that is not additive, unless it is meant: `python -m tests.golden --breaking`.
 """

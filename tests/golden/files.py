@@ -4,20 +4,24 @@ import json
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from schemas.alert import Alert
 from schemas.contracts import CONTRACTS, Direction, json_schema
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.subscription import Tier
 from streams.delivery.tiers import copy_for
+from streams.demo import examples
+from streams.exports.fixtures import contract_examples
 from streams.runtime.broker.asyncapi import asyncapi_document
 from tests.support.schema_changes import changes
 
-__all__ = ["ASYNCAPI", "breaking_changes", "copy_schemas", "golden_file", "texts"]
+__all__ = ["ASYNCAPI", "EXAMPLES", "breaking_changes", "copy_schemas", "golden_file", "texts"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ALERTS = _ROOT / "tests" / "replay" / "golden" / "alerts.jsonl"
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+EXAMPLES = _ROOT / "streams" / "demo" / examples.EXAMPLES_FILE
 ASYNCAPI = _ROOT / "docs" / "asyncapi.json"
 
 
@@ -61,7 +65,9 @@ def _schemas() -> dict[str, tuple[dict[str, Any], Direction]]:
 def texts() -> dict[Path, str]:
     """Return what every file must hold."""
     found: dict[Path, Any] = {golden_file(name): schema for name, (schema, _) in _schemas().items()}
-    found[ASYNCAPI] = asyncapi_document()
+    found[EXAMPLES] = contract_examples()
+    with patch.object(examples, "_examples", lambda: found[EXAMPLES]):
+        found[ASYNCAPI] = asyncapi_document()
     return {
         path: json.dumps(value, indent=2, ensure_ascii=False) + "\n"
         for path, value in found.items()

@@ -147,6 +147,7 @@ def test_no_rule_fires_below_its_floor(table: Table) -> None:
         e_value=pl.lit(math.inf),
         e_bh_level=pl.lit(0.0),
         e_value_blocked=pl.lit(math.inf),
+        e_value_budgeted=pl.lit(math.inf),
         ic_lower_adjusted=pl.lit(math.log2(quantile / 0.5)),
     )
     flags = rules.evaluate(scored).row(0, named=True)

@@ -30,7 +30,7 @@ CASES = st.lists(
     max_size=60,
 )
 Case = tuple[int, list[int], list[int], int]  # day, drugs, events, block
-ARRAYS = ("pairs", "n_observed", "costs", "crossed")
+ARRAYS = ("pairs", "n_observed", "costs", "crossed", "first_day")
 
 
 def buckets(cases: list[Case]) -> list[DayCounts]:
@@ -55,6 +55,7 @@ def assert_same_bits(one: SafeTest, other: SafeTest) -> None:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert one.n_hypotheses == other.n_hypotheses
     assert one.history.last_day == other.history.last_day
+    assert one.history.first_day == other.history.first_day
     assert anytime_valid.e_values(one).equals(anytime_valid.e_values(other))
 
 

@@ -27,7 +27,9 @@ FACILITIES = {
     "C-C": "fac-three-1d",
     "C-T": "fac-four-77",
 }
-LOTS = ("EX-117", "EX117")
+LOTS = ("QX-931", "QX931")
+# The OpenAPI document shows examples of the scenario itself, with its own lot and cases.
+RENAMED = {"EX-117": "QX-931", "EX117": "QX931", '"NE-': '"ZE-'}
 NARRATIVE = "narrativeword"
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -38,6 +40,8 @@ def told() -> tuple[list[Report], list[Notice]]:
         text = entry.item.model_dump_json()
         for name, pseudonym in FACILITIES.items():
             text = text.replace(f'"{name}"', f'"{pseudonym}"')
+        for name, other in RENAMED.items():
+            text = text.replace(name, other)
         if isinstance(entry.item, Notice):
             notices.append(Notice.model_validate_json(text))
             continue
@@ -88,7 +92,7 @@ Call = tuple[str, str, object]
 
 def calls(client: httpx2.Client, alerts: list[AnyAlert]) -> Iterator[tuple[str, Call]]:
     """Yield every call that can be made of every route, by the route."""
-    names = {alert.signal_key for alert in alerts} | {"LOT_CLUSTER|EX117"}
+    names = {alert.signal_key for alert in alerts} | {"LOT_CLUSTER|QX931"}
     ids = {alert.alert_id for alert in alerts}
     after: str | None = ""
     while after is not None:
@@ -182,7 +186,7 @@ def walk(service: Service, address: str, alerts: list[AnyAlert], tier: Tier) -> 
 
 def case_names() -> re.Pattern[str]:
     names = sorted({report.case_id for report in told()[0]})
-    assert {"NE-1", "LC-4", "RUM-1-ICSR"} <= set(names)
+    assert {"ZE-1", "LC-4", "RUM-1-ICSR"} <= set(names)
     return re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in names))
 
 

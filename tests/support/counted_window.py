@@ -125,19 +125,23 @@ class CountedWindow:
         origins = lru_cache(maxsize=1)(Origins)
         return SequentialTests(
             Scorer(load_rules(presets) if presets else rules_of(1)),
-            lambda rows: rows,
+            self.levels,
             lambda: origins(self.origins).parts["source"],
         )
 
-    def view(self, tests: SequentialTests | None = None) -> CountsView:
-        """Return what an evaluation reads."""
+    def levels(self) -> LevelCodes:
+        """Return the level of each code."""
         levels = LevelCodes()
         levels.learn(self.drugs, self.events)
+        return levels
+
+    def view(self, tests: SequentialTests | None = None) -> CountsView:
+        """Return what an evaluation reads."""
         return CountsView(
             drugs=self.drugs,
             events=self.events,
             strata=self.strata,
-            levels=levels,
+            levels=self.levels(),
             origins=self.origins,
             indications=self.indications,
             spellings=self.spellings,

@@ -37,6 +37,7 @@ def w10(alert: Alert) -> Iterator[str]:
         ("ebgm", "eb05"): rf"(?<!stratified )EBGM {NUMBER} \(EB05 {NUMBER}, EB95 ",
         ("e_bh_level",): rf"(?<!stratified )sequential-test FDR {NUMBER}(?:;|\.)",
         ("e_value_blocked",): rf"stratified sequential-test e-value {NUMBER}(?:;|\. |\.$)",
+        ("e_value_budgeted",): rf"e-value, scaled for new pairs, {NUMBER}(?:;|\. |\.$)",
     }
     evidence = _evidence(alert)
     for names, pattern in patterns.items():

@@ -77,7 +77,6 @@ TESTED_BY = {
     "streams.core.recount.exclusions": "replay/test_releases.py",
     "streams.core.safety.subject_findings": "unit/core/safety/test_findings.py",
     "streams.core.signals.anytime_test": "properties/test_vigil.py",
-    "streams.core.wording.safety_facts": "unit/core/wording/test_safety_text.py",
     "streams.core.wording.safety_subjects": "unit/core/wording/test_safety_text.py",
     "streams.core.wording.measures": "unit/core/wording/test_signal_text.py",
     "streams.core.wording.signal_copies": "unit/core/wording/test_signal_text.py",

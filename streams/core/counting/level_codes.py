@@ -58,6 +58,11 @@ class LevelCodes:
         plain: npt.NDArray[np.bool_] = (self._drugs[drugs] != _UNIT) & ~self._families[events]
         return plain
 
+    def is_of_product(self, keys: Keys) -> npt.NDArray[np.bool_]:
+        """Return whether each pair is of a product and a term: plain, and of no class."""
+        of_product: npt.NDArray[np.bool_] = self._drugs[split_key(keys)[0]] == _PRODUCT
+        return of_product & self.is_plain(keys)
+
     def without_levels(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows of the case log without lots, facilities and families."""
         wanted = {

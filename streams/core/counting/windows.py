@@ -49,6 +49,15 @@ class WindowSpec:
         msg = f"window: cumulative, month, quarter or sliding:DAYS must be given; got {text!r}"
         raise InputError(msg)
 
+    @property
+    def text(self) -> str:
+        """Return the specification as `parse` reads it.
+
+        >>> WindowSpec.parse("sliding:365").text
+        'sliding:365'
+        """
+        return self.kind.value if self.days is None else f"{self.kind.value}:{self.days}"
+
     def window(self, label: str, today: date) -> Window:
         """Describe the instance of this window that a label names, as of a day."""
         if self.kind is WindowKind.CUMULATIVE:

@@ -96,17 +96,19 @@ class Detector:
         test_by_sex: bool = False,
         controls: NegativeControls | None = None,
     ) -> None:
-        policy = policy or load_policy()
+        self.policy = policy or load_policy()
         self.safety = SafetyMonitor()
-        self._context = AlertContext(self.safety, policy)
+        self._context = AlertContext(self.safety, self.policy)
         self._evaluation = Evaluation(
-            rules, prior, policy, self._context, controls, adjusted_prior=adjusted_prior
+            rules, prior, self.policy, self._context, controls, adjusted_prior=adjusted_prior
         )
         specs = list(windows)
         require_window(rules, specs)
-        self._refits = PriorRefits(self.scorer, refit_every)
+        self.refits = PriorRefits(self.scorer, refit_every)
         self._levels = LevelCodes()
-        self._tests = SequentialTests(self.scorer, self._plain, self._sources, by_sex=test_by_sex)
+        self.tests = SequentialTests(
+            self.scorer, lambda: self.levels, self._sources, by_sex=test_by_sex
+        )
         self.topic = topic
         self.windows = [WindowedCounts(spec) for spec in specs]
         self.log = CaseLog()
@@ -174,7 +176,7 @@ class Detector:
         day_over
             Whether the day is complete: the anytime-valid test needs whole days.
         """
-        self._tests.close(today if day_over else today - 1, self.log)
+        self.tests.close(today if day_over else today - 1, self.log)
         self._evaluation.begin()
         self._today = today
         view, on_day = self._view(), self.safety.known_on(_EPOCH + timedelta(days=today))
@@ -239,7 +241,7 @@ class Detector:
         with a new prior from the next evaluation on; its event states it, and alerts name their
         priors. A failed fit is retried in the next period.
         """
-        if not self._refits.is_due(today):
+        if not self.refits.is_due(today):
             return []
         window = min(
             self.windows, key=lambda windowed: windowed.spec.kind is not WindowKind.CUMULATIVE
@@ -250,14 +252,14 @@ class Detector:
             return []
         within = self.scorer.needs_adjusted_prior
         counts = plain_pairs(self.counts(window, label, adjusted=within))
-        events = self._refits.refit(counts, today, window=label, as_of=self._as_of())
+        events = self.refits.refit(counts, today, window=label, as_of=self._as_of())
         if events:
             self._stale.update(label for windowed in self.windows for label in windowed.tallies)
         return events
 
     def restore_prior(self, event: PriorRefit) -> None:
         """Restore the prior of an earlier refit, unless refits are switched off."""
-        self._refits.restore(event)
+        self.refits.restore(event)
 
     def counts(self, window: WindowedCounts, label: str, *, adjusted: bool = False) -> pl.DataFrame:
         """Return the counts frame of one window instance by normal forms, sorted by them."""
@@ -320,7 +322,7 @@ class Detector:
             "spellings": self._spellings.facts(),
             "watermark": self.watermark,
             "watched": [encode_domain_case(case) for case in self.safety.cases],
-            "tests": self._tests.facts(),
+            "tests": self.tests.facts(),
         }
         return KeptCases(self.log.frozen(), self._removals.frozen()), facts
 
@@ -344,7 +346,7 @@ class Detector:
         for part in counted.iter_slices(_RESTORED_AT_ONCE):
             self._fold(part)
             self.settle()
-        self._tests.restore(facts["tests"], self.log)
+        self.tests.restore(facts["tests"], self.log)
 
     def settle(self) -> None:
         """Mark all changes so far as evaluated: a restored detector published them before."""
@@ -367,10 +369,7 @@ class Detector:
                 self._stale.add(label)
         if any(len(signals.rows) for signals in self.signals.values()):
             self._pending.note(rows, changes.pairs)
-        self._tests.note(rows)
-
-    def _plain(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return self.levels.without_levels(rows)
+        self.tests.note(rows)
 
     def _sources(self) -> pl.Series:
         return self._parts_of_origins(self.codes.origins).parts["source"]
@@ -387,7 +386,7 @@ class Detector:
             log=self.log,
             removals=self._removals,
             pending=self._pending,
-            tests=self._tests,
+            tests=self.tests,
             age_bands=self.codes.age_bands,
             as_of=self._as_of(),
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from detectors.alarm_budget import FLOOR
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from detectors.scoring import METHODS, methods_for, score
@@ -20,7 +21,13 @@ from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.core.cases.link_decisions import LinkDecision
 from streams.core.cases.transitions import CaseVersion
-from streams.core.recount.anytime_test import BLOCKED, TESTED, anytime_statistics
+from streams.core.recount.anytime_test import (
+    BLOCKED,
+    BUDGETED,
+    TESTED,
+    anytime_statistics,
+    budgeted_threshold,
+)
 from streams.core.recount.clinical import (
     clinical_values,
     removed_cases,
@@ -37,6 +44,7 @@ from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.recount.labels import label_values
 from streams.core.recount.priority import Priorities
 from streams.core.recount.strata import expected_over, expected_within, with_bands, with_blocks
+from streams.core.recount.texts import text_values
 from streams.core.signals.scorer import NOT_OF_A_TABLE
 from streams.core.signals.signal_key import names_of_key
 
@@ -180,7 +188,7 @@ class Recount:
             known = alert.rules_hash == self._rules.rules_hash
             statistics = scored.row(row, named=True)
             asked_of_test = _asked_of_test(alert, self._rules, known=known)
-            statistics |= dict.fromkeys({*TESTED, *BLOCKED} - asked_of_test)
+            statistics |= dict.fromkeys({*TESTED, *BLOCKED, BUDGETED} - asked_of_test)
             values = values_of(statistics, of_pairs[pair][1])
             if alert.unbounded is not None:
                 values["unbounded"] = unbounded_of(statistics)
@@ -194,6 +202,7 @@ class Recount:
             values |= clinical_values(alert, both)
             values |= removed_values(alert, named(removed, alert)[1])
             values |= self._due_days.values(alert)
+            values |= text_values(alert)
             grade = self._grade(alert, on) if known else alert.grade
             n_serious = of_pairs[pair][1]["n_serious"]
             values |= self._priorities.values(alert, within, statistics, n_serious, grade)
@@ -217,7 +226,8 @@ class Recount:
             else:
                 nothing = pl.lit(None, dtype=pl.Float64)
                 scored = scored.with_columns(nothing.alias(name) for name in names)
-        return scored
+        threshold = budgeted_threshold(past, closed) if scored[BLOCKED[0]].count() else FLOOR
+        return scored.with_columns((pl.col(BLOCKED[0]) * (FLOOR / threshold)).alias(BUDGETED))
 
     def _asked(
         self, alert: Alert, counts: Mapping[str, int]
@@ -231,7 +241,7 @@ class Recount:
         nothing = pl.lit(None, dtype=pl.Float64)
         row = row.with_columns(nothing.alias("expected_adjusted"))
         scored = self._scored(row, alert).with_columns(
-            nothing.alias(name) for name in (*TESTED, *BLOCKED)
+            nothing.alias(name) for name in (*TESTED, *BLOCKED, BUDGETED)
         )
         ((entered, _),) = scored.select(self._rules.masks()).rows()
         rules = self._rules.rules
@@ -319,8 +329,12 @@ def _asked_of_test(alert: Alert, rules: RuleSet, *, known: bool) -> set[str]:
     stated = alert.statistics
     asked: set[str] = set()
     for names in (TESTED, BLOCKED):
-        is_needed = rules.statistics & set(names) if known else getattr(stated, names[1])
+        needing = {*names, BUDGETED} if names is BLOCKED else set(names)
+        is_needed = rules.statistics & needing if known else getattr(stated, names[1])
         asked.update(names if is_needed else ())
+    # Alerts of earlier versions state no scaled e-value; a rule that asks for it is no older.
+    if stated.e_value_budgeted is not None or (known and BUDGETED in rules.statistics):
+        asked.add(BUDGETED)
     return asked
 
 

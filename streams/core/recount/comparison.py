@@ -11,6 +11,7 @@ from streams.core.recount.due_days import DUE
 from streams.core.recount.evidence import EVIDENCE, OF_PAIR
 from streams.core.recount.labels import LABELS
 from streams.core.recount.priority import PRIORITY
+from streams.core.recount.texts import TEXTS
 
 __all__ = ["COMPARED", "Difference", "Recounted", "compared_with", "unbounded_of", "values_of"]
 
@@ -23,6 +24,7 @@ COMPARED = (
     *EVIDENCE,
     *(*CLINICAL, *REMOVED),
     *DUE,
+    *TEXTS,
     *PRIORITY,
     *("rules_fired", "grade"),
 )
@@ -32,10 +34,10 @@ A rule is on if it fires, or was on in `previous` and is not past its exit. The 
 a rule of that grade is on, that of `previous` if none is on, else `screening`. `due` is recomputed
 from the revision before, or from `previous.due` if that revision is not among the alerts; if it is,
 `previous.due` is compared. The first days are recomputed from the revision before, else they are
-taken as published, as are the thresholds of the priority. Other fields cannot be recomputed from
-the input alone: kind, reason, revision, the rest of `previous` and `n_new` depend on the alerts
-published before, `test_recomputed` on the time when a correction arrived, `calibration` on the list
-of negative controls and on which of them were on.
+taken as published, as are the thresholds of the priority. The texts follow from the other fields.
+Others cannot be recomputed from the input alone: kind, reasons, revision, the rest of `previous`
+and `n_new` depend on the alerts published before, `test_recomputed` on the time when a correction
+arrived, `calibration` on the list of negative controls and on which of them were on.
 """
 
 

@@ -31,11 +31,12 @@ _NO_CASES: Mapping[str, object] = {
     "facilities": (),
     "flags": (),
 }
-_CLUSTERS = {
-    AlertCategory.LOT_CLUSTER,
-    AlertCategory.FACILITY_CLUSTER,
-    AlertCategory.MANUFACTURER_CLUSTER,
-    AlertCategory.DISTRIBUTOR_CLUSTER,
+_KINDS = {
+    AlertCategory.LOT_CLUSTER: SubjectKind.LOT,
+    AlertCategory.FACILITY_CLUSTER: SubjectKind.FACILITY,
+    AlertCategory.MANUFACTURER_CLUSTER: SubjectKind.MANUFACTURER,
+    AlertCategory.DISTRIBUTOR_CLUSTER: SubjectKind.DISTRIBUTOR,
+    AlertCategory.FATAL_CASE: SubjectKind.CASE,
 }
 
 
@@ -81,6 +82,8 @@ def final_facts(
     facts = facts_of_cases(left, acted) if left else _NO_CASES
     return {
         "ended_because": _because(before, left, current),
+        # An alert of an older version does not state it.
+        "subject_kind": before.subject_kind or _KINDS[category],
         **{name: facts[name] for name in _OF_CASES},
     }
 
@@ -138,6 +141,6 @@ def _is_verdict(notice: Notice) -> bool:
 
 def _subject_id(alert: SafetyAlert) -> str:
     """Return the subject of the notices of an alert; of a person the one of the usage notice."""
-    if alert.subject_kind is not SubjectKind.PERSON:
+    if alert.category is not AlertCategory.USAGE_RULE:
         return alert.subject
     return unquote(alert.signal_key.split("|")[1])

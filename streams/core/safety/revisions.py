@@ -35,7 +35,6 @@ _FACTS: Mapping[str, SafetyChange] = {
 # Of alerts published by a version without headlines these are not known.
 _FACTS_WITH_HEADLINE: Mapping[str, SafetyChange] = {
     "last_day": SafetyChange.DAYS,
-    "n_sources": SafetyChange.SOURCES,
     "part_of": SafetyChange.SUBJECTS,
     "advised_by": SafetyChange.ADVICE,
     "due_since": SafetyChange.DUE_DAY,

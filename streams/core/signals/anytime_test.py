@@ -6,8 +6,10 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from detectors.alarm_budget import FLOOR, PERIOD, entry_threshold
 from detectors.anytime_valid import SafeTest, advance, e_values, recompute, start
 from detectors.anytime_valid_state import DayCounts, daily_counts, without_repeats
 from detectors.rules import RuleSet
@@ -15,6 +17,7 @@ from schemas.alert import SignalGrade, WindowKind
 from schemas.errors import InputError
 from streams.core.cases.strata import BAND_UNIT
 from streams.core.counting.case_log import CaseLog
+from streams.core.counting.level_codes import LevelCodes
 from streams.core.counting.sorted_counts import Keys, join_key
 from streams.core.counting.windows import WindowSpec
 from streams.core.signals.scorer import NEEDS_BLOCKED_TEST, NEEDS_SAFE_TEST, OF_TEST, Scorer
@@ -22,6 +25,7 @@ from streams.core.signals.scorer import NEEDS_BLOCKED_TEST, NEEDS_SAFE_TEST, OF_
 __all__ = ["DailySequentialTest", "SequentialTests", "require_window"]
 
 Rows = Callable[[pl.DataFrame], pl.DataFrame]
+Chosen = Callable[[Keys], npt.NDArray[np.bool_]]
 
 
 class DailySequentialTest:
@@ -90,21 +94,43 @@ class DailySequentialTest:
             change = past.group_by(self._identity).agg(pl.col("n").cast(pl.Int64).sum())
             self._corrected = bool((change["n"] != 0).any())
 
-    def close(self, last_day: int, log: CaseLog) -> None:
-        """Test the days up to and including one that is over."""
+    def close(self, last_day: int, log: CaseLog) -> bool:
+        """Test the days up to and including one that is over; return whether any was tested."""
         if self._corrected:
             through = max(last_day, -1 if self._last_day is None else self._last_day)
             self._test = recompute(self._daily(log, None, through), self._test.level)
             self._last_day, self._corrected, self._table = through, False, None
-        elif self._last_day is None or last_day > self._last_day:
+            return True
+        if self._last_day is None or last_day > self._last_day:
             first = None if self._last_day is None else self._last_day + 1
             days = groupby(self._daily(log, first, last_day), key=lambda block: block.margins.day)
             for _, blocks in days:
                 self._test = advance(self._test, *blocks)
             self._last_day, self._table = last_day, None
+            return True
+        return False
 
     def _daily(self, log: CaseLog, first: int | None, last: int) -> list[DayCounts]:
         return daily_counts(self._entering(self._asked(log.between(first, last))))
+
+    def entry_threshold(self, log: CaseLog, counted: Chosen) -> float:
+        """Return the e-value that a pair needs for an alarm on the last day tested.
+
+        Parameters
+        ----------
+        counted
+            Returns which pairs count as newly reported, of those of the last days.
+        """
+        first_day = self._test.history.first_day
+        if self._last_day is None or first_day is None:
+            return FLOOR  # no pair is tested
+        new = self._test.pairs[self._test.first_day > self._last_day - PERIOD]
+        cases = log.between(self._last_day - PERIOD + 1, self._last_day)
+        return entry_threshold(
+            int(np.count_nonzero(counted(new))),
+            int(cases["n"].sum()),
+            self._last_day - first_day + 1,
+        )
 
     def statistics(self, keys: np.ndarray) -> pl.DataFrame:
         """Return the test's three statistics of pairs, in the order asked for; null if unknown."""
@@ -122,8 +148,8 @@ class SequentialTests:
     ----------
     scorer
         Knows which statistics the rules need.
-    plain
-        Returns rows of the case log with the drugs and events that are tested.
+    levels
+        Returns the level of each code: lots, facilities and families are not tested.
     sources
         Returns the source of each origin, by its code.
     by_sex
@@ -133,23 +159,29 @@ class SequentialTests:
     def __init__(
         self,
         scorer: Scorer,
-        plain: Rows,
+        levels: Callable[[], LevelCodes],
         sources: Callable[[], pl.Series],
         *,
         by_sex: bool = False,
     ) -> None:
         self.by_sex = by_sex
-        self._plain = plain
+        self._levels = levels
         self._sources = sources
+        self._threshold: float | None = None  # of the last day tested, once it is known
         self._tests: dict[str, DailySequentialTest] = {}
         if scorer.needs_safe_test:
-            self._tests["whole_days"] = DailySequentialTest(lambda rows: plain(rows.drop("block")))
+            self._tests["whole_days"] = DailySequentialTest(
+                lambda rows: self._plain(rows.drop("block"))
+            )
         if scorer.needs_blocked_test:
             self._tests["age_bands"] = DailySequentialTest(
                 self._in_blocks,
                 identity=("day", "block", "source", "drugs", "events"),
                 entering=without_repeats,
             )
+
+    def _plain(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return self._levels().without_levels(rows)
 
     def _in_blocks(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows with the age band as `block`, with the sex if asked, and the `source`."""
@@ -174,8 +206,10 @@ class SequentialTests:
 
     def close(self, last_day: int, log: CaseLog) -> None:
         """Test the days up to and including one that is over."""
-        for test in self._tests.values():
-            test.close(last_day, log)
+        for name, test in self._tests.items():
+            changed = test.close(last_day, log)
+            if name == "age_bands" and (changed or self._threshold is None):
+                self._threshold = test.entry_threshold(log, self._levels().is_of_product)
 
     def facts(self) -> dict[str, Any]:
         """Return the facts of each test that a snapshot keeps."""
@@ -199,7 +233,13 @@ class SequentialTests:
         for name, test in self._tests.items():
             found = test.statistics(keys if defined else keys[:0])
             found = found if defined else found.clear(len(keys))
-            columns += found.rename(OF_TEST if name == "age_bands" else {}).get_columns()
+            if name == "age_bands":
+                # Of two factors, the one of at most 1 first: what is finite stays so.
+                scale = FLOOR / (self._threshold or FLOOR)
+                found = found.rename(OF_TEST).with_columns(
+                    (pl.col("e_value_blocked") * scale).alias("e_value_budgeted")
+                )
+            columns += found.get_columns()
         return columns
 
 

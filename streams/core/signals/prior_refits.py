@@ -83,7 +83,7 @@ class PriorRefits:
 
     def __init__(self, scorer: Scorer, every: int | None) -> None:
         self._scorer = scorer
-        self._every = every
+        self.every = every
         self._kinds: list[Expected] = ["crude"]
         self._kinds += ["adjusted"] if scorer.needs_adjusted_prior else []
         self._last: dict[Expected, int] = {}  # number of the period of the last fit
@@ -104,9 +104,9 @@ class PriorRefits:
         return bool(self._due(today))
 
     def _due(self, today: int) -> list[Expected]:
-        if self._every is None:
+        if self.every is None:
             return []
-        period = today // self._every
+        period = today // self.every
         return [kind for kind in self._kinds if self._last.get(kind) != period]
 
     def refit(
@@ -122,11 +122,11 @@ class PriorRefits:
         counts
             With the column `expected_adjusted`, if a rule needs the prior within strata.
         """
-        if self._every is None or counts.height < FEWEST_PAIRS:
+        if self.every is None or counts.height < FEWEST_PAIRS:
             return []
         events = []
         for kind in self._due(today):
-            self._last[kind] = today // self._every
+            self._last[kind] = today // self.every
             fitted = refit(
                 counts,
                 previous=self._scorer.prior if kind == "crude" else self._scorer.adjusted_prior,
@@ -142,10 +142,10 @@ class PriorRefits:
 
     def restore(self, event: PriorRefit) -> None:
         """Put the prior of an earlier refit in force, unless its refits are switched off."""
-        if self._every is not None and event.expected in self._kinds:
+        if self.every is not None and event.expected in self._kinds:
             prior = GammaMixture.model_validate_json(json.dumps(event.prior))
             self._put_in_force(event.expected, prior)
-            self._last[event.expected] = (event.fitted_on - _EPOCH).days // self._every
+            self._last[event.expected] = (event.fitted_on - _EPOCH).days // self.every
 
     def _put_in_force(self, kind: Expected, prior: GammaMixture) -> None:
         if kind == "crude":

@@ -32,8 +32,8 @@ NEEDS_SAFE_TEST = frozenset({"e_value", "log_e_value", "e_bh_level"})
 OF_TEST = {name: f"{name}_blocked" for name in ("e_value", "log_e_value", "e_bh_level")}
 """Statistics of the test, and the same of the one within age bands."""
 
-NEEDS_BLOCKED_TEST = frozenset(OF_TEST.values())
-"""Statistics of the test within age bands."""
+NEEDS_BLOCKED_TEST = frozenset({*OF_TEST.values(), "e_value_budgeted"})
+"""Statistics of the test within age bands; one of them is scaled by its entry threshold."""
 
 _ADJUSTED = NEEDS_ADJUSTED_PRIOR | {
     *("expected_adjusted", "ic_adjusted", "ic_lower_adjusted", "ic_upper_adjusted")

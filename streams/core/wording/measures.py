@@ -22,7 +22,9 @@ _LOGARITHMS = frozenset(
     for strata in ("", "_adjusted")
 ) | {"log_e_value", "log_e_value_blocked"}
 _RATES = frozenset({"e_bh_level", "e_bh_level_blocked"})
-_SEQUENTIAL = _RATES | {"e_value", "log_e_value", "e_value_blocked", "log_e_value_blocked"}
+_SEQUENTIAL = _RATES | {
+    *("e_value", "log_e_value", "e_value_blocked", "log_e_value_blocked", "e_value_budgeted")
+}
 _COUNTED = frozenset(Counts.model_fields)
 # Statistics that one measure prints together, in the order of the sentence.
 _MEASURES: Mapping[str, frozenset[str]] = {

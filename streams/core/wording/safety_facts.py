@@ -105,8 +105,8 @@ def role(by: str, words: Catalogue) -> str:
     """Return who made a statement, from the role in a notice.
 
     >>> from streams.core.wording.catalogue import Language, catalogue
-    >>> [role(by, catalogue(Language.ENGLISH)) for by in ("ministry", "coroner", "PMDA")]
-    ['the ministry', 'the coroner', 'PMDA']
+    >>> [role(by, catalogue(Language.ENGLISH)) for by in ("ministry", "coroner", "PMDA", "other")]
+    ['the ministry', 'the coroner', 'PMDA', 'the other']
     """
     return _person("who", by, words)
 
@@ -122,7 +122,7 @@ def _person(form: str, by: str, words: Catalogue) -> str:
         return known
     if by[:1].isupper() or by.startswith(("the ", "a ", "an ")):
         return by
-    return words.text(f"safety.{form}.other", role=by.replace("_", " "))
+    return words.text("safety.other_role", role=by.replace("_", " "))
 
 
 def joined(names: Sequence[str], words: Catalogue) -> str:
@@ -195,7 +195,7 @@ def rule_in_words(rule: ClusterRuleMet, words: Catalogue) -> str:
     """
     of = "serious" if rule.serious_only else "all"
     what = words.find(f"safety.rule.{of}.{rule.family}") or words.text(
-        f"safety.rule.{of}.any", family=rule.family
+        f"safety.rule.other_{of}", family=rule.family
     )
     return words.text(
         "safety.rule.text",

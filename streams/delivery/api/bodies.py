@@ -67,7 +67,7 @@ class AskedSubscription(Message):
 class NewDecision(Message):
     """A transition of a signal's assessment; the token determines who decides."""
 
-    to: SignalState = Field(description="The new state.")
+    to: SignalState = Field(description="The new assessment state.")
     reason: str = Field(
         default="", max_length=4000, description="Reason; some transitions require one."
     )

@@ -53,7 +53,6 @@ _HEADERS: dict[HTTPStatus, dict[str, Any]] = {
         }
     },
 }
-_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
 
 
 def problems(statuses: Iterable[HTTPStatus]) -> dict[int | str, dict[str, Any]]:
@@ -65,7 +64,17 @@ def problems(statuses: Iterable[HTTPStatus]) -> dict[int | str, dict[str, Any]]:
     return {
         int(status): {
             "description": _WHEN[status],
-            "content": _CONTENT,
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/ProblemDetails"},
+                    "example": {
+                        "type": "about:blank",
+                        "title": status.phrase,
+                        "status": int(status),
+                        "detail": _WHEN[status],
+                    },
+                }
+            },
             **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
         }
         for status in sorted(statuses)

@@ -9,7 +9,8 @@ from itertools import islice
 from schemas.errors import IcsrError, TocsinError
 from schemas.link import CaseLink
 from schemas.release import ReleaseMarker
-from streams.delivery.alert_sources import Tail, parse_alert
+from schemas.rules_change import RulesChange
+from streams.delivery.alert_sources import Tail, parse_published
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.service import Service
 from streams.delivery.outbox import Outbox
@@ -70,11 +71,15 @@ def feed_once(service: Service, alerts: Tail, reports: Tail | None, stores: Stor
     with_assessment = service.assessor()
     number = 0
     for source, position, raw in alerts.read():
-        alert = parse_alert(raw, alerts.where(source, position))
+        number += 1
+        alert = parse_published(raw, alerts.where(source, position))
+        if isinstance(alert, RulesChange):
+            model.skip(source=source, position=position)
+            outbox.put_rules_change(alert, source=source, position=position)
+            continue
         model.put(alert, source=source, position=position)
         assessed = with_assessment(alert)
         outbox.put(assessed, source=source, position=position, now=service.now())
-        number += 1
     entries = reports.read() if reports else iter(())
     while batch := list(islice(entries, _BATCH)):
         with model.batch():

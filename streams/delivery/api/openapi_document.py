@@ -6,11 +6,21 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from streams.delivery.api.response_schemas import components, ref
+from streams.demo.examples import contract_example
 
 __all__ = ["openapi_document"]
 
 _OF_FASTAPI = {"HTTPValidationError", "ValidationError"}
 """Schemas of errors that FastAPI declares; the API sends problem details instead."""
+
+_EXAMPLES = {
+    name: {"summary": summary, "value": contract_example(name)}
+    for name, summary in {
+        "alert": "The first revision of a signal, for the authority tier",
+        "retraction": "A revision that withdraws it, after cases were nullified",
+        "safety_alert": "A safety alert",
+    }.items()
+}
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
@@ -26,6 +36,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         document["components"]["schemas"] = {
             name: schemas[name] for name in sorted(schemas.keys() - _OF_FASTAPI)
         }
+        shown = document["paths"]["/v1/alerts/{alert_id}"]["get"]["responses"]["200"]
+        shown["content"]["application/json"]["examples"] = _EXAMPLES
         document["webhooks"] = {"alert": {"post": _delivery()}}
         app.openapi_schema = document
     return app.openapi_schema
@@ -64,7 +76,9 @@ def _delivery() -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": ref("SubscriptionMessage")}},
+            "content": {
+                "application/json": {"schema": ref("SubscriptionMessage"), "examples": _EXAMPLES}
+            },
         },
         "responses": {
             "2XX": {"description": "It was received."},

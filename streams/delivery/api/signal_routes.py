@@ -13,7 +13,7 @@ from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 from schemas.subscription import Filters, Tier
 from streams.core.alerts.assessment import assessed, assessments_after
-from streams.core.alerts.undecided import RevisionDay
+from streams.core.alerts.undecided import RevisionDay, SignalStatus, signal_status
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.declared_problems import WITH_TOKEN, problems
 from streams.delivery.api.guard import needs, the_service
@@ -30,7 +30,6 @@ __all__ = ["require_signal", "router"]
 router = APIRouter(tags=["signals"])
 
 _OF_ONE = problems({*WITH_TOKEN, HTTPStatus.NOT_FOUND})
-_INACTIVE = {"closed", "retraction"}
 
 TheService = Annotated[Service, Depends(the_service)]
 Reader = Annotated[Token, Depends(needs(Scope.ALERTS_READ))]
@@ -54,8 +53,12 @@ class SignalAnswer(BaseModel):
     signal: AlertCopy = Field(
         description="Its latest revision: the copy for the tier of the token."
     )
+    signal_status: SignalStatus = Field(
+        description="Whether it is on: for an SDR, whether a rule is on. It is not the assessment "
+        "state, which is the assessor's."
+    )
     assessment: str | None = Field(
-        description="State of its assessment; null below the authority tier."
+        description="Its assessment state; null below the authority tier."
     )
     assignee: str | None = Field(
         description="Its assignee; null if there is none, and below the authority tier."
@@ -100,7 +103,9 @@ def list_signals(
         Query(max_length=2000, description="`next` of the page before, with the same `sort`."),
     ] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    active: Annotated[bool | None, Query(description="Only active, or only ended signals.")] = None,
+    active: Annotated[
+        bool | None, Query(description="Only signals that are on, or only off.")
+    ] = None,
     category: Many = None,
     kind: Many = None,
     jurisdiction: Many = None,
@@ -152,7 +157,7 @@ def list_signals(
         raise InputError(msg)
 
     def wanted(alert: AnyAlert) -> bool:
-        is_active = alert.kind.value not in _INACTIVE
+        is_active = signal_status(alert) is SignalStatus.ON
         return active in (None, is_active) and passes(asked, alert)
 
     with service.model() as model:
@@ -175,6 +180,7 @@ def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAn
     current = latest.assessment
     return SignalAnswer(
         signal=copy_for(token.tier, latest, key=service.key),
+        signal_status=signal_status(latest),
         assessment=None if current is None else current.state.value,
         assignee=None if current is None else current.assignee,
         decisions=[step.model_dump(mode="json", by_alias=True) for step in steps],

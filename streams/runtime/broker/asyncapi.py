@@ -5,15 +5,25 @@ References
 .. [1] AsyncAPI Specification 3.0.0, and its Kafka bindings 0.5.0.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
 from schemas.alert import Alert, SignalGrade
-from schemas.cloud_event import EXTENSIONS, LEVELS, event_types
+from schemas.cloud_event import (
+    EXTENSIONS,
+    LEVELS,
+    RULES_CHANGED,
+    cloud_event_headers,
+    event_types,
+)
 from schemas.contracts import CONTRACTS, Contract, contract_of, json_schema
+from schemas.rules_change import RulesChange
 from schemas.safety_alert import SafetyAlert
+from streams.demo.examples import contract_example
 from streams.runtime.broker.topics import TOPICS, Topic
+from streams.runtime.wire.alerts import decode_alert
 
 __all__ = ["asyncapi_document"]
 
@@ -21,9 +31,10 @@ _BINDING = "0.5.0"
 _CARRIES = {
     "reports": ("report", "link"),
     "notices": ("notice",),
-    "alerts": ("alert", "safety-alert"),
+    "alerts": ("alert", "safety-alert", "rules-change"),
     "signals": ("alert", "safety-alert"),
     "priors": ("prior",),
+    "rules": ("rules-change",),
 }
 """Contracts on each public topic; other topics are internal, or hold bytes without a contract."""
 _RECEIVED = ("reports", "notices")
@@ -115,20 +126,64 @@ def _operation(topic: Topic) -> dict[str, Any]:
 
 
 def _message(contract: Contract) -> dict[str, Any]:
-    message = {
+    message: dict[str, Any] = {
         "name": contract.name,
         "title": (contract.model.__doc__ or "").partition("\n")[0],
         "contentType": "application/json",
         "payload": {"$ref": f"#/components/schemas/{_pointer(contract.name)}"},
         "bindings": _KEYED,
     }
+    if contract.name in _EXAMPLES:
+        message["examples"] = [_example(contract, name) for name in _EXAMPLES[contract.name]]
     if contract.model in (Alert, SafetyAlert):
         message["headers"] = _event_headers(contract.model)
         message["correlationId"] = {
             "description": "The alert's id: the idempotency key, the same for ever.",
             "location": "$message.header#/ce_id",
         }
+    if contract.model is RulesChange:
+        message["headers"] = _headers(
+            {
+                "ce_type": f"`{RULES_CHANGED}`.",
+                "ce_id": "`change_id`.",
+                "ce_source": "`/tocsin/` and the topic of the alerts.",
+                "ce_subject": "`rules`.",
+                "ce_time": "Start of `changed_on`, UTC; absent if nothing was counted.",
+                "ce_dataschema": f"`{contract.uri}`.",
+                "ce_revision": "`number`.",
+            },
+            ("ce_type", "ce_id", "ce_source", "ce_subject", "ce_dataschema", "ce_revision"),
+        )
     return message
+
+
+_EXAMPLES = {
+    "report": {
+        "report": "A first version of a case.",
+        "follow_up": "The whole case again, with a higher version.",
+        "nullification": "A version that takes the case out of every count.",
+    },
+    "alert": {
+        "alert": "The first revision of a signal.",
+        "retraction": "A revision that withdraws the signal, after cases were nullified.",
+    },
+    "safety-alert": {"safety_alert": "A first revision."},
+}
+"""Examples of each contract and what they show; `streams.demo.examples` has them."""
+
+
+def _example(contract: Contract, name: str) -> dict[str, Any]:
+    payload = contract_example(name)
+    example = {
+        "name": name,
+        "summary": _EXAMPLES[contract.name][name],
+        "payload": payload,
+    }
+    if contract.model in (Alert, SafetyAlert):
+        alert = decode_alert(json.dumps(payload).encode())
+        headers = cloud_event_headers(alert, source="/tocsin/pv.alerts")
+        example["headers"] = {key: value.decode() for key, value in headers.items()}
+    return example
 
 
 def _headers(described: Mapping[str, str], required: Iterable[str]) -> dict[str, Any]:

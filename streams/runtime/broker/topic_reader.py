@@ -20,6 +20,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from schemas.errors import BrokerError
+from schemas.rules_change import RulesChange
 from streams.runtime.broker.clients import make_consumer
 from streams.runtime.broker.errors import (
     OffsetOutOfRangeError,
@@ -30,7 +31,7 @@ from streams.runtime.broker.errors import (
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.broker.transactions import REQUEST_MS
 from streams.runtime.settings import Settings
-from streams.runtime.wire.alerts import AnyAlert, decode_alert
+from streams.runtime.wire.alerts import AnyAlert, Published, decode_published
 
 __all__ = [
     "close_consumer",
@@ -40,6 +41,7 @@ __all__ = [
     "poll_past_deleted",
     "read_alerts",
     "read_in_steps",
+    "read_published",
     "read_to_end",
     "requiring",
     "settled_offset",
@@ -57,12 +59,21 @@ def read_alerts(
     """Yield every committed alert of both kinds; with `follow`, wait for more.
 
     The revisions of one signal are in order; those of different signals may interleave. Alerts
-    deleted before they are read are skipped.
+    deleted before they are read are skipped, and so are changes of rules.
     """
+    for published in read_published(settings, follow=follow, stopped=stopped):
+        if not isinstance(published, RulesChange):
+            yield published
+
+
+def read_published(
+    settings: Settings, *, follow: bool, stopped: Callable[[], bool]
+) -> Iterator[Published]:
+    """Yield every message of the topic of alerts: as `read_alerts`, and the changes of rules."""
     topic = topic_name(settings, "alerts")
     for records, _ in _polls(settings, topic, follow=follow, stopped=stopped):
         for record in records:
-            yield decode_alert(record.value)
+            yield decode_published(record.value)
 
 
 def read_to_end(

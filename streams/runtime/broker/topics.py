@@ -72,6 +72,13 @@ TOPICS = (
     Topic("cases", "input partition", "the case stage's state, for restore", KEPT_FOR_EVER),
     Topic("alerts", "signal key", "every revision of every alert", KEPT_FOR_EVER),
     Topic("priors", "nothing", "each prior of EBGM, from its day on", KEPT_FOR_EVER, partitions=1),
+    Topic(
+        "rules",
+        "nothing",
+        "the rules that signals are made with, from each change on",
+        KEPT_FOR_EVER,
+        partitions=1,
+    ),
     Topic("signals", "signal key", "the current state of every signal", LATEST_PER_KEY),
 )
 

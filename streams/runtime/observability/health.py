@@ -99,6 +99,8 @@ def _as_json(readiness: Readiness) -> dict[str, Any]:
     if readiness.phase is Phase.RESTORING:
         # Rounded down: 1 means complete.
         body["done"] = int(readiness.fraction * 100) / 100
+    if readiness.why:
+        body["why"] = readiness.why
     if readiness.blocked:
         body["blocked"] = {
             str(blocked.partition): {"seconds": int(blocked.seconds), "why": blocked.why}

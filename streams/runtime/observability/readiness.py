@@ -50,6 +50,8 @@ class Readiness:
         Completed part of the phase, 0 to 1; 1 for phases that do not end.
     blocked
         Partitions that cannot make progress.
+    why
+        Why a standby is not ready to take over; None if it is.
 
     Examples
     --------
@@ -59,11 +61,14 @@ class Readiness:
     standby
     >>> print(Readiness(Phase.BLOCKED, blocked=(Blocked(3, "no_answer", 12.0, "no answer"),)))
     blocked, partition 3: no answer
+    >>> print(Readiness(Phase.STANDBY, why="rules added ic"))
+    standby, not ready: rules added ic
     """
 
     phase: Phase
     fraction: float = 1.0
     blocked: tuple[Blocked, ...] = ()
+    why: str | None = None
 
     @classmethod
     def of_parts(cls, fractions: Iterable[float], blocked: Iterable[Blocked] = ()) -> "Readiness":
@@ -85,12 +90,13 @@ class Readiness:
     @property
     def ready(self) -> bool:
         """Return whether the worker is active, or a standby that can take partitions at once."""
-        return self.phase in (Phase.ACTIVE, Phase.STANDBY)
+        return self.phase in (Phase.ACTIVE, Phase.STANDBY) and self.why is None
 
     def __str__(self) -> str:
         """Return the phase, the percentage restored (rounded down), and the blocked partitions."""
         words = [self.phase.value]
         if self.phase is Phase.RESTORING:
             words.append(f"{int(self.fraction * 100)}%")
+        words += [f"not ready: {self.why}"] if self.why else []
         words += [f"partition {blocked.partition}: {blocked.why}" for blocked in self.blocked]
         return ", ".join(words)

@@ -20,6 +20,7 @@ from schemas.alert import Alert
 from schemas.errors import InputError, StateError
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
+from schemas.rules_change import RulesChange
 from schemas.safety_alert import SafetyAlert
 from streams.core.cases.transitions import CaseVersion, joined
 from streams.core.duplicates.identifiers import CaseIdentifiers
@@ -44,7 +45,7 @@ from streams.runtime.broker.topic_reader import (
 from streams.runtime.broker.topics import topic_name
 from streams.runtime.embedded.case_stage import Incoming, read_batch
 from streams.runtime.settings import Settings
-from streams.runtime.wire.alerts import AnyAlert, decode_alert
+from streams.runtime.wire.alerts import AnyAlert, decode_published
 
 __all__ = [
     "choose",
@@ -60,7 +61,7 @@ _POLL_MS = 500
 
 
 def read_alert_file(path: Path) -> Iterator[AnyAlert]:
-    """Yield the alerts of a file, of either kind, one JSON object a line.
+    """Yield the alerts of a file, of either kind, one JSON object a line; no changes of rules.
 
     Raises
     ------
@@ -69,12 +70,14 @@ def read_alert_file(path: Path) -> Iterator[AnyAlert]:
     """
     for number, line in read_lines(path):
         try:
-            yield decode_alert(line)
+            published = decode_published(line)
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, problem["loc"])) or "the line"
             msg = f"{path}: line {number} must be an alert; got {place}: {problem['msg']}"
             raise InputError(msg) from error
+        if not isinstance(published, RulesChange):
+            yield published
 
 
 def choose(

@@ -1,20 +1,24 @@
-"""Encode and decode alerts and safety alerts as JSON, as on `pv.alerts` and `pv.signals`."""
+"""Encode and decode what is published as JSON on `pv.alerts` and `pv.signals`."""
 
 import msgspec
 
 from schemas.alert import Alert
+from schemas.rules_change import RulesChange
 from schemas.safety_alert import SafetyAlert
 
-__all__ = ["AnyAlert", "decode_alert", "encode_alert"]
+__all__ = ["AnyAlert", "Published", "decode_alert", "decode_published", "encode_alert"]
 
 AnyAlert = Alert | SafetyAlert
 """An alert of disproportionate reporting, or a safety alert."""
+Published = AnyAlert | RulesChange
+"""A message on `pv.alerts`: an alert, or a change of the rules that alerts are made with."""
 
 
 class _Kind(msgspec.Struct):
-    """The field that distinguishes the kinds; other fields are skipped."""
+    """The fields that distinguish the kinds; other fields are skipped."""
 
     category: str | None = None
+    change_id: str | None = None
 
 
 _KIND = msgspec.json.Decoder(_Kind)
@@ -28,18 +32,34 @@ def encode_alert(alert: AnyAlert) -> bytes:
     return msgspec.json.encode(alert.model_dump())
 
 
+def decode_published(value: bytes) -> Published:
+    """Decode a message of `pv.alerts`.
+
+    Only safety alerts have a `category`, and only changes of rules a `change_id`.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If it is not a valid message of its kind.
+    """
+    try:
+        kind = _KIND.decode(value)
+    except msgspec.MsgspecError:
+        kind = _Kind()
+    if kind.change_id is not None:
+        return RulesChange.model_validate_json(value)
+    if kind.category is not None:
+        return SafetyAlert.model_validate_json(value)
+    return Alert.model_validate_json(value)
+
+
 def decode_alert(value: bytes) -> AnyAlert:
-    """Decode an alert of either kind; only safety alerts have a `category`.
+    """Decode an alert of either kind.
 
     Raises
     ------
     pydantic.ValidationError
         If it is not a valid alert of its kind.
     """
-    try:
-        category = _KIND.decode(value).category
-    except msgspec.MsgspecError:
-        category = None
-    if category is None:
-        return Alert.model_validate_json(value)
-    return SafetyAlert.model_validate_json(value)
+    found = decode_published(value)
+    return Alert.model_validate_json(value) if isinstance(found, RulesChange) else found

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.alert import Alert
-from schemas.cloud_event import cloud_event_headers
+from schemas.cloud_event import cloud_event_headers, rules_change_headers
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
+from schemas.rules_change import RulesChange
 from schemas.safety_alert import SafetyAlert
 from streams.runtime.background import BackgroundTask
 from streams.runtime.broker.clients import TopicPartition
@@ -22,7 +23,13 @@ from streams.runtime.wire.alerts import AnyAlert, encode_alert
 from streams.runtime.wire.rejects import reject_record
 from streams.runtime.workers.detector_session import EvaluationResult
 
-__all__ = ["AlertPublisher", "PublishedEvaluation", "publish_alerts", "publish_rejected"]
+__all__ = [
+    "AlertPublisher",
+    "PublishedEvaluation",
+    "publish_alerts",
+    "publish_rejected",
+    "publish_rules_change",
+]
 
 _ALERTS = 10_000  # per transaction: readers wait for its end, and a broker ends it after a minute
 _LOG = logging.getLogger(__name__)
@@ -81,6 +88,21 @@ def publish_alerts(
                 event = cloud_event_headers(alert, source=f"/tocsin/{to_alerts}")
                 out.send(to_alerts, value, key, headers={**event, **(headers or {})})
                 out.send(to_signals, value, key, headers=event)
+
+
+def publish_rules_change(settings: Settings, producer: Any, change: RulesChange) -> None:
+    """Publish the rules from now on, and the change to subscribers, in one transaction.
+
+    The first rules are no change: they are published on `pv.rules` alone.
+    """
+    to_alerts = topic_name(settings, "alerts")
+    value = change.model_dump_json().encode()
+    headers = rules_change_headers(change, source=f"/tocsin/{to_alerts}")
+    with transaction(producer) as out:
+        out.send(topic_name(settings, "rules"), value, partition=0, headers=headers)
+        if change.previous is not None:
+            out.send(to_alerts, value, b"rules", headers=headers)
+    _LOG.info("%s", change.sentence)
 
 
 def publish_rejected(

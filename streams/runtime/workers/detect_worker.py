@@ -15,15 +15,12 @@ from typing import Any
 
 import polars as pl
 
-from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from schemas.errors import BrokerError
 from schemas.rejected import Rejected
-from streams.core.alerts.negative_controls import NegativeControls
-from streams.core.cases.strata import AgeBands
 from streams.core.counting.windows import WindowSpec
 from streams.core.detection.detector import Detector
-from streams.core.signals.realert_policy import AlertPolicy
+from streams.core.detection.rules_in_force import rules_of
 from streams.runtime.broker.clients import TopicPartition, make_producer
 from streams.runtime.broker.errors import OffsetOutOfRangeError, broker_errors
 from streams.runtime.broker.membership import join_group
@@ -44,8 +41,9 @@ from streams.runtime.workers.alert_publisher import (
     PublishedEvaluation,
     publish_alerts,
     publish_rejected,
+    publish_rules_change,
 )
-from streams.runtime.workers.detector_recovery import Restored, restore_detector
+from streams.runtime.workers.detector_recovery import Restored, RulesGuard, restore_detector
 from streams.runtime.workers.detector_session import (
     DetectorSession,
     EvaluationResult,
@@ -59,6 +57,7 @@ __all__ = ["DetectWorker", "detect_group"]
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT_SECONDS = 300.0  # interval of snapshots: a restart counts the deltas since the last one
 _RESTORE_SECONDS = 1.0  # restoring between two polls; the group waits for five minutes
+_RULES_SECONDS = 15.0  # between two readings of the published rules by a standby: few records
 _ATTEMPTS = 5  # attempts to publish one evaluation, before the worker gives up
 
 
@@ -74,8 +73,10 @@ class DetectWorker:
     ----------
     settings
         How to reach the broker, and the folder of the snapshot.
-    windows, rules, policy, prior, adjusted_prior, refit_every, age_bands, test_by_sex, controls
-        See `streams.core.detection.detector.Detector`.
+    windows, rules, options
+        See `streams.core.detection.detector.Detector`; `options` are its other arguments by name.
+    change_rules
+        Whether rules other than those of the published signals are meant: see `RulesGuard`.
     observer
         Receives the events of the worker.
     """
@@ -88,14 +89,9 @@ class DetectWorker:
         windows: Iterable[WindowSpec],
         rules: RuleSet,
         *,
-        policy: AlertPolicy | None = None,
-        prior: GammaMixture | None = None,
-        adjusted_prior: GammaMixture | None = None,
-        refit_every: int | None = None,
-        age_bands: AgeBands | None = None,
-        test_by_sex: bool = False,
-        controls: NegativeControls | None = None,
+        change_rules: bool = False,
         observer: Observer = SILENT,
+        **options: Any,
     ) -> None:
         self._settings = settings
         self._observer = observer
@@ -104,15 +100,12 @@ class DetectWorker:
             list(windows),
             rules,
             topic=topic_name(settings, "reports"),
-            policy=policy,
-            prior=prior,
-            adjusted_prior=adjusted_prior,
-            refit_every=refit_every,
-            age_bands=age_bands,
-            test_by_sex=test_by_sex,
-            controls=controls,
+            **options,
         )
-        self._make_detector()  # to refuse wrong arguments before connecting
+        # A first one, to refuse wrong arguments before connecting.
+        self._guard = RulesGuard(settings, rules_of(self._make_detector()), change_rules)
+        self._differs: str | None = None  # of a standby: why it may not publish
+        self._rules_due = 0.0  # monotonic time to read the published rules again
         self._topic = topic_name(settings, "deltas")
         self._input = TopicPartition(self._topic, 0)
         self._snapshot = Path(settings.state_dir) / "detect"
@@ -160,6 +153,7 @@ class DetectWorker:
             except OffsetOutOfRangeError as error:
                 raise deltas_deleted(self._input) from error
             if polled.status is not PollStatus.ASSIGNED:
+                self._compare_rules()
                 return 0
             records = polled.records.get(self._input, ())
             try:
@@ -181,7 +175,7 @@ class DetectWorker:
             return Readiness(Phase.ACTIVE)
         if self._group.is_active:
             return Readiness(Phase.RESTORING, self._fraction)
-        return Readiness(Phase.STANDBY)
+        return Readiness(Phase.STANDBY, why=self._differs)
 
     def lags(self) -> dict[int, int | None]:
         """Return the lag of the assigned partition [offsets]; `None` until it is known."""
@@ -255,6 +249,13 @@ class DetectWorker:
         """Become a standby, and rejoin the group."""
         self._group.rejoin()
 
+    def _compare_rules(self) -> None:
+        """Compare the rules of a standby with those published, from time to time."""
+        if not self._group.joined or time.monotonic() < self._rules_due:
+            return
+        self._differs = self._guard.difference(self._guard.published())
+        self._rules_due = time.monotonic() + _RULES_SECONDS
+
     def _restart(self, error: TransactionAborted | ProducerUnusable) -> None:
         """Become a standby, so that the next step restores: the counts are ahead of the alerts."""
         self._failures += 1
@@ -282,6 +283,7 @@ class DetectWorker:
                 self._make_detector(),
                 self._snapshot,
                 self._set_aside,
+                self._guard,
             )
         deadline = time.monotonic() + _RESTORE_SECONDS
         try:
@@ -296,6 +298,8 @@ class DetectWorker:
     def _begin(self, restored: Restored) -> None:
         session = DetectorSession(restored.detector, restored.notices, self._input, self._observer)
         try:
+            if restored.rules is not None:
+                publish_rules_change(self._settings, self._producer, restored.rules)
             if restored.first:
                 # After a failure from now on, a committed offset says what is published.
                 self._publish(None, restored.next_offset, self._group.membership.metadata)

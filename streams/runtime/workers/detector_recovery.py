@@ -10,8 +10,14 @@ from schemas.alert import Alert
 from schemas.errors import StateError
 from schemas.prior import PriorRefit
 from schemas.rejected import Rejected
+from schemas.rules_change import DetectorRules, RulesChange
 from schemas.safety_alert import SafetyAlert
 from streams.core.detection.detector import Detector
+from streams.core.detection.rules_in_force import (
+    difference_in_words,
+    rules_change,
+    rules_of_alerts,
+)
 from streams.runtime.broker.clients import TopicPartition
 from streams.runtime.broker.topic_reader import (
     committed_offset,
@@ -27,7 +33,7 @@ from streams.runtime.wire.deltas import decode_delta
 from streams.runtime.workers.detector_session import apply_deltas, deltas_deleted
 from streams.runtime.workers.notice_reader import NoticeReader
 
-__all__ = ["Restored", "restore_detector"]
+__all__ = ["Restored", "RulesGuard", "restore_detector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class Restored:
         Number of published signals.
     first
         Whether the group has no committed offset.
+    rules
+        Record of the rules to publish before any alert; None if they are those published.
     """
 
     detector: Detector
@@ -51,6 +59,70 @@ class Restored:
     next_offset: int
     signals: int
     first: bool
+    rules: RulesChange | None
+
+
+@dataclass(frozen=True, slots=True)
+class RulesGuard:
+    """Compares the rules of a detector with those that the published signals were made with.
+
+    Attributes
+    ----------
+    rules
+        Of the detector.
+    may_change
+        Whether rules that differ are meant: then the change is published, once.
+    """
+
+    settings: Settings
+    rules: DetectorRules
+    may_change: bool = False
+
+    def published(self) -> RulesChange | None:
+        """Return the last published record of the rules; None on topics that have none."""
+        last = None
+        for record in read_to_end(self.settings, topic_name(self.settings, "rules")):
+            last = RulesChange.model_validate_json(record.value)
+        return last
+
+    def difference(self, published: RulesChange | None) -> str | None:
+        """Return why this detector may not publish; None if it may."""
+        if published is None or self.may_change:
+            return None
+        return difference_in_words(published.now, self.rules) or None
+
+    def require(
+        self, published: RulesChange | None, latest: Iterable[Alert], *, watermark: int
+    ) -> RulesChange | None:
+        """Return the record to publish; None if the rules are those published.
+
+        Parameters
+        ----------
+        published
+            Result of `published`.
+        latest
+            The latest alert of each signal: they state the rules where no record does.
+
+        Raises
+        ------
+        StateError
+            If they differ, and that is not meant. Start with the rules of before; or with
+            `--change-rules`, and subscribers get one notice.
+        """
+        before = rules_of_alerts(latest) if published is None else published.now
+        words = "" if before is None else difference_in_words(before, self.rules)
+        if words and not self.may_change:
+            msg = (
+                f"{topic_name(self.settings, 'rules')}: a detector must have the rules that the "
+                f"published signals were made with; got {words}. Start it with those, or with "
+                "--change-rules: then every subscriber gets one notice of the change"
+            )
+            raise StateError(msg)
+        if published is not None and not words:
+            return None
+        number = 1 if published is None else published.number + 1
+        previous = before if words else None
+        return rules_change(previous, self.rules, number=number, watermark=watermark)
 
 
 def restore_detector(
@@ -60,6 +132,7 @@ def restore_detector(
     detector: Detector,
     snapshot: Path,
     set_aside: Callable[[Sequence[Rejected]], None],
+    guard: RulesGuard,
 ) -> Generator[float, None, Restored]:
     """Restore the state of the last published alerts; yield the fraction that is done.
 
@@ -79,19 +152,27 @@ def restore_detector(
         Folder of the snapshot.
     set_aside
         Publishes notices that cannot be read.
+    guard
+        Refuses other rules than those of the published signals.
 
     Raises
     ------
     StateError
-        If the deltas are not those of the snapshot, or one is missing; or a notice.
+        If the deltas are not those of the snapshot, or one is missing; or a notice. If the rules
+        are not those that the published signals were made with.
     """
     yield 0.0
+    published = guard.published()
+    if published is not None:  # before the counts are restored, which takes long
+        guard.require(published, (), watermark=-1)
     start = read_snapshot(snapshot, detector, topic=topic_partition.topic)
     latest: dict[bytes, AnyAlert] = {}
     for record, _ in read_in_steps(settings, topic_name(settings, "signals")):
         if record is not None:
             latest[record.key] = decode_alert(record.value)
         yield 0.0
+    signals = [alert for alert in latest.values() if isinstance(alert, Alert)]
+    guard.require(published, signals, watermark=-1)
     committed = committed_offset(consumer, topic_partition)
     end = consumer.end_offsets([topic_partition])[topic_partition]
     if max(start, committed or 0) > end or (committed is not None and start > committed):
@@ -105,7 +186,7 @@ def restore_detector(
         settings, consumer, topic_partition, detector, start, committed, latest.values()
     )
     alerts = latest.values()
-    detector.restore_signals(alert for alert in alerts if isinstance(alert, Alert))
+    detector.restore_signals(signals)
     detector.safety.restore(alert for alert in alerts if isinstance(alert, SafetyAlert))
     for record in read_to_end(settings, topic_name(settings, "priors")):
         detector.restore_prior(PriorRefit.model_validate_json(record.value))
@@ -116,7 +197,8 @@ def restore_detector(
     except BaseException:
         notices.close()
         raise
-    return Restored(detector, notices, next_offset, len(latest), committed is None)
+    rules = guard.require(published, signals, watermark=detector.watermark)
+    return Restored(detector, notices, next_offset, len(latest), committed is None, rules)
 
 
 def _replay(

@@ -55,7 +55,7 @@ def publishing_cut_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def crash_in_between(*arguments: Any, **options: Any) -> Any:
         begun.append(1)
-        if len(begun) == 4:  # the first commits where the detector begins
+        if len(begun) == 5:  # the first two commit the rules, and where the detector begins
             raise Crash
         return transaction(*arguments, **options)
 

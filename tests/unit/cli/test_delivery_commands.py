@@ -120,6 +120,27 @@ def test_a_410_pauses_the_subscription_until_it_is_resumed(folder: Path) -> None
     assert len(Receiver.received) == 2
 
 
+def test_a_subscription_is_paused_resumed_and_removed(folder: Path) -> None:
+    with receiving() as url:
+        subscribed(url)
+        assert "paused by the operator" in invoke("subscriptions", "--pause", "pmda").output
+        delivered()
+        assert Receiver.received == []
+        assert "active" in invoke("subscriptions", "--resume", "pmda").output
+        delivered()
+        assert len(Receiver.received) == 2
+        assert "pmda" not in invoke("subscriptions", "--remove", "pmda").output
+        write_alerts(folder, signal(4, revision=2))
+        delivered()
+        assert len(Receiver.received) == 2
+    for option in ("--pause", "--resume", "--remove"):
+        error = invoke("subscriptions", option, "pmda").exception
+        assert isinstance(error, InputError)
+        assert "must be one that exists; got 'pmda'" in str(error)
+    error = invoke("subscriptions", "--pause", "a", "--remove", "b").exception
+    assert "give one of --pause, --resume and --remove; got 2" in str(error)
+
+
 def test_a_receiver_on_this_machine_must_be_allowed_by_name(folder: Path) -> None:
     with receiving() as url:
         subscribed(url)

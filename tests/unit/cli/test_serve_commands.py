@@ -11,7 +11,10 @@ import pytest
 
 from schemas.errors import InputError
 from tests.support.alerts import KEY, safety, signal, write_alerts
+from tests.support.api_server import reported, signal_path
+from tests.support.archives import ArchiveOf
 from tests.support.cli import invoke, started
+from tests.support.vaers_files import DATA, SYMPTOMS, VAX, data_row, symptoms_row, vax_row
 
 
 @pytest.fixture
@@ -60,6 +63,7 @@ def test_other_machines_are_served_only_on_request_and_with_tokens(folder: Path)
     ("arguments", "reason"),
     [
         (("nothing.jsonl",), "must be a file of alerts"),
+        (("alerts.jsonl", "--reports", "none.zip"), "must be a file; got nothing there"),
         (("alerts.jsonl", "--token-rate", "often"), "rate: must be such as 120/minute"),
         (("alerts.jsonl", "--model", "alerts.jsonl"), "must be a read model of Tocsin"),
     ],
@@ -77,6 +81,38 @@ def test_a_port_in_use_fails_at_once(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert isinstance(invoke("serve", "alerts.jsonl", "--port", port).exception, OSError)
+
+
+def test_reports_of_several_sources_are_listed(folder: Path, archive_of: ArchiveOf) -> None:
+    """The cases of a signal are in a VAERS archive and in a file of JSON Lines."""
+    archive = archive_of(
+        "1990.zip",
+        {
+            "1990VAERSDATA.csv": f"{DATA}\r\n{data_row('7')}",
+            "1990VAERSVAX.csv": f"{VAX}\r\n{vax_row('7')}",
+            "1990VAERSSYMPTOMS.csv": f"{SYMPTOMS}\r\n{symptoms_row('7')}",
+        },
+    )
+    (folder / "reports.jsonl").write_text(reported("NE-1").model_dump_json() + "\n")
+    both = signal(2, drug="DTP").model_copy(update={"case_ids": ("NE-1", "VAERS-7")})
+    write_alerts(folder, both)
+    scopes = ("--scope", "cases:read")
+    token = invoke("tokens", "add", "PMDA", "--tier", "authority", *scopes).output.strip()
+    sources = ("--reports", str(archive), "--reports", "reports.jsonl")
+    with started("serve", "alerts.jsonl", *sources, "--port", "0") as served:
+        assert served.stdout is not None
+        address = served.stdout.readline().removesuffix("/v1/openapi.json\n")
+        headers = {"authorization": f"Bearer {token}"}
+        with httpx2.Client(base_url=address, headers=headers, trust_env=False) as client:
+            deadline = time.monotonic() + 60
+            while client.get("/v1/health").status_code != 200:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            listed = client.get(signal_path(both.signal_key, "/cases")).json()
+        served.send_signal(signals.SIGTERM)
+        served.communicate(timeout=30)
+    assert [line["case_id"] for line in listed["cases"]] == ["NE-1", "VAERS-7"]
+    assert listed["unknown"] == []
 
 
 def test_it_serves_a_growing_file_and_stops_on_a_signal(folder: Path) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from detectors.validation import validate
 from schemas.alert import SignalGrade
 from schemas.notice import Patients
+from schemas.priority import Priority, PriorityLevel
 from schemas.safety_alert import SafetyAlertKind
 from streams.cli.tables import alert_table, repair_rows, summary_table, validation_table
 from tests.support.alerts import safety, signal
@@ -56,7 +57,7 @@ def test_a_signal_without_a_rule_says_so(console: Console) -> None:
     assert "no rule" in printed(console)
 
 
-def test_a_safety_alert_names_neither_lot_nor_facility(console: Console) -> None:
+def test_a_safety_alert_names_neither_facility_nor_case(console: Console) -> None:
     alert = safety(patients=Patients(at_least=4)).model_copy(
         update={"kind": SafetyAlertKind.UPDATE}
     )
@@ -64,7 +65,20 @@ def test_a_safety_alert_names_neither_lot_nor_facility(console: Console) -> None
     text = printed(console)
     assert "urgent, LOT_CLUSTER" in text
     assert "patients 4 or more" in text
-    assert not any(name in text for name in ("EX117", "C-A", "NE-1"))
+    assert not any(name in text for name in ("C-A", "NE-1"))
+
+
+def test_alerts_are_shown_with_key_revision_priority_and_id() -> None:
+    wide = Console(file=io.StringIO(), width=200)
+    high = Priority(total=0.713, level=PriorityLevel.HIGH, parts={}, weights={}, burst_only=False)
+    ranked = signal(revision=2).model_copy(update={"priority": high, "alert_id": "f00d"})
+    cluster = safety()
+    wide.print(alert_table([ranked, cluster], "Alerts"))
+    text = printed(wide)
+    for shown in ("f00d", ranked.signal_key, "revision 2", "priority high 0.71"):
+        assert shown in text
+    for shown in (cluster.alert_id, cluster.signal_key, "revision 1", "no priority"):
+        assert shown in text
 
 
 def test_a_summary_groups_digits(console: Console) -> None:

@@ -11,9 +11,12 @@ from streams.delivery.alert_sources import (
     AlertHistory,
     FileTail,
     parse_alert,
+    parse_published,
     read_alert_lines,
 )
+from streams.runtime.operations.recount import read_alert_file
 from tests.support.alerts import safety, signal, write_alerts
+from tests.support.rules_changes import changed
 
 
 def read(tail: FileTail) -> list[tuple[int, bytes]]:
@@ -87,3 +90,19 @@ def test_the_history_of_a_signal_is_read_from_the_beginning_once_it_is_asked_for
     assert [one.revision for one in history.of(key)] == [1, 2, 3]
     assert history.of("unknown") == ()
     assert opened == ["once"]
+
+
+def test_a_change_of_rules_among_alerts_is_known_and_no_alert(tmp_path: Path) -> None:
+    write_alerts(tmp_path, signal(1), safety())
+    with (tmp_path / "alerts.jsonl").open("a") as file:
+        file.write(changed().model_dump_json() + "\n")
+    write_alerts(tmp_path, signal(2, revision=2))
+    path = tmp_path / "alerts.jsonl"
+    assert [number for number, _ in read_alert_lines(path)] == [1, 2, 4]
+    assert len(list(read_alert_file(path))) == 3
+    line = path.read_bytes().splitlines()[2]
+    assert parse_published(line, "here") == changed()
+    with pytest.raises(InputError, match="here: must be an alert; got a change of rules"):
+        parse_alert(line, "here")
+    history = AlertHistory(lambda place: FileTail(path, place))
+    assert [one.revision for one in history.of(signal(1).signal_key)] == [1, 2]

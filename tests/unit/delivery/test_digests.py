@@ -12,10 +12,12 @@ from schemas.alert import AlertKind
 from schemas.digest import Digest
 from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Stream, Subscription, Tier, Webhook
+from streams.delivery.channels import deliver
 from streams.delivery.digests import MOST_ALERTS, markdown_of
-from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.outbox import Outbox
 from streams.delivery.send_schedule import Attempt, SendOutcome
 from tests.support.alerts import KEY, NOW, safety, signal, subscription
+from tests.support.rules_changes import changed
 
 DAY = timedelta(days=1)
 
@@ -305,3 +307,10 @@ def test_an_outbox_of_the_first_format_is_upgraded(tmp_path):
 def test_a_subscription_has_one_channel(fields):
     with pytest.raises(ValidationError):
         Subscription(subscription_id="s", subscriber="PMDA", tier=Tier.PUBLIC, **fields)
+
+
+def test_a_change_of_rules_is_a_page_of_its_own() -> None:
+    change = changed()
+    page = markdown_of(json.loads(change.model_dump_json()))
+    assert page.startswith("# Rules changed\n\nThe rules that signals are made with changed")
+    assert page.endswith(f"`{change.change_id}`\n")

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from schemas.alert import SignalGrade
 from schemas.errors import InputError
-from streams.delivery.outbox import Outbox, deliver
+from schemas.subscription import DigestPeriod, Tier
+from streams.delivery.channels import deliver
+from streams.delivery.outbox import Outbox
 from streams.delivery.send_schedule import Attempt, SendOutcome
 from streams.delivery.subscription_status import Due
 from tests.support.alerts import KEY, NOW, signal, subscription
+from tests.support.rules_changes import changed
 
 
 class World:
@@ -171,3 +174,32 @@ def test_due_messages_survive_a_crash_at_any_step(tmp_path: Path) -> None:
     assert again.outbox.place("a") == 2
     again.run_for(timedelta())
     assert [revision for _, revision in again.received] == [1, 2]
+
+
+def test_a_change_of_rules_is_due_to_every_subscription_once_whatever_it_asked_for() -> None:
+    world = World()
+    change = changed()
+    names = {
+        "urgent": subscription(name="urgent", urgent_only=True),
+        "daily": subscription(name="daily").model_copy(update={"digest": DigestPeriod.DAILY}),
+        "public": subscription(Tier.PUBLIC, name="public"),
+    }
+    for one in names.values():
+        world.outbox.subscribe(one)
+    for position in (5, 4, 5, 6):  # read again, and published again under its own id
+        world.outbox.put_rules_change(change, source="pv.alerts[0]", position=position)
+    assert world.outbox.place("pv.alerts[0]") == 7
+    waiting = world.outbox.due(NOW)
+    assert {due.subscription.subscription_id: due.alert_id for due in waiting} == dict.fromkeys(
+        names, change.change_id
+    )
+    assert {due.body for due in waiting} == {change.model_dump_json()}
+    world.outbox.put_rules_change(changed(3), source="pv.alerts[0]", position=7)
+    sent: list[str] = []
+
+    def send(due: Due, now: datetime) -> Attempt:
+        sent.append(due.alert_id)
+        return Attempt(SendOutcome.DELIVERED, "x")
+
+    deliver(world.outbox, send, lambda: NOW)
+    assert Counter(sent) == {change.change_id: 3, changed(3).change_id: 3}

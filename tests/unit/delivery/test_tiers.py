@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.alert import Alert, SignalGrade
+from schemas.alert import Alert, AlertReason, SignalGrade, SignalLevel
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.decision import Assessment, SignalState
 from schemas.notice import Patients
@@ -265,3 +266,29 @@ def test_the_public_copy_has_a_text_of_its_own_fields() -> None:
         "Do not stop or change a treatment because of this notice; ask a health professional."
     )
     assert {"next_step", "priority", "due", "was", "n_cases", "rule", "changes"}.isdisjoint(copy)
+
+
+@given(st.integers(1, 10), st.integers(0, 10), st.booleans())
+def test_public_texts_of_a_signal_have_no_number_but_bands_and_the_year(
+    n: int, fatal: int, urgent: bool
+) -> None:
+    alert = signal(n, drug="FLU3", event="Guillain-Barre syndrome", fatal=min(fatal, n))
+    copy = copy_for(Tier.PUBLIC, alert.model_copy(update={"urgent": urgent}), key=KEY)
+    assert copy["sentence"] == (
+        "Guillain-Barre syndrome with seasonal influenza vaccine: 1 to 10 reported cases, flagged "
+        "for review (January 2024). A screening rule marked these reports for a closer look."
+    )
+    assert copy["caveat"].endswith("ask a health professional.")
+    assert not re.search(r"\d", copy["caveat"])
+
+
+def test_a_consumer_reads_the_code_of_a_lot_and_nothing_of_facilities() -> None:
+    lot = signal(drug="lot:EX117").model_copy(update={"level": SignalLevel.LOT})
+    reasons = (AlertReason.NEW_LOT, AlertReason.NEW_FACILITY)
+    copy = copy_for(Tier.CONSUMER, lot.model_copy(update={"reasons": reasons}), key=KEY)
+    code = copy["drug"].partition(":")[2]
+    assert copy["headline"] == f"Sepsis with products of lot {code}: first case of another lot"
+    assert copy["sentence"].startswith(copy["headline"])
+    for text in (copy["headline"], copy["reason"], copy["sentence"], copy["next_step"]):
+        assert "EX117" not in text
+        assert "facility" not in text

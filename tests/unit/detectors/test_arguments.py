@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import detectors
+from detectors.alarm_budget import entry_threshold
 from detectors.anytime_valid_state import DayMargins
 from detectors.arguments import finite_numbers, whole_numbers
 from detectors.case_frames import CaseFrames
@@ -228,6 +229,9 @@ CALLS: dict[tuple[str, str], tuple[list[Any], Call]] = {
         lambda x: scan_clusters(REPORTS, by="lot", event_family="f", replicates=x),
     ),
     ("time_to_onset", "at_least"): (NO_INTEGER, lambda x: time_to_onset(PAIR, ONSETS, at_least=x)),
+    ("entry_threshold", "n_new_pairs"): (NO_INTEGER, lambda x: entry_threshold(x, 1, 1)),
+    ("entry_threshold", "n_cases"): (NO_INTEGER, lambda x: entry_threshold(1, x, 1)),
+    ("entry_threshold", "days_of_data"): (NO_INTEGER, lambda x: entry_threshold(1, 1, x)),
     ("lower_rate_ratio", "n"): (
         [*NO_WHOLE, 0],
         lambda x: lower_rate_ratio(_one(x), _one(3), _one(9), 0.025),

@@ -39,7 +39,15 @@ def _above(value: float) -> float:
         ("mhra_eb", {"eb05": 1.51, "ebgm": 2.1, "n_observed": 3}),
         ("eb05", {"eb05": 1.68}),
         ("safe", {"e_bh_level": 0.2}),
-        ("tocsin", {"ic_lower_adjusted": -0.25, "e_value_blocked": 4, "n_observed": 3}),
+        (
+            "tocsin",
+            {
+                "ic_lower_adjusted": -0.25,
+                "e_value_blocked": 4,
+                "e_value_budgeted": 0,
+                "n_observed": 3,
+            },
+        ),
         ("screening", {"ic_lower_adjusted": -0.25, "n_observed": 3}),
     ],
 )

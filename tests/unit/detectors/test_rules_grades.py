@@ -11,23 +11,25 @@ from schemas.errors import RuleError
 
 
 @pytest.mark.parametrize(
-    ("rule", "ic_lower", "e_value", "n", "fired"),
+    ("rule", "ic_lower", "e_value", "scaled", "n", "fired"),
     [
-        ("tocsin", math.nextafter(0, 1), 8.0, 3, True),
-        ("tocsin", 0.0, 8.0, 3, False),
-        ("tocsin", 9.0, math.nextafter(8, 0), 3, False),
-        ("tocsin", 9.0, None, 3, False),
-        ("tocsin", 9.0, 8.0, 2, False),
-        ("screening", math.nextafter(0, 1), None, 3, True),
-        ("screening", 0.0, 9.0, 3, False),
-        ("screening", 9.0, 9.0, 2, False),
+        ("tocsin", math.nextafter(0, 1), 8.0, 8.0, 3, True),
+        ("tocsin", 0.0, 8.0, 8.0, 3, False),
+        ("tocsin", 9.0, math.nextafter(8, 0), 8.0, 3, False),
+        ("tocsin", 9.0, 99.0, math.nextafter(8, 0), 3, False),
+        ("tocsin", 9.0, None, None, 3, False),
+        ("tocsin", 9.0, 8.0, 8.0, 2, False),
+        ("screening", math.nextafter(0, 1), None, None, 3, True),
+        ("screening", 0.0, 9.0, 9.0, 3, False),
+        ("screening", 9.0, 9.0, 9.0, 2, False),
     ],
 )
 def test_the_default_rules_at_their_exact_inequalities(
-    rule: str, ic_lower: float, e_value: float | None, n: int, fired: bool
+    rule: str, ic_lower: float, e_value: float | None, scaled: float | None, n: int, fired: bool
 ) -> None:
-    row = {"ic_lower_adjusted": ic_lower, "e_value_blocked": e_value, "n_observed": n}
-    scored = pl.DataFrame([row], schema_overrides={"e_value_blocked": pl.Float64})
+    of_test = {"e_value_blocked": e_value, "e_value_budgeted": scaled}
+    row = {"ic_lower_adjusted": ic_lower, **of_test, "n_observed": n}
+    scored = pl.DataFrame([row], schema_overrides=dict.fromkeys(of_test, pl.Float64))
     assert load_rules(rule).evaluate(scored)[rule].to_list() == [fired]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.alert import Alert, SignalGrade
+from schemas.alert import Alert, AlertKind, SignalGrade
 from schemas.errors import InputError
 from streams.core.signals.realert_policy import AlertPolicy, load_policy
 from streams.exports.case_counts import CaseCounts
@@ -69,6 +69,25 @@ def test_rules_and_signals_have_their_grades(alerts: list[Alert]) -> None:
     said = _answers(readus_items(ReadusInput(given, policy, (), None)))
     assert "5 pairs were a signal at some time, 3 are at the end, 2 of them alarms;" in said
     assert [said.count(f"{rule.name} ({rule.grade}): {rule.sentence}") for rule in rules] == [1] * 3
+
+
+def test_a_signal_is_retracted_though_a_correction_followed(alerts: list[Alert]) -> None:
+    last = next(alert for alert in alerts if alert.rules_fired)
+    off = {"rules_fired": (), "revision": last.revision + 1}
+    retracted = last.model_copy(update=off | {"kind": AlertKind.RETRACTION})
+    corrected = last.model_copy(update=off | {"kind": AlertKind.UPDATE})
+    closed = last.model_copy(update=off | {"kind": AlertKind.CLOSED})
+    for history, number in (
+        ([], 0),
+        ([retracted], 1),
+        ([retracted, corrected], 1),
+        ([closed, corrected], 0),
+        ([retracted, last], 0),
+        ([retracted, last, closed], 0),
+    ):
+        items = readus_items(ReadusInput([last, *history], load_policy()))
+        (found,) = [item.answer for item in items if item.asked == "findings with their precision"]
+        assert f"{number} were retracted" in found
 
 
 def test_the_data_are_those_of_the_files(items: list[ReadusItem]) -> None:

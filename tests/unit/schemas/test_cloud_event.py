@@ -6,11 +6,19 @@ from typing import Any
 import pytest
 
 from schemas.alert import Alert, AlertKind, SignalGrade, SignalLevel
-from schemas.cloud_event import EXTENSIONS, LEVELS, cloud_event_headers, event_types
+from schemas.cloud_event import (
+    EXTENSIONS,
+    LEVELS,
+    RULES_CHANGED,
+    cloud_event_headers,
+    event_types,
+    rules_change_headers,
+)
 from schemas.context import Context
 from schemas.contracts import CONTRACTS, json_schema
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from tests.support.cloud_events import read_event
+from tests.support.rules_changes import changed
 
 SOURCE = "/tocsin/pv.alerts"
 
@@ -147,3 +155,16 @@ def test_the_headers_of_an_alert_are_always_the_same() -> None:
 def test_the_dataschema_is_the_id_of_the_schema() -> None:
     for name, alert in (("alert", signal()), ("safety-alert", safety())):
         assert _read(alert)["dataschema"] == json_schema(CONTRACTS[name])["$id"]
+
+
+def test_a_change_of_rules_is_an_event_of_its_own_type() -> None:
+    change = changed()
+    headers = rules_change_headers(change, source="/tocsin/pv.alerts")
+    assert headers["ce_type"] == b"tocsin.rules.changed"
+    assert headers["ce_id"] == change.change_id.encode()
+    assert headers["ce_time"] == b"2024-01-11T00:00:00Z"
+    assert headers["ce_dataschema"] == json_schema(CONTRACTS["rules-change"])["$id"].encode()
+    assert headers["ce_revision"] == b"2"
+    first = change.model_copy(update={"changed_on": None})
+    assert "ce_time" not in rules_change_headers(first, source="/x")
+    assert RULES_CHANGED not in {*event_types(Alert), *event_types(SafetyAlert)}

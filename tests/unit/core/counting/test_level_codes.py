@@ -49,6 +49,7 @@ def test_a_family_is_scored_with_classes_alone(
     assert levels.is_scored(key).tolist() == [scored]
     assert levels.scored(key).tolist() == (key.tolist() if scored else [])
     assert levels.is_plain(key).tolist() == [plain]
+    assert levels.is_of_product(key).tolist() == [plain and drug == "zinc"]
 
 
 def test_rows_keep_their_products_classes_and_terms(levels: LevelCodes) -> None:

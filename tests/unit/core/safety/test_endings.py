@@ -33,7 +33,8 @@ def ended(
     """Return the ended alerts by category; a name in `after` is a case that is withdrawn."""
     monitor = SafetyMonitor()
     current = {case.case_id: case for case in before if isinstance(case, DomainCase)}
-    monitor.count((encode_domain_case(case), 1) for case in current.values())
+    other = make_case("X", DAY, lots=["L9"])  # of no alert
+    monitor.count((encode_domain_case(case), 1) for case in (other, *current.values()))
     for notice in before:
         if isinstance(notice, Notice):
             monitor.apply_notice(notice)
@@ -164,3 +165,37 @@ def test_an_overdue_answer_ends_by_answer_verdict_or_another_day(
     end = ended((ASKED,), (answer,))["FOLLOW_UP_OVERDUE"]
     assert (end.ended_because, end.ended_on, end.kind) == (because, on, "closed")
     assert end.headline == headline
+
+
+def test_an_alert_of_an_older_version_ends_in_full() -> None:
+    """Such an alert has none of the fields that the texts are made from but the first ones."""
+    cases = (make_case("D", DAY, fatal=True), A, B)
+    monitor = SafetyMonitor()
+    monitor.count((encode_domain_case(case), 1) for case in cases)
+    published = monitor.evaluate(DAY, AS_OF)
+    assert len(published) == 2
+    newer = set(SafetyAlert.model_fields) - OLDER
+    restored = SafetyMonitor()
+    restored.restore(
+        SafetyAlert.model_validate_json(alert.model_dump_json(exclude=newer)) for alert in published
+    )
+    restored.count((encode_domain_case(case), 1) for case in cases)
+    assert restored.evaluate(DAY, AS_OF) == []
+    restored.count((encode_domain_case(case), -1) for case in cases[:2])
+    fatal, lot = restored.evaluate(LATER, AS_OF)
+    assert str(fatal.headline).endswith(
+        "fatal case D withdrawn: nullified, merged into another case or amended"
+    )
+    assert str(lot.headline).endswith(
+        "lot L1: cluster withdrawn after 1 case was withdrawn; 1 case is left"
+    )
+    assert (lot.due, lot.was and lot.was.n_cases) == (LATER + timedelta(days=3), 2)
+
+
+OLDER = {
+    "schema_version", "category", "alert_id", "signal_key", "revision", "kind", "urgent", "reason",
+    "sentence", "caveat", "subject", "product_class", "terms", "families", "countries", "case_ids",
+    "patients", "n_verified", "n_by_professional", "verification", "stated", "first_day",
+    "last_day", "lots", "facilities", "flags", "duty", "law_version", "evaluated_on", "as_of",
+    "code_version", "assessment",
+}  # fmt: skip

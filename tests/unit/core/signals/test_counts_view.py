@@ -28,7 +28,7 @@ def test_a_table_of_keys_is_named() -> None:
         log=CaseLog(),
         removals=RemovedCases(),
         pending=ChangesSinceEvaluation(),
-        tests=SequentialTests(Scorer(load_rules("ic")), lambda rows: rows, pl.Series),
+        tests=SequentialTests(Scorer(load_rules("ic")), LevelCodes, pl.Series),
         age_bands=default_age_bands(),
         as_of=(),
     )

@@ -128,10 +128,10 @@ def test_an_alert_gets_every_statistic(
     assert all(completed.schema[name] == pl.Float64 for name in fields)
     everything = score(table, [*ALL, "ic_adjusted"])
     of_test = ["e_value", "log_e_value", "e_bh_level"]
-    of_test += [f"{name}_blocked" for name in of_test]
+    of_test += [f"{name}_blocked" for name in of_test] + ["e_value_budgeted"]
     known = sorted(fields - {*EBGM, *EBGM_ADJUSTED, *of_test})
     assert_frame_equal(completed.select(known), everything.select(known), check_exact=True)
-    assert completed.select(of_test).null_count().row(0) == (table.height,) * 6
+    assert completed.select(of_test).null_count().row(0) == (table.height,) * 7
     assert completed["ebgm"].null_count() == (table.height if prior is None else 0)
     assert completed.select(EBGM_ADJUSTED).null_count().row(0) == (table.height,) * 3
 

@@ -273,9 +273,14 @@ def test_a_rumour_with_a_fatal_case_never_says_that_no_report_confirms_it() -> N
     (new,) = world.next(notices=(rumour,))
     assert new.sentence.startswith("Death after living cells: alleged, not confirmed.")
     world.next(make_case("NE-9", DAY, fatal=True, part_of=["R-1"]))
-    (second,) = world.next(notices=(note("2", NoticeKind.MEDIA, fatal=True),))
-    assert second.reason == "sources"
-    assert "Japan; 2 sources. No verdict confirms it, and the rumour itself" in second.sentence
+    assert world.next(notices=(note("2", NoticeKind.MEDIA, fatal=True),)) == []
+    affirmed = said("3", "society", assertion=Assertion.AFFIRMS)
+    (second,) = world.next(notices=(affirmed,))
+    assert second.reason == "statement of the society"
+    assert (
+        "Japan; 2 sources. Statements: the society affirmed it (2024-03-05). No verdict confirms "
+        "it, and the rumour itself enters no count." in second.sentence
+    )
     assert second.sentence.endswith("Case NE-9 is followed as FATAL_CASE.")
     assert second.fatal_case_ids == ("NE-9",)
 

@@ -13,9 +13,28 @@ from streams.delivery.alert_sources import FileTail
 from streams.delivery.api import feed as feed_module
 from streams.delivery.api.feed import feeding
 from streams.delivery.api.service import Service
-from tests.support.alerts import signal, subscription, write_alerts
+from tests.support.alerts import NOW, signal, subscription, write_alerts
 from tests.support.api_server import feed, reported, service_in
+from tests.support.rules_changes import changed
 from tests.support.versions import make_link
+
+
+def test_a_change_of_rules_is_due_to_subscribers_and_no_signal(tmp_path: Path) -> None:
+    service = service_in(tmp_path)
+    with service.outbox() as outbox:
+        asked = subscription().model_copy(update={"channel": Stream(), "url": None, "secrets": ()})
+        outbox.subscribe(asked)
+    feed(service, [signal()])
+    path = tmp_path / "alerts.jsonl"
+    with path.open("a") as file:
+        file.write(changed().model_dump_json() + "\n")
+    feed(service, [])
+    feed(service, [])
+    with service.outbox() as outbox, service.model() as model:
+        bodies = [body for _, body in outbox.streamed("s", None, NOW)]
+        assert ["change_id" in body for body in bodies] == [False, True]
+        assert model.place(str(path)) == outbox.place(str(path)) == 3
+        assert model.numbers() == {"alerts": 1, "signals": 1, "cases": 0}
 
 
 def until(service: Service, problem: bool) -> None:

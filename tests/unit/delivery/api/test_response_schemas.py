@@ -14,9 +14,12 @@ from schemas.subscription import Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.application import make_application
 from streams.delivery.api.response_schemas import ref
+from streams.delivery.api.service import Service
 from streams.delivery.tiers import copy_for, seen_by
 from streams.demo import background
-from tests.support.alerts import KEY
+from tests.support.alerts import KEY, signal
+from tests.support.api_server import Connect, feed, signal_path, token_of
+from tests.support.assessments import SDR
 from tests.support.replays import founding_case, replayed
 
 DOCUMENT = make_application().openapi()
@@ -91,6 +94,32 @@ def test_alerts_have_the_schema_of_their_contract() -> None:
         assert SCHEMAS[model.__name__] == {
             name: value for name, value in same.items() if not name.startswith("$")
         }
+
+
+def test_an_event_of_a_stream_is_as_declared(service: Service, connect: Connect) -> None:
+    whole = connect(token_of(service))
+    whole.post("/v1/subscriptions", json={"subscription_id": "s"})
+    feed(service, [signal(drug="zinc")])
+    event: dict[str, str] = {}
+    with whole.stream("GET", "/v1/subscriptions/s/events", timeout=20) as answer:
+        for line in answer.iter_lines():
+            if not line and event:
+                break
+            name, _, value = line.partition(": ")
+            event[name] = value
+    validator("StreamEvent").validate(event)
+    assert set(event) == set(SCHEMAS["StreamEvent"]["properties"])
+    validator("SubscriptionMessage").validate(json.loads(event["data"]))
+
+
+def test_a_logged_decision_is_as_declared(service: Service, connect: Connect) -> None:
+    whole = connect(token_of(service))
+    path = signal_path(SDR.signal_key)
+    logged = whole.post(f"{path}/decisions", json={"to": "under_triage", "assignee": "ann"}).json()
+    (shown,) = whole.get(path).json()["decisions"]
+    assert shown == logged["entry"]
+    validator("AuditEntry").validate(shown)
+    assert undeclared(shown, SCHEMAS["AuditEntry"]) == []
 
 
 def test_responses_allow_further_fields_and_requests_do_not() -> None:

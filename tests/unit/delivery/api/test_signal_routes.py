@@ -6,7 +6,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from schemas.alert import SignalGrade
+from schemas.alert import AlertKind, SignalGrade
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
@@ -83,6 +83,21 @@ def test_filters_and_pages(service: Service, connect: Connect) -> None:
     is_problem(whole.get("/v1/signals", params={"jurisdiction": "Japan"}), 422, "two capitals")
     public = connect(token_of(service, Tier.PUBLIC))
     is_problem(public.get("/v1/signals", params={"rule": "ema"}), 422, "may not ask by rules")
+
+
+def test_the_signal_status_is_no_assessment_state(service: Service, connect: Connect) -> None:
+    """A correction of a signal that is off does not turn it on, whatever was decided on it."""
+    corrected = signal(0, drug="gold", revision=3).model_copy(
+        update={"kind": AlertKind.UPDATE, "rules_fired": ()}
+    )
+    feed(service, [corrected])
+    whole = connect(token_of(service))
+    found = whole.get(signal_path(corrected.signal_key)).json()
+    assert (found["signal_status"], found["assessment"]) == ("off", "detected")
+    on = whole.get(signal_path(SDR.signal_key)).json()
+    assert (on["signal_status"], on["assessment"]) == ("on", "detected")
+    listed = whole.get("/v1/signals", params={"active": False}).json()["signals"]
+    assert [one["signal_key"] for one in listed] == [corrected.signal_key]
 
 
 def test_signals_are_filtered_by_grade_and_the_public_may_not(

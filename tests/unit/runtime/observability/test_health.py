@@ -150,3 +150,17 @@ def test_it_listens_on_the_newer_loopback_where_there_is_one(health: HealthServe
     else:
         with pytest.raises(InputError, match="got ::1:0"), served:
             pass
+
+
+def test_a_standby_that_may_not_take_over_is_not_ready_and_says_why(
+    connection: HTTPConnection, health: HealthServer
+) -> None:
+    health.stage_status("cases", Readiness(Phase.ACTIVE), NOTHING)
+    health.stage_status("detect", Readiness(Phase.STANDBY, why="rules added ic"), NOTHING)
+    status, body = get_json(connection, "/health/ready")
+    assert (status, body["stages"]["detect"]) == (
+        503,
+        {"status": "standby", "why": "rules added ic"},
+    )
+    health.stage_status("detect", Readiness(Phase.STANDBY), NOTHING)
+    assert get_json(connection, "/health/ready")[0] == 200
