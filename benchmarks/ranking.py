@@ -22,72 +22,36 @@ are left out; a row is serious if its note has `class=serious`.
 
 import argparse
 import itertools
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from math import fsum
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from detectors.gamma_mixture_fit import fit_gamma_mixture
-from detectors.rules import load_rules
-from detectors.scoring import score
-from schemas.alert import Alert, SignalGrade
+from benchmarks.worklists import (
+    DAYS,
+    POOLS,
+    Columns,
+    Control,
+    Pair,
+    Values,
+    Worklists,
+    controls,
+)
 from schemas.normal_form import normal_drug, normal_term
-from streams.cli.options import DEFAULT_RULES, DEFAULT_SCREENING
-from streams.core.alerts.priority import PriorityRules, evidence, priority_on, priority_rules
-from streams.core.counting.recent_cases import cases_naming
-from streams.core.counting.windows import WindowSpec
-from streams.core.signals.signal_key import names_of_key
-from streams.intake.files import read_source
-from streams.runtime.embedded.replay import Replay
+from streams.core.alerts.priority import PriorityRules, priority_rules
 
-POOLS = ("alarm", "screening")
-TOP, DAYS = 20, 90
-SERIOUS = "class=serious"  # in the note of a control
+TOP = 20
 GRID = {
-    ("seriousness", "least"): (1.0, 0.25),
+    ("seriousness", "least"): (1.0, 0.5, 0.25),
     ("newness", "gain"): (0.0, 3.0),
     ("freshness", "least"): (1.0, 0.25),
     ("freshness", "half_life_days"): (180.0, 90.0, 45.0),
     ("grade", "screening"): (1.0, 0.5),
 }
-_EPOCH = date(1970, 1, 1)
-Pair = tuple[str, str]
-STATISTICS = ("ic_lower", "ic_lower_adjusted", "chi2", "ebgm_adjusted")
-PARTS = ("evidence", "seriousness", "newness", "age", "alarm")
-Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Control:
-    """A pair whose answer is known."""
-
-    pair: Pair
-    positive: bool
-    serious: bool
-
-
-@dataclass(frozen=True)
-class State:
-    """One control or signal on a day, with the values that the forms need."""
-
-    statistics: Mapping[str, float | None]
-    parts: Mapping[str, float]  # evidence, seriousness, newness; age [days]; alarm (1 or 0)
-    old: float  # total of the priority before
-
-
-@dataclass(frozen=True)
-class Listed:
-    """The list of one week: signals with their states."""
-
-    day: date
-    pairs: Sequence[Pair]
-    states: Sequence[State]
 
 
 @dataclass(frozen=True)
@@ -99,59 +63,26 @@ class Ranks:
     best: int  # within `DAYS` of the first alert
 
 
-# --- the priority before: a weighted sum, of which a part that is not known is 0 ---------------
-
-WEIGHTS = {
-    "disproportionality": 0.25,
-    "seriousness": 0.25,
-    "verification": 0.20,
-    "recency": 0.10,
-    "spread": 0.10,
-    "completeness": 0.10,
-}
+Form = Callable[[Columns], Values]
 
 
-def total_before(alert: Alert) -> float:
-    """Return the total of the priority that the multiplied one replaced."""
-    n, ic_lower = alert.counts.n_observed, alert.statistics.ic_lower
-    serious = 1.0 if alert.n_fatal else 0.75 * alert.n_serious / max(n, 1)
-    since = (alert.evaluated_on - (alert.last_received or alert.evaluated_on)).days
-    parts = {
-        "disproportionality": min(max((ic_lower or 0) / 2, 0), 1),
-        "seriousness": serious if n else 0,
-        "verification": (alert.n_by_professional or 0) / max(n, 1),
-        "recency": 0.5 ** (max(since, 0) / 90),
-        "spread": min(max(len(alert.countries or ()) - 1, 0) / 2, 1),
-        "completeness": (alert.completeness or 0) / 100,
-    }
-    return fsum(WEIGHTS[name] * value for name, value in parts.items())
+def of_column(name: str) -> Form:
+    """Return the form that ranks by one value; one that is not known comes last."""
+    return lambda columns: np.nan_to_num(columns[name], nan=-np.inf)
 
 
-# --- forms --------------------------------------------------------------------------------------
+def of_priority(rules: PriorityRules) -> Form:
+    """Return the form of the product."""
 
-
-def of_statistic(name: str) -> Callable[[Sequence[State]], Values]:
-    """Return the form that ranks by a statistic; null is last."""
-
-    def ranked(states: Sequence[State]) -> Values:
-        found = [state.statistics[name] for state in states]
-        return np.array([-np.inf if value is None else value for value in found])
-
-    return ranked
-
-
-def of_priority(rules: PriorityRules) -> Callable[[Sequence[State]], Values]:
-    """Return the product's form, for arrays."""
-
-    def ranked(states: Sequence[State]) -> Values:
-        part = {name: np.array([state.parts[name] for state in states]) for name in PARTS}
-        fresh = 2 ** (-part["age"] / rules.freshness.half_life_days)
+    def ranked(of: Columns) -> Values:
+        fresh = 2 ** (-of["age"] / rules.freshness.half_life_days)
+        chance = rules.evidence.chance * 2 ** of["ic_lower_adjusted"]
         return np.asarray(
-            part["evidence"]
-            * (rules.seriousness.least + part["seriousness"])
-            * (1 + rules.newness.gain * part["newness"])
+            np.where(of["ic_lower_adjusted"] > 0, of["ic_adjusted"], chance)
+            * (rules.seriousness.least + of["seriousness"])
+            * (1 + rules.newness.gain * of["newness"])
             * (rules.freshness.least + fresh)
-            * np.where(part["alarm"] > 0, rules.grade.alarm, rules.grade.screening)
+            * np.where(of["alarm"] > 0, rules.grade.alarm, rules.grade.screening)
         )
 
     return ranked
@@ -169,187 +100,15 @@ def grid() -> list[PriorityRules]:
     return tables
 
 
-# --- the replay ---------------------------------------------------------------------------------
-
-
-class Worklists:
-    """Replayed reports: alerts, days of cases, and the lists of every week.
-
-    Parameters
-    ----------
-    on
-        A day of a weekly list; the others are weeks before and after.
-    """
-
-    def __init__(self, sources: Sequence[Path], controls: Sequence[Control], on: date) -> None:
-        self.alerts: dict[Pair, list[Alert]] = {}
-        run = Replay(
-            [WindowSpec.parse("cumulative")],
-            load_rules(DEFAULT_RULES.split(","), screening=DEFAULT_SCREENING.split(",")),
-            every=1,
-            until=None,
-            horizon=date(2100, 1, 1),
-            on_alert=lambda alert: self.alerts.setdefault(
-                names_of_key(alert.signal_key), []
-            ).append(alert),
-            on_rejected=lambda rejected: None,
-        )
-        for path in sources:
-            for _ in run.feed(path.name, read_source(path)):
-                pass
-        run.finish()
-        assert run.last_day is not None
-        self.last_day = run.last_day
-        self._counts(run, controls)
-        self.lists = list(self._weeks(on))
-
-    def _counts(self, run: Replay, controls: Sequence[Control]) -> None:
-        """Keep the days of the cases of every signal, and the last counts of the controls."""
-        detector, (window,) = run.detector, run.detector.windows
-        counts = detector.counts(window, "cumulative", adjusted=True)
-        fitted = fit_gamma_mixture(
-            counts.filter(pl.col("n_observed") > 0),
-            likelihood="truncated_mixture",
-            expected="expected_adjusted",
-        )
-        self._prior = fitted.prior
-        drugs, events = detector.codes.drugs, detector.codes.events
-        pairs = list(dict.fromkeys([*self.alerts, *(control.pair for control in controls)]))
-        codes = {pair: drugs.code(pair[0]) << 32 | events.code(pair[1]) for pair in pairs}
-        last = (self.last_day - _EPOCH).days
-        cases = detector.log.cases_of(np.sort(np.array(list(codes.values()))), None, last)
-        of_key = {
-            key: (np.sort(np.array(days)), serious)
-            for key, days, serious in cases.group_by("key")
-            .agg("day", pl.col("serious").sum())
-            .iter_rows()
-        }
-        nothing = (np.empty(0, dtype=np.int64), 0)
-        self._cases = {pair: of_key.get(code, nothing) for pair, code in codes.items()}
-        codes_asked = np.array([drugs.code(pair[0]) for pair in pairs])
-        first = last - priority_rules().newness.days + 1
-        recent = cases_naming(detector.log, codes_asked, first, last).tolist()
-        self._recent = {pair[0]: n for pair, n in zip(pairs, recent, strict=True)}
-        methods = ["ic", "chi2", "ic_adjusted", "ebgm_adjusted"]
-        scored = score(counts, methods, adjusted_prior=self._prior)
-        asked = {control.pair for control in controls}
-        self._last = {
-            (row["drug"], row["event"]): row
-            for row in scored.iter_rows(named=True)
-            if (row["drug"], row["event"]) in asked
-        }
-
-    def last_states(self, controls: Iterable[Control]) -> list[State]:
-        """Return the states of pairs on the last day, whether they are signals or not."""
-        return [self._last_state(control.pair) for control in controls]
-
-    def _last_state(self, pair: Pair) -> State:
-        alerts, row = self.alerts.get(pair, []), self._last.get(pair)
-        if row is None:  # no case at all
-            return State(dict.fromkeys(STATISTICS), dict.fromkeys(PARTS, 0.0), 0.0)
-        latest = alerts[-1] if alerts else None
-        first = latest and (latest.first_alarm_on or latest.first_alert_on)
-        statistics = {name: row[name] for name in (*STATISTICS, "ic", "ic_adjusted")}
-        parts = {
-            "evidence": evidence(statistics) or 0.0,
-            "seriousness": (self._cases[pair][1] + 0.5) / (row["n_observed"] + 1),
-            "newness": self._recent[pair[0]] / row["n_drug"],
-            "age": (self.last_day - first).days if first else np.inf,
-            "alarm": float(latest is not None and latest.grade is SignalGrade.ALARM),
-        }
-        return State(statistics, parts, total_before(latest) if latest else 0.0)
-
-    def _weeks(self, on: date) -> Iterable[Listed]:
-        """Yield the list of every week."""
-        first = min(alerts[0].evaluated_on for alerts in self.alerts.values())
-        days = (on + timedelta(days=7 * week) for week in range((first - on).days // 7, 99_999))
-        for day in itertools.takewhile(lambda day: day <= self.last_day, days):
-            listed = [
-                (pair, alert)
-                for pair, alerts in self.alerts.items()
-                if (alert := _latest(alerts, day)) is not None
-                and alert.rules_fired
-                and self._has_case(pair, day)
-            ]
-            ebgm = self._ebgm([alert for _, alert in listed])
-            states = [
-                _state(alert, day, value) for (_, alert), value in zip(listed, ebgm, strict=True)
-            ]
-            yield Listed(day, [pair for pair, _ in listed], states)
-
-    def first_on(self, pair: Pair, pool: str) -> date:
-        """Return the day of the first alert of a signal, or of its first alarm."""
-        return next(
-            alert.evaluated_on
-            for alert in self.alerts[pair]
-            if pool == "screening" or alert.grade is SignalGrade.ALARM
-        )
-
-    def _has_case(self, pair: Pair, day: date) -> bool:
-        days, today = self._cases[pair][0], (day - _EPOCH).days
-        since, until = np.searchsorted(days, [today - DAYS, today], side="right")
-        return bool(until > since)
-
-    def _ebgm(self, alerts: Sequence[Alert]) -> list[float | None]:
-        if not alerts:
-            return []
-        counts = pl.DataFrame(
-            [
-                {
-                    "drug": alert.drug,
-                    "event": alert.event,
-                    **alert.counts.model_dump(),
-                    "expected_adjusted": alert.statistics.expected_adjusted,
-                }
-                for alert in alerts
-            ]
-        )
-        scored = score(counts, ["ebgm_adjusted"], adjusted_prior=self._prior)
-        found: list[float | None] = scored["ebgm_adjusted"].to_list()
-        return found
-
-
-def _latest(alerts: Sequence[Alert], day: date) -> Alert | None:
-    before = bisect_right(alerts, day, key=lambda alert: alert.evaluated_on)
-    return alerts[before - 1] if before else None
-
-
-def _state(alert: Alert, day: date, ebgm: float | None) -> State:
-    """Return the state of a signal on a day; its parts are those of the product."""
-    statistics = {name: getattr(alert.statistics, name) for name in STATISTICS}
-    parts = priority_on(alert, day).parts
-    first = alert.first_alarm_on or alert.first_alert_on
-    assert first is not None
-    return State(
-        statistics | {"ebgm_adjusted": ebgm},
-        {
-            **{name: parts[name] or 0.0 for name in ("evidence", "seriousness", "newness")},
-            "age": (day - first).days,
-            "alarm": float(alert.grade is SignalGrade.ALARM),
-        },
-        total_before(alert),
-    )
-
-
-# --- what a form finds --------------------------------------------------------------------------
-
-
 def ranks(
-    worklists: Worklists,
-    form: Callable[[Sequence[State]], Values],
-    pool: str,
-    wanted: Mapping[Pair, Control],
+    worklists: Worklists, form: Form, pool: str, wanted: Mapping[Pair, Control]
 ) -> dict[Pair, Ranks]:
     """Return the ranks of the positives that enter a pool, by pair."""
     found: dict[Pair, Ranks] = {}
-    for listed in worklists.lists:
-        places = _in_pool(listed, pool)
-        values = form([listed.states[place] for place in places])
-        for at, place in enumerate(places):
-            pair = listed.pairs[place]
-            if pair not in wanted:
-                continue
-            rank = int((values >= values[at]).sum())
+    for listed in worklists.lists[pool]:
+        values = form(listed.columns)
+        for pair in wanted.keys() & listed.places.keys():
+            rank = int((values >= values[listed.places[pair]]).sum())
             first_alert = worklists.first_on(pair, pool)
             before = found.get(pair, Ranks(first_alert, rank, 10**9))
             in_time = (listed.day - first_alert).days <= DAYS
@@ -358,26 +117,13 @@ def ranks(
     return found
 
 
-def _in_pool(listed: Listed, pool: str) -> list[int]:
-    states = listed.states
-    return [at for at in range(len(states)) if pool == "screening" or states[at].parts["alarm"]]
-
-
-def rank_on(
-    worklists: Worklists,
-    form: Callable[[Sequence[State]], Values],
-    pool: str,
-    pair: Pair,
-    day: date,
-) -> str:
+def rank_on(worklists: Worklists, form: Form, pool: str, pair: Pair, day: date) -> str:
     """Return the rank of a pair on the day of a list, and the signals listed."""
-    (listed,) = (each for each in worklists.lists if each.day == day)
-    places = _in_pool(listed, pool)
-    values = form([listed.states[place] for place in places])
-    for at, place in enumerate(places):
-        if listed.pairs[place] == pair:
-            return f"{int((values >= values[at]).sum())} of {len(places)}"
-    return f"not among {len(places)}"
+    (listed,) = (each for each in worklists.lists[pool] if each.day == day)
+    values, place = form(listed.columns), listed.places.get(pair)
+    if place is None:
+        return f"not among {len(values)}"
+    return f"{int((values >= values[place]).sum())} of {len(values)}"
 
 
 def auc(values: Values, positive: npt.NDArray[np.bool_]) -> float:
@@ -434,38 +180,27 @@ def main() -> None:
     report(Worklists(asked.sources, known, asked.on), known, pair, asked.on)
 
 
-def controls(path: Path) -> list[Control]:
-    """Read positives and negatives, without rows in doubt."""
-    table = pl.read_csv(path, infer_schema=False).fill_null("")
-    doubted = pl.any_horizontal(pl.all().str.contains("DOUBT"))
-    rows = table.filter(~doubted).select("vax_type", "event", "label", "note").rows()
-    return [
-        Control((normal_drug(drug), normal_term(event)), label == "positive", SERIOUS in note)
-        for drug, event, label, note in rows
-    ]
-
-
 def report(worklists: Worklists, known: Sequence[Control], pair: Pair, on: date) -> None:
     """Print a row for every form, and the parameters of every year."""
     positives = {control.pair: control for control in known if control.positive}
     forms = {
-        "IC025 crude": of_statistic("ic_lower"),
-        "IC025 within strata": of_statistic("ic_lower_adjusted"),
-        "EBGM within strata": of_statistic("ebgm_adjusted"),
-        "chi-squared": of_statistic("chi2"),
-        "priority before": lambda states: np.array([state.old for state in states]),
+        "IC025 crude": of_column("ic_lower"),
+        "IC025 within strata": of_column("ic_lower_adjusted"),
+        "EBGM within strata": of_column("ebgm_adjusted"),
+        "chi-squared": of_column("chi2"),
+        "priority before": of_column("before"),
         "**priority**": of_priority(priority_rules()),
     }
     sizes = {
-        pool: int(np.median([len(_in_pool(listed, pool)) for listed in worklists.lists]))
+        pool: int(np.median([len(listed.pairs) for listed in worklists.lists[pool]]))
         for pool in POOLS
     }
-    print(f"{len(worklists.lists)} weeks; median list: {sizes}\n")
+    print(f"{len(worklists.lists['alarm'])} weeks; median list: {sizes}\n")
     heads = [f"{pool}: {what}" for pool in POOLS for what in ("top 20; serious", "first rank")]
     heads += [f"{'|'.join(pair)} on {on}, {pool}" for pool in POOLS]
     print("| form | " + " | ".join([*heads, "AUC"]) + " |")
     print("|---" * (len(heads) + 2) + "|")
-    last, positive = worklists.last_states(known), np.array([one.positive for one in known])
+    last, positive = worklists.last_day_of(known), np.array([one.positive for one in known])
     for name, form in forms.items():
         of_pools = {pool: ranks(worklists, form, pool, positives) for pool in POOLS}
         places = [rank_on(worklists, form, pool, pair, on) for pool in POOLS]

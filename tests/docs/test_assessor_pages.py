@@ -191,11 +191,24 @@ def test_the_law_table_is_the_one_that_is_shipped() -> None:
 
 
 def test_priority_days_bursts_and_completeness_are_those_of_the_code() -> None:
-    text, priority = page("assess/read-an-alert.md"), priority_rules()
-    weights = {row[0]: float(row[1]) for row in rows(text, 4) if row[1].startswith("0.")}
-    assert weights == priority.by_part
-    assert f"`high` from {priority.levels.high}, `medium` from {priority.levels.medium}" in text
-    assert f"halves every {priority.scales.half_life_days:.0f} days" in text
+    text, priority = page("methods/priority.md"), priority_rules()
+    levels, newness, freshness = priority.levels, priority.newness, priority.freshness
+    assert (priority.seriousness.least, freshness.least, newness.gain) == (0.5, 0.25, 3)
+    assert "(1/2 + serious) x (1 + 3 x new) x (1/4 + fresh)" in text
+    assert f"else {priority.evidence.chance} x 2^IC025" in text
+    assert f"received in the last {newness.days} days" in text
+    assert f"2^(-days / {freshness.half_life_days:.0f})" in text
+    assert (priority.grade.alarm, f"{priority.grade.screening} of the screening" in text) == (
+        1,
+        True,
+    )
+    assert (
+        f"top {levels.high_share:.0%} of the totals and the\nnext {levels.medium_share:.0%}" in text
+    )
+    assert f"in the last {levels.of_days} days" in text
+    assert f"With fewer than {levels.fewest_signals} such" in text
+    assert f"`high` begins at {levels.high} and `medium` at {levels.medium}" in text
+    text = page("assess/read-an-alert.md")
     table = step_days()
     assert set(table.kinds.values()) == {30}
     assert f"`evaluated_on` and 30 days; {table.urgent_days} days if `urgent`" in text

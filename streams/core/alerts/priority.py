@@ -36,6 +36,12 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 _Positive = Annotated[float, Field(gt=0)]
 
 
+class _Evidence(Message):
+    chance: _Share = Field(
+        description="Times the lower bound of observed over expected, where that is not above 1."
+    )
+
+
 class _Seriousness(Message):
     least: _Share = Field(description="Factor without a serious case, and many cases.")
 
@@ -67,6 +73,7 @@ class _Levels(Message):
 class PriorityRules(Message):
     """The table of `priority.toml`."""
 
+    evidence: _Evidence = Field(description="Information component of the pair.")
     seriousness: _Seriousness = Field(description="Serious cases of the pair.")
     newness: _Newness = Field(description="Recent cases of the product.")
     freshness: _Freshness = Field(description="Days since the first alert of the signal.")
@@ -178,7 +185,7 @@ def _parts(alert: Alert, day: date, table: PriorityRules) -> dict[str, float | N
         freshness = 2 ** (-days / table.freshness.half_life_days)
     is_alarm = alert.grade is SignalGrade.ALARM
     return {
-        "evidence": evidence(alert.statistics.__dict__),
+        "evidence": evidence(alert.statistics.__dict__, table),
         "seriousness": (alert.n_serious + 0.5) / (alert.counts.n_observed + 1),
         "newness": newness,
         "freshness": freshness,
@@ -187,8 +194,11 @@ def _parts(alert: Alert, day: date, table: PriorityRules) -> dict[str, float | N
     }
 
 
-def evidence(statistics: Mapping[str, float | None]) -> float | None:
-    """Return the information component within strata, else the crude one; 0 if it may be chance.
+def evidence(statistics: Mapping[str, float | None], rules: PriorityRules) -> float | None:
+    """Return the information component within strata, else the crude one.
+
+    Where its lower bound is not above 0 it may be chance: then a small share of that bound, as the
+    ratio of observed to expected, so that such signals keep an order below the others.
 
     Parameters
     ----------
@@ -198,7 +208,7 @@ def evidence(statistics: Mapping[str, float | None]) -> float | None:
     for suffix in ("_adjusted", ""):
         ic, lower = statistics[f"ic{suffix}"], statistics[f"ic_lower{suffix}"]
         if ic is not None and lower is not None:
-            return ic if lower > 0 else 0.0
+            return ic if lower > 0 else rules.evidence.chance * 2**lower
     return None
 
 

@@ -203,8 +203,9 @@ class Recount:
             values |= removed_values(alert, named(removed, alert)[1])
             values |= self._due_days.values(alert)
             values |= text_values(alert)
+            grade = self._grade(alert, on) if known else alert.grade
             n_serious = of_pairs[pair][1]["n_serious"]
-            values |= self._priorities.values(alert, within, statistics, n_serious)
+            values |= self._priorities.values(alert, within, statistics, n_serious, grade)
             yield compared_with(alert, values, rules_known=known)
 
     def _tested(

@@ -39,7 +39,12 @@ class Priorities:
         self._latest: dict[str, tuple[int, _Days]] = {}  # revision, first days; by signal
 
     def values(
-        self, alert: Alert, within: pl.DataFrame, statistics: Mapping[str, Any], n_serious: int
+        self,
+        alert: Alert,
+        within: pl.DataFrame,
+        statistics: Mapping[str, Any],
+        n_serious: int,
+        grade: SignalGrade,
     ) -> dict[str, object]:
         """Return the expected values of an alert by field, of the fields that it has.
 
@@ -47,12 +52,12 @@ class Priorities:
         ----------
         within
             The cases of the window: `day`, `drugs`.
-        statistics, n_serious
-            Recounted values of the pair.
+        statistics, n_serious, grade
+            Recounted values of the pair; the published grade if the rules are not known.
         """
         if alert.priority is None or alert.priority.score is None:  # of an older version
             return {}
-        first_alert, first_alarm = first = self._first_days(alert)
+        first_alert, first_alarm = first = self._first_days(alert, grade)
         self._latest[alert.signal_key] = alert.revision, first
         recent = _recent(alert, within)
         table = priority_rules()
@@ -65,22 +70,21 @@ class Priorities:
         if known_on is not None:
             age = (alert.evaluated_on - known_on).days
             freshness = 2 ** (-age / table.freshness.half_life_days)
-        is_alarm = alert.grade is SignalGrade.ALARM
-        grade = table.grade.alarm if is_alarm else table.grade.screening
+        of_grade = table.grade.alarm if grade is SignalGrade.ALARM else table.grade.screening
         evidence = _evidence(statistics)
         factors = {
             "evidence": 1.0 if evidence is None else evidence,
             "seriousness": table.seriousness.least + seriousness,
             "newness": 1.0 if newness is None else 1 + table.newness.gain * newness,
             "freshness": 1.0 if freshness is None else table.freshness.least + freshness,
-            "grade": grade,
+            "grade": of_grade,
             "explained": 1.0,
             "listed": 1.0,
         }
         score = 1.0
         for factor in factors.values():
             score *= factor
-        parts = (evidence, seriousness, newness, freshness, grade, None, None)
+        parts = (evidence, seriousness, newness, freshness, of_grade, None, None)
         total = score / (1 + score)
         return {
             "first_alert_on": first_alert,
@@ -93,7 +97,7 @@ class Priorities:
             "priority.level": _level(alert, total),
         }
 
-    def _first_days(self, alert: Alert) -> _Days:
+    def _first_days(self, alert: Alert, grade: SignalGrade) -> _Days:
         if alert.revision == 1:
             first: date | None = alert.evaluated_on
             alarm = None
@@ -102,7 +106,7 @@ class Priorities:
             if revision != alert.revision - 1:
                 return alert.first_alert_on, alert.first_alarm_on
             first, alarm = days
-        if alarm is None and first is not None and alert.grade is SignalGrade.ALARM:
+        if alarm is None and first is not None and grade is SignalGrade.ALARM:
             alarm = alert.evaluated_on
         return first, alarm
 
@@ -124,7 +128,7 @@ def _evidence(statistics: Mapping[str, Any]) -> float | None:
     lower = statistics[f"ic_lower{suffix}"]
     if ic is None or lower is None:
         return None
-    return ic if lower > 0 else 0.0
+    return ic if lower > 0 else priority_rules().evidence.chance * 2**lower
 
 
 def _level(alert: Alert, total: float) -> object:

@@ -31,8 +31,8 @@ def alert(n=3, statistics=None, **changes):
     return found.model_copy(update={"statistics": values, **stated, **changes})
 
 
-# 2 bits x (1/4 + 1.5/4) x (1 + 3 x 21/63) x (1/4 + 1) x 1
-BASE = 2.0 * 0.625 * 2.0 * 1.25
+# 2 bits x (1/2 + 1.5/4) x (1 + 3 x 21/63) x (1/4 + 1) x 1
+BASE = 2.0 * 0.875 * 2.0 * 1.25
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,11 @@ BASE = 2.0 * 0.625 * 2.0 * 1.25
     [
         ({}, BASE),
         ({"statistics": {"ic_adjusted": 12.0}}, 6 * BASE),  # evidence does not saturate
-        ({"statistics": {"ic_lower_adjusted": 0.0}}, 0.0),
+        ({"statistics": {"ic_lower_adjusted": 0.0}}, BASE / 2.0 * 0.05),  # the bound of O/E is 1
+        ({"statistics": {"ic_lower_adjusted": -2.0}}, BASE / 2.0 * 0.05 / 4),
         ({"statistics": {"ic_adjusted": None, "ic_lower_adjusted": None}}, 1.5 * BASE),
-        ({"n_serious": 0}, BASE / 0.625 * 0.375),
-        ({"n_serious": 3}, BASE / 0.625 * 1.125),
+        ({"n_serious": 0}, BASE / 0.875 * 0.625),
+        ({"n_serious": 3}, BASE / 0.875 * 1.375),
         ({"n_drug_recent": 0}, BASE / 2),
         ({"n_drug_recent": 63}, BASE * 2),
         ({"n_drug_recent": None}, BASE / 2),
@@ -68,9 +69,11 @@ def test_the_score_is_the_product_of_the_factors(changes, score):
 
 def test_evidence_is_unknown_without_either_information_component():
     nothing = dict.fromkeys(BITS)
-    assert evidence(nothing) is None
-    assert evidence(nothing | {"ic": 3.0, "ic_lower": 1.0}) == 3.0
-    assert evidence(BITS | {"ic_lower_adjusted": -0.1}) == 0.0  # whatever the crude one says
+    table = priority_rules()
+    assert evidence(nothing, table) is None
+    assert evidence(nothing | {"ic": 3.0, "ic_lower": 1.0}, table) == 3.0
+    # whatever the crude one says
+    assert evidence(BITS | {"ic_lower_adjusted": -1.0}, table) == 0.05 / 2
 
 
 def test_a_priority_of_another_day_differs_by_freshness_alone():
@@ -114,9 +117,8 @@ def test_a_level_begins_at_its_threshold(total, level):
 def test_a_total_of_nothing_is_low_even_if_most_have_none():
     thresholds = level_thresholds([0.0] * 30)
     assert thresholds == {"high": 0.0, "medium": 0.0}
-    assert (
-        priority_on(alert(statistics={"ic_lower_adjusted": -1.0}), DAY, thresholds).level == "low"
-    )
+    nothing = alert(statistics={"ic_lower_adjusted": -2000.0})  # too small for a Float64
+    assert priority_on(nothing, DAY, thresholds).level == "low"
     assert priority_on(alert(), DAY, thresholds).level == "high"
 
 

@@ -120,8 +120,10 @@ def test_an_alert_says_how_urgent_it_is_and_what_to_do_by_when(desk: Desk) -> No
     assert zinc.priority is not None
     assert zinc.priority == priority_on(zinc, TODAY)
     # No rule needs the bound within strata to be above 0; four cases of three expected are chance.
+    lower = zinc.statistics.ic_lower_adjusted
+    assert lower is not None
     assert zinc.priority.parts == {
-        "evidence": 0.0,
+        "evidence": 0.05 * 2**lower,
         "seriousness": 2.5 / 5,
         "newness": 1.0,
         "freshness": 1.0,
