@@ -204,7 +204,7 @@ def test_priority_days_bursts_and_completeness_are_those_of_the_code() -> None:
         True,
     )
     assert (
-        f"top {levels.high_share:.0%} of the totals and the\nnext {levels.medium_share:.0%}" in text
+        f"top {levels.high_share:.0%} of the totals and the next {levels.medium_share:.0%}" in text
     )
     assert f"in the last {levels.of_days} days" in text
     assert f"With fewer than {levels.fewest_signals} such" in text
