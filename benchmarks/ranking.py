@@ -76,9 +76,10 @@ def of_priority(rules: PriorityRules) -> Form:
 
     def ranked(of: Columns) -> Values:
         fresh = 2 ** (-of["age"] / rules.freshness.half_life_days)
-        chance = rules.evidence.chance * 2 ** of["ic_lower_adjusted"]
+        least = rules.evidence.chance
+        chance = least * 2 ** of["ic_lower_adjusted"]
         return np.asarray(
-            np.where(of["ic_lower_adjusted"] > 0, of["ic_adjusted"], chance)
+            np.where(of["ic_lower_adjusted"] > 0, np.maximum(of["ic_adjusted"], least), chance)
             * (rules.seriousness.least + of["seriousness"])
             * (1 + rules.newness.gain * of["newness"])
             * (rules.freshness.least + fresh)

@@ -194,7 +194,8 @@ def test_priority_days_bursts_and_completeness_are_those_of_the_code() -> None:
     text, priority = page("methods/priority.md"), priority_rules()
     levels, newness, freshness = priority.levels, priority.newness, priority.freshness
     assert (priority.seriousness.least, freshness.least, newness.gain) == (0.5, 0.25, 3)
-    assert "(1/2 + serious) x (1 + 3 x new) x (1/4 + fresh)" in text
+    for factor in ("1/2 + value", "1 + 3 x value", "1/4 + value"):
+        assert f"| {factor} |" in text
     assert f"else {priority.evidence.chance} x 2^IC025" in text
     assert f"received in the last {newness.days} days" in text
     assert f"2^(-days / {freshness.half_life_days:.0f})" in text
@@ -203,7 +204,7 @@ def test_priority_days_bursts_and_completeness_are_those_of_the_code() -> None:
         True,
     )
     assert (
-        f"top {levels.high_share:.0%} of the totals and the\nnext {levels.medium_share:.0%}" in text
+        f"top {levels.high_share:.0%} of the totals and the next {levels.medium_share:.0%}" in text
     )
     assert f"in the last {levels.of_days} days" in text
     assert f"With fewer than {levels.fewest_signals} such" in text

@@ -208,7 +208,8 @@ def evidence(statistics: Mapping[str, float | None], rules: PriorityRules) -> fl
     for suffix in ("_adjusted", ""):
         ic, lower = statistics[f"ic{suffix}"], statistics[f"ic_lower{suffix}"]
         if ic is not None and lower is not None:
-            return ic if lower > 0 else rules.evidence.chance * 2**lower
+            chance = rules.evidence.chance
+            return max(ic, chance) if lower > 0 else chance * 2**lower
     return None
 
 

@@ -128,7 +128,10 @@ def _evidence(statistics: Mapping[str, Any]) -> float | None:
     lower = statistics[f"ic_lower{suffix}"]
     if ic is None or lower is None:
         return None
-    return ic if lower > 0 else priority_rules().evidence.chance * 2**lower
+    chance = priority_rules().evidence.chance
+    if lower > 0:
+        return chance if ic < chance else ic
+    return chance * 2**lower
 
 
 def _level(alert: Alert, total: float) -> object:
