@@ -130,8 +130,8 @@ def _evidence(statistics: Mapping[str, Any]) -> float | None:
         return None
     chance = priority_rules().evidence.chance
     if lower > 0:
-        return chance if ic < chance else ic
-    return chance * 2**lower
+        return chance if ic < chance else float(ic)
+    return chance * 2 ** float(lower)
 
 
 def _level(alert: Alert, total: float) -> object:
