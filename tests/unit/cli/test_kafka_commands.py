@@ -1,11 +1,9 @@
 """`tocsin topics`, `publish`, `run` and `alerts`: arguments refused without a broker."""
 
-import json
 import logging
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +11,9 @@ from typing import Any
 import pytest
 
 import streams.cli.kafka_commands as kafka_commands
-from tests.support.alerts import signal as alert_on
 from tests.support.archives import write_zip
-from tests.support.cli import Run, invoke, require_refused
+from tests.support.cli import Run, require_refused
 from tests.support.faers_quarters import joined_quarter
-from tests.support.rules_changes import changed
 
 
 @pytest.fixture(autouse=True)
@@ -90,21 +86,3 @@ def test_repairs_of_a_published_file_are_in_the_summary(
         ["repaired", "2"],
         ["rows that shared a line", "2"],
     ]
-
-
-def test_alerts_say_since_when_their_signal_is_overdue_if_the_log_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    late = alert_on(3).model_copy(update={"due": date(2020, 1, 1), "own_due": date(2020, 1, 1)})
-    found = [late, changed()]
-    monkeypatch.setattr(kafka_commands, "read_published", lambda *_, **__: iter(found))
-    log = ("--audit", tmp_path / "audit.jsonl")
-    table = " ".join(invoke("alerts", *log).output.split())
-    assert "overdue since" in table
-    assert "2024-01-11 rules changed The rules that signals are made with changed" in table
-    assert "overdue" not in invoke("alerts").output
-    assert "rules changed" in invoke("alerts", "--follow").output
-    first, second = invoke("alerts", "--json", *log).output.splitlines()
-    assert json.loads(first)["assessment"]["due"] == "2020-01-01"
-    assert json.loads(first)["assessment"]["overdue"] is True
-    assert json.loads(second)["change_id"] == changed().change_id

@@ -96,7 +96,7 @@ def test_a_topic_that_is_created_again_is_not_gone_on_with(
 def test_alerts_that_are_followed_go_on_from_the_new_start(
     topics: ScriptedTopics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topic_reader, "decode_alert", int)
+    monkeypatch.setattr(topic_reader, "decode_published", int)
     alerts = TopicPartition("pv.alerts", 0)
     topics.add(alerts, [b"%d" % number for number in range(3)])
 
