@@ -73,7 +73,7 @@ def test_previous_is_explained_by_what_it_holds() -> None:
     assert line.startswith("number, kind, day, cases, bounds, rules and grade")
     assert list(Previous.model_fields) == [
         *("revision", "kind", "evaluated_on", "n_observed", "ror_lower", "ic_lower"),
-        *("rules_fired", "grade", "due"),
+        *("rules_fired", "grade", "any_fatal", "any_paediatric", "regions", "due"),
     ]
 
 
