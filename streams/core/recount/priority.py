@@ -125,10 +125,10 @@ def _evidence(statistics: Mapping[str, Any]) -> float | None:
     adjusted = None not in (statistics["ic_adjusted"], statistics["ic_lower_adjusted"])
     suffix = "_adjusted" if adjusted else ""
     ic: float | None = statistics[f"ic{suffix}"]
-    lower = statistics[f"ic_lower{suffix}"]
+    lower: float | None = statistics[f"ic_lower{suffix}"]
     if ic is None or lower is None:
         return None
-    chance = priority_rules().evidence.chance
+    chance: float = priority_rules().evidence.chance
     if lower > 0:
         return chance if ic < chance else float(ic)
     return chance * 2 ** float(lower)
