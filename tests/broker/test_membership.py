@@ -25,12 +25,12 @@ from tests.broker.support.processes import (
     stream,
     wait_until,
 )
-from tests.broker.support.stages import detect_all
+from tests.broker.support.stages import MHRA_IC, detect_all
 
 pytestmark = pytest.mark.broker
 
 CASES = ("run", "--stage", "cases")
-DETECT = ("run", "--stage", "detect")
+DETECT = ("run", "--stage", "detect", *MHRA_IC)
 
 
 def named(settings: Settings, name: str) -> Settings:

@@ -41,7 +41,8 @@ SEED = 20240520
 ENDED = ("retraction", "closed")
 # Of a safety alert, what depends on how often somebody looked, and not on what is known in the end.
 OF_THE_WAY = {
-    *("as_of", "alert_id", "revision", "kind", "reason", "evaluated_on", "was", "changes", "due"),
+    *("as_of", "alert_id", "revision", "kind", "reason", "evaluated_on", "was", "changes"),
+    *("due", "own_due"),
     *("headline", "sentence", "next_step"),
 }
 # Of another one, what does not: margins move without a new revision.

@@ -24,8 +24,8 @@ from schemas.digest import HeldBack
 from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Filters, Subscription, Tier, Webhook
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.channels import ChannelSender
-from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.channels import ChannelSender, deliver
+from streams.delivery.outbox import Outbox
 from streams.delivery.send_schedule import CORRECTIONS
 from streams.delivery.signing_keys import derived_key
 from streams.delivery.webhook import WebhookSender

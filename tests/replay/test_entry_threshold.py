@@ -97,6 +97,7 @@ def test_a_threshold_that_was_changed_is_found(replayed: Path) -> None:
 def test_an_alert_from_before_the_threshold_is_compared_in_the_rest(replayed: Path) -> None:
     alert = json.loads((replayed / "alerts.jsonl").read_text().splitlines()[-1])
     assert alert["statistics"].pop("e_value_budgeted") is not None
+    del alert["headline"]  # so its texts are not compared either
     (replayed / "old.jsonl").write_text(json.dumps(alert))
     assert _recount(replayed, "old.jsonl", "--rules", "safe", "--screening", "none").code == 0
     assert _recount(replayed, "old.jsonl").code == 1  # its rules ask for the field

@@ -12,7 +12,8 @@ from detectors.rules import RuleSet, load_rules
 from schemas.alert import Alert, SignalGrade
 from schemas.report import Report
 from schemas.subscription import Tier
-from streams.delivery.outbox import Outbox, deliver
+from streams.delivery.channels import deliver
+from streams.delivery.outbox import Outbox
 from streams.delivery.send_schedule import Attempt, SendOutcome
 from streams.delivery.subscription_status import Due
 from tests.support.alerts import KEY, NOW, subscription
