@@ -175,9 +175,8 @@ def change_clause(alert: Alert, printed: Printed, words: Catalogue) -> str:
     ):
         if was is not None and now is not None:
             parts.append(_measure_changed(name, was, now, printed, words))
-    ended = previous.kind.value in ("closed", "retraction")
     return words.text(
-        "change.since_end" if ended else "change.since",
+        "change.since" if previous.rules_fired else "change.since_end",
         revision=previous.revision,
         day=previous.evaluated_on.isoformat(),
         changes=words.listed(parts),

@@ -254,3 +254,10 @@ def test_public_texts_hold_bands_and_months_alone() -> None:
     assert off.headline == (
         "Sepsis／季節性インフルエンザワクチン：報告1001 or more例、確認対象から除外（1990年7月）"
     )
+
+
+def test_a_signal_that_was_off_and_corrected_is_compared_with_its_end() -> None:
+    assert STUPOR.previous is not None
+    corrected = STUPOR.previous.model_copy(update={"kind": AlertKind.UPDATE})
+    text = signal_texts(STUPOR.model_copy(update={"previous": corrected})).sentence
+    assert "Since it ended in revision 8" in text
