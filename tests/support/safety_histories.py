@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -49,10 +50,10 @@ class Step:
 
 
 def make_case(
-    case_id: str, received: date = FIRST, *, onset: date | None = None, **fields: object
+    case_id: str, received: date = FIRST, *, onset: date | None = None, **fields: Any
 ) -> DomainCase:
     """Return a serious case of sepsis after a vesicle product, with other fields as given."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "product_class": "engineered-ev",
         "terms": ["Sepsis"],
         "indication_terms": [],
@@ -75,7 +76,7 @@ def make_case(
         case_id=case_id,
         received=(received - _EPOCH).days,
         onset=None if onset is None else (onset - _EPOCH).days,
-        **{**values, **fields},  # type: ignore[arg-type]
+        **{**values, **fields},
     )
 
 
@@ -146,7 +147,7 @@ def _notices(draw: st.DrawFn) -> Notice:
             ]
         )
     )
-    fields: dict[str, object] = {}
+    fields: dict[str, Any] = {}
     if kind is NoticeKind.SAFETY_NOTICE:
         fields = {
             "terms": tuple(draw(_some(_TERMS, 2))),
@@ -200,7 +201,7 @@ def _notices(draw: st.DrawFn) -> Notice:
         reporter=draw(st.sampled_from(list(ReporterKind))),
         country=draw(st.sampled_from([None, "JP", "US"])),
         product_class=draw(st.sampled_from([None, *_CLASSES])),
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )
 
 

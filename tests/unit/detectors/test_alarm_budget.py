@@ -31,7 +31,7 @@ def test_the_threshold_by_hand(
 def test_the_alarm_asks_for_the_scale_that_the_statistic_has() -> None:
     """`e_value_budgeted` is 8 / T times the e-value: other numbers in the preset would be wrong."""
     (rule,) = load_rules("tocsin").rules
-    parts = {part.statistic: part for part in rule.condition.all}  # type: ignore[union-attr]
-    assert parts["e_value_budgeted"].value == parts["e_value_blocked"].value == FLOOR  # type: ignore[union-attr]
-    assert parts["e_value_budgeted"].exit == 0  # type: ignore[union-attr]
+    parts = {part.statistic: part for part in rule.comparisons}
+    assert parts["e_value_budgeted"].value == parts["e_value_blocked"].value == FLOOR
+    assert parts["e_value_budgeted"].exit == 0
     assert START == 2 * 365

@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,8 @@ NEW, CLOSED, RETRACTION = (
 )
 
 
-def facts(category: AlertCategory, kind: SafetyAlertKind = NEW, **fields: object) -> PublicFacts:
-    values: dict[str, object] = {
+def facts(category: AlertCategory, kind: SafetyAlertKind = NEW, **fields: Any) -> PublicFacts:
+    values: dict[str, Any] = {
         "product_class": "msc-supernatant-exosome",
         "terms": ("Sepsis",),
         "countries": ("JP",),
@@ -28,7 +29,7 @@ def facts(category: AlertCategory, kind: SafetyAlertKind = NEW, **fields: object
         "band": "1-10",
         "month": date(2023, 11, 14),
     }
-    return PublicFacts(category=category, kind=kind, **{**values, **fields})  # type: ignore[arg-type]
+    return PublicFacts(category=category, kind=kind, **{**values, **fields})
 
 
 RUMOUR = AlertCategory.UNVERIFIED_FATAL

@@ -9,6 +9,7 @@ import pytest
 from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
+from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.preview_cursors import (
     BEGINNING,
     Start,
@@ -29,9 +30,9 @@ def model(tmp_path: Path) -> Iterator[ReadModel]:
         yield model
 
 
-def put(model: ReadModel, *alerts: object) -> None:
+def put(model: ReadModel, *alerts: AnyAlert) -> None:
     for alert in alerts:
-        model.put(alert, source="a", position=model.place("a"))  # type: ignore[arg-type]
+        model.put(alert, source="a", position=model.place("a"))
 
 
 def test_a_day_is_a_code_that_leads_back_to_it(model: ReadModel) -> None:
