@@ -19,7 +19,13 @@ def test_every_text_and_day_of_any_history_keeps_the_rules() -> None:
     changes: Counter[SafetyChange] = Counter()
     categories: Counter[str] = Counter()
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    # The same histories in every run: whether all ends are reached must not be a matter of luck.
+    @settings(
+        max_examples=300,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(histories())
     def check(steps: list[Step]) -> None:
         alerts = run_history(steps)
