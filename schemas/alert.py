@@ -224,6 +224,13 @@ class Alert(Message):
         description="Cases of `counts.n_drug` first received in the 182 days up to `evaluated_on`. "
         "Null outside the cumulative window, and in alerts of older versions.",
     )
+    n_comparators: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cases of `counts.n_total` without the drug, in those strata of "
+        "`expected_adjusted` that hold a case of the pair. Where they are few, the cases expected "
+        "there are mostly the drug's own. Null in alerts of older versions.",
+    )
     n_serious: int = Field(ge=0, description="Cases of the pair with any seriousness criterion.")
     n_fatal: int = Field(ge=0, description="Cases of the pair with a fatal outcome.")
     n_paediatric: int = Field(ge=0, description="Cases of the pair of patients under 18 years.")

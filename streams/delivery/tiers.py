@@ -138,7 +138,7 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
 _CASES = {"case_ids", "as_of", "snapshot_id"}  # a hash of offsets can be inverted by trying them
 _ASSESSMENT = "assessment"  # it names the assessor
 # With one case, or compared with the previous revision, these fields identify the patient.
-_OF_FEW = {"patients", "time_to_onset", "first_onset", "last_onset"}
+_OF_FEW = {"patients", "time_to_onset", "first_onset", "last_onset", "n_comparators"}
 # Fields of a context that identify the patient, or name units.
 _SMALL = {"lots", "facilities", "indications", "changes"}
 _UNITS = {"case_ids", "fatal_case_ids", "lots", "facilities", "as_of", _ASSESSMENT}

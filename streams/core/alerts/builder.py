@@ -43,7 +43,7 @@ _CODE_VERSION = version("tocsin")
 _OF_CASES = (
     *("n_serious", "n_fatal", "n_paediatric", "first_received", "last_received"),
     *("n_by_professional", "n_sources", "completeness", "n_suspected_duplicates", "n_post_notice"),
-    "n_drug_recent",
+    *("n_drug_recent", "n_comparators"),
 )
 _LISTS = ("countries", "dictionary_versions", "case_ids")
 _STATISTICS = list(Statistics.model_fields)

@@ -37,6 +37,11 @@ _Positive = Annotated[float, Field(gt=0)]
 
 
 class _Evidence(Message):
+    comparators: float = Field(
+        ge=0,
+        description="Fewest cases without the drug in the strata of the pair, for each of its "
+        "own; with fewer the crude information component counts.",
+    )
     chance: _Share = Field(
         description="Times the lower bound of observed over expected, where that is not above 1."
     )
@@ -185,7 +190,12 @@ def _parts(alert: Alert, day: date, table: PriorityRules) -> dict[str, float | N
         freshness = 2 ** (-days / table.freshness.half_life_days)
     is_alarm = alert.grade is SignalGrade.ALARM
     return {
-        "evidence": evidence(alert.statistics.__dict__, table),
+        "evidence": evidence(
+            alert.statistics.__dict__,
+            table,
+            within_strata=alert.n_comparators is None
+            or alert.n_comparators >= table.evidence.comparators * alert.counts.n_observed,
+        ),
         "seriousness": (alert.n_serious + 0.5) / (alert.counts.n_observed + 1),
         "newness": newness,
         "freshness": freshness,
@@ -194,7 +204,9 @@ def _parts(alert: Alert, day: date, table: PriorityRules) -> dict[str, float | N
     }
 
 
-def evidence(statistics: Mapping[str, float | None], rules: PriorityRules) -> float | None:
+def evidence(
+    statistics: Mapping[str, float | None], rules: PriorityRules, *, within_strata: bool
+) -> float | None:
     """Return the information component within strata, else the crude one.
 
     Where its lower bound is not above 0 it may be chance: then a small share of that bound, as the
@@ -204,8 +216,10 @@ def evidence(statistics: Mapping[str, float | None], rules: PriorityRules) -> fl
     ----------
     statistics
         By field of `schemas.tables.Statistics`.
+    within_strata
+        Whether the strata hold enough cases without the drug to compare with.
     """
-    for suffix in ("_adjusted", ""):
+    for suffix in ("_adjusted", "") if within_strata else ("",):
         ic, lower = statistics[f"ic{suffix}"], statistics[f"ic_lower{suffix}"]
         if ic is not None and lower is not None:
             chance = rules.evidence.chance

@@ -20,6 +20,7 @@ from streams.core.alerts.context import AlertContext
 from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.alerts.priority import level_thresholds, priority_rules
 from streams.core.alerts.sensitivity import SensitivityAnalyses
+from streams.core.counting.count_changes import period_strata
 from streams.core.counting.recent_cases import cases_naming
 from streams.core.counting.sorted_counts import Keys, split_key
 from streams.core.safety.subjects import KnownOnDay
@@ -115,6 +116,7 @@ class AlertWriter:
                 *sources_of(cases, keys, origins.parts).get_columns()[1:],
                 after_notice(cases, rows["key"], rows["drug"], on_day.acted),
                 _recent_of_drugs(scores, keys, view),
+                _comparators(scores, keys, cases),
             ]
         )
         pairs = rows[["key", "drug", "event", *MARGINS]]
@@ -146,6 +148,13 @@ def _recent_of_drugs(scores: WindowScores, keys: Keys, view: CountsView) -> pl.S
     drugs, places = np.unique(split_key(keys)[0], return_inverse=True)
     first = today - priority_rules().newness.days + 1
     return pl.Series("n_drug_recent", cases_naming(view.log, drugs, first, today)[places])
+
+
+def _comparators(scores: WindowScores, keys: Keys, cases: pl.DataFrame) -> pl.Series:
+    """Return `n_comparators` of each pair, from its cases."""
+    strata = period_strata(cases["day"].to_numpy(), cases["block"].to_numpy())
+    adjusted = scores.instance.tally.adjusted
+    return pl.Series("n_comparators", adjusted.comparators(keys, cases["key"].to_numpy(), strata))
 
 
 def _stated(alerts: Sequence[Alert], rows: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:

@@ -8,8 +8,10 @@ import numpy.typing as npt
 from detectors.expected import add_over_strata
 from streams.core.counting.count_changes import QUARTER_BITS, CountChanges
 from streams.core.counting.sorted_counts import (
+    Counts,
     Keys,
     SortedCounts,
+    distinct,
     places_of,
     split_key,
     summed,
@@ -73,6 +75,24 @@ class AdjustedMargins:
         sums = self._of_earlier(pairs, strata, quarters, current)
         self._add(sums, pairs, strata[quarters == current])
         return sums
+
+    def comparators(self, pairs: Keys, of_cases: Keys, strata: Keys) -> Counts:
+        """Return, for each pair, the cases without its drug in the strata of its own cases.
+
+        Where there are few, the cases expected are mostly the drug's own.
+
+        Parameters
+        ----------
+        pairs
+            Their keys, in any order, each once.
+        of_cases, strata
+            Pair and stratum of each of their cases: see `period_strata`.
+        """
+        numbers = np.zeros(len(pairs), dtype=np.int64)
+        for place, pair in enumerate(pairs.tolist()):
+            held = distinct(strata[of_cases == pair]) << _SHIFT
+            numbers[place] = (self._totals.get(held) - self._drugs.get(held | pair >> _SHIFT)).sum()
+        return numbers
 
     def _of_earlier(self, pairs: Keys, strata: Keys, quarters: Keys, current: int) -> Floats:
         """Return the sum of each pair over the quarters before the current one."""

@@ -45,7 +45,7 @@ CASE_LOG: Mapping[str, pl.DataType] = MappingProxyType(
 
 
 _OF_CASE = (
-    *("case_id", "day", "stratum", "serious", "fatal"),
+    *("case_id", "day", "stratum", "block", "serious", "fatal"),
     *("origin", "indications", "completeness", "suspected_duplicate", "life_threatening"),
 )
 _BESIDE = {"courses": "drugs", "onsets": "events"}  # column of codes: column of their names
@@ -274,9 +274,10 @@ class CaseLog:
         Returns
         -------
         polars.DataFrame
-            `key`, `case_id`, `day`, `stratum`, `serious`, `fatal`, `origin`, `indications`,
-            `completeness`, `suspected_duplicate`, `life_threatening`, `course` and `began` (the
-            codes of the pair in `courses` and `onsets`; 0: not stated); one row a case and pair.
+            `key`, `case_id`, `day`, `stratum`, `block`, `serious`, `fatal`, `origin`,
+            `indications`, `completeness`, `suspected_duplicate`, `life_threatening`, `course` and
+            `began` (the codes of the pair in `courses` and `onsets`; 0: not stated); one row a case
+            and pair.
             They are not sorted: with a hundred cases a pair that takes as long as finding them.
         """
         wanted = distinct(pairs)

@@ -175,6 +175,7 @@ class Recount:
         of_pairs = {pair: facts(within, *pair) for pair in pairs}
         rows = [{"drug": drug, "event": event, **of_pairs[drug, event][0]} for drug, event in pairs]
         current, expected = _adjusted(current, first, pairs)
+        within = _within(current, first.window)  # with age bands
         counts = pl.DataFrame(rows, schema=dict(COUNTS)).with_columns(expected)
         scored = self._scored(counts, first)
         by_region = pl.col("stratum").cast(pl.String)

@@ -14,12 +14,13 @@ from schemas.alert import Alert, SignalGrade, WindowKind
 from schemas.priority import PriorityLevel
 from streams.core.alerts.priority import priority_rules
 from streams.core.recount.evidence import naming
+from streams.core.recount.strata import comparators_within
 from streams.core.signals.signal_key import names_of_key
 
 __all__ = ["PRIORITY", "Priorities"]
 
 PRIORITY = (
-    *("first_alert_on", "first_alarm_on", "n_drug_recent"),
+    *("first_alert_on", "first_alarm_on", "n_drug_recent", "n_comparators"),
     *(f"priority.{name}" for name in ("parts", "factors", "score", "total", "level")),
 )
 """Recounted fields."""
@@ -51,7 +52,7 @@ class Priorities:
         Parameters
         ----------
         within
-            The cases of the window: `day`, `drugs`.
+            The cases of the window: `day`, `band`, `sex`, `drugs`, `events`.
         statistics, n_serious, grade
             Recounted values of the pair; the published grade if the rules are not known.
         """
@@ -71,7 +72,8 @@ class Priorities:
             age = (alert.evaluated_on - known_on).days
             freshness = 2 ** (-age / table.freshness.half_life_days)
         of_grade = table.grade.alarm if grade is SignalGrade.ALARM else table.grade.screening
-        evidence = _evidence(statistics)
+        others = _comparators(alert, within)
+        evidence = _evidence(alert, statistics, others)
         factors = {
             "evidence": 1.0 if evidence is None else evidence,
             "seriousness": table.seriousness.least + seriousness,
@@ -90,6 +92,7 @@ class Priorities:
             "first_alert_on": first_alert,
             "first_alarm_on": first_alarm,
             "n_drug_recent": recent,
+            "n_comparators": others,
             "priority.parts": dict(zip(factors, parts, strict=True)),
             "priority.factors": factors,
             "priority.score": score,
@@ -121,8 +124,19 @@ def _recent(alert: Alert, within: pl.DataFrame) -> int | None:
     return within.filter(received & naming("drugs", drug)).height
 
 
-def _evidence(statistics: Mapping[str, Any]) -> float | None:
-    adjusted = None not in (statistics["ic_adjusted"], statistics["ic_lower_adjusted"])
+def _comparators(alert: Alert, within: pl.DataFrame) -> int | None:
+    if alert.n_comparators is None:  # of an older version
+        return None
+    return comparators_within(within, *names_of_key(alert.signal_key))
+
+
+def _evidence(alert: Alert, statistics: Mapping[str, Any], comparators: int | None) -> float | None:
+    least = priority_rules().evidence.comparators * alert.counts.n_observed
+    within_strata = comparators is None or comparators >= least
+    adjusted = within_strata and None not in (
+        statistics["ic_adjusted"],
+        statistics["ic_lower_adjusted"],
+    )
     suffix = "_adjusted" if adjusted else ""
     ic: float | None = statistics[f"ic{suffix}"]
     lower: float | None = statistics[f"ic_lower{suffix}"]

@@ -9,7 +9,14 @@ from detectors.expected import expected_stratified
 from schemas.strata import TEST_BY_AGE, Strata
 from streams.core.recount.evidence import naming
 
-__all__ = ["age_band", "expected_over", "expected_within", "with_bands", "with_blocks"]
+__all__ = [
+    "age_band",
+    "comparators_within",
+    "expected_over",
+    "expected_within",
+    "with_bands",
+    "with_blocks",
+]
 
 # Of ICH E2B(R3) D.2.3, from and up to [years].
 _GROUPS = {
@@ -72,10 +79,29 @@ def expected_within(cases: pl.DataFrame, drug: str, event: str) -> float:
     cases
         `day` [days since 1970-01-01], `band`, `sex`, and the joined names `drugs` and `events`.
     """
+    return expected_over(cases, _stratum(), drug, event)
+
+
+def comparators_within(cases: pl.DataFrame, drug: str, event: str) -> int:
+    """Return the number of cases without a drug in the strata that have a case of the pair.
+
+    Parameters
+    ----------
+    cases
+        See `expected_within`.
+    """
+    own = naming("drugs", drug)
+    marked = cases.select(
+        _stratum().alias("stratum"), own.alias("own"), both=own & naming("events", event)
+    )
+    strata = marked.filter("both")["stratum"].unique()
+    return marked.filter(~pl.col("own") & pl.col("stratum").is_in(strata.implode())).height
+
+
+def _stratum() -> pl.Expr:
     day = pl.col("day").cast(pl.Int32).cast(pl.Date)
     band = pl.col("band").cast(pl.String).str.zfill(3)
-    stratum = pl.format("{} {} {} {}", day.dt.year(), day.dt.quarter(), band, "sex")
-    return expected_over(cases, stratum, drug, event)
+    return pl.format("{} {} {} {}", day.dt.year(), day.dt.quarter(), band, "sex")
 
 
 def expected_over(cases: pl.DataFrame, stratum: pl.Expr, drug: str, event: str) -> float:

@@ -118,7 +118,9 @@ def _build(
     facts = facts_of(cases, frame["key"].to_numpy(), FACETS).drop("key")
     sources = sources_of(cases, frame["key"].to_numpy(), ORIGINS.parts).drop("key")
     return AlertBuilder(RULES, POLICY).build(
-        frame.hstack(facts).hstack(sources).with_columns(n_post_notice=None, n_drug_recent=None),
+        frame.hstack(facts)
+        .hstack(sources)
+        .with_columns(n_post_notice=None, n_drug_recent=None, n_comparators=None),
         decisions,
         [PairSummary(found or SensitivityResult(), None, {})] * len(rows),
         EvaluatedWindow(

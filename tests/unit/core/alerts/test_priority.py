@@ -43,6 +43,10 @@ BASE = 2.0 * 0.875 * 2.0 * 1.25
         ({"statistics": {"ic_lower_adjusted": 0.0}}, BASE / 2.0 * 0.05),  # the bound of O/E is 1
         ({"statistics": {"ic_lower_adjusted": -2.0}}, BASE / 2.0 * 0.05 / 4),
         ({"statistics": {"ic_adjusted": None, "ic_lower_adjusted": None}}, 1.5 * BASE),
+        # eight cases to compare with for each of three; with fewer the crude one counts
+        ({"n_comparators": 24}, BASE),
+        ({"n_comparators": 23}, 1.5 * BASE),
+        ({"n_comparators": None}, BASE),
         ({"n_serious": 0}, BASE / 0.875 * 0.625),
         ({"n_serious": 3}, BASE / 0.875 * 1.375),
         ({"n_drug_recent": 0}, BASE / 2),
@@ -70,10 +74,11 @@ def test_the_score_is_the_product_of_the_factors(changes, score):
 def test_evidence_is_unknown_without_either_information_component():
     nothing = dict.fromkeys(BITS)
     table = priority_rules()
-    assert evidence(nothing, table) is None
-    assert evidence(nothing | {"ic": 3.0, "ic_lower": 1.0}, table) == 3.0
+    assert evidence(nothing, table, within_strata=True) is None
+    assert evidence(nothing | {"ic": 3.0, "ic_lower": 1.0}, table, within_strata=True) == 3.0
+    assert evidence(BITS, table, within_strata=False) == 3.0
     # whatever the crude one says
-    assert evidence(BITS | {"ic_lower_adjusted": -1.0}, table) == 0.05 / 2
+    assert evidence(BITS | {"ic_lower_adjusted": -1.0}, table, within_strata=True) == 0.05 / 2
 
 
 def test_a_priority_of_another_day_differs_by_freshness_alone():

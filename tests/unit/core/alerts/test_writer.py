@@ -143,6 +143,7 @@ def test_first_days_and_recent_cases_go_on_from_the_published_state(desk: Desk) 
     written = desk.write()
     zinc = next(alert for alert in written.alerts if alert.drug == "zinc")
     assert (zinc.counts.n_drug, zinc.n_drug_recent) == (8, 7)
+    assert zinc.n_comparators == 4  # iron and lead; all are adults of one quarter but the child
     assert (zinc.first_alert_on, zinc.first_alarm_on) == (TODAY - timedelta(days=40), TODAY)
     assert written.stated["first_alert"].tolist() == [DAY - 40, DAY]
     assert written.stated["first_alarm"].tolist() == [DAY, DAY]

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.core.counting.adjusted_margins import AdjustedMargins
-from streams.core.counting.count_changes import CountChanges
+from streams.core.counting.count_changes import CountChanges, period_strata
+from streams.core.counting.sorted_counts import Keys
 from tests.support.frames import log_row, make_log
 
 EPOCH = date(1970, 1, 1)
@@ -59,8 +60,39 @@ def test_sums_kept_are_sums_from_the_first_stratum(
         again = AdjustedMargins()
         again.fold(CountChanges.of(_log(so_far)))
         assert found.tolist() == again.expected(KEYS)[some].tolist()  # to the last bit
+        log = _of_pairs(left)
+        assert kept.comparators(KEYS, *log).tolist() == [_others(left, *pair) for pair in PAIRS]
         exact = [float(_exact(left, *pair)) for pair in PAIRS]
         np.testing.assert_allclose(found, np.array(exact)[some], rtol=1e-12)
+
+
+def _stratum(at: int, block: int) -> tuple[int, int, int]:
+    day = EPOCH + timedelta(days=at)
+    return day.year, (day.month - 1) // 3, block
+
+
+def _others(left: Counter[Case], drug: int, event: int) -> int:
+    """Count the cases without the drug in the strata of the pair."""
+    held = {
+        _stratum(at, block) for at, block, drugs, events in left if drug in drugs if event in events
+    }
+    return sum(
+        n
+        for (at, block, drugs, _), n in left.items()
+        if drug not in drugs and _stratum(at, block) in held
+    )
+
+
+def _of_pairs(left: Counter[Case]) -> tuple[Keys, Keys]:
+    """Return pair and stratum of each case that names a pair."""
+    named = [
+        (drug << 32 | event, at, block)
+        for at, block, drugs, events in left.elements()
+        for drug in drugs
+        for event in events
+    ]
+    keys, days, blocks = np.array(named, dtype=np.int64).reshape(-1, 3).T
+    return keys, period_strata(days.astype(np.int32), blocks.astype(np.uint16))
 
 
 def _log(rows: list[tuple[Case, int]]) -> pl.DataFrame:

@@ -36,7 +36,7 @@ def test_an_empty_log_has_its_columns() -> None:
     assert log.between(None, 10).height == 0
     cases = log.cases_of(np.array([_key(0, 0)]), None, 10)
     assert cases.columns == [
-        *("key", "case_id", "day", "stratum", "serious", "fatal"),
+        *("key", "case_id", "day", "stratum", "block", "serious", "fatal"),
         *("origin", "indications", "completeness", "suspected_duplicate"),
         *("life_threatening", "course", "began"),
     ]

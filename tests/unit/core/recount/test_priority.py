@@ -12,10 +12,14 @@ from tests.support.alerts import signal
 
 DAY = date(2024, 1, 1)
 TODAY = (DAY - date(1970, 1, 1)).days
-CASES = pl.DataFrame(
+_DAYS = [TODAY - 182, TODAY - 181, TODAY, TODAY + 1, *[TODAY] * 24]
+CASES = pl.DataFrame(  # 24 of iron: eight to compare with for each of three
     {
-        "day": [TODAY - 182, TODAY - 181, TODAY, TODAY + 1, TODAY],
-        "drugs": [f"\x1f{drug}\x1f" for drug in (*["zinc"] * 4, "iron")],
+        "day": _DAYS,
+        "band": 1,
+        "sex": "female",
+        "drugs": [f"\x1f{drug}\x1f" for drug in (*["zinc"] * 4, *["iron"] * 24)],
+        "events": "\x1fSepsis\x1f",
     }
 )
 
@@ -29,6 +33,7 @@ def revision(number: int, grade: SignalGrade, first: int, alarm: int | None, day
             "first_alert_on": on[0],
             "first_alarm_on": on[1],
             "n_drug_recent": 2,
+            "n_comparators": 24,
         }
     )
     return alert.model_copy(update={"priority": priority_on(alert, alert.evaluated_on)})
@@ -73,6 +78,20 @@ def test_a_first_day_that_was_moved_is_found_out() -> None:
     assert values(recounted, revision(2, SignalGrade.ALARM, 5, 5, 9))["first_alert_on"] == DAY
     alone = values(Priorities(), revision(2, SignalGrade.ALARM, 5, 5, 9))
     assert alone["first_alert_on"] == DAY + timedelta(days=5)  # taken as published
+
+
+def test_with_few_comparators_the_crude_component_counts() -> None:
+    alert = revision(1, SignalGrade.ALARM, 0, 0, 0)
+    statistics = alert.statistics.model_dump() | {"ic": 2.5}
+    for cases, comparators, evidence in (
+        (CASES, 24, alert.statistics.ic_adjusted),
+        (CASES[:-1], 23, 2.5),
+        (CASES[:4], 0, 2.5),
+    ):
+        found = Priorities().values(alert, cases, statistics, alert.n_serious, alert.grade)
+        assert found["n_comparators"] == comparators
+        assert isinstance(found["priority.parts"], dict)
+        assert found["priority.parts"]["evidence"] == evidence
 
 
 @pytest.mark.parametrize("lower", [1.0, 0.0, -3.0])
