@@ -1,15 +1,23 @@
-"""A statistic within every stratum, beside the pooled one."""
+"""A statistic within every stratum, beside the pooled one, and how strata differ in the ROR."""
 
 from collections.abc import Callable
 
 import polars as pl
 
 from detectors.case_frames import StratifiedCounts
+from detectors.cells import (
+    DRUG_OTHER_EVENTS,
+    EVENT_OTHER_DRUGS,
+    N_OBSERVED,
+    OTHER_DRUGS_OTHER_EVENTS,
+    with_statistics,
+)
+from detectors.intervals import log_ratio_columns, tail_mass
 from detectors.reporting_odds_ratio import reporting_odds_ratio
 from schemas.counts import MARGINS
 from schemas.errors import InputError
 
-__all__ = ["Estimator", "estimated", "subgroups"]
+__all__ = ["Estimator", "estimated", "subgroup_differences", "subgroups"]
 
 Estimator = Callable[[pl.DataFrame], pl.DataFrame]
 """A function that adds its statistics to a counts frame: `reporting_odds_ratio`, or a `partial`
@@ -96,6 +104,99 @@ def subgroups(
         within = estimated(estimator, counts, where=where)
         parts.append(_beside(table.stratum, within, beside))
     return pl.concat(parts)
+
+
+def subgroup_differences(
+    pairs: pl.DataFrame, strata: StratifiedCounts, *, level: float = 0.95
+) -> pl.DataFrame:
+    """Ratio of the ROR within each stratum to that in all other strata together.
+
+    Whether a signal is confined to women, say, is asked of the difference: a ROR whose interval
+    excludes 1 among women and includes it among men says nothing of how women and men differ.
+    Its known failure is small numbers, in which the normal interval is too narrow; and of many
+    strata some differ by chance, as in `subgroups`.
+
+    Parameters
+    ----------
+    pairs
+        Columns `drug`, `event`; one row a pair.
+    strata
+        Counts of a partition of the cases; unit: cases.
+    level
+        Mass of the equal-tailed interval, in (0, 1).
+
+    Returns
+    -------
+    polars.DataFrame
+        One row a stratum and pair, by name of stratum and then in the order of `pairs`: `stratum`,
+        `drug`, `event`, `ror_ratio`, `ror_ratio_lower`, `ror_ratio_upper` [ratio].
+
+    Raises
+    ------
+    CountsError
+        As in `subgroups`.
+    InputError
+        If `level` is not in (0, 1).
+
+    Notes
+    -----
+    With the cells a, b, c, d of the stratum and A, B, C, D of the others::
+
+        ror_ratio = (a d / (b c)) / (A D / (B C))
+        var(ln)   = 1/a + 1/b + 1/c + 1/d + 1/A + 1/B + 1/C + 1/D
+
+    It is the odds ratio of the interaction of drug and stratum in a logistic model with both.
+
+    Zero counts. A zero among a, d, B, C only: 0, from 0 to null. Among b, c, A, D only: inf, from
+    null to inf. On both sides: null.
+
+    References
+    ----------
+    .. [1] Altman DG, Bland JM (2003). Interaction revisited: the difference between two estimates.
+       BMJ 326(7382), 219. doi:10.1136/bmj.326.7382.219.
+
+    Examples
+    --------
+    Odds ratios of (10 x 80) / (20 x 10) among women and (5 x 90) / (45 x 10) among men: 4 / 1.
+
+    >>> import polars as pl
+    >>> sexes = pl.DataFrame({"stratum": ["female", "male"]})
+    >>> strata = StratifiedCounts(
+    ...     sexes.with_columns(drug=pl.lit("A"), event=pl.lit("rash"), n=pl.Series([10, 5])),
+    ...     sexes.with_columns(drug=pl.lit("A"), n=pl.Series([30, 50])),
+    ...     sexes.with_columns(event=pl.lit("rash"), n=pl.Series([20, 15])),
+    ...     sexes.with_columns(n=pl.Series([120, 150])),
+    ... )
+    >>> found = subgroup_differences(pl.DataFrame({"drug": ["A"], "event": ["rash"]}), strata)
+    >>> found.select("stratum", "ror_ratio", "ror_ratio_lower").rows()
+    [('female', 4.0, 0.8811), ('male', 0.25, 0.0551)]
+    """
+    where = "subgroup_differences"
+    tail = tail_mass(level, where=where)
+    beside = subgroups(pairs, strata, estimator=lambda counts: counts)
+    others = beside.select(
+        (pl.col(f"{name}_pooled") - pl.col(name)).alias(name) for name in MARGINS
+    )
+    cells = [N_OBSERVED, DRUG_OTHER_EVENTS, EVENT_OTHER_DRUGS, OTHER_DRUGS_OTHER_EVENTS]
+    names = ("a", "b", "c", "d")
+    within = beside.select(cell.alias(name) for cell, name in zip(cells, names, strict=True))
+    beyond = others.select(
+        cell.alias(name.upper()) for cell, name in zip(cells, names, strict=True)
+    )
+    a, b, c, d = (pl.col(name) for name in names)
+    of_a, of_b, of_c, of_d = (pl.col(name.upper()) for name in names)
+    columns = log_ratio_columns(
+        "ror_ratio",
+        numerator=a * d * of_b * of_c,
+        denominator=b * c * of_a * of_d,
+        log_variance=pl.sum_horizontal(1 / cell for cell in (a, b, c, d, of_a, of_b, of_c, of_d)),
+        tail=tail,
+        lower_if_unbounded=pl.lit(None, pl.Float64),
+    )
+    found = with_statistics(pl.concat([within, beyond], how="horizontal"), columns)
+    return beside.select("stratum", "drug", "event").hstack(
+        found.select("ror_ratio", "ror_ratio_lower", "ror_ratio_upper")
+    )
 
 
 def estimated(estimator: Estimator, counts: pl.DataFrame, *, where: str) -> pl.DataFrame:

@@ -2,14 +2,16 @@
 
 from functools import partial
 
+import numpy as np
 import polars as pl
 import pytest
+import statsmodels.api as sm
 from scipy.stats.contingency import odds_ratio
 
-from detectors.case_frames import CaseFrames
+from detectors.case_frames import CaseFrames, StratifiedCounts
 from detectors.information_component import information_component
 from detectors.scoring import score
-from detectors.subgroups import subgroups
+from detectors.subgroups import subgroup_differences, subgroups
 
 SEXES = ["female", "male", None, "female", "male", "male", "female", None, "female", "male"]
 DRUGS = [(0, "A"), (1, "A"), (3, "A"), (3, "B"), (4, "B"), (6, "A"), (7, "B"), (9, "A"), (9, "A")]
@@ -70,3 +72,69 @@ def test_a_population_without_cases_has_no_strata(frames: CaseFrames) -> None:
     nobody = frames.among(pl.DataFrame({"case": []}, schema={"case": pl.Int64}))
     pairs = pl.DataFrame({"drug": ["A"], "event": ["rash"]})
     assert subgroups(pairs, nobody.counts_by("sex")).is_empty()
+
+
+def _logistic_interaction(cells: dict[str, tuple[int, int, int, int]]) -> tuple[float, float]:
+    """Fit drug, stratum and their interaction; return the latter's log odds ratio and its error."""
+    rows = [
+        (drug, stratum == "female", count, total)
+        for stratum, (a, n_drug, n_event, n_total) in cells.items()
+        for drug, count, total in (
+            (True, a, n_drug),
+            (False, n_event - a, n_total - n_drug),
+        )
+    ]
+    cases = [
+        (has_event, 1, drug, female, drug and female)
+        for drug, female, count, total in rows
+        for has_event in [1] * count + [0] * (total - count)
+    ]
+    table = np.array(cases, float)
+    fit = sm.Logit(table[:, 0], table[:, 1:]).fit(disp=False, tol=1e-14)
+    return float(fit.params[3]), float(fit.bse[3])
+
+
+def test_the_difference_of_strata_is_the_interaction_of_a_logistic_model() -> None:
+    cells = {"female": (12, 80, 60, 900), "male": (7, 95, 40, 1100)}
+    found = subgroup_differences(PAIR, _strata(cells))
+    log_ratio, error = _logistic_interaction(cells)
+    female, male = found.select("ror_ratio", "ror_ratio_lower", "ror_ratio_upper").rows()
+    wanted = [np.exp(log_ratio + side * 1.959963984540054 * error) for side in (0, -1, 1)]
+    assert female == pytest.approx(wanted, rel=1e-9)
+    assert male == pytest.approx([1 / wanted[0], 1 / wanted[2], 1 / wanted[1]], rel=1e-9)
+    assert found["stratum"].to_list() == ["female", "male"]
+
+
+@pytest.mark.parametrize(
+    ("female", "male", "ratio"),
+    [
+        ((0, 80, 60, 900), (7, 95, 40, 1100), (0.0, 0.0, None)),
+        ((12, 80, 60, 900), (0, 95, 40, 1100), (float("inf"), None, float("inf"))),
+        ((0, 80, 60, 900), (0, 95, 40, 1100), (None, None, None)),
+        ((80, 80, 90, 900), (7, 95, 40, 1100), (float("inf"), None, float("inf"))),
+    ],
+)
+def test_a_cell_without_a_case_gives_no_finite_difference(
+    female: tuple[int, int, int, int],
+    male: tuple[int, int, int, int],
+    ratio: tuple[float | None, ...],
+) -> None:
+    found = subgroup_differences(PAIR, _strata({"female": female, "male": male}))
+    assert found.select("ror_ratio", "ror_ratio_lower", "ror_ratio_upper").row(0) == ratio
+
+
+PAIR = pl.DataFrame({"drug": ["A"], "event": ["rash"]})
+
+
+def _strata(cells: dict[str, tuple[int, int, int, int]]) -> StratifiedCounts:
+    named = pl.DataFrame({"stratum": list(cells)})
+    a, n_drug, n_event, n_total = (
+        pl.Series("n", column) for column in zip(*cells.values(), strict=True)
+    )
+    drug, event = pl.lit("A").alias("drug"), pl.lit("rash").alias("event")
+    return StratifiedCounts(
+        named.with_columns(drug, event, a).filter(pl.col("n") > 0),
+        named.with_columns(drug, n_drug),
+        named.with_columns(event, n_event),
+        named.with_columns(n_total),
+    )
