@@ -18,8 +18,8 @@ class _Corrected(NamedTuple):
 
     n_onset: int = 0
     longest_days: int | None = None
-    median_days: float | None = None
-    median_days_corrected: float | None = None
+    median_reported: int | None = None
+    median_corrected: int | None = None
     n_at_longest: int = 0
 
 
@@ -44,9 +44,9 @@ def truncated_onset(pairs: pl.DataFrame, onsets: pl.DataFrame) -> pl.DataFrame:
     -------
     polars.DataFrame
         `pairs`, same order, and `n_onset` [cases]; `longest_days`, the longest onset;
-        `median_days`, uncorrected; `median_days_corrected`, among onsets of at most `longest_days`;
-        `n_at_longest` [cases reported at least that long after the dose, which decide how long
-        onsets weigh]. Null without a case.
+        `median_reported` and `median_corrected` [days], the latter among onsets of at most
+        `longest_days`; `n_at_longest` [cases reported at least that long after the dose, which
+        decide how much long onsets weigh]. Null without a case.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def truncated_onset(pairs: pl.DataFrame, onsets: pl.DataFrame) -> pl.DataFrame:
 
         F(t - 1) / F(longest) = product over the days s >= t with an onset of (1 - d(s) / n(s))
 
-    `median_days_corrected` is the first day t with F(t) / F(longest) >= 1/2. Only the distribution
+    Either median is the first day by which half of the onsets have begun. Only the distribution
     up to the longest onset seen is identified, whatever the model. Where d(s) = n(s) on a day above
     the shortest onset, the cases with shorter onsets were all reported too early to compare: the
     corrected median is then null.
@@ -86,7 +86,7 @@ def truncated_onset(pairs: pl.DataFrame, onsets: pl.DataFrame) -> pl.DataFrame:
     ... )
     >>> pair = pl.DataFrame({"drug": ["A"], "event": ["rash"]})
     >>> truncated_onset(pair, onsets).row(0)[2:]
-    (5, 9, 1.0, 1.0, 2)
+    (5, 9, 1, 1, 2)
     """
     where = "truncated_onset"
     require_pairs(pairs, where=where)
@@ -96,7 +96,7 @@ def truncated_onset(pairs: pl.DataFrame, onsets: pl.DataFrame) -> pl.DataFrame:
     results = [
         _corrected(of_pair.get(key, none)) for key in pairs.select("drug", "event").iter_rows()
     ]
-    types = {name: pl.Float64 if "median" in name else pl.Int64 for name in _Corrected._fields}
+    types = dict.fromkeys(_Corrected._fields, pl.Int64)
     return pairs.with_columns(pl.DataFrame(results, schema=types, orient="row").get_columns())
 
 
@@ -121,13 +121,13 @@ def _corrected(rows: pl.DataFrame) -> _Corrected:
     return _Corrected(
         n_onset=rows.height,
         longest_days=longest,
-        median_days=float(np.median(onset)),
-        median_days_corrected=_median(onset, report),
+        median_reported=int(np.sort(onset)[(len(onset) - 1) // 2]),
+        median_corrected=_median(onset, report),
         n_at_longest=int(np.count_nonzero(report >= longest)),
     )
 
 
-def _median(onset: Days, report: Days) -> float | None:
+def _median(onset: Days, report: Days) -> int | None:
     """Return the first day on which the corrected distribution reaches one half."""
     days = np.unique(onset)[::-1]
     share = 1.0  # F(day) / F(longest)
@@ -140,4 +140,4 @@ def _median(onset: Days, report: Days) -> float | None:
         if share < 0.5:
             break
         median = int(next_day)
-    return float(median)
+    return median

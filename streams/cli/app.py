@@ -20,6 +20,7 @@ _COMMANDS = {
         "demo": "demo_commands",
         "replay": "replay_commands",
         "top": "top_commands",
+        "explain": "explain_commands",
         "score": "score_commands",
         "fit": "rule_commands",
         "backtest": "rule_commands",

@@ -56,6 +56,7 @@ TESTED_BY = {
     "detectors.subgroups": "oracle/test_subgroups.py",
     "detectors.temporal_scan": "oracle/test_temporal_scan.py",
     "detectors.time_to_onset": "oracle/test_time_to_onset.py",
+    "detectors.truncated_onset": "oracle/test_truncated_onset.py",
     "detectors.unbounded_ratios": "oracle/test_unbounded_ratios.py",
     "detectors.validation": "oracle/test_two_by_two.py",
     "streams.cli.export_commands": "replay/test_export_ermr.py",

@@ -179,7 +179,7 @@ class Detector:
         self.tests.close(today if day_over else today - 1, self.log)
         self._evaluation.begin()
         self._today = today
-        view, on_day = self._view(), self.safety.known_on(_EPOCH + timedelta(days=today))
+        view, on_day = self.view(), self.safety.known_on(_EPOCH + timedelta(days=today))
         if not touched_only:
             self._stale.update(self._context.stale(on_day))
         alerts: list[Alert] = []
@@ -232,7 +232,7 @@ class Detector:
 
     def suppressions(self) -> Iterator[Suppressed]:
         """Yield the suppressed changes of the last evaluation, with their reasons."""
-        return self._evaluation.suppressions(self._view(), self._today)
+        return self._evaluation.suppressions(self.view(), self._today)
 
     def refit_if_due(self, today: int) -> list[PriorRefit]:
         """Refit the priors if a period of `refit_every` days has begun since the last fit.
@@ -264,7 +264,7 @@ class Detector:
     def counts(self, window: WindowedCounts, label: str, *, adjusted: bool = False) -> pl.DataFrame:
         """Return the counts frame of one window instance by normal forms, sorted by them."""
         table = self._table(window, label, adjusted=adjusted)
-        return self._view().named(table).drop("key").sort("drug", "event")
+        return self.view().named(table).drop("key").sort("drug", "event")
 
     def _table(self, window: WindowedCounts, label: str, *, adjusted: bool) -> pl.DataFrame:
         """Return the counts of all scored pairs; with `expected_adjusted` if `adjusted`."""
@@ -294,7 +294,7 @@ class Detector:
         adjusted
             Whether to add the column `expected_adjusted` [cases].
         """
-        view = self._view()
+        view = self.view()
         columns = {**COUNTS, **({"expected_adjusted": pl.Float64()} if adjusted else {})}
         frames = [
             view.labelled(self._table(window, label, adjusted=adjusted))
@@ -374,7 +374,8 @@ class Detector:
     def _sources(self) -> pl.Series:
         return self._parts_of_origins(self.codes.origins).parts["source"]
 
-    def _view(self) -> CountsView:
+    def view(self) -> CountsView:
+        """Return the counts so far, for reading."""
         return CountsView(
             drugs=self.codes.drugs,
             events=self.codes.events,

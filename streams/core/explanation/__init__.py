@@ -1,0 +1,1 @@
+"""One pair by every method of `detectors`, from the cases of a run."""
