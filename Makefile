@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .bench-venv
 SPARK := .spark-venv
+FUZZ := .fuzz-venv
+AUDIT := .audit-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test check golden bench chaos soak spark wheel lock clean
+.PHONY: help demo docs test check golden bench chaos soak spark fuzz audit wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -76,6 +78,26 @@ $(SPARK)/.ready: requirements/spark.txt pyproject.toml
 spark: $(SPARK)/.ready  ## the independent recount with Spark against ours; needs Java 17
 	$(SPARK)/bin/python -m pytest --timeout 1200 tests/spark
 
+$(FUZZ)/.ready: requirements/fuzz.txt pyproject.toml
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements/fuzz.txt
+	$(FUZZ)/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
+	@touch $@
+
+fuzz: $(FUZZ)/.ready  ## hostile bytes for every parser, ten minutes each; FUZZ_RUN="native --seconds 60"
+	$(FUZZ)/bin/python -m tests.fuzz $(FUZZ_RUN)
+
+$(AUDIT)/.ready: requirements/audit.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements/audit.txt
+	@touch $@
+
+# Strict: where no source of advisories can be reached it fails, since nothing was audited then.
+audit: $(AUDIT)/.ready  ## known vulnerabilities of what is pinned, and its bill of materials, dist/sbom.json
+	mkdir -p dist
+	$(AUDIT)/bin/cyclonedx-py requirements requirements/runtime.txt --output-reproducible -o dist/sbom.json
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/runtime.txt
+
 wheel: $(VENV)/.dev  ## build the wheel and try it in an environment of its own, outside the checkout
 	rm -rf dist .wheel-venv
 	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .
@@ -91,7 +113,9 @@ lock: $(VENV)/.dev  ## resolve the pinned, hashed requirements again
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --universal --generate-hashes --no-header --no-annotate -o requirements/runtime.txt
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra tracing --universal --generate-hashes --no-header --no-annotate -c requirements/runtime.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --extra spark --extra tracing --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/spark.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group dev --group fuzz --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/fuzz.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 --group audit --universal --generate-hashes --no-header --no-annotate -o requirements/audit.txt
 	$(BIN)/uv pip compile -q --python-version 3.11 pyproject.toml requirements/build.in --group bench --universal --generate-hashes --no-header --no-annotate -c requirements/dev.txt -o requirements/bench.txt
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) $(BENCH) $(SPARK) .wheel-venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(SPARK) $(FUZZ) $(AUDIT) .fuzz .wheel-venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -97,7 +97,11 @@ def csv_table(archive: Archive, member: ZipInfo) -> DelimitedTable:
     """Read quoted, comma-separated text. The line of a row is its first line."""
     lines = archive.lines(member)
     first = decode_line(next(lines, b"").removeprefix(_BOM))
-    names = next(csv.reader([first]), [])
+    try:
+        names = next(csv.reader([first]), [])
+    except csv.Error as error:
+        msg = f"{archive.label(member)}: the first line must be quoted CSV; got {error}"
+        raise InputError(msg) from error
     header = Header(tuple(name.strip().lower() for name in names), archive.label(member))
     return DelimitedTable(header, _csv_rows(lines, header))
 

@@ -193,7 +193,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             # From None: pydantic's message might quote the input, such as a password.
             raise InputError(cls._one_line(error, given, file)) from None
-        except (SettingsError, TOMLDecodeError) as error:
+        except (SettingsError, TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             msg = f"settings: {file or 'the environment'} must be readable; got {error}"
             raise InputError(msg) from None
         finally:
