@@ -17,6 +17,7 @@ from streams.core.alerts.builder import AlertBuilder, EvaluatedWindow, PairSumma
 from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
 from streams.core.alerts.case_summaries import after_notice, extra_fields_of, facts_of
 from streams.core.alerts.context import AlertContext
+from streams.core.alerts.fragility import RuleFragility
 from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.alerts.priority import level_thresholds, priority_rules
 from streams.core.alerts.sensitivity import SensitivityAnalyses
@@ -83,6 +84,7 @@ class AlertWriter:
         self._builder = AlertBuilder(scorer.rules, policy)
         self._context = context
         self._sensitivity = SensitivityAnalyses(scorer, burst_rule())
+        self._fragility = RuleFragility(scorer)
         self._origins = lru_cache(maxsize=1)(Origins)
 
     def write(
@@ -126,7 +128,17 @@ class AlertWriter:
             calibrations = self._controls.of_alerts(scores, decided, signals, view, alarm)
             for fields, calibration in zip(extra, calibrations, strict=True):
                 fields["calibration"] = calibration
-        summaries = [PairSummary(*parts) for parts in zip(found, contexts, extra, strict=True)]
+        fragility = self._fragility.of_pairs(
+            rows,
+            decided.on.tolist(),
+            cases,
+            origins,
+            view,
+            scores.instance.tally,
+            covers_all=days[0] is None,
+        )
+        parts = zip(found, contexts, extra, fragility, strict=True)
+        summaries = [PairSummary(*of_pair) for of_pair in parts]
         alerts = self._builder.build(
             summed, decided, summaries, _evaluated(scores, view, signals), dropped=signals.dropped
         )
