@@ -30,17 +30,17 @@ from detectors.rules import Rule
 __all__ = [
     "MOST_REMOVED",
     "Fewest",
+    "Fragilities",
     "Search",
     "Traits",
-    "fewest_cases",
-    "fewest_groups",
+    "fewest_removals",
     "traits_of",
 ]
 
 MOST_REMOVED = 128
 """Most cases whose removal is searched [cases]; for more an upper bound is given."""
 
-_STAGES = (8, 32, MOST_REMOVED)
+_STAGES = (16, MOST_REMOVED)
 _MOST_TRIED = 4096  # removals of one pair that are tried one by one
 _MOST_UNIONS = 256  # likewise unions of groups
 _GROWTH = 1.1  # ratio of successive sizes beyond `MOST_REMOVED`
@@ -102,12 +102,32 @@ class Search:
         Their bits.
     allowed
         Whether each case may be removed.
+    groups
+        Matrices of groups, such as sources and lots; one row a group: whether each case is of it.
     """
 
     place: int
     pair: PairCases
     rules: tuple[int, ...]
     allowed: Flags
+    groups: tuple[Flags, ...] = ()
+
+
+class Fragilities(NamedTuple):
+    """Fewest cases that turn each rule off, by its bit, and fewest groups of each matrix."""
+
+    cases: Mapping[int, Fewest]
+    groups: tuple[Mapping[int, Fewest], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unions:
+    """Unions of groups: the groups of each, and through which number all unions are tried."""
+
+    groups: Flags
+    sizes: Ints
+    removals: Removals
+    through: int
 
 
 @dataclass(slots=True)
@@ -116,6 +136,7 @@ class _Found:
 
     bound: dict[int, int] = field(default_factory=dict)
     reached: dict[int, int] = field(default_factory=dict)
+    of_groups: list[dict[int, int]] = field(default_factory=list)
     complete: bool = True
 
 
@@ -143,10 +164,10 @@ def _is_bounded(leaf: Comparison) -> bool:
     return at_least or leaf.statistic not in _EVIDENCE_IN_STRATA | _EVIDENCE_OF_DAYS
 
 
-def fewest_cases(
+def fewest_removals(
     searches: Sequence[Search], held: Held, traits: Mapping[int, Traits]
-) -> list[dict[int, Fewest]]:
-    """Return the fewest cases whose removal turns each rule of each search off.
+) -> list[Fragilities]:
+    """Return the fewest cases, and the fewest groups, that turn each rule of each search off.
 
     Parameters
     ----------
@@ -157,10 +178,13 @@ def fewest_cases(
 
     Notes
     -----
-    Exact if bound and removal agree, which they do for nearly all pairs, or if all removals were
-    tried; else an upper bound. Beyond `MOST_REMOVED` cases always an upper bound.
+    A number of cases is exact if bound and removal agree, which they do for most pairs, or if all
+    removals were tried; else it is an upper bound, as it is beyond `MOST_REMOVED` cases, unless the
+    rule depends on the number of cases alone. Unions of groups are tried from one group on as long
+    as they are few, and then those of the largest groups.
     """
-    found = [_Found() for _ in searches]
+    found = [_Found(of_groups=[{} for _ in search.groups]) for search in searches]
+    unions = [[_unions_of(search.pair, groups) for groups in search.groups] for search in searches]
     first = 1
     for most in _STAGES:
         unresolved = [
@@ -170,13 +194,24 @@ def fewest_cases(
             and any(rule not in found[place].reached for rule in search.rules)
         ]
         if unresolved:
-            _search_sizes(searches, found, unresolved, held, (first, most))
+            of_groups = unions if first == 1 else [[] for _ in searches]
+            _search_sizes(searches, found, unresolved, of_groups, held, (first, most))
         first = most + 1
     for search, result in zip(searches, found, strict=True):
         _search_beyond(search, result, held, traits)
+    cases = _settled(searches, found, held, traits)
     return [
-        {rule: _settled(search, result, rule, held, traits[rule]) for rule in search.rules}
-        for search, result in zip(searches, found, strict=True)
+        Fragilities(
+            of_cases,
+            tuple(
+                {
+                    rule: _fewest_groups(each, least.get(rule), of_cases[rule], traits[rule])
+                    for rule in search.rules
+                }
+                for each, least in zip(of_search, result.of_groups, strict=True)
+            ),
+        )
+        for search, result, of_cases, of_search in zip(searches, found, cases, unions, strict=True)
     ]
 
 
@@ -184,10 +219,11 @@ def _search_sizes(
     searches: Sequence[Search],
     found: Sequence[_Found],
     unresolved: Sequence[int],
+    unions: Sequence[Sequence[_Unions]],
     held: Held,
     sizes: tuple[int, int],
 ) -> None:
-    """Evaluate the bounds and the removals of a range of sizes."""
+    """Evaluate the bounds and the removals of a range of sizes, and unions of groups."""
     parts: list[Removals] = []
     places: list[int] = []
     for place in unresolved:
@@ -196,14 +232,25 @@ def _search_sizes(
         weakest = weakest_removals(search.pair, search.allowed, sizes[0], most)
         found[place].complete &= weakest.complete
         parts += [weakest.bounds, without(search.pair, weakest.removals)]
-        places += [search.place] * 2
-    masks = _evaluated(parts, places, held)
-    for at, place in enumerate(unresolved):
-        for rule in searches[place].rules:
-            for firsts, part in ((found[place].bound, 2 * at), (found[place].reached, 2 * at + 1)):
-                ended = parts[part].n_removed[masks[part] >> rule & 1 == 0]
-                if len(ended) and rule not in firsts:
-                    firsts[rule] = int(ended.min())
+        parts += [each.removals for each in unions[place]]
+        places += [search.place] * (2 + len(unions[place]))
+    masks = iter(_evaluated(parts, places, held))
+    evaluated = iter(parts)
+    for place in unresolved:
+        result, rules = found[place], searches[place].rules
+        for firsts in (result.bound, result.reached):
+            _note_first(firsts, rules, next(evaluated).n_removed, next(masks))
+        for each, firsts in zip(unions[place], result.of_groups, strict=False):
+            next(evaluated)
+            _note_first(firsts, rules, each.sizes, next(masks))
+
+
+def _note_first(firsts: dict[int, int], rules: Sequence[int], sizes: Ints, masks: Ints) -> None:
+    """Enter the least size at which each rule is off, unless a lesser one is known."""
+    for rule in rules:
+        ended = sizes[masks >> rule & 1 == 0]
+        if len(ended):
+            firsts.setdefault(rule, int(ended.min()))
 
 
 def _evaluated(parts: Sequence[Removals], places: Sequence[int], held: Held) -> list[Ints]:
@@ -229,118 +276,89 @@ def _search_beyond(
     some = without(search.pair, in_one_order(search.pair, search.allowed, np.array(sizes[1:])))
     numbers = np.arange(MOST_REMOVED + 1, n_allowed + 1)
     alike = np.zeros(len(numbers))
-    every = Removals(numbers, alike, {name: alike for name in search.pair.tests})
+    every = Removals(numbers, alike, dict.fromkeys(search.pair.tests, alike))
     masks = _evaluated([some, every], [search.place] * 2, held)
     for rule in missing:
-        by_number = not (traits[rule].uses_strata or traits[rule].uses_days)
-        part, mask = (every, masks[1]) if by_number else (some, masks[0])
-        ended = part.n_removed[mask >> rule & 1 == 0]
-        if len(ended):
-            result.reached[rule] = int(ended.min())
-            if by_number:
-                result.bound[rule] = result.reached[rule]
+        if traits[rule].uses_strata or traits[rule].uses_days:
+            _note_first(result.reached, [rule], some.n_removed, masks[0])
+        else:
+            for firsts in (result.bound, result.reached):
+                _note_first(firsts, [rule], numbers, masks[1])
 
 
-def _settled(search: Search, result: _Found, rule: int, held: Held, traits: Traits) -> Fewest:
-    """Return the fewest cases of one rule; where bounds do not tell, try all if they are few."""
+def _settled(
+    searches: Sequence[Search],
+    found: Sequence[_Found],
+    held: Held,
+    traits: Mapping[int, Traits],
+) -> list[dict[int, Fewest]]:
+    """Return the fewest cases of each rule; where bounds do not tell, try all if they are few."""
+    settled: list[dict[int, Fewest]] = [{} for _ in searches]
+    tried: list[tuple[int, int, Removals]] = []
+    for place, (search, result) in enumerate(zip(searches, found, strict=True)):
+        for rule in search.rules:
+            reached = result.reached.get(rule)
+            sizes = _open_sizes(search, result, rule, traits[rule])
+            n_allowed = int(np.count_nonzero(search.allowed))
+            is_exact = reached == 1 or (traits[rule].of_pair and not sizes)
+            settled[place][rule] = Fewest(reached, is_exact)
+            few = sum(comb(n_allowed, size) for size in sizes) <= _MOST_TRIED
+            if not is_exact and traits[rule].of_pair and few:
+                tried.append((place, rule, _all_removals(search, sizes)))
+    if tried:
+        parts = [removals for _, _, removals in tried]
+        places = [searches[place].place for place, _, _ in tried]
+        for (place, rule, part), masks in zip(tried, _evaluated(parts, places, held), strict=True):
+            ended = part.n_removed[masks >> rule & 1 == 0]
+            n = int(ended.min()) if len(ended) else found[place].reached.get(rule)
+            settled[place][rule] = Fewest(n, is_exact=True)
+    return settled
+
+
+def _open_sizes(search: Search, result: _Found, rule: int, traits: Traits) -> range:
+    """Return the sizes of which it is not known whether some removal turns the rule off."""
     n_allowed = int(np.count_nonzero(search.allowed))
     reached = result.reached.get(rule)
-    if reached == 1 or not traits.of_pair:
-        return Fewest(reached, reached == 1)
     bound = 1
     if traits.bounded and (result.complete or not traits.uses_days):
         bound = result.bound.get(rule, min(n_allowed, MOST_REMOVED) + 1)
-    last = n_allowed if reached is None else reached - 1
-    if bound > last:
-        return Fewest(reached, is_exact=True)
-    sizes = range(bound, last + 1)
-    if sum(comb(n_allowed, size) for size in sizes) > _MOST_TRIED:
-        return Fewest(reached, is_exact=False)
-    single = np.flatnonzero(search.allowed)[:, None] == np.arange(search.pair.n_cases)
-    rows = np.array([union for size in sizes for union in _unions(single, size)])
-    ended = _ended(search, rows, held, rule)
-    return Fewest(int(ended.min()) if len(ended) else reached, is_exact=True)
+    return range(bound, n_allowed + 1 if reached is None else reached)
 
 
-def _ended(search: Search, rows: Flags, held: Held, rule: int) -> Ints:
-    """Return the sizes of the removals that turn a rule off."""
-    removals = without(search.pair, rows)
-    (masks,) = _evaluated([removals], [search.place], held)
-    ended: Ints = removals.n_removed[masks >> rule & 1 == 0]
-    return ended
+def _all_removals(search: Search, sizes: range) -> Removals:
+    cases = np.flatnonzero(search.allowed)[:, None] == np.arange(search.pair.n_cases)
+    rows = np.array([union for size in sizes for union in _joined_groups(cases, size)])
+    return without(search.pair, rows)
 
 
-def _unions(groups: Flags, size: int) -> Iterator[Flags]:
+def _joined_groups(groups: Flags, size: int) -> Iterator[Flags]:
     """Yield the union of every so many groups."""
     for which in combinations(range(len(groups)), size):
         union: Flags = np.logical_or.reduce(groups[list(which)])
         yield union
 
 
-def fewest_groups(
-    searches: Sequence[tuple[Search, Flags]],
-    of_cases: Sequence[Mapping[int, Fewest]],
-    held: Held,
-    traits: Mapping[int, Traits],
-) -> list[dict[int, Fewest]]:
-    """Return the fewest groups of cases whose joint removal turns each rule off.
-
-    Parameters
-    ----------
-    searches
-        Each with its groups, one row a group: whether each case is of it.
-    of_cases
-        Result of `fewest_cases` for the same pairs: groups of fewer cases need not be tried.
-    held, traits
-        See `fewest_cases`.
-
-    Notes
-    -----
-    Unions are tried from one group on, as long as they are few; behind those, the largest groups
-    together, which gives an upper bound.
-    """
-    if not searches:
-        return []
-    tried = [
-        _tried_unions(groups, least) for (_, groups), least in zip(searches, of_cases, strict=True)
-    ]
-    parts = [
-        without(search.pair, rows)
-        for (search, _), (_, rows, _) in zip(searches, tried, strict=True)
-    ]
-    masks = _evaluated(parts, [search.place for search, _ in searches], held)
-    results = []
-    for (search, groups), (sizes, _, through), least, mask in zip(
-        searches, tried, of_cases, masks, strict=True
-    ):
-        result = {}
-        for rule in search.rules:
-            ended = sizes[mask >> rule & 1 == 0]
-            n = int(ended.min()) if len(ended) else None
-            known = n is not None and n - 1 <= max(through, _too_few(groups, least[rule]))
-            result[rule] = Fewest(n, n == 1 or (known and traits[rule].of_pair))
-        results.append(result)
-    return results
-
-
-def _tried_unions(groups: Flags, least: Mapping[int, Fewest]) -> tuple[Ints, Flags, int]:
-    """Return unions of groups, the number of groups of each, and through which number all are."""
-    through = min(_too_few(groups, fewest) for fewest in least.values())
-    sizes: list[int] = []
+def _unions_of(pair: PairCases, groups: Flags) -> _Unions:
+    """Return unions of groups: all of few groups, and those of the largest ones."""
     rows: list[Flags] = []
+    sizes: list[int] = []
+    through = 0
     while through < len(groups) and len(rows) + comb(len(groups), through + 1) <= _MOST_UNIONS:
         through += 1
-        rows += _unions(groups, through)
+        rows += _joined_groups(groups, through)
         sizes += [through] * (len(rows) - len(sizes))
-    largest_first = groups[np.argsort(-groups.sum(axis=1), kind="stable")]
-    rows += list(np.logical_or.accumulate(largest_first, axis=0))
-    sizes += range(1, len(groups) + 1)
-    return np.array(sizes), np.array(rows), through
+    if through < len(groups):
+        largest_first = groups[np.argsort(-groups.sum(axis=1), kind="stable")]
+        rows += list(np.logical_or.accumulate(largest_first, axis=0))
+        sizes += range(1, len(groups) + 1)
+    removed = np.array(rows, dtype=np.bool_).reshape(len(rows), pair.n_cases)
+    return _Unions(groups, np.array(sizes, dtype=np.int64), without(pair, removed), through)
 
 
-def _too_few(groups: Flags, fewest: Fewest) -> int:
-    """Return the most groups that together have fewer cases than turn the rule off."""
-    if fewest.n is None or not fewest.is_exact:
-        return 0
-    together = np.cumsum(np.sort(groups.sum(axis=1))[::-1])
-    return int(np.searchsorted(together, fewest.n))
+def _fewest_groups(unions: _Unions, n: int | None, cases: Fewest, traits: Traits) -> Fewest:
+    """Return the fewest groups from those tried; fewer cases than turn the rule off do not."""
+    through = unions.through
+    if cases.n is not None and cases.is_exact:
+        together = np.cumsum(np.sort(unions.groups.sum(axis=1))[::-1])
+        through = max(through, int(np.searchsorted(together, cases.n)))
+    return Fewest(n, n == 1 or (traits.of_pair and n is not None and n <= through + 1))

@@ -11,7 +11,7 @@ import polars as pl
 
 from detectors.anytime_valid import log_terms
 from detectors.case_removal import CasesInTest, Flags, Margins, PairCases, Removals
-from detectors.fragility import Fewest, Search, fewest_cases, fewest_groups, traits_of
+from detectors.fragility import Fewest, Fragilities, Search, fewest_removals, traits_of
 from schemas.alert import SignalLevel
 from schemas.counts import MARGINS
 from schemas.rule_outcome import Fragility
@@ -33,7 +33,6 @@ _INCREMENT, *_MULTIPLIERS = (
 _SHIFTS = tuple(np.uint64(bits) for bits in (30, 27, 31))
 _Hashes = npt.NDArray[np.uint64]
 _Ints = npt.NDArray[np.int64]
-_OF_GROUPS = ("sources", "lots")
 
 
 class _Group(NamedTuple):
@@ -105,56 +104,27 @@ class RuleFragility:
             PairCases(of_pair, *of_strata, of_tests)
             for of_pair, of_strata, of_tests in zip(expected, strata, tests, strict=True)
         ]
-        of_cases = self._fewest(pairs, rules, list(map(_all_cases, pairs)), held)
-        suspected = _split(group.frame["suspected_duplicate"].to_numpy(), group)
-        of_links = self._fewest(pairs, rules, suspected, held)
-        groups = {
-            "sources": _members(group, *_sources(group, origins)),
-            "lots": _members(group, *_lots(group, view)),
-        }
-        of_groups = {
-            name: self._fewest_groups(pairs, rules, groups[name], of_cases, held)
-            for name in _OF_GROUPS
-        }
+        groups = zip(
+            _members(group, *_sources(group, origins)),
+            _members(group, *_lots(group, view)),
+            strict=True,
+        )
+        searches = [
+            Search(at, pair, bits, np.ones(pair.n_cases, dtype=np.bool_), members)
+            for at, (pair, bits, members) in enumerate(zip(pairs, rules, groups, strict=True))
+        ]
+        suspected = [
+            group.frame["suspected_duplicate"][first:end].to_numpy() for first, end in group.ends
+        ]
+        with_links = [at for at, flags in enumerate(suspected) if flags.any()]
+        links = [Search(at, pairs[at], rules[at], suspected[at]) for at in with_links]
+        found = fewest_removals([*searches, *links], held, self._traits)
+        of_links = dict(zip(with_links, found[len(searches) :], strict=True))
         for at, place in enumerate(asked):
-            found = {"cases": of_cases[at], "links": of_links[at]}
-            found |= {name: fewest[at] for name, fewest in of_groups.items()}
             results[place] = {
-                bit: _fragility({name: each[bit] for name, each in found.items() if each})
-                for bit in rules[at]
+                bit: _fragility(found[at], of_links.get(at), bit) for bit in rules[at]
             }
         return results
-
-    def _fewest(
-        self,
-        pairs: Sequence[PairCases],
-        rules: Sequence[tuple[int, ...]],
-        allowed: Sequence[Flags],
-        held: "partial[_Ints]",
-    ) -> list[dict[int, Fewest]]:
-        """Return the fewest allowed cases of each pair; nothing of one without any."""
-        some = [place for place, flags in enumerate(allowed) if flags.any()]
-        searches = [Search(at, pairs[at], rules[at], allowed[at]) for at in some]
-        found = dict(zip(some, fewest_cases(searches, held, self._traits), strict=True))
-        return [found.get(at, {}) for at in range(len(pairs))]
-
-    def _fewest_groups(
-        self,
-        pairs: Sequence[PairCases],
-        rules: Sequence[tuple[int, ...]],
-        members: Sequence[Flags],
-        of_cases: Sequence[Mapping[int, Fewest]],
-        held: "partial[_Ints]",
-    ) -> list[dict[int, Fewest]]:
-        """Return the fewest groups of each pair; nothing of one without any."""
-        some = [place for place, groups in enumerate(members) if len(groups)]
-        searches = [
-            (Search(at, pairs[at], rules[at], _all_cases(pairs[at])), members[at]) for at in some
-        ]
-        least = [of_cases[at] for at in some]
-        found = fewest_groups(searches, least, held, self._traits)
-        by_place = dict(zip(some, found, strict=True))
-        return [by_place.get(at, {}) for at in range(len(pairs))]
 
     def _held(
         self,
@@ -211,14 +181,6 @@ def _grouped(cases: pl.DataFrame, keys: Keys) -> _Group:
     place = np.searchsorted(keys, frame["key"].to_numpy())
     edges = np.searchsorted(place, np.arange(len(keys) + 1)).tolist()
     return _Group(frame, place, list(pairwise(edges)))
-
-
-def _all_cases(pair: PairCases) -> Flags:
-    return np.ones(pair.n_cases, dtype=np.bool_)
-
-
-def _split(values: npt.NDArray[np.bool_], group: _Group) -> list[Flags]:
-    return [values[first:end] for first, end in group.ends]
 
 
 def _strata_of(group: _Group, tally: Tally, asked: Flags) -> list[tuple[_Ints, Margins]]:
@@ -305,7 +267,7 @@ def _content(group: _Group, view: CountsView) -> _Hashes:
 
 def _mixed(codes: _Ints, salt: int) -> _Hashes:
     """Return well-mixed numbers of codes, others for each salt."""
-    values = (codes << 2 | salt).astype(np.uint64) * _INCREMENT
+    values = ((codes << 2 | salt) + 1).astype(np.uint64) * _INCREMENT  # no code gives 0
     for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, np.uint64(1)), strict=True):
         values = (values ^ values >> shift) * multiplier
     return values
@@ -342,14 +304,17 @@ def _members(group: _Group, codes: _Ints, cases: _Ints) -> list[Flags]:
     return members
 
 
-def _fragility(found: Mapping[str, Fewest]) -> Fragility:
-    numbers = {name: found[name].n if name in found else None for name in _NUMBERS}
+def _fragility(of_pair: Fragilities, of_links: Fragilities | None, rule: int) -> Fragility:
+    sources, lots = of_pair.groups
+    fewest = {
+        "cases": of_pair.cases[rule],
+        "sources": sources[rule],
+        "lots": lots[rule],
+        "links": Fewest(None, is_exact=True) if of_links is None else of_links.cases[rule],
+    }
     return Fragility(
-        **numbers,
+        **{name: each.n for name, each in fewest.items()},
         at_most=tuple(
-            name for name in _NUMBERS if numbers[name] is not None and not found[name].is_exact
+            name for name, each in fewest.items() if each.n is not None and not each.is_exact
         ),
     )
-
-
-_NUMBERS = tuple(name for name in Fragility.model_fields if name != "at_most")
