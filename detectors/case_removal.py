@@ -89,6 +89,12 @@ class PairCases:
         """Return the number of cases."""
         return len(self.stratum)
 
+    @property
+    def are_alike(self) -> bool:
+        """Return whether all removals of one size are alike: no strata and no days count."""
+        tested = any((test.report >= 0).any() for test in self.tests.values())
+        return not tested and not self.strata.n_total.any()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Removals:
@@ -114,7 +120,7 @@ class Weakest:
     bounds
         One element a size: the largest expected count, and for each e-value a lower bound.
     removals
-        Removals, one row each: whether each case is removed.
+        Removals, one row each: whether each case is removed; none if every one reaches the bounds.
     complete
         Whether `bounds` hold; not if alike cases are in several blocks.
     """
@@ -222,6 +228,12 @@ def weakest_removals(pair: PairCases, allowed: Flags, first: int, most: int) -> 
         Whether each case may be removed.
     """
     sizes = np.arange(first, most + 1)
+    if pair.are_alike:
+        undefined = np.full(len(sizes), np.nan)
+        bounds = Removals(
+            sizes, np.full(len(sizes), pair.expected), dict.fromkeys(pair.tests, undefined)
+        )
+        return Weakest(bounds, np.zeros((0, pair.n_cases), dtype=np.bool_), complete=True)
     cells, item = _numbered(np.where(allowed, pair.stratum, -1))
     losses = _losses(pair.strata, int(item.max(initial=0)) + 1)[cells]
     n_of_cell = np.bincount(pair.stratum[allowed])[cells].tolist()

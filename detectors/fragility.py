@@ -231,7 +231,10 @@ def _search_sizes(
         most = min(sizes[1], int(np.count_nonzero(search.allowed)))
         weakest = weakest_removals(search.pair, search.allowed, sizes[0], most)
         found[place].complete &= weakest.complete
-        parts += [weakest.bounds, without(search.pair, weakest.removals)]
+        reached = weakest.bounds
+        if len(weakest.removals):
+            reached = without(search.pair, weakest.removals)
+        parts += [weakest.bounds, reached]
         parts += [each.removals for each in unions[place]]
         places += [search.place] * (2 + len(unions[place]))
     masks = iter(_evaluated(parts, places, held))
