@@ -278,8 +278,8 @@ def _search_beyond(
         sizes.append(min(n_allowed, int(sizes[-1] * _GROWTH)))
     some = without(search.pair, in_one_order(search.pair, search.allowed, np.array(sizes[1:])))
     numbers = np.arange(MOST_REMOVED + 1, n_allowed + 1)
-    alike = np.zeros(len(numbers))
-    every = Removals(numbers, alike, dict.fromkeys(search.pair.tests, alike))
+    expected, log_e = np.full(len(numbers), search.pair.expected), np.full(len(numbers), np.nan)
+    every = Removals(numbers, expected, dict.fromkeys(search.pair.tests, log_e))
     masks = _evaluated([some, every], [search.place] * 2, held)
     for rule in missing:
         if traits[rule].uses_strata or traits[rule].uses_days:
