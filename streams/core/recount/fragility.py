@@ -127,10 +127,11 @@ class _Pair:
             _tables(tested, "day", pair),
             [(case.case_id, case.case_id, days[case.case_id]) for case, _ in own],
         )
-        self._blocked = _Test(
-            _tables(reports, "day_block", pair),
-            [(case.case_id, case.report, days[case.case_id] << 16 | block) for case, block in own],
-        )
+        in_blocks = [
+            (case.case_id, case.report, days[case.case_id] << 16 | block) for case, block in own
+        ]
+        tables = _tables(reports, "day_block", pair, (block for _, _, block in in_blocks))
+        self._blocked = _Test(tables, in_blocks)
         self._masks: dict[frozenset[str], int] = {}
         self._bounds: dict[bool, list[int]] = {}
 
@@ -376,13 +377,23 @@ def _keyed(cases: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _tables(cases: pl.DataFrame, key: str, pair: tuple[str, str]) -> dict[Any, _Table]:
-    """Return the cases with drug, with event, and in all, of each group that has both."""
+def _tables(
+    cases: pl.DataFrame, key: str, pair: tuple[str, str], own: Iterable[int] = ()
+) -> dict[Any, _Table]:
+    """Return the cases with drug, with event, and in all, of each group that has both.
+
+    And of the groups in `own`: a report that has copies in several blocks may come to one of them.
+    """
     drug, event = pair
     grouped = cases.group_by(key).agg(
         naming("drugs", drug).sum().alias("n_drug"),
         naming("events", event).sum().alias("n_event"),
         pl.len().alias("n_total"),
     )
-    found = grouped.filter(pl.col("n_drug") > 0, pl.col("n_event") > 0)
-    return {name: (n_drug, n_event, n) for name, n_drug, n_event, n in found.iter_rows()}
+    with_both = (pl.col("n_drug") > 0) & (pl.col("n_event") > 0)
+    kept = set(own)
+    return {
+        name: (n_drug, n_event, n)
+        for name, n_drug, n_event, n, both in grouped.with_columns(both=with_both).iter_rows()
+        if both or name in kept
+    }
