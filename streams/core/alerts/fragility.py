@@ -93,17 +93,7 @@ class RuleFragility:
         states = view.tests.states() if covers_all else {}
         held = partial(self._held, table, states, view.tests.scale)
         rules = [tuple(bit for bit in self._traits if on[place] >> bit & 1) for place in asked]
-        uses_strata, uses_days = (
-            np.array([any(getattr(self._traits[bit], use) for bit in bits) for bits in rules])
-            for use in ("uses_strata", "uses_days")
-        )
-        strata = _strata_of(group, tally, uses_strata)
-        tests = _tests_of(table, group, origins, view, states, uses_days)
-        expected = table["expected_adjusted"].to_list()
-        pairs = [
-            PairCases(of_pair, *of_strata, of_tests)
-            for of_pair, of_strata, of_tests in zip(expected, strata, tests, strict=True)
-        ]
+        pairs = self._pairs(table, rules, group, origins, view, tally, states)
         groups = zip(
             _members(group, *_sources(group, origins)),
             _members(group, *_lots(group, view)),
@@ -125,6 +115,29 @@ class RuleFragility:
                 bit: _fragility(found[at], of_links.get(at), bit) for bit in rules[at]
             }
         return results
+
+    def _pairs(
+        self,
+        table: pl.DataFrame,
+        rules: Sequence[tuple[int, ...]],
+        group: _Group,
+        origins: Origins,
+        view: CountsView,
+        tally: Tally,
+        states: Mapping[str, SequentialState],
+    ) -> list[PairCases]:
+        """Return the cases of each pair, with strata and days as far as its rules need them."""
+        uses_strata, uses_days = (
+            np.array([any(getattr(self._traits[bit], use) for bit in bits) for bits in rules])
+            for use in ("uses_strata", "uses_days")
+        )
+        strata = _strata_of(group, tally, uses_strata)
+        tests = _tests_of(table, group, origins, view, states, uses_days)
+        expected = table["expected_adjusted"].to_list()
+        return [
+            PairCases(of_pair, *of_strata, of_tests)
+            for of_pair, of_strata, of_tests in zip(expected, strata, tests, strict=True)
+        ]
 
     def _held(
         self,

@@ -137,8 +137,7 @@ class AlertWriter:
             scores.instance.tally,
             covers_all=days[0] is None,
         )
-        parts = zip(found, contexts, extra, fragility, strict=True)
-        summaries = [PairSummary(*of_pair) for of_pair in parts]
+        summaries = list(map(PairSummary, found, contexts, extra, fragility))
         alerts = self._builder.build(
             summed, decided, summaries, _evaluated(scores, view, signals), dropped=signals.dropped
         )

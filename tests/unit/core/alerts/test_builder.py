@@ -120,7 +120,7 @@ def _build(
     return AlertBuilder(RULES, POLICY).build(
         frame.hstack(facts).hstack(sources).with_columns(n_post_notice=None, n_drug_recent=None),
         decisions,
-        [PairSummary(found or SensitivityResult(), None, {})] * len(rows),
+        [PairSummary(found or SensitivityResult(), None, {}, {})] * len(rows),
         EvaluatedWindow(
             window=WINDOW,
             evaluated_on=TODAY,
