@@ -30,7 +30,16 @@ from detectors.anytime_valid_state import DayCounts, DayMargins, Floats, Ints, s
 from detectors.e_values import e_bh_levels
 from schemas.errors import InputError
 
-__all__ = ["NEVER", "RATE_RATIOS", "SafeTest", "advance", "e_values", "recompute", "start"]
+__all__ = [
+    "NEVER",
+    "RATE_RATIOS",
+    "SafeTest",
+    "advance",
+    "e_values",
+    "log_terms",
+    "recompute",
+    "start",
+]
 
 NEVER = int(np.iinfo(np.int32).min)
 """Value of `SafeTest.crossed` for a pair that has not crossed; of `first_day` before its first."""
@@ -248,6 +257,35 @@ def e_values(test: SafeTest) -> pl.DataFrame:
             "crossed_on": crossed.set(crossed == NEVER, None).cast(pl.Date),
         }
     )
+
+
+def log_terms(test: SafeTest, pairs: Ints) -> Floats:
+    """Return the logarithms of the terms of e-values, whose mean is the e-value.
+
+    Parameters
+    ----------
+    pairs
+        Keys of pairs.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``n ln r - cost``, one row a rate ratio, one column a pair [nats]; NaN of an unknown pair.
+
+    Examples
+    --------
+    >>> log_terms(start(), np.array([1])).shape
+    (5, 1)
+    """
+    terms = np.full((len(RATE_RATIOS), len(pairs)), np.nan)
+    if len(test.pairs):
+        places = np.minimum(np.searchsorted(test.pairs, pairs), len(test.pairs) - 1)
+        known = np.flatnonzero(test.pairs[places] == pairs)
+        places = places[known]
+        terms[:, known] = (
+            np.multiply.outer(_LOG_RATIOS, test.n_observed[places]) - test.costs[:, places]
+        )
+    return terms
 
 
 def _require_order(blocks: Sequence[DayCounts]) -> None:

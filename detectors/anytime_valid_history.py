@@ -16,6 +16,7 @@ __all__ = ["MarginHistory", "growth_of"]
 
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
+_BLOCK_BITS = 16
 _SEALED = 1024  # blocks that are indexed once, together
 _NO_CODES = np.empty(0, dtype=np.int64)
 
@@ -24,6 +25,7 @@ _NO_CODES = np.empty(0, dtype=np.int64)
 class _Index:
     """Margins of successive blocks, sorted by code, then block."""
 
+    blocks: Ints  # day << 16 | block, sorted
     n_total: Ints  # by block
     drugs: Ints  # code << 32 | place of the block
     n_drug: Ints
@@ -33,6 +35,7 @@ class _Index:
     @classmethod
     def of(cls, blocks: Sequence[DayMargins]) -> "_Index":
         return cls(
+            np.array([block.day << _BLOCK_BITS | block.block for block in blocks], dtype=np.int64),
             np.array([block.n_total for block in blocks], dtype=np.int64),
             *_sorted([block.drugs for block in blocks], [block.n_drug for block in blocks]),
             *_sorted([block.events for block in blocks], [block.n_event for block in blocks]),
@@ -58,6 +61,21 @@ class _Index:
         n_drug, n_event = self.n_drug[found[both]], self.n_event[places[both]]
         fewer, more = np.minimum(n_drug, n_event), np.maximum(n_drug, n_event)
         return which[both], fewer, more, self.n_total[block[both]]
+
+    def add_margins(self, margins: Ints, drugs: Ints, events: Ints, blocks: Ints) -> None:
+        """Add the three margins of drugs and events in some of these blocks, one column each."""
+        if len(self.blocks) == 0:
+            return
+        places = np.minimum(np.searchsorted(self.blocks, blocks), len(self.blocks) - 1)
+        known = self.blocks[places] == blocks
+        margins[2, known] += self.n_total[places[known]]
+        for row, (keys, n, codes) in enumerate(
+            ((self.drugs, self.n_drug, drugs), (self.events, self.n_event, events))
+        ):
+            wanted = codes << _SHIFT | places
+            found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+            named = known & (keys[found] == wanted) if len(keys) else np.zeros_like(known)
+            margins[row, named] += n[found[named]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,13 +118,25 @@ class MarginHistory:
             last_day=blocks[-1].day,
         )
 
+    def margins(self, pairs: Ints, days: Ints, blocks: Ints) -> Ints:
+        """Return the cases of drug, of event, and in all, of a block of a day for each pair.
+
+        Three rows, one column a pair; 0 where the block has none. A pair may come several times.
+        """
+        margins = np.zeros((3, len(pairs)), dtype=np.int64)
+        for index in self._indexes():
+            index.add_margins(margins, *split_pairs(pairs), days << _BLOCK_BITS | blocks)
+        return margins
+
+    def _indexes(self) -> list[_Index]:
+        return [*self.sealed, *([_Index.of(self.recent)] if self.recent else [])]
+
     def costs(self, pairs: Ints, ratios: Floats) -> Floats:
         """Return the cost of every pair over all blocks, one row a rate ratio [nats].
 
         To the last bit the sum of the costs block by block: `numpy.bincount` adds in order.
         """
-        indexes = [*self.sealed, *([_Index.of(self.recent)] if self.recent else [])]
-        found = [index.shared(pairs) for index in indexes]
+        found = [index.shared(pairs) for index in self._indexes()]
         if not found:
             return np.zeros((len(ratios), len(pairs)))
         which, fewer, more, total = (np.concatenate(parts) for parts in zip(*found, strict=True))

@@ -5,7 +5,7 @@ from pydantic import Field
 from schemas.alert_reason import SignalGrade
 from schemas.base import Message
 
-__all__ = ["PastExit", "RuleOutcome", "Threshold"]
+__all__ = ["Fragility", "PastExit", "RuleOutcome", "Threshold"]
 
 
 class Threshold(Message):
@@ -27,6 +27,35 @@ class PastExit(Message):
     statistic: str = Field(description="Name of the statistic, as in `Threshold`.")
     value: float | None = Field(description="Its value; null if it is undefined.")
     exit: float = Field(description="The bound that it passed.")
+
+
+class Fragility(Message):
+    """Fewest of the pair's own cases, sources, lots or links whose removal turns a rule off.
+
+    A removed case leaves the four counts, its stratum and its day. The rule is off if its exit is
+    passed then.
+    """
+
+    cases: int | None = Field(
+        ge=1, description="Fewest cases; null if the removal of all does not turn it off."
+    )
+    sources: int | None = Field(
+        ge=1, description="Fewest sources, all cases of each removed; null likewise."
+    )
+    lots: int | None = Field(
+        ge=1,
+        description="Fewest lots, all cases that state one of them removed; null likewise, or if "
+        "no case states a lot.",
+    )
+    links: int | None = Field(
+        ge=1,
+        description="Fewest suspected duplicates that, each confirmed as a duplicate, turn it off; "
+        "never more than `n_suspected_duplicates`; null if all of them do not.",
+    )
+    at_most: tuple[str, ...] = Field(
+        default=(),
+        description="Which of the four numbers are upper bounds, and not known to be the fewest.",
+    )
 
 
 class RuleOutcome(Message):
@@ -58,4 +87,8 @@ class RuleOutcome(Message):
         default=(),
         description="What ended it, if it was on in the revision that this one replaces: each "
         "statistic past its exit.",
+    )
+    fragility: Fragility | None = Field(
+        default=None,
+        description="How few removals turn it off; null if it is off, and in older alerts.",
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 from schemas.alert import Alert, SignalGrade, SignalLevel
 from schemas.context import Context
+from schemas.rule_outcome import RuleOutcome
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyChange
 from schemas.scrutiny import Burst
 from schemas.subscription import Tier
@@ -125,6 +126,10 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
                 del copy["burst"]["source"]
             if copy["context"] is not None:
                 copy["context"] = {k: v for k, v in copy["context"].items() if k not in _SMALL}
+            copy["rules"] = [
+                {name: value for name, value in rule.items() if name != _FRAGILITY}
+                for rule in copy["rules"]
+            ]
             return copy | _consumer_texts(alert, whole["drug"])
         return _public_signal(whole["drug"], alert, whole)
     without = _without_units(alert, key)
@@ -139,6 +144,7 @@ _CASES = {"case_ids", "as_of", "snapshot_id"}  # a hash of offsets can be invert
 _ASSESSMENT = "assessment"  # it names the assessor
 # With one case, or compared with the previous revision, these fields identify the patient.
 _OF_FEW = {"patients", "time_to_onset", "first_onset", "last_onset", "n_comparators"}
+_FRAGILITY = "fragility"  # it depends on the days, ages and sexes of few cases, and on the senders
 # Fields of a context that identify the patient, or name units.
 _SMALL = {"lots", "facilities", "indications", "changes"}
 _UNITS = {"case_ids", "fatal_case_ids", "lots", "facilities", "as_of", _ASSESSMENT}
@@ -157,6 +163,7 @@ CONSUMER_LACKS: Mapping[type, frozenset[str]] = {
     SafetyAlert: frozenset(_UNITS),
     Context: frozenset(_SMALL),
     Burst: frozenset({"source"}),
+    RuleOutcome: frozenset({_FRAGILITY}),
 }
 """Fields that a consumer's copy of an alert leaves out, by model."""
 PUBLIC_HAS: Mapping[type, tuple[str, ...]] = {

@@ -24,6 +24,7 @@ from schemas.alert import (
 )
 from schemas.context import Context
 from schemas.counts import MARGINS
+from schemas.rule_outcome import Fragility
 from schemas.strata import Strata
 from streams.core.alerts.identity import alert_id, snapshot_id
 from streams.core.alerts.next_steps import due_day, running_due
@@ -94,11 +95,14 @@ class PairSummary:
         Context of a product of the domain; None of others.
     fields
         Other fields of `schemas.alert.Alert`, by name.
+    fragility
+        Fragility of each rule that is on, by its bit.
     """
 
     found: SensitivityResult
     context: Context | None
     fields: Mapping[str, Any]
+    fragility: Mapping[int, Fragility]
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +267,7 @@ class AlertBuilder:
                 on=on,
                 held=held,
                 previous=previous,
+                fragility=summary.fragility,
             ),
             "rules_fired": self._on(on),
             "previous": previous,

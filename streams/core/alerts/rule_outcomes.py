@@ -7,7 +7,7 @@ from typing import Any
 
 from detectors.rules import Rule, RuleSet
 from schemas.alert import Previous
-from schemas.rule_outcome import PastExit, RuleOutcome, Threshold
+from schemas.rule_outcome import Fragility, PastExit, RuleOutcome, Threshold
 
 __all__ = ["RuleOutcomes"]
 
@@ -20,7 +20,13 @@ class RuleOutcomes:
         self._plain = lru_cache(self._outcomes)
 
     def of(
-        self, values: Mapping[str, Any], *, on: int, held: int, previous: Previous | None
+        self,
+        values: Mapping[str, Any],
+        *,
+        on: int,
+        held: int,
+        previous: Previous | None,
+        fragility: Mapping[int, Fragility],
     ) -> tuple[RuleOutcome, ...]:
         """Return the outcomes on a pair, in the order of the rules.
 
@@ -33,8 +39,15 @@ class RuleOutcomes:
             Bits of the rules that are on, and of those that are on and do not fire.
         previous
             The revision that is replaced: a rule that was on in it says what ended it.
+        fragility
+            Of each rule that is on, by its bit.
         """
-        outcomes = self._plain(on, held)
+        outcomes = tuple(
+            outcome.model_copy(update={"fragility": fragility[bit]})
+            if bit in fragility
+            else outcome
+            for bit, outcome in enumerate(self._plain(on, held))
+        )
         was = () if previous is None else previous.rules_fired
         if all(each.fired or each.name not in was for each in outcomes):
             return outcomes

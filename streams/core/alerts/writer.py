@@ -17,6 +17,7 @@ from streams.core.alerts.builder import AlertBuilder, EvaluatedWindow, PairSumma
 from streams.core.alerts.case_sources import Origins, burst_rule, sources_of
 from streams.core.alerts.case_summaries import after_notice, extra_fields_of, facts_of
 from streams.core.alerts.context import AlertContext
+from streams.core.alerts.fragility import RuleFragility
 from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.alerts.priority import level_thresholds, priority_rules
 from streams.core.alerts.sensitivity import SensitivityAnalyses
@@ -84,6 +85,7 @@ class AlertWriter:
         self._builder = AlertBuilder(scorer.rules, policy)
         self._context = context
         self._sensitivity = SensitivityAnalyses(scorer, burst_rule())
+        self._fragility = RuleFragility(scorer)
         self._origins = lru_cache(maxsize=1)(Origins)
 
     def write(
@@ -123,12 +125,17 @@ class AlertWriter:
         found = self._sensitivity.of_pairs(pairs, decided.on.tolist(), cases, origins, view, days)
         contexts = self._context.of_pairs(summed, scores.instance.window.label, on_day)
         extra = extra_fields_of(cases, keys, view, days, decided.was, signals.named)
-        if self._controls is not None:
-            alarm = self._scorer.rules.alarm_mask
-            calibrations = self._controls.of_alerts(scores, decided, signals, view, alarm)
-            for fields, calibration in zip(extra, calibrations, strict=True):
-                fields["calibration"] = calibration
-        summaries = [PairSummary(*parts) for parts in zip(found, contexts, extra, strict=True)]
+        self._calibrate(extra, scores, decided, signals, view)
+        fragility = self._fragility.of_pairs(
+            rows,
+            decided.on.tolist(),
+            cases,
+            origins,
+            view,
+            scores.instance.tally,
+            covers_all=days[0] is None,
+        )
+        summaries = list(map(PairSummary, found, contexts, extra, fragility))
         alerts = self._builder.build(
             summed, decided, summaries, _evaluated(scores, view, signals), dropped=signals.dropped
         )
@@ -138,6 +145,22 @@ class AlertWriter:
             {"facets": facts["facets"].to_numpy(), **_stated(alerts, summed)},
             _by_key(facts["key"].to_numpy(), facts["named"]),
         )
+
+    def _calibrate(
+        self,
+        extra: Sequence[dict[str, Any]],
+        scores: WindowScores,
+        decided: Decisions,
+        signals: Signals,
+        view: CountsView,
+    ) -> None:
+        """Add `calibration` to the fields of each alert, if there are negative controls."""
+        if self._controls is None:
+            return
+        alarm = self._scorer.rules.alarm_mask
+        calibrations = self._controls.of_alerts(scores, decided, signals, view, alarm)
+        for fields, calibration in zip(extra, calibrations, strict=True):
+            fields["calibration"] = calibration
 
 
 def _recent_of_drugs(scores: WindowScores, keys: Keys, view: CountsView) -> pl.Series:

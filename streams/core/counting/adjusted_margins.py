@@ -94,6 +94,31 @@ class AdjustedMargins:
             numbers[place] = (self._totals.get(held) - self._drugs.get(held | pair >> _SHIFT)).sum()
         return numbers
 
+    def margins(self, pairs: Keys, strata: Keys) -> npt.NDArray[np.int64]:
+        """Return the cases of drug, of event, and in all, of a stratum for each pair.
+
+        Parameters
+        ----------
+        pairs
+            Keys, in any order; a pair may come several times.
+        strata
+            One for each: see `streams.core.counting.count_changes.period_strata`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Three rows, one column a pair [cases].
+        """
+        drugs, events = split_key(pairs)
+        prefix = strata << _SHIFT
+        return np.array(
+            [
+                self._drugs.get(prefix | drugs),
+                self._events.get(prefix | events),
+                self._totals.get(prefix),
+            ]
+        )
+
     def _of_earlier(self, pairs: Keys, strata: Keys, quarters: Keys, current: int) -> Floats:
         """Return the sum of each pair over the quarters before the current one."""
         if self._before is not None and self._before < current:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import polars as pl
 
 from streams.core.counting.arrays import Flat, flattened, spread
+from streams.core.counting.cancelled_rows import along_seq, by_day, cancelled
 from streams.core.counting.sorted_counts import (
     Keys,
-    Places,
     distinct,
     places_of,
     split_key,
@@ -56,7 +56,7 @@ _NO_CASES = pl.DataFrame(
     schema={
         "key": pl.Int64(),
         **{name: CASE_LOG[name] for name in _LISTED},
-        **{"course": pl.UInt32(), "began": pl.UInt32()},
+        **{"course": pl.UInt32(), "began": pl.UInt32(), "at": pl.Int64()},
     }
 )
 _NUMBERS = [name for name in _LISTED if name != "case_id"]
@@ -104,7 +104,9 @@ class _Run:
             places.append(rows[entries].astype(np.int64))
         return np.concatenate(found), np.concatenate(places)
 
-    def naming(self, pairs: Keys, first_day: int | None, last_day: int) -> _Naming | None:
+    def naming(
+        self, pairs: Keys, first_day: int | None, last_day: int, number: int
+    ) -> _Naming | None:
         """Return the facts of the rows that name both drug and event of a pair, if any."""
         found, places = self.places(pairs)
         days = self.days[places]
@@ -121,6 +123,7 @@ class _Run:
             **{name: values[places] for name, values in self._of_cases.items()},
             "course": self._codes_beside("courses", places, drugs),
             "began": self._codes_beside("onsets", places, events),
+            "at": number << 32 | places,
         }
         return _Naming(self.rows["case_id"][pl.Series(places)], numbers)
 
@@ -163,6 +166,12 @@ class _Run:
             matches = stored_names[start[rows][which] + within] == names[stating][which]
             codes_of[stating[which[matches]]] = codes[places[matches]]
         return codes_of
+
+    def codes_at(self, column: str, rows: Keys) -> tuple[Keys, npt.NDArray[np.uint32]]:
+        """Return the codes of a column of lists in some rows, and the place of each one's row."""
+        codes, first, after = self._flattened(column)
+        which, places = spread(first[rows], after[rows])
+        return which, codes[places]
 
     def _flattened(self, column: str) -> Flat:
         """Return the items of the lists of a column, and the range of each row among them."""
@@ -243,10 +252,10 @@ class CaseLog:
         """Add rows of `CASE_LOG`, with higher `seq` than any before, ordered by it within a day."""
         if rows.height == 0:
             return
-        self._runs.append(_Run(_by_day(rows)))
+        self._runs.append(_Run(by_day(rows)))
         while self._runs_are_many():
-            merged = _by_day(pl.concat(run.rows for run in self._runs[-_MERGED:]))
-            self._runs[-_MERGED:] = [_Run(_cancelled(merged))]
+            merged = by_day(pl.concat(run.rows for run in self._runs[-_MERGED:]))
+            self._runs[-_MERGED:] = [_Run(cancelled(merged))]
 
     def _runs_are_many(self) -> bool:
         # Of any four successive runs the first is larger than the others by a power of four: there
@@ -276,12 +285,14 @@ class CaseLog:
         polars.DataFrame
             `key`, `case_id`, `day`, `stratum`, `block`, `serious`, `fatal`, `origin`,
             `indications`, `completeness`, `suspected_duplicate`, `life_threatening`, `course` and
-            `began` (the codes of the pair in `courses` and `onsets`; 0: not stated); one row a case
-            and pair.
+            `began` (the codes of the pair in `courses` and `onsets`; 0: not stated), and `at` (for
+            `names_of`); one row a case and pair.
             They are not sorted: with a hundred cases a pair that takes as long as finding them.
         """
         wanted = distinct(pairs)
-        parts = [run.naming(wanted, first_day, last_day) for run in self._runs]
+        parts = [
+            run.naming(wanted, first_day, last_day, number) for number, run in enumerate(self._runs)
+        ]
         cases = _put_together([part for part in parts if part is not None])
         left = cases["n"].to_numpy() < 0
         if left.any():
@@ -289,10 +300,27 @@ class CaseLog:
             # cases only enter, and need no comparison.
             moved = cases["case_id"].is_in(cases["case_id"].filter(pl.Series(left)).implode())
             doubtful = cases.filter(moved)
-            order, _, last = _along_seq(doubtful, doubtful["key"].to_numpy())
+            order, _, last = along_seq(doubtful, doubtful["key"].to_numpy())
             current = order[last & (doubtful["n"].to_numpy()[order] > 0)]
             cases = pl.concat([cases.filter(~moved), doubtful[current]])
         return cases[_OF_PAIRS]
+
+    def names_of(self, column: str, cases: pl.DataFrame) -> tuple[Keys, npt.NDArray[np.uint32]]:
+        """Return all codes of `drugs` or `events` of cases, and the place of each one's case.
+
+        Parameters
+        ----------
+        cases
+            Rows of `cases_of`, before rows are added to the log.
+        """
+        numbers, rows = split_key(cases["at"].to_numpy())
+        found, codes = [numbers[:0]], [np.empty(0, dtype=np.uint32)]
+        for number, run in enumerate(self._runs):
+            places = np.flatnonzero(numbers == number)
+            which, of_run = run.codes_at(column, rows[places])
+            found.append(places[which])
+            codes.append(of_run)
+        return np.concatenate(found), np.concatenate(codes)
 
     def numbers_of(self, pairs: Keys, first_day: int | None, last_day: int) -> Keys:
         """Return the number of cases of each pair in a range of days: the rows of `cases_of`.
@@ -348,46 +376,4 @@ class CaseLog:
     def rows(self) -> pl.DataFrame:
         """Return every row that has not cancelled out, sorted by day: the log's snapshot."""
         merged = pl.concat([_NO_ROWS, *(run.rows for run in self._runs)])
-        return _cancelled(_by_day(merged))
-
-
-def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.sort("day", maintain_order=True)  # the order is that of `seq`
-
-
-def _cancelled(rows: pl.DataFrame) -> pl.DataFrame:
-    """Remove rows of a case that cancel out.
-
-    Along `seq` the rows of a case alternate, so all cancel but a leading -1, which retracts a row
-    of an earlier run, and a trailing +1, which is current.
-    """
-    back = rows["case_id"].filter(rows["n"] < 0)
-    if len(back) == 0:
-        return rows
-    # Most cases only enter.
-    moved = np.flatnonzero(rows["case_id"].is_in(back.implode()).to_numpy())
-    doubtful = rows[["seq", "case_id", "n"]][moved]
-    order, first, last = _along_seq(doubtful)
-    n = doubtful["n"].to_numpy()[order]
-    stays = (first & (n < 0)) | (last & (n > 0))
-    kept = np.ones(rows.height, dtype=np.bool_)
-    kept[moved[order[~stays]]] = False
-    return rows.filter(kept)
-
-
-def _along_seq(rows: pl.DataFrame, *keys: Keys) -> tuple[Places, Flags, Flags]:
-    """Order rows by case, and by the further keys given, then along `seq`.
-
-    Returns
-    -------
-    tuple
-        Their places in that order, and whether each is the first and the last row of its case.
-    """
-    columns: list[npt.NDArray[Any]] = [rows["case_id"].rank("dense").to_numpy(), *keys]
-    order = np.lexsort((rows["seq"].to_numpy(), *columns))
-    begins = np.zeros(len(order) + 1, dtype=np.bool_)
-    begins[[0, -1]] = True
-    for values in columns:
-        ordered = values[order]
-        begins[1:-1] |= ordered[1:] != ordered[:-1]
-    return order, begins[:-1], begins[1:]
+        return cancelled(by_day(merged))

@@ -63,6 +63,16 @@ class LevelCodes:
         of_product: npt.NDArray[np.bool_] = self._drugs[split_key(keys)[0]] == _PRODUCT
         return of_product & self.is_plain(keys)
 
+    def is_unit(self, drugs: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Return whether each code of a drug is a lot or facility."""
+        units: npt.NDArray[np.bool_] = self._drugs[drugs] == _UNIT
+        return units
+
+    def is_family(self, events: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Return whether each code of an event is a hazard family."""
+        families: npt.NDArray[np.bool_] = self._families[events]
+        return families
+
     def without_levels(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows of the case log without lots, facilities and families."""
         wanted = {

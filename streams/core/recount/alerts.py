@@ -17,7 +17,7 @@ from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from detectors.scoring import METHODS, methods_for, score
 from schemas.alert import Alert, SignalGrade, Statistics, Window, WindowKind
-from schemas.counts import COUNTS
+from schemas.counts import COUNTS, MARGINS
 from schemas.errors import InputError
 from streams.core.cases.link_decisions import LinkDecision
 from streams.core.cases.transitions import CaseVersion
@@ -41,6 +41,7 @@ from streams.core.recount.evidence import (
     named,
 )
 from streams.core.recount.exclusions import link_states, withdrawn_cases
+from streams.core.recount.fragility import Removed, fragility_values
 from streams.core.recount.labels import label_values
 from streams.core.recount.priority import Priorities
 from streams.core.recount.strata import expected_over, expected_within, with_bands, with_blocks
@@ -157,18 +158,7 @@ class Recount:
 
     def _of_evaluation(self, alerts: list[Alert]) -> Iterator[Recounted]:
         first = alerts[0]
-        before = self._before(self._versions, first)
-        # Of the rows of a case the last is the greatest.
-        last = pl.col("case_id") != pl.col("case_id").shift(-1)
-        current = before.filter(last.fill_null(True)).filter("counted")
-        decided = link_states(self._before(self._links, first))
-        linked_away = decided.filter("away").select("case_id")
-        withdrawn = withdrawn_cases(current, self._before(self._markers, first))
-        for out in (linked_away, withdrawn):
-            current = current.join(out, on="case_id", how="anti", maintain_order="left")
-        removed = _within(removed_cases(before, linked_away, withdrawn), first.window)
-        doubted = decided.filter("suspected")["case_id"].implode()
-        current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
+        current, removed = self._current(first)
         within = _within(current, first.window)
         pair_of = {alert.signal_key: names_of_key(alert.signal_key) for alert in alerts}
         pairs = list(dict.fromkeys(pair_of.values()))
@@ -205,9 +195,33 @@ class Recount:
             values |= self._due_days.values(alert)
             values |= text_values(alert)
             grade = self._grade(alert, on) if known else alert.grade
-            n_serious = of_pairs[pair][1]["n_serious"]
-            values |= self._priorities.values(alert, within, statistics, n_serious, grade)
+            values |= self._priorities.values(
+                alert, within, statistics, of_pairs[pair][1]["n_serious"], grade
+            )
+            if known and alert.strata is not None:
+                values |= fragility_values(
+                    alert,
+                    self._rules,
+                    within.with_columns(block=pl.lit(0)),
+                    self._in_test(current, alert),
+                    partial(self._held, alert, statistics),
+                )
             yield compared_with(alert, values, rules_known=known)
+
+    def _current(self, first: Alert) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the cases counted by the offsets of an alert, and those of its window removed."""
+        before = self._before(self._versions, first)
+        # Of the rows of a case the last is the greatest.
+        last = pl.col("case_id") != pl.col("case_id").shift(-1)
+        current = before.filter(last.fill_null(True)).filter("counted")
+        decided = link_states(self._before(self._links, first))
+        linked_away = decided.filter("away").select("case_id")
+        withdrawn = withdrawn_cases(current, self._before(self._markers, first))
+        for out in (linked_away, withdrawn):
+            current = current.join(out, on="case_id", how="anti", maintain_order="left")
+        removed = _within(removed_cases(before, linked_away, withdrawn), first.window)
+        doubted = decided.filter("suspected")["case_id"].implode()
+        return current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected")), removed
 
     def _tested(
         self, scored: pl.DataFrame, current: pl.DataFrame, alerts: Sequence[Alert]
@@ -229,6 +243,41 @@ class Recount:
                 scored = scored.with_columns(nothing.alias(name) for name in names)
         threshold = budgeted_threshold(past, closed) if scored[BLOCKED[0]].count() else FLOOR
         return scored.with_columns((pl.col(BLOCKED[0]) * (FLOOR / threshold)).alias(BUDGETED))
+
+    def _in_test(self, current: pl.DataFrame, alert: Alert) -> pl.DataFrame:
+        """Return the cases that the tests of an alert are of, with their blocks."""
+        closed = (alert.evaluated_on - _EPOCH).days - self._test_lag
+        tested = alert.test_recomputed is not None and alert.window.kind is WindowKind.CUMULATIVE
+        past = current.filter((pl.col("day") <= closed) & tested)
+        return with_blocks(past, alert.strata) if alert.strata else past
+
+    def _held(
+        self, alert: Alert, published: Mapping[str, Any], removals: Sequence[Removed]
+    ) -> list[int]:
+        """Return the bits of the rules that hold for the pair of an alert after removals."""
+        pair = dict(zip(("drug", "event"), names_of_key(alert.signal_key), strict=True))
+        counts = [
+            pair | {name: published[name] - removed.n for name in MARGINS} for removed in removals
+        ]
+        rows = pl.DataFrame(counts, schema=dict(COUNTS)).with_columns(
+            pl.int_range(pl.len()).cast(pl.String).alias("drug"),  # a pair has one row
+            pl.Series("expected_adjusted", [each.expected for each in removals], pl.Float64),
+        )
+        scored = self._scored(rows, alert).with_columns(pl.lit(pair["drug"]).alias("drug"))
+        for names, found in (
+            (TESTED, [each.whole for each in removals]),
+            (BLOCKED, [each.blocked for each in removals]),
+        ):
+            e = pl.Series(found, dtype=pl.Float64)
+            level = published[names[2]]
+            scored = scored.with_columns(
+                e.alias(names[0]),
+                e.log().alias(names[1]),
+                pl.when(e.is_not_null()).then(pl.lit(level, pl.Float64)).alias(names[2]),
+            )
+        scale = (published[BUDGETED] or 0.0) / (published[BLOCKED[0]] or 1.0)
+        scored = scored.with_columns((pl.col(BLOCKED[0]) * scale).alias(BUDGETED))
+        return scored.select(self._rules.masks()[1])["held"].to_list()
 
     def _asked(
         self, alert: Alert, counts: Mapping[str, int]

@@ -9,6 +9,7 @@ from schemas.alert import Alert, Counts, Statistics
 from streams.core.recount.clinical import CLINICAL, REMOVED
 from streams.core.recount.due_days import DUE
 from streams.core.recount.evidence import EVIDENCE, OF_PAIR
+from streams.core.recount.fragility import FRAGILITY
 from streams.core.recount.labels import LABELS
 from streams.core.recount.priority import PRIORITY
 from streams.core.recount.texts import TEXTS
@@ -26,15 +27,16 @@ COMPARED = (
     *DUE,
     *TEXTS,
     *PRIORITY,
-    *("rules_fired", "grade"),
+    *("rules_fired", "grade", *FRAGILITY),
 )
-"""Fields that a recount compares; the last two only with the rules of the alert's `rules_hash`.
+"""Fields that a recount compares; the last three only with the rules of the alert's `rules_hash`.
 
 A rule is on if it fires, or was on in `previous` and is not past its exit. The grade is `alarm` if
 a rule of that grade is on, that of `previous` if none is on, else `screening`. `due` is recomputed
 from the revision before, or from `previous.due` if that revision is not among the alerts; if it is,
 `previous.due` is compared. The first days are recomputed from the revision before, else they are
-taken as published, as are the thresholds of the priority. The texts follow from the other fields.
+taken as published, as are the thresholds of the priority, and what is an upper bound in a
+fragility. The texts follow from the other fields.
 Others cannot be recomputed from the input alone: kind, reasons, revision, the rest of `previous`
 and `n_new` depend on the alerts published before, `test_recomputed` on the time when a correction
 arrived, `calibration` on the list of negative controls and on which of them were on.
@@ -99,7 +101,10 @@ def compared_with(alert: Alert, values: Mapping[str, object], *, rules_known: bo
     for name, recounted in values.items():
         published: Any = alert
         for part in name.split("."):
-            published = getattr(published, part)
+            if isinstance(published, tuple):
+                published = tuple(getattr(each, part) for each in published)
+            else:
+                published = getattr(published, part)
         # Equal `repr` means equal to the last bit: a float is written by its shortest digits.
         if repr(published) != repr(recounted):
             differences.append(Difference(name, published, recounted))

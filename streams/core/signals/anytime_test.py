@@ -1,7 +1,7 @@
 """Anytime-valid test over the cumulative counts, updated as days close."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -22,7 +22,7 @@ from streams.core.counting.sorted_counts import Keys, join_key
 from streams.core.counting.windows import WindowSpec
 from streams.core.signals.scorer import NEEDS_BLOCKED_TEST, NEEDS_SAFE_TEST, OF_TEST, Scorer
 
-__all__ = ["DailySequentialTest", "SequentialTests", "require_window"]
+__all__ = ["DailySequentialTest", "SequentialState", "SequentialTests", "require_window"]
 
 Rows = Callable[[pl.DataFrame], pl.DataFrame]
 Chosen = Callable[[Keys], npt.NDArray[np.bool_]]
@@ -70,6 +70,11 @@ class DailySequentialTest:
     def last_day(self) -> int | None:
         """Return the last day tested [days since 1970-01-01]; `None` before the first."""
         return self._last_day
+
+    @property
+    def state(self) -> SafeTest:
+        """Return the test after the last day."""
+        return self._test
 
     def facts(self) -> dict[str, Any]:
         """Return the facts that a snapshot keeps; the daily counts come from the case log."""
@@ -139,6 +144,26 @@ class DailySequentialTest:
             self._table = e_values(self._test).select(key, "e_value", "log_e_value", "e_bh_level")
         asked = pl.DataFrame({"key": keys})
         return asked.join(self._table, on="key", how="left", maintain_order="left").drop("key")
+
+
+@dataclass(frozen=True, slots=True)
+class SequentialState:
+    """State of one anytime-valid test, to compute the e-values of pairs without some cases.
+
+    Attributes
+    ----------
+    suffix
+        End of the names of its statistics.
+    last_day
+        Last day tested [days since 1970-01-01].
+    per_block
+        By what the code of age band and sex is divided to give the block; None: days are whole.
+    """
+
+    test: SafeTest
+    suffix: str
+    last_day: int
+    per_block: int | None
 
 
 class SequentialTests:
@@ -211,6 +236,25 @@ class SequentialTests:
             if name == "age_bands" and (changed or self._threshold is None):
                 self._threshold = test.entry_threshold(log, self._levels().is_of_product)
 
+    def states(self) -> dict[str, SequentialState]:
+        """Return the state of each test that has tested a day, by its name."""
+        of_block = 1 if self.by_sex else BAND_UNIT
+        return {
+            name: SequentialState(
+                test.state,
+                "_blocked" if name == "age_bands" else "",
+                test.last_day,
+                of_block if name == "age_bands" else None,
+            )
+            for name, test in self._tests.items()
+            if test.last_day is not None
+        }
+
+    @property
+    def scale(self) -> float:
+        """Return the factor of `e_value_budgeted` to the e-value within age bands."""
+        return FLOOR / (self._threshold or FLOOR)
+
     def facts(self) -> dict[str, Any]:
         """Return the facts of each test that a snapshot keeps."""
         return {name: test.facts() for name, test in self._tests.items()}
@@ -235,9 +279,8 @@ class SequentialTests:
             found = found if defined else found.clear(len(keys))
             if name == "age_bands":
                 # Of two factors, the one of at most 1 first: what is finite stays so.
-                scale = FLOOR / (self._threshold or FLOOR)
                 found = found.rename(OF_TEST).with_columns(
-                    (pl.col("e_value_blocked") * scale).alias("e_value_budgeted")
+                    (pl.col("e_value_blocked") * self.scale).alias("e_value_budgeted")
                 )
             columns += found.get_columns()
         return columns

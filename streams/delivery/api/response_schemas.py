@@ -10,6 +10,7 @@ from schemas.alert import Alert
 from schemas.context import Context
 from schemas.decision import AuditEntry
 from schemas.digest import Digest
+from schemas.rule_outcome import RuleOutcome
 from schemas.safety_alert import SafetyAlert
 from schemas.scrutiny import Burst
 from schemas.subscription import Tier
@@ -99,6 +100,8 @@ def _consumer_copies(whole: Mapping[str, Any]) -> dict[str, Any]:
             **alert[field],
             "anyOf": [ref(f"Consumer{model.__name__}"), {"type": "null"}],
         }
+    outcome = ref(f"Consumer{RuleOutcome.__name__}")
+    alert["rules"] = {**alert["rules"], "items": outcome}
     return copies
 
 

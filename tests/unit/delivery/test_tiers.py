@@ -14,6 +14,7 @@ from schemas.alert import Alert, AlertReason, SignalGrade, SignalLevel
 from schemas.clinical import PatientGroups, TimeToOnset
 from schemas.decision import Assessment, SignalState
 from schemas.notice import Patients
+from schemas.rule_outcome import Fragility, RuleOutcome
 from schemas.safety_alert import (
     AlertCategory,
     PreviousFacts,
@@ -180,6 +181,25 @@ def test_a_consumer_sees_the_counts_of_a_burst_without_its_source() -> None:
     assert "RIVAL" not in json.dumps(copy)
     assert "RIVAL LLC" in json.dumps(copy_for(Tier.AUTHORITY, burst_signal(), key=KEY))
     assert copy_for(Tier.CONSUMER, signal(), key=KEY)["burst"] is None
+
+
+def test_only_an_authority_sees_how_few_cases_turn_a_rule_off() -> None:
+    fragility = Fragility(cases=1, sources=1, lots=None, links=None)
+    rule = RuleOutcome(
+        name="mhra",
+        sentence="s",
+        exit_sentence="e",
+        fired=True,
+        held=False,
+        fragility=fragility,
+    )
+    alert = signal().model_copy(update={"rules": (rule,)})
+    whole, part = (
+        copy_for(tier, alert, key=KEY)["rules"] for tier in (Tier.AUTHORITY, Tier.CONSUMER)
+    )
+    assert whole[0]["fragility"] == fragility.model_dump(mode="json")
+    assert part == [{name: value for name, value in whole[0].items() if name != "fragility"}]
+    assert "fragility" not in json.dumps(copy_for(Tier.PUBLIC, alert, key=KEY))
 
 
 def test_the_public_copy_does_not_depend_on_the_reporter() -> None:

@@ -47,3 +47,24 @@ def test_a_pair_of_unknown_names_has_no_past() -> None:
     assert history.costs(np.array([9 << 32 | 9]), RATIOS).tolist() == [[0.0]] * len(RATIOS)
     assert MarginHistory().costs(np.array([0]), RATIOS).tolist() == [[0.0]] * len(RATIOS)
     assert history.followed_by([]) is history
+
+
+def test_margins_are_those_of_the_block_and_0_where_it_has_none() -> None:
+    rng = np.random.default_rng(11)
+    blocks = [margins(rng, day) for day in range(N_DAYS)]
+    history = MarginHistory()
+    for block in blocks:
+        history = history.followed_by([block])
+    days = np.array([0, 1_500, N_DAYS - 1, N_DAYS])
+    for drug, event in ((0, 0), (3, 4), (2, 1), (9, 9)):
+        pairs = np.full(len(days), drug << 32 | event)
+        found = history.margins(pairs, days, np.zeros(len(days), dtype=np.int64))
+        for at, day in enumerate(days.tolist()[:-1]):
+            n_drug = dict(zip(blocks[day].drugs.tolist(), blocks[day].n_drug.tolist(), strict=True))
+            n_event = dict(
+                zip(blocks[day].events.tolist(), blocks[day].n_event.tolist(), strict=True)
+            )
+            assert found[:, at].tolist() == [n_drug.get(drug, 0), n_event.get(event, 0), 20]
+        assert found[:, -1].tolist() == [0, 0, 0]
+        other_block = history.margins(pairs[:1], days[:1], np.array([1]))
+        assert other_block.tolist() == [[0], [0], [0]]

@@ -122,7 +122,7 @@ def _build(
         .hstack(sources)
         .with_columns(n_post_notice=None, n_drug_recent=None, n_comparators=None),
         decisions,
-        [PairSummary(found or SensitivityResult(), None, {})] * len(rows),
+        [PairSummary(found or SensitivityResult(), None, {}, {})] * len(rows),
         EvaluatedWindow(
             window=WINDOW,
             evaluated_on=TODAY,

@@ -38,7 +38,7 @@ def test_an_empty_log_has_its_columns() -> None:
     assert cases.columns == [
         *("key", "case_id", "day", "stratum", "block", "serious", "fatal"),
         *("origin", "indications", "completeness", "suspected_duplicate"),
-        *("life_threatening", "course", "began"),
+        *("life_threatening", "course", "began", "at"),
     ]
     assert cases.height == 0
 
@@ -182,3 +182,21 @@ def test_the_cases_of_a_pair_say_what_stands_beside_its_names() -> None:
             (_key(7, 3), "C", 12, 0),
             (_key(7, 3), "D", 0, 22),
         ]
+
+
+def test_the_names_of_found_cases_are_those_of_their_rows() -> None:
+    log = _log(
+        _rows(*((seq, 5, f"C{seq}", 1, [0, seq + 1], [0]) for seq in range(20))),
+        _rows((20, 6, "D", 1, [0, 7, 9], [0, 3])),
+    )
+    cases = log.cases_of(np.array([_key(0, 0)]), None, 9)
+    drugs = {case_id: [0, int(case_id[1:]) + 1] for case_id in cases["case_id"] if case_id != "D"}
+    for column, expected in (
+        ("drugs", drugs | {"D": [0, 7, 9]}),
+        ("events", {name: [0] for name in drugs} | {"D": [0, 3]}),
+    ):
+        places, codes = log.names_of(column, cases)
+        found: dict[str, list[int]] = {}
+        for place, code in zip(places.tolist(), codes.tolist(), strict=True):
+            found.setdefault(cases["case_id"][place], []).append(code)
+        assert found == expected
