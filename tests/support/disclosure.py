@@ -101,6 +101,7 @@ def _counts(alerts: Sequence[AnyAlert], gained: Gained) -> int:
     """
     claims: dict[str, int] = {}
     keys: dict[str, str] = {}
+    ended: set[str] = set()
     right = 0
     for alert, arrived in zip(alerts, gained.arrivals, strict=True):
         if not isinstance(alert, SafetyAlert) or alert.category not in _CLUSTERS:
@@ -109,7 +110,10 @@ def _counts(alerts: Sequence[AnyAlert], gained: Gained) -> int:
         for copy in arrived:
             keys[alert.signal_key] = key = copy["signal_key"]
             step = {"strengthened": 1, "weakened": -1, "update": 0}.get(copy["kind"])
-            claims[key] = least if step is None else claims.get(key, least) + step
+            # A new cluster, or one that opens again after its end, has the rule's number.
+            begins = step is None or key in ended
+            claims[key] = least if begins else claims.get(key, least) + step
+            (ended.add if copy["kind"] in _ENDED else ended.discard)(key)
         claim = claims.get(keys.get(alert.signal_key, ""), least)
         if alert.kind not in _ENDED and least < alert.n_cases <= _MASKED:
             right += claim == alert.n_cases
@@ -209,7 +213,7 @@ def _questions(tier: Tier) -> Iterator[tuple[str, Sequence[str], _Stated]]:
 
 
 def _asking(name: str, value: str) -> Filters:
-    return Filters(**{"grades": (), name: (value,)})
+    return Filters.asked(**{"grades": (), name: (value,)})
 
 
 def _silent(gained: Gained) -> int:
