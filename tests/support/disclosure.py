@@ -213,7 +213,7 @@ def _questions(tier: Tier) -> Iterator[tuple[str, Sequence[str], _Stated]]:
 
 
 def _asking(name: str, value: str) -> Filters:
-    return Filters.asked(**{"grades": (), name: (value,)})
+    return Filters.model_validate({"grades": (), name: (value,)})
 
 
 def _silent(gained: Gained) -> int:
