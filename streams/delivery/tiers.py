@@ -151,7 +151,7 @@ _PUBLIC_SAFETY = (
     "product_class", "terms", "families", "countries", "verification", "duty", "law_version",
     "code_version",
 )  # fmt: skip
-_PUBLIC_CONTEXT = ("product_class", "family", "duty", "law_version")
+_PUBLIC_CONTEXT = ("product_class", "family")
 PUBLIC_HAS: Mapping[type, tuple[str, ...]] = {
     Alert: _PUBLIC,
     SafetyAlert: _PUBLIC_SAFETY,
@@ -293,12 +293,7 @@ def _public_context(context: Context | None) -> Copy:
     """
     if context is None:
         return {}
-    return {
-        "product_class": context.product_class,
-        "family": context.family,
-        "duty": [],
-        "law_version": context.law_version,
-    }
+    return {"product_class": context.product_class, "family": context.family}
 
 
 def _without_units(alert: SafetyAlert, key: bytes) -> SafetyAlert:

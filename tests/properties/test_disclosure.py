@@ -11,7 +11,7 @@ from schemas.subscription import Filters, Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.matching import passes, require_askable
 from streams.delivery.tier_copies import PUBLIC_TABLES, TierCopies
-from tests.support.alerts import KEY
+from tests.support.alerts import KEY, copies_of
 from tests.support.disclosure import KINDS, Copy, Gained, recovered
 from tests.support.disclosure_histories import History, publish, random_history
 
@@ -51,16 +51,25 @@ def test_the_attack_recovers_nothing_that_a_tier_withholds(part: int) -> None:
             assert not +found, (seed, tier, +found)
 
 
-def test_the_attack_recovers_every_kind_from_whole_alerts() -> None:
-    """Given the authority's copies in place of the public's, it finds each kind of value."""
+def whole_alerts(alerts: Sequence[AnyAlert]) -> list[list[Copy]]:
+    return [[alert.model_dump(mode="json")] for alert in alerts]
+
+
+def every_revision(alerts: Sequence[AnyAlert]) -> list[list[Copy]]:
+    """Return a public copy of each revision, as if nothing was published before it."""
+    return [copies_of(Tier.PUBLIC, alert) for alert in alerts]
+
+
+def test_the_attack_recovers_every_kind_from_copies_that_give_it_away() -> None:
     found = Counter[str]()
     for seed in range(3):
         history, alerts = published(seed)
-        copies = [[alert.model_dump(mode="json")] for alert in alerts]
-        latest = {one[0]["signal_key"]: one[0] for one in copies}
+        for disclose in (whole_alerts, every_revision):
+            arrivals = disclose(alerts)
+            latest = {copy["signal_key"]: copy for one in arrivals for copy in one}
 
-        def answer(asked: Filters, latest: dict[str, Copy] = latest) -> list[Copy]:
-            return [copy for copy in latest.values() if passes(asked, copy)]
+            def answer(asked: Filters, latest: dict[str, Copy] = latest) -> list[Copy]:
+                return [copy for copy in latest.values() if passes(asked, copy)]
 
-        found += recovered(Tier.PUBLIC, history, alerts, Gained(copies, answer))
+            found += recovered(Tier.PUBLIC, history, alerts, Gained(arrivals, answer))
     assert set(found) == set(KINDS), found

@@ -9,7 +9,6 @@ from schemas.vocabulary import VerificationState
 from streams.core.wording.catalogue import Catalogue, Language, capitalised, catalogue
 from streams.core.wording.names import class_name, family_name
 from streams.core.wording.numbers import month_and_year
-from streams.core.wording.safety_facts import joined
 
 __all__ = ["PublicFacts", "public_caveat", "public_safety_text"]
 
@@ -72,7 +71,7 @@ def public_safety_text(facts: PublicFacts, language: Language = Language.ENGLISH
     what = words.text(
         f"safety.public.{name}",
         product=product,
-        terms=joined(families, words) or words.text("safety.no_terms"),
+        terms=words.listed(families) or words.text("safety.no_terms"),
         band=_band(facts.band, words),
         **values,
     )

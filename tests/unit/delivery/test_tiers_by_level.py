@@ -53,7 +53,7 @@ def test_copies_below_the_authority_name_no_lot_facility_or_indication(founding_
         for name in ("EX117", "C-A", "C-B", "C-T", "Pain", "Lung cancer", "NE-1", "LC-1"):
             assert name not in text, (tier, name)
         if tier is Tier.PUBLIC:
-            assert copy["duty"] == []  # it would name the countries of the cases
+            assert "duty" not in copy  # it would name the countries of the cases
         else:
             assert copy["context"]["duty"] == list(alert.context.duty)
     whole = json.dumps(copy_of(Tier.AUTHORITY, founding_alerts[0]))
