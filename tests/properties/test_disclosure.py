@@ -1,8 +1,11 @@
 """The disclosure attack: over random histories a tier gives away nothing that it withholds."""
 
+import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 
 import pytest
@@ -13,7 +16,15 @@ from streams.delivery.matching import passes, require_askable
 from streams.delivery.tier_copies import PUBLIC_TABLES, TierCopies
 from tests.support.alerts import KEY, copies_of
 from tests.support.disclosure import KINDS, Copy, Gained, recovered
-from tests.support.disclosure_histories import History, publish, random_history
+from tests.support.disclosure_histories import (
+    COUNTRIES,
+    FACILITIES,
+    LOTS,
+    MAKERS,
+    History,
+    publish,
+    random_history,
+)
 
 BELOW = (Tier.PUBLIC, Tier.CONSUMER)
 HISTORIES = 200
@@ -73,3 +84,39 @@ def test_the_attack_recovers_every_kind_from_copies_that_give_it_away() -> None:
 
             found += recovered(Tier.PUBLIC, history, alerts, Gained(arrivals, answer))
     assert set(found) == set(KINDS), found
+
+
+def view(tier: Tier, history: History) -> list[str]:
+    """Return all that arrives at a tier, with codes of names in place of each other."""
+    text = [json.dumps(copy) for copy in gained(tier, publish(history)).copies()]
+    numbers: dict[str, str] = {}
+
+    def numbered(code: re.Match[str]) -> str:
+        return numbers.setdefault(code[0], f"code {len(numbers)}")
+
+    return [re.sub(r"\b[0-9a-f]{16}\b", numbered, one) for one in text]
+
+
+OTHER_COUNTRIES = dict(zip(COUNTRIES, (*COUNTRIES[1:], COUNTRIES[0]), strict=True))
+OTHER_NAMES = {
+    "lot": {lot: lot.replace("LOT0", "LOT5") for lot in LOTS},
+    "facility": {name: f"{name}-x" for name in FACILITIES},
+    "maker": {name: f"{name} II" for name in MAKERS},
+}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_values_that_a_tier_withholds_change_nothing_that_arrives(seed: int) -> None:
+    """Two histories that differ in names and onsets are one for a consumer, and for the public.
+
+    To the public so are two that differ in countries.
+    """
+    history = random_history(seed)
+    days = {one.onset: one.onset + timedelta(days=3) for one in history.versions}
+    twin = history.mapped(onset=days, **OTHER_NAMES)
+    for tier in BELOW:
+        usual = view(tier, history)
+        assert usual
+        assert view(tier, twin) == usual
+    elsewhere = history.mapped(country=OTHER_COUNTRIES)
+    assert view(Tier.PUBLIC, elsewhere) == view(Tier.PUBLIC, history)

@@ -32,7 +32,18 @@ from tests.support.policy_histories import with_alarm
 from tests.support.replays import replayed
 from tests.support.reports import make_report
 
-__all__ = ["CaseFacts", "History", "publish", "random_history"]
+__all__ = [
+    "COUNTRIES",
+    "FACILITIES",
+    "LOTS",
+    "MAKERS",
+    "ONSET_YEAR",
+    "SUBJECTS",
+    "CaseFacts",
+    "History",
+    "publish",
+    "random_history",
+]
 
 FIRST = date(2024, 1, 1)
 ONSET_YEAR = "2022"

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from schemas.alert import Alert, AlertReason, SignalLevel
 from schemas.clinical import PatientGroups, TimeToOnset
+from schemas.context import Context
 from schemas.decision import Assessment, SignalState
 from schemas.notice import Patients
+from schemas.rule_outcome import RuleOutcome
 from schemas.safety_alert import (
     AlertCategory,
     PreviousFacts,
@@ -24,7 +27,7 @@ from schemas.safety_alert import (
 from schemas.scrutiny import Burst, Restricted
 from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
-from streams.delivery.tiers import band, copy_for, is_hidden
+from streams.delivery.tiers import CONSUMER_HAS, band, copy_for, is_hidden
 from tests.support.alerts import KEY, NOW, copy_of, safety, signal
 from tests.support.assessments import UNDECIDED
 
@@ -245,3 +248,50 @@ def test_a_consumer_reads_the_code_of_a_lot_and_nothing_of_facilities() -> None:
     for text in (copy["headline"], copy["reason"], copy["sentence"], copy["next_step"]):
         assert "EX117" not in text
         assert "facility" not in text
+
+
+def test_a_new_field_is_withheld_until_its_tiers_are_decided(
+    founding_alerts: Sequence[Alert],
+) -> None:
+    class WiderRule(RuleOutcome):
+        fragility: int = 70_061
+
+    class WiderContext(Context):
+        explained_by: str = "secret"
+
+    class WiderAlert(Alert):
+        rules: tuple[WiderRule, ...] = ()
+        context: WiderContext | None = None
+        explained_by: str = "secret"
+
+    class WiderSafetyAlert(SafetyAlert):
+        explained_by: str = "secret"
+
+    rule = WiderRule(name="r", title="t", sentence="s", exit_sentence="e", fired=True, held=False)
+    known = founding_alerts[0]
+    assert known.context is not None
+    context = WiderContext(**known.context.model_dump())
+    fields = known.model_dump() | {"rules": (rule,), "context": context}
+    wider = WiderAlert(**fields)
+    of_lot = WiderSafetyAlert.model_validate(safety(headline="h").model_dump())
+    for tier in (Tier.PUBLIC, Tier.CONSUMER):
+        for alert in (wider, of_lot):
+            text = json.dumps(copy_of(tier, alert))
+            assert not any(word in text for word in ("fragility", "explained_by", "secret"))
+    assert "fragility" in json.dumps(copy_of(Tier.AUTHORITY, wider))
+    for model, names in CONSUMER_HAS.items():
+        assert set(names) <= set(model.model_fields)
+
+
+@pytest.mark.parametrize("category", [AlertCategory.LOT_CLUSTER, AlertCategory.FATAL_CASE])
+def test_a_consumer_gets_no_onset_of_a_patient(category: AlertCategory) -> None:
+    days = {"first_day": date(2019, 9, 7), "last_day": date(2019, 9, 9), "n_cases": 1}
+    changes = {"changes": (SafetyChange.DAYS, SafetyChange.FLAGS)}
+    alert = safety(category, headline="h", revision=2).model_copy(update=days | changes)
+    copy = copy_of(Tier.CONSUMER, alert)
+    assert (copy["first_day"], copy["last_day"], copy["changes"]) == (None, None, ["flags"])
+    assert "2019-09" not in json.dumps(copy)
+    assert "nset" not in copy["sentence"] + copy["reason"]
+    assert "2019-09" in json.dumps(copy_of(Tier.AUTHORITY, alert))
+    rumour = safety(AlertCategory.UNVERIFIED_FATAL, headline="h").model_copy(update=days)
+    assert copy_of(Tier.CONSUMER, rumour)["first_day"] == "2019-09-07"  # a notice's receipt
