@@ -10,6 +10,8 @@ from functools import cache
 
 import pytest
 
+from schemas.alert import Alert, AlertKind, SignalGrade, SignalLevel
+from schemas.safety_alert import AlertCategory
 from schemas.subscription import Filters, Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.matching import passes, require_askable
@@ -18,6 +20,7 @@ from tests.support.alerts import KEY, copies_of
 from tests.support.disclosure import KINDS, Copy, Gained, recovered
 from tests.support.disclosure_histories import (
     COUNTRIES,
+    DEALER,
     FACILITIES,
     LOTS,
     MAKERS,
@@ -51,6 +54,16 @@ def gained(tier: Tier, alerts: Sequence[AnyAlert]) -> Gained:
         return [copy for copy in latest.values() if passes(asked, copy)]
 
     return Gained(arrivals, answer)
+
+
+def test_the_histories_reach_every_category_level_kind_and_both_grades() -> None:
+    reached = set[object]()
+    for seed in range(0, HISTORIES, PARTS):
+        for alert in published(seed)[1]:
+            reached |= {alert.kind}
+            reached |= {alert.level, alert.grade} if isinstance(alert, Alert) else {alert.category}
+    wanted = {*AlertCategory, *AlertKind, *SignalLevel, *SignalGrade}
+    assert reached >= wanted, wanted - reached
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -102,6 +115,7 @@ OTHER_NAMES = {
     "lot": {lot: lot.replace("LOT0", "LOT5") for lot in LOTS},
     "facility": {name: f"{name}-x" for name in FACILITIES},
     "maker": {name: f"{name} II" for name in MAKERS},
+    "dealer": {DEALER: f"{DEALER} II"},
 }
 
 

@@ -24,6 +24,7 @@ from streams.core.wording.names import country
 from streams.delivery.alert_sources import AnyAlert
 from tests.support.disclosure_histories import (
     COUNTRIES,
+    DEALER,
     FACILITIES,
     LOTS,
     MAKERS,
@@ -170,7 +171,7 @@ def _onsets(copy: Copy) -> set[str]:
 
 def _names(tier: Tier, copy: Copy) -> set[str]:
     """Return the names of lots, makers, facilities, cases, persons and senders in a copy."""
-    hidden = {*LOTS, *FACILITIES, *MAKERS, "person-P3"}
+    hidden = {*LOTS, *FACILITIES, *MAKERS, DEALER, "person-P3"}
     hidden |= set(SUBJECTS) if tier is Tier.PUBLIC else set()
     text = json.dumps(copy)
     return {name for name in hidden if name in text} | set(re.findall(r"\bZE-\d+\b", text))
@@ -206,7 +207,7 @@ def _questions(tier: Tier) -> Iterator[tuple[str, Sequence[str], _Stated]]:
     yield "kinds", ("strengthened", "weakened", "update"), lambda copy: [copy["kind"]]
     yield "levels", ("lot", "facility"), lambda copy: [copy.get("level", "")]
     if tier is Tier.PUBLIC:
-        yield "rules", ("mhra", "ic"), lambda copy: ()
+        yield "rules", ("mhra", "ema"), lambda copy: ()
         yield "terms", ("Sepsis", "Bacteraemia"), lambda copy: (
             copy.get("event", ""), *copy.get("terms", ()),
         )  # fmt: skip

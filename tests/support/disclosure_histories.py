@@ -34,6 +34,7 @@ from tests.support.reports import make_report
 
 __all__ = [
     "COUNTRIES",
+    "DEALER",
     "FACILITIES",
     "LOTS",
     "MAKERS",
@@ -51,6 +52,7 @@ ONSET_YEAR = "2022"
 LOTS = ("LOT001", "LOT002", "LOT003")
 FACILITIES = ("fac-one-3b1", "fac-two-9c4", "fac-three-1d")
 MAKERS = ("Maker Umbriel", "Maker Oberon")
+DEALER = "Dealer Titania"
 COUNTRIES = ("KR", "BR", "JP", "US", "ZA")
 TERMS = ("Sepsis", "Septic shock", "Bacteraemia", "Anaphylactic reaction", "Infection")
 WINDOWS = ("cumulative", "sliding:90", "month", "quarter")
@@ -70,6 +72,7 @@ class CaseFacts:
     lot: str | None
     facility: str
     maker: str
+    dealer: str | None
     fatal: bool
     serious: bool = True
     version: int = 1
@@ -88,6 +91,7 @@ class CaseFacts:
             substances=("exosome of donor cells",),
             lot=self.lot,
             manufacturer=self.maker,
+            distributor=self.dealer,
             facility=Facility(facility_id=self.facility),
             supply_route=SupplyRoute.UNKNOWN,
         )
@@ -152,6 +156,7 @@ def random_history(seed: int) -> History:
             lot=rng.choice((*LOTS, None)),
             facility=rng.choice(FACILITIES),
             maker=rng.choice(MAKERS),
+            dealer=rng.choice((DEALER, None)),
             fatal=rng.random() < 0.2,
             serious=rng.random() < 0.85,
         )
@@ -232,5 +237,5 @@ def publish(history: History) -> list[AnyAlert]:
         for n in range(40)
     ]
     reports: Sequence[Report] = [*others, *(one.report() for one in history.versions)]
-    rules = with_alarm(load_rules(["mhra", "ic"]), {"mhra"})
+    rules = with_alarm(load_rules(["mhra", "ema"]), {"ema"})
     return replayed(reports, rules=rules, window=history.window, notices=history.notices).published
