@@ -13,7 +13,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from schemas.alert import Alert, AlertKind, SignalLevel
 from schemas.context import Context
@@ -42,6 +42,7 @@ __all__ = [
 
 Copy = dict[str, Any]
 """The copy of an alert for a tier, as plain JSON values."""
+_Part = TypeVar("_Part", Alert, SafetyAlert, RuleOutcome)
 
 _BANDS = (1, 11, 51, 101, 501, 1001)  # lower ends; counts from 1 to 10 are never shown exactly
 _HIDDEN_FROM: Mapping[AlertCategory, frozenset[Tier]] = {
@@ -238,13 +239,25 @@ def _parts_named(copy: Copy) -> Copy:
     return copy
 
 
+def _unstated(part: _Part) -> _Part:
+    """Return a model without what a consumer's copy withholds, so that no text is made from it."""
+    named = CONSUMER_HAS[next(model for model in CONSUMER_HAS if isinstance(part, model))]
+    fields = type(part).model_fields.items()
+    known = {name for name, field in fields if name in named or field.is_required()}
+    return part.model_copy(
+        update={name: field.get_default() for name, field in fields if name not in known}
+    )
+
+
 def _consumer_texts(alert: Alert, drug: str) -> dict[str, str]:
     """Return the texts without facilities, and with the code of a lot for its name."""
+    alert = _unstated(alert)
     context = alert.context
     if context is not None and context.changes is not None:
         changes = context.changes.model_copy(update={"n_facilities_gone": 0})
         context = context.model_copy(update={"changes": changes})
-    seen = alert.model_copy(update={"drug": drug, "context": context, "assessment": None})
+    rules = tuple(map(_unstated, alert.rules))
+    seen = alert.model_copy(update={"drug": drug, "context": context, "rules": rules})
     texts = signal_texts(seen, tier=Tier.CONSUMER)
     return {
         "headline": texts.headline,
@@ -322,7 +335,7 @@ def _without_units(alert: SafetyAlert, key: bytes) -> SafetyAlert:
         update |= {"first_day": None, "last_day": None}
     if alert.category is AlertCategory.FATAL_CASE:
         update["subject_kind"] = None  # so that the text names no case
-    copy = alert.model_copy(update=update)
+    copy = _unstated(alert).model_copy(update=update)
     if alert.headline is None:
         return copy
     texts = safety_texts(copy)

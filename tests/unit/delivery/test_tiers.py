@@ -27,6 +27,8 @@ from schemas.safety_alert import (
 from schemas.scrutiny import Burst, Restricted
 from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
+from streams.core.wording.signal_text import signal_texts
+from streams.delivery import tiers
 from streams.delivery.tiers import CONSUMER_HAS, band, copy_for, is_hidden
 from tests.support.alerts import KEY, NOW, copy_of, safety, signal
 from tests.support.assessments import UNDECIDED
@@ -251,7 +253,7 @@ def test_a_consumer_reads_the_code_of_a_lot_and_nothing_of_facilities() -> None:
 
 
 def test_a_new_field_is_withheld_until_its_tiers_are_decided(
-    founding_alerts: Sequence[Alert],
+    founding_alerts: Sequence[Alert], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class WiderRule(RuleOutcome):
         fragility: int = 70_061
@@ -267,7 +269,9 @@ def test_a_new_field_is_withheld_until_its_tiers_are_decided(
     class WiderSafetyAlert(SafetyAlert):
         explained_by: str = "secret"
 
-    rule = WiderRule(name="r", title="t", sentence="s", exit_sentence="e", fired=True, held=False)
+    rule = WiderRule(
+        name="r", title="t", sentence="s", exit_sentence="e", fired=True, held=False, fragility=3
+    )
     known = founding_alerts[0]
     assert known.context is not None
     context = WiderContext(**known.context.model_dump())
@@ -279,6 +283,12 @@ def test_a_new_field_is_withheld_until_its_tiers_are_decided(
             text = json.dumps(copy_of(tier, alert))
             assert not any(word in text for word in ("fragility", "explained_by", "secret"))
     assert "fragility" in json.dumps(copy_of(Tier.AUTHORITY, wider))
+    read: list[Any] = []  # the texts are made from what the copy has
+    monkeypatch.setattr(tiers, "signal_texts", lambda alert, tier: read.append(alert) or texts)
+    texts = signal_texts(known, tier=Tier.CONSUMER)
+    copy_of(Tier.CONSUMER, wider.model_copy(update={"explained_by": "other"}))
+    assert (read[0].explained_by, read[0].rules[0].fragility) == ("secret", 70_061)
+    assert read[0].patients is None
     for model, names in CONSUMER_HAS.items():
         assert set(names) <= set(model.model_fields)
 
