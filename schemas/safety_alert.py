@@ -152,7 +152,8 @@ class PreviousFacts(Message):
 class SafetyAlert(Message):
     """One revision of one safety alert.
 
-    Facility pseudonyms and lots are for the authority tier; a public copy has none.
+    Facility pseudonyms, lots and onsets are for the authority tier; a public copy has no terms or
+    countries either.
     """
 
     schema_version: Literal["1.0"] = Field(
@@ -237,9 +238,11 @@ class SafetyAlert(Message):
         default=None, description="Rule of a cluster; null for other categories."
     )
     first_day: date | None = Field(
-        default=None, description="First onset, or receipt where no onset is known."
+        default=None,
+        description="First onset, or receipt where no onset is known. Of cases for the authority "
+        "tier alone.",
     )
-    last_day: date | None = Field(default=None, description="Last one.")
+    last_day: date | None = Field(default=None, description="Last one, likewise.")
     lots: tuple[str, ...] = Field(default=(), description="Lots, normalised. Authority tier.")
     facilities: tuple[str, ...] = Field(default=(), description="Pseudonyms. Authority tier.")
     flags: tuple[str, ...] = Field(

@@ -41,7 +41,8 @@ class Tier(StrEnum):
 class Filters(Message):
     """Filters on alerts; an empty list selects all, and an alert must pass every filter.
 
-    An alert without the filtered attribute, such as a country, passes: missing is not absent.
+    They read the copy for the tier. A copy without the filtered attribute, such as a country,
+    passes: missing is not absent.
     """
 
     categories: tuple[_Code, ...] = Field(

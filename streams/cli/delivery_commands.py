@@ -45,6 +45,7 @@ from streams.delivery.channels import deliver
 from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
 from streams.delivery.outbox import Outbox
 from streams.delivery.signing_keys import derived_key, installation_key, signing_keys
+from streams.delivery.tier_copies import dated_copies
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings
 
@@ -342,7 +343,8 @@ def open_tail(settings: Settings, alerts: Path | None, place: Callable[[str], in
 def _previewed(wanted: Subscription, path: Path) -> Table:
     alerts = [alert for _, alert in read_alert_lines(path)]
     last = max((alert.evaluated_on for alert in alerts), default=date.min)
-    recent = (alert for alert in alerts if (last - alert.evaluated_on).days < PREVIEW_DAYS)
+    copies = dated_copies(wanted.tier, alerts, key=installation_key())
+    recent = (copy for day, copy in copies if (last - day).days < PREVIEW_DAYS)
     found = would_send(wanted, recent)
     until = last if alerts else "no day"
     title = f"{wanted.subscription_id}: what {PREVIEW_DAYS} days to {until} would have sent"

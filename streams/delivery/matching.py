@@ -1,20 +1,21 @@
-"""Matching of alerts to subscriptions, by tier and filters."""
+"""Matching of the copies of a tier to subscriptions, by filters."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from schemas.alert import Alert, SignalGrade, SignalLevel
+from schemas.alert import SignalGrade, SignalLevel
 from schemas.domain import domain_vocabulary
 from schemas.errors import InputError
 from schemas.normal_form import normal_drug, normal_term
-from schemas.priority import Priority, PriorityLevel
+from schemas.priority import PriorityLevel
+from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import SDR, Filters, Subscription, Tier
-from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.tiers import is_correction_only, is_hidden
+from streams.delivery.tiers import Copy
 
 __all__ = [
     "PREVIEW_DAYS",
     "category_of",
+    "is_on",
     "matches",
     "passes",
     "rank_of",
@@ -24,15 +25,23 @@ __all__ = [
 
 PREVIEW_DAYS = 90
 """Days of alerts that a preview of a subscription covers."""
+_ENDED = {SafetyAlertKind.CLOSED, SafetyAlertKind.RETRACTION}
 
 
-def category_of(alert: AnyAlert) -> str:
-    """Return the category of an alert; a signal of disproportionate reporting has `SDR`."""
-    return SDR if isinstance(alert, Alert) else alert.category.value
+def category_of(copy: Copy) -> str:
+    """Return the category of a copy; a signal of disproportionate reporting has `SDR`."""
+    return str(copy.get("category", SDR))
 
 
-def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -> bool:
-    """Return whether an alert is for a subscription.
+def is_on(copy: Copy) -> bool:
+    """Return whether the signal of a copy is on, as far as the copy says."""
+    if "category" in copy:
+        return copy["kind"] not in _ENDED
+    return bool(copy["fires"] if "fires" in copy else copy["rules_fired"])
+
+
+def matches(subscription: Subscription, copy: Copy, *, sent_before: bool) -> bool:
+    """Return whether a copy for the tier of a subscription is for the subscription.
 
     Parameters
     ----------
@@ -40,53 +49,54 @@ def matches(subscription: Subscription, alert: AnyAlert, *, sent_before: bool) -
         Whether an earlier revision of its signal was for the subscription. Then every later one is,
         whatever the filters: a subscriber that received a signal receives its corrections.
     """
-    if is_hidden(subscription.tier, alert):
-        return False
-    if sent_before:
-        return True
-    return not is_correction_only(subscription.tier, alert) and passes(subscription.filters, alert)
+    return sent_before or passes(subscription.filters, copy)
 
 
-def passes(wanted: Filters, alert: AnyAlert) -> bool:
-    """Return whether an alert passes every filter."""
+def passes(wanted: Filters, copy: Copy) -> bool:
+    """Return whether a copy passes every filter.
+
+    Filters read the copy of the tier that asks: an answer reveals nothing that the copy withholds.
+    What a copy does not state passes.
+    """
     vocabulary = domain_vocabulary()
-    countries: tuple[str, ...] = ()
+    context = copy.get("context") or {}
+    is_signal = "category" not in copy
+    # The public's copy of a safety alert withholds the terms.
+    withheld = copy.get("tier") == Tier.PUBLIC and not is_signal
+    product_class = copy.get("product_class") or context.get("product_class")
     products: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    terms: tuple[str, ...]
+    terms = tuple(copy.get("terms", ()))
+    families = list(copy.get("families", ())) if withheld else []
     windows: tuple[str, ...] = ()
-    levels: tuple[str, ...] = ()
-    grades: tuple[str, ...] = ()
-    if isinstance(alert, Alert):
-        product_class = vocabulary.product_class(alert.drug)
-        countries = alert.countries or ()
-        if alert.context is not None:
-            product_class = alert.context.product_class
-        products, terms = (alert.drug,), (alert.event,)
-        rules, windows, levels = alert.rules_fired, (alert.window.label,), (alert.level.value,)
-        grades = (alert.grade.value,)
-    else:
-        product_class = alert.product_class
-        countries, terms = alert.countries, alert.terms
+    if is_signal:
+        product_class = product_class or vocabulary.product_class(copy["drug"])
+        products, terms = (copy["drug"],), (copy["event"],)
+        window = copy["window"]
+        windows = (window if isinstance(window, str) else window["label"],)
+        if copy["level"] == SignalLevel.FAMILY:
+            families.append(copy["event"].removeprefix("family:"))
     classes = vocabulary.classes_of(product_class) if product_class else ()
-    families = [family for term in terms if (family := vocabulary.family(term))]
-    if isinstance(alert, Alert) and alert.level is SignalLevel.FAMILY:
-        families.append(alert.event.removeprefix("family:"))
+    families += [family for term in terms if (family := vocabulary.family(term))]
+    rules = copy.get("rules_fired", ())
     return (
-        _passes(wanted.categories, (category_of(alert),))
-        and _passes(wanted.kinds, (alert.kind.value,))
-        and _passes(wanted.jurisdictions, countries, unstated=True)
+        _passes(wanted.categories, (category_of(copy),))
+        and _passes(wanted.kinds, (copy["kind"],))
+        and _passes(wanted.jurisdictions, copy.get("countries") or (), unstated=True)
         and _passes(wanted.classes, classes)
         and _passes(wanted.products, products, form=normal_drug)
-        and _passes(wanted.terms, terms, form=normal_term)
-        and _passes(wanted.families, families)
-        and _passes(wanted.levels, levels, unstated=True)
-        and _passes(wanted.grades, grades, unstated=True)
-        and _passes(wanted.rules, rules, unstated=not isinstance(alert, Alert))
+        and _passes(wanted.terms, terms, form=normal_term, unstated=withheld)
+        and _passes(wanted.families, families, unstated=withheld)
+        and _passes(wanted.levels, _stated(copy, "level"), unstated=True)
+        and _passes(wanted.grades, _stated(copy, "grade"), unstated=True)
+        and _passes(wanted.rules, rules, unstated="rules_fired" not in copy)
         and _passes(wanted.windows, windows, unstated=True)
-        and (alert.urgent or not wanted.urgent_only)
-        and (alert.urgent or _reaches(alert, wanted.min_priority))
+        and (copy["urgent"] or not wanted.urgent_only)
+        and (copy["urgent"] or _reaches(copy, wanted.min_priority))
     )
+
+
+def _stated(copy: Copy, name: str) -> tuple[str, ...]:
+    return (copy[name],) if name in copy else ()
 
 
 def require_askable(
@@ -120,27 +130,22 @@ def require_askable(
 _LEVELS = tuple(PriorityLevel)  # the highest first
 
 
-def rank_of(alert: AnyAlert) -> float:
-    """Return the place of an alert in the order of priority: by level, then by total.
+def rank_of(copy: Copy) -> float:
+    """Return the place of a copy in the order of priority: by level, then by total.
 
-    The highest priority has the lowest rank; an alert without a priority comes last.
+    The highest priority has the lowest rank; a copy without a priority comes last.
     """
-    priority = _priority(alert)
+    priority = copy.get("priority")
     if priority is None:
         return float(len(_LEVELS))
-    return _LEVELS.index(priority.level) + (1 - priority.total) / 2
+    return _LEVELS.index(PriorityLevel(priority["level"])) + (1 - float(priority["total"])) / 2
 
 
-def _reaches(alert: AnyAlert, least: PriorityLevel | None) -> bool:
-    priority = _priority(alert)
+def _reaches(copy: Copy, least: PriorityLevel | None) -> bool:
+    priority = copy.get("priority")
     if least is None or priority is None:
         return True
-    return _LEVELS.index(priority.level) <= _LEVELS.index(least)
-
-
-def _priority(alert: AnyAlert) -> Priority | None:
-    found: Priority | None = getattr(alert, "priority", None)
-    return found
+    return _LEVELS.index(PriorityLevel(priority["level"])) <= _LEVELS.index(least)
 
 
 def _passes(
@@ -157,18 +162,18 @@ def _passes(
     return bool(names & has) or (unstated and not has)
 
 
-def would_send(wanted: Subscription, alerts: Iterable[AnyAlert]) -> Counter[tuple[str, str]]:
-    """Count the alerts that match a subscription, by category and kind.
+def would_send(wanted: Subscription, copies: Iterable[Copy]) -> Counter[tuple[str, str]]:
+    """Count the copies that match a subscription, by category and kind.
 
     Parameters
     ----------
-    alerts
-        Alerts of the last `PREVIEW_DAYS` days, in order.
+    copies
+        Copies for its tier of the alerts of the last `PREVIEW_DAYS` days, in order.
     """
     found: Counter[tuple[str, str]] = Counter()
     sent: set[str] = set()
-    for alert in alerts:
-        if matches(wanted, alert, sent_before=alert.signal_key in sent):
-            sent.add(alert.signal_key)
-            found[category_of(alert), alert.kind.value] += 1
+    for copy in copies:
+        if matches(wanted, copy, sent_before=copy["signal_key"] in sent):
+            sent.add(copy["signal_key"])
+            found[category_of(copy), copy["kind"]] += 1
     return found

@@ -16,7 +16,7 @@ from pathlib import Path
 from schemas.digest import HeldBack
 from schemas.errors import InputError
 from schemas.rules_change import RulesChange
-from schemas.subscription import Stream, Subscription
+from schemas.subscription import Stream, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.digests import MOST_ALERTS, digest_of
 from streams.delivery.matching import matches
@@ -30,7 +30,8 @@ from streams.delivery.send_schedule import (
 )
 from streams.delivery.sqlite_file import Ledger
 from streams.delivery.subscription_status import Due, SubscriptionStatus
-from streams.delivery.tiers import copy_for
+from streams.delivery.tier_copies import TierCopies
+from streams.delivery.tiers import Copy
 
 __all__ = ["Outbox"]
 
@@ -43,7 +44,7 @@ class Outbox(Ledger):
     path
         The file; created if missing.
     key
-        Secret of the installation, for `streams.delivery.tiers.copy_for`.
+        Secret of the installation, for `streams.delivery.tier_copies.TierCopies`.
 
     Raises
     ------
@@ -53,7 +54,7 @@ class Outbox(Ledger):
 
     def __init__(self, path: Path, *, key: bytes) -> None:
         super().__init__(path)
-        self._key = key
+        self._copies = TierCopies(self._db, key=key)
 
     def subscribe(self, subscription: Subscription) -> None:
         """Add a subscription, or replace the one of that name and keep its due messages."""
@@ -65,23 +66,24 @@ class Outbox(Ledger):
             )
 
     def subscribe_new(
-        self, subscription: Subscription, now: datetime, earlier: Iterable[AnyAlert] = ()
+        self, subscription: Subscription, now: datetime, earlier: Iterable[Copy] = ()
     ) -> bool:
         """Add a subscription unless the name exists; return whether it was added.
 
         Parameters
         ----------
         earlier
-            Alerts that are published already and are for it if they match. It is read while no
-            alert can be put, so that none is missing between these and later ones.
+            Copies for its tier of alerts that are published already; they are for it if they match.
+            It is read while no alert can be put, so that none is missing between these and later
+            ones.
         """
         with self._transaction():
             added = self._db.execute(
                 "INSERT OR IGNORE INTO subscription (id, body) VALUES (?, ?)",
                 (subscription.subscription_id, subscription.model_dump_json()),
             ).rowcount
-            for alert in earlier if added else ():
-                self._put_for(subscription, alert, now)
+            for copy in earlier if added else ():
+                self._put_for(subscription, copy, now)
             return bool(added)
 
     def unsubscribe(self, subscription_id: str) -> None:
@@ -116,7 +118,7 @@ class Outbox(Ledger):
             self._require(done.rowcount, subscription_id)
 
     def put(self, alert: AnyAlert, *, source: str, position: int, now: datetime) -> int:
-        """Store an alert for every matching subscription; return their number.
+        """Store an alert for every matching subscription; return the number of messages.
 
         Parameters
         ----------
@@ -130,8 +132,13 @@ class Outbox(Ledger):
         with self._transaction():
             if position < self.place(source):
                 return 0
-            for subscription in self._subscriptions():
-                matched += self._put_for(subscription, alert, now)
+            subscriptions = list(self._subscriptions())
+            # The public's revisions are counted whether or not anybody subscribes to them.
+            tiers = {Tier.PUBLIC, *(subscription.tier for subscription in subscriptions)}
+            copies = {tier: self._copies.of(tier, alert) for tier in tiers}
+            for subscription in subscriptions:
+                for copy in copies[subscription.tier]:
+                    matched += self._put_for(subscription, copy, now)
             self._advance(source, position)
         return matched
 
@@ -277,14 +284,13 @@ class Outbox(Ledger):
             for body, *numbers in rows
         ]
 
-    def _put_for(self, subscription: Subscription, alert: AnyAlert, now: datetime) -> int:
-        name, key = subscription.subscription_id, alert.signal_key
+    def _put_for(self, subscription: Subscription, copy: Copy, now: datetime) -> int:
+        name, key = subscription.subscription_id, copy["signal_key"]
         sent = self._db.execute(
             "SELECT urgent FROM told WHERE subscription = ? AND signal = ?", (name, key)
         ).fetchone()
-        if not matches(subscription, alert, sent_before=sent is not None):
+        if not matches(subscription, copy, sent_before=sent is not None):
             return 0
-        copy = copy_for(subscription.tier, alert, key=self._key)
         new = self._db.execute(
             "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body) VALUES (?, ?, ?, ?)",
             (name, key, copy["alert_id"], json.dumps(copy)),
@@ -293,7 +299,7 @@ class Outbox(Ledger):
             return 0
         lane = lane_of(
             subscription,
-            alert,
+            copy,
             urgent_before=sent is not None and bool(sent[0]),
             sent_today=self._sent_on(_day(now), subscription.subscriber),
             now=now,
@@ -301,7 +307,7 @@ class Outbox(Ledger):
         self._db.execute(
             "INSERT INTO told VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET urgent = MAX(urgent, excluded.urgent)",
-            (name, key, alert.urgent),
+            (name, key, copy["urgent"]),
         )
         if isinstance(lane, HeldInDigest):
             self._db.execute(

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from schemas.digest import HeldBack
 from schemas.subscription import DigestPeriod, Subscription
-from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.tiers import Copy
 
 __all__ = [
     "CORRECTIONS",
@@ -57,13 +57,13 @@ class HeldInDigest:
 
 def lane_of(
     subscription: Subscription,
-    alert: AnyAlert,
+    copy: Copy,
     *,
     urgent_before: bool,
     sent_today: int,
     now: datetime,
 ) -> AtOnce | HeldInDigest:
-    """Return how an alert is sent to a subscription that it matches.
+    """Return how an alert is sent to a subscription that its copy matches.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def lane_of(
     sent_today
         Alerts queued for the subscriber on this day (UTC), outside digests.
     """
-    urgent, correction = alert.urgent, alert.kind.value in CORRECTIONS
+    urgent, correction = bool(copy["urgent"]), copy["kind"] in CORRECTIONS
     if urgent or (correction and urgent_before):
         return AtOnce(urgent=urgent)
     if subscription.digest is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from schemas.errors import StateError
+from streams.delivery.tier_copies import PUBLIC_TABLES
 
 __all__ = ["Database", "Layout", "Ledger"]
 
@@ -140,7 +141,22 @@ ALTER TABLE due ADD COLUMN bundle INTEGER;
 UPDATE due SET turn = number;
 DROP INDEX due_next;
 """
-_LAYOUT = Layout("an outbox", 2, _TABLES, upgrades={1: _FROM_1})
+# Signals have the keys of the subscriber's copies; what the public was sent is not known in bands.
+_FROM_2 = f"""
+{PUBLIC_TABLES}
+INSERT INTO public_series SELECT json_extract(due.body, '$.signal_key'),
+    MAX(json_extract(due.body, '$.revision')), ''
+    FROM due JOIN subscription ON subscription.id = due.subscription
+    WHERE due.signal NOT IN ('', 'rules') AND json_extract(subscription.body, '$.tier') = 'public'
+    GROUP BY 1;
+INSERT OR IGNORE INTO told SELECT due.subscription, json_extract(due.body, '$.signal_key'),
+    told.urgent FROM due JOIN told USING (subscription, signal)
+    WHERE due.signal NOT IN ('', 'rules');
+UPDATE due SET signal = json_extract(body, '$.signal_key') WHERE signal NOT IN ('', 'rules');
+"""
+_LAYOUT = Layout(
+    "an outbox", 3, _TABLES + PUBLIC_TABLES, upgrades={1: _FROM_1 + _FROM_2, 2: _FROM_2}
+)
 
 
 class Ledger(Database):

@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.subscription import Tier
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.tiers import copy_for, seen_by
+from streams.delivery.tier_copies import dated_copies
 
 __all__ = ["tier_lines"]
 
@@ -20,16 +20,14 @@ def tier_lines(
     alerts
         Alerts in the order of publication.
     key
-        As for `streams.delivery.tiers.copy_for`.
+        As for `streams.delivery.tier_copies.TierCopies`.
     all_revisions
         Yield every revision, in that order; else the latest of each signal, by the key in its copy.
     """
-    visible = seen_by(tier, alerts)
+    copies = (copy for _, copy in dated_copies(tier, alerts, key=key))
     if all_revisions:
-        yield from (copy_for(tier, alert, key=key) for alert in visible)
+        yield from copies
         return
-    latest = {alert.signal_key: alert for alert in visible}.values()
+    latest = {copy["signal_key"]: copy for copy in copies}
     # Sorted by the copy's key: the order of the true keys would reveal something of the lots.
-    yield from sorted(
-        (copy_for(tier, alert, key=key) for alert in latest), key=lambda copy: copy["signal_key"]
-    )
+    yield from (latest[name] for name in sorted(latest))

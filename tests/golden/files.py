@@ -10,7 +10,8 @@ from schemas.alert import Alert
 from schemas.contracts import CONTRACTS, Direction, json_schema
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.subscription import Tier
-from streams.delivery.tiers import copy_for
+from streams.delivery.tier_copies import dated_copies
+from streams.delivery.tiers import Copy
 from streams.demo import examples
 from streams.exports.fixtures import contract_examples
 from streams.runtime.broker.asyncapi import asyncapi_document
@@ -42,10 +43,15 @@ def copy_schemas() -> dict[str, dict[str, Any]]:
         ),
     }  # fmt: skip
     return {
-        f"{name}.{tier}": _schema_of(copy_for(tier, sample, key=b"k" * 16))
+        f"{name}.{tier}": _schema_of(first_copy(tier, sample))
         for name, sample in samples.items()
         for tier in (Tier.PUBLIC, Tier.CONSUMER)
     }
+
+
+def first_copy(tier: Tier, alert: Alert | SafetyAlert) -> Copy:
+    """Return the copy of an alert for a tier, as if nothing was published before."""
+    return next(copy for _, copy in dated_copies(tier, [alert], key=b"k" * 16))
 
 
 def _schema_of(copy: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from schemas.alert import (
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
 from schemas.subscription import Filters, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.matching import matches
+from streams.delivery.tier_copies import dated_copies
+from streams.delivery.tiers import Copy
 
 KEY = b"k" * 32
 """Of the pseudonyms in copies for tiers below the authorities."""
@@ -122,6 +125,23 @@ def subscription(tier: Tier = Tier.AUTHORITY, name: str = "s", **filters: Any) -
         url="https://receiver.example/hook",
         secrets=("HOOK",),
     )
+
+
+def copies_of(tier: Tier, *alerts: AnyAlert) -> list[Copy]:
+    """Return the copies of alerts for a tier, in the order of publication, from the first on."""
+    return [copy for _, copy in dated_copies(tier, alerts, key=KEY)]
+
+
+def copy_of(tier: Tier, alert: AnyAlert) -> Copy:
+    """Return the copy of an alert that a tier sees, as if nothing was published before."""
+    (copy,) = copies_of(tier, alert)
+    return copy
+
+
+def is_for(subscription: Subscription, alert: AnyAlert, *, sent_before: bool = False) -> bool:
+    """Return whether a tier sees an alert and its copy matches a subscription."""
+    copies = copies_of(subscription.tier, alert)
+    return any(matches(subscription, copy, sent_before=sent_before) for copy in copies)
 
 
 def write_alerts(folder: Path, *alerts: AnyAlert) -> None:

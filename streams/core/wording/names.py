@@ -14,6 +14,7 @@ __all__ = [
     "countries",
     "country",
     "event_name",
+    "family_name",
     "plain_product_name",
     "product_name",
     "rule_name",
@@ -64,12 +65,21 @@ def event_name(event: str, language: Language) -> str:
     if LEVEL_NAME.match(event) is None:
         return event
     words = catalogue(language)
-    code = event.partition(":")[2]
-    label = words.find(f"family.{code}")
-    if label is None:
-        family = domain_vocabulary().families.get(code)
-        label = family.label if family else code
+    label = family_name(event.partition(":")[2], words)
     return words.text("form.family", name=capitalised(label))
+
+
+def family_name(code: str, words: Catalogue) -> str:
+    """Return the label of a hazard family.
+
+    >>> family_name("infection", catalogue(Language.ENGLISH))
+    'contamination and infection'
+    """
+    label = words.find(f"family.{code}")
+    if label is not None:
+        return label
+    family = domain_vocabulary().families.get(code)
+    return family.label if family else code
 
 
 def class_name(code: str, words: Catalogue) -> str:

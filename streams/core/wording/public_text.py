@@ -7,18 +7,23 @@ from datetime import date
 from schemas.safety_alert import AlertCategory, SafetyAlertKind
 from schemas.vocabulary import VerificationState
 from streams.core.wording.catalogue import Catalogue, Language, capitalised, catalogue
-from streams.core.wording.names import class_name, country
+from streams.core.wording.names import class_name, family_name
 from streams.core.wording.numbers import month_and_year
-from streams.core.wording.safety_facts import joined
 
 __all__ = ["PublicFacts", "public_caveat", "public_safety_text"]
 
 _ENDED = {SafetyAlertKind.CLOSED, SafetyAlertKind.RETRACTION}
-_MOST_TERMS = 2  # so that a sentence is short
+_MOST_FAMILIES = 2  # so that a sentence is short
 _SHARED = {
     AlertCategory.LOT_CLUSTER,
     AlertCategory.MANUFACTURER_CLUSTER,
     AlertCategory.DISTRIBUTOR_CLUSTER,
+}
+_AGGREGATED = {
+    AlertCategory.FATAL_CASE: "fatal",
+    AlertCategory.UNVERIFIED_FATAL: "rumour",
+    AlertCategory.ONGOING_EXPOSURE: "exposure",
+    AlertCategory.FOLLOW_UP_OVERDUE: "overdue",
 }
 
 
@@ -28,6 +33,12 @@ class PublicFacts:
 
     Attributes
     ----------
+    product_class
+        Class of the products; None if it is not known.
+    families
+        Hazard families of the reactions.
+    verification
+        Verification state of a series; None for other categories.
     band
         Band of the number of patients or cases, such as `1-10`.
     month
@@ -37,8 +48,7 @@ class PublicFacts:
     category: AlertCategory
     kind: SafetyAlertKind
     product_class: str | None
-    terms: Sequence[str]
-    countries: Sequence[str]
+    families: Sequence[str]
     verification: VerificationState | None
     band: str
     month: date
@@ -57,14 +67,11 @@ def public_safety_text(facts: PublicFacts, language: Language = Language.ENGLISH
     product = words.text("safety.no_product")
     if facts.product_class is not None:
         product = class_name(facts.product_class, words)
-    places = words.text("safety.public.several")
-    if len(facts.countries) < 2:
-        places = words.listed(country(code, words) for code in facts.countries)
+    families = [family_name(code, words) for code in facts.families[:_MOST_FAMILIES]]
     what = words.text(
         f"safety.public.{name}",
         product=product,
-        terms=joined(facts.terms[:_MOST_TERMS], words) or words.text("safety.no_terms"),
-        place=words.text("safety.public.in", countries=places) if places else "",
+        terms=words.listed(families) or words.text("safety.no_terms"),
         band=_band(facts.band, words),
         **values,
     )
@@ -85,25 +92,18 @@ def _what(facts: PublicFacts, words: Catalogue) -> tuple[str, dict[str, str]]:
     category = facts.category
     if category in _SHARED:
         return f"cluster{end}", {"unit": words.text(f"safety.public.unit.{category}")}
-    if category is AlertCategory.UNVERIFIED_FATAL:
-        return "rumour", {"state": _state(facts, "state", words)}
     if category is AlertCategory.CASE_SERIES:
-        return f"series{end}", {"state": _state(facts, "series_state", words)}
-    if category is AlertCategory.ONGOING_EXPOSURE:
-        withdrawn = facts.kind is SafetyAlertKind.RETRACTION
-        return "exposure_withdrawn" if withdrawn else f"exposure{end}", {}
-    if category is AlertCategory.FATAL_CASE:
-        return f"fatal{end}", {}
-    if category is AlertCategory.FOLLOW_UP_OVERDUE:
-        return f"overdue{end}", {}
+        return f"series{end}", {"state": _state(facts, words)}
+    if category in _AGGREGATED:
+        return f"{_AGGREGATED[category]}{end}", {}
     msg = f"public text: category must be shown to the public; got {category}"
     raise ValueError(msg)
 
 
-def _state(facts: PublicFacts, form: str, words: Catalogue) -> str:
+def _state(facts: PublicFacts, words: Catalogue) -> str:
     withdrawn = facts.kind is SafetyAlertKind.RETRACTION
     state = "withdrawn" if withdrawn or facts.verification is None else facts.verification
-    return words.text(f"safety.public.{form}.{state}")
+    return words.text(f"safety.public.series_state.{state}")
 
 
 def _band(band: str, words: Catalogue) -> str:

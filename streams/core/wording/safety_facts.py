@@ -166,8 +166,9 @@ def named_facilities(alert: SafetyAlert, words: Catalogue) -> str:
 
 
 def onset(alert: SafetyAlert, words: Catalogue) -> str:
-    """Return the days of onset or receipt of cases."""
-    return words.text("safety.onset", days=days(alert.first_day, alert.last_day, words))
+    """Return the days of onset or receipt of cases; empty in a copy that has none."""
+    known = days(alert.first_day, alert.last_day, words)
+    return words.text("safety.onset", days=known) if known else ""
 
 
 def places(alert: SafetyAlert, words: Catalogue) -> str:

@@ -58,11 +58,11 @@ def decide_signal(
 ) -> Logged:
     """Move a signal to a new state. A transition that is not allowed is refused with the reason."""
     with service.model() as model:
-        known = model.revisions(token.tier, signal_key)
+        known = model.alerts_of(signal_key)
         if not known:
             raise Problem(HTTPStatus.NOT_FOUND, _unknown(model, token.tier, signal_key))
         successor = asked.superseded_by
-        if successor is not None and not model.revisions(token.tier, successor):
+        if successor is not None and not model.alerts_of(successor):
             problem = f"superseded_by: {_unknown(model, token.tier, successor)}"
             raise Problem(HTTPStatus.CONFLICT, problem)
     if asked.alert_id is not None and asked.alert_id not in {alert.alert_id for alert in known}:

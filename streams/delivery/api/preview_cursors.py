@@ -9,8 +9,16 @@ from schemas.errors import InputError
 from schemas.subscription import Tier
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.matching import PREVIEW_DAYS
+from streams.delivery.tier_copies import known_day
 
-__all__ = ["BEGINNING", "Start", "cursor_after_last", "cursor_before_first", "start_at"]
+__all__ = [
+    "BEGINNING",
+    "Start",
+    "cursor_after_last",
+    "cursor_before_first",
+    "day_before",
+    "start_at",
+]
 
 BEGINNING = "beginning"
 """Cursor before every alert, if the tier saw none yet."""
@@ -31,6 +39,14 @@ class Start:
 
     position: int
     since: date
+
+
+def day_before(tier: Tier, day: date) -> date:
+    """Return the day after which a preview begins: for the public, before a whole month.
+
+    Else the previews of successive days would give the day of a revision away.
+    """
+    return known_day(tier, day) - timedelta(days=1) if tier is Tier.PUBLIC else day
 
 
 def cursor_before_first(since: date | None, *, key: bytes) -> str:
@@ -63,7 +79,7 @@ def start_at(cursor: str, model: ReadModel, tier: Tier, *, key: bytes) -> Start:
         if hmac.compare_digest(_code(since, key).encode(), cursor.encode()):
             return Start(0, since)
     if cursor == BEGINNING:
-        place = 0, model.first_day() or date.max
+        place = 0, model.first_day(tier) or date.max
     else:
         place = model.place_of(tier, cursor) or (0, date.min)
     position, day = place

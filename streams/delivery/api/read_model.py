@@ -1,5 +1,6 @@
 """Read model of the API: alerts and line listings in a file that can be rebuilt."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,36 +16,35 @@ from streams.delivery.alert_sources import AnyAlert, parse_alert
 from streams.delivery.api.line_listing import case_line
 from streams.delivery.matching import rank_of
 from streams.delivery.sqlite_file import Database, Layout
-from streams.delivery.tiers import copy_for, is_correction_only, is_hidden
+from streams.delivery.tier_copies import PUBLIC_TABLES, TierCopies, known_day
+from streams.delivery.tiers import Copy
 
 __all__ = ["Page", "ReadModel", "SignalSort"]
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS alert (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, alert_id TEXT NOT NULL UNIQUE,
-    coded_id TEXT NOT NULL UNIQUE, signal TEXT NOT NULL, coded_signal TEXT NOT NULL,
-    revision INTEGER NOT NULL, lowest_tier INTEGER NOT NULL, day TEXT NOT NULL,
-    latest INTEGER NOT NULL, priority REAL NOT NULL, due TEXT NOT NULL, body TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS copy (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, tier TEXT NOT NULL, alert_id TEXT NOT NULL,
+    signal TEXT NOT NULL, revision INTEGER NOT NULL, day TEXT NOT NULL, latest INTEGER NOT NULL,
+    priority REAL NOT NULL, due TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (tier, alert_id)
 );
-CREATE INDEX IF NOT EXISTS alert_signal ON alert (signal, revision);
-CREATE INDEX IF NOT EXISTS alert_coded ON alert (coded_signal, revision);
-CREATE INDEX IF NOT EXISTS alert_latest ON alert (latest, signal);
-CREATE INDEX IF NOT EXISTS alert_latest_coded ON alert (latest, coded_signal);
-CREATE INDEX IF NOT EXISTS alert_priority ON alert (latest, priority);
-CREATE INDEX IF NOT EXISTS alert_due ON alert (latest, due);
-CREATE INDEX IF NOT EXISTS alert_day ON alert (day);
+CREATE INDEX IF NOT EXISTS copy_signal ON copy (tier, signal, revision);
+CREATE INDEX IF NOT EXISTS copy_latest ON copy (tier, latest, signal);
+CREATE INDEX IF NOT EXISTS copy_priority ON copy (tier, latest, priority);
+CREATE INDEX IF NOT EXISTS copy_due ON copy (tier, latest, due);
+CREATE INDEX IF NOT EXISTS copy_day ON copy (tier, day);
 CREATE TABLE IF NOT EXISTS line (
     case_id TEXT PRIMARY KEY, version INTEGER NOT NULL, received TEXT NOT NULL,
     nullified INTEGER NOT NULL, message TEXT NOT NULL, body TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS place (source TEXT PRIMARY KEY, next INTEGER NOT NULL);
 """
-_FROM_2 = "DROP TABLE alert; DROP TABLE line; DROP TABLE place;"  # it is rebuilt
+# It is rebuilt, with the copies of every tier.
+_REBUILT = "DROP TABLE alert; DROP TABLE line; DROP TABLE place;"
 _LAYOUT = Layout(
     "a read model",
-    3,
-    _TABLES,
-    upgrades={2: _FROM_2},
+    4,
+    _TABLES + PUBLIC_TABLES,
+    upgrades={2: _REBUILT, 3: _REBUILT},
     synchronous="NORMAL",  # transactions lost in a power cut are read again
     remedy=": delete it, and it is rebuilt",
 )
@@ -66,28 +66,29 @@ class Page:
 
     Attributes
     ----------
-    alerts
-        The latest revision of each.
+    copies
+        The latest revision of each: the copy for the tier.
     after
         Where to continue, by the names that the tier knows; None on the last page.
     """
 
-    alerts: tuple[AnyAlert, ...]
+    copies: tuple[Copy, ...]
     after: str | None
 
 
 class ReadModel(Database):
-    """Alerts and line listings, by the names that each tier knows.
+    """The copies of alerts for each tier, and line listings.
 
-    Tiers below authority know lots and makers by codes only: a lookup by a true name finds nothing,
-    so that guesses are not confirmed.
+    All that a tier asks is answered from its own copies, which are made once, when the alert is
+    read. Tiers below authority know lots and makers by codes only: a lookup by a true name finds
+    nothing, so that guesses are not confirmed.
 
     Parameters
     ----------
     path
         The file; created if missing. If it is deleted, it is rebuilt from its sources.
     key
-        The installation's secret, for `streams.delivery.tiers.copy_for`.
+        The installation's secret, for `streams.delivery.tier_copies.TierCopies`.
 
     Raises
     ------
@@ -97,37 +98,39 @@ class ReadModel(Database):
 
     def __init__(self, path: Path, *, key: bytes) -> None:
         super().__init__(path, _LAYOUT)
-        self._key = key
+        self._copies = TierCopies(self._db, key=key)
 
     def put(self, alert: AnyAlert, *, source: str, position: int) -> None:
         """Store an alert revision; a known one changes nothing."""
-        coded = copy_for(Tier.CONSUMER, alert, key=self._key)
 
         def store() -> None:
-            self._db.execute(
-                "INSERT OR IGNORE INTO alert (alert_id, coded_id, signal, coded_signal, revision, "
-                "lowest_tier, day, latest, priority, due, body) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)",
-                (
-                    alert.alert_id,
-                    coded["alert_id"],
-                    alert.signal_key,
-                    coded["signal_key"],
-                    alert.revision,
-                    _lowest_tier(alert),
-                    alert.evaluated_on.isoformat(),
-                    rank_of(alert),
-                    _due_order(alert),
-                    alert.model_dump_json(),
-                ),
-            )
-            self._db.execute(
-                "UPDATE alert SET latest = (revision = (SELECT MAX(revision) FROM alert AS other "
-                "WHERE other.signal = alert.signal)) WHERE signal = ?",
-                (alert.signal_key,),
-            )
+            for tier in Tier:
+                for copy in self._copies.of(tier, alert):
+                    self._store(tier, copy, known_day(tier, alert.evaluated_on))
 
         self._once(source, position, store)
+
+    def _store(self, tier: Tier, copy: Copy, day: date) -> None:
+        self._db.execute(
+            "INSERT OR IGNORE INTO copy (tier, alert_id, signal, revision, day, latest, priority, "
+            "due, body) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?)",
+            (
+                tier.value,
+                copy["alert_id"],
+                copy["signal_key"],
+                copy["revision"],
+                day.isoformat(),
+                rank_of(copy),
+                copy.get("due") or _NO_DAY,
+                json.dumps(copy),
+            ),
+        )
+        self._db.execute(
+            "UPDATE copy SET latest = (revision = (SELECT MAX(revision) FROM copy AS other "
+            "WHERE other.tier = copy.tier AND other.signal = copy.signal)) "
+            "WHERE tier = ? AND signal = ?",
+            (tier.value, copy["signal_key"]),
+        )
 
     def put_report(self, report: Report, *, source: str, position: int) -> None:
         """Store a version of a case, in any order; the latest one is listed."""
@@ -173,7 +176,7 @@ class ReadModel(Database):
         *,
         after: str,
         most: int,
-        wanted: Callable[[AnyAlert], bool],
+        wanted: Callable[[Copy], bool],
         sort: SignalSort = SignalSort.KEY,
     ) -> Page:
         """Return a page of the latest revisions of signals that a tier may see, in an order.
@@ -190,42 +193,39 @@ class ReadModel(Database):
         InputError
             If it must be the id of a revision and the tier knows none of it.
         """
-        name, named = _signal_name(tier), _id_name(tier)
         begin, values = self._begin(tier, after, sort)
         rows = self._db.execute(
-            f"SELECT {name if sort is SignalSort.KEY else named}, body FROM alert "
-            f"WHERE latest = 1 AND {begin} AND {_visible(tier)} "
-            f"ORDER BY {_ORDERS[sort].format(name=name)} LIMIT ?",
-            (*values, _MOST_SCANNED + 1),
+            f"SELECT {'signal' if sort is SignalSort.KEY else 'alert_id'}, body FROM copy "
+            f"WHERE tier = ? AND latest = 1 AND {begin} ORDER BY {_ORDERS[sort]} LIMIT ?",
+            (tier.value, *values, _MOST_SCANNED + 1),
         )
-        found: list[AnyAlert] = []
+        found: list[Copy] = []
         last = after
         for scanned, (cursor, body) in enumerate(rows):
             if len(found) == most or scanned == _MOST_SCANNED:
                 return Page(tuple(found), last)
-            alert = parse_alert(body.encode(), "read model")
-            if wanted(alert):
-                found.append(alert)
+            copy = json.loads(body)
+            if wanted(copy):
+                found.append(copy)
             last = cursor
         return Page(tuple(found), None)
 
     def keys(self, tier: Tier) -> list[str]:
         """Return the keys of all signals that a tier may see, as it knows them."""
-        name = _signal_name(tier)
-        rows = self._db.execute(f"SELECT {name} FROM alert WHERE latest = 1 AND {_visible(tier)}")
+        rows = self._db.execute(
+            "SELECT signal FROM copy WHERE tier = ? AND latest = 1", (tier.value,)
+        )
         return [key for (key,) in rows]
 
     def _begin(self, tier: Tier, after: str, sort: SignalSort) -> tuple[str, tuple[object, ...]]:
         """Return the SQL condition of the rows after a cursor, and its values."""
-        name = _signal_name(tier)
         if sort is SignalSort.KEY:
-            return f"{name} > ?", (after,)
+            return "signal > ?", (after,)
         if not after:
             return "1", ()
         row = self._db.execute(
-            f"SELECT sequence, priority, due, {name} FROM alert "
-            f"WHERE {_id_name(tier)} = ? AND {_visible(tier)}",
-            (after,),
+            "SELECT sequence, priority, due, signal FROM copy WHERE tier = ? AND alert_id = ?",
+            (tier.value, after),
         ).fetchone()
         if row is None:
             msg = "after: must be `next` of a page in the same order; got an id that is not known"
@@ -234,65 +234,72 @@ class ReadModel(Database):
         if sort is SignalSort.CHANGED:
             return "sequence < ?", (sequence,)
         column, value = ("priority", priority) if sort is SignalSort.PRIORITY else ("due", due)
-        return f"({column}, {name}) > (?, ?)", (value, key)
+        return f"({column}, signal) > (?, ?)", (value, key)
 
-    def revisions(self, tier: Tier, signal_key: str) -> list[AnyAlert]:
+    def revisions(self, tier: Tier, signal_key: str) -> list[Copy]:
         """Return the revisions of a signal, in order; none if its key is unknown to the tier."""
-        name = _signal_name(tier)
-        rows = self._db.execute(
-            f"SELECT body FROM alert WHERE {name} = ? AND {_visible(tier)} ORDER BY revision",
-            (signal_key,),
-        )
-        return [parse_alert(body.encode(), "read model") for (body,) in rows]
+        return [json.loads(body) for body in self._bodies(tier, signal_key)]
 
-    def alert(self, tier: Tier, alert_id: str) -> AnyAlert | None:
+    def alerts_of(self, signal_key: str) -> list[AnyAlert]:
+        """Return the revisions of a signal as the authority's alerts, in order."""
+        bodies = self._bodies(Tier.AUTHORITY, signal_key)
+        return [parse_alert(body.encode(), "read model") for body in bodies]
+
+    def _bodies(self, tier: Tier, signal_key: str) -> list[str]:
+        rows = self._db.execute(
+            "SELECT body FROM copy WHERE tier = ? AND signal = ? ORDER BY revision",
+            (tier.value, signal_key),
+        )
+        return [body for (body,) in rows]
+
+    def alert(self, tier: Tier, alert_id: str) -> Copy | None:
         """Return a revision by its id in the copies of a tier."""
         row = self._db.execute(
-            f"SELECT body FROM alert WHERE {_id_name(tier)} = ? AND {_visible(tier)}", (alert_id,)
+            "SELECT body FROM copy WHERE tier = ? AND alert_id = ?", (tier.value, alert_id)
         ).fetchone()
-        return None if row is None else parse_alert(row[0].encode(), "read model")
+        return None if row is None else json.loads(row[0])
 
     def latest_day(self) -> date | None:
         """Return the latest day of evaluation of an alert; None without one."""
-        return self._day("SELECT MAX(day) FROM alert")
+        return self._day("SELECT MAX(day) FROM copy WHERE tier = ?", Tier.AUTHORITY)
 
-    def first_day(self) -> date | None:
-        """Return the earliest day of evaluation of an alert; None without one."""
-        return self._day("SELECT MIN(day) FROM alert")
+    def first_day(self, tier: Tier) -> date | None:
+        """Return the earliest day of evaluation of a copy, as its tier knows days."""
+        return self._day("SELECT MIN(day) FROM copy WHERE tier = ?", tier)
 
     def last_position(self) -> int:
         """Return the position of the last alert; 0 without one."""
-        (last,) = self._db.execute("SELECT COALESCE(MAX(sequence), 0) FROM alert").fetchone()
+        (last,) = self._db.execute("SELECT COALESCE(MAX(sequence), 0) FROM copy").fetchone()
         return int(last)
 
-    def between(self, after: int, last: int, *, since: date) -> Iterator[AnyAlert]:
-        """Yield the alerts after a position up to another, in order, evaluated after a day."""
+    def between(self, tier: Tier, after: int, last: int, *, since: date) -> Iterator[Copy]:
+        """Yield the copies after a position up to another, in order, evaluated after a day."""
         for (body,) in self._db.execute(
-            "SELECT body FROM alert WHERE sequence > ? AND sequence <= ? AND day > ? "
+            "SELECT body FROM copy WHERE tier = ? AND sequence > ? AND sequence <= ? AND day > ? "
             "ORDER BY sequence",
-            (after, last, since.isoformat()),
+            (tier.value, after, last, since.isoformat()),
         ):
-            yield parse_alert(body.encode(), "read model")
+            yield json.loads(body)
 
     def last_seen(self, tier: Tier, position: int) -> str | None:
-        """Return the id, in a tier's copies, of the last alert up to a position that it sees."""
+        """Return the id of the last copy of a tier up to a position."""
         row = self._db.execute(
-            f"SELECT {_id_name(tier)} FROM alert WHERE sequence <= ? AND {_visible(tier)} "
+            "SELECT alert_id FROM copy WHERE tier = ? AND sequence <= ? "
             "ORDER BY sequence DESC LIMIT 1",
-            (position,),
+            (tier.value, position),
         ).fetchone()
         return None if row is None else str(row[0])
 
     def place_of(self, tier: Tier, alert_id: str) -> tuple[int, date] | None:
-        """Return position and day of evaluation of an alert; None if the tier knows none of it."""
+        """Return position and day of evaluation of a copy; None if the tier knows none of it."""
         row = self._db.execute(
-            f"SELECT sequence, day FROM alert WHERE {_id_name(tier)} = ? AND {_visible(tier)}",
-            (alert_id,),
+            "SELECT sequence, day FROM copy WHERE tier = ? AND alert_id = ?",
+            (tier.value, alert_id),
         ).fetchone()
         return None if row is None else (int(row[0]), date.fromisoformat(row[1]))
 
-    def _day(self, query: str) -> date | None:
-        (day,) = self._db.execute(query).fetchone()
+    def _day(self, query: str, tier: Tier) -> date | None:
+        (day,) = self._db.execute(query, (tier.value,)).fetchone()
         return None if day is None else date.fromisoformat(day)
 
     def lines(self, case_ids: Sequence[str]) -> list[CaseLine]:
@@ -306,7 +313,9 @@ class ReadModel(Database):
 
     def numbers(self) -> dict[str, int]:
         """Return the numbers of stored alerts, signals and cases."""
-        (alerts, signals) = self._db.execute("SELECT COUNT(*), SUM(latest) FROM alert").fetchone()
+        (alerts, signals) = self._db.execute(
+            "SELECT COUNT(*), SUM(latest) FROM copy WHERE tier = ?", (Tier.AUTHORITY.value,)
+        ).fetchone()
         (cases,) = self._db.execute("SELECT COUNT(*) FROM line").fetchone()
         return {"alerts": alerts, "signals": signals or 0, "cases": cases}
 
@@ -321,43 +330,10 @@ class ReadModel(Database):
             )
 
 
-def _signal_name(tier: Tier) -> str:
-    return "signal" if tier is Tier.AUTHORITY else "coded_signal"
-
-
-def _id_name(tier: Tier) -> str:
-    return "alert_id" if tier is Tier.AUTHORITY else "coded_id"
-
-
 _ORDERS = {
-    SignalSort.KEY: "{name}",
-    SignalSort.PRIORITY: "priority, {name}",
-    SignalSort.DUE: "due, {name}",
+    SignalSort.KEY: "signal",
+    SignalSort.PRIORITY: "priority, signal",
+    SignalSort.DUE: "due, signal",
     SignalSort.CHANGED: "sequence DESC",
 }
 _NO_DAY = "9999-12-31"  # after every day that is due
-
-
-def _due_order(alert: AnyAlert) -> str:
-    due: date | None = getattr(alert, "due", None)
-    return due.isoformat() if due else _NO_DAY
-
-
-_TIERS = tuple(Tier)  # each sees what those before it see
-
-
-def _lowest_tier(alert: AnyAlert) -> int:
-    """Return the lowest tier that sees an alert although it saw no earlier revision."""
-    return next(
-        rank
-        for rank, tier in enumerate(_TIERS)
-        if not is_hidden(tier, alert) and not is_correction_only(tier, alert)
-    )
-
-
-def _visible(tier: Tier) -> str:
-    """Return the SQL condition that a tier sees an alert, or saw an earlier revision of it."""
-    return (
-        "EXISTS (SELECT 1 FROM alert AS seen WHERE seen.signal = alert.signal "
-        f"AND seen.revision <= alert.revision AND seen.lowest_tier <= {_TIERS.index(tier)})"
-    )

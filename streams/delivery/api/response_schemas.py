@@ -10,13 +10,13 @@ from schemas.alert import Alert
 from schemas.context import Context
 from schemas.decision import AuditEntry
 from schemas.digest import Digest
-from schemas.rule_outcome import RuleOutcome
+from schemas.priority import Priority
 from schemas.safety_alert import SafetyAlert
 from schemas.scrutiny import Burst
 from schemas.subscription import Tier
 from streams.delivery.api.bodies import BODIES
 from streams.delivery.api.problems import ProblemDetails
-from streams.delivery.tiers import CONSUMER_LACKS, PUBLIC_HAS
+from streams.delivery.tiers import CONSUMER_HAS, PUBLIC_HAS
 
 __all__ = ["AlertCopy", "LoggedDecision", "components", "ref"]
 
@@ -90,18 +90,26 @@ def components(of_routes: Mapping[str, Any]) -> dict[str, Any]:
 def _consumer_copies(whole: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schemas of a consumer's copies: those of the models without what is withheld."""
     copies = {}
-    for model, lacks in CONSUMER_LACKS.items():
+    for model, kept in CONSUMER_HAS.items():
         schema = whole[model.__name__]
-        kept = [name for name in schema["properties"] if name not in lacks]
         copies[f"Consumer{model.__name__}"] = _part(schema, kept, f"Consumer{model.__name__}")
-    alert = copies["ConsumerAlert"]["properties"]
-    for model, field in ((Context, "context"), (Burst, "burst")):
-        alert[field] = {
-            **alert[field],
+    parts: tuple[tuple[str, str, type[BaseModel]], ...] = (
+        ("ConsumerAlert", "context", Context),
+        ("ConsumerAlert", "burst", Burst),
+        ("ConsumerAlert", "priority", Priority),
+        ("ConsumerSafetyAlert", "priority", Priority),
+    )
+    for name, field, model in parts:
+        fields = copies[name]["properties"]
+        fields[field] = {
+            **fields[field],
             "anyOf": [ref(f"Consumer{model.__name__}"), {"type": "null"}],
         }
-    outcome = ref(f"Consumer{RuleOutcome.__name__}")
-    alert["rules"] = {**alert["rules"], "items": outcome}
+    rules = copies["ConsumerAlert"]["properties"]["rules"]
+    copies["ConsumerAlert"]["properties"]["rules"] = {
+        **rules,
+        "items": ref("ConsumerRuleOutcome"),
+    }
     return copies
 
 

@@ -1,15 +1,16 @@
 """Dependencies of the routes: files, secret, clock and limits of a server."""
 
 import fcntl
+import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from schemas.decision import Assessment
 from schemas.errors import StateError
@@ -17,11 +18,11 @@ from schemas.notice import Notice
 from schemas.subscription import Tier
 from streams.core.alerts.assessment import assessed
 from streams.core.alerts.undecided import RevisionDay
-from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.alert_sources import AnyAlert, parse_alert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.tokens import TokenStore
 from streams.delivery.outbox import Outbox
-from streams.delivery.tiers import copy_for
+from streams.delivery.tiers import Copy
 from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
 from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
@@ -140,14 +141,19 @@ class Service:
 
         return add
 
-    def copies(self, tier: Tier, alerts: Iterable[AnyAlert]) -> list[dict[str, Any]]:
-        """Return the copies of alerts for a tier, with the assessments for authorities."""
-        assessed_alerts = map(self.assessor(), alerts) if tier is Tier.AUTHORITY else alerts
-        return [copy_for(tier, alert, key=self.key) for alert in assessed_alerts]
+    def with_assessments(self, tier: Tier, copies: Iterable[Copy]) -> Iterator[Copy]:
+        """Yield copies of a tier, with the assessments for authorities."""
+        if tier is not Tier.AUTHORITY:
+            yield from copies
+            return
+        with_assessment = self.assessor()
+        for copy in copies:
+            alert = with_assessment(parse_alert(json.dumps(copy).encode(), "read model"))
+            yield alert.model_dump(mode="json")
 
     def _revisions(self, signal_key: str) -> list[RevisionDay]:
         with self.model() as model:
-            return [RevisionDay.of(one) for one in model.revisions(Tier.AUTHORITY, signal_key)]
+            return [RevisionDay.of(one) for one in model.alerts_of(signal_key)]
 
     def _assessments(self) -> dict[str, Assessment] | None:
         try:

@@ -8,13 +8,12 @@ from pydantic import BaseModel, Field
 
 from schemas.alert import Alert, SignalGrade
 from schemas.case_line import CaseLine
-from schemas.decision import AuditEntry
+from schemas.decision import Assessment, AuditEntry
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 from schemas.subscription import Filters, Tier
 from streams.core.alerts.assessment import assessed, assessments_after
-from streams.core.alerts.undecided import RevisionDay, SignalStatus, signal_status
-from streams.delivery.alert_sources import AnyAlert
+from streams.core.alerts.undecided import RevisionDay, SignalStatus
 from streams.delivery.api.declared_problems import WITH_TOKEN, problems
 from streams.delivery.api.guard import needs, the_service
 from streams.delivery.api.problems import Problem
@@ -22,8 +21,8 @@ from streams.delivery.api.read_model import ReadModel, SignalSort
 from streams.delivery.api.response_schemas import AlertCopy, LoggedDecision
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
-from streams.delivery.matching import passes, require_askable
-from streams.delivery.tiers import band, copy_for
+from streams.delivery.matching import is_on, passes, require_askable
+from streams.delivery.tiers import Copy, band
 
 __all__ = ["require_signal", "router"]
 
@@ -156,31 +155,32 @@ def list_signals(
         msg = f"sort: the public tier may not ask for {sort}: it reveals small counts"
         raise InputError(msg)
 
-    def wanted(alert: AnyAlert) -> bool:
-        is_active = signal_status(alert) is SignalStatus.ON
-        return active in (None, is_active) and passes(asked, alert)
+    def wanted(copy: Copy) -> bool:
+        return active in (None, is_on(copy)) and passes(asked, copy)
 
     with service.model() as model:
         page = model.signals(token.tier, after=after, most=limit, wanted=wanted, sort=sort)
-    return SignalPage(signals=service.copies(token.tier, page.alerts), next=page.after)
+    signals = list(service.with_assessments(token.tier, page.copies))
+    return SignalPage(signals=signals, next=page.after)
 
 
 @router.get("/signals/{signal_key}", response_model=SignalAnswer, responses=_OF_ONE)
 def show_signal(service: TheService, token: Reader, signal_key: str) -> SignalAnswer:
     """Show a signal and its assessment. The key must be percent-encoded in the path."""
     with service.model() as model:
-        revisions = require_signal(model, token.tier, signal_key)
-    latest = revisions[-1]
+        copy = require_signal(model, token.tier, signal_key)[-1]
+        alerts = model.alerts_of(signal_key) if token.tier is Tier.AUTHORITY else []
     steps: list[AuditEntry] = []
-    if token.tier is Tier.AUTHORITY:
-        steps = service.audit.steps(latest.signal_key)
-        days = [RevisionDay.of(one) for one in revisions]
+    current: Assessment | None = None
+    if alerts:
+        steps = service.audit.steps(signal_key)
+        days = [RevisionDay.of(one) for one in alerts]
         today = service.now().date()
-        latest = assessed(latest, assessments_after(steps), lambda key: days, today=today)
-    current = latest.assessment
+        latest = assessed(alerts[-1], assessments_after(steps), lambda key: days, today=today)
+        copy, current = latest.model_dump(mode="json"), latest.assessment
     return SignalAnswer(
-        signal=copy_for(token.tier, latest, key=service.key),
-        signal_status=signal_status(latest),
+        signal=copy,
+        signal_status=SignalStatus.ON if is_on(copy) else SignalStatus.OFF,
         assessment=None if current is None else current.state.value,
         assignee=None if current is None else current.assignee,
         decisions=[step.model_dump(mode="json", by_alias=True) for step in steps],
@@ -192,7 +192,7 @@ def list_alerts(service: TheService, token: Reader, signal_key: str) -> Revision
     """List the revisions of a signal, the first one first."""
     with service.model() as model:
         found = require_signal(model, token.tier, signal_key)
-    return Revisions(alerts=service.copies(token.tier, found))
+    return Revisions(alerts=list(service.with_assessments(token.tier, found)))
 
 
 @router.get("/alerts/{alert_id}", response_model=AlertCopy, responses=_OF_ONE)
@@ -202,8 +202,7 @@ def show_alert(service: TheService, token: Reader, alert_id: str) -> AlertCopy:
         found = model.alert(token.tier, alert_id)
     if found is None:
         raise Problem(HTTPStatus.NOT_FOUND, "no such alert")
-    (copy,) = service.copies(token.tier, [found])
-    return copy
+    return next(service.with_assessments(token.tier, [found]))
 
 
 @router.get(
@@ -216,10 +215,11 @@ def list_cases(
 ) -> CaseList:
     """List the cases of a signal: lines for authorities, the band of their number for others."""
     with service.model() as model:
-        latest = require_signal(model, token.tier, signal_key)[-1]
-        number = latest.counts.n_observed if isinstance(latest, Alert) else len(latest.case_ids)
+        copy = require_signal(model, token.tier, signal_key)[-1]
         if token.tier is not Tier.AUTHORITY:
-            return CaseList(n_cases=band(number), cases=[], unknown=[])
+            return CaseList(n_cases=_band_of(copy), cases=[], unknown=[])
+        latest = model.alerts_of(signal_key)[-1]
+        number = latest.counts.n_observed if isinstance(latest, Alert) else len(latest.case_ids)
         lines = model.lines(latest.case_ids)
     known = {line.case_id for line in lines}
     return CaseList(
@@ -229,7 +229,14 @@ def list_cases(
     )
 
 
-def require_signal(model: ReadModel, tier: Tier, signal_key: str) -> list[AnyAlert]:
+def _band_of(copy: Copy) -> str:
+    """Return the band of the cases of a copy: that which a public copy states."""
+    if copy.get("tier") == Tier.PUBLIC:
+        return str(copy["n_patients"] if "category" in copy else copy["n_observed"])
+    return band(int(copy["n_cases"] if "category" in copy else copy["counts"]["n_observed"]))
+
+
+def require_signal(model: ReadModel, tier: Tier, signal_key: str) -> list[Copy]:
     """Return the revisions of a signal; hidden and unknown signals get the same refusal."""
     found = model.revisions(tier, signal_key)
     if not found:

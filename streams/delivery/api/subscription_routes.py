@@ -13,7 +13,6 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from schemas.subscription import Stream, Subscription, Tier, Webhook
-from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.bodies import AskedSubscription, AskedWebhook, body_of, described
 from streams.delivery.api.declared_problems import WITH_BODY, WITH_TOKEN, problems
 from streams.delivery.api.guard import needs, the_service
@@ -21,6 +20,7 @@ from streams.delivery.api.preview_cursors import (
     Start,
     cursor_after_last,
     cursor_before_first,
+    day_before,
     start_at,
 )
 from streams.delivery.api.problems import Problem
@@ -32,6 +32,7 @@ from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
 from streams.delivery.outbox import Outbox
 from streams.delivery.signing_keys import derived_key
 from streams.delivery.subscription_status import SubscriptionStatus
+from streams.delivery.tiers import Copy
 
 __all__ = ["router"]
 
@@ -118,10 +119,10 @@ def create_subscription(
     """Create a subscription. It receives alerts from now on, or from `after` on."""
     wanted = _wanted(asked, token)
     with service.outbox() as outbox, service.model() as model:
-        earlier: Iterable[AnyAlert] = ()
+        earlier: Iterable[Copy] = ()
         if asked.after is not None:
-            start = start_at(asked.after, model, token.tier, key=service.key)
-            earlier = _published_from(start, model, outbox, service)
+            start = start_at(asked.after, model, wanted.tier, key=service.key)
+            earlier = _published_from(start, model, outbox, service, wanted.tier)
         if not outbox.subscribe_new(wanted, service.now(), earlier):
             raise Problem(HTTPStatus.CONFLICT, "a subscription of that name exists")
         status = _require_own(outbox, token, wanted.subscription_id)
@@ -140,9 +141,9 @@ def preview_subscription(service: TheService, token: Writer, asked: Asked) -> Pr
     wanted = _wanted(asked, token)
     with service.model() as model:
         latest, last = model.latest_day(), model.last_position()
-        since = latest - timedelta(days=PREVIEW_DAYS) if latest else None
-        found = would_send(wanted, model.between(0, last, since=since or date.min))
-        after_last = cursor_after_last(model, token.tier, last)
+        since = latest and day_before(wanted.tier, latest - timedelta(days=PREVIEW_DAYS))
+        found = would_send(wanted, model.between(wanted.tier, 0, last, since=since or date.min))
+        after_last = cursor_after_last(model, wanted.tier, last)
     return Preview(
         days=PREVIEW_DAYS,
         alerts=found.total(),
@@ -296,9 +297,9 @@ def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
 
 
 def _published_from(
-    start: Start, model: ReadModel, outbox: Outbox, service: Service
-) -> Iterator[AnyAlert]:
-    """Yield the alerts from a start on, up to all that were put into the outbox.
+    start: Start, model: ReadModel, outbox: Outbox, service: Service, tier: Tier
+) -> Iterator[Copy]:
+    """Yield the copies of a tier from a start on, up to all that were put into the outbox.
 
     An alert is put into the read model first, and then into the outbox, where a repeat changes
     nothing; unless `tocsin deliver` puts alerts into the same outbox before the server reads them.
@@ -306,9 +307,8 @@ def _published_from(
     if any(model.place(source) < place for source, place in outbox.places().items()):
         msg = "alerts that are delivered are not read here yet; try again"
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, msg)
-    with_assessment = service.assessor()
-    published = model.between(start.position, model.last_position(), since=start.since)
-    yield from map(with_assessment, published)
+    published = model.between(tier, start.position, model.last_position(), since=start.since)
+    yield from service.with_assessments(tier, published)
 
 
 def _is_own(status: SubscriptionStatus, token: Token) -> bool:

@@ -195,7 +195,7 @@ def test_invalid_subscriptions_are_refused(
 
 def test_an_incomplete_line_is_read_once_it_is_complete(folder: Path) -> None:
     invoke("subscribe", "x", "--subscriber", "X", "--folder", "out", "--yes")
-    line = signal(4, revision=2).model_dump_json()
+    line = signal(11, revision=2).model_dump_json()
     with (folder / "alerts.jsonl").open("a") as file:
         file.write(line[:100])
     assert delivered().exit_code == 0

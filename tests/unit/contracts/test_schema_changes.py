@@ -171,12 +171,12 @@ def test_a_field_that_leaves_the_copy_of_a_lower_tier_is_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert breaking_changes() == []
-    whole = files.copy_for
+    whole = files.first_copy
 
-    def less(tier: Tier, alert: Any, *, key: bytes) -> dict[str, Any]:
-        return {k: v for k, v in whole(tier, alert, key=key).items() if k != "caveat"}
+    def less(tier: Tier, alert: Any) -> dict[str, Any]:
+        return {k: v for k, v in whole(tier, alert).items() if k != "caveat"}
 
-    monkeypatch.setattr(files, "copy_for", less)
+    monkeypatch.setattr(files, "first_copy", less)
     assert breaking_changes() == [
         f"{name}.{tier} (output), message.caveat: is gone"
         for name in ("alert", "safety-alert")

@@ -16,6 +16,7 @@ from streams.delivery.channels import deliver
 from streams.delivery.digests import MOST_ALERTS, markdown_of
 from streams.delivery.outbox import Outbox
 from streams.delivery.send_schedule import Attempt, SendOutcome
+from streams.delivery.tiers import copy_for
 from tests.support.alerts import KEY, NOW, safety, signal, subscription
 from tests.support.rules_changes import changed
 
@@ -293,6 +294,34 @@ def test_an_outbox_of_the_first_format_is_upgraded(tmp_path):
     assert sent == [("A", 1), ("A", 2)]
     outbox.close()
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_an_outbox_of_the_format_before_public_revisions_is_upgraded(tmp_path):
+    """Its signals get the keys of the copies, and the public's are followed from their numbers."""
+    path, lot = tmp_path / "outbox.db", safety()
+    names = {tier: copy_for(Tier.CONSUMER, lot, key=KEY)["signal_key"] for tier in Tier}
+    names[Tier.AUTHORITY] = lot.signal_key
+    Outbox(path, key=KEY).close()
+    with sqlite3.connect(path) as db:
+        db.executescript("DROP TABLE public_series; DROP TABLE public_part; PRAGMA user_version=2")
+        for tier in Tier:
+            body = subscription(tier, str(tier), kinds=("new",)).model_dump_json()
+            db.execute("INSERT INTO subscription (id, body) VALUES (?, ?)", (tier, body))
+            copy = {"signal_key": names[tier], "alert_id": "a", "revision": 6}
+            db.execute(
+                "INSERT INTO due (subscription, signal, alert_id, body, delivered_at) "
+                "VALUES (?, ?, 'a', ?, 1)",
+                (tier, lot.signal_key, json.dumps(copy)),
+            )
+            db.execute("INSERT INTO told VALUES (?, ?, 1)", (tier, lot.signal_key))
+    db.close()
+    with Outbox(path, key=KEY) as outbox:
+        later = safety(revision=7)
+        assert outbox.put(later, source="a", position=0, now=NOW) == 3
+        bodies = [json.loads(due.body) for due in outbox.due(NOW)]
+        assert {body["signal_key"] for body in bodies} == set(names.values())
+        public = next(body for body in bodies if "tier" in body)
+        assert (public["revision"], public["kind"]) == (7, "update")
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from schemas.alert import AlertKind, SignalGrade
+from schemas.alert import AlertKind, SignalGrade, SignalLevel
 from schemas.errors import InputError
 from schemas.priority import Priority, PriorityLevel
-from schemas.safety_alert import AlertCategory
+from schemas.safety_alert import AlertCategory, SafetyAlertKind
 from schemas.subscription import Filters, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.matching import matches, rank_of, require_askable, would_send
-from tests.support.alerts import safety, signal, subscription
+from streams.delivery.matching import is_on, rank_of, require_askable, would_send
+from tests.support.alerts import copies_of, copy_of, is_for, safety, signal, subscription
 
 ALARM, WIDER = SignalGrade
 
@@ -54,19 +54,19 @@ ALARM, WIDER = SignalGrade
     ],
 )
 def test_filters(filters: dict[str, Any], alert: AnyAlert, expected: bool) -> None:
-    assert matches(subscription(**filters), alert, sent_before=False) is expected
+    assert is_for(subscription(**filters), alert) is expected
 
 
 def test_a_correction_follows_its_signal_whatever_the_filter() -> None:
-    assert matches(subscription(kinds=("new",)), signal(revision=2), sent_before=True)
+    assert is_for(subscription(kinds=("new",)), signal(revision=2), sent_before=True)
 
 
 def test_a_subscription_stored_before_there_were_grades_is_for_alarms() -> None:
     stored = subscription().model_dump(mode="json")
     del stored["filters"]["grades"]
     restored = Subscription.model_validate_json(json.dumps(stored))
-    assert matches(restored, signal(), sent_before=False)
-    assert not matches(restored, signal(grade=WIDER), sent_before=False)
+    assert is_for(restored, signal())
+    assert not is_for(restored, signal(grade=WIDER))
 
 
 @pytest.mark.parametrize("tier", Tier)
@@ -77,17 +77,43 @@ def test_a_signal_that_was_sent_is_followed_to_its_end_whatever_its_grade(tier: 
         for n, grade in enumerate((WIDER, WIDER, ALARM, WIDER, WIDER, WIDER), start=1)
     ]
     history[-1] = history[-1].model_copy(update={"kind": AlertKind.CLOSED, "rules_fired": ()})
-    assert would_send(subscription(tier), history[:2]).total() == 0
-    assert would_send(subscription(tier), history) == {
-        ("SDR", "strengthened"): 3,
-        ("SDR", "closed"): 1,
-    }
+    assert would_send(subscription(tier), copies_of(tier, *history[:2])).total() == 0
+    # The public sees no grade: to it the signal begins, and ends.
+    between = {("SDR", "new"): 1} if tier is Tier.PUBLIC else {("SDR", "strengthened"): 3}
+    sent = would_send(subscription(tier), copies_of(tier, *history))
+    assert sent == {**between, ("SDR", "closed"): 1}
 
 
 def test_the_public_gets_no_screening_whatever_its_filter() -> None:
     asks = subscription(Tier.PUBLIC, grades=(ALARM, WIDER))
-    assert not matches(asks, signal(grade=WIDER), sent_before=False)
-    assert matches(asks, signal(grade=WIDER), sent_before=True)
+    assert not is_for(asks, signal(grade=WIDER))
+    assert not is_for(asks, signal(grade=WIDER), sent_before=True)
+
+
+def test_filters_read_the_copy_of_the_tier() -> None:
+    lot = signal(drug="lot:EX117").model_copy(update={"level": SignalLevel.LOT})
+    code = copy_of(Tier.CONSUMER, lot)["drug"]
+    for product, expected in (("lot:EX117", False), ("lot:EX118", False), (code, True)):
+        assert is_for(subscription(Tier.CONSUMER, products=(product,)), lot) is expected
+    # What a copy does not state passes: the answer is the same for every value.
+    korean = signal().model_copy(update={"countries": ("KR",)})
+    for place in ("KR", "JP"):
+        assert is_for(subscription(Tier.PUBLIC, jurisdictions=(place,)), korean)
+        assert is_for(subscription(Tier.PUBLIC, jurisdictions=(place,)), safety())
+        in_consumer_copy = is_for(subscription(Tier.CONSUMER, jurisdictions=(place,)), korean)
+        assert in_consumer_copy is (place == "KR")
+    for term in ("Sepsis", "Rash"):
+        assert is_for(subscription(Tier.PUBLIC, terms=(term,)), safety())
+        assert is_for(subscription(Tier.CONSUMER, terms=(term,)), safety()) is (term == "Sepsis")
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_whether_a_signal_is_on_is_read_from_the_copy(tier: Tier) -> None:
+    closed = {"kind": AlertKind.CLOSED, "rules_fired": ()}
+    off = signal(revision=2).model_copy(update=closed)
+    assert [is_on(copy) for copy in copies_of(tier, signal(), off)] == [True, False]
+    ended = safety(revision=2).model_copy(update={"kind": SafetyAlertKind.RETRACTION})
+    assert [is_on(copy) for copy in copies_of(tier, safety(), ended)] == [True, False]
 
 
 @pytest.mark.parametrize("grades", [(WIDER,), (ALARM, WIDER), ()])
@@ -103,7 +129,7 @@ def test_a_facility_cluster_is_for_authorities_only() -> None:
     clinic = safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")
     for tier, expected in [(Tier.PUBLIC, False), (Tier.CONSUMER, False), (Tier.AUTHORITY, True)]:
         for told in (False, True):
-            assert matches(subscription(tier), clinic, sent_before=told) is expected
+            assert is_for(subscription(tier), clinic, sent_before=told) is expected
 
 
 def test_the_order_of_priority_is_by_level_then_total_and_none_comes_last() -> None:
@@ -111,11 +137,12 @@ def test_the_order_of_priority_is_by_level_then_total_and_none_comes_last() -> N
         priority = Priority(
             total=total, level=PriorityLevel(level), parts={}, weights={}, burst_only=False
         )
-        return rank_of(signal().model_copy(update={"priority": priority}))
+        prioritised = signal().model_copy(update={"priority": priority})
+        return rank_of(copy_of(Tier.AUTHORITY, prioritised))
 
     ranks = [
         ranked("high", 1.0), ranked("high", 0.7), ranked("medium", 0.7), ranked("medium", 0.0),
-        ranked("low", 0.9), ranked("low", 0.0), rank_of(signal()),
+        ranked("low", 0.9), ranked("low", 0.0), rank_of(copy_of(Tier.AUTHORITY, signal())),
     ]  # fmt: skip
     assert ranks == sorted(ranks)
     assert len(set(ranks)) == len(ranks)

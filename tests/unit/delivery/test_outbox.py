@@ -203,3 +203,13 @@ def test_a_change_of_rules_is_due_to_every_subscription_once_whatever_it_asked_f
 
     deliver(world.outbox, send, lambda: NOW)
     assert Counter(sent) == {change.change_id: 3, changed(3).change_id: 3}
+
+
+def test_a_public_subscription_that_begins_later_gets_the_revisions_of_everybody() -> None:
+    world = World()
+    world.outbox.put(signal(3), source="a", position=0, now=NOW)
+    world.outbox.subscribe(subscription(Tier.PUBLIC))
+    assert world.outbox.put(signal(4, revision=2), source="a", position=1, now=NOW) == 0
+    assert world.outbox.put(signal(11, revision=3), source="a", position=2, now=NOW) == 1
+    world.run_for(timedelta())
+    assert world.received == [(signal().signal_key, 2)]

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.digest import HeldBack
 from schemas.safety_alert import SafetyAlertKind
-from schemas.subscription import DigestPeriod
+from schemas.subscription import DigestPeriod, Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.send_schedule import (
     RETRY_AFTER,
@@ -17,7 +17,7 @@ from streams.delivery.send_schedule import (
     next_attempt,
     next_midnight,
 )
-from tests.support.alerts import NOW, safety, signal, subscription
+from tests.support.alerts import NOW, copy_of, safety, signal, subscription
 
 NOON = datetime(2024, 2, 28, 12, tzinfo=UTC)  # a Wednesday
 MIDNIGHT = datetime(2024, 2, 29, tzinfo=UTC)
@@ -60,13 +60,16 @@ def test_urgent_alerts_and_their_corrections_bypass_digest_and_budget(
 ) -> None:
     asked = subscription().model_copy(update=fields)
     before = {"urgent_before": False, "sent_today": 0} | known
-    assert lane_of(asked, alert, now=NOON, **before) == lane
+    copy = copy_of(Tier.AUTHORITY, alert)
+    assert lane_of(asked, copy, now=NOON, **before) == lane
 
 
 def test_a_weekly_digest_of_a_sunday_is_sent_at_midnight() -> None:
     asked = subscription().model_copy(update={"digest": DigestPeriod.WEEKLY})
     sunday = MONDAY - timedelta(seconds=1)
-    lane = lane_of(asked, signal(), urgent_before=False, sent_today=0, now=sunday)
+    lane = lane_of(
+        asked, copy_of(Tier.AUTHORITY, signal()), urgent_before=False, sent_today=0, now=sunday
+    )
     assert lane == HeldInDigest(MONDAY, HeldBack.DIGEST)
 
 

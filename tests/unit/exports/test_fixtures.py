@@ -8,7 +8,7 @@ from cloudevents.v1.http import from_json
 
 from schemas.subscription import Tier
 from streams.delivery.alert_sources import read_alert_lines
-from streams.delivery.tiers import copy_for, seen_by
+from streams.delivery.tier_copies import dated_copies
 from streams.exports.fixtures import FIXTURE_KEY, FIXTURE_RULES, write_fixtures
 from tests.support.cli import tocsin
 
@@ -65,5 +65,5 @@ def test_alerts_are_cloud_events_of_every_kind(folder: Path, branch: str) -> Non
 def test_copies_of_the_lower_tiers_are_those_that_are_delivered(folder: Path, tier: Tier) -> None:
     alerts = [alert for _, alert in read_alert_lines(folder / "refuted" / "alerts.jsonl")]
     lines = (folder / "refuted" / f"alerts.{tier}.jsonl").read_text().splitlines()
-    expected = [copy_for(tier, alert, key=FIXTURE_KEY) for alert in seen_by(tier, alerts)]
+    expected = [copy for _, copy in dated_copies(tier, alerts, key=FIXTURE_KEY)]
     assert [json.loads(line) for line in lines] == json.loads(json.dumps(expected))

@@ -47,10 +47,11 @@ def test_an_export_for_the_public_has_a_signal_from_its_first_alarm_on() -> None
     history = [
         signal(drug="zinc", grade=wider),
         *(signal(revision=1, grade=wider), signal(revision=2), signal(revision=3, grade=wider)),
+        signal(11, revision=4, grade=wider),
     ]
     for tier, revisions, latest in (
-        (Tier.PUBLIC, [2, 3], [3]),
-        (Tier.CONSUMER, [1, 1, 2, 3], [3, 1]),
+        (Tier.PUBLIC, [1, 2], [2]),
+        (Tier.CONSUMER, [1, 1, 2, 3, 4], [4, 1]),
     ):
         for all_revisions, expected in ((True, revisions), (False, latest)):
             lines = tier_lines(history, tier, key=KEY, all_revisions=all_revisions)

@@ -77,7 +77,7 @@ def test_an_authority_is_told_on_every_route_and_others_on_none(
 ) -> None:
     subscribed(service)
     decided(tmp_path / "audit.jsonl")
-    feed(service, [SDR, LOT, signal(2, drug="other"), signal(5, revision=2)])
+    feed(service, [SDR, LOT, signal(2, drug="other"), signal(11, revision=2)])
     expected = {SDR.signal_key: VALIDATED, LOT.signal_key: TRIAGE}
     secret = ("assessment", "assignee", "decided_by", "ann", "under_triage", "validated")
     with serving(service) as address:

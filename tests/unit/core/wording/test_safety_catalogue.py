@@ -37,7 +37,6 @@ def test_every_code_of_a_closed_vocabulary_has_its_words(language: Language) -> 
     for kind in ReporterKind:
         assert {f"safety.who.{kind}", f"safety.advisor.{kind}"} <= names
     assert {f"safety.state.{state}" for state in VerificationState} <= names
-    assert {f"safety.public.state.{state}" for state in VerificationState} <= names
     assert {f"safety.reason.ended.{reason}" for reason in EndReason} <= names
     for change in SafetyChange:
         forms = {f"safety.change.{change}", f"safety.change.{change}.other"}

@@ -1,20 +1,23 @@
 """Feeding the service with alerts and reports, and its health while they cannot be read."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import BrokerError
-from schemas.subscription import Stream
+from schemas.subscription import Stream, Tier
 from streams.delivery.alert_sources import FileTail
 from streams.delivery.api import feed as feed_module
 from streams.delivery.api.feed import feeding
 from streams.delivery.api.service import Service
 from tests.support.alerts import NOW, signal, subscription, write_alerts
 from tests.support.api_server import feed, reported, service_in
+from tests.support.disclosure_histories import publish, random_history
 from tests.support.rules_changes import changed
 from tests.support.versions import make_link
 
@@ -55,6 +58,34 @@ def test_alerts_are_stored_in_the_read_model_and_the_outbox(tmp_path: Path) -> N
         (status,) = outbox.statuses()
         assert status.waiting == 2
         assert model.numbers()["alerts"] == 2
+
+
+@pytest.mark.parametrize("tier", [Tier.PUBLIC, Tier.CONSUMER])
+def test_a_stream_has_the_revisions_of_the_read_model_and_a_later_one_no_more(
+    tmp_path: Path, tier: Tier
+) -> None:
+    service = service_in(tmp_path)
+    changes = {"channel": Stream(), "url": None, "secrets": ()}
+    asked = subscription(tier, grades=()).model_copy(update=changes)
+    alerts = publish(random_history(1))
+    with service.outbox() as outbox:
+        outbox.subscribe(asked)
+    feed(service, alerts[:40])
+    feed(service, alerts[40:])
+    with service.outbox() as outbox, service.model() as model:
+        later = asked.model_copy(update={"subscription_id": "later"})
+        copies = list(model.between(tier, 0, model.last_position(), since=date.min))
+        assert outbox.subscribe_new(later, NOW, copies)
+        streams = [
+            [json.loads(body) for _, body in outbox.streamed(name, None, NOW, most=10_000)]
+            for name in ("s", "later")
+        ]
+        keys = {copy["signal_key"] for copy in copies}
+        revisions = [copy for key in keys for copy in model.revisions(tier, key)]
+    in_order = sorted(copies, key=lambda copy: copy["alert_id"])
+    for found in (*streams, revisions):
+        assert sorted(found, key=lambda copy: copy["alert_id"]) == in_order
+    assert len(in_order) > 10
 
 
 def test_an_invalid_report_and_a_link_are_skipped(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from streams.delivery.api.preview_cursors import (
     Start,
     cursor_after_last,
     cursor_before_first,
+    day_before,
     start_at,
 )
 from streams.delivery.api.read_model import ReadModel
-from tests.support.alerts import KEY, safety, signal
+from tests.support.alerts import KEY, copy_of, safety, signal
 
 CLINIC = safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")
 FLOOR = date(2023, 7, 5)  # 180 days before the alert of 2024-01-01
@@ -59,12 +60,23 @@ def test_a_cursor_names_no_alert_that_the_tier_does_not_see(model: ReadModel, ti
     again = CLINIC.model_copy(update={"revision": 2, "alert_id": "second"})
     recent = {"evaluated_on": date(2024, 1, 1)}
     put(model, *(alert.model_copy(update=recent) for alert in (CLINIC, signal(), again)))
+    seen = copy_of(tier, signal())["alert_id"]
     assert cursor_after_last(model, tier, 1) == BEGINNING
-    assert cursor_after_last(model, tier, 3) == signal().alert_id
-    assert start_at(signal().alert_id, model, tier, key=KEY) == Start(2, FLOOR)
+    assert cursor_after_last(model, tier, model.last_position()) == seen
+    start = start_at(seen, model, tier, key=KEY)
+    assert start.since == FLOOR
+    assert list(model.between(tier, 0, start.position, since=FLOOR)) == [copy_of(tier, signal())]
     with pytest.raises(InputError, match="after: must be a cursor"):
         start_at("second", model, tier, key=KEY)
-    assert start_at("second", model, Tier.AUTHORITY, key=KEY) == Start(3, FLOOR)
+    last = model.last_position()
+    assert start_at("second", model, Tier.AUTHORITY, key=KEY) == Start(last, FLOOR)
+
+
+def test_the_preview_of_the_public_begins_before_a_whole_month() -> None:
+    """Else its numbers on successive days would tell the day of each revision."""
+    days = [date(2024, 2, day) for day in (1, 14, 29)]
+    assert {day_before(Tier.PUBLIC, day) for day in days} == {date(2024, 1, 31)}
+    assert [day_before(Tier.CONSUMER, day) for day in days] == days
 
 
 def test_a_cursor_that_would_leave_alerts_out_is_refused(model: ReadModel) -> None:

@@ -14,7 +14,7 @@ from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
 from streams.delivery.signing_keys import derived_key
-from tests.support.alerts import KEY, safety, signal
+from tests.support.alerts import KEY, copy_of, safety, signal
 from tests.support.api_server import Connect, feed, is_problem, token_of
 
 
@@ -143,11 +143,12 @@ def test_a_stream_continues_where_the_preview_ended(service: Service, connect: C
     feed(service, [signal(drug="zinc"), safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")])
     public = connect(token_of(service, Tier.PUBLIC))
     seen = public.post("/v1/subscriptions/preview", json=PREVIEWED).json()
-    assert seen["after_last"] == signal(drug="zinc").alert_id
-    feed(service, [signal(drug="zinc", revision=2), signal(drug="lead")])
+    assert seen["after_last"] == copy_of(Tier.PUBLIC, signal(drug="zinc"))["alert_id"]
+    # Within its band a revision is none for the public.
+    feed(service, [signal(n, drug="zinc", revision=n) for n in (8, 20)] + [signal(drug="lead")])
     asked = {**PREVIEWED, "after": seen["after_last"]}
     assert public.post("/v1/subscriptions", json=asked).status_code == 201
-    feed(service, [signal(drug="zinc", revision=3)])
+    feed(service, [signal(n, drug="zinc", revision=n) for n in (50, 60)])
     assert [revision for _, revision in events(public, 2)] == [2, 3]
 
 
