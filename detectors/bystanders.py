@@ -6,11 +6,10 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import ndtri
+from scipy.special import gammaincinv, ndtri
 
 from detectors.case_frames import CaseFrames
-from detectors.expected import sum_over_strata
-from detectors.information_component import adjusted_information_component
+from detectors.information_component import SHRINKAGE, adjusted_information_component
 from detectors.intervals import tail_mass
 from detectors.poisson_lasso import poisson_lasso
 from schemas.errors import CountsError, InputError
@@ -42,6 +41,7 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 _WHERE = "explanations"
+_MOST = 1 << 61  # of a code of products and stratum, before the codes are replaced by their ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,17 +146,20 @@ class ProductGroups:
         The parameters are those of the class, with a row a case or a part of a group; `n_total`
         and `n_event` may be negative for a part that is taken off.
         """
-        rows = np.column_stack([named.astype(np.int64), stratum])
-        distinct, place = np.unique(rows, axis=0, return_inverse=True)
-        place = place.reshape(-1)
-        total, event = (np.zeros(len(distinct), dtype=np.int64) for _ in range(2))
+        code = stratum
+        for column in named.T:
+            if len(code) and code.max() >= _MOST:
+                code = np.unique(code, return_inverse=True)[1].reshape(-1)
+            code = code << 1 | column
+        _, first, place = np.unique(code, return_index=True, return_inverse=True)
+        total, event = (np.zeros(len(first), dtype=np.int64) for _ in range(2))
         np.add.at(total, place, n_total)
         np.add.at(event, place, n_event)
         kept = total != 0
         return cls(
             products,
-            distinct[kept, :-1].astype(np.bool_),
-            distinct[kept, -1],
+            named[first[kept]],
+            stratum[first[kept]],
             total[kept],
             event[kept],
         )
@@ -212,10 +215,10 @@ def explanations(
 
     1. at least `least_share` of the pair's cases name c;
     2. without the cases that name c, the lower bound of the pair's IC is not above 0;
-    3. without the cases that name d, that of c with the event is above 0;
+    3. without the cases that name d, the IC of c is above 0, and above that of the pair in 2;
     4. in the regression d has no coefficient above 0, and c has.
 
-    By 2 and 3, two products never explain each other. The regression is a Poisson LASSO of the
+    By 3, two products never explain each other. The regression is a Poisson LASSO of the
     groups' cases with the event on the products named, of which there are only the drug and those
     of step 1. The exposure of a group is its expected count within strata, so a coefficient is the
     log of a rate ratio beside the other products. See `poisson_lasso`; the penalty of a product is
@@ -264,26 +267,29 @@ def explanations(
         if other != at and shared[other] and shared[other] >= least_share * shared[at]
     ]
     without = [_table(groups, at, other) for other in often]
+    lower = [gammaincinv(one.n_observed + SHRINKAGE, tail) / _rate(one) for one in without]
     apart = [_table(groups, other, at) for other in often]
-    scored = adjusted_information_component(_frame([*without, *apart]), level=level)
-    lower = scored["ic_lower_adjusted"].to_numpy()
-    of_pair, of_other = lower[: len(often)], lower[len(often) :]
-    possible = (of_pair <= 0) & (of_other > 0)
+    possible = np.array(
+        [
+            bound <= 1 and _ratio(other) > max(1, _ratio(one))
+            for bound, one, other in zip(lower, without, apart, strict=True)
+        ]
+    )
     if not possible.any():
         return pl.DataFrame(schema=EXPLANATIONS)
     columns = sorted([at, *often])
     found = _regression(groups, columns, float(-ndtri(tail)))
     rates = dict(zip(columns, found.tolist(), strict=True))
     raised = np.array([rates[other] > 0 for other in often])
-    explains = possible & raised & (rates[at] <= 0)
+    explains = np.flatnonzero(possible & raised & (rates[at] <= 0)).tolist()
+    scored = adjusted_information_component(_frame([without[one] for one in explains]), level=level)
+    named_by = shared[[often[one] for one in explains]]
     return (
-        scored[: len(often)]
-        .with_columns(
-            pl.Series("product", [groups.products[other] for other in often], pl.String),
-            pl.Series("n_shared", shared[often].astype(np.int64)),
-            pl.Series("share", shared[often] / float(shared[at])),
+        scored.with_columns(
+            pl.Series("product", [groups.products[often[one]] for one in explains], pl.String),
+            pl.Series("n_shared", named_by.astype(np.int64)),
+            pl.Series("share", named_by / float(shared[at])),
         )
-        .filter(pl.Series(explains))
         .sort("share", "product", descending=[True, False])
         .select(EXPLANATIONS.names())
     )
@@ -308,15 +314,24 @@ def _table(groups: ProductGroups, at: int, out: int) -> _Table:
     strata, total, event = groups.stratum[kept], groups.n_total[kept], groups.n_event[kept]
     mine = groups.named[kept, at]
     size = int(groups.stratum.max(initial=-1)) + 1
-    in_stratum = np.bincount(strata, total, size)
     drugs = np.bincount(strata[mine], total[mine], size)
     events = np.bincount(strata, event, size)
-    (expected,) = sum_over_strata(
-        in_stratum.astype(np.int64).tolist(), drugs[:, None], events[:, None], 1
-    )
+    counted = np.bincount(strata, total, size)
+    products = np.divide(drugs * events, counted, out=np.zeros(size), where=counted > 0)
+    expected = products.cumsum()[-1] if size else 0  # one after the other: a 0 changes no bit
     counts = (event[mine].sum(), total[mine].sum(), event.sum(), total.sum())
     n_observed, n_drug, n_event, n_total = map(int, counts)
     return _Table(n_observed, n_drug, n_event, n_total, float(expected))
+
+
+def _rate(table: _Table) -> float:
+    """Return the rate of the IC's gamma distribution."""
+    return table.expected_adjusted + SHRINKAGE
+
+
+def _ratio(table: _Table) -> float:
+    """Return observed over expected, shrunk: 2^IC."""
+    return (table.n_observed + SHRINKAGE) / _rate(table)
 
 
 def _frame(tables: list[_Table]) -> pl.DataFrame:

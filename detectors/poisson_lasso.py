@@ -43,9 +43,9 @@ def poisson_lasso(
 
         Y log(sum over groups g of E(g) exp(x(g) b)) - sum of n_event(g) x(g) b + sum of w |b|
 
-    As a difference of two parts that are not negative, b has a smooth problem with bounds, which
-    L-BFGS-B solves from 0: coefficients at a bound are 0 to the last bit. It is convex: with
-    the slope at most the penalty at 0, and equal to it elsewhere, the solution is the minimum.
+    With b as a difference of two parts that are not negative, the problem is smooth and has
+    bounds: a truncated Newton method of SciPy solves it from 0, with nothing drawn at random. It is
+    convex: b is the minimum if the slope is at most the penalty where b is 0, and else equals it.
 
     Examples
     --------
@@ -76,9 +76,9 @@ def poisson_lasso(
         negative,
         np.zeros(2 * size),
         jac=True,
-        method="L-BFGS-B",
+        method="TNC",
         bounds=[(0, None)] * (2 * size),
-        options={"gtol": _SLOPE, "ftol": 0.0, "maxiter": 5_000, "maxfun": 20_000},
+        options={"gtol": _SLOPE, "ftol": 0.0, "xtol": 0.0, "maxfun": 20_000},
     )
     parts = found.x
     slopes = negative(parts)[1]

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from detectors.expected import add_over_strata
 from streams.core.counting.count_changes import QUARTER_BITS, CountChanges
 from streams.core.counting.sorted_counts import (
+    Counts,
     Keys,
     SortedCounts,
     places_of,
@@ -73,6 +74,18 @@ class AdjustedMargins:
         sums = self._of_earlier(pairs, strata, quarters, current)
         self._add(sums, pairs, strata[quarters == current])
         return sums
+
+    def of_event(self, event: int) -> tuple[Keys, Counts, Counts]:
+        """Return the strata with a case, in their order; their cases, those with an event.
+
+        Parameters
+        ----------
+        event
+            Its code.
+        """
+        present = self._totals.counts > 0
+        strata = self._totals.keys[present] >> _SHIFT
+        return strata, self._totals.counts[present], self._events.get(strata << _SHIFT | event)
 
     def _of_earlier(self, pairs: Keys, strata: Keys, quarters: Keys, current: int) -> Floats:
         """Return the sum of each pair over the quarters before the current one."""
