@@ -4,7 +4,7 @@ Shares with the stream the parameters (`priority.toml`), and no code that comput
 of the levels are taken as published: they depend on the other signals of the site.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from schemas.alert import Alert, SignalGrade, WindowKind
 from schemas.priority import PriorityLevel
+from schemas.scrutiny import ExplainedBy
 from streams.core.alerts.priority import priority_rules
 from streams.core.recount.evidence import naming
 from streams.core.signals.signal_key import names_of_key
@@ -45,6 +46,7 @@ class Priorities:
         statistics: Mapping[str, Any],
         n_serious: int,
         grade: SignalGrade,
+        explained_by: Sequence[ExplainedBy] | None,
     ) -> dict[str, object]:
         """Return the expected values of an alert by field, of the fields that it has.
 
@@ -52,7 +54,7 @@ class Priorities:
         ----------
         within
             The cases of the window: `day`, `drugs`.
-        statistics, n_serious, grade
+        statistics, n_serious, grade, explained_by
             Recounted values of the pair; the published grade if the rules are not known.
         """
         if alert.priority is None or alert.priority.score is None:  # of an older version
@@ -72,19 +74,22 @@ class Priorities:
             freshness = 2 ** (-age / table.freshness.half_life_days)
         of_grade = table.grade.alarm if grade is SignalGrade.ALARM else table.grade.screening
         evidence = _evidence(statistics)
+        explained = None
+        if explained_by is not None:
+            explained = max((one.share for one in explained_by), default=0.0)
         factors = {
             "evidence": 1.0 if evidence is None else evidence,
             "seriousness": table.seriousness.least + seriousness,
             "newness": 1.0 if newness is None else 1 + table.newness.gain * newness,
             "freshness": 1.0 if freshness is None else table.freshness.least + freshness,
             "grade": of_grade,
-            "explained": 1.0,
+            "explained": 1.0 if explained is None else 1 - table.explained.weight * explained,
             "listed": 1.0,
         }
         score = 1.0
         for factor in factors.values():
             score *= factor
-        parts = (evidence, seriousness, newness, freshness, of_grade, None, None)
+        parts = (evidence, seriousness, newness, freshness, of_grade, explained, None)
         total = score / (1 + score)
         return {
             "first_alert_on": first_alert,

@@ -9,7 +9,14 @@ from detectors.expected import expected_stratified
 from schemas.strata import TEST_BY_AGE, Strata
 from streams.core.recount.evidence import naming
 
-__all__ = ["age_band", "expected_over", "expected_within", "with_bands", "with_blocks"]
+__all__ = [
+    "age_band",
+    "expected_over",
+    "expected_within",
+    "period_stratum",
+    "with_bands",
+    "with_blocks",
+]
 
 # Of ICH E2B(R3) D.2.3, from and up to [years].
 _GROUPS = {
@@ -72,10 +79,14 @@ def expected_within(cases: pl.DataFrame, drug: str, event: str) -> float:
     cases
         `day` [days since 1970-01-01], `band`, `sex`, and the joined names `drugs` and `events`.
     """
+    return expected_over(cases, period_stratum(), drug, event)
+
+
+def period_stratum() -> pl.Expr:
+    """Return the name of the stratum of each case by calendar quarter, age band and sex."""
     day = pl.col("day").cast(pl.Int32).cast(pl.Date)
     band = pl.col("band").cast(pl.String).str.zfill(3)
-    stratum = pl.format("{} {} {} {}", day.dt.year(), day.dt.quarter(), band, "sex")
-    return expected_over(cases, stratum, drug, event)
+    return pl.format("{} {} {} {}", day.dt.year(), day.dt.quarter(), band, "sex")
 
 
 def expected_over(cases: pl.DataFrame, stratum: pl.Expr, drug: str, event: str) -> float:

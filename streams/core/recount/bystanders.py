@@ -1,0 +1,96 @@
+"""Recomputes which products explain an alert, from the cases alone.
+
+Shares with the stream the rule (`detectors.bystanders`) and the estimator, and no code that counts.
+"""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from detectors.bystanders import LEAST_SHARE, ProductGroups, explanations
+from detectors.information_component import adjusted_information_component
+from schemas.alert import Alert, Counts, SignalLevel
+from schemas.scrutiny import ExplainedBy
+from streams.core.cases.levels import level_of
+from streams.core.recount.evidence import naming
+from streams.core.recount.labels import drug_label
+from streams.core.recount.strata import expected_within, period_stratum
+from streams.core.signals.signal_key import names_of_key
+
+__all__ = ["BYSTANDERS", "explained_by"]
+
+BYSTANDERS = ("explained_by",)
+"""Recounted fields."""
+
+_UNIT = "\x1f"
+
+
+def explained_by(
+    alert: Alert, current: pl.DataFrame, within: pl.DataFrame
+) -> tuple[ExplainedBy, ...] | None:
+    """Return the expected `explained_by` of an alert that has it; None if it is not asked.
+
+    Parameters
+    ----------
+    current, within
+        All counted cases, and those of the window: `day`, `band`, `sex`, `drugs`, `events`,
+        `drug_spellings`.
+    """
+    drug, event = names_of_key(alert.signal_key)
+    if not alert.rules_fired or level_of(drug, event) is not SignalLevel.PRODUCT:
+        return None
+    flagged = within.select(
+        "day", "band", "sex", "drugs", "events", has_event=naming("events", event)
+    )
+    both = flagged.filter("has_event", naming("drugs", drug))
+    named = Counter(name for names in both["drugs"] for name in set(_names(names)))
+    products = [
+        name
+        for name, n in sorted(named.items())
+        if n >= LEAST_SHARE * both.height and level_of(name, event) is SignalLevel.PRODUCT
+    ]
+    if len(products) < 2:
+        return ()
+    strata = flagged.select(period_stratum().rank("dense").cast(pl.Int64) - 1).to_series()
+    groups = ProductGroups.of_cases(
+        tuple(products),
+        flagged.select(naming("drugs", name).alias(name) for name in products).to_numpy(),
+        strata.to_numpy(),
+        np.ones(flagged.height, dtype=np.int64),
+        flagged["has_event"].cast(pl.Int64).to_numpy(),
+    )
+    return tuple(
+        ExplainedBy(
+            product=drug_label(current, name),
+            n_shared=named[name],
+            share=named[name] / both.height,
+            **_without(flagged.filter(~naming("drugs", name)), drug, event),
+        )
+        for name in explanations(groups, drug)["product"]
+    )
+
+
+def _without(rest: pl.DataFrame, drug: str, event: str) -> dict[str, Any]:
+    """Return the fields of the table of a pair among the cases that do not name a product."""
+    with_drug = rest.filter(naming("drugs", drug))
+    counts = {
+        "n_observed": with_drug.filter("has_event").height,
+        "n_drug": with_drug.height,
+        "n_event": rest.filter("has_event").height,
+        "n_total": rest.height,
+    }
+    expected = expected_within(rest, drug, event)
+    row = pl.DataFrame([counts | {"expected_adjusted": expected}])
+    scored = adjusted_information_component(row).row(0, named=True)
+    return {
+        "counts_without": Counts(**counts),
+        "expected_without": expected,
+        "ic_without": scored["ic_adjusted"],
+        "ic_lower_without": scored["ic_lower_adjusted"],
+    }
+
+
+def _names(joined: str) -> list[str]:
+    return joined.strip(_UNIT).split(_UNIT)
