@@ -16,7 +16,7 @@ from detectors.alarm_budget import FLOOR
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from detectors.scoring import METHODS, methods_for, score
-from schemas.alert import Alert, SignalGrade, Statistics, Window, WindowKind
+from schemas.alert import Alert, SignalGrade, Statistics, WindowKind
 from schemas.counts import COUNTS
 from schemas.errors import InputError
 from streams.core.cases.link_decisions import LinkDecision
@@ -44,7 +44,13 @@ from streams.core.recount.evidence import (
 from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.recount.labels import label_values
 from streams.core.recount.priority import Priorities
-from streams.core.recount.strata import expected_over, expected_within, with_bands, with_blocks
+from streams.core.recount.strata import (
+    expected_over,
+    expected_within,
+    with_bands,
+    with_blocks,
+    within_window,
+)
 from streams.core.recount.texts import text_values
 from streams.core.signals.scorer import NOT_OF_A_TABLE
 from streams.core.signals.signal_key import names_of_key
@@ -167,10 +173,10 @@ class Recount:
         withdrawn = withdrawn_cases(current, self._before(self._markers, first))
         for out in (linked_away, withdrawn):
             current = current.join(out, on="case_id", how="anti", maintain_order="left")
-        removed = _within(removed_cases(before, linked_away, withdrawn), first.window)
+        removed = within_window(removed_cases(before, linked_away, withdrawn), first.window)
         doubted = decided.filter("suspected")["case_id"].implode()
         current = current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected"))
-        within = _within(current, first.window)
+        within = within_window(current, first.window)
         pair_of = {alert.signal_key: names_of_key(alert.signal_key) for alert in alerts}
         pairs = list(dict.fromkeys(pair_of.values()))
         of_pairs = {pair: facts(within, *pair) for pair in pairs}
@@ -206,7 +212,7 @@ class Recount:
             values |= text_values(alert)
             explained = None
             if alert.explained_by is not None:  # else not asked, or made before alerts had it
-                values["explained_by"] = explained = explained_by(alert, current, within)
+                values["explained_by"] = explained = explained_by(alert, current)
             grade = self._grade(alert, on) if known else alert.grade
             n_serious = of_pairs[pair][1]["n_serious"]
             values |= self._priorities.values(
@@ -323,7 +329,7 @@ def _adjusted(
     if alert.strata is None:
         return current, pl.Series("expected_adjusted", [None] * len(pairs), pl.Float64)
     current = with_bands(current, alert.strata.age_bands)
-    within = _within(current, alert.window)
+    within = within_window(current, alert.window)
     expected = [expected_within(within, *pair) for pair in pairs]
     return current, pl.Series("expected_adjusted", expected, pl.Float64)
 
@@ -342,11 +348,3 @@ def _asked_of_test(alert: Alert, rules: RuleSet, *, known: bool) -> set[str]:
     if stated.e_value_budgeted is not None or (known and BUDGETED in rules.statistics):
         asked.add(BUDGETED)
     return asked
-
-
-def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:
-    last = (window.last_day - _EPOCH).days
-    inside = pl.col("day") <= last
-    if window.first_day is not None:
-        inside &= pl.col("day") >= (window.first_day - _EPOCH).days
-    return cases if window.kind is WindowKind.CUMULATIVE else cases.filter(inside)

@@ -16,7 +16,7 @@ from schemas.scrutiny import ExplainedBy
 from streams.core.cases.levels import level_of
 from streams.core.recount.evidence import naming
 from streams.core.recount.labels import drug_label
-from streams.core.recount.strata import expected_within, period_stratum
+from streams.core.recount.strata import expected_within, period_stratum, within_window
 from streams.core.signals.signal_key import names_of_key
 
 __all__ = ["BYSTANDERS", "explained_by"]
@@ -27,21 +27,19 @@ BYSTANDERS = ("explained_by",)
 _UNIT = "\x1f"
 
 
-def explained_by(
-    alert: Alert, current: pl.DataFrame, within: pl.DataFrame
-) -> tuple[ExplainedBy, ...] | None:
+def explained_by(alert: Alert, current: pl.DataFrame) -> tuple[ExplainedBy, ...] | None:
     """Return the expected `explained_by` of an alert that has it; None if it is not asked.
 
     Parameters
     ----------
-    current, within
-        All counted cases, and those of the window: `day`, `band`, `sex`, `drugs`, `events`,
+    current
+        All counted cases, of any window: `day`, `band`, `sex`, `drugs`, `events`,
         `drug_spellings`.
     """
     drug, event = names_of_key(alert.signal_key)
     if not alert.rules_fired or level_of(drug, event) is not SignalLevel.PRODUCT:
         return None
-    flagged = within.select(
+    flagged = within_window(current, alert.window).select(
         "day", "band", "sex", "drugs", "events", has_event=naming("events", event)
     )
     both = flagged.filter("has_event", naming("drugs", drug))

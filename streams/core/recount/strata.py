@@ -2,10 +2,12 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from datetime import date
 
 import polars as pl
 
 from detectors.expected import expected_stratified
+from schemas.alert import Window, WindowKind
 from schemas.strata import TEST_BY_AGE, Strata
 from streams.core.recount.evidence import naming
 
@@ -16,8 +18,10 @@ __all__ = [
     "period_stratum",
     "with_bands",
     "with_blocks",
+    "within_window",
 ]
 
+_EPOCH = date(1970, 1, 1)
 # Of ICH E2B(R3) D.2.3, from and up to [years].
 _GROUPS = {
     "neonate": (0.0, 28 / 365.25),
@@ -113,3 +117,12 @@ def expected_over(cases: pl.DataFrame, stratum: pl.Expr, drug: str, event: str) 
         strata.select("stratum", n="n_total"),
     )["expected"].item()
     return expected
+
+
+def within_window(cases: pl.DataFrame, window: Window) -> pl.DataFrame:
+    """Return the cases of a window: `day` [days since 1970-01-01]; the cumulative one has all."""
+    last = (window.last_day - _EPOCH).days
+    inside = pl.col("day") <= last
+    if window.first_day is not None:
+        inside &= pl.col("day") >= (window.first_day - _EPOCH).days
+    return cases if window.kind is WindowKind.CUMULATIVE else cases.filter(inside)
