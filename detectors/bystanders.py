@@ -215,7 +215,8 @@ def explanations(
 
     1. at least `least_share` of the pair's cases name c;
     2. without the cases that name c, the lower bound of the pair's IC is not above 0;
-    3. without the cases that name d, the IC of c is above 0, and above that of the pair in 2;
+    3. without the cases that name d, the IC of c with the event is above 0, and its lower bound
+       above that of the pair in 2;
     4. in the regression d has no coefficient above 0, and c has.
 
     By 3, two products never explain each other. The regression is a Poisson LASSO of the
@@ -267,12 +268,13 @@ def explanations(
         if other != at and shared[other] and shared[other] >= least_share * shared[at]
     ]
     without = [_table(groups, at, other) for other in often]
-    lower = [gammaincinv(one.n_observed + SHRINKAGE, tail) / _rate(one) for one in without]
     apart = [_table(groups, other, at) for other in often]
     possible = np.array(
         [
-            bound <= 1 and _ratio(other) > max(1, _ratio(one))
-            for bound, one, other in zip(lower, without, apart, strict=True)
+            _bound(one, tail) <= 1
+            and other.n_observed > other.expected_adjusted
+            and _bound(other, tail) > _bound(one, tail)
+            for one, other in zip(without, apart, strict=True)
         ]
     )
     if not possible.any():
@@ -324,14 +326,10 @@ def _table(groups: ProductGroups, at: int, out: int) -> _Table:
     return _Table(n_observed, n_drug, n_event, n_total, float(expected))
 
 
-def _rate(table: _Table) -> float:
-    """Return the rate of the IC's gamma distribution."""
-    return table.expected_adjusted + SHRINKAGE
-
-
-def _ratio(table: _Table) -> float:
-    """Return observed over expected, shrunk: 2^IC."""
-    return (table.n_observed + SHRINKAGE) / _rate(table)
+def _bound(table: _Table, tail: float) -> float:
+    """Return the lower bound of observed over expected: 2 to the power of the IC's."""
+    quantile = float(gammaincinv(table.n_observed + SHRINKAGE, tail))
+    return quantile / (table.expected_adjusted + SHRINKAGE)
 
 
 def _frame(tables: list[_Table]) -> pl.DataFrame:

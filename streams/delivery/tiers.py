@@ -1,10 +1,10 @@
 """Copies of alerts for each tier: `public < consumer < authority`.
 
 An authority sees the whole alert. A consumer sees the counts, but no facility, patient, sender or
-assessor: so neither ages and sexes nor times to onset. The public sees that there is a signal, once
-it is an alarm, and the band of each count; nothing else in its copy depends on exact counts. The
-difference of two revisions, or of two copies, is therefore again a difference of bands, and reveals
-no count from 1 to 10.
+assessor: so neither ages and sexes nor times to onset, nor what else a few patients were given. The
+public sees that there is a signal, once it is an alarm, and the band of each count; nothing else in
+its copy depends on exact counts. The difference of two revisions, or of two copies, is therefore
+again a difference of bands, and reveals no count from 1 to 10.
 """
 
 import hashlib
@@ -123,6 +123,11 @@ def copy_for(tier: Tier, alert: Alert | SafetyAlert, *, key: bytes) -> dict[str,
             copy = {name: value for name, value in whole.items() if name not in withheld}
             if copy["burst"] is not None:
                 del copy["burst"]["source"]
+            if copy["explained_by"] is not None:
+                # Of one patient it would be all that he was given.
+                copy["explained_by"] = [
+                    one for one in copy["explained_by"] if one["n_shared"] >= _BANDS[1]
+                ]
             if copy["context"] is not None:
                 copy["context"] = {k: v for k, v in copy["context"].items() if k not in _SMALL}
             return copy | _consumer_texts(alert, whole["drug"])

@@ -21,7 +21,7 @@ from schemas.safety_alert import (
     SafetyAlertKind,
     SafetyChange,
 )
-from schemas.scrutiny import Burst, Restricted
+from schemas.scrutiny import Burst, ExplainedBy, Restricted
 from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
 from streams.delivery.tiers import band, copy_for, is_correction_only, is_hidden, seen_by
@@ -180,6 +180,28 @@ def test_a_consumer_sees_the_counts_of_a_burst_without_its_source() -> None:
     assert "RIVAL" not in json.dumps(copy)
     assert "RIVAL LLC" in json.dumps(copy_for(Tier.AUTHORITY, burst_signal(), key=KEY))
     assert copy_for(Tier.CONSUMER, signal(), key=KEY)["burst"] is None
+
+
+def test_a_consumer_sees_no_product_that_few_of_the_cases_name() -> None:
+    def explaining(product: str, n_shared: int) -> ExplainedBy:
+        counts = Counts(n_observed=50 - n_shared, n_drug=40, n_event=160, n_total=20_000)
+        return ExplainedBy(
+            product=product,
+            n_shared=n_shared,
+            share=n_shared / 50,
+            counts_without=counts,
+            expected_without=4.5,
+            ic_without=0.5,
+            ic_lower_without=-1.5,
+        )
+
+    found = (explaining("OFTEN", 11), explaining("SELDOM", 10))
+    alert = signal(50).model_copy(update={"explained_by": found})
+    copies = {tier: copy_for(tier, alert, key=KEY) for tier in Tier}
+    assert [one["product"] for one in copies[Tier.CONSUMER]["explained_by"]] == ["OFTEN"]
+    assert [one["product"] for one in copies[Tier.AUTHORITY]["explained_by"]] == ["OFTEN", "SELDOM"]
+    assert "explained_by" not in copies[Tier.PUBLIC]
+    assert copy_for(Tier.CONSUMER, signal(), key=KEY)["explained_by"] is None
 
 
 def test_the_public_copy_does_not_depend_on_the_reporter() -> None:
