@@ -28,7 +28,7 @@ from streams.core.recount.anytime_test import (
     anytime_statistics,
     budgeted_threshold,
 )
-from streams.core.recount.bystanders import explained_by
+from streams.core.recount.bystanders import explained_values
 from streams.core.recount.clinical import (
     clinical_values,
     removed_cases,
@@ -210,13 +210,12 @@ class Recount:
             values |= removed_values(alert, named(removed, alert)[1])
             values |= self._due_days.values(alert)
             values |= text_values(alert)
-            explained = None
-            if alert.explained_by is not None:  # else not asked, or made before alerts had it
-                values["explained_by"] = explained = explained_by(alert, current)
+            explained = explained_values(alert, current)
+            values |= explained
             grade = self._grade(alert, on) if known else alert.grade
             n_serious = of_pairs[pair][1]["n_serious"]
             values |= self._priorities.values(
-                alert, within, statistics, n_serious, grade, explained
+                alert, within, statistics, n_serious, grade, explained.get("explained_by")
             )
             yield compared_with(alert, values, rules_known=known)
 

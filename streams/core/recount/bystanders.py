@@ -11,7 +11,7 @@ import polars as pl
 
 from detectors.bystanders import LEAST_SHARE, ProductGroups, explanations
 from detectors.information_component import adjusted_information_component
-from schemas.alert import Alert, Counts, SignalLevel
+from schemas.alert import Alert, Counts, SignalLevel, Window
 from schemas.scrutiny import ExplainedBy
 from streams.core.cases.levels import level_of
 from streams.core.recount.evidence import naming
@@ -19,16 +19,19 @@ from streams.core.recount.labels import drug_label
 from streams.core.recount.strata import expected_within, period_stratum, within_window
 from streams.core.signals.signal_key import names_of_key
 
-__all__ = ["BYSTANDERS", "explained_by"]
+__all__ = ["BYSTANDERS", "Explained", "explained_values"]
 
 BYSTANDERS = ("explained_by",)
 """Recounted fields."""
 
+Explained = tuple[ExplainedBy, ...] | None
+"""Value of the field."""
+
 _UNIT = "\x1f"
 
 
-def explained_by(alert: Alert, current: pl.DataFrame) -> tuple[ExplainedBy, ...] | None:
-    """Return the expected `explained_by` of an alert that has it; None if it is not asked.
+def explained_values(alert: Alert, current: pl.DataFrame) -> dict[str, Explained]:
+    """Return the expected value of `explained_by`; nothing for an alert of an older version.
 
     Parameters
     ----------
@@ -38,8 +41,16 @@ def explained_by(alert: Alert, current: pl.DataFrame) -> tuple[ExplainedBy, ...]
     """
     drug, event = names_of_key(alert.signal_key)
     if not alert.rules_fired or level_of(drug, event) is not SignalLevel.PRODUCT:
-        return None
-    flagged = within_window(current, alert.window).select(
+        return {"explained_by": None}
+    if alert.explained_by is None:
+        return {}
+    return {"explained_by": _explained_by(current, alert.window, drug, event)}
+
+
+def _explained_by(
+    current: pl.DataFrame, window: Window, drug: str, event: str
+) -> tuple[ExplainedBy, ...]:
+    flagged = within_window(current, window).select(
         "day", "band", "sex", "drugs", "events", has_event=naming("events", event)
     )
     both = flagged.filter("has_event", naming("drugs", drug))

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from schemas.alert import Alert, SignalGrade
+from schemas.scrutiny import ExplainedBy
 from streams.core.alerts.priority import priority_on
 from streams.core.recount.priority import PRIORITY, Priorities
 from tests.support.alerts import signal
@@ -35,9 +36,8 @@ def revision(number: int, grade: SignalGrade, first: int, alarm: int | None, day
 
 
 def values(recounted: Priorities, alert: Alert) -> dict[str, object]:
-    return recounted.values(
-        alert, CASES, alert.statistics.model_dump(), alert.n_serious, alert.grade
-    )
+    statistics, explained_by = alert.statistics.model_dump(), alert.explained_by
+    return recounted.values(alert, CASES, statistics, alert.n_serious, alert.grade, explained_by)
 
 
 def published(alert: Alert) -> dict[str, object]:
@@ -80,6 +80,15 @@ def test_evidence_follows_the_lower_bound(lower: float) -> None:
     alert = revision(1, SignalGrade.ALARM, 0, 0, 0)
     statistics = alert.statistics.model_copy(update={"ic_lower_adjusted": lower})
     alert = alert.model_copy(update={"statistics": statistics})
+    alert = alert.model_copy(update={"priority": priority_on(alert, DAY)})
+    assert values(Priorities(), alert) == published(alert)
+
+
+@pytest.mark.parametrize("shares", [(), (0.5,), (0.4, 1.0)])
+def test_a_product_that_explains_the_pair_lowers_it(shares: tuple[float, ...]) -> None:
+    alert = revision(1, SignalGrade.ALARM, 0, 0, 0)
+    products = tuple(ExplainedBy.model_construct(share=share) for share in shares)
+    alert = alert.model_copy(update={"explained_by": products})
     alert = alert.model_copy(update={"priority": priority_on(alert, DAY)})
     assert values(Priorities(), alert) == published(alert)
 
