@@ -14,10 +14,13 @@ from detectors.intervals import tail_mass
 from detectors.poisson_lasso import poisson_lasso
 from schemas.errors import CountsError, InputError
 
-__all__ = ["EXPLANATIONS", "LEAST_SHARE", "ProductGroups", "explanations"]
+__all__ = ["EXPLANATIONS", "FEWEST_SHARED", "LEAST_SHARE", "ProductGroups", "explanations"]
 
 LEAST_SHARE = 0.3
 """Least share of a pair's cases that name a product which may explain it; a judgement."""
+
+FEWEST_SHARED = 3
+"""Fewest cases that do: with fewer no bound is above 0, so nothing can be said of the product."""
 
 EXPLANATIONS = pl.Schema(
     {
@@ -105,7 +108,8 @@ class ProductGroups:
         frames
             The population.
         drug, event
-            The pair; the other products are those named by at least `LEAST_SHARE` of its cases.
+            The pair; the other products are those named by at least `FEWEST_SHARED` of its cases
+            and a share of `LEAST_SHARE`.
         stratum
             Column of `frames.cases` that names the stratum; a null is 'unknown'. None: no strata.
         """
@@ -116,7 +120,8 @@ class ProductGroups:
         )
         counted = of_pair.group_by("drug").len()
         n_observed = of_pair.filter(pl.col("drug") == drug).height
-        often = counted.filter(pl.col("len") >= LEAST_SHARE * n_observed)["drug"].to_list()
+        least = max(FEWEST_SHARED, LEAST_SHARE * n_observed)
+        often = counted.filter(pl.col("len") >= least)["drug"].to_list()
         products = tuple(sorted({drug, *often}))
         strata = pl.lit("all") if stratum is None else pl.col(stratum).cast(pl.String)
         cases = frames.cases.select("case", strata.fill_null("unknown").alias("stratum"))
@@ -213,7 +218,7 @@ def explanations(
     -----
     A product c explains the pair of drug d if all of these hold:
 
-    1. at least `least_share` of the pair's cases name c;
+    1. at least `FEWEST_SHARED` and `least_share` of the pair's cases name c;
     2. without the cases that name c, the lower bound of the pair's IC is not above 0;
     3. without the cases that name d, the IC of c with the event is above 0, and its lower bound
        above that of the pair in 2;
@@ -265,7 +270,7 @@ def explanations(
     often = [
         other
         for other in range(len(groups.products))
-        if other != at and shared[other] and shared[other] >= least_share * shared[at]
+        if other != at and shared[other] >= max(FEWEST_SHARED, least_share * shared[at])
     ]
     without = [_table(groups, at, other) for other in often]
     apart = [_table(groups, other, at) for other in often]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from detectors.bystanders import LEAST_SHARE, explanations
+from detectors.bystanders import FEWEST_SHARED, LEAST_SHARE, explanations
 from detectors.rules import RuleSet
 from schemas.alert import Counts
 from schemas.counts import MARGINS
@@ -211,7 +211,7 @@ def _explained(
     explained: dict[int, tuple[ExplainedBy, ...]] = {}
     for key, (codes, n) in zip(keys.tolist(), co_reported(view.log, keys, *days), strict=True):
         drug, event = key >> 32, key & 0xFFFF_FFFF
-        often = n >= LEAST_SHARE * n[codes == drug]
+        often = n >= max(FEWEST_SHARED, LEAST_SHARE * int(n[codes == drug].sum()))
         codes = codes[often & view.levels.is_of_product(codes << 32 | event)]
         products = sorted((view.drugs.names[code], code) for code in codes.tolist())
         explained[key] = ()

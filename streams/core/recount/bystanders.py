@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from detectors.bystanders import LEAST_SHARE, ProductGroups, explanations
+from detectors.bystanders import FEWEST_SHARED, LEAST_SHARE, ProductGroups, explanations
 from detectors.information_component import adjusted_information_component
 from schemas.alert import Alert, Counts, SignalLevel, Window
 from schemas.scrutiny import ExplainedBy
@@ -58,7 +58,8 @@ def _explained_by(
     products = [
         name
         for name, n in sorted(named.items())
-        if n >= LEAST_SHARE * both.height and level_of(name, event) is SignalLevel.PRODUCT
+        if n >= max(FEWEST_SHARED, LEAST_SHARE * both.height)
+        and level_of(name, event) is SignalLevel.PRODUCT
     ]
     if len(products) < 2:
         return ()
