@@ -51,7 +51,7 @@ GRID = {
     ("freshness", "least"): (1.0, 0.25),
     ("freshness", "half_life_days"): (180.0, 90.0, 45.0),
     ("grade", "screening"): (1.0, 0.5),
-    ("explained", "weight"): (0.0, 0.75),
+    ("explained", "weight"): (0.0, 0.5),
 }
 
 

@@ -74,9 +74,7 @@ class Priorities:
             freshness = 2 ** (-age / table.freshness.half_life_days)
         of_grade = table.grade.alarm if grade is SignalGrade.ALARM else table.grade.screening
         evidence = _evidence(statistics)
-        explained = None
-        if explained_by is not None:
-            explained = max((one.share for one in explained_by), default=0.0)
+        explained = None if explained_by is None else _share(explained_by)
         factors = {
             "evidence": 1.0 if evidence is None else evidence,
             "seriousness": table.seriousness.least + seriousness,
@@ -114,6 +112,10 @@ class Priorities:
         if alarm is None and first is not None and grade is SignalGrade.ALARM:
             alarm = alert.evaluated_on
         return first, alarm
+
+
+def _share(products: Sequence[ExplainedBy]) -> float:
+    return max((one.share for one in products), default=0.0)
 
 
 def _recent(alert: Alert, within: pl.DataFrame) -> int | None:

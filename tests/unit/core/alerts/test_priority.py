@@ -60,9 +60,9 @@ BASE = 2.0 * 0.875 * 2.0 * 1.25
         ({"first_alert_on": DAY - timedelta(days=90), "first_alarm_on": None}, BASE / 1.25 * 0.75),
         ({"first_alert_on": None, "first_alarm_on": None}, BASE / 1.25),
         ({"explained_by": ()}, BASE),
-        # three quarters of the share of the product that most cases name
-        ({"explained_by": explaining(0.5, 0.8)}, BASE * 0.4),
-        ({"explained_by": explaining(1.0)}, BASE * 0.25),
+        # half the share of the product that most cases name
+        ({"explained_by": explaining(0.5, 0.8)}, BASE * 0.6),
+        ({"explained_by": explaining(1.0)}, BASE * 0.5),
     ],
 )
 def test_the_score_is_the_product_of_the_factors(changes, score):
