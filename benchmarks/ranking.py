@@ -51,6 +51,7 @@ GRID = {
     ("freshness", "least"): (1.0, 0.25),
     ("freshness", "half_life_days"): (180.0, 90.0, 45.0),
     ("grade", "screening"): (1.0, 0.5),
+    ("explained", "weight"): (0.0, 0.5),
 }
 
 
@@ -84,6 +85,7 @@ def of_priority(rules: PriorityRules) -> Form:
             * (1 + rules.newness.gain * of["newness"])
             * (rules.freshness.least + fresh)
             * np.where(of["alarm"] > 0, rules.grade.alarm, rules.grade.screening)
+            * (1 - rules.explained.weight * of["explained"])
         )
 
     return ranked

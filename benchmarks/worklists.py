@@ -30,7 +30,7 @@ POOLS = ("alarm", "screening")
 DAYS = 90  # in which a signal has a case, and within which it is to be found
 SERIOUS = "class=serious"  # in the note of a control
 STATISTICS = ("ic_adjusted", "ic_lower_adjusted", "ic_lower", "chi2", "ebgm_adjusted")
-PARTS = ("seriousness", "newness", "age", "alarm")  # age: days since the first alert
+PARTS = ("seriousness", "newness", "age", "alarm", "explained")  # age: days since the first alert
 _EPOCH = date(1970, 1, 1)
 Pair = tuple[str, str]
 Values = npt.NDArray[np.float64]
@@ -195,6 +195,7 @@ class Worklists:
             "newness": self._recent[pair[0]] / row["n_drug"],
             "age": (self.last_day - first).days if first else np.inf,
             "alarm": float(latest is not None and latest.grade is SignalGrade.ALARM),
+            "explained": _explained(latest),
             "before": total_before(latest) if latest else 0.0,
         }
 
@@ -260,8 +261,15 @@ def _values(alert: Alert, day: date, ebgm: float | None) -> dict[str, float | No
         "newness": parts["newness"],
         "age": (day - first).days,
         "alarm": float(alert.grade is SignalGrade.ALARM),
+        "explained": _explained(alert),
         "before": total_before(alert),
     }
+
+
+def _explained(alert: Alert | None) -> float:
+    """Return the share of cases that name the product that explains most of a pair."""
+    products = (alert and alert.explained_by) or ()
+    return max((one.share for one in products), default=0.0)
 
 
 def _columns(rows: Sequence[Mapping[str, float | None]]) -> Columns:

@@ -14,6 +14,7 @@ from schemas.counts import require_counts
 from schemas.errors import CountsError, InputError
 
 __all__ = [
+    "SHRINKAGE",
     "adjusted_ic_expressions",
     "adjusted_information_component",
     "ic_expressions",
@@ -21,11 +22,14 @@ __all__ = [
     "log2_gamma_quantiles",
 ]
 
+SHRINKAGE = 0.5
+"""Cases added to the observed and to the expected count, unless asked otherwise."""
+
 _TABLE = 1 << 14  # counts below it are tabled once; of larger ones a frame has few
 
 
 def information_component(
-    counts: pl.DataFrame, *, shrinkage: float = 0.5, level: float = 0.95
+    counts: pl.DataFrame, *, shrinkage: float = SHRINKAGE, level: float = 0.95
 ) -> pl.DataFrame:
     """Log2 of the observed over the expected count, shrunk towards zero; the WHO UMC's measure.
 
@@ -96,7 +100,7 @@ def information_component(
 
 
 def adjusted_information_component(
-    counts: pl.DataFrame, *, shrinkage: float = 0.5, level: float = 0.95
+    counts: pl.DataFrame, *, shrinkage: float = SHRINKAGE, level: float = 0.95
 ) -> pl.DataFrame:
     """Information component with an expected count that is adjusted for strata.
 

@@ -14,7 +14,7 @@ from schemas.context import Context
 from schemas.decision import Assessment
 from schemas.priority import Priority
 from schemas.rule_outcome import RuleOutcome
-from schemas.scrutiny import Burst, Restricted
+from schemas.scrutiny import Burst, ExplainedBy, Restricted
 from schemas.strata import Strata
 from schemas.tables import Counts, Statistics
 
@@ -353,6 +353,12 @@ class Alert(Message):
         default=None,
         description="The pair among cases of that indication; null unless "
         "`indication_confounding`, or if no rule is on.",
+    )
+    explained_by: tuple[ExplainedBy, ...] | None = Field(
+        default=None,
+        description="Other products that explain the pair, by share and then name; empty: none "
+        "does. Null if no rule is on, of a class, lot, facility or family, and in alerts of older "
+        "versions.",
     )
     first_received: date | None = Field(description="Earliest first receipt among the cases.")
     last_received: date | None = Field(description="Latest first receipt among the cases.")

@@ -1,4 +1,4 @@
-"""Results of a signal's sensitivity analyses: without a burst of cases, within an indication."""
+"""Sensitivity analyses of a signal: without a burst or a product's cases, in an indication."""
 
 from datetime import date
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import Message
 from schemas.tables import Counts, RestrictedStatistics
 
-__all__ = ["Burst", "Restricted"]
+__all__ = ["Burst", "ExplainedBy", "Restricted"]
 
 
 class Burst(Message):
@@ -61,3 +61,23 @@ class Restricted(Message):
     )
     rules_not_asked: tuple[str, ...] = Field(description="As in `Burst`.")
     supported: bool = Field(description="Whether any rule that is on fires there as well.")
+
+
+class ExplainedBy(Message):
+    """A product that explains the pair: the event comes with it, and the pair's drug beside it.
+
+    Products that are given together are reported together, and an innocent one is then reported
+    with the reactions of the other.
+    """
+
+    product: str = Field(description="The other product, in its most frequent spelling.")
+    n_shared: int = Field(ge=1, description="Cases of the pair that name it.")
+    share: float = Field(ge=0, le=1, description="The same, as a share of the pair's cases.")
+    counts_without: Counts = Field(description="The 2x2 table without the cases that name it.")
+    expected_without: float = Field(
+        description="Cases of the pair expected in that table within the `strata`."
+    )
+    ic_without: float = Field(
+        description="Information component in that table, with `expected_without` [log2 units]."
+    )
+    ic_lower_without: float = Field(description="Its IC025, which is not above 0.")

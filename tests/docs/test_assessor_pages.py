@@ -13,7 +13,7 @@ from schemas.calibration import Calibration
 from schemas.context import Context
 from schemas.decision import SignalState
 from schemas.safety_alert import AlertCategory, SafetyAlert, SafetyAlertKind
-from schemas.scrutiny import Burst, Restricted
+from schemas.scrutiny import Burst, ExplainedBy, Restricted
 from schemas.suppressed import SuppressionReason
 from schemas.vocabulary import VerificationState
 from streams.core.alerts.assessment import NEEDS_REASON, STEPS
@@ -56,6 +56,7 @@ def codes(text: str) -> list[str]:
         ("assess/safety-alerts.md", Context, ""),
         ("assess/confounding.md", Burst, "burst."),
         ("assess/confounding.md", Restricted, "restricted."),
+        ("assess/confounding.md", ExplainedBy, "explained_by."),
     ],
 )
 def test_every_field_is_explained(name: str, model: type[BaseModel], prefix: str) -> None:
@@ -198,6 +199,8 @@ def test_priority_days_bursts_and_completeness_are_those_of_the_code() -> None:
         assert f"| {factor} |" in text
     assert f"else {priority.evidence.chance} x 2^IC025" in text
     assert f"received in the last {newness.days} days" in text
+    assert priority.explained.weight == 0.5
+    assert "| 1 - value / 2 |" in text
     assert f"2^(-days / {freshness.half_life_days:.0f})" in text
     assert (priority.grade.alarm, f"{priority.grade.screening} of the screening" in text) == (
         1,

@@ -279,6 +279,7 @@ class AlertBuilder:
             "burst": found.burst,
             "indication_confounding": found.indication_confounding,
             "restricted": found.restricted,
+            "explained_by": found.explained_by,
         }
         todo = self._todo(row, revision, summary, shared["evaluated_on"])
         facts = {**summary.fields, **shared, **fields, **todo}

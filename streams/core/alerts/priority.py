@@ -19,6 +19,7 @@ from pydantic import Field
 from schemas.alert import Alert, AlertKind, AlertReason, SignalGrade
 from schemas.base import Message
 from schemas.priority import Priority, PriorityLevel
+from schemas.scrutiny import ExplainedBy
 
 __all__ = [
     "PriorityRules",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 _URGENT = {AlertReason.FIRST_FATAL, AlertReason.FIRST_DESIGNATED}
-_RESERVED = ("explained", "listed")  # parts that nobody computes yet
+_RESERVED = ("listed",)  # parts that nobody computes yet
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Positive = Annotated[float, Field(gt=0)]
 
@@ -66,6 +67,10 @@ class _Grade(Message):
     screening: _Positive = Field(description="Factor of a signal of the screening.")
 
 
+class _Explained(Message):
+    weight: float = Field(ge=0, lt=1, description="Times the share of cases, taken off 1.")
+
+
 class _Levels(Message):
     high_share: _Share = Field(description="Of the totals of the last year that are `high`.")
     medium_share: _Share = Field(description="Likewise `medium`.")
@@ -83,6 +88,7 @@ class PriorityRules(Message):
     newness: _Newness = Field(description="Recent cases of the product.")
     freshness: _Freshness = Field(description="Days since the first alert of the signal.")
     grade: _Grade = Field(description="Grade of the signal.")
+    explained: _Explained = Field(description="Cases that name a product that explains the pair.")
     levels: _Levels = Field(description="Levels of the total.")
 
 
@@ -200,6 +206,7 @@ def _parts(alert: Alert, day: date, table: PriorityRules) -> dict[str, float | N
         "newness": newness,
         "freshness": freshness,
         "grade": table.grade.alarm if is_alarm else table.grade.screening,
+        "explained": _explained(alert.explained_by),
         **dict.fromkeys(_RESERVED),
     }
 
@@ -227,6 +234,11 @@ def evidence(
     return None
 
 
+def _explained(products: Sequence[ExplainedBy] | None) -> float | None:
+    """Return the share of cases that name the product that explains most; None if not asked."""
+    return None if products is None else max((one.share for one in products), default=0.0)
+
+
 def _factors(parts: Mapping[str, float | None], table: PriorityRules) -> dict[str, float]:
     """Return the factor of each part; a part that is not stated drops out."""
     found = dict.fromkeys(parts, 1.0)
@@ -239,5 +251,7 @@ def _factors(parts: Mapping[str, float | None], table: PriorityRules) -> dict[st
             value = 1 + table.newness.gain * value
         elif name == "freshness":
             value += table.freshness.least
+        elif name == "explained":
+            value = 1 - table.explained.weight * value
         found[name] = value
     return found

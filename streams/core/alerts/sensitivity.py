@@ -1,6 +1,6 @@
-"""Sensitivity analyses of signals: without the burst of one source, and within the indication.
+"""Sensitivity analyses of signals: without a burst or another product, within the indication.
 
-The same rules score both of these tables of an alert.
+The same rules score the tables without a burst and within the indication.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,21 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from detectors.bystanders import FEWEST_SHARED, LEAST_SHARE, explanations
 from detectors.rules import RuleSet
 from schemas.alert import Counts
 from schemas.counts import MARGINS
-from schemas.scrutiny import Burst, Restricted
+from schemas.scrutiny import Burst, ExplainedBy, Restricted
 from schemas.tables import RestrictedStatistics
 from streams.core.alerts.case_sources import BurstRule, Origins, bursts_of
 from streams.core.alerts.indications import Indications
 from streams.core.counting.case_log import CaseLog
+from streams.core.counting.co_reports import co_reported, product_groups
+from streams.core.counting.sorted_counts import Keys
+from streams.core.counting.windows import Tally
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.scorer import (
     NEEDS_BLOCKED_TEST,
@@ -42,6 +47,7 @@ class SensitivityResult:
     burst: Burst | None = None
     indication_confounding: bool = False
     restricted: Restricted | None = None
+    explained_by: tuple[ExplainedBy, ...] | None = None
 
 
 class SensitivityAnalyses:
@@ -69,6 +75,7 @@ class SensitivityAnalyses:
         cases: pl.DataFrame,
         origins: Origins,
         view: CountsView,
+        tally: Tally,
         days: tuple[int | None, int],
     ) -> list[SensitivityResult]:
         """Return the results of each pair, in their order.
@@ -83,8 +90,8 @@ class SensitivityAnalyses:
             Result of `streams.core.counting.case_log.CaseLog.cases_of` for them.
         origins
             The sources of the cases.
-        view, days
-            The counts for the restricted table, and the first and last day of the window.
+        view, tally, days
+            The cases and counts of the window, and its first and last day.
         """
         rules = dict(zip(pairs["key"].to_list(), on, strict=True))
         bursts = self._bursts(
@@ -93,8 +100,12 @@ class SensitivityAnalyses:
         indicated = self._indications(view.indications)
         stating, confounded = _confounded(pairs, cases, indicated, view.indications.code(""))
         restricted = self._restricted(pairs, rules, confounded, stating, indicated, view.log, days)
+        asked = pairs.filter(pl.col("key").is_in([key for key, on in rules.items() if on]))
+        explained = _explained(asked["key"].to_numpy(), view, tally, days)
         return [
-            SensitivityResult(bursts.get(key), key in confounded, restricted.get(key))
+            SensitivityResult(
+                bursts.get(key), key in confounded, restricted.get(key), explained.get(key)
+            )
             for key in rules
         ]
 
@@ -190,6 +201,44 @@ def _confounded(
             same[key] += n
             shared[key] |= groups
     return stating, {key: shared[key] for key, n in same.items() if n and 2 * n >= stating[key]}
+
+
+def _explained(
+    keys: Keys, view: CountsView, tally: Tally, days: tuple[int | None, int]
+) -> dict[int, tuple[ExplainedBy, ...]]:
+    """Return the products that explain each pair of a product and a term."""
+    keys = keys[view.levels.is_of_product(keys)]
+    explained: dict[int, tuple[ExplainedBy, ...]] = {}
+    for key, (codes, n) in zip(keys.tolist(), co_reported(view.log, keys, *days), strict=True):
+        drug, event = key >> 32, key & 0xFFFF_FFFF
+        often = n >= max(FEWEST_SHARED, LEAST_SHARE * int(n[codes == drug].sum()))
+        codes = codes[often & view.levels.is_of_product(codes << 32 | event)]
+        products = sorted((view.drugs.names[code], code) for code in codes.tolist())
+        explained[key] = ()
+        if len(products) > 1:
+            groups = product_groups(view.log, tally.adjusted, products, event, days)
+            found = explanations(groups, view.drugs.names[drug])
+            explained[key] = _products(found, dict(products), view)
+    return explained
+
+
+def _products(
+    found: pl.DataFrame, codes: Mapping[str, int], view: CountsView
+) -> tuple[ExplainedBy, ...]:
+    keys = np.array([codes[name] for name in found["product"]], dtype=np.int64)
+    labels = view.spellings.drug_labels(keys, view.drugs)
+    return tuple(
+        ExplainedBy(
+            product=label,
+            n_shared=row["n_shared"],
+            share=row["share"],
+            counts_without=_counts(row),
+            expected_without=row["expected_adjusted"],
+            ic_without=row["ic_adjusted"],
+            ic_lower_without=row["ic_lower_adjusted"],
+        )
+        for label, row in zip(labels, found.iter_rows(named=True), strict=True)
+    )
 
 
 def _not_of_a_table(rules: RuleSet) -> frozenset[str]:

@@ -122,7 +122,8 @@ class AlertWriter:
             ]
         )
         pairs = rows[["key", "drug", "event", *MARGINS]]
-        found = self._sensitivity.of_pairs(pairs, decided.on.tolist(), cases, origins, view, days)
+        on, tally = decided.on.tolist(), scores.instance.tally
+        found = self._sensitivity.of_pairs(pairs, on, cases, origins, view, tally, days)
         contexts = self._context.of_pairs(summed, scores.instance.window.label, on_day)
         extra = extra_fields_of(cases, keys, view, days, decided.was, signals.named)
         self._calibrate(extra, scores, decided, signals, view)

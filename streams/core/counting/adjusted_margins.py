@@ -119,6 +119,18 @@ class AdjustedMargins:
             ]
         )
 
+    def of_event(self, event: int) -> tuple[Keys, Counts, Counts]:
+        """Return the strata with a case, in their order; their cases, those with an event.
+
+        Parameters
+        ----------
+        event
+            Its code.
+        """
+        present = self._totals.counts > 0
+        strata = self._totals.keys[present] >> _SHIFT
+        return strata, self._totals.counts[present], self._events.get(strata << _SHIFT | event)
+
     def _of_earlier(self, pairs: Keys, strata: Keys, quarters: Keys, current: int) -> Floats:
         """Return the sum of each pair over the quarters before the current one."""
         if self._before is not None and self._before < current:

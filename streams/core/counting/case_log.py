@@ -74,7 +74,7 @@ class _Naming(NamedTuple):
     numbers: dict[str, npt.NDArray[Any]]  # the other columns of `_NO_CASES`, by name
 
 
-class _Run:
+class LogRun:
     """Immutable part of the log, sorted by day, with indexes by name built on first use."""
 
     def __init__(self, rows: pl.DataFrame) -> None:
@@ -142,7 +142,7 @@ class _Run:
             total = n[start:end][treated[indications[start:end]]].sum()
         named: list[Keys] = []
         for column, code in zip(("drugs", "events"), split_key(pair), strict=True):
-            index = self._index(column)
+            index = self.index(column)
             (first,), (last,) = _slices(index, code)
             rows = split_key(index[first:last])[1]
             inside = treated[indications[rows]] & (start <= rows) & (rows < end)
@@ -154,12 +154,12 @@ class _Run:
     def _codes_beside(self, column: str, rows: Keys, names: Keys) -> npt.NDArray[np.uint32]:
         """Return the code beside each name in its row; 0 where the row states nothing."""
         codes_of = np.zeros(len(rows), dtype=np.uint32)
-        codes, first, after = self._flattened(column)
+        codes, first, after = self.flattened(column)
         if len(codes) == 0:
             return codes_of
         stating = np.flatnonzero(after[rows] > first[rows])
         if len(stating):
-            stored_names, start, _ = self._flattened(_BESIDE[column])
+            stored_names, start, _ = self.flattened(_BESIDE[column])
             rows = rows[stating]
             which, places = spread(first[rows], after[rows])
             within = places - first[rows][which]
@@ -169,11 +169,11 @@ class _Run:
 
     def codes_at(self, column: str, rows: Keys) -> tuple[Keys, npt.NDArray[np.uint32]]:
         """Return the codes of a column of lists in some rows, and the place of each one's row."""
-        codes, first, after = self._flattened(column)
+        codes, first, after = self.flattened(column)
         which, places = spread(first[rows], after[rows])
         return which, codes[places]
 
-    def _flattened(self, column: str) -> Flat:
+    def flattened(self, column: str) -> Flat:
         """Return the items of the lists of a column, and the range of each row among them."""
         if column not in self._flat:
             self._flat[column] = flattened(self.rows[column])
@@ -183,7 +183,7 @@ class _Run:
         """Return indexes by pair, each of at most `_INDEXED_AT_ONCE` rows."""
         if self._pairs is None:
             # Pair and row in one integer: sorting rows by pair would take five times as long.
-            codes = (self._flattened(name)[0] for name in ("drugs", "events"))
+            codes = (self.flattened(name)[0] for name in ("drugs", "events"))
             bits = tuple(int(column.max(initial=0)).bit_length() for column in codes)
             size = min(_INDEXED_AT_ONCE, 1 << (63 - sum(bits)))
             starts = range(0, len(self.days), size)
@@ -199,8 +199,8 @@ class _Run:
         bits
             Width of the code of an event [bits].
         """
-        drugs, from_drug, to_drug = self._flattened("drugs")
-        events, from_event, to_event = self._flattened("events")
+        drugs, from_drug, to_drug = self.flattened("drugs")
+        events, from_event, to_event = self.flattened("events")
         # Every drug of a row, once for each of its events.
         row, place = spread(from_drug[start:end], to_drug[start:end])
         which, event = spread(from_event[start:end][row], to_event[start:end][row])
@@ -214,10 +214,10 @@ class _Run:
         ends = np.append(begins, len(pairs))
         return drug << 32 | event, ends.astype(np.uint32), rows.astype(np.uint32)
 
-    def _index(self, column: str) -> Keys:
-        """Return a sorted key, name and row, of every name in every row."""
+    def index(self, column: str) -> Keys:
+        """Return a sorted key of every name in every row of a column: the name, then the row."""
         if column not in self._indexes:
-            names, first, after = self._flattened(column)
+            names, first, after = self.flattened(column)
             rows = np.repeat(np.arange(len(first)), after - first)
             self._indexes[column] = np.sort(names.astype(np.int64) << 32 | rows)
         return self._indexes[column]
@@ -246,22 +246,27 @@ class CaseLog:
     """
 
     def __init__(self) -> None:
-        self._runs: list[_Run] = []
+        self._runs: list[LogRun] = []
 
     def append(self, rows: pl.DataFrame) -> None:
         """Add rows of `CASE_LOG`, with higher `seq` than any before, ordered by it within a day."""
         if rows.height == 0:
             return
-        self._runs.append(_Run(by_day(rows)))
+        self._runs.append(LogRun(by_day(rows)))
         while self._runs_are_many():
             merged = by_day(pl.concat(run.rows for run in self._runs[-_MERGED:]))
-            self._runs[-_MERGED:] = [_Run(cancelled(merged))]
+            self._runs[-_MERGED:] = [LogRun(cancelled(merged))]
 
     def _runs_are_many(self) -> bool:
         # Of any four successive runs the first is larger than the others by a power of four: there
         # are few runs, and a row is merged about log4(number of rows) times.
         first, *later = [run.rows.height.bit_length() // 2 for run in self._runs[-_MERGED:]]
         return len(later) == _MERGED - 1 and first <= max(later)
+
+    @property
+    def runs(self) -> Sequence[LogRun]:
+        """Return the parts of the log, the oldest first."""
+        return self._runs
 
     @property
     def n_cases(self) -> int:

@@ -16,7 +16,7 @@ from detectors.alarm_budget import FLOOR
 from detectors.gamma_mixture import GammaMixture
 from detectors.rules import RuleSet
 from detectors.scoring import METHODS, methods_for, score
-from schemas.alert import Alert, SignalGrade, Statistics, Window, WindowKind
+from schemas.alert import Alert, SignalGrade, Statistics, WindowKind
 from schemas.counts import COUNTS, MARGINS
 from schemas.errors import InputError
 from streams.core.cases.link_decisions import LinkDecision
@@ -28,6 +28,7 @@ from streams.core.recount.anytime_test import (
     anytime_statistics,
     budgeted_threshold,
 )
+from streams.core.recount.bystanders import explained_values
 from streams.core.recount.clinical import (
     clinical_values,
     removed_cases,
@@ -44,7 +45,12 @@ from streams.core.recount.exclusions import link_states, withdrawn_cases
 from streams.core.recount.fragility import Removed, fragility_values
 from streams.core.recount.labels import label_values
 from streams.core.recount.priority import Priorities
-from streams.core.recount.strata import expected_over, expected_within, with_bands, with_blocks
+from streams.core.recount.strata import (
+    expected_over,
+    with_blocks,
+    with_expected,
+    within_window,
+)
 from streams.core.recount.texts import text_values
 from streams.core.signals.scorer import NOT_OF_A_TABLE
 from streams.core.signals.signal_key import names_of_key
@@ -159,13 +165,13 @@ class Recount:
     def _of_evaluation(self, alerts: list[Alert]) -> Iterator[Recounted]:
         first = alerts[0]
         current, removed = self._current(first)
-        within = _within(current, first.window)
+        within = within_window(current, first.window)
         pair_of = {alert.signal_key: names_of_key(alert.signal_key) for alert in alerts}
         pairs = list(dict.fromkeys(pair_of.values()))
         of_pairs = {pair: facts(within, *pair) for pair in pairs}
         rows = [{"drug": drug, "event": event, **of_pairs[drug, event][0]} for drug, event in pairs]
-        current, expected = _adjusted(current, first, pairs)
-        within = _within(current, first.window)  # with age bands
+        current, expected = with_expected(current, first, pairs)
+        within = within_window(current, first.window)  # with age bands
         counts = pl.DataFrame(rows, schema=dict(COUNTS)).with_columns(expected)
         scored = self._scored(counts, first)
         by_region = pl.col("stratum").cast(pl.String)
@@ -194,9 +200,16 @@ class Recount:
             values |= removed_values(alert, named(removed, alert)[1])
             values |= self._due_days.values(alert)
             values |= text_values(alert)
+            explained = explained_values(alert, current)
+            values |= explained
             grade = self._grade(alert, on) if known else alert.grade
             values |= self._priorities.values(
-                alert, within, statistics, of_pairs[pair][1]["n_serious"], grade
+                alert,
+                within,
+                statistics,
+                of_pairs[pair][1]["n_serious"],
+                grade,
+                explained.get("explained_by"),
             )
             if known and alert.strata is not None:
                 values |= fragility_values(
@@ -219,7 +232,7 @@ class Recount:
         withdrawn = withdrawn_cases(current, self._before(self._markers, first))
         for out in (linked_away, withdrawn):
             current = current.join(out, on="case_id", how="anti", maintain_order="left")
-        removed = _within(removed_cases(before, linked_away, withdrawn), first.window)
+        removed = within_window(removed_cases(before, linked_away, withdrawn), first.window)
         doubted = decided.filter("suspected")["case_id"].implode()
         return current.with_columns(pl.col("case_id").is_in(doubted).alias("suspected")), removed
 
@@ -357,21 +370,6 @@ class Recount:
         return self._priors[prior_id]
 
 
-def _adjusted(
-    current: pl.DataFrame, alert: Alert, pairs: Sequence[tuple[str, str]]
-) -> tuple[pl.DataFrame, pl.Series]:
-    """Return the cases with their age bands, and the adjusted expectation of each pair.
-
-    It is null for an alert without strata: it is of an earlier version.
-    """
-    if alert.strata is None:
-        return current, pl.Series("expected_adjusted", [None] * len(pairs), pl.Float64)
-    current = with_bands(current, alert.strata.age_bands)
-    within = _within(current, alert.window)
-    expected = [expected_within(within, *pair) for pair in pairs]
-    return current, pl.Series("expected_adjusted", expected, pl.Float64)
-
-
 def _asked_of_test(alert: Alert, rules: RuleSet, *, known: bool) -> set[str]:
     """Return the statistics of the tests that the rules of an alert need, as far as known."""
     if alert.test_recomputed is None:
@@ -386,11 +384,3 @@ def _asked_of_test(alert: Alert, rules: RuleSet, *, known: bool) -> set[str]:
     if stated.e_value_budgeted is not None or (known and BUDGETED in rules.statistics):
         asked.add(BUDGETED)
     return asked
-
-
-def _within(cases: pl.DataFrame, window: Window) -> pl.DataFrame:
-    last = (window.last_day - _EPOCH).days
-    inside = pl.col("day") <= last
-    if window.first_day is not None:
-        inside &= pl.col("day") >= (window.first_day - _EPOCH).days
-    return cases if window.kind is WindowKind.CUMULATIVE else cases.filter(inside)

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any
 
 from schemas.alert import Alert, Counts, Statistics
+from streams.core.recount.bystanders import BYSTANDERS
 from streams.core.recount.clinical import CLINICAL, REMOVED
 from streams.core.recount.due_days import DUE
 from streams.core.recount.evidence import EVIDENCE, OF_PAIR
@@ -23,6 +24,7 @@ COMPARED = (
     "unbounded",
     *OF_PAIR,
     *EVIDENCE,
+    *BYSTANDERS,
     *(*CLINICAL, *REMOVED),
     *DUE,
     *TEXTS,

@@ -12,7 +12,7 @@ import polars as pl
 from streams.core.cases.spellings import usual_drug, usual_event
 from streams.core.recount.evidence import naming
 
-__all__ = ["LABELS", "label_values"]
+__all__ = ["LABELS", "drug_label", "label_values"]
 
 _UNIT = "\x1f"
 
@@ -31,9 +31,14 @@ def label_values(cases: pl.DataFrame, drug: str, event: str) -> dict[str, str]:
         As counted.
     """
     return {
-        "drug": _label(cases, drug, ("drugs", "drug_spellings"), usual_drug),
+        "drug": drug_label(cases, drug),
         "event": _label(cases, event, ("events", "event_spellings"), usual_event),
     }
+
+
+def drug_label(cases: pl.DataFrame, drug: str) -> str:
+    """Return the label of a drug, as counted; the cases as for `label_values`."""
+    return _label(cases, drug, ("drugs", "drug_spellings"), usual_drug)
 
 
 def _label(

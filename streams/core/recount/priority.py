@@ -4,7 +4,7 @@ Shares with the stream the parameters (`priority.toml`), and no code that comput
 of the levels are taken as published: they depend on the other signals of the site.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from schemas.alert import Alert, SignalGrade, WindowKind
 from schemas.priority import PriorityLevel
+from schemas.scrutiny import ExplainedBy
 from streams.core.alerts.priority import priority_rules
 from streams.core.recount.evidence import naming
 from streams.core.recount.strata import comparators_within
@@ -46,6 +47,7 @@ class Priorities:
         statistics: Mapping[str, Any],
         n_serious: int,
         grade: SignalGrade,
+        explained_by: Sequence[ExplainedBy] | None,
     ) -> dict[str, object]:
         """Return the expected values of an alert by field, of the fields that it has.
 
@@ -53,7 +55,7 @@ class Priorities:
         ----------
         within
             The cases of the window: `day`, `band`, `sex`, `drugs`, `events`.
-        statistics, n_serious, grade
+        statistics, n_serious, grade, explained_by
             Recounted values of the pair; the published grade if the rules are not known.
         """
         if alert.priority is None or alert.priority.score is None:  # of an older version
@@ -66,27 +68,24 @@ class Priorities:
         newness = (
             recent / alert.counts.n_drug if recent is not None and alert.counts.n_drug else None
         )
-        known_on = first_alert if first_alarm is None else first_alarm
-        freshness = None
-        if known_on is not None:
-            age = (alert.evaluated_on - known_on).days
-            freshness = 2 ** (-age / table.freshness.half_life_days)
+        freshness = _freshness(alert, first_alert if first_alarm is None else first_alarm)
         of_grade = table.grade.alarm if grade is SignalGrade.ALARM else table.grade.screening
         others = _comparators(alert, within)
         evidence = _evidence(alert, statistics, others)
+        explained = None if explained_by is None else _share(explained_by)
         factors = {
             "evidence": 1.0 if evidence is None else evidence,
             "seriousness": table.seriousness.least + seriousness,
             "newness": 1.0 if newness is None else 1 + table.newness.gain * newness,
             "freshness": 1.0 if freshness is None else table.freshness.least + freshness,
             "grade": of_grade,
-            "explained": 1.0,
+            "explained": 1.0 if explained is None else 1 - table.explained.weight * explained,
             "listed": 1.0,
         }
         score = 1.0
         for factor in factors.values():
             score *= factor
-        parts = (evidence, seriousness, newness, freshness, of_grade, None, None)
+        parts = (evidence, seriousness, newness, freshness, of_grade, explained, None)
         total = score / (1 + score)
         return {
             "first_alert_on": first_alert,
@@ -112,6 +111,18 @@ class Priorities:
         if alarm is None and first is not None and grade is SignalGrade.ALARM:
             alarm = alert.evaluated_on
         return first, alarm
+
+
+def _freshness(alert: Alert, known_on: date | None) -> float | None:
+    if known_on is None:
+        return None
+    age = (alert.evaluated_on - known_on).days
+    half_life: float = priority_rules().freshness.half_life_days
+    return float(2 ** (-age / half_life))
+
+
+def _share(products: Sequence[ExplainedBy]) -> float:
+    return max((one.share for one in products), default=0.0)
 
 
 def _recent(alert: Alert, within: pl.DataFrame) -> int | None:

@@ -2,10 +2,12 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from datetime import date
 
 import polars as pl
 
 from detectors.expected import expected_stratified
+from schemas.alert import Alert, Window, WindowKind
 from schemas.strata import TEST_BY_AGE, Strata
 from streams.core.recount.evidence import naming
 
@@ -14,10 +16,14 @@ __all__ = [
     "comparators_within",
     "expected_over",
     "expected_within",
+    "period_stratum",
     "with_bands",
     "with_blocks",
+    "with_expected",
+    "within_window",
 ]
 
+_EPOCH = date(1970, 1, 1)
 # Of ICH E2B(R3) D.2.3, from and up to [years].
 _GROUPS = {
     "neonate": (0.0, 28 / 365.25),
@@ -79,7 +85,7 @@ def expected_within(cases: pl.DataFrame, drug: str, event: str) -> float:
     cases
         `day` [days since 1970-01-01], `band`, `sex`, and the joined names `drugs` and `events`.
     """
-    return expected_over(cases, _stratum(), drug, event)
+    return expected_over(cases, period_stratum(), drug, event)
 
 
 def comparators_within(cases: pl.DataFrame, drug: str, event: str) -> int:
@@ -92,13 +98,14 @@ def comparators_within(cases: pl.DataFrame, drug: str, event: str) -> int:
     """
     own = naming("drugs", drug)
     marked = cases.select(
-        _stratum().alias("stratum"), own.alias("own"), both=own & naming("events", event)
+        period_stratum().alias("stratum"), own.alias("own"), both=own & naming("events", event)
     )
     strata = marked.filter("both")["stratum"].unique()
     return marked.filter(~pl.col("own") & pl.col("stratum").is_in(strata.implode())).height
 
 
-def _stratum() -> pl.Expr:
+def period_stratum() -> pl.Expr:
+    """Return the name of the stratum of each case by calendar quarter, age band and sex."""
     day = pl.col("day").cast(pl.Int32).cast(pl.Date)
     band = pl.col("band").cast(pl.String).str.zfill(3)
     return pl.format("{} {} {} {}", day.dt.year(), day.dt.quarter(), band, "sex")
@@ -128,3 +135,27 @@ def expected_over(cases: pl.DataFrame, stratum: pl.Expr, drug: str, event: str) 
         strata.select("stratum", n="n_total"),
     )["expected"].item()
     return expected
+
+
+def within_window(cases: pl.DataFrame, window: Window) -> pl.DataFrame:
+    """Return the cases of a window: `day` [days since 1970-01-01]; the cumulative one has all."""
+    last = (window.last_day - _EPOCH).days
+    inside = pl.col("day") <= last
+    if window.first_day is not None:
+        inside &= pl.col("day") >= (window.first_day - _EPOCH).days
+    return cases if window.kind is WindowKind.CUMULATIVE else cases.filter(inside)
+
+
+def with_expected(
+    current: pl.DataFrame, alert: Alert, pairs: Sequence[tuple[str, str]]
+) -> tuple[pl.DataFrame, pl.Series]:
+    """Return the cases with their age bands, and the adjusted expectation of each pair.
+
+    It is null for an alert without strata: it is of an earlier version.
+    """
+    if alert.strata is None:
+        return current, pl.Series("expected_adjusted", [None] * len(pairs), pl.Float64)
+    current = with_bands(current, alert.strata.age_bands)
+    within = within_window(current, alert.window)
+    expected = [expected_within(within, *pair) for pair in pairs]
+    return current, pl.Series("expected_adjusted", expected, pl.Float64)

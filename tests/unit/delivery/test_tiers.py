@@ -24,7 +24,7 @@ from schemas.safety_alert import (
     SafetyAlertKind,
     SafetyChange,
 )
-from schemas.scrutiny import Burst, Restricted
+from schemas.scrutiny import Burst, ExplainedBy, Restricted
 from schemas.subscription import Tier
 from schemas.tables import Counts, RestrictedStatistics
 from streams.core.wording.signal_text import signal_texts
@@ -157,6 +157,25 @@ def test_only_an_authority_sees_how_few_cases_turn_a_rule_off() -> None:
     assert "fragility" not in json.dumps(copy_of(Tier.PUBLIC, alert))
 
 
+def test_only_an_authority_sees_which_products_explain_a_pair() -> None:
+    counts = Counts(n_observed=39, n_drug=40, n_event=160, n_total=20_000)
+    found = ExplainedBy(
+        product="OFTEN",
+        n_shared=11,
+        share=11 / 50,
+        counts_without=counts,
+        expected_without=4.5,
+        ic_without=0.5,
+        ic_lower_without=-1.5,
+    )
+    alert = signal(50).model_copy(update={"explained_by": (found,)})
+    copies = {tier: copy_of(tier, alert) for tier in Tier}
+    assert [one["product"] for one in copies[Tier.AUTHORITY]["explained_by"]] == ["OFTEN"]
+    for tier in (Tier.CONSUMER, Tier.PUBLIC):
+        assert "explained_by" not in copies[tier]
+        assert "OFTEN" not in json.dumps(copies[tier])
+
+
 def test_the_public_copy_does_not_depend_on_the_reporter() -> None:
     plain, told = (copy_of(Tier.PUBLIC, alert) for alert in (signal(503), burst_signal()))
     assert told == plain
@@ -273,21 +292,21 @@ def test_a_new_field_is_withheld_until_its_tiers_are_decided(
     founding_alerts: Sequence[Alert], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class WiderRule(RuleOutcome):
-        fragility: int = 70_061
+        newly: int = 70_061
 
     class WiderContext(Context):
-        explained_by: str = "secret"
+        undecided: str = "secret"
 
     class WiderAlert(Alert):
         rules: tuple[WiderRule, ...] = ()
         context: WiderContext | None = None
-        explained_by: str = "secret"
+        undecided: str = "secret"
 
     class WiderSafetyAlert(SafetyAlert):
-        explained_by: str = "secret"
+        undecided: str = "secret"
 
     rule = WiderRule(
-        name="r", title="t", sentence="s", exit_sentence="e", fired=True, held=False, fragility=3
+        name="r", title="t", sentence="s", exit_sentence="e", fired=True, held=False, newly=3
     )
     known = founding_alerts[0]
     assert known.context is not None
@@ -298,13 +317,13 @@ def test_a_new_field_is_withheld_until_its_tiers_are_decided(
     for tier in (Tier.PUBLIC, Tier.CONSUMER):
         for alert in (wider, of_lot):
             text = json.dumps(copy_of(tier, alert))
-            assert not any(word in text for word in ("fragility", "explained_by", "secret"))
-    assert "fragility" in json.dumps(copy_of(Tier.AUTHORITY, wider))
+            assert not any(word in text for word in ("newly", "undecided", "secret"))
+    assert "newly" in json.dumps(copy_of(Tier.AUTHORITY, wider))
     read: list[Any] = []  # the texts are made from what the copy has
     monkeypatch.setattr(tiers, "signal_texts", lambda alert, tier: read.append(alert) or texts)
     texts = signal_texts(known, tier=Tier.CONSUMER)
-    copy_of(Tier.CONSUMER, wider.model_copy(update={"explained_by": "other"}))
-    assert (read[0].explained_by, read[0].rules[0].fragility) == ("secret", 70_061)
+    copy_of(Tier.CONSUMER, wider.model_copy(update={"undecided": "other"}))
+    assert (read[0].undecided, read[0].rules[0].newly) == ("secret", 70_061)
     assert read[0].patients is None
     for model, names in CONSUMER_HAS.items():
         assert set(names) <= set(model.model_fields)

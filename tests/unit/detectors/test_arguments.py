@@ -14,6 +14,7 @@ import detectors
 from detectors.alarm_budget import entry_threshold
 from detectors.anytime_valid_state import DayMargins
 from detectors.arguments import finite_numbers, whole_numbers
+from detectors.bystanders import ProductGroups, explanations
 from detectors.case_frames import CaseFrames
 from detectors.clusters import scan_clusters
 from detectors.e_values import (
@@ -69,6 +70,9 @@ FRAMES = CaseFrames(
     pl.DataFrame({"case": [1], "drug": ["A"]}),
     pl.DataFrame({"case": [1], "event": ["rash"]}),
 )
+GROUPS = ProductGroups(
+    ("A",), np.ones((1, 1), dtype=np.bool_), np.zeros(1, int), np.ones(1, int), np.ones(1, int)
+)
 ONSETS = PAIR.with_columns(case=pl.lit(1), onset_days=pl.lit(2))
 REPORTS = pl.DataFrame(
     {
@@ -107,6 +111,10 @@ CALLS: dict[tuple[str, str], tuple[list[Any], Call]] = {
     ("e_benjamini_hochberg", "n_hypotheses"): (
         [NAN, INF, 0.5, "three"],
         lambda x: e_benjamini_hochberg([1.0], n_hypotheses=x),
+    ),
+    ("explanations", "least_share"): (
+        [NAN, INF, -0.5, 0, 1.5],
+        lambda x: explanations(GROUPS, "A", least_share=x),
     ),
     ("ever_alert_rate", "n_alerted"): (NO_INTEGER, lambda x: ever_alert_rate(x, 4)),
     ("ever_alert_rate", "n_controls"): (NO_INTEGER, lambda x: ever_alert_rate(0, x)),
@@ -276,6 +284,7 @@ EXEMPT = {
     "split_pairs": "takes keys, no counts",
     "sum_over_strata": "the loop of expected_stratified, which says that it checks nothing",
     "add_over_strata": "likewise",
+    "poisson_lasso": "the solver of explanations, whose groups ProductGroups has checked",
     "evidence_path": "takes codes, no counts",
     "log_terms": "takes keys, no counts",
     "weakest_removals": "takes cases that the counts hold: a step of fewest_removals",

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.alert import Alert, AlertKind, AlertReason, Counts, SignalGrade
-from schemas.scrutiny import Burst
+from schemas.scrutiny import Burst, ExplainedBy
 from streams.core.alerts.priority import (
     evidence,
     is_urgent,
@@ -29,6 +29,11 @@ def alert(n=3, statistics=None, **changes):
     found = signal(n)
     values = found.statistics.model_copy(update=BITS | (statistics or {}))
     return found.model_copy(update={"statistics": values, **stated, **changes})
+
+
+def explaining(*shares):
+    """Products that explain the pair, each named by a share of its cases."""
+    return tuple(ExplainedBy.model_construct(product="A", share=share) for share in shares)
 
 
 # 2 bits x (1/2 + 1.5/4) x (1 + 3 x 21/63) x (1/4 + 1) x 1
@@ -58,6 +63,10 @@ BASE = 2.0 * 0.875 * 2.0 * 1.25
         ({"first_alert_on": DAY - timedelta(days=90)}, BASE),
         ({"first_alert_on": DAY - timedelta(days=90), "first_alarm_on": None}, BASE / 1.25 * 0.75),
         ({"first_alert_on": None, "first_alarm_on": None}, BASE / 1.25),
+        ({"explained_by": ()}, BASE),
+        # half the share of the product that most cases name
+        ({"explained_by": explaining(0.5, 0.8)}, BASE * 0.6),
+        ({"explained_by": explaining(1.0)}, BASE * 0.5),
     ],
 )
 def test_the_score_is_the_product_of_the_factors(changes, score):
@@ -68,7 +77,8 @@ def test_the_score_is_the_product_of_the_factors(changes, score):
     assert found.weights == {}
     for name, value in found.parts.items():
         assert value is not None or found.factors[name] == 1, name
-    assert found.parts["explained"] is found.parts["listed"] is None
+    assert found.parts["listed"] is None
+    assert (found.parts["explained"] is None) == ("explained_by" not in changes)
 
 
 def test_evidence_is_unknown_without_either_information_component():

@@ -1,12 +1,14 @@
-"""Bursts of one source, and pairs whose event is what was treated."""
+"""Bursts, pairs whose event is what was treated, and pairs that another product explains."""
 
+import math
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from detectors.rules import RuleSet, load_rules
-from schemas.alert import Alert
+from schemas.alert import Alert, SignalLevel
 from schemas.notice import Notice, NoticeKind
 from schemas.vocabulary import ReporterKind
 from streams.core.alerts.case_sources import Origins
@@ -48,6 +50,7 @@ class Fed:
         origin: str = LAY + "A",
         drug: str = "zinc",
         event: str = "Rash",
+        beside: Sequence[str] = (),
         indications: str = "",
         day: int = DAY,
         n: int = 1,
@@ -57,7 +60,9 @@ class Fed:
         received = EPOCH + timedelta(days=day)
         said = {"origin": origin, "indications": indications, "completeness": 50}
         changes = [
-            case_change(f"C{at}", day=received, drugs=[drug], events=[event], n=n, **said)
+            case_change(
+                f"C{at}", day=received, drugs=sorted([drug, *beside]), events=[event], n=n, **said
+            )
             for at in range(start, start + number)
         ]
         self.detector.apply(make_delta(self.offset, changes))
@@ -272,3 +277,68 @@ def test_cases_after_an_authority_acted_are_told_apart(any_case: RuleSet) -> Non
     assert fed.alert(DAY + 2, PRODUCT_CLASS).n_post_notice == 2
     fed.cases(1)
     assert fed.alert(DAY + 2).n_post_notice is None
+
+
+def _with_bystander(fed: Fed) -> Fed:
+    """Feed 30 cases of a culprit, and 8 of a bystander, of which 6 name the culprit too."""
+    fed.cases(2_000, drug="iron", event="Ache").cases(200, drug="zinc", event="Ache")
+    fed.cases(20, drug="iron", event="Rash")
+    fed.cases(24, drug="Culprit", event="Rash").cases(100, drug="Culprit", event="Ache")
+    fed.cases(26, drug="zinc", event="Ache", beside=["Culprit"])
+    fed.cases(6, drug="zinc", event="Rash", beside=["Culprit"])
+    return fed.cases(2, drug="zinc", event="Rash")
+
+
+def test_a_bystander_is_explained_by_the_product_that_its_cases_name(any_case: RuleSet) -> None:
+    alerts = _with_bystander(Fed(any_case)).detector.evaluate(DAY)
+    of_rash = {alert.drug: alert for alert in alerts if alert.event == "Rash"}
+    (culprit,) = of_rash["zinc"].explained_by or ()
+    assert (culprit.product, culprit.n_shared, culprit.share) == ("Culprit", 6, 0.75)
+    assert culprit.counts_without.model_dump() == {
+        "n_observed": 2,
+        "n_drug": 202,
+        "n_event": 22,
+        "n_total": 2_222,
+    }
+    assert culprit.expected_without == 202 * 22 / 2_222
+    assert culprit.ic_without == math.log2(2.5 / 2.5)
+    assert culprit.ic_lower_without < 0
+    assert of_rash["Culprit"].explained_by == of_rash["iron"].explained_by == ()
+    priority = of_rash["zinc"].priority
+    assert priority is not None
+    assert priority.parts["explained"] == 0.75
+
+
+def test_cases_that_left_explain_nothing(any_case: RuleSet) -> None:
+    """The six cases that name both are retracted, and come back without the culprit."""
+    fed = _with_bystander(Fed(any_case))
+    first = fed.offset - 8
+    fed.cases(6, drug="zinc", event="Rash", beside=["Culprit"], n=-1, first=first)
+    fed.cases(6, drug="zinc", event="Rash", first=first)
+    assert fed.alert().explained_by == ()
+
+
+def test_a_window_is_explained_by_the_cases_of_its_days(any_case: RuleSet) -> None:
+    fed = _with_bystander(Fed(any_case, "month"))
+    later = DAY + 10
+    fed.cases(5, drug="zinc", event="Rash", day=later).cases(
+        50, drug="iron", event="Ache", day=later
+    )
+    fed.detector.signals.clear()
+    found = {
+        alert.window.label: alert.explained_by
+        for alert in fed.detector.evaluate(later)
+        if (alert.drug, alert.event) == ("zinc", "Rash")
+    }
+    assert [one.product for one in found["2024-02"] or ()] == ["Culprit"]
+    assert found["2024-03"] == ()
+
+
+def test_a_signal_that_is_off_and_levels_are_not_asked(any_case: RuleSet) -> None:
+    fed = Fed(any_case).cases(4, drug="lot:X1", beside=["zinc"]).cases(3)
+    alerts = {alert.level: alert for alert in fed.detector.evaluate(DAY)}
+    assert alerts[SignalLevel.LOT].explained_by is None
+    assert alerts[SignalLevel.PRODUCT].explained_by == ()  # a lot explains no product
+    fed.cases(3, n=-1, first=4).cases(4, drug="lot:X1", beside=["zinc"], n=-1, first=0)
+    ended = {alert.level: alert for alert in fed.detector.evaluate(DAY)}[SignalLevel.PRODUCT]
+    assert (ended.rules_fired, ended.explained_by) == ((), None)

@@ -128,7 +128,7 @@ def test_an_alert_says_how_urgent_it_is_and_what_to_do_by_when(desk: Desk) -> No
         "newness": 1.0,
         "freshness": 1.0,
         "grade": 1.0,
-        "explained": None,
+        "explained": 0.0,
         "listed": None,
     }
 

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from schemas.alert import Alert, SignalGrade
+from schemas.scrutiny import ExplainedBy
 from streams.core.alerts.priority import priority_on
 from streams.core.recount.priority import PRIORITY, Priorities
 from tests.support.alerts import signal
@@ -40,9 +41,8 @@ def revision(number: int, grade: SignalGrade, first: int, alarm: int | None, day
 
 
 def values(recounted: Priorities, alert: Alert) -> dict[str, object]:
-    return recounted.values(
-        alert, CASES, alert.statistics.model_dump(), alert.n_serious, alert.grade
-    )
+    statistics, explained_by = alert.statistics.model_dump(), alert.explained_by
+    return recounted.values(alert, CASES, statistics, alert.n_serious, alert.grade, explained_by)
 
 
 def published(alert: Alert) -> dict[str, object]:
@@ -88,7 +88,7 @@ def test_with_few_comparators_the_crude_component_counts() -> None:
         (CASES[:-1], 23, 2.5),
         (CASES[:4], 0, 2.5),
     ):
-        found = Priorities().values(alert, cases, statistics, alert.n_serious, alert.grade)
+        found = Priorities().values(alert, cases, statistics, alert.n_serious, alert.grade, None)
         assert found["n_comparators"] == comparators
         assert isinstance(found["priority.parts"], dict)
         assert found["priority.parts"]["evidence"] == evidence
@@ -99,6 +99,15 @@ def test_evidence_follows_the_lower_bound(lower: float) -> None:
     alert = revision(1, SignalGrade.ALARM, 0, 0, 0)
     statistics = alert.statistics.model_copy(update={"ic_lower_adjusted": lower})
     alert = alert.model_copy(update={"statistics": statistics})
+    alert = alert.model_copy(update={"priority": priority_on(alert, DAY)})
+    assert values(Priorities(), alert) == published(alert)
+
+
+@pytest.mark.parametrize("shares", [(), (0.5,), (0.4, 1.0)])
+def test_a_product_that_explains_the_pair_lowers_it(shares: tuple[float, ...]) -> None:
+    alert = revision(1, SignalGrade.ALARM, 0, 0, 0)
+    products = tuple(ExplainedBy.model_construct(share=share) for share in shares)
+    alert = alert.model_copy(update={"explained_by": products})
     alert = alert.model_copy(update={"priority": priority_on(alert, DAY)})
     assert values(Priorities(), alert) == published(alert)
 
