@@ -186,9 +186,9 @@ def explanations(
     """Products that explain one pair, each with the pair's counts and IC without its cases.
 
     A product given together with a culprit is reported with the culprit's reactions: an innocent
-    bystander. Its known failures: two products that are never apart explain neither; of a pair
-    that only several products explain together, none does; and a reaction of the combination
-    alone is laid to whichever product is more often reported without the other.
+    bystander. Its known failures: of two products that are never apart neither explains the other;
+    of a pair that only several products explain together, none does; and a product that causes the
+    event may be explained by one that causes it more often.
 
     Parameters
     ----------

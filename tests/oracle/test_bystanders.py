@@ -157,6 +157,32 @@ def test_an_effect_of_its_own_keeps_a_coefficient_though_few_cases_are_left() ->
     assert explanations(cause, "B").height == 0
 
 
+def test_a_pair_that_stands_out_without_the_other_product_is_not_explained() -> None:
+    """Together A and B have fewer cases than A's rate, so the regression leaves B nothing."""
+    rows = (("", 90_000, 900), ("A", 2_000, 400), ("AB", 1_000, 100))
+    assert explanations(_groups(*rows, ("B", 300, 3)), "B").height == 1
+    assert explanations(_groups(*rows, ("B", 300, 10)), "B").height == 0
+
+
+def test_a_product_that_shows_less_alone_does_not_explain() -> None:
+    """A alone has one case; B alone has four of four expected: either may be the culprit."""
+    rows = (("", 9_000, 90), ("AB", 360, 36), ("B", 400, 4))
+    assert explanations(_groups(*rows, ("A", 400, 40)), "B").height == 1
+    assert explanations(_groups(*rows, ("A", 10, 1)), "B").height == 0
+
+
+def test_a_reaction_of_the_combination_alone_is_not_laid_to_a_product() -> None:
+    """A alone has 9 of 10 cases expected, and B none of 20."""
+    groups = _groups(("", 90_000, 900), ("A", 1_000, 9), ("AB", 360, 36), ("B", 2_000, 0))
+    assert explanations(groups, "B").height == 0
+
+
+def test_a_product_without_a_coefficient_explains_nothing() -> None:
+    """Ten of seven cases expected are fewer than the penalty."""
+    groups = _groups(("", 90_000, 900), ("A", 400, 6), ("AB", 300, 4), ("B", 300, 2))
+    assert explanations(groups, "B").height == 0
+
+
 def test_the_order_of_cases_decides_nothing() -> None:
     frames = _drawn(4)
     shuffled = CaseFrames(

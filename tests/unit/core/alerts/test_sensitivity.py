@@ -342,3 +342,17 @@ def test_a_signal_that_is_off_and_levels_are_not_asked(any_case: RuleSet) -> Non
     fed.cases(3, n=-1, first=4).cases(4, drug="lot:X1", beside=["zinc"], n=-1, first=0)
     ended = {alert.level: alert for alert in fed.detector.evaluate(DAY)}[SignalLevel.PRODUCT]
     assert (ended.rules_fired, ended.explained_by) == ((), None)
+
+
+def test_a_class_explains_no_product(any_case: RuleSet) -> None:
+    """The culprit's cases count for its class as well, which is named as often."""
+    fed = Fed(any_case)
+    fed.cases(2_000, drug="iron", event="Ache").cases(200, drug="zinc", event="Ache")
+    fed.cases(20, drug="iron", event="Rash").cases(2, drug="zinc", event="Rash")
+    fed.cases(24, drug=PRODUCT_CLASS, event="Rash").cases(100, drug=PRODUCT_CLASS, event="Ache")
+    fed.cases(26, drug="zinc", event="Ache", beside=[PRODUCT_CLASS])
+    fed.cases(6, drug="zinc", event="Rash", beside=[PRODUCT_CLASS])
+    alerts = fed.detector.evaluate(DAY)
+    of_rash = {a.signal_key.split("|")[0]: a.explained_by for a in alerts if a.event == "Rash"}
+    assert of_rash["zinc"] == ()
+    assert of_rash[PRODUCT_CLASS] is None
