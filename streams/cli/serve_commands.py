@@ -14,12 +14,13 @@ from rich.table import Column, Table
 
 from schemas.errors import InputError
 from schemas.subscription import Tier
-from streams.cli.delivery_commands import OutboxOption, open_tail
+from streams.cli.delivery_commands import AllowHostOption, OutboxOption, open_tail
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
 from streams.delivery.alert_sources import KafkaTail, Tail
 from streams.delivery.api.tokens import Scope, TokenStore
 from streams.delivery.report_sources import ReportTail
+from streams.delivery.sending.webhook_url import AllowedHosts
 from streams.delivery.signing_keys import installation_key
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.operations.audit_log import AuditLog
@@ -96,6 +97,7 @@ def serve(
     address_rate: Annotated[
         str, typer.Option(metavar="RATE", help="Rate limit per client address.")
     ] = "600/minute",
+    allow_host: AllowHostOption = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -142,6 +144,7 @@ def serve(
             health=ServiceHealth("alerts are not yet read to the end"),
             token_rate=token_rate,
             address_rate=address_rate,
+            allowed_hosts=AllowedHosts(allow_host or ()),
         )
         for open_file in (service.tokens, service.model):  # fail now if a file is broken
             open_file().close()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from schemas.subscription import Subscription
 
-__all__ = ["Due", "SubscriptionStatus"]
+__all__ = ["Due", "SubscriptionStatus", "key_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +39,11 @@ class SubscriptionStatus:
     waiting: int
     held: int
     delivered: int
+
+
+def key_of(subscription: Subscription) -> str:
+    """Return the key of a subscription: names are unique among those of a subscriber.
+
+    A name has no U+001F, so that no two pairs of subscriber and name have the same key.
+    """
+    return f"{subscription.subscriber}\x1f{subscription.subscription_id}"

@@ -1,20 +1,27 @@
 """Webhook deliveries: signed, to public addresses only, without following redirects."""
 
-import ipaddress
 import socket
-from collections.abc import Callable, Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from urllib.parse import urlsplit
 
+import anyio
 import httpx2
 from standardwebhooks.webhooks import Webhook
 
 from schemas.errors import InputError
 from streams.delivery.send_schedule import Attempt, SendOutcome
+from streams.delivery.sending.network_guard import NetworkGuard
+from streams.delivery.sending.webhook_url import AllowedHosts, WebhookUrl, parse_webhook_url
 
-__all__ = ["WebhookSender", "require_secret", "resolve"]
+__all__ = ["ATTEMPT_SECONDS", "WebhookSender", "require_secret", "resolve"]
 
-_TIMEOUT = httpx2.Timeout(15.0, connect=5.0)
+ATTEMPT_SECONDS = 20.0
+"""Total deadline of an attempt [s]: connection, TLS, request and the headers of the response.
+
+The name is looked up before, with a deadline of its own of the same length.
+"""
+_CONNECT_SECONDS = 5.0  # s: a receiver that does not answer at all ends early
 _GONE = 410
 
 Resolver = Callable[[str, int], Collection[str]]
@@ -45,31 +52,39 @@ def require_secret(secret: str, where: str) -> str:
 
 
 class WebhookSender:
-    """Posts messages to webhooks.
+    """Posts messages to webhooks; threads may share one.
+
+    Each attempt has a connection of its own: a kept one would go to the address, not to the name,
+    for which its certificate was checked.
 
     Parameters
     ----------
     allow_hosts
-        Hosts that the operator allows with a private address or without encryption.
-    client
-        HTTP client; it must not follow redirects.
+        Hosts that the operator exempts, as for `AllowedHosts`.
+    transport
+        HTTP transport; by default of the network.
     resolver
         Resolves a host to its addresses. They are checked before the connection, and the request
         goes to a checked address, so that a second lookup cannot replace it (DNS rebinding).
+    guard
+        Decides which addresses are public.
+    seconds
+        Total deadline of an attempt [s].
     """
 
     def __init__(
         self,
         *,
-        allow_hosts: Collection[str] = (),
-        client: httpx2.Client | None = None,
+        allow_hosts: Iterable[str] | AllowedHosts = (),
+        transport: httpx2.AsyncBaseTransport | None = None,
         resolver: Resolver = resolve,
+        guard: NetworkGuard | None = None,
+        seconds: float = ATTEMPT_SECONDS,
     ) -> None:
-        self._allowed = frozenset(allow_hosts)
-        self._client = client or httpx2.Client(
-            timeout=_TIMEOUT, follow_redirects=False, trust_env=False
-        )
-        self._resolve = resolver
+        self._allowed = AllowedHosts.of(allow_hosts)
+        self._transport, self._resolve, self._seconds = transport, resolver, seconds
+        self._guard = guard or NetworkGuard()
+        self._tls = httpx2.create_ssl_context(trust_env=False)
 
     def send(
         self, url: str, secrets: Sequence[str], alert_id: str, body: str, now: datetime
@@ -83,51 +98,90 @@ class WebhookSender:
         alert_id
             Sent as `webhook-id`, the same at every attempt, so that receivers recognise repeats.
         """
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        address = self._address(host, port, parts.scheme)
+        try:
+            to = parse_webhook_url(url, self._allowed)
+        except InputError as error:
+            return Attempt(SendOutcome.REFUSED, str(error))
+        address = self._address(to)
         if isinstance(address, Attempt):
             return address
-        signatures = " ".join(Webhook(s).sign(alert_id, now, body) for s in secrets)
-        shown = f"[{address}]" if ":" in address else address
+        headers = {
+            "host": to.authority,
+            "content-type": "application/json",
+            "user-agent": "tocsin-webhooks",
+            "connection": "close",
+            "webhook-id": alert_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(Webhook(s).sign(alert_id, now, body) for s in secrets),
+        }
         try:
-            answer = self._client.post(
-                parts._replace(netloc=f"{shown}:{port}").geturl(),
-                content=body.encode(),
-                headers={
-                    "host": parts.netloc.rpartition("@")[2],
-                    "content-type": "application/json",
-                    "user-agent": "tocsin-webhooks",
-                    "webhook-id": alert_id,
-                    "webhook-timestamp": str(int(now.timestamp())),
-                    "webhook-signature": signatures,
-                },
-                extensions={"sni_hostname": host},
-            )
+            status = anyio.run(self._post, to, address, headers, body.encode())
         except httpx2.HTTPError as error:
             return Attempt(SendOutcome.FAILED, type(error).__name__)
-        if answer.is_success:
-            return Attempt(SendOutcome.DELIVERED, str(answer.status_code))
-        outcome = SendOutcome.GONE if answer.status_code == _GONE else SendOutcome.FAILED
-        return Attempt(outcome, f"status {answer.status_code}")
+        except TimeoutError:
+            return Attempt(SendOutcome.FAILED, f"no response within {self._seconds:g} s")
+        if httpx2.codes.is_success(status):
+            return Attempt(SendOutcome.DELIVERED, str(status))
+        outcome = SendOutcome.GONE if status == _GONE else SendOutcome.FAILED
+        return Attempt(outcome, f"status {status}")
 
-    def _address(self, host: str, port: int, scheme: str) -> str | Attempt:
-        if host in self._allowed:
-            pass
-        elif scheme != "https":
-            return Attempt(SendOutcome.REFUSED, "not https")
+    async def _post(
+        self, to: WebhookUrl, address: str, headers: dict[str, str], body: bytes
+    ) -> int:
+        """Post a body to an address and return the status; the response's body is not read."""
+        client = httpx2.AsyncClient(
+            transport=self._transport,
+            verify=self._tls,
+            timeout=httpx2.Timeout(self._seconds, connect=_CONNECT_SECONDS),
+            follow_redirects=False,
+            trust_env=False,
+        )
+        shown = f"[{address}]" if ":" in address else address
+        with anyio.fail_after(self._seconds):
+            async with (
+                client,
+                client.stream(
+                    "POST",
+                    f"{to.scheme}://{shown}:{to.port}{to.target}",
+                    content=body,
+                    headers=headers,
+                    extensions={"sni_hostname": to.host},
+                ) as answer,
+            ):
+                return answer.status_code
+
+    def _address(self, to: WebhookUrl) -> str | Attempt:
+        """Return the address to send to, or why there is none."""
         try:
-            addresses = self._resolve(host, port)
+            addresses = _within(self._seconds, lambda: self._resolve(to.host, to.port))
         except OSError as error:
             return Attempt(SendOutcome.FAILED, f"no address: {type(error).__name__}")
         # All must be public: the owner of the name decides which one the next lookup returns.
-        if host not in self._allowed and not all(map(_is_public, addresses)):
+        exempt = self._allowed.allows(to.host, to.port)
+        if not exempt and not all(map(self._guard.is_public, addresses)):
             return Attempt(SendOutcome.REFUSED, "a private address")
         return next(iter(addresses), None) or Attempt(SendOutcome.FAILED, "no address")
 
 
-def _is_public(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    found = mapped or found
-    return found.is_global and not found.is_multicast
+def _within(seconds: float, lookup: Callable[[], Collection[str]]) -> Collection[str]:
+    """Return the result of a lookup, or raise its error; an `OSError` when the time is over.
+
+    A lookup cannot be cancelled: its thread ends by itself, when the resolver gives up.
+    """
+    found: list[Collection[str] | Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(lookup())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, name="tocsin-lookup", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not found:
+        msg = f"no address within {seconds:g} s"
+        raise TimeoutError(msg)
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]

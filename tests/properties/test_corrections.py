@@ -107,11 +107,11 @@ class World:
     @contextmanager
     def opened(self) -> Iterator[tuple[Outbox, ChannelSender]]:
         """A process: it knows nothing but what is on disk."""
-        client = httpx2.Client(
-            transport=httpx2.MockTransport(self.receiver.handle), follow_redirects=False
+        transport = httpx2.MockTransport(self.receiver.handle)
+        web = WebhookSender(
+            transport=transport, resolver=lambda host, port: (self.receiver.resolves_to,)
         )
-        web = WebhookSender(client=client, resolver=lambda host, port: (self.receiver.resolves_to,))
-        with client, Outbox(self.path, key=KEY) as outbox:
+        with Outbox(self.path, key=KEY) as outbox:
             yield outbox, ChannelSender(web, TopicWriter(Settings()), key=KEY)
 
     def take_in(self, *, crash: bool) -> None:

@@ -21,6 +21,7 @@ from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.tokens import TokenStore
 from streams.delivery.outbox import Outbox
+from streams.delivery.sending.webhook_url import AllowedHosts
 from streams.delivery.tiers import copy_for
 from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
 from streams.runtime.operations.audit_log import AuditLog
@@ -99,6 +100,8 @@ class Service:
         Maximum body of a request [bytes].
     poll_seconds
         Time between two reads of an event stream [s].
+    allowed_hosts
+        Hosts of webhooks that the operator exempts.
     """
 
     outbox_path: Path
@@ -111,6 +114,7 @@ class Service:
     address_rate: str = "600/minute"
     most_body: int = 64 * 1024
     poll_seconds: float = 1.0
+    allowed_hosts: AllowedHosts = field(default_factory=AllowedHosts)
     now: Callable[[], datetime] = _now
 
     def outbox(self) -> Outbox:

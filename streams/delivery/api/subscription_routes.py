@@ -28,9 +28,10 @@ from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.response_schemas import ref
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
-from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
+from streams.delivery.matching import PREVIEW_DAYS, would_send
 from streams.delivery.outbox import Outbox
 from streams.delivery.signing_keys import derived_key
+from streams.delivery.subscription_checks import require_sendable
 from streams.delivery.subscription_status import SubscriptionStatus
 
 __all__ = ["router"]
@@ -116,7 +117,7 @@ def create_subscription(
     service: TheService, token: Writer, asked: Asked, response: Response
 ) -> SubscriptionAnswer:
     """Create a subscription. It receives alerts from now on, or from `after` on."""
-    wanted = _wanted(asked, token)
+    wanted = _wanted(asked, token, service)
     with service.outbox() as outbox, service.model() as model:
         earlier: Iterable[AnyAlert] = ()
         if asked.after is not None:
@@ -137,7 +138,7 @@ def create_subscription(
 )
 def preview_subscription(service: TheService, token: Writer, asked: Asked) -> Preview:
     """Count the alerts that it would have sent in the last 90 days; nothing is saved."""
-    wanted = _wanted(asked, token)
+    wanted = _wanted(asked, token, service)
     with service.model() as model:
         latest, last = model.latest_day(), model.last_position()
         since = latest - timedelta(days=PREVIEW_DAYS) if latest else None
@@ -272,7 +273,7 @@ def _require_stream(service: Service, token: Token, name: str) -> None:
         raise Problem(HTTPStatus.CONFLICT, "the subscription has another channel than a stream")
 
 
-def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
+def _wanted(asked: AskedSubscription, token: Token, service: Service) -> Subscription:
     tiers = list(Tier)
     tier = asked.tier or token.tier
     if tiers.index(tier) > tiers.index(token.tier):
@@ -291,7 +292,7 @@ def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
     except ValueError as error:
         msg = "budget_per_day has no effect with a digest; leave one of them out"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, msg) from error
-    require_askable(wanted.tier, wanted.filters)
+    require_sendable(wanted, service.allowed_hosts)
     return wanted
 
 

@@ -67,6 +67,21 @@ def test_own_subscriptions(service: Service, connect: Connect) -> None:
         ({"channel": {"kind": "topic", "topic": "pv.reports"}}, 422),
         ({"channel": {"kind": "webhook", "url": "http://x.example/"}}, 422),
         ({"channel": {"kind": "webhook", "url": "https://x/", "secrets": ["TIER_KEY"]}}, 422),
+        *(
+            ({"channel": {"kind": "webhook", "url": url}}, 422)
+            for url in (
+                "https://a..b/",
+                "https://1.1.1.1:99999/",
+                "https://[foo/",
+                "https://x.example:22/",
+                "https://a.example/\x1b[2J",
+                f"https://{'a' * 64}.example/",
+                "https://127.0.0.1/",
+                "https://[64:ff9b::7f00:1]/",
+            )
+        ),
+        ({"filters": {"families": ["infektion"]}}, 422),
+        ({"filters": {"windows": ["w"] * 201}}, 422),
         ({"digest": "daily", "budget_per_day": 3}, 422),
         ({"tier": "public", "filters": {"rules": ["ema"]}}, 422),
         ({"tier": "public", "filters": {"grades": ["screening"]}}, 422),
