@@ -213,10 +213,11 @@ def subscribe(
     if not yes:
         typer.confirm("Save it?", abort=True)
     with open_outbox(outbox) as box:
-        box.subscribe(wanted)
+        stored = box.subscribe(wanted)
     console.print(f"{name} is saved in {outbox}; alerts from now on go to it.", highlight=False)
-    if isinstance(wanted.channel, Webhook) and not wanted.channel.secrets:
-        key = derived_key(wanted, 1, key=installation_key())
+    if isinstance(stored.channel, Webhook) and not stored.channel.secrets:
+        newest = stored.channel.generations[0]
+        key = derived_key(stored, newest, key=installation_key())
         console.print(f"It is signed with {key}", highlight=False, soft_wrap=True)
 
 
@@ -235,6 +236,10 @@ def subscriptions(
             help="Remove a subscription with its pending alerts; corrections are no longer sent.",
         ),
     ] = None,
+    subscriber: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only subscriptions of this subscriber."),
+    ] = None,
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
     """List subscriptions with their pending deliveries; pause, resume or remove one first."""
@@ -244,11 +249,11 @@ def subscriptions(
         raise InputError(msg)
     with open_outbox(outbox) as box:
         if pause is not None:
-            box.pause(pause, "paused by the operator")
+            box.pause(pause, "paused by the operator", subscriber)
         if resume is not None:
-            box.resume(resume)
+            box.resume(resume, subscriber)
         if remove is not None:
-            box.unsubscribe(remove)
+            box.unsubscribe(remove, subscriber)
         table = Table(
             "subscription",
             "subscriber",
@@ -259,7 +264,7 @@ def subscriptions(
             "delivered",
             "standing",
         )
-        for status in box.statuses():
+        for status in box.statuses(subscriber=subscriber):
             current = status.subscription
             table.add_row(
                 current.subscription_id,

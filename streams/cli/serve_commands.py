@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     tokens = typer.Typer(help="Manage the access tokens of the HTTP API.", no_args_is_help=True)
     tokens.command("add")(add)
     tokens.command("list")(list_tokens)
+    tokens.command("narrow")(narrow)
     tokens.command("revoke")(revoke)
     app.add_typer(tokens, name="tokens")
 
@@ -224,13 +225,31 @@ def list_tokens(outbox: OutboxOption = Path("outbox.db")) -> None:
     Console().print(table)
 
 
+def narrow(
+    token_id: Annotated[
+        str, typer.Argument(metavar="TOKEN_ID", help="Id of the token, from tocsin tokens list.")
+    ],
+    tier: Annotated[Tier | None, typer.Option(help="Its tier from now on, not higher.")] = None,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="Permission that it keeps; may be repeated. By default all."),
+    ] = None,
+    outbox: OutboxOption = Path("outbox.db"),
+) -> None:
+    """Lower the tier of a token or take scopes away; what it may no longer make is paused."""
+    with TokenStore(outbox) as store:
+        kept = frozenset(scope) if scope else None
+        now = store.narrow(token_id, tier=tier, scopes=kept)
+    typer.echo(f"{token_id} is of the {now.tier} tier: {' '.join(sorted(now.scopes))}.")
+
+
 def revoke(
     token_id: Annotated[
         str, typer.Argument(metavar="TOKEN_ID", help="Id of the token, from tocsin tokens list.")
     ],
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
-    """Revoke a token; its requests are refused from now on, and its event streams close."""
+    """Revoke a token: requests are refused, streams close, its subscriptions are paused."""
     with TokenStore(outbox) as store:
         store.revoke(token_id, datetime.now(UTC))
     typer.echo(f"{token_id} is revoked.")

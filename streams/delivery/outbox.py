@@ -9,12 +9,11 @@ is released: then its digest is assembled once, gets a turn, and is the same at 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from schemas.digest import HeldBack
-from schemas.errors import InputError
 from schemas.rules_change import RulesChange
 from schemas.subscription import Stream, Subscription
 from streams.delivery.alert_sources import AnyAlert
@@ -28,14 +27,14 @@ from streams.delivery.send_schedule import (
     lane_of,
     next_attempt,
 )
-from streams.delivery.sqlite_file import Ledger
-from streams.delivery.subscription_status import Due, SubscriptionStatus
+from streams.delivery.subscription_book import SubscriptionBook
+from streams.delivery.subscription_status import Due, key_of
 from streams.delivery.tiers import copy_for
 
 __all__ = ["Outbox"]
 
 
-class Outbox(Ledger):
+class Outbox(SubscriptionBook):
     """Subscriptions and their due messages. Several processes may add alerts; one delivers.
 
     Parameters
@@ -55,65 +54,35 @@ class Outbox(Ledger):
         super().__init__(path)
         self._key = key
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """Add a subscription, or replace the one of that name and keep its due messages."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO subscription (id, body) VALUES (?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-                (subscription.subscription_id, subscription.model_dump_json()),
-            )
-
     def subscribe_new(
-        self, subscription: Subscription, now: datetime, earlier: Iterable[AnyAlert] = ()
-    ) -> bool:
-        """Add a subscription unless the name exists; return whether it was added.
+        self,
+        subscription: Subscription,
+        now: datetime,
+        earlier: Iterable[AnyAlert] = (),
+        *,
+        made_by: str | None = None,
+    ) -> Subscription | None:
+        """Add a subscription unless its subscriber has one of that name; return it as stored.
 
         Parameters
         ----------
         earlier
             Alerts that are published already and are for it if they match. It is read while no
             alert can be put, so that none is missing between these and later ones.
-        """
-        with self._transaction():
-            added = self._db.execute(
-                "INSERT OR IGNORE INTO subscription (id, body) VALUES (?, ?)",
-                (subscription.subscription_id, subscription.model_dump_json()),
-            ).rowcount
-            for alert in earlier if added else ():
-                self._put_for(subscription, alert, now)
-            return bool(added)
-
-    def unsubscribe(self, subscription_id: str) -> None:
-        """Delete an existing subscription and its due messages."""
-        with self._transaction():
-            done = self._db.execute("DELETE FROM subscription WHERE id = ?", (subscription_id,))
-            self._require(done.rowcount, subscription_id)
-            for table in ("due", "told"):
-                self._db.execute(f"DELETE FROM {table} WHERE subscription = ?", (subscription_id,))
-
-    def pause(self, subscription_id: str, why: str) -> None:
-        """Pause an existing subscription: nothing is sent until it is resumed."""
-        with self._transaction():
-            done = self._db.execute(
-                "UPDATE subscription SET resting = ? WHERE id = ?", (why, subscription_id)
-            )
-            self._require(done.rowcount, subscription_id)
-
-    def resume(self, subscription_id: str) -> None:
-        """Resume a paused subscription.
+        made_by
+            Id of the token that makes it; None: the operator.
 
         Raises
         ------
         InputError
-            If no subscription has that name.
+            If the token has made as many as one may.
         """
         with self._transaction():
-            done = self._db.execute(
-                "UPDATE subscription SET resting = NULL, failures = 0, next_at = NULL WHERE id = ?",
-                (subscription_id,),
-            )
-            self._require(done.rowcount, subscription_id)
+            added = self._add(subscription, made_by)
+            if added is not None:
+                for alert in earlier:
+                    self._put_for(added, alert, now)
+            return added
 
     def put(self, alert: AnyAlert, *, source: str, position: int, now: datetime) -> int:
         """Store an alert for every matching subscription; return their number.
@@ -141,7 +110,7 @@ class Outbox(Ledger):
             if position < self.place(source):
                 return
             for subscription in self._subscriptions():
-                name, body = subscription.subscription_id, change.model_dump_json()
+                name, body = key_of(subscription), change.model_dump_json()
                 self._db.execute(
                     "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body, turn) "
                     "VALUES (?, 'rules', ?, ?, ?)",
@@ -183,8 +152,10 @@ class Outbox(Ledger):
         """Return the first due message of every subscription that may be attempted now.
 
         A subscription gets one message at a time, so that revisions of a signal arrive in order.
-        Streams are left out: their subscribers read them.
+        Streams are left out: their subscribers read them. Subscriptions of tokens that were
+        revoked or narrowed are paused first.
         """
+        self.pause_unauthorised()
         found = []
         for subscription in self._subscriptions(
             "WHERE resting IS NULL AND (next_at IS NULL OR next_at <= ?)", now.timestamp()
@@ -194,7 +165,7 @@ class Outbox(Ledger):
             row = self._db.execute(
                 "SELECT number, alert_id, body FROM due WHERE subscription = ? "
                 "AND delivered_at IS NULL AND turn IS NOT NULL ORDER BY lane, turn LIMIT 1",
-                (subscription.subscription_id,),
+                (key_of(subscription),),
             ).fetchone()
             if row is not None:
                 number, alert_id, body = row
@@ -202,7 +173,13 @@ class Outbox(Ledger):
         return found
 
     def streamed(
-        self, subscription_id: str, after: str | None, now: datetime, most: int = 100
+        self,
+        subscription_id: str,
+        after: str | None,
+        now: datetime,
+        most: int = 100,
+        *,
+        subscriber: str | None = None,
     ) -> list[tuple[str, str]]:
         """Return the messages of a stream after an id, as id and body, and mark them as delivered.
 
@@ -212,11 +189,12 @@ class Outbox(Ledger):
             Id of the last message that the reader received; None or an unknown id: from the first.
         """
         with self._transaction():
+            key = self._require_key(subscription_id, subscriber)
             rows = self._db.execute(
                 "SELECT number, alert_id, body FROM due WHERE subscription = ? AND turn > COALESCE("
                 "(SELECT turn FROM due WHERE subscription = ? AND alert_id = ?), 0) "
                 "ORDER BY turn LIMIT ?",
-                (subscription_id, subscription_id, after, most),
+                (key, key, after, most),
             ).fetchall()
             for number, _, _ in rows:
                 self._delivered(number, now)
@@ -224,7 +202,7 @@ class Outbox(Ledger):
 
     def record(self, due: Due, attempt: Attempt, now: datetime) -> None:
         """Record the outcome of an attempt, and schedule the next one."""
-        name = due.subscription.subscription_id
+        name = key_of(due.subscription)
         with self._transaction():
             if attempt.outcome is SendOutcome.DELIVERED:
                 self._delivered(due.number, now)
@@ -260,25 +238,8 @@ class Outbox(Ledger):
         ).fetchone()
         return None if row[0] is None else datetime.fromtimestamp(row[0], UTC)
 
-    def statuses(self, name: str | None = None) -> list[SubscriptionStatus]:
-        """Return the status of every subscription, or of the one with a name, by name."""
-        rows = self._db.execute(
-            "SELECT subscription.body, resting, failures, "
-            "COALESCE(SUM(due.number IS NOT NULL AND delivered_at IS NULL), 0), "
-            "COALESCE(SUM(held_until IS NOT NULL), 0), "
-            "COUNT(delivered_at) FROM subscription LEFT JOIN due "
-            "ON due.subscription = subscription.id AND due.signal <> '' "
-            "WHERE subscription.id = COALESCE(?, subscription.id) "
-            "GROUP BY subscription.id ORDER BY subscription.id",
-            (name,),
-        ).fetchall()
-        return [
-            SubscriptionStatus(Subscription.model_validate_json(body), *numbers)
-            for body, *numbers in rows
-        ]
-
     def _put_for(self, subscription: Subscription, alert: AnyAlert, now: datetime) -> int:
-        name, key = subscription.subscription_id, alert.signal_key
+        name, key = key_of(subscription), alert.signal_key
         sent = self._db.execute(
             "SELECT urgent FROM told WHERE subscription = ? AND signal = ?", (name, key)
         ).fetchone()
@@ -349,7 +310,8 @@ class Outbox(Ledger):
         ).fetchall()
         reasons = {HeldBack(because) for _, _, because in rows}
         because = HeldBack.OVERFLOW if HeldBack.OVERFLOW in reasons else HeldBack.DIGEST
-        digest = digest_of(name, [json.loads(body) for _, body, _ in rows], because, now)
+        named = name.rpartition("\x1f")[2]
+        digest = digest_of(named, [json.loads(body) for _, body, _ in rows], because, now)
         whole = self._db.execute(
             "INSERT INTO due (subscription, signal, alert_id, body, turn) VALUES (?, '', ?, ?, ?)",
             (name, digest.digest_id, digest.model_dump_json(), self._next_turn()),
@@ -377,16 +339,6 @@ class Outbox(Ledger):
             (day, subscriber),
         ).fetchone()
         return int(sent)
-
-    def _subscriptions(self, where: str = "", *values: float) -> Iterator[Subscription]:
-        found = self._db.execute(f"SELECT body FROM subscription {where}", values).fetchall()
-        for (body,) in found:
-            yield Subscription.model_validate_json(body)
-
-    def _require(self, found: int, subscription_id: str) -> None:
-        if not found:
-            msg = f"subscription: must be one that exists; got {subscription_id!r}"
-            raise InputError(msg)
 
 
 def _day(now: datetime) -> str:

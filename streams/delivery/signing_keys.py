@@ -46,6 +46,9 @@ def derived_key(subscription: Subscription, generation: int, *, key: bytes) -> s
         The installation's secret, from which every key can be derived.
     """
     name = [subscription.subscriber, subscription.subscription_id, generation]
+    channel = subscription.goes_to
+    if isinstance(channel, Webhook) and channel.key_salt:
+        name.append(channel.key_salt)
     raw = hmac.new(key, b"webhook" + json.dumps(name).encode(), hashlib.sha256).digest()
     return "whsec_" + base64.b64encode(raw).decode()
 

@@ -107,7 +107,7 @@ class Database:
 _TABLES = """
 CREATE TABLE IF NOT EXISTS subscription (
     id TEXT PRIMARY KEY, body TEXT NOT NULL, resting TEXT, failures INTEGER NOT NULL DEFAULT 0,
-    next_at REAL
+    next_at REAL, made_by TEXT
 );
 CREATE TABLE IF NOT EXISTS told (
     subscription TEXT NOT NULL, signal TEXT NOT NULL, urgent INTEGER NOT NULL DEFAULT 0,
@@ -140,7 +140,22 @@ ALTER TABLE due ADD COLUMN bundle INTEGER;
 UPDATE due SET turn = number;
 DROP INDEX due_next;
 """
-_LAYOUT = Layout("an outbox", 2, _TABLES, upgrades={1: _FROM_1})
+# Keys of subscriptions: subscriber, U+001F, name; see `subscription_status.key_of`.
+_FROM_2 = """
+ALTER TABLE subscription ADD COLUMN made_by TEXT;
+UPDATE due SET subscription = (
+    SELECT json_extract(subscription.body, '$.subscriber') FROM subscription
+    WHERE subscription.id = due.subscription
+    ) || char(31) || subscription
+    WHERE subscription IN (SELECT id FROM subscription);
+UPDATE told SET subscription = (
+    SELECT json_extract(subscription.body, '$.subscriber') FROM subscription
+    WHERE subscription.id = told.subscription
+    ) || char(31) || subscription
+    WHERE subscription IN (SELECT id FROM subscription);
+UPDATE subscription SET id = json_extract(body, '$.subscriber') || char(31) || id;
+"""
+_LAYOUT = Layout("an outbox", 3, _TABLES, upgrades={1: _FROM_1 + _FROM_2, 2: _FROM_2})
 
 
 class Ledger(Database):

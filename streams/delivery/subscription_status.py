@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from schemas.subscription import Subscription
 
-__all__ = ["Due", "SubscriptionStatus", "key_of"]
+__all__ = ["READ_ALERTS", "Due", "SubscriptionStatus", "key_of"]
+
+READ_ALERTS = "alerts:read"
+"""Scope of a token that may read alerts, and so have them sent."""
 
 
 @dataclass(frozen=True, slots=True)

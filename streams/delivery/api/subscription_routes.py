@@ -102,7 +102,8 @@ class Preview(BaseModel):
 def list_subscriptions(service: TheService, token: Writer) -> SubscriptionList:
     """List your own subscriptions."""
     with service.outbox() as outbox:
-        own = [status for status in outbox.statuses() if _is_own(status, token)]
+        every = outbox.statuses(subscriber=token.subscriber)
+        own = [status for status in every if _is_own(status, token)]
     return SubscriptionList(subscriptions=[_answer(status) for status in own])
 
 
@@ -123,11 +124,13 @@ def create_subscription(
         if asked.after is not None:
             start = start_at(asked.after, model, token.tier, key=service.key)
             earlier = _published_from(start, model, outbox, service)
-        if not outbox.subscribe_new(wanted, service.now(), earlier):
-            raise Problem(HTTPStatus.CONFLICT, "a subscription of that name exists")
+        made_by = token.token_id
+        stored = outbox.subscribe_new(wanted, service.now(), earlier, made_by=made_by)
+        if stored is None:
+            raise Problem(HTTPStatus.CONFLICT, "a subscription of yours of that name exists")
         status = _require_own(outbox, token, wanted.subscription_id)
     response.headers["location"] = f"/v1/subscriptions/{wanted.subscription_id}"
-    return _answer(status, _key_of(wanted, service))
+    return _answer(status, _key_of(stored, service))
 
 
 @router.post(
@@ -138,6 +141,7 @@ def create_subscription(
 )
 def preview_subscription(service: TheService, token: Writer, asked: Asked) -> Preview:
     """Count the alerts that it would have sent in the last 90 days; nothing is saved."""
+    _require_reader(token)
     wanted = _wanted(asked, token, service)
     with service.model() as model:
         latest, last = model.latest_day(), model.last_position()
@@ -167,7 +171,7 @@ def delete_subscription(service: TheService, token: Writer, name: str) -> None:
     """Delete a subscription with its pending alerts. Corrections are no longer sent either."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
-        outbox.unsubscribe(name)
+        outbox.unsubscribe(name, token.subscriber)
 
 
 @router.post("/{name}/pause", response_model=SubscriptionAnswer, responses=_OF_ONE)
@@ -175,16 +179,18 @@ def pause_subscription(service: TheService, token: Writer, name: str) -> Subscri
     """Pause a subscription. Alerts stay pending until it is resumed."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
-        outbox.pause(name, "paused by the subscriber")
+        outbox.pause(name, "paused by the subscriber", token.subscriber)
         return _answer(_require_own(outbox, token, name))
 
 
 @router.post("/{name}/resume", response_model=SubscriptionAnswer, responses=_OF_ONE)
 def resume_subscription(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
-    """Resume a subscription, also one that was paused by failures or a 410."""
+    """Resume a subscription, also one that was paused by failures, a 410 or a revoked token."""
     with service.outbox() as outbox:
-        _require_own(outbox, token, name)
-        outbox.resume(name)
+        status = _require_own(outbox, token, name)
+        if isinstance(status.subscription.goes_to, Webhook):
+            _require_reader(token)
+        outbox.resume(name, token.subscriber, token_id=token.token_id)
         return _answer(_require_own(outbox, token, name))
 
 
@@ -196,10 +202,7 @@ def rotate_signing_key(service: TheService, token: Writer, name: str) -> Subscri
         channel = current.goes_to
         if not isinstance(channel, Webhook) or channel.secrets:
             raise Problem(HTTPStatus.CONFLICT, "it has no derived signing key to rotate")
-        newest = channel.generations[0]
-        channel = channel.model_copy(update={"generations": (newest + 1, newest)})
-        changed = current.model_copy(update={"channel": channel})
-        outbox.subscribe(changed)
+        changed = outbox.rotate_key(name, token.subscriber)
         return _answer(_require_own(outbox, token, name), _key_of(changed, service))
 
 
@@ -237,7 +240,7 @@ async def stream_alerts(
             while True:
                 found = await run_in_threadpool(_next_messages, service, bearer, name, last)
                 if found is None:
-                    return  # the token was revoked, or the subscription is gone
+                    return  # the token was revoked or narrowed, or the subscription is gone
                 for last, body in found:
                     yield ServerSentEvent(data=body, id=last, event="alert")
                 if not found:
@@ -253,7 +256,7 @@ def _next_messages(
 ) -> list[tuple[str, str]] | None:
     with service.tokens() as store:
         token = store.find(bearer)
-    if token is None:
+    if token is None or Scope.ALERTS_READ not in token.scopes:
         return None
     with service.outbox() as outbox:
         try:
@@ -263,7 +266,7 @@ def _next_messages(
         if status.paused is not None:
             return []
         outbox.release(service.now())
-        return outbox.streamed(name, last, service.now())
+        return outbox.streamed(name, last, service.now(), subscriber=token.subscriber)
 
 
 def _require_stream(service: Service, token: Token, name: str) -> None:
@@ -292,8 +295,17 @@ def _wanted(asked: AskedSubscription, token: Token, service: Service) -> Subscri
     except ValueError as error:
         msg = "budget_per_day has no effect with a digest; leave one of them out"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, msg) from error
+    if isinstance(channel, AskedWebhook):
+        _require_reader(token)
     require_sendable(wanted, service.allowed_hosts)
     return wanted
+
+
+def _require_reader(token: Token) -> None:
+    """Require the right to read alerts of who has them sent or counted."""
+    if Scope.ALERTS_READ not in token.scopes:
+        needed = f"a webhook or a preview needs a token with the scope {Scope.ALERTS_READ}"
+        raise Problem(HTTPStatus.FORBIDDEN, needed)
 
 
 def _published_from(
@@ -321,7 +333,7 @@ def _is_own(status: SubscriptionStatus, token: Token) -> bool:
 
 
 def _require_own(outbox: Outbox, token: Token, name: str) -> SubscriptionStatus:
-    for status in outbox.statuses(name):
+    for status in outbox.statuses(name, token.subscriber):
         if _is_own(status, token):
             return status
     raise Problem(HTTPStatus.NOT_FOUND, "you have no such subscription")

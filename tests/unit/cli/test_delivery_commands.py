@@ -142,6 +142,19 @@ def test_a_subscription_is_paused_resumed_and_removed(folder: Path) -> None:
     assert "give one of --pause, --resume and --remove; got 2" in str(error)
 
 
+def test_two_subscribers_may_use_one_name(folder: Path) -> None:
+    for who in ("PMDA", "EMA"):
+        own = ("--subscriber", who, "--folder", who, "--yes")
+        assert invoke("subscribe", "hook", *own).exit_code == 0
+    error = invoke("subscriptions", "--remove", "hook").exception
+    assert "must be of one subscriber; got 'hook' of EMA, PMDA" in str(error)
+    shown = invoke("subscriptions", "--pause", "hook", "--subscriber", "EMA").output
+    assert ("EMA" in shown, "PMDA" in shown) == (True, False)
+    delivered()
+    assert (folder / "PMDA").exists()
+    assert not (folder / "EMA").exists()
+
+
 def test_a_receiver_on_this_machine_must_be_allowed_by_name(folder: Path) -> None:
     with receiving() as url:
         subscribed(url)

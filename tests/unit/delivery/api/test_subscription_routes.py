@@ -13,6 +13,7 @@ from schemas.alert import SignalGrade
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
+from streams.delivery.api.tokens import Scope
 from streams.delivery.signing_keys import derived_key
 from tests.support.alerts import KEY, safety, signal
 from tests.support.api_server import Connect, feed, is_problem, token_of
@@ -223,3 +224,64 @@ def test_a_stream_ends_with_its_token_and_their_number_is_limited(
             store.revoke(token.split("_")[1], service.now())
         for answer in four:
             answer.read()  # the stream ends
+
+
+HOOK = {"subscription_id": "hook", "channel": {"kind": "webhook", "url": "https://x.example/"}}
+
+
+def test_a_webhook_or_a_preview_needs_the_right_to_read(service: Service, connect: Connect) -> None:
+    writer = connect(token_of(service, scopes=[Scope.SUBSCRIPTIONS_WRITE]))
+    for path in ("", "/preview"):
+        is_problem(writer.post(f"/v1/subscriptions{path}", json=HOOK), 403, "alerts:read")
+    assert connect(token_of(service)).post("/v1/subscriptions", json=HOOK).status_code == 201
+    writer.post("/v1/subscriptions/hook/pause")
+    is_problem(writer.post("/v1/subscriptions/hook/resume"), 403, "alerts:read")
+
+
+def test_names_of_other_subscribers_are_not_told(service: Service, connect: Connect) -> None:
+    mine = connect(token_of(service))
+    other = connect(token_of(service, subscriber="EMA"))
+    keys = [one.post("/v1/subscriptions", json=HOOK).json()["signing_key"] for one in (mine, other)]
+    assert len(set(keys)) == 2
+    is_problem(other.post("/v1/subscriptions", json=HOOK), 409, "of yours")
+    assert other.post("/v1/subscriptions/hook/pause").status_code == 200
+    assert mine.get("/v1/subscriptions/hook").json()["resting"] is None
+    assert other.delete("/v1/subscriptions/hook").status_code == 204
+    assert mine.get("/v1/subscriptions/hook").status_code == 200
+    again = other.post("/v1/subscriptions", json=HOOK).json()["signing_key"]
+    assert again not in keys
+
+
+def test_a_revoked_token_pauses_what_it_made_until_another_takes_it_over(
+    service: Service, connect: Connect
+) -> None:
+    token = token_of(service)
+    connect(token).post("/v1/subscriptions", json=HOOK)
+    with service.tokens() as store:
+        store.revoke(token.split("_")[1], service.now())
+    mine = connect(token_of(service))
+    reason = mine.get("/v1/subscriptions/hook").json()["resting"]
+    assert reason == f"the token {token.split('_')[1]} that made it was revoked on 2024-06-01"
+    assert mine.post("/v1/subscriptions/hook/resume").json()["resting"] is None
+    assert mine.get("/v1/subscriptions/hook").json()["resting"] is None
+
+
+def test_a_stream_ends_when_its_token_may_no_longer_read(
+    service: Service, connect: Connect
+) -> None:
+    token = token_of(service)
+    whole = connect(token)
+    whole.post("/v1/subscriptions", json={"subscription_id": "s"})
+    with whole.stream("GET", "/v1/subscriptions/s/events", timeout=20) as answer:
+        with service.tokens() as store:
+            store.narrow(token.split("_")[1], scopes=frozenset({Scope.SUBSCRIPTIONS_WRITE}))
+        answer.read()  # the stream ends
+
+
+def test_a_token_has_a_limited_number_of_subscriptions(service: Service, connect: Connect) -> None:
+    whole = connect(token_of(service))
+    for n in range(20):
+        made = whole.post("/v1/subscriptions", json={"subscription_id": f"s{n}"})
+        assert made.status_code == 201
+    refused = whole.post("/v1/subscriptions", json={"subscription_id": "more"})
+    is_problem(refused, 422, "a token may have made 20")
