@@ -96,8 +96,15 @@ def serve(
         str, typer.Option(metavar="RATE", help="Rate limit per token.")
     ] = "120/minute",
     address_rate: Annotated[
-        str, typer.Option(metavar="RATE", help="Rate limit per client address.")
+        str, typer.Option(metavar="RATE", help="Rate limit per client address, without a token.")
     ] = "600/minute",
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Proxy whose X-Forwarded-For states the client's address; may be repeated.",
+        ),
+    ] = None,
     allow_host: AllowHostOption = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
@@ -108,8 +115,6 @@ def serve(
 
     Every response is the copy for the token's tier. The API is described at /v1/openapi.json.
     """
-    import uvicorn
-
     from streams.delivery.api.application import make_application
     from streams.delivery.api.feed import OpenTail, feeding
     from streams.delivery.api.service import (
@@ -119,6 +124,7 @@ def serve(
         Service,
         ServiceHealth,
     )
+    from streams.delivery.server.http_server import http_server
 
     key = installation_key()
     settings = Settings.load(config, bootstrap=bootstrap)
@@ -155,24 +161,13 @@ def serve(
         if reports:
             read_reports(lambda source: 0).close()
         open_reports: OpenTail | None = read_reports if reports or cases else None
-        application = make_application(service)
+        server = http_server(make_application(service), trusted_proxies=trusted_proxy or ())
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = opened.enter_context(closing(socket.create_server((host, port), family=family)))
         opened.enter_context(feeding(service, read_alerts, open_reports))
         opened.enter_context(closing(StopSignal()))  # uvicorn raises its signal again when it exits
         where = f"[{host}]" if ":" in host else host
         typer.echo(f"http://{where}:{listening.getsockname()[1]}/v1/openapi.json")
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application,
-                access_log=False,  # paths contain signal keys, which may name a lot
-                proxy_headers=False,
-                server_header=False,
-                lifespan="off",
-                timeout_graceful_shutdown=3,
-                log_level="warning",
-            )
-        )
         server.run(sockets=[listening])
 
 

@@ -11,6 +11,8 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Send
+from starlette.types import Scope as ScopeOfRequest
 
 from schemas.subscription import Stream, Subscription, Tier, Webhook
 from streams.delivery.alert_sources import AnyAlert
@@ -23,7 +25,7 @@ from streams.delivery.api.preview_cursors import (
     cursor_before_first,
     start_at,
 )
-from streams.delivery.api.problems import Problem
+from streams.delivery.api.problems import Problem, problem
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.response_schemas import ref
 from streams.delivery.api.service import Service
@@ -224,31 +226,47 @@ async def stream_alerts(
     it starts with the first message.
     """
     await run_in_threadpool(_require_stream, service, token, name)
-    open_streams: Counter[str] = request.app.state.streams
-    if open_streams[token.token_id] >= MOST_STREAMS:
-        raise Problem(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"a token may have {MOST_STREAMS} streams open",
-            {"retry-after": str(_PING_SECONDS)},
-        )
     bearer = request.headers["authorization"].partition(" ")[2]
 
     async def messages() -> AsyncIterator[ServerSentEvent]:
-        open_streams[token.token_id] += 1
         last = last_event_id
-        try:
-            while True:
-                found = await run_in_threadpool(_next_messages, service, bearer, name, last)
-                if found is None:
-                    return  # the token was revoked or narrowed, or the subscription is gone
-                for last, body in found:
-                    yield ServerSentEvent(data=body, id=last, event="alert")
-                if not found:
-                    await anyio.sleep(service.poll_seconds)
-        finally:
-            open_streams[token.token_id] -= 1
+        while True:
+            found = await run_in_threadpool(_next_messages, service, bearer, name, last)
+            if found is None:
+                return  # the token was revoked or narrowed, or the subscription is gone
+            for last, body in found:
+                yield ServerSentEvent(data=body, id=last, event="alert")
+            if not found:
+                await anyio.sleep(service.poll_seconds)
 
-    return EventSourceResponse(messages(), ping=_PING_SECONDS)
+    return _LimitedStream(messages(), request.app.state.streams, token.token_id)
+
+
+class _LimitedStream(EventSourceResponse):
+    """An event stream that takes one of its token's slots while it is open.
+
+    The slot is taken where the response begins, without an await before, and given back however the
+    response ends: two requests at once never get the same one.
+    """
+
+    def __init__(
+        self, messages: AsyncIterator[ServerSentEvent], open_streams: Counter[str], token_id: str
+    ) -> None:
+        super().__init__(messages, ping=_PING_SECONDS)
+        self._open, self._token_id = open_streams, token_id
+
+    async def __call__(self, scope: ScopeOfRequest, receive: Receive, send: Send) -> None:
+        """Send the events, or a problem if every slot is taken."""
+        if self._open[self._token_id] >= MOST_STREAMS:
+            detail = f"a token may have {MOST_STREAMS} streams open"
+            later = {"retry-after": str(_PING_SECONDS)}
+            await problem(HTTPStatus.TOO_MANY_REQUESTS, detail, later)(scope, receive, send)
+            return
+        self._open[self._token_id] += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._open[self._token_id] -= 1
 
 
 def _next_messages(

@@ -285,3 +285,43 @@ def test_a_token_has_a_limited_number_of_subscriptions(service: Service, connect
         assert made.status_code == 201
     refused = whole.post("/v1/subscriptions", json={"subscription_id": "more"})
     is_problem(refused, 422, "a token may have made 20")
+
+
+def test_streams_that_are_asked_for_at_once_share_the_slots(
+    service: Service, connect: Connect
+) -> None:
+    token = token_of(service)
+    whole = connect(token)
+    whole.post("/v1/subscriptions", json={"subscription_id": "s"})
+    path, number = "/v1/subscriptions/s/events", 24
+    statuses: list[int] = []
+    begin, end = threading.Barrier(number), threading.Event()
+
+    def follow() -> None:
+        client = connect(token)
+        begin.wait()
+        with client.stream("GET", path, timeout=20) as answer:
+            statuses.append(answer.status_code)
+            end.wait(20)
+
+    threads = [threading.Thread(target=follow) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 20
+    while len(statuses) < number and time.monotonic() < deadline:
+        time.sleep(0.05)
+    end.set()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(statuses) == [200] * 4 + [429] * 20
+    # The slots are given back.
+    with service.outbox() as outbox:
+        outbox.unsubscribe("s")
+    whole.post("/v1/subscriptions", json={"subscription_id": "s"})
+    deadline = time.monotonic() + 10
+    while True:
+        with whole.stream("GET", path, timeout=20) as answer:
+            if answer.status_code == 200:
+                break
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
