@@ -52,7 +52,7 @@ from streams.runtime.settings import Settings
 
 __all__ = ["AllowHostOption", "OutboxOption", "open_outbox", "open_tail", "register"]
 
-_IDLE_SECONDS = 5.0  # s between two reads of the file
+_IDLE_SECONDS = 1.0  # s between two reads of the file
 _ROUND_SECONDS = 1.0  # s of sending, at most, before alerts are read again
 
 AllowHostOption = Annotated[

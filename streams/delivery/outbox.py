@@ -9,13 +9,14 @@ is released: then its digest is assembled once, gets a turn, and is the same at 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from schemas.digest import HeldBack
 from schemas.rules_change import RulesChange
-from schemas.subscription import Stream, Subscription
+from schemas.subscription import Stream, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.digests import MOST_ALERTS, digest_of
 from streams.delivery.matching import matches
@@ -81,7 +82,7 @@ class Outbox(SubscriptionBook):
             added = self._add(subscription, made_by)
             if added is not None:
                 for alert in earlier:
-                    self._put_for(added, alert, now)
+                    self._put_for(added, alert, self._copies(alert), now)
             return added
 
     def put(self, alert: AnyAlert, *, source: str, position: int, now: datetime) -> int:
@@ -99,8 +100,9 @@ class Outbox(SubscriptionBook):
         with self._transaction():
             if position < self.place(source):
                 return 0
+            copies = self._copies(alert)
             for subscription in self._subscriptions():
-                matched += self._put_for(subscription, alert, now)
+                matched += self._put_for(subscription, alert, copies, now)
             self._advance(source, position)
         return matched
 
@@ -238,17 +240,33 @@ class Outbox(SubscriptionBook):
         ).fetchone()
         return None if row[0] is None else datetime.fromtimestamp(row[0], UTC)
 
-    def _put_for(self, subscription: Subscription, alert: AnyAlert, now: datetime) -> int:
+    def _copies(self, alert: AnyAlert) -> Callable[[Tier], tuple[str, str]]:
+        """Return a function that makes the id and text of each tier's copy, once."""
+
+        @cache
+        def copy(tier: Tier) -> tuple[str, str]:
+            made = copy_for(tier, alert, key=self._key)
+            return made["alert_id"], json.dumps(made)
+
+        return copy
+
+    def _put_for(
+        self,
+        subscription: Subscription,
+        alert: AnyAlert,
+        copies: Callable[[Tier], tuple[str, str]],
+        now: datetime,
+    ) -> int:
         name, key = key_of(subscription), alert.signal_key
         sent = self._db.execute(
             "SELECT urgent FROM told WHERE subscription = ? AND signal = ?", (name, key)
         ).fetchone()
         if not matches(subscription, alert, sent_before=sent is not None):
             return 0
-        copy = copy_for(subscription.tier, alert, key=self._key)
+        alert_id, body = copies(subscription.tier)
         new = self._db.execute(
             "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body) VALUES (?, ?, ?, ?)",
-            (name, key, copy["alert_id"], json.dumps(copy)),
+            (name, key, alert_id, body),
         )
         if not new.rowcount:
             return 0
@@ -256,7 +274,7 @@ class Outbox(SubscriptionBook):
             subscription,
             alert,
             urgent_before=sent is not None and bool(sent[0]),
-            sent_today=self._sent_on(_day(now), subscription.subscriber),
+            sent_today=self._sent_today(subscription, now),
             now=now,
         )
         self._db.execute(
@@ -332,11 +350,14 @@ class Outbox(SubscriptionBook):
         (last,) = self._db.execute("SELECT COALESCE(MAX(turn), 0) FROM due").fetchone()
         return int(last) + 1
 
-    def _sent_on(self, day: str, subscriber: str) -> int:
+    def _sent_today(self, subscription: Subscription, now: datetime) -> int:
+        """Count the alerts that were queued for a subscriber today, if it has a budget."""
+        if subscription.budget_per_day is None:
+            return 0
         (sent,) = self._db.execute(
-            "SELECT COUNT(*) FROM due JOIN subscription ON subscription.id = due.subscription "
-            "WHERE day = ? AND json_extract(subscription.body, '$.subscriber') = ?",
-            (day, subscriber),
+            "SELECT COUNT(*) FROM due WHERE day = ? AND subscription IN (SELECT id FROM "
+            "subscription WHERE json_extract(body, '$.subscriber') = ?)",
+            (_day(now), subscription.subscriber),
         ).fetchone()
         return int(sent)
 

@@ -126,7 +126,7 @@ CREATE TABLE IF NOT EXISTS token (
 );
 CREATE INDEX IF NOT EXISTS due_queue ON due (subscription, delivered_at, lane, turn);
 CREATE INDEX IF NOT EXISTS due_turn ON due (turn);
-CREATE INDEX IF NOT EXISTS due_day ON due (day);
+CREATE INDEX IF NOT EXISTS due_subscription_day ON due (subscription, day);
 CREATE INDEX IF NOT EXISTS due_bundle ON due (bundle);
 """
 _FROM_1 = """
@@ -153,6 +153,7 @@ UPDATE told SET subscription = (
     WHERE subscription.id = told.subscription
     ) || char(31) || subscription
     WHERE subscription IN (SELECT id FROM subscription);
+DROP INDEX IF EXISTS due_day;
 UPDATE subscription SET id = json_extract(body, '$.subscriber') || char(31) || id;
 """
 _LAYOUT = Layout("an outbox", 3, _TABLES, upgrades={1: _FROM_1 + _FROM_2, 2: _FROM_2})
