@@ -1,6 +1,7 @@
 """`tocsin serve` and `tocsin tokens`: the HTTP API and its access tokens."""
 
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ __all__ = ["register"]
 
 Place = Callable[[str], int]
 
+_SWITCH_SECONDS = 0.0005
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -164,6 +166,9 @@ def serve(
         server = http_server(make_application(service), trusted_proxies=trusted_proxy or ())
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = opened.enter_context(closing(socket.create_server((host, port), family=family)))
+        # The feed's transactions hold a lock that `tocsin deliver` waits for: a thread that has
+        # something to run waits at most this long for each of the others, not the usual 5 ms.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         opened.enter_context(feeding(service, read_alerts, open_reports))
         opened.enter_context(closing(StopSignal()))  # uvicorn raises its signal again when it exits
         where = f"[{host}]" if ":" in host else host

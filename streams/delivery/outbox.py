@@ -96,11 +96,12 @@ class Outbox(SubscriptionBook):
         now
             Clock time, for digests and budgets.
         """
-        matched = 0
+        if position < self.place(source):  # another process was first: no lock is needed
+            return 0
+        matched, copies = 0, self._copies(alert)
         with self._transaction():
             if position < self.place(source):
                 return 0
-            copies = self._copies(alert)
             for subscription in self._subscriptions():
                 matched += self._put_for(subscription, alert, copies, now)
             self._advance(source, position)

@@ -127,7 +127,11 @@ CREATE TABLE IF NOT EXISTS token (
 CREATE INDEX IF NOT EXISTS due_queue ON due (subscription, delivered_at, lane, turn);
 CREATE INDEX IF NOT EXISTS due_turn ON due (turn);
 CREATE INDEX IF NOT EXISTS due_subscription_day ON due (subscription, day);
-CREATE INDEX IF NOT EXISTS due_bundle ON due (bundle);
+CREATE INDEX IF NOT EXISTS due_stream ON due (subscription, turn);
+CREATE INDEX IF NOT EXISTS due_part ON due (bundle) WHERE bundle IS NOT NULL;
+CREATE INDEX IF NOT EXISTS due_held ON due (held_until) WHERE held_until IS NOT NULL;
+CREATE INDEX IF NOT EXISTS due_unqueued ON due (subscription, signal)
+    WHERE turn IS NULL AND bundle IS NULL AND delivered_at IS NULL;
 """
 _FROM_1 = """
 ALTER TABLE told ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;
@@ -154,6 +158,7 @@ UPDATE told SET subscription = (
     ) || char(31) || subscription
     WHERE subscription IN (SELECT id FROM subscription);
 DROP INDEX IF EXISTS due_day;
+DROP INDEX IF EXISTS due_bundle;
 UPDATE subscription SET id = json_extract(body, '$.subscriber') || char(31) || id;
 """
 _LAYOUT = Layout("an outbox", 3, _TABLES, upgrades={1: _FROM_1 + _FROM_2, 2: _FROM_2})

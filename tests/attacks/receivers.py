@@ -41,7 +41,8 @@ class Receivers:
 
     async def answer(self, reader: Reader, writer: Writer) -> None:
         """Read one request and behave as its path says."""
-        with suppress(ConnectionError, asyncio.IncompleteReadError), closing(writer):
+        ended = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with suppress(*ended), closing(writer):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
             name = head.split(" ", 2)[1].partition("?")[0].strip("/").partition("/")[0]
             self.asked[name] += 1
@@ -76,6 +77,12 @@ class Receivers:
             writer.write(b"x")
             await writer.drain()
             await asyncio.sleep(3)
+
+    async def slow(self, writer: Writer) -> None:
+        """An answer after 15 s, within the deadline."""
+        await asyncio.sleep(15)
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
 
     async def silent(self, writer: Writer) -> None:
         await asyncio.sleep(3600)
@@ -115,8 +122,8 @@ class Receivers:
 HOSTILE: dict[str, Callable[[Receivers, Writer], Awaitable[None]]] = {
     name: getattr(Receivers, name)
     for name in (
-        "endless", "endless_ok", "drip", "silent", "interim", "headers", "redirect", "reset",
-        "gone", "nonsense",
+        "endless", "endless_ok", "slow", "drip", "silent", "interim", "headers", "redirect",
+        "reset", "gone", "nonsense",
     )
 }  # fmt: skip
 """Hostile behaviours by path."""
