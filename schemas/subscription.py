@@ -129,7 +129,7 @@ class Webhook(Message):
         default="",
         pattern=r"^[0-9a-f]*$",
         max_length=64,
-        description="Of derived keys: random, so that a name made again has other keys.",
+        description="Of derived keys: random, so that a name that is used again has other keys.",
     )
 
 

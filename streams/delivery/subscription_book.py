@@ -190,7 +190,7 @@ class SubscriptionBook(Ledger):
 def _salted(wanted: Subscription, stored: Subscription | None) -> Subscription:
     """Return a subscription whose derived keys are those it has, or were never any other's.
 
-    A name that is deleted and made again gets other keys, also if the subscriber is the same.
+    A name that is deleted and used again gets other keys, also if the subscriber is the same.
     """
     channel, before = wanted.channel, stored.goes_to if stored else None
     if not isinstance(channel, Webhook) or channel.secrets:

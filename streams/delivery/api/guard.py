@@ -33,7 +33,7 @@ SECURITY_HEADERS = {
     "x-frame-options": "DENY",
 }
 _REFUSED_COSTS = 10  # requests of an address that a refused token counts as
-_IPV6_BITS = 64  # of an address: whoever has one usually has all that share these bits
+_IPV6_BITS = 64  # of an address: its owner usually owns all that share these bits
 _BEARER = HTTPBearer(auto_error=False, description="A token of `tocsin tokens add`.")
 
 
