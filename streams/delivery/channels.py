@@ -119,8 +119,10 @@ class Delivery:
             left = _SLICE_SECONDS if end is None else min(_SLICE_SECONDS, end - time.monotonic())
             if not self._senders.busy or left <= 0:
                 return not self._senders.busy
-            for due, attempt in self._senders.finished(left):
-                self._outbox.record(due, attempt, self._now())
+            ended = self._senders.finished(left)
+            if ended:
+                self._outbox.record_all(ended, self._now())
+            for _, attempt in ended:
                 self._ended[attempt.outcome] += 1
 
 

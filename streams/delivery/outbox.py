@@ -205,31 +205,37 @@ class Outbox(SubscriptionBook):
 
     def record(self, due: Due, attempt: Attempt, now: datetime) -> None:
         """Record the outcome of an attempt, and schedule the next one."""
-        name = key_of(due.subscription)
+        self.record_all([(due, attempt)], now)
+
+    def record_all(self, ended: Iterable[tuple[Due, Attempt]], now: datetime) -> None:
+        """Record the outcomes of attempts in one transaction, and schedule the next ones."""
         with self._transaction():
-            if attempt.outcome is SendOutcome.DELIVERED:
-                self._delivered(due.number, now)
-                self._db.execute(
-                    "UPDATE subscription SET failures = 0, next_at = NULL WHERE id = ?", (name,)
-                )
-                return
-            row = self._db.execute(
-                "SELECT failures FROM subscription WHERE id = ?", (name,)
-            ).fetchone()
-            if row is None:  # unsubscribed meanwhile
-                return
-            failures = 1 + int(row[0])
-            again = next_attempt(failures, now)
-            paused = None
-            if attempt.outcome is not SendOutcome.FAILED:
-                paused = f"{attempt.outcome}: {attempt.detail}"
-            elif again is None:
-                paused = f"failed {failures} times, last: {attempt.detail}"
+            for due, attempt in ended:
+                self._record(due, attempt, now)
+
+    def _record(self, due: Due, attempt: Attempt, now: datetime) -> None:
+        name = key_of(due.subscription)
+        if attempt.outcome is SendOutcome.DELIVERED:
+            self._delivered(due.number, now)
             self._db.execute(
-                "UPDATE subscription SET failures = ?, next_at = ?, "
-                "resting = COALESCE(resting, ?) WHERE id = ?",
-                (failures, again.timestamp() if again else None, paused, name),
+                "UPDATE subscription SET failures = 0, next_at = NULL WHERE id = ?", (name,)
             )
+            return
+        row = self._db.execute("SELECT failures FROM subscription WHERE id = ?", (name,)).fetchone()
+        if row is None:  # unsubscribed meanwhile
+            return
+        failures = 1 + int(row[0])
+        again = next_attempt(failures, now)
+        paused = None
+        if attempt.outcome is not SendOutcome.FAILED:
+            paused = f"{attempt.outcome}: {attempt.detail}"
+        elif again is None:
+            paused = f"failed {failures} times, last: {attempt.detail}"
+        self._db.execute(
+            "UPDATE subscription SET failures = ?, next_at = ?, "
+            "resting = COALESCE(resting, ?) WHERE id = ?",
+            (failures, again.timestamp() if again else None, paused, name),
+        )
 
     def next_due(self) -> datetime | None:
         """Return when the next attempt or digest is due; None if nothing is pending."""
