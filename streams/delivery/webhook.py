@@ -84,7 +84,8 @@ class WebhookSender:
         self._allowed = AllowedHosts.of(allow_hosts)
         self._transport, self._resolve, self._seconds = transport, resolver, seconds
         self._guard = guard or NetworkGuard()
-        self._tls = httpx2.create_ssl_context(trust_env=False)
+        # Made once, since reading the authorities takes long; a transport given has its own.
+        self._tls = True if transport else httpx2.create_ssl_context(trust_env=False)
 
     def send(
         self, url: str, secrets: Sequence[str], alert_id: str, body: str, now: datetime
