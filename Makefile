@@ -9,7 +9,7 @@ AUDIT := .audit-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test check golden bench chaos soak spark fuzz audit wheel lock clean
+.PHONY: help demo docs test check golden bench attack chaos soak spark fuzz audit wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ bench: $(BENCH)/.ready  ## speed, latency and memory, beside peers and raw ceili
 	$(BENCH)/bin/python -m benchmarks.scoring --pairs 5000000
 	$(BENCH)/bin/python -m benchmarks.gps --peer-python $(BENCH)/bin/python
 	$(BENCH)/bin/python -m benchmarks.safe_test
+
+attack: $(VENV)/.dev  ## hostile receivers, half-open connections and floods for five minutes; ATTACK="--seconds 60 ..."
+	$(BIN)/python -W ignore -m tests.attacks $(ATTACK)
 
 chaos: $(VENV)/.dev  ## break workers, brokers, disks and connections for half an hour; CHAOS="--seed 7 ..."
 	$(BIN)/python -W ignore -m tests.chaos $(CHAOS)

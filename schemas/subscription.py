@@ -126,6 +126,12 @@ class Webhook(Message):
         max_length=2,
         description="Of derived keys, the newest first; two during a rotation.",
     )
+    key_salt: str = Field(
+        default="",
+        pattern=r"^[0-9a-f]*$",
+        max_length=64,
+        description="Of derived keys: random, so that a name that is used again has other keys.",
+    )
 
 
 class OwnTopic(Message):

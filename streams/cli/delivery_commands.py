@@ -1,6 +1,5 @@
 """`tocsin subscribe`, `subscriptions` and `deliver`: delivery of alerts to subscribers."""
 
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
@@ -41,18 +40,30 @@ from streams.delivery.alert_sources import (
     parse_published,
     read_alert_lines,
 )
-from streams.delivery.channels import deliver
-from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
+from streams.delivery.channels import Delivery
+from streams.delivery.matching import PREVIEW_DAYS, would_send
 from streams.delivery.outbox import Outbox
-from streams.delivery.signing_keys import derived_key, installation_key, signing_keys
+from streams.delivery.sending.parallel_senders import ParallelSenders
+from streams.delivery.sending.signing_keys import derived_key, installation_key
+from streams.delivery.sending.webhook_url import AllowedHosts
+from streams.delivery.subscription_checks import require_sendable
 from streams.delivery.tier_copies import dated_copies
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings
 
-__all__ = ["OutboxOption", "open_outbox", "open_tail", "register"]
+__all__ = ["AllowHostOption", "OutboxOption", "open_outbox", "open_tail", "register"]
 
-_IDLE_SECONDS = 5.0  # s between two reads of the file
+_IDLE_SECONDS = 1.0  # s between two reads of the file
+_ROUND_SECONDS = 1.0  # s of sending, at most, before alerts are read again
 
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST[:PORT]",
+        help="Webhook host that may have a private address, use http or have another port than "
+        "443; with a port only there. May be repeated.",
+    ),
+]
 OutboxOption = Annotated[
     Path,
     typer.Option(
@@ -150,6 +161,7 @@ def subscribe(
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Save without confirmation.")] = False,
+    allow_host: AllowHostOption = None,
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
     """Save a subscription; --preview first shows what it would have sent in the last 90 days.
@@ -195,17 +207,18 @@ def subscribe(
         first = error.errors(include_url=False)[0]
         msg = f"subscription: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise InputError(msg) from error
-    require_askable(wanted.tier, wanted.filters)
+    require_sendable(wanted, AllowedHosts(allow_host or ()))
     console = Console()
     if preview is not None:
         console.print(_previewed(wanted, preview))
     if not yes:
         typer.confirm("Save it?", abort=True)
     with open_outbox(outbox) as box:
-        box.subscribe(wanted)
+        stored = box.subscribe(wanted)
     console.print(f"{name} is saved in {outbox}; alerts from now on go to it.", highlight=False)
-    if isinstance(wanted.channel, Webhook) and not wanted.channel.secrets:
-        key = derived_key(wanted, 1, key=installation_key())
+    if isinstance(stored.channel, Webhook) and not stored.channel.secrets:
+        newest = stored.channel.generations[0]
+        key = derived_key(stored, newest, key=installation_key())
         console.print(f"It is signed with {key}", highlight=False, soft_wrap=True)
 
 
@@ -224,6 +237,10 @@ def subscriptions(
             help="Remove a subscription with its pending alerts; corrections are no longer sent.",
         ),
     ] = None,
+    subscriber: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only subscriptions of this subscriber."),
+    ] = None,
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
     """List subscriptions with their pending deliveries; pause, resume or remove one first."""
@@ -233,11 +250,11 @@ def subscriptions(
         raise InputError(msg)
     with open_outbox(outbox) as box:
         if pause is not None:
-            box.pause(pause, "paused by the operator")
+            box.pause(pause, "paused by the operator", subscriber)
         if resume is not None:
-            box.resume(resume)
+            box.resume(resume, subscriber)
         if remove is not None:
-            box.unsubscribe(remove)
+            box.unsubscribe(remove, subscriber)
         table = Table(
             "subscription",
             "subscriber",
@@ -248,7 +265,7 @@ def subscriptions(
             "delivered",
             "standing",
         )
-        for status in box.statuses():
+        for status in box.statuses(subscriber=subscriber):
             current = status.subscription
             table.add_row(
                 current.subscription_id,
@@ -275,11 +292,12 @@ def deliver_command(
     once: Annotated[
         bool, typer.Option("--once", help="Attempt what is due now, then exit.")
     ] = False,
-    allow_host: Annotated[
+    allow_host: AllowHostOption = None,
+    nat64_prefix: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="HOST",
-            help="Webhook host that may have a private address or use http; may be repeated.",
+            metavar="PREFIX",
+            help="NAT64 prefix of your network besides 64:ff9b::/96; may be repeated.",
         ),
     ] = None,
     audit: Annotated[
@@ -292,26 +310,27 @@ def deliver_command(
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """Deliver alerts to subscribers: signed, in order, with retries.
+    """Deliver alerts to subscribers: signed, side by side, in order for each, with retries.
 
     A repeated delivery has the same id. A failed delivery is retried after 5 s, 5 min, 30 min,
     2, 5, 10, 14, 20 and 24 h. After that, or if the receiver answers 410, the subscription is
     paused until `tocsin subscriptions --resume`. Pending deliveries are kept.
     """
     from streams.delivery.channels import ChannelSender
-    from streams.delivery.webhook import WebhookSender
+    from streams.delivery.sending.network_guard import NetworkGuard
+    from streams.delivery.sending.webhook import WebhookSender
 
     settings = Settings.load(config, bootstrap=bootstrap)
     key = installation_key()
-    ended: Counter[str] = Counter()
     with ExitStack() as opened:
         stop = opened.enter_context(closing(StopSignal()))
         box = opened.enter_context(open_outbox(outbox))
-        for status in box.statuses():  # fail on a missing signing key before anything is sent
-            signing_keys(status.subscription, key=key)
         tail = opened.enter_context(closing(open_tail(settings, alerts, box.place)))
         topics = opened.enter_context(closing(TopicWriter(settings)))
-        sender = ChannelSender(WebhookSender(allow_hosts=allow_host or ()), topics, key=key)
+        guard = NetworkGuard(nat64_prefix or ())
+        web = WebhookSender(allow_hosts=allow_host or (), guard=guard)
+        senders = opened.enter_context(ParallelSenders(ChannelSender(web, topics, key=key).send))
+        delivery = Delivery(box, senders, lambda: datetime.now(UTC))
         if audit:
             assessments_in(audit)  # fail on a broken log before anything is sent
         history = AlertHistory(partial(open_tail, settings, alerts))
@@ -328,11 +347,11 @@ def deliver_command(
                     today = datetime.now(UTC).date()
                     alert = assessed(alert, assessments(), history.of, today=today)
                 box.put(alert, source=source, position=position, now=datetime.now(UTC))
-            ended.update(deliver(box, sender.send, lambda: datetime.now(UTC)))
+            idle = delivery.run(None if once else _ROUND_SECONDS)
             if once:
                 break
-            stop.wait(_IDLE_SECONDS if alerts else 0)
-    Console().print(summary_table(dict(sorted(ended.items())), "Attempts"))
+            stop.wait(_IDLE_SECONDS if alerts and idle else 0)
+    Console().print(summary_table(dict(sorted(delivery.ended.items())), "Attempts"))
 
 
 def open_tail(settings: Settings, alerts: Path | None, place: Callable[[str], int]) -> Tail:

@@ -1,6 +1,7 @@
 """`tocsin serve` and `tocsin tokens`: the HTTP API and its access tokens."""
 
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -14,13 +15,14 @@ from rich.table import Column, Table
 
 from schemas.errors import InputError
 from schemas.subscription import Tier
-from streams.cli.delivery_commands import OutboxOption, open_tail
+from streams.cli.delivery_commands import AllowHostOption, OutboxOption, open_tail
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
 from streams.delivery.alert_sources import KafkaTail, Tail
 from streams.delivery.api.tokens import Scope, TokenStore
 from streams.delivery.report_sources import ReportTail
-from streams.delivery.signing_keys import installation_key
+from streams.delivery.sending.signing_keys import installation_key
+from streams.delivery.sending.webhook_url import AllowedHosts
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
@@ -29,6 +31,7 @@ __all__ = ["register"]
 
 Place = Callable[[str], int]
 
+_SWITCH_SECONDS = 0.0005
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -38,6 +41,7 @@ def register(app: typer.Typer) -> None:
     tokens = typer.Typer(help="Manage the access tokens of the HTTP API.", no_args_is_help=True)
     tokens.command("add")(add)
     tokens.command("list")(list_tokens)
+    tokens.command("narrow")(narrow)
     tokens.command("revoke")(revoke)
     app.add_typer(tokens, name="tokens")
 
@@ -94,8 +98,16 @@ def serve(
         str, typer.Option(metavar="RATE", help="Rate limit per token.")
     ] = "120/minute",
     address_rate: Annotated[
-        str, typer.Option(metavar="RATE", help="Rate limit per client address.")
+        str, typer.Option(metavar="RATE", help="Rate limit per client address, without a token.")
     ] = "600/minute",
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Proxy whose X-Forwarded-For states the client's address; may be repeated.",
+        ),
+    ] = None,
+    allow_host: AllowHostOption = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -105,8 +117,6 @@ def serve(
 
     Every response is the copy for the token's tier. The API is described at /v1/openapi.json.
     """
-    import uvicorn
-
     from streams.delivery.api.application import make_application
     from streams.delivery.api.feed import OpenTail, feeding
     from streams.delivery.api.service import (
@@ -116,6 +126,7 @@ def serve(
         Service,
         ServiceHealth,
     )
+    from streams.delivery.server.http_server import http_server
 
     key = installation_key()
     settings = Settings.load(config, bootstrap=bootstrap)
@@ -142,6 +153,7 @@ def serve(
             health=ServiceHealth("alerts are not yet read to the end"),
             token_rate=token_rate,
             address_rate=address_rate,
+            allowed_hosts=AllowedHosts(allow_host or ()),
         )
         for open_file in (service.tokens, service.model):  # fail now if a file is broken
             open_file().close()
@@ -151,24 +163,16 @@ def serve(
         if reports:
             read_reports(lambda source: 0).close()
         open_reports: OpenTail | None = read_reports if reports or cases else None
-        application = make_application(service)
+        server = http_server(make_application(service), trusted_proxies=trusted_proxy or ())
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = opened.enter_context(closing(socket.create_server((host, port), family=family)))
+        # The feed's transactions hold a lock that `tocsin deliver` waits for: a thread that has
+        # something to run waits at most this long for each of the others, not the usual 5 ms.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         opened.enter_context(feeding(service, read_alerts, open_reports))
         opened.enter_context(closing(StopSignal()))  # uvicorn raises its signal again when it exits
         where = f"[{host}]" if ":" in host else host
         typer.echo(f"http://{where}:{listening.getsockname()[1]}/v1/openapi.json")
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application,
-                access_log=False,  # paths contain signal keys, which may name a lot
-                proxy_headers=False,
-                server_header=False,
-                lifespan="off",
-                timeout_graceful_shutdown=3,
-                log_level="warning",
-            )
-        )
         server.run(sockets=[listening])
 
 
@@ -221,13 +225,31 @@ def list_tokens(outbox: OutboxOption = Path("outbox.db")) -> None:
     Console().print(table)
 
 
+def narrow(
+    token_id: Annotated[
+        str, typer.Argument(metavar="TOKEN_ID", help="Id of the token, from tocsin tokens list.")
+    ],
+    tier: Annotated[Tier | None, typer.Option(help="Its tier from now on, not higher.")] = None,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="Permission that it keeps; may be repeated. By default all."),
+    ] = None,
+    outbox: OutboxOption = Path("outbox.db"),
+) -> None:
+    """Lower the tier of a token or take scopes away; what it may no longer make is paused."""
+    with TokenStore(outbox) as store:
+        kept = frozenset(scope) if scope else None
+        now = store.narrow(token_id, tier=tier, scopes=kept)
+    typer.echo(f"{token_id} is of the {now.tier} tier: {' '.join(sorted(now.scopes))}.")
+
+
 def revoke(
     token_id: Annotated[
         str, typer.Argument(metavar="TOKEN_ID", help="Id of the token, from tocsin tokens list.")
     ],
     outbox: OutboxOption = Path("outbox.db"),
 ) -> None:
-    """Revoke a token; its requests are refused from now on, and its event streams close."""
+    """Revoke a token: requests are refused, streams close, its subscriptions are paused."""
     with TokenStore(outbox) as store:
         store.revoke(token_id, datetime.now(UTC))
     typer.echo(f"{token_id} is revoked.")

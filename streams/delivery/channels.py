@@ -2,6 +2,8 @@
 
 import json
 import os
+import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,20 +12,22 @@ from schemas.errors import BrokerError, InputError
 from schemas.subscription import Folder, OwnTopic, Webhook
 from streams.delivery.digests import markdown_of
 from streams.delivery.outbox import Outbox
-from streams.delivery.send_schedule import Attempt, SendOutcome
-from streams.delivery.signing_keys import signing_keys
+from streams.delivery.sending.parallel_senders import ParallelSenders
+from streams.delivery.sending.send_schedule import Attempt, SendOutcome
+from streams.delivery.sending.signing_keys import signing_keys
+from streams.delivery.sending.webhook import WebhookSender
 from streams.delivery.subscription_status import Due
-from streams.delivery.webhook import WebhookSender
 from streams.runtime.broker.topic_writer import TopicWriter
 
-__all__ = ["ALERT_ID", "ChannelSender", "deliver"]
+__all__ = ["ALERT_ID", "ChannelSender", "Delivery", "deliver"]
 
 ALERT_ID = "alert_id"
 """Header of a record on a subscriber's topic, the same at every attempt."""
+_SLICE_SECONDS = 1.0  # s: a wait for attempts ends then, since other messages may be due
 
 
 class ChannelSender:
-    """Sends one due message on the channel of its subscription.
+    """Sends one due message on the channel of its subscription; threads may share it.
 
     Parameters
     ----------
@@ -35,6 +39,7 @@ class ChannelSender:
 
     def __init__(self, webhooks: WebhookSender, topics: TopicWriter, *, key: bytes) -> None:
         self._webhooks, self._topics, self._key = webhooks, topics, key
+        self._writing = threading.Lock()  # the writer replaces its client after an error
 
     def send(self, due: Due, now: datetime) -> Attempt:
         """Make one attempt; an error becomes its outcome and detail."""
@@ -57,7 +62,8 @@ class ChannelSender:
         key = json.loads(due.body).get("signal_key", due.subscription.subscription_id)
         headers = {ALERT_ID: due.alert_id.encode()}
         try:
-            self._topics.write(channel.topic, key, due.body.encode(), headers)
+            with self._writing:
+                self._topics.write(channel.topic, key, due.body.encode(), headers)
         except BrokerError as error:
             return Attempt(SendOutcome.FAILED, str(error))
         return Attempt(SendOutcome.DELIVERED, channel.topic)
@@ -80,17 +86,53 @@ def _to_folder(folder: Path, due: Due) -> Attempt:
     return Attempt(SendOutcome.DELIVERED, str(folder))
 
 
+class Delivery:
+    """Sends what is due in an outbox: side by side, each outcome recorded as it ends.
+
+    Parameters
+    ----------
+    now
+        Clock time of attempts and of their records.
+    """
+
+    def __init__(
+        self, outbox: Outbox, senders: ParallelSenders, now: Callable[[], datetime]
+    ) -> None:
+        self._outbox, self._senders, self._now = outbox, senders, now
+        self._ended = dict.fromkeys(SendOutcome, 0)
+
+    @property
+    def ended(self) -> Mapping[SendOutcome, int]:
+        """The number of attempts by outcome."""
+        return self._ended
+
+    def run(self, seconds: float | None = None) -> bool:
+        """Send until nothing is due and nothing is being sent, or some seconds are over.
+
+        Returns whether nothing is being sent any more.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        self._outbox.release(self._now())
+        while True:
+            now = self._now()
+            self._senders.start(self._outbox.due(now), now)
+            left = _SLICE_SECONDS if end is None else min(_SLICE_SECONDS, end - time.monotonic())
+            if not self._senders.busy or left <= 0:
+                return not self._senders.busy
+            ended = self._senders.finished(left)
+            if ended:
+                self._outbox.record_all(ended, self._now())
+            for _, attempt in ended:
+                self._ended[attempt.outcome] += 1
+
+
 def deliver(
     outbox: Outbox,
     send: Callable[[Due, datetime], Attempt],
     now: Callable[[], datetime],
 ) -> Mapping[SendOutcome, int]:
     """Attempt every due message; return the number of attempts by outcome."""
-    ended = dict.fromkeys(SendOutcome, 0)
-    outbox.release(now())
-    while waiting := outbox.due(now()):
-        for due in waiting:
-            attempt = send(due, now())
-            outbox.record(due, attempt, now())
-            ended[attempt.outcome] += 1
-    return ended
+    with ParallelSenders(send) as senders:
+        delivery = Delivery(outbox, senders, now)
+        delivery.run()
+    return delivery.ended

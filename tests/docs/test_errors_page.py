@@ -6,7 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from schemas import errors
-from streams.delivery.send_schedule import SendOutcome
+from streams.delivery.sending.send_schedule import SendOutcome
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "consume" / "errors.md").read_text(encoding="utf-8")

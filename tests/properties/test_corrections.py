@@ -26,9 +26,9 @@ from schemas.subscription import DigestPeriod, Filters, Subscription, Tier, Webh
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.channels import ChannelSender, deliver
 from streams.delivery.outbox import Outbox
-from streams.delivery.send_schedule import CORRECTIONS
-from streams.delivery.signing_keys import derived_key
-from streams.delivery.webhook import WebhookSender
+from streams.delivery.sending.send_schedule import CORRECTIONS
+from streams.delivery.sending.signing_keys import derived_key
+from streams.delivery.sending.webhook import WebhookSender
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings
 from tests.support.alerts import KEY, NOW, safety, signal
@@ -107,11 +107,11 @@ class World:
     @contextmanager
     def opened(self) -> Iterator[tuple[Outbox, ChannelSender]]:
         """A process: it knows nothing but what is on disk."""
-        client = httpx2.Client(
-            transport=httpx2.MockTransport(self.receiver.handle), follow_redirects=False
+        transport = httpx2.MockTransport(self.receiver.handle)
+        web = WebhookSender(
+            transport=transport, resolver=lambda host, port: (self.receiver.resolves_to,)
         )
-        web = WebhookSender(client=client, resolver=lambda host, port: (self.receiver.resolves_to,))
-        with client, Outbox(self.path, key=KEY) as outbox:
+        with Outbox(self.path, key=KEY) as outbox:
             yield outbox, ChannelSender(web, TopicWriter(Settings()), key=KEY)
 
     def take_in(self, *, crash: bool) -> None:

@@ -14,7 +14,7 @@ from schemas.report import Report
 from schemas.subscription import Tier
 from streams.delivery.channels import deliver
 from streams.delivery.outbox import Outbox
-from streams.delivery.send_schedule import Attempt, SendOutcome
+from streams.delivery.sending.send_schedule import Attempt, SendOutcome
 from streams.delivery.subscription_status import Due
 from tests.support.alerts import KEY, NOW, subscription
 from tests.support.replays import Replayed, replayed

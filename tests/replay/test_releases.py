@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from schemas.alert import Alert
 from streams.delivery.channels import deliver
 from streams.delivery.outbox import Outbox
-from streams.delivery.send_schedule import Attempt, SendOutcome
+from streams.delivery.sending.send_schedule import Attempt, SendOutcome
 from streams.delivery.subscription_status import Due
 from tests.support.alerts import KEY, NOW, subscription
 from tests.support.cli import tocsin

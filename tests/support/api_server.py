@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
-import uvicorn
 
 from schemas.product import Facility, Product
 from schemas.report import Patient, Reaction, Report
@@ -21,6 +20,7 @@ from streams.delivery.api.application import make_application
 from streams.delivery.api.feed import feed_once
 from streams.delivery.api.service import FileNotices, Service
 from streams.delivery.api.tokens import Scope
+from streams.delivery.server.http_server import http_server
 from streams.runtime.operations.audit_log import AuditLog
 from tests.support.alerts import KEY
 from tests.support.reports import make_report
@@ -73,18 +73,10 @@ def token_of(
 
 
 @contextmanager
-def serving(service: Service) -> Iterator[str]:
-    """Yield the address of a server."""
-    config = uvicorn.Config(
-        make_application(service),
-        host="127.0.0.1",
-        port=0,
-        log_level="critical",
-        lifespan="off",
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
+def serving(service: Service, **limits: Any) -> Iterator[str]:
+    """Yield the address of a server; limits are those of `http_server`."""
+    server = http_server(make_application(service), **limits)
+    server.config.port = 0
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -54,9 +54,9 @@ def make_application(service: Service | None = None) -> FastAPI:
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     if service is not None:
         app.state.service = service
-        app.state.token_limiter = Limiter(service.token_rate)
         app.state.streams = Counter()
-        app.add_middleware(Guard, service=service)
+        by_token, by_address = Limiter(service.token_rate), Limiter(service.address_rate)
+        app.add_middleware(Guard, service=service, by_token=by_token, by_address=by_address)
     return app
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
@@ -22,6 +23,8 @@ _LOG = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0  # s between reads while there is nothing new
 _RETRY_SECONDS = 5.0  # s before the sources are opened again after an error
 _BATCH = 1_000  # reports per transaction
+_SLOW_SECONDS = 0.05  # s; a transaction takes a few ms, most of them for the disk
+_MOST_YIELD_SECONDS = 0.5  # s; SQLite asks for a lock again after at most 0.1 s
 
 Stores = tuple[Outbox, ReadModel]
 OpenTail = Callable[[Callable[[str], int]], Tail]
@@ -79,7 +82,9 @@ def feed_once(service: Service, alerts: Tail, reports: Tail | None, stores: Stor
             continue
         model.put(alert, source=source, position=position)
         assessed = with_assessment(alert)
+        began = time.monotonic()
         outbox.put(assessed, source=source, position=position, now=service.now())
+        _yield_lock(time.monotonic() - began)
     entries = reports.read() if reports else iter(())
     while batch := list(islice(entries, _BATCH)):
         with model.batch():
@@ -87,6 +92,16 @@ def feed_once(service: Service, alerts: Tail, reports: Tail | None, stores: Stor
                 _put_report(model, source, position, raw)
         number += len(batch)
     return number
+
+
+def _yield_lock(took: float) -> None:
+    """Leave the outbox to `tocsin deliver` for as long as a slow transaction held it.
+
+    A flood of requests slows the transactions of this process, not those of the other; what the
+    other one stores meanwhile needs no lock here.
+    """
+    if took > _SLOW_SECONDS:
+        time.sleep(min(took, _MOST_YIELD_SECONDS))
 
 
 def _put_report(model: ReadModel, source: str, position: int, raw: bytes) -> None:

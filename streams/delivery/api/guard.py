@@ -1,5 +1,6 @@
 """Access control of the API: rate limits, body sizes, security headers and token scopes."""
 
+import ipaddress
 import math
 import time
 from collections.abc import Callable
@@ -11,11 +12,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from starlette.datastructures import MutableHeaders
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import InputError
-from streams.delivery.api.problems import Problem, problem
+from streams.delivery.api.problems import Problem, answer_of, problem
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope as TokenScope
 from streams.delivery.api.tokens import Token
@@ -30,7 +32,8 @@ SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-_FAILED_COSTS = 10  # requests of an address that a refused token counts as
+_REFUSED_COSTS = 10  # requests of an address that a refused token counts as
+_IPV6_BITS = 64  # of an address: its owner usually owns all that share these bits
 _BEARER = HTTPBearer(auto_error=False, description="A token of `tocsin tokens add`.")
 
 
@@ -54,18 +57,23 @@ class Limiter:
 
 
 class Guard:
-    """Middleware that limits request rates and body sizes, and sets security headers."""
+    """Middleware that limits request rates and body sizes, and sets security headers.
 
-    def __init__(self, app: ASGIApp, *, service: Service) -> None:
-        self._app, self._most = app, service.most_body
-        self.addresses = Limiter(service.address_rate)
+    A request with a valid token counts for the token only, any other one for its address: strangers
+    behind the proxy of a subscriber cannot use up the subscriber's rate.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, service: Service, by_token: Limiter, by_address: Limiter
+    ) -> None:
+        self._app, self._most, self._tokens = app, service.most_body, service.tokens
+        self._by_token, self._by_address = by_token, by_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or pass it to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})["addresses"] = self.addresses
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -74,7 +82,11 @@ class Guard:
                     headers[name] = value
             await send(message)
 
-        wait = self.addresses.wait_for(_address(scope))
+        try:
+            wait = await self._counted(scope)
+        except Exception as error:  # the handlers of the application come after this middleware
+            await answer_of(Request(scope), error)(scope, receive, guarded)
+            return
         if wait is not None:
             await _too_many(wait)(scope, receive, guarded)
             return
@@ -105,6 +117,19 @@ class Guard:
 
         await self._app(scope, replay, guarded)
 
+    async def _counted(self, scope: Scope) -> int | None:
+        """Find the token of a request and count it; return the seconds to wait, if any."""
+        given = _bearer(scope)
+        token = await run_in_threadpool(self._find, given) if given else None
+        scope.setdefault("state", {})["token"] = token
+        if token is not None:
+            return self._by_token.wait_for(token.token_id)
+        return self._by_address.wait_for(_address(scope), _REFUSED_COSTS if given else 1)
+
+    def _find(self, text: str) -> Token | None:
+        with self._tokens() as store:
+            return store.find(text)
+
 
 def the_service(request: Request) -> Service:
     """Return the service of the application."""
@@ -120,22 +145,13 @@ def needs(scope: TokenScope) -> Callable[..., Token]:
         request: Request,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> Token:
-        with the_service(request).tokens() as store:
-            token = store.find(given.credentials) if given else None
+        token: Token | None = request.scope["state"]["token"]
         if token is None:
-            wait = request.scope["state"]["addresses"].wait_for(
-                _address(request.scope), _FAILED_COSTS
-            )
-            if wait is not None:
-                raise Problem(HTTPStatus.TOO_MANY_REQUESTS, _LATER, {"retry-after": str(wait)})
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,
                 "a valid token is needed: Authorization: Bearer tocsin_...",
                 {"www-authenticate": "Bearer"},
             )
-        wait = request.app.state.token_limiter.wait_for(token.token_id)
-        if wait is not None:
-            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, _LATER, {"retry-after": str(wait)})
         if scope not in token.scopes:
             raise Problem(HTTPStatus.FORBIDDEN, f"the token must have the scope {scope}")
         return token
@@ -151,5 +167,18 @@ def _too_many(wait: int) -> ASGIApp:
 
 
 def _address(scope: Scope) -> str:
+    """Return the address that a request without a token counts for."""
     client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+    try:
+        address = ipaddress.ip_address(client[0]) if client else None
+    except ValueError:  # a proxy may state anything
+        address = None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.IPv6Network((int(address), _IPV6_BITS), strict=False))
+    return str(address)
+
+
+def _bearer(scope: Scope) -> str | None:
+    """Return the text of the bearer token of a request."""
+    kind, _, text = Headers(scope=scope).get("authorization", "").partition(" ")
+    return text.strip() if kind.lower() == "bearer" and text.strip() else None

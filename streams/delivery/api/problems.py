@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from schemas.errors import InputError, TocsinError
 
-__all__ = ["MEDIA_TYPE", "Problem", "ProblemDetails", "add_handlers", "problem"]
+__all__ = ["MEDIA_TYPE", "Problem", "ProblemDetails", "add_handlers", "answer_of", "problem"]
 
 _LOG = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -69,6 +69,14 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(TocsinError, _of_tocsin)
     app.add_exception_handler(Exception, _defect)
+
+
+def answer_of(request: Request, error: Exception) -> JSONResponse:
+    """Return the response to an error outside the routes, and log it."""
+    if isinstance(error, TocsinError):
+        return _of_tocsin(request, error)
+    _LOG.error("defect: %s %s", request.method, request.url.path, exc_info=error)
+    return _defect(request, error)
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:

@@ -22,6 +22,7 @@ from streams.delivery.alert_sources import AnyAlert, parse_alert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.tokens import TokenStore
 from streams.delivery.outbox import Outbox
+from streams.delivery.sending.webhook_url import AllowedHosts
 from streams.delivery.tiers import Copy
 from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
 from streams.runtime.operations.audit_log import AuditLog
@@ -100,6 +101,8 @@ class Service:
         Maximum body of a request [bytes].
     poll_seconds
         Time between two reads of an event stream [s].
+    allowed_hosts
+        Hosts of webhooks that the operator exempts.
     """
 
     outbox_path: Path
@@ -112,6 +115,7 @@ class Service:
     address_rate: str = "600/minute"
     most_body: int = 64 * 1024
     poll_seconds: float = 1.0
+    allowed_hosts: AllowedHosts = field(default_factory=AllowedHosts)
     now: Callable[[], datetime] = _now
 
     def outbox(self) -> Outbox:

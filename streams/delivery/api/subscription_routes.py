@@ -11,6 +11,8 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Send
+from starlette.types import Scope as ScopeOfRequest
 
 from schemas.subscription import Stream, Subscription, Tier, Webhook
 from streams.delivery.api.bodies import AskedSubscription, AskedWebhook, body_of, described
@@ -23,14 +25,15 @@ from streams.delivery.api.preview_cursors import (
     day_before,
     start_at,
 )
-from streams.delivery.api.problems import Problem
+from streams.delivery.api.problems import Problem, problem
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.response_schemas import ref
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
-from streams.delivery.matching import PREVIEW_DAYS, require_askable, would_send
+from streams.delivery.matching import PREVIEW_DAYS, would_send
 from streams.delivery.outbox import Outbox
-from streams.delivery.signing_keys import derived_key
+from streams.delivery.sending.signing_keys import derived_key
+from streams.delivery.subscription_checks import require_sendable
 from streams.delivery.subscription_status import SubscriptionStatus
 from streams.delivery.tiers import Copy
 
@@ -102,7 +105,8 @@ class Preview(BaseModel):
 def list_subscriptions(service: TheService, token: Writer) -> SubscriptionList:
     """List your own subscriptions."""
     with service.outbox() as outbox:
-        own = [status for status in outbox.statuses() if _is_own(status, token)]
+        every = outbox.statuses(subscriber=token.subscriber)
+        own = [status for status in every if _is_own(status, token)]
     return SubscriptionList(subscriptions=[_answer(status) for status in own])
 
 
@@ -117,17 +121,19 @@ def create_subscription(
     service: TheService, token: Writer, asked: Asked, response: Response
 ) -> SubscriptionAnswer:
     """Create a subscription. It receives alerts from now on, or from `after` on."""
-    wanted = _wanted(asked, token)
+    wanted = _wanted(asked, token, service)
     with service.outbox() as outbox, service.model() as model:
         earlier: Iterable[Copy] = ()
         if asked.after is not None:
             start = start_at(asked.after, model, wanted.tier, key=service.key)
             earlier = _published_from(start, model, outbox, service, wanted.tier)
-        if not outbox.subscribe_new(wanted, service.now(), earlier):
-            raise Problem(HTTPStatus.CONFLICT, "a subscription of that name exists")
+        made_by = token.token_id
+        stored = outbox.subscribe_new(wanted, service.now(), earlier, made_by=made_by)
+        if stored is None:
+            raise Problem(HTTPStatus.CONFLICT, "a subscription of yours of that name exists")
         status = _require_own(outbox, token, wanted.subscription_id)
     response.headers["location"] = f"/v1/subscriptions/{wanted.subscription_id}"
-    return _answer(status, _key_of(wanted, service))
+    return _answer(status, _key_of(stored, service))
 
 
 @router.post(
@@ -138,7 +144,8 @@ def create_subscription(
 )
 def preview_subscription(service: TheService, token: Writer, asked: Asked) -> Preview:
     """Count the alerts that it would have sent in the last 90 days; nothing is saved."""
-    wanted = _wanted(asked, token)
+    _require_reader(token)
+    wanted = _wanted(asked, token, service)
     with service.model() as model:
         latest, last = model.latest_day(), model.last_position()
         since = latest and day_before(wanted.tier, latest - timedelta(days=PREVIEW_DAYS))
@@ -167,7 +174,7 @@ def delete_subscription(service: TheService, token: Writer, name: str) -> None:
     """Delete a subscription with its pending alerts. Corrections are no longer sent either."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
-        outbox.unsubscribe(name)
+        outbox.unsubscribe(name, token.subscriber)
 
 
 @router.post("/{name}/pause", response_model=SubscriptionAnswer, responses=_OF_ONE)
@@ -175,16 +182,18 @@ def pause_subscription(service: TheService, token: Writer, name: str) -> Subscri
     """Pause a subscription. Alerts stay pending until it is resumed."""
     with service.outbox() as outbox:
         _require_own(outbox, token, name)
-        outbox.pause(name, "paused by the subscriber")
+        outbox.pause(name, "paused by the subscriber", token.subscriber)
         return _answer(_require_own(outbox, token, name))
 
 
 @router.post("/{name}/resume", response_model=SubscriptionAnswer, responses=_OF_ONE)
 def resume_subscription(service: TheService, token: Writer, name: str) -> SubscriptionAnswer:
-    """Resume a subscription, also one that was paused by failures or a 410."""
+    """Resume a subscription, also one that was paused by failures, a 410 or a revoked token."""
     with service.outbox() as outbox:
-        _require_own(outbox, token, name)
-        outbox.resume(name)
+        status = _require_own(outbox, token, name)
+        if isinstance(status.subscription.goes_to, Webhook):
+            _require_reader(token)
+        outbox.resume(name, token.subscriber, token_id=token.token_id)
         return _answer(_require_own(outbox, token, name))
 
 
@@ -196,10 +205,7 @@ def rotate_signing_key(service: TheService, token: Writer, name: str) -> Subscri
         channel = current.goes_to
         if not isinstance(channel, Webhook) or channel.secrets:
             raise Problem(HTTPStatus.CONFLICT, "it has no derived signing key to rotate")
-        newest = channel.generations[0]
-        channel = channel.model_copy(update={"generations": (newest + 1, newest)})
-        changed = current.model_copy(update={"channel": channel})
-        outbox.subscribe(changed)
+        changed = outbox.rotate_key(name, token.subscriber)
         return _answer(_require_own(outbox, token, name), _key_of(changed, service))
 
 
@@ -221,31 +227,47 @@ async def stream_alerts(
     it starts with the first message.
     """
     await run_in_threadpool(_require_stream, service, token, name)
-    open_streams: Counter[str] = request.app.state.streams
-    if open_streams[token.token_id] >= MOST_STREAMS:
-        raise Problem(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"a token may have {MOST_STREAMS} streams open",
-            {"retry-after": str(_PING_SECONDS)},
-        )
     bearer = request.headers["authorization"].partition(" ")[2]
 
     async def messages() -> AsyncIterator[ServerSentEvent]:
-        open_streams[token.token_id] += 1
         last = last_event_id
-        try:
-            while True:
-                found = await run_in_threadpool(_next_messages, service, bearer, name, last)
-                if found is None:
-                    return  # the token was revoked, or the subscription is gone
-                for last, body in found:
-                    yield ServerSentEvent(data=body, id=last, event="alert")
-                if not found:
-                    await anyio.sleep(service.poll_seconds)
-        finally:
-            open_streams[token.token_id] -= 1
+        while True:
+            found = await run_in_threadpool(_next_messages, service, bearer, name, last)
+            if found is None:
+                return  # the token was revoked or narrowed, or the subscription is gone
+            for last, body in found:
+                yield ServerSentEvent(data=body, id=last, event="alert")
+            if not found:
+                await anyio.sleep(service.poll_seconds)
 
-    return EventSourceResponse(messages(), ping=_PING_SECONDS)
+    return _LimitedStream(messages(), request.app.state.streams, token.token_id)
+
+
+class _LimitedStream(EventSourceResponse):
+    """An event stream that takes one of its token's slots while it is open.
+
+    The slot is taken where the response begins, without an await before, and given back however the
+    response ends: two requests at once never get the same one.
+    """
+
+    def __init__(
+        self, messages: AsyncIterator[ServerSentEvent], open_streams: Counter[str], token_id: str
+    ) -> None:
+        super().__init__(messages, ping=_PING_SECONDS)
+        self._open, self._token_id = open_streams, token_id
+
+    async def __call__(self, scope: ScopeOfRequest, receive: Receive, send: Send) -> None:
+        """Send the events, or a problem if every slot is taken."""
+        if self._open[self._token_id] >= MOST_STREAMS:
+            detail = f"a token may have {MOST_STREAMS} streams open"
+            later = {"retry-after": str(_PING_SECONDS)}
+            await problem(HTTPStatus.TOO_MANY_REQUESTS, detail, later)(scope, receive, send)
+            return
+        self._open[self._token_id] += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._open[self._token_id] -= 1
 
 
 def _next_messages(
@@ -253,7 +275,7 @@ def _next_messages(
 ) -> list[tuple[str, str]] | None:
     with service.tokens() as store:
         token = store.find(bearer)
-    if token is None:
+    if token is None or Scope.ALERTS_READ not in token.scopes:
         return None
     with service.outbox() as outbox:
         try:
@@ -263,7 +285,7 @@ def _next_messages(
         if status.paused is not None:
             return []
         outbox.release(service.now())
-        return outbox.streamed(name, last, service.now())
+        return outbox.streamed(name, last, service.now(), subscriber=token.subscriber)
 
 
 def _require_stream(service: Service, token: Token, name: str) -> None:
@@ -273,7 +295,7 @@ def _require_stream(service: Service, token: Token, name: str) -> None:
         raise Problem(HTTPStatus.CONFLICT, "the subscription has another channel than a stream")
 
 
-def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
+def _wanted(asked: AskedSubscription, token: Token, service: Service) -> Subscription:
     tiers = list(Tier)
     tier = asked.tier or token.tier
     if tiers.index(tier) > tiers.index(token.tier):
@@ -292,8 +314,17 @@ def _wanted(asked: AskedSubscription, token: Token) -> Subscription:
     except ValueError as error:
         msg = "budget_per_day has no effect with a digest; leave one of them out"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, msg) from error
-    require_askable(wanted.tier, wanted.filters)
+    if isinstance(channel, AskedWebhook):
+        _require_reader(token)
+    require_sendable(wanted, service.allowed_hosts)
     return wanted
+
+
+def _require_reader(token: Token) -> None:
+    """Require the right to read alerts of who has them sent or counted."""
+    if Scope.ALERTS_READ not in token.scopes:
+        needed = f"a webhook or a preview needs a token with the scope {Scope.ALERTS_READ}"
+        raise Problem(HTTPStatus.FORBIDDEN, needed)
 
 
 def _published_from(
@@ -320,7 +351,7 @@ def _is_own(status: SubscriptionStatus, token: Token) -> bool:
 
 
 def _require_own(outbox: Outbox, token: Token, name: str) -> SubscriptionStatus:
-    for status in outbox.statuses(name):
+    for status in outbox.statuses(name, token.subscriber):
         if _is_own(status, token):
             return status
     raise Problem(HTTPStatus.NOT_FOUND, "you have no such subscription")

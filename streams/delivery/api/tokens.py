@@ -4,13 +4,14 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from schemas.errors import InputError
 from schemas.subscription import Tier
 from streams.delivery.sqlite_file import Ledger
+from streams.delivery.subscription_status import READ_ALERTS
 
 __all__ = ["Scope", "Token", "TokenStore"]
 
@@ -21,7 +22,7 @@ _NO_HASH = "0" * 64
 class Scope(StrEnum):
     """Permissions of a token."""
 
-    ALERTS_READ = "alerts:read"
+    ALERTS_READ = READ_ALERTS
     CASES_READ = "cases:read"
     SUBSCRIPTIONS_WRITE = "subscriptions:write"
     DECISIONS_WRITE = "decisions:write"
@@ -65,10 +66,7 @@ class TokenStore(Ledger):
         if not scopes:
             msg = f"token: must have a scope ({', '.join(Scope)}); got none"
             raise InputError(msg)
-        if tier is not Tier.AUTHORITY and scopes & _OF_AUTHORITIES:
-            beyond = ", ".join(sorted(scopes & _OF_AUTHORITIES))
-            msg = f"token: must be of the authority tier for {beyond}; got {tier}"
-            raise InputError(msg)
+        _require_allowed(tier, scopes)
         if not subscriber.strip() or len(subscriber) > 200:
             msg = "token: must name its subscriber in at most 200 characters"
             raise InputError(msg)
@@ -105,6 +103,39 @@ class TokenStore(Ledger):
             msg = f"token: must be the id of one that exists; got {token_id!r}"
             raise InputError(msg)
 
+    def narrow(
+        self, token_id: str, *, tier: Tier | None = None, scopes: frozenset[Scope] | None = None
+    ) -> Token:
+        """Lower the tier of a token, or take scopes away; return it as it is now.
+
+        Raises
+        ------
+        InputError
+            If no token has that id, or it would get a higher tier or other scopes.
+        """
+        with self._transaction():
+            row = self._db.execute(
+                "SELECT id, subscriber, tier, scopes, made_at, revoked_at FROM token WHERE id = ?",
+                (token_id,),
+            ).fetchone()
+            if row is None:
+                msg = f"token: must be the id of one that exists; got {token_id!r}"
+                raise InputError(msg)
+            token, tiers = _token(*row), list(Tier)
+            narrower = replace(token, tier=tier or token.tier, scopes=scopes or token.scopes)
+            if tiers.index(narrower.tier) > tiers.index(token.tier) or (
+                narrower.scopes - token.scopes
+            ):
+                had = f"{token.tier} and {' '.join(sorted(token.scopes))}"
+                msg = f"token: may only be narrowed, from {had}; make another one instead"
+                raise InputError(msg)
+            _require_allowed(narrower.tier, narrower.scopes)
+            self._db.execute(
+                "UPDATE token SET tier = ?, scopes = ? WHERE id = ?",
+                (narrower.tier.value, " ".join(sorted(narrower.scopes)), token_id),
+            )
+        return narrower
+
     def find(self, text: str) -> Token | None:
         """Return the token with a text, unless it is unknown or revoked."""
         shape = _TEXT.match(text)
@@ -121,6 +152,14 @@ class TokenStore(Ledger):
             return None
         token = _token(*row[1:])
         return token if token.revoked_at is None else None
+
+
+def _require_allowed(tier: Tier, scopes: frozenset[Scope]) -> None:
+    """Refuse scopes that a tier may not have."""
+    if tier is not Tier.AUTHORITY and scopes & _OF_AUTHORITIES:
+        beyond = ", ".join(sorted(scopes & _OF_AUTHORITIES))
+        msg = f"token: must be of the authority tier for {beyond}; got {tier}"
+        raise InputError(msg)
 
 
 def _hash(secret: str) -> str:

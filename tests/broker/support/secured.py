@@ -16,7 +16,7 @@ from kafka.admin import ResourceType
 
 from schemas.subscription import Tier
 from streams.delivery.api.tokens import Scope, TokenStore
-from streams.delivery.signing_keys import TIER_KEY
+from streams.delivery.sending.signing_keys import TIER_KEY
 from streams.runtime.settings import Settings
 from tests.broker.support.processes import wait_until
 from tests.broker.support.secure_kafka import DOCUMENT, SecureKafka, documented_grants

@@ -64,6 +64,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def subscribed(url: str, *more: str) -> Result:
     who = ("--subscriber", "PMDA", "--tier", "authority", "--secret", "HOOK", "--yes")
+    who += ("--allow-host", "127.0.0.1")
     return invoke("subscribe", "pmda", "--url", url, *who, *more)
 
 
@@ -141,17 +142,32 @@ def test_a_subscription_is_paused_resumed_and_removed(folder: Path) -> None:
     assert "give one of --pause, --resume and --remove; got 2" in str(error)
 
 
+def test_two_subscribers_may_use_one_name(folder: Path) -> None:
+    for who in ("PMDA", "EMA"):
+        own = ("--subscriber", who, "--folder", who, "--yes")
+        assert invoke("subscribe", "hook", *own).exit_code == 0
+    error = invoke("subscriptions", "--remove", "hook").exception
+    assert "must be of one subscriber; got 'hook' of EMA, PMDA" in str(error)
+    shown = invoke("subscriptions", "--pause", "hook", "--subscriber", "EMA").output
+    assert ("EMA" in shown, "PMDA" in shown) == (True, False)
+    delivered()
+    assert (folder / "PMDA").exists()
+    assert not (folder / "EMA").exists()
+
+
 def test_a_receiver_on_this_machine_must_be_allowed_by_name(folder: Path) -> None:
     with receiving() as url:
         subscribed(url)
         assert invoke("deliver", "alerts.jsonl", "--once").exit_code == 0
     assert Receiver.received == []
-    assert "refused: not https" in invoke("subscriptions").output
+    shown = " ".join(invoke("subscriptions").output.split())
+    assert "refused: webhook: the URL must be https, unless the operator allows" in shown
 
 
 def test_without_a_secret_a_key_is_derived_and_shown_once(folder: Path) -> None:
     with receiving() as url:
-        done = invoke("subscribe", "x", "--subscriber", "X", "--url", url, "--yes")
+        own = ("--url", url, "--allow-host", "127.0.0.1", "--yes")
+        done = invoke("subscribe", "x", "--subscriber", "X", *own)
         shown = done.output.split("signed with ")[1].split()[0]
         Receiver.key = shown
         delivered()
@@ -222,22 +238,54 @@ def test_a_subscription_is_saved_only_after_confirmation(folder: Path) -> None:
     assert not list(folder.glob("outbox.db"))
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"TIER_KEY": ""}, "TIER_KEY: must be in the environment"),
-        ({"HOOK": "whsec_short"}, "HOOK: must hold base64"),
-    ],
-)
-def test_missing_keys_are_named_in_the_error(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], reason: str
+def test_a_missing_secret_of_the_installation_ends_delivery(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribed("https://x.example/")
-    for name, value in change.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TIER_KEY", "")
     error = delivered().exception
     assert isinstance(error, InputError)
+    assert "TIER_KEY: must be in the environment" in str(error)
+
+
+def test_a_missing_signing_key_pauses_its_subscription_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving() as url:
+        subscribed(url)
+        monkeypatch.setenv("OTHER", SECRET)
+        own = ("--url", "https://x.example/", "--secret", "OTHER", "--yes")
+        assert invoke("subscribe", "other", "--subscriber", "X", *own).exit_code == 0
+        monkeypatch.delenv("OTHER")
+        assert delivered().exit_code == 0
+        assert len(Receiver.received) == 2
+    shown = " ".join(invoke("subscriptions").output.split())
+    assert "refused: OTHER: must hold base64" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--url", "https://a..b/"), "a host name that DNS can hold"),
+        (("--url", "http://a.example/"), "be https, unless"),
+        (("--url", "https://a.example:8443/"), "have port 443, unless"),
+        (("--url", "https://10.0.0.1/"), "have a public address"),
+        (("--url", "https://a.example/", "--secret", "NO_SUCH"), "NO_SUCH: must hold base64"),
+        (("--stream", "--family", "infektion"), "families must be of "),
+        (("--stream", "--category", "sdrs"), "categories must be of "),
+        (("--stream", "--kind", "never"), "kinds must be of "),
+        (("--stream", "--term", " "), "terms must be names"),
+        (("--stream", "--product", "\x1b[2J"), "products must be names"),
+        (("--stream", *(("--window", "w") * 201)), "at most 200 values; got 20"),
+    ],
+)
+def test_a_subscription_that_could_never_be_sent_is_refused_when_saved(
+    folder: Path, options: tuple[str, ...], reason: str
+) -> None:
+    error = invoke("subscribe", "x", "--subscriber", "X", *options, "--yes").exception
+    assert isinstance(error, InputError)
     assert reason in str(error)
+    assert not list(folder.glob("outbox.db"))
 
 
 def test_a_file_of_other_messages_is_refused_with_its_line(folder: Path) -> None:

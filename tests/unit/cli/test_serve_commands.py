@@ -39,6 +39,14 @@ def test_a_token_is_shown_once_and_can_be_revoked(folder: Path) -> None:
     assert isinstance(invoke("tokens", "revoke", "nobody").exception, InputError)
 
 
+def test_a_token_is_narrowed(folder: Path) -> None:
+    scopes = ("--scope", "alerts:read", "--scope", "cases:read")
+    token = invoke("tokens", "add", "PMDA", "--tier", "consumer", *scopes).output.split("_")[1]
+    done = invoke("tokens", "narrow", token, "--tier", "public", "--scope", "alerts:read")
+    assert done.output == f"{token} is of the public tier: alerts:read.\n"
+    assert isinstance(invoke("tokens", "narrow", token, *scopes).exception, InputError)
+
+
 @pytest.mark.parametrize("scope", ["decisions:write", "verifications:write"])
 def test_only_authorities_decide(folder: Path, scope: str) -> None:
     error = invoke("tokens", "add", "X", "--tier", "consumer", "--scope", scope).exception

@@ -10,9 +10,9 @@ import pytest
 from schemas.errors import BrokerError, InputError
 from schemas.subscription import Folder, OwnTopic, Stream
 from streams.delivery.channels import ALERT_ID, ChannelSender
-from streams.delivery.send_schedule import Attempt, SendOutcome
+from streams.delivery.sending.send_schedule import Attempt, SendOutcome
+from streams.delivery.sending.webhook import WebhookSender
 from streams.delivery.subscription_status import Due
-from streams.delivery.webhook import WebhookSender
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings
 from tests.support.alerts import KEY, NOW, SECRET, signal, subscription

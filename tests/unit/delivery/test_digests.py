@@ -15,7 +15,7 @@ from schemas.subscription import DigestPeriod, Stream, Subscription, Tier, Webho
 from streams.delivery.channels import deliver
 from streams.delivery.digests import MOST_ALERTS, markdown_of
 from streams.delivery.outbox import Outbox
-from streams.delivery.send_schedule import Attempt, SendOutcome
+from streams.delivery.sending.send_schedule import Attempt, SendOutcome
 from streams.delivery.tiers import copy_for
 from tests.support.alerts import KEY, NOW, safety, signal, subscription
 from tests.support.rules_changes import changed
@@ -303,7 +303,10 @@ def test_an_outbox_of_the_format_before_public_revisions_is_upgraded(tmp_path):
     names[Tier.AUTHORITY] = lot.signal_key
     Outbox(path, key=KEY).close()
     with sqlite3.connect(path) as db:
-        db.executescript("DROP TABLE public_series; DROP TABLE public_part; PRAGMA user_version=2")
+        db.executescript(
+            "DROP TABLE public_series; DROP TABLE public_part; "
+            "ALTER TABLE subscription DROP COLUMN made_by; PRAGMA user_version=2"
+        )
         for tier in Tier:
             body = subscription(tier, str(tier), kinds=("new",)).model_dump_json()
             db.execute("INSERT INTO subscription (id, body) VALUES (?, ?)", (tier, body))

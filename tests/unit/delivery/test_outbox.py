@@ -17,7 +17,7 @@ from schemas.errors import InputError
 from schemas.subscription import DigestPeriod, Tier
 from streams.delivery.channels import deliver
 from streams.delivery.outbox import Outbox
-from streams.delivery.send_schedule import Attempt, SendOutcome
+from streams.delivery.sending.send_schedule import Attempt, SendOutcome
 from streams.delivery.subscription_status import Due
 from tests.support.alerts import KEY, NOW, signal, subscription
 from tests.support.rules_changes import changed

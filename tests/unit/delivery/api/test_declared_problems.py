@@ -142,7 +142,7 @@ def refused(made: Make, name: str, tmp_path: Path) -> Iterator[int]:
     method, path, operation = OPERATIONS[name]
     client, has_token = made(), "security" in operation
     yield check(name, asked(client, name, content=b" " * 70_000))
-    limited = made(address_rate="1/minute")
+    limited = made(address_rate="1/minute", token_rate="1/minute")
     limited.request("GET", "/v1/health")
     yield check(name, asked(limited, name))
     if has_token:

@@ -13,7 +13,8 @@ from schemas.alert import SignalGrade
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.api.service import Service
-from streams.delivery.signing_keys import derived_key
+from streams.delivery.api.tokens import Scope
+from streams.delivery.sending.signing_keys import derived_key
 from tests.support.alerts import KEY, copy_of, safety, signal
 from tests.support.api_server import Connect, feed, is_problem, token_of
 
@@ -67,6 +68,21 @@ def test_own_subscriptions(service: Service, connect: Connect) -> None:
         ({"channel": {"kind": "topic", "topic": "pv.reports"}}, 422),
         ({"channel": {"kind": "webhook", "url": "http://x.example/"}}, 422),
         ({"channel": {"kind": "webhook", "url": "https://x/", "secrets": ["TIER_KEY"]}}, 422),
+        *(
+            ({"channel": {"kind": "webhook", "url": url}}, 422)
+            for url in (
+                "https://a..b/",
+                "https://1.1.1.1:99999/",
+                "https://[foo/",
+                "https://x.example:22/",
+                "https://a.example/\x1b[2J",
+                f"https://{'a' * 64}.example/",
+                "https://127.0.0.1/",
+                "https://[64:ff9b::7f00:1]/",
+            )
+        ),
+        ({"filters": {"families": ["infektion"]}}, 422),
+        ({"filters": {"windows": ["w"] * 201}}, 422),
         ({"digest": "daily", "budget_per_day": 3}, 422),
         ({"tier": "public", "filters": {"rules": ["ema"]}}, 422),
         ({"tier": "public", "filters": {"grades": ["screening"]}}, 422),
@@ -209,3 +225,104 @@ def test_a_stream_ends_with_its_token_and_their_number_is_limited(
             store.revoke(token.split("_")[1], service.now())
         for answer in four:
             answer.read()  # the stream ends
+
+
+HOOK = {"subscription_id": "hook", "channel": {"kind": "webhook", "url": "https://x.example/"}}
+
+
+def test_a_webhook_or_a_preview_needs_the_right_to_read(service: Service, connect: Connect) -> None:
+    writer = connect(token_of(service, scopes=[Scope.SUBSCRIPTIONS_WRITE]))
+    for path in ("", "/preview"):
+        is_problem(writer.post(f"/v1/subscriptions{path}", json=HOOK), 403, "alerts:read")
+    assert connect(token_of(service)).post("/v1/subscriptions", json=HOOK).status_code == 201
+    writer.post("/v1/subscriptions/hook/pause")
+    is_problem(writer.post("/v1/subscriptions/hook/resume"), 403, "alerts:read")
+
+
+def test_names_of_other_subscribers_are_not_told(service: Service, connect: Connect) -> None:
+    mine = connect(token_of(service))
+    other = connect(token_of(service, subscriber="EMA"))
+    keys = [one.post("/v1/subscriptions", json=HOOK).json()["signing_key"] for one in (mine, other)]
+    assert len(set(keys)) == 2
+    is_problem(other.post("/v1/subscriptions", json=HOOK), 409, "of yours")
+    assert other.post("/v1/subscriptions/hook/pause").status_code == 200
+    assert mine.get("/v1/subscriptions/hook").json()["resting"] is None
+    assert other.delete("/v1/subscriptions/hook").status_code == 204
+    assert mine.get("/v1/subscriptions/hook").status_code == 200
+    again = other.post("/v1/subscriptions", json=HOOK).json()["signing_key"]
+    assert again not in keys
+
+
+def test_a_revoked_token_pauses_what_it_made_until_another_takes_it_over(
+    service: Service, connect: Connect
+) -> None:
+    token = token_of(service)
+    connect(token).post("/v1/subscriptions", json=HOOK)
+    with service.tokens() as store:
+        store.revoke(token.split("_")[1], service.now())
+    mine = connect(token_of(service))
+    reason = mine.get("/v1/subscriptions/hook").json()["resting"]
+    assert reason == f"the token {token.split('_')[1]} that made it was revoked on 2024-06-01"
+    assert mine.post("/v1/subscriptions/hook/resume").json()["resting"] is None
+    assert mine.get("/v1/subscriptions/hook").json()["resting"] is None
+
+
+def test_a_stream_ends_when_its_token_may_no_longer_read(
+    service: Service, connect: Connect
+) -> None:
+    token = token_of(service)
+    whole = connect(token)
+    whole.post("/v1/subscriptions", json={"subscription_id": "s"})
+    with whole.stream("GET", "/v1/subscriptions/s/events", timeout=20) as answer:
+        with service.tokens() as store:
+            store.narrow(token.split("_")[1], scopes=frozenset({Scope.SUBSCRIPTIONS_WRITE}))
+        answer.read()  # the stream ends
+
+
+def test_a_token_has_a_limited_number_of_subscriptions(service: Service, connect: Connect) -> None:
+    whole = connect(token_of(service))
+    for n in range(20):
+        made = whole.post("/v1/subscriptions", json={"subscription_id": f"s{n}"})
+        assert made.status_code == 201
+    refused = whole.post("/v1/subscriptions", json={"subscription_id": "more"})
+    is_problem(refused, 422, "a token may have made 20")
+
+
+def test_streams_that_are_asked_for_at_once_share_the_slots(
+    service: Service, connect: Connect
+) -> None:
+    token = token_of(service)
+    whole = connect(token)
+    whole.post("/v1/subscriptions", json={"subscription_id": "s"})
+    path, number = "/v1/subscriptions/s/events", 24
+    statuses: list[int] = []
+    begin, end = threading.Barrier(number), threading.Event()
+
+    def follow() -> None:
+        client = connect(token)
+        begin.wait()
+        with client.stream("GET", path, timeout=20) as answer:
+            statuses.append(answer.status_code)
+            end.wait(20)
+
+    threads = [threading.Thread(target=follow) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 20
+    while len(statuses) < number and time.monotonic() < deadline:
+        time.sleep(0.05)
+    end.set()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(statuses) == [200] * 4 + [429] * 20
+    # The slots are given back.
+    with service.outbox() as outbox:
+        outbox.unsubscribe("s")
+    whole.post("/v1/subscriptions", json={"subscription_id": "s"})
+    deadline = time.monotonic() + 10
+    while True:
+        with whole.stream("GET", path, timeout=20) as answer:
+            if answer.status_code == 200:
+                break
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -60,3 +60,23 @@ def test_an_invalid_token_is_not_created(
         with pytest.raises(InputError, match=rule):
             store.add(subscriber, tier, scopes, NOW)
         assert store.tokens() == []
+
+
+def test_a_token_is_narrowed_and_never_widened(store: TokenStore) -> None:
+    with store:
+        both = READ | {Scope.SUBSCRIPTIONS_WRITE}
+        text = store.add("PMDA", Tier.CONSUMER, both, NOW)
+        name = text.split("_")[1]
+        assert store.narrow(name).scopes == both
+        narrowed = store.narrow(name, tier=Tier.PUBLIC, scopes=READ)
+        assert (narrowed.tier, narrowed.scopes) == (Tier.PUBLIC, READ)
+        assert store.find(text) == narrowed
+        for wider in ({"tier": Tier.CONSUMER}, {"scopes": both}):
+            with pytest.raises(InputError, match="may only be narrowed, from public and alerts:re"):
+                store.narrow(name, **wider)
+        assert store.find(text) == narrowed
+        with pytest.raises(InputError, match="must be the id of one that exists; got 'nobody'"):
+            store.narrow("nobody", tier=Tier.PUBLIC)
+        decides = store.add("PMDA", Tier.AUTHORITY, READ | {Scope.DECISIONS_WRITE}, NOW)
+        with pytest.raises(InputError, match="must be of the authority tier for decisions"):
+            store.narrow(decides.split("_")[1], tier=Tier.CONSUMER)

@@ -1,5 +1,8 @@
 """Webhook deliveries: signed, to a public address, without redirects."""
 
+import re
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -7,8 +10,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from schemas.errors import InputError
-from streams.delivery.send_schedule import SendOutcome
-from streams.delivery.webhook import WebhookSender, require_secret
+from streams.delivery.sending.send_schedule import Attempt, SendOutcome
+from streams.delivery.sending.webhook import WebhookSender, require_secret
+from tests.attacks.receivers import receiving
 from tests.support.alerts import SECRET
 
 OTHER = "whsec_" + "b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3Ro"
@@ -25,9 +29,9 @@ def sender(answer, *, addresses=("93.184.216.34",), allow=()):
             raise answer
         return answer
 
-    client = httpx2.Client(transport=httpx2.MockTransport(handler), follow_redirects=False)
+    transport = httpx2.MockTransport(handler)
     return WebhookSender(
-        client=client, resolver=lambda host, port: addresses, allow_hosts=allow
+        transport=transport, resolver=lambda host, port: addresses, allow_hosts=allow
     ), asked
 
 
@@ -133,3 +137,54 @@ def test_an_invalid_key_is_refused_and_not_quoted(secret):
     with pytest.raises(InputError, match="HOOK: must hold base64") as caught:
         require_secret(secret, "HOOK")
     assert not secret or secret not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    with receiving() as receivers:
+        yield receivers
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome", "detail"),
+    [
+        ("endless", SendOutcome.FAILED, "status 500"),
+        ("endless_ok", SendOutcome.DELIVERED, "200"),
+        ("drip", SendOutcome.FAILED, "no response within 1 s"),
+        ("silent", SendOutcome.FAILED, "no response within 1 s|ReadTimeout"),
+        ("interim", SendOutcome.FAILED, "no response within 1 s"),
+        ("headers", SendOutcome.FAILED, "RemoteProtocolError"),
+        ("redirect", SendOutcome.FAILED, "status 307"),
+        ("reset", SendOutcome.FAILED, "ReadError|RemoteProtocolError"),
+        ("nonsense", SendOutcome.FAILED, "RemoteProtocolError"),
+        ("gone", SendOutcome.GONE, "status 410"),
+    ],
+)
+def test_a_hostile_receiver_ends_its_attempt_within_the_deadline_and_little_is_read(
+    hostile, behaviour, outcome, detail
+):
+    hostile.sent, hostile.messages[:] = 0, []
+    began = time.monotonic()
+    web = WebhookSender(allow_hosts=("127.0.0.1",), seconds=1)
+    attempt = post(web, hostile.url(behaviour))
+    assert time.monotonic() - began < 2
+    assert attempt.outcome is outcome
+    assert re.fullmatch(detail, attempt.detail)
+    assert hostile.messages == []
+    # Some MB are in the buffers of two sockets; a second of reading would be hundreds.
+    assert hostile.sent < 16_000_000
+
+
+def test_a_lookup_without_an_end_ends_at_the_deadline():
+    release = threading.Event()
+    web = WebhookSender(resolver=lambda host, port: release.wait(30) and (), seconds=0.2)
+    attempt = post(web)
+    release.set()
+    assert attempt == Attempt(SendOutcome.FAILED, "no address: TimeoutError")
+
+
+@pytest.mark.parametrize("url", ["https://a..b/", "https://[foo/", "https://1.1.1.1:99999/"])
+def test_a_malformed_url_of_an_older_outbox_is_refused_when_sent(url):
+    web, asked = sender(httpx2.Response(200))
+    assert post(web, url).outcome is SendOutcome.REFUSED
+    assert asked == []

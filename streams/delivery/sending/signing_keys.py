@@ -46,6 +46,9 @@ def derived_key(subscription: Subscription, generation: int, *, key: bytes) -> s
         The installation's secret, from which every key can be derived.
     """
     name = [subscription.subscriber, subscription.subscription_id, generation]
+    channel = subscription.goes_to
+    if isinstance(channel, Webhook) and channel.key_salt:
+        name.append(channel.key_salt)
     raw = hmac.new(key, b"webhook" + json.dumps(name).encode(), hashlib.sha256).digest()
     return "whsec_" + base64.b64encode(raw).decode()
 
@@ -64,6 +67,6 @@ def signing_keys(subscription: Subscription, *, key: bytes) -> list[str]:
     if not channel.secrets:
         return [derived_key(subscription, n, key=key) for n in channel.generations]
     # Imported here, since the library belongs to an extra that only webhooks need.
-    from streams.delivery.webhook import require_secret
+    from streams.delivery.sending.webhook import require_secret
 
     return [require_secret(os.environ.get(name, ""), name) for name in channel.secrets]

@@ -9,7 +9,7 @@ from schemas.digest import HeldBack
 from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import DigestPeriod, Tier
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.send_schedule import (
+from streams.delivery.sending.send_schedule import (
     RETRY_AFTER,
     AtOnce,
     HeldInDigest,

@@ -5,7 +5,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from schemas.errors import InputError
 from schemas.subscription import Stream, Webhook
-from streams.delivery.signing_keys import (
+from streams.delivery.sending.signing_keys import (
     TIER_KEY,
     derived_key,
     installation_key,

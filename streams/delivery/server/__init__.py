@@ -1,0 +1,1 @@
+"""HTTP server of the API: its settings, and limits on connections."""
