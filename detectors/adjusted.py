@@ -1,8 +1,9 @@
 """The odds ratio of one pair adjusted for covariates, by logistic regression."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from scipy.optimize import brentq, linprog, minimize
 from scipy.special import chdtri, expit, log_expit
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
+from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from detectors.case_frames import UNKNOWN, CaseFrames
 from detectors.intervals import tail_mass
@@ -23,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 _WHERE = "adjusted_odds_ratio"
 _MAX_STEPS = 500  # iterations of either fit: many, as profiles of separated data are flat
 _SLOPE = 1e-7  # slope of the penalised likelihood at which a Firth fit stops
+_LARGEST_SLOPE = 1e-9  # a case, of the log likelihood at its maximum
 _GAIN = 1e-9  # expected gain in twice the likelihood of one more Newton step after that
 _REPEATS = 1e-9  # share of its length left of a column that the others explain
 
@@ -333,10 +336,23 @@ def _fit_maximum_likelihood(design: _Design, start: Floats, n_fixed: int) -> _Fi
         freq_weights=weights[present],
         offset=matrix[:, :n_fixed] @ start[:n_fixed],
     )
-    result = model.fit(start[n_fixed:], maxiter=_MAX_STEPS, tol=1e-12, wls_method="qr")
-    if not result.converged:
-        raise _NotConverged
-    return _Fit(np.concatenate([start[:n_fixed], result.params]), float(result.llf))
+    # Steps of weighted least squares can go too far, where the fitted odds are beyond any number
+    # and no further step changes them. BFGS has a line search, and the likelihood one maximum.
+    settings: Sequence[dict[str, Any]] = (
+        {"tol": 1e-12, "wls_method": "qr"},
+        {"method": "bfgs", "gtol": 1e-10},
+    )
+    for setting in settings:
+        with (
+            np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            result = model.fit(start[n_fixed:], maxiter=_MAX_STEPS, **setting, disp=False)
+            slope = model.score(result.params)
+        if np.all(np.abs(slope) <= _LARGEST_SLOPE * np.maximum(1.0, weights.sum())):
+            return _Fit(np.concatenate([start[:n_fixed], result.params]), float(result.llf))
+    raise _NotConverged
 
 
 def _fit_firth(design: _Design, start: Floats, n_fixed: int) -> _Fit:

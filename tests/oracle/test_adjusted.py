@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.optimize import brentq, minimize
+from scipy.special import expit
 from scipy.stats import chi2
 from statsmodels.discrete.discrete_model import Logit
 from statsmodels.stats.contingency_tables import StratifiedTable
@@ -249,3 +250,49 @@ def test_a_fit_that_does_not_converge_says_so_and_has_no_numbers(
     assert not result.converged
     assert (result.odds_ratio, result.lower, result.upper) == (None, None, None)
     assert result.n_total == 8
+
+
+def test_a_fit_whose_first_steps_go_too_far_still_finds_the_maximum() -> None:
+    """5 of 5 cases with both drugs, 0 of 6 with the first alone: nothing is separated, but nearly.
+
+    Undamped steps from the usual start end at an infinite ratio; a search without steps, whose
+    simplices shrink, does not.
+    """
+    kinds = [
+        *[(("A", "B"), True)] * 5,
+        *[(("A",), False)] * 6,
+        *[(("B",), True)] * 12,
+        *[(("B",), False)] * 6,
+        *[((), False)] * 120,
+        *[((), True)] * 3,
+    ]
+    frames = CaseFrames(
+        pl.DataFrame({"case": range(len(kinds))}),
+        pl.DataFrame(
+            [(case, drug) for case, (drugs, _) in enumerate(kinds) for drug in drugs],
+            schema=["case", "drug"],
+            orient="row",
+        ),
+        pl.DataFrame(
+            {"case": [case for case, (_, event) in enumerate(kinds) if event]}
+        ).with_columns(event=pl.lit("rash")),
+    )
+    found = adjusted_odds_ratio(frames, "A", "rash", comedication=["B"])
+
+    def loss(place: np.ndarray) -> float:
+        return -sum(
+            np.log(
+                expit(
+                    (1 if event else -1) * (place[0] + sum(place["AB".index(d) + 1] for d in drugs))
+                )
+            )
+            for drugs, event in kinds
+        )
+
+    options = {"xatol": 1e-9, "fatol": 1e-13, "maxiter": 20_000, "maxfev": 20_000}
+    best = minimize(loss, np.zeros(3), method="Nelder-Mead", options=options)
+    assert found.separated is False
+    assert found.odds_ratio == pytest.approx(np.exp(best.x[1]), rel=1e-6)
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower < 1 < found.odds_ratio < found.upper < 100

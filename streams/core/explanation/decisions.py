@@ -42,6 +42,7 @@ def decision_sections(
         Negative controls, by normal forms.
     """
     yield _rules(statistics, rules, alerts)
+    yield _fragility(alerts)
     yield _calibrated(population, sorted(set(controls)))
     yield _published(alerts)
 
@@ -78,6 +79,36 @@ def _rules(statistics: Mapping[str, Any], rules: RuleSet, alerts: Sequence[Alert
         remark=" ".join(in_words) or None,
         shown=60,
     )
+
+
+def _fragility(alerts: Sequence[Alert]) -> Section:
+    title = "What would turn each rule off"
+    says = "The fewest cases, sources, lots or suspected duplicates whose removal ends the rule."
+    rows = [
+        {
+            "rule": rule.name,
+            **{
+                name: _number(getattr(rule.fragility, name), name in rule.fragility.at_most)
+                for name in ("cases", "sources", "lots", "links")
+            },
+        }
+        for rule in (alerts[-1].rules if alerts else ())
+        if rule.fragility is not None
+    ]
+    remark = (
+        f"Of the revision of {alerts[-1].evaluated_on}. `all` says that the removal of all of them "
+        "does not end it, or that none is stated."
+        if rows
+        else "No rule is on."
+    )
+    return Section("fragility", title, says, rows, remark=remark)
+
+
+def _number(fewest: int | None, is_bound: bool) -> int | str:
+    """Return the number, an upper bound as a text, and `all` if there is none."""
+    if fewest is None:
+        return "all"
+    return f"at most {fewest}" if is_bound else fewest
 
 
 def _calibrated(population: Population, controls: Sequence[tuple[str, str]]) -> Section:
@@ -133,7 +164,7 @@ def _published(alerts: Sequence[Alert]) -> Section:
     return Section(
         "alerts",
         "Published revisions of the signal",
-        "What subscribers were told, and on which day; expected without strata and in them.",
+        "What was published, and on which day; expected without strata and in them.",
         rows,
         remark=alerts[-1].headline or alerts[-1].sentence
         if alerts

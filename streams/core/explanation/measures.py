@@ -127,11 +127,15 @@ def _subgroups(population: Population) -> Section:
                 pl.lit(factor).alias("factor"), pl.col("stratum").alias("subgroup")
             )
         )
-    found = pl.concat(parts).filter(pl.col("n_observed") + pl.col("n_drug") > 0)
+    title = "Subgroups, and how each differs from the rest"
+    says = "ror_ratio compares a subgroup with all others: 1 within its interval is no difference."
+    if not parts:
+        return Section("subgroups", title, says, [], remark="All cases are of one subgroup.")
+    found = pl.concat(parts).filter(pl.col("n_drug") > 0)
     return Section(
         "subgroups",
-        "Subgroups, and how each differs from the rest",
-        "ror_ratio compares a subgroup with all others: 1 within its interval is no difference.",
+        title,
+        says,
         found[list(_SUBGROUP_COLUMNS)].to_dicts(),
         remark="Of 20 subgroups one is expected to differ by chance. Subgroups without a case of "
         "the drug are left out.",

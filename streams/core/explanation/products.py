@@ -5,11 +5,12 @@ from typing import Any
 
 import polars as pl
 
+from detectors.bystanders import ProductGroups, explanations
 from detectors.case_frames import CaseFrames
 from detectors.interaction import interaction_counts, omega
 from detectors.masking import co_reports, masking_screen, unmasked
 from detectors.scoring import score
-from streams.core.explanation.population import Population
+from streams.core.explanation.population import STRATUM_COLUMN, Population
 from streams.core.explanation.section import Section
 
 __all__ = ["co_named_products", "product_sections"]
@@ -48,6 +49,10 @@ def product_sections(population: Population, counts: pl.DataFrame) -> Iterator[S
 def _bystanders(population: Population) -> Section:
     named = co_named_products(population)
     frames, rows = population.frames, []
+    groups = ProductGroups.of_frames(
+        frames, population.drug, population.event, stratum=STRATUM_COLUMN
+    )
+    explaining = set(explanations(groups, population.drug)["product"]) if named.height else set()
     n = int(frames.counts(population.pair)["n_observed"].item())
     for product, n_shared in named.head(10).iter_rows():
         without = frames.among(
@@ -58,6 +63,7 @@ def _bystanders(population: Population) -> Section:
         rows.append(
             {
                 "product": product,
+                "explains": product in explaining,
                 "n_shared": n_shared,
                 "share": n_shared / n,
                 "n_without": narrow["n_observed"],
@@ -73,7 +79,8 @@ def _bystanders(population: Population) -> Section:
         "Products that the pair's cases name as well",
         "Without the cases that name a product: what is left may show which of two explains both.",
         rows,
-        remark=f"{named.height:,} other products are named by the {n:,} cases. "
+        remark=f"{named.height:,} other products are named by the {n:,} cases. A product explains "
+        "the pair by the rule of `explained_by`: within strata, and by a regression. "
         "reverse_ic is that of the product with the event, without the cases of the drug."
         if named.height
         else "No case of the pair names another product.",

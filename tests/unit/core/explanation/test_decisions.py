@@ -68,6 +68,20 @@ def test_published_revisions_are_those_of_the_signal(
     )
 
 
+def test_what_turns_a_rule_off_is_that_of_the_latest_alert(
+    done: Replayed, found: dict[str, Section]
+) -> None:
+    own = [alert for alert in done.alerts if (alert.drug, alert.event) == ("zinc", "rash")]
+    fragility = own[-1].rules[0].fragility
+    assert fragility is not None
+    assert fragility.cases is not None
+    (row,) = found["fragility"].rows
+    bound = "cases" in fragility.at_most
+    assert row["cases"] == (f"at most {fragility.cases}" if bound else fragility.cases)
+    assert (row["rule"], row["lots"]) == ("mhra", "all")
+    assert sections(done, ("gold", "rash"))["fragility"].remark == "No rule is on."
+
+
 def test_the_calibrated_bound_needs_ten_controls_with_a_case(done: Replayed) -> None:
     few = [("lead", "fever"), ("gold", "cough")]
     section = sections(done, controls=few)["calibrated"]

@@ -7,7 +7,16 @@ from tests.support.explained import explained_run, run, sections
 from tests.support.replays import Replayed
 
 ORDER = [
-    *("rules", "calibrated", "alerts", "measures", "strata", "mantel_haenszel", "subgroups"),
+    *(
+        "rules",
+        "fragility",
+        "calibrated",
+        "alerts",
+        "measures",
+        "strata",
+        "mantel_haenszel",
+        "subgroups",
+    ),
     *("adjusted_odds_ratio", "restricted", "co_named", "masking", "interaction", "onset"),
     "sequential",
 ]
