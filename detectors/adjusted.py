@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -338,17 +338,10 @@ def _fit_maximum_likelihood(design: _Design, start: Floats, n_fixed: int) -> _Fi
     )
     # Steps of weighted least squares can go too far, where the fitted odds are beyond any number
     # and no further step changes them. BFGS has a line search, and the likelihood one maximum.
-    settings: Sequence[dict[str, Any]] = (
-        {"tol": 1e-12, "wls_method": "qr"},
-        {"method": "bfgs", "gtol": 1e-10},
-    )
-    for setting in settings:
-        with (
-            np.errstate(over="ignore", invalid="ignore", divide="ignore"),
-            warnings.catch_warnings(),
-        ):
+    for how in ({"tol": 1e-12, "wls_method": "qr"}, {"method": "bfgs", "gtol": 1e-10}):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            result = model.fit(start[n_fixed:], maxiter=_MAX_STEPS, **setting, disp=False)
+            result = model.fit(start[n_fixed:], maxiter=_MAX_STEPS, **how, disp=False)
             slope = model.score(result.params)
         if np.all(np.abs(slope) <= _LARGEST_SLOPE * np.maximum(1.0, weights.sum())):
             return _Fit(np.concatenate([start[:n_fixed], result.params]), float(result.llf))
