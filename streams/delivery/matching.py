@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import date
+from math import prod
 
 from schemas.alert import SignalGrade, SignalLevel
 from schemas.domain import domain_vocabulary
@@ -10,18 +12,26 @@ from schemas.normal_form import normal_drug, normal_term
 from schemas.priority import PriorityLevel
 from schemas.safety_alert import SafetyAlertKind
 from schemas.subscription import SDR, Filters, Subscription, Tier
+from streams.core.alerts.priority import freshness_factor, level_thresholds
 from streams.delivery.tiers import Copy
 
 __all__ = [
     "PREVIEW_DAYS",
+    "Fading",
     "category_of",
+    "fading_of",
     "is_on",
     "matches",
     "passes",
     "rank_of",
+    "rank_on",
     "require_askable",
     "would_send",
 ]
+
+Fading = tuple[float, str, float, float, bool]
+"""Score without freshness, day since when a signal is known, least totals of the levels `high` and
+`medium`, and whether one sender made it on one day."""
 
 PREVIEW_DAYS = 90
 """Days of alerts that a preview of a subscription covers."""
@@ -138,7 +148,34 @@ def rank_of(copy: Copy) -> float:
     priority = copy.get("priority")
     if priority is None:
         return float(len(_LEVELS))
-    return _LEVELS.index(PriorityLevel(priority["level"])) + (1 - float(priority["total"])) / 2
+    return _rank(PriorityLevel(priority["level"]), float(priority["total"]))
+
+
+def fading_of(copy: Copy) -> Fading | None:
+    """Return what the rank of a copy on a later day follows from; None if it does not fade."""
+    priority = copy.get("priority")
+    known_on = copy.get("first_alarm_on") or copy.get("first_alert_on")
+    factors = priority and priority.get("factors")
+    if not priority or not factors or not known_on or priority["parts"].get("freshness") is None:
+        return None
+    least = priority["thresholds"] or level_thresholds(())
+    rest = prod(factor for name, factor in factors.items() if name != "freshness")
+    return rest, str(known_on), least["high"], least["medium"], bool(priority["burst_only"])
+
+
+def rank_on(fading: Fading, day: date) -> float:
+    """Return the rank on a day, as `streams.core.alerts.priority.priority_on` has it."""
+    rest, known_on, high, medium, burst_only = fading
+    score = rest * freshness_factor(date.fromisoformat(known_on), day)
+    total = score / (1 + score)
+    level = PriorityLevel.LOW
+    if total >= medium and total > 0 and not burst_only:
+        level = PriorityLevel.HIGH if total >= high else PriorityLevel.MEDIUM
+    return _rank(level, total)
+
+
+def _rank(level: PriorityLevel, total: float) -> float:
+    return _LEVELS.index(level) + (1 - total) / 2
 
 
 def _reaches(copy: Copy, least: PriorityLevel | None) -> bool:

@@ -24,6 +24,7 @@ from schemas.scrutiny import ExplainedBy
 __all__ = [
     "PriorityRules",
     "evidence",
+    "freshness_factor",
     "is_urgent",
     "level_thresholds",
     "priority_on",
@@ -186,14 +187,23 @@ def priority_on(
     )
 
 
+def freshness_factor(known_on: date, day: date, rules: PriorityRules | None = None) -> float:
+    """Return the factor of freshness on a day, of a signal that is known since another."""
+    freshness = (rules or priority_rules()).freshness
+    return _fresh(known_on, day, freshness.half_life_days) + freshness.least
+
+
+def _fresh(known_on: date, day: date, half_life: float) -> float:
+    return float(2 ** (-max((day - known_on).days, 0) / half_life))
+
+
 def _parts(alert: Alert, day: date, table: PriorityRules) -> dict[str, float | None]:
     newness = freshness = None
     if alert.n_drug_recent is not None and alert.counts.n_drug:
         newness = alert.n_drug_recent / alert.counts.n_drug
     first = alert.first_alarm_on or alert.first_alert_on
     if first is not None:
-        days = max((day - first).days, 0)
-        freshness = 2 ** (-days / table.freshness.half_life_days)
+        freshness = _fresh(first, day, table.freshness.half_life_days)
     is_alarm = alert.grade is SignalGrade.ALARM
     return {
         "evidence": evidence(

@@ -14,7 +14,7 @@ from schemas.report import Report
 from schemas.subscription import Tier
 from streams.delivery.alert_sources import AnyAlert, parse_alert
 from streams.delivery.api.line_listing import case_line
-from streams.delivery.matching import rank_of
+from streams.delivery.matching import fading_of, rank_of, rank_on
 from streams.delivery.sqlite_file import Database, Layout
 from streams.delivery.tier_copies import PUBLIC_TABLES, TierCopies, known_day
 from streams.delivery.tiers import Copy
@@ -25,11 +25,11 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS copy (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, tier TEXT NOT NULL, alert_id TEXT NOT NULL,
     signal TEXT NOT NULL, revision INTEGER NOT NULL, day TEXT NOT NULL, latest INTEGER NOT NULL,
-    priority REAL NOT NULL, due TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (tier, alert_id)
+    priority REAL NOT NULL, fading TEXT, due TEXT NOT NULL, body TEXT NOT NULL,
+    UNIQUE (tier, alert_id)
 );
 CREATE INDEX IF NOT EXISTS copy_signal ON copy (tier, signal, revision);
 CREATE INDEX IF NOT EXISTS copy_latest ON copy (tier, latest, signal);
-CREATE INDEX IF NOT EXISTS copy_priority ON copy (tier, latest, priority);
 CREATE INDEX IF NOT EXISTS copy_due ON copy (tier, latest, due);
 CREATE INDEX IF NOT EXISTS copy_day ON copy (tier, day);
 CREATE TABLE IF NOT EXISTS line (
@@ -99,6 +99,7 @@ class ReadModel(Database):
     def __init__(self, path: Path, *, key: bytes) -> None:
         super().__init__(path, _LAYOUT)
         self._copies = TierCopies(self._db, key=key)
+        self._db.create_function("rank_today", 3, _rank_today, deterministic=True)
 
     def put(self, alert: AnyAlert, *, source: str, position: int) -> None:
         """Store an alert revision; a known one changes nothing."""
@@ -113,7 +114,7 @@ class ReadModel(Database):
     def _store(self, tier: Tier, copy: Copy, day: date) -> None:
         self._db.execute(
             "INSERT OR IGNORE INTO copy (tier, alert_id, signal, revision, day, latest, priority, "
-            "due, body) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?)",
+            "fading, due, body) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
             (
                 tier.value,
                 copy["alert_id"],
@@ -121,6 +122,7 @@ class ReadModel(Database):
                 copy["revision"],
                 day.isoformat(),
                 rank_of(copy),
+                None if (fading := fading_of(copy)) is None else json.dumps(fading),
                 copy.get("due") or _NO_DAY,
                 json.dumps(copy),
             ),
@@ -177,6 +179,7 @@ class ReadModel(Database):
         after: str,
         most: int,
         wanted: Callable[[Copy], bool],
+        today: date,
         sort: SignalSort = SignalSort.KEY,
     ) -> Page:
         """Return a page of the latest revisions of signals that a tier may see, in an order.
@@ -187,21 +190,24 @@ class ReadModel(Database):
             `Page.after` of the page before, in the same order; empty for the first page. By key it
             is a key. In another order it is the id of a revision, so that the page continues there
             even if that signal was revised since.
+        today
+            Day that the order of priority is of: it falls as a signal ages.
 
         Raises
         ------
         InputError
             If it must be the id of a revision and the tier knows none of it.
         """
-        begin, values = self._begin(tier, after, sort)
+        begin, values = self._begin(tier, after, sort, today)
         rows = self._db.execute(
-            f"SELECT {'signal' if sort is SignalSort.KEY else 'alert_id'}, body FROM copy "
+            f"SELECT {'signal' if sort is SignalSort.KEY else 'alert_id'}, body, "
+            "rank_today(priority, fading, ?) AS rank FROM copy "
             f"WHERE tier = ? AND latest = 1 AND {begin} ORDER BY {_ORDERS[sort]} LIMIT ?",
-            (tier.value, *values, _MOST_SCANNED + 1),
+            (today.isoformat(), tier.value, *values, _MOST_SCANNED + 1),
         )
         found: list[Copy] = []
         last = after
-        for scanned, (cursor, body) in enumerate(rows):
+        for scanned, (cursor, body, _) in enumerate(rows):
             if len(found) == most or scanned == _MOST_SCANNED:
                 return Page(tuple(found), last)
             copy = json.loads(body)
@@ -217,23 +223,26 @@ class ReadModel(Database):
         )
         return [key for (key,) in rows]
 
-    def _begin(self, tier: Tier, after: str, sort: SignalSort) -> tuple[str, tuple[object, ...]]:
+    def _begin(
+        self, tier: Tier, after: str, sort: SignalSort, today: date
+    ) -> tuple[str, tuple[object, ...]]:
         """Return the SQL condition of the rows after a cursor, and its values."""
         if sort is SignalSort.KEY:
             return "signal > ?", (after,)
         if not after:
             return "1", ()
         row = self._db.execute(
-            "SELECT sequence, priority, due, signal FROM copy WHERE tier = ? AND alert_id = ?",
-            (tier.value, after),
+            "SELECT sequence, rank_today(priority, fading, ?), due, signal FROM copy "
+            "WHERE tier = ? AND alert_id = ?",
+            (today.isoformat(), tier.value, after),
         ).fetchone()
         if row is None:
             msg = "after: must be `next` of a page in the same order; got an id that is not known"
             raise InputError(msg)
-        sequence, priority, due, key = row
+        sequence, rank, due, key = row
         if sort is SignalSort.CHANGED:
             return "sequence < ?", (sequence,)
-        column, value = ("priority", priority) if sort is SignalSort.PRIORITY else ("due", due)
+        column, value = ("rank", rank) if sort is SignalSort.PRIORITY else ("due", due)
         return f"({column}, signal) > (?, ?)", (value, key)
 
     def revisions(self, tier: Tier, signal_key: str) -> list[Copy]:
@@ -330,9 +339,14 @@ class ReadModel(Database):
             )
 
 
+def _rank_today(published: float, fading: str | None, day: str) -> float:
+    """Return the rank of a revision on a day, as a function of SQL."""
+    return published if fading is None else rank_on(json.loads(fading), date.fromisoformat(day))
+
+
 _ORDERS = {
     SignalSort.KEY: "signal",
-    SignalSort.PRIORITY: "priority, signal",
+    SignalSort.PRIORITY: "rank, signal",
     SignalSort.DUE: "due, signal",
     SignalSort.CHANGED: "sequence DESC",
 }

@@ -159,7 +159,14 @@ def list_signals(
         return active in (None, is_on(copy)) and passes(asked, copy)
 
     with service.model() as model:
-        page = model.signals(token.tier, after=after, most=limit, wanted=wanted, sort=sort)
+        page = model.signals(
+            token.tier,
+            after=after,
+            most=limit,
+            wanted=wanted,
+            today=service.now().date(),
+            sort=sort,
+        )
     signals = list(service.with_assessments(token.tier, page.copies))
     return SignalPage(signals=signals, next=page.after)
 

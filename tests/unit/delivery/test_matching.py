@@ -1,6 +1,7 @@
 """Matching of alerts to subscriptions by filters, tier and earlier revisions."""
 
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,16 @@ from schemas.errors import InputError
 from schemas.priority import Priority, PriorityLevel
 from schemas.safety_alert import AlertCategory, SafetyAlertKind
 from schemas.subscription import Filters, Subscription, Tier
+from streams.core.alerts.priority import priority_on
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.matching import is_on, rank_of, require_askable, would_send
+from streams.delivery.matching import (
+    fading_of,
+    is_on,
+    rank_of,
+    rank_on,
+    require_askable,
+    would_send,
+)
 from tests.support.alerts import copies_of, copy_of, is_for, safety, signal, subscription
 
 ALARM, WIDER = SignalGrade
@@ -146,3 +155,27 @@ def test_the_order_of_priority_is_by_level_then_total_and_none_comes_last() -> N
     ]  # fmt: skip
     assert ranks == sorted(ranks)
     assert len(set(ranks)) == len(ranks)
+
+
+@pytest.mark.parametrize("days", [0, 1, 30, 90, 400, 4000])
+@pytest.mark.parametrize("n_serious", [0, 1, 3])
+def test_a_rank_of_a_later_day_is_that_of_the_priority_of_that_day(
+    days: int, n_serious: int
+) -> None:
+    known_on = date(2024, 1, 1)
+    alert = signal().model_copy(
+        update={"first_alert_on": known_on, "first_alarm_on": known_on, "n_serious": n_serious}
+    )
+    alert = alert.model_copy(update={"priority": priority_on(alert, known_on)})
+    day = known_on + timedelta(days=days)
+    fading = fading_of(copy_of(Tier.AUTHORITY, alert))
+    assert fading is not None
+    later = alert.model_copy(update={"priority": priority_on(alert, day)})
+    assert rank_on(fading, day) == pytest.approx(rank_of(copy_of(Tier.AUTHORITY, later)), abs=1e-12)
+
+
+def test_a_copy_without_freshness_does_not_fade() -> None:
+    assert fading_of(copy_of(Tier.AUTHORITY, signal())) is None
+    alert = signal()
+    alert = alert.model_copy(update={"priority": priority_on(alert, date(2024, 1, 1))})
+    assert fading_of(copy_of(Tier.AUTHORITY, alert)) is None  # no first day is known

@@ -11,6 +11,7 @@ from schemas.errors import InputError
 from schemas.priority import Priority, PriorityLevel
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
+from streams.core.alerts.priority import priority_on
 from streams.delivery.api.read_model import ReadModel, SignalSort
 from tests.support.alerts import KEY, safety, signal
 from tests.support.api_server import reported
@@ -39,7 +40,9 @@ def test_the_latest_revision_is_shown_and_a_position_is_stored_once(model: ReadM
 
 def test_a_page_has_the_latest_revision_of_each_signal(model: ReadModel) -> None:
     with model:
-        page = model.signals(Tier.AUTHORITY, after="", most=9, wanted=lambda alert: True)
+        page = model.signals(
+            Tier.AUTHORITY, today=TODAY, after="", most=9, wanted=lambda alert: True
+        )
         found = {copy["signal_key"]: copy["revision"] for copy in page.copies}
         assert found == {signal().signal_key: 2, LOT.signal_key: 1, CLINIC.signal_key: 1}
         assert page.after is None
@@ -82,7 +85,7 @@ def test_the_public_sees_a_signal_from_its_first_alarm_on_and_revisions_by_band(
         assert consumer == [1, 2, 3, 4, 5]
         for alert in history:
             assert model.alert(Tier.PUBLIC, alert.alert_id) is None
-        page = model.signals(Tier.PUBLIC, after="", most=9, wanted=lambda copy: True)
+        page = model.signals(Tier.PUBLIC, today=TODAY, after="", most=9, wanted=lambda copy: True)
         assert [copy["revision"] for copy in page.copies] == [2]
 
 
@@ -113,7 +116,7 @@ def test_the_public_sees_no_signal_that_was_never_an_alarm(tmp_path: Path) -> No
             model.put(alert, source="alerts", position=position)
         for tier, seen in ((Tier.PUBLIC, []), (Tier.CONSUMER, [1, 2])):
             assert [a["revision"] for a in model.revisions(tier, wider[0].signal_key)] == seen
-            page = model.signals(tier, after="", most=9, wanted=lambda copy: True)
+            page = model.signals(tier, today=TODAY, after="", most=9, wanted=lambda copy: True)
             assert [copy["revision"] for copy in page.copies] == seen[1:]
 
 
@@ -138,6 +141,7 @@ def prioritised(drug: str, level: str | None, total: float, due: int | None) -> 
     return signal(drug=drug).model_copy(update={"priority": priority or None, "due": day or None})
 
 
+TODAY = date(2024, 3, 9)
 SORTED = (
     prioritised("a", "low", 0.9, 5),  # of one source on one day: low whatever the total
     prioritised("b", "high", 0.7, 9),
@@ -164,12 +168,53 @@ def test_pages_in_an_order_have_each_signal_once(
             model.put(alert, source="alerts", position=position)
         found, after = "", ""
         for _ in range(len(SORTED) + 1):
-            page = model.signals(tier, after=after, most=most, wanted=lambda _: True, sort=sort)
+            page = model.signals(
+                tier, today=TODAY, after=after, most=most, wanted=lambda _: True, sort=sort
+            )
             found += "".join(copy["drug"] for copy in page.copies)
             if page.after is None:
                 break
             after = page.after
         assert found == ORDERS[sort]
+
+
+def _aged(drug: str, known_on: date, n_serious: int) -> Alert:
+    """Return an alarm that is known since a day, with the priority of that day."""
+    alert = signal(drug=drug).model_copy(
+        update={"first_alert_on": known_on, "first_alarm_on": known_on, "n_serious": n_serious}
+    )
+    return alert.model_copy(update={"priority": priority_on(alert, known_on)})
+
+
+def test_the_order_of_priority_is_of_the_day_that_asks(tmp_path: Path) -> None:
+    """Of two signals the more serious is older: it comes first until it has lost its freshness."""
+    old = _aged("old", date(2024, 1, 1), 3)
+    new = _aged("new", date(2024, 6, 1), 1)
+    alerts = {alert.drug: alert for alert in (old, new, prioritised("none", None, 0.0, None))}
+    with ReadModel(tmp_path / "signals.db", key=KEY) as model:
+        for position, alert in enumerate(alerts.values()):
+            model.put(alert, source="alerts", position=position)
+        for today, order in (
+            (date(2024, 1, 1), ["old", "new", "none"]),
+            (date(2024, 6, 1), ["new", "old", "none"]),
+            (date(2026, 6, 1), ["old", "new", "none"]),
+        ):
+            found: list[str] = []
+            after = ""
+            for _ in alerts:
+                page = model.signals(
+                    Tier.AUTHORITY,
+                    today=today,
+                    after=after,
+                    most=1,
+                    wanted=lambda _: True,
+                    sort=SignalSort.PRIORITY,
+                )
+                found += [copy["drug"] for copy in page.copies]
+                after = page.after or ""
+            assert found == order
+            totals = [priority_on(alerts[drug], today).total for drug in order[:2]]
+            assert totals == sorted(totals, reverse=True)
 
 
 def test_a_page_continues_after_a_signal_that_was_revised_since(tmp_path: Path) -> None:
@@ -178,7 +223,9 @@ def test_a_page_continues_after_a_signal_that_was_revised_since(tmp_path: Path) 
             model.put(alert, source="alerts", position=position)
         # "b" of the first page has no priority since, and is listed among those without one.
         for sort, rest in ((SignalSort.PRIORITY, "eac"), (SignalSort.CHANGED, "dca")):
-            page = model.signals(Tier.AUTHORITY, after="", most=2, wanted=lambda _: True, sort=sort)
+            page = model.signals(
+                Tier.AUTHORITY, today=TODAY, after="", most=2, wanted=lambda _: True, sort=sort
+            )
             assert page.after is not None
             with model.batch():
                 (last,) = model.alerts_of(page.copies[-1]["signal_key"])
@@ -187,13 +234,23 @@ def test_a_page_continues_after_a_signal_that_was_revised_since(tmp_path: Path) 
                 )
                 model.put(newer, source=sort.value, position=0)
             more = model.signals(
-                Tier.AUTHORITY, after=page.after, most=9, wanted=lambda _: True, sort=sort
+                Tier.AUTHORITY,
+                today=TODAY,
+                after=page.after,
+                most=9,
+                wanted=lambda _: True,
+                sort=sort,
             )
             found = [copy["drug"] for copy in more.copies if copy["alert_id"] != f"{sort}"]
             assert "".join(found) == rest
         with pytest.raises(InputError, match="after: must be `next` of a page"):
             model.signals(
-                Tier.AUTHORITY, after="x", most=9, wanted=lambda _: True, sort=SignalSort.DUE
+                Tier.AUTHORITY,
+                today=TODAY,
+                after="x",
+                most=9,
+                wanted=lambda _: True,
+                sort=SignalSort.DUE,
             )
 
 
