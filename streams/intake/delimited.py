@@ -101,7 +101,11 @@ class DelimitedTable:
 def csv_table(archive: Archive, member: ZipInfo) -> DelimitedTable:
     """Read quoted, comma-separated text. The line of a row is its first line."""
     lines, where = archive.lines(member), archive.label(member)
-    names = next(csv.reader([_first_line(lines, where)]), [])
+    try:
+        names = next(csv.reader([_first_line(lines, where)]), [])
+    except csv.Error as broken:
+        msg = f"{where}: the first line must name the columns; got {broken}"
+        raise InputError(msg) from broken
     header = Header(_column_names(names, where), where)
     return DelimitedTable(header, _csv_rows(_CsvLines(lines, where), header))
 
