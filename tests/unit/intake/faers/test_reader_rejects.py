@@ -160,6 +160,14 @@ def test_a_case_that_the_schema_refuses_is_rejected_with_its_row(quarter: Quarte
     )
 
 
+def test_a_report_of_too_many_reactions_is_rejected_with_the_limit(quarter: Quarter) -> None:
+    reports, [rejected] = quarter.read(DEMO=[{}], REAC=[{"pt": f"T{n}"} for n in range(501)])
+
+    assert reports == []
+    assert rejected.code is RejectCode.TOO_LONG
+    assert rejected.reason.endswith("at most 500 reactions are read; got 501")
+
+
 def test_an_overlong_line_of_a_deletion_list_is_rejected(archive_of: ArchiveOf) -> None:
     files = members(CURRENT, "17Q2", {}) | {"DELETE17Q2.txt": "1\n" + "2" * (1 << 20) + "\n3\n"}
 
