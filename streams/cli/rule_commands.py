@@ -10,7 +10,6 @@ from typing import Annotated
 
 import polars as pl
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -38,6 +37,7 @@ from streams.cli.options import (
 )
 from streams.cli.replay_commands import item_progress
 from streams.cli.score_commands import read_counts
+from streams.cli.terminal import Console
 from streams.core.cases.permutation import Block, parse_blocks, permute_products
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
 from schemas.errors import InputError, RejectCode
 from schemas.rejected import LONGEST_BEGINNING, Rejected
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LIMITS",
     "RECORD_BYTES",
+    "BufferedBytes",
     "Limits",
     "bounded_lines",
     "next_items",
@@ -38,6 +39,22 @@ _CHUNK = 1 << 20  # bytes per read; with the default of 8,192, lines span severa
 _CHUNK_BYTES = 32 << 20  # bytes of undecoded items that are held at once
 
 _Item = TypeVar("_Item")
+
+
+class BufferedBytes(Protocol):
+    """A stream of bytes with a buffer that can be looked into, such as `io.BufferedReader`."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Return the next bytes up to a line end, at most so many."""
+        ...
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most so many."""
+        ...
+
+    def peek(self, size: int = 0, /) -> bytes:
+        """Return the bytes of the buffer without reading on; none at the end."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -83,7 +100,7 @@ def _kind(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def open_unpacked(path: Path, limits: Limits = LIMITS) -> Iterator[io.BufferedReader]:
+def open_unpacked(path: Path, limits: Limits = LIMITS) -> Iterator[BufferedBytes]:
     """Open a file for reading, unpacked if its name ends in `.gz`.
 
     Raises
@@ -93,7 +110,7 @@ def open_unpacked(path: Path, limits: Limits = LIMITS) -> Iterator[io.BufferedRe
     """
     require_file(path)
     try:
-        with path.open("rb", buffering=_CHUNK) as file:
+        with io.BufferedReader(path.open("rb", buffering=0), _CHUNK) as file:
             if path.suffix != ".gz":
                 yield file
                 return
@@ -135,7 +152,7 @@ class _RatioGuard(io.RawIOBase):
 
 
 def bounded_lines(
-    stream: io.BufferedReader, where: str, most: int = RECORD_BYTES
+    stream: BufferedBytes, where: str, most: int = RECORD_BYTES
 ) -> Iterator[bytes | Rejected]:
     """Yield the physical lines with their ends; a longer one is never held, and is a reject.
 
@@ -163,7 +180,7 @@ def bounded_lines(
         )
 
 
-def _skip_line(stream: io.BufferedReader) -> int:
+def _skip_line(stream: BufferedBytes) -> int:
     """Skip the rest of a line, six times as fast as by `readline`; return its length."""
     skipped = 0
     while buffered := stream.peek():
