@@ -95,7 +95,7 @@ LINES: list[list[tuple[str, ...]]] = [
     [(*SAVED, "--product", NAME, "--preview", ALERTS, "--yes")],
     [("subscribe", NAME, "--subscriber", NAME, "--stream", "--yes", "--outbox", OUTBOX)],
     [(*SAVED, "--yes"), ("subscriptions", "--outbox", OUTBOX)],
-    [(*SAVED, "--yes"), ("deliver", ALERTS, "--outbox", OUTBOX)],
+    [(*SAVED, "--yes"), ("deliver", ALERTS, "--once", "--outbox", OUTBOX)],
     [("subscriptions", "--pause", NAME, "--outbox", OUTBOX)],
     [("tokens", "add", NAME, "--scope", "alerts:read", "--outbox", OUTBOX)],
     [
@@ -103,7 +103,7 @@ LINES: list[list[tuple[str, ...]]] = [
         ("tokens", "list", "--outbox", OUTBOX),
     ],
     [("tokens", "revoke", NAME, "--outbox", OUTBOX)],
-    [("serve", "--alerts", AWAY, "--outbox", OUTBOX)],
+    [("serve", "--port", NAME)],
     [("alerts", "--bootstrap", NAME)],
     [("topics", "create", "--bootstrap", NAME)],
     [("publish", REPORTS, "--bootstrap", NAME)],
