@@ -1,4 +1,4 @@
-"""Standard output and error of the command line, which nobody's text can use to steer a terminal.
+"""Standard output and error of the command line, on which text of others steers no terminal.
 
 Whatever is written to them is escaped (`streams.cli.printable`). Colours, and the lines of a
 progress display that are written over, pass only through `Console`, which escapes the texts between
