@@ -97,7 +97,8 @@ class Context(Message):
     n_by_professional: int = Field(ge=0, description="Cases that a health professional reported.")
     verification: str = Field(description="Who reported them, in words.")
     flags: tuple[str, ...] = Field(
-        description="`indication_confounding`, `late`, `post_notice`, `lot_missing`."
+        description="`indication_confounding`, `late`, `post_notice`, `lot_missing`, "
+        "`lot_in_other_letters`."
     )
     changes: ContextChanges | None = Field(
         default=None,

@@ -17,6 +17,7 @@ __all__ = [
     "Product",
     "Quality",
     "SourceMaterial",
+    "in_other_letters",
     "normalise_lot",
 ]
 
@@ -27,20 +28,56 @@ _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 _NO_LOT = {"NA", "NI", "NONE", "NOTAVAILABLE", "NOTKNOWN", "NOTREPORTED", "UNK", "UNKNOWN"}
 
 
+# Capital letters of Cyrillic and Greek that look like one of Latin, and that one.
+_TWINS = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХԚԜԌҺӀΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹͿ",
+    "ABESIJKMHOPCTYXQWGHIABEZHIKMNOPTYXCJ",
+)
+
+
 def normalise_lot(lot: str | None) -> str | None:
     """Normalise a lot number: ignore character width, case, spaces and dashes.
 
-    A missing lot number, or a word for one, gives None.
+    Letters of Cyrillic and Greek that look like Latin ones are read as these, unless another letter
+    of the lot has no such twin; digits of any script are read as 0 to 9. A missing lot number, or a
+    word for one, gives None.
 
-    >>> normalise_lot("EX117 ") == normalise_lot("ＥＸ－117") == "EX117"
+    >>> normalise_lot("EX117 ") == normalise_lot("ＥＸ－117") == normalise_lot("ЕХ١١٧") == "EX117"
     True
     >>> normalise_lot("not available") is None
     True
     """
     if lot is None:
         return None
-    normal = _NOT_ALPHANUMERIC.sub("", unicodedata.normalize("NFKC", visible(lot))).upper()
+    spelt = _spelt(lot)
+    normal = spelt if spelt.isascii() else _in_latin(spelt)
     return None if not normal or normal in _NO_LOT else normal
+
+
+def in_other_letters(lot: str | None) -> bool:
+    """Return whether a lot number was written in letters or digits that `normalise_lot` replaces.
+
+    >>> in_other_letters("EX-117"), in_other_letters("ЕХ-117"), in_other_letters("ロット7")
+    (False, True, False)
+    """
+    return lot is not None and not lot.isascii() and _spelt(lot) != normalise_lot(lot) is not None
+
+
+def _spelt(lot: str) -> str:
+    return _NOT_ALPHANUMERIC.sub("", unicodedata.normalize("NFKC", visible(lot))).upper()
+
+
+def _in_latin(spelt: str) -> str:
+    latin = spelt.translate(_TWINS)
+    letters = latin if not any(map(_is_foreign, latin)) else spelt
+    return "".join(
+        str(digit) if (digit := unicodedata.decimal(character, None)) is not None else character
+        for character in letters
+    )
+
+
+def _is_foreign(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(("CYRILLIC", "GREEK"))
 
 
 class SourceMaterial(Message):

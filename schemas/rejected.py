@@ -6,10 +6,13 @@ from pydantic.json_schema import SkipJsonSchema
 from schemas.base import Message
 from schemas.errors import RejectCode
 
-__all__ = ["LONGEST_KEY", "Rejected"]
+__all__ = ["LONGEST_BEGINNING", "LONGEST_KEY", "Rejected"]
 
 LONGEST_KEY = 800
 """Longest key that can be a case id [bytes]: at most 200 characters of at most 4 bytes."""
+
+LONGEST_BEGINNING = 4_096
+"""Bytes kept of a line that is longer than its reader reads: enough to find the case in it."""
 
 
 class Rejected(Message):
@@ -20,7 +23,10 @@ class Rejected(Message):
     source: str = Field(description="File, archive member, or `topic[partition]`.")
     position: int = Field(ge=0, description="Line number from 1 in a file; offset in a topic.")
     reason: str = Field(description="The rule that was broken and what was got, in one line.")
-    raw: bytes = Field(description="The original bytes, whole; base64 in JSON.")
+    raw: bytes = Field(
+        description="The original bytes, base64 in JSON: whole, but of a line over the limit of "
+        "its reader, 1 MiB, the first 4,096."
+    )
     key: bytes | None = Field(
         default=None,
         max_length=LONGEST_KEY,

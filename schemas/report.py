@@ -9,6 +9,7 @@ from schemas.base import Message
 from schemas.errors import RefusedValue, RejectCode
 from schemas.product import Product
 from schemas.release import Release
+from schemas.report_limits import broken_limit
 from schemas.vocabulary import (
     AgeGroup,
     Country,
@@ -228,6 +229,12 @@ class Report(Message):
         if self.latest_received < self.first_received:
             msg = "latest_received must not be before first_received"
             raise RefusedValue(msg, RejectCode.DATES_OUT_OF_ORDER)
+        return self
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> Self:
+        if (broken := broken_limit(self)) is not None:
+            raise RefusedValue(broken, RejectCode.TOO_LONG)
         return self
 
     @property

@@ -248,7 +248,7 @@ class SafetyAlert(Message):
     flags: tuple[str, ...] = Field(
         default=(),
         description="What the reader has to know: `indication_confounding`, `late`, `post_notice`, "
-        "`lot_missing` and others.",
+        "`lot_missing`, `lot_in_other_letters` and others.",
     )
     duty: tuple[str, ...] = Field(
         default=(),

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from schemas.rules_change import RulesChange
 from schemas.safety_alert import SafetyAlert
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import alert_table, priority_text
+from streams.cli.terminal import Console
 from streams.core.alerts.assessment import assessed
 from streams.core.alerts.undecided import RevisionDays
 from streams.core.wording.alert_texts import in_language

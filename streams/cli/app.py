@@ -4,13 +4,14 @@ import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
 
 from schemas.errors import TocsinError
 from streams.cli.printable import printable
+from streams.cli.terminal import printable_output
 
 __all__ = ["command_line", "run"]
 
@@ -103,7 +104,15 @@ def _options(
 
 
 def run(app: typer.Typer) -> None:
-    """Run the application; exit with 0, or with 2 and one error line, never with a traceback."""
+    """Run the application; exit with 0, or with 2 and one error line, never with a traceback.
+
+    Nothing that it prints steers a terminal.
+    """
+    with printable_output():
+        _run(app)
+
+
+def _run(app: typer.Typer) -> NoReturn:
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except TyperException as error:  # a usage error; the message is empty if help was shown instead

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from schemas.decision import Assessment, Decision, SignalState
 from schemas.errors import BrokerError, InputError
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.tables import due_in_words
+from streams.cli.terminal import Console
 from streams.core.alerts.assessment import assessed, assessments_after
 from streams.core.alerts.undecided import RevisionDays, signal_status
 from streams.core.signals.signal_key import near_keys

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -31,6 +30,7 @@ from streams.cli.audit_commands import assessments_in
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import summary_table
+from streams.cli.terminal import Console
 from streams.core.alerts.assessment import assessed
 from streams.delivery.alert_sources import (
     AlertHistory,

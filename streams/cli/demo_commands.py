@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
@@ -21,6 +20,7 @@ from schemas.vocabulary import LinkKind
 from schemas.watch_item import WatchItem
 from streams.cli.options import DEFAULT_RULES, DEFAULT_SCREENING, rules_from, tomorrow
 from streams.cli.tables import KIND_COLOURS
+from streams.cli.terminal import Console
 from streams.core.counting.windows import WindowSpec
 from streams.demo import PRODUCT_CLASS, ScenarioStep, background, story
 from streams.runtime.embedded.replay import Replay

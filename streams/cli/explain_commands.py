@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +28,7 @@ from streams.cli.options import (
 )
 from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, feed_sources
+from streams.cli.terminal import Console
 from streams.cli.verdict import RunVerdict
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun, explain

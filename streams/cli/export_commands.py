@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from schemas.alert import Alert
 from schemas.decision import Assessment
@@ -17,6 +16,7 @@ from schemas.subscription import Tier
 from streams.cli.audit_commands import assessments_in
 from streams.cli.options import PolicyOption, parse_day, require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
+from streams.cli.terminal import Console
 from streams.core.alerts.assessment import assessed, assessments_after
 from streams.core.alerts.undecided import RevisionDays
 from streams.core.recount.source_ranges import require_sources

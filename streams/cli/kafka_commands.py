@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from schemas.errors import InputError
@@ -36,6 +35,7 @@ from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import repair_rows, summary_table
+from streams.cli.terminal import Console
 from streams.cli.verdict import RunVerdict
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source

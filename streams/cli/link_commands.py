@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from schemas.errors import InputError
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.options import require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
 from streams.cli.tables import summary_table
+from streams.cli.terminal import Console
 from streams.core.duplicates.probable import DEFAULT_POLICY, LinkagePolicy, decide, records_frame
 from streams.exports.result_file import result_file
 from streams.runtime.operations.current_cases import cases_of_files, cases_of_topic

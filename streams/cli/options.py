@@ -315,18 +315,26 @@ def tomorrow() -> date:
 
 def require_apart(sources: Iterable[Path], outputs: Iterable[Path | None]) -> None:
     """Refuse a path that is given twice; above all a source that would be overwritten."""
-    used = {path.resolve() for path in sources}
+    used = set(map(_real, sources))
     for path in outputs:
         if path is not None:
-            if path.resolve() in used:
+            if _real(path) in used:
                 msg = f"{path}: a file to write must be another than every source and output"
                 raise InputError(msg)
-            used.add(path.resolve())
+            used.add(_real(path))
 
 
 def writable(path: Path | None) -> Path | None:
     """Return the path if its folder exists; checked before the work, not after it."""
-    if path is not None and not path.resolve().parent.is_dir():
-        msg = f"{path}: the folder to write into must exist; got no folder {path.resolve().parent}"
+    if path is not None and not (folder := _real(path).parent).is_dir():
+        msg = f"{path}: the folder to write into must exist; got no folder {folder}"
         raise InputError(msg)
     return path
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # of links in a circle
+        msg = f"{path}: must be a file; got a link to itself"
+        raise InputError(msg) from error

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.options import parse_day
 from streams.cli.tables import summary_table
+from streams.cli.terminal import Console
 from streams.runtime.operations.redrive import (
     Selection,
     as_line,

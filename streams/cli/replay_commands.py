@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -42,6 +41,7 @@ from streams.cli.options import (
 )
 from streams.cli.printable import printable
 from streams.cli.tables import repair_rows, summary_table
+from streams.cli.terminal import Console
 from streams.cli.verdict import NothingAccepted, RunVerdict
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import polars as pl
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -38,8 +37,10 @@ from streams.cli.options import (
 )
 from streams.cli.replay_commands import item_progress
 from streams.cli.score_commands import read_counts
+from streams.cli.terminal import Console
 from streams.core.cases.permutation import Block, parse_blocks, permute_products
 from streams.exports.result_file import result_file
+from streams.exports.spreadsheet import defused
 from streams.intake.files import read_source
 from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.backtest import (
@@ -347,5 +348,5 @@ def _write_details(path: Path, comparison: BacktestResult, ours: History, theirs
         for change in ("gained", "lost", "earlier", "later"):
             for signal in getattr(comparison, change):
                 days = (ours.first_alarm.get(signal), theirs.first_alarm.get(signal))
-                labels = theirs.labels.get(signal) or ours.labels[signal]
+                labels = map(defused, theirs.labels.get(signal) or ours.labels[signal])
                 rows.writerow([change, *labels, signal[2], *(day or "" for day in days)])

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import polars as pl
 import typer
-from rich.console import Console
 
 from detectors.scoring import ALL, METHODS, score
 from detectors.tabulate import MENTIONS, tabulate
@@ -18,6 +17,7 @@ from streams.cli.options import (
     prior_from,
     writable,
 )
+from streams.cli.terminal import Console
 from streams.exports.result_file import result_file
 
 __all__ = ["read_counts", "register"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -18,6 +17,7 @@ from schemas.subscription import Tier
 from streams.cli.delivery_commands import AllowHostOption, OutboxOption, open_tail
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
+from streams.cli.terminal import Console
 from streams.delivery.alert_sources import KafkaTail, Tail
 from streams.delivery.api.tokens import Scope, TokenStore
 from streams.delivery.report_sources import ReportTail

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from schemas.errors import InputError
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
+from streams.cli.terminal import Console
 from streams.runtime.operations.rebuild import (
     discard_snapshot,
     inspect_cases,

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from schemas.alert import Alert
 from schemas.decision import Assessment
 from schemas.priority import Priority
 from schemas.safety_alert import SafetyAlert
+from streams.cli.terminal import Console
 
 __all__ = [
     "KIND_COLOURS",

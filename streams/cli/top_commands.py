@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -30,6 +29,7 @@ from streams.cli.options import (
 from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, feed_sources
 from streams.cli.tables import due_in_words
+from streams.cli.terminal import Console
 from streams.cli.verdict import RunVerdict
 from streams.core.alerts.assessment import assessed
 from streams.core.alerts.undecided import RevisionDays

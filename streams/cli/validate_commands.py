@@ -2,10 +2,10 @@
 
 import polars as pl
 import typer
-from rich.console import Console
 
 from schemas.errors import TocsinError
 from streams.cli.tables import validation_table
+from streams.cli.terminal import Console
 
 __all__ = ["register"]
 

@@ -9,9 +9,11 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from schemas.errors import InputError
+from schemas.rejected import Rejected
 from schemas.rules_change import RulesChange
 from streams.core.alerts.undecided import RevisionDay, RevisionDays
-from streams.intake.native import read_lines
+from streams.intake.bounded import bounded_lines
+from streams.intake.native import OWN_LINE_BYTES, read_messages
 from streams.runtime.broker.topic_tail import TopicTail
 from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert, Published, decode_published
@@ -69,6 +71,8 @@ class FileTail:
     def read(self) -> Iterator[Entry]:
         """Yield the lines that are not yet stored, with their numbers from 1.
 
+        A line that is too long for a file of ours is blank, and so no alert and no report.
+
         Raises
         ------
         InputError
@@ -78,11 +82,12 @@ class FileTail:
             msg = f"{self._path}: must be a file of {self._what}; got no file"
             raise InputError(msg)
         start = self._place(self._source)
-        lines = read_lines(self._path) if self._path.suffix == ".gz" else self._new_lines()
+        is_packed = self._path.suffix == ".gz"
+        lines = read_messages(self._path, OWN_LINE_BYTES) if is_packed else self._new_lines()
         last = self._number
         for last, line in lines:
             if last >= start:
-                yield self._source, last, line
+                yield self._source, last, b"" if isinstance(line, Rejected) else line.strip()
         if last + 1 < start:
             msg = (
                 f"{self._path}: must have the {start - 1} lines that were read of it; got {last}: "
@@ -97,16 +102,16 @@ class FileTail:
     def close(self) -> None:
         """Do nothing; the file is only open while it is read."""
 
-    def _new_lines(self) -> Iterator[tuple[int, bytes]]:
+    def _new_lines(self) -> Iterator[tuple[int, bytes | Rejected]]:
         with self._path.open("rb") as file:
             file.seek(self._bytes)
-            for line in file:
-                if not line.endswith(b"\n") and not _is_json(line):
+            for line in bounded_lines(file, self._source, OWN_LINE_BYTES):
+                if isinstance(line, bytes) and not line.endswith(b"\n") and not _is_json(line):
                     return  # it is still being written
-                self._bytes += len(line)
+                self._bytes = file.tell()
                 self._number += 1
-                if text := line.strip():
-                    yield self._number, text
+                if isinstance(line, Rejected) or line.strip():
+                    yield self._number, line
 
 
 class KafkaTail:

@@ -6,6 +6,7 @@ spreadsheets; quoting alone does not help. Numbers such as -0.5 are written as n
 """
 
 import csv
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,13 +15,15 @@ from pathlib import Path
 from xlsxwriter import Workbook
 
 from schemas.errors import InputError
+from schemas.visible_text import visible
 from streams.exports.result_file import result_file
 
 __all__ = ["Cell", "Sheet", "defused", "write_csv", "write_table"]
 
 Cell = str | int | float | date | None
 
-_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+_SIGNS = frozenset("=+-@\N{MINUS SIGN}")
+_BREAKS = ("\t", "\r", "\n")
 _NUMBER, _WHOLE, _DAY = "0.00", "0", "yyyy-mm-dd"
 _WIDEST = 45  # characters; maximum width of a column
 _MOST_ROWS, _LONGEST = 1_048_575, 32_767  # rows and characters; XLSX silently drops more
@@ -46,14 +49,19 @@ class Sheet:
 
 
 def defused(text: str) -> str:
-    """Return text that no spreadsheet runs as a formula.
+    r"""Return text that no spreadsheet runs as a formula.
 
-    Full-width signs are covered as well, since some spreadsheets read them as ASCII signs.
+    Signs of any width are covered, since some spreadsheets read them as ASCII signs, and signs
+    behind blanks or characters that nobody sees, since some drop these: NUL, escape, zero width,
+    marks and overrides of writing direction.
 
     >>> print(defused('=HYPERLINK("http://evil")'), defused("zinc"))
     '=HYPERLINK("http://evil") zinc
+    >>> defused("\u200b\x00 ＝1+1")
+    "'\u200b\x00 ＝1+1"
     """
-    return f"'{text}" if text.startswith(_STARTS) else text
+    first = unicodedata.normalize("NFKC", visible(text).lstrip()[:1])
+    return f"'{text}" if first in _SIGNS or text.startswith(_BREAKS) else text
 
 
 def write_table(path: Path, sheets: Sequence[Sheet], *, made: date) -> None:

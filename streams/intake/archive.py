@@ -6,31 +6,20 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import IO, cast
 
 from schemas.errors import InputError
+from schemas.rejected import Rejected
+from streams.intake.bounded import LIMITS, Limits, bounded_lines, require_file
 
-__all__ = ["LIMITS", "Archive", "Limits", "open_archive"]
+__all__ = ["Archive", "open_archive"]
 
 _CHUNK = 1 << 20  # bytes per read
 _FIRST_YEAR = 1990  # no source has files from before
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 """Exceptions of zipfile for damage, unknown compression methods and encryption."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of unpacking, so that a small hostile archive cannot exhaust memory or disk."""
-
-    member_bytes: int = 4 << 30  # bytes; the largest real file, VAERS 2021 DATA, is below 1 GiB
-    ratio: int = 200  # unpacked to packed size; real files have 3 to 15
-    ratio_from_bytes: int = 16 << 20  # bytes; an extreme ratio of a smaller member is harmless
-
-
-LIMITS = Limits()
 
 
 class Archive:
@@ -66,8 +55,8 @@ class Archive:
         except ValueError:
             return None
 
-    def lines(self, member: zipfile.ZipInfo) -> Iterator[bytes]:
-        """Yield the physical lines of a member, with their line ends.
+    def lines(self, member: zipfile.ZipInfo) -> Iterator[bytes | Rejected]:
+        """Yield the physical lines of a member, with their line ends; an overlong one as a reject.
 
         Raises
         ------
@@ -77,7 +66,8 @@ class Archive:
         """
         self._require_within_limits(member)
         with self._reading(member) as stream:
-            yield from io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
+            buffered = io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
+            yield from bounded_lines(buffered, self.label(member))
 
     def _require_within_limits(self, member: zipfile.ZipInfo) -> None:
         if member.file_size > self._limits.member_bytes:
@@ -86,11 +76,17 @@ class Archive:
                 f"got {member.file_size} in {member.filename}"
             )
             raise InputError(msg)
-        ratio = member.file_size / max(member.compress_size, 1)
-        if member.file_size >= self._limits.ratio_from_bytes and ratio > self._limits.ratio:
+        self._require_ratio(member.file_size, member.compress_size, member.filename)
+        # Members may share their packed bytes, and state sizes that are within the limit alone.
+        unpacked = sum(each.file_size for each in self._zipped.infolist())
+        self._require_ratio(unpacked, self.path.stat().st_size, "all members together")
+
+    def _require_ratio(self, unpacked: int, packed: int, what: str) -> None:
+        ratio = unpacked / max(packed, 1)
+        if unpacked >= self._limits.ratio_from_bytes and ratio > self._limits.ratio:
             msg = (
                 f"{self.path}: a member must be packed at most {self._limits.ratio} times; "
-                f"got {ratio:.0f} times in {member.filename}"
+                f"got {ratio:.0f} times in {what}"
             )
             raise InputError(msg)
 
@@ -104,6 +100,21 @@ class Archive:
             raise InputError(msg) from broken
 
 
+class _BoundedReads(io.BufferedReader):
+    """A file of which no single read is long, as that of a hostile directory would be."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        super().__init__(path.open("rb", buffering=0))
+        self._path, self._most = path, most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read so many bytes, which zipfile asks for at once for the whole directory."""
+        if size is not None and size > self._most:
+            msg = f"{self._path}: a directory must have at most {self._most} bytes; got {size}"
+            raise InputError(msg)
+        return super().read(self._most if size is None or size < 0 else size)
+
+
 @contextlib.contextmanager
 def open_archive(path: Path, limits: Limits = LIMITS) -> Iterator[Archive]:
     """Open a zip file for reading.
@@ -111,18 +122,21 @@ def open_archive(path: Path, limits: Limits = LIMITS) -> Iterator[Archive]:
     Raises
     ------
     InputError
-        The file does not exist, is not a zip file, or has a damaged directory.
+        The file does not exist, is not a zip file, has a damaged directory, or is over a limit.
     """
-    if not path.is_file():
-        msg = f"{path}: must be a file; got {'a folder' if path.is_dir() else 'nothing there'}"
-        raise InputError(msg)
-    try:
-        zipped = zipfile.ZipFile(path)
-    except _BROKEN as broken:
-        msg = f"{path}: must be a whole zip file; got {broken}"
-        raise InputError(msg) from broken
-    with zipped:
-        yield Archive(path, zipped, limits)
+    require_file(path)
+    with _BoundedReads(path, limits.directory_bytes) as file:
+        try:
+            zipped = zipfile.ZipFile(file)
+        except _BROKEN as broken:
+            msg = f"{path}: must be a whole zip file; got {broken}"
+            raise InputError(msg) from broken
+        with zipped:
+            members = zipped.infolist()
+            if len(members) > limits.members:
+                msg = f"{path}: must have at most {limits.members} members; got {len(members)}"
+                raise InputError(msg)
+            yield Archive(path, zipped, limits)
 
 
 def _is_resource_fork(name: str) -> bool:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
 from streams.intake.archive import Archive
+from streams.intake.bounded import RECORD_BYTES
 from streams.intake.refusals import code_of
 from streams.intake.text import decode_line
 
@@ -30,6 +31,10 @@ __all__ = [
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = b"\r\n"
+_MOST_COLUMNS = 1_000  # the widest table of VAERS or FAERS has 35
+_REREAD_BYTES = 64 << 20  # bytes, below 1 s of parsing
+_REREADS = 4  # of each line, on average; in real files few lines have an unmatched quote
+_LINE_COST = 64  # bytes that are parsed in the time that a line takes by itself
 
 
 @dataclass(frozen=True)
@@ -95,56 +100,132 @@ class DelimitedTable:
 
 def csv_table(archive: Archive, member: ZipInfo) -> DelimitedTable:
     """Read quoted, comma-separated text. The line of a row is its first line."""
-    lines = archive.lines(member)
-    first = decode_line(next(lines, b"").removeprefix(_BOM))
+    lines, where = archive.lines(member), archive.label(member)
     try:
-        names = next(csv.reader([first]), [])
-    except csv.Error as error:
-        msg = f"{archive.label(member)}: the first line must be quoted CSV; got {error}"
-        raise InputError(msg) from error
-    header = Header(tuple(name.strip().lower() for name in names), archive.label(member))
-    return DelimitedTable(header, _csv_rows(lines, header))
+        names = next(csv.reader([_first_line(lines, where)]), [])
+    except csv.Error as broken:
+        msg = f"{where}: the first line must name the columns; got {broken}"
+        raise InputError(msg) from broken
+    header = Header(_column_names(names, where), where)
+    return DelimitedTable(header, _csv_rows(_CsvLines(lines, where), header))
 
 
-def _csv_rows(lines: Iterator[bytes], header: Header) -> Iterator[Row | Rejected]:
+def _first_line(lines: Iterator[bytes | Rejected], where: str) -> str:
+    first = next(lines, b"")
+    if isinstance(first, Rejected):
+        msg = f"{where}: the first line must name the columns: {first.reason}"
+        raise InputError(msg)
+    return decode_line(first.removeprefix(_BOM))
+
+
+def _column_names(names: list[str], where: str) -> tuple[str, ...]:
+    if len(names) > _MOST_COLUMNS:
+        msg = f"{where}: the first line must name at most {_MOST_COLUMNS} columns; got {len(names)}"
+        raise InputError(msg)
+    return tuple(name.strip().lower() for name in names)
+
+
+class _OverlongError(Exception):
+    """The record that is being parsed has more bytes than are read."""
+
+
+class _CsvLines:
+    """Lines of a table, of which some are parsed again because a record was damaged.
+
+    In a hostile file each line has a quote that consumes all that follow, so what is parsed again
+    has a limit: without it parsing takes quadratic time.
+    """
+
+    def __init__(self, lines: Iterator[bytes | Rejected], where: str) -> None:
+        self._lines, self._where = lines, where
+        self._waiting: deque[bytes | Rejected] = deque()  # lines to parse again
+        self._allowed = _REREAD_BYTES  # that may still be parsed again
+        self._overlong: Rejected | None = None  # the line at which the current record broke off
+        self.consumed: list[bytes] = []  # lines of the current record
+
+    def begin_record(self) -> None:
+        """Forget the lines of the last record."""
+        self.consumed.clear()
+        self._overlong = None
+
+    def texts(self) -> Iterator[str]:
+        """Yield the lines of records, decoded."""
+        size = 0
+        while True:
+            if self._waiting:
+                line = self._waiting.popleft()
+            elif (following := next(self._lines, None)) is not None:
+                line = following
+                if isinstance(line, bytes):
+                    self._allowed += _REREADS * (len(line) + _LINE_COST)
+            else:
+                return
+            if isinstance(line, Rejected):
+                self._overlong = line
+                raise _OverlongError(line.reason)
+            size = len(line) + (size if self.consumed else 0)
+            self.consumed.append(line)
+            if size > RECORD_BYTES:
+                msg = f"a row must have at most {RECORD_BYTES} bytes; got more"
+                raise _OverlongError(msg)
+            yield decode_line(line)
+
+    def give_back(self, number: int) -> bytes | Rejected:
+        """Return the first line of a damaged record, and have the others parsed again.
+
+        Raises
+        ------
+        InputError
+            More was parsed again than is allowed.
+        """
+        lines: list[bytes | Rejected] = [*self.consumed]
+        if self._overlong is not None:
+            lines.append(self._overlong)
+        self._waiting.extendleft(reversed(lines[1:]))
+        self._allowed -= sum(len(line) + _LINE_COST for line in self.consumed[1:])
+        if self._allowed < 0:
+            msg = (
+                f"{self._where}: must be quoted CSV; got so many unmatched quotes up to line "
+                f"{number} that too much was to be parsed again"
+            )
+            raise InputError(msg)
+        return lines[0]
+
+
+def _csv_rows(lines: _CsvLines, header: Header) -> Iterator[Row | Rejected]:
     """Yield records; an unmatched quote costs only the line on which its record starts.
 
     An unmatched quote makes the parser consume the following lines. These are therefore parsed
     again after the first line of a damaged record is rejected.
     """
     width = len(header.names)
-    waiting: deque[bytes] = deque()  # lines to parse again
-    consumed: list[bytes] = []  # lines of the current record
-
-    def supply() -> Iterator[str]:
-        while (raw := waiting.popleft() if waiting else next(lines, None)) is not None:
-            consumed.append(raw)
-            yield decode_line(raw)
-
     number = 2
-    records = csv.reader(supply(), strict=True)
+    records = csv.reader(lines.texts(), strict=True)
     while True:
-        consumed.clear()
+        lines.begin_record()
+        code = RejectCode.SCHEMA
         try:
             fields = next(records, None)
             reason = f"a row must have {width} fields; got {len(fields or ())}"
         except csv.Error as broken:
             fields, reason = [], f"a row must be quoted CSV; got {broken}"
+        except _OverlongError as overlong:
+            fields, reason, code = [], str(overlong), RejectCode.TOO_LONG
         if fields is None:
             return
+        consumed = lines.consumed
         if len(fields) == width:
             yield Row(number, b"".join(consumed).rstrip(_LINE_END), [*fields, ""])
-        elif any(line.strip() for line in consumed):
-            waiting.extendleft(reversed(consumed[1:]))
-            del consumed[1:]
-            yield Rejected(
-                source=header.where,
-                position=number,
-                reason=reason,
-                raw=consumed[0].rstrip(_LINE_END),
-                code=RejectCode.SCHEMA,
-            )
-            records = csv.reader(supply(), strict=True)
+        elif code is RejectCode.TOO_LONG or any(line.strip() for line in consumed):
+            first = lines.give_back(number)
+            if isinstance(first, bytes):
+                raw = first.rstrip(_LINE_END)
+                yield header.reject(Row(number, raw, []), reason, code)
+            else:
+                yield first
+            records = csv.reader(lines.texts(), strict=True)
+            number += 1
+            continue
         number += len(consumed)
 
 
@@ -153,18 +234,20 @@ def dollar_table(archive: Archive, member: ZipInfo, aliases: Mapping[str, str]) 
 
     Rows, and the header, may end with one surplus blank field.
     """
-    lines = archive.lines(member)
-    first = decode_line(next(lines, b"").removeprefix(_BOM))
-    names = [name.strip().lower() for name in first.split("$")]
+    lines, where = archive.lines(member), archive.label(member)
+    names = list(_column_names(_first_line(lines, where).split("$"), where))
     if names[-1] in ("", f"v{len(names)}"):  # R gives such a name to the blank last column
         names.pop()
-    header = Header(tuple(aliases.get(name, name) for name in names), archive.label(member))
+    header = Header(tuple(aliases.get(name, name) for name in names), where)
     return DelimitedTable(header, _dollar_rows(lines, header))
 
 
-def _dollar_rows(lines: Iterable[bytes], header: Header) -> Iterator[Row | Rejected]:
+def _dollar_rows(lines: Iterable[bytes | Rejected], header: Header) -> Iterator[Row | Rejected]:
     width = len(header.names)
     for number, line in enumerate(lines, start=2):
+        if isinstance(line, Rejected):
+            yield line
+            continue
         raw = line.rstrip(_LINE_END)
         fields = decode_line(raw).split("$")
         if len(fields) == width:

@@ -17,6 +17,7 @@ import msgspec
 from schemas.base import Message
 from schemas.release import EARLIEST_RELEASE
 from schemas.report import EARLIEST, Report
+from schemas.report_limits import LONGEST_SUBSTANCE, broken_limit
 from schemas.vocabulary import Country
 
 __all__ = ["decode_fast", "may_hold_duplicates"]
@@ -35,6 +36,9 @@ def decode_fast(raw: bytes) -> Any | None:
         return None
     release = report.release
     if release is not None and release.released_on < EARLIEST_RELEASE:
+        return None
+    # A short message breaks no limit: it has no room for so many parts, nor for so long a name.
+    if len(raw) > LONGEST_SUBSTANCE and broken_limit(report) is not None:
         return None
     return report if EARLIEST <= report.first_received <= report.latest_received else None
 

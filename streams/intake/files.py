@@ -10,7 +10,7 @@ from schemas.release import ReleaseMarker
 from schemas.report import Report
 from streams.intake.faers.reader import read_faers
 from streams.intake.formats import detect_format
-from streams.intake.native import read_lines
+from streams.intake.native import read_messages
 from streams.intake.vaers import read_vaers
 
 __all__ = ["SourceItem", "read_source"]
@@ -39,7 +39,7 @@ def read_source(
     """
     found = source_format or detect_format(path)
     if found == "native":
-        return read_lines(path)
+        return read_messages(path)
     if found == "vaers":
         return enumerate(read_vaers(path, released_on=released_on), start=1)
     return enumerate(read_faers(path, repairs), start=1)

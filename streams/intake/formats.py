@@ -5,6 +5,7 @@ from typing import Literal
 
 from schemas.errors import InputError
 from streams.intake.archive import open_archive
+from streams.intake.bounded import require_file
 from streams.intake.faers.layout import FAERS_DEMO
 from streams.intake.foreign_content import describe_content
 from streams.intake.vaers import VAERS_DATA
@@ -28,9 +29,7 @@ def detect_format(path: Path) -> Format:
     InputError
         The file does not exist, is a damaged zip file, or has an unknown format.
     """
-    if not path.is_file():
-        msg = f"{path}: must be a file; got {'a folder' if path.is_dir() else 'nothing there'}"
-        raise InputError(msg)
+    require_file(path)
     with path.open("rb") as file:
         is_zip = file.read(2) == b"PK" or path.suffix.lower() == ".zip"
     if is_zip:

@@ -1,25 +1,33 @@
 """Native JSON Lines: one `schemas.report.Report` per line, in order of receipt."""
 
-import gzip
-import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from schemas.errors import IcsrError, InputError, RejectCode
 from schemas.link import LINK_MARK, CaseLink
+from schemas.rejected import Rejected
 from schemas.release import RELEASE_MARK, ReleaseMarker
 from schemas.report import Report
+from streams.intake.bounded import RECORD_BYTES, bounded_lines, open_unpacked
 from streams.intake.fast_path import decode_fast, may_hold_duplicates
 from streams.intake.refusals import decode_as, require_single_fields
 
-__all__ = ["MOST_BYTES", "decode_message", "decode_report", "read_lines"]
-
-_BLOCK = 1 << 20  # bytes per read; with the default of 8,192, lines span several blocks
+__all__ = [
+    "MOST_BYTES",
+    "OWN_LINE_BYTES",
+    "decode_message",
+    "decode_report",
+    "read_lines",
+    "read_messages",
+]
 
 MOST_BYTES = 1_000_000
 """Maximum length of a message; a longer one is an attachment or an attack."""
+
+OWN_LINE_BYTES = 64 << 20
+"""Maximum length of a line of a file of ours: an alert names its cases, of which many may be."""
 
 _OTHERS = ((LINK_MARK, CaseLink, "link"), (RELEASE_MARK, ReleaseMarker, "release"))
 
@@ -67,27 +75,37 @@ def decode_message(raw: bytes) -> Any:
     return decode_as(model, raw, name)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def read_messages(path: Path, most: int = RECORD_BYTES) -> Iterator[tuple[int, bytes | Rejected]]:
     """Yield the non-blank lines, with their numbers from 1 and without line ends.
+
+    Parameters
+    ----------
+    most
+        Maximum length of a line [bytes]; a longer one is a reject.
 
     Raises
     ------
     InputError
         If the file cannot be read to its end.
     """
-    try:
-        with _opened(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                if number == 1:
-                    line = line.removeprefix(BOM_UTF8)
-                if stripped := line.strip():
-                    yield number, stripped
-    except (OSError, EOFError, zlib.error) as error:
-        msg = f"{path}: must be readable to its end; got {error}"
-        raise InputError(msg) from error
+    with open_unpacked(path) as file:
+        for number, line in enumerate(bounded_lines(file, path.name, most), start=1):
+            if isinstance(line, Rejected):
+                yield number, line
+            elif stripped := (line.removeprefix(BOM_UTF8) if number == 1 else line).strip():
+                yield number, stripped
 
 
-def _opened(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb", buffering=_BLOCK)
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the non-blank lines of a file that Tocsin wrote, as `read_messages` does.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read to its end, or a line is too long for a file of ours.
+    """
+    for number, line in read_messages(path, OWN_LINE_BYTES):
+        if isinstance(line, Rejected):
+            msg = f"{path}: line {number}: {line.reason}"
+            raise InputError(msg)
+        yield number, line

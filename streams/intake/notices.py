@@ -6,7 +6,7 @@ from pathlib import Path
 from schemas.errors import IcsrError, RejectCode
 from schemas.notice import Notice
 from schemas.rejected import Rejected
-from streams.intake.native import MOST_BYTES, read_lines
+from streams.intake.native import MOST_BYTES, read_messages
 from streams.intake.refusals import decode_as
 
 __all__ = ["decode_notice", "read_notices"]
@@ -34,7 +34,10 @@ def read_notices(path: Path) -> Iterator[Notice | Rejected]:
     InputError
         If the file cannot be read to its end.
     """
-    for number, line in read_lines(path):
+    for number, line in read_messages(path):
+        if isinstance(line, Rejected):
+            yield line
+            continue
         try:
             yield decode_notice(line)
         except IcsrError as error:

@@ -164,6 +164,7 @@ def test_safety_alerts_have_their_categories_states_kinds_and_flags() -> None:
     }
     assert {code for row in flags for code in codes(row[0])} == {
         *("indication_confounding", "late", "post_notice", "lot_missing"),
+        "lot_in_other_letters",
         *criteria,
     }
 

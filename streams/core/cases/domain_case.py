@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.domain import domain_vocabulary
 from schemas.normal_form import normal_term
-from schemas.product import Product, normalise_lot
+from schemas.product import Product, in_other_letters, normalise_lot
 from schemas.report import Reaction, Report
 from schemas.visible_text import visible
 from schemas.vocabulary import (
@@ -74,6 +74,7 @@ class DomainCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     donors: list[str] = []
     routes: list[str] = []
     stated: list[str] = []  # items of follow_up_questions.toml that the report states
+    lot_in_other_letters: bool = False  # that were read as Latin ones
 
 
 def domain_case_of(report: Report, age_group: str) -> DomainCase | None:
@@ -133,6 +134,7 @@ def domain_case_of(report: Report, age_group: str) -> DomainCase | None:
             _coded(vocabulary.route, product.route) or product.route for product in products
         ),
         stated=_stated(reactions, products),
+        lot_in_other_letters=any(in_other_letters(product.lot) for product in products),
     )
 
 

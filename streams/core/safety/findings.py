@@ -176,6 +176,8 @@ def flags_of(cases: Iterable[DomainCase], acted: Mapping[str, date]) -> tuple[st
             flags.add("late")
         if not case.lots:
             flags.add("lot_missing")
+        if case.lot_in_other_letters:
+            flags.add("lot_in_other_letters")
         if _after_action(case, acted):
             flags.add("post_notice")
     return tuple(sorted(flags))

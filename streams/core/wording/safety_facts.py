@@ -50,7 +50,9 @@ _MOST_NAMES = 4  # of facilities, in a sentence
 _MOST_COUNTRIES = 3
 _MOST_STATEMENTS = 3  # so that a sentence has at most 45 words
 _VERDICTS = {"confirmed", "refuted", "unresolvable"}
-_IN_CASES = ("lot_missing", "late", "post_notice")  # flags of cases, in the order of a sentence
+_IN_CASES = (  # flags of cases, in the order of a sentence
+    *("lot_missing", "lot_in_other_letters", "late", "post_notice"),
+)
 _OF_CASES = {SafetyChange.DAYS, SafetyChange.REPORTERS, SafetyChange.FLAGS}
 _COUNTED = {
     SafetyChange.CASES: "cases",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from zipfile import ZipInfo
 
+from schemas.errors import RejectCode
 from schemas.rejected import Rejected
 from streams.intake.delimited import Header, Row
 from streams.intake.text import decode_line
@@ -41,8 +42,12 @@ def part_joined_rows(
 ) -> Iterator[Row | Rejected]:
     """Part lines that hold several rows, if there is exactly one way to; else reject them."""
     for row in rows:
-        parts = _part(row.raw, len(header.names), is_row) if isinstance(row, Rejected) else None
-        if isinstance(row, Row) or parts is None:
+        # Of a line that is too long, `raw` is the beginning.
+        if isinstance(row, Row) or row.code is RejectCode.TOO_LONG:
+            yield row
+            continue
+        parts = _part(row.raw, len(header.names), is_row)
+        if parts is None:
             yield row
             continue
         repairs[PARTED] += len(parts)
@@ -59,21 +64,25 @@ def _part(raw: bytes, width: int, is_row: IsRow) -> list[list[bytes]] | None:
     """
 
     def fits(fields: Sequence[bytes]) -> bool:
-        return len(fields) >= width and is_row([decode_line(each) for each in fields[:width]])
+        return len(fields) == width and is_row([decode_line(each) for each in fields])
 
     fields = raw.split(b"$")
     parts: list[list[bytes]] = []
-    while len(fields) > width + 1 or (len(fields) == width + 1 and fields[-1]):
-        ways = [(fields[:width], fields[width:])]
-        if number := _LAST_NUMBER.search(fields[width - 1]):
-            value = fields[width - 1][: number.start()]
-            ways.append(([*fields[: width - 1], value], [number[0], *fields[width:]]))
-        ways = [(row, following) for row, following in ways if fits(row) and fits(following)]
+    start = 0  # of the next row; no list of the rest is made, since a line may have many rows
+    while (rest := len(fields) - start) > width + 1 or (rest == width + 1 and fields[-1]):
+        end = start + width
+        row, following = fields[start:end], fields[end : end + width]
+        ways = [(end, row, following)]
+        if number := _LAST_NUMBER.search(row[-1]):
+            value = row[-1][: number.start()]
+            ways.append((end - 1, [*row[:-1], value], [number[0], *fields[end : end + width - 1]]))
+        ways = [way for way in ways if fits(way[1]) and fits(way[2])]
         if len(ways) != 1:
             return None
-        row, fields = ways[0]
+        start, row, following = ways[0]
+        fields[start] = following[0]
         parts.append(row)
-    return [*parts, fields] if parts and fits(fields) else None
+    return [*parts, fields[start:]] if parts and fits(fields[start : start + width]) else None
 
 
 @dataclass

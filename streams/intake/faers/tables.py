@@ -304,6 +304,9 @@ def read_deletions(
         reason = f"FDA deleted the case: it is listed in {where}"
         revision = Revision(kind=RevisionKind.NULLIFICATION, reason=reason[:_LONGEST_REASON])
         for line, raw in enumerate(archive.lines(member), start=1):
+            if isinstance(raw, Rejected):
+                yield raw
+                continue
             text = raw.decode("utf-8", "replace").strip("\ufeff \t\r\n").removesuffix("$")
             if not text:
                 continue

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import islice
 
 import polars as pl
 
@@ -34,6 +33,7 @@ from streams.core.duplicates.identifiers import CaseIdentifiers
 from streams.core.duplicates.inline import InlineLinks
 from streams.core.duplicates.known_cases import KnownCase
 from streams.core.signals.realert_policy import AlertPolicy
+from streams.intake.bounded import next_items
 from streams.intake.files import SourceItem
 from streams.runtime.embedded.case_stage import CaseStage, read_batch
 from streams.runtime.state.case_store import MemoryStore
@@ -143,7 +143,7 @@ class Replay:
     def feed(self, source: str, items: Iterable[tuple[int, SourceItem]]) -> Iterator[int]:
         """Run the items of a source through both stages; yield the number of each chunk."""
         remaining = iter(items)
-        while size := self._feed_chunk(source, islice(remaining, _CHUNK)):
+        while size := self._feed_chunk(source, next_items(remaining, _CHUNK)):
             yield size
 
     def feed_cases(self, cases: pl.DataFrame) -> Iterator[int]:

@@ -74,8 +74,8 @@ class _TextFormatter(logging.Formatter):
     """Appends the single values among the fields of a line to its message, as `name=value`."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """Return the line without its traceback."""
-        line = super().formatMessage(record)
+        """Return the line without its traceback; line breaks within it are escaped."""
+        line = "\\n".join(super().formatMessage(record).splitlines())
         if not record.name.startswith("streams."):
             return line  # the fields of a library are for its own formatter
         return " ".join([line, *_single_values(record)])

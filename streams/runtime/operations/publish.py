@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice
 from typing import Any, TypeVar
 
 from schemas.errors import BrokerError, IcsrError
@@ -11,6 +10,7 @@ from schemas.notice import Notice
 from schemas.rejected import Rejected
 from schemas.release import ReleaseMarker
 from schemas.report import Report
+from streams.intake.bounded import next_items
 from streams.intake.files import SourceItem
 from streams.intake.native import decode_message
 from streams.runtime.broker.clients import make_producer
@@ -85,7 +85,7 @@ def _publish(
         producer = make_producer(settings)
         try:
             remaining = iter(items)
-            while chunk := list(islice(remaining, _CHUNK)):
+            while chunk := list(next_items(remaining, _CHUNK)):
                 futures: list[Any] = []
                 for item in chunk:
                     record = record_of(item)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from streams.core.duplicates.known_cases import KnownCase
 from streams.core.recount.alerts import Recount, version_frame
 from streams.core.recount.safety import RecountedSafety, recount_safety
 from streams.core.recount.source_ranges import SourceRange, require_sources
+from streams.intake.bounded import next_items
 from streams.intake.files import read_source
 from streams.intake.native import read_lines
 from streams.intake.notices import decode_notice
@@ -240,7 +240,7 @@ def _versions_of_files(
         items = (item for _, item in read_source(path, source_format, released_on=released_on))
         # Unreadable items have no offset in the log of a replay.
         messages = (item for item in items if not isinstance(item, Rejected))
-        while chunk := list(islice(messages, _CHUNK)):
+        while chunk := list(next_items(messages, _CHUNK)):
             incoming = [Incoming(offset + i, item) for i, item in enumerate(chunk)]
             offset += len(chunk)
             identified: dict[int, CaseIdentifiers] = {}

@@ -9,7 +9,7 @@ from streams.cli.printable import printable
     ("text", "shown"),
     [
         ("2021VAERSDATA.csv é 日本 'x'", "2021VAERSDATA.csv é 日本 'x'"),
-        ("\x1b[31m\x07\x9b\n\r", r"\x1b[31m\x07\x9b\n\r"),
+        ("\x1b[31m\x07\x9b\n\r", r"\x1b[31m\x07\u009b\n\r"),
         ("\u202etxt.exe\udcff", r"\u202etxt.exe\udcff"),
     ],
 )

@@ -34,6 +34,18 @@ def test_a_line_is_read_once_and_when_it_is_complete(tmp_path: Path) -> None:
     assert read(tail) == [(3, b'{"a": 3}')]
 
 
+@pytest.mark.parametrize("name", ["alerts.jsonl", "alerts.jsonl.gz"])
+def test_an_overlong_line_is_blank_and_keeps_its_number(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.delivery.alert_sources.OWN_LINE_BYTES", 20)
+    path = tmp_path / name
+    content = b'{"a": 1}\n{"a": ' + b" " * 20 + b'2}\n{"a": 3}\n'
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    tail = FileTail(path, lambda source: 0)
+    assert read(tail) == [(1, b'{"a": 1}'), (2, b""), (3, b'{"a": 3}')]
+
+
 def test_stored_lines_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     path.write_bytes(b"1\n2\n3\n")

@@ -22,8 +22,28 @@ HOSTILE = [
     "\r=1+1",
     "＝1+1",
     "－x",
+    "−x",
+    "﹦1+1",
+    "\x00=1+1",
+    "\x1b=1+1",
+    "\u200b=1+1",
+    "\u202e\u2066+1",
+    "\ufeff-x",
+    "\x1b \u3164@SUM(A1)",
+    " \u3000=1+1",
+    "\u2028=1+1",
 ]
-HARMLESS = ["zinc", "a=b", "1-2", "'quoted'", "培養上清", 'say "x"; y', "http://example.org", ""]
+HARMLESS = [
+    "zinc",
+    "a=b",
+    "1-2",
+    "'quoted'",
+    "培養上清",
+    'say "x"; y',
+    "http://example.org",
+    "",
+    "\u200bzinc",
+]
 TEXTS = HOSTILE + HARMLESS
 NUMBERS: list[Cell] = [-0.75, -3, 0, 1e-12, 12_345_678_901]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import InputError
-from streams.intake.archive import Limits, open_archive
+from streams.intake.archive import open_archive
+from streams.intake.bounded import Limits
 from streams.intake.formats import detect_format
 from tests.support.archives import ArchiveOf
 
@@ -120,3 +121,31 @@ def test_an_unknown_compression_method_is_one_error_line(archive_of: ArchiveOf) 
     assert zipfile.is_zipfile(path)
     with open_archive(path) as archive, pytest.raises(InputError, match="not supported"):
         list(archive.lines(archive.find(".*")[0]))
+
+
+def test_members_that_unpack_to_too_much_together_are_refused(archive_of: ArchiveOf) -> None:
+    path = archive_of("many.zip", {f"{number}.txt": "0" * 1_000 for number in range(100)})
+    with open_archive(path, Limits(ratio=5, ratio_from_bytes=10_000)) as archive:
+        message = r"must be packed at most 5 times; got \d+ times in all members together$"
+        with pytest.raises(InputError, match=message):
+            list(archive.lines(archive.find(".*")[0]))
+
+
+def test_an_archive_of_too_many_members_is_refused(archive_of: ArchiveOf) -> None:
+    path = archive_of("many.zip", {f"{number}.txt": "" for number in range(11)})
+    with open_archive(path, Limits(members=11)) as archive:
+        assert len(archive.find(".*")) == 11
+    with (
+        pytest.raises(InputError, match=r"must have at most 10 members; got 11$"),
+        open_archive(path, Limits(members=10)),
+    ):
+        pass
+
+
+def test_a_long_directory_is_refused_before_it_is_read(archive_of: ArchiveOf) -> None:
+    path = archive_of("long.zip", {"n" * 4_000 + ".txt": "", "m" * 4_000: ""})
+    with (
+        pytest.raises(InputError, match=r"a directory must have at most 8000 bytes; got 8\d\d\d$"),
+        open_archive(path, Limits(directory_bytes=8_000)),
+    ):
+        pass

@@ -5,6 +5,7 @@ import pytest
 from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
 from streams.intake.archive import open_archive
+from streams.intake.bounded import RECORD_BYTES
 from streams.intake.delimited import DelimitedTable, Refusal, Row, csv_table, dollar_table, raw_rows
 from tests.support.archives import ArchiveOf
 
@@ -98,3 +99,61 @@ def test_bytes_of_refused_rows_are_read_again(archive_of: ArchiveOf) -> None:
         (refused,) = raw_rows([table], {(table.header.where, 3, 0): why})
     assert (refused.position, refused.reason, refused.raw) == (3, why.reason, b"3,4")
     assert refused.code is RejectCode.SCHEMA
+
+
+LONG = "x" * RECORD_BYTES
+TOO_LONG = f"a line must have at most {RECORD_BYTES} bytes; got {RECORD_BYTES + 3}"
+
+
+def test_an_overlong_line_costs_only_itself(archive_of: ArchiveOf) -> None:
+    for rows in (
+        read_csv(archive_of, f"a,b\n1,2\n3,{LONG}\n4,5\n"),
+        read_dollars(archive_of, f"a$b\n1$2\n3${LONG}\n4$5\n")[1],
+    ):
+        first, overlong, last = rows
+        assert isinstance(first, Row)
+        assert isinstance(overlong, Rejected)
+        assert (overlong.position, overlong.reason, overlong.code) == (
+            *(3, TOO_LONG),
+            RejectCode.TOO_LONG,
+        )
+        assert isinstance(last, Row)
+        assert (last.line, last.fields[:2]) == (4, ["4", "5"])
+
+
+def test_an_overlong_line_behind_an_open_quote_costs_two_lines(archive_of: ArchiveOf) -> None:
+    opened, overlong, last = read_csv(archive_of, f'a,b\n3,"4\n3,{LONG}\n5,6\n')
+    assert isinstance(opened, Rejected)
+    assert (opened.position, opened.raw, opened.code) == (2, b'3,"4', RejectCode.TOO_LONG)
+    assert isinstance(overlong, Rejected)
+    assert (overlong.position, overlong.reason) == (3, TOO_LONG)
+    assert last == Row(4, b"5,6", ["5", "6", ""])
+
+
+def test_a_record_of_many_lines_has_the_limit_of_a_line(archive_of: ArchiveOf) -> None:
+    text = 'x","' + "y" * 100_000 + "\n"
+    rows = read_csv(archive_of, "a,b\n" + text * 12)
+    assert all(isinstance(row, Rejected) for row in rows)
+    assert isinstance(rows[0], Rejected)
+    assert rows[0].reason == f"a row must have at most {RECORD_BYTES} bytes; got more"
+    assert [row.position for row in rows if isinstance(row, Rejected)] == list(range(2, 14))
+
+
+def test_parsing_again_and_again_is_refused(archive_of: ArchiveOf) -> None:
+    message = r"a\.csv: must be quoted CSV; got so many unmatched quotes up to line \d+ that"
+    with pytest.raises(InputError, match=message):
+        read_csv(archive_of, "a,b\n" + 'x","\n' * 300_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("," * 1_000 + "\n", "must name at most 1000 columns; got 1001$"),
+        (LONG + "\n", "the first line must name the columns: a line must have at most"),
+    ],
+)
+def test_a_header_without_bounds_is_refused(text: str, message: str, archive_of: ArchiveOf) -> None:
+    with pytest.raises(InputError, match=message):
+        read_csv(archive_of, text)
+    with pytest.raises(InputError, match=message):
+        read_dollars(archive_of, text.replace(",", "$"))

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from schemas.errors import IcsrError, InputError
-from streams.intake.native import MOST_BYTES, decode_report, read_lines
+from schemas.rejected import Rejected
+from streams.intake.native import (
+    MOST_BYTES,
+    OWN_LINE_BYTES,
+    decode_report,
+    read_lines,
+    read_messages,
+)
 
 SECRET = "Mrs Jane Roe"
 
@@ -106,6 +113,26 @@ def test_lines_keep_their_numbers_and_lose_their_ends(name: str, tmp_path: Path)
     path = tmp_path / name
     path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     assert list(read_lines(path)) == [(1, b"one"), (4, b"two"), (5, b"\xff\xfe"), (6, b"last")]
+
+
+def test_an_overlong_line_is_a_reject_among_messages(tmp_path: Path) -> None:
+    path = tmp_path / "reports.jsonl"
+    path.write_bytes(b"one\n" + b"x" * (1 << 20) + b"\n\nlast\n")
+    first, (number, overlong), last = read_messages(path)
+    assert (first, number, last) == ((1, b"one"), 2, (4, b"last"))
+    assert isinstance(overlong, Rejected)
+    assert (overlong.source, overlong.position, overlong.raw) == (path.name, 2, b"x" * 4096)
+    assert overlong.reason == "a line must have at most 1048576 bytes; got 1048577"
+
+
+def test_an_overlong_line_of_a_file_of_ours_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.jsonl"
+    path.write_bytes(b"x" * OWN_LINE_BYTES + b"\n" + b"one\n")
+    message = rf"line 1: a line must have at most {OWN_LINE_BYTES} bytes; got {OWN_LINE_BYTES + 1}"
+    with pytest.raises(InputError, match=message):
+        next(read_lines(path))
+    path.write_bytes(b"x" * (1 << 20) + b"\n")
+    assert [len(line) for _, line in read_lines(path)] == [1 << 20]
 
 
 def test_a_byte_order_mark_is_removed_from_the_first_line(tmp_path: Path) -> None:

@@ -60,10 +60,14 @@ def test_a_broken_notice_is_refused_and_its_values_are_not_repeated(
 
 def test_a_file_gives_its_notices_and_a_reject_for_every_other_line(tmp_path: Path) -> None:
     path = tmp_path / "notices.jsonl"
-    path.write_bytes(b"\n".join([raw(), b"{", b"", raw(notice_id="2")]) + b"\n")
-    first, broken, second = read_notices(path)
+    long = b"x" * (1 << 20)
+    path.write_bytes(b"\n".join([raw(), b"{", b"", raw(notice_id="2"), long]) + b"\n")
+    first, broken, second, overlong = read_notices(path)
     assert isinstance(first, Notice)
     assert isinstance(second, Notice)
     assert (first.notice_id, second.notice_id) == ("1", "2")
     assert isinstance(broken, Rejected)
     assert (broken.source, broken.position, broken.raw) == ("notices.jsonl", 2, b"{")
+    assert isinstance(overlong, Rejected)
+    assert overlong.position == 5
+    assert overlong.reason == "a line must have at most 1048576 bytes; got 1048577"

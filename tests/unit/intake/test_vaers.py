@@ -316,6 +316,14 @@ def test_a_case_that_the_schema_refuses_is_rejected_with_its_row(archive: Archiv
     )
 
 
+def test_a_report_of_too_many_lots_is_rejected_with_the_limit(archive: Archive) -> None:
+    vax = [vax_row(vax_lot=f"EX{number}") for number in range(101)]
+    reports, [rejected] = archive.read([data_row()], vax)
+    assert reports == []
+    assert (rejected.position, rejected.code) == (2, RejectCode.TOO_LONG)
+    assert rejected.reason.endswith("at most 100 different lots are read; got 101")
+
+
 @pytest.mark.parametrize("missing", ["DATA", "VAX", "SYMPTOMS"])
 def test_an_archive_without_a_file_is_refused(missing: str, archive_of: ArchiveOf) -> None:
     headers = {"DATA": DATA, "VAX": VAX, "SYMPTOMS": SYMPTOMS}

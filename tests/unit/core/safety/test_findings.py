@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+import msgspec
 import pytest
 
 from schemas.notice import (
@@ -166,6 +167,10 @@ def test_two_supply_routes_are_none_that_is_known() -> None:
     [
         (case("A", lots=("A1",)), {}, ()),
         (case("A"), {}, ("lot_missing",)),
+        (
+            msgspec.structs.replace(case("A", lots=("A1",)), lot_in_other_letters=True),
+            *({}, ("lot_in_other_letters",)),
+        ),
         (case("A", 90, lots=("A1",), onset=0), {}, ()),
         (case("A", 91, lots=("A1",), onset=0), {}, ("late",)),
         (case("A", 5, lots=("A1",)), {TOP: START + timedelta(days=5)}, ()),

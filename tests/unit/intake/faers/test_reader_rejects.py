@@ -4,6 +4,7 @@ import pytest
 
 from schemas.errors import InputError, RejectCode
 from schemas.rejected import Rejected
+from schemas.report import Report
 from schemas.vocabulary import (
     Sex,
 )
@@ -157,6 +158,25 @@ def test_a_case_that_the_schema_refuses_is_rejected_with_its_row(quarter: Quarte
     assert rejected.reason == (
         "reactions: Tuple should have at most 1000 items after validation, not 1001"
     )
+
+
+def test_a_report_of_too_many_reactions_is_rejected_with_the_limit(quarter: Quarter) -> None:
+    reports, [rejected] = quarter.read(DEMO=[{}], REAC=[{"pt": f"T{n}"} for n in range(501)])
+
+    assert reports == []
+    assert rejected.code is RejectCode.TOO_LONG
+    assert rejected.reason.endswith("at most 500 reactions are read; got 501")
+
+
+def test_an_overlong_line_of_a_deletion_list_is_rejected(archive_of: ArchiveOf) -> None:
+    files = members(CURRENT, "17Q2", {}) | {"DELETE17Q2.txt": "1\n" + "2" * (1 << 20) + "\n3\n"}
+
+    first, *others = read_faers(archive_of("q.zip", files))
+
+    assert isinstance(first, Rejected)
+    assert (first.source, first.position) == ("q.zip!DELETE17Q2.txt", 2)
+    assert first.reason == "a line must have at most 1048576 bytes; got 1048577"
+    assert [each.case_id for each in others if isinstance(each, Report)] == ["FAERS-1", "FAERS-3"]
 
 
 def test_a_deletion_list_without_a_quarter_is_refused(archive_of: ArchiveOf) -> None:

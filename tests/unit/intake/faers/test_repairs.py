@@ -159,6 +159,28 @@ def test_a_line_in_doubt_is_rejected_whole(
     assert repairs == {}
 
 
+def test_an_overlong_line_is_not_parted(archive_of: ArchiveOf) -> None:
+    row = line(LEGACY, "DEMO", legacy_demo("7000001"))
+    tables: Tables = {"DEMO": [row * ((1 << 20) // len(row) + 1)]}
+
+    reports, [rejected], repairs = read(archive_of, members(LEGACY, "11Q2", tables))
+
+    assert reports == {}
+    assert rejected.reason.startswith("a line must have at most 1048576 bytes; got ")
+    assert repairs == {}
+
+
+def test_a_line_of_many_rows_is_parted(archive_of: ArchiveOf) -> None:
+    rows = [line(LEGACY, "DEMO", legacy_demo(str(7_000_001 + each))) for each in range(2_000)]
+    tables: Tables = {"DEMO": ["".join(rows)]}
+
+    reports, rejects, repairs = read(archive_of, members(LEGACY, "11Q2", tables))
+
+    assert rejects == []
+    assert repairs == {PARTED: 2_000}
+    assert len(reports) == 2_000
+
+
 def edited(old: Tables, new: dict[str, list[Values | str]], suffix: str = "_new.txt") -> Files:
     """A quarter with tables that were published again."""
     files = members(CURRENT, "18Q1", old)

@@ -16,6 +16,7 @@ PLAIN = json.loads(raw(1))
 PACKED = Unreadable(b"packed")
 PACKED.reason = "batch of offsets 3 to 5: compressed data must be snappy; got noise"
 LINK = {"case_link": "1.0", "case_id": "C1", "master": "C2"}
+LOTS = [{"lot": f"EX{number}"} for number in range(101)]
 APPLIED = make_link().model_dump_json().encode()
 MESSAGES: list[tuple[RejectCode, bytes, bytes | None]] = [
     (RejectCode.NOT_JSON, b"{", None),
@@ -30,6 +31,7 @@ MESSAGES: list[tuple[RejectCode, bytes, bytes | None]] = [
     (RejectCode.COMPRESSION, PACKED, None),
     (RejectCode.TOO_LONG, b" " * 1_000_001, None),
     (RejectCode.TOO_LONG, json.dumps(LINK).encode().ljust(1_000_001), None),
+    (RejectCode.TOO_LONG, json.dumps(PLAIN | {"products": LOTS}).encode(), None),
     (RejectCode.SCHEMA, b'{"case_link": 1}', None),
     (RejectCode.SCHEMA, json.dumps(LINK).encode(), None),
     (RejectCode.SCHEMA, b"{}", None),

@@ -55,6 +55,15 @@ def test_the_single_values_of_a_line_follow_it_as_text(capfd: pytest.CaptureFixt
     assert second.endswith(" of a library")
 
 
+def test_a_line_break_in_a_message_begins_no_line_of_its_own(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with logging_as("text"):
+        LOG.info("found %s", "a\n2026-01-01 00:00:00 streams forged\x85\u2028z")
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.endswith(r"found a\n2026-01-01 00:00:00 streams forged\n\nz")
+
+
 def test_fields_are_members_of_a_line_of_json(capfd: pytest.CaptureFixture[str]) -> None:
     with logging_as("json"):
         LOG.warning("retried", extra={"attempt": 2, "blocked": [3]})
