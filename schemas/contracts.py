@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from schemas.alert import Alert
+from schemas.audit_anchor import AuditAnchor
 from schemas.base import Message
 from schemas.decision import AuditEntry
 from schemas.digest import Digest
@@ -71,6 +72,7 @@ CONTRACTS = {
         Contract("rejected", Rejected, Direction.OUTPUT),
         Contract("prior", PriorRefit, Direction.OUTPUT),
         Contract("decision", AuditEntry, Direction.OUTPUT),
+        Contract("audit-anchor", AuditAnchor, Direction.OUTPUT),
         Contract("digest", Digest, Direction.OUTPUT),
     )
 }
