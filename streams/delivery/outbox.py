@@ -31,6 +31,7 @@ from streams.delivery.subscription_book import SubscriptionBook
 from streams.delivery.subscription_status import Due, key_of
 from streams.delivery.tier_copies import TierCopies
 from streams.delivery.tiers import Copy
+from streams.delivery.urgent_overflow import report_overflow, urgent_sent
 
 __all__ = ["Outbox"]
 
@@ -274,6 +275,7 @@ class Outbox(SubscriptionBook):
             copy,
             urgent_before=sent is not None and bool(sent[0]),
             sent_today=self._sent_today(subscription, now),
+            urgent_today=urgent_sent(self._db, subscription, _day(now)) if copy["urgent"] else 0,
             now=now,
         )
         self._db.execute(
@@ -286,6 +288,8 @@ class Outbox(SubscriptionBook):
                 "UPDATE due SET held_until = ?, because = ? WHERE number = ?",
                 (lane.until.timestamp(), lane.because.value, new.lastrowid),
             )
+            if copy["urgent"]:
+                report_overflow(self._db, subscription, lane.until, now, self._next_turn())
         else:
             self._queue(name, key, lane, now)
         return 1
