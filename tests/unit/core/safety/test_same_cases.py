@@ -111,4 +111,4 @@ def test_a_restart_and_a_recount_of_one_alert_find_the_same(stage: Stage) -> Non
 def test_a_consumer_sees_no_other_lots(stage: Stage) -> None:
     stage.step(a=LOTS[:5], b=LOTS[:5])
     split = stage.step(c=[LOTS[3]])
-    assert "LOT" not in str(copy_for(Tier.CONSUMER, split[LOTS[0]], key=b"k" * 16))
+    assert "LOT0" not in str(copy_for(Tier.CONSUMER, split[LOTS[0]], key=b"k" * 16))
