@@ -5,9 +5,10 @@ from enum import StrEnum
 from typing import Any
 
 from schemas.alert import Alert
+from schemas.audit_anchor import AuditAnchor
 from schemas.base import Message
 from schemas.decision import AuditEntry
-from schemas.digest import Digest
+from schemas.digest import Digest, UrgentOverflow
 from schemas.link import CaseLink
 from schemas.notice import Notice
 from schemas.prior import PriorRefit
@@ -71,7 +72,9 @@ CONTRACTS = {
         Contract("rejected", Rejected, Direction.OUTPUT),
         Contract("prior", PriorRefit, Direction.OUTPUT),
         Contract("decision", AuditEntry, Direction.OUTPUT),
+        Contract("audit-anchor", AuditAnchor, Direction.OUTPUT),
         Contract("digest", Digest, Direction.OUTPUT),
+        Contract("urgent-overflow", UrgentOverflow, Direction.OUTPUT),
     )
 }
 """Contracts by name. `pv.deltas` and `pv.cases` are internal topics without a contract."""

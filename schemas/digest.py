@@ -1,5 +1,6 @@
 """Several alerts in one message: a requested digest, or alerts deferred by a daily budget."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -7,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from schemas.base import Message
 
-__all__ = ["Digest", "HeldBack"]
+__all__ = ["Digest", "HeldBack", "UrgentOverflow"]
 
 
 class HeldBack(StrEnum):
@@ -39,3 +40,23 @@ class Digest(Message):
     alerts: tuple[dict[str, Any], ...] = Field(
         description="Each alert as it would be sent by itself: the copy for the tier."
     )
+
+
+class UrgentOverflow(Message):
+    """One message a day: urgent alerts beyond the budget are deferred to the next digest."""
+
+    schema_version: Literal["1.0"] = Field(
+        default="1.0", description="Version of this schema; additive within a major number."
+    )
+    category: Literal["URGENT_OVERFLOW"] = Field(
+        default="URGENT_OVERFLOW", description="Distinguishes it from alerts and digests."
+    )
+    overflow_id: str = Field(description="The same at every attempt, for one subscription and day.")
+    subscription_id: str = Field(description="Whose it is.")
+    day: date = Field(description="Day of the budget (UTC).")
+    budget: int = Field(ge=1, description="Urgent alerts of a day that are sent at once.")
+    n_held: int = Field(
+        ge=1, description="Urgent alerts deferred when this was sent; later ones are in the digest."
+    )
+    held_until: AwareDatetime = Field(description="When the digest with them is due, in UTC.")
+    sentence: str = Field(description="The same in words, and where to read them before.")

@@ -1,7 +1,7 @@
 """Limits of one report, so that no single report costs a stage as much as a thousand others.
 
 Reports of a program that counts itself up name a thousand lots, each of which would be an alert.
-The largest reports seen, of 107,363 of VAERS and FAERS, have 47 products, 36 reactions, 8 lots and
+The largest reports seen, of 107,313 of VAERS and FAERS, have 47 products, 36 reactions, 8 lots and
 7,344 bytes.
 """
 

@@ -245,6 +245,17 @@ class SafetyAlert(Message):
     last_day: date | None = Field(default=None, description="Last one, likewise.")
     lots: tuple[str, ...] = Field(default=(), description="Lots, normalised. Authority tier.")
     facilities: tuple[str, ...] = Field(default=(), description="Pseudonyms. Authority tier.")
+    same_cases: tuple[str, ...] = Field(
+        default=(),
+        description="Other lots, facilities, manufacturers or distributors whose cluster has the "
+        "same cases: the first 20 by name. Authority tier.",
+    )
+    n_same_cases: int | None = Field(
+        default=None,
+        ge=0,
+        description="Number of all of these; no other alert names them, unless it was open when "
+        "their cases became the same. Null: no cluster. Authority tier.",
+    )
     flags: tuple[str, ...] = Field(
         default=(),
         description="What the reader has to know: `indication_confounding`, `late`, `post_notice`, "

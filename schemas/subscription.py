@@ -192,7 +192,14 @@ class Subscription(Message):
         default=None,
         ge=1,
         description="Most alerts a day (UTC) to this subscriber; the others wait for a report "
-        "after midnight. Urgent alerts and corrections never wait. Null: no limit.",
+        "after midnight. Urgent alerts have a budget of their own; corrections of what was sent "
+        "never wait. Null: no limit.",
+    )
+    urgent_per_day: int = Field(
+        default=100,
+        ge=1,
+        description="Most urgent alerts a day (UTC) to this subscription; one message reports that "
+        "there are more, and the others wait for the next digest.",
     )
 
     @model_validator(mode="after")

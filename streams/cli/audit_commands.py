@@ -1,7 +1,9 @@
 """`tocsin signals` and `tocsin audit`: decisions about signals, and their audit log."""
 
+import re
 from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.alert import Alert
-from schemas.decision import Assessment, Decision, SignalState
-from schemas.errors import BrokerError, InputError
+from schemas.decision import GENESIS, Assessment, Decision, SignalState
+from schemas.errors import BrokerError, InputError, StateError
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.tables import due_in_words
 from streams.cli.terminal import Console
@@ -22,7 +24,13 @@ from streams.core.signals.signal_key import near_keys
 from streams.delivery.alert_sources import AnyAlert, read_alert_lines
 from streams.runtime.broker.topic_reader import read_alerts
 from streams.runtime.broker.topics import topic_name
-from streams.runtime.operations.audit_log import AuditLog
+from streams.runtime.operations.audit_anchors import (
+    hashes_in_export,
+    keep_anchor,
+    names_broker,
+    read_anchors,
+)
+from streams.runtime.operations.audit_log import AuditLog, Verified
 from streams.runtime.settings import Settings
 
 __all__ = ["assessed_signals", "assessments_in", "register"]
@@ -34,6 +42,7 @@ LogOption = Annotated[
     Path, typer.Option("--log", metavar="FILE.jsonl", help="Audit log of decisions, as JSON Lines.")
 ]
 _LOG = Path("audit.jsonl")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _AFFIRMS = {SignalState.VALIDATED, SignalState.CONFIRMED}
 
 
@@ -43,9 +52,12 @@ def register(app: typer.Typer) -> None:
     signals.command("decide")(decide)
     signals.command("list")(list_signals)
     app.add_typer(signals, name="signals")
-    audit = typer.Typer(help="Verify and show the audit log of decisions.", no_args_is_help=True)
+    audit = typer.Typer(
+        help="Verify, show and repair the audit log of decisions.", no_args_is_help=True
+    )
     audit.command("verify")(verify)
     audit.command("show")(show)
+    audit.command("repair")(repair)
     app.add_typer(audit, name="audit")
 
 
@@ -115,7 +127,10 @@ def decide(
         first = error.errors(include_url=False)[0]
         msg = f"decision: {first['loc'][0]}: {first['msg']}"
         raise InputError(msg) from error
-    entry = AuditLog(log).decide(decision, datetime.now(UTC))
+    settings = Settings.load(config, bootstrap=bootstrap)
+    anchored = names_broker(settings) or (revision is not None and alerts is None)
+    anchor = partial(keep_anchor, settings) if anchored else None
+    entry = AuditLog(log, anchor).decide(decision, datetime.now(UTC))
     typer.echo(f"{entry.number}: {signal_key}: {entry.frm} -> {to}, {entry.hash}")
 
 
@@ -256,15 +271,76 @@ def show(signal_key: SignalArgument, log: LogOption = _LOG) -> None:
 
 def verify(
     log: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="The audit log.")] = _LOG,
-    last_hash: Annotated[
-        str | None,
-        typer.Option(metavar="HASH", help="A hash noted earlier; the log must still contain it."),
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--anchor",
+            "--last-hash",
+            metavar="HASH|FILE",
+            help="A hash noted earlier, or an export that states one; the log must still contain "
+            "it. May be repeated.",
+        ),
     ] = None,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
 ) -> None:
-    """Verify the hash chain of the log, and that every transition was allowed.
+    """Verify the hash chain of the log, every transition, and the anchors kept outside it.
 
     No line may have been changed, removed or inserted. Otherwise the command exits with 2 and
-    names the first line that does not match.
+    names the first line that does not match. If a broker is configured, every anchor on the topic
+    of the audit log must be in the log as well.
+
+        tocsin audit verify audit.jsonl --anchor ermr.xlsx --bootstrap kafka1:9092
     """
-    verified = AuditLog(log).verify(last_hash)
+    known = AuditLog(log)
+    verified = known.verify()
+    for given in anchor or ():
+        if _HASH.fullmatch(given):
+            known.verify(given)
+        else:
+            _require_hashes(log, verified, Path(given))
     typer.echo(f"{log}: {len(verified.entries)} entries, whole; last hash {verified.last_hash}")
+    if verified.torn:
+        typer.echo(
+            f"{log}: after them a torn line of {len(verified.torn)} bytes, no entry: "
+            f"tocsin audit repair {log}"
+        )
+    settings = Settings.load(config, bootstrap=bootstrap)
+    if names_broker(settings):
+        topic = topic_name(settings, "audit")
+        last = known.require_anchors(read_anchors(settings), topic)
+        later = len(verified.entries) - last
+        rest = f"; {later} later entries are not anchored" if later else ""
+        typer.echo(f"{topic}: every anchor is in the log, the last of entry {last}{rest}")
+
+
+def _require_hashes(log: Path, verified: Verified, export: Path) -> None:
+    for number, digest in hashes_in_export(export):
+        entries = verified.entries
+        found = GENESIS if not number else entries[number - 1].hash if number <= len(entries) else 0
+        if found != digest:
+            msg = (
+                f"{log}: entry {number} must have the hash {digest}, as {export} states; got "
+                f"{found or 'no entry'}: the log was written anew or cut short. Restore it from a "
+                "backup"
+            )
+            raise StateError(msg)
+
+
+def repair(
+    log: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="The audit log.")] = _LOG,
+) -> None:
+    """Remove a torn last line, left by an append that was cut off; keep its bytes in a file.
+
+    A log that is changed anywhere else is refused, and stays as it is.
+    """
+    done = AuditLog(log).repair()
+    if done is None:
+        typer.echo(f"{log}: whole; nothing to repair")
+    elif done.kept_in is None:
+        typer.echo(f"{log}: {done.entries} entries; the last lacked only its newline, and has it")
+    else:
+        typer.echo(
+            f"{log}: {done.entries} entries; a torn line of {done.n_bytes} bytes is now in "
+            f"{done.kept_in}"
+        )

@@ -153,6 +153,15 @@ def subscribe(
             help="Only signals of at least this priority, and those that are urgent or have none."
         ),
     ] = None,
+    urgent_budget: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Most urgent alerts a day; one message reports the others, which wait for the "
+            "digest of midnight.",
+        ),
+    ] = 100,
     preview: Annotated[
         Path | None,
         typer.Option(
@@ -187,6 +196,7 @@ def subscribe(
             channel=given[0],
             digest=digest,
             budget_per_day=budget,
+            urgent_per_day=urgent_budget,
             filters=Filters.asked(
                 categories=category,
                 kinds=kind,

@@ -13,7 +13,6 @@ from schemas.alert import Alert
 from schemas.decision import Assessment
 from schemas.errors import InputError
 from schemas.subscription import Tier
-from streams.cli.audit_commands import assessments_in
 from streams.cli.options import PolicyOption, parse_day, require_apart, tomorrow, writable
 from streams.cli.replay_commands import Format
 from streams.cli.terminal import Console
@@ -28,6 +27,7 @@ from streams.exports.json_lines import tier_lines
 from streams.exports.readus import ReadusInput, readus_items, write_readus
 from streams.exports.result_file import result_file
 from streams.exports.spreadsheet import write_table
+from streams.runtime.operations.audit_anchors import anchor_line
 from streams.runtime.operations.audit_log import AuditLog
 
 __all__ = ["register"]
@@ -105,7 +105,8 @@ def ermr(
         require_sources("export ermr", counted, counts.ranges)
     last = day or (counts.last_day if counts else None) or _last_evaluation(signals, alerts)
     # The whole log, whatever the period: decisions have clock time, alerts event time.
-    decided = () if audit is None else AuditLog(audit).verify().entries
+    log = None if audit is None else AuditLog(audit).verify()
+    decided = () if log is None else log.entries
     sheets = ermr_sheets(
         ErmrInput(
             alerts=signals,
@@ -114,6 +115,7 @@ def ermr(
             decisions=None if audit is None else {e.decision.signal_key: e for e in decided},
             assessments=assessments_after(decided),
             sources=[path.name for path in source or ()],
+            audit_head=None if log is None else anchor_line(len(log.entries), log.last_hash),
         )
     )
     write_table(_in_a_folder(output), sheets, made=last)
@@ -178,8 +180,11 @@ def jsonl(
         )
         raise InputError(msg)
     found: Iterator[AnyAlert] = (alert for _, alert in read_alert_lines(alerts))
+    head = None
     if audit is not None:
-        found = _assessed(alerts, assessments_in(audit))
+        log = AuditLog(audit).verify()
+        head = anchor_line(len(log.entries), log.last_hash)
+        found = _assessed(alerts, assessments_after(log.entries))
     number = 0
     with (
         result_file(_in_a_folder(output)) as part,
@@ -189,6 +194,8 @@ def jsonl(
             out.write(json.dumps(copy, ensure_ascii=False, separators=(",", ":")) + "\n")
             number += 1
     typer.echo(f"{number:,} alerts for the {tier} tier: {output}")
+    if head is not None:
+        typer.echo(f"{audit}: {head}")
 
 
 def _assessed(path: Path, assessments: Mapping[str, Assessment]) -> Iterator[AnyAlert]:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from streams.delivery.report_sources import ReportTail
 from streams.delivery.sending.signing_keys import installation_key
 from streams.delivery.sending.webhook_url import AllowedHosts
 from streams.runtime.broker.topic_writer import TopicWriter
+from streams.runtime.operations.audit_anchors import keep_anchor, names_broker
 from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
 
@@ -140,6 +142,7 @@ def serve(
         return ReportTail(reports, place) if reports else KafkaTail(settings, "reports", place)
 
     with ExitStack() as opened:
+        anchored = alerts is None or names_broker(settings)
         sink: NoticeSink | None = FileNotices(notices) if notices else None
         if sink is None and alerts is None:
             writer = opened.enter_context(closing(TopicWriter(settings)))
@@ -148,7 +151,7 @@ def serve(
             outbox_path=outbox,
             model_path=model,
             key=key,
-            audit=AuditLog(log),
+            audit=AuditLog(log, partial(keep_anchor, settings) if anchored else None),
             notices=sink,
             health=ServiceHealth("alerts are not yet read to the end"),
             token_rate=token_rate,

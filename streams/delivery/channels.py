@@ -18,6 +18,7 @@ from streams.delivery.sending.signing_keys import signing_keys
 from streams.delivery.sending.webhook import WebhookSender
 from streams.delivery.subscription_status import Due
 from streams.runtime.broker.topic_writer import TopicWriter
+from streams.runtime.owner_only import owner_only_file, owner_only_folder
 
 __all__ = ["ALERT_ID", "ChannelSender", "Delivery", "deliver"]
 
@@ -73,9 +74,11 @@ def _to_folder(folder: Path, due: Due) -> Attempt:
     """Write a message as JSON and as Markdown, each file atomically."""
     name = f"{due.number:08}-{due.alert_id[:32].replace('/', '_')}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():  # the mode of an existing one is its reader's
+            owner_only_folder(folder)
         for suffix, text in ((".md", markdown_of(json.loads(due.body))), (".json", due.body)):
             part = folder / f".{name}{suffix}.part"
+            owner_only_file(part)
             with part.open("w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()

@@ -52,6 +52,8 @@ def markdown_of(message: dict[str, Any]) -> str:
     """
     if "change_id" in message:
         return f"# Rules changed\n\n{_plain(message['sentence'])}\n\n`{message['change_id']}`\n"
+    if "overflow_id" in message:
+        return f"# Urgent alerts held\n\n{_plain(message['sentence'])} `{message['overflow_id']}`\n"
     if "digest_id" not in message:
         return _section(message, "#")
     sections = "\n".join(_section(alert, "##") for alert in message["alerts"])

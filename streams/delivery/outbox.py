@@ -31,6 +31,7 @@ from streams.delivery.subscription_book import SubscriptionBook
 from streams.delivery.subscription_status import Due, key_of
 from streams.delivery.tier_copies import TierCopies
 from streams.delivery.tiers import Copy
+from streams.delivery.urgent_overflow import report_overflow, urgent_sent
 
 __all__ = ["Outbox"]
 
@@ -273,7 +274,9 @@ class Outbox(SubscriptionBook):
             subscription,
             copy,
             urgent_before=sent is not None and bool(sent[0]),
+            held_before=self._holds(name, key),
             sent_today=self._sent_today(subscription, now),
+            urgent_today=urgent_sent(self._db, subscription, _day(now)) if copy["urgent"] else 0,
             now=now,
         )
         self._db.execute(
@@ -286,9 +289,20 @@ class Outbox(SubscriptionBook):
                 "UPDATE due SET held_until = ?, because = ? WHERE number = ?",
                 (lane.until.timestamp(), lane.because.value, new.lastrowid),
             )
+            if copy["urgent"]:
+                report_overflow(self._db, subscription, lane.until, now, self._next_turn())
         else:
             self._queue(name, key, lane, now)
         return 1
+
+    def _holds(self, name: str, key: str) -> bool:
+        """Return whether an alert of a signal waits for a digest."""
+        row = self._db.execute(
+            "SELECT 1 FROM due WHERE subscription = ? AND signal = ? AND turn IS NULL "
+            "AND held_until IS NOT NULL LIMIT 1",
+            (name, key),
+        ).fetchone()
+        return row is not None
 
     def _queue(self, name: str, key: str, lane: AtOnce, now: datetime) -> None:
         """Give the pending alerts of a signal their turns, in order: held ones go first."""

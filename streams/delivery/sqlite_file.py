@@ -9,6 +9,7 @@ from typing import Self
 
 from schemas.errors import StateError
 from streams.delivery.tier_copies import PUBLIC_TABLES
+from streams.runtime.owner_only import owner_only_file
 
 __all__ = ["Database", "Layout", "Ledger"]
 
@@ -58,6 +59,8 @@ class Database:
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
+        if str(path) != ":memory:":
+            owner_only_file(Path(path))  # as are SQLite's own files beside it
         try:
             with ExitStack() as refused:
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
@@ -81,8 +84,6 @@ class Database:
             f"BEGIN IMMEDIATE; {layout.upgrades.get(current, '')} {layout.tables} "
             f"PRAGMA user_version = {layout.version}; COMMIT;"
         )
-        if Path(path).is_file():  # not a database in memory
-            Path(path).chmod(0o600)
 
     def __enter__(self) -> Self:
         return self

@@ -314,13 +314,16 @@ def _without_units(alert: SafetyAlert, key: bytes) -> SafetyAlert:
 
     An alert published before its texts named units keeps its sentence.
     """
+    kept = tuple(change for change in alert.changes if change not in _CHANGES_WITHHELD)
     update: dict[str, object] = {
         "case_ids": (),
         "fatal_case_ids": (),
         "lots": (),
         "facilities": (),
+        "same_cases": (),
+        "n_same_cases": None,
         "n_cases": alert.n_cases or len(alert.case_ids),
-        "changes": tuple(change for change in alert.changes if change not in _CHANGES_WITHHELD),
+        "changes": kept,
         "was": alert.was and alert.was.model_copy(update={"n_lots": None, "n_facilities": None}),
     }
     if alert.category in _NAMES_A_UNIT:
@@ -329,6 +332,7 @@ def _without_units(alert: SafetyAlert, key: bytes) -> SafetyAlert:
         update |= {
             "signal_key": f"{alert.category}|{code}",
             "subject": code,
+            "changes": tuple(c for c in kept if c is not SafetyChange.SUBJECTS),
             "alert_id": code_of(alert.alert_id, key),
         }
     if alert.category in _OF_CASES:

@@ -64,6 +64,8 @@ class ErmrInput:
         Assessment of each signal with a decision, from that log.
     sources
         Names of the files from which the cases were counted.
+    audit_head
+        Number of entries and last hash of that log, in words; `None` without a log.
     """
 
     alerts: Sequence[Alert]
@@ -72,6 +74,7 @@ class ErmrInput:
     decisions: Mapping[str, AuditEntry] | None = None
     assessments: Mapping[str, Assessment] = field(default_factory=dict)
     sources: Sequence[str] = ()
+    audit_head: str | None = None
 
 
 def ermr_sheets(given: ErmrInput) -> list[Sheet]:
@@ -299,6 +302,8 @@ def _about(given: ErmrInput, signals: int) -> Sheet:
         rows.append(
             ("Left out", "disposition, justification, assignee: give the assessment log, --audit")
         )
+    if given.audit_head is not None:
+        rows.append(("Decisions", given.audit_head))
     newest = max(given.alerts, key=lambda alert: alert.evaluated_on)
     rows.append(("Grade", "alarm if a rule of that grade is on in the latest revision"))
     rows += [

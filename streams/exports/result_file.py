@@ -1,11 +1,11 @@
-"""Result files that get their name when they are complete."""
+"""Result files that get their name when they are complete, open to their owner only."""
 
-import os
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from streams.runtime.owner_only import owner_only_file
 
 __all__ = ["result_file"]
 
@@ -53,13 +53,10 @@ def _is_written_directly(path: Path) -> bool:
 
 
 def _create(part: Path, final: Path, given: Path) -> None:
-    """Create a file with the permissions of the one that it will replace, or the usual ones."""
+    """Create a file for its owner only; narrow the one that it will replace."""
     try:
-        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-        try:
-            if final.exists():
-                os.fchmod(descriptor, stat.S_IMODE(final.stat().st_mode))
-        finally:
-            os.close(descriptor)
+        if final.exists():
+            owner_only_file(final)
+        owner_only_file(part)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(given)) from error

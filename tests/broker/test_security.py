@@ -101,8 +101,18 @@ def latest(secured: Secured) -> list[Report]:
 def test_every_role_works_with_its_documented_rights(
     secured: Secured, latest: list[Report]
 ) -> None:
-    known = ("admin", "cases", "deliver", "detect", "intake", "link", "redrive", "serve")
-    assert tuple(ROLES) == (*known, "subscriber")
+    known = (
+        "admin",
+        "assessor",
+        "cases",
+        "deliver",
+        "detect",
+        "intake",
+        "link",
+        "redrive",
+        "serve",
+    )
+    assert tuple(ROLES) == (*known, "serve", "subscriber")
     assert as_counts(pl.read_parquet(secured.folder / "counts.parquet")) == recount(latest)
     printed = secured.run("subscriber", "alerts", "--json")
     assert (printed.code, printed.err) == (0, "")
@@ -128,6 +138,30 @@ def test_alerts_are_delivered_with_the_rights_for_it(
     ended = secured.run("deliver", "deliver", "--once", "--outbox", box)
     assert (ended.code, ended.err) == (0, "")
     assert len(list(folder.glob("*.json"))) > 3
+
+
+def test_decisions_are_anchored_with_the_rights_for_it(
+    secured: Secured, latest: list[Report], tmp_path: Path
+) -> None:
+    alerts = secured.run("subscriber", "alerts", "--json").out.splitlines()
+    key = decode_alert(alerts[-1].encode()).signal_key
+    log = tmp_path / "audit.jsonl"
+    steps = (("under_triage",), ("monitoring", "--reason", "one more case would settle it"))
+    for step in steps:
+        done = secured.run("assessor", "signals", "decide", key, *step, "--by", "a", "--log", log)
+        assert (done.code, done.err) == (0, "")
+    whole = secured.run("assessor", "audit", "verify", log)
+    assert whole.code == 0, whole.err
+    assert "pv.audit: every anchor is in the log, the last of entry 2" in whole.out
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(lines[0])
+    short = secured.run("assessor", "audit", "verify", log)
+    assert short.code == 2
+    assert "entry 2 must have the hash" in short.err
+    assert "anchored in pv.audit" in short.err
+    refused = secured.run("subscriber", "audit", "verify", log)
+    assert refused.code == 2
+    assert "pv.audit: no such topic" in refused.err
 
 
 def test_a_reject_is_mended_and_redriven_with_the_rights_for_it(
@@ -169,7 +203,11 @@ def test_the_api_needs_each_of_its_rights_and_no_other(
         )
         assert client.get(f"/signals/{key}/cases").status_code == 200
         posted = client.post("/verifications", json=said)
-        assert (posted.status_code == 201) is (lacking is None), posted.text
+        assert (posted.status_code == 201) is (lacking != "pv.notices"), posted.text
+        decided = client.post(f"/signals/{key}/decisions", json={"to": "under_triage"})
+        assert decided.status_code == 201, "whether or not its hash can be anchored"
+        not_anchored = "its hash is not anchored" in (tmp_path / "served").read_text()
+        assert not_anchored is (lacking == "pv.audit")
 
 
 class Refusal(NamedTuple):

@@ -85,6 +85,8 @@ def final_facts(
         # An alert of an older version does not state it.
         "subject_kind": before.subject_kind or _KINDS[category],
         **{name: facts[name] for name in _OF_CASES},
+        "same_cases": (),
+        "n_same_cases": None if before.n_same_cases is None else 0,
     }
 
 

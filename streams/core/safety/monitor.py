@@ -26,6 +26,7 @@ from streams.core.safety.revisions import (
     kind_of_change,
 )
 from streams.core.safety.safety_finding import SafetyFinding
+from streams.core.safety.same_cases import one_alert_for_same_cases
 from streams.core.safety.sports_rules import UsageRules, usage_rules
 from streams.core.safety.subjects import KnownOnDay
 from streams.core.wording.duties import law_table_line
@@ -129,12 +130,13 @@ class SafetyMonitor:
             return []
         self._changed = False
         notices = {name: tuple(of.values()) for name, of in self._notices.items()}
-        current = {
+        found = {
             _key(finding): finding
             for finding in findings(
                 self._cases.values(), notices, day, clusters=self._clusters, usage=self._usage
             )
         }
+        current = one_alert_for_same_cases(found, self._is_open)
         # A notice of a later day becomes known then; an answer is overdue the day after its day.
         later = [
             moment
@@ -161,6 +163,10 @@ class SafetyMonitor:
                 self._published[key] = revision
                 revisions.append(revision)
         return revisions
+
+    def _is_open(self, key: str) -> bool:
+        published = self._published.get(key)
+        return published is not None and published.kind not in ENDED
 
     def _of_finding(
         self,

@@ -46,6 +46,12 @@ _FACTS_WITH_HEADLINE: Mapping[str, SafetyChange] = {
 def changes_between(before: SafetyAlert, alert: SafetyAlert) -> tuple[SafetyChange, ...]:
     """Return the facts that differ, in the order of `SafetyChange`."""
     facts = _FACTS if before.headline is None else {**_FACTS, **_FACTS_WITH_HEADLINE}
+    if before.n_same_cases is not None:  # an alert of an older version does not state them
+        facts = {
+            **facts,
+            "same_cases": SafetyChange.SUBJECTS,
+            "n_same_cases": SafetyChange.SUBJECTS,
+        }
     changed = {
         change for name, change in facts.items() if getattr(before, name) != getattr(alert, name)
     }

@@ -60,4 +60,6 @@ class SafetyFinding:
     last_day: date | None = None
     lots: tuple[str, ...] = ()
     facilities: tuple[str, ...] = ()
+    same_cases: tuple[str, ...] = ()
+    n_same_cases: int | None = None
     flags: tuple[str, ...] = ()

@@ -167,6 +167,17 @@ def named_facilities(alert: SafetyAlert, words: Catalogue) -> str:
     return changed_count(text, before, len(names), words)
 
 
+def same_cases(alert: SafetyAlert, words: Catalogue) -> str:
+    """Return the other units whose cluster has the same cases; empty without any."""
+    n, names = alert.n_same_cases, alert.same_cases
+    if not n or not names:
+        return ""
+    listed = words.listed(names[:_MOST_NAMES])
+    if n > _MOST_NAMES:
+        listed = words.count("safety.names", n - _MOST_NAMES, names=listed)
+    return words.count("safety.same_cases", n, names=listed)
+
+
 def onset(alert: SafetyAlert, words: Catalogue) -> str:
     """Return the days of onset or receipt of cases; empty in a copy that has none."""
     known = days(alert.first_day, alert.last_day, words)

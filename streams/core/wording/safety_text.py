@@ -25,6 +25,7 @@ from streams.core.wording.safety_facts import (
     product,
     professionals,
     rule_in_words,
+    same_cases,
     serious_cases,
     terms_in_words,
     titled,
@@ -142,6 +143,7 @@ def _cluster_facts(alert: SafetyAlert, words: Catalogue) -> list[str]:
         facts = [cases, facilities, days]
     return [
         words.clauses(filter(None, [*facts, places(alert, words)])),
+        same_cases(alert, words),
         professionals(alert, words),
         *indication(alert, words),
         *flag_clauses(alert, words),

@@ -56,6 +56,7 @@ class AskedSubscription(Message):
     )
     digest: DigestPeriod | None = Field(default=None, description="As in a subscription.")
     budget_per_day: int | None = Field(default=None, ge=1, description="As in a subscription.")
+    urgent_per_day: int = Field(default=100, ge=1, description="As in a subscription.")
     after: str | None = Field(
         default=None,
         max_length=200,

@@ -26,6 +26,7 @@ from streams.delivery.sending.webhook_url import AllowedHosts
 from streams.delivery.tiers import Copy
 from streams.runtime.broker.topic_writer import TopicWriter, publish_notice
 from streams.runtime.operations.audit_log import AuditLog
+from streams.runtime.owner_only import owner_only_file
 from streams.runtime.settings import Settings
 
 __all__ = ["FileNotices", "KafkaNotices", "NoticeSink", "Service", "ServiceHealth"]
@@ -50,6 +51,7 @@ class FileNotices:
     def put(self, notice: Notice) -> None:
         """Append a notice, synced to disk before this returns."""
         line = notice.model_dump_json(exclude_defaults=True).encode() + b"\n"
+        owner_only_file(self._path)
         with self._path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(line)

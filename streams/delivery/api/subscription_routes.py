@@ -310,6 +310,7 @@ def _wanted(asked: AskedSubscription, token: Token, service: Service) -> Subscri
             channel=Webhook(url=channel.url) if isinstance(channel, AskedWebhook) else channel,
             digest=asked.digest,
             budget_per_day=asked.budget_per_day,
+            urgent_per_day=asked.urgent_per_day,
         )
     except ValueError as error:
         msg = "budget_per_day has no effect with a digest; leave one of them out"

@@ -60,7 +60,9 @@ def lane_of(
     copy: Copy,
     *,
     urgent_before: bool,
+    held_before: bool,
     sent_today: int,
+    urgent_today: int,
     now: datetime,
 ) -> AtOnce | HeldInDigest:
     """Return how an alert is sent to a subscription that its copy matches.
@@ -69,10 +71,18 @@ def lane_of(
     ----------
     urgent_before
         Whether an earlier revision of its signal was urgent: then corrections are sent at once.
+    held_before
+        Whether an earlier revision of its signal waits for a digest: its corrections can wait too.
     sent_today
         Alerts queued for the subscriber on this day (UTC), outside digests.
+    urgent_today
+        Urgent ones queued for the subscription on this day.
     """
     urgent, correction = bool(copy["urgent"]), copy["kind"] in CORRECTIONS
+    may_wait = held_before or not correction
+    if urgent and may_wait and urgent_today >= subscription.urgent_per_day:
+        # Not for a weekly digest: an urgent alert waits until midnight at most.
+        return HeldInDigest(next_midnight(now), HeldBack.OVERFLOW)
     if urgent or (correction and urgent_before):
         return AtOnce(urgent=urgent)
     if subscription.digest is not None:

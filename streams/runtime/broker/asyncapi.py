@@ -35,6 +35,7 @@ _CARRIES = {
     "signals": ("alert", "safety-alert"),
     "priors": ("prior",),
     "rules": ("rules-change",),
+    "audit": ("audit-anchor",),
 }
 """Contracts on each public topic; other topics are internal, or hold bytes without a contract."""
 _RECEIVED = ("reports", "notices")

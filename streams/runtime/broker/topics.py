@@ -79,6 +79,14 @@ TOPICS = (
         KEPT_FOR_EVER,
         partitions=1,
     ),
+    # Outside the log that they prove: only those who decide may write, and nobody deletes.
+    Topic(
+        "audit",
+        "nothing",
+        "number and hash of each entry of the audit log",
+        KEPT_FOR_EVER,
+        partitions=1,
+    ),
     Topic("signals", "signal key", "the current state of every signal", LATEST_PER_KEY),
 )
 

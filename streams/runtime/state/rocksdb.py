@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rocksdict import AccessType, BlockBasedOptions, Cache, Options, Rdict
 
+from streams.runtime.owner_only import owner_only_folder
+
 __all__ = ["open_database"]
 
 _WRITE_BUFFER = 4 << 20  # bytes; two for each database
@@ -42,4 +44,5 @@ def open_database(path: Path, *, read_only: bool = False) -> Rdict:
     if read_only:
         return Rdict(str(path), options, families, AccessType.read_only())
     options.create_if_missing(True)
+    owner_only_folder(path)
     return Rdict(str(path), options, families)

@@ -12,6 +12,7 @@ from schemas.errors import StateError
 from streams.core.counting.case_codes import REBUILD
 from streams.core.counting.removed_cases import KeptCases
 from streams.core.detection.detector import Detector
+from streams.runtime.owner_only import owner_only_folder
 
 __all__ = ["read_snapshot", "write_frozen", "write_snapshot"]
 
@@ -37,7 +38,7 @@ def write_frozen(
     """Write the result of `Detector.frozen`, in any thread; else as `write_snapshot`."""
     fresh, old = folder.with_suffix(".new"), folder.with_suffix(".old")
     shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    owner_only_folder(fresh)
     kept.rows().write_parquet(fresh / "cases.parquet")
     about = {"format": _FORMAT, "topic": topic, "next_offset": next_offset, "counted": facts}
     (fresh / "about.json").write_text(json.dumps(about), encoding="utf-8")

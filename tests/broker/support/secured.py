@@ -36,6 +36,7 @@ WITHOUT = {
     "serve-without-alerts": ("serve", "pv.alerts"),
     "serve-without-reports": ("serve", "pv.reports"),
     "serve-without-notices": ("serve", "pv.notices"),
+    "serve-without-audit": ("serve", "pv.audit"),
 }
 """Users with the rights of a role but those on one kind of resource, or on one."""
 PASSWORDS = {user: f"secret-{uuid4().hex}" for user in (*ROLES, *WITHOUT)}

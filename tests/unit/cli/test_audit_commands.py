@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.alert import AlertKind
-from schemas.errors import BrokerError, InputError
+from schemas.errors import BrokerError, InputError, StateError
 from tests.support.alerts import signal
 from tests.support.cli import invoke
 
@@ -136,3 +136,30 @@ def test_the_list_of_signals_shows_the_assignee(
     shown = invoke("signals", "list").output
     assert "assignee" in shown
     assert "ann" in shown
+
+
+def test_verify_compares_with_an_export_and_repair_mends_a_torn_line(
+    tmp_path: Path, alerts: Path
+) -> None:
+    log, export = tmp_path / "audit.jsonl", tmp_path / "ermr.xlsx"
+    decide = ("signals", "decide", KEY)
+    by = ("--by", "a.assessor", "--log", log, "--alerts", alerts)
+    assert invoke(*decide, "under_triage", *by).exit_code == 0
+    assert invoke(*decide, "not_validated", "--reason", "no", *by).exit_code == 0
+    made = invoke("export", "ermr", alerts, "-o", export, "--audit", log)
+    assert made.exit_code == 0, made.output
+    assert "2 entries, whole" in invoke("audit", "verify", log, "--anchor", export).output
+    whole = log.read_bytes()
+    first, second = whole.splitlines(keepends=True)
+    log.write_bytes(first + second[:9])
+    shown = invoke("audit", "verify", log)
+    assert shown.exit_code == 0
+    assert "a torn line of 9 bytes" in shown.output
+    repaired = invoke("audit", "repair", log).output
+    assert "1 entries; a torn line of 9 bytes is now in" in repaired
+    assert "nothing to repair" in invoke("audit", "repair", log).output
+    short = invoke("audit", "verify", log, "--anchor", export).exception
+    assert isinstance(short, StateError)
+    assert "entry 2 must have the hash" in str(short)
+    noted = invoke("audit", "verify", log, "--anchor", "0f" * 32).exception
+    assert "must hold the entry noted earlier" in str(noted)

@@ -127,7 +127,7 @@ def test_a_failed_write_to_a_folder_is_retried(sender: ChannelSender, tmp_path: 
     (tmp_path / "file").write_text("")
     attempt = sender.send(due(Folder(path=str(tmp_path / "file" / "out"))), NOW)
     assert attempt.outcome is SendOutcome.FAILED
-    assert attempt.detail.startswith("NotADirectoryError: ")
+    assert attempt.detail.startswith("FileExistsError: ")
 
 
 def test_a_stream_is_not_sent(sender: ChannelSender) -> None:

@@ -24,6 +24,7 @@ MIDNIGHT = datetime(2024, 2, 29, tzinfo=UTC)
 MONDAY = datetime(2024, 3, 4, tzinfo=UTC)
 CALM = safety().model_copy(update={"urgent": False})
 UPDATE = CALM.model_copy(update={"kind": SafetyAlertKind.UPDATE})
+CORRECTED = safety().model_copy(update={"kind": SafetyAlertKind.UPDATE})
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,22 @@ UPDATE = CALM.model_copy(update={"kind": SafetyAlertKind.UPDATE})
         ),
         ({"budget_per_day": 2}, UPDATE, {"sent_today": 2}, AtOnce(urgent=False)),
         ({"budget_per_day": 2}, safety(), {"sent_today": 2}, AtOnce(urgent=True)),
+        ({"urgent_per_day": 2}, safety(), {"urgent_today": 1}, AtOnce(urgent=True)),
+        (
+            {"urgent_per_day": 2, "digest": DigestPeriod.WEEKLY},
+            safety(),
+            {"urgent_today": 2, "urgent_before": True},
+            HeldInDigest(MIDNIGHT, HeldBack.OVERFLOW),
+        ),
+        ({"urgent_per_day": 2}, signal(), {"urgent_today": 2}, AtOnce(urgent=False)),
+        # the correction of what was sent never waits; of what waits it does
+        ({"urgent_per_day": 2}, CORRECTED, {"urgent_today": 2}, AtOnce(urgent=True)),
+        (
+            {"urgent_per_day": 2},
+            CORRECTED,
+            {"urgent_today": 2, "held_before": True},
+            HeldInDigest(MIDNIGHT, HeldBack.OVERFLOW),
+        ),
     ],
 )
 def test_urgent_alerts_and_their_corrections_bypass_digest_and_budget(
@@ -59,16 +76,22 @@ def test_urgent_alerts_and_their_corrections_bypass_digest_and_budget(
     lane: AtOnce | HeldInDigest,
 ) -> None:
     asked = subscription().model_copy(update=fields)
-    before = {"urgent_before": False, "sent_today": 0} | known
+    usual = {"urgent_before": False, "held_before": False, "sent_today": 0, "urgent_today": 0}
     copy = copy_of(Tier.AUTHORITY, alert)
-    assert lane_of(asked, copy, now=NOON, **before) == lane
+    assert lane_of(asked, copy, now=NOON, **(usual | known)) == lane
 
 
 def test_a_weekly_digest_of_a_sunday_is_sent_at_midnight() -> None:
     asked = subscription().model_copy(update={"digest": DigestPeriod.WEEKLY})
     sunday = MONDAY - timedelta(seconds=1)
     lane = lane_of(
-        asked, copy_of(Tier.AUTHORITY, signal()), urgent_before=False, sent_today=0, now=sunday
+        asked,
+        copy_of(Tier.AUTHORITY, signal()),
+        urgent_before=False,
+        held_before=False,
+        sent_today=0,
+        urgent_today=0,
+        now=sunday,
     )
     assert lane == HeldInDigest(MONDAY, HeldBack.DIGEST)
 

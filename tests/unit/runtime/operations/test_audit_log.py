@@ -1,5 +1,6 @@
 import itertools
 import multiprocessing
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.audit_anchor import AuditAnchor
 from schemas.decision import Decision, SignalState
 from schemas.errors import InputError, StateError
 from streams.core.alerts.assessment import (
@@ -160,6 +162,70 @@ def test_a_log_cut_short_is_found_by_the_hash_noted_earlier(written):
     AuditLog(written).verify()  # whole in itself
     with pytest.raises(StateError, match="written anew or cut short"):
         AuditLog(written).verify(noted)
+
+
+@pytest.mark.parametrize("kept", [1, 40, -2])
+def test_a_torn_last_line_blocks_no_reading_and_is_repaired(written, kept):
+    whole = written.read_bytes()
+    *before, last = whole.splitlines(keepends=True)
+    torn = last[:kept]
+    written.write_bytes(b"".join(before) + torn)
+    log = AuditLog(written)
+    assert log.verify().torn == torn
+    assert len(log.entries()) == len(before)
+    with pytest.raises(StateError, match=r"line 9: .*tocsin audit repair"):
+        log.decide(decision(S.NOT_VALIDATED), START)
+    done = log.repair()
+    assert done is not None
+    assert (done.entries, done.n_bytes) == (8, len(torn))
+    assert done.kept_in is not None
+    assert done.kept_in.read_bytes() == torn
+    assert done.kept_in.stat().st_mode & 0o077 == 0
+    assert written.read_bytes() == b"".join(before)
+    assert log.repair() is None
+    log.decide(decision(S.NOT_VALIDATED), START + timedelta(minutes=8))
+    assert written.read_bytes() == whole
+
+
+def test_a_last_line_that_lacks_only_its_newline_stays_an_entry(written):
+    whole = written.read_bytes()
+    written.write_bytes(whole[:-1])
+    done = AuditLog(written).repair()
+    assert done is not None
+    assert (done.entries, done.kept_in) == (9, None)
+    assert written.read_bytes() == whole
+    assert os.listdir(written.parent) == [written.name]
+
+
+def test_repair_mends_nothing_but_a_torn_line(written):
+    whole = written.read_bytes()
+    changed = whole.replace(b"discussed", b"I like it", 1)[:-5]
+    written.write_bytes(changed)
+    with pytest.raises(StateError, match="line 1: must hash to what it says"):
+        AuditLog(written).repair()
+    assert written.read_bytes() == changed
+    with pytest.raises(InputError, match="got no file"):
+        AuditLog(written.with_name("no")).repair()
+
+
+def test_every_entry_is_anchored_and_a_log_written_anew_is_found(tmp_path):
+    anchors = []
+    log = AuditLog(tmp_path / "audit.jsonl", anchors.append)
+    for number, to in enumerate(WHOLE_WAY):
+        entry = log.decide(decision(to), START + timedelta(minutes=number))
+        assert anchors[-1] == AuditAnchor(number=number + 1, hash=entry.hash, at=entry.at)
+    assert log.require_anchors(anchors, "pv.audit") == 9
+    assert log.require_anchors(anchors[:4], "pv.audit") == 4
+    lines = (tmp_path / "audit.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "audit.jsonl").write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(StateError, match=r"entry 9 must .*anchored in pv.audit .* got no entry"):
+        log.require_anchors(anchors, "pv.audit")
+    forged = AuditLog(tmp_path / "forged.jsonl")
+    for number, to in enumerate(WHOLE_WAY):  # a chain that is whole, of other reasons
+        forged.decide(decision(to, reason="forged"), START + timedelta(minutes=number))
+    forged.verify()
+    with pytest.raises(StateError, match="entry 1 must have the hash"):
+        forged.require_anchors(anchors, "pv.audit")
 
 
 def add(path: Path, *names: str) -> None:
