@@ -10,6 +10,7 @@ from tests.support.cli import Ended, Run, tocsin
 from tests.support.clock import Clock
 
 ROOT = Path(__file__).resolve().parent.parent
+collect_ignore = ["fuzz/one.py"]  # it needs atheris, which `make fuzz` alone installs
 
 # How fast an example runs says more of the machine than of us: speed lives in benchmarks/.
 settings.register_profile("tocsin", deadline=None)
