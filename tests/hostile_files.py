@@ -7,8 +7,9 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import tempfile
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,31 +193,56 @@ HOSTILE = (
 )
 
 
+# A process begins with the peak of the one that started it, which a run of tests makes large: the
+# child is started, and waited for, by a process that does nothing else.
+_MEASURES = """
+import json, os, sys
+child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+found = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+with open(sys.argv[1], "w") as file:
+    json.dump(found, file)
+"""
+
+
 def measure(hostile: Hostile, folder: Path) -> Outcome:
     """Write a file and replay it in a child process, which is killed if it hangs."""
     path, said, rejects = hostile.make(folder), folder / "said.txt", folder / "rejects.jsonl"
+    usage = folder / "usage.json"
     # Of many rejects the summary says why; written, they are as long as the file.
     written = ["--rejects", str(rejects)] if hostile.rejects == 1 else []
-    child = os.posix_spawn(
-        COMMAND[0],
-        [*COMMAND, "replay", str(path), *written],
-        {**os.environ, "COLUMNS": "200"},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 1, said, os.O_WRONLY | os.O_CREAT, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-    )
-    hangs = threading.Timer(10 * MOST_SECONDS, os.kill, (child, signal.SIGKILL))
-    hangs.start()
-    _, status, usage = os.wait4(child, 0)
-    hangs.cancel()
+    with said.open("wb") as output:
+        helper = subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                "-c",
+                _MEASURES,
+                usage,
+                *COMMAND,
+                "replay",
+                path,
+                *written,
+            ],
+            env={**os.environ, "COLUMNS": "200"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            helper.wait(10 * MOST_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(helper.pid, signal.SIGKILL)
+            raise
+    code, seconds, kilobytes = json.loads(usage.read_text())
     lines = rejects.read_text().splitlines() if rejects.exists() else []
     reasons = [json.loads(line)["reason"] for line in lines]
     return Outcome(
-        os.waitstatus_to_exitcode(status),
+        code,
         "\n".join([said.read_text(), *reasons]),
-        usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss / 1024,
+        seconds,
+        kilobytes / 1024,
     )
 
 
@@ -230,8 +256,6 @@ def main() -> None:
         outcome = "refused" if hostile.rejects is None else rejects
         cells = (hostile.name, f"{outcome}: `{hostile.says}`", f"{found.seconds:.1f}")
         print(f"| {' | '.join(cells)} | {found.megabytes:.0f} |", flush=True)
-        if os.environ.get("DBG"):
-            print(found.said[-600:])
 
 
 if __name__ == "__main__":

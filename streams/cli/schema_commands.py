@@ -27,7 +27,9 @@ class SchemaName(StrEnum):
     REJECTED = "rejected"
     PRIOR = "prior"
     DECISION = "decision"
+    AUDIT_ANCHOR = "audit-anchor"
     DIGEST = "digest"
+    URGENT_OVERFLOW = "urgent-overflow"
     ASYNCAPI = "asyncapi"
     OPENAPI = "openapi"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from schemas.report import Report
+from schemas.report_limits import MOST_REACTIONS, MOST_SUBSTANCES
 from streams.runtime.broker.clients import (
     FETCH_BYTES,
     PARTITION_FETCH_BYTES,
@@ -153,12 +154,15 @@ def test_messages_of_maximum_size_are_rejected(one_partition: Settings) -> None:
 
 def test_a_case_with_as_many_names_as_the_schema_allows_is_counted(one_partition: Settings) -> None:
     value = json.loads(value_of(report(1)))
-    value["products"] = [{"substances": [f"drug {n}"], "role": "suspect"} for n in range(1_000)]
-    value["reactions"] = [{"term": f"event {n}"} for n in range(1_000)]
+    value["products"] = [
+        {"substances": [f"drug {n}"], "role": "suspect"} for n in range(MOST_SUBSTANCES)
+    ]
+    value["reactions"] = [{"term": f"event {n}"} for n in range(MOST_REACTIONS)]
     send(one_partition, [(b"C1", json.dumps(value).encode()), *keyed([report(2)])])
     assert counted(one_partition) == {"C1": 1, "C2": 1}
     (row,) = (delta.changes.filter(case_id="C1") for delta in deltas(one_partition))
-    assert (row["drugs"].list.len().item(), row["events"].list.len().item()) == (1_000, 1_000)
+    numbers = row["drugs"].list.len().item(), row["events"].list.len().item()
+    assert numbers == (MOST_SUBSTANCES, MOST_REACTIONS) == (500, 500)
 
 
 # batches

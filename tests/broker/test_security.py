@@ -112,7 +112,7 @@ def test_every_role_works_with_its_documented_rights(
         "redrive",
         "serve",
     )
-    assert tuple(ROLES) == (*known, "serve", "subscriber")
+    assert tuple(ROLES) == (*known, "subscriber")
     assert as_counts(pl.read_parquet(secured.folder / "counts.parquet")) == recount(latest)
     printed = secured.run("subscriber", "alerts", "--json")
     assert (printed.code, printed.err) == (0, "")
