@@ -18,7 +18,10 @@ __all__ = ["Archive", "open_archive"]
 
 _CHUNK = 1 << 20  # bytes per read
 _FIRST_YEAR = 1990  # no source has files from before
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
+    ValueError,  # a name that is not the UTF-8 it is marked as
+)
 """Exceptions of zipfile for damage, unknown compression methods and encryption."""
 
 

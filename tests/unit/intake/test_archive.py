@@ -149,3 +149,14 @@ def test_a_long_directory_is_refused_before_it_is_read(archive_of: ArchiveOf) ->
         open_archive(path, Limits(directory_bytes=8_000)),
     ):
         pass
+
+
+def test_a_name_that_is_not_the_text_it_is_marked_as_is_one_error_line(
+    archive_of: ArchiveOf,
+) -> None:
+    path = archive_of("named.zip", {"2020VAERSDATÁ.csv": "VAERS_ID"})
+    path.write_bytes(path.read_bytes().replace("Á".encode(), b"\xa0\xa0"))
+    with pytest.raises(
+        InputError, match=r"named\.zip: must be a whole zip file; got 'utf-8' codec"
+    ):
+        detect_format(path)
