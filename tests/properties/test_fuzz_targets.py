@@ -1,6 +1,7 @@
 """Parsers never fail on inputs near valid ones, nor on any bytes: a short run of `make fuzz`."""
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from tests.fuzz.seeds import seeds_of
 from tests.fuzz.targets import TARGETS
 
+KEPT = Path(__file__).parent.parent / "fuzz" / "kept"
 SOME = settings(max_examples=60, deadline=None)
 
 
@@ -19,6 +21,15 @@ def test_a_seed_is_read_and_its_mutations_are_read_or_refused(target: str) -> No
         TARGETS[target](seed)
         for _ in range(40):
             TARGETS[target](_mutated(seed, chance))
+
+
+@pytest.mark.parametrize("path", sorted(KEPT.glob("*/*")), ids=lambda path: path.parent.name)
+def test_what_once_failed_is_refused(path: Path) -> None:
+    TARGETS[path.parent.name](path.read_bytes())
+
+
+def test_inputs_that_failed_are_kept() -> None:
+    assert {path.parent.name for path in KEPT.glob("*/*")} >= {"archive", "delta", "alert"}
 
 
 @pytest.mark.parametrize("target", TARGETS)

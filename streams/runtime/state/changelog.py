@@ -195,7 +195,7 @@ def decode_record(record: Any) -> ChangelogRecord:
     where = f"{record.topic}[{record.partition}]@{record.offset}"
     try:
         decoded = msgspec.msgpack.decode(record.value, type=ChangelogRecord)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         msg = f"{where}: must be a changelog record of format {_FORMAT}; got {error}"
         raise StateError(msg) from error
     if decoded.format != _FORMAT:

@@ -44,7 +44,7 @@ def decode_published(value: bytes) -> Published:
     """
     try:
         kind = _KIND.decode(value)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         kind = _Kind()
     if kind.change_id is not None:
         return RulesChange.model_validate_json(value)

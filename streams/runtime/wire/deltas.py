@@ -144,7 +144,7 @@ def end_of_delta(raw: bytes) -> tuple[int, int]:
 def _opened(raw: bytes, form: type[_Read]) -> _Read:
     try:
         envelope = msgspec.msgpack.decode(raw, type=form)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         msg = f"delta: must be a delta of version {DELTA_VERSION}; got {error}"
         raise StateError(msg) from error
     if envelope.version != DELTA_VERSION:
@@ -162,7 +162,8 @@ def _file(frame: pl.DataFrame) -> bytes:
 def _frame(name: str, raw: bytes, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
     try:
         frame = pl.read_ipc(raw)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    # A damaged file makes some readers of polars panic, which is no ordinary exception.
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         msg = f"delta: {name} must be an Arrow IPC file; got {error}"
         raise StateError(msg) from error
     if dict(frame.schema) != dict(columns):
