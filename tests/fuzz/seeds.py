@@ -9,11 +9,9 @@ from schemas.notice import Notice
 from schemas.report import Report
 from streams.demo import story
 from streams.runtime.wire.alerts import encode_alert
-from streams.runtime.wire.deltas import encode_delta
 from tests.fuzz.targets import SEPARATOR
 from tests.support import faers_quarters, vaers_files
 from tests.support.alerts import safety, signal
-from tests.support.deltas import case_change, make_delta
 
 __all__ = ["seeds_of"]
 
@@ -94,10 +92,6 @@ def _zips() -> list[bytes]:
     return [packed.getvalue()]
 
 
-def _deltas() -> list[bytes]:
-    return [encode_delta(make_delta(0, [case_change("A"), case_change("B", drugs=["iron"])]))]
-
-
 _SEEDS: Mapping[str, Callable[[], list[bytes]]] = {
     "native": lambda: [b"\n".join(_reports()[:3]), *_reports()[:4]],
     "native_gzip": lambda: [gzip.compress(_reports()[0], mtime=0)],
@@ -106,7 +100,6 @@ _SEEDS: Mapping[str, Callable[[], list[bytes]]] = {
     "faers": _faers,
     "message": lambda: _reports()[:6],
     "notice": lambda: _notices()[:4],
-    "delta": _deltas,
     "alert": _alerts,
     "settings": lambda: [_SETTINGS, _RULES],
     "controls": lambda: [b"drug,event\nzinc,rash\niron,fever\n"],

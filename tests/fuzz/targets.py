@@ -1,7 +1,8 @@
 """Parsers of what strangers send, each as a function of bytes that may refuse and never fail.
 
 A target lets `TocsinError` pass, which is a refusal, and what else the parser documents; any other
-exception, a hang or too much memory is a defect.
+exception, a hang or too much memory is a defect. Deltas are left out: only the case stage may write
+them, and the Arrow reader ends the process for some damaged files.
 """
 
 import tempfile
@@ -35,7 +36,6 @@ from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.case_stage import read_batch
 from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
-from streams.runtime.wire.deltas import decode_delta
 
 __all__ = ["SEPARATOR", "TARGETS"]
 
@@ -114,12 +114,6 @@ def notice(raw: bytes) -> None:
         list(read_notices(_file("notices.jsonl", raw)))
 
 
-def delta(raw: bytes) -> None:
-    """Decode a message of the topic of deltas."""
-    with suppress(TocsinError):
-        decode_delta(raw)
-
-
 def alert(raw: bytes) -> None:
     """Decode a published message, and read a file of them."""
     with suppress(TocsinError):
@@ -182,7 +176,7 @@ def text(raw: bytes) -> None:
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
-        *(native, native_gzip, archive, vaers, faers, message, notice, delta, alert, settings),
+        *(native, native_gzip, archive, vaers, faers, message, notice, alert, settings),
         *(controls, audit, subscription, text),
     )
 }

@@ -2,6 +2,7 @@
 
 import io
 from datetime import date
+from pathlib import Path
 
 import msgspec
 import polars as pl
@@ -161,3 +162,10 @@ def test_removals_that_are_none_are_refused(raw: bytes | None, reason: str) -> N
     envelope = [DELTA_VERSION, 3, 10, 12, -1, written.getvalue(), raw or written.getvalue()]
     with pytest.raises(StateError, match=f"^delta: removed {reason}"):
         decode_delta(msgspec.msgpack.encode(envelope))
+
+
+def test_a_delta_that_makes_the_reader_panic_is_refused() -> None:
+    """Bytes of a delta with one changed: a buffer that is said to be packed is empty."""
+    raw = (Path(__file__).parent / "damaged" / "delta-with-an-empty-buffer.bin").read_bytes()
+    with pytest.raises(StateError, match="delta: changes must be an Arrow IPC file"):
+        decode_delta(raw)
