@@ -12,7 +12,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from schemas.alert import Alert
 from schemas.counts import MARGINS
 from schemas.errors import InputError
 from schemas.normal_form import normal_drug, normal_term
@@ -24,17 +23,13 @@ from streams.cli.options import (
     ScreeningOption,
     detector_from,
     parse_day,
-    tomorrow,
 )
 from streams.cli.printable import printable
-from streams.cli.replay_commands import Format, feed_sources
+from streams.cli.replay_commands import Format, replayed_daily
 from streams.cli.terminal import Console
-from streams.cli.verdict import RunVerdict
-from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun, explain
 from streams.core.explanation.section import Section
 from streams.runtime.detector_settings import DetectorSettings
-from streams.runtime.embedded.replay import Replay
 
 __all__ = ["register"]
 
@@ -84,7 +79,8 @@ def explain_command(
     settings = DetectorSettings.load(
         config, rules=rules, screening=screening, lists=lists, negative_controls=negative_controls
     )
-    run, alerts = _replayed(sources, source_format, settings, parse_day(until, "--until"))
+    last = parse_day(until, "--until")
+    run, alerts = replayed_daily("explain", sources, source_format, detector_from(settings), last)
     named = settings.negative_controls
     controls = [] if named is None else control_pairs(named)
     last_day = run.last_day
@@ -109,32 +105,6 @@ def explain_command(
     console.print(Text(printable(f"{drug} and {event}, by {last_day}"), style="bold"))
     for section in sections:
         _print(console, section)
-
-
-def _replayed(
-    sources: Sequence[Path],
-    source_format: Format | None,
-    settings: DetectorSettings,
-    until: date | None,
-) -> tuple[Replay, list[Alert]]:
-    chosen, found = detector_from(settings), list[Alert]()
-    verdict = RunVerdict("explain")
-    run = Replay(
-        [WindowSpec.parse("cumulative")],
-        chosen.rules,
-        **chosen.options,
-        every=1,
-        until=until,
-        horizon=tomorrow(),
-        on_alert=found.append,
-        on_rejected=verdict.reject,
-    )
-    feed_sources(run, sources, source_format, None, verdict)
-    run.finish()
-    verdict.require_accepted()
-    for line in verdict.remarks():
-        typer.echo(line, err=True)
-    return run, found
 
 
 def _document(drug: str, event: str, day: date, sections: Sequence[Section]) -> str:

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from schemas.alert import AlertKind
+from schemas.alert import Alert, AlertKind
 from schemas.base import Message
 from schemas.notice import Notice
 from schemas.rejected import Rejected
@@ -23,6 +23,7 @@ from streams.cli.options import (
     AdjustedPriorOption,
     AgeBandsOption,
     ConfigOption,
+    DetectorChoice,
     ListOption,
     PolicyOption,
     PriorOption,
@@ -43,6 +44,7 @@ from streams.cli.printable import printable
 from streams.cli.tables import repair_rows, summary_table
 from streams.cli.terminal import Console
 from streams.cli.verdict import NothingAccepted, RunVerdict
+from streams.core.counting.windows import WindowSpec
 from streams.exports.result_file import result_file
 from streams.intake.files import read_source
 from streams.intake.notices import read_notices
@@ -50,7 +52,7 @@ from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.wire.alerts import encode_alert
 
-__all__ = ["Format", "feed_sources", "item_progress", "register"]
+__all__ = ["Format", "feed_sources", "item_progress", "register", "replayed_daily"]
 
 
 class Format(StrEnum):
@@ -237,6 +239,34 @@ def feed_sources(
                 verdict.read(number)
                 progress.advance(task, number)
             progress.update(task, total=progress.tasks[task].completed)
+
+
+def replayed_daily(
+    command: str,
+    sources: Sequence[Path],
+    source_format: Format | None,
+    chosen: DetectorChoice,
+    until: date | None,
+) -> tuple[Replay, list[Alert]]:
+    """Replay files with an evaluation every day, in the cumulative window; return the alerts."""
+    found: list[Alert] = []
+    verdict = RunVerdict(command)
+    run = Replay(
+        [WindowSpec.parse("cumulative")],
+        chosen.rules,
+        **chosen.options,
+        every=1,
+        until=until,
+        horizon=tomorrow(),
+        on_alert=found.append,
+        on_rejected=verdict.reject,
+    )
+    feed_sources(run, sources, source_format, None, verdict)
+    run.finish()
+    verdict.require_accepted()
+    for line in verdict.remarks():
+        typer.echo(line, err=True)
+    return run, found
 
 
 def _print_summary(

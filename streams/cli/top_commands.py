@@ -11,7 +11,6 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from detectors.rules import RuleSet
 from schemas.alert import Alert, SignalGrade
 from schemas.decision import Assessment
 from schemas.errors import BrokerError, InputError
@@ -24,21 +23,17 @@ from streams.cli.options import (
     ScreeningOption,
     detector_from,
     parse_day,
-    tomorrow,
 )
 from streams.cli.printable import printable
-from streams.cli.replay_commands import Format, feed_sources
+from streams.cli.replay_commands import Format, replayed_daily
 from streams.cli.tables import due_in_words
 from streams.cli.terminal import Console
-from streams.cli.verdict import RunVerdict
 from streams.core.alerts.assessment import assessed
 from streams.core.alerts.undecided import RevisionDays
-from streams.core.counting.windows import WindowSpec
 from streams.delivery.alert_sources import AnyAlert, read_alert_lines
 from streams.delivery.worklist import RankedSignal, latest_revisions, worklist
 from streams.runtime.broker.topic_reader import read_alerts
 from streams.runtime.detector_settings import DetectorSettings
-from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
 
@@ -102,9 +97,11 @@ def top(
     if sources and alerts is not None:
         msg = "top: sources or --alerts must be given, not both; got both"
         raise InputError(msg)
+    found: Sequence[AnyAlert]
     if sources:
         settings = DetectorSettings.load(config, rules=rules, screening=screening, lists=lists)
-        found, day = _replayed(sources, source_format, detector_from(settings).rules, last)
+        run, found = replayed_daily("top", sources, source_format, detector_from(settings), last)
+        day = run.last_day or date.min
     elif alerts is not None:
         found = [alert for _, alert in read_alert_lines(alerts)]
         day = max((alert.evaluated_on for alert in found), default=date.min)
@@ -120,29 +117,6 @@ def top(
             typer.echo(_json_line(one, assessment, day))
     else:
         Console().print(_table(shown, len(listed), day))
-
-
-def _replayed(
-    sources: Sequence[Path], source_format: Format | None, rules: RuleSet, until: date | None
-) -> tuple[list[AnyAlert], date]:
-    """Return the alerts of a replay, and its last evaluated day."""
-    found: list[AnyAlert] = []
-    verdict = RunVerdict("top")
-    run = Replay(
-        [WindowSpec.parse("cumulative")],
-        rules,
-        every=1,
-        until=until,
-        horizon=tomorrow(),
-        on_alert=found.append,
-        on_rejected=verdict.reject,
-    )
-    feed_sources(run, sources, source_format, None, verdict)
-    run.finish()
-    verdict.require_accepted()
-    for line in verdict.remarks():
-        typer.echo(line, err=True)
-    return found, run.last_day or date.min
 
 
 def _of_topic(config: Path | None, bootstrap: str | None) -> list[AnyAlert]:
