@@ -147,6 +147,7 @@ def check_cases(detector: Detector, messages: Iterable[Message]) -> None:
         for d, e in codes
     }
     rows = detector.log.cases_of(np.array(sorted(keys)), None, (HORIZON - EPOCH).days)
+    rows = rows.drop("block", "at")
     strata, origins = detector.codes.strata.names, detector.codes.origins.names
     indications = detector.codes.indications.names
     found = [
