@@ -19,6 +19,7 @@ __all__ = ["command_line", "run"]
 _COMMANDS = {
     "On files, without a broker": {
         "demo": "demo_commands",
+        "desk": "desk_commands",
         "replay": "replay_commands",
         "top": "top_commands",
         "explain": "explain_commands",

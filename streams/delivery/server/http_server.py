@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from schemas.errors import InputError
 from streams.delivery.server.connections import (
@@ -18,7 +18,7 @@ __all__ = ["http_server"]
 
 
 def http_server(
-    application: FastAPI,
+    application: ASGIApp,
     *,
     trusted_proxies: Iterable[str] = (),
     most_connections: int | None = None,

@@ -1,0 +1,44 @@
+"""ASGI application of the desk, beside the HTTP API."""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from streams.console.desk import Desk
+from streams.console.frame.protection import Protection
+from streams.console.frame.session import Sessions
+from streams.console.worklist import worklist_routes
+
+__all__ = ["desk_application", "with_desk"]
+
+
+def desk_application(desk: Desk) -> FastAPI:
+    """Return the application of the pages under `/desk`."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.desk = desk
+    app.state.sessions = Sessions(desk.service.key)
+    app.include_router(worklist_routes.router, prefix="/desk")
+    app.add_api_route("/", _to_the_worklist, response_model=None)
+    with as_file(files("streams.console").joinpath("static")) as folder:
+        app.mount("/desk/static", StaticFiles(directory=Path(folder)))
+    app.add_middleware(Protection, hosts=desk.hosts)
+    return app
+
+
+def _to_the_worklist(request: Request) -> RedirectResponse:
+    return RedirectResponse("/desk", status_code=303)
+
+
+def with_desk(api: ASGIApp, desk: ASGIApp) -> ASGIApp:
+    """Return an application that answers `/` and `/desk` by the desk, all else by the API."""
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        of_desk = path in {"/", "/desk"} or path.startswith("/desk/")
+        await (desk if of_desk else api)(scope, receive, send)
+
+    return either

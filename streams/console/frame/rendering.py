@@ -1,0 +1,123 @@
+"""Rendering of the pages: Jinja2 templates with autoescape, in the reader's language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from streams.console.desk import Desk
+from streams.console.frame import formats
+from streams.console.frame.session import COOKIE, Session, Sessions
+from streams.console.frame.texts import texts_in
+from streams.core.wording.catalogue import Language
+
+__all__ = ["Frame", "TheFrame", "environment"]
+
+_PLACES = (("worklist", "/desk"),)
+
+
+@lru_cache
+def environment() -> Environment:
+    """Return the environment of the templates."""
+    found = Environment(
+        loader=PackageLoader("streams.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["count"] = formats.count
+    found.filters["three"] = formats.three_digits
+    found.filters["log2"] = formats.logarithm
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A request's view of the desk: who reads, in which language, and how to render.
+
+    Attributes
+    ----------
+    session
+        The session of the cookie, or a new one.
+    """
+
+    desk: Desk
+    sessions: Sessions
+    session: Session
+    request: Request
+
+    @property
+    def language(self) -> Language:
+        """Return the language of the page."""
+        return self.session.language
+
+    def page(
+        self, template: str, place: str, values: Mapping[str, Any], status: int = 200
+    ) -> HTMLResponse:
+        """Return a page as a response, with its session's cookie.
+
+        Parameters
+        ----------
+        template
+            Name of its file.
+        place
+            Name of its place in the navigation, which is marked.
+        values
+            What the template names.
+        """
+        response = HTMLResponse(self.rendered(template, {"place": place, **values}), status)
+        response.set_cookie(
+            COOKIE, self.sessions.cookie(self.session), httponly=True, samesite="strict", path="/"
+        )
+        return response
+
+    def rendered(self, template: str, values: Mapping[str, Any]) -> str:
+        """Return a template as HTML: a page, or a part of one."""
+        return (
+            environment()
+            .get_template(template)
+            .render(
+                {
+                    "t": texts_in(self.language),
+                    "lang": self.language.value,
+                    "day": partial(formats.day, language=self.language),
+                    "short_day": partial(formats.short_day, language=self.language),
+                    "intake": self.desk.intake,
+                    "tier": self.desk.tier.value,
+                    "reader": self.session.reader,
+                    "form_token": self.sessions.form_token(self.session),
+                    "places": _PLACES,
+                    "here": self._here(),
+                    "other_language": self._address_in_other_language(),
+                    **values,
+                }
+            )
+        )
+
+    def _here(self) -> str:
+        query = self.request.url.query
+        return f"{self.request.url.path}?{query}" if query else self.request.url.path
+
+    def _address_in_other_language(self) -> str:
+        other = "en" if self.language is Language.JAPANESE else "ja"
+        url = self.request.url.include_query_params(lang=other)
+        return f"{url.path}?{url.query}"
+
+
+def _frame(
+    request: Request, lang: Annotated[Language | None, Query(description="Language.")] = None
+) -> Frame:
+    desk: Desk = request.app.state.desk
+    sessions: Sessions = request.app.state.sessions
+    session = sessions.read(request.cookies.get(COOKIE)) or sessions.new()
+    if lang is not None:
+        session = replace(session, language=lang)
+    return Frame(desk, sessions, session, request)
+
+
+TheFrame = Annotated[Frame, Depends(_frame)]

@@ -1,0 +1,1 @@
+"""Worklist: what changed since the reader's last sign-off, in the order to look at it."""
