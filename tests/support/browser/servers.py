@@ -86,12 +86,7 @@ def _address(process: "subprocess.Popen[bytes]", printed: Any, deadline: float) 
         text = os.pread(printed.fileno(), size, 0).decode(errors="replace")
         if found := ADDRESS.search(text):
             return found[0]
-        why = (
-            "ended"
-            if ended
-            else "printed no address in time"
-            if time.monotonic() > deadline
-            else ""
-        )
-        assert not why, f"{process.args!r} {why}:\n{text}"
+        assert not ended, f"{process.args!r} ended:\n{text}"
+        late = time.monotonic() > deadline
+        assert not late, f"{process.args!r} printed no address in time:\n{text}"
         time.sleep(0.02)
