@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from schemas.report import Revision
 from schemas.vocabulary import RevisionKind
 from streams.core.explanation.case_lanes import case_lanes
 from tests.support.explained import explained_run, in_order, run
@@ -49,9 +50,8 @@ def test_cases_after_the_day_are_left_out() -> None:
 
 def test_a_withdrawn_case_has_no_lane() -> None:
     first = make_report("C1", drugs=["zinc"], events=["rash"])
-    withdrawn = make_report(
-        "C1", drugs=["zinc"], events=["rash"], version=2, revision=RevisionKind.NULLIFICATION
-    )
+    voided = Revision(kind=RevisionKind.NULLIFICATION, reason="not a case")
+    withdrawn = make_report("C1", drugs=["zinc"], version=2, revision=voided)
     other = make_report("C2", drugs=["zinc"], events=["rash"])
     given = explained_run(replayed([first, other, withdrawn]))
     lanes = case_lanes(given.view, "zinc", "rash", given.last_day)
