@@ -1,5 +1,6 @@
 """Calendar: a count a day as weeks in blocks of a year or half year, a number in every cell."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ __all__ = ["CalendarFacts", "DayCount", "calendar_days"]
 
 _LEFT, _TOP = 38, 26  # margins of a block [px]
 _LARGEST, _SMALLEST = 25, 9  # side of a cell [px]
+_READABLE = 20  # side of a cell that holds a number of three digits [px]
 _GREYS = 4
 
 
@@ -55,7 +57,7 @@ class CalendarFacts:
 def calendar_days(
     facts: CalendarFacts, *, name: str = "calendar", width: float = 634, language: str = "en"
 ) -> str:
-    """Return alert revisions a day, in four greys up to the busiest day.
+    """Return alert revisions a day, in four greys by the root of the count.
 
     Parameters
     ----------
@@ -74,16 +76,14 @@ def calendar_days(
         for each in facts.counts
         if facts.first_day <= each.day <= facts.last_day and each.n > 0
     }
-    years = [
-        (max(facts.first_day, date(year, 1, 1)), min(facts.last_day, date(year, 12, 31)))
-        for year in range(facts.first_day.year, facts.last_day.year + 1)
-    ]
-    most_weeks = max((_week(last, first) + 1 for first, last in years), default=1)
-    side = max(min(_LARGEST, (width - _LEFT - 4) / most_weeks), _SMALLEST)
+    blocks = _blocks(facts.first_day, facts.last_day, 12)
+    if (side := _side(blocks, width)) < _READABLE:
+        blocks = _blocks(facts.first_day, facts.last_day, 6)
+        side = _side(blocks, width)
     most = max(days.values(), default=0)
     y = 0.0
     body: list[str] = []
-    for first, last in years:
+    for first, last in blocks:
         body += _block(first, last, days, most, y, side, facts.signed_off, texts)
         y += _TOP + 7 * side + 12
     title = texts.count(
@@ -97,6 +97,26 @@ def calendar_days(
         for day, n in sorted(days.items())
     ]
     return picture(name, width, y, title, numbers or [texts.text("empty.calendar")], body)
+
+
+def _blocks(first_day: date, last_day: date, months: int) -> list[tuple[date, date]]:
+    """Return the first and last days of the years, or half years, that hold a range of days."""
+    starts = [
+        date(year, month, 1)
+        for year in range(first_day.year, last_day.year + 1)
+        for month in range(1, 13, months)
+    ]
+    ends = [*(start - timedelta(days=1) for start in starts[1:]), date(last_day.year, 12, 31)]
+    cut = [
+        (max(first_day, start), min(last_day, end)) for start, end in zip(starts, ends, strict=True)
+    ]
+    return [(start, end) for start, end in cut if start <= end]
+
+
+def _side(blocks: Sequence[tuple[date, date]], width: float) -> float:
+    """Return the side of a cell with which the longest block is no wider than the picture [px]."""
+    weeks = max((_week(last, first) + 1 for first, last in blocks), default=1)
+    return max(min(_LARGEST, (width - _LEFT - 4) / weeks), _SMALLEST)
 
 
 def _week(day: date, first: date) -> int:
@@ -123,7 +143,7 @@ def _block(
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
         n = days.get(day, 0)
-        grey = min(1 + (_GREYS * n - 1) // most, _GREYS) if n else 0
+        grey = math.ceil(_GREYS * math.sqrt(n / most)) if n else 0
         is_new = signed_off is not None and day > signed_off and n > 0
         left = _LEFT + _week(day, first) * side
         y = top + _TOP + day.weekday() * side
