@@ -165,6 +165,8 @@ def _lane(
     yield fitted_text(0, top + 24, lane.label, _LEFT - 12, "k b")
     yield fitted_text(0, top + 40, lane.note, _LEFT - 12, "t")
     places = LabelPlaces(_LEFT, width, top - 6, top + _LANE)
+    for place in x.breaks:
+        places.keep_free(place - 8, top - 20, place + 12, _TOP + 12)
     for day, words in lane.notices:
         yield line_at(x(day), top + 4, x(day), top + _LANE - 14, "notice")
         at = [(x(day) + 5, top + 8, ""), (x(day) - 5, top + 8, "e")]
@@ -184,7 +186,7 @@ def _statements(
 ) -> Iterator[str]:
     """Yield a stretch a state, with what was said, or the word of the state, where it fits."""
     ends = [*(each.day for each in lane.statements[1:]), last_day]
-    for statement, end in zip(lane.statements, ends, strict=False):
+    for statement, end in reversed(list(zip(lane.statements, ends, strict=False))):
         left = x(statement.day)
         size = max(x(end) - left, 3)
         yield state_box(name, statement.state, left, top + 16, size, 12)
