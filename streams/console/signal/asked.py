@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from http import HTTPStatus
 
 from fastapi import HTTPException
 
 from schemas.alert import Alert
 from schemas.decision import Assessment, AuditEntry
-from schemas.safety_alert import SafetyAlert
 from schemas.subscription import Tier
 from streams.console.desk import Desk
 from streams.core.alerts.assessment import assessed, assessments_after

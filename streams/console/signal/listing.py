@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from schemas.alert import Alert
 from schemas.case_line import CaseLine, LineProduct, LineReaction
 from schemas.normal_form import normal_drug, normal_term
-from streams.delivery.api.line_listing import KnownVersion
 from streams.core.signals.signal_key import names_of_key
+from streams.delivery.api.line_listing import KnownVersion
 
 __all__ = ["CaseRow", "case_row", "listed", "plain_row"]
 

@@ -137,7 +137,7 @@ def before_of(alert: Alert) -> Mapping[str, int]:
 
 
 def days_left(asked: Asked, desk: Desk) -> int | None:
-    """Return the days until somebody must decide; negative if it is overdue, None if nobody must."""
+    """Return the days until somebody must decide, negative if overdue; None if nobody must."""
     due = asked.assessment.due
     if due is None:
         return None
