@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from schemas.subscription import Tier
+from streams.console.access.gate import Gate
 from streams.core.explanation.explanation import ExplainedRun
 from streams.delivery.api.service import Service
 
@@ -52,6 +53,10 @@ class Desk:
     explained
         Returns the counts and cases that the figures of a signal are computed from; None on a
         server that reads alerts alone.
+    gate
+        Where readers sign in; None on loopback, where whoever opens the page is the reader.
+    hosts
+        Values of `Host` that are answered.
     """
 
     service: Service
@@ -59,4 +64,5 @@ class Desk:
     readers_path: Path
     tier: Tier = Tier.AUTHORITY
     explained: Callable[[], ExplainedRun] | None = None
+    gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)

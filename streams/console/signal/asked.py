@@ -15,7 +15,7 @@ from streams.core.alerts.assessment import assessed, assessments_after
 from streams.core.alerts.undecided import RevisionDay
 from streams.delivery.alert_sources import AnyAlert
 
-__all__ = ["Asked", "asked_signal", "require_authority"]
+__all__ = ["Asked", "asked_signal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,11 @@ class Asked:
 
 
 def asked_signal(
-    desk: Desk, key: str, *, revision: int | None = None, as_of: date | None = None
+    desk: Desk, tier: Tier, key: str, *, revision: int | None = None, as_of: date | None = None
 ) -> Asked:
     """Return a signal by its key, as of a revision or a day; 404 if nothing was known of it.
+
+    It is for the authority tier alone: pages of others are made from their own copies.
 
     Parameters
     ----------
@@ -91,7 +93,8 @@ def asked_signal(
     as_of
         Last day whose revisions and decisions are known.
     """
-    require_authority(desk)
+    if tier is not Tier.AUTHORITY:
+        raise _not_found()
     with desk.service.model() as model:
         every = model.alerts_of(key)
     known = [
@@ -119,12 +122,6 @@ def asked_signal(
         assessment=current.assessment,
         newest=every[-1].revision,
     )
-
-
-def require_authority(desk: Desk) -> None:
-    """Answer 404 below the authority tier, whose pages are made from other copies."""
-    if desk.tier is not Tier.AUTHORITY:
-        raise _not_found()
 
 
 def _not_found() -> HTTPException:

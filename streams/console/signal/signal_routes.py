@@ -25,7 +25,7 @@ def signal_page(
     frame: TheFrame, key: str, as_of: AsOf = None, comparator: Against = Comparator.ALL
 ) -> HTMLResponse:
     """Return the page of a signal: its last revision, or the last one of a day."""
-    return _page(frame, asked_signal(frame.desk, key, as_of=as_of), comparator)
+    return _page(frame, asked_signal(frame.desk, frame.tier, key, as_of=as_of), comparator)
 
 
 @router.get("/r/{number}")
@@ -37,19 +37,19 @@ def revision_page(
     comparator: Against = Comparator.ALL,
 ) -> HTMLResponse:
     """Return the page of an earlier revision, as of the day of its evaluation."""
-    return _page(frame, asked_signal(frame.desk, key, revision=number, as_of=as_of), comparator)
+    return _page(frame, asked_signal(frame.desk, frame.tier, key, revision=number, as_of=as_of), comparator)
 
 
 @router.get("/alert.json")
 def last_alert(frame: TheFrame, key: str, as_of: AsOf = None) -> Response:
     """Return the alert as it was published, byte for byte."""
-    return _published(asked_signal(frame.desk, key, as_of=as_of))
+    return _published(asked_signal(frame.desk, frame.tier, key, as_of=as_of))
 
 
 @router.get("/r/{number}/alert.json")
 def alert_of_revision(frame: TheFrame, key: str, number: int) -> Response:
     """Return the alert of an earlier revision as it was published, byte for byte."""
-    return _published(asked_signal(frame.desk, key, revision=number))
+    return _published(asked_signal(frame.desk, frame.tier, key, revision=number))
 
 
 def _published(asked: Asked) -> Response:

@@ -17,7 +17,7 @@ def worklist_page(frame: TheFrame) -> HTMLResponse:
     service = frame.desk.service
     with service.model() as model:
         page = model.signals(
-            frame.desk.tier,
+            frame.tier,
             after="",
             most=100,
             wanted=lambda copy: "category" not in copy,
