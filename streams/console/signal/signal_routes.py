@@ -37,7 +37,9 @@ def revision_page(
     comparator: Against = Comparator.ALL,
 ) -> HTMLResponse:
     """Return the page of an earlier revision, as of the day of its evaluation."""
-    return _page(frame, asked_signal(frame.desk, frame.tier, key, revision=number, as_of=as_of), comparator)
+    return _page(
+        frame, asked_signal(frame.desk, frame.tier, key, revision=number, as_of=as_of), comparator
+    )
 
 
 @router.get("/alert.json")
