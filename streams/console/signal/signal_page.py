@@ -10,8 +10,12 @@ from schemas.alert import Alert
 from schemas.safety_alert import SafetyAlert
 from streams.console.desk import Desk
 from streams.console.frame.formats import MINUS
+from streams.console.frame.texts import texts_in
 from streams.console.signal.asked import Asked
-from streams.console.signal.changes import changes
+from streams.console.signal.changes import changes, component
+from streams.console.signal.evidence import evidence_of
+from streams.console.signal.figures import ON_SCREEN, Widths, restricted_figure, signal_figures
+from streams.console.signal.findings import findings
 from streams.console.signal.gaps import gaps
 from streams.console.signal.ledger import decision_entries, ledger_entries, subject_states
 from streams.console.signal.listing import listed, plain_row
@@ -34,12 +38,15 @@ __all__ = [
     "signal_values",
 ]
 
-CONTENTS = ("changed", "table", "rules", "ledger", "lines", "proof")
+CONTENTS = (
+    *("changed", "time", "table", "strata", "cases", "neighbours", "rules", "ledger", "lines"),
+    "proof",
+)
 """Parts of the page, in order."""
 
 
 def signal_values(
-    desk: Desk, asked: Asked, language: Language, comparator: Comparator
+    desk: Desk, asked: Asked, language: Language, comparator: Comparator, widths: Widths = ON_SCREEN
 ) -> Mapping[str, Any]:
     """Return what `signal.html.j2` names.
 
@@ -47,15 +54,28 @@ def signal_values(
     ----------
     comparator
         What the measures compare the pair with.
+    widths
+        Widths of the figures: those of the page, or those of print.
     """
     alert, previous = asked.statistical, asked.previous
     changed = changes(alert, previous)
     rows = listed(alert, known_versions(desk, alert), changed.came)
     every = [one for one in asked.known if isinstance(one, Alert)]
+    ledger = ledger_entries(alert, asked.entries, language)
+    day, t = asked.day or desk.intake.closed or alert.evaluated_on, texts_in(language)
+    evidence = evidence_of(desk.history, alert, day, by_sex=desk.test_by_sex)
+    figures = evidence and signal_figures(evidence, every, rows, ledger, day, t, widths)
     return {
+        "evidence": evidence,
+        "figures": figures,
+        "found": evidence and findings(evidence),
+        "restricted_figure": restricted_figure(every, t, widths.half)
+        if comparator is Comparator.INDICATION and alert.restricted
+        else None,
         **addresses(asked),
         "contents": CONTENTS,
         "minus": MINUS,
+        "component": component,
         "asked": asked,
         "alert": alert,
         "previous": previous,
@@ -68,7 +88,7 @@ def signal_values(
         "table": compared_with(comparator, alert, previous),
         "comparators": tuple(Comparator),
         "rules": rule_rows(every, language),
-        "ledger": ledger_entries(alert, asked.entries, language),
+        "ledger": ledger,
         "subjects": subject_states(alert),
         "lines": rows,
         "gaps": gaps(alert, [row.line for row in rows]),
