@@ -30,6 +30,7 @@ from streams.cli.stopping import StopSignal
 from streams.cli.verdict import RunVerdict
 from streams.console.application import desk_application, with_desk
 from streams.console.desk import Desk, Intake
+from streams.core.counting.case_history import CaseHistory
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
 from streams.delivery.alert_sources import AnyAlert
@@ -45,6 +46,7 @@ from streams.runtime.owner_only import owner_only_folder
 __all__ = ["register"]
 
 _EPOCH = date(1970, 1, 1)
+REPORTS = "pv.reports[0]"  # the partition that alerts of a replay say they are counted from
 
 
 def register(app: typer.Typer) -> None:
@@ -106,14 +108,18 @@ def desk_command(
         listening = opened.enter_context(closing(_listening(port)))
         service = _service(folder)
         intake = Intake(sources=tuple(path.name for path in sources), replayed=True)
+        chosen = detector_from(settings)
+        history = CaseHistory(chosen.options["age_bands"])
         run, alerts = _replayed(
-            service, intake, sources, source_format, notices or [], detector_from(settings), last
+            service, intake, history, sources, source_format, notices or [], chosen, last
         )
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         desk = Desk(
             service=service,
             intake=intake,
             readers_path=folder / "readers.db",
+            history=history,
+            test_by_sex=run.detector.tests.by_sex,
             explained=lambda: _explained(run, alerts),
             hosts=frozenset({address, address.replace("127.0.0.1", "localhost")}),
         )
@@ -150,6 +156,7 @@ def _service(folder: Path) -> Service:
 def _replayed(
     service: Service,
     intake: Intake,
+    history: CaseHistory,
     sources: list[Path],
     source_format: Format | None,
     notices: Iterable[Path],
@@ -176,6 +183,10 @@ def _replayed(
             on_alert=publish,
             on_safety_alert=publish,
             on_rejected=verdict.reject,
+            on_report=lambda offset, report: model.put_report(
+                report, source=REPORTS, position=offset
+            ),
+            on_delta=history.apply,
             notices=[notice for notice in found if isinstance(notice, Notice)],
         )
         feed_sources(run, sources, source_format, None, verdict)
