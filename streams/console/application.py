@@ -8,10 +8,12 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from schemas.errors import InputError
 from streams.console.desk import Desk
 from streams.console.frame.protection import Protection
 from streams.console.frame.session import Sessions
-from streams.console.worklist import worklist_routes
+from streams.console.worklist import live_routes, problem_pages, reader_routes, worklist_routes
+from streams.console.worklist.worklist import Worklist
 
 __all__ = ["desk_application", "with_desk"]
 
@@ -21,7 +23,14 @@ def desk_application(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
     app.state.sessions = Sessions(desk.service.key)
+    app.state.worklist = Worklist(desk)
+    app.state.worklist.live.now()  # so that the first reader does not wait for it
     app.include_router(worklist_routes.router, prefix="/desk")
+    app.include_router(reader_routes.router, prefix="/desk")
+    app.include_router(live_routes.router, prefix="/desk")
+    app.add_exception_handler(InputError, problem_pages.wrong_address)
+    app.add_exception_handler(reader_routes.RefusedForm, problem_pages.refused_form)
+    app.add_exception_handler(Exception, problem_pages.failed)
     app.add_api_route("/", _to_the_worklist, response_model=None)
     with as_file(files("streams.console").joinpath("static")) as folder:
         app.mount("/desk/static", StaticFiles(directory=Path(folder)))

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Depends, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from streams.console.desk import Desk
@@ -15,7 +17,7 @@ from streams.console.frame.session import COOKIE, Session, Sessions
 from streams.console.frame.texts import texts_in
 from streams.core.wording.catalogue import Language
 
-__all__ = ["Frame", "TheFrame", "environment"]
+__all__ = ["Frame", "TheFrame", "environment", "frame_of"]
 
 _PLACES = (("worklist", "/desk"),)
 
@@ -33,6 +35,7 @@ def environment() -> Environment:
     found.filters["count"] = formats.count
     found.filters["three"] = formats.three_digits
     found.filters["log2"] = formats.logarithm
+    found.filters["quoted"] = partial(quote, safe="")
     return found
 
 
@@ -76,6 +79,27 @@ class Frame:
         )
         return response
 
+    def see_other(self, address: str, session: Session | None = None) -> RedirectResponse:
+        """Return a redirect to a page of the desk, after a form.
+
+        Parameters
+        ----------
+        address
+            Path and query. What is not under `/desk` is replaced by `/desk`.
+        session
+            The session from now on, if the form changed it.
+        """
+        within = address == "/desk" or address.startswith(("/desk?", "/desk/"))
+        response = RedirectResponse(address if within else "/desk", HTTPStatus.SEE_OTHER)
+        response.set_cookie(
+            COOKIE,
+            self.sessions.cookie(session or self.session),
+            httponly=True,
+            samesite="strict",
+            path="/",
+        )
+        return response
+
     def rendered(self, template: str, values: Mapping[str, Any]) -> str:
         """Return a template as HTML: a page, or a part of one."""
         return (
@@ -109,15 +133,20 @@ class Frame:
         return f"{url.path}?{url.query}"
 
 
-def _frame(
-    request: Request, lang: Annotated[Language | None, Query(description="Language.")] = None
-) -> Frame:
+def frame_of(request: Request, lang: Language | None = None) -> Frame:
+    """Return the view of a request; in a language that is asked for, else the reader's."""
     desk: Desk = request.app.state.desk
     sessions: Sessions = request.app.state.sessions
     session = sessions.read(request.cookies.get(COOKIE)) or sessions.new()
     if lang is not None:
         session = replace(session, language=lang)
     return Frame(desk, sessions, session, request)
+
+
+def _frame(
+    request: Request, lang: Annotated[Language | None, Query(description="Language.")] = None
+) -> Frame:
+    return frame_of(request, lang)
 
 
 TheFrame = Annotated[Frame, Depends(_frame)]
