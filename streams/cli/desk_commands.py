@@ -30,6 +30,7 @@ from streams.cli.stopping import StopSignal
 from streams.cli.verdict import RunVerdict
 from streams.console.application import desk_application, with_desk
 from streams.console.desk import Desk, Intake
+from streams.console.suppressed_changes import SuppressedChanges
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
 from streams.delivery.alert_sources import AnyAlert
@@ -106,14 +107,23 @@ def desk_command(
         listening = opened.enter_context(closing(_listening(port)))
         service = _service(folder)
         intake = Intake(sources=tuple(path.name for path in sources), replayed=True)
+        suppressed = SuppressedChanges()
         run, alerts = _replayed(
-            service, intake, sources, source_format, notices or [], detector_from(settings), last
+            service,
+            intake,
+            suppressed,
+            sources,
+            source_format,
+            notices or [],
+            detector_from(settings),
+            last,
         )
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         desk = Desk(
             service=service,
             intake=intake,
             readers_path=folder / "readers.db",
+            suppressed=suppressed,
             explained=lambda: _explained(run, alerts),
             hosts=frozenset({address, address.replace("127.0.0.1", "localhost")}),
         )
@@ -150,6 +160,7 @@ def _service(folder: Path) -> Service:
 def _replayed(
     service: Service,
     intake: Intake,
+    suppressed: SuppressedChanges,
     sources: list[Path],
     source_format: Format | None,
     notices: Iterable[Path],
@@ -164,6 +175,7 @@ def _replayed(
 
         def publish(alert: AnyAlert) -> None:
             published.append(alert)
+            suppressed.published(alert.signal_key)
             model.put(alert, source="alerts", position=len(published))
 
         run = Replay(
@@ -176,6 +188,7 @@ def _replayed(
             on_alert=publish,
             on_safety_alert=publish,
             on_rejected=verdict.reject,
+            on_suppressed=suppressed.add,
             notices=[notice for notice in found if isinstance(notice, Notice)],
         )
         feed_sources(run, sources, source_format, None, verdict)

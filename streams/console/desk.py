@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from schemas.subscription import Tier
+from streams.console.suppressed_changes import SuppressedChanges
 from streams.core.explanation.explanation import ExplainedRun
 from streams.delivery.api.service import Service
 
@@ -52,6 +53,8 @@ class Desk:
     explained
         Returns the counts and cases that the figures of a signal are computed from; None on a
         server that reads alerts alone.
+    suppressed
+        Suppressed changes of a replay; None on a server that reads alerts alone.
     """
 
     service: Service
@@ -59,4 +62,5 @@ class Desk:
     readers_path: Path
     tier: Tier = Tier.AUTHORITY
     explained: Callable[[], ExplainedRun] | None = None
+    suppressed: SuppressedChanges | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)

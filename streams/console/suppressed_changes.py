@@ -21,6 +21,9 @@ class SuppressedChanges:
         """Drop the change of a signal, since a revision of it was published."""
         self._by_key.pop(signal_key, None)
 
+    def __len__(self) -> int:
+        return len(self._by_key)
+
     def latest_first(self) -> Sequence[Suppressed]:
         """Return the changes, those of the last day first."""
         return sorted(

@@ -9,6 +9,7 @@ from schemas.alert import AlertKind, SignalGrade
 from schemas.priority import PriorityLevel
 from schemas.subscription import Tier
 from schemas.vocabulary import VerificationState
+from streams.console.desk import Desk
 from streams.console.frame.rendering import Frame
 from streams.console.worklist.baseline import FIRST_DAYS
 from streams.console.worklist.inside import inside_of
@@ -80,7 +81,7 @@ def page_values(worklist: Worklist, frame: Frame, asked: Asked, first: int) -> d
         "n_rows": len(listing.rows),
         "n_stories": listing.n_stories,
         "tally": listing.tally,
-        "tabs": _tabs(asked, tier),
+        "tabs": _tabs(asked, frame.desk),
         "baseline": asked.baseline,
         "first_days": FIRST_DAYS,
         "page_day": asked.day,
@@ -107,13 +108,17 @@ def _columns(view: View, tier: Tier) -> tuple[str, ...]:
     return tuple(c for c in shown if c in _PUBLIC_COLUMNS) if tier is Tier.PUBLIC else shown
 
 
-def _tabs(asked: Asked, tier: Tier) -> list[tuple[Tab, int, str]]:
+def _tabs(asked: Asked, desk: Desk) -> list[tuple[Tab, int | None, str]]:
+    tier = desk.tier
     tabs = _PUBLIC_TABS if tier is Tier.PUBLIC else tuple(Tab)
     if tier is not Tier.AUTHORITY:
         tabs = tuple(tab for tab in tabs if tab not in (Tab.DECIDED, Tab.SUPPRESSED))
     view = asked.view
+    suppressed = desk.suppressed
+    n_suppressed = None if suppressed is None else len(suppressed)
+    counts: dict[Tab, int | None] = {**asked.counts, Tab.SUPPRESSED: n_suppressed}
     return [
-        (tab, asked.counts[tab], View(tab, since=view.since, columns=view.columns,
+        (tab, counts[tab], View(tab, since=view.since, columns=view.columns,
                                       density=view.density).address())
         for tab in tabs
     ]  # fmt: skip

@@ -8,7 +8,8 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.worklist.inside import Inside, inside_of
 from streams.console.worklist.page import page_values, row_values
-from streams.console.worklist.view import AskedView
+from streams.console.worklist.suppressed_tab import suppressed_values
+from streams.console.worklist.view import AskedView, Tab
 from streams.console.worklist.worklist import WINDOW_ROWS, Worklist
 
 __all__ = ["TheWorklist", "router"]
@@ -30,12 +31,16 @@ def worklist_page(
     worklist: TheWorklist,
     view: AskedView,
     after: str | None = None,
+    first: Annotated[int, Query(ge=0)] = 0,
     signed: int | None = None,
 ) -> HTMLResponse:
     """Return the page of a view: its first rows, or those after a key."""
     asked = worklist.ask(view, frame.session.reader)
-    first = 0 if after is None else asked.listing.places.get(after, -1) + 1
-    values = page_values(worklist, frame, asked, first)
+    if view.tab is Tab.SUPPRESSED:
+        values = suppressed_values(worklist, frame, asked, first)
+    else:
+        first = 0 if after is None else asked.listing.places.get(after, -1) + 1
+        values = page_values(worklist, frame, asked, first)
     return frame.page("worklist.html.j2", "worklist", {**values, "signed": signed})
 
 
