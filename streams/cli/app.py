@@ -41,6 +41,7 @@ _COMMANDS = {
         "deliver": "delivery_commands",
         "serve": "serve_commands",
         "tokens": "serve_commands",
+        "accounts": "account_commands",
     },
     "Decisions": {"signals": "audit_commands", "audit": "audit_commands"},
     "Check and repair": {

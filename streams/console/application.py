@@ -1,16 +1,20 @@
 """ASGI application of the desk, beside the HTTP API."""
 
+from http import HTTPStatus
 from importlib.resources import as_file, files
 from pathlib import Path
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import InputError
+from streams.console.access import sign_in_routes
 from streams.console.desk import Desk
 from streams.console.frame.protection import Protection
+from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
 from streams.console.worklist import live_routes, problem_pages, reader_routes, worklist_routes
 from streams.console.worklist.worklist import Worklist
@@ -24,13 +28,15 @@ def desk_application(desk: Desk) -> FastAPI:
     app.state.desk = desk
     app.state.sessions = Sessions(desk.service.key)
     app.state.worklist = Worklist(desk)
-    app.state.worklist.live.now()  # so that the first reader does not wait for it
+    app.state.worklist.signals(desk.tier)  # so that the first reader does not wait for it
     app.include_router(worklist_routes.router, prefix="/desk")
     app.include_router(reader_routes.router, prefix="/desk")
     app.include_router(live_routes.router, prefix="/desk")
     app.add_exception_handler(InputError, problem_pages.wrong_address)
     app.add_exception_handler(reader_routes.RefusedForm, problem_pages.refused_form)
     app.add_exception_handler(Exception, problem_pages.failed)
+    app.include_router(sign_in_routes.router, prefix="/desk")
+    app.add_exception_handler(SignInNeeded, _to_the_sign_in)
     app.add_api_route("/", _to_the_worklist, response_model=None)
     with as_file(files("streams.console").joinpath("static")) as folder:
         app.mount("/desk/static", StaticFiles(directory=Path(folder)))
@@ -40,6 +46,15 @@ def desk_application(desk: Desk) -> FastAPI:
 
 def _to_the_worklist(request: Request) -> RedirectResponse:
     return RedirectResponse("/desk", status_code=303)
+
+
+def _to_the_sign_in(request: Request, error: Exception) -> Response:
+    """Send a reader of a page to the sign-in; a script's request and a form are refused."""
+    if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse("sign in first\n", HTTPStatus.UNAUTHORIZED)
+    query = f"?{request.url.query}" if request.url.query else ""
+    back = urlencode({"back": f"{request.url.path}{query}"})
+    return RedirectResponse(f"/desk/sign-in?{back}", status_code=303)
 
 
 def with_desk(api: ASGIApp, desk: ASGIApp) -> ASGIApp:

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from schemas.subscription import Tier
+from streams.console.access.gate import Gate
 from streams.console.suppressed_changes import SuppressedChanges
 from streams.core.explanation.explanation import ExplainedRun
 from streams.delivery.api.service import Service
@@ -55,6 +56,10 @@ class Desk:
         server that reads alerts alone.
     suppressed
         Suppressed changes of a replay; None on a server that reads alerts alone.
+    gate
+        Where readers sign in; None on loopback, where whoever opens the page is the reader.
+    hosts
+        Values of `Host` that are answered.
     """
 
     service: Service
@@ -63,4 +68,5 @@ class Desk:
     tier: Tier = Tier.AUTHORITY
     explained: Callable[[], ExplainedRun] | None = None
     suppressed: SuppressedChanges | None = None
+    gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)

@@ -58,7 +58,13 @@ class Protection:
             refused = PlainTextResponse("unknown host\n", HTTPStatus.MISDIRECTED_REQUEST)
             await refused(scope, receive, guarded)
             return
-        if int(headers.get("content-length", "0")) > _MOST_BODY or ("transfer-encoding" in headers):
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()):
+            unreadable = PlainTextResponse("content-length: no number\n", HTTPStatus.BAD_REQUEST)
+            await unreadable(scope, receive, guarded)
+            return
+        # Without a stated length the server would have to count: no browser sends a form so.
+        if int(length) > _MOST_BODY or "transfer-encoding" in headers:
             refused = PlainTextResponse(
                 f"at most {_MOST_BODY:,} bytes are read\n", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             )

@@ -11,13 +11,16 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from schemas.subscription import Tier
+from streams.console.access.signed_in import SignedIn
 from streams.console.desk import Desk
 from streams.console.frame import formats
 from streams.console.frame.session import COOKIE, Session, Sessions
 from streams.console.frame.texts import texts_in
 from streams.core.wording.catalogue import Language
+from streams.delivery.api.tokens import Scope
 
-__all__ = ["Frame", "TheFrame", "environment", "frame_of"]
+__all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment", "open_frame"]
 
 _PLACES = (("worklist", "/desk"),)
 
@@ -47,12 +50,20 @@ class Frame:
     ----------
     session
         The session of the cookie, or a new one.
+    who
+        Who reads, and what of it they may see and do.
     """
 
     desk: Desk
     sessions: Sessions
     session: Session
+    who: SignedIn
     request: Request
+
+    @property
+    def tier(self) -> Tier:
+        """Return the tier of the page."""
+        return self.who.tier
 
     @property
     def language(self) -> Language:
@@ -112,8 +123,9 @@ class Frame:
                     "day": partial(formats.day, language=self.language),
                     "short_day": partial(formats.short_day, language=self.language),
                     "intake": self.desk.intake,
-                    "tier": self.desk.tier.value,
-                    "reader": self.session.reader,
+                    "tier": self.tier.value,
+                    "signed_in": self.desk.gate is not None,
+                    "reader": self.who.reader,
                     "form_token": self.sessions.form_token(self.session),
                     "places": _PLACES,
                     "here": self._here(),
@@ -133,20 +145,36 @@ class Frame:
         return f"{url.path}?{url.query}"
 
 
-def frame_of(request: Request, lang: Language | None = None) -> Frame:
-    """Return the view of a request; in a language that is asked for, else the reader's."""
-    desk: Desk = request.app.state.desk
-    sessions: Sessions = request.app.state.sessions
-    session = sessions.read(request.cookies.get(COOKIE)) or sessions.new()
-    if lang is not None:
-        session = replace(session, language=lang)
-    return Frame(desk, sessions, session, request)
+class SignInNeeded(Exception):
+    """A request for a page that needs a reader who signed in."""
 
 
 def _frame(
     request: Request, lang: Annotated[Language | None, Query(description="Language.")] = None
 ) -> Frame:
-    return frame_of(request, lang)
+    frame = open_frame(request, lang)
+    gate = frame.desk.gate
+    if gate is None:
+        return frame
+    who = gate.reader(request)
+    if who is None:
+        raise SignInNeeded
+    return replace(frame, who=who)
+
+
+def open_frame(
+    request: Request, lang: Annotated[Language | None, Query(description="Language.")] = None
+) -> Frame:
+    """Return the frame of a page that needs no sign-in: on loopback all, else the sign-in."""
+    desk: Desk = request.app.state.desk
+    sessions: Sessions = request.app.state.sessions
+    session = sessions.read(request.cookies.get(COOKIE)) or sessions.new()
+    if lang is not None:
+        session = replace(session, language=lang)
+    everything = frozenset(Scope) if desk.gate is None else frozenset()
+    nobody = SignedIn(session.reader, desk.tier, everything, account=False)
+    return Frame(desk, sessions, session, nobody, request)
 
 
 TheFrame = Annotated[Frame, Depends(_frame)]
+OpenFrame = Annotated[Frame, Depends(open_frame)]

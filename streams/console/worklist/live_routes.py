@@ -37,6 +37,7 @@ class Newer:
     """
 
     desk: Desk
+    tier: Tier
     position: int
     changed: int = 0
     keys: list[str] = field(default_factory=list)
@@ -44,7 +45,7 @@ class Newer:
     def read(self) -> bool:
         """Count what was stored since; return whether there was anything."""
         with self.desk.service.model() as model:
-            found = model.changed_after(self.desk.tier, self.position)
+            found = model.changed_after(self.tier, self.position)
         if not found:
             return False
         self.position = found[-1][0]
@@ -54,7 +55,7 @@ class Newer:
 
     def message(self, t: Texts) -> str:
         """Return the message as JSON; the public is told of no count."""
-        if self.desk.tier is Tier.PUBLIC:
+        if self.tier is Tier.PUBLIC:
             return json.dumps({"changed": None, "text": t("worklist.newer_public")})
         return json.dumps(
             {
@@ -71,7 +72,7 @@ async def live_line(
     frame: TheFrame, position: Annotated[int, Query(ge=0)] = 0
 ) -> EventSourceResponse:
     """Stream what is newer than a position, a message a second at most."""
-    newer, t = Newer(frame.desk, position), texts_in(frame.language)
+    newer, t = Newer(frame.desk, frame.tier, position), texts_in(frame.language)
 
     async def messages() -> AsyncIterator[ServerSentEvent]:
         while True:

@@ -51,7 +51,7 @@ _PUBLIC_SORTS = {"what": Sort.EVENT}
 def row_values(frame: Frame, asked: Asked) -> dict[str, Any]:
     """Return what rows need beside themselves."""
     return {
-        "columns": _columns(asked.view, frame.desk.tier),
+        "columns": _columns(asked.view, frame.tier),
         "view": asked.view,
         "one_line": asked.view.density is Density.ONE_LINE,
     }
@@ -65,9 +65,9 @@ def page_values(worklist: Worklist, frame: Frame, asked: Asked, first: int) -> d
     first
         Place of the first row, from 0.
     """
-    view, listing, tier = asked.view, asked.listing, frame.desk.tier
+    view, listing, tier = asked.view, asked.listing, frame.tier
     rows = worklist.rows(asked, first, WINDOW_ROWS, frame.language)
-    reader = frame.session.reader
+    reader = frame.who.reader
     with frame.desk.service.model() as model:
         inside = None if view.open is None else inside_of(model, tier, view.open, frame.language)
     with worklist.readers() as readers:
@@ -109,7 +109,7 @@ def _columns(view: View, tier: Tier) -> tuple[str, ...]:
 
 
 def _tabs(asked: Asked, desk: Desk) -> list[tuple[Tab, int | None, str]]:
-    tier = desk.tier
+    tier = asked.tier
     tabs = _PUBLIC_TABS if tier is Tier.PUBLIC else tuple(Tab)
     if tier is not Tier.AUTHORITY:
         tabs = tuple(tab for tab in tabs if tab not in (Tab.DECIDED, Tab.SUPPRESSED))

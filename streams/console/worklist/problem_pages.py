@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from streams.console.frame.rendering import frame_of
+from streams.console.frame.rendering import open_frame
 from streams.console.frame.texts import texts_in
 from streams.console.worklist.reader_routes import RefusedForm
 
@@ -25,7 +25,7 @@ def refused_form(request: Request, error: Exception) -> HTMLResponse:
     """Answer a form that was refused; nothing was recorded."""
     if not isinstance(error, RefusedForm):
         raise error
-    t = texts_in(frame_of(request).language)
+    t = texts_in(open_frame(request).language)
     return _problem(request, t(error.text), error.back, HTTPStatus.BAD_REQUEST)
 
 
@@ -33,11 +33,11 @@ def failed(request: Request, error: Exception) -> HTMLResponse:
     """Answer that the desk failed, with the id under which the log has the cause."""
     request_id = secrets.token_hex(6)
     _LOG.error("request %s of the desk failed", request_id, exc_info=error)
-    frame = frame_of(request)
+    frame = open_frame(request)
     text = texts_in(frame.language)("worklist.failed", request=request_id)
     return _problem(request, text, str(request.url.path), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _problem(request: Request, detail: str, back: str, status: HTTPStatus) -> HTMLResponse:
     values = {"detail": detail, "back": back if back.startswith("/desk") else "/desk"}
-    return frame_of(request).page("problem.html.j2", "worklist", values, status)
+    return open_frame(request).page("problem.html.j2", "worklist", values, status)

@@ -51,8 +51,8 @@ CheckedFrame = Annotated[Frame, Depends(_checked)]
 
 def _named(frame: Frame, reader: str, back: str) -> Session:
     """Return the session with the name that the form states, if it had none."""
-    if frame.session.reader:
-        return frame.session
+    if frame.who.reader:
+        return replace(frame.session, reader=frame.who.reader)
     name = " ".join(reader.split())
     if not name:
         msg = "worklist.wrong_name"
@@ -90,13 +90,13 @@ def mark_as_seen(
 
 def _sign(frame: Frame, worklist: TheWorklist, session: Session, alert_ids: list[str]) -> int:
     """Store the named revisions that the tier knows; return their number."""
-    tier = frame.desk.tier
+    tier = frame.tier
     with frame.desk.service.model() as model:
         copies = [model.alert(tier, alert_id) for alert_id in dict.fromkeys(alert_ids)]
     found = [
         SeenRevision(copy["signal_key"], copy["revision"]) for copy in copies if copy is not None
     ]
-    baseline = worklist.baseline(session.reader, View())
+    baseline = worklist.baseline(View(), session.reader, tier)
     with worklist.readers() as readers:
         readers.sign_off(
             session.reader,
@@ -138,7 +138,7 @@ def delete_view(
 ) -> Response:
     """Delete a saved view."""
     with worklist.readers() as readers:
-        readers.delete_view(frame.session.reader, name)
+        readers.delete_view(frame.who.reader, name)
     return frame.see_other(back)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import polars as pl
 
+from schemas.subscription import Tier
 from streams.console.desk import Desk
 from streams.console.readers import Readers
 from streams.console.worklist.baseline import Baseline, baseline_of
@@ -43,6 +44,7 @@ class Asked:
     """
 
     view: View
+    tier: Tier
     day: date
     signals: Signals
     baseline: Baseline
@@ -62,8 +64,8 @@ class Worklist:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._tier = desk.tier
-        self.live = LiveSignals(desk.service, desk.tier)
+        self._live: dict[Tier, LiveSignals] = {}
+        self._lock = Lock()
         self._rows: _Kept[_Prepared] = _Kept(_MOST_PREPARED)
         self._listings: _Kept[Listing] = _Kept(_MOST_LISTINGS)
 
@@ -74,16 +76,22 @@ class Worklist:
             return intake.closed
         return self._desk.service.now().date()
 
+    def signals(self, tier: Tier) -> Signals:
+        """Return the latest revisions that a tier may see, at most a second old."""
+        with self._lock:
+            live = self._live.setdefault(tier, LiveSignals(self._desk.service, tier))
+        return live.now()
+
     def readers(self) -> Readers:
         """Open the file of sign-offs and saved views."""
         return Readers(self._desk.readers_path)
 
-    def baseline(self, reader: str, view: View) -> Baseline:
+    def baseline(self, view: View, reader: str, tier: Tier) -> Baseline:
         """Return what a reader knows."""
         with self.readers() as readers:
-            return baseline_of(readers, reader, self._tier, closed=self.day(), since=view.since)
+            return baseline_of(readers, reader, tier, closed=self.day(), since=view.since)
 
-    def ask(self, view: View, reader: str, *, position: int | None = None) -> Asked:
+    def ask(self, view: View, reader: str, tier: Tier, *, position: int | None = None) -> Asked:
         """Return the listing of a view.
 
         Parameters
@@ -94,10 +102,11 @@ class Worklist:
             Position of the signals that the reader's page shows: its order is kept if this server
             still has it, so that no row is skipped while others change their places.
         """
-        day, signals, baseline = self.day(), self.live.now(), self.baseline(reader, view)
-        state = (signals.version, baseline.version, day)
+        day, signals = self.day(), self.signals(tier)
+        baseline = self.baseline(view, reader, tier)
+        state = (tier, signals.version, baseline.version, day)
         rows = self._rows.get(state) or self._rows.put(state, _Prepared.of(signals, baseline, day))
-        name = (reader, view.filters())
+        name = (reader, tier, view.filters())
         listing = None if position is None else self._listings.get((*name, position))
         if listing is None:
             listing = self._listings.get((*name, state))
@@ -105,7 +114,7 @@ class Worklist:
             listing = listing_of(rows.frame, signals, view, day)
             self._listings.put((*name, state), listing)
             self._listings.put((*name, signals.position), listing)
-        return Asked(view, day, signals, baseline, rows.frame, listing, rows.counts)
+        return Asked(view, tier, day, signals, baseline, rows.frame, listing, rows.counts)
 
     def rows(self, asked: Asked, first: int, n: int, language: Language) -> list[RowFacts]:
         """Return a window of the rows of a listing.
@@ -148,13 +157,13 @@ class Worklist:
         language: Language,
     ) -> RowFacts | None:
         key, due = listed["key"], standing["due"]
-        copy = model.latest(self._tier, key)
+        copy = model.latest(asked.tier, key)
         if copy is None:
             return None
-        before = asked.baseline.before(model, self._tier, key, standing["seen"])
+        before = asked.baseline.before(model, asked.tier, key, standing["seen"])
         kin = None
         if listed["leader"] is not None:
-            leader = model.latest(self._tier, listed["leader"])
+            leader = model.latest(asked.tier, listed["leader"])
             name = "" if leader is None else str(leader["drug"])
             kin = Kin(listed["n_shared"], listed["n_named"], name)
         return row_facts(

@@ -35,7 +35,7 @@ def worklist_page(
     signed: int | None = None,
 ) -> HTMLResponse:
     """Return the page of a view: its first rows, or those after a key."""
-    asked = worklist.ask(view, frame.session.reader)
+    asked = worklist.ask(view, frame.who.reader, frame.tier)
     if view.tab is Tab.SUPPRESSED:
         values = suppressed_values(worklist, frame, asked, first)
     else:
@@ -56,7 +56,7 @@ def worklist_rows(
     position: int | None = None,
 ) -> Response:
     """Return rows alone: those after a key, those before one, or those from a place."""
-    asked = worklist.ask(view, frame.session.reader, position=position)
+    asked = worklist.ask(view, frame.who.reader, frame.tier, position=position)
     places = asked.listing.places
     if before is not None:
         end = places.get(before, 0)
@@ -85,4 +85,4 @@ def worklist_inside(frame: TheFrame, view: AskedView, key: str) -> Response:
 
 def _inside(frame: Frame, key: str) -> Inside | None:
     with frame.desk.service.model() as model:
-        return inside_of(model, frame.desk.tier, key, frame.language)
+        return inside_of(model, frame.tier, key, frame.language)

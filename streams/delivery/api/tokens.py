@@ -13,7 +13,7 @@ from schemas.subscription import Tier
 from streams.delivery.sqlite_file import Ledger
 from streams.delivery.subscription_status import READ_ALERTS
 
-__all__ = ["Scope", "Token", "TokenStore"]
+__all__ = ["Scope", "Token", "TokenStore", "require_allowed"]
 
 _TEXT = re.compile(r"^tocsin_([0-9a-f]{16})_([0-9a-f]{64})$")
 _NO_HASH = "0" * 64
@@ -66,7 +66,7 @@ class TokenStore(Ledger):
         if not scopes:
             msg = f"token: must have a scope ({', '.join(Scope)}); got none"
             raise InputError(msg)
-        _require_allowed(tier, scopes)
+        require_allowed(tier, scopes)
         if not subscriber.strip() or len(subscriber) > 200:
             msg = "token: must name its subscriber in at most 200 characters"
             raise InputError(msg)
@@ -129,7 +129,7 @@ class TokenStore(Ledger):
                 had = f"{token.tier} and {' '.join(sorted(token.scopes))}"
                 msg = f"token: may only be narrowed, from {had}; make another one instead"
                 raise InputError(msg)
-            _require_allowed(narrower.tier, narrower.scopes)
+            require_allowed(narrower.tier, narrower.scopes)
             self._db.execute(
                 "UPDATE token SET tier = ?, scopes = ? WHERE id = ?",
                 (narrower.tier.value, " ".join(sorted(narrower.scopes)), token_id),
@@ -154,11 +154,17 @@ class TokenStore(Ledger):
         return token if token.revoked_at is None else None
 
 
-def _require_allowed(tier: Tier, scopes: frozenset[Scope]) -> None:
-    """Refuse scopes that a tier may not have."""
+def require_allowed(tier: Tier, scopes: frozenset[Scope]) -> None:
+    """Refuse scopes that a tier may not have.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
     if tier is not Tier.AUTHORITY and scopes & _OF_AUTHORITIES:
         beyond = ", ".join(sorted(scopes & _OF_AUTHORITIES))
-        msg = f"token: must be of the authority tier for {beyond}; got {tier}"
+        msg = f"tier: must be of the authority tier for {beyond}; got {tier}"
         raise InputError(msg)
 
 
