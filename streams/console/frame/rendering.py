@@ -22,6 +22,7 @@ from streams.delivery.api.tokens import Scope
 
 __all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment", "open_frame"]
 
+_STALE_DAYS = 2  # yesterday is closed today: a day that is missing is at least two ago
 _PLACES = (("worklist", "/desk"),)
 
 
@@ -123,6 +124,7 @@ class Frame:
                     "day": partial(formats.day, language=self.language),
                     "short_day": partial(formats.short_day, language=self.language),
                     "intake": self.desk.intake,
+                    "days_without_data": self._days_without_data(),
                     "tier": self.tier.value,
                     "signed_in": self.desk.gate is not None,
                     "reader": self.who.reader,
@@ -134,6 +136,14 @@ class Frame:
                 }
             )
         )
+
+    def _days_without_data(self) -> int:
+        """Return the days since the last closed one; 0 while data arrives, and of a replay."""
+        intake = self.desk.intake
+        if intake.replayed or intake.closed is None:
+            return 0
+        days = (self.desk.service.now().date() - intake.closed).days
+        return days if days >= _STALE_DAYS else 0
 
     def _here(self) -> str:
         query = self.request.url.query

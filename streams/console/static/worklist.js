@@ -76,46 +76,44 @@ function start() {
   }
   const drop = (row) => { inner(row)?.remove(); sight.unobserve(row); row.remove(); };
   const held = (row) => row.contains(document.activeElement) || row.classList.contains("sel") || inner(row);
-  async function extend(down) {
-    const all = rows();
-    const edge = down ? all.at(-1) : all[0];
-    if (busy || !edge || (down ? place(edge) + 1 >= total : place(edge) === 0)) return;
+  /* Fetch rows, place them, and keep what was there if the server does not answer. */
+  async function load(parameters, put) {
+    if (busy) return;
     busy = true;
     list.setAttribute("aria-busy", "true");
     try {
-      const more = await fetched(down ? { after: edge.dataset.key } : { before: edge.dataset.key });
-      anchored(all.find((row) => row.getBoundingClientRect().bottom > 100) ?? edge, () => {
-        if (down) bottom.before(...more);
-        else top.after(...more);
-        const now = rows();
-        const over = down ? now.slice(0, Math.max(0, now.length - KEEP)) : now.slice(KEEP);
-        if (!over.some(held)) over.forEach(drop);
+      const more = await fetched(parameters);
+      const anchor = rows().find((row) => row.getBoundingClientRect().bottom > 100) ?? rows()[0];
+      anchored(anchor, () => {
+        put(more);
         tall(top, place(rows()[0]) * height);
         measure();
       });
-      more.filter((row) => row.dataset.key).forEach((row) => sight.observe(row));
-    } finally {
-      busy = false;
-      list.removeAttribute("aria-busy");
-    }
-  }
-  async function jump(to) {
-    busy = true;
-    list.setAttribute("aria-busy", "true");
-    try {
-      const first = Math.max(0, Math.min(to, total - 1) - 20);
-      const more = await fetched({ first });
-      if (!more.length) return;
-      rows().forEach(drop);
-      top.after(...more);
-      tall(top, first * height);
-      measure();
       more.forEach((row) => row.dataset.key && sight.observe(row));
+    } catch {
+      /* the rows that are there stay; the next scroll asks again */
     } finally {
       busy = false;
       list.removeAttribute("aria-busy");
     }
   }
+  async function extend(down) {
+    const all = rows();
+    const edge = down ? all.at(-1) : all[0];
+    if (!edge || (down ? place(edge) + 1 >= total : place(edge) === 0)) return;
+    await load(down ? { after: edge.dataset.key } : { before: edge.dataset.key }, (more) => {
+      if (down) bottom.before(...more);
+      else top.after(...more);
+      const now = rows();
+      const over = down ? now.slice(0, Math.max(0, now.length - KEEP)) : now.slice(KEEP);
+      if (!over.some(held)) over.forEach(drop);
+    });
+  }
+  const jump = (to) => load({ first: Math.max(0, Math.min(to, total - 1) - 20) }, (more) => {
+    if (!more.length) return;
+    rows().forEach(drop);
+    top.after(...more);
+  });
   function look() {
     if (busy) return;
     const all = rows();
@@ -123,14 +121,13 @@ function start() {
     if (!first) return;
     if (last.bottom < -innerHeight || first.top > 2 * innerHeight) {
       const head = body.getBoundingClientRect().top;
-      jump(Math.floor(-head / height)).catch(() => {});
-    } else if (last.bottom < 2 * innerHeight) extend(true).catch(() => {});
-    else if (first.top > -innerHeight) extend(false).catch(() => {});
+      jump(Math.floor(-head / height));
+    } else if (last.bottom < 2 * innerHeight) extend(true);
+    else if (first.top > -innerHeight) extend(false);
   }
   if (total > rows().length) {
-    tall(top, place(rows()[0] ?? top) * height || 0);
     measure();
-    if (place(rows()[0]) > 0) anchored(rows()[0], () => tall(top, place(rows()[0]) * height));
+    anchored(rows()[0], () => tall(top, place(rows()[0]) * height));
     addEventListener("scroll", () => requestAnimationFrame(look), { passive: true });
     document.querySelector(".pages").hidden = true;
   } else [top, bottom].forEach((row) => row.remove());
@@ -148,7 +145,7 @@ function start() {
   async function step(by) {
     const all = rows();
     let to = all.indexOf(inHand()) + by;
-    if (to >= all.length) await extend(true).catch(() => {});
+    if (to >= all.length) await extend(true);
     const now = rows();
     to = Math.min(Math.max(now.indexOf(inHand()) + by, 0), now.length - 1);
     const link = now[to]?.querySelector(".what a");

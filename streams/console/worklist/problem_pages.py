@@ -7,6 +7,7 @@ from http import HTTPStatus
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from streams.console.frame.protection import PAGE_HEADERS
 from streams.console.frame.rendering import open_frame
 from streams.console.frame.texts import texts_in
 from streams.console.worklist.reader_routes import RefusedForm
@@ -35,7 +36,9 @@ def failed(request: Request, error: Exception) -> HTMLResponse:
     _LOG.error("request %s of the desk failed", request_id, exc_info=error)
     frame = open_frame(request)
     text = texts_in(frame.language)("worklist.failed", request=request_id)
-    return _problem(request, text, str(request.url.path), HTTPStatus.INTERNAL_SERVER_ERROR)
+    page = _problem(request, text, str(request.url.path), HTTPStatus.INTERNAL_SERVER_ERROR)
+    page.headers.update(PAGE_HEADERS)  # it is made outside of the middleware that sets them
+    return page
 
 
 def _problem(request: Request, detail: str, back: str, status: HTTPStatus) -> HTMLResponse:

@@ -220,7 +220,8 @@ def _statistics(copy: Copy, before: Copy | None, language: Language) -> dict[str
         return {**empty, "interval": Markup(), "has_statistics": False}
     statistics, words = copy["statistics"], figure_texts(language)
     now = estimate_of(copy)
-    ghost = None if before is None else estimate_of(before)
+    is_same = before is None or before["revision"] == copy["revision"]
+    ghost = None if before is None or is_same else estimate_of(before)
     adjusted = statistics.get("expected_adjusted")
     if adjusted is None:
         adjusted = statistics.get("expected_stratified")

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import unquote
 
+from schemas.subscription import Tier
 from schemas.suppressed import Suppressed, SuppressionReason
 from streams.console.frame.rendering import Frame
 from streams.console.worklist.page import page_values
@@ -14,6 +15,7 @@ from streams.console.worklist.row_facts import signal_address
 from streams.console.worklist.worklist import WINDOW_ROWS, Asked, Worklist
 from streams.core.wording.catalogue import Language
 from streams.core.wording.names import event_name, product_name
+from streams.delivery.api.read_model import ReadModel
 
 __all__ = ["SuppressedRow", "suppressed_values"]
 
@@ -56,12 +58,14 @@ def suppressed_values(worklist: Worklist, frame: Frame, asked: Asked, first: int
     counted = Counter(one.reason for one in found)
     window = found[first : first + WINDOW_ROWS]
     last = first + len(window)
+    with frame.desk.service.model() as model:
+        rows = [_row(model, asked.tier, one, frame.language) for one in window]
     return {
         **values,
         "first": first,
         "n_rows": len(found),
         "reasons": {reason: n for reason in SuppressionReason if (n := counted[reason])},
-        "suppressed": [_row(one, frame.language) for one in window],
+        "suppressed": rows,
         "next_address": asked.view.address(first=last) if last < len(found) else None,
     }
 
@@ -78,9 +82,11 @@ def _names(key: str) -> str:
     return unquote(key).casefold()
 
 
-def _row(one: Suppressed, language: Language) -> SuppressedRow:
-    product, event = _pair(one.signal_key, language)
-    other = "" if one.told_as is None else "{1}, {0}".format(*_pair(one.told_as, language))
+def _row(model: ReadModel, tier: Tier, one: Suppressed, language: Language) -> SuppressedRow:
+    product, event = _pair(model, tier, one.signal_key, language)
+    other = ""
+    if one.told_as is not None:
+        other = "{1}, {0}".format(*_pair(model, tier, one.told_as, language))
     return SuppressedRow(
         event,
         product,
@@ -93,7 +99,11 @@ def _row(one: Suppressed, language: Language) -> SuppressedRow:
     )
 
 
-def _pair(key: str, language: Language) -> tuple[str, str]:
-    """Return product and event of a key, as counted, with their names."""
-    drug, event, *_ = map(unquote, key.split("|"))
+def _pair(model: ReadModel, tier: Tier, key: str, language: Language) -> tuple[str, str]:
+    """Return product and event of a key: as published, else in normal form."""
+    copy = model.latest(tier, key)
+    if copy is None:
+        drug, event, *_ = map(unquote, key.split("|"))
+    else:
+        drug, event = copy["drug"], copy["event"]
     return product_name(drug, language), event_name(event, language)
