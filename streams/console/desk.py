@@ -77,3 +77,8 @@ class Desk:
     suppressed: SuppressedChanges | None = None
     gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def whole_history(self) -> CaseHistory | None:
+        """Return the counted cases, unless this server does not have all of them."""
+        return None if self.history is None or self.history.problem else self.history

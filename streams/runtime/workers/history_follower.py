@@ -30,16 +30,11 @@ class FollowedHistory(CaseHistory):
     ----------
     age_bands
         Age bands of the strata.
-
-    Attributes
-    ----------
-    problem
-        Reason why it is not up to date; None if it is.
     """
 
     def __init__(self, age_bands: AgeBands) -> None:
         super().__init__(age_bands)
-        self.problem: str | None = "the counts are not yet read to the end"
+        self.problem = "the counts are not yet read to the end"
         self._lock = threading.Lock()
 
     def apply(self, delta: Delta) -> None:
@@ -112,14 +107,13 @@ def _follow(
 ) -> None:
     while not stop.is_set():
         for source, offset, raw in tail.poll():
-            delta = decode_delta(raw)
-            if delta.partition not in counted and delta.first_offset > 0:
+            if source not in place and offset > 0:
                 msg = (
-                    f"the changes before offset {delta.first_offset} of partition "
-                    f"{delta.partition} must be there; they were deleted. Figures that are "
-                    "computed from cases need all of them: keep the topic without a limit"
+                    f"the changes before offset {offset} must be there; they were deleted. Figures "
+                    "that are computed from cases need all of them: keep the topic without a limit"
                 )
                 raise StateError(msg)
+            delta = decode_delta(raw)
             if is_next(delta, counted, source):
                 history.apply(delta)
                 learnt(delta.watermark)
