@@ -16,9 +16,10 @@ from schemas.normal_form import normal_drug, normal_term
 from streams.core.counting.windows import Tally
 from streams.core.explanation.decisions import decision_sections
 from streams.core.explanation.measures import measure_sections
+from streams.core.explanation.neighbours import co_named_products
 from streams.core.explanation.over_time import time_sections
 from streams.core.explanation.population import population_of
-from streams.core.explanation.products import co_named_products, product_sections
+from streams.core.explanation.products import product_sections
 from streams.core.explanation.section import Section
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.scorer import Scorer
