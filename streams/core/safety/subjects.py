@@ -15,7 +15,15 @@ from schemas.vocabulary import ActionTaken, ReporterKind, SupplyRoute, Verificat
 from streams.core.cases.spellings import one_spelling_each
 from streams.core.safety.reporting_duties import LawTable
 
-__all__ = ["KnownOnDay", "LinkedCase", "Subject", "describe", "is_fatal", "verification_state"]
+__all__ = [
+    "KnownOnDay",
+    "LinkedCase",
+    "Subject",
+    "describe",
+    "in_order_of_receipt",
+    "is_fatal",
+    "verification_state",
+]
 
 _REPORTING_KINDS = {NoticeKind.SAFETY_NOTICE, NoticeKind.MEDIA, NoticeKind.AGGREGATE}
 _SETTLED = {
@@ -149,8 +157,7 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
     day
         Event-time day that deadlines are compared with.
     """
-    unique = {notice.notice_id: notice for notice in sorted(notices, key=_content)}
-    known = sorted(unique.values(), key=_order)
+    known = in_order_of_receipt(notices)
     linked = tuple(sorted(cases, key=lambda case: case.case_id))
     reporting = [notice for notice in known if notice.kind in _REPORTING_KINDS]
     terms = one_spelling_each(term for notice in known for term in notice.terms)
@@ -196,6 +203,12 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
         ),
         overdue_since=_overdue(known, day),
     )
+
+
+def in_order_of_receipt(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    """Return notices in the order that a state follows from; of each id the current content."""
+    unique = {notice.notice_id: notice for notice in sorted(notices, key=_content)}
+    return tuple(sorted(unique.values(), key=_order))
 
 
 def is_fatal(notice: Notice) -> bool:
