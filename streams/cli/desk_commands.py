@@ -45,6 +45,7 @@ from streams.runtime.owner_only import owner_only_folder
 __all__ = ["register"]
 
 _EPOCH = date(1970, 1, 1)
+REPORTS = "pv.reports[0]"  # the partition that alerts of a replay say they are counted from
 
 
 def register(app: typer.Typer) -> None:
@@ -176,6 +177,9 @@ def _replayed(
             on_alert=publish,
             on_safety_alert=publish,
             on_rejected=verdict.reject,
+            on_report=lambda offset, report: model.put_report(
+                report, source=REPORTS, position=offset
+            ),
             notices=[notice for notice in found if isinstance(notice, Notice)],
         )
         feed_sources(run, sources, source_format, None, verdict)
