@@ -14,6 +14,7 @@ import typer
 from schemas.alert import Alert
 from schemas.errors import InputError
 from schemas.notice import Notice
+from schemas.report import Report
 from streams.cli.kafka_commands import ConfigOption
 from streams.cli.negative_controls import ControlsOption
 from streams.cli.options import (
@@ -32,6 +33,7 @@ from streams.console.application import desk_application, with_desk
 from streams.console.desk import Desk, Intake
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
+from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.application import make_application
 from streams.delivery.api.service import FileNotices, Service
@@ -45,6 +47,7 @@ from streams.runtime.owner_only import owner_only_folder
 __all__ = ["register"]
 
 _EPOCH = date(1970, 1, 1)
+STATEMENTS = "notices.jsonl"  # file of statements that readers add, in the folder
 REPORTS = "pv.reports[0]"  # the partition that alerts of a replay say they are counted from
 
 
@@ -107,8 +110,11 @@ def desk_command(
         listening = opened.enter_context(closing(_listening(port)))
         service = _service(folder)
         intake = Intake(sources=tuple(path.name for path in sources), replayed=True)
+        safety = SafetyRecord()
+        stated = folder / STATEMENTS  # those of readers of an earlier run
+        told = [*(notices or []), *([stated] if stated.exists() else [])]
         run, alerts = _replayed(
-            service, intake, sources, source_format, notices or [], detector_from(settings), last
+            service, intake, safety, sources, source_format, told, detector_from(settings), last
         )
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         desk = Desk(
@@ -116,6 +122,7 @@ def desk_command(
             intake=intake,
             readers_path=folder / "readers.db",
             explained=lambda: _explained(run, alerts),
+            safety=safety,
             hosts=frozenset({address, address.replace("127.0.0.1", "localhost")}),
         )
         server = http_server(with_desk(make_application(service), desk_application(desk)))
@@ -144,13 +151,14 @@ def _service(folder: Path) -> Service:
         model_path=model,
         key=secrets.token_bytes(32),
         audit=AuditLog(folder / "audit.jsonl"),
-        notices=FileNotices(folder / "notices.jsonl"),
+        notices=FileNotices(folder / STATEMENTS),
     )
 
 
 def _replayed(
     service: Service,
     intake: Intake,
+    safety: SafetyRecord,
     sources: list[Path],
     source_format: Format | None,
     notices: Iterable[Path],
@@ -160,12 +168,21 @@ def _replayed(
     """Replay files into the read model of a service; return the run and its alerts."""
     published: list[AnyAlert] = []
     verdict = RunVerdict("desk")
-    found = [item for path in notices for item in read_notices(path)]
+    found = [
+        item for path in notices for item in read_notices(path) if isinstance(item, Notice)
+    ]
+    for notice in found:
+        if until is None or notice.received <= until:
+            safety.add_notice(notice)
     with service.model() as model, model.batch():
 
         def publish(alert: AnyAlert) -> None:
             published.append(alert)
             model.put(alert, source="alerts", position=len(published))
+
+        def keep(offset: int, report: Report) -> None:
+            model.put_report(report, source=REPORTS, position=offset)
+            safety.add_report(report)
 
         run = Replay(
             [WindowSpec.parse("cumulative")],
@@ -177,10 +194,9 @@ def _replayed(
             on_alert=publish,
             on_safety_alert=publish,
             on_rejected=verdict.reject,
-            on_report=lambda offset, report: model.put_report(
-                report, source=REPORTS, position=offset
-            ),
-            notices=[notice for notice in found if isinstance(notice, Notice)],
+            on_report=keep,
+            on_delta=safety.apply,
+            notices=found,
         )
         feed_sources(run, sources, source_format, None, verdict)
         run.finish()

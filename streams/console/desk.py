@@ -8,6 +8,7 @@ from pathlib import Path
 from schemas.subscription import Tier
 from streams.console.access.gate import Gate
 from streams.core.explanation.explanation import ExplainedRun
+from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.api.service import Service
 
 __all__ = ["Desk", "Intake"]
@@ -53,6 +54,8 @@ class Desk:
     explained
         Returns the counts and cases that the figures of a signal are computed from; None on a
         server that reads alerts alone.
+    safety
+        Notices and domain cases with the days they became known; None on such a server.
     gate
         Where readers sign in; None on loopback, where whoever opens the page is the reader.
     hosts
@@ -64,5 +67,6 @@ class Desk:
     readers_path: Path
     tier: Tier = Tier.AUTHORITY
     explained: Callable[[], ExplainedRun] | None = None
+    safety: SafetyRecord | None = None
     gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)

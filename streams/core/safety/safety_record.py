@@ -64,7 +64,7 @@ class SafetyRecord:
         """Add the spellings of the lots of the domain's products in a version of a case."""
         for product in report.products:
             lot = normalise_lot(product.lot)
-            if product.lot and lot and (_is_watched(product.product_class, product.verbatim)):
+            if product.lot and lot and _is_watched(product.product_class, product.verbatim):
                 with self._lock:
                     self._typed[report.case_id, lot].append((report.latest_received, product.lot))
 
@@ -84,6 +84,8 @@ class SafetyRecord:
             last[case.case_id] = case if n > 0 else None
         day = _EPOCH + timedelta(days=delta.watermark)
         with self._lock:
+            if self._changes:  # a late report is known from the day it came on
+                day = max(day, self._changes[-1].day)
             for case_id, after in last.items():
                 before = self._current.pop(case_id, None)
                 if after is not None:
