@@ -25,11 +25,18 @@ def test_a_case_that_left_says_why_and_when() -> None:
     (left,) = [
         change
         for change in recorded().changes_until(date(2024, 12, 31))
-        if change.case_id == "LC-3" and change.after is None
+        if change.case.case_id == "LC-3" and not change.counted
     ]
-    assert (left.day, left.reason) == (date(2024, 4, 2), "nullified")
-    assert left.before is not None
-    assert left.before.part_of == ["LC-0"]
+    assert (left.day, left.was_counted, left.reason) == (date(2024, 4, 2), True, "nullified")
+    assert left.case.part_of == ["LC-0"]
+
+
+def test_a_duplicate_is_recorded_and_never_counted() -> None:
+    record = recorded()
+    assert record.duplicates_until(date(2019, 10, 9)) == ()
+    (found,) = record.duplicates_until(date(2019, 10, 10))
+    assert (found.case_id, found.duplicate_of) == ("NE-2D", "NE-2")
+    assert "NE-2D" not in record.cases_on(date(2024, 12, 31))
 
 
 def test_notices_are_those_received_by_the_day_in_order() -> None:
