@@ -22,6 +22,7 @@ __all__ = [
     "describe",
     "in_order_of_receipt",
     "is_fatal",
+    "open_requests",
     "verification_state",
 ]
 
@@ -276,16 +277,21 @@ def _exposure(known: Sequence[Notice]) -> bool | None:
     return None
 
 
-def _overdue(known: Sequence[Notice], day: date) -> date | None:
+def open_requests(known: Sequence[Notice]) -> list[Notice]:
+    """Return the notices that ask for an answer by a day and got none, nor a verdict, since."""
     closed = max(
         (notice.received for notice in known if notice.followup_closed or _settles(notice)),
         default=None,
     )
-    due = [
-        notice.followup_due
+    return [
+        notice
         for notice in known
         if notice.followup_due and (closed is None or notice.received > closed)
     ]
+
+
+def _overdue(known: Sequence[Notice], day: date) -> date | None:
+    due = [notice.followup_due for notice in open_requests(known) if notice.followup_due]
     return min((limit for limit in due if limit < day), default=None)
 
 
