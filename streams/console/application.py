@@ -15,6 +15,7 @@ from streams.console.desk import Desk
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
+from streams.console.safety import safety_routes
 from streams.console.signal import signal_routes
 from streams.console.worklist import worklist_routes
 
@@ -28,6 +29,7 @@ def desk_application(desk: Desk) -> FastAPI:
     app.state.sessions = Sessions(desk.service.key)
     app.include_router(worklist_routes.router, prefix="/desk")
     app.include_router(signal_routes.router, prefix="/desk")
+    app.include_router(safety_routes.router, prefix="/desk")
     app.include_router(sign_in_routes.router, prefix="/desk")
     app.add_exception_handler(SignInNeeded, _to_the_sign_in)
     app.add_api_route("/", _to_the_worklist, response_model=None)

@@ -20,7 +20,7 @@ from streams.delivery.api.tokens import Scope
 
 __all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment"]
 
-_PLACES = (("worklist", "/desk"),)
+_PLACES = (("worklist", "/desk"), ("rumours", "/desk/rumours"))
 
 
 @lru_cache

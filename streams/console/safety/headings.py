@@ -4,15 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from schemas.alert import Alert
 from schemas.notice import Patients
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import Tier
 from schemas.vocabulary import VerificationState
+from streams.console.frame.tier_alerts import safety_alert_of
 from streams.console.safety.known_copies import day_of
 from streams.console.safety.ledger import state_changes
 from streams.console.safety.page_words import PageWords
-from streams.console.safety.pair_table import PairRevision, supported_within
-from streams.console.safety.subject import AskedSubject, alert_of
+from streams.console.safety.pair_table import supported_within
+from streams.console.safety.subject import AskedSubject
 from streams.core.cases.domain_case import DomainCase
 from streams.core.safety.subjects import LinkedCase, describe
 from streams.core.wording.catalogue import Language, capitalised
@@ -61,7 +63,7 @@ class _Rumour:
 
 
 def headings(
-    asked: AskedSubject, pairs: Sequence[PairRevision], language: Language, words: PageWords
+    asked: AskedSubject, pairs: Sequence[Alert], language: Language, words: PageWords
 ) -> Headings:
     """Return the texts at the head of the page of a subject.
 
@@ -74,7 +76,7 @@ def headings(
     if asked.tier is Tier.PUBLIC and main is not None:
         copy = main.latest
         return Headings(copy["headline"], copy["sentence"], copy["caveat"])
-    alert = None if main is None else alert_of(main.latest)
+    alert = None if main is None else safety_alert_of(main.latest)
     caveat = "" if alert is None else safety_texts(alert, language).caveat
     rumour = _rumour(asked)
     if rumour is not None:
@@ -165,7 +167,7 @@ def _steps(rumour: _Rumour, words: PageWords) -> Iterator[str]:
         )
 
 
-def _within(pairs: Sequence[PairRevision], words: PageWords) -> str:
+def _within(pairs: Sequence[Alert], words: PageWords) -> str:
     """Return whether the signal is supported within the indication; empty if not computed."""
     supported = supported_within(pairs)
     if supported is None:

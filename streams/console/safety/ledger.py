@@ -192,7 +192,7 @@ def _of_act(notice: Notice, words: PageWords) -> Entry:
 
 def _of_case(change: CaseChange, words: PageWords) -> Entry:
     case = change.case
-    mark = VerificationState.HCP_CONFIRMED if case.by_professional else VerificationState.REPORTED
+    mark = VerificationState.VALID_ICSR if case.by_professional else VerificationState.REPORTED
     if change.counted:
         effect = words.text("amended" if change.was_counted else "enters")
     else:

@@ -142,7 +142,7 @@ def onset_cases(
             day=_EPOCH + timedelta(days=case.received if case.onset is None else case.onset),
             is_onset=case.onset is not None,
             letter="".join(letters.get(name, "") for name in case.facilities),
-            state=VerificationState.HCP_CONFIRMED if case.by_professional else None,
+            state=VerificationState.VALID_ICSR if case.by_professional else None,
         )
         for case in cases
         if case.case_id in alert.case_ids

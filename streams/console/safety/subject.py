@@ -1,6 +1,5 @@
 """One subject on a day, as a tier knows it: its alerts, and for authorities what they rest on."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -10,13 +9,13 @@ from schemas.notice import Notice, NoticeKind
 from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.subscription import Tier
 from streams.console.desk import Desk
+from streams.console.frame.tier_alerts import safety_alert_of
 from streams.console.safety.known_copies import KnownSignal, known_signals, page_day, subject_of
 from streams.console.safety.ledger import Told
 from streams.core.cases.domain_case import DomainCase
 from streams.core.safety.safety_record import CaseChange, SafetyRecord
-from streams.delivery.tiers import Copy
 
-__all__ = ["AskedSubject", "alert_of", "asked_subject"]
+__all__ = ["AskedSubject", "asked_subject"]
 
 _CLUSTERS = {
     AlertCategory.LOT_CLUSTER,
@@ -64,7 +63,7 @@ class AskedSubject:
         main = self.main
         if self.tier is not Tier.AUTHORITY or main is None or main.category not in _CLUSTERS:
             return None
-        return alert_of(main.latest)
+        return safety_alert_of(main.latest)
 
     @property
     def product_class(self) -> str | None:
@@ -79,11 +78,6 @@ class AskedSubject:
         """Return its counted cases."""
         counted = {change.case.case_id: change.counted for change in self.told.changes}
         return [case for case in self.cases if counted.get(case.case_id)]
-
-
-def alert_of(copy: Copy) -> SafetyAlert:
-    """Return the alert of a copy above the public tier; fields that it withholds are empty."""
-    return SafetyAlert.model_validate_json(json.dumps({"as_of": [], **copy}))
 
 
 def asked_subject(desk: Desk, tier: Tier, name: str, as_of: date | None) -> AskedSubject | None:
