@@ -168,9 +168,7 @@ def _replayed(
     """Replay files into the read model of a service; return the run and its alerts."""
     published: list[AnyAlert] = []
     verdict = RunVerdict("desk")
-    found = [
-        item for path in notices for item in read_notices(path) if isinstance(item, Notice)
-    ]
+    found = [item for path in notices for item in read_notices(path) if isinstance(item, Notice)]
     for notice in found:
         if until is None or notice.received <= until:
             safety.add_notice(notice)

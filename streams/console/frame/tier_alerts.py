@@ -14,7 +14,9 @@ def signal_of(copy: Copy) -> Alert:
 
     Below the authority it has no context: a part of it is withheld.
     """
-    withheld = {} if "as_of" in copy else {"as_of": [], "case_ids": [], "context": None}
+    withheld: Copy = {}
+    if "as_of" not in copy:
+        withheld = {"as_of": [], "case_ids": [], "context": None}
     return Alert.model_validate_json(json.dumps({**copy, **withheld}))
 
 

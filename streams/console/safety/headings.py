@@ -85,7 +85,8 @@ def headings(
     assert alert is not None
     texts = safety_texts(alert, language)
     title = _cluster_title(asked, alert, words) or texts.headline
-    return Headings(title, texts.sentence, caveat)
+    shared = words.sentences([_shared(asked, words)])
+    return Headings(title, " ".join(filter(None, [shared, texts.sentence])), caveat)
 
 
 def _rumour(asked: AskedSubject) -> _Rumour | None:
@@ -125,7 +126,7 @@ def _linked(case: DomainCase) -> LinkedCase:
 
 
 def _counted_in(category: AlertCategory, copy: Copy) -> int:
-    """Return the counted cases of a rumour: of one of deaths the fatal cases that are part of it."""
+    """Return the counted cases of a rumour; of one of deaths, the fatal ones that are part of it."""
     name = "n_fatal" if category is AlertCategory.UNVERIFIED_FATAL else "n_verified"
     return int(copy[name])
 
@@ -178,7 +179,7 @@ def _within(pairs: Sequence[Alert], words: PageWords) -> str:
 def _cluster_title(asked: AskedSubject, alert: SafetyAlert, words: PageWords) -> str:
     """Return whether it is one lot in several clinics, or one clinic; empty of other subjects."""
     cluster = asked.cluster
-    if cluster is None or not asked.told.signals or not alert.case_ids:
+    if cluster is None or not alert.case_ids:
         return ""
     names = {
         "terms": words.listed(alert.terms),
@@ -190,3 +191,18 @@ def _cluster_title(asked: AskedSubject, alert: SafetyAlert, words: PageWords) ->
     if alert.category is AlertCategory.FACILITY_CLUSTER:
         return words.text("title_clinic", n=len(alert.lots), **names)
     return ""
+
+
+def _shared(asked: AskedSubject, words: PageWords) -> str:
+    """Return whether the cases of a cluster share a lot or a clinic alone; empty if neither."""
+    cluster = asked.cluster
+    if cluster is None:
+        return ""
+    cases = [case for case in asked.cases if case.case_id in cluster.case_ids]
+    if not cases:
+        return ""
+    lots = set.intersection(*(set(case.lots) for case in cases))
+    clinics = set.intersection(*(set(case.facilities) for case in cases))
+    if bool(lots) is bool(clinics):
+        return ""
+    return words.text("lede_one_lot" if lots else "lede_one_clinic")

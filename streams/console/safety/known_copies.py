@@ -40,13 +40,17 @@ class KnownSignal:
         return self.latest["kind"] not in _ENDED
 
 
-def page_day(desk: Desk, as_of: date | None) -> date:
-    """Return the day of a page: the asked one, else the last day of the data."""
+def page_day(desk: Desk, tier: Tier, as_of: date | None) -> date:
+    """Return the day of a page: the asked one, else the last day of the data.
+
+    Only authorities know the days of notices.
+    """
     if as_of is not None:
         return as_of
     if not desk.intake.replayed or desk.intake.closed is None:
         return desk.service.now().date()
-    last = None if desk.safety is None else desk.safety.last_notice()
+    known = desk.safety if tier is Tier.AUTHORITY else None
+    last = None if known is None else known.last_notice()
     return max(desk.intake.closed, last or desk.intake.closed)
 
 

@@ -50,7 +50,7 @@ class Told:
     notices
         Notices about it.
     acts
-        Acts of authorities on its products.
+        Acts of authorities on its products, and notices of their use: they have no state.
     changes, duplicates
         Changes of its cases, and reports that repeat one of them.
     signals
@@ -127,7 +127,7 @@ def _of_notices(notices: Sequence[Notice], words: PageWords) -> Iterator[Entry]:
             notes.append(words.text("neither"))
         if notice.derived_from:
             notes.append(words.text("no_second_source"))
-        effect = "" if state is before else words.state(state)
+        effect = "" if state is before else words.sentences([words.state(state)])
         yield Entry(
             day=notice.received,
             mark=state,
@@ -152,7 +152,7 @@ def _what(notice: Notice, words: PageWords) -> str:
     if notice.exposure is not None:
         parts.append(words.text(f"action_{notice.exposure.action_taken.value}"))
         if notice.exposure.discontinuation_advised_by:
-            who = words.role(notice.exposure.discontinuation_advised_by)
+            who = words.advisor(notice.exposure.discontinuation_advised_by)
             parts.append(words.text("advised_by", who=who))
     return " ".join(parts)
 
@@ -179,14 +179,15 @@ def _ground(notice: Notice, words: PageWords) -> str:
 
 
 def _of_act(notice: Notice, words: PageWords) -> Entry:
+    acts = notice.kind is NoticeKind.REGULATORY_ACTION
     return Entry(
         day=notice.received,
         mark=None,
         by=notice.authority or words.who(notice),
-        what=words.text(f"notice_{NoticeKind.REGULATORY_ACTION.value}"),
+        what=words.text(f"notice_{notice.kind.value}"),
         ground=words.text("source", source=notice.source),
         effect="",
-        note=words.text("stimulated"),
+        note=words.text("stimulated") if acts else "",
     )
 
 
@@ -211,7 +212,7 @@ def _of_case(change: CaseChange, words: PageWords) -> Entry:
                 *(words.text("lot", name=name) for name in case.lots),
             ]
         ),
-        effect=effect,
+        effect=words.sentences([effect]),
         note="",
     )
 
@@ -223,6 +224,6 @@ def _of_duplicate(report: DuplicateReport, words: PageWords) -> Entry:
         by=words.text("by_duplicate"),
         what=words.text("duplicate", id=report.case_id, of=report.duplicate_of),
         ground=words.text("case_report"),
-        effect=words.text("duplicate_once"),
+        effect=words.sentences([words.text("duplicate_once")]),
         note="",
     )

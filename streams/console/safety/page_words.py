@@ -1,18 +1,24 @@
-"""Words of a safety page: its own texts, and those of alerts, in one language."""
+"""Words of a safety page in one language, and the functions that its templates call."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
+from urllib.parse import quote
 
 from schemas.notice import Notice, Patients
 from schemas.vocabulary import VerificationState
 from streams.console.frame import formats
+from streams.console.frame.rendering import Frame
 from streams.console.frame.texts import Texts, texts_in
+from streams.console.safety.known_copies import day_of
 from streams.core.wording.catalogue import Catalogue, Language, capitalised, catalogue
-from streams.core.wording.names import class_name, country
-from streams.core.wording.safety_facts import joined, role
+from streams.core.wording.names import class_name
+from streams.core.wording.safety_facts import advisor, role
+from streams.delivery.tiers import Copy
+from streams.figures.marks.verified_bar import state_key
 
-__all__ = ["PageWords"]
+__all__ = ["PageWords", "template_functions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,10 @@ class PageWords:
         """Return who said something, from the role in a notice."""
         return capitalised(role(by, self.alerts))
 
+    def advisor(self, by: str) -> str:
+        """Return who advised to stop the product, from the role in a notice."""
+        return advisor(by, self.alerts)
+
     def who(self, notice: Notice) -> str:
         """Return who sent a notice."""
         said = notice.verification
@@ -66,17 +76,9 @@ class PageWords:
             return self.alerts.text("safety.no_product")
         return class_name(code, self.alerts)
 
-    def countries(self, codes: Iterable[str]) -> str:
-        """Return names of countries."""
-        return self.alerts.listed(country(code, self.alerts) for code in codes)
-
     def listed(self, parts: Iterable[str]) -> str:
         """Return parts separated by commas."""
         return self.alerts.listed(parts)
-
-    def joined(self, parts: Iterable[str]) -> str:
-        """Return parts with *and* before the last one."""
-        return joined(list(parts), self.alerts)
 
     def sentences(self, parts: Iterable[str]) -> str:
         """Return sentences, each with its full stop."""
@@ -91,3 +93,22 @@ class PageWords:
         if patients.at_most is None:
             return self.text("patients_at_least", n=patients.at_least)
         return self.text("patients_between", n=patients.at_least, most=patients.at_most)
+
+
+def template_functions(frame: Frame) -> dict[str, Callable[..., Any]]:
+    """Return the functions: marks of states, days as the tier knows them, parts of addresses."""
+
+    def mark(state: VerificationState | str, name: str) -> str:
+        return state_key(VerificationState(state), name=name)
+
+    def month(day: date) -> str:
+        return formats.month(day, frame.language)
+
+    def when(copy: Copy) -> str:
+        day = day_of(copy)
+        return formats.day(day, frame.language) if "evaluated_on" in copy else month(day)
+
+    def quoted(text: str) -> str:
+        return quote(text, safe="")
+
+    return {"mark": mark, "month": month, "when": when, "quoted": quoted}

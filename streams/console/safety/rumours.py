@@ -135,9 +135,7 @@ def _of_record(record: SafetyRecord, day: date, words: PageWords) -> Iterator[Ru
         )
 
 
-def _of_copies(
-    desk: Desk, tier: Tier, as_of: date | None, words: PageWords
-) -> Iterator[RumourRow]:
+def _of_copies(desk: Desk, tier: Tier, as_of: date | None, words: PageWords) -> Iterator[RumourRow]:
     wanted = tuple(f"{category}|" for category in _OF_NOTICES)
     with desk.service.model() as model:
         signals = known_signals(model, tier, as_of, lambda key: key.startswith(wanted))

@@ -12,14 +12,12 @@ from schemas.vocabulary import VerificationState
 from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.safety.known_copies import page_day
 from streams.console.safety.lot_table import By
-from streams.console.safety.page_words import PageWords
+from streams.console.safety.page_words import PageWords, template_functions
 from streams.console.safety.rumours import Tab, rumour_rows, tab_of
 from streams.console.safety.safety_subjects import other_subjects
 from streams.console.safety.statement import Draft, InvalidStatement, notice_of, state_after
 from streams.console.safety.subject import AskedSubject, asked_subject
 from streams.console.safety.subject_page import StatementForm, may_state, subject_values
-
-from streams.console.safety.template_functions import template_functions
 
 __all__ = ["router"]
 
@@ -35,7 +33,7 @@ Typed = Annotated[str, Form(max_length=2000)]
 def rumours_page(frame: TheFrame, tab: Tab | None = None, as_of: AsOf = None) -> HTMLResponse:
     """Return all rumours and series of one state, and the other subjects."""
     words = PageWords.of(frame.language)
-    day = page_day(frame.desk, as_of)
+    day = page_day(frame.desk, frame.tier, as_of)
     rows = rumour_rows(frame.desk, frame.tier, as_of, day, words)
     counts = {one: sum(tab_of(row.state) is one for row in rows) for one in Tab}
     shown = tab or next((one for one in Tab if counts[one]), Tab.RUMOUR)
@@ -118,7 +116,7 @@ def add_statement(
             draft, subject, reader=frame.who.reader, today=frame.desk.service.now().date()
         )
     except InvalidStatement as error:
-        form = StatementForm(draft, field=error.field, problem=error.problem)
+        form = StatementForm(draft, wrong=error.field, problem=error.problem)
         return _page(frame, asked, By.CLINIC, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     state = state_after(asked.told.notices, notice)
     if step == "name":

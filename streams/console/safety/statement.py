@@ -35,7 +35,7 @@ class InvalidStatement(ValueError):
         Name of the text that says how.
     """
 
-    def __init__(self, field: str, problem: str) -> None:
+    def __init__(self, *, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
         self.field, self.problem = field, problem
 
@@ -80,20 +80,20 @@ def notice_of(draft: Draft, subject_id: str, *, reader: str, today: date) -> Not
         If a field must be mended.
     """
     if draft.reporter not in set(ReporterKind):
-        raise InvalidStatement("reporter", "reporter_missing")
+        raise InvalidStatement(field="reporter", problem="reporter_missing")
     if draft.said not in SAID:
-        raise InvalidStatement("said", "said_missing")
+        raise InvalidStatement(field="said", problem="said_missing")
     if not draft.source:
-        raise InvalidStatement("source", "source_missing")
+        raise InvalidStatement(field="source", problem="source_missing")
     verdict = draft.said in set(Verdict)
     case_ids = tuple(draft.case_ids[:_MOST_IDS].replace(",", " ").split())
     if verdict and not (draft.evidence or case_ids):
-        raise InvalidStatement("evidence", "evidence_missing")
+        raise InvalidStatement(field="evidence", problem="evidence_missing")
     content = json.dumps([subject_id, asdict(draft)]).encode()
     try:
         received = date.fromisoformat(draft.received) if draft.received else None
     except ValueError as error:
-        raise InvalidStatement("received", "received_wrong") from error
+        raise InvalidStatement(field="received", problem="received_wrong") from error
     try:
         asked = NewVerification(
             verification_id=f"desk-{hashlib.sha256(content).hexdigest()[:32]}",
@@ -113,11 +113,13 @@ def notice_of(draft: Draft, subject_id: str, *, reader: str, today: date) -> Not
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][-1])
         known = {each.name for each in fields(draft)}
-        raise InvalidStatement(field if field in known else "source", "too_long") from error
+        raise InvalidStatement(
+            field=field if field in known else "source", problem="too_long"
+        ) from error
     try:
         return asked.notice(by=f"desk:{reader}", today=today)
     except Problem as error:
-        raise InvalidStatement("received", "received_wrong") from error
+        raise InvalidStatement(field="received", problem="received_wrong") from error
 
 
 def state_after(known: Sequence[Notice], notice: Notice) -> VerificationState:

@@ -1,8 +1,9 @@
 """One subject on a day, as a tier knows it: its alerts, and for authorities what they rest on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from urllib.parse import unquote
 
 from schemas.domain import domain_vocabulary
 from schemas.notice import Notice, NoticeKind
@@ -12,6 +13,7 @@ from streams.console.desk import Desk
 from streams.console.frame.tier_alerts import safety_alert_of
 from streams.console.safety.known_copies import KnownSignal, known_signals, page_day, subject_of
 from streams.console.safety.ledger import Told
+from streams.console.safety.rumours import is_rumour
 from streams.core.cases.domain_case import DomainCase
 from streams.core.safety.safety_record import CaseChange, SafetyRecord
 
@@ -74,6 +76,23 @@ class AskedSubject:
         return next((one.product_class for one in self.told.notices if one.product_class), None)
 
     @property
+    def related(self) -> tuple[str, ...]:
+        """Return the names of the subjects that it is part of, and of its fatal cases."""
+        return tuple(
+            dict.fromkeys(
+                name
+                for signal in self.told.signals
+                for names in ("part_of", "fatal_case_ids")
+                for name in signal.latest.get(names, ())
+            )
+        )
+
+    def duplicates_of(self, case_ids: Iterable[str]) -> list[str]:
+        """Return the reports that state that they are duplicates of some cases."""
+        names = set(case_ids)
+        return [one.case_id for one in self.told.duplicates if one.duplicate_of in names]
+
+    @property
     def own_cases(self) -> list[DomainCase]:
         """Return its counted cases."""
         counted = {change.case.case_id: change.counted for change in self.told.changes}
@@ -88,12 +107,14 @@ def asked_subject(desk: Desk, tier: Tier, name: str, as_of: date | None) -> Aske
     as_of
         Last day that is known; None is now.
     """
-    day = page_day(desk, as_of)
+    day = page_day(desk, tier, as_of)
     with desk.service.model() as model:
         signals = known_signals(model, tier, as_of, lambda key: subject_of(key) == name)
     record = desk.safety if tier is Tier.AUTHORITY else None
     known = {} if record is None else record.notices_on(day)
     notices = known.get(name, ())
+    if not is_rumour(notices):
+        notices = ()
     if not signals and not notices:
         return None
     nothing = Told((), (), (), (), signals)
@@ -103,9 +124,10 @@ def asked_subject(desk: Desk, tier: Tier, name: str, as_of: date | None) -> Aske
     asked = replace(asked, told=replace(nothing, notices=notices))
     changes = _changes(asked, record.changes_until(day))
     names = {change.case.case_id for change in changes}
+    every = [notice for of_subject in known.values() for notice in of_subject]
     told = Told(
         notices=notices,
-        acts=_acts(asked.product_class, [one for every in known.values() for one in every], name),
+        acts=[*_acts(asked, changes, every), *_uses(asked, known)],
         changes=changes,
         duplicates=[one for one in record.duplicates_until(day) if one.duplicate_of in names],
         signals=signals,
@@ -134,16 +156,28 @@ def _changes(asked: AskedSubject, every: Iterable[CaseChange]) -> list[CaseChang
     return changes
 
 
-def _acts(product_class: str | None, notices: Iterable[Notice], name: str) -> list[Notice]:
-    """Return the acts of authorities on products of a class, but those of the subject itself."""
-    classes_of = domain_vocabulary().classes_of
-    if product_class is None:
+def _acts(
+    asked: AskedSubject, changes: Sequence[CaseChange], notices: Iterable[Notice]
+) -> list[Notice]:
+    """Return the acts of authorities on the class of a subject, since its first case."""
+    classes_of, product_class = domain_vocabulary().classes_of, asked.product_class
+    if product_class is None or not changes:
         return []
     return [
         notice
         for notice in notices
         if notice.kind is NoticeKind.REGULATORY_ACTION
-        and notice.subject_id != name
+        and notice.received >= changes[0].day
         and notice.product_class
         and classes_of(notice.product_class)[-1] == classes_of(product_class)[-1]
     ]
+
+
+def _uses(asked: AskedSubject, known: Mapping[str, Sequence[Notice]]) -> list[Notice]:
+    """Return the notices that state a use of the product by the person of a rule of sport."""
+    subjects = {
+        unquote(signal.key.split("|")[1])
+        for signal in asked.told.signals
+        if signal.category is AlertCategory.USAGE_RULE
+    }
+    return [notice for subject in sorted(subjects) for notice in known.get(subject, ())]

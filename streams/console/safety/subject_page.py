@@ -1,7 +1,7 @@
 """Values of the page of a subject."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.alert import Alert
@@ -10,20 +10,19 @@ from schemas.safety_alert import SafetyAlert
 from schemas.subscription import Tier
 from schemas.vocabulary import VerificationState
 from streams.console.frame.rendering import Frame
+from streams.console.frame.tier_alerts import safety_alert_of
 from streams.console.safety.headings import headings
 from streams.console.safety.ledger import Entry, ledger
 from streams.console.safety.lot_table import By, LotTable, lot_table, onset_cases, same_hazard
-from streams.console.safety.page_words import PageWords
+from streams.console.safety.page_words import PageWords, template_functions
 from streams.console.safety.pair_table import estimate, pair_alerts
 from streams.console.safety.questions import open_questions
 from streams.console.safety.statement import REPORTERS, SAID, Draft
 from streams.console.safety.subject import AskedSubject
-from streams.console.safety.template_functions import template_functions
 from streams.console.safety.threads_of_class import threads_figure
 from streams.console.safety.told_and_counted import SeriesRow, of_copies, of_record
 from streams.core.wording.catalogue import Language
 from streams.core.wording.safety_text import safety_texts
-from streams.console.frame.tier_alerts import safety_alert_of
 from streams.delivery.api.tokens import Scope
 from streams.figures.facts.alerts import restricted_facts
 from streams.figures.onset_curve import OnsetCurveFacts, onset_curve
@@ -42,15 +41,15 @@ class StatementForm:
         State that would follow; None before it was asked for.
     problem
         Name of the text of what is wrong with a field; empty if nothing is.
-    field
-        The field.
+    wrong
+        Name of the field.
     conflict
         Whether the state that would follow is no longer the one that was named.
     """
 
-    draft: Draft = Draft()
+    draft: Draft = field(default_factory=Draft)
     follows: VerificationState | None = None
-    field: str = ""
+    wrong: str = ""
     problem: str = ""
     conflict: bool = False
 
@@ -86,9 +85,8 @@ def subject_values(
         "asked": asked,
         "head": headings(asked, pairs, frame.language, words),
         "entries": entries,
-        "n_voices": len(
-            {words.who(notice) for notice in asked.told.notices} or {one.by for one in entries}
-        ),
+        "n_voices": len({words.who(notice) for notice in asked.told.notices}),
+        "related": asked.related,
         "series": _series(asked, words),
         "pairs": pairs,
         "estimate": estimate,
@@ -163,7 +161,10 @@ def _lots(asked: AskedSubject, by: By, language: Language) -> dict[str, Any]:
         return {"lots": None, "curve": "", "by": by, "units": tuple(By)}
     cases = same_hazard(alert, asked.cases)
     table: LotTable = lot_table(
-        alert, cases, lambda lot, ids: record.spellings(lot, ids, asked.day), by
+        alert,
+        cases,
+        lambda lot, ids: record.spellings(lot, [*ids, *asked.duplicates_of(ids)], asked.day),
+        by,
     )
     facts = OnsetCurveFacts(alert.subject, onset_cases(alert, cases, table.letters))
     curve = onset_curve(facts, language=language.value)

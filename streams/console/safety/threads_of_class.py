@@ -25,9 +25,7 @@ _MOST_LANES = 8
 _WIDTH = 1272  # of the main column at 1,440 px, inside of its card [px]
 
 
-def threads_figure(
-    desk: Desk, asked: AskedSubject, words: PageWords, language: Language
-) -> str:
+def threads_figure(desk: Desk, asked: AskedSubject, words: PageWords, language: Language) -> str:
     """Return the threads of the class of a subject; empty if a tier knows none of their days.
 
     The lane of the subject itself is always there, of the others the first by key.

@@ -80,9 +80,9 @@ def _came(notice: Notice, words: PageWords) -> str:
 
 def _moved(change: CaseChange, words: PageWords) -> str:
     case = change.case
-    by = words.text("by_professional" if case.by_professional else "by_other")
     if change.counted:
-        name = "came_amended" if change.was_counted else "came_case"
-        return words.text(name, id=case.case_id, by=by)
+        by = "professional" if case.by_professional else "other"
+        name = "came_amended" if change.was_counted else f"came_case_{by}"
+        return words.text(name, id=case.case_id)
     effect = words.text(f"leaves_{change.reason or 'withdrawn'}")
     return words.text("came_left", id=case.case_id, effect=effect)

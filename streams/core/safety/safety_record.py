@@ -113,9 +113,7 @@ class SafetyRecord:
         if counted := reason == "":
             self._current[case.case_id] = case
         if not counted or case != before:
-            self._changes.append(
-                CaseChange(day, case, before is not None, counted, reason or "")
-            )
+            self._changes.append(CaseChange(day, case, before is not None, counted, reason or ""))
 
     def notices_on(self, day: date) -> Mapping[str, tuple[Notice, ...]]:
         """Return the notices received by a day by subject, in order of receipt.

@@ -50,9 +50,7 @@ def test_notices_are_those_received_by_the_day_in_order() -> None:
 def test_of_two_contents_of_a_notice_the_one_of_the_day_is_known() -> None:
     record = SafetyRecord()
     first, later = (
-        Notice(
-            notice_id="A", subject_id="S", kind=NoticeKind.MEDIA, received=day, source=source
-        )
+        Notice(notice_id="A", subject_id="S", kind=NoticeKind.MEDIA, received=day, source=source)
         for day, source in ((FIRST, "press"), (date(2024, 2, 1), "broadcast"))
     )
     for notice in (later, first, first):
