@@ -15,6 +15,8 @@ from streams.console.desk import Desk
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
+from streams.console.map import map_routes
+from streams.console.map.live_map import LiveMaps
 from streams.console.safety import safety_routes
 from streams.console.signal import signal_routes
 from streams.console.worklist import worklist_routes
@@ -27,8 +29,10 @@ def desk_application(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
     app.state.sessions = Sessions(desk.service.key)
+    app.state.maps = LiveMaps(desk.service)
     app.include_router(worklist_routes.router, prefix="/desk")
     app.include_router(signal_routes.router, prefix="/desk")
+    app.include_router(map_routes.router, prefix="/desk")
     app.include_router(safety_routes.router, prefix="/desk")
     app.include_router(sign_in_routes.router, prefix="/desk")
     app.add_exception_handler(SignInNeeded, _to_the_sign_in)

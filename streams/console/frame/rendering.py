@@ -20,7 +20,8 @@ from streams.delivery.api.tokens import Scope
 
 __all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment"]
 
-_PLACES = (("worklist", "/desk"), ("rumours", "/desk/rumours"))
+_PLACES = (("worklist", "/desk"), ("map", "/desk/map"), ("rumours", "/desk/rumours"))
+_NOT_PUBLIC = {"map"}  # places that the public tier has no pages of
 
 
 @lru_cache
@@ -103,7 +104,11 @@ class Frame:
                     "signed_in": self.desk.gate is not None,
                     "reader": self.who.reader,
                     "form_token": self.sessions.form_token(self.session),
-                    "places": _PLACES,
+                    "places": [
+                        place
+                        for place in _PLACES
+                        if self.tier is not Tier.PUBLIC or place[0] not in _NOT_PUBLIC
+                    ],
                     "here": self._here(),
                     "other_language": self._address_in_other_language(),
                     **values,

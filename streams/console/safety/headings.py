@@ -126,7 +126,7 @@ def _linked(case: DomainCase) -> LinkedCase:
 
 
 def _counted_in(category: AlertCategory, copy: Copy) -> int:
-    """Return the counted cases of a rumour; of one of deaths, the fatal ones that are part of it."""
+    """Return the counted cases of a rumour; of one of deaths, the fatal ones."""
     name = "n_fatal" if category is AlertCategory.UNVERIFIED_FATAL else "n_verified"
     return int(copy[name])
 

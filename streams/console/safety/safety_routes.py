@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BeforeValidator
 
 from schemas.vocabulary import VerificationState
 from streams.console.frame.rendering import Frame, TheFrame
@@ -23,7 +24,11 @@ __all__ = ["router"]
 
 router = APIRouter()
 
-AsOf = Annotated[date | None, Query(description="Last day that is known.")]
+AsOf = Annotated[
+    date | None,
+    BeforeValidator(lambda value: value or None),  # a form sends a field that was left empty
+    Query(description="Last day that is known."),
+]
 Columns = Annotated[By, Query(description="Unit that the columns are of.")]
 Added = Annotated[str, Query(max_length=300, description="Notice that was just added.")]
 Typed = Annotated[str, Form(max_length=2000)]
