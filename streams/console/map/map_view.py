@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Depends, Query
-from pydantic import BeforeValidator
+from fastapi import Depends
+from pydantic import BeforeValidator, Field
 
 from schemas.alert import SignalGrade, SignalLevel
 
@@ -74,6 +74,11 @@ class MapView:
         return replace(self, low=None, high=None, first=None, last=None)
 
 
+_Text = Annotated[str, Field(max_length=200)]
+_Ratio = Annotated[float, Field(ge=-20, le=20)]
+_Power = Annotated[float, Field(ge=0, le=1000)]
+
+
 def _or_none(value: object) -> object:
     return value or None
 
@@ -86,11 +91,11 @@ def _asked(
     since: Annotated[date | None, _Stated] = None,
     level: Annotated[SignalLevel | None, _Stated] = None,
     grade: Annotated[SignalGrade | None, _Stated] = None,
-    q: Annotated[str | None, _Stated, Query(max_length=200)] = None,
-    low: Annotated[float | None, _Stated, Query(ge=-20, le=20)] = None,
-    high: Annotated[float | None, _Stated, Query(ge=-20, le=20)] = None,
-    first: Annotated[float | None, _Stated, Query(ge=0, le=1000)] = None,
-    last: Annotated[float | None, _Stated, Query(ge=0, le=1000)] = None,
+    q: Annotated[_Text | None, _Stated] = None,
+    low: Annotated[_Ratio | None, _Stated] = None,
+    high: Annotated[_Ratio | None, _Stated] = None,
+    first: Annotated[_Power | None, _Stated] = None,
+    last: Annotated[_Power | None, _Stated] = None,
 ) -> MapView:
     return MapView(as_of, since, level, grade, q, low, high, first, last)
 
