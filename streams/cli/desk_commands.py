@@ -112,9 +112,16 @@ def desk_command(
         intake = Intake(sources=tuple(path.name for path in sources), replayed=True)
         safety = SafetyRecord()
         stated = folder / STATEMENTS  # those of readers of an earlier run
-        told = [*(notices or []), *([stated] if stated.exists() else [])]
+        files = [*(notices or []), *([stated] if stated.exists() else [])]
         run, alerts = _replayed(
-            service, intake, safety, sources, source_format, told, detector_from(settings), last
+            service,
+            intake,
+            safety,
+            sources,
+            source_format,
+            files,
+            detector_from(settings),
+            last,
         )
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         desk = Desk(

@@ -73,13 +73,13 @@ def story(*, with_background: bool = False) -> Story:
 
 def recorded(*, with_background: bool = False) -> SafetyRecord:
     """Return a record of the story, new, so that a test may add to it."""
-    told = story(with_background=with_background)
+    replayed = story(with_background=with_background)
     record = SafetyRecord()
-    for notice in told.notices:
+    for notice in replayed.notices:
         record.add_notice(notice)
-    for report in told.reports:
+    for report in replayed.reports:
         record.add_report(report)
-    for delta in told.deltas:
+    for delta in replayed.deltas:
         record.apply(delta)
     return record
 
@@ -102,7 +102,7 @@ def desk_of_story(
     folder: Path, *, tier: Tier = Tier.AUTHORITY, with_background: bool = False
 ) -> StoryDesk:
     """Return a desk that replayed the story, at a tier."""
-    told = story(with_background=with_background)
+    replayed = story(with_background=with_background)
     service = Service(
         outbox_path=folder / "outbox.db",
         model_path=folder / "signals.db",
@@ -112,16 +112,16 @@ def desk_of_story(
         now=lambda: CLOCK,
     )
     with service.model() as model, model.batch():
-        for position, alert in enumerate(told.published):
+        for position, alert in enumerate(replayed.published):
             model.put(alert, source="alerts", position=position)
-        for position, report in enumerate(told.reports):
+        for position, report in enumerate(replayed.reports):
             model.put_report(report, source="pv.reports[0]", position=position)
     desk = Desk(
         service=service,
-        intake=Intake(("story",), replayed=True, closed=told.run.last_day),
+        intake=Intake(("story",), replayed=True, closed=replayed.run.last_day),
         readers_path=folder / "readers.db",
         tier=tier,
-        explained=lambda: _explained(told),
+        explained=lambda: _explained(replayed),
         safety=recorded(with_background=with_background),
         hosts=frozenset({"desk"}),
     )
@@ -129,13 +129,13 @@ def desk_of_story(
     return StoryDesk(desk, client)
 
 
-def _explained(told: Story) -> ExplainedRun:
-    (window,) = told.run.detector.windows
+def _explained(replayed: Story) -> ExplainedRun:
+    (window,) = replayed.run.detector.windows
     (tally,) = window.tallies.values()
     return ExplainedRun(
-        view=told.run.detector.view(),
+        view=replayed.run.detector.view(),
         tally=tally,
-        scorer=told.run.detector.scorer,
-        last_day=((told.run.last_day or _EPOCH) - _EPOCH).days,
-        alerts=[alert for alert in told.published if isinstance(alert, Alert)],
+        scorer=replayed.run.detector.scorer,
+        last_day=((replayed.run.last_day or _EPOCH) - _EPOCH).days,
+        alerts=[alert for alert in replayed.published if isinstance(alert, Alert)],
     )

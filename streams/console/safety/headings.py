@@ -90,13 +90,13 @@ def headings(
 
 
 def _rumour(asked: AskedSubject) -> _Rumour | None:
-    if asked.told.notices:
-        subject = describe(asked.told.notices, map(_linked, asked.own_cases), asked.day)
+    if asked.known.notices:
+        subject = describe(asked.known.notices, map(_linked, asked.own_cases), asked.day)
         return _Rumour(
             terms=subject.terms,
             product_class=subject.product_class,
-            states=state_changes(asked.told.notices),
-            patients=subject.patients if _told_of(asked) else None,
+            states=state_changes(asked.known.notices),
+            patients=subject.patients if _describes_patients(asked) else None,
             counted=_counted(asked),
         )
     main = asked.main
@@ -117,8 +117,8 @@ def _rumour(asked: AskedSubject) -> _Rumour | None:
     )
 
 
-def _told_of(asked: AskedSubject) -> bool:
-    return any(notice.patients for notice in asked.told.notices)
+def _describes_patients(asked: AskedSubject) -> bool:
+    return any(notice.patients for notice in asked.known.notices)
 
 
 def _linked(case: DomainCase) -> LinkedCase:
@@ -134,7 +134,7 @@ def _counted_in(category: AlertCategory, copy: Copy) -> int:
 def _counted(asked: AskedSubject) -> list[tuple[date, int]]:
     counted: set[str] = set()
     found = []
-    for change in asked.told.changes:
+    for change in asked.known.changes:
         counted.discard(change.case.case_id)
         if change.counted:
             counted.add(change.case.case_id)
@@ -147,8 +147,10 @@ def _rumour_title(rumour: _Rumour, words: PageWords) -> str:
     product = words.product(rumour.product_class)
     if rumour.patients is not None and rumour.patients.at_least > 1:
         n = rumour.counted[-1][1] if rumour.counted else 0
-        told = words.patients(rumour.patients)
-        return words.text("title_series", terms=terms, product=product, told=told, counted=n)
+        told_of = words.patients(rumour.patients)
+        return words.text(
+            "title_series", terms=terms, product=product, described=described, counted=n
+        )
     states = words.states([state for _, state in rumour.states])
     return words.text("title_rumour", terms=terms, product=product, states=states)
 

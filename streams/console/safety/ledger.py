@@ -11,7 +11,7 @@ from streams.console.safety.page_words import PageWords
 from streams.core.safety.safety_record import CaseChange, DuplicateReport
 from streams.core.safety.subjects import verification_state
 
-__all__ = ["Entry", "Told", "ledger", "state_changes"]
+__all__ = ["Entry", "KnownFacts", "ledger", "state_changes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class KnownFacts:
     """What is known of a subject on a day, in order of receipt.
 
     Attributes
@@ -74,23 +74,23 @@ def state_changes(notices: Sequence[Notice]) -> list[tuple[date, VerificationSta
     return found
 
 
-def ledger(told: Told, words: PageWords) -> list[Entry]:
+def ledger(known: KnownFacts, words: PageWords) -> list[Entry]:
     """Return the entries of a subject, in order; the last of a day says what was counted then."""
     found = [
-        *_of_notices(told.notices, words),
-        *(_of_act(notice, words) for notice in told.acts),
-        *(_of_case(change, words) for change in told.changes),
-        *(_of_duplicate(report, words) for report in told.duplicates),
+        *_of_notices(known.notices, words),
+        *(_of_act(notice, words) for notice in known.acts),
+        *(_of_case(change, words) for change in known.changes),
+        *(_of_duplicate(report, words) for report in known.duplicates),
     ]
     entries = sorted(found, key=lambda entry: entry.day)
-    counted = _counted_by_day(told.changes)
+    counted = _counted_by_day(known.changes)
     for number, entry in enumerate(entries):
         if number + 1 == len(entries) or entries[number + 1].day != entry.day:
             n = max((item for item in counted.items() if item[0] <= entry.day), default=(None, 0))
             parts = [
                 entry.note,
                 words.text("counted", n=n[1]),
-                *_published(told.signals, entry.day, words),
+                *_published(known.signals, entry.day, words),
             ]
             entries[number] = replace(entry, note=" ".join(filter(None, parts)))
     return entries

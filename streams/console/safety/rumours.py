@@ -153,13 +153,13 @@ def _of_signals(
     copy, first = main.latest, main.copies[0]
     overdue = signals.get(AlertCategory.FOLLOW_UP_OVERDUE)
     due = overdue.latest.get("due_since") if overdue is not None and overdue.is_open else None
-    told = first.get("first_day")
+    first_day = first.get("first_day")
     return RumourRow(
         subject=subject,
         state=VerificationState(copy["verification"]) if copy["verification"] else None,
         tells_of=_tells_of(copy["terms"], copy["product_class"], words),
         voices=copy.get("n_sources"),
-        since=day_of(first) if told is None else date.fromisoformat(told),
+        since=day_of(first) if first_day is None else date.fromisoformat(first_day),
         due=None if due is None else date.fromisoformat(due),
         overdue=due is not None,
     )

@@ -74,7 +74,7 @@ def rumour_page(
 ) -> HTMLResponse:
     """Return the page of a rumour or series."""
     asked = _asked(frame, subject, as_of)
-    if not _is_told_of(asked):
+    if not _is_rumour(asked):
         raise _not_found()
     return _page(frame, asked, By.CLINIC, added=added)
 
@@ -123,7 +123,7 @@ def add_statement(
     except InvalidStatement as error:
         form = StatementForm(draft, wrong=error.field, problem=error.problem)
         return _page(frame, asked, By.CLINIC, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    state = state_after(asked.told.notices, notice)
+    state = state_after(asked.known.notices, notice)
     if step == "name":
         return _page(frame, asked, By.CLINIC, StatementForm(draft, state))
     if follows != state.value:
@@ -144,9 +144,9 @@ def _asked(frame: Frame, subject: str, as_of: date | None) -> AskedSubject:
     return asked
 
 
-def _is_told_of(asked: AskedSubject) -> bool:
-    return bool(asked.told.notices) or any(
-        signal.latest.get("verification") is not None for signal in asked.told.signals
+def _is_rumour(asked: AskedSubject) -> bool:
+    return bool(asked.known.notices) or any(
+        signal.latest.get("verification") is not None for signal in asked.known.signals
     )
 
 

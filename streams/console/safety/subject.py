@@ -12,7 +12,7 @@ from schemas.subscription import Tier
 from streams.console.desk import Desk
 from streams.console.frame.tier_alerts import safety_alert_of
 from streams.console.safety.known_copies import KnownSignal, known_signals, page_day, subject_of
-from streams.console.safety.ledger import Told
+from streams.console.safety.ledger import KnownFacts
 from streams.console.safety.rumours import is_rumour
 from streams.core.cases.domain_case import DomainCase
 from streams.core.safety.safety_record import CaseChange, SafetyRecord
@@ -37,7 +37,7 @@ class AskedSubject:
         Day of the page.
     is_past
         Whether the day was asked for.
-    told
+    known
         Its notices, cases and alerts. Below the authority it has alerts alone.
     cases
         The domain cases that were counted on the day.
@@ -49,7 +49,7 @@ class AskedSubject:
     tier: Tier
     day: date
     is_past: bool
-    told: Told
+    known: KnownFacts
     cases: Sequence[DomainCase]
     record: SafetyRecord | None
 
@@ -57,7 +57,7 @@ class AskedSubject:
     def main(self) -> KnownSignal | None:
         """Return its first alert in the order of categories; None if it has none."""
         order = list(AlertCategory)
-        return min(self.told.signals, key=lambda one: order.index(one.category), default=None)
+        return min(self.known.signals, key=lambda one: order.index(one.category), default=None)
 
     @property
     def cluster(self) -> SafetyAlert | None:
@@ -73,7 +73,7 @@ class AskedSubject:
         if self.main is not None:
             found: str | None = self.main.latest["product_class"]
             return found
-        return next((one.product_class for one in self.told.notices if one.product_class), None)
+        return next((one.product_class for one in self.known.notices if one.product_class), None)
 
     @property
     def related(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class AskedSubject:
         return tuple(
             dict.fromkeys(
                 name
-                for signal in self.told.signals
+                for signal in self.known.signals
                 for names in ("part_of", "fatal_case_ids")
                 for name in signal.latest.get(names, ())
             )
@@ -90,12 +90,12 @@ class AskedSubject:
     def duplicates_of(self, case_ids: Iterable[str]) -> list[str]:
         """Return the reports that state that they are duplicates of some cases."""
         names = set(case_ids)
-        return [one.case_id for one in self.told.duplicates if one.duplicate_of in names]
+        return [one.case_id for one in self.known.duplicates if one.duplicate_of in names]
 
     @property
     def own_cases(self) -> list[DomainCase]:
         """Return its counted cases."""
-        counted = {change.case.case_id: change.counted for change in self.told.changes}
+        counted = {change.case.case_id: change.counted for change in self.known.changes}
         return [case for case in self.cases if counted.get(case.case_id)]
 
 
@@ -111,28 +111,28 @@ def asked_subject(desk: Desk, tier: Tier, name: str, as_of: date | None) -> Aske
     with desk.service.model() as model:
         signals = known_signals(model, tier, as_of, lambda key: subject_of(key) == name)
     record = desk.safety if tier is Tier.AUTHORITY else None
-    known = {} if record is None else record.notices_on(day)
-    notices = known.get(name, ())
+    by_subject = {} if record is None else record.notices_on(day)
+    notices = by_subject.get(name, ())
     if not is_rumour(notices):
         notices = ()
     if not signals and not notices:
         return None
-    nothing = Told((), (), (), (), signals)
+    nothing = KnownFacts((), (), (), (), signals)
     asked = AskedSubject(name, tier, day, as_of is not None, nothing, (), record)
     if record is None:
         return asked
-    asked = replace(asked, told=replace(nothing, notices=notices))
+    asked = replace(asked, known=replace(nothing, notices=notices))
     changes = _changes(asked, record.changes_until(day))
     names = {change.case.case_id for change in changes}
-    every = [notice for of_subject in known.values() for notice in of_subject]
-    told = Told(
+    every = [notice for of_subject in by_subject.values() for notice in of_subject]
+    known = KnownFacts(
         notices=notices,
-        acts=[*_acts(asked, changes, every), *_uses(asked, known)],
+        acts=[*_acts(asked, changes, every), *_uses(asked, by_subject)],
         changes=changes,
         duplicates=[one for one in record.duplicates_until(day) if one.duplicate_of in names],
         signals=signals,
     )
-    return replace(asked, told=told, cases=tuple(record.cases_on(day).values()))
+    return replace(asked, known=known, cases=tuple(record.cases_on(day).values()))
 
 
 def _changes(asked: AskedSubject, every: Iterable[CaseChange]) -> list[CaseChange]:
@@ -140,12 +140,12 @@ def _changes(asked: AskedSubject, every: Iterable[CaseChange]) -> list[CaseChang
     found = list(every)
     of_alerts = {
         case_id
-        for signal in asked.told.signals
+        for signal in asked.known.signals
         for copy in signal.copies
         for case_id in (*copy["case_ids"], *copy["fatal_case_ids"])
     }
     parts = {change.case.case_id for change in found if asked.name in change.case.part_of}
-    by_notices = bool(asked.told.notices)
+    by_notices = bool(asked.known.notices)
     changes = []
     for change in found:
         if change.case.case_id not in of_alerts | parts:
@@ -173,11 +173,11 @@ def _acts(
     ]
 
 
-def _uses(asked: AskedSubject, known: Mapping[str, Sequence[Notice]]) -> list[Notice]:
+def _uses(asked: AskedSubject, by_subject: Mapping[str, Sequence[Notice]]) -> list[Notice]:
     """Return the notices that state a use of the product by the person of a rule of sport."""
     subjects = {
         unquote(signal.key.split("|")[1])
-        for signal in asked.told.signals
+        for signal in asked.known.signals
         if signal.category is AlertCategory.USAGE_RULE
     }
-    return [notice for subject in sorted(subjects) for notice in known.get(subject, ())]
+    return [notice for subject in sorted(subjects) for notice in by_subject.get(subject, ())]

@@ -11,6 +11,7 @@ from schemas.subscription import Tier
 from schemas.vocabulary import VerificationState
 from streams.console.frame.rendering import Frame
 from streams.console.frame.tier_alerts import safety_alert_of
+from streams.console.safety.described_and_counted import SeriesRow, of_copies, of_record
 from streams.console.safety.headings import headings
 from streams.console.safety.ledger import Entry, ledger
 from streams.console.safety.lot_table import By, LotTable, lot_table, onset_cases, same_hazard
@@ -20,7 +21,6 @@ from streams.console.safety.questions import open_questions
 from streams.console.safety.statement import REPORTERS, SAID, Draft
 from streams.console.safety.subject import AskedSubject
 from streams.console.safety.threads_of_class import threads_figure
-from streams.console.safety.told_and_counted import SeriesRow, of_copies, of_record
 from streams.core.wording.catalogue import Language
 from streams.core.wording.safety_text import safety_texts
 from streams.delivery.api.tokens import Scope
@@ -58,7 +58,7 @@ def may_state(frame: Frame, asked: AskedSubject) -> bool:
     """Return whether the reader may add a statement on a subject."""
     return (
         asked.tier is Tier.AUTHORITY
-        and bool(asked.told.notices)
+        and bool(asked.known.notices)
         and Scope.VERIFICATIONS_WRITE in frame.who.scopes
         and frame.desk.service.notices is not None
     )
@@ -80,26 +80,26 @@ def subject_values(
     terms = _terms(asked)
     with frame.desk.service.model() as model:
         pairs = pair_alerts(model, asked.tier, asked.product_class, terms, asked.day)
-    entries = ledger(asked.told, words) if asked.record is not None else _of_copies(asked, words)
+    entries = ledger(asked.known, words) if asked.record is not None else _of_copies(asked, words)
     return {
         "asked": asked,
         "head": headings(asked, pairs, frame.language, words),
         "entries": entries,
-        "n_voices": len({words.who(notice) for notice in asked.told.notices}),
+        "n_voices": len({words.who(notice) for notice in asked.known.notices}),
         "related": asked.related,
         "series": _series(asked, words),
         "pairs": pairs,
         "estimate": estimate,
         "restricted": _restricted(pairs, frame.language),
-        "signals": asked.told.signals,
+        "signals": asked.known.signals,
         "headline": lambda copy: _headline(copy, asked.tier, frame.language),
-        "questions": open_questions(asked.told.notices, asked.own_cases, asked.day, words),
+        "questions": open_questions(asked.known.notices, asked.own_cases, asked.day, words),
         "duty": () if asked.main is None else asked.main.latest.get("duty", ()),
         "threads": threads_figure(frame.desk, asked, words, frame.language),
         "form": form if may_state(frame, asked) else None,
         "reporters": REPORTERS,
         "said": SAID,
-        "added": added in {notice.notice_id for notice in asked.told.notices},
+        "added": added in {notice.notice_id for notice in asked.known.notices},
         **template_functions(frame),
         **_lots(asked, by, frame.language),
     }
@@ -109,7 +109,7 @@ def _terms(asked: AskedSubject) -> Sequence[str]:
     if asked.main is not None:
         found: Sequence[str] = asked.main.latest["terms"]
         return found
-    return tuple(dict.fromkeys(term for notice in asked.told.notices for term in notice.terms))
+    return tuple(dict.fromkeys(term for notice in asked.known.notices for term in notice.terms))
 
 
 def _headline(copy: dict[str, Any], tier: Tier, language: Language) -> str:
@@ -140,10 +140,10 @@ def _of_copies(asked: AskedSubject, words: PageWords) -> list[Entry]:
 
 def _series(asked: AskedSubject, words: PageWords) -> list[SeriesRow]:
     if asked.record is None:
-        return of_copies(asked.told.signals, words)
-    if not any(_states_patients(notice) for notice in asked.told.notices):
+        return of_copies(asked.known.signals, words)
+    if not any(_states_patients(notice) for notice in asked.known.notices):
         return []
-    return of_record(asked.told.notices, asked.told.changes, words)
+    return of_record(asked.known.notices, asked.known.changes, words)
 
 
 def _states_patients(notice: Notice) -> bool:

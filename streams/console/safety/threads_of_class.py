@@ -40,7 +40,7 @@ def threads_figure(desk: Desk, asked: AskedSubject, words: PageWords, language: 
     shown = sorted(of_class[:_MOST_LANES], key=lambda one: _LANES.index(one.category))
     if not shown:
         return ""
-    acts = [(notice.received, notice.authority or "") for notice in asked.told.acts]
+    acts = [(notice.received, notice.authority or "") for notice in asked.known.acts]
     facts = ThreadsFacts(
         subject=words.product(asked.product_class),
         last_day=asked.day,

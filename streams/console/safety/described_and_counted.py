@@ -1,4 +1,4 @@
-"""Patients of a series told of, and cases counted: two columns by day, never one sum."""
+"""Patients of a series as described, and cases counted: two columns by day, never one sum."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,30 +21,30 @@ class SeriesRow:
     ----------
     what
         What came on the day, in words.
-    told
-        Patients told of, in words. They are in no count.
+    described
+        Patients described by notices, in words. They are in no count.
     counted
         Counted cases that are part of it; in words where a tier knows a band.
     """
 
     day: date
     what: str
-    told: str
+    described: str
     counted: str
 
 
 def of_record(
     notices: Sequence[Notice], changes: Sequence[CaseChange], words: PageWords
 ) -> list[SeriesRow]:
-    """Return a row for each day on which patients were told of, or the counts changed."""
+    """Return a row for each day on which patients were described, or the counts changed."""
     days = {notice.received for notice in notices if notice.patients or notice.exposure}
     days |= {change.day for change in changes}
     rows: list[SeriesRow] = []
     counted: set[str] = set()
-    told: Patients | None = None
+    described: Patients | None = None
     for day in sorted(days):
         came = [notice for notice in notices if notice.received == day]
-        told = next((one.patients for one in reversed(came) if one.patients), told)
+        described = next((one.patients for one in reversed(came) if one.patients), described)
         parts = [_came(notice, words) for notice in came]
         for change in changes:
             if change.day == day:
@@ -52,7 +52,9 @@ def of_record(
                 if change.counted:
                     counted.add(change.case.case_id)
                 parts.append(_moved(change, words))
-        rows.append(SeriesRow(day, words.listed(parts), words.patients(told), str(len(counted))))
+        rows.append(
+            SeriesRow(day, words.listed(parts), words.patients(described), str(len(counted)))
+        )
     return rows
 
 
@@ -62,7 +64,7 @@ def of_copies(signals: Sequence[KnownSignal], words: PageWords) -> list[SeriesRo
         SeriesRow(
             day=day_of(copy),
             what=words.text("revision", number=copy["revision"]),
-            told=words.patients(
+            described=words.patients(
                 Patients.model_validate(copy["patients"]) if copy.get("patients") else None
             ),
             counted=str(copy["n_verified"]),
