@@ -147,7 +147,7 @@ def _rumour_title(rumour: _Rumour, words: PageWords) -> str:
     product = words.product(rumour.product_class)
     if rumour.patients is not None and rumour.patients.at_least > 1:
         n = rumour.counted[-1][1] if rumour.counted else 0
-        told_of = words.patients(rumour.patients)
+        described = words.patients(rumour.patients)
         return words.text(
             "title_series", terms=terms, product=product, described=described, counted=n
         )
