@@ -15,7 +15,7 @@ from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.map.explorer import Axis, explored, found_names, is_now
 from streams.console.map.live_map import LiveMaps, MapSignal, latest_on
 from streams.console.map.map_facts import agreement, calendar, changed_marks, heat, marks
-from streams.console.map.map_view import AskedView, MapView
+from streams.console.map.map_view import AskedMap, MapView
 from streams.core.wording.catalogue import catalogue
 from streams.core.wording.names import plain_product_name, rule_name
 from streams.figures.calendar_days import calendar_days
@@ -31,7 +31,7 @@ _WIDTH, _CALENDAR_WIDTH = 900, 600  # of the figures at 1,440 px, inside of thei
 
 
 @router.get("")
-def map_page(frame: TheFrame, view: AskedView) -> HTMLResponse:
+def map_page(frame: TheFrame, view: AskedMap) -> HTMLResponse:
     """Return the map of the whole."""
     revisions = _revisions(frame)
     day = _day(frame, view)

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from schemas.alert import SignalGrade, SignalLevel
 
-__all__ = ["AskedView", "MapView"]
+__all__ = ["AskedMap", "MapView"]
 
 _WEEK = timedelta(days=7)
 
@@ -100,4 +100,4 @@ def _asked(
     return MapView(as_of, since, level, grade, q, low, high, first, last)
 
 
-AskedView = Annotated[MapView, Depends(_asked)]
+AskedMap = Annotated[MapView, Depends(_asked)]

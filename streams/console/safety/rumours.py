@@ -15,7 +15,7 @@ from streams.console.safety.page_words import PageWords
 from streams.core.safety.safety_record import SafetyRecord
 from streams.core.safety.subjects import describe, open_requests
 
-__all__ = ["RumourRow", "Tab", "is_rumour", "rumour_rows", "tab_of"]
+__all__ = ["RumourRow", "RumourTab", "is_rumour", "rumour_rows", "tab_of"]
 
 _TOLD = {
     NoticeKind.SAFETY_NOTICE, NoticeKind.MEDIA, NoticeKind.AGGREGATE, NoticeKind.VERIFICATION,
@@ -28,7 +28,7 @@ _OF_NOTICES = (
 )
 
 
-class Tab(StrEnum):
+class RumourTab(StrEnum):
     """Which subjects are listed."""
 
     RUMOUR = "rumour"
@@ -39,15 +39,15 @@ class Tab(StrEnum):
 
 
 _TABS = {
-    VerificationState.RUMOUR: Tab.RUMOUR,
-    VerificationState.REPORTED: Tab.RUMOUR,
-    VerificationState.CONTESTED: Tab.CONTESTED,
-    VerificationState.VALID_ICSR: Tab.CONFIRMED,
-    VerificationState.HCP_CONFIRMED: Tab.CONFIRMED,
-    VerificationState.AUTHORITY_CONFIRMED: Tab.CONFIRMED,
-    VerificationState.REFUTED: Tab.REFUTED,
-    VerificationState.NULLIFIED: Tab.REFUTED,
-    VerificationState.UNRESOLVABLE: Tab.UNRESOLVABLE,
+    VerificationState.RUMOUR: RumourTab.RUMOUR,
+    VerificationState.REPORTED: RumourTab.RUMOUR,
+    VerificationState.CONTESTED: RumourTab.CONTESTED,
+    VerificationState.VALID_ICSR: RumourTab.CONFIRMED,
+    VerificationState.HCP_CONFIRMED: RumourTab.CONFIRMED,
+    VerificationState.AUTHORITY_CONFIRMED: RumourTab.CONFIRMED,
+    VerificationState.REFUTED: RumourTab.REFUTED,
+    VerificationState.NULLIFIED: RumourTab.REFUTED,
+    VerificationState.UNRESOLVABLE: RumourTab.UNRESOLVABLE,
 }
 
 
@@ -83,9 +83,9 @@ class RumourRow:
     overdue: bool = False
 
 
-def tab_of(state: VerificationState | None) -> Tab:
+def tab_of(state: VerificationState | None) -> RumourTab:
     """Return the tab of a state; what has none is a rumour."""
-    return Tab.RUMOUR if state is None else _TABS[state]
+    return RumourTab.RUMOUR if state is None else _TABS[state]
 
 
 def is_rumour(notices: Sequence[Notice]) -> bool:

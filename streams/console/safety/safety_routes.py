@@ -14,7 +14,7 @@ from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.safety.known_copies import page_day
 from streams.console.safety.lot_table import By
 from streams.console.safety.page_words import PageWords, template_functions
-from streams.console.safety.rumours import Tab, rumour_rows, tab_of
+from streams.console.safety.rumours import RumourTab, rumour_rows, tab_of
 from streams.console.safety.safety_subjects import other_subjects
 from streams.console.safety.statement import Draft, InvalidStatement, notice_of, state_after
 from streams.console.safety.subject import AskedSubject, asked_subject
@@ -35,13 +35,13 @@ Typed = Annotated[str, Form(max_length=2000)]
 
 
 @router.get("/rumours")
-def rumours_page(frame: TheFrame, tab: Tab | None = None, as_of: AsOf = None) -> HTMLResponse:
+def rumours_page(frame: TheFrame, tab: RumourTab | None = None, as_of: AsOf = None) -> HTMLResponse:
     """Return all rumours and series of one state, and the other subjects."""
     words = PageWords.of(frame.language)
     day = page_day(frame.desk, frame.tier, as_of)
     rows = rumour_rows(frame.desk, frame.tier, as_of, day, words)
-    counts = {one: sum(tab_of(row.state) is one for row in rows) for one in Tab}
-    shown = tab or next((one for one in Tab if counts[one]), Tab.RUMOUR)
+    counts = {one: sum(tab_of(row.state) is one for row in rows) for one in RumourTab}
+    shown = tab or next((one for one in RumourTab if counts[one]), RumourTab.RUMOUR)
     return frame.page(
         "safety/rumours.html.j2",
         "rumours",
