@@ -9,7 +9,9 @@ from pathlib import Path
 import typer
 
 from schemas.alert import Alert
+from schemas.delta import Delta
 from schemas.notice import Notice
+from schemas.report import Report
 from streams.cli.options import DetectorChoice, tomorrow
 from streams.cli.replay_commands import Format, feed_sources
 from streams.cli.verdict import RunVerdict
@@ -18,6 +20,7 @@ from streams.console.suppressed_changes import SuppressedChanges
 from streams.core.counting.case_history import CaseHistory
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
+from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.service import FileNotices, Service
@@ -29,6 +32,7 @@ from streams.runtime.owner_only import owner_only_folder
 __all__ = ["ReplayedDesk"]
 
 _EPOCH = date(1970, 1, 1)
+_STATEMENTS = "notices.jsonl"  # file of statements that readers add, in the folder
 _REPORTS = "pv.reports[0]"  # the partition that alerts of a replay say they are counted from
 
 
@@ -57,6 +61,8 @@ class ReplayedDesk:
         self._run: Replay | None = None
         self._history = CaseHistory(chosen.options["age_bands"])
         self._suppressed = SuppressedChanges()
+        self._safety = SafetyRecord()
+        self._stated = folder / _STATEMENTS
         self.desk = Desk(
             service=_service(folder),
             intake=Intake(replayed=True),
@@ -64,6 +70,7 @@ class ReplayedDesk:
             history=self._history,
             suppressed=self._suppressed,
             explained=self._explained,
+            safety=self._safety,
             hosts=hosts,
         )
 
@@ -77,9 +84,14 @@ class ReplayedDesk:
         InputError
             If a file cannot be read, or no message of any is accepted.
         """
-        found = [item for path in notices for item in read_notices(path)]
+        stated = [self._stated] if self._stated.exists() else []
+        found = [item for path in [*notices, *stated] for item in read_notices(path)]
+        known = [item for item in found if isinstance(item, Notice)]
+        for notice in known:
+            if self._until is None or notice.received <= self._until:
+                self._safety.add_notice(notice)
         with self.desk.service.model() as model, model.batch():
-            run = self._replay(model, [item for item in found if isinstance(item, Notice)])
+            run = self._replay(model, known)
             feed_sources(run, sources, source_format, None, self._verdict)
             run.finish()
         self._verdict.require_accepted()
@@ -98,6 +110,14 @@ class ReplayedDesk:
             self._suppressed.published(alert.signal_key)
             model.put(alert, source="alerts", position=len(self._published))
 
+        def keep(offset: int, report: Report) -> None:
+            model.put_report(report, source=_REPORTS, position=offset)
+            self._safety.add_report(report)
+
+        def count(delta: Delta) -> None:
+            self._history.apply(delta)
+            self._safety.apply(delta)
+
         self._run = Replay(
             [WindowSpec.parse("cumulative")],
             self._chosen.rules,
@@ -109,10 +129,8 @@ class ReplayedDesk:
             on_safety_alert=publish,
             on_suppressed=self._suppressed.add,
             on_rejected=self._verdict.reject,
-            on_report=lambda offset, report: model.put_report(
-                report, source=_REPORTS, position=offset
-            ),
-            on_delta=self._history.apply,
+            on_report=keep,
+            on_delta=count,
             notices=notices,
         )
         return self._run
@@ -141,5 +159,5 @@ def _service(folder: Path) -> Service:
         model_path=model,
         key=secrets.token_bytes(32),
         audit=AuditLog(folder / "audit.jsonl"),
-        notices=FileNotices(folder / "notices.jsonl"),
+        notices=FileNotices(folder / _STATEMENTS),
     )

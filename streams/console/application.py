@@ -16,6 +16,9 @@ from streams.console.desk import Desk
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
+from streams.console.map import map_routes
+from streams.console.map.live_map import LiveMaps
+from streams.console.safety import safety_routes
 from streams.console.signal import signal_routes
 from streams.console.worklist import live_routes, problem_pages, reader_routes, worklist_routes
 from streams.console.worklist.worklist import Worklist
@@ -28,12 +31,15 @@ def desk_application(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
     app.state.sessions = Sessions(desk.service.key)
+    app.state.maps = LiveMaps(desk.service)
     app.state.worklist = Worklist(desk)
     app.state.worklist.signals(desk.tier)  # so that the first reader does not wait for it
     app.include_router(worklist_routes.router, prefix="/desk")
     app.include_router(signal_routes.router, prefix="/desk")
     app.include_router(reader_routes.router, prefix="/desk")
     app.include_router(live_routes.router, prefix="/desk")
+    app.include_router(map_routes.router, prefix="/desk")
+    app.include_router(safety_routes.router, prefix="/desk")
     app.add_exception_handler(InputError, problem_pages.wrong_address)
     app.add_exception_handler(reader_routes.RefusedForm, problem_pages.refused_form)
     app.add_exception_handler(Exception, problem_pages.failed)

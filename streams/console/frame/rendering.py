@@ -23,7 +23,8 @@ from streams.delivery.api.tokens import Scope
 __all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment", "open_frame"]
 
 _STALE_DAYS = 2  # yesterday is closed today: a day that is missing is at least two ago
-_PLACES = (("worklist", "/desk"),)
+_PLACES = (("worklist", "/desk"), ("map", "/desk/map"), ("rumours", "/desk/rumours"))
+_NOT_PUBLIC = {"map"}  # places that the public tier has no pages of
 
 
 @lru_cache
@@ -129,7 +130,11 @@ class Frame:
                     "signed_in": self.desk.gate is not None,
                     "reader": self.who.reader,
                     "form_token": self.sessions.form_token(self.session),
-                    "places": _PLACES,
+                    "places": [
+                        place
+                        for place in _PLACES
+                        if self.tier is not Tier.PUBLIC or place[0] not in _NOT_PUBLIC
+                    ],
                     "here": self._here(),
                     "other_language": self._address_in_other_language(),
                     **values,

@@ -1,6 +1,5 @@
 """Routes for decisions about signals, and for verifications of rumours."""
 
-import hashlib
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -10,7 +9,6 @@ from pydantic import BaseModel, Field
 from schemas.alert import Alert
 from schemas.decision import Decision
 from schemas.errors import InputError
-from schemas.notice import Notice, NoticeKind
 from schemas.subscription import Tier
 from streams.core.signals.signal_key import near_keys
 from streams.delivery.api.bodies import NewDecision, NewVerification, body_of, described
@@ -107,25 +105,6 @@ def add_verification(
     """Report a verification event of a rumour, or its outcome. It is stored as a notice."""
     if service.notices is None:
         raise Problem(HTTPStatus.NOT_IMPLEMENTED, "this server is not configured to store notices")
-    today = service.now().date()
-    received = asked.received or today
-    if received > today:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "received: must not be in the future")
-    # The id includes the subscriber: a notice of the same id would replace that of another.
-    owner = hashlib.sha256(token.subscriber.encode()).hexdigest()[:16]
-    notice_id = f"api:{owner}:{asked.verification_id}"
-    try:
-        notice = Notice(
-            notice_id=notice_id,
-            subject_id=asked.subject_id,
-            kind=NoticeKind.VERIFICATION,
-            received=received,
-            source=asked.source,
-            reporter=asked.reporter,
-            country=asked.country,
-            verification=asked.verification,
-        )
-    except ValueError as error:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "received: is too early") from error
+    notice = asked.notice(by=token.subscriber, today=service.now().date())
     service.notices.put(notice)
     return Kept(notice=notice.model_dump(mode="json", exclude_none=True))

@@ -202,10 +202,17 @@ class ReadModel(Database):
             last = cursor
         return Page(tuple(found), None)
 
-    def keys(self, tier: Tier) -> list[str]:
-        """Return the keys of all signals that a tier may see, as it knows them."""
+    def keys(self, tier: Tier, *, begins: str = "") -> list[str]:
+        """Return the keys of the signals that a tier may see, as it knows them.
+
+        Parameters
+        ----------
+        begins
+            Text that the keys begin with; by default all are returned.
+        """
         rows = self._db.execute(
-            "SELECT signal FROM copy WHERE tier = ? AND latest = 1", (tier.value,)
+            "SELECT signal FROM copy WHERE tier = ? AND latest = 1 AND signal >= ? AND signal < ?",
+            (tier.value, begins, begins + "\U0010ffff"),
         )
         return [key for (key,) in rows]
 
