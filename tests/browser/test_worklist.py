@@ -224,19 +224,21 @@ def test_keys_go_from_row_to_row_and_look_inside(site: Site, page: Page) -> None
 def test_keys_can_be_turned_off(site: Site, page: Page) -> None:
     page.goto(f"{site.address}/desk")
     page.get_by_role("button", name="Turn keys off").click()
+    expect(page.get_by_role("button", name="Turn keys on")).to_be_visible()
     page.keyboard.press("j")
     expect(page.locator("tr.sel")).to_have_count(0)
     page.get_by_role("button", name="Turn keys on").click()
+    expect(page.get_by_role("button", name="Turn keys off")).to_be_visible()
     page.keyboard.press("j")
     expect(page.locator("tr.sel")).to_have_count(1)
 
 
 def test_a_reader_signs_off_what_was_on_screen(site: Site, new_page: NewPage) -> None:
-    page = new_page(View(1440, 420))  # so that some rows are below the window
+    page = new_page(View(1440, 620))  # so that some rows are below the window
     page.goto(f"{site.address}/desk")
     before = [key_of(row) for row in rows_of(page)]
     page.wait_for_timeout(2_400)
-    page.get_by_label("Your name").first.fill("M. Okafor")
+    page.locator("#signer").fill("M. Okafor")
     page.get_by_role("button", name="Sign off what I have seen").click()
     expect(page.locator(".person")).to_have_text("M. Okafor")
     expect(page.locator(".said")).to_contain_text("signed off")
@@ -249,6 +251,7 @@ def test_a_reader_signs_off_what_was_on_screen(site: Site, new_page: NewPage) ->
     # One row, from inside it.
     page.keyboard.press("j")
     page.keyboard.press("s")
+    expect(page.locator("#rows tr.row")).to_have_count(len(left) - 1)
     expect(page.locator(".said")).to_contain_text("1 revision signed off")
     assert [key_of(row) for row in rows_of(page)] == left[1:]
     # Another reader still has them all.
@@ -333,7 +336,7 @@ def test_without_scripts_all_is_links_and_forms(site: Site, new_page: NewPage) -
     expect(page.locator("tr.peek")).to_contain_text(site.revisions(after[0])[-1]["sentence"])
     page.goto(f"{site.address}/desk")
     n = len(rows_of(page))
-    page.get_by_label("Your name").first.fill("No Script")
+    page.locator("#signer").fill("No Script")
     page.get_by_role("button", name="Sign off what I have seen").click()
     expect(page.locator(".said")).to_contain_text(f"{n} revisions signed off")
     expect(page.locator(".empty")).to_contain_text("No alarm changed")
