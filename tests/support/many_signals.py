@@ -62,7 +62,7 @@ def _signal(shape: Copy, number: int, dice: random.Random) -> Copy:
     first = story * 1000 + place // 2 * 50  # two signals of an event share most of their cases
     return {
         **shape,
-        "alert_id": f"{number:032x}",
+        "alert_id": f"{number:026x}{1:06x}",
         "signal_key": key,
         "kind": _KINDS[number % len(_KINDS)].value,
         "drug": drug,
