@@ -27,9 +27,9 @@ def test_a_failure_names_its_entry_of_the_log(
 
     client = TestClient(desk_app(desk_of(service)), raise_server_exceptions=False)
     monkeypatch.setattr(Worklist, "ask", fail)
-    page = client.get("/desk?lang=ja")
+    page = client.get("/desk")
     assert page.status_code == 500
-    found = re.search(r"ログの([0-9a-f]{12})にある", page.text)
+    found = re.search(r"The log has the cause under ([0-9a-f]{12})", page.text)
     assert found is not None
     assert f"request {found[1]} of the desk failed" in caplog.text
     assert "a secret of the code" not in page.text
