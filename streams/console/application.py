@@ -15,7 +15,7 @@ from streams.console.desk import Desk
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
-from streams.console.signal import signal_routes
+from streams.console.signal import case_routes, decision_routes, signal_routes
 from streams.console.worklist import worklist_routes
 
 __all__ = ["desk_application", "with_desk"]
@@ -27,7 +27,8 @@ def desk_application(desk: Desk) -> FastAPI:
     app.state.desk = desk
     app.state.sessions = Sessions(desk.service.key)
     app.include_router(worklist_routes.router, prefix="/desk")
-    app.include_router(signal_routes.router, prefix="/desk")
+    for routes in (signal_routes, case_routes, decision_routes):
+        app.include_router(routes.router, prefix="/desk")
     app.include_router(sign_in_routes.router, prefix="/desk")
     app.add_exception_handler(SignInNeeded, _to_the_sign_in)
     app.add_api_route("/", _to_the_worklist, response_model=None)
