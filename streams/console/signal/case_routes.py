@@ -5,12 +5,12 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, Response
 
+from streams.console.cases.case_sheet import case_sheet
+from streams.console.cases.case_versions import versions_differ
+from streams.console.cases.listing import CaseRow, listed
 from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.signal.asked import Asked, asked_signal
-from streams.console.signal.case_sheet import case_sheet
-from streams.console.signal.case_versions import versions_differ
 from streams.console.signal.changes import changes
-from streams.console.signal.listing import CaseRow, listed
 from streams.console.signal.signal_page import AsOf, addresses, known_versions, name_values
 from streams.delivery.api.tokens import Scope
 

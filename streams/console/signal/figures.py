@@ -11,10 +11,10 @@ from markupsafe import Markup
 from schemas.alert import Alert
 from schemas.case_line import CaseLine
 from schemas.vocabulary import VerificationState
+from streams.console.cases.listing import CaseRow
 from streams.console.frame.texts import Texts
 from streams.console.signal.evidence import Evidence
 from streams.console.signal.ledger import LedgerEntry
-from streams.console.signal.listing import CaseRow
 from streams.core.wording.names import plain_product_name
 from streams.figures.drawing.intervals import IntervalEstimate
 from streams.figures.drawing.receipts import ReceivedCases

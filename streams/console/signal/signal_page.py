@@ -11,6 +11,7 @@ from fastapi import Query
 from schemas.alert import Alert
 from schemas.decision import SignalState
 from schemas.safety_alert import SafetyAlert
+from streams.console.cases.listing import listed, plain_row
 from streams.console.desk import Desk
 from streams.console.frame.formats import MINUS
 from streams.console.frame.rendering import Frame
@@ -23,7 +24,6 @@ from streams.console.signal.figures import ON_SCREEN, Widths, restricted_figure,
 from streams.console.signal.findings import findings
 from streams.console.signal.gaps import gaps
 from streams.console.signal.ledger import decision_entries, ledger_entries, subject_states
-from streams.console.signal.listing import listed, plain_row
 from streams.console.signal.measures_table import Comparator, compared_with
 from streams.console.signal.rules_table import rule_rows
 from streams.core.alerts.undecided import signal_status

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from streams.console.signal.listing import CaseRow
+from streams.console.cases.listing import CaseRow
 from streams.exports.spreadsheet import Cell, Sheet, csv_bytes
 
 __all__ = ["case_sheet"]
