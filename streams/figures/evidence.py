@@ -9,13 +9,11 @@ from streams.figures.drawing.axes import day_axis
 from streams.figures.drawing.elements import fitted_text, line_at, path_of, picture, text_at
 from streams.figures.drawing.intervals import rhombus
 from streams.figures.drawing.labels import LabelPlaces
-from streams.figures.drawing.scales import DayScale, LinearScale
+from streams.figures.drawing.scales import EVIDENCE_THRESHOLD, DayScale, LinearScale
 from streams.figures.drawing.texts import FigureTexts, figure_texts
 
-__all__ = ["THRESHOLD", "EvidenceFacts", "EvidencePoint", "evidence"]
+__all__ = ["EvidenceFacts", "EvidencePoint", "evidence"]
 
-THRESHOLD = 20
-"""E-value that a pair without association ever reaches in 5% of histories at most."""
 _LEFT, _RIGHT = 44, 72  # margins [px]
 _LN10 = math.log(10)
 _MOST_DAYS = 60  # in the description
@@ -111,7 +109,7 @@ def evidence(
 
 def _step(highest: float) -> int:
     """Return the distance of the labels [powers of ten] so that three of them hold the highest."""
-    return max(2, math.ceil(highest / 3.5))
+    return max(1, math.ceil(highest / 3.5))
 
 
 def _grid(y: LinearScale, step: int, x: DayScale, texts: FigureTexts) -> Iterator[str]:
@@ -119,7 +117,7 @@ def _grid(y: LinearScale, step: int, x: DayScale, texts: FigureTexts) -> Iterato
         label = texts.text("evidence.one") if power == 0 else texts.power(power)
         yield line_at(x.start, y(power), x.end, y(power), "g")
         yield text_at(x.start - 8, y(power) + 4, label, "t e")
-    at = y(math.log10(THRESHOLD))
+    at = y(math.log10(EVIDENCE_THRESHOLD))
     yield line_at(x.start, at, x.end, at, "limit")
     yield fitted_text(x.end + 6, at + 4, texts.text("evidence.threshold"), _RIGHT - 6, "t")
 
@@ -150,7 +148,7 @@ def _path(
         yield places.place(words, "a b halo" if is_new else "k halo", candidates) or ""
     last, at = held[-1]
     is_new = facts.signed_off is not None and last.day > facts.signed_off
-    limit = y(math.log10(THRESHOLD))
+    limit = y(math.log10(EVIDENCE_THRESHOLD))
     end = y(at) if abs(y(at) - limit) > 15 else limit - 15
     words = _e_value(at, texts)
     yield fitted_text(x.end + 8, end + 4, words, _RIGHT - 8, "a b" if is_new else "k b")

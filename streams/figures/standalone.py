@@ -12,6 +12,7 @@ THEMES = ("light", "dark", "print")
 _FACES = 'Inter, "Noto Sans JP", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic UI", sans-serif'
 _JAPANESE_FACES = _FACES.removeprefix("Inter, ")
 _TEXT = re.compile(r'(<text [^>]*class=")([^"]*)"([^>]*>(?:<title>[^<]*</title>)?[^<]*)')
+_HALO = re.compile(r'(<text [^>]*class="[^"]*) halo([^"]*")(.*?</text>)')
 _JAPANESE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _TOKEN = re.compile(r"--([a-z0-9]+):\s*([^;]+);")
 _USE = re.compile(r"var\(--([a-z0-9]+)\)")
@@ -38,7 +39,7 @@ def standalone(svg: str, theme: str = "light") -> str:
         raise ValueError(msg)
     head, rest = svg.split(">", 1)
     ground = '<rect class="ground" width="100%" height="100%"/>'
-    return f"{head}><style>{_styles(theme)}</style>{ground}{_in_their_face(rest)}"
+    return f"{head}><style>{_styles(theme)}</style>{ground}{_haloed(_in_their_face(rest))}"
 
 
 def _in_their_face(svg: str) -> str:
@@ -49,6 +50,11 @@ def _in_their_face(svg: str) -> str:
         ),
         svg,
     )
+
+
+def _haloed(svg: str) -> str:
+    """Draw a text with a halo twice: not all renderers paint the stroke below the fill."""
+    return _HALO.sub(lambda found: f"{found[0]}{found[1]}{found[2]}{found[3]}", svg)
 
 
 @lru_cache

@@ -23,8 +23,10 @@ __all__ = ["CaseLane", "SwimlaneFacts", "swimlane"]
 
 _ROW = 28  # height of a lane [px]
 _TOP = 42
-_SHARES = (0.17, 0.14, 0.135)  # of the width, for case, patient and receipt
+_SHARES = (0.24, 0.2, 0.15)  # of the width, for case, patient and receipt at most
 _OUTCOME_SHARE = 0.17
+_GAP = 9  # between two columns [px]
+_HEADS = ("case", "patient", "received")
 _TICKS = (0, 7, 14, 21, 28)
 _LONGEST = 30  # days on the axis; longer ones end in an arrow
 
@@ -113,9 +115,7 @@ def swimlane(
         words = texts.text("empty.cases")
         return picture(name, width, 40, title, [words], [text_at(0, 24, words)])
     shown = ordered[:most]
-    columns = [0.0]
-    for share in _SHARES:
-        columns.append(columns[-1] + share * width)
+    columns = _columns(shown, width, texts)
     outcome = _OUTCOME_SHARE * width
     x = LinearScale(0, _LONGEST, columns[-1] + 6, width - outcome - 30)
     bottom = _TOP + _ROW * len(shown)
@@ -146,6 +146,20 @@ def _order(case: CaseLane) -> tuple[bool, int, date, str]:
     return case.onset_days is None, case.onset_days or 0, case.received, case.case_id
 
 
+def _columns(cases: Sequence[CaseLane], width: float, texts: FigureTexts) -> list[float]:
+    """Return the starts of the columns of text, and the end of the last one [px]."""
+    starts = [0.0]
+    written = (
+        [case.case_id for case in cases],
+        [case.patient for case in cases],
+        [texts.day(case.received) for case in cases],
+    )
+    for key, words, share in zip(_HEADS, written, _SHARES, strict=True):
+        widest = max(map(text_width, [texts.text(f"swimlane.{key}"), *words]))
+        starts.append(starts[-1] + min(widest + _GAP, share * width))
+    return starts
+
+
 def _frame(
     facts: SwimlaneFacts,
     x: LinearScale,
@@ -154,7 +168,7 @@ def _frame(
     width: float,
     texts: FigureTexts,
 ) -> Iterator[str]:
-    for start, end, key in zip(columns, columns[1:], ("case", "patient", "received"), strict=False):
+    for start, end, key in zip(columns[:-1], columns[1:], _HEADS, strict=True):
         yield fitted_text(start, 16, texts.text(f"swimlane.{key}"), end - start - 5, "t")
     outcome = _OUTCOME_SHARE * width
     head = texts.text("swimlane.outcome")

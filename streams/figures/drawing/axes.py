@@ -9,7 +9,7 @@ from streams.figures.drawing.scales import DayScale, LinearScale, month_starts
 from streams.figures.drawing.text_width import text_width
 from streams.figures.drawing.texts import FigureTexts
 
-__all__ = ["day_axis", "even_top", "value_grid", "value_rows"]
+__all__ = ["day_axis", "even_top", "month_labels", "value_grid", "value_rows"]
 
 _GAP = 9  # between two labels of days [px]
 _MONTHS = (1, 2, 3, 6)
@@ -50,12 +50,13 @@ def value_grid(
 
 def day_axis(scale: DayScale, y: float, texts: FigureTexts) -> Iterator[str]:
     """Yield ticks and labels of days, months or years: as many as fit without overlap."""
-    for day, label in _labelled_days(scale, texts):
+    for day, label in month_labels(scale, texts):
         yield line_at(scale(day), y, scale(day), y + 5, "ax")
         yield text_at(scale(day) + 3, y + 17, label, "t")
 
 
-def _labelled_days(scale: DayScale, texts: FigureTexts) -> Sequence[tuple[date, str]]:
+def month_labels(scale: DayScale, texts: FigureTexts) -> Sequence[tuple[date, str]]:
+    """Return the days to label, with their labels: as many as fit without overlap."""
     for days in _candidates(scale):
         labelled = [(day, _label(day, days, texts)) for day in days]
         if labelled and _fits(labelled, scale):

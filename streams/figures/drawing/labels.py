@@ -8,6 +8,7 @@ from streams.figures.drawing.text_width import text_width
 
 __all__ = ["LabelPlaces"]
 
+_GAP = 3  # kept free at both ends of a label [px]
 _ASCENT, _DESCENT = 11, 3  # of a line of text above and below its baseline [px]
 _ANCHORS = {"": 0.0, "m": 0.5, "e": 1.0}
 
@@ -53,7 +54,7 @@ class LabelPlaces:
             start = x - size * _ANCHORS[anchor]
             box = (start, y - _ASCENT, start + size, y + _DESCENT)
             if self._is_free(box):
-                self.taken.append(box)
+                self.taken.append((start - _GAP, box[1], start + size + _GAP, box[3]))
                 return text_at(x, y, words, f"{cls} {anchor}".rstrip())
         return None
 
