@@ -30,6 +30,7 @@ from streams.cli.stopping import StopSignal
 from streams.cli.verdict import RunVerdict
 from streams.console.application import desk_application, with_desk
 from streams.console.desk import Desk, Intake
+from streams.console.suppressed_changes import SuppressedChanges
 from streams.core.counting.case_history import CaseHistory
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
@@ -108,10 +109,19 @@ def desk_command(
         listening = opened.enter_context(closing(_listening(port)))
         service = _service(folder)
         intake = Intake(sources=tuple(path.name for path in sources), replayed=True)
+        suppressed = SuppressedChanges()
         chosen = detector_from(settings)
         history = CaseHistory(chosen.options["age_bands"])
         run, alerts = _replayed(
-            service, intake, history, sources, source_format, notices or [], chosen, last
+            service,
+            intake,
+            history,
+            suppressed,
+            sources,
+            source_format,
+            notices or [],
+            chosen,
+            last,
         )
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         desk = Desk(
@@ -120,6 +130,7 @@ def desk_command(
             readers_path=folder / "readers.db",
             history=history,
             test_by_sex=run.detector.tests.by_sex,
+            suppressed=suppressed,
             explained=lambda: _explained(run, alerts),
             hosts=frozenset({address, address.replace("127.0.0.1", "localhost")}),
         )
@@ -157,6 +168,7 @@ def _replayed(
     service: Service,
     intake: Intake,
     history: CaseHistory,
+    suppressed: SuppressedChanges,
     sources: list[Path],
     source_format: Format | None,
     notices: Iterable[Path],
@@ -171,6 +183,7 @@ def _replayed(
 
         def publish(alert: AnyAlert) -> None:
             published.append(alert)
+            suppressed.published(alert.signal_key)
             model.put(alert, source="alerts", position=len(published))
 
         run = Replay(
@@ -187,6 +200,7 @@ def _replayed(
                 report, source=REPORTS, position=offset
             ),
             on_delta=history.apply,
+            on_suppressed=suppressed.add,
             notices=[notice for notice in found if isinstance(notice, Notice)],
         )
         feed_sources(run, sources, source_format, None, verdict)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schemas.subscription import Tier
 from streams.console.access.gate import Gate
+from streams.console.suppressed_changes import SuppressedChanges
 from streams.core.counting.case_history import CaseHistory
 from streams.core.explanation.explanation import ExplainedRun
 from streams.delivery.api.service import Service
@@ -58,6 +59,8 @@ class Desk:
     explained
         Returns the counts and cases that the figures of a signal are computed from; None on a
         server that reads alerts alone.
+    suppressed
+        Suppressed changes of a replay; None on a server that reads alerts alone.
     gate
         Where readers sign in; None on loopback, where whoever opens the page is the reader.
     hosts
@@ -71,5 +74,6 @@ class Desk:
     history: CaseHistory | None = None
     test_by_sex: bool = False
     explained: Callable[[], ExplainedRun] | None = None
+    suppressed: SuppressedChanges | None = None
     gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
