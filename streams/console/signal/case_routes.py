@@ -5,6 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, Response
 
+from streams.console.cases.case_access import require_cases
 from streams.console.cases.case_sheet import case_sheet
 from streams.console.cases.case_versions import versions_differ
 from streams.console.cases.listing import CaseRow, listed
@@ -12,7 +13,6 @@ from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.signal.asked import Asked, asked_signal
 from streams.console.signal.changes import changes
 from streams.console.signal.signal_page import AsOf, addresses, known_versions, name_values
-from streams.delivery.api.tokens import Scope
 
 __all__ = ["router"]
 
@@ -65,12 +65,6 @@ def versions_page(
         "differ": versions_differ(known, before, now),
     }
     return frame.page("case_versions.html.j2", "worklist", values)
-
-
-def require_cases(frame: Frame) -> None:
-    """Answer 404 to a reader who may not read cases, as if there were none."""
-    if Scope.CASES_READ not in frame.who.scopes:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "no such signal")
 
 
 def _cases(frame: Frame, asked: Asked) -> HTMLResponse:

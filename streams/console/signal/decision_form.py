@@ -25,13 +25,14 @@ _ROAD = (
     SignalState.UNDER_TRIAGE,
     SignalState.VALIDATED,
     SignalState.CONFIRMED,
-    SignalState.UNDER_ASSESSMENT,
+    SignalState.CLOSED,
 )
 _PLACES = {  # on the road, of states that are not on it themselves
     SignalState.REOPENED: SignalState.DETECTED,
     SignalState.NOT_VALIDATED: SignalState.VALIDATED,
     SignalState.NOT_CONFIRMED: SignalState.CONFIRMED,
-    SignalState.PRIORITISED: SignalState.UNDER_ASSESSMENT,
+    SignalState.PRIORITISED: SignalState.CONFIRMED,
+    SignalState.UNDER_ASSESSMENT: SignalState.CONFIRMED,
 }
 _AFFIRMS = frozenset({SignalState.VALIDATED, SignalState.CONFIRMED})
 
@@ -50,6 +51,8 @@ class Typed:
 
     Attributes
     ----------
+    reader
+        Name of the one who signs, of a reader who is not signed in.
     alert_id
         The revision decided on.
     seen
@@ -61,6 +64,7 @@ class Typed:
     meaning: str = ""
     assignee: str = ""
     superseded_by: str = ""
+    reader: str = ""
     alert_id: str = ""
     seen: int = 0
 
@@ -126,6 +130,7 @@ def decision_form(
             meaning=kept.meaning,
             assignee=kept.assignee or asked.assessment.assignee or "",
             superseded_by=kept.superseded_by,
+            reader=kept.reader,
             alert_id=alert.alert_id,
             seen=seen,
         ),
@@ -136,6 +141,8 @@ def decision_form(
 def problems_of(typed: Typed, form: DecisionForm) -> dict[str, str]:
     """Return what is wrong with what was typed: the names of texts, by field; none if nothing."""
     found: dict[str, str] = {}
+    if not typed.reader:
+        found["reader"] = "problem_reader"
     if typed.to not in {step.value for step in form.steps}:
         found["to"] = "problem_step"
     if len(typed.reason.strip()) < SHORTEST_REASON:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import ValidationError
 
 from schemas.alert import Alert
@@ -40,20 +40,21 @@ def decide(
     meaning: Field = "",
     assignee: Field = "",
     superseded_by: Field = "",
+    reader: Field = "",
 ) -> Response:
     """Log a decision on a revision, then show the entry; refuse it if something came first."""
     if not frame.sessions.accepts(frame.session, token):
         raise HTTPException(HTTPStatus.FORBIDDEN, "the form must be one of this session")
     asked = asked_signal(frame.desk, frame.tier, key)
-    reader = frame.who.reader
-    if not reader or Scope.DECISIONS_WRITE not in frame.who.scopes:
-        raise HTTPException(HTTPStatus.FORBIDDEN, "a reader who may decide must be named")
+    if Scope.DECISIONS_WRITE not in frame.who.scopes:
+        raise HTTPException(HTTPStatus.FORBIDDEN, "the reader must have the right to decide")
     typed = Typed(
         to=to,
         reason=reason,
         meaning=meaning,
         assignee=assignee.strip(),
         superseded_by=superseded_by.strip(),
+        reader=frame.who.reader or " ".join(reader.split()),
         alert_id=alert_id,
         seen=seen,
     )
@@ -75,15 +76,17 @@ def decide(
                 assignee=typed.assignee or None,
                 meaning=SignatureMeaning(meaning),
             ),
-            by=reader,
+            by=typed.reader,
             seen=seen,
         )
     except ValidationError:  # a text beyond its length, which the form of a browser cannot send
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "a field is too long") from None
     except Problem as problem:
         return _refused(frame, asked_signal(frame.desk, frame.tier, key), typed, problem.detail)
-    address = addresses(asked)["address"]
-    return RedirectResponse(f"{address}?signed={entry.number}", HTTPStatus.SEE_OTHER)
+    return frame.see_other(
+        f"{addresses(asked)['address']}?signed={entry.number}",
+        replace(frame.session, reader=frame.session.reader or typed.reader),
+    )
 
 
 def _refused(frame: Frame, asked: Asked, typed: Typed, detail: str) -> HTMLResponse:

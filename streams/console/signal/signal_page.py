@@ -16,6 +16,7 @@ from streams.console.desk import Desk
 from streams.console.frame.formats import MINUS
 from streams.console.frame.rendering import Frame
 from streams.console.frame.texts import texts_in
+from streams.console.readers import Readers
 from streams.console.signal.asked import Asked
 from streams.console.signal.changes import changes, component
 from streams.console.signal.decision_form import SHORTEST_REASON, decision_form
@@ -79,7 +80,9 @@ def signal_values(
     ledger = ledger_entries(alert, asked.entries, language)
     day = asked.day or desk.intake.closed or alert.evaluated_on
     evidence = evidence_of(desk.history, alert, day, by_sex=desk.test_by_sex)
-    figures = evidence and signal_figures(evidence, every, rows, ledger, day, t, widths)
+    figures = evidence and signal_figures(
+        evidence, every, rows, ledger, day, t, widths, _signed_off(frame, asked)
+    )
     return {
         **addresses(asked),
         **name_values(alert, language),
@@ -137,12 +140,20 @@ def decision_values(frame: Frame, asked: Asked) -> Mapping[str, Any]:
     return {
         "joined_states": joined_states,
         "shortest_reason": SHORTEST_REASON,
-        "may_decide": may and is_now,
-        "form": decision_form(asked) if may and is_now and frame.who.reader else None,
+        "form": decision_form(asked) if may and is_now else None,
         "refused": False,
         "stale": None,
         "signed": None,
     }
+
+
+def _signed_off(frame: Frame, asked: Asked) -> date | None:
+    """Return the day of the reader's last sign-off, on the page of now alone."""
+    if asked.day is not None or not frame.who.reader:
+        return None
+    with Readers(frame.desk.readers_path) as readers:
+        known = readers.find(frame.who.reader)
+    return None if known is None else known.signed_until
 
 
 def _n_since(evidence: Evidence | None, alert: Alert) -> int:
