@@ -164,9 +164,10 @@ def trend_rows(table: pl.DataFrame) -> pl.DataFrame:
     if table.is_empty():
         return table
     printed = table.select(pl.col("ic", "ic_lower", "ic_upper").round(2), "n_observed")
-    same = printed.select(pl.all_horizontal(pl.all() == pl.all().shift(1)).fill_null(value=False))
-    last = pl.int_range(table.height, eager=True) == table.height - 1
-    return table.filter(~same.to_series() | last)
+    # `ne_missing`: two undefined numbers are printed alike.
+    changed = printed.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift(1)))).to_series()
+    place = pl.int_range(table.height, eager=True)
+    return table.filter(changed | (place == 0) | (place == table.height - 1))
 
 
 def _trend_facts(
