@@ -14,7 +14,7 @@ from streams.figures.drawing.texts import FigureTexts, figure_texts
 
 __all__ = ["EvidenceFacts", "EvidencePoint", "evidence"]
 
-_LEFT, _RIGHT = 44, 72  # margins [px]
+_LEFT, _RIGHT = 50, 72  # margins [px]
 _LN10 = math.log(10)
 _MOST_DAYS = 60  # in the description
 
@@ -114,7 +114,7 @@ def _step(highest: float) -> int:
 
 def _grid(y: LinearScale, step: int, x: DayScale, texts: FigureTexts) -> Iterator[str]:
     for power in range(0, 3 * step + 1, step):
-        label = texts.text("evidence.one") if power == 0 else texts.power(power)
+        label = texts.text("evidence.lowest") if power == 0 else texts.power(power)
         yield line_at(x.start, y(power), x.end, y(power), "g")
         yield text_at(x.start - 8, y(power) + 4, label, "t e")
     at = y(math.log10(EVIDENCE_THRESHOLD))

@@ -76,7 +76,7 @@ def months(
         base = _TOP + (position + 1) * _PANEL - 10
         body += _panel(facts, kind, x, base, most, width, texts)
     foot = _TOP + len(kinds) * _PANEL - 10
-    body += day_axis(x, foot + 4, texts)
+    body += day_axis(x, foot + 4, texts, reach=_RIGHT)
     title = texts.text(
         "months.title", first=texts.month(first, year=True), last=texts.month(last, year=True)
     )
