@@ -159,7 +159,7 @@ def _e_value(power: float, texts: FigureTexts) -> str:
     if not math.isfinite(power):
         return texts.text("number.unbounded") if power > 0 else "0"
     if power >= 7:
-        exponent = math.floor(power + 0.0218)  # 9.95 and more is 1.0 of the next power
+        exponent = math.floor(power + 0.00218)  # 9.95 and more is 1.0 of the next power
         return f"{10 ** (power - exponent):.1f} × {texts.power(exponent)}"
     return texts.significant(10**power)
 

@@ -12,7 +12,7 @@ _FULL = 1000  # of an ideograph
 
 
 def text_width(words: str, size: float = 12) -> float:
-    """Return the width of a text [px], as if it were semibold, so never too small.
+    """Return the width of a text [px] in the wider of the two faces, so never too small.
 
     >>> round(text_width("IC 4.44")), round(text_width("症例数")), text_width("")
     (42, 36, 0.0)

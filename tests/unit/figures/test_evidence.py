@@ -49,3 +49,11 @@ def test_an_e_value_below_one_is_at_the_foot() -> None:
 def test_a_huge_e_value_is_a_power_of_ten() -> None:
     svg = evidence(replace(EVIDENCE, points=[EvidencePoint(DAY, 1000 * math.log(10) + 0.01)]))
     assert "1.0 × 10¹⁰⁰⁰" in texts_of(svg)
+
+
+@pytest.mark.parametrize(
+    ("power", "shown"), [(30.9977, "9.9 × 10³⁰"), (30.998, "1.0 × 10³¹"), (6.99, "9,770,000")]
+)
+def test_a_mantissa_is_below_ten(power: float, shown: str) -> None:
+    svg = evidence(replace(EVIDENCE, points=[EvidencePoint(DAY, power * math.log(10))]))
+    assert entries_of(svg)[0].endswith(shown)
