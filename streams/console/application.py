@@ -13,13 +13,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from schemas.errors import InputError
 from streams.console.access import sign_in_routes
 from streams.console.desk import Desk
+from streams.console.dossier import dossier_routes
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
 from streams.console.map import map_routes
 from streams.console.map.live_map import LiveMaps
 from streams.console.safety import safety_routes
-from streams.console.signal import signal_routes
+from streams.console.signal import case_routes, decision_routes, signal_routes
 from streams.console.worklist import live_routes, problem_pages, reader_routes, worklist_routes
 from streams.console.worklist.worklist import Worklist
 
@@ -35,7 +36,8 @@ def desk_application(desk: Desk) -> FastAPI:
     app.state.worklist = Worklist(desk)
     app.state.worklist.signals(desk.tier)  # so that the first reader does not wait for it
     app.include_router(worklist_routes.router, prefix="/desk")
-    app.include_router(signal_routes.router, prefix="/desk")
+    for routes in (signal_routes, case_routes, decision_routes, dossier_routes):
+        app.include_router(routes.router, prefix="/desk")
     app.include_router(reader_routes.router, prefix="/desk")
     app.include_router(live_routes.router, prefix="/desk")
     app.include_router(map_routes.router, prefix="/desk")
