@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from schemas.subscription import Tier
 from streams.cli.terminal import Console
-from streams.delivery.api.tokens import Scope
+from streams.delivery.api.tokens import Scope, TokenStore, reader_token_id
 from streams.delivery.sending.signing_keys import installation_key
 
 __all__ = ["AccountsFolder", "register"]
@@ -77,9 +77,13 @@ def list_accounts(folder: AccountsFolder = _FOLDER) -> None:
 
 
 def disable(name: Name, folder: AccountsFolder = _FOLDER) -> None:
-    """Disable an account; its sessions end at their next request."""
+    """Disable an account; its sessions end at their next request, its subscriptions are paused."""
     from streams.console.access.accounts import AccountStore
 
+    now = datetime.now(UTC)
     with AccountStore(folder / "accounts.db", key=installation_key()) as accounts:
-        accounts.disable(name, datetime.now(UTC))
+        accounts.disable(name, now)
+    with TokenStore(folder / "outbox.db") as tokens:
+        if any(token.token_id == reader_token_id(name) for token in tokens.tokens()):
+            tokens.revoke(reader_token_id(name), now)
     typer.echo(f"{name} is disabled.")
