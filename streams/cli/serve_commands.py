@@ -15,9 +15,10 @@ from rich.table import Column, Table
 
 from schemas.errors import InputError
 from schemas.subscription import Tier
-from streams.cli.delivery_commands import AllowHostOption, OutboxOption, open_tail
+from streams.cli.delivery_commands import AllowHostOption, open_tail
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
+from streams.cli.subscription_commands import OutboxOption
 from streams.cli.terminal import Console
 from streams.delivery.alert_sources import KafkaTail, Tail
 from streams.delivery.api.tokens import Scope, TokenStore
