@@ -1,5 +1,6 @@
 """`tocsin desk`: replay files and open the reviewer's desk on this machine, without a broker."""
 
+import os
 import secrets
 import socket
 import webbrowser
@@ -35,6 +36,7 @@ from streams.core.explanation.explanation import ExplainedRun
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.application import make_application
 from streams.delivery.api.service import FileNotices, Service
+from streams.delivery.sending.signing_keys import TIER_KEY, installation_key
 from streams.delivery.server.http_server import http_server
 from streams.intake.notices import read_notices
 from streams.runtime.detector_settings import DetectorSettings
@@ -114,6 +116,8 @@ def desk_command(
             service=service,
             intake=intake,
             readers_path=folder / "readers.db",
+            visits_path=folder / "visits.db",
+            keeps_key=TIER_KEY in os.environ,
             explained=lambda: _explained(run, alerts),
             hosts=frozenset({address, address.replace("127.0.0.1", "localhost")}),
         )
@@ -141,7 +145,7 @@ def _service(folder: Path) -> Service:
     return Service(
         outbox_path=folder / "outbox.db",
         model_path=model,
-        key=secrets.token_bytes(32),
+        key=installation_key() if TIER_KEY in os.environ else secrets.token_bytes(32),
         audit=AuditLog(folder / "audit.jsonl"),
         notices=FileNotices(folder / "notices.jsonl"),
     )

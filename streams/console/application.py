@@ -12,9 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streams.console.access import sign_in_routes
 from streams.console.desk import Desk
+from streams.console.frame.forms import FormRefused, refused_form
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
+from streams.console.subscriptions import new_subscription_routes, subscriptions_routes
 from streams.console.worklist import worklist_routes
 
 __all__ = ["desk_application", "with_desk"]
@@ -26,8 +28,11 @@ def desk_application(desk: Desk) -> FastAPI:
     app.state.desk = desk
     app.state.sessions = Sessions(desk.service.key)
     app.include_router(worklist_routes.router, prefix="/desk")
+    app.include_router(subscriptions_routes.router, prefix="/desk")
+    app.include_router(new_subscription_routes.router, prefix="/desk")
     app.include_router(sign_in_routes.router, prefix="/desk")
     app.add_exception_handler(SignInNeeded, _to_the_sign_in)
+    app.add_exception_handler(FormRefused, refused_form)
     app.add_api_route("/", _to_the_worklist, response_model=None)
     with as_file(files("streams.console").joinpath("static")) as folder:
         app.mount("/desk/static", StaticFiles(directory=Path(folder)))

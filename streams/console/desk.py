@@ -57,6 +57,11 @@ class Desk:
         Where readers sign in; None on loopback, where whoever opens the page is the reader.
     hosts
         Values of `Host` that are answered.
+    visits_path
+        SQLite file of the log of visits; None: no log, unless there is a gate, which has its own.
+    keeps_key
+        Whether the service's key is the installation's: only then are signing keys that a page
+        shows those that `tocsin deliver` signs with.
     """
 
     service: Service
@@ -66,3 +71,10 @@ class Desk:
     explained: Callable[[], ExplainedRun] | None = None
     gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
+    visits_path: Path | None = None
+    keeps_key: bool = True
+
+    @property
+    def keeps_visits(self) -> bool:
+        """Return whether views are logged."""
+        return self.gate is not None or self.visits_path is not None

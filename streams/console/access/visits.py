@@ -31,6 +31,7 @@ class VisitKind(StrEnum):
     REFUSED = "refused"
     SESSION_ENDED = "session_ended"
     VIEWED = "viewed"
+    CHANGED = "changed"  # a subscription, a delivery or a reject; decisions have their own log
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from schemas.subscription import Tier
+from streams.console.access.gate import client_of
 from streams.console.access.signed_in import SignedIn
+from streams.console.access.visits import VisitKind, VisitLog
 from streams.console.desk import Desk
 from streams.console.frame import formats
 from streams.console.frame.session import COOKIE, Session, Sessions
@@ -20,7 +25,12 @@ from streams.delivery.api.tokens import Scope
 
 __all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment"]
 
-_PLACES = (("worklist", "/desk"),)
+_PLACES = (
+    ("worklist", "/desk"),
+    ("operations", "/desk/operations"),
+    ("subscriptions", "/desk/subscriptions"),
+    ("audit", "/desk/audit"),
+)
 
 
 @lru_cache
@@ -36,6 +46,9 @@ def environment() -> Environment:
     found.filters["count"] = formats.count
     found.filters["three"] = formats.three_digits
     found.filters["log2"] = formats.logarithm
+    found.filters["as_day"] = date.fromisoformat
+    found.filters["percent"] = formats.percent
+    found.filters["quoted"] = partial(quote, safe="")
     return found
 
 
@@ -82,10 +95,67 @@ class Frame:
             What the template names.
         """
         response = HTMLResponse(self.rendered(template, {"place": place, **values}), status)
+        if place and self.tier is Tier.AUTHORITY:
+            self.note(VisitKind.VIEWED, self._here())
         response.set_cookie(
             COOKIE, self.sessions.cookie(self.session), httponly=True, samesite="strict", path="/"
         )
         return response
+
+    def see_other(self, address: str, session: Session | None = None) -> RedirectResponse:
+        """Return a redirect to a page of the desk, after a form.
+
+        Parameters
+        ----------
+        address
+            Path and query. What is not under `/desk` is replaced by `/desk`.
+        session
+            The session from now on, if the form changed it.
+        """
+        within = address == "/desk" or address.startswith(("/desk?", "/desk/"))
+        response = RedirectResponse(address if within else "/desk", HTTPStatus.SEE_OTHER)
+        response.set_cookie(
+            COOKIE,
+            self.sessions.cookie(session or self.session),
+            httponly=True,
+            samesite="strict",
+            path="/",
+        )
+        return response
+
+    def refusal(self, status: HTTPStatus, text: str, detail: str = "") -> HTMLResponse:
+        """Return a page that says why a request was refused.
+
+        Parameters
+        ----------
+        text
+            Name of the text that says it.
+        detail
+            The rule that was broken, in English.
+        """
+        values = {"refused_as": text, "detail": detail, "back": self._path_before()}
+        return self.page("refused.html.j2", "", values, status)
+
+    def _path_before(self) -> str:
+        """Return the page of the desk that the request came from, else the worklist."""
+        before = urlsplit(self.request.headers.get("referer", ""))
+        return before.path if before.path.startswith("/desk/") else "/desk"
+
+    def note(self, kind: VisitKind, subject: str) -> None:
+        """Add a row to the log of visits, of this reader."""
+        desk = self.desk
+        path = desk.visits_path if desk.gate is None else desk.gate.folder / "visits.db"
+        if path is None:
+            return
+        with VisitLog(path) as visits:
+            visits.add(
+                kind,
+                at=desk.service.now(),
+                reader=self.who.reader,
+                tier=self.tier.value,
+                subject=subject,
+                client=client_of(self.request).address,
+            )
 
     def rendered(self, template: str, values: Mapping[str, Any]) -> str:
         """Return a template as HTML: a page, or a part of one."""
@@ -98,9 +168,11 @@ class Frame:
                     "lang": self.language.value,
                     "day": partial(formats.day, language=self.language),
                     "short_day": partial(formats.short_day, language=self.language),
+                    "moment": partial(formats.moment, language=self.language),
                     "intake": self.desk.intake,
                     "tier": self.tier.value,
                     "signed_in": self.desk.gate is not None,
+                    "noted": self.tier is Tier.AUTHORITY and self.desk.keeps_visits,
                     "reader": self.who.reader,
                     "form_token": self.sessions.form_token(self.session),
                     "places": _PLACES,
