@@ -1,0 +1,1 @@
+"""Elements, scales, marks, patterns and texts that the pictures are drawn with."""

@@ -1,0 +1,1 @@
+"""Pictures of the size of a table cell."""
