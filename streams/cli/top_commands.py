@@ -1,8 +1,10 @@
 """`tocsin top`: the worklist, signals in the order of today's priority."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +17,10 @@ from schemas.alert import Alert, SignalGrade
 from schemas.decision import Assessment
 from schemas.errors import BrokerError, InputError
 from schemas.priority import Priority
+from streams.cli.delivery_commands import open_tail
 from streams.cli.export_commands import AuditOption
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
+from streams.cli.live_worklist import Arrived, follow_alerts
 from streams.cli.options import (
     ListOption,
     RulesOption,
@@ -81,6 +85,10 @@ def top(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON Lines instead of a table.")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Draw the list again as alerts arrive, until Ctrl-C."),
+    ] = False,
     audit: AuditOption = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
@@ -94,6 +102,12 @@ def top(
         tocsin top 1990VAERSData.zip --limit 5
     """
     last = parse_day(until, "--until")
+    if live:
+        if sources or last is not None or as_json:
+            msg = "top: --live must be of the topic or of --alerts; got sources, --until or --json"
+            raise InputError(msg)
+        _follow(config, bootstrap, alerts, partial(_current, limit, grade, audit, alerts is None))
+        return
     if sources and alerts is not None:
         msg = "top: sources or --alerts must be given, not both; got both"
         raise InputError(msg)
@@ -117,6 +131,26 @@ def top(
             typer.echo(_json_line(one, assessment, day))
     else:
         Console().print(_table(shown, len(listed), day))
+
+
+def _follow(
+    config: Path | None,
+    bootstrap: str | None,
+    alerts: Path | None,
+    drawn: Callable[[Arrived], Table],
+) -> None:
+    settings = Settings.load(config, bootstrap=bootstrap)
+    with closing(open_tail(settings, alerts, lambda source: 0)) as tail:
+        follow_alerts(tail, drawn)
+
+
+def _current(
+    limit: int, grade: SignalGrade | None, audit: Path | None, now: bool, arrived: Arrived
+) -> Table:
+    """Return the table of what has arrived: of today, or of the last day of a file."""
+    day = datetime.now(UTC).date() if now else arrived.last_day
+    listed = worklist(arrived.latest, day, grade=grade)
+    return _table(_assessed(listed[:limit], arrived.alerts, audit, day), len(listed), day)
 
 
 def _of_topic(config: Path | None, bootstrap: str | None) -> list[AnyAlert]:

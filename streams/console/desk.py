@@ -7,6 +7,8 @@ from pathlib import Path
 
 from schemas.subscription import Tier
 from streams.console.access.gate import Gate
+from streams.console.suppressed_changes import SuppressedChanges
+from streams.core.counting.case_history import CaseHistory
 from streams.core.explanation.explanation import ExplainedRun
 from streams.delivery.api.service import Service
 
@@ -50,9 +52,15 @@ class Desk:
         SQLite file of sign-offs and saved views.
     tier
         Tier of the pages.
+    history
+        The counted cases at every position; None on a server that reads alerts alone.
+    test_by_sex
+        Whether the blocks of the anytime-valid test are of one sex as well.
     explained
         Returns the counts and cases that the figures of a signal are computed from; None on a
         server that reads alerts alone.
+    suppressed
+        Suppressed changes of a replay; None on a server that reads alerts alone.
     gate
         Where readers sign in; None on loopback, where whoever opens the page is the reader.
     hosts
@@ -68,7 +76,10 @@ class Desk:
     intake: Intake
     readers_path: Path
     tier: Tier = Tier.AUTHORITY
+    history: CaseHistory | None = None
+    test_by_sex: bool = False
     explained: Callable[[], ExplainedRun] | None = None
+    suppressed: SuppressedChanges | None = None
     gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
     visits_path: Path | None = None

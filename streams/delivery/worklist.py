@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from math import inf
 
 from schemas.alert import Alert, SignalGrade
@@ -48,12 +48,11 @@ def worklist(
     grade
         List the signals of this grade alone; None for all.
     """
-    since = day - timedelta(days=RECENT_DAYS)
     listed = [
         (priority_on(alert, day), alert)
         for alert in latest
         if alert.rules_fired
-        and (alert.last_received or date.min) > since
+        and (day - (alert.last_received or date.min)).days < RECENT_DAYS
         and (grade is None or alert.grade is grade)
     ]
     listed.sort(key=_place)

@@ -1,7 +1,5 @@
 """The HTTP API on a port of loopback, in a thread of its own, and clients of it."""
 
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -23,6 +21,7 @@ from streams.delivery.api.tokens import Scope
 from streams.delivery.server.http_server import http_server
 from streams.runtime.operations.audit_log import AuditLog
 from tests.support.alerts import KEY
+from tests.support.browser.servers import serving_server
 from tests.support.reports import make_report
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -75,20 +74,8 @@ def token_of(
 @contextmanager
 def serving(service: Service, **limits: Any) -> Iterator[str]:
     """Yield the address of a server; limits are those of `http_server`."""
-    server = http_server(make_application(service), **limits)
-    server.config.port = 0
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 30
-        while not server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
+    with serving_server(http_server(make_application(service), **limits)) as address:
+        yield address
 
 
 @contextmanager

@@ -23,8 +23,9 @@ from streams.console.frame.texts import texts_in
 from streams.core.wording.catalogue import Language
 from streams.delivery.api.tokens import Scope
 
-__all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment"]
+__all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment", "open_frame"]
 
+_STALE_DAYS = 2  # yesterday is closed today: a day that is missing is at least two ago
 _PLACES = (
     ("worklist", "/desk"),
     ("operations", "/desk/operations"),
@@ -95,7 +96,7 @@ class Frame:
             What the template names.
         """
         response = HTMLResponse(self.rendered(template, {"place": place, **values}), status)
-        if place and self.tier is Tier.AUTHORITY:
+        if place and status < HTTPStatus.BAD_REQUEST and self.tier is Tier.AUTHORITY:
             self.note(VisitKind.VIEWED, self._here())
         response.set_cookie(
             COOKIE, self.sessions.cookie(self.session), httponly=True, samesite="strict", path="/"
@@ -170,6 +171,7 @@ class Frame:
                     "short_day": partial(formats.short_day, language=self.language),
                     "moment": partial(formats.moment, language=self.language),
                     "intake": self.desk.intake,
+                    "days_without_data": self._days_without_data(),
                     "tier": self.tier.value,
                     "signed_in": self.desk.gate is not None,
                     "noted": self.tier is Tier.AUTHORITY and self.desk.keeps_visits,
@@ -182,6 +184,14 @@ class Frame:
                 }
             )
         )
+
+    def _days_without_data(self) -> int:
+        """Return the days since the last closed one; 0 while data arrives, and of a replay."""
+        intake = self.desk.intake
+        if intake.replayed or intake.closed is None:
+            return 0
+        days = (self.desk.service.now().date() - intake.closed).days
+        return days if days >= _STALE_DAYS else 0
 
     def _here(self) -> str:
         query = self.request.url.query

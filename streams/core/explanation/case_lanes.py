@@ -9,20 +9,20 @@ from schemas.delta import STRATUM
 from streams.core.cases.chronology import START
 from streams.core.cases.provenance import parse_origin
 from streams.core.counting.case_codes import UNIT
-from streams.core.signals.counts_view import CountsView
+from streams.core.counting.coded_cases import CodedCases
 
 __all__ = ["case_lanes"]
 
 _EPOCH = date(1970, 1, 1)
 
 
-def case_lanes(view: CountsView, drug: str, event: str, last_day: int) -> pl.DataFrame:
+def case_lanes(view: CodedCases, drug: str, event: str, last_day: int) -> pl.DataFrame:
     """Return the counted cases of a pair, by day of receipt.
 
     Parameters
     ----------
     view
-        The counts of the run.
+        The cases, and the names of their codes.
     drug, event
         Normal forms; of a name that no case has there is no row.
     last_day

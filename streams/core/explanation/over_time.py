@@ -11,6 +11,7 @@ from detectors.time_to_onset import time_to_onset
 from detectors.truncated_onset import truncated_onset
 from streams.core.alerts.case_sources import Origins
 from streams.core.cases.strata import BAND_UNIT
+from streams.core.counting.coded_cases import CodedCases
 from streams.core.explanation.population import Population
 from streams.core.explanation.section import Section
 from streams.core.signals.counts_view import CountsView
@@ -53,7 +54,9 @@ def _onset(population: Population) -> Section:
     )
 
 
-def daily_evidence(population: Population, view: CountsView, last_day: int) -> pl.DataFrame:
+def daily_evidence(
+    population: Population, view: CodedCases, last_day: int, *, by_sex: bool
+) -> pl.DataFrame:
     """Return the sequential test of the pair after each day that changed it.
 
     Parameters
@@ -62,6 +65,8 @@ def daily_evidence(population: Population, view: CountsView, last_day: int) -> p
         The cases around the pair, and the counts that they come from.
     last_day
         Last day that the test covers [days since 1970-01-01].
+    by_sex
+        Whether the blocks of the test are of one sex as well.
 
     Returns
     -------
@@ -71,7 +76,7 @@ def daily_evidence(population: Population, view: CountsView, last_day: int) -> p
     """
     rows = view.levels.without_levels(view.log.rows().filter(pl.col("day") <= last_day))
     sources = Origins(view.origins).parts["source"]
-    block = pl.col("block") if view.tests.by_sex else pl.col("block") // BAND_UNIT
+    block = pl.col("block") if by_sex else pl.col("block") // BAND_UNIT
     blocked = rows.with_columns(block, sources.gather(rows["origin"]).alias("source"))
     drug, event = view.drugs.find(population.drug), view.events.find(population.event)
     if drug is None or event is None:
@@ -80,7 +85,7 @@ def daily_evidence(population: Population, view: CountsView, last_day: int) -> p
 
 
 def _path(population: Population, view: CountsView, last_day: int) -> Section:
-    path = daily_evidence(population, view, last_day)
+    path = daily_evidence(population, view, last_day, by_sex=view.tests.by_sex)
     title = "Sequential test, day by day within age bands"
     says = "The e-value after each day with a case of the drug and of the event in an age band."
     if path.is_empty():

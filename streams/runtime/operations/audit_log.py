@@ -82,6 +82,11 @@ class AuditLog:
         self._path = path
         self._anchor = anchor
 
+    @property
+    def path(self) -> Path:
+        """The file, whether or not it exists yet."""
+        return self._path
+
     def decide(self, decision: Decision, at: datetime) -> AuditEntry:
         """Append a decision, synced to disk before returning.
 

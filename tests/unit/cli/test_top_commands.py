@@ -92,3 +92,10 @@ def test_without_either_the_topic_is_read_and_the_day_is_the_clocks(
     assert done.code == 0, done.out
     (line,) = map(json.loads, done.out.splitlines())
     assert abs(date.fromisoformat(line["day"]) - datetime.now(UTC).date()) <= timedelta(days=1)
+
+
+def test_a_file_without_an_alert_has_an_empty_list(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").touch()
+    done = tocsin("top", "--alerts", tmp_path / "none.jsonl")
+    assert done.code == 0, done.err
+    assert "0 of 0 signals" in done.out

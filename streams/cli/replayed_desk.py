@@ -1,0 +1,149 @@
+"""The desk of replayed files: what a replay leaves for its pages."""
+
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import typer
+
+from schemas.alert import Alert
+from schemas.notice import Notice
+from streams.cli.options import DetectorChoice, tomorrow
+from streams.cli.replay_commands import Format, feed_sources
+from streams.cli.verdict import RunVerdict
+from streams.console.desk import Desk, Intake
+from streams.console.suppressed_changes import SuppressedChanges
+from streams.core.counting.case_history import CaseHistory
+from streams.core.counting.windows import WindowSpec
+from streams.core.explanation.explanation import ExplainedRun
+from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.api.read_model import ReadModel
+from streams.delivery.api.service import FileNotices, Service
+from streams.delivery.sending.signing_keys import TIER_KEY, installation_key
+from streams.intake.notices import read_notices
+from streams.runtime.embedded.replay import Replay
+from streams.runtime.operations.audit_log import AuditLog
+from streams.runtime.owner_only import owner_only_folder
+
+__all__ = ["ReplayedDesk"]
+
+_EPOCH = date(1970, 1, 1)
+_REPORTS = "pv.reports[0]"  # the partition that alerts of a replay say they are counted from
+
+
+class ReplayedDesk:
+    """A desk in a folder, filled by a replay.
+
+    Parameters
+    ----------
+    folder
+        Where decisions, sign-offs and views are kept; what an earlier replay derived is removed.
+    chosen
+        Rules and options of the detector.
+    until
+        Last day of receipt.
+    hosts
+        Values of `Host` that are answered.
+    """
+
+    def __init__(
+        self, folder: Path, chosen: DetectorChoice, *, until: date | None, hosts: frozenset[str]
+    ) -> None:
+        owner_only_folder(folder)
+        self._chosen, self._until = chosen, until
+        self._published: list[AnyAlert] = []
+        self._verdict = RunVerdict("desk")
+        self._run: Replay | None = None
+        self._history = CaseHistory(chosen.options["age_bands"])
+        self._suppressed = SuppressedChanges()
+        self.desk = Desk(
+            service=_service(folder),
+            intake=Intake(replayed=True),
+            readers_path=folder / "readers.db",
+            visits_path=folder / "visits.db",
+            keeps_key=TIER_KEY in os.environ,
+            history=self._history,
+            suppressed=self._suppressed,
+            explained=self._explained,
+            hosts=hosts,
+        )
+
+    def replay(
+        self, sources: Sequence[Path], source_format: Format | None, notices: Iterable[Path]
+    ) -> None:
+        """Replay files into the desk.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read, or no message of any is accepted.
+        """
+        found = [item for path in notices for item in read_notices(path)]
+        with self.desk.service.model() as model, model.batch():
+            run = self._replay(model, [item for item in found if isinstance(item, Notice)])
+            feed_sources(run, sources, source_format, None, self._verdict)
+            run.finish()
+        self._verdict.require_accepted()
+        for line in self._verdict.remarks():
+            typer.echo(line, err=True)
+        intake = self.desk.intake
+        intake.sources = tuple(path.name for path in sources)
+        intake.closed = run.last_day
+        intake.n_counted = run.summary.population["counted"]
+        intake.n_rejected = run.summary.rejected.total()
+        self.desk = replace(self.desk, test_by_sex=run.detector.tests.by_sex)
+
+    def _replay(self, model: ReadModel, notices: Sequence[Notice]) -> Replay:
+        def publish(alert: AnyAlert) -> None:
+            self._published.append(alert)
+            self._suppressed.published(alert.signal_key)
+            model.put(alert, source="alerts", position=len(self._published))
+
+        self._run = Replay(
+            [WindowSpec.parse("cumulative")],
+            self._chosen.rules,
+            **self._chosen.options,
+            every=1,
+            until=self._until,
+            horizon=tomorrow(),
+            on_alert=publish,
+            on_safety_alert=publish,
+            on_suppressed=self._suppressed.add,
+            on_rejected=self._verdict.reject,
+            on_report=lambda offset, report: model.put_report(
+                report, source=_REPORTS, position=offset
+            ),
+            on_delta=self._history.apply,
+            notices=notices,
+        )
+        return self._run
+
+    def _explained(self) -> ExplainedRun:
+        run = self._run
+        assert run is not None
+        (window,) = run.detector.windows
+        (tally,) = window.tallies.values()
+        return ExplainedRun(
+            view=run.detector.view(),
+            tally=tally,
+            scorer=run.detector.scorer,
+            last_day=((run.last_day or _EPOCH) - _EPOCH).days,
+            alerts=[alert for alert in self._published if isinstance(alert, Alert)],
+        )
+
+
+def _service(folder: Path) -> Service:
+    """Return the service of a folder; what was derived from an earlier replay is removed."""
+    model = folder / "signals.db"
+    for path in (model, model.with_name("signals.db-wal"), model.with_name("signals.db-shm")):
+        path.unlink(missing_ok=True)
+    return Service(
+        outbox_path=folder / "outbox.db",
+        model_path=model,
+        key=installation_key() if TIER_KEY in os.environ else secrets.token_bytes(32),
+        audit=AuditLog(folder / "audit.jsonl"),
+        notices=FileNotices(folder / "notices.jsonl"),
+    )
