@@ -11,11 +11,14 @@ import typer
 
 from schemas.alert import Alert
 from schemas.notice import Notice
+from schemas.rejected import Rejected
 from streams.cli.options import DetectorChoice, tomorrow
 from streams.cli.replay_commands import Format, feed_sources
 from streams.cli.verdict import RunVerdict
 from streams.console.desk import Desk, Intake
+from streams.console.operations.rejects import KeptRejects
 from streams.console.suppressed_changes import SuppressedChanges
+from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.counting.case_history import CaseHistory
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
@@ -59,6 +62,7 @@ class ReplayedDesk:
         self._run: Replay | None = None
         self._history = CaseHistory(chosen.options["age_bands"])
         self._suppressed = SuppressedChanges()
+        self._rejects = KeptRejects()
         self.desk = Desk(
             service=_service(folder),
             intake=Intake(replayed=True),
@@ -67,6 +71,7 @@ class ReplayedDesk:
             keeps_key=TIER_KEY in os.environ,
             history=self._history,
             suppressed=self._suppressed,
+            rejects=self._rejects,
             explained=self._explained,
             hosts=hosts,
         )
@@ -94,6 +99,10 @@ class ReplayedDesk:
         intake.closed = run.last_day
         intake.n_counted = run.summary.population["counted"]
         intake.n_rejected = run.summary.rejected.total()
+        intake.n_messages = run.summary.messages
+        intake.rules = self._chosen.rules
+        controls: NegativeControls | None = self._chosen.options["controls"]
+        intake.controls = None if controls is None else controls.pairs
         self.desk = replace(self.desk, test_by_sex=run.detector.tests.by_sex)
 
     def _replay(self, model: ReadModel, notices: Sequence[Notice]) -> Replay:
@@ -101,6 +110,10 @@ class ReplayedDesk:
             self._published.append(alert)
             self._suppressed.published(alert.signal_key)
             model.put(alert, source="alerts", position=len(self._published))
+
+        def reject(rejected: Rejected) -> None:
+            self._verdict.reject(rejected)
+            self._rejects.add(rejected)
 
         self._run = Replay(
             [WindowSpec.parse("cumulative")],
@@ -112,7 +125,7 @@ class ReplayedDesk:
             on_alert=publish,
             on_safety_alert=publish,
             on_suppressed=self._suppressed.add,
-            on_rejected=self._verdict.reject,
+            on_rejected=reject,
             on_report=lambda offset, report: model.put_report(
                 report, source=_REPORTS, position=offset
             ),

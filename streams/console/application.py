@@ -17,6 +17,8 @@ from streams.console.frame.forms import FormRefused, refused_form
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
+from streams.console.operations import operations_routes, rejected_routes
+from streams.console.operations.operations import Operations
 from streams.console.signal import signal_routes
 from streams.console.subscriptions import new_subscription_routes, subscriptions_routes
 from streams.console.worklist import live_routes, problem_pages, reader_routes, worklist_routes
@@ -33,6 +35,9 @@ def desk_application(desk: Desk) -> FastAPI:
     app.state.worklist = Worklist(desk)
     app.state.worklist.signals(desk.tier)  # so that the first reader does not wait for it
     app.include_router(worklist_routes.router, prefix="/desk")
+    app.state.operations = Operations(desk)
+    app.include_router(operations_routes.router, prefix="/desk")
+    app.include_router(rejected_routes.router, prefix="/desk")
     app.include_router(subscriptions_routes.router, prefix="/desk")
     app.include_router(new_subscription_routes.router, prefix="/desk")
     app.include_router(signal_routes.router, prefix="/desk")

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from detectors.rules import RuleSet
 from schemas.subscription import Tier
 from streams.console.access.gate import Gate
+from streams.console.operations.rejects import Rejects
+from streams.console.operations.workers import Workers
 from streams.console.suppressed_changes import SuppressedChanges
 from streams.core.counting.case_history import CaseHistory
 from streams.core.explanation.explanation import ExplainedRun
@@ -29,6 +32,12 @@ class Intake:
         Last day that was evaluated; None before the first.
     n_counted, n_rejected
         Counted cases, and messages that could not be read.
+    n_messages
+        Messages that were read; None on a server that reads alerts alone.
+    rules
+        Rules of the detector; None likewise.
+    controls
+        Pairs of negative controls in normal form; None likewise, or if there are none.
     """
 
     sources: tuple[str, ...] = ()
@@ -36,6 +45,9 @@ class Intake:
     closed: date | None = None
     n_counted: int = 0
     n_rejected: int = 0
+    n_messages: int | None = None
+    rules: RuleSet | None = None
+    controls: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,10 @@ class Desk:
     keeps_key
         Whether the service's key is the installation's: only then are signing keys that a page
         shows those that `tocsin deliver` signs with.
+    rejects
+        Rejects of the replay or the topic; None on a server that reads neither.
+    workers
+        Workers whose readiness is asked for; None if none is named.
     """
 
     service: Service
@@ -84,6 +100,8 @@ class Desk:
     hosts: frozenset[str] = field(default_factory=frozenset)
     visits_path: Path | None = None
     keeps_key: bool = True
+    rejects: Rejects | None = None
+    workers: Workers | None = None
 
     @property
     def keeps_visits(self) -> bool:

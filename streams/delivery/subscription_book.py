@@ -164,8 +164,8 @@ class SubscriptionBook(Ledger):
             SubscriptionStatus(
                 Subscription.model_validate_json(body),
                 *numbers,
-                next_attempt=None if next_at is None else datetime.fromtimestamp(next_at, UTC),
-                answer=answer_from(at, outcome, detail),
+                None if next_at is None else datetime.fromtimestamp(next_at, UTC),
+                answer_from(at, outcome, detail),
             )
             for at, outcome, detail, next_at, body, *numbers in rows
         ]

@@ -1,7 +1,7 @@
 """Routes of own subscriptions: the list, and what is done with one."""
 
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
@@ -39,7 +39,8 @@ def subscriptions_page(
 ) -> Response:
     """Return the reader's subscriptions; of the open one, what waits and why."""
     if not may_subscribe(frame) or not frame.who.reader:
-        values = {"rows": None, "may": may_subscribe(frame), "waiting": [], "opened": ""}
+        may = may_subscribe(frame)
+        values: dict[str, Any] = {"rows": None, "may": may, "waiting": [], "opened": ""}
         return frame.page("subscriptions.html.j2", "subscriptions", _result(None, "", "") | values)
     own = own_of(frame)
     statuses = own.all()
