@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import InputError
 from streams.console.access import sign_in_routes
+from streams.console.audit import audit_routes
 from streams.console.desk import Desk
 from streams.console.frame.forms import FormRefused, refused_form
 from streams.console.frame.protection import Protection
@@ -38,6 +39,7 @@ def desk_application(desk: Desk) -> FastAPI:
     app.state.operations = Operations(desk)
     app.include_router(operations_routes.router, prefix="/desk")
     app.include_router(rejected_routes.router, prefix="/desk")
+    app.include_router(audit_routes.router, prefix="/desk")
     app.include_router(subscriptions_routes.router, prefix="/desk")
     app.include_router(new_subscription_routes.router, prefix="/desk")
     app.include_router(signal_routes.router, prefix="/desk")

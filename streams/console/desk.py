@@ -104,6 +104,6 @@ class Desk:
     workers: Workers | None = None
 
     @property
-    def keeps_visits(self) -> bool:
-        """Return whether views are logged."""
-        return self.gate is not None or self.visits_path is not None
+    def visit_log(self) -> Path | None:
+        """Return the SQLite file of the log of visits; None if there is none."""
+        return self.visits_path if self.gate is None else self.gate.folder / "visits.db"

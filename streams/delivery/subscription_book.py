@@ -163,11 +163,26 @@ class SubscriptionBook(Ledger):
         return [
             SubscriptionStatus(
                 Subscription.model_validate_json(body),
-                *numbers,
-                None if next_at is None else datetime.fromtimestamp(next_at, UTC),
-                answer_from(at, outcome, detail),
+                paused,
+                failures,
+                waiting,
+                held,
+                delivered,
+                next_attempt=None if next_at is None else datetime.fromtimestamp(next_at, UTC),
+                answer=answer_from(at, outcome, detail),
             )
-            for at, outcome, detail, next_at, body, *numbers in rows
+            for (
+                at,
+                outcome,
+                detail,
+                next_at,
+                body,
+                paused,
+                failures,
+                waiting,
+                held,
+                delivered,
+            ) in rows
         ]
 
     def waiting(self, subscription: Subscription, most: int = 100) -> list[Waiting]:

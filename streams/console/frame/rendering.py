@@ -145,7 +145,7 @@ class Frame:
     def note(self, kind: VisitKind, subject: str) -> None:
         """Add a row to the log of visits, of this reader."""
         desk = self.desk
-        path = desk.visits_path if desk.gate is None else desk.gate.folder / "visits.db"
+        path = desk.visit_log
         if path is None:
             return
         with VisitLog(path) as visits:
@@ -174,7 +174,7 @@ class Frame:
                     "days_without_data": self._days_without_data(),
                     "tier": self.tier.value,
                     "signed_in": self.desk.gate is not None,
-                    "noted": self.tier is Tier.AUTHORITY and self.desk.keeps_visits,
+                    "noted": self.tier is Tier.AUTHORITY and self.desk.visit_log is not None,
                     "reader": self.who.reader,
                     "form_token": self.sessions.form_token(self.session),
                     "places": _PLACES,

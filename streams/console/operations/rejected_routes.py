@@ -14,7 +14,7 @@ from streams.console.access.visits import VisitKind
 from streams.console.frame.forms import CheckedFrame, FormRefused
 from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.operations.operations import may_operate
-from streams.console.operations.rejects import RejectGroup, first_line
+from streams.console.operations.rejects import Redrivable, RejectGroup, first_line
 from streams.delivery.api.tokens import Scope
 from streams.runtime.operations.redrive import Redrive
 
@@ -58,13 +58,13 @@ def rejected_page(frame: TheFrame, rule: Rule = "", redriven: int | None = None)
         "redriven": redriven,
         "dry_run": None,
         "may": may_operate(frame),
-        "redrives": rejects is not None and rejects.redrives,
+        "redrives": isinstance(rejects, Redrivable),
         "failed": "",
     }
     if rejects is not None:
         try:
             values["rows"] = [_row(frame, group) for group in rejects.groups()]
-            if rule and rejects.redrives and values["may"]:
+            if rule and isinstance(rejects, Redrivable) and values["may"]:
                 values |= _counted(frame, rule, rejects.redrive(rule, dry_run=True))
         except BrokerError as error:
             values["failed"] = str(error)
@@ -101,7 +101,7 @@ def redrive_rejects(
     rejects = frame.desk.rejects
     if not may_operate(frame):
         raise FormRefused(frame, "frame.refused_scope", detail=Scope.OPERATIONS_WRITE)
-    if rejects is None or not rejects.redrives:
+    if not isinstance(rejects, Redrivable):
         raise FormRefused(frame, "operations.refused_files", HTTPStatus.CONFLICT)
     if not frame.sessions.sealed(frame.session, _COUNTED, f"{n} of {rule}", seal):
         raise FormRefused(frame, "operations.refused_uncounted")

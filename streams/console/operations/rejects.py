@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from schemas.rejected import Rejected
 from streams.runtime.operations.redrive import Redrive, Selection, read_rejects, redrive
 from streams.runtime.settings import Settings
 
-__all__ = ["KafkaRejects", "KeptRejects", "RejectGroup", "Rejects", "first_line"]
+__all__ = ["KafkaRejects", "KeptRejects", "Redrivable", "RejectGroup", "Rejects", "first_line"]
 
 _MOST_RULES = 1_000  # distinct ones that are kept; a hostile file makes up more
 _MOST_SHOWN = 300  # characters of a first line
@@ -37,14 +37,14 @@ class RejectGroup:
 class Rejects(Protocol):
     """Where the rejects of a desk are."""
 
-    @property
-    def redrives(self) -> bool:
-        """Whether they can be redriven from here."""
-        ...
-
     def groups(self) -> list[RejectGroup]:
         """Return the open rejects by rule, the most frequent first."""
         ...
+
+
+@runtime_checkable
+class Redrivable(Rejects, Protocol):
+    """Rejects that can be redriven from here."""
 
     def redrive(self, rule: str, *, dry_run: bool) -> Redrive:
         """Redrive the open rejects of a rule, or count what would be."""
@@ -52,9 +52,10 @@ class Rejects(Protocol):
 
 
 class KeptRejects:
-    """Rejects of a replay: each is counted, and the first of each rule is kept."""
+    """Rejects of a replay: each is counted, and the first of each rule is kept.
 
-    redrives = False
+    Files cannot be redriven: they are mended, then replayed again.
+    """
 
     def __init__(self) -> None:
         self._groups: dict[str, RejectGroup] = {}
@@ -67,16 +68,6 @@ class KeptRejects:
         """Return the rejects by rule, the most frequent first."""
         return _ordered(self._groups)
 
-    def redrive(self, rule: str, *, dry_run: bool) -> Redrive:
-        """Refuse: files are replayed again once they are mended.
-
-        Raises
-        ------
-        NotImplementedError
-            Always: `redrives` is false.
-        """
-        raise NotImplementedError
-
 
 class KafkaRejects:
     """Rejects on the topic `pv.rejected`.
@@ -86,8 +77,6 @@ class KafkaRejects:
     settings
         Connection settings.
     """
-
-    redrives = True
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
