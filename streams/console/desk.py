@@ -107,3 +107,8 @@ class Desk:
     def visit_log(self) -> Path | None:
         """Return the SQLite file of the log of visits; None if there is none."""
         return self.visits_path if self.gate is None else self.gate.folder / "visits.db"
+
+    @property
+    def whole_history(self) -> CaseHistory | None:
+        """Return the counted cases, unless this server does not have all of them."""
+        return None if self.history is None or self.history.problem else self.history

@@ -96,8 +96,8 @@ class Frame:
             What the template names.
         """
         response = HTMLResponse(self.rendered(template, {"place": place, **values}), status)
-        if place and status < HTTPStatus.BAD_REQUEST and self.tier is Tier.AUTHORITY:
-            self.note(VisitKind.VIEWED, self._here())
+        if place and status < HTTPStatus.BAD_REQUEST:
+            self.note_view()
         response.set_cookie(
             COOKIE, self.sessions.cookie(self.session), httponly=True, samesite="strict", path="/"
         )
@@ -141,6 +141,16 @@ class Frame:
         """Return the page of the desk that the request came from, else the worklist."""
         before = urlsplit(self.request.headers.get("referer", ""))
         return before.path if before.path.startswith("/desk/") else "/desk"
+
+    def part(self, template: str, values: Mapping[str, Any]) -> HTMLResponse:
+        """Return a part of a page, for its script; it is logged as the page is."""
+        self.note_view()
+        return HTMLResponse(self.rendered(template, values))
+
+    def note_view(self) -> None:
+        """Add a row to the log of visits, if what is shown is for authorities alone."""
+        if self.tier is Tier.AUTHORITY:
+            self.note(VisitKind.VIEWED, self._here())
 
     def note(self, kind: VisitKind, subject: str) -> None:
         """Add a row to the log of visits, of this reader."""

@@ -106,7 +106,8 @@ class Operations:
     def _rejected_fact(self) -> Fact:
         intake = self._desk.intake
         if intake.n_messages is None:
-            return Fact("rejected", None, "not_read")
+            on_topic = self._desk.rejects is not None
+            return Fact("rejected", None, "on_topic" if on_topic else "not_read")
         return Fact("rejected", intake.n_rejected, "rejected_note", n=intake.n_messages)
 
     def _restore_fact(self, stages: Sequence[StageState] | None) -> Fact:

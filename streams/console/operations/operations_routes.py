@@ -87,7 +87,8 @@ def _authority_values(frame: Frame, operations: Operations) -> dict[str, Any]:
             reasons, t("operations.suppressed_title"), frame.language.value
         ),
         "by_reason": [] if suppressed is None else suppressed.by_reason.most_common(),
-        "n_rejected": None if desk.rejects is None else desk.intake.n_rejected,
+        "n_rejected": None if desk.intake.n_messages is None else desk.intake.n_rejected,
+        "on_topic": desk.rejects is not None,
         "rules": desk.intake.rules,
     }
 

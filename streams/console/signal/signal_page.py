@@ -63,7 +63,7 @@ def signal_values(
     every = [one for one in asked.known if isinstance(one, Alert)]
     ledger = ledger_entries(alert, asked.entries, language)
     day, t = asked.day or desk.intake.closed or alert.evaluated_on, texts_in(language)
-    evidence = evidence_of(desk.history, alert, day, by_sex=desk.test_by_sex)
+    evidence = evidence_of(desk.whole_history, alert, day, by_sex=desk.test_by_sex)
     figures = evidence and signal_figures(evidence, every, rows, ledger, day, t, widths)
     return {
         "evidence": evidence,

@@ -55,9 +55,15 @@ class CaseHistory:
     ----------
     age_bands
         Age bands of the strata.
+
+    Attributes
+    ----------
+    problem
+        Reason why it is not whole, and so must not be asked; None if it is.
     """
 
     def __init__(self, age_bands: AgeBands) -> None:
+        self.problem: str | None = None
         self._codes = CaseCodes(age_bands)
         self._levels = LevelCodes()
         self._batches: list[_Batch] = []

@@ -46,10 +46,10 @@ def test_an_account_signs_in_with_the_printed_codes(tmp_path: Path, run: Run) ->
     assert sorted(account.scopes) == ["alerts:read", "decisions:write"]
     listed = run("accounts list").rows()
     assert listed[1][:3] == ["M. Okafor", "authority", "alerts:read decisions:write"]
-    with TokenStore(tmp_path / "tocsin-desk" / "outbox.db") as tokens:
+    with TokenStore(tmp_path / "outbox.db") as tokens:
         tokens.of_reader("M. Okafor", account.tier, account.scopes, now)
     assert run("accounts disable 'M. Okafor'").out == "M. Okafor is disabled.\n"
-    with TokenStore(tmp_path / "tocsin-desk" / "outbox.db") as tokens:
+    with TokenStore(tmp_path / "outbox.db") as tokens:
         assert tokens.of_reader("M. Okafor", account.tier, account.scopes, now) is None
     assert run("accounts list").rows()[1][4] == f"{now:%Y-%m-%d}"
 
