@@ -38,7 +38,7 @@ _COMMANDS = {
     },
     "Subscriptions and the HTTP API": {
         "subscribe": "delivery_commands",
-        "subscriptions": "delivery_commands",
+        "subscriptions": "subscription_commands",
         "deliver": "delivery_commands",
         "serve": "serve_commands",
         "tokens": "serve_commands",

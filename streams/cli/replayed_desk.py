@@ -1,5 +1,6 @@
 """The desk of replayed files: what a replay leaves for its pages."""
 
+import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,12 +12,15 @@ import typer
 from schemas.alert import Alert
 from schemas.delta import Delta
 from schemas.notice import Notice
+from schemas.rejected import Rejected
 from schemas.report import Report
 from streams.cli.options import DetectorChoice, tomorrow
 from streams.cli.replay_commands import Format, feed_sources
 from streams.cli.verdict import RunVerdict
 from streams.console.desk import Desk, Intake
+from streams.console.operations.rejects import KeptRejects
 from streams.console.suppressed_changes import SuppressedChanges
+from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.counting.case_history import CaseHistory
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
@@ -24,6 +28,7 @@ from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.service import FileNotices, Service
+from streams.delivery.sending.signing_keys import TIER_KEY, installation_key
 from streams.intake.notices import read_notices
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations.audit_log import AuditLog
@@ -63,12 +68,16 @@ class ReplayedDesk:
         self._suppressed = SuppressedChanges()
         self._safety = SafetyRecord()
         self._stated = folder / _STATEMENTS
+        self._rejects = KeptRejects()
         self.desk = Desk(
             service=_service(folder),
             intake=Intake(replayed=True),
             readers_path=folder / "readers.db",
+            visits_path=folder / "visits.db",
+            keeps_key=TIER_KEY in os.environ,
             history=self._history,
             suppressed=self._suppressed,
+            rejects=self._rejects,
             explained=self._explained,
             safety=self._safety,
             hosts=hosts,
@@ -102,6 +111,10 @@ class ReplayedDesk:
         intake.closed = run.last_day
         intake.n_counted = run.summary.population["counted"]
         intake.n_rejected = run.summary.rejected.total()
+        intake.n_messages = run.summary.messages
+        intake.rules = self._chosen.rules
+        controls: NegativeControls | None = self._chosen.options["controls"]
+        intake.controls = None if controls is None else controls.pairs
         self.desk = replace(self.desk, test_by_sex=run.detector.tests.by_sex)
 
     def _replay(self, model: ReadModel, notices: Sequence[Notice]) -> Replay:
@@ -118,6 +131,10 @@ class ReplayedDesk:
             self._history.apply(delta)
             self._safety.apply(delta)
 
+        def reject(rejected: Rejected) -> None:
+            self._verdict.reject(rejected)
+            self._rejects.add(rejected)
+
         self._run = Replay(
             [WindowSpec.parse("cumulative")],
             self._chosen.rules,
@@ -128,7 +145,7 @@ class ReplayedDesk:
             on_alert=publish,
             on_safety_alert=publish,
             on_suppressed=self._suppressed.add,
-            on_rejected=self._verdict.reject,
+            on_rejected=reject,
             on_report=keep,
             on_delta=count,
             notices=notices,
@@ -157,7 +174,7 @@ def _service(folder: Path) -> Service:
     return Service(
         outbox_path=folder / "outbox.db",
         model_path=model,
-        key=secrets.token_bytes(32),
+        key=installation_key() if TIER_KEY in os.environ else secrets.token_bytes(32),
         audit=AuditLog(folder / "audit.jsonl"),
         notices=FileNotices(folder / _STATEMENTS),
     )

@@ -16,9 +16,10 @@ from starlette.types import ASGIApp
 
 from schemas.errors import InputError
 from schemas.subscription import Tier
-from streams.cli.delivery_commands import AllowHostOption, OutboxOption, open_tail
+from streams.cli.delivery_commands import AllowHostOption, open_tail
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
+from streams.cli.subscription_commands import OutboxOption
 from streams.cli.terminal import Console
 from streams.delivery.alert_sources import KafkaTail, Tail
 from streams.delivery.api.tokens import Scope, TokenStore
@@ -54,6 +55,14 @@ OpenIdOption = Annotated[
     typer.Option(
         metavar="FILE.toml",
         help="OpenID provider of the desk; the client's secret is in OPENID_SECRET.",
+    ),
+]
+WorkerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        help="Monitoring endpoint of a worker, such as http://127.0.0.1:9100, whose stages the "
+        "desk shows; may be repeated.",
     ),
 ]
 LocalAccountsOption = Annotated[
@@ -144,6 +153,7 @@ def serve(
     desk_address: AddressOption = None,
     openid: OpenIdOption = None,
     local_accounts: LocalAccountsOption = False,
+    worker: WorkerOption = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -171,7 +181,9 @@ def serve(
     settings = Settings.load(config, bootstrap=bootstrap)
     if host not in _LOOPBACK:
         _require_guarded(host, outbox, beyond=beyond)
-    pages = ServedDesk(desk_folder, desk_address, openid, local_accounts, alerts is None)
+    pages = ServedDesk(
+        desk_folder, desk_address, openid, local_accounts, alerts is None, tuple(worker or ())
+    )
     if with_pages:
         pages.require_guarded(loopback=host in _LOOPBACK)
 

@@ -15,6 +15,8 @@ from streams.console.access.gate import Gate
 from streams.console.access.openid import OpenIdProvider, OpenIdSettings
 from streams.console.application import desk_application
 from streams.console.desk import Desk, Intake
+from streams.console.operations.rejects import KafkaRejects
+from streams.console.operations.workers import Workers
 from streams.core.cases.strata import default_age_bands
 from streams.delivery.api.service import Service
 from streams.runtime.owner_only import owner_only_folder
@@ -37,7 +39,9 @@ class ServedDesk:
     address
         Address that readers open; None: this machine alone.
     on_kafka
-        Whether alerts come from the topic, and so the counts too.
+        Whether alerts come from the topic, and so the counts and the rejects too.
+    workers
+        Addresses of the workers' monitoring endpoints.
     """
 
     folder: Path
@@ -45,6 +49,7 @@ class ServedDesk:
     openid: Path | None
     local_accounts: bool
     on_kafka: bool
+    workers: tuple[str, ...] = ()
 
     def require_guarded(self, *, loopback: bool) -> None:
         """Refuse to serve others without a sign-in, or without an address.
@@ -96,6 +101,9 @@ class ServedDesk:
                 readers_path=self.folder / "readers.db",
                 history=history,
                 gate=self._gate(opened, service),
+                visits_path=self.folder / "visits.db",
+                rejects=KafkaRejects(settings) if self.on_kafka else None,
+                workers=Workers(self.workers) if self.workers else None,
                 hosts=self._hosts(port),
             )
             yield desk_application(desk)

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from detectors.rules import RuleSet
 from schemas.subscription import Tier
 from streams.console.access.gate import Gate
+from streams.console.operations.rejects import Rejects
+from streams.console.operations.workers import Workers
 from streams.console.suppressed_changes import SuppressedChanges
 from streams.core.counting.case_history import CaseHistory
 from streams.core.explanation.explanation import ExplainedRun
@@ -30,6 +33,12 @@ class Intake:
         Last day that was evaluated; None before the first.
     n_counted, n_rejected
         Counted cases, and messages that could not be read.
+    n_messages
+        Messages that were read; None on a server that reads alerts alone.
+    rules
+        Rules of the detector; None likewise.
+    controls
+        Pairs of negative controls in normal form; None likewise, or if there are none.
     """
 
     sources: tuple[str, ...] = ()
@@ -37,6 +46,9 @@ class Intake:
     closed: date | None = None
     n_counted: int = 0
     n_rejected: int = 0
+    n_messages: int | None = None
+    rules: RuleSet | None = None
+    controls: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,15 @@ class Desk:
         Where readers sign in; None on loopback, where whoever opens the page is the reader.
     hosts
         Values of `Host` that are answered.
+    visits_path
+        SQLite file of the log of visits; None: no log, unless there is a gate, which has its own.
+    keeps_key
+        Whether the service's key is the installation's: only then are signing keys that a page
+        shows those that `tocsin deliver` signs with.
+    rejects
+        Rejects of the replay or the topic; None on a server that reads neither.
+    workers
+        Workers whose readiness is asked for; None if none is named.
     """
 
     service: Service
@@ -81,6 +102,15 @@ class Desk:
     safety: SafetyRecord | None = None
     gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
+    visits_path: Path | None = None
+    keeps_key: bool = True
+    rejects: Rejects | None = None
+    workers: Workers | None = None
+
+    @property
+    def visit_log(self) -> Path | None:
+        """Return the SQLite file of the log of visits; None if there is none."""
+        return self.visits_path if self.gate is None else self.gate.folder / "visits.db"
 
     @property
     def whole_history(self) -> CaseHistory | None:
