@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -29,6 +30,7 @@ from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.service import FileNotices, Service
 from streams.delivery.sending.signing_keys import TIER_KEY, installation_key
+from streams.demo import background, story
 from streams.intake.notices import read_notices
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations.audit_log import AuditLog
@@ -38,6 +40,7 @@ __all__ = ["ReplayedDesk"]
 
 _EPOCH = date(1970, 1, 1)
 _STATEMENTS = "notices.jsonl"  # file of statements that readers add, in the folder
+_STORY = "the story of tocsin demo"
 _REPORTS = "pv.reports[0]"  # the partition that alerts of a replay say they are counted from
 
 
@@ -93,21 +96,36 @@ class ReplayedDesk:
         InputError
             If a file cannot be read, or no message of any is accepted.
         """
-        stated = [self._stated] if self._stated.exists() else []
-        found = [item for path in [*notices, *stated] for item in read_notices(path)]
-        known = [item for item in found if isinstance(item, Notice)]
+        found = [item for path in notices for item in read_notices(path)]
+        with self._running([item for item in found if isinstance(item, Notice)]) as run:
+            feed_sources(run, sources, source_format, None, self._verdict)
+        self._verdict.require_accepted()
+        for line in self._verdict.remarks():
+            typer.echo(line, err=True)
+        self.desk.intake.sources = tuple(path.name for path in sources)
+
+    def replay_story(self) -> None:
+        """Replay the story of `tocsin demo`: its reports and its notices."""
+        items = [entry.item for entry in story()]
+        reports = [*background(), *(item for item in items if isinstance(item, Report))]
+        with self._running([item for item in items if isinstance(item, Notice)]) as run:
+            for _ in run.feed(_STORY, enumerate(reports, start=1)):
+                pass
+        self.desk.intake.sources = (_STORY,)
+
+    @contextmanager
+    def _running(self, notices: Sequence[Notice]) -> Iterator[Replay]:
+        """Yield a replay that fills the desk, and finish it after the body."""
+        stated = read_notices(self._stated) if self._stated.exists() else ()
+        known = [*notices, *(item for item in stated if isinstance(item, Notice))]
         for notice in known:
             if self._until is None or notice.received <= self._until:
                 self._safety.add_notice(notice)
         with self.desk.service.model() as model, model.batch():
             run = self._replay(model, known)
-            feed_sources(run, sources, source_format, None, self._verdict)
+            yield run
             run.finish()
-        self._verdict.require_accepted()
-        for line in self._verdict.remarks():
-            typer.echo(line, err=True)
         intake = self.desk.intake
-        intake.sources = tuple(path.name for path in sources)
         intake.closed = run.last_day
         intake.n_counted = run.summary.population["counted"]
         intake.n_rejected = run.summary.rejected.total()
