@@ -62,8 +62,9 @@ def desk_application(desk: Desk) -> FastAPI:
     app.add_api_route("/", _to_the_worklist, response_model=None)
     with as_file(files("streams.console").joinpath("static")) as folder:
         app.mount("/desk/static", StaticFiles(directory=Path(folder)))
-    with as_file(files("streams.figures").joinpath("fonts")) as folder:
-        app.mount("/desk/fonts", StaticFiles(directory=Path(folder)))
+    for name in ("fonts", "styles"):  # those that files of pictures have as well
+        with as_file(files("streams.figures").joinpath(name)) as folder:
+            app.mount(f"/desk/{name}", StaticFiles(directory=Path(folder)))
     app.add_middleware(Protection, hosts=desk.hosts)
     return app
 

@@ -16,6 +16,7 @@ _HOST = "desk.invalid"  # a name that never resolves (RFC 2606)
 _TYPES = {".css": "text/css", ".ttf": "font/ttf", ".svg": "image/svg+xml"}
 _FOLDERS: Mapping[str, tuple[str, str]] = {  # of addresses: package and folder
     "/desk/static/": ("streams.console", "static"),
+    "/desk/styles/": ("streams.figures", "styles"),
     "/desk/fonts/": ("streams.figures", "fonts"),
 }
 
