@@ -12,7 +12,14 @@ from streams.console.cases.listing import CaseRow, listed
 from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.signal.asked import Asked, asked_signal
 from streams.console.signal.changes import changes
-from streams.console.signal.signal_page import AsOf, addresses, known_versions, name_values
+from streams.console.signal.evidence import evidence_of
+from streams.console.signal.signal_page import (
+    AsOf,
+    addresses,
+    known_versions,
+    name_values,
+    onset_days,
+)
 
 __all__ = ["router"]
 
@@ -75,6 +82,9 @@ def _cases(frame: Frame, asked: Asked) -> HTMLResponse:
         "asked": asked,
         "alert": alert,
         "lines": _rows(frame, asked),
+        "days_of": onset_days(
+            evidence_of(frame.desk.history, alert, asked.known_on, by_sex=frame.desk.test_by_sex)
+        ),
     }
     return frame.page("cases.html.j2", "worklist", values)
 

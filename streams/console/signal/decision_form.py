@@ -25,7 +25,6 @@ _ROAD = (
     SignalState.UNDER_TRIAGE,
     SignalState.VALIDATED,
     SignalState.CONFIRMED,
-    SignalState.CLOSED,
 )
 _PLACES = {  # on the road, of states that are not on it themselves
     SignalState.REOPENED: SignalState.DETECTED,

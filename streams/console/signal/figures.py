@@ -1,5 +1,6 @@
 """Figures of the page of a signal, from its alerts, its cases and what is computed about them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,7 +17,7 @@ from streams.console.frame.texts import Texts
 from streams.console.signal.evidence import Evidence
 from streams.console.signal.ledger import LedgerEntry
 from streams.core.wording.catalogue import catalogue
-from streams.core.wording.names import plain_product_name
+from streams.core.wording.names import country, plain_product_name
 from streams.figures.drawing.intervals import IntervalEstimate
 from streams.figures.drawing.receipts import ReceivedCases
 from streams.figures.evidence import EvidenceFacts, EvidencePoint, evidence
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 _GRAVE = frozenset({"death", "life_threatening"})
+_BAND = re.compile(r"age ([\d.]+) (?:to below ([\d.]+)|and above)")
+_SHORTEST = 3  # characters of an id without the name of its database
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,13 @@ def _forest_rows(table: pl.DataFrame, t: Texts) -> Iterator[ForestRow]:
 
 def _subgroup(factor: str, name: str, t: Texts) -> str:
     """Return a subgroup in words; a name without words of its own, such as a year, as it is."""
+    if factor == "region":
+        return t.find(f"signal.subgroup_region_{name}") or country(name, catalogue(t.language))
+    if band := _BAND.fullmatch(name):
+        low, high = band.groups()
+        return (
+            t("signal.band_from", low=low) if high is None else t("signal.band", low=low, high=high)
+        )
     known = t.find(f"signal.subgroup_{factor}_{name.replace(' ', '_')}")
     return known or name
 
@@ -280,11 +290,12 @@ def _lanes(table: pl.DataFrame, rows: Iterable[CaseRow], t: Texts) -> Iterator[C
 def _shared_prefix(names: Sequence[str]) -> str:
     """Return what all ids have before their last hyphen, and it: the name of their database.
 
-    >>> _shared_prefix(["VAERS-118884", "VAERS-118916"]), _shared_prefix(["A-1", "B-2"])
+    >>> _shared_prefix(["VAERS-118884", "VAERS-118916"]), _shared_prefix(["A-111", "B-222"])
     ('VAERS-', '')
     """
     heads = {"".join(name.rpartition("-")[:2]) for name in names}
-    return heads.pop() if len(heads) == 1 else ""
+    too_short = any(len(name.rpartition("-")[2]) < _SHORTEST for name in names)
+    return heads.pop() if len(heads) == 1 and not too_short else ""
 
 
 def _product(name: str, t: Texts) -> str:

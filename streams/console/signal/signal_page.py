@@ -28,7 +28,7 @@ from streams.console.signal.ledger import decision_entries, ledger_entries, subj
 from streams.console.signal.measures_table import Comparator, compared_with
 from streams.console.signal.rules_table import rule_rows
 from streams.core.alerts.undecided import signal_status
-from streams.core.wording.catalogue import Language, catalogue
+from streams.core.wording.catalogue import Language, capitalised, catalogue
 from streams.core.wording.names import event_name, product_name
 from streams.core.wording.safety_text import safety_texts
 from streams.core.wording.signal_text import signal_texts
@@ -41,6 +41,7 @@ __all__ = [
     "days_left",
     "known_versions",
     "name_values",
+    "onset_days",
     "recount_command",
     "safety_values",
     "signal_values",
@@ -112,6 +113,7 @@ def signal_values(
         "ledger": ledger,
         "subjects": subject_states(alert),
         "lines": rows[:MOST_LINES],
+        "days_of": onset_days(evidence),
         "n_lines": len(rows),
         "gaps": gaps(alert, [row.line for row in rows]),
         "days_left": days_left(asked, desk),
@@ -124,7 +126,7 @@ def name_values(alert: Alert, language: Language) -> Mapping[str, Any]:
     """Return the names of a pair as pages show them."""
     return {
         "product": product_name(alert.drug, language),
-        "event": event_name(alert.event, language),
+        "event": capitalised(event_name(alert.event, language)),
     }
 
 
@@ -145,6 +147,14 @@ def decision_values(frame: Frame, asked: Asked) -> Mapping[str, Any]:
         "stale": None,
         "signed": None,
     }
+
+
+def onset_days(evidence: Evidence | None) -> Mapping[str, int]:
+    """Return the days from the first dose to the onset, of each case that states both."""
+    if evidence is None:
+        return {}
+    stated = evidence.lanes.drop_nulls("onset_days")
+    return dict(stated.select("case_id", "onset_days").iter_rows())
 
 
 def _signed_off(frame: Frame, asked: Asked) -> date | None:
@@ -179,6 +189,7 @@ def safety_values(frame: Frame, asked: Asked) -> Mapping[str, Any]:
         "ledger": decision_entries(asked.entries),
         "subjects": (),
         "lines": [plain_row(line) for line in lines],
+        "days_of": {},
     }
 
 

@@ -28,11 +28,17 @@ def _descriptions(page: Page) -> dict[str, str]:
 def test_each_picture_says_its_numbers(amended: ReplayedDesk) -> None:
     alert = amended.alerts[-1]
     said = _descriptions(amended.get(address_of(alert)))
-    assert set(said) == {"trend", "forest", "swimlane", "neighbours", "evidence"}
+    assert set(said) == {"trend", "forest", "swimlane", "evidence"}  # no case names a neighbour
     n, ic = alert.counts.n_observed, f"{alert.statistics.ic:.2f}"
     assert f"Revision 7, 2024-01-31: {n} cases, IC {ic}" in said["trend"]
     assert f"All reports: {n} cases" in said["forest"]
     assert all(name in said["swimlane"] for name in alert.case_ids)
+
+
+def test_neighbours_are_drawn_where_there_are_any(amended: ReplayedDesk) -> None:
+    iron = next(one for one in amended.alerts if one.drug == "iron")
+    said = _descriptions(amended.get(address_of(iron)))
+    assert "gold" in said["neighbours"]
 
 
 def test_a_day_draws_no_later_revision(amended: ReplayedDesk) -> None:

@@ -95,7 +95,7 @@ def test_versions_of_a_day_are_those_that_had_come(amended: ReplayedDesk) -> Non
 def test_names_are_those_of_the_texts(amended: ReplayedDesk) -> None:
     assert name_values(amended.alerts[-1], Language.ENGLISH) == {
         "product": "zinc",
-        "event": "rash",
+        "event": "Rash",
     }
 
 
