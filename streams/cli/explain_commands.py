@@ -25,6 +25,7 @@ from streams.cli.options import (
     parse_day,
 )
 from streams.cli.printable import printable
+from streams.cli.progress import row_progress
 from streams.cli.replay_commands import Format, replayed_daily
 from streams.cli.terminal import Console
 from streams.core.explanation.explanation import ExplainedRun, explain
@@ -97,7 +98,11 @@ def explain_command(
         alerts=alerts,
         controls=[(normal_drug(name), normal_term(term)) for name, term in controls],
     )
-    sections = list(explain(explained, drug, event))
+    sections: list[Section] = []
+    with row_progress("methods") as progress:
+        for section in explain(explained, drug, event):
+            sections.append(section)
+            progress.advance(1)
     if as_json:
         typer.echo(_document(drug, event, last_day, sections))
         return
