@@ -117,7 +117,8 @@ def swimlane(
         return picture(name, width, 40, title, [words], [text_at(0, 24, words)])
     shown = ordered[:most]
     columns = _columns(shown, width, texts)
-    outcome = _OUTCOME_SHARE * width
+    outcomes = [texts.text("swimlane.outcome"), *(case.outcome for case in shown)]
+    outcome = min(max(map(text_width, outcomes)), _OUTCOME_SHARE * width)
     days = max(text_width(texts.decimal(case.onset_days or 0, 0)) for case in shown)
     x = LinearScale(0, _LONGEST, columns[-1] + 6, width - outcome - days - 16)
     bottom = _TOP + _ROW * len(shown)
