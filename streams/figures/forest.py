@@ -108,7 +108,8 @@ def forest(
         words = texts.text("empty.forest")
         return picture(name, width, 40, title, [words], [text_at(0, 24, words)])
     places, bottom = _places(facts.rows)
-    labels = min(max(text_width(row.label) for row in facts.rows) + 8, width * _LABEL_SHARE)
+    stubs = [texts.text("forest.stratum"), *(row.label for row in facts.rows)]
+    labels = min(max(map(text_width, stubs)) + 8, width * _LABEL_SHARE)
     counts = [texts.text("head.cases"), *(texts.integer(row.n_observed) for row in facts.rows)]
     cases = labels + max(map(text_width, counts)) + 2
     shown = [_numbers(row, facts, texts) for row in facts.rows]

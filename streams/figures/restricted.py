@@ -21,7 +21,7 @@ __all__ = ["RestrictedFacts", "RestrictedRow", "restricted"]
 
 _ROW = 42  # height of a revision [px]
 _TOP = 40
-_LABELS, _CASES = 84, 40  # widths of the columns [px]
+_LABELS = 84  # width of the column of labels [px]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,14 @@ def restricted(
         return picture(name, width, 40, title, [words], [text_at(0, 24, words)])
     shown = [_shown(row, texts) for row in facts.rows]
     right = max(text_width(words) for pair in shown for words in pair) + 12
-    start = _LABELS + _CASES + 12
+    counts = [texts.text("head.cases"), *(texts.integer(row.n_observed) for row in facts.rows)]
+    cases = _LABELS + max(map(text_width, counts)) + 4
+    start = cases + 14
     x = LinearScale(*_ends(facts.rows), start, max(width - right, start + 60))
     bottom = _TOP + _ROW * len(facts.rows)
     body = [
         fitted_text(0, 14, texts.text("restricted.revision"), _LABELS, "t"),
-        text_at(_LABELS + _CASES, 14, texts.text("head.cases"), "t e"),
+        text_at(cases, 14, texts.text("head.cases"), "t e"),
         fitted_text((start + x.end) / 2, 14, texts.text("restricted.axis"), x.end - start, "t m"),
         fitted_text(width, 14, texts.text("head.interval", measure="ROR"), right - 8, "t e"),
         line_at(0, 22, width, 22, "ax"),
@@ -99,7 +101,7 @@ def restricted(
     ]
     for position, (row, said) in enumerate(zip(facts.rows, shown, strict=True)):
         y = _TOP + _ROW * position
-        body += _row(row, x, y, said, width, texts)
+        body += _row(row, x, y, cases, said, width, texts)
         body.append(line_at(0, y + _ROW - 7, width, y + _ROW - 7, "g"))
     numbers = [
         texts.text(
@@ -148,12 +150,13 @@ def _row(
     row: RestrictedRow,
     x: LinearScale,
     y: float,
+    cases: float,
     words: Sequence[str],
     width: float,
     texts: FigureTexts,
 ) -> Iterator[str]:
     yield fitted_text(0, y + 10, row.label, _LABELS, "k")
-    yield text_at(_LABELS + _CASES, y + 10, texts.integer(row.n_observed), "k e")
+    yield text_at(cases, y + 10, texts.integer(row.n_observed), "k e")
     estimates = (row.everything, row.within)
     classes = (("ci on", "est on", "k e"), ("ci without", "est hollow", "t e"))
     for position, estimate in enumerate(estimates):

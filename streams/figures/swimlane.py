@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from schemas.vocabulary import VerificationState
+from streams.figures.drawing.axes import value_grid
 from streams.figures.drawing.elements import (
     fitted_text,
     line_at,
@@ -116,8 +117,10 @@ def swimlane(
         return picture(name, width, 40, title, [words], [text_at(0, 24, words)])
     shown = ordered[:most]
     columns = _columns(shown, width, texts)
-    outcome = _OUTCOME_SHARE * width
-    x = LinearScale(0, _LONGEST, columns[-1] + 6, width - outcome - 30)
+    outcomes = [texts.text("swimlane.outcome"), *(case.outcome for case in shown)]
+    outcome = min(max(map(text_width, outcomes)), _OUTCOME_SHARE * width)
+    days = max(text_width(texts.decimal(case.onset_days or 0, 0)) for case in shown)
+    x = LinearScale(0, _LONGEST, columns[-1] + 6, width - outcome - days - 16)
     bottom = _TOP + _ROW * len(shown)
     body = [*_frame(facts, x, bottom, columns, width, texts)]
     for position, case in enumerate(shown):
@@ -179,9 +182,7 @@ def _frame(
     if facts.window is not None:
         first, last = facts.window
         yield rectangle(x(first), _TOP - 8, x(last) - x(first), bottom - _TOP + 8, "band")
-    for tick in _TICKS:
-        yield line_at(x(tick), _TOP - 8, x(tick), bottom, "g" if tick else "zero")
-        yield text_at(x(tick), bottom + 16, texts.integer(tick), "t m")
+    yield from value_grid(x, _TICKS, _TOP - 8, bottom, lambda at: texts.decimal(at, 0))
 
 
 def _lane(

@@ -177,7 +177,7 @@ def trend(
         first=texts.full_day(facts.first_day),
         last=texts.full_day(facts.last_day),
     )
-    bottom = height - 74
+    bottom = height - 82
     rows, notices = _notices(facts, width, bottom)
     top = 30 + 15 * rows
     estimates = [each.estimate for each in facts.points]
@@ -201,7 +201,7 @@ def trend(
     body += _decisions(facts, plot)
     body += _last_values(facts, plot)
     body += received_cases(
-        facts.received, plot.x, bottom + 48, texts, name=name, signed_off=facts.signed_off
+        facts.received, plot.x, bottom + 56, texts, name=name, signed_off=facts.signed_off
     )
     body.append(text_at(_LEFT, height - 6, _notices_in_words(facts, texts), "t"))
     states = [each.state for each in facts.received]
@@ -337,7 +337,7 @@ def _last_values(facts: TrendFacts, plot: _Plot) -> Iterator[str]:
                 words = plot.texts.text(key, value=plot.texts.decimal(bound))
                 yield fitted_text(x, place, words, _RIGHT - 10, "t")
     yield fitted_text(
-        x, plot.bottom + 48, plot.texts.count("cases", last.n_observed), _RIGHT - 10, "k b"
+        x, plot.bottom + 56, plot.texts.count("cases", last.n_observed), _RIGHT - 10, "k b"
     )
 
 

@@ -42,10 +42,14 @@ def value_grid(
     bottom: float,
     write: Callable[[float], str],
 ) -> Iterator[str]:
-    """Yield vertical grid lines with their values below; that at 0 is heavier."""
+    """Yield vertical grid lines with as many values below as fit; that at 0 is heavier."""
+    end = -math.inf
     for tick in ticks:
         yield line_at(scale(tick), top, scale(tick), bottom, "g" if tick else "zero")
-        yield text_at(scale(tick), bottom + 16, write(tick), "t m")
+        half = text_width(write(tick)) / 2
+        if scale(tick) - half > end:
+            yield text_at(scale(tick), bottom + 16, write(tick), "t m")
+            end = scale(tick) + half + 4
 
 
 def day_axis(scale: DayScale, y: float, texts: FigureTexts, *, reach: float = 60) -> Iterator[str]:

@@ -74,7 +74,7 @@ def received_cases(
     most = texts.integer(max(months.values(), default=0))
     title = texts.text("receipts.by_day" if fits else "receipts.by_month", most=most)
     yield line_at(x.start, base, x.end, base, "ax")
-    yield text_at(0, base - 17 if fits else base - 26, title, "t")
+    yield text_at(0, base - 24, title, "t")
     if fits:
         yield from _boxes(shown, x, base, name, signed_off)
     else:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from importlib.resources import files
+from itertools import combinations
 
 import pytest
 
@@ -76,6 +77,19 @@ def test_no_text_leaves_it(name: str) -> None:
         if each.left < -1 or each.right > width + 1 or not 6 <= each.baseline <= height
     ]
     assert outside == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_text_covers_another(name: str) -> None:
+    found = [each for each in extents(ALL[name]()) if each.words]
+    overlapping = [
+        (one.words, other.words)
+        for one, other in combinations(found, 2)
+        if one.left < other.right - 1
+        and other.left < one.right - 1
+        and abs(one.baseline - other.baseline) < 9
+    ]
+    assert overlapping == []
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -29,7 +29,8 @@ def test_what_is_alleged_has_its_own_line_and_pattern() -> None:
     assert len({each.get("y") for each in alleged}) == 1
     counted = elements(svg, "rect", "st valid")
     heights = sorted(float(each.get("height", 0)) for each in counted)
-    assert heights == [8, 12]  # 2 and 3 cases; none of the death, of which 0 are counted
+    assert heights == [8, 12]  # 2 and 3 cases
+    assert not elements(svg, "rect", "st reported")  # of the death 0 are counted
 
 
 def test_a_gap_of_years_is_a_break() -> None:

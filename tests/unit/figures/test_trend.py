@@ -87,7 +87,7 @@ def test_bounds_beyond_the_axis_are_clipped() -> None:
     point = TrendPoint(TREND.first_day, 0, 0.0, IntervalEstimate(0.0, -9.99, float("inf")))
     (band,) = elements(trend(replace(TREND, points=[point], revisions=())), "path", "band")
     heights = [float(each) for each in band.get("d", "").strip("Mz").split()[1::2]]
-    assert (min(heights), max(heights)) == (45, 246)  # of the notice's row, and of the axis
+    assert (min(heights), max(heights)) == (45, 238)  # of the notice's row, and of the axis
 
 
 def test_a_high_estimate_widens_the_axis() -> None:

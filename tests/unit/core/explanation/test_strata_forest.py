@@ -61,6 +61,13 @@ def test_only_subgroups_with_a_case_of_the_pair_are_rows(found: Population) -> N
     assert set(forest["factor"]) <= {"all", "adjusted", *SUBGROUPS}
 
 
+def test_a_pair_without_a_case_has_no_subgroup() -> None:
+    assert strata_forest(population(run(), "gold", "rash"))["factor"].to_list() == [
+        "all",
+        "adjusted",
+    ]
+
+
 def test_a_factor_with_one_subgroup_is_left_out(found: Population) -> None:
     factors = [factor for factor, _ in within_subgroups(found)]
     assert {"age_band", "sex"} <= set(factors)

@@ -209,6 +209,21 @@ def test_the_evidence_has_the_published_values_and_the_days_between(given: Given
     assert [point.day for point in facts.points] == sorted(point.day for point in facts.points)
 
 
+@pytest.mark.parametrize(
+    ("by_professional", "state"), [(True, VerificationState.VALID_ICSR), (False, None)]
+)
+def test_a_counted_case_is_never_said_to_be_confirmed(
+    by_professional: bool, state: VerificationState | None, given: Given
+) -> None:
+    cases = [{**row, "by_professional": by_professional} for row in given.cases]
+    lanes = swimlane_facts(cases, drug="z", event="r").cases
+    boxes = onset_facts(cases, subject="z").cases
+    received = trend_facts(
+        given.daily, cases, [], drug="z", event="r", last_day=given.last_day
+    ).received
+    assert {each.state for each in (*lanes, *boxes, *received)} == {state}
+
+
 def test_an_onset_is_the_stated_day_else_that_of_receipt(given: Given) -> None:
     silent = {**given.cases[0], "onset": None}
     facts = onset_facts([silent, given.cases[1]], subject="x", letters={silent["case_id"]: "A"})
