@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from importlib.resources import as_file, files
 from pathlib import Path
+from threading import Lock
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
@@ -29,6 +30,7 @@ def desk_application(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
     app.state.sessions = Sessions(desk.service.key)
+    app.state.statements = Lock()
     app.state.maps = LiveMaps(desk.service)
     app.include_router(worklist_routes.router, prefix="/desk")
     app.include_router(signal_routes.router, prefix="/desk")
