@@ -23,6 +23,7 @@ _COMMANDS = {
         "replay": "replay_commands",
         "top": "top_commands",
         "explain": "explain_commands",
+        "plot": "plot_commands",
         "score": "score_commands",
         "fit": "rule_commands",
         "backtest": "rule_commands",

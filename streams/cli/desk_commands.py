@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from schemas.alert import Alert
+from schemas.delta import Delta
 from schemas.errors import InputError
 from schemas.notice import Notice
 from schemas.report import Report
@@ -31,6 +32,8 @@ from streams.cli.stopping import StopSignal
 from streams.cli.verdict import RunVerdict
 from streams.console.application import desk_application, with_desk
 from streams.console.desk import Desk, Intake
+from streams.console.suppressed_changes import SuppressedChanges
+from streams.core.counting.case_history import CaseHistory
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
 from streams.core.safety.safety_record import SafetyRecord
@@ -110,17 +113,22 @@ def desk_command(
         listening = opened.enter_context(closing(_listening(port)))
         service = _service(folder)
         intake = Intake(sources=tuple(path.name for path in sources), replayed=True)
+        suppressed = SuppressedChanges()
         safety = SafetyRecord()
+        chosen = detector_from(settings)
+        history = CaseHistory(chosen.options["age_bands"])
         stated = folder / STATEMENTS  # those of readers of an earlier run
         files = [*(notices or []), *([stated] if stated.exists() else [])]
         run, alerts = _replayed(
             service,
             intake,
+            history,
             safety,
+            suppressed,
             sources,
             source_format,
             files,
-            detector_from(settings),
+            chosen,
             last,
         )
         address = f"127.0.0.1:{listening.getsockname()[1]}"
@@ -128,6 +136,9 @@ def desk_command(
             service=service,
             intake=intake,
             readers_path=folder / "readers.db",
+            history=history,
+            test_by_sex=run.detector.tests.by_sex,
+            suppressed=suppressed,
             explained=lambda: _explained(run, alerts),
             safety=safety,
             hosts=frozenset({address, address.replace("127.0.0.1", "localhost")}),
@@ -165,7 +176,9 @@ def _service(folder: Path) -> Service:
 def _replayed(
     service: Service,
     intake: Intake,
+    history: CaseHistory,
     safety: SafetyRecord,
+    suppressed: SuppressedChanges,
     sources: list[Path],
     source_format: Format | None,
     notices: Iterable[Path],
@@ -183,11 +196,16 @@ def _replayed(
 
         def publish(alert: AnyAlert) -> None:
             published.append(alert)
+            suppressed.published(alert.signal_key)
             model.put(alert, source="alerts", position=len(published))
 
         def keep(offset: int, report: Report) -> None:
             model.put_report(report, source=REPORTS, position=offset)
             safety.add_report(report)
+
+        def count(delta: Delta) -> None:
+            history.apply(delta)
+            safety.apply(delta)
 
         run = Replay(
             [WindowSpec.parse("cumulative")],
@@ -200,7 +218,8 @@ def _replayed(
             on_safety_alert=publish,
             on_rejected=verdict.reject,
             on_report=keep,
-            on_delta=safety.apply,
+            on_delta=count,
+            on_suppressed=suppressed.add,
             notices=found,
         )
         feed_sources(run, sources, source_format, None, verdict)

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from schemas.alert import Alert
 from schemas.counts import MARGINS
 from schemas.errors import InputError
 from schemas.normal_form import normal_drug, normal_term
@@ -30,8 +31,9 @@ from streams.cli.terminal import Console
 from streams.core.explanation.explanation import ExplainedRun, explain
 from streams.core.explanation.section import Section
 from streams.runtime.detector_settings import DetectorSettings
+from streams.runtime.embedded.replay import Replay
 
-__all__ = ["register"]
+__all__ = ["explained_run", "register"]
 
 _EPOCH = date(1970, 1, 1)
 _MARGINS = {name: name.removeprefix("n_") for name in MARGINS}
@@ -83,20 +85,8 @@ def explain_command(
     run, alerts = replayed_daily("explain", sources, source_format, detector_from(settings), last)
     named = settings.negative_controls
     controls = [] if named is None else control_pairs(named)
-    last_day = run.last_day
-    if last_day is None:
-        msg = "explain: the sources must have a report by --until; got none"
-        raise InputError(msg)
-    (window,) = run.detector.windows
-    (tally,) = window.tallies.values()
-    explained = ExplainedRun(
-        view=run.detector.view(),
-        tally=tally,
-        scorer=run.detector.scorer,
-        last_day=(last_day - _EPOCH).days,
-        alerts=alerts,
-        controls=[(normal_drug(name), normal_term(term)) for name, term in controls],
-    )
+    explained = explained_run("explain", run, alerts, controls)
+    last_day = _EPOCH + timedelta(days=explained.last_day)
     sections = list(explain(explained, drug, event))
     if as_json:
         typer.echo(_document(drug, event, last_day, sections))
@@ -105,6 +95,43 @@ def explain_command(
     console.print(Text(printable(f"{drug} and {event}, by {last_day}"), style="bold"))
     for section in sections:
         _print(console, section)
+
+
+def explained_run(
+    command: str,
+    run: Replay,
+    alerts: Sequence[Alert],
+    controls: Iterable[tuple[str, str]] = (),
+) -> ExplainedRun:
+    """Return what explains a pair of a finished daily replay.
+
+    Parameters
+    ----------
+    command
+        Name of the command, for errors.
+    run, alerts
+        Result of `replayed_daily`.
+    controls
+        Negative controls, in any spelling.
+
+    Raises
+    ------
+    InputError
+        If no report was counted.
+    """
+    if run.last_day is None:
+        msg = f"{command}: the sources must have a report by --until; got none"
+        raise InputError(msg)
+    (window,) = run.detector.windows
+    (tally,) = window.tallies.values()
+    return ExplainedRun(
+        view=run.detector.view(),
+        tally=tally,
+        scorer=run.detector.scorer,
+        last_day=(run.last_day - _EPOCH).days,
+        alerts=alerts,
+        controls=[(normal_drug(name), normal_term(term)) for name, term in controls],
+    )
 
 
 def _document(drug: str, event: str, day: date, sections: Sequence[Section]) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from schemas.subscription import Tier
 from streams.console.access.gate import Gate
+from streams.console.suppressed_changes import SuppressedChanges
+from streams.core.counting.case_history import CaseHistory
 from streams.core.explanation.explanation import ExplainedRun
 from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.api.service import Service
@@ -51,11 +53,18 @@ class Desk:
         SQLite file of sign-offs and saved views.
     tier
         Tier of the pages.
+    history
+        The counted cases at every position; None on a server that reads alerts alone.
+    test_by_sex
+        Whether the blocks of the anytime-valid test are of one sex as well.
     explained
         Returns the counts and cases that the figures of a signal are computed from; None on a
         server that reads alerts alone.
     safety
-        Notices and domain cases with the days they became known; None on such a server.
+        Notices and domain cases with the days they became known; None on a server that reads
+        alerts alone.
+    suppressed
+        Suppressed changes of a replay; None on a server that reads alerts alone.
     gate
         Where readers sign in; None on loopback, where whoever opens the page is the reader.
     hosts
@@ -66,7 +75,10 @@ class Desk:
     intake: Intake
     readers_path: Path
     tier: Tier = Tier.AUTHORITY
+    history: CaseHistory | None = None
+    test_by_sex: bool = False
     explained: Callable[[], ExplainedRun] | None = None
     safety: SafetyRecord | None = None
+    suppressed: SuppressedChanges | None = None
     gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)

@@ -12,7 +12,7 @@ from schemas.errors import InputError
 from streams.exports.result_file import result_file
 from streams.figures.standalone import standalone
 
-__all__ = ["SUFFIXES", "figure_pdf", "figure_png", "write_figure"]
+__all__ = ["SUFFIXES", "figure_pdf", "figure_png", "require_suffix", "write_figure"]
 
 SUFFIXES = (".svg", ".png", ".pdf")
 """Formats of a picture, by the suffix of its file."""
@@ -40,10 +40,7 @@ def write_figure(svg: str, path: Path, *, theme: str = "light") -> None:
     InputError
         If the suffix is another one.
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        msg = f"plot: the file must end in {', '.join(SUFFIXES)}; got {path.name!r}"
-        raise InputError(msg)
+    suffix = require_suffix(path)
     drawn = standalone(svg, theme)
     if suffix == ".svg":
         content = drawn.encode()
@@ -51,6 +48,21 @@ def write_figure(svg: str, path: Path, *, theme: str = "light") -> None:
         content = figure_png(drawn) if suffix == ".png" else figure_pdf(drawn)
     with result_file(path) as part:
         part.write_bytes(content)
+
+
+def require_suffix(path: Path) -> str:
+    """Return the suffix of a picture's file.
+
+    Raises
+    ------
+    InputError
+        If it is none of `SUFFIXES`.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        msg = f"plot: the file must end in {', '.join(SUFFIXES)}; got {path.name!r}"
+        raise InputError(msg)
+    return suffix
 
 
 def figure_png(svg: str) -> bytes:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Depends, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from schemas.subscription import Tier
@@ -18,8 +20,9 @@ from streams.console.frame.texts import texts_in
 from streams.core.wording.catalogue import Language
 from streams.delivery.api.tokens import Scope
 
-__all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment"]
+__all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment", "open_frame"]
 
+_STALE_DAYS = 2  # yesterday is closed today: a day that is missing is at least two ago
 _PLACES = (("worklist", "/desk"), ("map", "/desk/map"), ("rumours", "/desk/rumours"))
 _NOT_PUBLIC = {"map"}  # places that the public tier has no pages of
 
@@ -37,6 +40,7 @@ def environment() -> Environment:
     found.filters["count"] = formats.count
     found.filters["three"] = formats.three_digits
     found.filters["log2"] = formats.logarithm
+    found.filters["quoted"] = partial(quote, safe="")
     return found
 
 
@@ -88,6 +92,27 @@ class Frame:
         )
         return response
 
+    def see_other(self, address: str, session: Session | None = None) -> RedirectResponse:
+        """Return a redirect to a page of the desk, after a form.
+
+        Parameters
+        ----------
+        address
+            Path and query. What is not under `/desk` is replaced by `/desk`.
+        session
+            The session from now on, if the form changed it.
+        """
+        within = address == "/desk" or address.startswith(("/desk?", "/desk/"))
+        response = RedirectResponse(address if within else "/desk", HTTPStatus.SEE_OTHER)
+        response.set_cookie(
+            COOKIE,
+            self.sessions.cookie(session or self.session),
+            httponly=True,
+            samesite="strict",
+            path="/",
+        )
+        return response
+
     def rendered(self, template: str, values: Mapping[str, Any]) -> str:
         """Return a template as HTML: a page, or a part of one."""
         return (
@@ -100,6 +125,7 @@ class Frame:
                     "day": partial(formats.day, language=self.language),
                     "short_day": partial(formats.short_day, language=self.language),
                     "intake": self.desk.intake,
+                    "days_without_data": self._days_without_data(),
                     "tier": self.tier.value,
                     "signed_in": self.desk.gate is not None,
                     "reader": self.who.reader,
@@ -115,6 +141,14 @@ class Frame:
                 }
             )
         )
+
+    def _days_without_data(self) -> int:
+        """Return the days since the last closed one; 0 while data arrives, and of a replay."""
+        intake = self.desk.intake
+        if intake.replayed or intake.closed is None:
+            return 0
+        days = (self.desk.service.now().date() - intake.closed).days
+        return days if days >= _STALE_DAYS else 0
 
     def _here(self) -> str:
         query = self.request.url.query

@@ -84,6 +84,11 @@ class CaseHistory:
         if delta.changes.height:
             self._recent.append(self._codes.encode(delta.changes))
 
+    @property
+    def n_deltas(self) -> int:
+        """Return the number of deltas that were added."""
+        return len(self._batches)
+
     def offsets_on(self, day: int) -> dict[int, int]:
         """Return the next offset of each partition at the close of a day.
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, Field, ValidationError
 
 from schemas.base import Message
-from schemas.decision import SignalState
+from schemas.decision import SignalState, SignatureMeaning
 from schemas.notice import Notice, NoticeKind, VerificationEvent
 from schemas.subscription import DigestPeriod, Filters, Stream, Tier
 from schemas.vocabulary import Country, ReporterKind
@@ -86,6 +86,9 @@ class NewDecision(Message):
         min_length=1,
         max_length=200,
         description="New assignee; null keeps the current one.",
+    )
+    meaning: SignatureMeaning | None = Field(
+        default=None, description="Meaning of the signature; null states none."
     )
 
 

@@ -283,6 +283,45 @@ class ReadModel(Database):
         ):
             yield json.loads(body)
 
+    def latest_after(self, tier: Tier, position: int) -> Iterator[tuple[int, date, Copy]]:
+        """Yield position, day and copy of the latest revisions after a position, in order."""
+        # By position alone: the plus keeps SQLite from an index of all signals.
+        for sequence, day, body in self._db.execute(
+            "SELECT sequence, day, body FROM copy WHERE sequence > ? AND +tier = ? AND +latest = 1 "
+            "ORDER BY sequence",
+            (position, tier.value),
+        ):
+            yield sequence, date.fromisoformat(day), json.loads(body)
+
+    def changed_after(self, tier: Tier, position: int) -> list[tuple[int, str]]:
+        """Return position and signal of the revisions after a position, in order."""
+        rows = self._db.execute(
+            "SELECT sequence, signal FROM copy WHERE sequence > ? AND +tier = ? ORDER BY sequence",
+            (position, tier.value),
+        )
+        return [(int(sequence), str(signal)) for sequence, signal in rows]
+
+    def latest(self, tier: Tier, signal_key: str) -> Copy | None:
+        """Return the latest revision of a signal; None if its key is unknown to the tier."""
+        return self._one(tier, signal_key, "?", 1)
+
+    def revision(self, tier: Tier, signal_key: str, revision: int) -> Copy | None:
+        """Return a revision of a signal; None if there is none of that number."""
+        return self._one(tier, signal_key, "revision = ?", revision)
+
+    def revision_on(self, tier: Tier, signal_key: str, day: date) -> Copy | None:
+        """Return the last revision evaluated up to a day; None if the first is later."""
+        return self._one(tier, signal_key, "day <= ?", day.isoformat())
+
+    def _one(self, tier: Tier, signal_key: str, which: str, value: object) -> Copy | None:
+        row = self._db.execute(
+            # By signal: without statistics SQLite may choose an index of many signals.
+            "SELECT body FROM copy INDEXED BY copy_signal WHERE tier = ? AND signal = ? "
+            f"AND {which} ORDER BY revision DESC LIMIT 1",
+            (tier.value, signal_key, value),
+        ).fetchone()
+        return None if row is None else json.loads(row[0])
+
     def last_seen(self, tier: Tier, position: int) -> str | None:
         """Return the id of the last copy of a tier up to a position."""
         row = self._db.execute(
