@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from importlib.resources import as_file, files
 from pathlib import Path
+from threading import Lock
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
@@ -37,6 +38,7 @@ def desk_application(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
     app.state.sessions = Sessions(desk.service.key)
+    app.state.statements = Lock()
     app.state.maps = LiveMaps(desk.service)
     app.state.worklist = Worklist(desk)
     app.state.worklist.signals(desk.tier)  # so that the first reader does not wait for it

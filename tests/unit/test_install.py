@@ -119,6 +119,7 @@ TESTED_BY = {
 }
 # Tests of no one module, and what they are about.
 OF_NO_MODULE = {
+    "console/test_words_of_pages.py": "words, texts and signs of all templates and catalogues",
     "contracts/test_schema_changes.py": "what may change in any contract, and the golden files",
     "core/wording/test_safety_catalogue.py": "the texts of safety alerts in both languages",
     "detectors/test_confounding_errors.py": "the refusals of every detector against confounding",

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from streams.console.cases.case_access import require_cases
 from streams.console.dossier.dossier_pdf import dossier_pdf
 from streams.console.frame.rendering import Frame, TheFrame
-from streams.console.signal.asked import Asked, asked_signal
+from streams.console.signal.asked import AskedSignal, asked_signal
 from streams.console.signal.figures import IN_PRINT, SignalFigures
 from streams.console.signal.measures_table import Comparator
 from streams.console.signal.signal_page import AsOf, signal_values
@@ -39,13 +39,13 @@ def dossier_as_pdf(frame: TheFrame, key: str, as_of: AsOf = None) -> Response:
     )
 
 
-def _asked(frame: Frame, key: str, as_of: AsOf) -> Asked:
+def _asked(frame: Frame, key: str, as_of: AsOf) -> AskedSignal:
     asked = asked_signal(frame.desk, frame.tier, key, as_of=as_of)
     require_cases(frame)
     return asked
 
 
-def _dossier(frame: Frame, asked: Asked, *, in_file: bool) -> str:
+def _dossier(frame: Frame, asked: AskedSignal, *, in_file: bool) -> str:
     """Return the dossier as HTML; in a file each picture has its styles with it."""
     values = dict(signal_values(frame, asked, Comparator.ALL, IN_PRINT))
     values["form"] = None

@@ -7,7 +7,7 @@ from enum import StrEnum
 from string import ascii_uppercase
 
 from schemas.domain import domain_vocabulary
-from schemas.safety_alert import SafetyAlert
+from schemas.safety_alert import AlertCategory, SafetyAlert
 from schemas.vocabulary import VerificationState
 from streams.core.cases.domain_case import DomainCase
 from streams.figures.onset_curve import OnsetCase
@@ -71,11 +71,6 @@ class LotTable:
     letters: Mapping[str, str]
     rows: Sequence[LotRow]
 
-    @property
-    def n_lots(self) -> int:
-        """Return the number of named lots."""
-        return sum(not row.is_rest for row in self.rows)
-
 
 def same_hazard(alert: SafetyAlert, cases: Iterable[DomainCase]) -> list[DomainCase]:
     """Return the cases that the rule of a cluster would count, whatever their lot and clinic."""
@@ -109,7 +104,9 @@ def lot_table(
     """
     unit_of = _UNITS[by]
     own = [case for case in cases if case.case_id in alert.case_ids]
-    lots = sorted({lot for case in own for lot in case.lots})
+    lots = {lot for case in own for lot in case.lots}
+    if alert.category is AlertCategory.LOT_CLUSTER:
+        lots.add(alert.subject)  # one that ended may have no cases left, and is no other lot
     units = sorted({unit for case in own for unit in unit_of(case)})
     columns: list[Callable[[DomainCase], bool]] = [
         *(_names(unit_of, unit) for unit in units),
@@ -126,8 +123,8 @@ def lot_table(
             total=len(found),
         )
 
-    rows = [row(lot, [case for case in cases if lot in case.lots]) for lot in lots]
-    elsewhere = [case for case in cases if case.lots and not set(lots) & set(case.lots)]
+    rows = [row(lot, [case for case in cases if lot in case.lots]) for lot in sorted(lots)]
+    elsewhere = [case for case in cases if case.lots and not lots & set(case.lots)]
     rows.append(row("other", elsewhere, is_rest=True))
     rows.append(row("none", [case for case in cases if not case.lots], is_rest=True))
     return LotTable(tuple(units), _letters(units), tuple(rows))

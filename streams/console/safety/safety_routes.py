@@ -101,38 +101,47 @@ def add_statement(
     """
     if not frame.sessions.accepts(frame.session, token):
         raise HTTPException(HTTPStatus.FORBIDDEN, "the form must be of this session")
+    form = {
+        "by": by,
+        "reporter": reporter,
+        "said": said,
+        "source": source,
+        "evidence": evidence,
+        "party": party,
+        "case_ids": case_ids,
+        "received": received,
+    }
+    with frame.request.app.state.statements:  # so that nobody adds one between check and addition
+        return _stated(frame, subject, Draft.of(form), follows if step == "add" else None)
+
+
+def _stated(frame: Frame, subject: str, draft: Draft, follows: str | None) -> Response:
+    """Name the state that would follow; add the statement if it is the one named before.
+
+    Parameters
+    ----------
+    follows
+        The state that was named; None to name it.
+    """
     asked = _asked(frame, subject, None)
     if not may_state(frame, asked):
         raise HTTPException(HTTPStatus.FORBIDDEN, "the reader must have verifications:write")
-    draft = Draft.of(
-        {
-            "by": by,
-            "reporter": reporter,
-            "said": said,
-            "source": source,
-            "evidence": evidence,
-            "party": party,
-            "case_ids": case_ids,
-            "received": received,
-        }
-    )
+    service, record = frame.desk.service, frame.desk.safety
+    assert service.notices is not None
+    assert record is not None
     try:
-        notice = notice_of(
-            draft, subject, reader=frame.who.reader, today=frame.desk.service.now().date()
-        )
+        notice = notice_of(draft, subject, reader=frame.who.reader, today=service.now().date())
     except InvalidStatement as error:
         form = StatementForm(draft, wrong=error.field, problem=error.problem)
         return _page(frame, asked, By.CLINIC, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     state = state_after(asked.known.notices, notice)
-    if step == "name":
+    if follows is None:
         return _page(frame, asked, By.CLINIC, StatementForm(draft, state))
     if follows != state.value:
         form = StatementForm(draft, state, conflict=follows in set(VerificationState))
         return _page(frame, asked, By.CLINIC, form, status=HTTPStatus.CONFLICT)
-    assert frame.desk.service.notices is not None
-    assert frame.desk.safety is not None
-    frame.desk.service.notices.put(notice)
-    frame.desk.safety.add_notice(notice)
+    service.notices.put(notice)
+    record.add_notice(notice)
     address = f"/desk/rumours/{quote(subject, safe='')}?added={quote(notice.notice_id, safe='')}"
     return RedirectResponse(f"{address}#ledger", HTTPStatus.SEE_OTHER)
 

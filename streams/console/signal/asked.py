@@ -15,11 +15,11 @@ from streams.core.alerts.assessment import assessed, assessments_after
 from streams.core.alerts.undecided import RevisionDay
 from streams.delivery.alert_sources import AnyAlert
 
-__all__ = ["Asked", "asked_signal"]
+__all__ = ["AskedSignal", "asked_signal"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedSignal:
     """A signal as of a revision or day: nothing in it became known later.
 
     Attributes
@@ -81,7 +81,7 @@ class Asked:
 
 def asked_signal(
     desk: Desk, tier: Tier, key: str, *, revision: int | None = None, as_of: date | None = None
-) -> Asked:
+) -> AskedSignal:
     """Return a signal by its key, as of a revision or a day; 404 if nothing was known of it.
 
     It is for the authority tier alone: pages of others are made from their own copies.
@@ -115,7 +115,7 @@ def asked_signal(
     today = day or desk.intake.closed or desk.service.now().date()
     current = assessed(known[-1], assessments_after(entries), lambda _: days, today=today)
     assert current.assessment is not None
-    return Asked(
+    return AskedSignal(
         known=tuple(known),
         day=day,
         entries=tuple(entries),

@@ -10,7 +10,7 @@ from streams.console.cases.case_sheet import case_sheet
 from streams.console.cases.case_versions import versions_differ
 from streams.console.cases.listing import CaseRow, listed
 from streams.console.frame.rendering import Frame, TheFrame
-from streams.console.signal.asked import Asked, asked_signal
+from streams.console.signal.asked import AskedSignal, asked_signal
 from streams.console.signal.changes import changes
 from streams.console.signal.evidence import evidence_of
 from streams.console.signal.signal_page import (
@@ -74,7 +74,7 @@ def versions_page(
     return frame.page("case_versions.html.j2", "worklist", values)
 
 
-def _cases(frame: Frame, asked: Asked) -> HTMLResponse:
+def _cases(frame: Frame, asked: AskedSignal) -> HTMLResponse:
     alert = asked.statistical
     values = {
         **addresses(asked),
@@ -89,7 +89,7 @@ def _cases(frame: Frame, asked: Asked) -> HTMLResponse:
     return frame.page("cases.html.j2", "worklist", values)
 
 
-def _rows(frame: Frame, asked: Asked) -> tuple[CaseRow, ...]:
+def _rows(frame: Frame, asked: AskedSignal) -> tuple[CaseRow, ...]:
     alert = asked.statistical
     new = changes(alert, asked.previous).came
     return listed(alert, known_versions(frame.desk, alert, asked.day), new)

@@ -7,7 +7,7 @@ from schemas.alert import Alert
 from schemas.tables import Statistics
 from streams.console.frame import formats
 
-__all__ = ["Changes", "Interval", "changes", "component"]
+__all__ = ["Interval", "RevisionChanges", "changes", "component"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class RevisionChanges:
     """A revision beside an earlier one.
 
     Attributes
@@ -62,13 +62,13 @@ class Changes:
         return None if self.before is None else component(self.before.statistics)
 
 
-def changes(now: Alert, before: Alert | None) -> Changes:
+def changes(now: Alert, before: Alert | None) -> RevisionChanges:
     """Return what changed since an earlier revision; all cases came if there is none."""
     cases = set(now.case_ids)
     earlier = set() if before is None else set(before.case_ids)
     pair = [now] if before is None else [now, before]
     listed = all(len(one.case_ids) == one.counts.n_observed for one in pair)
-    return Changes(
+    return RevisionChanges(
         now=now,
         before=before,
         n_more=None if before is None else now.counts.n_observed - before.counts.n_observed,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from schemas.alert import Alert
 from schemas.decision import SignalState, SignatureMeaning
-from streams.console.signal.asked import Asked
+from streams.console.signal.asked import AskedSignal
 from streams.core.alerts.assessment import STEPS
 
 __all__ = [
@@ -95,7 +95,7 @@ class DecisionForm:
 
 
 def decision_form(
-    asked: Asked, typed: Typed | None = None, problems: Mapping[str, str] | None = None
+    asked: AskedSignal, typed: Typed | None = None, problems: Mapping[str, str] | None = None
 ) -> DecisionForm:
     """Return the form to decide on the shown revision.
 

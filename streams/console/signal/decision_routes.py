@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from schemas.alert import Alert
 from schemas.decision import SignalState, SignatureMeaning
 from streams.console.frame.rendering import Frame, TheFrame
-from streams.console.signal.asked import Asked, asked_signal
+from streams.console.signal.asked import AskedSignal, asked_signal
 from streams.console.signal.decision_form import Typed, decision_form, problems_of
 from streams.console.signal.difference import difference
 from streams.console.signal.measures_table import Comparator
@@ -89,14 +89,14 @@ def decide(
     )
 
 
-def _refused(frame: Frame, asked: Asked, typed: Typed, detail: str) -> HTMLResponse:
+def _refused(frame: Frame, asked: AskedSignal, typed: Typed, detail: str) -> HTMLResponse:
     """Return the page with what came first on top, and what was typed in the form."""
     return _page(frame, asked, typed, {}, HTTPStatus.CONFLICT, detail)
 
 
 def _page(
     frame: Frame,
-    asked: Asked,
+    asked: AskedSignal,
     typed: Typed,
     problems: dict[str, str],
     status: HTTPStatus,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.alert import Alert
-from streams.console.signal.changes import Changes, changes
+from streams.console.signal.changes import RevisionChanges, changes
 from streams.console.signal.measures_table import (
     Comparator,
     ComparedWith,
@@ -13,7 +13,7 @@ from streams.console.signal.measures_table import (
 from streams.core.wording.catalogue import Language, catalogue
 from streams.core.wording.names import rule_name
 
-__all__ = ["CountRow", "Difference", "difference"]
+__all__ = ["CountRow", "RevisionDifference", "difference"]
 
 _COUNTS = ("n_observed", "n_drug", "n_event", "n_total")
 _CASES = ("n_serious", "n_life_threatening", "n_fatal", "n_paediatric", "n_by_professional")
@@ -29,7 +29,7 @@ class CountRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class RevisionDifference:
     """A revision beside an earlier one.
 
     Attributes
@@ -46,7 +46,7 @@ class Difference:
 
     before: Alert
     now: Alert
-    changes: Changes
+    changes: RevisionChanges
     counts: tuple[CountRow, ...]
     tables: tuple[ComparedWith, ...]
     rules_on: tuple[str, ...]
@@ -55,11 +55,11 @@ class Difference:
     duty_left: tuple[str, ...]
 
 
-def difference(before: Alert, now: Alert, language: Language) -> Difference:
+def difference(before: Alert, now: Alert, language: Language) -> RevisionDifference:
     """Return how a revision differs from an earlier one."""
     was_on, is_on = set(before.rules_fired), set(now.rules_fired)
     duty_before, duty_now = _duty(before), _duty(now)
-    return Difference(
+    return RevisionDifference(
         before=before,
         now=now,
         changes=changes(now, before),

@@ -17,7 +17,7 @@ from streams.console.frame.formats import MINUS
 from streams.console.frame.rendering import Frame
 from streams.console.frame.texts import texts_in
 from streams.console.readers import Readers
-from streams.console.signal.asked import Asked
+from streams.console.signal.asked import AskedSignal
 from streams.console.signal.changes import changes, component
 from streams.console.signal.decision_form import SHORTEST_REASON, decision_form
 from streams.console.signal.evidence import Evidence, evidence_of
@@ -62,7 +62,7 @@ CONTENTS = (
 
 
 def signal_values(
-    frame: Frame, asked: Asked, comparator: Comparator, widths: Widths = ON_SCREEN
+    frame: Frame, asked: AskedSignal, comparator: Comparator, widths: Widths = ON_SCREEN
 ) -> Mapping[str, Any]:
     """Return what `signal.html.j2` names.
 
@@ -130,7 +130,7 @@ def name_values(alert: Alert, language: Language) -> Mapping[str, Any]:
     }
 
 
-def decision_values(frame: Frame, asked: Asked) -> Mapping[str, Any]:
+def decision_values(frame: Frame, asked: AskedSignal) -> Mapping[str, Any]:
     """Return the decision form of a reader who may decide, on the page of now alone."""
     may = Scope.DECISIONS_WRITE in frame.who.scopes
     is_now = asked.day is None and asked.alert.revision == asked.newest
@@ -157,7 +157,7 @@ def onset_days(evidence: Evidence | None) -> Mapping[str, int]:
     return dict(stated.select("case_id", "onset_days").iter_rows())
 
 
-def _signed_off(frame: Frame, asked: Asked) -> date | None:
+def _signed_off(frame: Frame, asked: AskedSignal) -> date | None:
     """Return the day of the reader's last sign-off, on the page of now alone."""
     if asked.day is not None or not frame.who.reader:
         return None
@@ -174,7 +174,7 @@ def _n_since(evidence: Evidence | None, alert: Alert) -> int:
     return counted - alert.counts.n_observed
 
 
-def safety_values(frame: Frame, asked: Asked) -> Mapping[str, Any]:
+def safety_values(frame: Frame, asked: AskedSignal) -> Mapping[str, Any]:
     """Return what `safety.html.j2` names: a safety alert, its cases and its ledger."""
     alert, language = asked.alert, frame.language
     assert isinstance(alert, SafetyAlert)
@@ -193,7 +193,7 @@ def safety_values(frame: Frame, asked: Asked) -> Mapping[str, Any]:
     }
 
 
-def addresses(asked: Asked) -> Mapping[str, Any]:
+def addresses(asked: AskedSignal) -> Mapping[str, Any]:
     """Return the addresses of the pages of a signal, as of the shown revision and day."""
     address = f"/desk/signals/{quote(asked.alert.signal_key, safe='')}"
     query = "" if asked.day is None else f"?as_of={asked.day.isoformat()}"
@@ -244,7 +244,7 @@ def _known_on(desk: Desk, alert: Alert, day: date) -> Mapping[str, int]:
     return {f"{topic}[{partition}]": offset for partition, offset in offsets.items()}
 
 
-def days_left(asked: Asked, desk: Desk) -> int | None:
+def days_left(asked: AskedSignal, desk: Desk) -> int | None:
     """Return the days until somebody must decide, negative if overdue; None if nobody must."""
     due = asked.assessment.due
     if due is None:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from schemas.alert import Alert
 from streams.console.frame.formats import MINUS
 from streams.console.frame.rendering import Frame, TheFrame
-from streams.console.signal.asked import Asked, asked_signal
+from streams.console.signal.asked import AskedSignal, asked_signal
 from streams.console.signal.difference import difference
 from streams.console.signal.measures_table import Comparator
 from streams.console.signal.signal_page import (
@@ -85,12 +85,12 @@ def difference_page(
     return frame.page("signal_difference.html.j2", "worklist", values)
 
 
-def _published(asked: Asked) -> Response:
+def _published(asked: AskedSignal) -> Response:
     return Response(asked.alert.model_dump_json() + "\n", media_type="application/json")
 
 
 def _page(
-    frame: Frame, asked: Asked, comparator: Comparator, signed: int | None = None
+    frame: Frame, asked: AskedSignal, comparator: Comparator, signed: int | None = None
 ) -> HTMLResponse:
     entry = next((one for one in asked.entries if one.number == signed), None)
     if not isinstance(asked.alert, Alert):

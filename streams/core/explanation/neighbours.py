@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from detectors.case_frames import CaseFrames
 from detectors.information_component import information_component
 from streams.core.explanation.population import Population
 
@@ -42,7 +43,11 @@ def neighbours_with_and_without(population: Population, *, most: int = 10) -> pl
     """
     named = co_named_products(population).head(most)
     pairs = named.select(pl.col("product").alias("drug"), pl.lit(population.event).alias("event"))
-    frames = population.frames
+    frames = CaseFrames(  # the names that are asked for: their counts are the same
+        population.frames.cases,
+        population.frames.drugs.join(named, left_on="drug", right_on="product", how="semi"),
+        population.frames.events.filter(pl.col("event") == population.event),
+    )
     others = frames.cases.join(population.cases_with(drug=population.drug), on="case", how="anti")
     everything = information_component(frames.counts(pairs)).select(_NUMBERS)
     without = information_component(frames.among(others).counts(pairs)).select(_NUMBERS)

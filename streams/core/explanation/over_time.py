@@ -81,7 +81,12 @@ def daily_evidence(
     drug, event = view.drugs.find(population.drug), view.events.find(population.event)
     if drug is None or event is None:
         return pl.DataFrame()
-    return evidence_path(daily_counts(without_repeats(blocked)), drug, event)
+    # A block of a day without the drug, or without the event, leaves the e-value as it is.
+    both = [
+        pl.col(column).list.contains(code).any().over("day", "block")
+        for column, code in (("drugs", drug), ("events", event))
+    ]
+    return evidence_path(daily_counts(without_repeats(blocked).filter(*both)), drug, event)
 
 
 def _path(population: Population, view: CountsView, last_day: int) -> Section:

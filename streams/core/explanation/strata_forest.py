@@ -1,9 +1,11 @@
 """The pair among all cases, adjusted for its strata, and within subgroups, for a forest."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
+from detectors.case_frames import CaseFrames
 from detectors.expected import expected_stratified
 from detectors.information_component import adjusted_information_component, information_component
 from detectors.scoring import score
@@ -34,6 +36,17 @@ def within_subgroups(population: Population) -> Iterator[tuple[str, pl.DataFrame
             )
 
 
+def _of_pair(population: Population) -> Population:
+    """Return the population with the names of the pair alone, whose counts are the same."""
+    frames = population.frames
+    narrow = CaseFrames(
+        frames.cases,
+        frames.drugs.filter(pl.col("drug") == population.drug),
+        frames.events.filter(pl.col("event") == population.event),
+    )
+    return replace(population, frames=narrow)
+
+
 def strata_forest(population: Population) -> pl.DataFrame:
     """Return the information component of the pair in all cases, adjusted, and in subgroups.
 
@@ -50,6 +63,7 @@ def strata_forest(population: Population) -> pl.DataFrame:
         adjusted row compares with the cases of the same calendar quarter, age band and sex.
         Subgroups without a case of the pair are left out.
     """
+    population = _of_pair(population)
     crude = information_component(population.frames.counts(population.pair))
     strata = population.frames.counts_by(STRATUM_COLUMN)
     adjusted = expected_stratified(

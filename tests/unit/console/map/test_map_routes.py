@@ -61,6 +61,12 @@ def test_cells_and_days_filter_the_worklist(authority: StoryDesk) -> None:
     page = html.unescape(authority.page("/desk/map"))
     assert f'href="/desk?tab=on&q=Sepsis+{CLASS}"' in page
     assert 'href="/desk?since=2024-05-19&sort=day"' in page
+    listed = authority.page(f"/desk?tab=on&q=Sepsis+{CLASS}")
+    assert "Sepsis" in listed
+    assert "Malignant neoplasm" not in listed
+    of_day = authority.page("/desk?since=2024-05-19&sort=day")
+    assert "Sepsis" in of_day
+    assert "Malignant neoplasm" not in of_day
 
 
 def test_the_calendar_counts_revisions(authority: StoryDesk) -> None:

@@ -93,3 +93,9 @@ def test_clinics_beyond_the_alphabet_have_letters_of_their_own() -> None:
     letters = lot_table(cluster(), cases, no_spellings).letters
     assert len(set(letters.values())) == 30
     assert (letters["C000"], letters["C025"], letters["C026"]) == ("A", "Z", "AA")
+
+
+def test_the_lot_of_a_cluster_without_cases_is_no_other_lot() -> None:
+    ended = cluster().model_copy(update={"case_ids": (), "n_cases": 0})
+    rows = lot_table(ended, own_cases(), no_spellings).rows
+    assert [(row.name, row.total) for row in rows] == [("EX117", 4), ("other", 0), ("none", 0)]

@@ -8,7 +8,7 @@ from schemas.decision import SignalState
 from schemas.scrutiny import Burst
 from schemas.subscription import Tier
 from streams.console.frame.texts import texts_in
-from streams.console.signal.asked import Asked, asked_signal
+from streams.console.signal.asked import AskedSignal, asked_signal
 from streams.console.signal.decision_form import Typed, decision_form, problems_of
 from streams.core.alerts.assessment import STEPS
 from streams.core.wording.catalogue import Language
@@ -21,12 +21,14 @@ GOOD = Typed(
 
 
 @pytest.fixture
-def asked(amended: ReplayedDesk) -> Asked:
+def asked(amended: ReplayedDesk) -> AskedSignal:
     return asked_signal(amended.desk, Tier.AUTHORITY, KEY)
 
 
 @pytest.mark.parametrize("state", list(SignalState))
-def test_every_state_is_offered_or_has_its_condition(asked: Asked, state: SignalState) -> None:
+def test_every_state_is_offered_or_has_its_condition(
+    asked: AskedSignal, state: SignalState
+) -> None:
     assessment = asked.assessment.model_copy(update={"state": state})
     form = decision_form(replace(asked, assessment=assessment))
     assert set(form.steps) == STEPS[state]
@@ -40,7 +42,7 @@ def test_every_state_is_offered_or_has_its_condition(asked: Asked, state: Signal
     assert all(t(f"signal.to_{one}") for one in reachable)
 
 
-def test_a_good_form_has_no_problem(asked: Asked) -> None:
+def test_a_good_form_has_no_problem(asked: AskedSignal) -> None:
     assert problems_of(GOOD, decision_form(asked, GOOD)) == {}
 
 
@@ -58,7 +60,7 @@ def test_a_good_form_has_no_problem(asked: Asked) -> None:
     ],
 )
 def test_each_problem_is_named_at_its_field(
-    asked: Asked, changed: dict[str, str], field: str, problem: str
+    asked: AskedSignal, changed: dict[str, str], field: str, problem: str
 ) -> None:
     typed = replace(GOOD, **changed)
     assert problems_of(typed, decision_form(asked, typed)) == {field: problem}
@@ -66,7 +68,7 @@ def test_each_problem_is_named_at_its_field(
         assert texts_in(language)(f"signal.{problem}")
 
 
-def test_a_burst_must_be_addressed_by_a_validation_alone(asked: Asked) -> None:
+def test_a_burst_must_be_addressed_by_a_validation_alone(asked: AskedSignal) -> None:
     burst = Burst.model_construct(n_cases=12)
     alert = asked.statistical.model_copy(update={"burst": burst})
     triage = asked.assessment.model_copy(update={"state": SignalState.UNDER_TRIAGE})
@@ -80,7 +82,7 @@ def test_a_burst_must_be_addressed_by_a_validation_alone(asked: Asked) -> None:
     assert problems_of(replace(GOOD, to="monitoring"), form) == {}
 
 
-def test_the_form_is_of_the_shown_revision_whatever_was_typed(asked: Asked) -> None:
+def test_the_form_is_of_the_shown_revision_whatever_was_typed(asked: AskedSignal) -> None:
     form = decision_form(asked, Typed(reason="kept", alert_id="another", seen=7))
     assert (form.typed.alert_id, form.typed.seen) == (asked.alert.alert_id, 0)
     assert form.typed.reason == "kept"

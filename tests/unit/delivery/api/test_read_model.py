@@ -15,6 +15,7 @@ from streams.core.alerts.priority import priority_on
 from streams.delivery.api.read_model import ReadModel, SignalSort
 from tests.support.alerts import KEY, safety, signal
 from tests.support.api_server import reported
+from tests.support.safety_desk import story
 
 LOT, CLINIC = safety(), safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")
 
@@ -292,3 +293,14 @@ def test_a_model_of_an_earlier_format_is_read_again(tmp_path: Path, version: int
     with ReadModel(path, key=KEY) as model:
         assert model.place("alerts") == 0
         assert model.numbers() == {"alerts": 0, "signals": 0, "cases": 0}
+
+
+def test_keys_may_be_asked_for_by_their_beginning(tmp_path: Path) -> None:
+    with ReadModel(tmp_path / "model.db", key=KEY) as model:
+        for position, alert in enumerate(story().published):
+            model.put(alert, source="alerts", position=position)
+        every = model.keys(Tier.AUTHORITY)
+        series = model.keys(Tier.AUTHORITY, begins="CASE_SERIES|")
+        assert series == ["CASE_SERIES|LC-0"]
+        assert series == [key for key in every if key.startswith("CASE_SERIES|")]
+        assert model.keys(Tier.AUTHORITY, begins="NOTHING|") == []
