@@ -162,7 +162,7 @@ def test_reports_and_deltas_are_given_before_the_evaluation_that_counts_them() -
         make_report("A", day=FIRST),
         make_report("B", day=FIRST).model_dump_json().encode(),
         b"{",
-        make_link(case_id="B"),
+        make_link(case_id="B").model_dump_json().encode(),
         *(make_report(f"C{day}", day=FIRST + timedelta(days=day)) for day in range(1, 5)),
         make_report("Z", day=last + timedelta(days=1)),
     ]
