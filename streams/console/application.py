@@ -14,11 +14,12 @@ from schemas.errors import InputError
 from streams.console.access import sign_in_routes
 from streams.console.desk import Desk
 from streams.console.dossier import dossier_routes
+from streams.console.frame import problem_pages
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
 from streams.console.signal import case_routes, decision_routes, signal_routes
-from streams.console.worklist import live_routes, problem_pages, reader_routes, worklist_routes
+from streams.console.worklist import live_routes, reader_routes, worklist_routes
 from streams.console.worklist.worklist import Worklist
 
 __all__ = ["desk_application", "with_desk"]
@@ -37,7 +38,7 @@ def desk_application(desk: Desk) -> FastAPI:
     app.include_router(reader_routes.router, prefix="/desk")
     app.include_router(live_routes.router, prefix="/desk")
     app.add_exception_handler(InputError, problem_pages.wrong_address)
-    app.add_exception_handler(reader_routes.RefusedForm, problem_pages.refused_form)
+    app.add_exception_handler(problem_pages.RefusedForm, problem_pages.refused_form)
     app.add_exception_handler(Exception, problem_pages.failed)
     app.include_router(sign_in_routes.router, prefix="/desk")
     app.add_exception_handler(SignInNeeded, _to_the_sign_in)

@@ -68,7 +68,7 @@ def _signal(shape: Copy, number: int, dice: random.Random) -> Copy:
         "drug": drug,
         "event": event,
         "grade": (SignalGrade.SCREENING if number % 4 == 3 else SignalGrade.ALARM).value,
-        "urgent": number % 50 == 0,
+        "urgent": number % 10 == 0,
         "evaluated_on": day.isoformat(),
         "due": (day + timedelta(days=30)).isoformat(),
         "first_alert_on": day.isoformat(),

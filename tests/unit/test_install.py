@@ -68,6 +68,7 @@ TESTED_BY = {
     "streams.cli.rejected_commands": "broker/test_redrive.py",
     "streams.cli.rule_commands": "replay/test_fit_cli.py",
     "streams.cli.validate_commands": "unit/cli/test_app.py",
+    "streams.console.worklist.page": "unit/console/worklist/test_worklist_routes.py",
     "streams.core.alerts.case_sources": "unit/core/alerts/test_case_summaries.py",
     "streams.core.alerts.indications": "unit/core/alerts/test_sensitivity.py",
     "streams.core.counting.cancelled_rows": "unit/core/counting/test_case_log.py",

@@ -20,7 +20,7 @@ def asked(readers: Readers, name: str = "Okafor", since: date | None = None) -> 
 
 def changed(baseline: Baseline, rows: dict[str, list[object]]) -> list[bool]:
     frame = pl.DataFrame(rows).join(baseline.seen, on="key", how="left", maintain_order="left")
-    return frame.select(baseline.is_changed())["seen"].to_list()
+    return frame.select(baseline.is_changed()).to_series().to_list()
 
 
 def test_before_the_first_sign_off_a_week_of_data_is_new(tmp_path: Path) -> None:

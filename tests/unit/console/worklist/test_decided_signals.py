@@ -40,7 +40,11 @@ def test_after_a_decision_only_later_revisions_are_due(service: Service) -> None
     decided.frame([])
     decide(service, SignalState.MONITORING)
     assert decided.frame([])["decided_due"].to_list() == [None]
-    later = next_revision(COPY, 1) | {"own_due": "2024-07-01", "headline": "h"}
+    later = next_revision(COPY, 1) | {
+        "own_due": "2024-07-01",
+        "headline": "h",
+        "evaluated_on": "2024-06-05",
+    }
     with service.model() as model:
         store(model, [later])
     assert decided.frame([KEY])["decided_due"].to_list() == [date(2024, 7, 1)]

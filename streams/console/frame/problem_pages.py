@@ -10,11 +10,26 @@ from fastapi.responses import HTMLResponse
 from streams.console.frame.protection import PAGE_HEADERS
 from streams.console.frame.rendering import open_frame
 from streams.console.frame.texts import texts_in
-from streams.console.worklist.reader_routes import RefusedForm
 
-__all__ = ["failed", "refused_form", "wrong_address"]
+__all__ = ["RefusedForm", "failed", "refused_form", "wrong_address"]
 
 _LOG = logging.getLogger(__name__)
+
+
+class RefusedForm(Exception):
+    """A form that is not of the session, or that states no name.
+
+    Attributes
+    ----------
+    text
+        Name of the text that says so.
+    back
+        Address of the page that the form was on.
+    """
+
+    def __init__(self, text: str, back: str) -> None:
+        super().__init__(text)
+        self.text, self.back = text, back
 
 
 def wrong_address(request: Request, error: Exception) -> HTMLResponse:
@@ -35,7 +50,7 @@ def failed(request: Request, error: Exception) -> HTMLResponse:
     request_id = secrets.token_hex(6)
     _LOG.error("request %s of the desk failed", request_id, exc_info=error)
     frame = open_frame(request)
-    text = texts_in(frame.language)("worklist.failed", request=request_id)
+    text = texts_in(frame.language)("frame.failed", request=request_id)
     page = _problem(request, text, str(request.url.path), HTTPStatus.INTERNAL_SERVER_ERROR)
     page.headers.update(PAGE_HEADERS)  # it is made outside of the middleware that sets them
     return page
