@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import InputError
@@ -37,6 +38,7 @@ def desk_application(desk: Desk) -> FastAPI:
         app.include_router(routes.router, prefix="/desk")
     app.include_router(reader_routes.router, prefix="/desk")
     app.include_router(live_routes.router, prefix="/desk")
+    app.add_exception_handler(HTTPException, problem_pages.refused_request)
     app.add_exception_handler(InputError, problem_pages.wrong_address)
     app.add_exception_handler(problem_pages.RefusedForm, problem_pages.refused_form)
     app.add_exception_handler(Exception, problem_pages.failed)

@@ -6,12 +6,13 @@ from http import HTTPStatus
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
 
 from streams.console.frame.protection import PAGE_HEADERS
 from streams.console.frame.rendering import open_frame
 from streams.console.frame.texts import texts_in
 
-__all__ = ["RefusedForm", "failed", "refused_form", "wrong_address"]
+__all__ = ["RefusedForm", "failed", "refused_form", "refused_request", "wrong_address"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,6 +44,16 @@ def refused_form(request: Request, error: Exception) -> HTMLResponse:
         raise error
     t = texts_in(open_frame(request).language)
     return _problem(request, t(error.text), error.back, HTTPStatus.BAD_REQUEST)
+
+
+def refused_request(request: Request, error: Exception) -> HTMLResponse:
+    """Answer a request by its status: what does not exist and what is withheld look the same."""
+    if not isinstance(error, HTTPException):
+        raise error
+    t = texts_in(open_frame(request).language)
+    known = error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN)
+    text = t(f"frame.problem_{error.status_code}") if known else error.detail
+    return _problem(request, text, "/desk", HTTPStatus(error.status_code))
 
 
 def failed(request: Request, error: Exception) -> HTMLResponse:
