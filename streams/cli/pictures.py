@@ -148,11 +148,10 @@ def _neighbours(pair: PlottedPair, sizes: Sizes) -> str:
 
 
 def _evidence(pair: PlottedPair, sizes: Sizes) -> str:
-    daily = daily_evidence(
-        pair.population, pair.view, pair.run.last_day, by_sex=pair.view.tests.by_sex
-    ).to_dicts()
+    by_sex = pair.view.tests.by_sex
+    path = daily_evidence(pair.population, pair.view, pair.run.last_day, by_sex=by_sex)
     facts = evidence_facts(
-        daily, pair.alerts, last_day=pair.last_day, drug=pair.drug, event=pair.event
+        path.to_dicts(), pair.alerts, last_day=pair.last_day, drug=pair.drug, event=pair.event
     )
     return evidence(facts, **sizes)
 

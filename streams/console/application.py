@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import InputError
@@ -16,6 +17,7 @@ from streams.console.access import sign_in_routes
 from streams.console.audit import audit_routes
 from streams.console.desk import Desk
 from streams.console.dossier import dossier_routes
+from streams.console.frame import problem_pages
 from streams.console.frame.forms import FormRefused, refused_form
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
@@ -27,7 +29,7 @@ from streams.console.operations.operations import Operations
 from streams.console.safety import safety_routes
 from streams.console.signal import case_routes, decision_routes, signal_routes
 from streams.console.subscriptions import new_subscription_routes, subscriptions_routes
-from streams.console.worklist import live_routes, problem_pages, reader_routes, worklist_routes
+from streams.console.worklist import live_routes, reader_routes, worklist_routes
 from streams.console.worklist.worklist import Worklist
 
 __all__ = ["desk_application", "with_desk"]
@@ -55,8 +57,9 @@ def desk_application(desk: Desk) -> FastAPI:
     app.include_router(live_routes.router, prefix="/desk")
     app.include_router(map_routes.router, prefix="/desk")
     app.include_router(safety_routes.router, prefix="/desk")
+    app.add_exception_handler(HTTPException, problem_pages.refused_request)
     app.add_exception_handler(InputError, problem_pages.wrong_address)
-    app.add_exception_handler(reader_routes.RefusedForm, problem_pages.refused_form)
+    app.add_exception_handler(problem_pages.RefusedForm, problem_pages.refused_form)
     app.add_exception_handler(Exception, problem_pages.failed)
     app.include_router(sign_in_routes.router, prefix="/desk")
     app.add_exception_handler(SignInNeeded, _to_the_sign_in)

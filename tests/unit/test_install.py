@@ -80,6 +80,7 @@ TESTED_BY = {
     "streams.console.safety.subject": "unit/console/safety/test_safety_routes.py",
     "streams.console.safety.subject_page": "unit/console/safety/test_safety_routes.py",
     "streams.console.safety.threads_of_class": "unit/console/safety/test_safety_routes.py",
+    "streams.console.worklist.page": "unit/console/worklist/test_worklist_routes.py",
     "streams.core.alerts.case_sources": "unit/core/alerts/test_case_summaries.py",
     "streams.core.alerts.indications": "unit/core/alerts/test_sensitivity.py",
     "streams.core.counting.cancelled_rows": "unit/core/counting/test_case_log.py",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.decision import SignalState, SignatureMeaning
+from streams.console.frame.problem_pages import RefusedForm
 from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.signal.asked import AskedSignal, asked_signal
 from streams.console.signal.decision_form import Typed, decision_form, problems_of
@@ -43,9 +44,10 @@ def decide(
     reader: Field = "",
 ) -> Response:
     """Log a decision on a revision, then show the entry; refuse it if something came first."""
-    if not frame.sessions.accepts(frame.session, token):
-        raise HTTPException(HTTPStatus.FORBIDDEN, "the form must be one of this session")
     asked = asked_signal(frame.desk, frame.tier, key)
+    if not frame.sessions.accepts(frame.session, token):
+        msg = "frame.wrong_form"
+        raise RefusedForm(msg, addresses(asked)["address"])
     if Scope.DECISIONS_WRITE not in frame.who.scopes:
         raise HTTPException(HTTPStatus.FORBIDDEN, "the reader must have the right to decide")
     typed = Typed(

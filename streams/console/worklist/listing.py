@@ -9,9 +9,9 @@ from schemas.alert import AlertKind, SignalGrade
 from schemas.priority import PriorityLevel
 from streams.console.worklist.baseline import Baseline
 from streams.console.worklist.kin import folded
-from streams.console.worklist.live_signals import Signals
+from streams.console.worklist.live_signals import SignalFrames
 from streams.console.worklist.signal_columns import priority_columns
-from streams.console.worklist.view import Due, Sort, Tab, View
+from streams.console.worklist.view import DueFilter, Sort, Tab, View
 
 __all__ = ["Listing", "listing_of", "prepared", "sort_of", "tab_counts"]
 
@@ -42,7 +42,7 @@ class Listing:
     n_stories: int
 
 
-def prepared(signals: Signals, baseline: Baseline, day: date) -> pl.DataFrame:
+def prepared(signals: SignalFrames, baseline: Baseline, day: date) -> pl.DataFrame:
     """Return `SIGNALS` with the priority of a day, what was seen and decided, and the due day.
 
     Parameters
@@ -86,7 +86,7 @@ def tab_counts(rows: pl.DataFrame, day: date) -> dict[Tab, int]:
     return {tab: int(n) for tab, n in zip(Tab, counted, strict=True)}
 
 
-def listing_of(rows: pl.DataFrame, signals: Signals, view: View, day: date) -> Listing:
+def listing_of(rows: pl.DataFrame, signals: SignalFrames, view: View, day: date) -> Listing:
     """Return the rows of a view.
 
     Parameters
@@ -122,7 +122,7 @@ def _filters(view: View, day: date) -> list[pl.Expr]:
         if value is not None:
             found.append(pl.col(name) == value.value)
     if view.due is not None:
-        last = day if view.due is Due.OVERDUE else day + timedelta(days=_WEEK + 1)
+        last = day if view.due is DueFilter.OVERDUE else day + timedelta(days=_WEEK + 1)
         found.append(pl.col("due") < last)
     return found
 

@@ -54,7 +54,7 @@ class Newer:
         return True
 
     def message(self, t: Texts) -> str:
-        """Return the message as JSON; the public is told of no count."""
+        """Return the message as JSON; the public gets no count."""
         if self.tier is Tier.PUBLIC:
             return json.dumps({"changed": None, "text": t("worklist.newer_public")})
         return json.dumps(

@@ -19,7 +19,7 @@ from streams.console.worklist.signal_columns import (
 )
 from streams.delivery.api.service import Service
 
-__all__ = ["LiveSignals", "Signals"]
+__all__ = ["LiveSignals", "SignalFrames"]
 
 REFRESH_SECONDS = 1.0
 """Least time between two reads of the read model: a reader cannot follow more."""
@@ -27,7 +27,7 @@ _BATCH = 2_000  # copies parsed at a time, so that their JSON does not pile up
 
 
 @dataclass(frozen=True, slots=True)
-class Signals:
+class SignalFrames:
     """The latest revisions at one position of the read model. Never changed, only replaced.
 
     Attributes
@@ -78,9 +78,9 @@ class LiveSignals:
         self._read_at: float | None = None
         self._mentions = MENTIONS.to_frame()
         self._explained = EXPLAINED.to_frame()
-        self._now = Signals()
+        self._now = SignalFrames()
 
-    def now(self) -> Signals:
+    def now(self) -> SignalFrames:
         """Return the signals, at most a second old."""
         with self._lock:
             if self._read_at is None or self._clock() - self._read_at >= REFRESH_SECONDS:

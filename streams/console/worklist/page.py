@@ -11,12 +11,20 @@ from schemas.subscription import Tier
 from schemas.vocabulary import VerificationState
 from streams.console.desk import Desk
 from streams.console.frame.rendering import Frame
+from streams.console.rows.inside import inside_of
+from streams.console.rows.row_facts import PATTERNS, RowFacts
+from streams.console.rows.row_words import RuleBox
 from streams.console.worklist.baseline import FIRST_DAYS
-from streams.console.worklist.inside import inside_of
 from streams.console.worklist.listing import sort_of
-from streams.console.worklist.row_facts import PATTERNS, RowFacts
-from streams.console.worklist.row_words import RuleBox
-from streams.console.worklist.view import COLUMNS, Density, Due, Sort, Tab, Verified, View
+from streams.console.worklist.view import (
+    COLUMNS,
+    Density,
+    DueFilter,
+    Sort,
+    Tab,
+    VerifiedFilter,
+    View,
+)
 from streams.console.worklist.worklist import WINDOW_ROWS, Asked, Worklist
 from streams.figures.marks.interval_cell import interval_axis
 from streams.figures.marks.verified_bar import shared_patterns, state_key
@@ -143,8 +151,8 @@ def _options(view: View, tier: Tier) -> list[tuple[str, Sequence[str], str | Non
     every: Mapping[str, type[Any]] = {
         "kind": AlertKind,
         "priority": PriorityLevel,
-        "verification": Verified,
-        "due": Due,
+        "verification": VerifiedFilter,
+        "due": DueFilter,
         "grade": SignalGrade,
     }
     names = ("kind",) if tier is Tier.PUBLIC else tuple(every)

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
 
+from streams.console.frame.problem_pages import RefusedForm
 from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.frame.session import Session
 from streams.console.readers import SeenRevision
@@ -13,7 +14,7 @@ from streams.console.worklist.page import KEYS_COOKIE
 from streams.console.worklist.view import View
 from streams.console.worklist.worklist_routes import TheWorklist
 
-__all__ = ["RefusedForm", "router"]
+__all__ = ["router"]
 
 router = APIRouter()
 _MOST_NAME = 100  # characters of a reader's name, as of who decides
@@ -23,25 +24,9 @@ Back = Annotated[str, Form(max_length=4000)]
 Named = Annotated[str, Form(max_length=_MOST_NAME)]
 
 
-class RefusedForm(Exception):
-    """A form that is not of the session, or that states no name.
-
-    Attributes
-    ----------
-    text
-        Name of the text that says so.
-    back
-        Address of the page that the form was on.
-    """
-
-    def __init__(self, text: str, back: str) -> None:
-        super().__init__(text)
-        self.text, self.back = text, back
-
-
 def _checked(frame: TheFrame, token: Annotated[str, Form()], back: Back = "/desk") -> Frame:
     if not frame.sessions.accepts(frame.session, token):
-        msg = "worklist.wrong_form"
+        msg = "frame.wrong_form"
         raise RefusedForm(msg, back)
     return frame
 
@@ -55,7 +40,7 @@ def _named(frame: Frame, reader: str, back: str) -> Session:
         return replace(frame.session, reader=frame.who.reader)
     name = " ".join(reader.split())
     if not name:
-        msg = "worklist.wrong_name"
+        msg = "frame.wrong_name"
         raise RefusedForm(msg, back)
     return replace(frame.session, reader=name)
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from schemas.alert import SignalGrade
 from schemas.subscription import Tier
-from streams.console.worklist.products import searched_names
+from streams.console.rows.products import searched_names
 from streams.core.alerts.priority import level_thresholds, priority_rules
 from streams.delivery.matching import category_of, fading_of, is_on
 from streams.delivery.tiers import Copy

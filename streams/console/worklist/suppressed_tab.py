@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from schemas.subscription import Tier
 from schemas.suppressed import Suppressed, SuppressionReason
 from streams.console.frame.rendering import Frame
+from streams.console.rows.row_facts import signal_address
 from streams.console.worklist.page import page_values
-from streams.console.worklist.row_facts import signal_address
 from streams.console.worklist.worklist import WINDOW_ROWS, Asked, Worklist
 from streams.core.wording.catalogue import Language
 from streams.core.wording.names import event_name, product_name

@@ -13,7 +13,7 @@ from schemas.alert import AlertKind, SignalGrade
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
 
-__all__ = ["COLUMNS", "AskedView", "Density", "Due", "Sort", "Tab", "Verified", "View"]
+__all__ = ["COLUMNS", "AskedView", "Density", "DueFilter", "Sort", "Tab", "VerifiedFilter", "View"]
 
 COLUMNS = (
     "priority", "change", "what", "cases", "expected", "interval", "ic", "serious", "verified",
@@ -47,14 +47,14 @@ class Sort(StrEnum):
     DAY = "day"
 
 
-class Due(StrEnum):
+class DueFilter(StrEnum):
     """When the next step is due."""
 
     OVERDUE = "overdue"
     WEEK = "week"  # overdue, or within 7 days
 
 
-class Verified(StrEnum):
+class VerifiedFilter(StrEnum):
     """Verification of the reports of a row."""
 
     BY_PROFESSIONAL = "by_professional"
@@ -100,8 +100,8 @@ class View:
     q: str | None = None
     kind: AlertKind | None = None
     priority: PriorityLevel | None = None
-    verification: Verified | None = None
-    due: Due | None = None
+    verification: VerifiedFilter | None = None
+    due: DueFilter | None = None
     grade: SignalGrade | None = None
     sort: Sort | None = None
     up: bool | None = None
@@ -186,9 +186,9 @@ def _day(text: str) -> date:
 
 
 _PARSED: Mapping[str, Callable[[str], Any]] = {
-    "tab": Tab, "q": _cut, "kind": AlertKind, "priority": PriorityLevel, "verification": Verified,
-    "due": Due, "grade": SignalGrade, "sort": Sort, "up": _flag, "since": _day, "columns": str,
-    "density": Density, "open": str, "after": str,
+    "tab": Tab, "q": _cut, "kind": AlertKind, "priority": PriorityLevel,
+    "verification": VerifiedFilter, "due": DueFilter, "grade": SignalGrade, "sort": Sort,
+    "up": _flag, "since": _day, "columns": str, "density": Density, "open": str, "after": str,
 }  # fmt: skip
 
 

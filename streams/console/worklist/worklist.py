@@ -12,10 +12,10 @@ import polars as pl
 from schemas.subscription import Tier
 from streams.console.desk import Desk
 from streams.console.readers import Readers
+from streams.console.rows.row_facts import Kin, RowFacts, Standing, row_facts
 from streams.console.worklist.baseline import Baseline, baseline_of
 from streams.console.worklist.listing import Listing, listing_of, prepared, tab_counts
-from streams.console.worklist.live_signals import LiveSignals, Signals
-from streams.console.worklist.row_facts import Kin, RowFacts, Standing, row_facts
+from streams.console.worklist.live_signals import LiveSignals, SignalFrames
 from streams.console.worklist.view import Tab, View
 from streams.core.wording.catalogue import Language
 from streams.delivery.api.read_model import ReadModel
@@ -46,7 +46,7 @@ class Asked:
     view: View
     tier: Tier
     day: date
-    signals: Signals
+    signals: SignalFrames
     baseline: Baseline
     rows: pl.DataFrame
     listing: Listing
@@ -76,7 +76,7 @@ class Worklist:
             return intake.closed
         return self._desk.service.now().date()
 
-    def signals(self, tier: Tier) -> Signals:
+    def signals(self, tier: Tier) -> SignalFrames:
         """Return the latest revisions that a tier may see, at most a second old."""
         with self._lock:
             live = self._live.setdefault(tier, LiveSignals(self._desk.service, tier))
@@ -189,7 +189,7 @@ class _Prepared:
     counts: dict[Tab, int]
 
     @classmethod
-    def of(cls, signals: Signals, baseline: Baseline, day: date) -> "_Prepared":
+    def of(cls, signals: SignalFrames, baseline: Baseline, day: date) -> "_Prepared":
         frame = prepared(signals, baseline, day)
         return cls(frame, tab_counts(frame, day))
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from streams.console.frame.rendering import Frame, TheFrame
-from streams.console.worklist.inside import Inside, inside_of
+from streams.console.rows.inside import Inside, inside_of
 from streams.console.worklist.page import page_values, row_values
 from streams.console.worklist.suppressed_tab import suppressed_values
 from streams.console.worklist.view import AskedView, Tab

@@ -10,7 +10,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
 
 from schemas.errors import InputError
-from streams.exports.spreadsheet import Cell, Sheet, write_table
+from streams.exports.spreadsheet import Cell, Sheet, csv_bytes, write_table
 
 MADE = date(2024, 5, 31)
 HOSTILE = [
@@ -107,3 +107,8 @@ def test_another_suffix_and_too_many_rows_are_refused(tmp_path: Path) -> None:
         write_table(tmp_path / "out.xlsx", many, made=MADE)
     with pytest.raises(InputError, match=r"at most 32767 characters; got 32768: write \.csv"):
         write_table(tmp_path / "out.xlsx", [Sheet("s", ("a",), [("-" * 32_767,)])], made=MADE)
+
+
+def test_csv_in_memory_is_the_file(tmp_path: Path) -> None:
+    write_table(tmp_path / "x.csv", _sheets(), made=MADE)
+    assert csv_bytes(_sheets()[0]) == (tmp_path / "x.csv").read_bytes()

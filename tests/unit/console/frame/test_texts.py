@@ -34,6 +34,11 @@ def test_a_count_chooses_its_form_and_has_separators() -> None:
     assert [japanese("a", n=n) for n in (1, 1234)] == ["1例", "1,234例"]
 
 
+def test_a_text_is_found_or_not() -> None:
+    texts = Texts(Language.ENGLISH, {"a": "b", "c": {"one": "d", "other": "e"}})
+    assert [texts.find(name) for name in ("a", "c", "x")] == ["b", None, None]
+
+
 def test_a_missing_text_or_value_is_a_defect() -> None:
     for wrong in (lambda: texts_in(Language.ENGLISH)("frame.no_such"), lambda: _with_place()("a")):
         with pytest.raises(KeyError):

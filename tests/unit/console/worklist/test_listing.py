@@ -12,8 +12,8 @@ from schemas.subscription import Tier
 from streams.console.readers import Readers
 from streams.console.worklist.baseline import baseline_of
 from streams.console.worklist.listing import listing_of, prepared, sort_of, tab_counts
-from streams.console.worklist.live_signals import LiveSignals, Signals
-from streams.console.worklist.view import Due, Sort, Tab, View
+from streams.console.worklist.live_signals import LiveSignals, SignalFrames
+from streams.console.worklist.view import DueFilter, Sort, Tab, View
 from streams.delivery.api.service import Service
 from tests.support.many_signals import LAST_DAY, many_signals
 
@@ -22,18 +22,18 @@ WEEK_AGO = (LAST_DAY - timedelta(days=7)).isoformat()
 
 
 @pytest.fixture
-def signals(service: Service) -> Signals:
+def signals(service: Service) -> SignalFrames:
     return LiveSignals(service, Tier.AUTHORITY).now()
 
 
 @pytest.fixture
-def rows(signals: Signals, tmp_path: Path) -> pl.DataFrame:
+def rows(signals: SignalFrames, tmp_path: Path) -> pl.DataFrame:
     with Readers(tmp_path / "readers.db") as readers:
         baseline = baseline_of(readers, "", Tier.AUTHORITY, closed=LAST_DAY, since=None)
     return prepared(signals, baseline, LAST_DAY)
 
 
-def keys(rows: pl.DataFrame, signals: Signals, view: View) -> list[str]:
+def keys(rows: pl.DataFrame, signals: SignalFrames, view: View) -> list[str]:
     return listing_of(rows, signals, view, LAST_DAY).rows["key"].to_list()
 
 
@@ -51,7 +51,9 @@ def wanted(tab: Tab) -> set[str]:
 
 
 @pytest.mark.parametrize("tab", list(Tab))
-def test_a_tab_lists_what_its_name_says(rows: pl.DataFrame, signals: Signals, tab: Tab) -> None:
+def test_a_tab_lists_what_its_name_says(
+    rows: pl.DataFrame, signals: SignalFrames, tab: Tab
+) -> None:
     found = keys(rows, signals, View(tab))
     assert set(found) == wanted(tab)
     assert len(found) == len(set(found)) == tab_counts(rows, LAST_DAY)[tab]
@@ -62,9 +64,9 @@ def test_a_tab_lists_what_its_name_says(rows: pl.DataFrame, signals: Signals, ta
     [
         (View(Tab.ON, kind=AlertKind.WEAKENED), lambda c: c["kind"] == "weakened"),
         (View(Tab.ON, grade=SignalGrade.SCREENING), lambda c: c["grade"] == "screening"),
-        (View(Tab.ON, due=Due.OVERDUE), lambda c: c["due"] < LAST_DAY.isoformat()),
+        (View(Tab.ON, due=DueFilter.OVERDUE), lambda c: c["due"] < LAST_DAY.isoformat()),
         (
-            View(Tab.ON, due=Due.WEEK),
+            View(Tab.ON, due=DueFilter.WEEK),
             lambda c: c["due"] <= (LAST_DAY + timedelta(days=7)).isoformat(),
         ),
         (View(Tab.ON, q="EVENT 29"), lambda c: c["event"] == "Event 29"),
@@ -72,7 +74,7 @@ def test_a_tab_lists_what_its_name_says(rows: pl.DataFrame, signals: Signals, ta
     ],
 )
 def test_a_filter_keeps_what_it_asks_for(
-    rows: pl.DataFrame, signals: Signals, view: View, holds: object
+    rows: pl.DataFrame, signals: SignalFrames, view: View, holds: object
 ) -> None:
     assert callable(holds)
     expected = {key for key in wanted(Tab.ON) if holds(COPIES[key])}
@@ -80,7 +82,7 @@ def test_a_filter_keeps_what_it_asks_for(
     assert 0 < len(expected) < len(wanted(Tab.ON))
 
 
-def test_a_level_is_that_of_the_day(rows: pl.DataFrame, signals: Signals) -> None:
+def test_a_level_is_that_of_the_day(rows: pl.DataFrame, signals: SignalFrames) -> None:
     found = keys(rows, signals, View(Tab.ON, priority=PriorityLevel.HIGH))
     levels = dict(rows.select("key", "level").iter_rows())
     assert found
@@ -96,7 +98,7 @@ COLUMN = {
 @pytest.mark.parametrize("up", [True, False, None])
 @pytest.mark.parametrize("sort", list(Sort))
 def test_stories_are_in_the_order_asked_for(
-    rows: pl.DataFrame, signals: Signals, sort: Sort, up: bool | None
+    rows: pl.DataFrame, signals: SignalFrames, sort: Sort, up: bool | None
 ) -> None:
     view = View(Tab.ON, sort=sort, up=up)
     listing = listing_of(rows, signals, view, LAST_DAY).rows
@@ -111,7 +113,7 @@ def test_stories_are_in_the_order_asked_for(
     assert values.n_unique() > 10
 
 
-def test_urgent_rows_are_first_on_what_changed(rows: pl.DataFrame, signals: Signals) -> None:
+def test_urgent_rows_are_first_on_what_changed(rows: pl.DataFrame, signals: SignalFrames) -> None:
     found = listing_of(rows, signals, View(Tab.CHANGED), LAST_DAY)
     urgent = [COPIES[key]["urgent"] for key in found.rows["key"]]
     stories = found.rows["leader"].is_null().to_list()

@@ -8,10 +8,18 @@ import pytest
 from schemas.alert import AlertKind, SignalGrade
 from schemas.errors import InputError
 from schemas.priority import PriorityLevel
-from streams.console.worklist.view import COLUMNS, Density, Due, Sort, Tab, Verified, View
+from streams.console.worklist.view import (
+    COLUMNS,
+    Density,
+    DueFilter,
+    Sort,
+    Tab,
+    VerifiedFilter,
+    View,
+)
 
 FULL = View(
-    Tab.ON, "rota virus", AlertKind.NEW, PriorityLevel.HIGH, Verified.RUMOUR, Due.WEEK,
+    Tab.ON, "rota virus", AlertKind.NEW, PriorityLevel.HIGH, VerifiedFilter.RUMOUR, DueFilter.WEEK,
     SignalGrade.ALARM, Sort.IC, True, date(1999, 6, 8), "what,ic", Density.ONE_LINE, "a|b|c", "d|e",
 )  # fmt: skip
 

@@ -35,6 +35,14 @@ def test_decisions_are_logged_and_illegal_ones_are_refused(
     is_problem(consumer.post(there, json={"to": "validated"}), 403, "decisions:write")
 
 
+def test_the_meaning_of_a_signature_is_logged(service: Service, connect: Connect) -> None:
+    whole = connect(token_of(service))
+    there = signal_path(SDR.signal_key, "/decisions")
+    done = whole.post(there, json={"to": "under_triage", "meaning": "assessed"})
+    assert done.json()["entry"]["decision"]["meaning"] == "assessed"
+    is_problem(whole.post(there, json={"to": "validated", "meaning": "boss"}), 422, "meaning:")
+
+
 def test_a_key_without_a_signal_is_refused_with_those_near_it(
     service: Service, connect: Connect
 ) -> None:

@@ -133,6 +133,24 @@ def test_the_latest_version_of_a_case_is_listed_in_any_order(
         assert model.place("r") == 3
 
 
+def test_versions_are_known_from_the_place_of_their_message_on(model: ReadModel) -> None:
+    with model:
+        for position, version in enumerate([2, 1, 3]):
+            model.put_report(reported("NE-1", version), source="r[0]", position=position)
+        model.put_report(reported("NE-1", 3), source="r[0]", position=9)  # comes again
+        model.put_report(reported("NE-2"), source="r[1]", position=5)
+
+        def known(before: dict[str, int] | None) -> list[tuple[str, int, int]]:
+            found = model.versions(["NE-1", "NE-2"], before=before)
+            return [(one.line.case_id, one.line.version, one.position) for one in found]
+
+        assert known(None) == [("NE-1", 1, 1), ("NE-1", 2, 0), ("NE-1", 3, 2), ("NE-2", 1, 5)]
+        assert known({"r[0]": 2}) == [("NE-1", 1, 1), ("NE-1", 2, 0)]
+        assert known({"r[0]": 1, "r[1]": 6}) == [("NE-1", 2, 0), ("NE-2", 1, 5)]
+        assert known({}) == []
+        assert model.numbers()["cases"] == 2
+
+
 def prioritised(drug: str, level: str | None, total: float, due: int | None) -> Alert:
     """Return a signal of a priority level and total, due on a day of March."""
     priority = level and Priority(
@@ -281,18 +299,23 @@ def test_alerts_between_two_positions_are_of_days_after_one(tmp_path: Path) -> N
         assert between(0, everything[-1], date(2024, 2, 20)) == [2, 4]
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2, 3, 4])
 def test_a_model_of_an_earlier_format_is_read_again(tmp_path: Path, version: int) -> None:
     path = tmp_path / "signals.db"
     with ReadModel(path, key=KEY) as model:
         model.put(LOT, source="alerts", position=7)
     with sqlite3.connect(path) as old:
-        old.execute("ALTER TABLE copy RENAME TO alert")
+        if version < 4:
+            old.execute("ALTER TABLE copy RENAME TO alert")
+        old.execute("CREATE TABLE line (case_id TEXT)")
+        old.execute("DROP TABLE version")
         old.execute(f"PRAGMA user_version = {version}")
     old.close()
     with ReadModel(path, key=KEY) as model:
         assert model.place("alerts") == 0
         assert model.numbers() == {"alerts": 0, "signals": 0, "cases": 0}
+        model.put_report(reported("NE-1"), source="r", position=0)
+        assert [line.case_id for line in model.lines(["NE-1"])] == ["NE-1"]
 
 
 def test_keys_may_be_asked_for_by_their_beginning(tmp_path: Path) -> None:

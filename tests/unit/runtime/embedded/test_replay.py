@@ -152,3 +152,39 @@ def test_counted_cases_run_through_the_detector_as_their_reports_do(every: int) 
     assert direct.alerts
     assert again.alerts == direct.alerts
     assert again.replay.summary.evaluations == direct.replay.summary.evaluations
+
+
+def test_reports_and_deltas_are_given_before_the_evaluation_that_counts_them() -> None:
+    """Reports as sent and as read, and no link, marker, reject or report after the last day."""
+    said: list[tuple[str, object]] = []
+    last = FIRST + timedelta(days=5)
+    run = Replay(
+        [WindowSpec.parse("cumulative")],
+        load_rules("mhra"),
+        every=1,
+        until=last,
+        horizon=FIRST + timedelta(days=99),
+        on_alert=lambda alert: said.append(("alert", alert.as_of[0].next_offset)),
+        on_rejected=lambda rejected: None,
+        on_report=lambda offset, report: said.append(("report", (offset, report.case_id))),
+        on_delta=lambda delta: said.append(("delta", delta.next_offset)),
+    )
+    items = [
+        make_report("A", day=FIRST),
+        make_report("B", day=FIRST).model_dump_json().encode(),
+        b"{",
+        make_link(case_id="B").model_dump_json().encode(),
+        *(make_report(f"C{day}", day=FIRST + timedelta(days=day)) for day in range(1, 5)),
+        make_report("Z", day=last + timedelta(days=1)),
+    ]
+    assert sum(run.feed("test", enumerate(items))) == len(items)
+    run.finish()
+    reports = [one for kind, one in said if kind == "report"]
+    assert reports == [(0, "A"), (1, "B"), *((4 + place, f"C{place + 1}") for place in range(4))]
+    known = 0
+    for kind, one in said:
+        if kind == "delta":
+            assert isinstance(one, int)
+            known = one
+        elif kind == "alert":
+            assert one == known

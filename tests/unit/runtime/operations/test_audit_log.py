@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.audit_anchor import AuditAnchor
-from schemas.decision import Decision, SignalState
+from schemas.decision import Decision, SignalState, SignatureMeaning
 from schemas.errors import InputError, StateError
 from streams.core.alerts.assessment import (
     NEEDS_REASON,
@@ -19,7 +19,7 @@ from streams.core.alerts.assessment import (
     states_after,
 )
 from streams.runtime.operations import audit_log
-from streams.runtime.operations.audit_log import AuditLog
+from streams.runtime.operations.audit_log import AuditLog, DecidedMeanwhile
 
 S = SignalState
 KEY = "msc-supernatant-exosome|Sepsis|cumulative"
@@ -117,6 +117,27 @@ def test_any_way_ends_where_its_last_step_leads_or_is_refused(way):
     else:
         with pytest.raises(InputError):
             states_after(steps)
+
+
+def test_a_decision_that_has_not_seen_the_last_entry_is_refused(tmp_path):
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.decide(decision(S.UNDER_TRIAGE), START, seen=0)
+    log.decide(decision(S.UNDER_TRIAGE, key="another"), START, seen=0)
+    with pytest.raises(DecidedMeanwhile, match="got entry 0, and there is entry 1: read it"):
+        log.decide(decision(S.VALIDATED), START, seen=0)
+    assert len(log.entries()) == 2
+    assert log.decide(decision(S.VALIDATED), START, seen=1).number == 3
+    assert log.decide(decision(S.CONFIRMED), START).number == 4  # not compared
+
+
+def test_a_signature_keeps_its_meaning_and_old_hashes_stay(written):
+    log = AuditLog(written)
+    before = written.read_text("utf-8")
+    assert "meaning" not in before
+    entry = log.decide(decision(S.MONITORING, meaning=SignatureMeaning.APPROVED), START)
+    assert entry.decision.meaning is SignatureMeaning.APPROVED
+    assert written.read_text("utf-8").startswith(before)
+    assert log.verify().last_hash == entry.hash
 
 
 def test_a_refused_step_leaves_no_trace(written):

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from schemas.subscription import Tier
 from streams.console.frame import formats
 from streams.console.frame.texts import Texts, texts_in
-from streams.console.worklist.products import What, what_of
-from streams.console.worklist.row_words import (
+from streams.console.rows.products import What, what_of
+from streams.console.rows.row_words import (
     RuleBox,
     bar_of,
     duty_words,

@@ -2,7 +2,7 @@
 
 from schemas.safety_alert import SafetyAlert
 from schemas.subscription import Tier
-from streams.console.worklist.products import What, searched_names, what_of
+from streams.console.rows.products import What, searched_names, what_of
 from streams.core.wording.catalogue import Language
 from tests.support.alerts import copy_of, safety, signal
 

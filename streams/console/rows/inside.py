@@ -6,17 +6,17 @@ from datetime import date
 from markupsafe import Markup
 
 from schemas.subscription import Tier
-from streams.console.worklist.row_facts import estimate_of
+from streams.console.rows.row_facts import estimate_of
 from streams.core.wording.alert_texts import in_language
 from streams.core.wording.catalogue import Language
 from streams.delivery.api.read_model import ReadModel
 from streams.figures.marks.revisions_spark import RevisionPoint, revisions_spark
 
-__all__ = ["Inside", "Table", "inside_of"]
+__all__ = ["FourCounts", "Inside", "inside_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FourCounts:
     """The 2x2 table of a signal."""
 
     both: int
@@ -46,7 +46,7 @@ class Inside:
     language: Language
     revisions: Markup
     n_revisions: int
-    table: Table | None
+    table: FourCounts | None
 
 
 def inside_of(model: ReadModel, tier: Tier, key: str, language: Language) -> Inside | None:
@@ -81,7 +81,7 @@ def inside_of(model: ReadModel, tier: Tier, key: str, language: Language) -> Ins
         n_revisions=len(copies),
         table=None
         if counts is None
-        else Table(
+        else FourCounts(
             counts["n_observed"],
             counts["n_drug"] - counts["n_observed"],
             counts["n_event"] - counts["n_observed"],

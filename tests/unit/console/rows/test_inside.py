@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.subscription import Tier
-from streams.console.worklist.inside import Table, inside_of
+from streams.console.rows.inside import FourCounts, inside_of
 from streams.core.wording.catalogue import Language
 from streams.delivery.api.service import Service
 from tests.support.alerts import safety, signal
@@ -21,7 +21,7 @@ def test_it_has_the_words_and_table_of_the_latest_revision(service: Service) -> 
     assert (found.sentence, found.caveat) == (COPY["sentence"], COPY["caveat"])
     assert (found.revision, found.n_revisions, found.language.value) == (2, 2, "en")
     n = COPY["counts"]["n_observed"] + 1
-    assert found.table == Table(n, 900 - n, 500 - n, 90_000 - 900 - 500 + n)
+    assert found.table == FourCounts(n, 900 - n, 500 - n, 90_000 - 900 - 500 + n)
     assert COPY["evaluated_on"] in found.revisions
 
 

@@ -6,15 +6,31 @@ from http import HTTPStatus
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
 
 from streams.console.frame.protection import PAGE_HEADERS
 from streams.console.frame.rendering import open_frame
 from streams.console.frame.texts import texts_in
-from streams.console.worklist.reader_routes import RefusedForm
 
-__all__ = ["failed", "refused_form", "wrong_address"]
+__all__ = ["RefusedForm", "failed", "refused_form", "refused_request", "wrong_address"]
 
 _LOG = logging.getLogger(__name__)
+
+
+class RefusedForm(Exception):
+    """A form that is not of the session, or that states no name.
+
+    Attributes
+    ----------
+    text
+        Name of the text that says so.
+    back
+        Address of the page that the form was on.
+    """
+
+    def __init__(self, text: str, back: str) -> None:
+        super().__init__(text)
+        self.text, self.back = text, back
 
 
 def wrong_address(request: Request, error: Exception) -> HTMLResponse:
@@ -30,12 +46,22 @@ def refused_form(request: Request, error: Exception) -> HTMLResponse:
     return _problem(request, t(error.text), error.back, HTTPStatus.BAD_REQUEST)
 
 
+def refused_request(request: Request, error: Exception) -> HTMLResponse:
+    """Answer a request by its status: what does not exist and what is withheld look the same."""
+    if not isinstance(error, HTTPException):
+        raise error
+    t = texts_in(open_frame(request).language)
+    known = error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN)
+    text = t(f"frame.problem_{error.status_code}") if known else error.detail
+    return _problem(request, text, "/desk", HTTPStatus(error.status_code))
+
+
 def failed(request: Request, error: Exception) -> HTMLResponse:
     """Answer that the desk failed, with the id under which the log has the cause."""
     request_id = secrets.token_hex(6)
     _LOG.error("request %s of the desk failed", request_id, exc_info=error)
     frame = open_frame(request)
-    text = texts_in(frame.language)("worklist.failed", request=request_id)
+    text = texts_in(frame.language)("frame.failed", request=request_id)
     page = _problem(request, text, str(request.url.path), HTTPStatus.INTERNAL_SERVER_ERROR)
     page.headers.update(PAGE_HEADERS)  # it is made outside of the middleware that sets them
     return page

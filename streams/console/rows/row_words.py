@@ -18,8 +18,8 @@ from streams.figures.marks.priority_bar import PriorityPart
 from streams.figures.marks.verified_bar import StateCount
 
 __all__ = [
-    "Part",
     "RuleBox",
+    "StatedPart",
     "bar_of",
     "duty_words",
     "priority_parts",
@@ -34,7 +34,7 @@ _MOST_COUNTRIES = 2  # that a cell names; the signal page has all
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StatedPart:
     """A part of a priority: its name in words, and what it multiplies or adds."""
 
     name: str
@@ -81,7 +81,7 @@ def _numbers(copy: Copy, before: Copy, t: Texts) -> list[str]:
     return found
 
 
-def priority_parts(copy: Copy, day: date, t: Texts) -> list[Part]:
+def priority_parts(copy: Copy, day: date, t: Texts) -> list[StatedPart]:
     """Return the stated parts of a priority on a day; only freshness differs from the alert's.
 
     The priority of a safety alert is a weighted sum, that of a signal a product.
@@ -98,13 +98,13 @@ def priority_parts(copy: Copy, day: date, t: Texts) -> list[Part]:
             factor = factors[name]
             if name == "freshness" and known_on:
                 factor = freshness_factor(date.fromisoformat(known_on), day)
-            found.append(Part(name, label, factor, is_factor=True))
+            found.append(StatedPart(name, label, factor, is_factor=True))
         else:
-            found.append(Part(name, label, value * priority["weights"].get(name, 0), False))
+            found.append(StatedPart(name, label, value * priority["weights"].get(name, 0), False))
     return found
 
 
-def bar_of(parts: Sequence[Part], total: float) -> list[PriorityPart]:
+def bar_of(parts: Sequence[StatedPart], total: float) -> list[PriorityPart]:
     """Return the parts as pieces of a bar as long as the total.
 
     Of a product, what multiplies by more than 1 shares the length by its logarithm: what multiplies

@@ -29,9 +29,18 @@ def test_a_failure_names_its_entry_of_the_log(
     monkeypatch.setattr(Worklist, "ask", fail)
     page = client.get("/desk")
     assert page.status_code == 500
-    found = re.search(r"The log has the cause under ([0-9a-f]{12})", page.text)
+    found = re.search(r"The log has the reason under ([0-9a-f]{12})", page.text)
     assert found is not None
     assert f"request {found[1]} of the desk failed" in caplog.text
     assert "a secret of the code" not in page.text
     for name, value in PAGE_HEADERS.items():
         assert page.headers[name] == value
+
+
+def test_what_does_not_exist_is_a_page_in_the_language_of_the_reader(client: TestClient) -> None:
+    for language, said in (("en", "There is nothing at this address."), ("ja", "何もない")):
+        client.get(f"/desk?lang={language}")
+        page = client.get("/desk/signals/a%7Cb%7Ccumulative")
+        assert page.status_code == 404
+        assert said in page.text
+        assert "no such signal" not in page.text

@@ -9,8 +9,8 @@ from schemas.priority import Priority, PriorityLevel
 from schemas.safety_alert import SafetyChange
 from schemas.vocabulary import VerificationState
 from streams.console.frame.texts import texts_in
-from streams.console.worklist.row_words import (
-    Part,
+from streams.console.rows.row_words import (
+    StatedPart,
     bar_of,
     duty_words,
     priority_parts,
@@ -82,7 +82,9 @@ def test_parts_of_a_sum_add_up_to_the_total() -> None:
 
 
 def test_the_bar_of_a_product_is_as_long_as_its_total() -> None:
-    parts = [Part(name, name, value, True) for name, value in (("a", 4), ("b", 2), ("c", 0.5))]
+    parts = [
+        StatedPart(name, name, value, True) for name, value in (("a", 4), ("b", 2), ("c", 0.5))
+    ]
     pieces = bar_of(parts, 0.9)
     assert [piece.label for piece in pieces] == ["a", "b"]
     assert [piece.share for piece in pieces] == pytest.approx([0.6, 0.3])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.subscription import Tier
-from streams.console.worklist.row_facts import (
+from streams.console.rows.row_facts import (
     RowFacts,
     Standing,
     estimate_of,
