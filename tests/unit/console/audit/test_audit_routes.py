@@ -142,3 +142,12 @@ def test_pages_of_rows_hold_each_row_once(site: Site) -> None:
             break
         page = browser.get(html.unescape(following[1])).text
     assert seen == [f"/desk/{number}" for number in reversed(range(250))]
+
+
+def test_parts_of_a_page_are_logged_as_the_page_is(site: Site) -> None:
+    browser = site.browser()
+    before = len(site.visits())
+    inside = f"/desk/inside?key={quote(SDR.signal_key, safe='')}"
+    for path in ("/desk/rows?n=10", inside):
+        assert browser.get(path).status_code == 200
+    assert [visit.subject for visit in site.visits()[before:]] == ["/desk/rows?n=10", inside]
