@@ -3,6 +3,7 @@
 import socket
 import webbrowser
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +13,15 @@ from schemas.errors import InputError
 from streams.cli.kafka_commands import ConfigOption
 from streams.cli.negative_controls import ControlsOption
 from streams.cli.options import (
+    DEFAULT_RULES,
+    DEFAULT_SCREENING,
+    DetectorChoice,
     ListOption,
     RulesOption,
     ScreeningOption,
     detector_from,
     parse_day,
+    rules_from,
 )
 from streams.cli.replay_commands import Format
 from streams.cli.replayed_desk import ReplayedDesk
@@ -24,6 +29,7 @@ from streams.cli.stopping import StopSignal
 from streams.console.application import desk_application, with_desk
 from streams.delivery.api.application import make_application
 from streams.delivery.server.http_server import http_server
+from streams.demo import PRODUCT_CLASS
 from streams.runtime.detector_settings import DetectorSettings
 
 __all__ = ["register"]
@@ -36,11 +42,12 @@ def register(app: typer.Typer) -> None:
 
 def desk_command(
     sources: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
-            metavar="SOURCE...", help="Files to replay, of any format that replay reads."
+            metavar="SOURCE...",
+            help="Files to replay, of any format that replay reads; by default the story of demo.",
         ),
-    ],
+    ] = None,
     source_format: Annotated[
         Format | None,
         typer.Option("--format", help="Format of the files; by default detected from the content."),
@@ -77,6 +84,7 @@ def desk_command(
     by `tocsin audit`.
 
         tocsin desk 1998VAERSData.zip 1999VAERSData.zip
+        tocsin desk
     """
     settings = DetectorSettings.load(
         config, rules=rules, screening=screening, lists=lists, negative_controls=negative_controls
@@ -87,11 +95,14 @@ def desk_command(
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         replayed = ReplayedDesk(
             folder,
-            detector_from(settings),
+            detector_from(settings) if sources else _of_the_story(detector_from(settings)),
             until=parse_day(until, "--until"),
             hosts=frozenset({address, address.replace("127.0.0.1", "localhost")}),
         )
-        replayed.replay(sources, source_format, notices or [])
+        if sources:
+            replayed.replay(sources, source_format, notices or [])
+        else:
+            replayed.replay_story()
         desk = replayed.desk
         server = http_server(with_desk(make_application(desk.service), desk_application(desk)))
         opened.enter_context(closing(StopSignal()))  # uvicorn raises its signal again when it exits
@@ -99,6 +110,12 @@ def desk_command(
         if not no_open:
             webbrowser.open(f"http://{address}/")
         server.run(sockets=[listening])
+
+
+def _of_the_story(chosen: DetectorChoice) -> DetectorChoice:
+    """Return a detector with the rules of `tocsin demo`."""
+    monitored = {"additional_monitoring": [PRODUCT_CLASS]}
+    return replace(chosen, rules=rules_from(DEFAULT_RULES, DEFAULT_SCREENING, monitored))
 
 
 def _listening(port: int) -> socket.socket:

@@ -148,7 +148,9 @@ def _neighbours(pair: PlottedPair, sizes: Sizes) -> str:
 
 
 def _evidence(pair: PlottedPair, sizes: Sizes) -> str:
-    daily = daily_evidence(pair.population, pair.view, pair.run.last_day).to_dicts()
+    daily = daily_evidence(
+        pair.population, pair.view, pair.run.last_day, by_sex=pair.view.tests.by_sex
+    ).to_dicts()
     facts = evidence_facts(
         daily, pair.alerts, last_day=pair.last_day, drug=pair.drug, event=pair.event
     )

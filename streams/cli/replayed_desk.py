@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import typer
 
 from schemas.alert import Alert
+from schemas.delta import Delta
 from schemas.notice import Notice
 from schemas.rejected import Rejected
+from schemas.report import Report
 from streams.cli.options import DetectorChoice, tomorrow
 from streams.cli.replay_commands import Format, feed_sources
 from streams.cli.verdict import RunVerdict
@@ -22,10 +25,12 @@ from streams.core.alerts.negative_controls import NegativeControls
 from streams.core.counting.case_history import CaseHistory
 from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
+from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.service import FileNotices, Service
 from streams.delivery.sending.signing_keys import TIER_KEY, installation_key
+from streams.demo import background, story
 from streams.intake.notices import read_notices
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations.audit_log import AuditLog
@@ -34,6 +39,8 @@ from streams.runtime.owner_only import owner_only_folder
 __all__ = ["ReplayedDesk"]
 
 _EPOCH = date(1970, 1, 1)
+_STATEMENTS = "notices.jsonl"  # file of statements that readers add, in the folder
+_STORY = "the story of tocsin demo"
 _REPORTS = "pv.reports[0]"  # the partition that alerts of a replay say they are counted from
 
 
@@ -62,6 +69,8 @@ class ReplayedDesk:
         self._run: Replay | None = None
         self._history = CaseHistory(chosen.options["age_bands"])
         self._suppressed = SuppressedChanges()
+        self._safety = SafetyRecord()
+        self._stated = folder / _STATEMENTS
         self._rejects = KeptRejects()
         self.desk = Desk(
             service=_service(folder),
@@ -73,6 +82,7 @@ class ReplayedDesk:
             suppressed=self._suppressed,
             rejects=self._rejects,
             explained=self._explained,
+            safety=self._safety,
             hosts=hosts,
         )
 
@@ -87,15 +97,35 @@ class ReplayedDesk:
             If a file cannot be read, or no message of any is accepted.
         """
         found = [item for path in notices for item in read_notices(path)]
-        with self.desk.service.model() as model, model.batch():
-            run = self._replay(model, [item for item in found if isinstance(item, Notice)])
+        with self._running([item for item in found if isinstance(item, Notice)]) as run:
             feed_sources(run, sources, source_format, None, self._verdict)
-            run.finish()
         self._verdict.require_accepted()
         for line in self._verdict.remarks():
             typer.echo(line, err=True)
+        self.desk.intake.sources = tuple(path.name for path in sources)
+
+    def replay_story(self) -> None:
+        """Replay the story of `tocsin demo`: its reports and its notices."""
+        items = [entry.item for entry in story()]
+        reports = [*background(), *(item for item in items if isinstance(item, Report))]
+        with self._running([item for item in items if isinstance(item, Notice)]) as run:
+            for _ in run.feed(_STORY, enumerate(reports, start=1)):
+                pass
+        self.desk.intake.sources = (_STORY,)
+
+    @contextmanager
+    def _running(self, notices: Sequence[Notice]) -> Iterator[Replay]:
+        """Yield a replay that fills the desk, and finish it after the body."""
+        stated = read_notices(self._stated) if self._stated.exists() else ()
+        known = [*notices, *(item for item in stated if isinstance(item, Notice))]
+        for notice in known:
+            if self._until is None or notice.received <= self._until:
+                self._safety.add_notice(notice)
+        with self.desk.service.model() as model, model.batch():
+            run = self._replay(model, known)
+            yield run
+            run.finish()
         intake = self.desk.intake
-        intake.sources = tuple(path.name for path in sources)
         intake.closed = run.last_day
         intake.n_counted = run.summary.population["counted"]
         intake.n_rejected = run.summary.rejected.total()
@@ -110,6 +140,14 @@ class ReplayedDesk:
             self._published.append(alert)
             self._suppressed.published(alert.signal_key)
             model.put(alert, source="alerts", position=len(self._published))
+
+        def keep(offset: int, report: Report) -> None:
+            model.put_report(report, source=_REPORTS, position=offset)
+            self._safety.add_report(report)
+
+        def count(delta: Delta) -> None:
+            self._history.apply(delta)
+            self._safety.apply(delta)
 
         def reject(rejected: Rejected) -> None:
             self._verdict.reject(rejected)
@@ -126,10 +164,8 @@ class ReplayedDesk:
             on_safety_alert=publish,
             on_suppressed=self._suppressed.add,
             on_rejected=reject,
-            on_report=lambda offset, report: model.put_report(
-                report, source=_REPORTS, position=offset
-            ),
-            on_delta=self._history.apply,
+            on_report=keep,
+            on_delta=count,
             notices=notices,
         )
         return self._run
@@ -158,5 +194,5 @@ def _service(folder: Path) -> Service:
         model_path=model,
         key=installation_key() if TIER_KEY in os.environ else secrets.token_bytes(32),
         audit=AuditLog(folder / "audit.jsonl"),
-        notices=FileNotices(folder / "notices.jsonl"),
+        notices=FileNotices(folder / _STATEMENTS),
     )

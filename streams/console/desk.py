@@ -13,6 +13,7 @@ from streams.console.operations.workers import Workers
 from streams.console.suppressed_changes import SuppressedChanges
 from streams.core.counting.case_history import CaseHistory
 from streams.core.explanation.explanation import ExplainedRun
+from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.api.service import Service
 
 __all__ = ["Desk", "Intake"]
@@ -73,6 +74,8 @@ class Desk:
         server that reads alerts alone.
     suppressed
         Suppressed changes of a replay; None on a server that reads alerts alone.
+    safety
+        Notices and domain cases with the days they became known; None on such a server.
     gate
         Where readers sign in; None on loopback, where whoever opens the page is the reader.
     hosts
@@ -96,6 +99,7 @@ class Desk:
     test_by_sex: bool = False
     explained: Callable[[], ExplainedRun] | None = None
     suppressed: SuppressedChanges | None = None
+    safety: SafetyRecord | None = None
     gate: Gate | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
     visits_path: Path | None = None

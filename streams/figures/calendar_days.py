@@ -150,7 +150,7 @@ def _block(
         cls = f"cell c{grey}{' since' if is_new else ''}"
         yield rectangle(left + 1, y + 1, side - 2, side - 2, cls, rx=2)
         words = texts.integer(n)
-        if n and text_width(words, 10.5) < side - 2:
+        if n and text_width(words, 10.5) < side:
             yield text_at(left + side / 2, y + side / 2 + 4, words, f"cn c{grey} m")
 
 

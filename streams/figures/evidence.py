@@ -14,7 +14,7 @@ from streams.figures.drawing.texts import FigureTexts, figure_texts
 
 __all__ = ["EvidenceFacts", "EvidencePoint", "evidence"]
 
-_LEFT, _RIGHT = 44, 72  # margins [px]
+_LEFT, _RIGHT = 50, 84  # margins [px]
 _LN10 = math.log(10)
 _MOST_DAYS = 60  # in the description
 
@@ -114,7 +114,7 @@ def _step(highest: float) -> int:
 
 def _grid(y: LinearScale, step: int, x: DayScale, texts: FigureTexts) -> Iterator[str]:
     for power in range(0, 3 * step + 1, step):
-        label = texts.text("evidence.one") if power == 0 else texts.power(power)
+        label = texts.text("evidence.lowest") if power == 0 else texts.power(power)
         yield line_at(x.start, y(power), x.end, y(power), "g")
         yield text_at(x.start - 8, y(power) + 4, label, "t e")
     at = y(math.log10(EVIDENCE_THRESHOLD))
@@ -159,7 +159,7 @@ def _e_value(power: float, texts: FigureTexts) -> str:
     if not math.isfinite(power):
         return texts.text("number.unbounded") if power > 0 else "0"
     if power >= 7:
-        exponent = math.floor(power)
+        exponent = math.floor(power + 0.00218)  # 9.95 and more is 1.0 of the next power
         return f"{10 ** (power - exponent):.1f} × {texts.power(exponent)}"
     return texts.significant(10**power)
 

@@ -11,8 +11,9 @@ from streams.figures.drawing.texts import FigureTexts, figure_texts
 
 __all__ = ["KINDS", "MonthCounts", "MonthsFacts", "months"]
 
-KINDS = ("new", "strengthened", "weakened", "closed", "retraction")
+KINDS = ("new", "strengthened", "weakened", "closed", "retraction", "update")
 """Kinds of an alert revision, in the order of the panels."""
+_RARE = ("retraction", "update")  # without a panel if there are none
 _PANEL, _LEFT, _RIGHT, _TOP = 62, 118, 56, 14  # [px]
 
 
@@ -69,14 +70,14 @@ def months(
     first, last = facts.months[0].month, facts.months[-1].month
     end = date(last.year + last.month // 12, last.month % 12 + 1, 1)
     x = DayScale(first, end, _LEFT, width - _RIGHT)
-    kinds = [kind for kind in KINDS if kind != "retraction" or _total(facts, kind)]
+    kinds = [kind for kind in KINDS if kind not in _RARE or _total(facts, kind)]
     most = max(each.counts.get(kind, 0) for each in facts.months for kind in kinds)
     body: list[str] = []
     for position, kind in enumerate(kinds):
         base = _TOP + (position + 1) * _PANEL - 10
         body += _panel(facts, kind, x, base, most, width, texts)
     foot = _TOP + len(kinds) * _PANEL - 10
-    body += day_axis(x, foot + 4, texts)
+    body += day_axis(x, foot + 4, texts, reach=_RIGHT)
     title = texts.text(
         "months.title", first=texts.month(first, year=True), last=texts.month(last, year=True)
     )

@@ -107,7 +107,8 @@ def onset_curve(
     body.append(line_at(_LEFT, base, x.end, base, "ax"))
     draw = _boxes if stacked else _bars
     body += draw(columns, base, side, name, texts)
-    body += day_axis(DayScale(first, max(last, first), _LEFT, x(last)), base, texts)
+    axis = DayScale(first, last, _LEFT, x(last))
+    body += day_axis(axis, base, texts, reach=width - x(last))
     states = pattern_definitions(name, [case.state for case in ordered])
     numbers = [_in_words(case, texts) for case in ordered]
     return picture(name, width, base + 24, title, numbers, body, definitions=states)

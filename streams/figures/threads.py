@@ -145,7 +145,7 @@ def _days(lane: ThreadLane) -> Iterable[date]:
 
 
 def _axis(x: BrokenDayScale, bottom: float, texts: FigureTexts) -> Iterator[str]:
-    for day, label in x.labelled_months(texts):
+    for day, label in x.labelled_days(texts):
         yield line_at(x(day), _TOP - 8, x(day), bottom - 8, "g")
         yield text_at(x(day) + 3, _TOP - 14, label, "t")
     for place in x.breaks:

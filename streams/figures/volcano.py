@@ -165,7 +165,7 @@ def _axes(
     bottom = height - _BOTTOM
     yield fitted_text(0, 16, texts.text("volcano.evidence"), width, "t")
     ticks = [
-        (0.0, texts.text("evidence.one"), "g"),
+        (0.0, texts.text("evidence.lowest"), "g"),
         (math.log10(EVIDENCE_THRESHOLD), "20", "limit"),
     ]
     ticks += [(float(power), texts.power(power), "g") for power in _POWERS]

@@ -44,13 +44,14 @@ def _report(case_id: str, day: int, **stated: Any) -> Report:
 
 
 def amended_reports() -> list[Report]:
-    """Return 72 reports in order of receipt: of the pair in 10 cases, 8 at the end.
+    """Return 75 reports in order of receipt: of the pair in 10 cases, 8 at the end.
 
     On day 20 follow-up 2 of Z003 states another drug, and on day 30 that of Z004 a fatal outcome;
     on day 25 Z005 is nullified.
     """
     pair = [_report(f"Z{place:03}", 2 * place) for place in range(1, 6)]
     pair += [_report(f"Z{place:03}", 20 + place) for place in range(6, 11)]
+    pair += [_report(f"X{day:03}", day, reactions=(Reaction(term="cough"),)) for day in (3, 12)]
     events = ("fever", "cough", "rash")
     others = [
         _report(

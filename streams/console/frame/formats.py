@@ -13,6 +13,7 @@ __all__ = [
     "interval",
     "logarithm",
     "moment",
+    "month",
     "percent",
     "short_day",
     "three_digits",
@@ -76,6 +77,16 @@ def day(value: date | datetime, language: Language) -> str:
     ('15 Jun 1999', '1999年6月15日')
     """
     pattern = "y年M月d日" if language is Language.JAPANESE else "d MMM y"
+    return format_date(value, pattern, locale=language.value)
+
+
+def month(value: date, language: Language) -> str:
+    """Return a month with its year.
+
+    >>> month(date(1999, 6, 15), Language.ENGLISH), month(date(1999, 6, 15), Language.JAPANESE)
+    ('Jun 1999', '1999年6月')
+    """
+    pattern = "y年M月" if language is Language.JAPANESE else "MMM y"
     return format_date(value, pattern, locale=language.value)
 
 

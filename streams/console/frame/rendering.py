@@ -28,10 +28,14 @@ __all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment", "ope
 _STALE_DAYS = 2  # yesterday is closed today: a day that is missing is at least two ago
 _PLACES = (
     ("worklist", "/desk"),
+    ("map", "/desk/map"),
+    ("rumours", "/desk/rumours"),
     ("operations", "/desk/operations"),
     ("subscriptions", "/desk/subscriptions"),
     ("audit", "/desk/audit"),
 )
+_LOWEST = {"map": Tier.CONSUMER, "operations": Tier.CONSUMER, "audit": Tier.AUTHORITY}
+"""Lowest tier that has pages of a place; of others, all have."""
 
 
 @lru_cache
@@ -187,7 +191,7 @@ class Frame:
                     "noted": self.tier is Tier.AUTHORITY and self.desk.visit_log is not None,
                     "reader": self.who.reader,
                     "form_token": self.sessions.form_token(self.session),
-                    "places": _PLACES,
+                    "places": [place for place in _PLACES if self._reaches(place[0])],
                     "here": self._here(),
                     "other_language": self._address_in_other_language(),
                     **values,
@@ -202,6 +206,11 @@ class Frame:
             return 0
         days = (self.desk.service.now().date() - intake.closed).days
         return days if days >= _STALE_DAYS else 0
+
+    def _reaches(self, place: str) -> bool:
+        """Return whether the reader's tier has pages of a place."""
+        tiers = list(Tier)
+        return tiers.index(self.tier) >= tiers.index(_LOWEST.get(place, Tier.PUBLIC))
 
     def _here(self) -> str:
         query = self.request.url.query

@@ -1,7 +1,8 @@
 """Figures of the page of a signal, from its alerts, its cases and what is computed about them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -11,11 +12,12 @@ from markupsafe import Markup
 from schemas.alert import Alert
 from schemas.case_line import CaseLine
 from schemas.vocabulary import VerificationState
+from streams.console.cases.listing import CaseRow
 from streams.console.frame.texts import Texts
 from streams.console.signal.evidence import Evidence
 from streams.console.signal.ledger import LedgerEntry
-from streams.console.signal.listing import CaseRow
-from streams.core.wording.names import plain_product_name
+from streams.core.wording.catalogue import catalogue
+from streams.core.wording.names import country, plain_product_name
 from streams.figures.drawing.intervals import IntervalEstimate
 from streams.figures.drawing.receipts import ReceivedCases
 from streams.figures.evidence import EvidenceFacts, EvidencePoint, evidence
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 _GRAVE = frozenset({"death", "life_threatening"})
+_BAND = re.compile(r"age ([\d.]+) (?:to below ([\d.]+)|and above)")
+_SHORTEST = 3  # characters of an id without the name of its database
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ def signal_figures(
     day: date,
     t: Texts,
     widths: Widths,
+    signed_off: date | None = None,
 ) -> SignalFigures:
     """Return the pictures of a revision.
 
@@ -92,6 +97,8 @@ def signal_figures(
         Notices and decisions known on the day.
     day
         Last day of the trend.
+    signed_off
+        Day of the reader's last sign-off: what came later is drawn as new.
     """
     alert, language = alerts[-1], t.language.value
     drug, event = plain_product_name(alert.drug, t.language), alert.event
@@ -103,7 +110,10 @@ def signal_figures(
     return SignalFigures(
         trend=Markup(
             trend(
-                _trend_facts(found, alerts, states, ledger, day, (drug, event), t),
+                replace(
+                    _trend_facts(found, alerts, states, ledger, day, (drug, event), t),
+                    signed_off=signed_off,
+                ),
                 width=widths.trend,
                 language=language,
             )
@@ -117,7 +127,7 @@ def signal_figures(
         ),
         swimlane=Markup(
             swimlane(
-                SwimlaneFacts(drug, event, tuple(_lanes(found.lanes, rows, t))),
+                SwimlaneFacts(drug, event, tuple(_lanes(found.lanes, rows, t)), signed_off),
                 width=widths.half,
                 language=language,
             )
@@ -157,9 +167,10 @@ def trend_rows(table: pl.DataFrame) -> pl.DataFrame:
     if table.is_empty():
         return table
     printed = table.select(pl.col("ic", "ic_lower", "ic_upper").round(2), "n_observed")
-    same = printed.select(pl.all_horizontal(pl.all() == pl.all().shift(1)).fill_null(value=False))
-    last = pl.int_range(table.height, eager=True) == table.height - 1
-    return table.filter(~same.to_series() | last)
+    # `ne_missing`: two undefined numbers are printed alike.
+    changed = printed.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift(1)))).to_series()
+    place = pl.int_range(table.height, eager=True)
+    return table.filter(changed | (place == 0) | (place == table.height - 1))
 
 
 def _trend_facts(
@@ -241,18 +252,26 @@ def _forest_rows(table: pl.DataFrame, t: Texts) -> Iterator[ForestRow]:
 
 def _subgroup(factor: str, name: str, t: Texts) -> str:
     """Return a subgroup in words; a name without words of its own, such as a year, as it is."""
+    if factor == "region":
+        return t.find(f"signal.subgroup_region_{name}") or country(name, catalogue(t.language))
+    if band := _BAND.fullmatch(name):
+        low, high = band.groups()
+        return (
+            t("signal.band_from", low=low) if high is None else t("signal.band", low=low, high=high)
+        )
     known = t.find(f"signal.subgroup_{factor}_{name.replace(' ', '_')}")
     return known or name
 
 
 def _lanes(table: pl.DataFrame, rows: Iterable[CaseRow], t: Texts) -> Iterator[CaseLane]:
     of_case = {row.line.case_id: row.line for row in rows}
+    shared = len(_shared_prefix(table["case_id"].to_list()))
     for row in table.iter_rows(named=True):
         line = of_case.get(row["case_id"])
         criteria = () if line is None else line.seriousness
         words = [t(f"signal.short_{one}") for one in criteria if t.find(f"signal.short_{one}")]
         yield CaseLane(
-            case_id=row["case_id"],
+            case_id=row["case_id"][shared:],
             patient=""
             if line is None
             else t(
@@ -268,6 +287,24 @@ def _lanes(table: pl.DataFrame, rows: Iterable[CaseRow], t: Texts) -> Iterator[C
         )
 
 
+def _shared_prefix(names: Sequence[str]) -> str:
+    """Return what all ids have before their last hyphen, and it: the name of their database.
+
+    >>> _shared_prefix(["VAERS-118884", "VAERS-118916"]), _shared_prefix(["A-111", "B-222"])
+    ('VAERS-', '')
+    """
+    heads = {"".join(name.rpartition("-")[:2]) for name in names}
+    too_short = any(len(name.rpartition("-")[2]) < _SHORTEST for name in names)
+    return heads.pop() if len(heads) == 1 and not too_short else ""
+
+
+def _product(name: str, t: Texts) -> str:
+    """Return the name of a product by its normal form; codes of the catalogue are in capitals."""
+    code = name.upper()
+    known = catalogue(t.language).find(f"product.{code}") is not None
+    return plain_product_name(code if known else name, t.language)
+
+
 def _neighbours_facts(
     found: Evidence, alert: Alert, drug: str, event: str, t: Texts
 ) -> NeighboursFacts:
@@ -277,7 +314,7 @@ def _neighbours_facts(
         CountedEstimate(alert.counts.n_observed, _published(alert.statistics)),
         [
             NeighbourRow(
-                plain_product_name(row["product"], t.language),
+                _product(row["product"], t),
                 row["n_shared"],
                 CountedEstimate(row["n_observed"], _estimate(row)),
                 CountedEstimate(row["n_observed_without"], _estimate(row, "_without")),

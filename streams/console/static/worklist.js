@@ -1,4 +1,4 @@
-/* The worklist beyond what its links and forms do: keys, rows on demand, what was seen, live line. */
+/* Beyond the links and forms of the worklist: keys, rows on demand, what was seen, live line. */
 
 const list = document.querySelector("#list");
 const body = document.querySelector("#rows");
@@ -15,8 +15,8 @@ function see(row) {
 document.querySelector("#sign-off")?.addEventListener("submit", (event) => {
   for (const old of event.target.querySelectorAll("input.seen")) old.remove();
   for (const id of seen) {
-    const field = Object.assign(document.createElement("input"), { type: "hidden", name: "seen", value: id, className: "seen" });
-    event.target.append(field);
+    const field = document.createElement("input");
+    event.target.append(Object.assign(field, { type: "hidden", name: "seen", value: id, className: "seen" }));
   }
   sessionStorage.removeItem("seen");
 });
@@ -38,15 +38,15 @@ function start() {
   const inner = (row) => (row.nextElementSibling?.classList.contains("peek") ? row.nextElementSibling : null);
   rows().forEach((row) => sight.observe(row));
 
-  /* Rows on demand. Blank rows stand for those before and after, at the mean height of the rows. */
+  /* Rows on demand: blank rows stand for those before and after, at the mean height. */
   const top = blank(), bottom = blank();
   body.prepend(top);
   body.append(bottom);
   let height = 44, busy = false, at = Number(list.dataset.position);
-  function blank() {
+  function blank(name = "blank") {
     const row = document.createElement("tr");
-    row.className = "blank";
-    row.setAttribute("aria-hidden", "true");
+    row.className = name;
+    row.ariaHidden = name === "blank";
     row.append(document.createElement("td"));
     row.firstChild.colSpan = list.tHead.rows[0].cells.length;
     return row;
@@ -71,12 +71,11 @@ function start() {
     const answer = await fetch(`/desk/rows?${query}`);
     if (!answer.ok) throw new Error(answer.status);
     const part = document.createElement("template");
-    part.innerHTML = `<table><tbody>${await answer.text()}</tbody></table>`;
-    return [...part.content.querySelectorAll("tr")].filter((row) => !row.dataset.key || !rowOf(row.dataset.key));
+    part.innerHTML = `<table>${await answer.text()}</table>`;
+    return [...part.content.querySelectorAll("tr.row")].filter((row) => !rowOf(row.dataset.key));
   }
   const drop = (row) => { inner(row)?.remove(); sight.unobserve(row); row.remove(); };
   const held = (row) => row.contains(document.activeElement) || row.classList.contains("sel") || inner(row);
-  /* Fetch rows, place them, and keep what was there if the server does not answer. */
   async function load(parameters, put) {
     if (busy) return;
     busy = true;
@@ -89,9 +88,9 @@ function start() {
         tall(top, place(rows()[0]) * height);
         measure();
       });
-      more.forEach((row) => row.dataset.key && sight.observe(row));
+      more.forEach((row) => sight.observe(row));
     } catch {
-      /* the rows that are there stay; the next scroll asks again */
+      /* what is there stays; the next scroll asks again */
     } finally {
       busy = false;
       list.removeAttribute("aria-busy");
@@ -160,13 +159,9 @@ function start() {
       query.set("key", row.dataset.key);
       const answer = await fetch(`/desk/inside?${query}`);
       if (!answer.ok) return;
-      const cell = document.createElement("td");
-      cell.colSpan = row.cells.length;
-      cell.innerHTML = await answer.text();
-      const tr = document.createElement("tr");
-      tr.className = "peek";
-      tr.append(cell);
-      row.after(tr);
+      const under = blank("peek");
+      under.firstChild.innerHTML = await answer.text();
+      row.after(under);
       see(row);
     }
     button?.setAttribute("aria-expanded", String(!open));

@@ -64,15 +64,22 @@ def kin_of(signals: pl.DataFrame, mentions: pl.DataFrame, explained: pl.DataFram
     ranks = stronger_first(signals)
     strength = ranks.select("key", "strength")
     named = mentions.group_by("key").agg(pl.len().cast(pl.Int64).alias("n_named"))
-    ranked = mentions.join(strength, on="key")
+    # Numbers in place of names: the join has a row for each pair of signals that share a case.
+    ranked = mentions.join(strength, on="key").select(
+        "strength", pl.struct("story", "case").hash().alias("case")
+    )
     shared = (
-        ranked.join(ranked, on=["story", "case"], suffix="_leader")
+        ranked.join(ranked, on="case", suffix="_leader")
         .filter(pl.col("strength_leader") < pl.col("strength"))
-        .group_by("key", "key_leader")
+        .group_by("strength", "strength_leader")
         .agg(pl.len().cast(pl.Int64).alias("n_shared"))
+        .join(strength, on="strength")
+        .join(
+            strength.rename({"key": "leader", "strength": "strength_leader"}), on="strength_leader"
+        )
         .join(named, on="key")
         .filter(2 * pl.col("n_shared") >= pl.col("n_named"))
-        .select("key", pl.col("key_leader").alias("leader"), "n_shared", "n_named")
+        .select(KIN.names())
     )
     by_alert = (
         explained.join(ranks, on="key")

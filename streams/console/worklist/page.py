@@ -97,7 +97,9 @@ def page_values(worklist: Worklist, frame: Frame, asked: Asked, first: int) -> d
         "keys_of_states": _state_keys(),
         "rules_legend": _rules_legend(rows),
         "first": first,
-        "next_address": view.address(after=rows[-1].key) if last < len(listing.rows) else None,
+        "next_address": view.address(after=rows[-1].key, open=None)
+        if last < len(listing.rows)
+        else None,
         "back": view.address(),
         "keys": frame.request.cookies.get(KEYS_COOKIE) != "off",
     }
@@ -132,7 +134,7 @@ def _sorts(view: View, tier: Tier) -> dict[str, tuple[str, str | None]]:
         is_now = by is sort
         turned = not up if is_now else None
         now = ("ascending" if up else "descending") if is_now else None
-        found[column] = (view.address(sort=by, up=turned, open=None), now)
+        found[column] = (view.address(sort=by, up=turned, open=None, after=None), now)
     return found
 
 

@@ -92,6 +92,8 @@ class View:
         Names of the shown columns in order, joined by commas; None shows all.
     open
         Key of the row that is open.
+    after
+        Key of the row before the first shown one.
     """
 
     tab: Tab = Tab.CHANGED
@@ -107,6 +109,7 @@ class View:
     columns: str | None = None
     density: Density | None = None
     open: str | None = None
+    after: str | None = None
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> "View":
@@ -138,7 +141,7 @@ class View:
 
     def filters(self) -> "View":
         """Return what decides which rows are listed, and in which order."""
-        return replace(self, columns=None, density=None, open=None)
+        return replace(self, columns=None, density=None, open=None, after=None)
 
     def is_filtered(self) -> bool:
         """Return whether a filter is set."""
@@ -185,7 +188,7 @@ def _day(text: str) -> date:
 _PARSED: Mapping[str, Callable[[str], Any]] = {
     "tab": Tab, "q": _cut, "kind": AlertKind, "priority": PriorityLevel, "verification": Verified,
     "due": Due, "grade": SignalGrade, "sort": Sort, "up": _flag, "since": _day, "columns": str,
-    "density": Density, "open": str,
+    "density": Density, "open": str, "after": str,
 }  # fmt: skip
 
 

@@ -30,7 +30,6 @@ def worklist_page(
     frame: TheFrame,
     worklist: TheWorklist,
     view: AskedView,
-    after: str | None = None,
     first: Annotated[int, Query(ge=0)] = 0,
     signed: int | None = None,
 ) -> HTMLResponse:
@@ -39,7 +38,7 @@ def worklist_page(
     if view.tab is Tab.SUPPRESSED:
         values = suppressed_values(worklist, frame, asked, first)
     else:
-        first = 0 if after is None else asked.listing.places.get(after, -1) + 1
+        first = 0 if view.after is None else asked.listing.places.get(view.after, -1) + 1
         values = page_values(worklist, frame, asked, first)
     return frame.page("worklist.html.j2", "worklist", {**values, "signed": signed})
 
@@ -49,7 +48,6 @@ def worklist_rows(
     frame: TheFrame,
     worklist: TheWorklist,
     view: AskedView,
-    after: str | None = None,
     before: str | None = None,
     first: Annotated[int | None, Query(ge=0)] = None,
     n: Annotated[int, Query(ge=1, le=WINDOW_ROWS)] = WINDOW_ROWS,
@@ -61,8 +59,8 @@ def worklist_rows(
     if before is not None:
         end = places.get(before, 0)
         start, n = max(end - n, 0), min(n, end)
-    elif after is not None:
-        start = places.get(after, -1) + 1
+    elif view.after is not None:
+        start = places.get(view.after, -1) + 1
     else:
         start = first or 0
     rows = worklist.rows(asked, start, n, frame.language) if n else []

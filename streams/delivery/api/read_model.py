@@ -202,10 +202,17 @@ class ReadModel(Database):
             last = cursor
         return Page(tuple(found), None)
 
-    def keys(self, tier: Tier) -> list[str]:
-        """Return the keys of all signals that a tier may see, as it knows them."""
+    def keys(self, tier: Tier, *, begins: str = "") -> list[str]:
+        """Return the keys of the signals that a tier may see, as it knows them.
+
+        Parameters
+        ----------
+        begins
+            Text that the keys begin with; by default all are returned.
+        """
         rows = self._db.execute(
-            "SELECT signal FROM copy WHERE tier = ? AND latest = 1", (tier.value,)
+            "SELECT signal FROM copy WHERE tier = ? AND latest = 1 AND signal >= ? AND signal < ?",
+            (tier.value, begins, begins + "\U0010ffff"),
         )
         return [key for (key,) in rows]
 
@@ -296,11 +303,7 @@ class ReadModel(Database):
 
     def latest(self, tier: Tier, signal_key: str) -> Copy | None:
         """Return the latest revision of a signal; None if its key is unknown to the tier."""
-        row = self._db.execute(
-            "SELECT body FROM copy WHERE tier = ? AND latest = 1 AND signal = ?",
-            (tier.value, signal_key),
-        ).fetchone()
-        return None if row is None else json.loads(row[0])
+        return self._one(tier, signal_key, "?", 1)
 
     def revision(self, tier: Tier, signal_key: str, revision: int) -> Copy | None:
         """Return a revision of a signal; None if there is none of that number."""
@@ -312,8 +315,9 @@ class ReadModel(Database):
 
     def _one(self, tier: Tier, signal_key: str, which: str, value: object) -> Copy | None:
         row = self._db.execute(
-            f"SELECT body FROM copy WHERE tier = ? AND signal = ? AND {which} "
-            "ORDER BY revision DESC LIMIT 1",
+            # By signal: without statistics SQLite may choose an index of many signals.
+            "SELECT body FROM copy INDEXED BY copy_signal WHERE tier = ? AND signal = ? "
+            f"AND {which} ORDER BY revision DESC LIMIT 1",
             (tier.value, signal_key, value),
         ).fetchone()
         return None if row is None else json.loads(row[0])

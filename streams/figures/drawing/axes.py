@@ -9,7 +9,7 @@ from streams.figures.drawing.scales import DayScale, LinearScale, month_starts
 from streams.figures.drawing.text_width import text_width
 from streams.figures.drawing.texts import FigureTexts
 
-__all__ = ["day_axis", "even_top", "month_labels", "value_grid", "value_rows"]
+__all__ = ["day_axis", "day_labels", "even_top", "value_grid", "value_rows"]
 
 _GAP = 9  # between two labels of days [px]
 _MONTHS = (1, 2, 3, 6)
@@ -48,20 +48,43 @@ def value_grid(
         yield text_at(scale(tick), bottom + 16, write(tick), "t m")
 
 
-def day_axis(scale: DayScale, y: float, texts: FigureTexts) -> Iterator[str]:
-    """Yield ticks and labels of days, months or years: as many as fit without overlap."""
-    for day, label in month_labels(scale, texts):
+def day_axis(scale: DayScale, y: float, texts: FigureTexts, *, reach: float = 60) -> Iterator[str]:
+    """Yield ticks and labels of days, months or years: as many as fit without overlap.
+
+    Parameters
+    ----------
+    scale
+        The days.
+    y
+        Height of the axis [px].
+    texts
+        Texts of the language.
+    reach
+        How far a label may reach beyond the end of the scale [px].
+    """
+    for day, label in day_labels(scale, texts, reach=reach):
         yield line_at(scale(day), y, scale(day), y + 5, "ax")
         yield text_at(scale(day) + 3, y + 17, label, "t")
 
 
-def month_labels(scale: DayScale, texts: FigureTexts) -> Sequence[tuple[date, str]]:
-    """Return the days to label, with their labels: as many as fit without overlap."""
+def day_labels(scale: DayScale, texts: FigureTexts, *, reach: float) -> Sequence[tuple[date, str]]:
+    """Return the days to label, with their labels: as many as fit without overlap.
+
+    Parameters
+    ----------
+    scale, texts, reach
+        As for `day_axis`.
+    """
     for days in _candidates(scale):
-        labelled = [(day, _label(day, days, texts)) for day in days]
+        labelled = [
+            (day, label)
+            for day, label in ((day, _label(day, days, texts)) for day in days)
+            if scale(day) + 3 + text_width(label) <= scale.end + reach
+        ]
         if labelled and _fits(labelled, scale):
             return labelled
-    return [(scale.first, texts.full_day(scale.first))]
+    only = texts.full_day(scale.first)
+    return [(scale.first, only)] if text_width(only) <= scale.end + reach - scale.start else []
 
 
 def _candidates(scale: DayScale) -> Iterator[Sequence[date]]:
@@ -89,7 +112,6 @@ def _label(day: date, days: Sequence[date], texts: FigureTexts) -> str:
 
 
 def _fits(labelled: Sequence[tuple[date, str]], scale: DayScale) -> bool:
-    ends = [scale(day) + 3 + text_width(label) + _GAP for day, label in labelled]
+    ends = [scale(day) + 3 + text_width(label) + _GAP for day, label in labelled[:-1]]
     starts = [scale(day) + 3 for day, _ in labelled[1:]]
-    room = scale.end + 60  # the last label may reach into the margin
-    return ends[-1] <= room and all(end <= start for end, start in zip(ends, starts, strict=False))
+    return all(end <= start for end, start in zip(ends, starts, strict=True))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from streams.figures.drawing.axes import month_labels
+from streams.figures.drawing.axes import day_labels
 from streams.figures.drawing.scales import DayScale
 from streams.figures.drawing.texts import FigureTexts
 
@@ -12,6 +12,7 @@ __all__ = ["BrokenDayScale", "broken_day_scale"]
 
 _LONGEST_GAP = timedelta(days=400)  # without anything, before it is cut out
 _PADDING = timedelta(days=21)  # kept before and after what happened
+_REACH = 16  # of a label beyond the end of its stretch [px]
 _BREAK = 32  # width of a break [px]
 _NARROWEST = 0.12  # share of the width of a stretch
 
@@ -40,10 +41,10 @@ class BrokenDayScale:
         """Return the middles of the breaks [px]."""
         return [stretch.end + _BREAK / 2 for stretch in self.stretches[:-1]]
 
-    def labelled_months(self, texts: FigureTexts) -> Iterator[tuple[date, str]]:
+    def labelled_days(self, texts: FigureTexts) -> Iterator[tuple[date, str]]:
         """Yield the days to label in each stretch, with their labels."""
         for stretch in self.stretches:
-            yield from month_labels(stretch, texts)
+            yield from day_labels(stretch, texts, reach=_REACH)
 
 
 def broken_day_scale(

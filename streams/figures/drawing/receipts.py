@@ -70,13 +70,15 @@ def received_cases(
     for each in shown:
         by_day[each.day] += each.n
     fits = _fit(by_day, x)
-    title = texts.text("receipts.by_day" if fits else "receipts.by_month")
+    months = _by_month(by_day)
+    most = texts.integer(max(months.values(), default=0))
+    title = texts.text("receipts.by_day" if fits else "receipts.by_month", most=most)
     yield line_at(x.start, base, x.end, base, "ax")
     yield text_at(0, base - 17 if fits else base - 26, title, "t")
     if fits:
         yield from _boxes(shown, x, base, name, signed_off)
     else:
-        yield from _bars(by_day, x, base, texts)
+        yield from _bars(months, x, base)
 
 
 def _fit(by_day: Counter[date], x: DayScale) -> bool:
@@ -100,17 +102,19 @@ def _boxes(
             stacked[each.day] += 1
 
 
-def _bars(by_day: Counter[date], x: DayScale, base: float, texts: FigureTexts) -> Iterator[str]:
+def _by_month(by_day: Counter[date]) -> Counter[date]:
     months = Counter[date]()
     for day, n in by_day.items():
         months[day.replace(day=1)] += n
-    most = max(months.values())
-    height = LinearScale(0, most, 0, _BAR_HEIGHT)
+    return months
+
+
+def _bars(months: Counter[date], x: DayScale, base: float) -> Iterator[str]:
+    height = LinearScale(0, max(months.values()), 0, _BAR_HEIGHT)
     for month, n in sorted(months.items()):
         start, end = max(month, x.first), min(_next_month(month), x.last)
         size = max(x(end) - x(start) - 1, 1)
         yield rectangle(x(start), base - height(n), size, height(n), "barfill")
-    yield text_at(x.start - 8, base - _BAR_HEIGHT + 8, texts.integer(most), "t s e")
 
 
 def _next_month(month: date) -> date:

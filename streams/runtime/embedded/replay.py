@@ -5,7 +5,7 @@ same input gives the same alerts to the byte. It links exact duplicates before i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -148,10 +148,10 @@ class Replay:
         self._longest = max((window.spec.days or 0 for window in self.detector.windows), default=0)
 
     def feed(self, source: str, items: Iterable[tuple[int, SourceItem]]) -> Iterator[int]:
-        """Run the items of a source through both stages; yield the number of each chunk."""
+        """Run the items of a source through both stages; yield their number at each evaluation."""
         remaining = iter(items)
-        while size := self._feed_chunk(source, next_items(remaining, _CHUNK)):
-            yield size
+        while (yield from self._feed_chunk(source, next_items(remaining, _CHUNK))):
+            pass
 
     def feed_cases(self, cases: pl.DataFrame) -> Iterator[int]:
         """Run counted cases through the detector stage alone; yield the number of each day.
@@ -186,8 +186,11 @@ class Replay:
         if self._last_notice is not None:
             self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
 
-    def _feed_chunk(self, source: str, chunk: Iterable[tuple[int, SourceItem]]) -> int:
-        first = self._offset
+    def _feed_chunk(
+        self, source: str, chunk: Iterable[tuple[int, SourceItem]]
+    ) -> Generator[int, None, bool]:
+        """Run the items of a chunk; yield as `feed` does, and return whether there were any."""
+        first = counted = self._offset
         places: list[int] = []  # in the source, of each message
         unread: list[Rejected] = []
         identified: dict[int, CaseIdentifiers] = {}
@@ -223,6 +226,9 @@ class Replay:
                     self._count(pending, known, offset)
                     pending, known = [], []
                     self._close_until(day)
+                    if offset > counted:
+                        yield offset - counted
+                    counted = offset
                 self._clock = day
             pending.append(version)
             if decoded is not None and self._on_report is not None and offset in decoded:
@@ -230,7 +236,9 @@ class Replay:
             if offset in identified:
                 known.append(KnownCase(version, identified[offset]))
         self._count(pending, known, self._offset)
-        return len(places) + len(unread)
+        if number := self._offset - counted + len(unread):
+            yield number
+        return bool(places or unread)
 
     def _messages(
         self,
