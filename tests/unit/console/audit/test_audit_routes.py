@@ -45,11 +45,32 @@ def test_each_view_is_one_row_with_its_address_and_the_page_says_so(site: Site) 
     assert "Opening this page was logged." in page.text
 
 
-@pytest.mark.parametrize("path", ["/desk/subscriptions", "/desk/subscriptions/new", PAGE])
-def test_every_page_is_logged(site: Site, path: str) -> None:
+SIGNAL = f"/desk/signals/{quote(SDR.signal_key, safe='')}"
+PAGES = [
+    "/desk",
+    "/desk?tab=on",
+    "/desk/rows?n=10",
+    f"/desk/inside?key={quote(SDR.signal_key, safe='')}",
+    SIGNAL,
+    f"{SIGNAL}/cases",
+    f"{SIGNAL}/dossier.html",
+    f"{SIGNAL}/dossier.pdf",
+    "/desk/map",
+    "/desk/rumours",
+    "/desk/operations",
+    "/desk/operations/rejected",
+    "/desk/subscriptions",
+    "/desk/subscriptions/new",
+    PAGE,
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_and_part_of_one_is_logged_once(site: Site, path: str) -> None:
     browser = site.browser()
     before = len(site.visits())
-    assert browser.get(path).status_code == 200
+    answer = browser.get(path)
+    assert answer.status_code == 200, answer.text
     assert [visit.subject for visit in site.visits()[before:]] == [path]
 
 
@@ -142,12 +163,3 @@ def test_pages_of_rows_hold_each_row_once(site: Site) -> None:
             break
         page = browser.get(html.unescape(following[1])).text
     assert seen == [f"/desk/{number}" for number in reversed(range(250))]
-
-
-def test_parts_of_a_page_are_logged_as_the_page_is(site: Site) -> None:
-    browser = site.browser()
-    before = len(site.visits())
-    inside = f"/desk/inside?key={quote(SDR.signal_key, safe='')}"
-    for path in ("/desk/rows?n=10", inside):
-        assert browser.get(path).status_code == 200
-    assert [visit.subject for visit in site.visits()[before:]] == ["/desk/rows?n=10", inside]
