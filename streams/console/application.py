@@ -20,7 +20,7 @@ from streams.console.dossier import dossier_routes
 from streams.console.frame import problem_pages
 from streams.console.frame.forms import FormRefused, refused_form
 from streams.console.frame.protection import Protection
-from streams.console.frame.rendering import SignInNeeded
+from streams.console.frame.rendering import SignInNeeded, asked_address
 from streams.console.frame.session import Sessions
 from streams.console.map import map_routes
 from streams.console.map.live_map import LiveMaps
@@ -82,8 +82,7 @@ def _to_the_sign_in(request: Request, error: Exception) -> Response:
     """Send a reader of a page to the sign-in; a script's request and a form are refused."""
     if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse("sign in first\n", HTTPStatus.UNAUTHORIZED)
-    query = f"?{request.url.query}" if request.url.query else ""
-    back = urlencode({"back": f"{request.url.path}{query}"})
+    back = urlencode({"back": asked_address(request)})
     return RedirectResponse(f"/desk/sign-in?{back}", status_code=303)
 
 

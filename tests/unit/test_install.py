@@ -117,6 +117,8 @@ TESTED_BY = {
     "streams.runtime.workers.detect_worker": "broker/test_exactly_once.py",
     "streams.runtime.workers.link_worker": "broker/test_links.py",
     "streams.runtime.workers.stall_watchdog": "broker/test_membership.py",
+    "streams.console.frame.forms": "unit/console/subscriptions/test_subscriptions_routes.py",
+    "streams.console.operations.operations": "unit/console/operations/test_operations_routes.py",
 }
 # Tests of no one module, and what they are about.
 OF_NO_MODULE = {

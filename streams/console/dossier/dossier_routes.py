@@ -47,6 +47,7 @@ def _asked(frame: Frame, key: str, as_of: AsOf) -> AskedSignal:
 
 def _dossier(frame: Frame, asked: AskedSignal, *, in_file: bool) -> str:
     """Return the dossier as HTML; in a file each picture has its styles with it."""
+    frame.note_view()
     values = dict(signal_values(frame, asked, Comparator.ALL, IN_PRINT))
     values["form"] = None
     values["strata_table"] = signal_values(frame, asked, Comparator.STRATA, IN_PRINT)["table"]

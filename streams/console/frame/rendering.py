@@ -23,7 +23,15 @@ from streams.console.frame.texts import texts_in
 from streams.core.wording.catalogue import Language
 from streams.delivery.api.tokens import Scope
 
-__all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment", "open_frame"]
+__all__ = [
+    "Frame",
+    "OpenFrame",
+    "SignInNeeded",
+    "TheFrame",
+    "asked_address",
+    "environment",
+    "open_frame",
+]
 
 _STALE_DAYS = 2  # yesterday is closed today: a day that is missing is at least two ago
 _PLACES = (
@@ -34,7 +42,8 @@ _PLACES = (
     ("subscriptions", "/desk/subscriptions"),
     ("audit", "/desk/audit"),
 )
-_NOT_PUBLIC = {"map"}  # places that the public tier has no pages of
+_LOWEST = {"map": Tier.CONSUMER, "operations": Tier.CONSUMER, "audit": Tier.AUTHORITY}
+"""Lowest tier that has pages of a place; of others, all have."""
 
 
 @lru_cache
@@ -153,7 +162,7 @@ class Frame:
     def note_view(self) -> None:
         """Add a row to the log of visits, if what is shown is for authorities alone."""
         if self.tier is Tier.AUTHORITY:
-            self.note(VisitKind.VIEWED, self._here())
+            self.note(VisitKind.VIEWED, asked_address(self.request))
 
     def note(self, kind: VisitKind, subject: str) -> None:
         """Add a row to the log of visits, of this reader."""
@@ -190,12 +199,8 @@ class Frame:
                     "noted": self.tier is Tier.AUTHORITY and self.desk.visit_log is not None,
                     "reader": self.who.reader,
                     "form_token": self.sessions.form_token(self.session),
-                    "places": [
-                        place
-                        for place in _PLACES
-                        if self.tier is not Tier.PUBLIC or place[0] not in _NOT_PUBLIC
-                    ],
-                    "here": self._here(),
+                    "places": [place for place in _PLACES if self._reaches(place[0])],
+                    "here": asked_address(self.request),
                     "other_language": self._address_in_other_language(),
                     **values,
                 }
@@ -210,14 +215,26 @@ class Frame:
         days = (self.desk.service.now().date() - intake.closed).days
         return days if days >= _STALE_DAYS else 0
 
-    def _here(self) -> str:
-        query = self.request.url.query
-        return f"{self.request.url.path}?{query}" if query else self.request.url.path
+    def _reaches(self, place: str) -> bool:
+        """Return whether the reader's tier has pages of a place."""
+        tiers = list(Tier)
+        return tiers.index(self.tier) >= tiers.index(_LOWEST.get(place, Tier.PUBLIC))
 
     def _address_in_other_language(self) -> str:
         other = "en" if self.language is Language.JAPANESE else "ja"
         url = self.request.url.include_query_params(lang=other)
-        return f"{url.path}?{url.query}"
+        return f"{_path_of(self.request)}?{url.query}"
+
+
+def asked_address(request: Request) -> str:
+    """Return path and query as they were asked for: the key of a signal may hold a slash."""
+    query = request.url.query
+    return f"{_path_of(request)}?{query}" if query else _path_of(request)
+
+
+def _path_of(request: Request) -> str:
+    raw: bytes = request.scope["raw_path"]
+    return raw.decode("latin-1")
 
 
 class SignInNeeded(Exception):

@@ -7,7 +7,7 @@ from detectors.conditions import AllOf, Comparison
 from detectors.false_alarms import ever_alert_rate
 from detectors.rules import Rule, RuleSet
 from schemas.alert_reason import SignalGrade
-from streams.console.operations.published_revisions import Revisions
+from streams.console.operations.published_revisions import RevisionTotals
 
 __all__ = ["ControlShare", "ever_alerted", "now_alarms", "promised"]
 
@@ -29,14 +29,14 @@ def _share(n: int, n_controls: int) -> ControlShare:
     return ControlShare(n, n_controls, *ever_alert_rate(n, n_controls))
 
 
-def now_alarms(revisions: Revisions) -> ControlShare | None:
+def now_alarms(revisions: RevisionTotals) -> ControlShare | None:
     """Return the controls that are alarms now; None if no alert names controls."""
     found = revisions.calibration
     return None if found is None else _share(found["n_controls_on"], found["n_controls"])
 
 
 def ever_alerted(
-    revisions: Revisions, controls: Iterable[tuple[str, str]] | None
+    revisions: RevisionTotals, controls: Iterable[tuple[str, str]] | None
 ) -> ControlShare | None:
     """Return the controls that ever were an alarm.
 

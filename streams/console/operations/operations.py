@@ -7,7 +7,7 @@ from datetime import date
 from schemas.subscription import Tier
 from streams.console.desk import Desk
 from streams.console.frame.rendering import Frame
-from streams.console.operations.published_revisions import PublishedRevisions, Revisions
+from streams.console.operations.published_revisions import PublishedRevisions, RevisionTotals
 from streams.console.operations.workers import StageState, restored
 from streams.console.subscriptions.delivery_rows import DeliveryRow, outbox_path_for, row_of
 from streams.delivery.api.tokens import Scope
@@ -63,7 +63,7 @@ class Operations:
         workers = self._desk.workers
         return None if workers is None else workers.stages()
 
-    def facts(self, stages: Sequence[StageState] | None, revisions: Revisions) -> list[Fact]:
+    def facts(self, stages: Sequence[StageState] | None, revisions: RevisionTotals) -> list[Fact]:
         """Return the six facts: stages, lag, watermark, rejected, revisions, restore."""
         intake = self._desk.intake
         messages = intake.n_messages
@@ -139,13 +139,13 @@ class Operations:
         return bars(BarsFacts(title, rows), name="suppressed", width=600, language=language)
 
 
-def months_picture(revisions: Revisions, language: str) -> str:
+def months_picture(revisions: RevisionTotals, language: str) -> str:
     """Return the picture of revisions a month by kind."""
     facts = [MonthCounts(month, counts) for month, counts in sorted(revisions.by_month.items())]
     return months(MonthsFacts(facts), name="months", width=1334, language=language)
 
 
-def month_rows(revisions: Revisions) -> tuple[list[str], list[tuple[date, list[int]]]]:
+def month_rows(revisions: RevisionTotals) -> tuple[list[str], list[tuple[date, list[int]]]]:
     """Return the kinds, and the numbers of each month by kind, the latest month first."""
     others = {kind for counts in revisions.by_month.values() for kind in counts} - set(KINDS)
     kinds = [*KINDS, *sorted(others)]

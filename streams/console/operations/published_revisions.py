@@ -14,14 +14,14 @@ from schemas.subscription import Tier
 from streams.delivery.api.service import Service
 from streams.delivery.tiers import Copy
 
-__all__ = ["PublishedRevisions", "Revisions"]
+__all__ = ["PublishedRevisions", "RevisionTotals"]
 
 
 _NAMES = {"rules": "rules_hash", "policy": "policy_hash", "code": "code_version"}
 
 
 @dataclass(slots=True)
-class Revisions:
+class RevisionTotals:
     """Totals of the published revisions.
 
     Attributes
@@ -73,15 +73,15 @@ class PublishedRevisions:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._position = 0
-        self._found = Revisions()
+        self._found = RevisionTotals()
         self._lock = threading.Lock()
 
-    def now(self) -> Revisions:
+    def now(self) -> RevisionTotals:
         """Return the totals of all that is published so far."""
         with self._lock, self._service.model() as model:
             last = model.last_position()
             if last < self._position:  # the model was rebuilt
-                self._position, self._found = 0, Revisions()
+                self._position, self._found = 0, RevisionTotals()
             for copy in model.between(Tier.AUTHORITY, self._position, last, since=date.min):
                 self._found.add(copy)
             self._position = last

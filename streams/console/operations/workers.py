@@ -41,7 +41,7 @@ class StageState:
 
     @property
     def ready(self) -> bool:
-        """Return whether it counts and publishes, or stands by."""
+        """Return whether it counts and publishes, or is on standby."""
         return self.phase in {Phase.ACTIVE, Phase.STANDBY} and not self.why
 
 

@@ -32,6 +32,7 @@ from streams.delivery.api.subscriptions.own_subscriptions import OwnSubscription
 from streams.delivery.api.subscriptions.previews import PreviewedAlerts, preview_of
 from streams.delivery.matching import PREVIEW_DAYS
 from streams.delivery.tiers import Copy
+from streams.figures.calendar_days import CalendarFacts, DayCount, calendar_days
 
 __all__ = ["router"]
 
@@ -41,6 +42,7 @@ _PREVIEWED = "preview"  # what a seal is for
 _UNNAMED = "preview"  # name of the subscription that a preview is of
 _DAYS_A_WEEK = 7
 _STEPS = 4  # shades of the calendar
+_PICTURE_WIDTH = 634  # px, as calendars have
 
 
 @router.get("/subscriptions/new")
@@ -124,6 +126,7 @@ def _preview_values(frame: Frame, own: OwnSubscriptions, filters: Filters) -> di
         "urgent": _latest(urgent),
         "examples": _latest(others),
         "calendar": calendar_of(found),
+        "picture": _calendar_picture(found, frame.language.value),
         "months": _months(found.copies),
         "sealed": sealed,
         "seal": frame.sessions.seal(frame.session, _PREVIEWED, sealed),
@@ -187,6 +190,15 @@ def calendar_of(found: PreviewedAlerts) -> list[list[CalendarDay]]:
         weeks.append(week)
         monday += timedelta(days=_DAYS_A_WEEK)
     return weeks
+
+
+def _calendar_picture(found: PreviewedAlerts, language: str) -> str:
+    """Return the picture of the days of a preview; empty where the tier withholds days."""
+    if found.since is None or found.until is None or not found.by_day:
+        return ""
+    counts = [DayCount(day, n) for day, n in sorted(found.by_day.items())]
+    facts = CalendarFacts(found.since + timedelta(days=1), found.until, counts)
+    return calendar_days(facts, name="preview", width=_PICTURE_WIDTH, language=language)
 
 
 def _may_ask(name: str, tier: Tier) -> bool:

@@ -45,11 +45,32 @@ def test_each_view_is_one_row_with_its_address_and_the_page_says_so(site: Site) 
     assert "Opening this page was logged." in page.text
 
 
-@pytest.mark.parametrize("path", ["/desk/subscriptions", "/desk/subscriptions/new", PAGE])
-def test_every_page_is_logged(site: Site, path: str) -> None:
+SIGNAL = f"/desk/signals/{quote(SDR.signal_key, safe='')}"
+PAGES = [
+    "/desk",
+    "/desk?tab=on",
+    "/desk/rows?n=10",
+    f"/desk/inside?key={quote(SDR.signal_key, safe='')}",
+    SIGNAL,
+    f"{SIGNAL}/cases",
+    f"{SIGNAL}/dossier.html",
+    f"{SIGNAL}/dossier.pdf",
+    "/desk/map",
+    "/desk/rumours",
+    "/desk/operations",
+    "/desk/operations/rejected",
+    "/desk/subscriptions",
+    "/desk/subscriptions/new",
+    PAGE,
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_and_part_of_one_is_logged_once(site: Site, path: str) -> None:
     browser = site.browser()
     before = len(site.visits())
-    assert browser.get(path).status_code == 200
+    answer = browser.get(path)
+    assert answer.status_code == 200, answer.text
     assert [visit.subject for visit in site.visits()[before:]] == [path]
 
 

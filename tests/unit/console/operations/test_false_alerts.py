@@ -6,11 +6,11 @@ from detectors.conditions import AnyOf, Comparison
 from detectors.false_alarms import ever_alert_rate
 from detectors.rules import Rule, RuleSet, load_rules
 from streams.console.operations.false_alerts import ever_alerted, now_alarms, promised
-from streams.console.operations.published_revisions import Revisions
+from streams.console.operations.published_revisions import RevisionTotals
 
 
 def test_shares_have_the_exact_interval() -> None:
-    revisions = Revisions(
+    revisions = RevisionTotals(
         calibration={"n_controls": 50, "n_controls_on": 2},
         alarms={("a", "sepsis"), ("b", "sepsis"), ("c", "rash")},
     )
@@ -26,9 +26,9 @@ def test_shares_have_the_exact_interval() -> None:
 
 
 def test_without_controls_there_is_no_share() -> None:
-    assert now_alarms(Revisions()) is None
-    assert ever_alerted(Revisions(), None) is None
-    assert ever_alerted(Revisions(), ()) is None
+    assert now_alarms(RevisionTotals()) is None
+    assert ever_alerted(RevisionTotals(), None) is None
+    assert ever_alerted(RevisionTotals(), ()) is None
 
 
 @pytest.mark.parametrize(

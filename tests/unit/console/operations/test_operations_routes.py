@@ -172,3 +172,11 @@ def test_a_consumer_sees_their_own_deliveries_alone_and_the_public_nothing(tmp_p
     assert "mine" not in site.signed_in("Another", Tier.CONSUMER).get(PAGE).text
     public = site.signed_in("M. Okafor", Tier.PUBLIC).get(PAGE)
     assert (public.status_code, "mine" in public.text) == (404, False)
+
+
+def test_rejects_of_a_topic_are_counted_on_their_own_page(tmp_path: Path) -> None:
+    site = replayed_site(tmp_path, intake=Intake())
+    page = site.browser().get(PAGE).text
+    assert fact(page, "Rejected")[0] == "unknown"
+    assert "They are read from the topic when their page is opened." in section(page, "h-rejected")
+    assert "Nothing was rejected" not in page
