@@ -34,7 +34,7 @@ from streams.core.explanation.explanation import ExplainedRun, explain
 from streams.core.explanation.section import Section
 from streams.runtime.detector_settings import DetectorSettings
 
-__all__ = ["register"]
+__all__ = ["register", "section_table"]
 
 _EPOCH = date(1970, 1, 1)
 _MARGINS = {name: name.removeprefix("n_") for name in MARGINS}
@@ -149,7 +149,7 @@ def _print(console: Console, section: Section) -> None:
     console.print(Text(section.says, style="dim"))
     if section.rows:
         shown = [dict(_shown(row)) for row in section.rows[: section.shown]]
-        console.print(_table(shown, console))
+        console.print(section_table(shown, console))
         if len(section.rows) > section.shown:
             more = len(section.rows) - section.shown
             console.print(Text(f"{more:,} more rows: --json has all.", style="dim"))
@@ -157,7 +157,7 @@ def _print(console: Console, section: Section) -> None:
         console.print(Text(printable(section.remark)))
 
 
-def _table(rows: Sequence[Mapping[str, str]], console: Console) -> Table:
+def section_table(rows: Sequence[Mapping[str, str]], console: Console) -> Table:
     """Return a table that leaves intervals whole: beside the value, below it, or less margins."""
     table = _table_of(rows)
     if fits(table, console):
