@@ -36,7 +36,11 @@ from streams.core.explanation.section import Section
 from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.replay import Replay
 
+<<<<<<< HEAD
 __all__ = ["explained_run", "register"]
+=======
+__all__ = ["register", "section_table"]
+>>>>>>> rig
 
 _EPOCH = date(1970, 1, 1)
 _MARGINS = {name: name.removeprefix("n_") for name in MARGINS}
@@ -176,7 +180,7 @@ def _print(console: Console, section: Section) -> None:
     console.print(Text(section.says, style="dim"))
     if section.rows:
         shown = [dict(_shown(row)) for row in section.rows[: section.shown]]
-        console.print(_table(shown, console))
+        console.print(section_table(shown, console))
         if len(section.rows) > section.shown:
             more = len(section.rows) - section.shown
             console.print(Text(f"{more:,} more rows: --json has all.", style="dim"))
@@ -184,7 +188,7 @@ def _print(console: Console, section: Section) -> None:
         console.print(Text(printable(section.remark)))
 
 
-def _table(rows: Sequence[Mapping[str, str]], console: Console) -> Table:
+def section_table(rows: Sequence[Mapping[str, str]], console: Console) -> Table:
     """Return a table that leaves intervals whole: beside the value, below it, or less margins."""
     table = _table_of(rows)
     if fits(table, console):

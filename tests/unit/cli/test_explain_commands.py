@@ -1,12 +1,16 @@
 """`tocsin explain` on the terminal and as JSON."""
 
+import io
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from streams.cli.explain_commands import section_table
+from streams.cli.terminal import Console
 from tests.support.cli import COMMAND, require_refused, tocsin
 from tests.support.explained import in_order, reports
 
@@ -72,3 +76,28 @@ def test_a_day_before_the_first_report_is_refused(source: Path) -> None:
     done = tocsin("explain", "zinc", "rash", source, "--until", "2020-01-01")
     assert done.code != 0
     assert "report" in done.out + done.err
+
+
+def test_an_interval_is_beside_its_value_or_below_it_and_margins_give_way() -> None:
+    row = {
+        "subgroup": "age 0 to below 0.5 (years)",
+        **dict.fromkeys(("observed", "drug", "event", "total"), "1,234"),
+        "ror": "1.89 (0.403 to 8.87)",
+        "ror ratio": "-0.62 (-0.13 to 2.96)",
+    }
+
+    def shown(width: int) -> str:
+        console = Console(file=io.StringIO(), width=width)
+        console.print(section_table([row], console))
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue()
+
+    beside = shown(100)
+    assert re.search(r"1,234 +1\.89 \(0\.403 to 8\.87\) +-0\.62 \(-0\.13 to 2\.96\)", beside)
+    below = shown(80)
+    assert re.search(r"1,234 +1\.89 +-0\.62 +\n.* \(0\.403 to 8\.87\) +\(-0\.13 to 2\.96\)", below)
+    assert "total" in below
+    least = shown(56)
+    assert re.search(r"\(0\.403 to 8\.87\) +\(-0\.13 to 2\.96\)", least)
+    assert "Without drug, event and total: --json has all." in least
+    assert "total" not in least.splitlines()[0]

@@ -24,6 +24,7 @@ from tests.support.reports import make_report
 
 FRAME = re.compile(r"[─━│┃┏┓┗┛┡┩╇╈└┘┴┳┻├┤┼╞╡]+")
 VOLATILE = re.compile(r"\d[\d,.]*")  # durations differ, and margins are left out of a narrow table
+INTERVAL = re.compile(r"\([-\d.einf]+ to [-\d.einf]+\)")
 LONGEST = 24  # characters; a longer word is an id or a key, which may be broken
 JANUARY = date(2024, 1, 1)
 NAMES = {
@@ -73,8 +74,8 @@ def test_a_narrow_table_wraps_at_words_only() -> None:
 
 
 def test_the_room_is_used_to_the_last_column() -> None:
-    text = printed(table_of(("a " * 30, "b " * 30, "c " * 30)), 79)
-    assert {len(line) for line in text.splitlines() if line.startswith("│")} == {79}
+    text = printed(table_of(("a " * 30, "b " * 30, "c " * 30)), 80)
+    assert {len(line) for line in text.splitlines() if line.startswith("│")} == {80}
 
 
 def test_rows_that_cannot_fit_are_records() -> None:
@@ -150,7 +151,7 @@ def fill(folder: Path) -> None:
     [
         "replay reports.jsonl",
         "top reports.jsonl --rules mhra,ic",
-        "explain oseltamivir Intussusception reports.jsonl --rules mhra,ic",
+        "explain oseltamivir Intussusception reports.jsonl --rules mhra,ic",  # with intervals
         "backtest reports.jsonl --rules mhra,ema,ic --against ema --null permute --permutations 1",
         "fit counts.parquet -o prior.json",
         "validate",
@@ -215,5 +216,6 @@ def require_words_kept(line: str, folder: Path | None = None) -> None:
     assert wide.code == narrow.code == 0, narrow.err
     sentences = set(wide.out.splitlines())  # which the terminal itself wraps
     assert all(len(row) <= 80 for row in narrow.out.splitlines() if row not in sentences)
+    assert set(INTERVAL.findall(wide.out)) <= set(INTERVAL.findall(narrow.out))
     lost = words(wide.out) - words(narrow.out)
     assert not {word for word in lost if not VOLATILE.fullmatch(word)}

@@ -31,10 +31,10 @@ def topics(monkeypatch: pytest.MonkeyPatch) -> ScriptedTopics:
     return topics
 
 
-def recounted(end: int) -> Any:
+def recounted(end: int, **options: Any) -> Any:
     as_of = [InputOffset(topic="pv.reports", partition=0, next_offset=end)]
     alert: Any = SimpleNamespace(alert_id="A", as_of=as_of)
-    return recount_of_topics(Settings(), [alert], load_rules("mhra"), priors={})
+    return recount_of_topics(Settings(), [alert], load_rules("mhra"), priors={}, **options)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,15 @@ def test_messages_that_go_after_they_were_read_are_not(
 def test_rejects_that_go_are_passed_over(topics: ScriptedTopics, step: tuple[str, int]) -> None:
     topics.before(*step, lambda: topics.delete_before(REJECTED, 1))
     recounted(9)
+
+
+def test_the_part_that_was_read_is_stated_after_each_poll(topics: ScriptedTopics) -> None:
+    polls: list[tuple[int, float]] = []
+    recounted(9, on_poll=lambda records, part: polls.append((records, part)))
+    parts = [part for _, part in polls]
+    assert parts == sorted(set(parts))
+    assert len(parts) > 1
+    assert parts[-1] == 1
+    assert [round(9 * part) for part in parts] == [
+        sum(records for records, _ in polls[: number + 1]) for number in range(len(polls))
+    ]
