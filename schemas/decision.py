@@ -8,7 +8,14 @@ from pydantic import AwareDatetime, Field
 
 from schemas.base import Message
 
-__all__ = ["GENESIS", "Assessment", "AuditEntry", "Decision", "SignalState"]
+__all__ = [
+    "GENESIS",
+    "Assessment",
+    "AuditEntry",
+    "Decision",
+    "SignalState",
+    "SignatureMeaning",
+]
 
 GENESIS = "0" * 64
 """Previous hash of the first entry of an audit log."""
@@ -35,6 +42,14 @@ class SignalState(StrEnum):
     REOPENED = "reopened"
     RETRACTED = "retracted"
     SUPERSEDED = "superseded"
+
+
+class SignatureMeaning(StrEnum):
+    """What a signature under a decision states of the one who signs (21 CFR 11.50)."""
+
+    ASSESSED = "assessed"  # has read the cases, and decides
+    REVIEWED = "reviewed"  # has checked the assessment of another
+    APPROVED = "approved"  # answers for the decision
 
 
 class Decision(Message):
@@ -64,6 +79,11 @@ class Decision(Message):
         max_length=200,
         exclude_if=lambda name: name is None,  # as above
         description="New assignee of the signal; null: unchanged.",
+    )
+    meaning: SignatureMeaning | None = Field(
+        default=None,
+        exclude_if=lambda meaning: meaning is None,  # as above
+        description="Meaning of the signature; null: none was stated.",
     )
 
 

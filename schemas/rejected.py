@@ -1,5 +1,7 @@
 """Rejected message: the original bytes, the reason, and the source position."""
 
+import re
+
 from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
@@ -13,6 +15,10 @@ LONGEST_KEY = 800
 
 LONGEST_BEGINNING = 4_096
 """Bytes kept of a line that is longer than its reader reads: enough to find the case in it."""
+
+
+_OF_ONE_MESSAGE = re.compile(r"; got .*| at line \d+ column \d+| \(and \d+ more\)$", re.DOTALL)
+_INDEX = re.compile(r"\.\d+(?=[.:])")
 
 
 class Rejected(Message):
@@ -42,3 +48,13 @@ class Rejected(Message):
         exclude=True,
         description="Why, for metrics and the log; it is not stored, so null once it is read back.",
     )
+
+    @property
+    def rule(self) -> str:
+        """Return the field and the rule of the reason, without what is of this message only.
+
+        >>> Rejected(source="f", position=1, raw=b"", reason="RECVDATE must be a day; got '1'").rule
+        'RECVDATE must be a day'
+        """
+        place, colon, rule = _OF_ONE_MESSAGE.sub("", self.reason).partition(": ")
+        return _INDEX.sub("", place + colon) + rule

@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from schemas.subscription import Tier
+from streams.cli.subscription_commands import OutboxOption
 from streams.cli.terminal import Console
-from streams.delivery.api.tokens import Scope
+from streams.delivery.api.tokens import Scope, TokenStore, reader_token_id
 from streams.delivery.sending.signing_keys import installation_key
 
 __all__ = ["AccountsFolder", "register"]
@@ -76,10 +77,19 @@ def list_accounts(folder: AccountsFolder = _FOLDER) -> None:
     Console().print(table)
 
 
-def disable(name: Name, folder: AccountsFolder = _FOLDER) -> None:
-    """Disable an account; its sessions end at their next request."""
+def disable(
+    name: Name,
+    folder: AccountsFolder = _FOLDER,
+    outbox: OutboxOption = Path("outbox.db"),
+) -> None:
+    """Disable an account; its sessions end at their next request, its subscriptions are paused."""
     from streams.console.access.accounts import AccountStore
 
+    now = datetime.now(UTC)
     with AccountStore(folder / "accounts.db", key=installation_key()) as accounts:
-        accounts.disable(name, datetime.now(UTC))
+        accounts.disable(name, now)
+    if outbox.is_file():
+        with TokenStore(outbox) as tokens:
+            if any(token.token_id == reader_token_id(name) for token in tokens.tokens()):
+                tokens.revoke(reader_token_id(name), now)
     typer.echo(f"{name} is disabled.")

@@ -23,6 +23,7 @@ _COMMANDS = {
         "replay": "replay_commands",
         "top": "top_commands",
         "explain": "explain_commands",
+        "plot": "plot_commands",
         "score": "score_commands",
         "fit": "rule_commands",
         "backtest": "rule_commands",
@@ -37,7 +38,7 @@ _COMMANDS = {
     },
     "Subscriptions and the HTTP API": {
         "subscribe": "delivery_commands",
-        "subscriptions": "delivery_commands",
+        "subscriptions": "subscription_commands",
         "deliver": "delivery_commands",
         "serve": "serve_commands",
         "tokens": "serve_commands",

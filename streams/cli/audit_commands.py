@@ -223,7 +223,7 @@ def list_signals(
         table.add_column("signal", overflow="fold")  # whole, to be copied
         for name in ("signal status", "assessment state", "assignee"):
             table.add_column(name)
-        table.add_column("due", no_wrap=True)
+        table.add_column("due")
         for key, alert in sorted(latest.items()):
             of_signal = alert.assessment
             assert of_signal is not None

@@ -1,4 +1,4 @@
-"""`tocsin subscribe`, `subscriptions` and `deliver`: delivery of alerts to subscribers."""
+"""`tocsin subscribe` and `tocsin deliver`: delivery of alerts to subscribers."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.markup import escape
 from rich.table import Table
 
 from schemas.alert import SignalGrade
@@ -29,6 +28,7 @@ from schemas.subscription import (
 from streams.cli.audit_commands import assessments_in
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
+from streams.cli.subscription_commands import OutboxOption, open_outbox, print_key
 from streams.cli.tables import summary_table
 from streams.cli.terminal import Console
 from streams.core.alerts.assessment import assessed
@@ -42,16 +42,15 @@ from streams.delivery.alert_sources import (
 )
 from streams.delivery.channels import Delivery
 from streams.delivery.matching import PREVIEW_DAYS, would_send
-from streams.delivery.outbox import Outbox
 from streams.delivery.sending.parallel_senders import ParallelSenders
-from streams.delivery.sending.signing_keys import derived_key, installation_key
+from streams.delivery.sending.signing_keys import installation_key
 from streams.delivery.sending.webhook_url import AllowedHosts
 from streams.delivery.subscription_checks import require_sendable
 from streams.delivery.tier_copies import dated_copies
 from streams.runtime.broker.topic_writer import TopicWriter
 from streams.runtime.settings import Settings
 
-__all__ = ["AllowHostOption", "OutboxOption", "open_outbox", "open_tail", "register"]
+__all__ = ["AllowHostOption", "open_tail", "register"]
 
 _IDLE_SECONDS = 1.0  # s between two reads of the file
 _ROUND_SECONDS = 1.0  # s of sending, at most, before alerts are read again
@@ -62,12 +61,6 @@ AllowHostOption = Annotated[
         metavar="HOST[:PORT]",
         help="Webhook host that may have a private address, use http or have another port than "
         "443; with a port only there. May be repeated.",
-    ),
-]
-OutboxOption = Annotated[
-    Path,
-    typer.Option(
-        "--outbox", metavar="FILE.db", help="SQLite file of subscriptions and pending deliveries."
     ),
 ]
 
@@ -82,7 +75,6 @@ Values = list[str] | None
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("subscribe")(subscribe)
-    app.command("subscriptions")(subscriptions)
     app.command("deliver")(deliver_command)
 
 
@@ -226,68 +218,7 @@ def subscribe(
     with open_outbox(outbox) as box:
         stored = box.subscribe(wanted)
     console.print(f"{name} is saved in {outbox}; alerts from now on go to it.", highlight=False)
-    if isinstance(stored.channel, Webhook) and not stored.channel.secrets:
-        newest = stored.channel.generations[0]
-        key = derived_key(stored, newest, key=installation_key())
-        console.print(f"It is signed with {key}", highlight=False, soft_wrap=True)
-
-
-def subscriptions(
-    pause: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Pause a subscription; its alerts stay pending."),
-    ] = None,
-    resume: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Resume a paused subscription.")
-    ] = None,
-    remove: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Remove a subscription with its pending alerts; corrections are no longer sent.",
-        ),
-    ] = None,
-    subscriber: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Only subscriptions of this subscriber."),
-    ] = None,
-    outbox: OutboxOption = Path("outbox.db"),
-) -> None:
-    """List subscriptions with their pending deliveries; pause, resume or remove one first."""
-    asked = [name for name in (pause, resume, remove) if name is not None]
-    if len(asked) > 1:
-        msg = f"subscriptions: give one of --pause, --resume and --remove; got {len(asked)}"
-        raise InputError(msg)
-    with open_outbox(outbox) as box:
-        if pause is not None:
-            box.pause(pause, "paused by the operator", subscriber)
-        if resume is not None:
-            box.resume(resume, subscriber)
-        if remove is not None:
-            box.unsubscribe(remove, subscriber)
-        table = Table(
-            "subscription",
-            "subscriber",
-            "tier",
-            "channel",
-            "waiting",
-            "held",
-            "delivered",
-            "standing",
-        )
-        for status in box.statuses(subscriber=subscriber):
-            current = status.subscription
-            table.add_row(
-                current.subscription_id,
-                escape(current.subscriber),
-                current.tier,
-                current.goes_to.kind + (f", {current.digest}" if current.digest else ""),
-                str(status.waiting),
-                str(status.held),
-                str(status.delivered),
-                escape(status.paused or ("is tried again" if status.failures else "active")),
-            )
-    Console().print(table)
+    print_key(stored)
 
 
 def deliver_command(
@@ -382,8 +313,3 @@ def _previewed(wanted: Subscription, path: Path) -> Table:
         table.add_row(category, kind, str(number))
     table.add_row("all", "", str(found.total()), style="bold")
     return table
-
-
-def open_outbox(path: Path) -> Outbox:
-    """Open an outbox with the installation's secret from the environment."""
-    return Outbox(path, key=installation_key())

@@ -113,7 +113,8 @@ def demo(
     counted = run.summary.population
     console.print(
         f"\n{counted['counted']:,} cases counted, {counted['duplicate']} duplicate and "
-        f"{counted['nullified']} nullified case kept out, {len(rejected)} rejected.",
+        f"{counted['nullified']} nullified case kept out, {len(rejected)} rejected.\n\n"
+        "Read it as pages, with every case, figure and statement: [bold]tocsin desk[/]",
         highlight=False,
     )
 

@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +13,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from schemas.alert import Alert
 from schemas.counts import MARGINS
 from schemas.errors import InputError
 from schemas.normal_form import normal_drug, normal_term
+from streams.cli.fitting import fits
 from streams.cli.kafka_commands import ConfigOption
 from streams.cli.negative_controls import ControlsOption, control_pairs
 from streams.cli.options import (
@@ -25,16 +28,20 @@ from streams.cli.options import (
     parse_day,
 )
 from streams.cli.printable import printable
+from streams.cli.progress import row_progress
 from streams.cli.replay_commands import Format, replayed_daily
 from streams.cli.terminal import Console
 from streams.core.explanation.explanation import ExplainedRun, explain
 from streams.core.explanation.section import Section
 from streams.runtime.detector_settings import DetectorSettings
+from streams.runtime.embedded.replay import Replay
 
-__all__ = ["register"]
+__all__ = ["explained_run", "register"]
 
 _EPOCH = date(1970, 1, 1)
 _MARGINS = {name: name.removeprefix("n_") for name in MARGINS}
+_LEFT_OUT = {"drug", "event", "total"}  # margins, on a terminal too narrow for them
+_INTERVAL = re.compile(r"^([-\d][^ (]*|inf)\s(\(.+\))$")  # a value and its bounds
 
 
 def register(app: typer.Typer) -> None:
@@ -83,21 +90,13 @@ def explain_command(
     run, alerts = replayed_daily("explain", sources, source_format, detector_from(settings), last)
     named = settings.negative_controls
     controls = [] if named is None else control_pairs(named)
-    last_day = run.last_day
-    if last_day is None:
-        msg = "explain: the sources must have a report by --until; got none"
-        raise InputError(msg)
-    (window,) = run.detector.windows
-    (tally,) = window.tallies.values()
-    explained = ExplainedRun(
-        view=run.detector.view(),
-        tally=tally,
-        scorer=run.detector.scorer,
-        last_day=(last_day - _EPOCH).days,
-        alerts=alerts,
-        controls=[(normal_drug(name), normal_term(term)) for name, term in controls],
-    )
-    sections = list(explain(explained, drug, event))
+    explained = explained_run("explain", run, alerts, controls)
+    last_day = _EPOCH + timedelta(days=explained.last_day)
+    sections: list[Section] = []
+    with row_progress("methods") as progress:
+        for section in explain(explained, drug, event):
+            sections.append(section)
+            progress.advance(1)
     if as_json:
         typer.echo(_document(drug, event, last_day, sections))
         return
@@ -105,6 +104,43 @@ def explain_command(
     console.print(Text(printable(f"{drug} and {event}, by {last_day}"), style="bold"))
     for section in sections:
         _print(console, section)
+
+
+def explained_run(
+    command: str,
+    run: Replay,
+    alerts: Sequence[Alert],
+    controls: Iterable[tuple[str, str]] = (),
+) -> ExplainedRun:
+    """Return what explains a pair of a finished daily replay.
+
+    Parameters
+    ----------
+    command
+        Name of the command, for errors.
+    run, alerts
+        Result of `replayed_daily`.
+    controls
+        Negative controls, in any spelling.
+
+    Raises
+    ------
+    InputError
+        If no report was counted.
+    """
+    if run.last_day is None:
+        msg = f"{command}: the sources must have a report by --until; got none"
+        raise InputError(msg)
+    (window,) = run.detector.windows
+    (tally,) = window.tallies.values()
+    return ExplainedRun(
+        view=run.detector.view(),
+        tally=tally,
+        scorer=run.detector.scorer,
+        last_day=(run.last_day - _EPOCH).days,
+        alerts=alerts,
+        controls=[(normal_drug(name), normal_term(term)) for name, term in controls],
+    )
 
 
 def _document(drug: str, event: str, day: date, sections: Sequence[Section]) -> str:
@@ -139,13 +175,8 @@ def _print(console: Console, section: Section) -> None:
     console.print(Text(section.title, style="bold"))
     console.print(Text(section.says, style="dim"))
     if section.rows:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
         shown = [dict(_shown(row)) for row in section.rows[: section.shown]]
-        for name in shown[0]:
-            table.add_column(name, overflow="fold", no_wrap=name in ("day", "masker"))
-        for row in shown:
-            table.add_row(*(Text(value) for value in row.values()))
-        console.print(table)
+        console.print(_table(shown, console))
         if len(section.rows) > section.shown:
             more = len(section.rows) - section.shown
             console.print(Text(f"{more:,} more rows: --json has all.", style="dim"))
@@ -153,8 +184,32 @@ def _print(console: Console, section: Section) -> None:
         console.print(Text(printable(section.remark)))
 
 
+def _table(rows: Sequence[Mapping[str, str]], console: Console) -> Table:
+    """Return a table that leaves intervals whole: beside the value, below it, or less margins."""
+    table = _table_of(rows)
+    if fits(table, console):
+        return table
+    below = [{name: _INTERVAL.sub(r"\1\n\2", text) for name, text in row.items()} for row in rows]
+    table = _table_of(below)
+    if fits(table, console) or not set(rows[0]) >= _LEFT_OUT:
+        return table
+    table = _table_of([{n: text for n, text in row.items() if n not in _LEFT_OUT} for row in below])
+    table.caption, table.caption_justify = "Without drug, event and total: --json has all.", "left"
+    return table
+
+
+def _table_of(rows: Sequence[Mapping[str, str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for name in rows[0]:
+        whole = any(_INTERVAL.match(row[name]) for row in rows)
+        table.add_column(name, no_wrap=whole)
+    for row in rows:
+        table.add_row(*(Text(value) for value in row.values()))
+    return table
+
+
 def _shown(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the columns of a table: a value and its bounds are one, so that 80 columns suffice."""
+    """Yield the columns of a table: a value and its bounds are one."""
     bounds = {
         name: [end for end in (f"{name}_lower", f"{name}_upper") if end in row] for name in row
     }

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from schemas.errors import InputError
 from streams.cli.negative_controls import ControlsOption
@@ -31,8 +30,8 @@ from streams.cli.options import (
     parse_day,
     writable,
 )
-from streams.cli.printable import printable
-from streams.cli.replay_commands import Format, item_progress
+from streams.cli.progress import FileProgress, file_progress
+from streams.cli.replay_commands import Format
 from streams.cli.stopping import StopSignal
 from streams.cli.tables import repair_rows, summary_table
 from streams.cli.terminal import Console
@@ -136,15 +135,18 @@ def publish(
     repaired: Counter[str] = Counter()
     verdict = RunVerdict("publish")
     name = source_format and source_format.value
-    with item_progress() as progress:
+    with file_progress([*(sources or ()), *(notices or ())]) as progress:
         for path in sources or ():
-            items = read_source(path, name, repaired, released_on=released_on)
+            verdict.begin(path)
+            meter = progress.begin(path)
+            items = read_source(path, name, repaired, released_on=released_on, meter=meter)
             chunks = publish_source(settings, path.name, items, tally, verdict.reject)
-            _follow(path, chunks, progress, verdict)
+            _follow(chunks, progress, verdict)
         for path in notices or ():
-            found = read_notices(path)
+            verdict.begin(path)
+            found = read_notices(path, progress.begin(path))
             chunks = publish_notices(settings, path.name, found, tally, verdict.reject)
-            _follow(path, chunks, progress, verdict)
+            _follow(chunks, progress, verdict)
     rows: dict[str, object] = {
         "reports published": tally["reports"],
         "notices published": tally["notices"],
@@ -158,13 +160,11 @@ def publish(
         typer.echo(line)
 
 
-def _follow(path: Path, chunks: Iterator[int], progress: Progress, verdict: RunVerdict) -> None:
+def _follow(chunks: Iterator[int], progress: FileProgress, verdict: RunVerdict) -> None:
     """Publish a file chunk by chunk, and count its items."""
-    verdict.begin(path)
-    task = progress.add_task(printable(path.name), total=None)
     for number in chunks:
         verdict.read(number)
-        progress.advance(task, number)
+        progress.advance(number)
 
 
 def run(

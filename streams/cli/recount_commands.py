@@ -1,6 +1,7 @@
 """`tocsin recount`: recompute the numbers of alerts from the messages they count."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -28,6 +29,7 @@ from streams.cli.options import (
     prior_from,
     rules_from,
 )
+from streams.cli.progress import file_progress, row_progress
 from streams.cli.replay_commands import Format
 from streams.core.recount.comparison import Recounted
 from streams.core.recount.safety import RecountedSafety
@@ -132,32 +134,42 @@ def recount(
     given = [prior_from(detector.prior), adjusted_prior_from(detector.prior_adjusted)]
     known = _priors(given, priors)
     settings = None if sources else Settings.load(config, bootstrap=bootstrap)
-    if alerts is not None:
-        found = read_alert_file(alerts)
-    else:
-        assert settings is not None
-        found = read_alerts(settings, follow=False, stopped=lambda: False)
-    chosen = choose(found, ids=ids or (), sample=sample, seed=seed)
+    with row_progress("alerts") as read:
+        if alerts is not None:
+            found = read_alert_file(alerts)
+        else:
+            assert settings is not None
+            found = read_alerts(settings, follow=False, stopped=lambda: False, on_poll=read.poll)
+        chosen = choose(found, ids=ids or (), sample=sample, seed=seed)
     counted = [alert for alert in chosen if isinstance(alert, Alert)]
     if settings is None:
         name = source_format and source_format.value
-        counting = recount_of_files(
-            sources or (),
-            name,
-            counted,
-            asked,
-            priors=known,
-            released_on=parse_day(release, "--release"),
-        )
+        with file_progress(sources or ()) as files:
+            counting = recount_of_files(
+                sources or (),
+                name,
+                counted,
+                asked,
+                priors=known,
+                released_on=parse_day(release, "--release"),
+                meter_of=files.begin,
+                on_read=files.advance,
+            )
     else:
-        counting = recount_of_topics(settings, counted, asked, priors=known)
+        with row_progress("reports") as reports:
+            counting = recount_of_topics(
+                settings, counted, asked, priors=known, on_poll=reports.poll
+            )
     results: list[Recounted | RecountedSafety] = []
     safety = [alert for alert in chosen if isinstance(alert, SafetyAlert)]
     made = iter(()) if settings is None else safety_recount_of_topics(settings, safety)
     recounted: Iterator[Recounted | RecountedSafety] = chain(counting.recount(counted), made)
-    for result in recounted:
-        typer.echo(_json(result) if as_json else _text(result))
-        results.append(result)
+    # Each is printed at once, so on the same terminal the results are the progress.
+    with row_progress("alerts", len(chosen), hidden=sys.stdout.isatty()) as done:
+        for result in recounted:
+            typer.echo(_json(result) if as_json else _text(result))
+            results.append(result)
+            done.advance(1)
     differ = sum(bool(result.differences) for result in results)
     if not as_json:
         typer.echo(_summary(results, differ))

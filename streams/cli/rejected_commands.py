@@ -33,6 +33,10 @@ _REASONS = 10  # most frequent reasons printed for messages that were left
 ReasonOption = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Only rejects with this text in the reason.")
 ]
+RuleOption = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Only rejects of this rule, as the desk groups them."),
+]
 SourceOption = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="Only rejects with this text in file or topic[partition]."),
@@ -62,6 +66,7 @@ def register(app: typer.Typer) -> None:
 
 def list_command(
     reason: ReasonOption = None,
+    rule: RuleOption = None,
     source: SourceOption = None,
     since: SinceOption = None,
     limit: LimitOption = None,
@@ -79,7 +84,8 @@ def list_command(
     data: treat the output of -o jsonl like the reports themselves.
     """
     settings = Settings.load(config, bootstrap=bootstrap)
-    chosen = Selection(reason, source, _moment(since), limit if output is Output.JSONL else None)
+    most = limit if output is Output.JSONL else None
+    chosen = Selection(reason, source, _moment(since), most, rule)
     found = read_rejects(settings, chosen, redriven=redriven)
     if output is Output.JSONL:
         for reject, how in found:
@@ -116,6 +122,7 @@ def list_command(
 
 def redrive_command(
     reason: ReasonOption = None,
+    rule: RuleOption = None,
     source: SourceOption = None,
     since: SinceOption = None,
     limit: LimitOption = None,
@@ -142,7 +149,7 @@ def redrive_command(
     failure.
     """
     settings = Settings.load(config, bootstrap=bootstrap)
-    selection = Selection(reason, source, _moment(since), limit)
+    selection = Selection(reason, source, _moment(since), limit, rule)
     values = None if mended is None else read_mended(mended)
     result = redrive(settings, selection, values, dry_run=dry_run)
     _print(result.redriven, result.left, dry_run=dry_run)

@@ -11,7 +11,6 @@ from typing import IO, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from schemas.alert import Alert, AlertKind
 from schemas.base import Message
@@ -41,6 +40,7 @@ from streams.cli.options import (
     writable,
 )
 from streams.cli.printable import printable
+from streams.cli.progress import file_progress
 from streams.cli.tables import repair_rows, summary_table
 from streams.cli.terminal import Console
 from streams.cli.verdict import NothingAccepted, RunVerdict
@@ -52,7 +52,7 @@ from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.wire.alerts import encode_alert
 
-__all__ = ["Format", "feed_sources", "item_progress", "register", "replayed_daily"]
+__all__ = ["Format", "feed_sources", "register", "replayed_daily"]
 
 
 class Format(StrEnum):
@@ -229,16 +229,20 @@ def feed_sources(
     verdict: RunVerdict,
 ) -> None:
     """Run the items of files through a replay, with a progress display."""
-    with item_progress() as progress:
+    name = source_format and source_format.value
+    with file_progress(sources) as progress:
         for path in sources:
             verdict.begin(path)
-            task = progress.add_task(printable(path.name), total=None)
-            name = source_format and source_format.value
-            items = read_source(path, name, run.summary.repaired, released_on=released_on)
+            items = read_source(
+                path,
+                name,
+                run.summary.repaired,
+                released_on=released_on,
+                meter=progress.begin(path),
+            )
             for number in run.feed(path.name, items):
                 verdict.read(number)
-                progress.advance(task, number)
-            progress.update(task, total=progress.tasks[task].completed)
+                progress.advance(number)
 
 
 def replayed_daily(
@@ -353,17 +357,3 @@ def _counts(path: Path | None) -> Iterator[Callable[[Replay], None]]:
 
 def _write_line(out: IO[bytes], encoded: bytes) -> None:
     out.write(encoded + b"\n")
-
-
-def item_progress() -> Progress:
-    """Return a progress display on standard error: one line per file, with its items."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} items"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        refresh_per_second=2,
-        transient=True,
-    )

@@ -35,13 +35,13 @@ from streams.cli.options import (
     windows_from,
     writable,
 )
-from streams.cli.replay_commands import item_progress
+from streams.cli.progress import FileProgress, RowProgress, progress
 from streams.cli.score_commands import read_counts
 from streams.cli.terminal import Console
 from streams.core.cases.permutation import Block, parse_blocks, permute_products
 from streams.exports.result_file import result_file
 from streams.exports.spreadsheet import defused
-from streams.intake.files import read_source
+from streams.intake.files import SourceItem, read_source
 from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.backtest import (
     BacktestResult,
@@ -240,9 +240,10 @@ def backtest(
     if against is not None:
         loaded = both_rules_from((settings.rules, wider), (against, against_screening), found)
     # All are built before one runs, so that an error in the second is reported at once.
+    files = [FileProgress(sources) for _ in loaded]
     runs = [
         replay_history(
-            ((path.name, read_source(path)) for path in sources),
+            _metered(sources, shown),
             windows,
             rule_set,
             every=days,
@@ -250,9 +251,9 @@ def backtest(
             refit_every=refit_every,
             keep_cases=null is not None,
         )
-        for rule_set in loaded
+        for rule_set, shown in zip(loaded, files, strict=True)
     ]
-    histories = [_history(option, run) for option, run in zip(texts, runs, strict=True)]
+    histories = [_history(run, shown) for run, shown in zip(runs, files, strict=True)]
     headings = [f"{option} {text}" for option, text in texts.items()]
     of_null: list[str | Table] = []  # before anything is printed: the progress stays above it
     if null is not None:
@@ -260,7 +261,8 @@ def backtest(
         for heading, rule_set, real in zip(headings, loaded, histories, strict=True):
             nulls = [
                 _history(
-                    f"permutation {number}", replayed(permuted, rules=rule_set), permuted.height
+                    replayed(permuted, rules=rule_set),
+                    RowProgress(f"permutation {number}/{permutations}", permuted.height),
                 )
                 for number, permuted in _permuted(real.cases, blocks, permutations, seed)
             ]
@@ -272,6 +274,14 @@ def backtest(
         _print_comparison(console, settings.rules, against, histories, details)
     for part in of_null:
         console.print(part, highlight=False, markup=False)
+
+
+def _metered(
+    sources: Sequence[Path], shown: FileProgress
+) -> Iterator[tuple[str, Iterator[tuple[int, SourceItem]]]]:
+    """Yield the name and the items of each source, and what of it is read to its progress."""
+    for path in sources:
+        yield path.name, read_source(path, meter=shown.begin(path))
 
 
 def _permuted(
@@ -305,16 +315,15 @@ def _print_comparison(
         _write_details(details, comparison, ours, theirs)
 
 
-def _history(name: str, run: Iterator[int | History], total: int | None = None) -> History:
-    """Run to the history at the end; with a total, the progress is of that many items."""
+def _history(run: Iterator[int | History], shown: FileProgress | RowProgress) -> History:
+    """Run to the history at the end, with its progress shown."""
     history = History()
-    with item_progress() as progress:
-        task = progress.add_task(name, total=total)
+    with progress(shown.done):
         for done in run:
             if isinstance(done, History):
                 history = done
             else:
-                progress.advance(task, done)
+                shown.advance(done)
     return history
 
 

@@ -12,12 +12,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
+from starlette.types import ASGIApp
 
 from schemas.errors import InputError
 from schemas.subscription import Tier
-from streams.cli.delivery_commands import AllowHostOption, OutboxOption, open_tail
+from streams.cli.delivery_commands import AllowHostOption, open_tail
 from streams.cli.kafka_commands import BootstrapOption, ConfigOption
 from streams.cli.stopping import StopSignal
+from streams.cli.subscription_commands import OutboxOption
 from streams.cli.terminal import Console
 from streams.delivery.alert_sources import KafkaTail, Tail
 from streams.delivery.api.tokens import Scope, TokenStore
@@ -25,6 +27,7 @@ from streams.delivery.report_sources import ReportTail
 from streams.delivery.sending.signing_keys import installation_key
 from streams.delivery.sending.webhook_url import AllowedHosts
 from streams.runtime.broker.topic_writer import TopicWriter
+from streams.runtime.broker.topics import topic_name
 from streams.runtime.operations.audit_anchors import keep_anchor, names_broker
 from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.settings import Settings
@@ -32,6 +35,41 @@ from streams.runtime.settings import Settings
 __all__ = ["register"]
 
 Place = Callable[[str], int]
+
+DeskOption = Annotated[
+    bool, typer.Option("--desk", help="Serve the reviewer's desk at /desk as well.")
+]
+DeskFolderOption = Annotated[
+    Path,
+    typer.Option(metavar="FOLDER", help="Accounts, sessions, sign-offs and visits of the desk."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Address that readers open, such as https://desk.example: other hosts are refused.",
+    ),
+]
+OpenIdOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.toml",
+        help="OpenID provider of the desk; the client's secret is in OPENID_SECRET.",
+    ),
+]
+WorkerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        help="Monitoring endpoint of a worker, such as http://127.0.0.1:9100, whose stages the "
+        "desk shows; may be repeated.",
+    ),
+]
+LocalAccountsOption = Annotated[
+    bool,
+    typer.Option("--local-accounts", help="Let accounts of `tocsin accounts` sign in to the desk."),
+]
+
 
 _SWITCH_SECONDS = 0.0005
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -110,6 +148,12 @@ def serve(
         ),
     ] = None,
     allow_host: AllowHostOption = None,
+    with_pages: DeskOption = False,
+    desk_folder: DeskFolderOption = Path("tocsin-desk"),
+    desk_address: AddressOption = None,
+    openid: OpenIdOption = None,
+    local_accounts: LocalAccountsOption = False,
+    worker: WorkerOption = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -117,8 +161,11 @@ def serve(
 
     tocsin serve alerts.jsonl --reports reports.jsonl --notices notices.jsonl
 
-    Every response is the copy for the token's tier. The API is described at /v1/openapi.json.
+    Every response is the copy for the token's tier. The API is described at /v1/openapi.json. With
+    --desk the same process serves the reviewer's pages at /desk; on Kafka it follows the counts.
     """
+    from streams.cli.served_desk import ServedDesk
+    from streams.console.application import with_desk
     from streams.delivery.api.application import make_application
     from streams.delivery.api.feed import OpenTail, feeding
     from streams.delivery.api.service import (
@@ -134,6 +181,11 @@ def serve(
     settings = Settings.load(config, bootstrap=bootstrap)
     if host not in _LOOPBACK:
         _require_guarded(host, outbox, beyond=beyond)
+    pages = ServedDesk(
+        desk_folder, desk_address, openid, local_accounts, alerts is None, tuple(worker or ())
+    )
+    if with_pages:
+        pages.require_guarded(loopback=host in _LOOPBACK)
 
     def read_alerts(place: Place) -> Tail:
         return open_tail(settings, alerts, place)
@@ -166,16 +218,23 @@ def serve(
         if reports:
             read_reports(lambda source: 0).close()
         open_reports: OpenTail | None = read_reports if reports or cases else None
-        server = http_server(make_application(service), trusted_proxies=trusted_proxy or ())
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = opened.enter_context(closing(socket.create_server((host, port), family=family)))
+        application: ASGIApp = make_application(service)
+        if with_pages:
+            names = (alerts.name,) if alerts else (topic_name(settings, "reports"),)
+            bound = listening.getsockname()[1]
+            desk = opened.enter_context(pages.opened(service, settings, names, bound))
+            application = with_desk(application, desk)
+        server = http_server(application, trusted_proxies=trusted_proxy or ())
         # The feed's transactions hold a lock that `tocsin deliver` waits for: a thread that has
         # something to run waits at most this long for each of the others, not the usual 5 ms.
         sys.setswitchinterval(_SWITCH_SECONDS)
         opened.enter_context(feeding(service, read_alerts, open_reports))
         opened.enter_context(closing(StopSignal()))  # uvicorn raises its signal again when it exits
         where = f"[{host}]" if ":" in host else host
-        typer.echo(f"http://{where}:{listening.getsockname()[1]}/v1/openapi.json")
+        page = "desk" if with_pages else "v1/openapi.json"
+        typer.echo(f"http://{where}:{listening.getsockname()[1]}/{page}")
         server.run(sockets=[listening])
 
 

@@ -24,8 +24,6 @@ __all__ = [
     "validation_table",
 ]
 
-_WIDEST = 23  # characters, those of "strengthened, screening"
-
 KIND_COLOURS = {
     "new": "bold red",
     "strengthened": "red",
@@ -39,11 +37,11 @@ KIND_COLOURS = {
 
 def alert_table(alerts: Iterable[Alert | SafetyAlert], title: str) -> Table:
     """Return a table of one row per alert revision, for the authority tier: keys name lots."""
-    # Fits a terminal of 80 columns: names wrap at words, keys anywhere, numbers never do.
+    # Names wrap at words, keys anywhere, numbers never do.
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("day", no_wrap=True)
-    table.add_column("what happened", width=_WIDEST)
-    table.add_column("event [dim]with drug; key, id[/]", ratio=1, overflow="fold")
+    table.add_column("what happened")
+    table.add_column("event [dim]with drug; key, id[/]", overflow="fold")
     table.add_column("cases, ROR, IC [dim](95%)[/]", no_wrap=True)
     for alert in alerts:
         if isinstance(alert, SafetyAlert):
@@ -125,19 +123,16 @@ def summary_table(rows: Mapping[str, object], title: str) -> Table:
 def validation_table(checks: pl.DataFrame, console: Console) -> None:
     """Print every oracle value beside the computed one."""
     table = Table(title="Validation against published and independent values", title_justify="left")
-    for heading in ("check", "statistic"):
-        table.add_column(heading)
-    for heading in ("expected", "got", "difference", "tolerance"):
-        table.add_column(heading, justify="right")
+    table.add_column("check [dim]and statistic[/]")
+    for heading in ("expected [dim]and got[/]", "difference [dim]and tolerance[/]"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for check in checks.iter_rows(named=True):
+        got, difference = check["got"], check["difference"]
         table.add_row(
-            check["check"],
-            check["statistic"],
-            f"{check['expected']:.10g}",
-            "null" if check["got"] is None else f"{check['got']:.10g}",
-            "" if check["difference"] is None else f"{check['difference']:.1e}",
-            f"{check['tolerance']:.1e}",
+            f"{check['check']}\n[dim]{check['statistic']}[/]",
+            f"{check['expected']:.10g}\n" + ("null" if got is None else f"{got:.10g}"),
+            ("" if difference is None else f"{difference:.1e}") + f"\n{check['tolerance']:.1e}",
             "[green]ok[/]" if check["ok"] else "[bold red]DIFFERS[/]",
         )
     console.print(table)

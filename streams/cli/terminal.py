@@ -13,8 +13,10 @@ from typing import IO, Any, TextIO, cast
 import rich.console
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 from typer import rich_utils
 
+from streams.cli.fitting import fitted
 from streams.cli.printable import printable_lines
 
 __all__ = ["Console", "printable_output"]
@@ -53,6 +55,11 @@ class Console(rich.console.Console):
     @file.setter
     def file(self, new: IO[str]) -> None:
         self._file = new
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print objects; tables are fitted to the width of the terminal."""
+        fit = (fitted(one, self) if isinstance(one, Table) else one for one in objects)
+        super().print(*fit, **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -29,6 +29,7 @@ from streams.cli.options import (
     parse_day,
 )
 from streams.cli.printable import printable
+from streams.cli.progress import row_progress
 from streams.cli.replay_commands import Format, replayed_daily
 from streams.cli.tables import due_in_words
 from streams.cli.terminal import Console
@@ -156,7 +157,10 @@ def _current(
 def _of_topic(config: Path | None, bootstrap: str | None) -> list[AnyAlert]:
     settings = Settings.load(config, bootstrap=bootstrap)
     try:
-        return list(read_alerts(settings, follow=False, stopped=lambda: False))
+        with row_progress("alerts") as alerts:
+            return list(
+                read_alerts(settings, follow=False, stopped=lambda: False, on_poll=alerts.poll)
+            )
     except BrokerError as error:
         msg = f"{error}. Or give the files to replay, or the alerts of a replay with --alerts"
         raise BrokerError(msg) from error

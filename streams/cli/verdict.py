@@ -1,6 +1,5 @@
 """RunVerdict on a run over files: which files were rejected, and for which reasons."""
 
-import re
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,8 +14,6 @@ __all__ = ["NothingAccepted", "RunVerdict"]
 
 _MOST_REASONS = 1_000  # distinct ones that are counted; a hostile file makes up more
 _SHOWN = 3
-_OF_ONE_LINE = re.compile(r"; got .*| at line \d+ column \d+| \(and \d+ more\)$", re.DOTALL)
-_INDEX = re.compile(r"\.\d+(?=[.:])")
 
 
 class NothingAccepted(InputError):
@@ -61,7 +58,7 @@ class RunVerdict:
         """Count a rejected item of the file, by its code and rule."""
         file = self._files[-1]
         file.rejected += 1
-        reason = rejected.code, _rule(rejected.reason)
+        reason = rejected.code, rejected.rule
         if reason in file.reasons or len(file.reasons) < _MOST_REASONS:
             file.reasons[reason] += 1
 
@@ -100,18 +97,6 @@ class RunVerdict:
             of_all = _most_frequent(self._files)
             lines.append(f"More than half rejected: {self.rejected:,} of {items:,}: {of_all}")
         return list(map(printable, lines))
-
-
-def _rule(reason: str) -> str:
-    """Return the field and the rule of a reason, without what is of one item only.
-
-    >>> _rule("products.1.substances.0: Input should be a valid string (and 2 more)")
-    'products.substances: Input should be a valid string'
-    >>> _rule("RECVDATE must be MM/DD/YYYY; got '1990'")
-    'RECVDATE must be MM/DD/YYYY'
-    """
-    place, colon, rule = _OF_ONE_LINE.sub("", reason).partition(": ")
-    return _INDEX.sub("", place + colon) + rule
 
 
 def _most_frequent(files: list[_File]) -> str:

@@ -12,11 +12,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import InputError
 from streams.console.access import sign_in_routes
+from streams.console.audit import audit_routes
 from streams.console.desk import Desk
+from streams.console.dossier import dossier_routes
 from streams.console.frame import problem_pages
+from streams.console.frame.forms import FormRefused, refused_form
 from streams.console.frame.protection import Protection
 from streams.console.frame.rendering import SignInNeeded
 from streams.console.frame.session import Sessions
+from streams.console.map import map_routes
+from streams.console.map.live_map import LiveMaps
+from streams.console.operations import operations_routes, rejected_routes
+from streams.console.operations.operations import Operations
+from streams.console.safety import safety_routes
+from streams.console.signal import case_routes, decision_routes, signal_routes
+from streams.console.subscriptions import new_subscription_routes, subscriptions_routes
 from streams.console.worklist import live_routes, reader_routes, worklist_routes
 from streams.console.worklist.worklist import Worklist
 
@@ -28,21 +38,33 @@ def desk_application(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
     app.state.sessions = Sessions(desk.service.key)
+    app.state.maps = LiveMaps(desk.service)
     app.state.worklist = Worklist(desk)
     app.state.worklist.signals(desk.tier)  # so that the first reader does not wait for it
     app.include_router(worklist_routes.router, prefix="/desk")
+    for routes in (signal_routes, case_routes, decision_routes, dossier_routes):
+        app.include_router(routes.router, prefix="/desk")
+    app.state.operations = Operations(desk)
+    app.include_router(operations_routes.router, prefix="/desk")
+    app.include_router(rejected_routes.router, prefix="/desk")
+    app.include_router(audit_routes.router, prefix="/desk")
+    app.include_router(subscriptions_routes.router, prefix="/desk")
+    app.include_router(new_subscription_routes.router, prefix="/desk")
     app.include_router(reader_routes.router, prefix="/desk")
     app.include_router(live_routes.router, prefix="/desk")
+    app.include_router(map_routes.router, prefix="/desk")
+    app.include_router(safety_routes.router, prefix="/desk")
     app.add_exception_handler(InputError, problem_pages.wrong_address)
-    app.add_exception_handler(problem_pages.RefusedForm, problem_pages.refused_form)
     app.add_exception_handler(Exception, problem_pages.failed)
     app.include_router(sign_in_routes.router, prefix="/desk")
     app.add_exception_handler(SignInNeeded, _to_the_sign_in)
+    app.add_exception_handler(FormRefused, refused_form)
     app.add_api_route("/", _to_the_worklist, response_model=None)
     with as_file(files("streams.console").joinpath("static")) as folder:
         app.mount("/desk/static", StaticFiles(directory=Path(folder)))
-    with as_file(files("streams.figures").joinpath("fonts")) as folder:
-        app.mount("/desk/fonts", StaticFiles(directory=Path(folder)))
+    for name in ("fonts", "styles"):  # those that files of pictures have as well
+        with as_file(files("streams.figures").joinpath(name)) as folder:
+            app.mount(f"/desk/{name}", StaticFiles(directory=Path(folder)))
     app.add_middleware(Protection, hosts=desk.hosts)
     return app
 

@@ -1,5 +1,6 @@
 """Suppressed signal changes of a replay: the last one of each signal since its last revision."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from schemas.suppressed import Suppressed
@@ -12,10 +13,13 @@ class SuppressedChanges:
 
     def __init__(self) -> None:
         self._by_key: dict[str, Suppressed] = {}
+        self.by_reason: Counter[str] = Counter()
+        """Every change of the replay by reason, also those that a later one took the place of."""
 
     def add(self, suppressed: Suppressed) -> None:
         """Add a change; it takes the place of the signal's earlier one."""
         self._by_key[suppressed.signal_key] = suppressed
+        self.by_reason[suppressed.reason.value] += 1
 
     def published(self, signal_key: str) -> None:
         """Drop the change of a signal, since a revision of it was published."""

@@ -1,7 +1,7 @@
 """Matching of the copies of a tier to subscriptions, by filters."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from math import prod
 
@@ -22,6 +22,7 @@ __all__ = [
     "fading_of",
     "is_on",
     "matches",
+    "matching",
     "passes",
     "rank_of",
     "rank_on",
@@ -207,10 +208,13 @@ def would_send(wanted: Subscription, copies: Iterable[Copy]) -> Counter[tuple[st
     copies
         Copies for its tier of the alerts of the last `PREVIEW_DAYS` days, in order.
     """
-    found: Counter[tuple[str, str]] = Counter()
+    return Counter((category_of(copy), copy["kind"]) for copy in matching(wanted, copies))
+
+
+def matching(wanted: Subscription, copies: Iterable[Copy]) -> Iterator[Copy]:
+    """Yield the copies that match a subscription, of those for its tier, in order."""
     sent: set[str] = set()
     for copy in copies:
         if matches(wanted, copy, sent_before=copy["signal_key"] in sent):
             sent.add(copy["signal_key"])
-            found[category_of(copy), copy["kind"]] += 1
-    return found
+            yield copy

@@ -17,6 +17,7 @@ from schemas.digest import HeldBack
 from schemas.rules_change import RulesChange
 from schemas.subscription import Stream, Subscription, Tier
 from streams.delivery.alert_sources import AnyAlert
+from streams.delivery.delivery_record import record_answer, record_put
 from streams.delivery.digests import MOST_ALERTS, digest_of
 from streams.delivery.matching import matches
 from streams.delivery.sending.send_schedule import (
@@ -225,6 +226,7 @@ class Outbox(SubscriptionBook):
 
     def _record(self, due: Due, attempt: Attempt, now: datetime) -> None:
         name = key_of(due.subscription)
+        record_answer(self._db, name, attempt, now)
         if attempt.outcome is SendOutcome.DELIVERED:
             self._delivered(due.number, now)
             self._db.execute(
@@ -268,8 +270,9 @@ class Outbox(SubscriptionBook):
             "INSERT OR IGNORE INTO due (subscription, signal, alert_id, body) VALUES (?, ?, ?, ?)",
             (name, key, copy["alert_id"], body),
         )
-        if not new.rowcount:
+        if not new.rowcount or new.lastrowid is None:
             return 0
+        record_put(self._db, new.lastrowid, now)
         lane = lane_of(
             subscription,
             copy,

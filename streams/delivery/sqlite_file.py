@@ -126,6 +126,10 @@ CREATE TABLE IF NOT EXISTS token (
     id TEXT PRIMARY KEY, hash TEXT NOT NULL, subscriber TEXT NOT NULL, tier TEXT NOT NULL,
     scopes TEXT NOT NULL, made_at REAL NOT NULL, revoked_at REAL
 );
+CREATE TABLE IF NOT EXISTS put_time (number INTEGER PRIMARY KEY, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS answer (
+    subscription TEXT PRIMARY KEY, at REAL NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS due_queue ON due (subscription, delivered_at, lane, turn);
 CREATE INDEX IF NOT EXISTS due_turn ON due (turn);
 CREATE INDEX IF NOT EXISTS due_subscription_day ON due (subscription, day);
@@ -178,7 +182,10 @@ UPDATE subscription SET id = json_extract(body, '$.subscriber') || char(31) || i
 """
 _FROM_2 = _SIGNALS_FROM_2 + _KEYS_FROM_2
 _LAYOUT = Layout(
-    "an outbox", 3, _TABLES + PUBLIC_TABLES, upgrades={1: _FROM_1 + _FROM_2, 2: _FROM_2}
+    "an outbox",
+    4,
+    _TABLES + PUBLIC_TABLES,
+    upgrades={1: _FROM_1 + _FROM_2, 2: _FROM_2, 3: ""},  # from 3 on: two more tables
 )
 
 

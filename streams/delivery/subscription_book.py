@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.errors import InputError
 from schemas.subscription import Subscription, Tier, Webhook
+from streams.delivery.delivery_record import Latency, Waiting, answer_from, latency_of, waiting_for
 from streams.delivery.sqlite_file import Ledger
 from streams.delivery.subscription_status import READ_ALERTS, SubscriptionStatus, key_of
 
@@ -80,7 +81,12 @@ class SubscriptionBook(Ledger):
         with self._transaction():
             key = self._require_key(subscription_id, subscriber)
             self._db.execute("DELETE FROM subscription WHERE id = ?", (key,))
-            for table in ("due", "told"):
+            self._db.execute(
+                "DELETE FROM put_time WHERE number IN "
+                "(SELECT number FROM due WHERE subscription = ?)",
+                (key,),
+            )
+            for table in ("due", "told", "answer"):
                 self._db.execute(f"DELETE FROM {table} WHERE subscription = ?", (key,))
 
     def pause(self, subscription_id: str, why: str, subscriber: str | None = None) -> None:
@@ -142,20 +148,50 @@ class SubscriptionBook(Ledger):
         """
         self.pause_unauthorised()
         rows = self._db.execute(
-            "SELECT subscription.body, resting, failures, "
+            "SELECT answer.at, answer.outcome, answer.detail, next_at, "
+            "subscription.body, resting, failures, "
             "COALESCE(SUM(due.number IS NOT NULL AND delivered_at IS NULL), 0), "
             "COALESCE(SUM(held_until IS NOT NULL), 0), "
             "COUNT(delivered_at) FROM subscription LEFT JOIN due "
             "ON due.subscription = subscription.id AND due.signal <> '' "
+            "LEFT JOIN answer ON answer.subscription = subscription.id "
             "WHERE (?1 IS NULL OR json_extract(subscription.body, '$.subscription_id') = ?1) "
             "AND (?2 IS NULL OR json_extract(subscription.body, '$.subscriber') = ?2) "
             "GROUP BY subscription.id ORDER BY subscription.id",
             (name, subscriber),
         ).fetchall()
         return [
-            SubscriptionStatus(Subscription.model_validate_json(body), *numbers)
-            for body, *numbers in rows
+            SubscriptionStatus(
+                Subscription.model_validate_json(body),
+                paused,
+                failures,
+                waiting,
+                held,
+                delivered,
+                next_attempt=None if next_at is None else datetime.fromtimestamp(next_at, UTC),
+                answer=answer_from(at, outcome, detail),
+            )
+            for (
+                at,
+                outcome,
+                detail,
+                next_at,
+                body,
+                paused,
+                failures,
+                waiting,
+                held,
+                delivered,
+            ) in rows
         ]
+
+    def waiting(self, subscription: Subscription, most: int = 100) -> list[Waiting]:
+        """Return the first alerts that wait for a subscription, each with its reason."""
+        return list(waiting_for(self._db, subscription, most))
+
+    def latency(self, subscriber: str | None = None) -> Latency | None:
+        """Return the latency of the latest deliveries, of one subscriber or of all."""
+        return latency_of(self._db, subscriber)
 
     def _subscriptions(self, where: str = "", *values: float) -> Iterator[Subscription]:
         found = self._db.execute(f"SELECT body FROM subscription {where}", values).fetchall()

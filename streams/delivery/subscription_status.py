@@ -1,10 +1,11 @@
 """Due messages and the status of subscriptions."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from schemas.subscription import Subscription
 
-__all__ = ["READ_ALERTS", "Due", "SubscriptionStatus", "key_of"]
+__all__ = ["READ_ALERTS", "Answer", "Due", "SubscriptionStatus", "key_of"]
 
 READ_ALERTS = "alerts:read"
 """Scope of a token that may read alerts, and so have them sent."""
@@ -21,6 +22,15 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """The last answer of a receiver: outcome of an attempt, with what was answered."""
+
+    at: datetime
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionStatus:
     """Status of a subscription: active or paused, and its pending and delivered alerts.
 
@@ -34,6 +44,10 @@ class SubscriptionStatus:
         Number of pending and of delivered alerts.
     held
         Number of pending alerts that are held for a digest, or until the next day's budget.
+    next_attempt
+        When a failed attempt is repeated; None if none failed.
+    answer
+        The last answer of the receiver; None before the first attempt.
     """
 
     subscription: Subscription
@@ -42,6 +56,8 @@ class SubscriptionStatus:
     waiting: int
     held: int
     delivered: int
+    next_attempt: datetime | None = None
+    answer: Answer | None = None
 
 
 def key_of(subscription: Subscription) -> str:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from io import StringIO
 from pathlib import Path
 
 from xlsxwriter import Workbook
@@ -18,7 +19,7 @@ from schemas.errors import InputError
 from schemas.visible_text import visible
 from streams.exports.result_file import result_file
 
-__all__ = ["Cell", "Sheet", "defused", "write_csv", "write_table"]
+__all__ = ["Cell", "Sheet", "csv_bytes", "defused", "write_csv", "write_table"]
 
 Cell = str | int | float | date | None
 
@@ -93,12 +94,19 @@ def write_table(path: Path, sheets: Sequence[Sheet], *, made: date) -> None:
 
 def write_csv(path: Path, sheet: Sheet) -> None:
     """Write one sheet as CSV, regardless of the suffix."""
-    with result_file(path) as part, part.open("w", encoding="utf-8-sig", newline="") as out:
+    with result_file(path) as part:
+        part.write_bytes(csv_bytes(sheet))
+
+
+def csv_bytes(sheet: Sheet) -> bytes:
+    """Return one sheet as CSV in UTF-8, with a byte order mark."""
+    with StringIO(newline="") as out:
         # All text is quoted: where `;` separates cells, text with one would be split.
         writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow([defused(name) for name in sheet.columns])
         for row in sheet.rows:
             writer.writerow([_plain(cell) for cell in row])
+        return out.getvalue().encode("utf-8-sig")
 
 
 def _plain(cell: Cell) -> str | int | float:

@@ -12,7 +12,14 @@ from typing import IO, cast
 
 from schemas.errors import InputError
 from schemas.rejected import Rejected
-from streams.intake.bounded import LIMITS, Limits, bounded_lines, require_file
+from streams.intake.bounded import (
+    LIMITS,
+    Limits,
+    MeteredFile,
+    ReadMeter,
+    bounded_lines,
+    require_file,
+)
 
 __all__ = ["Archive", "open_archive"]
 
@@ -106,8 +113,8 @@ class Archive:
 class _BoundedReads(io.BufferedReader):
     """A file of which no single read is long, as that of a hostile directory would be."""
 
-    def __init__(self, path: Path, most: int) -> None:
-        super().__init__(path.open("rb", buffering=0))
+    def __init__(self, path: Path, most: int, meter: ReadMeter | None) -> None:
+        super().__init__(MeteredFile(path, meter))
         self._path, self._most = path, most
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -119,8 +126,10 @@ class _BoundedReads(io.BufferedReader):
 
 
 @contextlib.contextmanager
-def open_archive(path: Path, limits: Limits = LIMITS) -> Iterator[Archive]:
-    """Open a zip file for reading.
+def open_archive(
+    path: Path, limits: Limits = LIMITS, meter: ReadMeter | None = None
+) -> Iterator[Archive]:
+    """Open a zip file for reading; count the bytes that are read in `meter`.
 
     Raises
     ------
@@ -128,7 +137,7 @@ def open_archive(path: Path, limits: Limits = LIMITS) -> Iterator[Archive]:
         The file does not exist, is not a zip file, has a damaged directory, or is over a limit.
     """
     require_file(path)
-    with _BoundedReads(path, limits.directory_bytes) as file:
+    with _BoundedReads(path, limits.directory_bytes, meter) as file:
         try:
             zipped = zipfile.ZipFile(file)
         except _BROKEN as broken:

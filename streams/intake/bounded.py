@@ -26,6 +26,8 @@ __all__ = [
     "RECORD_BYTES",
     "BufferedBytes",
     "Limits",
+    "MeteredFile",
+    "ReadMeter",
     "bounded_lines",
     "next_items",
     "open_unpacked",
@@ -71,6 +73,29 @@ class Limits:
 LIMITS = Limits()
 
 
+@dataclass
+class ReadMeter:
+    """How much of a source file has been read, for a display of progress."""
+
+    n_bytes: int = 0  # of the file, packed as it is
+    n_lines: int = 0  # of native JSON Lines
+    n_reports: int | None = None  # of an archive, known before the first of them is returned
+
+
+class MeteredFile(io.FileIO):
+    """A file whose bytes are counted as they are read, once for each full buffer."""
+
+    def __init__(self, path: Path, meter: ReadMeter | None) -> None:
+        super().__init__(path)
+        self._meter = meter or ReadMeter()
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int | None:
+        """Read into a buffer, and count the bytes."""
+        read = super().readinto(buffer)
+        self._meter.n_bytes += read or 0
+        return read
+
+
 def require_file(path: Path) -> None:
     """Require a regular file, or a link to one: reading a pipe or a device may never end.
 
@@ -100,8 +125,10 @@ def _kind(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def open_unpacked(path: Path, limits: Limits = LIMITS) -> Iterator[BufferedBytes]:
-    """Open a file for reading, unpacked if its name ends in `.gz`.
+def open_unpacked(
+    path: Path, limits: Limits = LIMITS, meter: ReadMeter | None = None
+) -> Iterator[BufferedBytes]:
+    """Open a file for reading, unpacked if its name ends in `.gz`; count its bytes in `meter`.
 
     Raises
     ------
@@ -110,7 +137,7 @@ def open_unpacked(path: Path, limits: Limits = LIMITS) -> Iterator[BufferedBytes
     """
     require_file(path)
     try:
-        with io.BufferedReader(path.open("rb", buffering=0), _CHUNK) as file:
+        with io.BufferedReader(MeteredFile(path, meter), _CHUNK) as file:
             if path.suffix != ".gz":
                 yield file
                 return

@@ -8,6 +8,7 @@ from pathlib import Path
 from schemas.rejected import Rejected
 from schemas.release import ReleaseMarker
 from schemas.report import Report
+from streams.intake.bounded import ReadMeter
 from streams.intake.faers.reader import read_faers
 from streams.intake.formats import detect_format
 from streams.intake.native import read_messages
@@ -24,6 +25,7 @@ def read_source(
     repairs: Counter[str] | None = None,
     *,
     released_on: date | None = None,
+    meter: ReadMeter | None = None,
 ) -> Iterator[tuple[int, SourceItem]]:
     """Return the numbered items of a file: undecoded lines of native JSON, or reports and rejects.
 
@@ -36,10 +38,12 @@ def read_source(
         Counts damaged rows that were repaired, by the kind of repair.
     released_on
         Day of the release that a VAERS archive holds; by default the date of each DATA file.
+    meter
+        States how much was read, while the items are.
     """
     found = source_format or detect_format(path)
     if found == "native":
-        return read_messages(path)
+        return read_messages(path, meter=meter)
     if found == "vaers":
-        return enumerate(read_vaers(path, released_on=released_on), start=1)
-    return enumerate(read_faers(path, repairs), start=1)
+        return enumerate(read_vaers(path, released_on=released_on, meter=meter), start=1)
+    return enumerate(read_faers(path, repairs, meter), start=1)

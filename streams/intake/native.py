@@ -10,7 +10,7 @@ from schemas.link import LINK_MARK, CaseLink
 from schemas.rejected import Rejected
 from schemas.release import RELEASE_MARK, ReleaseMarker
 from schemas.report import Report
-from streams.intake.bounded import RECORD_BYTES, bounded_lines, open_unpacked
+from streams.intake.bounded import RECORD_BYTES, ReadMeter, bounded_lines, open_unpacked
 from streams.intake.fast_path import decode_fast, may_hold_duplicates
 from streams.intake.refusals import decode_as, require_single_fields
 
@@ -75,21 +75,27 @@ def decode_message(raw: bytes) -> Any:
     return decode_as(model, raw, name)
 
 
-def read_messages(path: Path, most: int = RECORD_BYTES) -> Iterator[tuple[int, bytes | Rejected]]:
+def read_messages(
+    path: Path, most: int = RECORD_BYTES, meter: ReadMeter | None = None
+) -> Iterator[tuple[int, bytes | Rejected]]:
     """Yield the non-blank lines, with their numbers from 1 and without line ends.
 
     Parameters
     ----------
     most
         Maximum length of a line [bytes]; a longer one is a reject.
+    meter
+        Counts the bytes and lines that were read.
 
     Raises
     ------
     InputError
         If the file cannot be read to its end.
     """
-    with open_unpacked(path) as file:
+    meter = meter or ReadMeter()
+    with open_unpacked(path, meter=meter) as file:
         for number, line in enumerate(bounded_lines(file, path.name, most), start=1):
+            meter.n_lines = number
             if isinstance(line, Rejected):
                 yield number, line
             elif stripped := (line.removeprefix(BOM_UTF8) if number == 1 else line).strip():

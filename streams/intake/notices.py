@@ -6,6 +6,7 @@ from pathlib import Path
 from schemas.errors import IcsrError, RejectCode
 from schemas.notice import Notice
 from schemas.rejected import Rejected
+from streams.intake.bounded import ReadMeter
 from streams.intake.native import MOST_BYTES, read_messages
 from streams.intake.refusals import decode_as
 
@@ -26,15 +27,15 @@ def decode_notice(raw: bytes) -> Notice:
     return decode_as(Notice, raw, "notice")
 
 
-def read_notices(path: Path) -> Iterator[Notice | Rejected]:
-    """Yield the notices of a file, and a reject for every other line.
+def read_notices(path: Path, meter: ReadMeter | None = None) -> Iterator[Notice | Rejected]:
+    """Yield the notices of a file, and a reject for every other line; `meter` counts the lines.
 
     Raises
     ------
     InputError
         If the file cannot be read to its end.
     """
-    for number, line in read_messages(path):
+    for number, line in read_messages(path, meter=meter):
         if isinstance(line, Rejected):
             yield line
             continue

@@ -25,6 +25,7 @@ from schemas.report import Patient, Reaction, Report
 from schemas.visible_text import visible
 from schemas.vocabulary import ReportType, Seriousness, Sex
 from streams.intake.archive import Archive, open_archive
+from streams.intake.bounded import ReadMeter
 from streams.intake.countries import country_code, us_subdivision
 from streams.intake.dates import parse_us_date
 from streams.intake.delimited import (
@@ -109,7 +110,7 @@ class _Members(NamedTuple):
 
 
 def read_vaers(
-    path: Path, *, released_on: date | None = None
+    path: Path, *, released_on: date | None = None, meter: ReadMeter | None = None
 ) -> Iterator[Report | ReleaseMarker | Rejected]:
     """Read a VAERS archive: yield rejects while reading, then the reports by day of receipt.
 
@@ -122,6 +123,8 @@ def read_vaers(
         A zip file with DATA, VAX and SYMPTOMS of one year, or of several.
     released_on
         Day of the release; by default the date of the DATA file in the archive.
+    meter
+        Counts the bytes read; once all are, it has the number of reports.
 
     Yields
     ------
@@ -143,7 +146,8 @@ def read_vaers(
     the release of its file. The country of a report is the US, or in a NonDomestic file the one at
     the start of SPLTTYPE.
     """
-    with open_archive(path) as archive:
+    meter = meter or ReadMeter()
+    with open_archive(path, meter=meter) as archive:
         members = _find_members(archive)
         cases: dict[int, _Case] = {}
         files = [data_file(archive, member, released_on) for member in members.data]
@@ -155,6 +159,7 @@ def read_vaers(
             yield from _read_vaccines(table, cases)
         for table in _tables(archive, members.symptoms):
             yield from _read_symptoms(table, cases)
+        meter.n_reports = len(cases)
         refused: dict[Place, Refusal] = {}
         for case_id, case in sorted(
             ((f"VAERS-{number}", case) for number, case in cases.items()),

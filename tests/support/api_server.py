@@ -65,7 +65,7 @@ def token_of(
     subscriber: str = "PMDA",
 ) -> str:
     if scopes is None:
-        authority = {Scope.DECISIONS_WRITE, Scope.VERIFICATIONS_WRITE}
+        authority = {Scope.DECISIONS_WRITE, Scope.VERIFICATIONS_WRITE, Scope.OPERATIONS_WRITE}
         scopes = set(Scope) - (set() if tier is Tier.AUTHORITY else authority)
     with service.tokens() as store:
         return store.add(subscriber, tier, frozenset(scopes), NOW)

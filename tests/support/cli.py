@@ -43,14 +43,14 @@ Run = Callable[[str], Ended]
 """The fixture `run`: run a command line, split as a shell does, in a folder of the test's own."""
 
 
-def tocsin(*arguments: object, folder: Path | None = None) -> Ended:
+def tocsin(*arguments: object, folder: Path | None = None, columns: int = 200) -> Ended:
     """Run a command in this process, by default in the current folder; it leaves no traceback."""
     out, err, code = io.StringIO(), io.StringIO(), None
     with (
         chdir(folder or Path.cwd()),
         redirect_stdout(out),
         redirect_stderr(err),
-        patch.dict(os.environ, COLUMNS="200"),
+        patch.dict(os.environ, COLUMNS=str(columns)),
         patch.object(sys, "argv", ["tocsin", *map(str, arguments)]),
     ):
         try:

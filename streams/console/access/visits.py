@@ -31,6 +31,7 @@ class VisitKind(StrEnum):
     REFUSED = "refused"
     SESSION_ENDED = "session_ended"
     VIEWED = "viewed"
+    CHANGED = "changed"  # a subscription, a delivery or a reject; decisions have their own log
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,28 @@ class VisitLog(Database):
             (at.timestamp(), kind.value, reader, tier, subject[:2000], client),
         )
 
-    def latest(self, most: int, *, before: int | None = None) -> Iterator[Visit]:
-        """Yield the latest rows, those of smaller numbers than `before`, the latest first."""
-        for number, at, kind, *rest in self._db.execute(
+    def latest(
+        self,
+        most: int,
+        *,
+        before: int | None = None,
+        reader: str | None = None,
+        kind: VisitKind | None = None,
+        about: str = "",
+    ) -> Iterator[Visit]:
+        """Yield the latest rows, those of smaller numbers than `before`, the latest first.
+
+        Parameters
+        ----------
+        reader, kind
+            Only rows of this reader, and of this kind.
+        about
+            Only rows with this text in their subject.
+        """
+        for number, at, kind_name, *rest in self._db.execute(
             "SELECT number, at, kind, reader, tier, subject, client FROM visit "
-            "WHERE number < ? ORDER BY number DESC LIMIT ?",
-            (before or 2**62, most),
+            "WHERE number < ?1 AND (?2 IS NULL OR reader = ?2) AND (?3 IS NULL OR kind = ?3) "
+            "AND instr(subject, ?4) > 0 ORDER BY number DESC LIMIT ?5",
+            (before or 2**62, reader, kind, about, most),
         ):
-            yield Visit(number, datetime.fromtimestamp(at, UTC), VisitKind(kind), *rest)
+            yield Visit(number, datetime.fromtimestamp(at, UTC), VisitKind(kind_name), *rest)

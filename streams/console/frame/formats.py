@@ -1,13 +1,23 @@
 """Numbers, intervals and days as the tables of the pages show them."""
 
 import math
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from babel.dates import format_date
 
 from streams.core.wording.catalogue import Language
 
-__all__ = ["count", "day", "interval", "logarithm", "short_day", "three_digits"]
+__all__ = [
+    "count",
+    "day",
+    "interval",
+    "logarithm",
+    "moment",
+    "month",
+    "percent",
+    "short_day",
+    "three_digits",
+]
 
 MINUS = "\N{MINUS SIGN}"
 _LARGEST = 1e15
@@ -70,6 +80,16 @@ def day(value: date | datetime, language: Language) -> str:
     return format_date(value, pattern, locale=language.value)
 
 
+def month(value: date, language: Language) -> str:
+    """Return a month with its year.
+
+    >>> month(date(1999, 6, 15), Language.ENGLISH), month(date(1999, 6, 15), Language.JAPANESE)
+    ('Jun 1999', '1999年6月')
+    """
+    pattern = "y年M月" if language is Language.JAPANESE else "MMM y"
+    return format_date(value, pattern, locale=language.value)
+
+
 def short_day(value: date | datetime, language: Language) -> str:
     """Return a day without its year.
 
@@ -78,3 +98,22 @@ def short_day(value: date | datetime, language: Language) -> str:
     """
     pattern = "M月d日" if language is Language.JAPANESE else "d MMM"
     return format_date(value, pattern, locale=language.value)
+
+
+def moment(value: datetime, language: Language) -> str:
+    """Return a day and time of UTC, which the head of the pages names.
+
+    >>> moment(datetime(1999, 6, 15, 9, 5, tzinfo=UTC), Language.ENGLISH)
+    '15 Jun 1999, 09:05'
+    """
+    at = value.astimezone(UTC)
+    return f"{day(at, language)}, {at:%H:%M}"
+
+
+def percent(share: float) -> str:
+    """Return a share of 0 to 1 as a percentage with three significant digits.
+
+    >>> percent(0.0281), percent(1.0), percent(0.0)
+    ('2.81%', '100%', '0%')
+    """
+    return f"{three_digits(100 * share)}%"

@@ -1,4 +1,4 @@
-"""Pages that say why an address or a form was refused, or that the desk failed."""
+"""Pages that say why an address was refused, or that the desk failed."""
 
 import logging
 import secrets
@@ -11,38 +11,14 @@ from streams.console.frame.protection import PAGE_HEADERS
 from streams.console.frame.rendering import open_frame
 from streams.console.frame.texts import texts_in
 
-__all__ = ["RefusedForm", "failed", "refused_form", "wrong_address"]
+__all__ = ["failed", "wrong_address"]
 
 _LOG = logging.getLogger(__name__)
-
-
-class RefusedForm(Exception):
-    """A form that is not of the session, or that states no name.
-
-    Attributes
-    ----------
-    text
-        Name of the text that says so.
-    back
-        Address of the page that the form was on.
-    """
-
-    def __init__(self, text: str, back: str) -> None:
-        super().__init__(text)
-        self.text, self.back = text, back
 
 
 def wrong_address(request: Request, error: Exception) -> HTMLResponse:
     """Answer an address whose parameters cannot be."""
     return _problem(request, str(error), "/desk", HTTPStatus.BAD_REQUEST)
-
-
-def refused_form(request: Request, error: Exception) -> HTMLResponse:
-    """Answer a form that was refused; nothing was recorded."""
-    if not isinstance(error, RefusedForm):
-        raise error
-    t = texts_in(open_frame(request).language)
-    return _problem(request, t(error.text), error.back, HTTPStatus.BAD_REQUEST)
 
 
 def failed(request: Request, error: Exception) -> HTMLResponse:

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from schemas.subscription import Tier
+from streams.console.access.gate import client_of
 from streams.console.access.signed_in import SignedIn
+from streams.console.access.visits import VisitKind, VisitLog
 from streams.console.desk import Desk
 from streams.console.frame import formats
 from streams.console.frame.session import COOKIE, Session, Sessions
@@ -23,7 +26,15 @@ from streams.delivery.api.tokens import Scope
 __all__ = ["Frame", "OpenFrame", "SignInNeeded", "TheFrame", "environment", "open_frame"]
 
 _STALE_DAYS = 2  # yesterday is closed today: a day that is missing is at least two ago
-_PLACES = (("worklist", "/desk"),)
+_PLACES = (
+    ("worklist", "/desk"),
+    ("map", "/desk/map"),
+    ("rumours", "/desk/rumours"),
+    ("operations", "/desk/operations"),
+    ("subscriptions", "/desk/subscriptions"),
+    ("audit", "/desk/audit"),
+)
+_NOT_PUBLIC = {"map"}  # places that the public tier has no pages of
 
 
 @lru_cache
@@ -39,6 +50,8 @@ def environment() -> Environment:
     found.filters["count"] = formats.count
     found.filters["three"] = formats.three_digits
     found.filters["log2"] = formats.logarithm
+    found.filters["as_day"] = date.fromisoformat
+    found.filters["percent"] = formats.percent
     found.filters["quoted"] = partial(quote, safe="")
     return found
 
@@ -86,6 +99,8 @@ class Frame:
             What the template names.
         """
         response = HTMLResponse(self.rendered(template, {"place": place, **values}), status)
+        if place and status < HTTPStatus.BAD_REQUEST:
+            self.note_view()
         response.set_cookie(
             COOKIE, self.sessions.cookie(self.session), httponly=True, samesite="strict", path="/"
         )
@@ -112,6 +127,50 @@ class Frame:
         )
         return response
 
+    def refusal(self, status: HTTPStatus, text: str, detail: str = "") -> HTMLResponse:
+        """Return a page that says why a request was refused.
+
+        Parameters
+        ----------
+        text
+            Name of the text that says it.
+        detail
+            The rule that was broken, in English.
+        """
+        values = {"refused_as": text, "detail": detail, "back": self._path_before()}
+        return self.page("refused.html.j2", "", values, status)
+
+    def _path_before(self) -> str:
+        """Return the page of the desk that the request came from, else the worklist."""
+        before = urlsplit(self.request.headers.get("referer", ""))
+        return before.path if before.path.startswith("/desk/") else "/desk"
+
+    def part(self, template: str, values: Mapping[str, Any]) -> HTMLResponse:
+        """Return a part of a page, for its script; it is logged as the page is."""
+        self.note_view()
+        return HTMLResponse(self.rendered(template, values))
+
+    def note_view(self) -> None:
+        """Add a row to the log of visits, if what is shown is for authorities alone."""
+        if self.tier is Tier.AUTHORITY:
+            self.note(VisitKind.VIEWED, self._here())
+
+    def note(self, kind: VisitKind, subject: str) -> None:
+        """Add a row to the log of visits, of this reader."""
+        desk = self.desk
+        path = desk.visit_log
+        if path is None:
+            return
+        with VisitLog(path) as visits:
+            visits.add(
+                kind,
+                at=desk.service.now(),
+                reader=self.who.reader,
+                tier=self.tier.value,
+                subject=subject,
+                client=client_of(self.request).address,
+            )
+
     def rendered(self, template: str, values: Mapping[str, Any]) -> str:
         """Return a template as HTML: a page, or a part of one."""
         return (
@@ -123,13 +182,19 @@ class Frame:
                     "lang": self.language.value,
                     "day": partial(formats.day, language=self.language),
                     "short_day": partial(formats.short_day, language=self.language),
+                    "moment": partial(formats.moment, language=self.language),
                     "intake": self.desk.intake,
                     "days_without_data": self._days_without_data(),
                     "tier": self.tier.value,
                     "signed_in": self.desk.gate is not None,
+                    "noted": self.tier is Tier.AUTHORITY and self.desk.visit_log is not None,
                     "reader": self.who.reader,
                     "form_token": self.sessions.form_token(self.session),
-                    "places": _PLACES,
+                    "places": [
+                        place
+                        for place in _PLACES
+                        if self.tier is not Tier.PUBLIC or place[0] not in _NOT_PUBLIC
+                    ],
                     "here": self._here(),
                     "other_language": self._address_in_other_language(),
                     **values,

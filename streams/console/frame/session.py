@@ -78,5 +78,14 @@ class Sessions:
         """Return whether a form's token is of its session."""
         return hmac.compare_digest(self.form_token(session).encode(), token.encode())
 
+    def seal(self, session: Session, purpose: str, content: str) -> str:
+        """Return a proof that a page of the session showed a content, for its form to return."""
+        parts = json.dumps([purpose, session.session_id, content])
+        return self._mac(b"seal", parts.encode())
+
+    def sealed(self, session: Session, purpose: str, content: str, seal: str) -> bool:
+        """Return whether a proof is of a content that a page of the session showed."""
+        return hmac.compare_digest(self.seal(session, purpose, content).encode(), seal.encode())
+
     def _mac(self, purpose: bytes, content: bytes) -> str:
         return hmac.new(self._key, purpose + b"\x00" + content, sha256).hexdigest()

@@ -45,6 +45,11 @@ class Texts:
             template = template["one" if one else "other"]
         return template.format(**{key: self._printed(value) for key, value in values.items()})
 
+    def find(self, name: str) -> str | None:
+        """Return a text without values by its name; None if there is none."""
+        template = self.templates.get(name)
+        return template if isinstance(template, str) else None
+
     def _printed(self, value: object) -> object:
         if isinstance(value, int) and not isinstance(value, bool):
             return format_decimal(value, locale=self.language.value)

@@ -25,10 +25,11 @@ from streams.core.wording.catalogue import Language
 from streams.delivery.matching import category_of, is_on
 from streams.delivery.tiers import Copy
 from streams.figures.drawing.intervals import IntervalEstimate
+from streams.figures.drawing.patterns import state_label
 from streams.figures.drawing.texts import figure_texts
 from streams.figures.marks.interval_cell import IntervalCellFacts, interval_cell
 from streams.figures.marks.priority_bar import priority_bar
-from streams.figures.marks.verified_bar import state_label, verified_bar
+from streams.figures.marks.verified_bar import verified_bar
 
 __all__ = ["PATTERNS", "Kin", "RowFacts", "Standing", "estimate_of", "row_facts", "signal_address"]
 

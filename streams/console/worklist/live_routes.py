@@ -72,6 +72,7 @@ async def live_line(
     frame: TheFrame, position: Annotated[int, Query(ge=0)] = 0
 ) -> EventSourceResponse:
     """Stream what is newer than a position, a message a second at most."""
+    await run_in_threadpool(frame.note_view)
     newer, t = Newer(frame.desk, frame.tier, position), texts_in(frame.language)
 
     async def messages() -> AsyncIterator[ServerSentEvent]:

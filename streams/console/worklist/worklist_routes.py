@@ -64,10 +64,8 @@ def worklist_rows(
     else:
         start = first or 0
     rows = worklist.rows(asked, start, n, frame.language) if n else []
-    html = frame.rendered(
-        "worklist_rows.html.j2", {**row_values(frame, asked), "rows": rows, "opened": None}
-    )
-    return HTMLResponse(html)
+    values = {**row_values(frame, asked), "rows": rows, "opened": None}
+    return frame.part("worklist_rows.html.j2", values)
 
 
 @router.get("/inside")
@@ -76,9 +74,7 @@ def worklist_inside(frame: TheFrame, view: AskedView, key: str) -> Response:
     opened = _inside(frame, key)
     if opened is None:
         return PlainTextResponse("no such signal\n", 404)
-    return HTMLResponse(
-        frame.rendered("worklist_inside.html.j2", {"inside": opened, "back": view.address()})
-    )
+    return frame.part("worklist_inside.html.j2", {"inside": opened, "back": view.address()})
 
 
 def _inside(frame: Frame, key: str) -> Inside | None:

@@ -46,6 +46,11 @@ class NegativeControls:
             msg = "negative controls: there must be a pair of drug and event; got none"
             raise InputError(msg)
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return the pairs, in normal form."""
+        return tuple(self._pairs)
+
     def of_alerts(
         self,
         scores: WindowScores,

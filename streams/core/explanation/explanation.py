@@ -16,15 +16,16 @@ from schemas.normal_form import normal_drug, normal_term
 from streams.core.counting.windows import Tally
 from streams.core.explanation.decisions import decision_sections
 from streams.core.explanation.measures import measure_sections
+from streams.core.explanation.neighbours import co_named_products
 from streams.core.explanation.over_time import time_sections
 from streams.core.explanation.population import population_of
-from streams.core.explanation.products import co_named_products, product_sections
+from streams.core.explanation.products import product_sections
 from streams.core.explanation.section import Section
 from streams.core.signals.counts_view import CountsView
 from streams.core.signals.scorer import Scorer
 from streams.core.signals.signal_key import signal_key
 
-__all__ = ["ExplainedRun", "explain"]
+__all__ = ["ExplainedRun", "explain", "require_named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def explain(run: ExplainedRun, drug: str, event: str) -> Iterator[Section]:
     InputError
         If no case names the drug, or none the event.
     """
-    _require_named(run.view, drug, event)
+    require_named(run.view, drug, event, where="explain")
     names = normal_drug(drug), normal_term(event)
     population = population_of(run.view, *names, run.last_day)
     counts = population.frames.counts()
@@ -83,13 +84,29 @@ def explain(run: ExplainedRun, drug: str, event: str) -> Iterator[Section]:
     yield from time_sections(population, run.view, run.last_day)
 
 
-def _require_named(view: CountsView, drug: str, event: str) -> None:
+def require_named(view: CountsView, drug: str, event: str, *, where: str) -> None:
+    """Raise if no counted case names the drug, or none the event.
+
+    Parameters
+    ----------
+    view
+        The counts of the run.
+    drug, event
+        Names in any spelling.
+    where
+        What asks, at the beginning of the message.
+
+    Raises
+    ------
+    InputError
+        It names the one that is missing.
+    """
     for vocabulary, name, form, what in (
         (view.drugs, drug, normal_drug(drug), "drug"),
         (view.events, event, normal_term(event), "event"),
     ):
         if vocabulary.find(form) is None:
-            msg = f"explain: a counted case must name the {what}; got {name!r}, which none does"
+            msg = f"{where}: a counted case must name the {what}; got {name!r}, which none does"
             raise InputError(msg + ". `tocsin replay --counts FILE.parquet` lists the names")
 
 

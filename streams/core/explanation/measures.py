@@ -18,10 +18,10 @@ from schemas.errors import FitError, InputError
 from streams.core.alerts.indications import groups_of_event, groups_of_indications
 from streams.core.explanation.population import STRATUM_COLUMN, Population
 from streams.core.explanation.section import Section
+from streams.core.explanation.strata_forest import within_subgroups
 
 __all__ = ["measure_sections"]
 
-_SUBGROUPS = ("age_band", "sex", "region", "year", "reporter", "seriousness")
 _COVARIATES = ("age_band", "sex", "year")
 _MOST_COMEDICATION = 5
 _SUBGROUP_COLUMNS = (
@@ -114,13 +114,8 @@ def _by_stratum(held: pl.DataFrame) -> Section:
 
 def _subgroups(population: Population) -> Section:
     parts = []
-    for factor in _SUBGROUPS:
+    for factor, within in within_subgroups(population):
         strata = population.frames.counts_by(factor)
-        if strata.totals.height < 2:  # nothing to compare with
-            continue
-        within = subgroups(
-            population.pair, strata, estimator=lambda table: score(table, ["ror", "ic"])
-        )
         differences = subgroup_differences(population.pair, strata)
         parts.append(
             within.join(differences, on=["stratum", "drug", "event"]).with_columns(

@@ -11,11 +11,12 @@ from detectors.time_to_onset import time_to_onset
 from detectors.truncated_onset import truncated_onset
 from streams.core.alerts.case_sources import Origins
 from streams.core.cases.strata import BAND_UNIT
+from streams.core.counting.coded_cases import CodedCases
 from streams.core.explanation.population import Population
 from streams.core.explanation.section import Section
 from streams.core.signals.counts_view import CountsView
 
-__all__ = ["time_sections"]
+__all__ = ["daily_evidence", "time_sections"]
 
 _MARKS = (2.0, 8.0, 20.0)
 _SHOWN = 14
@@ -53,15 +54,38 @@ def _onset(population: Population) -> Section:
     )
 
 
-def _path(population: Population, view: CountsView, last_day: int) -> Section:
+def daily_evidence(
+    population: Population, view: CodedCases, last_day: int, *, by_sex: bool
+) -> pl.DataFrame:
+    """Return the sequential test of the pair after each day that changed it.
+
+    Parameters
+    ----------
+    population, view
+        The cases around the pair, and the counts that they come from.
+    last_day
+        Last day that the test covers [days since 1970-01-01].
+    by_sex
+        Whether the blocks of the test are of one sex as well.
+
+    Returns
+    -------
+    polars.DataFrame
+        Result of `detectors.anytime_valid_path.evidence_path`; without columns if no case names
+        the drug, or none the event.
+    """
     rows = view.levels.without_levels(view.log.rows().filter(pl.col("day") <= last_day))
     sources = Origins(view.origins).parts["source"]
-    block = pl.col("block") if view.tests.by_sex else pl.col("block") // BAND_UNIT
+    block = pl.col("block") if by_sex else pl.col("block") // BAND_UNIT
     blocked = rows.with_columns(block, sources.gather(rows["origin"]).alias("source"))
     drug, event = view.drugs.find(population.drug), view.events.find(population.event)
-    path = pl.DataFrame()
-    if drug is not None and event is not None:
-        path = evidence_path(daily_counts(without_repeats(blocked)), drug, event)
+    if drug is None or event is None:
+        return pl.DataFrame()
+    return evidence_path(daily_counts(without_repeats(blocked)), drug, event)
+
+
+def _path(population: Population, view: CountsView, last_day: int) -> Section:
+    path = daily_evidence(population, view, last_day, by_sex=view.tests.by_sex)
     title = "Sequential test, day by day within age bands"
     says = "The e-value after each day with a case of the drug and of the event in an age band."
     if path.is_empty():

@@ -13,8 +13,8 @@ from streams.core.cases.chronology import START
 from streams.core.cases.provenance import parse_origin
 from streams.core.cases.strata import BAND_UNIT, AgeBands
 from streams.core.counting.case_codes import UNIT
+from streams.core.counting.coded_cases import CodedCases
 from streams.core.counting.vocabulary import Vocabulary
-from streams.core.signals.counts_view import CountsView
 
 __all__ = ["STRATUM_COLUMN", "Population", "population_of"]
 
@@ -66,13 +66,13 @@ class Population:
         return found
 
 
-def population_of(view: CountsView, drug: str, event: str, last_day: int) -> Population:
+def population_of(view: CodedCases, drug: str, event: str, last_day: int) -> Population:
     """Return the cases of a run up to a day, around one pair.
 
     Parameters
     ----------
     view
-        The counts of the run.
+        Its cases, and the names of their codes.
     drug, event
         Normal forms.
     last_day
@@ -96,7 +96,7 @@ def population_of(view: CountsView, drug: str, event: str, last_day: int) -> Pop
     )
 
 
-def _cases(rows: pl.DataFrame, view: CountsView) -> pl.DataFrame:
+def _cases(rows: pl.DataFrame, view: CodedCases) -> pl.DataFrame:
     """Return what is known of each case."""
     band, sex = pl.col("block") // BAND_UNIT, pl.col("block") % BAND_UNIT
     names = _band_names(
@@ -146,7 +146,7 @@ def _named(rows: pl.DataFrame, column: str, vocabulary: Vocabulary, name: str) -
     return exploded.with_columns(names.alias(name)).filter(pl.col(name) != "")
 
 
-def _onsets(rows: pl.DataFrame, view: CountsView, event: str) -> pl.DataFrame:
+def _onsets(rows: pl.DataFrame, view: CodedCases, event: str) -> pl.DataFrame:
     """Return the onsets of an event after each drug that a case states both days of."""
     code = view.events.find(event)
     stating = (

@@ -1,7 +1,6 @@
 """Other products of the pair's cases and of the event's: masking, bystanders, interaction."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import polars as pl
 
@@ -10,25 +9,17 @@ from detectors.case_frames import CaseFrames
 from detectors.interaction import interaction_counts, omega
 from detectors.masking import co_reports, masking_screen, unmasked
 from detectors.scoring import score
+from streams.core.explanation.neighbours import (
+    co_named_products,
+    neighbours_with_and_without,
+)
 from streams.core.explanation.population import STRATUM_COLUMN, Population
 from streams.core.explanation.section import Section
 
-__all__ = ["co_named_products", "product_sections"]
+__all__ = ["product_sections"]
 
 _MOST_MASKERS = 5
 _FEWEST_TOGETHER = 3  # cases with both products and the event
-
-
-def co_named_products(population: Population) -> pl.DataFrame:
-    """Return `product` and `n_shared`, the cases of the pair that name it, the most first."""
-    own = population.cases_with(drug=population.drug, event=population.event)
-    return (
-        population.frames.drugs.join(own, on="case", how="semi")
-        .filter(pl.col("drug") != population.drug)
-        .group_by(pl.col("drug").alias("product"))
-        .agg(pl.len().cast(pl.Int64).alias("n_shared"))
-        .sort(-pl.col("n_shared"), "product")
-    )
 
 
 def product_sections(population: Population, counts: pl.DataFrame) -> Iterator[Section]:
@@ -54,12 +45,12 @@ def _bystanders(population: Population) -> Section:
     )
     explaining = set(explanations(groups, population.drug)["product"]) if named.height else set()
     n = int(frames.counts(population.pair)["n_observed"].item())
-    for product, n_shared in named.head(10).iter_rows():
+    for row in neighbours_with_and_without(population).iter_rows(named=True):
+        product, n_shared = row["product"], row["n_shared"]
         without = frames.among(
             frames.cases.join(population.cases_with(drug=product), "case", "anti")
         )
         narrow = score(without.counts(population.pair), ["ic", "ror"]).row(0, named=True)
-        reverse = _without(frames, population, product)
         rows.append(
             {
                 "product": product,
@@ -70,8 +61,8 @@ def _bystanders(population: Population) -> Section:
                 "expected_without": narrow["expected"],
                 "ic_without": narrow["ic"],
                 "ic_without_lower": narrow["ic_lower"],
-                "reverse_ic": reverse["ic"],
-                "reverse_ic_lower": reverse["ic_lower"],
+                "reverse_ic": row["ic_without"],
+                "reverse_ic_lower": row["ic_lower_without"],
             }
         )
     return Section(
@@ -85,14 +76,6 @@ def _bystanders(population: Population) -> Section:
         if named.height
         else "No case of the pair names another product.",
     )
-
-
-def _without(frames: CaseFrames, population: Population, product: str) -> Mapping[str, Any]:
-    """Return the IC of another product with the event, among the cases without the drug."""
-    own = population.cases_with(drug=population.drug)
-    others = frames.among(frames.cases.join(own, "case", "anti"))
-    pair = pl.DataFrame({"drug": [product], "event": [population.event]})
-    return score(others.counts(pair), ["ic"]).row(0, named=True)
 
 
 def _masking(population: Population, counts: pl.DataFrame) -> Section:

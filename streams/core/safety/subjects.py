@@ -15,7 +15,16 @@ from schemas.vocabulary import ActionTaken, ReporterKind, SupplyRoute, Verificat
 from streams.core.cases.spellings import one_spelling_each
 from streams.core.safety.reporting_duties import LawTable
 
-__all__ = ["KnownOnDay", "LinkedCase", "Subject", "describe", "is_fatal", "verification_state"]
+__all__ = [
+    "KnownOnDay",
+    "LinkedCase",
+    "Subject",
+    "describe",
+    "in_order_of_receipt",
+    "is_fatal",
+    "open_requests",
+    "verification_state",
+]
 
 _REPORTING_KINDS = {NoticeKind.SAFETY_NOTICE, NoticeKind.MEDIA, NoticeKind.AGGREGATE}
 _SETTLED = {
@@ -149,8 +158,7 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
     day
         Event-time day that deadlines are compared with.
     """
-    unique = {notice.notice_id: notice for notice in sorted(notices, key=_content)}
-    known = sorted(unique.values(), key=_order)
+    known = in_order_of_receipt(notices)
     linked = tuple(sorted(cases, key=lambda case: case.case_id))
     reporting = [notice for notice in known if notice.kind in _REPORTING_KINDS]
     terms = one_spelling_each(term for notice in known for term in notice.terms)
@@ -196,6 +204,12 @@ def describe(notices: Iterable[Notice], cases: Iterable[LinkedCase], day: date) 
         ),
         overdue_since=_overdue(known, day),
     )
+
+
+def in_order_of_receipt(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    """Return notices in the order that a state follows from; of each id the current content."""
+    unique = {notice.notice_id: notice for notice in sorted(notices, key=_content)}
+    return tuple(sorted(unique.values(), key=_order))
 
 
 def is_fatal(notice: Notice) -> bool:
@@ -263,16 +277,21 @@ def _exposure(known: Sequence[Notice]) -> bool | None:
     return None
 
 
-def _overdue(known: Sequence[Notice], day: date) -> date | None:
+def open_requests(known: Sequence[Notice]) -> list[Notice]:
+    """Return the notices that ask for an answer by a day and got none, nor a verdict, since."""
     closed = max(
         (notice.received for notice in known if notice.followup_closed or _settles(notice)),
         default=None,
     )
-    due = [
-        notice.followup_due
+    return [
+        notice
         for notice in known
         if notice.followup_due and (closed is None or notice.received > closed)
     ]
+
+
+def _overdue(known: Sequence[Notice], day: date) -> date | None:
+    due = [notice.followup_due for notice in open_requests(known) if notice.followup_due]
     return min((limit for limit in due if limit < day), default=None)
 
 

@@ -1,6 +1,5 @@
 """Routes for decisions about signals, and for verifications of rumours."""
 
-import hashlib
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,9 +7,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from schemas.alert import Alert
-from schemas.decision import Decision
+from schemas.decision import AuditEntry, Decision
 from schemas.errors import InputError
-from schemas.notice import Notice, NoticeKind
 from schemas.subscription import Tier
 from streams.core.signals.signal_key import near_keys
 from streams.delivery.api.bodies import NewDecision, NewVerification, body_of, described
@@ -22,7 +20,7 @@ from streams.delivery.api.response_schemas import LoggedDecision
 from streams.delivery.api.service import Service
 from streams.delivery.api.tokens import Scope, Token
 
-__all__ = ["router"]
+__all__ = ["logged_decision", "router"]
 
 router = APIRouter(tags=["assessment"])
 
@@ -57,13 +55,42 @@ def decide_signal(
     signal_key: str,
 ) -> Logged:
     """Move a signal to a new state. A transition that is not allowed is refused with the reason."""
+    entry = logged_decision(service, token.tier, signal_key, asked, by=token.subscriber)
+    return Logged(entry=entry.model_dump(mode="json", by_alias=True))
+
+
+def logged_decision(
+    service: Service,
+    tier: Tier,
+    signal_key: str,
+    asked: NewDecision,
+    *,
+    by: str,
+    seen: int | None = None,
+) -> AuditEntry:
+    """Log a decision on a signal, of the API or of the desk.
+
+    Parameters
+    ----------
+    tier
+        Tier of the one who decides: its keys are named if there is no such signal.
+    by
+        Who decides.
+    seen
+        Number of the last entry about the signal that was seen; None if it is not compared.
+
+    Raises
+    ------
+    Problem
+        404 if there is no such signal, 409 if the step is not allowed or another came first.
+    """
     with service.model() as model:
         known = model.alerts_of(signal_key)
         if not known:
-            raise Problem(HTTPStatus.NOT_FOUND, _unknown(model, token.tier, signal_key))
+            raise Problem(HTTPStatus.NOT_FOUND, _unknown(model, tier, signal_key))
         successor = asked.superseded_by
         if successor is not None and not model.alerts_of(successor):
-            problem = f"superseded_by: {_unknown(model, token.tier, successor)}"
+            problem = f"superseded_by: {_unknown(model, tier, successor)}"
             raise Problem(HTTPStatus.CONFLICT, problem)
     if asked.alert_id is not None and asked.alert_id not in {alert.alert_id for alert in known}:
         raise Problem(HTTPStatus.CONFLICT, "alert_id: must be a revision of this signal")
@@ -73,18 +100,18 @@ def decide_signal(
     decision = Decision(
         signal_key=known[-1].signal_key,
         to=asked.to,
-        by=token.subscriber,
+        by=by,
         reason=asked.reason,
         alert_id=revision.alert_id,
         n_burst=None if burst is None else burst.n_cases,
         superseded_by=asked.superseded_by,
         assignee=asked.assignee,
+        meaning=asked.meaning,
     )
     try:
-        entry = service.audit.decide(decision, service.now())
+        return service.audit.decide(decision, service.now(), seen=seen)
     except InputError as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
-    return Logged(entry=entry.model_dump(mode="json", by_alias=True))
 
 
 def _unknown(model: ReadModel, tier: Tier, signal_key: str) -> str:
@@ -107,25 +134,6 @@ def add_verification(
     """Report a verification event of a rumour, or its outcome. It is stored as a notice."""
     if service.notices is None:
         raise Problem(HTTPStatus.NOT_IMPLEMENTED, "this server is not configured to store notices")
-    today = service.now().date()
-    received = asked.received or today
-    if received > today:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "received: must not be in the future")
-    # The id includes the subscriber: a notice of the same id would replace that of another.
-    owner = hashlib.sha256(token.subscriber.encode()).hexdigest()[:16]
-    notice_id = f"api:{owner}:{asked.verification_id}"
-    try:
-        notice = Notice(
-            notice_id=notice_id,
-            subject_id=asked.subject_id,
-            kind=NoticeKind.VERIFICATION,
-            received=received,
-            source=asked.source,
-            reporter=asked.reporter,
-            country=asked.country,
-            verification=asked.verification,
-        )
-    except ValueError as error:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "received: is too early") from error
+    notice = asked.notice(by=token.subscriber, today=service.now().date())
     service.notices.put(notice)
     return Kept(notice=notice.model_dump(mode="json", exclude_none=True))

@@ -1,5 +1,6 @@
 """Models of request bodies: validated as strictly as messages, and described in OpenAPI."""
 
+import hashlib
 from collections.abc import Callable, Coroutine
 from datetime import date
 from http import HTTPStatus
@@ -9,8 +10,8 @@ from fastapi import Request
 from pydantic import BaseModel, Field, ValidationError
 
 from schemas.base import Message
-from schemas.decision import SignalState
-from schemas.notice import VerificationEvent
+from schemas.decision import SignalState, SignatureMeaning
+from schemas.notice import Notice, NoticeKind, VerificationEvent
 from schemas.subscription import DigestPeriod, Filters, Stream, Tier
 from schemas.vocabulary import Country, ReporterKind
 from streams.delivery.api.problems import Problem
@@ -86,6 +87,9 @@ class NewDecision(Message):
         max_length=200,
         description="New assignee; null keeps the current one.",
     )
+    meaning: SignatureMeaning | None = Field(
+        default=None, description="Meaning of the signature; null states none."
+    )
 
 
 class NewVerification(Message):
@@ -104,6 +108,38 @@ class NewVerification(Message):
     received: date | None = Field(
         default=None, description="Day it was received; by default today, and never later."
     )
+
+    def notice(self, *, by: str, today: date) -> Notice:
+        """Return the notice that the event is stored as.
+
+        Parameters
+        ----------
+        by
+            The subscriber or reader who sends it.
+
+        Raises
+        ------
+        Problem
+            If it was received in the future, or too early for a notice.
+        """
+        received = self.received or today
+        if received > today:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "received: must not be in the future")
+        # The id includes who sends it: a notice of the same id would replace that of another.
+        owner = hashlib.sha256(by.encode()).hexdigest()[:16]
+        try:
+            return Notice(
+                notice_id=f"api:{owner}:{self.verification_id}",
+                subject_id=self.subject_id,
+                kind=NoticeKind.VERIFICATION,
+                received=received,
+                source=self.source,
+                reporter=self.reporter,
+                country=self.country,
+                verification=self.verification,
+            )
+        except ValueError as error:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "received: is too early") from error
 
 
 BODIES: tuple[type[BaseModel], ...] = (AskedSubscription, NewDecision, NewVerification)

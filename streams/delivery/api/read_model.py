@@ -1,7 +1,7 @@
 """Read model of the API: alerts and line listings in a file that can be rebuilt."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,7 @@ from schemas.errors import InputError
 from schemas.report import Report
 from schemas.subscription import Tier
 from streams.delivery.alert_sources import AnyAlert, parse_alert
-from streams.delivery.api.line_listing import case_line
+from streams.delivery.api.line_listing import VERSION_TABLE, CaseVersions, KnownVersion
 from streams.delivery.matching import fading_of, rank_of, rank_on
 from streams.delivery.sqlite_file import Database, Layout
 from streams.delivery.tier_copies import PUBLIC_TABLES, TierCopies, known_day
@@ -32,19 +32,19 @@ CREATE INDEX IF NOT EXISTS copy_signal ON copy (tier, signal, revision);
 CREATE INDEX IF NOT EXISTS copy_latest ON copy (tier, latest, signal);
 CREATE INDEX IF NOT EXISTS copy_due ON copy (tier, latest, due);
 CREATE INDEX IF NOT EXISTS copy_day ON copy (tier, day);
-CREATE TABLE IF NOT EXISTS line (
-    case_id TEXT PRIMARY KEY, version INTEGER NOT NULL, received TEXT NOT NULL,
-    nullified INTEGER NOT NULL, message TEXT NOT NULL, body TEXT NOT NULL
-) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS place (source TEXT PRIMARY KEY, next INTEGER NOT NULL);
 """
-# It is rebuilt, with the copies of every tier.
+# It is rebuilt: of format 2 and 3 with the copies of every tier, of 4 with all versions of cases.
 _REBUILT = "DROP TABLE alert; DROP TABLE line; DROP TABLE place;"
+_REREAD = (
+    "DROP TABLE copy; DROP TABLE line; DROP TABLE place; DROP TABLE public_series; "
+    "DROP TABLE public_part;"
+)
 _LAYOUT = Layout(
     "a read model",
-    4,
-    _TABLES + PUBLIC_TABLES,
-    upgrades={2: _REBUILT, 3: _REBUILT},
+    5,
+    _TABLES + VERSION_TABLE + PUBLIC_TABLES,
+    upgrades={2: _REBUILT, 3: _REBUILT, 4: _REREAD},
     synchronous="NORMAL",  # transactions lost in a power cut are read again
     remedy=": delete it, and it is rebuilt",
 )
@@ -99,6 +99,7 @@ class ReadModel(Database):
     def __init__(self, path: Path, *, key: bytes) -> None:
         super().__init__(path, _LAYOUT)
         self._copies = TierCopies(self._db, key=key)
+        self._versions = CaseVersions(self._db)
         self._db.create_function("rank_today", 3, _rank_today, deterministic=True)
 
     def put(self, alert: AnyAlert, *, source: str, position: int) -> None:
@@ -136,26 +137,11 @@ class ReadModel(Database):
 
     def put_report(self, report: Report, *, source: str, position: int) -> None:
         """Store a version of a case, in any order; the latest one is listed."""
-        line = case_line(report)
-
-        def store() -> None:
-            self._db.execute(
-                "INSERT INTO line VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                "version = excluded.version, received = excluded.received, "
-                "nullified = excluded.nullified, message = excluded.message, body = excluded.body "
-                "WHERE (excluded.version, excluded.received, excluded.nullified, excluded.message) "
-                "> (version, received, nullified, message)",
-                (
-                    line.case_id,
-                    line.version,
-                    line.latest_received.isoformat(),
-                    line.nullified,
-                    report.message_id,
-                    line.model_dump_json(),
-                ),
-            )
-
-        self._once(source, position, store)
+        self._once(
+            source,
+            position,
+            lambda: self._versions.put(report, source=source, position=position),
+        )
 
     def skip(self, *, source: str, position: int) -> None:
         """Advance past a message that is not stored."""
@@ -216,10 +202,17 @@ class ReadModel(Database):
             last = cursor
         return Page(tuple(found), None)
 
-    def keys(self, tier: Tier) -> list[str]:
-        """Return the keys of all signals that a tier may see, as it knows them."""
+    def keys(self, tier: Tier, *, begins: str = "") -> list[str]:
+        """Return the keys of the signals that a tier may see, as it knows them.
+
+        Parameters
+        ----------
+        begins
+            Text that the keys begin with; by default all are returned.
+        """
         rows = self._db.execute(
-            "SELECT signal FROM copy WHERE tier = ? AND latest = 1", (tier.value,)
+            "SELECT signal FROM copy WHERE tier = ? AND latest = 1 AND signal >= ? AND signal < ?",
+            (tier.value, begins, begins + "\U0010ffff"),
         )
         return [key for (key,) in rows]
 
@@ -352,20 +345,27 @@ class ReadModel(Database):
 
     def lines(self, case_ids: Sequence[str]) -> list[CaseLine]:
         """Return the lines of the known cases among some ids."""
-        found = []
-        for case_id in case_ids:
-            row = self._db.execute("SELECT body FROM line WHERE case_id = ?", (case_id,)).fetchone()
-            if row is not None:
-                found.append(CaseLine.model_validate_json(row[0]))
-        return found
+        found = [list(self._versions.of(case_id)) for case_id in case_ids]
+        return [versions[-1].line for versions in found if versions]
+
+    def versions(
+        self, case_ids: Iterable[str], *, before: Mapping[str, int] | None = None
+    ) -> list[KnownVersion]:
+        """Return the versions of cases, of each the current one last.
+
+        Parameters
+        ----------
+        before
+            First position that is not known yet, by source; by default all is known.
+        """
+        return [version for case_id in case_ids for version in self._versions.of(case_id, before)]
 
     def numbers(self) -> dict[str, int]:
         """Return the numbers of stored alerts, signals and cases."""
         (alerts, signals) = self._db.execute(
             "SELECT COUNT(*), SUM(latest) FROM copy WHERE tier = ?", (Tier.AUTHORITY.value,)
         ).fetchone()
-        (cases,) = self._db.execute("SELECT COUNT(*) FROM line").fetchone()
-        return {"alerts": alerts, "signals": signals or 0, "cases": cases}
+        return {"alerts": alerts, "signals": signals or 0, "cases": self._versions.n_cases()}
 
     def _once(self, source: str, position: int, store: Callable[[], None]) -> None:
         with nullcontext() if self._db.in_transaction else self.batch():

@@ -13,7 +13,7 @@ from schemas.subscription import Tier
 from streams.delivery.sqlite_file import Ledger
 from streams.delivery.subscription_status import READ_ALERTS
 
-__all__ = ["Scope", "Token", "TokenStore", "require_allowed"]
+__all__ = ["Scope", "Token", "TokenStore", "reader_token_id", "require_allowed"]
 
 _TEXT = re.compile(r"^tocsin_([0-9a-f]{16})_([0-9a-f]{64})$")
 _NO_HASH = "0" * 64
@@ -27,9 +27,11 @@ class Scope(StrEnum):
     SUBSCRIPTIONS_WRITE = "subscriptions:write"
     DECISIONS_WRITE = "decisions:write"
     VERIFICATIONS_WRITE = "verifications:write"
+    OPERATIONS_WRITE = "operations:write"
 
 
-_OF_AUTHORITIES = {Scope.DECISIONS_WRITE, Scope.VERIFICATIONS_WRITE}
+_OF_AUTHORITIES = {Scope.DECISIONS_WRITE, Scope.VERIFICATIONS_WRITE, Scope.OPERATIONS_WRITE}
+_NO_SECRET = "-"  # in place of a hash: no text is the token of a reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,31 @@ class TokenStore(Ledger):
                 ),
             )
         return f"tocsin_{token_id}_{secret}"
+
+    def of_reader(
+        self, reader: str, tier: Tier, scopes: frozenset[Scope], now: datetime
+    ) -> str | None:
+        """Return the id of the token that a reader of the desk makes subscriptions by.
+
+        It has no text, so that nobody can use it over HTTP, and the tier and scopes that the reader
+        has now: subscriptions beyond them are paused, as those of any token. None if an operator
+        revoked it.
+        """
+        token_id = reader_token_id(reader)
+        with self._transaction():
+            row = self._db.execute(
+                "INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, NULL) ON CONFLICT (id) DO UPDATE "
+                "SET tier = excluded.tier, scopes = excluded.scopes RETURNING revoked_at",
+                (
+                    token_id,
+                    _NO_SECRET,
+                    reader,
+                    tier.value,
+                    " ".join(sorted(scopes)),
+                    now.timestamp(),
+                ),
+            ).fetchone()
+        return token_id if row[0] is None else None
 
     def tokens(self) -> list[Token]:
         """Return all tokens, revoked ones included, the oldest first."""
@@ -152,6 +179,15 @@ class TokenStore(Ledger):
             return None
         token = _token(*row[1:])
         return token if token.revoked_at is None else None
+
+
+def reader_token_id(reader: str) -> str:
+    """Return the id of the token of a reader of the desk.
+
+    >>> len(reader_token_id("M. Okafor"))
+    16
+    """
+    return hashlib.sha256(f"reader of the desk\x00{reader}".encode()).hexdigest()[:16]
 
 
 def require_allowed(tier: Tier, scopes: frozenset[Scope]) -> None:

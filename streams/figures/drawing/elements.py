@@ -64,6 +64,8 @@ def text_at(x: float, y: float, words: str, cls: str = "t") -> str:
 def fitted_text(x: float, y: float, words: str, room: float, cls: str = "k") -> str:
     """Return a line of text that is no wider than its room [px]; a shortened one has a tooltip."""
     words = visible(words)
+    if not words:
+        return ""
     short = shortened(words, room, 10.5 if "s" in cls.split() else 12)
     if short == words:
         return text_at(x, y, words, cls)

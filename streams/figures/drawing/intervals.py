@@ -1,5 +1,6 @@
 """Estimates with their bounds: as facts, as a mark on a scale, and in words."""
 
+import math
 from dataclasses import dataclass
 
 from streams.figures.drawing.elements import coordinate, line_at, path_of, rectangle, tag
@@ -13,6 +14,7 @@ __all__ = [
     "estimate_in_words",
     "estimate_line",
     "interval_line",
+    "log2_estimate",
     "rhombus",
     "square",
 ]
@@ -69,6 +71,21 @@ def cases_in_words(n: int, expected: float | None, texts: FigureTexts) -> str:
     if expected is None:
         return texts.count("cases", n)
     return texts.count("cases_expected", n, expected=texts.significant(expected))
+
+
+def log2_estimate(estimate: IntervalEstimate) -> IntervalEstimate:
+    """Return a ratio with its bounds on the log2 scale, on which it is drawn.
+
+    >>> log2_estimate(IntervalEstimate(8, 0, None))
+    IntervalEstimate(value=3.0, lower=-inf, upper=None)
+    """
+    return IntervalEstimate(*map(_log2, (estimate.value, estimate.lower, estimate.upper)))
+
+
+def _log2(ratio: float | None) -> float | None:
+    if ratio is None or ratio < 0:
+        return None
+    return math.log2(ratio) if ratio else -math.inf
 
 
 def interval_line(scale: LinearScale, lower: float, upper: float, y: float, cls: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from schemas.vocabulary import VerificationState
 from streams.figures.drawing.elements import line_at, rectangle, tag
+from streams.figures.drawing.texts import FigureTexts
 
-__all__ = ["pattern_definitions", "state_box", "state_class"]
+__all__ = ["pattern_definitions", "state_box", "state_class", "state_label"]
 
 _CLASSES = {
     VerificationState.AUTHORITY_CONFIRMED: "confirmed",
@@ -57,6 +58,8 @@ def state_box(
     y: float,
     width: float,
     height: float,
+    *,
+    more: str = "",
 ) -> str:
     """Return a box with the fill of a state.
 
@@ -68,10 +71,17 @@ def state_box(
         The state.
     x, y, width, height
         The box [px].
+    more
+        Further classes, such as `new`.
     """
     each = state_class(state)
     fill = None if each in _BARE else f"url(#{name}-{each})"
-    box = rectangle(x, y, width, height, f"st {each}", fill=fill)
+    box = rectangle(x, y, width, height, f"st {each} {more.strip()}".rstrip(), fill=fill)
     if each != "struck":
         return box
     return box + line_at(x, y + height, x + width, y, "strike")
+
+
+def state_label(state: VerificationState | None, texts: FigureTexts) -> str:
+    """Return the word of a state, which stands beside its pattern."""
+    return texts.text(f"state.{'not_stated' if state is None else state.value}")

@@ -5,7 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-__all__ = ["DayScale", "LinearScale", "month_starts", "nice_ticks"]
+__all__ = ["EVIDENCE_THRESHOLD", "DayScale", "LinearScale", "month_starts", "nice_ticks"]
+
+EVIDENCE_THRESHOLD = 20
+"""E-value that a pair without association ever reaches in 5% of histories at most."""
 
 
 @dataclass(frozen=True, slots=True)

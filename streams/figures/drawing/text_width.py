@@ -12,10 +12,10 @@ _FULL = 1000  # of an ideograph
 
 
 def text_width(words: str, size: float = 12) -> float:
-    """Return the width of a text [px], as if it were semibold, so never too small.
+    """Return the width of a text [px] in the wider of the two faces, so never too small.
 
     >>> round(text_width("IC 4.44")), round(text_width("症例数")), text_width("")
-    (42, 36, 0.0)
+    (43, 36, 0.0)
     """
     return sum(map(_width, words)) * size / 1000
 
@@ -24,7 +24,7 @@ def shortened(words: str, room: float, size: float = 12) -> str:
     """Return a text that is no wider than its room [px]: its end becomes an ellipsis.
 
     >>> shortened("Guillain-Barre syndrome", 80), shortened("RV", 80), shortened("RV", 2)
-    ('Guillain-Ba…', 'RV', '')
+    ('Guillain-Bar…', 'RV', '')
     """
     if text_width(words, size) <= room:
         return words

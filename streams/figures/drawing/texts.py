@@ -84,6 +84,10 @@ class FigureTexts:
         raised = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         return f"10{raised}"
 
+    def power_of_two(self, exponent: float) -> str:
+        """Return a power of two as a plain number, for an axis of ratios."""
+        return self.integer(int(2**exponent)) if exponent >= 0 else f"{2.0**exponent:g}"
+
     def day(self, day: date) -> str:
         """Return a day without its year."""
         return format_date(day, self.text("format.day"), locale=self.language)
@@ -96,6 +100,10 @@ class FigureTexts:
         """Return the month of a day, with its year if asked."""
         form = "format.month_and_year" if year else "format.month"
         return format_date(day, self.text(form), locale=self.language)
+
+    def year(self, day: date) -> str:
+        """Return the year of a day."""
+        return format_date(day, self.text("format.year"), locale=self.language)
 
     def weekday(self, day: date) -> str:
         """Return the weekday of a day."""

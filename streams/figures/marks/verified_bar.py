@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from schemas.vocabulary import VerificationState
 from streams.figures.drawing.elements import picture, tag
-from streams.figures.drawing.patterns import pattern_definitions, state_box
-from streams.figures.drawing.texts import FigureTexts, figure_texts
+from streams.figures.drawing.patterns import pattern_definitions, state_box, state_label
+from streams.figures.drawing.texts import figure_texts
 
-__all__ = ["StateCount", "shared_patterns", "state_key", "state_label", "verified_bar"]
+__all__ = ["StateCount", "shared_patterns", "state_key", "verified_bar"]
 
 _HEIGHT = 12
 
@@ -27,11 +27,6 @@ class StateCount:
 
     state: VerificationState | None
     n: int
-
-
-def state_label(state: VerificationState | None, texts: FigureTexts) -> str:
-    """Return the word of a state, which stands beside its pattern."""
-    return texts.text(f"state.{'not_stated' if state is None else state.value}")
 
 
 def shared_patterns(name: str) -> str:

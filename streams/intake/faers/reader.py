@@ -22,6 +22,7 @@ from schemas.rejected import Rejected
 from schemas.report import Reaction, Report, Revision
 from schemas.vocabulary import ReportType
 from streams.intake.archive import Archive, open_archive
+from streams.intake.bounded import ReadMeter
 from streams.intake.countries import country_code
 from streams.intake.dates import date_range, stated_day
 from streams.intake.delimited import DelimitedTable, Place, Refusal, dollar_table, raw_rows, refusal
@@ -60,7 +61,9 @@ _ANSWER = {"Y": True, "N": False}
 _Members = dict[str, list[ZipInfo]]
 
 
-def read_faers(path: Path, repairs: Counter[str] | None = None) -> Iterator[Report | Rejected]:
+def read_faers(
+    path: Path, repairs: Counter[str] | None = None, meter: ReadMeter | None = None
+) -> Iterator[Report | Rejected]:
     """Read a FAERS quarter: yield rejects while reading, then the reports in order of time.
 
     Parameters
@@ -69,6 +72,8 @@ def read_faers(path: Path, repairs: Counter[str] | None = None) -> Iterator[Repo
         A zip file with at least the tables DEMO, DRUG and REAC, in the legacy or current layout.
     repairs
         Counts the repairs by kind (`streams.intake.faers.repairs`).
+    meter
+        Counts the bytes read; once all are, it has the number of reports.
 
     Yields
     ------
@@ -94,7 +99,8 @@ def read_faers(path: Path, repairs: Counter[str] | None = None) -> Iterator[Repo
     one is used; of several periods of therapy, the first start and the last end.
     """
     repairs = Counter() if repairs is None else repairs
-    with open_archive(path) as archive:
+    meter = meter or ReadMeter()
+    with open_archive(path, meter=meter) as archive:
         members = _find_members(archive)
         quarter = Quarter()
         for kind, read in READERS.items():
@@ -105,6 +111,7 @@ def read_faers(path: Path, repairs: Counter[str] | None = None) -> Iterator[Repo
         lists = archive.find(DELETION_LISTS)
         yield from read_deletions(archive, lists, members["DEMO"][0], quarter)
         quarter.versions.sort(key=itemgetter(0, 1, 2, 3))
+        meter.n_reports = len(quarter.versions)
         refused: dict[Place, Refusal] = {}
         for version in quarter.versions:
             try:

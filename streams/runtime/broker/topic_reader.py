@@ -34,6 +34,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.wire.alerts import AnyAlert, Published, decode_published
 
 __all__ = [
+    "OnPoll",
     "close_consumer",
     "committed_offset",
     "end_offsets",
@@ -52,26 +53,38 @@ _POLL_MS = 500
 _LAST_POLL_MS = 100
 _ASK_MS = 1_000
 
+OnPoll = Callable[[int, float], None]
+"""Called after each poll with the number of records, and the part of the topic read so far."""
+
 
 def read_alerts(
-    settings: Settings, *, follow: bool, stopped: Callable[[], bool]
+    settings: Settings,
+    *,
+    follow: bool,
+    stopped: Callable[[], bool],
+    on_poll: OnPoll = lambda records, part: None,
 ) -> Iterator[AnyAlert]:
     """Yield every committed alert of both kinds; with `follow`, wait for more.
 
     The revisions of one signal are in order; those of different signals may interleave. Alerts
     deleted before they are read are skipped, and so are changes of rules.
     """
-    for published in read_published(settings, follow=follow, stopped=stopped):
+    for published in read_published(settings, follow=follow, stopped=stopped, on_poll=on_poll):
         if not isinstance(published, RulesChange):
             yield published
 
 
 def read_published(
-    settings: Settings, *, follow: bool, stopped: Callable[[], bool]
+    settings: Settings,
+    *,
+    follow: bool,
+    stopped: Callable[[], bool],
+    on_poll: OnPoll = lambda records, part: None,
 ) -> Iterator[Published]:
     """Yield every message of the topic of alerts: as `read_alerts`, and the changes of rules."""
     topic = topic_name(settings, "alerts")
-    for records, _ in _polls(settings, topic, follow=follow, stopped=stopped):
+    for records, part in _polls(settings, topic, follow=follow, stopped=stopped):
+        on_poll(len(records), part)
         for record in records:
             yield decode_published(record.value)
 

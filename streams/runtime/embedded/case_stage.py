@@ -47,6 +47,7 @@ def read_batch(
     source: str,
     horizon: date,
     identified: dict[int, CaseIdentifiers] | None = None,
+    decoded: dict[int, Report] | None = None,
 ) -> tuple[list[tuple[int, CaseVersion]], list[Rejected]]:
     """Read messages into versions, each with its offset; reject unreadable messages.
 
@@ -63,6 +64,8 @@ def read_batch(
         watermark, and with it the windows of all signals.
     identified
         Receives the identifiers of reports that state any, by offset.
+    decoded
+        Receives the reports, by offset.
     """
     versions: list[tuple[int, CaseVersion]] = []
     rejected: list[Rejected] = []
@@ -89,6 +92,8 @@ def read_batch(
             versions.append((offset, version))
             if identified is not None and version.version >= 0 and (ids := identifiers_of(found)):
                 identified[offset] = ids
+            if decoded is not None and version.version >= 0:
+                decoded[offset] = found
     return versions, rejected
 
 

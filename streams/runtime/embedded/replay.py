@@ -5,7 +5,7 @@ same input gives the same alerts to the byte. It links exact duplicates before i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -78,6 +78,9 @@ class Replay:
         Notices; each is received on its day.
     on_alert, on_safety_alert, on_rejected, on_refit, on_suppressed, on_watch_item
         Called for each, in order; for a case to watch, once.
+    on_report, on_delta
+        Called for each report that is counted, with its offset, and for each change of the counts,
+        in order, before the evaluation that knows it.
     policy, prior, adjusted_prior, refit_every, age_bands, test_by_sex, controls
         As in `streams.core.detection.detector.Detector`.
     """
@@ -104,6 +107,8 @@ class Replay:
         notices: Iterable[Notice] = (),
         on_safety_alert: Callable[[SafetyAlert], None] = lambda alert: None,
         on_watch_item: Callable[[WatchItem], None] | None = None,
+        on_report: Callable[[int, Report], None] | None = None,
+        on_delta: Callable[[Delta], None] = lambda delta: None,
     ) -> None:
         self.detector = Detector(
             windows,
@@ -129,6 +134,8 @@ class Replay:
         self._on_suppressed = on_suppressed
         self._on_safety_alert = on_safety_alert
         self._on_watch_item = on_watch_item
+        self._on_report = on_report
+        self._on_delta = on_delta
         self._listed: set[str] = set()  # cases whose watch item was published
         self._last_notice: date | None = None
         for notice in notices:
@@ -141,10 +148,10 @@ class Replay:
         self._longest = max((window.spec.days or 0 for window in self.detector.windows), default=0)
 
     def feed(self, source: str, items: Iterable[tuple[int, SourceItem]]) -> Iterator[int]:
-        """Run the items of a source through both stages; yield the number of each chunk."""
+        """Run the items of a source through both stages; yield their number at each evaluation."""
         remaining = iter(items)
-        while size := self._feed_chunk(source, next_items(remaining, _CHUNK)):
-            yield size
+        while (yield from self._feed_chunk(source, next_items(remaining, _CHUNK))):
+            pass
 
     def feed_cases(self, cases: pl.DataFrame) -> Iterator[int]:
         """Run counted cases through the detector stage alone; yield the number of each day.
@@ -179,17 +186,22 @@ class Replay:
         if self._last_notice is not None:
             self._evaluate_notices((self._last_notice - _EPOCH).days, every=1)
 
-    def _feed_chunk(self, source: str, chunk: Iterable[tuple[int, SourceItem]]) -> int:
-        first = self._offset
+    def _feed_chunk(
+        self, source: str, chunk: Iterable[tuple[int, SourceItem]]
+    ) -> Generator[int, None, bool]:
+        """Run the items of a chunk; yield as `feed` does, and return whether there were any."""
+        first = counted = self._offset
         places: list[int] = []  # in the source, of each message
         unread: list[Rejected] = []
         identified: dict[int, CaseIdentifiers] = {}
+        decoded: dict[int, Report] | None = None if self._on_report is None else {}
         # Item by item from file to version, so that a line is decoded while it is in the CPU cache.
         versions, rejected = read_batch(
             self._messages(chunk, places, unread),
             source=source,
             horizon=self._horizon,
             identified=identified,
+            decoded=decoded,
         )
         for reject in unread:
             self._reject(reject)
@@ -214,12 +226,19 @@ class Replay:
                     self._count(pending, known, offset)
                     pending, known = [], []
                     self._close_until(day)
+                    if offset > counted:
+                        yield offset - counted
+                    counted = offset
                 self._clock = day
             pending.append(version)
+            if decoded is not None and self._on_report is not None and offset in decoded:
+                self._on_report(offset, decoded.pop(offset))
             if offset in identified:
                 known.append(KnownCase(version, identified[offset]))
         self._count(pending, known, self._offset)
-        return len(places) + len(unread)
+        if number := self._offset - counted + len(unread):
+            yield number
+        return bool(places or unread)
 
     def _messages(
         self,
@@ -248,6 +267,7 @@ class Replay:
         self.summary.tally.update(counted.tally)
         self.summary.population.update(counted.population)
         self.detector.apply(counted.delta)
+        self._on_delta(counted.delta)
 
     def _close_until(self, day: int) -> None:
         """Evaluate at the end of every interval that is over when a report of `day` arrives."""

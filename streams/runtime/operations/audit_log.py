@@ -25,7 +25,7 @@ from schemas.errors import InputError, StateError
 from streams.core.alerts.assessment import assessments_after, require_logged_step, require_step
 from streams.runtime.owner_only import owner_only_file
 
-__all__ = ["AuditLog", "Repaired", "Verified"]
+__all__ = ["AuditLog", "DecidedMeanwhile", "Repaired", "Verified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,10 @@ class Repaired:
     kept_in: Path | None
 
 
+class DecidedMeanwhile(InputError):
+    """Another decision on the signal was logged since the page of this one was opened."""
+
+
 class AuditLog:
     """An audit log in one file; several processes may append to it.
 
@@ -87,11 +91,19 @@ class AuditLog:
         """The file, whether or not it exists yet."""
         return self._path
 
-    def decide(self, decision: Decision, at: datetime) -> AuditEntry:
+    def decide(self, decision: Decision, at: datetime, *, seen: int | None = None) -> AuditEntry:
         """Append a decision, synced to disk before returning.
+
+        Parameters
+        ----------
+        seen
+            Number of the last entry about the signal that the decision takes into account; 0 if
+            there was none. By default it is not compared.
 
         Raises
         ------
+        DecidedMeanwhile
+            If another entry about the signal came since.
         InputError
             If the signal's state does not allow it, or it lacks its reason.
         StateError
@@ -110,6 +122,7 @@ class AuditLog:
                     f"tocsin audit repair {self._path}"
                 )
                 raise StateError(msg)
+            _require_seen(decision.signal_key, known.entries, seen)
             frm = known.states.get(decision.signal_key, SignalState.DETECTED)
             require_step(frm, decision)
             fields = {
@@ -316,6 +329,17 @@ class AuditLog:
 def _hash(entry: AuditEntry) -> str:
     fields = entry.model_dump(mode="json", by_alias=True, exclude={"hash"})
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _require_seen(key: str, entries: Iterable[AuditEntry], seen: int | None) -> None:
+    """Raise `DecidedMeanwhile` if the last entry about a signal is not the one that was seen."""
+    last = max((entry.number for entry in entries if entry.decision.signal_key == key), default=0)
+    if seen is not None and seen != last:
+        msg = (
+            f"signal {key}: a decision must take the last entry about it into account; got entry "
+            f"{seen}, and there is entry {last}: read it, then decide anew"
+        )
+        raise DecidedMeanwhile(msg)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import hashlib
 import heapq
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from functools import partial
@@ -28,7 +28,7 @@ from streams.core.duplicates.known_cases import KnownCase
 from streams.core.recount.alerts import Recount, version_frame
 from streams.core.recount.safety import RecountedSafety, recount_safety
 from streams.core.recount.source_ranges import SourceRange, require_sources
-from streams.intake.bounded import next_items
+from streams.intake.bounded import ReadMeter, next_items
 from streams.intake.files import read_source
 from streams.intake.native import read_lines
 from streams.intake.notices import decode_notice
@@ -36,6 +36,7 @@ from streams.runtime.broker.clients import TopicPartition, make_consumer
 from streams.runtime.broker.errors import broker_errors
 from streams.runtime.broker.partitioner import is_placed
 from streams.runtime.broker.topic_reader import (
+    OnPoll,
     close_consumer,
     end_offsets,
     read_alerts,
@@ -114,6 +115,7 @@ def recount_of_topics(
     rules: RuleSet,
     *,
     priors: Mapping[str, GammaMixture],
+    on_poll: OnPoll = lambda records, part: None,
 ) -> Recount:
     """Read the reports behind alerts of a live run; refitted priors are read from their topic.
 
@@ -139,7 +141,7 @@ def recount_of_topics(
         for record in read_to_end(settings, topic_name(settings, "priors"))
     )
     return Recount(
-        _versions_of_topic(settings, topic, ends),
+        _versions_of_topic(settings, topic, ends, on_poll),
         rules,
         priors={**{event.prior_id: prior_of(event) for event in refits}, **priors},
         test_lag=1,
@@ -199,8 +201,17 @@ def recount_of_files(
     *,
     priors: Mapping[str, GammaMixture],
     released_on: date | None = None,
+    meter_of: Callable[[Path], ReadMeter] = lambda path: ReadMeter(),
+    on_read: Callable[[int], None] = lambda number: None,
 ) -> Recount:
     """Read the files behind alerts of a replay, in the order of that replay.
+
+    Parameters
+    ----------
+    meter_of
+        Called at the beginning of each file; the meter states what is read of it.
+    on_read
+        Called with the number of messages after each part.
 
     Raises
     ------
@@ -209,7 +220,7 @@ def recount_of_files(
     """
     ranges: list[SourceRange] = []
     recount = Recount(
-        _versions_of_files(sources, source_format, released_on, ranges),
+        _versions_of_files(sources, source_format, released_on, ranges, meter_of, on_read),
         rules,
         priors=priors,
         test_lag=0,
@@ -228,6 +239,8 @@ def _versions_of_files(
     source_format: str | None,
     released_on: date | None,
     ranges: list[SourceRange],
+    meter_of: Callable[[Path], ReadMeter],
+    on_read: Callable[[int], None],
 ) -> Iterator[pl.DataFrame]:
     """Yield the versions of files in parts; append the offsets of each file to `ranges`."""
     offset = 0
@@ -237,7 +250,9 @@ def _versions_of_files(
     )
     for path in sources:
         first = offset
-        items = (item for _, item in read_source(path, source_format, released_on=released_on))
+        meter = meter_of(path)
+        numbered = read_source(path, source_format, released_on=released_on, meter=meter)
+        items = (item for _, item in numbered)
         # Unreadable items have no offset in the log of a replay.
         messages = (item for item in items if not isinstance(item, Rejected))
         while chunk := list(next_items(messages, _CHUNK)):
@@ -246,6 +261,7 @@ def _versions_of_files(
             identified: dict[int, CaseIdentifiers] = {}
             versions = _readable(incoming, path.name, identified)
             yield version_frame(0, list(_with_links(versions, identified, links, latest)))
+            on_read(len(chunk))
         ranges.append(SourceRange(path.name, first, offset))
 
 
@@ -265,9 +281,9 @@ def _with_links(
 
 
 def _versions_of_topic(
-    settings: Settings, topic: str, ends: Mapping[int, int]
+    settings: Settings, topic: str, ends: Mapping[int, int], on_poll: OnPoll
 ) -> Iterator[pl.DataFrame]:
-    for partition, versions in _readable_of_topic(settings, topic, ends):
+    for partition, versions in _readable_of_topic(settings, topic, ends, on_poll):
         yield version_frame(partition, versions)
 
 
@@ -285,7 +301,10 @@ def _rejected(settings: Settings) -> set[tuple[bytes, bytes]]:
 
 
 def _readable_of_topic(
-    settings: Settings, topic: str, ends: Mapping[int, int]
+    settings: Settings,
+    topic: str,
+    ends: Mapping[int, int],
+    on_poll: OnPoll = lambda records, part: None,
 ) -> Iterator[tuple[int, list[tuple[int, CaseVersion]]]]:
     """Yield the versions of reports before the end offsets, in parts, each with its partition.
 
@@ -294,7 +313,7 @@ def _readable_of_topic(
     with closing(make_consumer(settings)) as consumer:
         partitions = len(end_offsets(consumer, topic))
     rejected = _rejected(settings)
-    for partition, records in _records_before(settings, topic, ends):
+    for partition, records in _records_before(settings, topic, ends, on_poll):
         source = f"{topic}[{partition}]"
         name = source.encode()
         incoming = [
@@ -320,7 +339,10 @@ def _readable(
 
 
 def _records_before(
-    settings: Settings, topic: str, ends: Mapping[int, int]
+    settings: Settings,
+    topic: str,
+    ends: Mapping[int, int],
+    on_poll: OnPoll = lambda records, part: None,
 ) -> Iterator[tuple[int, list[Any]]]:
     """Yield the committed records of each partition from offset 0 up to its end offset, in parts.
 
@@ -344,6 +366,8 @@ def _records_before(
                 for tp, records in consumer.poll(timeout_ms=_POLL_MS).items():
                     end = ends[tp.partition]
                     yield tp.partition, [record for record in records if record.offset < end]
+                    read = sum(min(consumer.position(tp), ends[tp.partition]) for tp in partitions)
+                    on_poll(len(records), read / sum(ends.values()))
     finally:
         close_consumer(consumer)
 

@@ -59,6 +59,8 @@ class Selection:
     ----------
     reason, source
         Substring of the reason or source, case-insensitive.
+    rule
+        The rule that was broken, as `Rejected.rule` has it.
     since
         Earliest time of rejection.
     limit
@@ -69,6 +71,7 @@ class Selection:
     source: str | None = None
     since: datetime | None = None
     limit: int | None = None
+    rule: str | None = None
 
     def matches(self, reject: StoredReject) -> bool:
         """Return whether a reject passes the filter, ignoring the limit."""
@@ -76,6 +79,7 @@ class Selection:
             (self.reason is None or self.reason.lower() in reject.rejected.reason.lower())
             and (self.source is None or self.source.lower() in reject.rejected.source.lower())
             and (self.since is None or reject.at >= self.since)
+            and (self.rule is None or self.rule == reject.rejected.rule)
         )
 
 

@@ -10,6 +10,7 @@ import pyotp
 import pytest
 
 from streams.console.access.accounts import AccountStore
+from streams.delivery.api.tokens import TokenStore
 from tests.support.cli import COMMAND, Run
 
 KEY = "an installation's secret"
@@ -45,7 +46,11 @@ def test_an_account_signs_in_with_the_printed_codes(tmp_path: Path, run: Run) ->
     assert sorted(account.scopes) == ["alerts:read", "decisions:write"]
     listed = run("accounts list").rows()
     assert listed[1][:3] == ["M. Okafor", "authority", "alerts:read decisions:write"]
+    with TokenStore(tmp_path / "outbox.db") as tokens:
+        tokens.of_reader("M. Okafor", account.tier, account.scopes, now)
     assert run("accounts disable 'M. Okafor'").out == "M. Okafor is disabled.\n"
+    with TokenStore(tmp_path / "outbox.db") as tokens:
+        assert tokens.of_reader("M. Okafor", account.tier, account.scopes, now) is None
     assert run("accounts list").rows()[1][4] == f"{now:%Y-%m-%d}"
 
 

@@ -139,7 +139,7 @@ def test_a_subscription_is_paused_resumed_and_removed(folder: Path) -> None:
         assert isinstance(error, InputError)
         assert "must be one that exists; got 'pmda'" in str(error)
     error = invoke("subscriptions", "--pause", "a", "--remove", "b").exception
-    assert "give one of --pause, --resume and --remove; got 2" in str(error)
+    assert "--rotate and --waiting; got 2" in str(error)
 
 
 def test_two_subscribers_may_use_one_name(folder: Path) -> None:

@@ -17,7 +17,7 @@ def test_a_file_of_another_kind_is_no_outbox(tmp_path: Path) -> None:
     path, other = strange_files(tmp_path)
     with pytest.raises(StateError, match="must be an outbox of Tocsin") as refusal:
         Outbox(path, key=KEY)
-    with pytest.raises(StateError, match="must be of format 3; got 9") as another:
+    with pytest.raises(StateError, match="must be of format 4; got 9") as another:
         Outbox(other, key=KEY)
     assert not is_open(path, refusal)
     assert not is_open(other, another)

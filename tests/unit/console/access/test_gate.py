@@ -192,5 +192,6 @@ def test_a_person_of_the_provider_signs_in(tmp_path: Path) -> None:
         VisitKind.REFUSED,
         VisitKind.REFUSED,
         VisitKind.SIGNED_IN,
+        VisitKind.VIEWED,
         VisitKind.REFUSED,
     ]

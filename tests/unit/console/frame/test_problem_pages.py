@@ -29,7 +29,7 @@ def test_a_failure_names_its_entry_of_the_log(
     monkeypatch.setattr(Worklist, "ask", fail)
     page = client.get("/desk")
     assert page.status_code == 500
-    found = re.search(r"The log has the cause under ([0-9a-f]{12})", page.text)
+    found = re.search(r"The log has the reason under ([0-9a-f]{12})", page.text)
     assert found is not None
     assert f"request {found[1]} of the desk failed" in caplog.text
     assert "a secret of the code" not in page.text

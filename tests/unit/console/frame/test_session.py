@@ -48,3 +48,17 @@ def test_a_form_needs_the_token_of_its_session() -> None:
     assert not OURS.accepts(mine, "é")
     # The cookie's signature is no token of a form: a page cannot read the cookie, but a proxy may.
     assert not OURS.accepts(mine, OURS.cookie(mine).split(".")[1])
+
+
+def test_a_seal_is_of_one_content_session_and_purpose() -> None:
+    mine, other = OURS.new(), OURS.new()
+    seal = OURS.seal(mine, "preview", "content")
+    assert OURS.sealed(mine, "preview", "content", seal)
+    for session, purpose, content in (
+        (other, "preview", "content"),
+        (mine, "redrive", "content"),
+        (mine, "preview", "another"),
+    ):
+        assert not OURS.sealed(session, purpose, content, seal)
+    assert not OURS.sealed(mine, "preview", "content", OURS.form_token(mine))
+    assert not OURS.sealed(mine, "preview", "content", "é")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from streams.core.explanation.products import co_named_products
+from streams.core.explanation.neighbours import co_named_products
 from streams.core.explanation.section import Section
 from tests.support.explained import population, run, sections
 from tests.support.replays import Replayed, replayed

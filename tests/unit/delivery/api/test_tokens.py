@@ -7,7 +7,7 @@ import pytest
 
 from schemas.errors import InputError
 from schemas.subscription import Tier
-from streams.delivery.api.tokens import Scope, TokenStore
+from streams.delivery.api.tokens import Scope, TokenStore, reader_token_id
 from tests.support.alerts import NOW
 
 READ = frozenset({Scope.ALERTS_READ})
@@ -80,3 +80,22 @@ def test_a_token_is_narrowed_and_never_widened(store: TokenStore) -> None:
         decides = store.add("PMDA", Tier.AUTHORITY, READ | {Scope.DECISIONS_WRITE}, NOW)
         with pytest.raises(InputError, match="must be of the authority tier for decisions"):
             store.narrow(decides.split("_")[1], tier=Tier.CONSUMER)
+
+
+def test_a_readers_token_has_no_text_and_what_the_reader_has_now(store: TokenStore) -> None:
+    with store:
+        token_id = store.of_reader("M. Okafor", Tier.AUTHORITY, READ, NOW)
+        assert token_id == reader_token_id("M. Okafor") != reader_token_id("another")
+        for text in ("-", "0" * 64, "f" * 64):
+            assert store.find(f"tocsin_{token_id}_{text}") is None
+        later = NOW + timedelta(hours=1)
+        assert store.of_reader("M. Okafor", Tier.PUBLIC, READ, later) == token_id
+        (listed,) = store.tokens()
+        assert (listed.subscriber, listed.tier, listed.made_at) == ("M. Okafor", Tier.PUBLIC, NOW)
+        store.revoke(token_id, NOW)
+        assert store.of_reader("M. Okafor", Tier.AUTHORITY, READ, later) is None
+
+
+def test_operations_are_of_authorities_alone(store: TokenStore) -> None:
+    with store, pytest.raises(InputError, match="of the authority tier for operations:write"):
+        store.add("PMDA", Tier.CONSUMER, READ | {Scope.OPERATIONS_WRITE}, NOW)

@@ -156,8 +156,8 @@ def test_a_history_is_what_a_replay_alerts() -> None:
             refit_every=None,
         )
     )
-    assert told[:2] == [4, 8]
-    (history,) = told[2:]
+    assert told[:-1] == [2] * 6, "two on each day"
+    history = told[-1]
     assert isinstance(history, History)
     assert history.messages == 12
     assert history.cases.height == 0, "they were not asked for"

@@ -56,6 +56,17 @@ def test_what_was_received_after_a_day_is_left_out() -> None:
     assert run.rejected == []
 
 
+def test_the_number_of_items_is_stated_at_each_evaluation() -> None:
+    days = [0, 0, 0, 1, 3, 3]
+    reports = [make_report(f"C{n}", day=FIRST + timedelta(days=day)) for n, day in enumerate(days)]
+    replay = Run().replay
+    numbers = [
+        (number, replay.summary.evaluations)
+        for number in replay.feed("test", enumerate([*reports, b"{"], start=1))
+    ]
+    assert numbers == [(3, 1), (1, 2), (3, 2)]
+
+
 @pytest.mark.parametrize("every", [1, 2, 7])
 def test_it_evaluates_as_days_close(every: int) -> None:
     signal = [make_report(f"S{n}", day=FIRST, events=["Sepsis"]) for n in range(3)]

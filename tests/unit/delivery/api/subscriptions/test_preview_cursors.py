@@ -10,7 +10,8 @@ from schemas.errors import InputError
 from schemas.safety_alert import AlertCategory
 from schemas.subscription import Tier
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.api.preview_cursors import (
+from streams.delivery.api.read_model import ReadModel
+from streams.delivery.api.subscriptions.preview_cursors import (
     BEGINNING,
     Start,
     cursor_after_last,
@@ -18,7 +19,6 @@ from streams.delivery.api.preview_cursors import (
     day_before,
     start_at,
 )
-from streams.delivery.api.read_model import ReadModel
 from tests.support.alerts import KEY, copy_of, safety, signal
 
 CLINIC = safety(AlertCategory.FACILITY_CLUSTER, subject="C-A")

@@ -1,0 +1,1 @@
+"""Audit: who saw and decided what, and whether the log of decisions is whole."""

@@ -1,0 +1,1 @@
+"""Dossier of a signal, to take into a meeting: as a page, and as PDF."""

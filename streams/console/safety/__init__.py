@@ -1,0 +1,1 @@
+"""Safety pages: one subject a page (lot, clinic, series, fatal case, rumour), and all rumours."""
