@@ -36,11 +36,7 @@ from streams.core.explanation.section import Section
 from streams.runtime.detector_settings import DetectorSettings
 from streams.runtime.embedded.replay import Replay
 
-<<<<<<< HEAD
-__all__ = ["explained_run", "register"]
-=======
-__all__ = ["register", "section_table"]
->>>>>>> rig
+__all__ = ["explained_run", "register", "section_table"]
 
 _EPOCH = date(1970, 1, 1)
 _MARGINS = {name: name.removeprefix("n_") for name in MARGINS}

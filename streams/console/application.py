@@ -59,7 +59,6 @@ def desk_application(desk: Desk) -> FastAPI:
     app.include_router(safety_routes.router, prefix="/desk")
     app.add_exception_handler(HTTPException, problem_pages.refused_request)
     app.add_exception_handler(InputError, problem_pages.wrong_address)
-    app.add_exception_handler(problem_pages.RefusedForm, problem_pages.refused_form)
     app.add_exception_handler(Exception, problem_pages.failed)
     app.include_router(sign_in_routes.router, prefix="/desk")
     app.add_exception_handler(SignInNeeded, _to_the_sign_in)

@@ -188,7 +188,7 @@ def test_tabs_count_what_the_api_lists(site: Site, page: Page) -> None:
     assert numbers(tabs["Overdue"].inner_text()) == [overdue]
     tabs["Suppressed"].click()
     expect(page.locator("h1")).to_contain_text("suppressed")
-    by_reason = [numbers(one.inner_text())[-1] for one in page.locator(".refused li").all()]
+    by_reason = [numbers(one.inner_text())[-1] for one in page.locator(".reasons li").all()]
     assert sum(by_reason) == numbers(page.locator("h1").inner_text())[0] > 0
 
 

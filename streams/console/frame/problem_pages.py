@@ -1,4 +1,4 @@
-"""Pages that say why an address or a form was refused, or that the desk failed."""
+"""Pages that say why an address was refused, or that the desk failed."""
 
 import logging
 import secrets
@@ -15,22 +15,6 @@ from streams.console.frame.texts import texts_in
 __all__ = ["RefusedForm", "failed", "refused_form", "refused_request", "wrong_address"]
 
 _LOG = logging.getLogger(__name__)
-
-
-class RefusedForm(Exception):
-    """A form that is not of the session, or that states no name.
-
-    Attributes
-    ----------
-    text
-        Name of the text that says so.
-    back
-        Address of the page that the form was on.
-    """
-
-    def __init__(self, text: str, back: str) -> None:
-        super().__init__(text)
-        self.text, self.back = text, back
 
 
 def wrong_address(request: Request, error: Exception) -> HTMLResponse:

@@ -25,7 +25,7 @@ from streams.console.worklist.view import (
     VerifiedFilter,
     View,
 )
-from streams.console.worklist.worklist import WINDOW_ROWS, Asked, Worklist
+from streams.console.worklist.worklist import WINDOW_ROWS, AskedListing, Worklist
 from streams.figures.marks.interval_cell import interval_axis
 from streams.figures.marks.verified_bar import shared_patterns, state_key
 
@@ -56,7 +56,7 @@ _KEY_STATES = (
 _PUBLIC_SORTS = {"what": Sort.EVENT}
 
 
-def row_values(frame: Frame, asked: Asked) -> dict[str, Any]:
+def row_values(frame: Frame, asked: AskedListing) -> dict[str, Any]:
     """Return what rows need beside themselves."""
     return {
         "columns": _columns(asked.view, frame.tier),
@@ -65,7 +65,9 @@ def row_values(frame: Frame, asked: Asked) -> dict[str, Any]:
     }
 
 
-def page_values(worklist: Worklist, frame: Frame, asked: Asked, first: int) -> dict[str, Any]:
+def page_values(
+    worklist: Worklist, frame: Frame, asked: AskedListing, first: int
+) -> dict[str, Any]:
     """Return what the page needs.
 
     Parameters
@@ -118,7 +120,7 @@ def _columns(view: View, tier: Tier) -> tuple[str, ...]:
     return tuple(c for c in shown if c in _PUBLIC_COLUMNS) if tier is Tier.PUBLIC else shown
 
 
-def _tabs(asked: Asked, desk: Desk) -> list[tuple[Tab, int | None, str]]:
+def _tabs(asked: AskedListing, desk: Desk) -> list[tuple[Tab, int | None, str]]:
     tier = asked.tier
     tabs = _PUBLIC_TABS if tier is Tier.PUBLIC else tuple(Tab)
     if tier is not Tier.AUTHORITY:

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
-from streams.console.frame.problem_pages import RefusedForm
-from streams.console.frame.rendering import Frame, TheFrame
+from streams.console.frame.forms import CheckedFrame, named
+from streams.console.frame.rendering import Frame
 from streams.console.frame.session import Session
 from streams.console.readers import SeenRevision
 from streams.console.worklist.page import KEYS_COOKIE
@@ -24,25 +24,11 @@ Back = Annotated[str, Form(max_length=4000)]
 Named = Annotated[str, Form(max_length=_MOST_NAME)]
 
 
-def _checked(frame: TheFrame, token: Annotated[str, Form()], back: Back = "/desk") -> Frame:
-    if not frame.sessions.accepts(frame.session, token):
-        msg = "frame.wrong_form"
-        raise RefusedForm(msg, back)
-    return frame
-
-
-CheckedFrame = Annotated[Frame, Depends(_checked)]
-
-
-def _named(frame: Frame, reader: str, back: str) -> Session:
-    """Return the session with the name that the form states, if it had none."""
+def _named(frame: Frame, reader: str) -> Session:
+    """Return the session with the reader's name: known already, else that which the form states."""
     if frame.who.reader:
         return replace(frame.session, reader=frame.who.reader)
-    name = " ".join(reader.split())
-    if not name:
-        msg = "frame.wrong_name"
-        raise RefusedForm(msg, back)
-    return replace(frame.session, reader=name)
+    return named(frame, reader)
 
 
 @router.post("/sign-off")
@@ -54,7 +40,7 @@ def sign_off(
     seen: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Sign off revisions that were on screen or opened; then the page, which no longer has them."""
-    session = _named(frame, reader, back)
+    session = _named(frame, reader)
     n = _sign(frame, worklist, session, seen or [])
     return frame.see_other(_with_signed(back, n), session)
 
@@ -68,7 +54,7 @@ def mark_as_seen(
     reader: Named = "",
 ) -> Response:
     """Sign off one revision."""
-    session = _named(frame, reader, back)
+    session = _named(frame, reader)
     n = _sign(frame, worklist, session, [seen])
     return frame.see_other(_with_signed(back, n), session)
 
@@ -108,7 +94,7 @@ def save_view(
     reader: Named = "",
 ) -> Response:
     """Save the view of an address under a name."""
-    session = _named(frame, reader, back)
+    session = _named(frame, reader)
     with worklist.readers() as readers:
         readers.save_view(session.reader, " ".join(name.split()), back.partition("?")[2])
     return frame.see_other(back, session)

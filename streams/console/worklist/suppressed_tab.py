@@ -12,7 +12,7 @@ from schemas.suppressed import Suppressed, SuppressionReason
 from streams.console.frame.rendering import Frame
 from streams.console.rows.row_facts import signal_address
 from streams.console.worklist.page import page_values
-from streams.console.worklist.worklist import WINDOW_ROWS, Asked, Worklist
+from streams.console.worklist.worklist import WINDOW_ROWS, AskedListing, Worklist
 from streams.core.wording.catalogue import Language
 from streams.core.wording.names import event_name, product_name
 from streams.delivery.api.read_model import ReadModel
@@ -42,7 +42,9 @@ class SuppressedRow:
     n_published: int
 
 
-def suppressed_values(worklist: Worklist, frame: Frame, asked: Asked, first: int) -> dict[str, Any]:
+def suppressed_values(
+    worklist: Worklist, frame: Frame, asked: AskedListing, first: int
+) -> dict[str, Any]:
     """Return what the page of the tab needs.
 
     Parameters

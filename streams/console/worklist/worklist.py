@@ -20,7 +20,7 @@ from streams.console.worklist.view import Tab, View
 from streams.core.wording.catalogue import Language
 from streams.delivery.api.read_model import ReadModel
 
-__all__ = ["WINDOW_ROWS", "Asked", "Worklist"]
+__all__ = ["WINDOW_ROWS", "AskedListing", "Worklist"]
 
 WINDOW_ROWS = 100
 """Rows that one answer has."""
@@ -30,7 +30,7 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedListing:
     """What a reader asked for.
 
     Attributes
@@ -91,7 +91,9 @@ class Worklist:
         with self.readers() as readers:
             return baseline_of(readers, reader, tier, closed=self.day(), since=view.since)
 
-    def ask(self, view: View, reader: str, tier: Tier, *, position: int | None = None) -> Asked:
+    def ask(
+        self, view: View, reader: str, tier: Tier, *, position: int | None = None
+    ) -> AskedListing:
         """Return the listing of a view.
 
         Parameters
@@ -114,9 +116,9 @@ class Worklist:
             listing = listing_of(rows.frame, signals, view, day)
             self._listings.put((*name, state), listing)
             self._listings.put((*name, signals.position), listing)
-        return Asked(view, tier, day, signals, baseline, rows.frame, listing, rows.counts)
+        return AskedListing(view, tier, day, signals, baseline, rows.frame, listing, rows.counts)
 
-    def rows(self, asked: Asked, first: int, n: int, language: Language) -> list[RowFacts]:
+    def rows(self, asked: AskedListing, first: int, n: int, language: Language) -> list[RowFacts]:
         """Return a window of the rows of a listing.
 
         Parameters
@@ -142,7 +144,7 @@ class Worklist:
             ]
         return [row for row in found if row is not None]
 
-    def row(self, asked: Asked, key: str, language: Language) -> RowFacts | None:
+    def row(self, asked: AskedListing, key: str, language: Language) -> RowFacts | None:
         """Return one row of a listing; None if it is not listed."""
         place = asked.listing.places.get(key)
         found = [] if place is None else self.rows(asked, place, 1, language)
@@ -151,7 +153,7 @@ class Worklist:
     def _row(
         self,
         model: ReadModel,
-        asked: Asked,
+        asked: AskedListing,
         listed: dict[str, Any],
         standing: dict[str, Any],
         language: Language,

@@ -114,3 +114,8 @@ def test_a_page_of_a_tier_shows_its_copies_alone(service: Service, tier: Tier) -
     assert ("Decided" in html) == (tier is Tier.AUTHORITY)
     for key in hidden:
         assert client.get("/desk/inside", params={"key": key}).status_code == 404
+
+
+def test_the_script_is_under_ten_kilobytes(client: TestClient) -> None:
+    script = client.get("/desk/static/worklist.js")
+    assert 1_000 < len(script.content) < 10_000
