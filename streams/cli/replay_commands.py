@@ -59,8 +59,10 @@ class Format(StrEnum):
     """Source formats."""
 
     NATIVE = "native"
+    ARRAY = "array"
     VAERS = "vaers"
     FAERS = "faers"
+    OPENFDA = "openfda"
 
 
 def register(app: typer.Typer) -> None:

@@ -1,21 +1,60 @@
 """Reader of source files of any format, item by item."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from schemas.rejected import Rejected
 from schemas.release import ReleaseMarker
 from schemas.report import Report
+from streams.intake.documents.arrays import read_array
+from streams.intake.documents.openfda import read_openfda
 from streams.intake.faers.reader import read_faers
 from streams.intake.formats import detect_format
 from streams.intake.native import read_messages
 from streams.intake.vaers import read_vaers
 
-__all__ = ["SourceItem", "read_source"]
+__all__ = ["READERS", "Reading", "SourceItem", "read_source"]
 
 SourceItem = Report | ReleaseMarker | bytes | Rejected
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader is told beside its file, and what it counts.
+
+    Parameters
+    ----------
+    repairs
+        Damaged rows that were repaired, by the kind of repair.
+    unmapped
+        Values that have no counterpart in a report, by `column: value`.
+    released_on
+        Day of the release that a VAERS archive holds; by default the date of each DATA file.
+    """
+
+    repairs: Counter[str] = field(default_factory=Counter)
+    unmapped: Counter[str] = field(default_factory=Counter)
+    released_on: date | None = None
+
+
+_Items = Iterator[tuple[int, SourceItem]]
+
+
+def _numbered(items: Iterator[SourceItem]) -> _Items:
+    return enumerate(items, start=1)
+
+
+READERS: dict[str, Callable[[Path, Reading], _Items]] = {
+    "native": lambda path, _: read_messages(path),
+    "array": lambda path, _: read_array(path),
+    "vaers": lambda path, reading: _numbered(read_vaers(path, released_on=reading.released_on)),
+    "faers": lambda path, reading: _numbered(read_faers(path, reading.repairs)),
+    "openfda": lambda path, reading: _numbered(read_openfda(path, reading.unmapped)),
+}
+"""Readers by the name of their format."""
 
 
 def read_source(
@@ -24,22 +63,21 @@ def read_source(
     repairs: Counter[str] | None = None,
     *,
     released_on: date | None = None,
+    unmapped: Counter[str] | None = None,
 ) -> Iterator[tuple[int, SourceItem]]:
-    """Return the numbered items of a file: undecoded lines of native JSON, or reports and rejects.
+    """Return the numbered items of a file: undecoded native messages, or reports and rejects.
 
-    Reports of archives are in order of receipt. Native JSON Lines are in file order, since the
-    order of a log is its order of arrival.
+    Reports of archives are in order of receipt. Native JSON Lines and JSON documents are in file
+    order, since the order of a log is its order of arrival.
 
     Parameters
     ----------
-    repairs
-        Counts damaged rows that were repaired, by the kind of repair.
-    released_on
-        Day of the release that a VAERS archive holds; by default the date of each DATA file.
+    repairs, unmapped, released_on
+        As in `Reading`.
     """
-    found = source_format or detect_format(path)
-    if found == "native":
-        return read_messages(path)
-    if found == "vaers":
-        return enumerate(read_vaers(path, released_on=released_on), start=1)
-    return enumerate(read_faers(path, repairs), start=1)
+    reading = Reading(
+        Counter() if repairs is None else repairs,
+        Counter() if unmapped is None else unmapped,
+        released_on,
+    )
+    return READERS[source_format or detect_format(path)](path, reading)

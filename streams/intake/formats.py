@@ -1,46 +1,62 @@
-"""Detection of the format of report files."""
+"""Detection of the format of a source by its content."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from schemas.errors import InputError
-from streams.intake.archive import open_archive
-from streams.intake.bounded import require_file
+from streams.intake.content import Content, content_of
+from streams.intake.documents.arrays import is_array
+from streams.intake.documents.openfda import is_openfda
 from streams.intake.faers.layout import FAERS_DEMO
 from streams.intake.foreign_content import describe_content
 from streams.intake.vaers import VAERS_DATA
 
-__all__ = ["Format", "detect_format"]
+__all__ = ["FORMATS", "Format", "KnownFormat", "detect_format"]
 
-Format = Literal["native", "vaers", "faers"]
+Format = Literal["native", "array", "vaers", "faers", "openfda"]
 
 _NATIVE_SUFFIXES = (".jsonl", ".ndjson", ".json")
-_KNOWN = (
-    "a zip file with *VAERSDATA.csv, a zip file with DEMO*.txt, "
-    "or a .jsonl, .ndjson or .json file, gzipped or not"
+
+
+class KnownFormat(NamedTuple):
+    """A format: its name, what its files are, and whether a content is of it."""
+
+    name: Format
+    files: str
+    recognises: Callable[[Content], bool]
+
+
+def _is_native(content: Content) -> bool:
+    name = content.path.name.lower().removesuffix(".gz")
+    return content.archive is None and name.endswith(_NATIVE_SUFFIXES)
+
+
+FORMATS = (
+    KnownFormat("vaers", "a zip file with *VAERSDATA.csv", lambda one: one.has(VAERS_DATA)),
+    KnownFormat("faers", "a zip file with DEMO*.txt", lambda one: one.has(FAERS_DEMO)),
+    KnownFormat("openfda", "a JSON document of openFDA drug events", is_openfda),
+    KnownFormat("array", "a JSON array of reports", is_array),
+    KnownFormat("native", "a .jsonl, .ndjson or .json file, gzipped or not", _is_native),
 )
+"""Known formats. The first one that recognises a content is its format."""
+
+_KNOWN = ", ".join(known.files for known in FORMATS[:-1]) + f", or {FORMATS[-1].files}"
 
 
 def detect_format(path: Path) -> Format:
-    """Detect the format of a file: of a zip file by its members, else by its name.
+    """Detect the format of a source: of a zip file by its members, else by how it begins.
 
     Raises
     ------
     InputError
-        The file does not exist, is a damaged zip file, or has an unknown format.
+        The file does not exist, is damaged, or has an unknown format.
     """
-    require_file(path)
-    with path.open("rb") as file:
-        is_zip = file.read(2) == b"PK" or path.suffix.lower() == ".zip"
-    if is_zip:
-        with open_archive(path) as archive:
-            if archive.find(VAERS_DATA):
-                return "vaers"
-            if archive.find(FAERS_DEMO):
-                return "faers"
-        msg = f"{path}: must be {_KNOWN}; got a zip file with neither"
-        raise InputError(msg)
-    if path.name.lower().removesuffix(".gz").endswith(_NATIVE_SUFFIXES):
-        return "native"
-    msg = f"{path}: must be {_KNOWN}; got {describe_content(path) or 'a file that is none of them'}"
+    with content_of(path) as content:
+        for known in FORMATS:
+            if known.recognises(content):
+                return known.name
+        is_archive = content.archive is not None
+    got = "a zip file with none of these" if is_archive else describe_content(path)
+    msg = f"{path}: must be {_KNOWN}; got {got or 'a file that is none of them'}"
     raise InputError(msg)

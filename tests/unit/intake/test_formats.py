@@ -1,12 +1,16 @@
 """Formats are detected by members or names; the error of an unknown one lists the known."""
 
+import gzip
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from schemas.errors import InputError
-from streams.intake.formats import detect_format
+from streams.cli.replay_commands import Format as Option
+from streams.intake.files import READERS
+from streams.intake.formats import FORMATS, Format, detect_format
 from tests.support.archives import ArchiveOf
 
 
@@ -26,16 +30,22 @@ def test_a_zip_file_is_known_by_its_members(member: str, known: str, archive_of:
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "A.JSON", "a.jsonl.gz"])
 def test_native_files_are_known_by_their_names(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(b"{}")
+    (tmp_path / name).write_bytes(gzip.compress(b"{}") if name.endswith(".gz") else b"{}")
 
     assert detect_format(tmp_path / name) == "native"
 
 
 def test_an_unknown_format_lists_the_known_ones(archive_of: ArchiveOf, tmp_path: Path) -> None:
-    known = re.escape("a zip file with *VAERSDATA.csv, a zip file with DEMO*.txt, or a .jsonl")
+    known = re.escape("a zip file with *VAERSDATA.csv, a zip file with DEMO*.txt, ")
     for content, got in (("drug,event", "a table of 2 columns"), ("hello", "a file that is none")):
         (tmp_path / "a.csv").write_text(content)
         with pytest.raises(InputError, match=rf"a\.csv: must be {known}.*; got {got}"):
             detect_format(tmp_path / "a.csv")
-    with pytest.raises(InputError, match=rf"must be {known}.*; got a zip file with neither$"):
+    with pytest.raises(InputError, match=rf"must be {known}.*; got a zip file with none of these$"):
         detect_format(archive_of("other.zip", {"notes.txt": ""}))
+
+
+def test_each_format_has_a_reader_and_an_option() -> None:
+    names = {known.name for known in FORMATS}
+    assert names == set(get_args(Format)) == set(READERS) == {each.value for each in Option}
+    assert len(names) == len(FORMATS)

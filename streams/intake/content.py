@@ -1,0 +1,86 @@
+"""Content of a source, from which its format is detected: names of members, and how it begins."""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.intake.archive import Archive, open_archive
+from streams.intake.bounded import BufferedBytes, open_unpacked, require_file
+
+__all__ = ["JSON_MEMBER", "Content", "content_of", "open_documents"]
+
+JSON_MEMBER = r".*\.json"
+"""Path of a member that is a JSON document, in any case."""
+
+_HEAD = 1 << 16  # bytes; the first record of a download and the root of a document stand in them
+_ZIP = b"PK"
+
+
+@dataclass(frozen=True)
+class Content:
+    """Names and beginning of a source.
+
+    Parameters
+    ----------
+    archive
+        The open archive; None of a single file.
+    head
+        First bytes of the file, unpacked, or of the first JSON member of an archive, without a
+        byte order mark and without spaces before.
+    """
+
+    path: Path
+    archive: Archive | None
+    head: bytes
+
+    def has(self, *patterns: str) -> bool:
+        """Return whether an archive has members that match each of the patterns."""
+        return self.archive is not None and all(map(self.archive.find, patterns))
+
+
+@contextmanager
+def content_of(path: Path) -> Iterator[Content]:
+    """Open a source and read how it begins.
+
+    Raises
+    ------
+    InputError
+        It does not exist, is no file, or cannot be unpacked.
+    """
+    require_file(path)
+    if is_archive(path):
+        with open_archive(path) as archive:
+            documents = archive.find(JSON_MEMBER)
+            head = b""
+            if documents:
+                with archive.opened(documents[0]) as stream:
+                    head = stream.read(_HEAD)
+            yield Content(path, archive, _trimmed(head))
+        return
+    with open_unpacked(path) as stream:
+        head = stream.read(_HEAD)
+    yield Content(path, None, _trimmed(head))
+
+
+def open_documents(path: Path) -> Iterator[tuple[BufferedBytes, str, bytes]]:
+    """Yield each JSON document of a file or an archive, with its source label and its head."""
+    if not is_archive(path):
+        with open_unpacked(path) as stream:
+            yield stream, path.name, stream.peek()
+        return
+    with open_archive(path) as archive:
+        for member in archive.find(JSON_MEMBER):
+            with archive.opened(member) as stream:
+                yield stream, archive.label(member), stream.peek()
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file begins as a zip archive, or is named as one."""
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP or path.suffix.lower() == ".zip"
+
+
+def _trimmed(head: bytes) -> bytes:
+    return head.removeprefix(BOM_UTF8).lstrip()

@@ -1,0 +1,1 @@
+"""Reports in JSON documents: openFDA downloads, arrays of native reports, FHIR."""
