@@ -63,6 +63,8 @@ class Format(StrEnum):
     VAERS = "vaers"
     FAERS = "faers"
     OPENFDA = "openfda"
+    JADER = "jader"
+    EUDRAVIGILANCE = "eudravigilance"
 
 
 def register(app: typer.Typer) -> None:

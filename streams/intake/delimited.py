@@ -19,10 +19,12 @@ from streams.intake.text import decode_line
 
 __all__ = [
     "DelimitedTable",
+    "Dialect",
     "Header",
     "Place",
     "Refusal",
     "Row",
+    "csv_lines",
     "csv_table",
     "dollar_table",
     "raw_rows",
@@ -98,24 +100,59 @@ class DelimitedTable:
     rows: Iterator[Row | Rejected]
 
 
-def csv_table(archive: Archive, member: ZipInfo) -> DelimitedTable:
-    """Read quoted, comma-separated text. The line of a row is its first line."""
-    lines, where = archive.lines(member), archive.label(member)
-    try:
-        names = next(csv.reader([_first_line(lines, where)]), [])
-    except csv.Error as broken:
-        msg = f"{where}: the first line must name the columns; got {broken}"
-        raise InputError(msg) from broken
-    header = Header(_column_names(names, where), where)
-    return DelimitedTable(header, _csv_rows(_CsvLines(lines, where), header))
+@dataclass(frozen=True)
+class Dialect:
+    """How a table is written.
+
+    Parameters
+    ----------
+    names
+        Names of the columns of a table without a header; None if its first line names them.
+    rename
+        Returns the name used here of a column as written.
+    """
+
+    separator: str = ","
+    decode: Callable[[bytes], str] = decode_line
+    names: tuple[str, ...] | None = None
+    rename: Callable[[str], str] = str
 
 
-def _first_line(lines: Iterator[bytes | Rejected], where: str) -> str:
+_CSV = Dialect()
+
+
+def csv_table(archive: Archive, member: ZipInfo, dialect: Dialect = _CSV) -> DelimitedTable:
+    """Read quoted text of a member. The line of a row is its first line."""
+    return csv_lines(archive.lines(member), archive.label(member), dialect)
+
+
+def csv_lines(
+    lines: Iterator[bytes | Rejected], where: str, dialect: Dialect = _CSV
+) -> DelimitedTable:
+    """Read quoted text from its lines, which `where` labels."""
+    names, first = dialect.names, 1
+    if names is None:
+        text, first = _first_line(lines, where, dialect.decode), 2
+        try:
+            found = next(csv.reader([text], delimiter=dialect.separator), [])
+        except csv.Error as broken:
+            msg = f"{where}: the first line must name the columns; got {broken}"
+            raise InputError(msg) from broken
+        names = tuple(dialect.rename(name) for name in _column_names(found, where))
+    header = Header(names, where)
+    return DelimitedTable(header, _csv_rows(_CsvLines(lines, where), header, dialect, first))
+
+
+def _first_line(
+    lines: Iterator[bytes | Rejected], where: str, decode: Callable[[bytes], str] = decode_line
+) -> str:
     first = next(lines, b"")
     if isinstance(first, Rejected):
         msg = f"{where}: the first line must name the columns: {first.reason}"
         raise InputError(msg)
-    return decode_line(first.removeprefix(_BOM))
+    while first.startswith(_BOM):  # line listings of EudraVigilance have two
+        first = first.removeprefix(_BOM)
+    return decode(first)
 
 
 def _column_names(names: list[str], where: str) -> tuple[str, ...]:
@@ -148,7 +185,7 @@ class _CsvLines:
         self.consumed.clear()
         self._overlong = None
 
-    def texts(self) -> Iterator[str]:
+    def texts(self, decode: Callable[[bytes], str]) -> Iterator[str]:
         """Yield the lines of records, decoded."""
         size = 0
         while True:
@@ -168,7 +205,7 @@ class _CsvLines:
             if size > RECORD_BYTES:
                 msg = f"a row must have at most {RECORD_BYTES} bytes; got more"
                 raise _OverlongError(msg)
-            yield decode_line(line)
+            yield decode(line)
 
     def give_back(self, number: int) -> bytes | Rejected:
         """Return the first line of a damaged record, and have the others parsed again.
@@ -192,15 +229,20 @@ class _CsvLines:
         return lines[0]
 
 
-def _csv_rows(lines: _CsvLines, header: Header) -> Iterator[Row | Rejected]:
+def _csv_rows(
+    lines: _CsvLines, header: Header, dialect: Dialect, number: int
+) -> Iterator[Row | Rejected]:
     """Yield records; an unmatched quote costs only the line on which its record starts.
 
     An unmatched quote makes the parser consume the following lines. These are therefore parsed
     again after the first line of a damaged record is rejected.
     """
     width = len(header.names)
-    number = 2
-    records = csv.reader(lines.texts(), strict=True)
+
+    def parsed() -> Iterator[list[str]]:
+        return csv.reader(lines.texts(dialect.decode), delimiter=dialect.separator, strict=True)
+
+    records = parsed()
     while True:
         lines.begin_record()
         code = RejectCode.SCHEMA
@@ -223,7 +265,7 @@ def _csv_rows(lines: _CsvLines, header: Header) -> Iterator[Row | Rejected]:
                 yield header.reject(Row(number, raw, []), reason, code)
             else:
                 yield first
-            records = csv.reader(lines.texts(), strict=True)
+            records = parsed()
             number += 1
             continue
         number += len(consumed)

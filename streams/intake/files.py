@@ -9,6 +9,8 @@ from pathlib import Path
 from schemas.rejected import Rejected
 from schemas.release import ReleaseMarker
 from schemas.report import Report
+from streams.intake.authorities.eudravigilance import read_line_listing
+from streams.intake.authorities.jader import read_jader
 from streams.intake.documents.arrays import read_array
 from streams.intake.documents.openfda import read_openfda
 from streams.intake.faers.reader import read_faers
@@ -52,6 +54,8 @@ READERS: dict[str, Callable[[Path, Reading], _Items]] = {
     "array": lambda path, _: read_array(path),
     "vaers": lambda path, reading: _numbered(read_vaers(path, released_on=reading.released_on)),
     "faers": lambda path, reading: _numbered(read_faers(path, reading.repairs)),
+    "jader": lambda path, reading: _numbered(read_jader(path, reading.unmapped)),
+    "eudravigilance": lambda path, reading: _numbered(read_line_listing(path, reading.unmapped)),
     "openfda": lambda path, reading: _numbered(read_openfda(path, reading.unmapped)),
 }
 """Readers by the name of their format."""

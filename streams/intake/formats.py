@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from schemas.errors import InputError
-from streams.intake.content import Content, content_of
+from streams.intake.authorities.eudravigilance import is_line_listing
+from streams.intake.authorities.jader import JADER_TABLES
+from streams.intake.documents.content import Content, content_of
 from streams.intake.documents.arrays import is_array
 from streams.intake.documents.openfda import is_openfda
 from streams.intake.faers.layout import FAERS_DEMO
@@ -14,7 +16,7 @@ from streams.intake.vaers import VAERS_DATA
 
 __all__ = ["FORMATS", "Format", "KnownFormat", "detect_format"]
 
-Format = Literal["native", "array", "vaers", "faers", "openfda"]
+Format = Literal["native", "array", "vaers", "faers", "openfda", "jader", "eudravigilance"]
 
 _NATIVE_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
@@ -35,6 +37,8 @@ def _is_native(content: Content) -> bool:
 FORMATS = (
     KnownFormat("vaers", "a zip file with *VAERSDATA.csv", lambda one: one.has(VAERS_DATA)),
     KnownFormat("faers", "a zip file with DEMO*.txt", lambda one: one.has(FAERS_DEMO)),
+    KnownFormat("jader", "a zip file with demo*.csv of JADER", lambda one: one.has(*JADER_TABLES)),
+    KnownFormat("eudravigilance", "a line listing of EudraVigilance", is_line_listing),
     KnownFormat("openfda", "a JSON document of openFDA drug events", is_openfda),
     KnownFormat("array", "a JSON array of reports", is_array),
     KnownFormat("native", "a .jsonl, .ndjson or .json file, gzipped or not", _is_native),

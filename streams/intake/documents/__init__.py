@@ -1,1 +1,1 @@
-"""Reports in JSON documents: openFDA downloads, arrays of native reports, FHIR."""
+"""Documents: how a source begins, and reports in JSON: openFDA, arrays of native reports."""

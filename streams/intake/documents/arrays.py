@@ -6,7 +6,7 @@ from pathlib import Path
 
 from schemas.rejected import Rejected
 from streams.intake.bounded import open_unpacked
-from streams.intake.content import Content
+from streams.intake.documents.content import Content
 from streams.intake.documents.json_items import Items, json_items
 
 __all__ = ["is_array", "read_array"]

@@ -32,7 +32,7 @@ from schemas.vocabulary import (
     Seriousness,
     Sex,
 )
-from streams.intake.content import Content, open_documents
+from streams.intake.documents.content import Content, open_documents
 from streams.intake.countries import country_code
 from streams.intake.dates import date_range, parse_compact_date, stated_day
 from streams.intake.delimited import Refusal, refusal

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import InputError
-from streams.intake.content import content_of, open_documents
+from streams.intake.documents.content import content_of, open_documents
 from tests.support.archives import ArchiveOf
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipInfo
 
 from streams.intake.archive import Archive, open_archive
 from streams.intake.bounded import BufferedBytes, open_unpacked, require_file
@@ -27,8 +28,8 @@ class Content:
     archive
         The open archive; None of a single file.
     head
-        First bytes of the file, unpacked, or of the first JSON member of an archive, without a
-        byte order mark and without spaces before.
+        First bytes of the file, unpacked, or of the first JSON member or the only member of an
+        archive, without byte order marks and spaces before.
     """
 
     path: Path
@@ -52,7 +53,7 @@ def content_of(path: Path) -> Iterator[Content]:
     require_file(path)
     if is_archive(path):
         with open_archive(path) as archive:
-            documents = archive.find(JSON_MEMBER)
+            documents = _documents(archive)
             head = b""
             if documents:
                 with archive.opened(documents[0]) as stream:
@@ -65,13 +66,13 @@ def content_of(path: Path) -> Iterator[Content]:
 
 
 def open_documents(path: Path) -> Iterator[tuple[BufferedBytes, str, bytes]]:
-    """Yield each JSON document of a file or an archive, with its source label and its head."""
+    """Yield each document of a file or an archive, with its source label and its head."""
     if not is_archive(path):
         with open_unpacked(path) as stream:
             yield stream, path.name, stream.peek()
         return
     with open_archive(path) as archive:
-        for member in archive.find(JSON_MEMBER):
+        for member in _documents(archive):
             with archive.opened(member) as stream:
                 yield stream, archive.label(member), stream.peek()
 
@@ -82,5 +83,14 @@ def is_archive(path: Path) -> bool:
         return file.read(len(_ZIP)) == _ZIP or path.suffix.lower() == ".zip"
 
 
+def _documents(archive: Archive) -> list[ZipInfo]:
+    """Return the JSON members of an archive, or its only member."""
+    found = archive.find(JSON_MEMBER)
+    others = [] if found else archive.find(r".*[^/]")
+    return found or (others if len(others) == 1 else [])
+
+
 def _trimmed(head: bytes) -> bytes:
-    return head.removeprefix(BOM_UTF8).lstrip()
+    while head.startswith(BOM_UTF8):  # line listings of EudraVigilance have two
+        head = head.removeprefix(BOM_UTF8)
+    return head.lstrip()
