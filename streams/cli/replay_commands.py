@@ -61,6 +61,7 @@ class Format(StrEnum):
     NATIVE = "native"
     VAERS = "vaers"
     FAERS = "faers"
+    E2B = "e2b"
 
 
 def register(app: typer.Typer) -> None:

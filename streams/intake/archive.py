@@ -12,7 +12,7 @@ from typing import IO, cast
 
 from schemas.errors import InputError
 from schemas.rejected import Rejected
-from streams.intake.bounded import LIMITS, Limits, bounded_lines, require_file
+from streams.intake.bounded import LIMITS, BufferedBytes, Limits, bounded_lines, require_file
 
 __all__ = ["Archive", "open_archive"]
 
@@ -67,10 +67,21 @@ class Archive:
             The member is over a limit, encrypted, or packed by an unknown method; or it is damaged,
             which may show only at its end: what it holds is to be used only if that is reached.
         """
+        with self.opened(member) as stream:
+            yield from bounded_lines(stream, self.label(member))
+
+    @contextlib.contextmanager
+    def opened(self, member: zipfile.ZipInfo) -> Iterator[BufferedBytes]:
+        """Open a member for reading.
+
+        Raises
+        ------
+        InputError
+            As by `lines`.
+        """
         self._require_within_limits(member)
         with self._reading(member) as stream:
-            buffered = io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
-            yield from bounded_lines(buffered, self.label(member))
+            yield io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
 
     def _require_within_limits(self, member: zipfile.ZipInfo) -> None:
         if member.file_size > self._limits.member_bytes:
