@@ -42,7 +42,7 @@ def detect_format(path: Path) -> Format:
                 return "faers"
             if next(e2b_members(archive), None):
                 return "e2b"
-        msg = f"{path}: must be {_KNOWN}; got a zip file with none of them"
+        msg = f"{path}: must be {_KNOWN}; got a zip file with neither"
         raise InputError(msg)
     if is_e2b(path):
         return "e2b"

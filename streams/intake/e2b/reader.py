@@ -20,6 +20,9 @@ from streams.intake.e2b.r3 import read_r3
 __all__ = ["read_document", "read_e2b", "report_of"]
 
 
+_MOST_VALUES = 1_000  # different unmapped values of a run that are counted apart
+
+
 def read_e2b(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Report | Rejected]:
     """Read the messages of a file, each as a report or a reject.
 
@@ -53,7 +56,7 @@ def read_document(
             yield item
             continue
         report, findings = report_of(item)
-        unmapped.update(findings.unmapped)
+        _add(unmapped, findings.unmapped)
         if report is not None:
             yield report
             continue
@@ -64,6 +67,14 @@ def read_document(
             raw=item.raw(),
             code=findings.code,
         )
+
+
+def _add(unmapped: Counter[str], found: Counter[str]) -> None:
+    """Add the unmapped values of a message; those of many different values by element alone."""
+    for value, number in found.items():
+        known = value in unmapped or len(unmapped) < _MOST_VALUES
+        element = value.rpartition(" '")[0]
+        unmapped[value if known else f"{element} (other values)"] += number
 
 
 def report_of(message: Message) -> tuple[Report | None, Findings]:
