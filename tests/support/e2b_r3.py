@@ -6,11 +6,18 @@ from uuid import NAMESPACE_OID, uuid5
 from xml.sax.saxutils import escape, quoteattr
 
 from schemas.product import Product
-from schemas.report import Reaction, Report
-from schemas.vocabulary import ReporterKind, Seriousness, VerificationState
+from schemas.report import Patient, Reaction, Report, Reporter
+from schemas.vocabulary import (
+    AgeGroup,
+    Qualification,
+    ReporterKind,
+    Seriousness,
+    Sex,
+    VerificationState,
+)
 from streams.intake.e2b import codes
 
-__all__ = ["batch_of", "message_of"]
+__all__ = ["REPORT", "batch_of", "message_of"]
 
 IDS = "2.16.840.1.113883.3.989.2.1.3"
 LISTS = "2.16.840.1.113883.3.989.2.1.1"
@@ -25,6 +32,25 @@ ROLES = {value: code for code, value in codes.ROLES_R3.items()}
 OUTCOMES = {value: code for code, value in codes.OUTCOMES_R3.items()}
 ACTIONS = {value: code for code, value in codes.ACTIONS_R3.items()}
 CRITERIA = {value: code for code, value in codes.CRITERIA_R3.items()}
+REPORT = Report(
+    case_id="DE-ACME-1",
+    worldwide_id="DE-ACME-1",
+    source="e2b",
+    sender="Acme",
+    sender_case_id="DE-ACME-1",
+    first_received=date(2024, 1, 5),
+    latest_received=date(2024, 1, 5),
+    reporter=Reporter(
+        kind=ReporterKind.PHYSICIAN, qualification=Qualification.PHYSICIAN, country="DE"
+    ),
+    occurrence_country="DE",
+    patient=Patient(age_years=33, age_group=AgeGroup.ADULT, sex=Sex.FEMALE, weight_kg=70),
+    products=(Product(verbatim="Alfadrug", substances=("ALFADRUG",), lot="L-77"),),
+    reactions=(
+        Reaction(term="10037844", code="10037844", dictionary="MedDRA", dictionary_version="27.0"),
+    ),
+    seriousness=(Seriousness.HOSPITALISATION,),
+)
 
 
 def batch_of(messages: Iterable[str], *, number: str = "B1", prefix: str = "") -> bytes:
