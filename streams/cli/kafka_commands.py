@@ -34,7 +34,7 @@ from streams.cli.options import (
 from streams.cli.printable import printable
 from streams.cli.replay_commands import Format, item_progress
 from streams.cli.stopping import StopSignal
-from streams.cli.tables import repair_rows, summary_table
+from streams.cli.tables import repair_rows, summary_table, unmapped_rows
 from streams.cli.terminal import Console
 from streams.cli.verdict import RunVerdict
 from streams.exports.result_file import result_file
@@ -134,11 +134,12 @@ def publish(
     released_on = parse_day(release, "--release")
     tally: Counter[str] = Counter()
     repaired: Counter[str] = Counter()
+    unmapped: Counter[str] = Counter()
     verdict = RunVerdict("publish")
     name = source_format and source_format.value
     with item_progress() as progress:
         for path in sources or ():
-            items = read_source(path, name, repaired, released_on=released_on)
+            items = read_source(path, name, repaired, unmapped=unmapped, released_on=released_on)
             chunks = publish_source(settings, path.name, items, tally, verdict.reject)
             _follow(path, chunks, progress, verdict)
         for path in notices or ():
@@ -152,7 +153,8 @@ def publish(
     }
     if tally["releases"]:
         rows["releases closed"] = tally["releases"]
-    Console().print(summary_table(rows | repair_rows(repaired), "Publish"))
+    rows |= repair_rows(repaired) | unmapped_rows(unmapped)
+    Console().print(summary_table(rows, "Publish"))
     verdict.require_accepted()
     for line in verdict.remarks():
         typer.echo(line)

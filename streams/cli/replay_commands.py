@@ -41,7 +41,7 @@ from streams.cli.options import (
     writable,
 )
 from streams.cli.printable import printable
-from streams.cli.tables import repair_rows, summary_table
+from streams.cli.tables import repair_rows, summary_table, unmapped_rows
 from streams.cli.terminal import Console
 from streams.cli.verdict import NothingAccepted, RunVerdict
 from streams.core.counting.windows import WindowSpec
@@ -62,6 +62,7 @@ class Format(StrEnum):
     ARRAY = "array"
     VAERS = "vaers"
     FAERS = "faers"
+    E2B = "e2b"
     OPENFDA = "openfda"
     JADER = "jader"
     EUDRAVIGILANCE = "eudravigilance"
@@ -76,7 +77,8 @@ def replay(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SOURCE", help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips."
+            metavar="SOURCE",
+            help="Files of any format in docs/formats, detected by content.",
         ),
     ],
     source_format: Annotated[
@@ -238,7 +240,13 @@ def feed_sources(
             verdict.begin(path)
             task = progress.add_task(printable(path.name), total=None)
             name = source_format and source_format.value
-            items = read_source(path, name, run.summary.repaired, released_on=released_on)
+            items = read_source(
+                path,
+                name,
+                run.summary.repaired,
+                unmapped=run.summary.unmapped,
+                released_on=released_on,
+            )
             for number in run.feed(path.name, items):
                 verdict.read(number)
                 progress.advance(task, number)
@@ -300,7 +308,7 @@ def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
         f"  from {escape(printable(source))}": number
         for source, number in sorted(summary.rejected.items())
     }
-    rows |= repair_rows(summary.repaired)
+    rows |= repair_rows(summary.repaired) | unmapped_rows(summary.unmapped)
     rows["cases counted"] = summary.population["counted"]
     reasons = sorted(set(summary.population) - {"counted"})
     rows |= {f"  excluded, {reason}": summary.population[reason] for reason in reasons}

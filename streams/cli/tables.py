@@ -24,6 +24,7 @@ __all__ = [
     "validation_table",
 ]
 
+_MOST_UNMAPPED = 20  # different values in a summary
 _WIDEST = 23  # characters, those of "strengthened, screening"
 
 KIND_COLOURS = {
@@ -110,6 +111,17 @@ def repair_rows(repaired: Counter[str]) -> dict[str, object]:
     """Return the rows of a summary for repairs, by kind; none if nothing was repaired."""
     rows: dict[str, object] = {"repaired": repaired.total()} if repaired.total() else {}
     return rows | {f"  {kind}": number for kind, number in sorted(repaired.items()) if number}
+
+
+def unmapped_rows(unmapped: Counter[str]) -> dict[str, object]:
+    """Return the rows of a summary for values without a place in a report, most frequent first."""
+    if not unmapped:
+        return {}
+    shown = sorted(unmapped.items(), key=lambda item: (-item[1], item[0]))[:_MOST_UNMAPPED]
+    rows: dict[str, object] = {"values that a report cannot carry": unmapped.total()}
+    rows |= {f"  {escape(value)}": number for value, number in shown}
+    rest = unmapped.total() - sum(number for _, number in shown)
+    return rows | ({"  other values": rest} if rest else {})
 
 
 def summary_table(rows: Mapping[str, object], title: str) -> Table:

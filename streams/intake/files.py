@@ -13,6 +13,7 @@ from streams.intake.authorities.eudravigilance import read_line_listing
 from streams.intake.authorities.jader import read_jader
 from streams.intake.documents.arrays import read_array
 from streams.intake.documents.openfda import read_openfda
+from streams.intake.e2b.reader import read_e2b
 from streams.intake.faers.reader import read_faers
 from streams.intake.formats import detect_format
 from streams.intake.native import read_messages
@@ -32,7 +33,7 @@ class Reading:
     repairs
         Damaged rows that were repaired, by the kind of repair.
     unmapped
-        Values that have no counterpart in a report, by `column: value`.
+        Values that have no counterpart in a report, by column and value.
     released_on
         Day of the release that a VAERS archive holds; by default the date of each DATA file.
     """
@@ -56,6 +57,7 @@ READERS: dict[str, Callable[[Path, Reading], _Items]] = {
     "faers": lambda path, reading: _numbered(read_faers(path, reading.repairs)),
     "jader": lambda path, reading: _numbered(read_jader(path, reading.unmapped)),
     "eudravigilance": lambda path, reading: _numbered(read_line_listing(path, reading.unmapped)),
+    "e2b": lambda path, reading: _numbered(read_e2b(path, reading.unmapped)),
     "openfda": lambda path, reading: _numbered(read_openfda(path, reading.unmapped)),
 }
 """Readers by the name of their format."""

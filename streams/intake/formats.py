@@ -7,16 +7,17 @@ from typing import Literal, NamedTuple
 from schemas.errors import InputError
 from streams.intake.authorities.eudravigilance import is_line_listing
 from streams.intake.authorities.jader import JADER_TABLES
-from streams.intake.documents.content import Content, content_of
 from streams.intake.documents.arrays import is_array
+from streams.intake.documents.content import Content, content_of
 from streams.intake.documents.openfda import is_openfda
+from streams.intake.e2b.content import begins_as_e2b, e2b_members
 from streams.intake.faers.layout import FAERS_DEMO
 from streams.intake.foreign_content import describe_content
 from streams.intake.vaers import VAERS_DATA
 
 __all__ = ["FORMATS", "Format", "KnownFormat", "detect_format"]
 
-Format = Literal["native", "array", "vaers", "faers", "openfda", "jader", "eudravigilance"]
+Format = Literal["native", "array", "vaers", "faers", "e2b", "openfda", "jader", "eudravigilance"]
 
 _NATIVE_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
@@ -34,11 +35,18 @@ def _is_native(content: Content) -> bool:
     return content.archive is None and name.endswith(_NATIVE_SUFFIXES)
 
 
+def _is_e2b(content: Content) -> bool:
+    if content.archive is None:
+        return begins_as_e2b(content.head)
+    return next(e2b_members(content.archive), None) is not None
+
+
 FORMATS = (
     KnownFormat("vaers", "a zip file with *VAERSDATA.csv", lambda one: one.has(VAERS_DATA)),
     KnownFormat("faers", "a zip file with DEMO*.txt", lambda one: one.has(FAERS_DEMO)),
     KnownFormat("jader", "a zip file with demo*.csv of JADER", lambda one: one.has(*JADER_TABLES)),
     KnownFormat("eudravigilance", "a line listing of EudraVigilance", is_line_listing),
+    KnownFormat("e2b", "an ICH E2B document in XML or a zip file with some", _is_e2b),
     KnownFormat("openfda", "a JSON document of openFDA drug events", is_openfda),
     KnownFormat("array", "a JSON array of reports", is_array),
     KnownFormat("native", "a .jsonl, .ndjson or .json file, gzipped or not", _is_native),

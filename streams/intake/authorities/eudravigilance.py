@@ -28,8 +28,8 @@ from schemas.vocabulary import (
 )
 from streams.intake.authorities.codes import Codes
 from streams.intake.bounded import bounded_lines
-from streams.intake.documents.content import Content, open_documents
 from streams.intake.delimited import Dialect, Header, Row, csv_lines, refusal
+from streams.intake.documents.content import Content, open_documents
 from streams.intake.text import clean
 
 __all__ = ["is_line_listing", "read_line_listing"]
@@ -135,7 +135,7 @@ def read_line_listing(
     Parameters
     ----------
     unmapped
-        Counts values that have no counterpart, by `column: value`.
+        Counts values that have no counterpart, by column and value.
 
     Yields
     ------

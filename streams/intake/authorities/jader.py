@@ -174,7 +174,7 @@ def read_jader(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Rep
     Parameters
     ----------
     unmapped
-        Counts values that have no counterpart, by `column: value`.
+        Counts values that have no counterpart, by column and value.
 
     Yields
     ------

@@ -23,94 +23,44 @@ from schemas.report import Patient, Reaction, Report, Reporter
 from schemas.visible_text import visible
 from schemas.vocabulary import (
     ActionTaken,
-    AgeGroup,
     Outcome,
     ProductRole,
     Qualification,
     ReporterKind,
     ReportType,
-    Seriousness,
     Sex,
 )
-from streams.intake.documents.content import Content, open_documents
 from streams.intake.countries import country_code
 from streams.intake.dates import date_range, parse_compact_date, stated_day
 from streams.intake.delimited import Refusal, refusal
+from streams.intake.documents.content import Content, open_documents
 from streams.intake.documents.json_items import Items, json_items
+from streams.intake.e2b.codes import (
+    ACTIONS_R2,
+    AGE_GROUPS,
+    CRITERIA_R2,
+    KINDS,
+    OUTCOMES_R2,
+    QUALIFICATIONS,
+    REPORT_TYPES,
+    ROLES_R2,
+    SEXES,
+)
+from streams.intake.e2b.values import age_in_years, weight_in_kg
 from streams.intake.faers.layout import substances_of
 from streams.intake.refusals import quoted
-from streams.intake.text import clean, count_unmapped, parse_decimal
+from streams.intake.text import clean, count_unmapped
 
 __all__ = ["is_openfda", "read_openfda"]
 
 _RESULTS = re.compile(rb'"results"\s*:\s*\[')
 _EVENT = re.compile(rb'"safetyreportid"\s*:')
 _NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
-_OLDEST, _HEAVIEST = 150, 700  # years and kg: the limits of `Patient`
-_UNKNOWN_REPORTER = (ReporterKind.UNKNOWN, Qualification.CONSUMER)  # GVP VI.B.2
 _RECURRED: dict[str, bool | None] = {"1": True, "2": False, "3": None}
 
-_ROLES = {
-    "1": ProductRole.SUSPECT,
-    "2": ProductRole.CONCOMITANT,
-    "3": ProductRole.INTERACTING,
-    "4": ProductRole.NOT_ADMINISTERED,
-}
-_SEXES = {"1": Sex.MALE, "2": Sex.FEMALE, "0": Sex.UNKNOWN, "": Sex.UNKNOWN}
-_YEARS = {
-    "800": 10.0,
-    "801": 1.0,
-    "802": 1 / 12,
-    "803": 7 / 365.25,
-    "804": 1 / 365.25,
-    "805": 1 / (24 * 365.25),
-}
-_AGE_GROUPS = {
-    "1": AgeGroup.NEONATE,
-    "2": AgeGroup.INFANT,
-    "3": AgeGroup.CHILD,
-    "4": AgeGroup.ADOLESCENT,
-    "5": AgeGroup.ADULT,
-    "6": AgeGroup.ELDERLY,
-}
-_REPORTERS = {
-    "1": (ReporterKind.PHYSICIAN, Qualification.PHYSICIAN),
-    "2": (ReporterKind.PHARMACIST, Qualification.PHARMACIST),
-    "3": (ReporterKind.OTHER_HEALTH_PROFESSIONAL, Qualification.OTHER_HEALTH_PROFESSIONAL),
-    "4": (ReporterKind.LAWYER, Qualification.LAWYER),
-    "5": (ReporterKind.CONSUMER, Qualification.CONSUMER),
-}
-_REPORT_TYPES = {
-    "1": ReportType.SPONTANEOUS,
-    "2": ReportType.STUDY,
-    "3": ReportType.OTHER,
-    "4": ReportType.UNKNOWN,
-}
-_OUTCOMES = {
-    "1": Outcome.RECOVERED,
-    "2": Outcome.RECOVERING,
-    "3": Outcome.NOT_RECOVERED,
-    "4": Outcome.RECOVERED_WITH_SEQUELAE,
-    "5": Outcome.FATAL,
-    "6": Outcome.UNKNOWN,
-}
-_ACTIONS = {
-    "1": ActionTaken.WITHDRAWN,
-    "2": ActionTaken.DOSE_REDUCED,
-    "3": ActionTaken.DOSE_INCREASED,
-    "4": ActionTaken.DOSE_NOT_CHANGED,
-    "5": ActionTaken.UNKNOWN,
-    "6": ActionTaken.NOT_APPLICABLE,
-}
-_SERIOUS = (
-    ("seriousnessdeath", Seriousness.DEATH),
-    ("seriousnesslifethreatening", Seriousness.LIFE_THREATENING),
-    ("seriousnesshospitalization", Seriousness.HOSPITALISATION),
-    ("seriousnessdisabling", Seriousness.DISABILITY),
-    ("seriousnesscongenitalanomali", Seriousness.CONGENITAL_ANOMALY),
-    ("seriousnessother", Seriousness.MEDICALLY_IMPORTANT),
-)
-
+_SEXES = SEXES | {"": Sex.UNKNOWN}
+_UNSTATED = ReporterKind.UNKNOWN, Qualification.CONSUMER  # GVP VI.B.2
+_REPORTERS = {code: (KINDS[one], one) for code, one in QUALIFICATIONS.items()}
 _Text = str | None
 
 
@@ -196,7 +146,7 @@ def read_openfda(path: Path, unmapped: Counter[str] | None = None) -> Iterator[R
     Parameters
     ----------
     unmapped
-        Counts values that have no counterpart, by `field: value`.
+        Counts values that have no counterpart, by field and value.
 
     Yields
     ------
@@ -287,7 +237,7 @@ def _built(
         if reaction is not None:
             reactions.append(reaction)
     kind = _Unmapped()
-    report_type = kind.code("reporttype", event.reporttype, _REPORT_TYPES, ReportType.UNKNOWN)
+    report_type = kind.code("reporttype", event.reporttype, REPORT_TYPES, ReportType.UNKNOWN)
     for field, value in chain(kind, *notes):
         count_unmapped(counts, field, value)
     return Report(
@@ -304,7 +254,9 @@ def _built(
         patient=patient,
         products=tuple(products),
         reactions=tuple(reactions),
-        seriousness=tuple([met for name, met in _SERIOUS if getattr(event, name) == "1"]),
+        seriousness=tuple(
+            [met for name, met in CRITERIA_R2.items() if getattr(event, name) == "1"]
+        ),
     )
 
 
@@ -329,7 +281,7 @@ def _reporter(source: _Source | None) -> tuple[Reporter, _Unmapped]:
     if source is None:
         return Reporter(), unmapped
     kind, qualification = unmapped.code(
-        "primarysource.qualification", source.qualification, _REPORTERS, _UNKNOWN_REPORTER
+        "primarysource.qualification", source.qualification, _REPORTERS, _UNSTATED
     )
     country = country_code(source.reportercountry or "")
     return Reporter(kind=kind, qualification=qualification, country=country), unmapped
@@ -337,15 +289,11 @@ def _reporter(source: _Source | None) -> tuple[Reporter, _Unmapped]:
 
 def _patient(patient: _Patient) -> tuple[Patient, _Unmapped]:
     unmapped = _Unmapped()
-    age, weight = parse_decimal(patient.patientonsetage or ""), patient.patientweight or ""
-    unit = unmapped.code("patient.patientonsetageunit", patient.patientonsetageunit, _YEARS)
-    years = age * unit if age is not None and unit is not None else None
-    kilograms = parse_decimal(weight)
     read = Patient(
-        age_years=years if years is not None and years <= _OLDEST else None,
-        age_group=unmapped.code("patient.patientagegroup", patient.patientagegroup, _AGE_GROUPS),
+        age_years=age_in_years(patient.patientonsetage or "", patient.patientonsetageunit or ""),
+        age_group=unmapped.code("patient.patientagegroup", patient.patientagegroup, AGE_GROUPS),
         sex=unmapped.code("patient.patientsex", patient.patientsex, _SEXES, Sex.UNKNOWN),
-        weight_kg=kilograms if kilograms is not None and 0 < kilograms <= _HEAVIEST else None,
+        weight_kg=weight_in_kg(patient.patientweight or ""),
     )
     return read, unmapped
 
@@ -364,7 +312,7 @@ def _reaction(reaction: _Reaction) -> tuple[Reaction | None, _Unmapped]:
         outcome=unmapped.code(
             "patient.reaction.reactionoutcome",
             reaction.reactionoutcome,
-            _OUTCOMES,
+            OUTCOMES_R2,
             Outcome.UNKNOWN,
         ),
     )
@@ -382,7 +330,7 @@ def _product(drug: _Drug) -> tuple[Product, _Unmapped]:
         role=unmapped.code(
             "patient.drug.drugcharacterization",
             drug.drugcharacterization,
-            _ROLES,
+            ROLES_R2,
             ProductRole.CONCOMITANT,
         ),
         indication=clean(drug.drugindication or "", 500),
@@ -393,7 +341,7 @@ def _product(drug: _Drug) -> tuple[Product, _Unmapped]:
         first_given=stated_day(date_range(drug.drugstartdate or "")),
         last_given=stated_day(date_range(drug.drugenddate or "")),
         action_taken=unmapped.code(
-            "patient.drug.actiondrug", drug.actiondrug, _ACTIONS, ActionTaken.UNKNOWN
+            "patient.drug.actiondrug", drug.actiondrug, ACTIONS_R2, ActionTaken.UNKNOWN
         ),
         rechallenge=unmapped.code(
             "patient.drug.drugrecurreadministration", drug.drugrecurreadministration, _RECURRED

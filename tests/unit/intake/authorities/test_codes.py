@@ -14,4 +14,4 @@ def test_a_value_has_its_counterpart_or_the_default() -> None:
         *("female", None, "?", "?"),
     ]
     codes.absent("term")
-    assert unmapped == {"sex: X": 1, "term: (blank)": 1}
+    assert unmapped == {"sex 'X'": 1, "term ''": 1}

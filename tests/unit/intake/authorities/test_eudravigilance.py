@@ -112,7 +112,7 @@ def test_values_without_a_counterpart_are_counted(tmp_path: Path) -> None:
     reactions = "Rash (2d - Better - Bad)"
     (report,) = _read(tmp_path, _line(sex="X", reactions=reactions), unmapped=unmapped)
     assert isinstance(report, Report)
-    assert unmapped == {"patient sex: x": 1, "outcome: better": 1, "seriousness: bad": 1}
+    assert unmapped == {"patient sex 'x'": 1, "outcome 'better'": 1, "seriousness 'bad'": 1}
 
 
 @pytest.mark.parametrize(

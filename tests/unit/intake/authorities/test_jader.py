@@ -115,7 +115,7 @@ def test_values_without_a_counterpart_are_counted(archive_of: ArchiveOf) -> None
     assert isinstance(report, Report)
     assert report.products[0].role is ProductRole.CONCOMITANT
     assert len(report.reactions) == 1
-    assert unmapped == {"報告者の資格: 占い師": 1, "医薬品の関与: 謎": 1, "有害事象: (blank)": 1}
+    assert unmapped == {"報告者の資格 '占い師'": 1, "医薬品の関与 '謎'": 1, "有害事象 ''": 1}
 
 
 @pytest.mark.parametrize(

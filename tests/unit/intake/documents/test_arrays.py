@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from schemas.rejected import Rejected
-from streams.intake.documents.content import content_of
 from streams.intake.documents.arrays import is_array, read_array
+from streams.intake.documents.content import content_of
 from streams.intake.files import read_source
 from streams.intake.native import decode_message
 

@@ -160,9 +160,9 @@ def test_values_without_a_counterpart_are_counted(tmp_path: Path) -> None:
     assert [product.role for product in report.products] == [ProductRole.CONCOMITANT] * 2
     assert [reaction.term for reaction in report.reactions] == ["Rash"]
     assert unmapped == {
-        "patient.patientsex: 7": 1,
-        "patient.drug.drugcharacterization: 9": 2,
-        "patient.reaction.reactionmeddrapt: (blank)": 1,
+        "patient.patientsex '7'": 1,
+        "patient.drug.drugcharacterization '9'": 2,
+        "patient.reaction.reactionmeddrapt ''": 1,
     }
 
 

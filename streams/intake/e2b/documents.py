@@ -1,0 +1,220 @@
+"""Messages of an ICH E2B document, one at a time, parsed within limits.
+
+Nothing outside the document is read: no DTD, no schema, no entity. Memory is that of one message,
+however long the batch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lxml import etree
+
+from schemas.errors import RejectCode
+from schemas.rejected import LONGEST_BEGINNING, Rejected
+from schemas.visible_text import visible
+from streams.intake.bounded import RECORD_BYTES, BufferedBytes
+from streams.intake.e2b.r2 import MESSAGE_R2
+from streams.intake.e2b.r3 import MESSAGE_R3
+from streams.intake.e2b.tree import Element
+
+__all__ = ["MOST_MESSAGE_BYTES", "ROOTS", "Document", "Message", "read_messages"]
+
+MOST_MESSAGE_BYTES = 8 << 20
+"""Maximum length of a message without its attachments, and of what stands between messages."""
+
+ROOTS = ("ichicsr", "MCCI_IN200100UV01")
+"""Local names of the root of a batch, of releases 2 and 3. A message may be a root as well."""
+
+_RELEASES = {MESSAGE_R2: 2, MESSAGE_R3: 3}
+_TAGS = [f"{{*}}{name}" for name in (*ROOTS, *_RELEASES)]
+_ATTACHMENT, _LEFT_OUT = "B64", "[attachment left out]"
+_LONGEST_ERROR = 200  # characters of a parser's message
+
+
+@dataclass
+class Document:
+    """An XML document while it is read. `root` has what surrounds the messages."""
+
+    where: str
+    root: Element | None = None
+    n_messages: int = 0
+
+
+@dataclass
+class Message:
+    """A message: its number in the document from 1, its release, its element."""
+
+    number: int
+    release: int
+    element: Element
+
+    def raw(self) -> bytes:
+        """Return the message as XML in UTF-8, without attachments; the beginning of a long one."""
+        _drop_attachments(self.element, set())
+        raw: bytes = etree.tostring(self.element, encoding="utf-8", with_tail=False)
+        return raw if len(raw) <= RECORD_BYTES else raw[:LONGEST_BEGINNING]
+
+
+def read_messages(stream: BufferedBytes, document: Document) -> Iterator[Message | Rejected]:
+    """Yield the messages of a document; each is emptied once the next one is asked for.
+
+    A message that is too long, or holds an entity reference, is a reject. So is the rest of a
+    document from where it is not well-formed.
+
+    Parameters
+    ----------
+    document
+        Its `where` labels the rejects; the rest is filled in while reading.
+    """
+    source = _Source(stream)
+    events = etree.iterparse(
+        source,
+        events=("start", "end"),
+        tag=_TAGS,
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    n_header = 0  # elements before the first message
+    try:
+        for event, element in events:
+            if document.root is None:
+                document.root = element
+            release = _release(element)
+            if release is None:
+                continue
+            if event == "start":
+                source.begin(element)
+                parent = element.getparent()
+                if not document.n_messages and parent is not None:
+                    n_header = len(parent) - 1
+                continue
+            document.n_messages += 1
+            message = Message(document.n_messages, release, element)
+            yield _refused(message, source, document) or message
+            source.begin(None)
+            _free(element, n_header)
+    except etree.XMLSyntaxError as error:
+        yield _rest(document, source, error)
+        return
+    if not document.n_messages:
+        reason = f"a document must hold a message, {MESSAGE_R3} or {MESSAGE_R2}; got none"
+        yield _reject(document, 1, reason, source.recent)
+
+
+def _release(element: Element) -> int | None:
+    """Return the release of a message; None if the element is none, or not where one belongs."""
+    parent = element.getparent()
+    if parent is not None and etree.QName(parent).localname not in ROOTS:
+        return None
+    return _RELEASES.get(etree.QName(element).localname)
+
+
+def _refused(message: Message, source: "_Source", document: Document) -> Rejected | None:
+    if source.is_too_long:
+        reason = (
+            f"a message must have at most {MOST_MESSAGE_BYTES} bytes without attachments; got more"
+        )
+        code = RejectCode.TOO_LONG
+    elif (entity := next(message.element.iter(etree.Entity), None)) is not None:
+        reason = f"a message must hold no entity reference; got {_printable(entity.text or '')}"
+        code = RejectCode.SCHEMA
+    else:
+        return None
+    return _reject(document, message.number, reason, message.raw(), code)
+
+
+def _rest(document: Document, source: "_Source", error: etree.XMLSyntaxError) -> Rejected:
+    number = document.n_messages + 1
+    reason = (
+        f"the document must be well-formed XML within the limits of its parser; got "
+        f"{_printable(error.msg or '')}; nothing from message {number} on is read"
+    )
+    return _reject(document, number, reason, source.recent)
+
+
+def _reject(
+    document: Document,
+    number: int,
+    reason: str,
+    raw: bytes,
+    code: RejectCode = RejectCode.SCHEMA,
+) -> Rejected:
+    return Rejected(source=document.where, position=number, reason=reason, raw=raw, code=code)
+
+
+def _printable(text: str) -> str:
+    return visible(text)[:_LONGEST_ERROR]
+
+
+def _free(message: Element, n_header: int) -> None:
+    """Empty a message, and remove what stands between it and the header."""
+    message.clear(keep_tail=True)
+    parent = message.getparent()
+    if parent is not None:
+        del parent[n_header : parent.index(message)]
+
+
+class _Source:
+    """The bytes of a document, counted within each message and between messages.
+
+    A message over the limit loses its complete elements while it is read, so that it is never held.
+    """
+
+    def __init__(self, stream: BufferedBytes) -> None:
+        self._stream = stream
+        self._message: Element | None = None
+        self._length = 0
+        self.is_too_long = False
+        self.recent = b""
+
+    def begin(self, message: Element | None) -> None:
+        """Count a message from here, or what follows one."""
+        self._message, self._length, self.is_too_long = message, 0, False
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        if self._length > MOST_MESSAGE_BYTES:
+            self._shorten()
+        self.recent = self._stream.read(size)
+        self._length += len(self.recent)
+        return self.recent
+
+    def _shorten(self) -> None:
+        if self._message is None:
+            msg = f"more than {MOST_MESSAGE_BYTES} bytes outside of messages"
+            raise etree.XMLSyntaxError(msg, 0, 0, 0)
+        being_read = _path_being_read(self._message)
+        self._length -= _drop_attachments(self._message, set(being_read))
+        if being_read[-1].get("representation") == _ATTACHMENT:
+            return  # libxml2 limits the length of a text to 10 MB
+        self.is_too_long = self.is_too_long or self._length > MOST_MESSAGE_BYTES
+        if self.is_too_long:
+            for element in being_read:
+                del element[:-1]
+
+
+def _path_being_read(message: Element) -> list[Element]:
+    """Return the elements of a message that may be incomplete: the last of each level.
+
+    The parser holds on to them, so they must not be changed.
+    """
+    path = [message]
+    while len(path[-1]):
+        path.append(path[-1][-1])
+    return path
+
+
+def _drop_attachments(message: Element, being_read: set[Element]) -> int:
+    """Empty the attachments of a message; return the number of characters dropped."""
+    dropped = 0
+    for element in message.iter("{*}text", "{*}value"):
+        if element.get("representation") == _ATTACHMENT and element not in being_read:
+            length = len(element.text or "")
+            if length > len(_LEFT_OUT):
+                dropped += length
+                element.text = _LEFT_OUT
+    return dropped
