@@ -26,7 +26,7 @@ SourceItem = Report | ReleaseMarker | bytes | Rejected
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader is told beside its file, and what it counts.
+    """Options of a reader beside its file, and its counts.
 
     Parameters
     ----------

@@ -30,6 +30,10 @@ class KnownFormat(NamedTuple):
     recognises: Callable[[Content], bool]
 
 
+def _has(*members: str) -> Callable[[Content], bool]:
+    return lambda content: content.has(*members)
+
+
 def _is_native(content: Content) -> bool:
     name = content.path.name.lower().removesuffix(".gz")
     return content.archive is None and name.endswith(_NATIVE_SUFFIXES)
@@ -42,16 +46,16 @@ def _is_e2b(content: Content) -> bool:
 
 
 FORMATS = (
-    KnownFormat("vaers", "a zip file with *VAERSDATA.csv", lambda one: one.has(VAERS_DATA)),
-    KnownFormat("faers", "a zip file with DEMO*.txt", lambda one: one.has(FAERS_DEMO)),
-    KnownFormat("jader", "a zip file with demo*.csv of JADER", lambda one: one.has(*JADER_TABLES)),
+    KnownFormat("vaers", "a zip file or a folder with *VAERSDATA.csv", _has(VAERS_DATA)),
+    KnownFormat("faers", "with DEMO*.txt", _has(FAERS_DEMO)),
+    KnownFormat("jader", "with demo*.csv of JADER", _has(*JADER_TABLES)),
     KnownFormat("eudravigilance", "a line listing of EudraVigilance", is_line_listing),
-    KnownFormat("e2b", "an ICH E2B document in XML or a zip file with some", _is_e2b),
-    KnownFormat("openfda", "a JSON document of openFDA drug events", is_openfda),
+    KnownFormat("e2b", "ICH E2B documents in XML", _is_e2b),
+    KnownFormat("openfda", "JSON documents of openFDA drug events", is_openfda),
     KnownFormat("array", "a JSON array of reports", is_array),
     KnownFormat("native", "a .jsonl, .ndjson or .json file, gzipped or not", _is_native),
 )
-"""Known formats. The first one that recognises a content is its format."""
+"""Known formats. The first one that recognises a file is its format; archives must be of one."""
 
 _KNOWN = ", ".join(known.files for known in FORMATS[:-1]) + f", or {FORMATS[-1].files}"
 
@@ -65,10 +69,14 @@ def detect_format(path: Path) -> Format:
         The file does not exist, is damaged, or has an unknown format.
     """
     with content_of(path) as content:
-        for known in FORMATS:
-            if known.recognises(content):
-                return known.name
-        is_archive = content.archive is not None
-    got = "a zip file with none of these" if is_archive else describe_content(path)
+        found = [known.name for known in FORMATS if known.recognises(content)]
+        has_members = content.archive is not None
+    if len(found) == 1 or (found and not has_members):
+        return found[0]
+    if found:
+        msg = f"{path}: must hold files of one format; got {' and '.join(found)}"
+        raise InputError(msg)
+    kind = "folder" if path.is_dir() else "zip file"
+    got = f"a {kind} with none of these" if has_members else describe_content(path)
     msg = f"{path}: must be {_KNOWN}; got {got or 'a file that is none of them'}"
     raise InputError(msg)

@@ -1,5 +1,6 @@
 """Content of a source, from which its format is detected: names of members, and how it begins."""
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipInfo
 
-from streams.intake.archive import Archive, open_archive
+from streams.intake.archive import Archive, is_zip, open_archive
 from streams.intake.bounded import BufferedBytes, open_unpacked, require_file
+from streams.intake.faers.layout import FAERS_DEMO
+from streams.intake.vaers import VAERS_DATA
 
 __all__ = ["JSON_MEMBER", "Content", "content_of", "open_documents"]
 
@@ -16,7 +19,7 @@ JSON_MEMBER = r".*\.json"
 """Path of a member that is a JSON document, in any case."""
 
 _HEAD = 1 << 16  # bytes; the first record of a download and the root of a document stand in them
-_ZIP = b"PK"
+_OF_TABLES = re.compile(f"{VAERS_DATA}|{FAERS_DEMO}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Content:
     Parameters
     ----------
     archive
-        The open archive; None of a single file.
+        The open archive or folder; None of a single file.
     head
         First bytes of the file, unpacked, or of the first JSON member or the only member of an
         archive, without byte order marks and spaces before.
@@ -50,7 +53,8 @@ def content_of(path: Path) -> Iterator[Content]:
     InputError
         It does not exist, is no file, or cannot be unpacked.
     """
-    require_file(path)
+    if not path.is_dir():
+        require_file(path)
     if is_archive(path):
         with open_archive(path) as archive:
             documents = _documents(archive)
@@ -78,9 +82,8 @@ def open_documents(path: Path) -> Iterator[tuple[BufferedBytes, str, bytes]]:
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file begins as a zip archive, or is named as one."""
-    with path.open("rb") as file:
-        return file.read(len(_ZIP)) == _ZIP or path.suffix.lower() == ".zip"
+    """Return whether a source has members: a folder, a zip file, a table with its neighbours."""
+    return path.is_dir() or is_zip(path) or _OF_TABLES.fullmatch(path.name) is not None
 
 
 def _documents(archive: Archive) -> list[ZipInfo]:

@@ -3,24 +3,16 @@
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
-from pathlib import Path
 from zipfile import ZipInfo
 
 from streams.intake.archive import Archive
 
-__all__ = ["begins_as_e2b", "e2b_members", "is_zip"]
+__all__ = ["begins_as_e2b", "e2b_members"]
 
 _HEAD = 1 << 16  # bytes; comments and a document type may stand before the root
 _ROOT = re.compile(
     r"<(?:[\w.-]+:)?(?:ichicsr|MCCI_IN200100UV01|PORR_IN049016UV|safetyreport)[\s/>]"
 )
-_ZIP = b"PK"
-
-
-def is_zip(path: Path) -> bool:
-    """Return whether a file begins as a zip archive."""
-    with path.open("rb") as file:
-        return file.read(len(_ZIP)) == _ZIP
 
 
 def e2b_members(archive: Archive) -> Iterator[ZipInfo]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from schemas.rejected import Rejected
 from schemas.report import Report
-from streams.intake.archive import open_archive
+from streams.intake.archive import is_zip, open_archive
 from streams.intake.bounded import BufferedBytes, open_unpacked
-from streams.intake.e2b.content import e2b_members, is_zip
+from streams.intake.e2b.content import e2b_members
 from streams.intake.e2b.documents import Document, Message, read_messages
 from streams.intake.e2b.findings import Findings
 from streams.intake.e2b.r2 import read_r2
@@ -37,7 +37,7 @@ def read_e2b(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Repor
         The file cannot be read to its end, or is over a limit of `streams.intake.bounded`.
     """
     unmapped = Counter() if unmapped is None else unmapped
-    if not is_zip(path):
+    if not (path.is_dir() or is_zip(path)):
         with open_unpacked(path) as stream:
             yield from read_document(stream, path.name, unmapped)
         return
