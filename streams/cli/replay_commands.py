@@ -66,6 +66,8 @@ class Format(StrEnum):
     OPENFDA = "openfda"
     JADER = "jader"
     EUDRAVIGILANCE = "eudravigilance"
+    CANADA_VIGILANCE = "canada_vigilance"
+    MAUDE = "maude"
 
 
 def register(app: typer.Typer) -> None:

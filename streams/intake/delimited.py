@@ -271,32 +271,38 @@ def _csv_rows(
         number += len(consumed)
 
 
-def dollar_table(archive: Archive, member: ZipInfo, aliases: Mapping[str, str]) -> DelimitedTable:
-    """Read text separated by dollar signs, without quoting.
+def dollar_table(
+    archive: Archive, member: ZipInfo, aliases: Mapping[str, str], separator: str = "$"
+) -> DelimitedTable:
+    """Read text separated by dollar signs, or by another character, without quoting.
 
     Rows, and the header, may end with one surplus blank field.
     """
     lines, where = archive.lines(member), archive.label(member)
-    names = list(_column_names(_first_line(lines, where).split("$"), where))
+    names = list(_column_names(_first_line(lines, where).split(separator), where))
     if names[-1] in ("", f"v{len(names)}"):  # R gives such a name to the blank last column
         names.pop()
     header = Header(tuple(aliases.get(name, name) for name in names), where)
-    return DelimitedTable(header, _dollar_rows(lines, header))
+    return DelimitedTable(header, _dollar_rows(lines, header, separator))
 
 
-def _dollar_rows(lines: Iterable[bytes | Rejected], header: Header) -> Iterator[Row | Rejected]:
+def _dollar_rows(
+    lines: Iterable[bytes | Rejected], header: Header, separator: str
+) -> Iterator[Row | Rejected]:
     width = len(header.names)
     for number, line in enumerate(lines, start=2):
         if isinstance(line, Rejected):
             yield line
             continue
         raw = line.rstrip(_LINE_END)
-        fields = decode_line(raw).split("$")
+        fields = decode_line(raw).split(separator)
         if len(fields) == width:
             fields.append("")
         elif len(fields) != width + 1 or fields[-1]:
             if raw.strip():
-                reason = f"a row must have {width} fields and no '$' inside; got {len(fields)}"
+                reason = (
+                    f"a row must have {width} fields and no {separator!r} inside; got {len(fields)}"
+                )
                 yield header.reject(Row(number, raw, fields), reason)
             continue
         yield Row(number, raw, fields)

@@ -9,8 +9,10 @@ from pathlib import Path
 from schemas.rejected import Rejected
 from schemas.release import ReleaseMarker
 from schemas.report import Report
+from streams.intake.authorities.canada_vigilance import read_canada_vigilance
 from streams.intake.authorities.eudravigilance import read_line_listing
 from streams.intake.authorities.jader import read_jader
+from streams.intake.authorities.maude import read_maude
 from streams.intake.documents.arrays import read_array
 from streams.intake.documents.openfda import read_openfda
 from streams.intake.e2b.reader import read_e2b
@@ -56,7 +58,11 @@ READERS: dict[str, Callable[[Path, Reading], _Items]] = {
     "vaers": lambda path, reading: _numbered(read_vaers(path, released_on=reading.released_on)),
     "faers": lambda path, reading: _numbered(read_faers(path, reading.repairs)),
     "jader": lambda path, reading: _numbered(read_jader(path, reading.unmapped)),
+    "canada_vigilance": lambda path, reading: _numbered(
+        read_canada_vigilance(path, reading.unmapped)
+    ),
     "eudravigilance": lambda path, reading: _numbered(read_line_listing(path, reading.unmapped)),
+    "maude": lambda path, reading: _numbered(read_maude(path, reading.unmapped)),
     "e2b": lambda path, reading: _numbered(read_e2b(path, reading.unmapped)),
     "openfda": lambda path, reading: _numbered(read_openfda(path, reading.unmapped)),
 }

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from schemas.errors import InputError
+from streams.intake.authorities.canada_vigilance import CANADA_TABLES
 from streams.intake.authorities.eudravigilance import is_line_listing
 from streams.intake.authorities.jader import JADER_TABLES
+from streams.intake.authorities.maude import is_maude
 from streams.intake.documents.arrays import is_array
 from streams.intake.documents.content import Content, content_of
 from streams.intake.documents.openfda import is_openfda
@@ -17,7 +19,18 @@ from streams.intake.vaers import VAERS_DATA
 
 __all__ = ["FORMATS", "Format", "KnownFormat", "detect_format"]
 
-Format = Literal["native", "array", "vaers", "faers", "e2b", "openfda", "jader", "eudravigilance"]
+Format = Literal[
+    "native",
+    "array",
+    "vaers",
+    "faers",
+    "e2b",
+    "openfda",
+    "jader",
+    "eudravigilance",
+    "canada_vigilance",
+    "maude",
+]
 
 _NATIVE_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
@@ -49,6 +62,8 @@ FORMATS = (
     KnownFormat("vaers", "a zip file or a folder with *VAERSDATA.csv", _has(VAERS_DATA)),
     KnownFormat("faers", "with DEMO*.txt", _has(FAERS_DEMO)),
     KnownFormat("jader", "with demo*.csv of JADER", _has(*JADER_TABLES)),
+    KnownFormat("canada_vigilance", "with reports.txt of Canada Vigilance", _has(*CANADA_TABLES)),
+    KnownFormat("maude", "with mdrfoi*.txt of MAUDE, or its JSON documents", is_maude),
     KnownFormat("eudravigilance", "a line listing of EudraVigilance", is_line_listing),
     KnownFormat("e2b", "ICH E2B documents in XML", _is_e2b),
     KnownFormat("openfda", "JSON documents of openFDA drug events", is_openfda),

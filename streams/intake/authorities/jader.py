@@ -234,7 +234,7 @@ class _Linked:
     def __init__(self) -> None:
         self.drugs = LinkedRows("drug", _KEY, _DRUG)
         self.reactions = LinkedRows("reac", _KEY, _REAC)
-        self.diseases = LinkedRows("hist", _KEY, ("原疾患等", "原疾患等連番"))
+        self.diseases = LinkedRows("hist", _KEY, ("原疾患等",))
 
 
 def _tables(archive: Archive, members: list[ZipInfo]) -> Iterator[DelimitedTable]:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
-from operator import itemgetter
 
 from schemas.rejected import Rejected
 from streams.intake.delimited import DelimitedTable
@@ -34,7 +33,7 @@ class LinkedRows:
     key
         Columns that name the report.
     columns
-        Columns that are used, two or more.
+        Columns that are used.
     """
 
     def __init__(self, kind: str, key: Sequence[str], columns: Sequence[str]) -> None:
@@ -54,14 +53,14 @@ class LinkedRows:
         header = table.header
         header.require(*self._key)
         key_at = [header.index(name) for name in self._key]
-        columns = itemgetter(*map(header.index, self._columns))
+        columns_at = [header.index(name) for name in self._columns]
         for row in table.rows:
             if isinstance(row, Rejected):
                 yield row
                 continue
             key = key_of(*(row.fields[at] for at in key_at))
             if key in known:
-                text = _BETWEEN.join(columns(row.fields))
+                text = _BETWEEN.join([row.fields[at] for at in columns_at])
                 if text.count(_BETWEEN) == len(self._columns) - 1:
                     self._rows[key].append(text)
                 else:
