@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich import box
@@ -14,13 +15,18 @@ from schemas.priority import Priority
 from schemas.safety_alert import SafetyAlert
 from streams.cli.terminal import Console
 
+if TYPE_CHECKING:
+    from streams.runtime.operations.source_account import SourceAccount
+
 __all__ = [
     "KIND_COLOURS",
+    "account_rows",
     "alert_table",
     "due_in_words",
     "priority_text",
     "repair_rows",
     "summary_table",
+    "unmapped_rows",
     "validation_table",
 ]
 
@@ -132,6 +138,23 @@ def summary_table(rows: Mapping[str, object], title: str) -> Table:
     for name, value in rows.items():
         table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
     return table
+
+
+def account_rows(account: "SourceAccount") -> dict[str, object]:
+    """Return the rows of a summary for what became of the rows of a source."""
+    rows: dict[str, object] = {
+        f"rows that name a report ({account.source_format})": account.rows,
+        "  cases counted": account.counted,
+    }
+    for reason, number in sorted(account.excluded.items()):
+        rows[f"  excluded, {escape(reason)}"] = number
+    rows["  further reports of a case"] = account.further
+    for reason, number in sorted(account.left_out.items()):
+        rows[f"  left out, {escape(reason)}"] = number
+    rows |= {"  rejected": account.rejected, "  unexplained": account.unexplained}
+    if account.others_rejected:
+        rows["rejected rows of other tables"] = account.others_rejected
+    return rows | unmapped_rows(account.unmapped)
 
 
 def validation_table(checks: pl.DataFrame, console: Console) -> None:

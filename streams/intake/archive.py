@@ -22,7 +22,7 @@ from streams.intake.bounded import (
     require_file,
 )
 
-__all__ = ["Archive", "Folder", "is_zip", "open_archive", "release_of"]
+__all__ = ["Archive", "UnpackedArchive", "is_zip", "open_archive", "release_of"]
 
 _CHUNK = 1 << 20  # bytes per read
 _ZIP = b"PK"
@@ -143,7 +143,7 @@ class _BoundedReads(io.BufferedReader):
         return super().read(self._most if size is None or size < 0 else size)
 
 
-class Folder(Archive):
+class UnpackedArchive(Archive):
     """Files of a folder and its folders, and members of the zip files among them.
 
     When a file was written says nothing of its content: copies are new.
@@ -197,7 +197,7 @@ def open_archive(path: Path, limits: Limits = LIMITS) -> Iterator[Archive]:
         The file does not exist, has a damaged directory, or is over a limit.
     """
     if path.is_dir():
-        yield Folder(path, _files_of(path, limits), limits)
+        yield UnpackedArchive(path, _files_of(path, limits), limits)
         return
     require_file(path)
     if not is_zip(path):
@@ -205,7 +205,7 @@ def open_archive(path: Path, limits: Limits = LIMITS) -> Iterator[Archive]:
         same = {
             name: one for name, one in beside.items() if release_of(name) == release_of(path.name)
         }
-        yield Folder(path.parent, same, limits)
+        yield UnpackedArchive(path.parent, same, limits)
         return
     with _BoundedReads(path, limits.directory_bytes) as file:
         try:

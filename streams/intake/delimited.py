@@ -1,9 +1,9 @@
 """Reader of delimited text: columns by name, damaged rows rejected with their bytes."""
 
 import csv
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
 from zipfile import ZipInfo
@@ -24,6 +24,7 @@ __all__ = [
     "Place",
     "Refusal",
     "Row",
+    "RowTally",
     "csv_lines",
     "csv_table",
     "dollar_table",
@@ -119,6 +120,32 @@ class Dialect:
 
 
 _CSV = Dialect()
+
+
+@dataclass
+class RowTally:
+    """Rows of the tables that name reports, so that each can be accounted for.
+
+    Parameters
+    ----------
+    rows
+        Rows, damaged ones too, by the source label of their table.
+    left_out
+        Rows that gave neither a report nor a reject, by the reason.
+    """
+
+    rows: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def counted(self, table: DelimitedTable) -> Iterator[Row | Rejected]:
+        """Yield the rows of a table, and count them."""
+        for row in table.rows:
+            self.rows[table.header.where] += 1
+            yield row
+
+    def repeated(self) -> None:
+        """Count a row that is left out since an identical one was read."""
+        self.left_out["repeats another row"] += 1
 
 
 def csv_table(archive: Archive, member: ZipInfo, dialect: Dialect = _CSV) -> DelimitedTable:

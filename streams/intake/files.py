@@ -13,6 +13,7 @@ from streams.intake.authorities.canada_vigilance import read_canada_vigilance
 from streams.intake.authorities.eudravigilance import read_line_listing
 from streams.intake.authorities.jader import read_jader
 from streams.intake.authorities.maude import read_maude
+from streams.intake.delimited import RowTally
 from streams.intake.documents.arrays import read_array
 from streams.intake.documents.openfda import read_openfda
 from streams.intake.e2b.reader import read_e2b
@@ -35,13 +36,16 @@ class Reading:
     repairs
         Damaged rows that were repaired, by the kind of repair.
     unmapped
-        Values that have no counterpart in a report, by column and value.
+        Values that a report cannot carry, by column or element and value.
+    tally
+        Rows of tables; of other formats every item is one.
     released_on
         Day of the release that a VAERS archive holds; by default the date of each DATA file.
     """
 
     repairs: Counter[str] = field(default_factory=Counter)
     unmapped: Counter[str] = field(default_factory=Counter)
+    tally: RowTally = field(default_factory=RowTally)
     released_on: date | None = None
 
 
@@ -55,14 +59,18 @@ def _numbered(items: Iterator[SourceItem]) -> _Items:
 READERS: dict[str, Callable[[Path, Reading], _Items]] = {
     "native": lambda path, _: read_messages(path),
     "array": lambda path, _: read_array(path),
-    "vaers": lambda path, reading: _numbered(read_vaers(path, released_on=reading.released_on)),
-    "faers": lambda path, reading: _numbered(read_faers(path, reading.repairs)),
-    "jader": lambda path, reading: _numbered(read_jader(path, reading.unmapped)),
-    "canada_vigilance": lambda path, reading: _numbered(
-        read_canada_vigilance(path, reading.unmapped)
+    "vaers": lambda path, reading: _numbered(
+        read_vaers(path, released_on=reading.released_on, tally=reading.tally)
     ),
-    "eudravigilance": lambda path, reading: _numbered(read_line_listing(path, reading.unmapped)),
-    "maude": lambda path, reading: _numbered(read_maude(path, reading.unmapped)),
+    "faers": lambda path, reading: _numbered(read_faers(path, reading.repairs, reading.tally)),
+    "jader": lambda path, reading: _numbered(read_jader(path, reading.unmapped, reading.tally)),
+    "canada_vigilance": lambda path, reading: _numbered(
+        read_canada_vigilance(path, reading.unmapped, reading.tally)
+    ),
+    "eudravigilance": lambda path, reading: _numbered(
+        read_line_listing(path, reading.unmapped, reading.tally)
+    ),
+    "maude": lambda path, reading: _numbered(read_maude(path, reading.unmapped, reading.tally)),
     "e2b": lambda path, reading: _numbered(read_e2b(path, reading.unmapped)),
     "openfda": lambda path, reading: _numbered(read_openfda(path, reading.unmapped)),
 }
@@ -76,6 +84,7 @@ def read_source(
     *,
     released_on: date | None = None,
     unmapped: Counter[str] | None = None,
+    tally: RowTally | None = None,
 ) -> Iterator[tuple[int, SourceItem]]:
     """Return the numbered items of a file: undecoded native messages, or reports and rejects.
 
@@ -84,12 +93,13 @@ def read_source(
 
     Parameters
     ----------
-    repairs, unmapped, released_on
+    repairs, unmapped, tally, released_on
         As in `Reading`.
     """
     reading = Reading(
-        Counter() if repairs is None else repairs,
-        Counter() if unmapped is None else unmapped,
-        released_on,
+        repairs=Counter() if repairs is None else repairs,
+        unmapped=Counter() if unmapped is None else unmapped,
+        tally=tally or RowTally(),
+        released_on=released_on,
     )
     return READERS[source_format or detect_format(path)](path, reading)

@@ -48,6 +48,7 @@ from streams.intake.delimited import (
     Place,
     Refusal,
     Row,
+    RowTally,
     csv_table,
     raw_rows,
     refusal,
@@ -110,7 +111,7 @@ class _Extract:
 
 
 def read_canada_vigilance(
-    path: Path, unmapped: Counter[str] | None = None
+    path: Path, unmapped: Counter[str] | None = None, tally: RowTally | None = None
 ) -> Iterator[Report | Rejected]:
     """Read an extract: yield rejects while reading, then the reports by day of latest receipt.
 
@@ -118,6 +119,8 @@ def read_canada_vigilance(
     ----------
     unmapped
         Counts values that have no counterpart, by column and value.
+    tally
+        Counts the rows of reports.
 
     Yields
     ------
@@ -136,7 +139,7 @@ def read_canada_vigilance(
     of it, whichever of them lists the other. The outcome of a report is that of its reaction if it
     has one; of several it is not known which one had it.
     """
-    codes, extract = Codes(unmapped), _Extract()
+    codes, extract, tally = Codes(unmapped), _Extract(), tally or RowTally()
     with open_archive(path) as archive:
         found = {pattern: archive.find(pattern) for pattern in CANADA_TABLES}
         if not all(found.values()):
@@ -145,7 +148,7 @@ def read_canada_vigilance(
         reports, drugs, reactions = found.values()
         cases: dict[str, _Case] = {}
         for table in _tables(archive, reports, REPORTS):
-            yield from _read_reports(table, cases)
+            yield from _read_reports(table, cases, tally)
         yield from _read_others(archive, (drugs, reactions), cases, extract, codes)
         refused: dict[Place, Refusal] = {}
         for case in sorted(cases.values(), key=lambda case: (case.latest, case.case_id)):
@@ -182,11 +185,13 @@ def _tables(archive: Archive, members: list[ZipInfo], dialect: Dialect) -> Itera
         yield csv_table(archive, member, dialect)
 
 
-def _read_reports(table: DelimitedTable, cases: dict[str, _Case]) -> Iterator[Rejected]:
+def _read_reports(
+    table: DelimitedTable, cases: dict[str, _Case], tally: RowTally
+) -> Iterator[Rejected]:
     header = table.header
     identity = header.columns("report_id", "report_no", "version_no", "received", "first_received")
     details = header.columns(*_DETAILS)
-    for row in table.rows:
+    for row in tally.counted(table):
         if isinstance(row, Rejected):
             yield row
             continue
@@ -213,6 +218,8 @@ def _read_reports(table: DelimitedTable, cases: dict[str, _Case]) -> Iterator[Re
             if known.fields != case.fields:
                 reason = f"report_id must be that of one row; got another for {number}"
                 yield header.reject(row, reason)
+            elif known is not case:
+                tally.repeated()
 
 
 @lru_cache(maxsize=1 << 16)

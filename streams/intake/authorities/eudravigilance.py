@@ -28,7 +28,7 @@ from schemas.vocabulary import (
 )
 from streams.intake.authorities.codes import Codes
 from streams.intake.bounded import bounded_lines
-from streams.intake.delimited import Dialect, Header, Row, csv_lines, refusal
+from streams.intake.delimited import Dialect, Header, Row, RowTally, csv_lines, refusal
 from streams.intake.documents.content import Content, open_documents
 from streams.intake.text import clean
 
@@ -128,7 +128,7 @@ def is_line_listing(content: Content) -> bool:
 
 
 def read_line_listing(
-    path: Path, unmapped: Counter[str] | None = None
+    path: Path, unmapped: Counter[str] | None = None, tally: RowTally | None = None
 ) -> Iterator[Report | Rejected]:
     """Read a line listing: yield rejects while reading, then the reports by day of receipt.
 
@@ -136,6 +136,8 @@ def read_line_listing(
     ----------
     unmapped
         Counts values that have no counterpart, by column and value.
+    tally
+        Counts the rows.
 
     Yields
     ------
@@ -149,15 +151,18 @@ def read_line_listing(
         The file lacks a required column.
     """
     codes, reports = Codes(unmapped), dict[str, Report]()
+    tally = tally or RowTally()
     for stream, where, _ in open_documents(path):
         table = csv_lines(bounded_lines(stream, where), where, _LISTING)
         table.header.require(*_REQUIRED)
-        for row in table.rows:
+        for row in tally.counted(table):
             item = row if isinstance(row, Rejected) else _report(row, table.header, codes)
             if isinstance(item, Report) and isinstance(row, Row) and item.case_id in reports:
                 if item != reports[item.case_id]:
                     reason = "EU Local Number must be that of one row; got another before"
                     yield table.header.reject(row, reason)
+                else:
+                    tally.repeated()
             elif isinstance(item, Report):
                 reports[item.case_id] = item
             else:

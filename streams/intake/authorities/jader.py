@@ -41,6 +41,7 @@ from streams.intake.delimited import (
     Place,
     Refusal,
     Row,
+    RowTally,
     csv_table,
     raw_rows,
     refusal,
@@ -168,13 +169,17 @@ class _Case:
     fields: tuple[str, ...]
 
 
-def read_jader(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Report | Rejected]:
+def read_jader(
+    path: Path, unmapped: Counter[str] | None = None, tally: RowTally | None = None
+) -> Iterator[Report | Rejected]:
     """Read a JADER archive: yield rejects while reading, then the reports by day of receipt.
 
     Parameters
     ----------
     unmapped
         Counts values that have no counterpart, by column and value.
+    tally
+        Counts the rows of demo.
 
     Yields
     ------
@@ -193,7 +198,7 @@ def read_jader(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Rep
     and the case was first received on that of its first report. An age or a weight is the middle
     of its decade. All reports are of Japan, and serious, by which criterion is not stated.
     """
-    codes = Codes(unmapped)
+    codes, tally = Codes(unmapped), tally or RowTally()
     with open_archive(path) as archive:
         demo, drug, reac = (archive.find(pattern) for pattern in JADER_TABLES)
         if not (demo and drug and reac):
@@ -201,7 +206,7 @@ def read_jader(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Rep
             raise InputError(msg)
         cases: dict[str, _Case] = {}
         for table in _tables(archive, demo):
-            yield from _read_demo(table, cases)
+            yield from _read_demo(table, cases, tally)
         first: dict[str, date] = {}
         latest: dict[str, str] = {}
         for key, case in cases.items():
@@ -210,6 +215,8 @@ def read_jader(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Rep
             if cases[kept].version < case.version:
                 latest[case.number] = key
         known, linked = set(latest.values()), _Linked()
+        if earlier := len(cases) - len(known):
+            tally.left_out["replaced by a later report"] += earlier
         for kind, members in (
             (linked.drugs, drug),
             (linked.reactions, reac),
@@ -242,11 +249,13 @@ def _tables(archive: Archive, members: list[ZipInfo]) -> Iterator[DelimitedTable
         yield csv_table(archive, member, _CP932)
 
 
-def _read_demo(table: DelimitedTable, cases: dict[str, _Case]) -> Iterator[Rejected]:
+def _read_demo(
+    table: DelimitedTable, cases: dict[str, _Case], tally: RowTally
+) -> Iterator[Rejected]:
     header = table.header
     header.require(*_KEY, _QUARTER)
     identity, details = header.columns(*_KEY, _QUARTER), header.columns(*_DEMO)
-    for row in table.rows:
+    for row in tally.counted(table):
         if isinstance(row, Rejected):
             yield row
             continue
@@ -262,6 +271,8 @@ def _read_demo(table: DelimitedTable, cases: dict[str, _Case]) -> Iterator[Rejec
         if (known.fields, known.quarter) != (fields, quarter):
             reason = f"a report must have one demo row; got another for {number[:20]!r}"
             yield header.reject(row, reason)
+        elif known is not case:
+            tally.repeated()
 
 
 def _unidentified(header: Header, row: Row, number: str, version: str) -> Rejected:

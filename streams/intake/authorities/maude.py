@@ -32,6 +32,7 @@ from streams.intake.delimited import (
     Place,
     Refusal,
     Row,
+    RowTally,
     csv_table,
     dollar_table,
     raw_rows,
@@ -79,13 +80,17 @@ def is_maude(content: Content) -> bool:
     return content.head.startswith(b"{") and _EVENT.search(content.head) is not None
 
 
-def read_maude(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Report | Rejected]:
+def read_maude(
+    path: Path, unmapped: Counter[str] | None = None, tally: RowTally | None = None
+) -> Iterator[Report | Rejected]:
     """Read the tables of a folder or an archive, or a JSON document of device events.
 
     Parameters
     ----------
     unmapped
         Counts values that have no counterpart, by column and value.
+    tally
+        Counts the rows of the master table.
 
     Yields
     ------
@@ -108,12 +113,12 @@ def read_maude(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Rep
     if path.is_dir() or path.suffix.lower() == ".zip":
         with open_archive(path) as archive:
             if archive.find(_MASTER) or archive.find(_DEVICES):
-                yield from _read_tables(archive, codes)
+                yield from _read_tables(archive, codes, tally or RowTally())
                 return
     yield from _read_documents(path, codes)
 
 
-def _read_tables(archive: Archive, codes: Codes) -> Iterator[Report | Rejected]:
+def _read_tables(archive: Archive, codes: Codes, tally: RowTally) -> Iterator[Report | Rejected]:
     master = archive.find(_MASTER)
     if not master:
         msg = (
@@ -134,7 +139,7 @@ def _read_tables(archive: Archive, codes: Codes) -> Iterator[Report | Rejected]:
     refused: dict[Place, Refusal] = {}
     seen: dict[str, bytes] = {}
     for table in _tables(archive, master):
-        for row in table.rows:
+        for row in tally.counted(table):
             if isinstance(row, Rejected):
                 yield row
                 continue
@@ -145,6 +150,8 @@ def _read_tables(archive: Archive, codes: Codes) -> Iterator[Report | Rejected]:
                 if before != row.raw:
                     reason = f"MDR_REPORT_KEY must be that of one row; got another {found.number}"
                     yield table.header.reject(row, reason)
+                else:
+                    tally.repeated()
             else:
                 try:
                     yield report_of(found, codes)

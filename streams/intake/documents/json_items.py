@@ -116,7 +116,7 @@ class _Found:
     in_item: bool = False
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
-    gap: bytes = b""  # what stands outside of items and is no space
+    gap: bytes = b""  # text outside of items, without spaces
     before: bytes = b""  # the end of the last block
 
     def __post_init__(self) -> None:

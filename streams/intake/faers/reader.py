@@ -24,7 +24,15 @@ from schemas.vocabulary import ReportType
 from streams.intake.archive import Archive, open_archive
 from streams.intake.countries import country_code
 from streams.intake.dates import date_range, stated_day
-from streams.intake.delimited import DelimitedTable, Place, Refusal, dollar_table, raw_rows, refusal
+from streams.intake.delimited import (
+    DelimitedTable,
+    Place,
+    Refusal,
+    RowTally,
+    dollar_table,
+    raw_rows,
+    refusal,
+)
 from streams.intake.faers.layout import (
     ALIASES,
     DELETION_LISTS,
@@ -60,7 +68,9 @@ _ANSWER = {"Y": True, "N": False}
 _Members = dict[str, list[ZipInfo]]
 
 
-def read_faers(path: Path, repairs: Counter[str] | None = None) -> Iterator[Report | Rejected]:
+def read_faers(
+    path: Path, repairs: Counter[str] | None = None, tally: RowTally | None = None
+) -> Iterator[Report | Rejected]:
     """Read a FAERS quarter: yield rejects while reading, then the reports in order of time.
 
     Parameters
@@ -69,6 +79,8 @@ def read_faers(path: Path, repairs: Counter[str] | None = None) -> Iterator[Repo
         A zip file with at least the tables DEMO, DRUG and REAC, in the legacy or current layout.
     repairs
         Counts the repairs by kind (`streams.intake.faers.repairs`).
+    tally
+        Counts the rows of DEMO and of the deletion lists.
 
     Yields
     ------
@@ -96,7 +108,7 @@ def read_faers(path: Path, repairs: Counter[str] | None = None) -> Iterator[Repo
     repairs = Counter() if repairs is None else repairs
     with open_archive(path) as archive:
         members = _find_members(archive)
-        quarter = Quarter()
+        quarter = Quarter(tally=tally or RowTally())
         for kind, read in READERS.items():
             for table in _corrected_tables(archive, kind, members[kind], quarter, repairs):
                 yield from read(table, quarter)
