@@ -19,7 +19,7 @@ from streams.intake.e2b.tree import Element
 
 __all__ = ["MOST_MESSAGE_BYTES", "ROOTS", "Document", "Message", "read_messages"]
 
-MOST_MESSAGE_BYTES = 8 << 20
+MOST_MESSAGE_BYTES = 4 << 20
 """Maximum length of a message without its attachments, and of what stands between messages."""
 
 ROOTS = ("ichicsr", "MCCI_IN200100UV01")
@@ -28,6 +28,9 @@ ROOTS = ("ichicsr", "MCCI_IN200100UV01")
 _RELEASES = {MESSAGE_R2: 2, MESSAGE_R3: 3}
 _TAGS = [f"{{*}}{name}" for name in (*ROOTS, *_RELEASES)]
 _ATTACHMENT, _LEFT_OUT = "B64", "[attachment left out]"
+_MOST_SKIPPED_BYTES = 64 << 20  # of a message that is too long; parsing them takes 3 s
+_CHECK_BYTES = 1 << 20
+_LONGEST_TAG = 8 << 20  # bytes of a tag, or of a comment, that the parser holds at once
 _LONGEST_ERROR = 200  # characters of a parser's message
 
 
@@ -90,7 +93,7 @@ def read_messages(stream: BufferedBytes, document: Document) -> Iterator[Message
                 source.begin(element)
                 parent = element.getparent()
                 if not document.n_messages and parent is not None:
-                    n_header = len(parent) - 1
+                    n_header = parent.index(element)
                 continue
             document.n_messages += 1
             message = Message(document.n_messages, release, element)
@@ -167,13 +170,16 @@ class _Source:
     def __init__(self, stream: BufferedBytes) -> None:
         self._stream = stream
         self._message: Element | None = None
-        self._length = 0
+        self._length = 0  # without dropped attachments
+        self._n_read = 0
+        self._progress = _Progress()
         self.is_too_long = False
         self.recent = b""
 
     def begin(self, message: Element | None) -> None:
         """Count a message from here, or what follows one."""
-        self._message, self._length, self.is_too_long = message, 0, False
+        self._message, self._length, self._n_read, self.is_too_long = message, 0, 0, False
+        self._progress = _Progress()
 
     def read(self, size: int) -> bytes:
         """Return the next bytes."""
@@ -181,12 +187,17 @@ class _Source:
             self._shorten()
         self.recent = self._stream.read(size)
         self._length += len(self.recent)
+        self._n_read += len(self.recent)
+        self._progress.require(self._message, self._n_read)
         return self.recent
 
     def _shorten(self) -> None:
         if self._message is None:
             msg = f"more than {MOST_MESSAGE_BYTES} bytes outside of messages"
-            raise etree.XMLSyntaxError(msg, 0, 0, 0)
+            raise _syntax_error(msg)
+        if self._n_read > _MOST_SKIPPED_BYTES:
+            msg = f"a message of more than {_MOST_SKIPPED_BYTES} bytes"
+            raise _syntax_error(msg)
         being_read = _path_being_read(self._message)
         self._length -= _drop_attachments(self._message, set(being_read))
         if being_read[-1].get("representation") == _ATTACHMENT:
@@ -195,6 +206,33 @@ class _Source:
         if self.is_too_long:
             for element in being_read:
                 del element[:-1]
+
+
+class _Progress:
+    """Check that bytes become elements or text: the parser holds a tag until it is complete."""
+
+    def __init__(self) -> None:
+        self._checked = self._moved = 0
+        self._last: Element | None = None
+        self._size = (0, 0, 0)
+
+    def require(self, message: Element | None, n_read: int) -> None:
+        """Refuse a document whose last element has not changed for so many bytes."""
+        if n_read - self._checked < _CHECK_BYTES:
+            return
+        self._checked = n_read
+        if message is not None:
+            last = _path_being_read(message)[-1]
+            size = (len(last), len(last.text or ""), len(last.tail or ""))
+            if last is not self._last or size != self._size:
+                self._last, self._size, self._moved = last, size, n_read
+        if n_read - self._moved > _LONGEST_TAG:
+            msg = f"a tag of more than {_LONGEST_TAG} bytes"
+            raise _syntax_error(msg)
+
+
+def _syntax_error(message: str) -> etree.XMLSyntaxError:
+    return etree.XMLSyntaxError(message, 0, 0, 0)
 
 
 def _path_being_read(message: Element) -> list[Element]:

@@ -24,6 +24,8 @@ from streams.intake.text import clean
 
 __all__ = ["country_of", "read_drugs", "read_patient", "read_reactions"]
 
+_faers_names = substances_of.__wrapped__  # without its cache, which a hostile file could fill
+_LONGEST_COUNTRY = 100  # characters
 _DAYS = {"804": 1, "803": 7}  # days of a unit of the time to onset
 _MOST_DAYS = 6  # digits of a number of days
 _RECURRED = {"1": True, "2": False}
@@ -32,7 +34,7 @@ _RECURRED = {"1": True, "2": False}
 def country_of(values: Mapping[str, str], name: str, number: str, findings: Findings) -> str | None:
     """Return the code of a country; one that is no country is counted as unmapped."""
     text = values.get(name, "")
-    code = country_code(text)
+    code = country_code(text[:_LONGEST_COUNTRY])
     if text and code is None:
         findings.skip(f"{name} ({number})", text)
     return code
@@ -137,7 +139,7 @@ def _substances(element: Element, name: str | None, *, of_faers: bool) -> tuple[
     path = "activesubstance/activesubstancename"
     names = [clean(text, 2000) or "" for text in texts(element, path)]
     if of_faers:
-        return substances_of("\\".join(names), name or "")
+        return _faers_names("\\".join(names), name or "")
     found = tuple(dict.fromkeys(filter(None, names)))
     return found or ((name,) if name else ())
 

@@ -60,6 +60,7 @@ _OWN_ID, _WORLDWIDE_ID = f"{CASE_IDS}.1", f"{CASE_IDS}.2"  # C.1.1, C.1.8.1
 _CHARACTERISTICS = "2.16.840.1.113883.3.989.2.1.1.23"  # C.1.3, C.1.11
 _SOURCE_REPORT = "2"  # code of a related investigation: a primary source
 _REQUIRED_INTERVENTION = "2.16.840.1.113883.3.989.5.1.2.2.1.3", "7"  # FDA.E.i.3.2h
+_LONGEST_COUNTRY = 100  # characters
 _LONGEST_CODE = 10  # digits; MedDRA has 8
 _ELEMENTS = {
     "case_id": "C.1.8.1",
@@ -229,7 +230,7 @@ def _reporter(event: Element, findings: Findings) -> Reporter:
 
 def _country(element: Element | None, path: str, name: str, findings: Findings) -> str | None:
     text = attribute(element, path, "code")
-    code = country_code(text)
+    code = country_code(text[:_LONGEST_COUNTRY])
     if text and code is None:
         findings.skip(name, text)
     return code
