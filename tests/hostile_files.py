@@ -258,8 +258,8 @@ HOSTILE = (
         *(_NOT_WELL_FORMED, 1),
     ),
     Hostile(
-        "E2B: 500,000 reactions without a term",
-        e2b_of([_FIRST_DRUG, b"<reaction/>" * 500_000, b"</patient></safetyreport>"]),
+        "E2B: 300,000 reactions without a term",
+        e2b_of([_FIRST_DRUG, b"<reaction/>" * 300_000, b"</patient></safetyreport>"]),
         *("reaction 2 must have a MedDRA term", 1),
     ),
     Hostile(

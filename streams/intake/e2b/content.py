@@ -1,13 +1,14 @@
 """Detection of ICH E2B documents by their content, whatever their names."""
 
+import contextlib
 import re
+import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipInfo
 
 from streams.intake.archive import Archive
-from streams.intake.bounded import open_unpacked
 
 __all__ = ["begins_as_e2b", "e2b_members", "is_e2b", "is_zip"]
 
@@ -16,6 +17,7 @@ _ROOT = re.compile(
     r"<(?:[\w.-]+:)?(?:ichicsr|MCCI_IN200100UV01|PORR_IN049016UV|safetyreport)[\s/>]"
 )
 _ZIP = b"PK"
+_GZIP_WINDOW = 31  # 16 + 15: zlib's largest window, with the header of gzip
 
 
 def is_zip(path: Path) -> bool:
@@ -26,8 +28,12 @@ def is_zip(path: Path) -> bool:
 
 def is_e2b(path: Path) -> bool:
     """Return whether a file, gzipped or not, begins as an ICH E2B document."""
-    with open_unpacked(path) as stream:
-        return begins_as_e2b(stream.read(_HEAD))
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if path.suffix == ".gz":
+        with contextlib.suppress(zlib.error):
+            head = zlib.decompressobj(_GZIP_WINDOW).decompress(head, _HEAD)
+    return begins_as_e2b(head)
 
 
 def e2b_members(archive: Archive) -> Iterator[ZipInfo]:

@@ -17,7 +17,7 @@ from streams.intake.e2b.r2 import MESSAGE_R2
 from streams.intake.e2b.r3 import MESSAGE_R3
 from streams.intake.e2b.tree import Element
 
-__all__ = ["MOST_MESSAGE_BYTES", "ROOTS", "Document", "Message", "read_messages"]
+__all__ = ["MOST_MESSAGE_BYTES", "ROOTS", "Document", "IcsrMessage", "read_messages"]
 
 MOST_MESSAGE_BYTES = 4 << 20
 """Maximum length of a message without its attachments, and of what stands between messages."""
@@ -44,7 +44,7 @@ class Document:
 
 
 @dataclass
-class Message:
+class IcsrMessage:
     """A message: its number in the document from 1, its release, its element."""
 
     number: int
@@ -58,7 +58,7 @@ class Message:
         return raw if len(raw) <= RECORD_BYTES else raw[:LONGEST_BEGINNING]
 
 
-def read_messages(stream: BufferedBytes, document: Document) -> Iterator[Message | Rejected]:
+def read_messages(stream: BufferedBytes, document: Document) -> Iterator[IcsrMessage | Rejected]:
     """Yield the messages of a document; each is emptied once the next one is asked for.
 
     A message that is too long, or holds an entity reference, is a reject. So is the rest of a
@@ -96,7 +96,7 @@ def read_messages(stream: BufferedBytes, document: Document) -> Iterator[Message
                     n_header = parent.index(element)
                 continue
             document.n_messages += 1
-            message = Message(document.n_messages, release, element)
+            message = IcsrMessage(document.n_messages, release, element)
             yield _refused(message, source, document) or message
             source.begin(None)
             _free(element, n_header)
@@ -116,7 +116,7 @@ def _release(element: Element) -> int | None:
     return _RELEASES.get(etree.QName(element).localname)
 
 
-def _refused(message: Message, source: "_Source", document: Document) -> Rejected | None:
+def _refused(message: IcsrMessage, source: "_Source", document: Document) -> Rejected | None:
     if source.is_too_long:
         reason = (
             f"a message must have at most {MOST_MESSAGE_BYTES} bytes without attachments; got more"

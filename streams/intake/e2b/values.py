@@ -11,7 +11,9 @@ from streams.intake.text import parse_decimal
 
 __all__ = ["age_in_years", "moment", "stated", "stated_range", "weight_in_kg", "years_between"]
 
-_STAMP = re.compile(r"([0-9]{4,14})(?:\.[0-9]{1,6})?(?:([+-])([0-9]{2}):?([0-9]{2})?|Z)?")
+_STAMP = re.compile(
+    r"([0-9]{4,14})(?:(?<=[0-9]{8})(?:\.[0-9]{1,6})?(?:([+-])([0-9]{2}):?([0-9]{2})?|Z)?)?"
+)
 _DAY, _SECOND = 8, 14  # digits of a day, and of a second
 _DAYS_A_YEAR = 365.25
 _HEAVIEST = 700  # kg: the limit of `Patient.weight_kg`

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import RejectCode
 from streams.intake.e2b import documents
-from streams.intake.e2b.documents import Document, Message, read_messages
+from streams.intake.e2b.documents import Document, IcsrMessage, read_messages
 from tests.support import e2b_r3
 from tests.support.e2b_r2 import FIELDS, batch_of, message_of
 from tests.support.e2b_reading import read, read_one
@@ -133,7 +133,7 @@ def test_read_messages_are_emptied_and_the_header_is_kept() -> None:
     document = Document("batch.xml")
     stream = io.BufferedReader(io.BytesIO(batch_of([message(n) for n in range(50)])))
     for item in read_messages(stream, document):
-        assert isinstance(item, Message)
+        assert isinstance(item, IcsrMessage)
         assert item.release == 2
         root = document.root
         assert root is not None
