@@ -92,6 +92,8 @@ TESTED_BY = {
     "streams.demo.scenario": "replay/test_scenario.py",
     "streams.exports.case_counts": "replay/test_export_ermr.py",
     "streams.exports.ermr": "replay/test_export_ermr.py",
+    "streams.intake.e2b.ack.release_2": "unit/intake/e2b/ack/test_acknowledgement.py",
+    "streams.intake.e2b.ack.release_3": "unit/intake/e2b/ack/test_acknowledgement.py",
     "streams.intake.e2b.r2_patient": "unit/intake/e2b/test_r2.py",
     "streams.intake.faers.tables": "unit/intake/faers/test_reader.py",
     "streams.runtime.broker.clients": "broker/test_kafka_io.py",

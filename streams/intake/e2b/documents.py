@@ -45,11 +45,15 @@ class Document:
 
 @dataclass
 class IcsrMessage:
-    """A message: its number in the document from 1, its release, its element."""
+    """A message: its number in the document from 1, its release, its element.
+
+    `refusal` is the reason, and its code, why it must not be read, however it would read.
+    """
 
     number: int
     release: int
     element: Element
+    refusal: tuple[str, RejectCode] | None
 
     def raw(self) -> bytes:
         """Return the message as XML in UTF-8, without attachments; the beginning of a long one."""
@@ -61,8 +65,8 @@ class IcsrMessage:
 def read_messages(stream: BufferedBytes, document: Document) -> Iterator[IcsrMessage | Rejected]:
     """Yield the messages of a document; each is emptied once the next one is asked for.
 
-    A message that is too long, or holds an entity reference, is a reject. So is the rest of a
-    document from where it is not well-formed.
+    A message that is too long, or holds an entity reference, has a refusal. The rest of a document
+    from where it is not well-formed is a reject.
 
     Parameters
     ----------
@@ -96,8 +100,8 @@ def read_messages(stream: BufferedBytes, document: Document) -> Iterator[IcsrMes
                     n_header = parent.index(element)
                 continue
             document.n_messages += 1
-            message = IcsrMessage(document.n_messages, release, element)
-            yield _refused(message, source, document) or message
+            refusal = _refusal(element, source)
+            yield IcsrMessage(document.n_messages, release, element, refusal)
             source.begin(None)
             _free(element, n_header)
     except etree.XMLSyntaxError as error:
@@ -116,18 +120,15 @@ def _release(element: Element) -> int | None:
     return _RELEASES.get(etree.QName(element).localname)
 
 
-def _refused(message: IcsrMessage, source: "_Source", document: Document) -> Rejected | None:
+def _refusal(message: Element, source: "_Source") -> tuple[str, RejectCode] | None:
     if source.is_too_long:
-        reason = (
-            f"a message must have at most {MOST_MESSAGE_BYTES} bytes without attachments; got more"
-        )
-        code = RejectCode.TOO_LONG
-    elif (entity := next(message.element.iter(etree.Entity), None)) is not None:
-        reason = f"a message must hold no entity reference; got {_printable(entity.text or '')}"
-        code = RejectCode.SCHEMA
-    else:
+        limit = f"at most {MOST_MESSAGE_BYTES} bytes without attachments"
+        return f"a message must have {limit}; got more", RejectCode.TOO_LONG
+    entity = next(message.iter(etree.Entity), None)
+    if entity is None:
         return None
-    return _reject(document, message.number, reason, message.raw(), code)
+    got = _printable(entity.text or "")
+    return f"a message must hold no entity reference; got {got}", RejectCode.SCHEMA
 
 
 def _rest(document: Document, source: "_Source", error: etree.XMLSyntaxError) -> Rejected:
@@ -139,13 +140,8 @@ def _rest(document: Document, source: "_Source", error: etree.XMLSyntaxError) ->
     return _reject(document, number, reason, source.recent)
 
 
-def _reject(
-    document: Document,
-    number: int,
-    reason: str,
-    raw: bytes,
-    code: RejectCode = RejectCode.SCHEMA,
-) -> Rejected:
+def _reject(document: Document, number: int, reason: str, raw: bytes) -> Rejected:
+    code = RejectCode.SCHEMA
     return Rejected(source=document.where, position=number, reason=reason, raw=raw, code=code)
 
 

@@ -27,6 +27,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[str] = []  # the first ones
+        self.elements: list[str] = []  # those of the problems
         self.n_problems = 0
         self.unmapped: Counter[str] = Counter()
         self.code = RejectCode.SCHEMA
@@ -34,7 +35,12 @@ class Findings:
     def refuse(self, element: str, rule: str, got: str | None) -> None:
         """Note that an element breaks a rule; `got` is its text, None if it has none."""
         shown = "nothing" if not got or not got.strip() else quoted(got.strip()[:_SHOWN])
-        self._add(f"{element}: {rule}; got {shown}")
+        self._add(f"{element}: {rule}; got {shown}", element)
+
+    def refuse_whole(self, reason: str, code: RejectCode) -> None:
+        """Note why a message must not be read at all."""
+        self.code = code
+        self._add(reason)
 
     def refuse_model(self, error: ValidationError, elements: Mapping[str, str]) -> None:
         """Note each rule of a model that a message breaks, by the element of the field."""
@@ -42,14 +48,18 @@ class Findings:
         self.code = code_of(problems[0])
         for problem in problems:
             place = [str(part) for part in problem["loc"]]
+            if code_of(problem) is RejectCode.DATES_OUT_OF_ORDER:
+                place = ["latest_received"]
             named = (elements[part] for part in reversed(place) if part in elements)
             rule = problem["msg"].removeprefix("Value error, ")
-            self._add(f"{next(named, '.'.join(place) or 'report')}: {rule}")
+            element = next(named, ".".join(place) or "report")
+            self._add(f"{element}: {rule}", element)
 
-    def _add(self, problem: str) -> None:
+    def _add(self, problem: str, element: str = "") -> None:
         self.n_problems += 1
         if len(self.problems) < _MOST_SHOWN:
             self.problems.append(problem)
+            self.elements += [element] if element else []
 
     def mapped(self, element: str, codes: Mapping[str, _Code], text: str) -> _Code | None:
         """Return the meaning of a code; one that is not in the list is counted as unmapped."""

@@ -21,7 +21,13 @@ from schemas.vocabulary import (
 )
 from streams.intake.e2b.codes import CRITERIA_R2, KINDS, QUALIFICATIONS, REPORT_TYPES, REVISIONS
 from streams.intake.e2b.findings import Findings
-from streams.intake.e2b.r2_patient import country_of, read_drugs, read_patient, read_reactions
+from streams.intake.e2b.r2_patient import (
+    REACTION_TERM,
+    country_of,
+    read_drugs,
+    read_patient,
+    read_reactions,
+)
 from streams.intake.e2b.tree import Element, find, find_all, leaves, text_of
 from streams.intake.e2b.values import moment, stated
 from streams.intake.text import clean
@@ -58,8 +64,8 @@ def read_r2(message: Element, findings: Findings) -> Report | None:
     of_faers = is_faers(message)
     reactions = read_reactions(patient, findings)
     products = read_drugs(patient, findings, of_faers=of_faers, is_required=not voids)
-    if not voids and not reactions and not findings.problems:
-        findings.refuse("reactionmeddrapt (B.2.i.2)", "a case must have a reaction", None)
+    if not voids and not reactions and REACTION_TERM not in findings.elements:
+        findings.refuse(REACTION_TERM, "a case must have a reaction", None)
     identity = (_faers_identity if of_faers else _identity)(message, values, findings)
     first, latest = _received(values, findings)
     if findings.problems or first is None or latest is None:

@@ -22,7 +22,10 @@ from streams.intake.e2b.values import age_in_years, stated, weight_in_kg, years_
 from streams.intake.faers.layout import substances_of
 from streams.intake.text import clean
 
-__all__ = ["country_of", "read_drugs", "read_patient", "read_reactions"]
+__all__ = ["REACTION_TERM", "country_of", "read_drugs", "read_patient", "read_reactions"]
+
+REACTION_TERM = "reactionmeddrapt (B.2.i.2)"
+"""The element of a reaction's term."""
 
 _faers_names = substances_of.__wrapped__  # without its cache, which a hostile file could fill
 _LONGEST_COUNTRY = 100  # characters
@@ -73,7 +76,7 @@ def read_reactions(patient: Element | None, findings: Findings) -> tuple[Reactio
         term = clean(text, 500)
         if term is None:
             rule = f"reaction {number} must have a MedDRA term"
-            findings.refuse("reactionmeddrapt (B.2.i.2)", rule, None)
+            findings.refuse(REACTION_TERM, rule, None)
             continue
         outcome = values.get("reactionoutcome", "")
         code = term if term.isascii() and term.isdigit() else None

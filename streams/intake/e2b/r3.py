@@ -94,7 +94,7 @@ def read_r3(message: Element, findings: Findings) -> Report | None:
     days = onset_days(role, roles)
     reactions, criteria, country, confirmed = _reactions(role, days, findings)
     products = read_drugs(role, roles, findings, is_required=not voids)
-    if not voids and not reactions:
+    if not voids and not reactions and "E.i.2.1b" not in findings.elements:
         findings.refuse("E.i.2.1b", "a case must have a reaction", None)
     first, latest = _received(event, findings)
     if findings.problems or first is None or latest is None:

@@ -80,6 +80,9 @@ def _add(unmapped: Counter[str], found: Counter[str]) -> None:
 def report_of(message: IcsrMessage) -> tuple[Report | None, Findings]:
     """Return the report of a message, or None, and what was noted of its elements."""
     findings = Findings()
+    if message.refusal is not None:
+        findings.refuse_whole(*message.refusal)
+        return None, findings
     read = read_r3 if message.release == 3 else read_r2
     report = read(message.element, findings)
     return (None if findings.problems else report), findings

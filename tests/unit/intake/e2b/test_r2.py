@@ -98,7 +98,7 @@ def test_messages_of_one_day_are_ordered_by_their_version() -> None:
         ({"receiptdate": ""}, "receiptdate (A.1.7): must be a day, CCYYMMDD; got nothing"),
         (
             {"receiptdate": "20240104"},
-            "report: latest_received must not be before first_received",
+            "receiptdate (A.1.7): latest_received must not be before first_received",
         ),
         (
             {"companynumb": "", "safetyreportid": ""},
