@@ -15,7 +15,7 @@ from schemas.visible_text import visible
 from streams.intake.bounded import RECORD_BYTES, BufferedBytes
 from streams.intake.e2b.r2 import MESSAGE_R2
 from streams.intake.e2b.r3 import MESSAGE_R3
-from streams.intake.e2b.tree import Element
+from streams.intake.e2b.tree import Element, local_name
 
 __all__ = ["MOST_MESSAGE_BYTES", "ROOTS", "Document", "IcsrMessage", "read_messages"]
 
@@ -115,9 +115,9 @@ def read_messages(stream: BufferedBytes, document: Document) -> Iterator[IcsrMes
 def _release(element: Element) -> int | None:
     """Return the release of a message; None if the element is none, or not where one belongs."""
     parent = element.getparent()
-    if parent is not None and etree.QName(parent).localname not in ROOTS:
+    if parent is not None and local_name(parent) not in ROOTS:
         return None
-    return _RELEASES.get(etree.QName(element).localname)
+    return _RELEASES.get(local_name(element))
 
 
 def _refusal(message: Element, source: "_Source") -> tuple[str, RejectCode] | None:
@@ -181,11 +181,12 @@ class _Source:
         """Return the next bytes."""
         if self._length > MOST_MESSAGE_BYTES:
             self._shorten()
-        self.recent = self._stream.read(size)
-        self._length += len(self.recent)
-        self._n_read += len(self.recent)
+        read = self._stream.read(size)
+        self.recent = read or self.recent
+        self._length += len(read)
+        self._n_read += len(read)
         self._progress.require(self._message, self._n_read)
-        return self.recent
+        return read
 
     def _shorten(self) -> None:
         if self._message is None:

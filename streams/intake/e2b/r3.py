@@ -35,7 +35,7 @@ from streams.intake.e2b.codes import (
     SEXES,
 )
 from streams.intake.e2b.findings import Findings
-from streams.intake.e2b.r3_drugs import onset_days, read_drugs, roles_of
+from streams.intake.e2b.r3_drugs import onset_days, read_drugs, relatedness_of, roles_of
 from streams.intake.e2b.r3_elements import (
     CASE_IDS,
     OBSERVATIONS,
@@ -93,7 +93,8 @@ def read_r3(message: Element, findings: Findings) -> Report | None:
     roles = roles_of(event, findings)
     days = onset_days(role, roles)
     reactions, criteria, country, confirmed = _reactions(role, days, findings)
-    products = read_drugs(role, roles, findings, is_required=not voids)
+    assessed = relatedness_of(event, _terms(role))
+    products = read_drugs(role, roles, assessed, findings, is_required=not voids)
     if not voids and not reactions and "E.i.2.1b" not in findings.elements:
         findings.refuse("E.i.2.1b", "a case must have a reaction", None)
     first, latest = _received(event, findings)
@@ -296,6 +297,16 @@ def _reactions(
         place = "location/locatedEntity/locatedPlace/code"
         country = country or _country(observation, place, "E.i.9", findings)
     return tuple(reactions), tuple(criteria), country, confirmed
+
+
+def _terms(role: Element | None) -> dict[str, str]:
+    """Return the MedDRA codes of the reactions by their identifiers."""
+    return {
+        attribute(observation, "id", "root").strip().lower(): code
+        for observation in find_all(role, "subjectOf2/observation")
+        if is_observation(observation, "29")
+        and (code := attribute(observation, "value", "code").strip()[:_LONGEST_CODE])
+    }
 
 
 def _reaction(

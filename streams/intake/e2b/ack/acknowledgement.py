@@ -13,7 +13,7 @@ from streams.intake.e2b.ack.release_3 import acknowledgement_r3
 from streams.intake.e2b.documents import ROOTS, Document, IcsrMessage, read_messages
 from streams.intake.e2b.findings import Findings
 from streams.intake.e2b.reader import report_of
-from streams.intake.e2b.tree import Element
+from streams.intake.e2b.tree import Element, local_name
 
 __all__ = ["Acknowledgement", "acknowledge"]
 
@@ -78,4 +78,4 @@ def acknowledge(stream: BufferedBytes, where: str) -> Acknowledgement:
 
 def _release_of(root: Element | None) -> int:
     """Return the release of a document without a message, by its root."""
-    return 2 if root is not None and etree.QName(root).localname == ROOTS[0] else 3
+    return 2 if root is not None and local_name(root) == ROOTS[0] else 3

@@ -84,6 +84,15 @@ def test_an_entity_is_neither_read_nor_left_out() -> None:
         assert b"root:" not in rejected.raw
 
 
+def test_a_name_that_is_none_is_said_once_all_is_read() -> None:
+    inner = message(1).replace("<patient>", "<ns:><safetyreport/></ns:><patient>")
+    raw = batch_of([inner, message(2)])
+    reports, [rejected] = read(raw)
+    assert [each.case_id for each in reports] == ["DE-ACME-1", "DE-ACME-2"]
+    assert "got Failed to parse QName 'ns:'" in rejected.reason
+    assert (rejected.position, rejected.raw) == (3, raw)
+
+
 def test_a_comment_inside_a_text_is_no_part_of_it() -> None:
     text = message(1).replace("Alfadrug", "Alfa<!-- not -->drug<?no?> A")
     assert read_one(batch_of([text])).products[0].verbatim == "Alfadrug A"

@@ -95,6 +95,16 @@ def test_a_value_that_is_not_kept_is_named_to_its_sender() -> None:
     assert (answer.is_accepted, answer.comment) == (True, "D.2.3 '0' is not kept")
 
 
+def test_a_message_with_an_entity_reference_is_rejected() -> None:
+    doctype = '<!DOCTYPE ichicsr [<!ENTITY x "x">]>'
+    bad = e2b_r2.message_of().replace("<patient>", "&x;<patient>")
+    found, _ = acknowledged(e2b_r2.batch_of([bad], doctype=doctype))
+    [answer] = found.answers
+    assert (answer.is_accepted, answer.own, answer.comment) == (
+        *(False, "DE-ACME-1", "a message must hold no entity reference; got &x;"),
+    )
+
+
 @pytest.mark.parametrize(
     ("raw", "code", "accepted"),
     [
