@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
-from schemas.product import Product
+from schemas.product import Product, Relatedness
 from schemas.report import Patient, Reaction
-from schemas.vocabulary import ActionTaken, Outcome, ProductRole, Sex
+from schemas.vocabulary import ActionTaken, Outcome, Sex
 from streams.intake.countries import country_code
 from streams.intake.e2b.codes import (
     ACTIONS_R2,
@@ -132,7 +133,14 @@ def read_drugs(
             rule = f"drug {number} must have a name"
             findings.refuse("medicinalproduct (B.4.k.2.1)", rule, None)
         else:
-            products.append(_product(values, name, substances, role, findings))
+            product = Product(
+                verbatim=name,
+                substances=substances,
+                role=role,
+                relatedness=_relatedness(element),
+                **_details(values, findings),
+            )
+            products.append(product)
     if is_required and not elements:
         findings.refuse("medicinalproduct (B.4.k.2.1)", "a case must have a drug", None)
     return tuple(products)
@@ -147,31 +155,35 @@ def _substances(element: Element, name: str | None, *, of_faers: bool) -> tuple[
     return found or ((name,) if name else ())
 
 
-def _product(
-    values: Mapping[str, str],
-    name: str | None,
-    substances: tuple[str, ...],
-    role: ProductRole,
-    findings: Findings,
-) -> Product:
+def _details(values: Mapping[str, str], findings: Findings) -> dict[str, Any]:
     route = values.get("drugadministrationroute", "")
     action = values.get("actiondrug", "")
-    return Product(
-        verbatim=name,
-        substances=substances,
-        role=role,
-        indication=clean(values.get("drugindication", ""), 500),
-        route=clean(ROUTES_R2.get(route, route), 200),
-        dose=_dose(values),
-        first_given=_day(values, "drugstartdate"),
-        last_given=_day(values, "drugenddate"),
-        lot=clean(values.get("drugbatchnumb", ""), 200),
-        manufacturer=clean(values.get("drugauthorizationholder", ""), 500),
-        licence=clean(values.get("drugauthorizationnumb", ""), 200),
-        action_taken=findings.mapped("actiondrug (B.4.k.16)", ACTIONS_R2, action)
+    return {
+        "indication": clean(values.get("drugindication", ""), 500),
+        "route": clean(ROUTES_R2.get(route, route), 200),
+        "dose": _dose(values),
+        "first_given": _day(values, "drugstartdate"),
+        "last_given": _day(values, "drugenddate"),
+        "lot": clean(values.get("drugbatchnumb", ""), 200),
+        "manufacturer": clean(values.get("drugauthorizationholder", ""), 500),
+        "licence": clean(values.get("drugauthorizationnumb", ""), 200),
+        "action_taken": findings.mapped("actiondrug (B.4.k.16)", ACTIONS_R2, action)
         or ActionTaken.UNKNOWN,
-        rechallenge=_RECURRED.get(values.get("drugrecurreadministration", "")),
-    )
+        "rechallenge": _RECURRED.get(values.get("drugrecurreadministration", "")),
+    }
+
+
+def _relatedness(drug: Element) -> tuple[Relatedness, ...]:
+    found = []
+    for element in find_all(drug, "drugreactionrelatedness"):
+        values = leaves(element)
+        reaction = clean(values.get("drugreactionasses", ""), 500)
+        if reaction and (result := clean(values.get("drugresult", ""), 200)):
+            source = clean(values.get("drugassessmentsource", ""), 200)
+            method = clean(values.get("drugassessmentmethod", ""), 200)
+            each = Relatedness(reaction=reaction, source=source, method=method, result=result)
+            found.append(each)
+    return tuple(found)
 
 
 def _day(values: Mapping[str, str], name: str) -> date | None:

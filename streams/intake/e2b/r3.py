@@ -71,12 +71,22 @@ _ELEMENTS = {
     "links": "C.1.10",
     "revision": "C.1.11.2",
     "products": "G.k",
+    "substances": "G.k.2.3.r",
+    "relatedness": "G.k.9.i",
     "reactions": "E.i",
 }
 
 
 def read_r3(message: Element, findings: Findings) -> Report | None:
     """Read a message; None if an element breaks a rule, which `findings` then names."""
+    try:
+        return _report(message, findings)
+    except ValidationError as error:
+        findings.refuse_model(error, _ELEMENTS)
+        return None
+
+
+def _report(message: Element, findings: Findings) -> Report | None:
     event = find(message, _EVENT)
     if event is None:
         findings.refuse("C.1.1", "a message must hold an investigationEvent", None)
@@ -101,33 +111,27 @@ def read_r3(message: Element, findings: Findings) -> Report | None:
     if findings.problems or first is None or latest is None:
         return None
     sender = _sender(event, message)
-    try:
-        return Report(
-            case_id=clean(worldwide or own, 200) or "",
-            message_id=_message_id(event, created, sender, own, revision),
-            worldwide_id=clean(worldwide, 200),
-            source="e2b",
-            sender=sender,
-            sender_case_id=clean(own, 200),
-            other_ids=_other_ids(event),
-            report_type=_report_type(event, findings),
-            first_received=first,
-            latest_received=latest,
-            revision=revision,
-            reporter=_reporter(event, findings),
-            occurrence_country=country,
-            patient=_patient(role, reactions, findings),
-            products=products,
-            reactions=reactions,
-            seriousness=criteria,
-            verification=VerificationState.HCP_CONFIRMED
-            if confirmed
-            else VerificationState.VALID_ICSR,
-            links=_links(event),
-        )
-    except ValidationError as error:
-        findings.refuse_model(error, _ELEMENTS)
-        return None
+    return Report(
+        case_id=clean(worldwide or own, 200) or "",
+        message_id=_message_id(event, created, sender, own, revision),
+        worldwide_id=clean(worldwide, 200),
+        source="e2b",
+        sender=sender,
+        sender_case_id=clean(own, 200),
+        other_ids=_other_ids(event),
+        report_type=_report_type(event, findings),
+        first_received=first,
+        latest_received=latest,
+        revision=revision,
+        reporter=_reporter(event, findings),
+        occurrence_country=country,
+        patient=_patient(role, reactions, findings),
+        products=products,
+        reactions=reactions,
+        seriousness=criteria,
+        verification=VerificationState.HCP_CONFIRMED if confirmed else VerificationState.VALID_ICSR,
+        links=_links(event),
+    )
 
 
 def _received(event: Element, findings: Findings) -> tuple[date | None, date | None]:

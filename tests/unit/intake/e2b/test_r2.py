@@ -199,6 +199,25 @@ def test_an_unknown_code_is_unknown_and_counted() -> None:
     }
 
 
+def test_relatedness_is_kept_with_its_drug() -> None:
+    stated = (
+        "<drugreactionrelatedness><drugreactionasses>Rash</drugreactionasses>"
+        "<drugassessmentsource>Acme</drugassessmentsource><drugresult>Possible</drugresult>"
+        "</drugreactionrelatedness>"
+    )
+    [product] = read_one(batch_of([message_of().replace("</drug>", f"{stated}</drug>")])).products
+    assert [each.model_dump(exclude_none=True) for each in product.relatedness] == [
+        {"reaction": "Rash", "source": "Acme", "result": "Possible"}
+    ]
+
+
+def test_a_drug_of_too_many_substances_is_rejected() -> None:
+    message = message_of(substances=[f"S{number}" for number in range(201)])
+    assert refused(message).reason.startswith(
+        "activesubstancename (B.4.k.2.2): Tuple should have at most 200 items"
+    )
+
+
 def test_a_dose_in_words_is_kept_if_there_is_no_number() -> None:
     drug = {"drugcharacterization": "1", "medicinalproduct": "A", "drugdosagetext": "one a day"}
     [product] = read_one(batch_of([message_of(drugs=[drug], substances=())])).products
