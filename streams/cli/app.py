@@ -26,6 +26,7 @@ _COMMANDS = {
         "fit": "rule_commands",
         "backtest": "rule_commands",
         "export": "export_commands",
+        "ack": "ack_commands",
     },
     "On Kafka": {
         "topics": "kafka_commands",

@@ -10,7 +10,7 @@ from schemas.report import Report
 from streams.demo import story
 from streams.runtime.wire.alerts import encode_alert
 from tests.fuzz.targets import SEPARATOR
-from tests.support import faers_quarters, vaers_files
+from tests.support import e2b_r2, e2b_r3, faers_quarters, vaers_files
 from tests.support.alerts import safety, signal
 
 __all__ = ["seeds_of"]
@@ -98,6 +98,11 @@ _SEEDS: Mapping[str, Callable[[], list[bytes]]] = {
     "archive": _zips,
     "vaers": _vaers,
     "faers": _faers,
+    "e2b": lambda: [
+        e2b_r3.batch_of([e2b_r3.message_of(e2b_r3.REPORT)]),
+        e2b_r2.batch_of([e2b_r2.message_of()] * 2),
+        e2b_r2.batch_of([e2b_r2.message_of()], sender="FDA-Public Use"),
+    ],
     "message": lambda: _reports()[:6],
     "notice": lambda: _notices()[:4],
     "alert": _alerts,

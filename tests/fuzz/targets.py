@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -27,6 +27,7 @@ from streams.delivery.alert_sources import parse_published, read_alert_lines
 from streams.delivery.api.bodies import AskedSubscription
 from streams.exports.spreadsheet import defused
 from streams.intake.dates import date_range, parse_compact_date, parse_us_date
+from streams.intake.e2b.ack.acknowledgement import acknowledge
 from streams.intake.files import read_source
 from streams.intake.formats import detect_format
 from streams.intake.native import decode_message
@@ -98,6 +99,15 @@ def vaers(raw: bytes) -> None:
 def faers(raw: bytes) -> None:
     """Read a FAERS archive with these members."""
     _read(_packed("faers.zip", _FAERS, raw), "faers")
+
+
+def e2b(raw: bytes) -> None:
+    """Read an ICH E2B document of either release, and acknowledge it."""
+    path = _file("batch.xml", raw)
+    _read(path, "e2b")
+    with path.open("rb") as stream:
+        found = acknowledge(stream, path.name)
+    found.xml(number="ACK-1", now=datetime(2030, 1, 1, tzinfo=UTC))
 
 
 def message(raw: bytes) -> None:
@@ -176,7 +186,7 @@ def text(raw: bytes) -> None:
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
-        *(native, native_gzip, archive, vaers, faers, message, notice, alert, settings),
+        *(native, native_gzip, archive, vaers, faers, e2b, message, notice, alert, settings),
         *(controls, audit, subscription, text),
     )
 }

@@ -43,6 +43,12 @@ VALUES: dict[int, dict[str, Any]] = {
             ("Drug B", ("Ingredient B",), "suspect", None, None, None, None),
             ("Drug C", ("Drug C",), "concomitant", None, None, None, None),  # no substance
         ],
+        "relatedness": [
+            (0, "10027940", "PHARMACEUTICAL COMPANY", "Global Introspection", "Not Suspected"),
+            (0, "10009896", "PRIMARY SOURCE REPORTER", "Global Introspection", "Suspected"),
+            (1, "10009896", "PHARMACEUTICAL COMPANY", "Global Introspection", "Not Suspected"),
+            (1, "10027940", "PRIMARY SOURCE REPORTER", "Global Introspection", "Not Suspected"),
+        ],
         "details": [
             ("NDA012345", "Big Pharma A Drug", None, "Embolism venous", "unknown", None),
             ("NDA012567", "Big Pharma B Drug", None, None, "unknown", None),
@@ -77,6 +83,12 @@ VALUES: dict[int, dict[str, Any]] = {
             ("Drug A", ("ARGEMONE MEXICANA SEED OIL",), "suspect", "UNKNOWN", "Oral", None, None),
             ("Drug B", ("Ingredient B",), "suspect", None, None, None, None),
             ("Drug C", ("Drug C",), "concomitant", None, None, None, None),
+        ],
+        "relatedness": [  # reactions have the identifiers of instance 1, exchanged
+            (0, "10009896", "PHARMACEUTICAL COMPANY", "Global Introspection", "Not Suspected"),
+            (0, "10027940", "PRIMARY SOURCE REPORTER", "Global Introspection", "Suspected"),
+            (1, "10027940", "PHARMACEUTICAL COMPANY", "Global Introspection", "Not Suspected"),
+            (1, "10009896", "PRIMARY SOURCE REPORTER", "Global Introspection", "Not Suspected"),
         ],
         "details": [
             ("NDA012345", "Big Pharma A Drug", None, "Embolism venous", "unknown", None),
@@ -114,6 +126,12 @@ VALUES: dict[int, dict[str, Any]] = {
                 *(date(2009, 1, 1), date(2009, 1, 1)),
             ),
             ("Drug B", ("Vaccinia virus",), "interacting", None, None, None, None),
+        ],
+        "relatedness": [
+            (0, "10027940", "Reporter", "Introspection", "Highly related"),
+            (0, "10024381", "Company", "algorithm", "Suspected"),
+            (1, "10024381", "Company", "Bayesian", "Likely"),
+            (1, "10024381", "Reporter", "Introspection", "Suspected"),
         ],
         "details": [
             (
@@ -169,6 +187,11 @@ def test_an_instance_of_fda_is_read_as_its_xml_says(real_data: Path, number: int
             )
             for each in report.products
         ],
+        "relatedness": [
+            (number, each.reaction, each.source, each.method, each.result)
+            for number, product in enumerate(report.products)
+            for each in product.relatedness
+        ],
         "details": [
             (
                 *(each.licence, each.manufacturer, each.indication, each.indication_verbatim),
@@ -204,6 +227,19 @@ def test_an_independent_reader_agrees(real_data: Path, number: int) -> None:
     ]
     assert [each.substances for each in report.products] == [
         tuple(each.substances) or (each.product_name,) for each in other.drugs
+    ]
+    assert [
+        (each.reaction, each.source, each.method, each.result)
+        for product in report.products
+        for each in product.relatedness
+    ] == [
+        (
+            other.reactions[assessed.reaction_index].meddra.code,
+            *(each.source.original_text, each.method.original_text, each.result),
+        )
+        for drug in other.drugs
+        for assessed in drug.relatedness
+        for each in assessed.assessments
     ]
     criteria = {
         "death": "results_in_death",

@@ -7,7 +7,7 @@ from datetime import date
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.product import Product
+from schemas.product import Product, Relatedness
 from schemas.report import Link, OtherId, Patient, Reaction, Report, Reporter, Revision
 from schemas.vocabulary import (
     ActionTaken,
@@ -87,6 +87,18 @@ def reports(draw: st.DrawFn) -> Report:
     revision = draw(
         st.none() | st.builds(Revision, kind=st.sampled_from(RevisionKind), reason=WORD)
     )
+    reactions = draw(st.lists(REACTION, min_size=1, max_size=3))
+    assessments = st.builds(
+        Relatedness,
+        reaction=st.sampled_from([each.term for each in reactions]),
+        source=TEXT,
+        method=TEXT,
+        result=WORD,
+    )
+    products = [
+        each.model_copy(update={"relatedness": tuple(draw(st.lists(assessments, max_size=2)))})
+        for each in products
+    ]
     return Report(
         case_id=number,
         worldwide_id=number,
@@ -102,7 +114,7 @@ def reports(draw: st.DrawFn) -> Report:
         occurrence_country=draw(st.none() | COUNTRY),
         patient=draw(PATIENT),
         products=tuple(products),
-        reactions=tuple(draw(st.lists(REACTION, min_size=1, max_size=3))),
+        reactions=tuple(reactions),
         seriousness=tuple(sorted(draw(st.sets(st.sampled_from(Seriousness))), key=RANK.index)),
         verification=draw(
             st.sampled_from([VerificationState.VALID_ICSR, VerificationState.HCP_CONFIRMED])

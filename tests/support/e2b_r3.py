@@ -205,11 +205,25 @@ def _assessment(report: Report) -> str:
         "</causalityAssessment></component>"
         for number, product in enumerate(report.products)
     )
+    codes_of_reactions = [reaction.code for reaction in report.reactions]
+    assessed = "".join(
+        f'<component><causalityAssessment><code code="39" codeSystem="{OBSERVATIONS}"/>'
+        f"{_element('value', each.result)}<methodCode>{_element('originalText', each.method)}"
+        "</methodCode><author><assignedEntity><code>"
+        f"{_element('originalText', each.source)}</code></assignedEntity></author>"
+        "<subject1><adverseEffectReference>"
+        f'<id root="{_uuid("reaction", codes_of_reactions.index(each.reaction))}"/>'
+        "</adverseEffectReference></subject1><subject2><productUseReference>"
+        f'<id root="{_uuid("drug", number)}"/></productUseReference></subject2>'
+        "</causalityAssessment></component>"
+        for number, product in enumerate(report.products)
+        for each in product.relatedness
+    )
     return (
         "<component><adverseEventAssessment><subject1><primaryRole>"
         f'{_person(report)}{reactions}<subjectOf2><organizer><code code="4" '
         f'codeSystem="{LISTS}.20"/>{drugs}</organizer></subjectOf2></primaryRole></subject1>'
-        f"{roles}</adverseEventAssessment></component>"
+        f"{roles}{assessed}</adverseEventAssessment></component>"
     )
 
 

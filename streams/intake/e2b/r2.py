@@ -21,7 +21,13 @@ from schemas.vocabulary import (
 )
 from streams.intake.e2b.codes import CRITERIA_R2, KINDS, QUALIFICATIONS, REPORT_TYPES, REVISIONS
 from streams.intake.e2b.findings import Findings
-from streams.intake.e2b.r2_patient import country_of, read_drugs, read_patient, read_reactions
+from streams.intake.e2b.r2_patient import (
+    REACTION_TERM,
+    country_of,
+    read_drugs,
+    read_patient,
+    read_reactions,
+)
 from streams.intake.e2b.tree import Element, find, find_all, leaves, text_of
 from streams.intake.e2b.values import moment, stated
 from streams.intake.text import clean
@@ -45,12 +51,22 @@ _ELEMENTS = {
     "links": "linkedreport (A.1.12)",
     "revision": "nullificationreason (A.1.13.1)",
     "products": "drug (B.4)",
+    "substances": "activesubstancename (B.4.k.2.2)",
+    "relatedness": "drugreactionrelatedness (B.4.k.18)",
     "reactions": "reaction (B.2)",
 }
 
 
 def read_r2(message: Element, findings: Findings) -> Report | None:
     """Read a message; None if an element breaks a rule, which `findings` then names."""
+    try:
+        return _report(message, findings)
+    except ValidationError as error:
+        findings.refuse_model(error, _ELEMENTS)
+        return None
+
+
+def _report(message: Element, findings: Findings) -> Report | None:
     values = leaves(message)
     patient = find(message, "patient")
     revision = _revision(values, findings)
@@ -58,8 +74,8 @@ def read_r2(message: Element, findings: Findings) -> Report | None:
     of_faers = is_faers(message)
     reactions = read_reactions(patient, findings)
     products = read_drugs(patient, findings, of_faers=of_faers, is_required=not voids)
-    if not voids and not reactions and not findings.problems:
-        findings.refuse("reactionmeddrapt (B.2.i.2)", "a case must have a reaction", None)
+    if not voids and not reactions and REACTION_TERM not in findings.elements:
+        findings.refuse(REACTION_TERM, "a case must have a reaction", None)
     identity = (_faers_identity if of_faers else _identity)(message, values, findings)
     first, latest = _received(values, findings)
     if findings.problems or first is None or latest is None:
@@ -67,32 +83,26 @@ def read_r2(message: Element, findings: Findings) -> Report | None:
     criteria = [code for name, code in CRITERIA_R2.items() if values.get(name) == _YES]
     report_type = values.get("reporttype", "")
     confirmed = values.get("medicallyconfirm") == _YES
-    try:
-        return Report(
-            **identity,
-            report_type=findings.mapped("reporttype (A.1.4)", REPORT_TYPES, report_type)
-            or ReportType.UNKNOWN,
-            first_received=first,
-            latest_received=max(first, latest) if of_faers else latest,
-            revision=revision,
-            reporter=_reporter(message, values, findings),
-            occurrence_country=country_of(values, "occurcountry", "A.1.2", findings),
-            patient=read_patient(patient, reactions, findings),
-            products=products,
-            reactions=reactions,
-            seriousness=tuple(criteria),
-            verification=VerificationState.HCP_CONFIRMED
-            if confirmed
-            else VerificationState.VALID_ICSR,
-            links=tuple(
-                Link(kind=LinkKind.RELATED, case_id=number)
-                for each in find_all(message, "linkedreport/linkreportnumb")
-                if (number := clean(text_of(each), 200))
-            ),
-        )
-    except ValidationError as error:
-        findings.refuse_model(error, _ELEMENTS)
-        return None
+    return Report(
+        **identity,
+        report_type=findings.mapped("reporttype (A.1.4)", REPORT_TYPES, report_type)
+        or ReportType.UNKNOWN,
+        first_received=first,
+        latest_received=max(first, latest) if of_faers else latest,
+        revision=revision,
+        reporter=_reporter(message, values, findings),
+        occurrence_country=country_of(values, "occurcountry", "A.1.2", findings),
+        patient=read_patient(patient, reactions, findings),
+        products=products,
+        reactions=reactions,
+        seriousness=tuple(criteria),
+        verification=VerificationState.HCP_CONFIRMED if confirmed else VerificationState.VALID_ICSR,
+        links=tuple(
+            Link(kind=LinkKind.RELATED, case_id=number)
+            for each in find_all(message, "linkedreport/linkreportnumb")
+            if (number := clean(text_of(each), 200))
+        ),
+    )
 
 
 def is_faers(message: Element) -> bool:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
-from schemas.product import Product
+from schemas.product import Product, Relatedness
 from schemas.report import Patient, Reaction
-from schemas.vocabulary import ActionTaken, Outcome, ProductRole, Sex
+from schemas.vocabulary import ActionTaken, Outcome, Sex
 from streams.intake.countries import country_code
 from streams.intake.e2b.codes import (
     ACTIONS_R2,
@@ -22,8 +23,13 @@ from streams.intake.e2b.values import age_in_years, stated, weight_in_kg, years_
 from streams.intake.faers.layout import substances_of
 from streams.intake.text import clean
 
-__all__ = ["country_of", "read_drugs", "read_patient", "read_reactions"]
+__all__ = ["REACTION_TERM", "country_of", "read_drugs", "read_patient", "read_reactions"]
 
+REACTION_TERM = "reactionmeddrapt (B.2.i.2)"
+"""The element of a reaction's term."""
+
+_faers_names = substances_of.__wrapped__  # without its cache, which a hostile file could fill
+_LONGEST_COUNTRY = 100  # characters
 _DAYS = {"804": 1, "803": 7}  # days of a unit of the time to onset
 _MOST_DAYS = 6  # digits of a number of days
 _RECURRED = {"1": True, "2": False}
@@ -32,7 +38,7 @@ _RECURRED = {"1": True, "2": False}
 def country_of(values: Mapping[str, str], name: str, number: str, findings: Findings) -> str | None:
     """Return the code of a country; one that is no country is counted as unmapped."""
     text = values.get(name, "")
-    code = country_code(text)
+    code = country_code(text[:_LONGEST_COUNTRY])
     if text and code is None:
         findings.skip(f"{name} ({number})", text)
     return code
@@ -71,7 +77,7 @@ def read_reactions(patient: Element | None, findings: Findings) -> tuple[Reactio
         term = clean(text, 500)
         if term is None:
             rule = f"reaction {number} must have a MedDRA term"
-            findings.refuse("reactionmeddrapt (B.2.i.2)", rule, None)
+            findings.refuse(REACTION_TERM, rule, None)
             continue
         outcome = values.get("reactionoutcome", "")
         code = term if term.isascii() and term.isdigit() else None
@@ -127,7 +133,14 @@ def read_drugs(
             rule = f"drug {number} must have a name"
             findings.refuse("medicinalproduct (B.4.k.2.1)", rule, None)
         else:
-            products.append(_product(values, name, substances, role, findings))
+            product = Product(
+                verbatim=name,
+                substances=substances,
+                role=role,
+                relatedness=_relatedness(element),
+                **_details(values, findings),
+            )
+            products.append(product)
     if is_required and not elements:
         findings.refuse("medicinalproduct (B.4.k.2.1)", "a case must have a drug", None)
     return tuple(products)
@@ -137,36 +150,40 @@ def _substances(element: Element, name: str | None, *, of_faers: bool) -> tuple[
     path = "activesubstance/activesubstancename"
     names = [clean(text, 2000) or "" for text in texts(element, path)]
     if of_faers:
-        return substances_of("\\".join(names), name or "")
+        return _faers_names("\\".join(names), name or "")
     found = tuple(dict.fromkeys(filter(None, names)))
     return found or ((name,) if name else ())
 
 
-def _product(
-    values: Mapping[str, str],
-    name: str | None,
-    substances: tuple[str, ...],
-    role: ProductRole,
-    findings: Findings,
-) -> Product:
+def _details(values: Mapping[str, str], findings: Findings) -> dict[str, Any]:
     route = values.get("drugadministrationroute", "")
     action = values.get("actiondrug", "")
-    return Product(
-        verbatim=name,
-        substances=substances,
-        role=role,
-        indication=clean(values.get("drugindication", ""), 500),
-        route=clean(ROUTES_R2.get(route, route), 200),
-        dose=_dose(values),
-        first_given=_day(values, "drugstartdate"),
-        last_given=_day(values, "drugenddate"),
-        lot=clean(values.get("drugbatchnumb", ""), 200),
-        manufacturer=clean(values.get("drugauthorizationholder", ""), 500),
-        licence=clean(values.get("drugauthorizationnumb", ""), 200),
-        action_taken=findings.mapped("actiondrug (B.4.k.16)", ACTIONS_R2, action)
+    return {
+        "indication": clean(values.get("drugindication", ""), 500),
+        "route": clean(ROUTES_R2.get(route, route), 200),
+        "dose": _dose(values),
+        "first_given": _day(values, "drugstartdate"),
+        "last_given": _day(values, "drugenddate"),
+        "lot": clean(values.get("drugbatchnumb", ""), 200),
+        "manufacturer": clean(values.get("drugauthorizationholder", ""), 500),
+        "licence": clean(values.get("drugauthorizationnumb", ""), 200),
+        "action_taken": findings.mapped("actiondrug (B.4.k.16)", ACTIONS_R2, action)
         or ActionTaken.UNKNOWN,
-        rechallenge=_RECURRED.get(values.get("drugrecurreadministration", "")),
-    )
+        "rechallenge": _RECURRED.get(values.get("drugrecurreadministration", "")),
+    }
+
+
+def _relatedness(drug: Element) -> tuple[Relatedness, ...]:
+    found = []
+    for element in find_all(drug, "drugreactionrelatedness"):
+        values = leaves(element)
+        reaction = clean(values.get("drugreactionasses", ""), 500)
+        if reaction and (result := clean(values.get("drugresult", ""), 200)):
+            source = clean(values.get("drugassessmentsource", ""), 200)
+            method = clean(values.get("drugassessmentmethod", ""), 200)
+            each = Relatedness(reaction=reaction, source=source, method=method, result=result)
+            found.append(each)
+    return tuple(found)
 
 
 def _day(values: Mapping[str, str], name: str) -> date | None:

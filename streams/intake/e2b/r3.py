@@ -35,7 +35,7 @@ from streams.intake.e2b.codes import (
     SEXES,
 )
 from streams.intake.e2b.findings import Findings
-from streams.intake.e2b.r3_drugs import onset_days, read_drugs, roles_of
+from streams.intake.e2b.r3_drugs import onset_days, read_drugs, relatedness_of, roles_of
 from streams.intake.e2b.r3_elements import (
     CASE_IDS,
     OBSERVATIONS,
@@ -60,6 +60,7 @@ _OWN_ID, _WORLDWIDE_ID = f"{CASE_IDS}.1", f"{CASE_IDS}.2"  # C.1.1, C.1.8.1
 _CHARACTERISTICS = "2.16.840.1.113883.3.989.2.1.1.23"  # C.1.3, C.1.11
 _SOURCE_REPORT = "2"  # code of a related investigation: a primary source
 _REQUIRED_INTERVENTION = "2.16.840.1.113883.3.989.5.1.2.2.1.3", "7"  # FDA.E.i.3.2h
+_LONGEST_COUNTRY = 100  # characters
 _LONGEST_CODE = 10  # digits; MedDRA has 8
 _ELEMENTS = {
     "case_id": "C.1.8.1",
@@ -70,12 +71,22 @@ _ELEMENTS = {
     "links": "C.1.10",
     "revision": "C.1.11.2",
     "products": "G.k",
+    "substances": "G.k.2.3.r",
+    "relatedness": "G.k.9.i",
     "reactions": "E.i",
 }
 
 
 def read_r3(message: Element, findings: Findings) -> Report | None:
     """Read a message; None if an element breaks a rule, which `findings` then names."""
+    try:
+        return _report(message, findings)
+    except ValidationError as error:
+        findings.refuse_model(error, _ELEMENTS)
+        return None
+
+
+def _report(message: Element, findings: Findings) -> Report | None:
     event = find(message, _EVENT)
     if event is None:
         findings.refuse("C.1.1", "a message must hold an investigationEvent", None)
@@ -92,40 +103,35 @@ def read_r3(message: Element, findings: Findings) -> Report | None:
     roles = roles_of(event, findings)
     days = onset_days(role, roles)
     reactions, criteria, country, confirmed = _reactions(role, days, findings)
-    products = read_drugs(role, roles, findings, is_required=not voids)
-    if not voids and not reactions:
+    assessed = relatedness_of(event, _terms(role))
+    products = read_drugs(role, roles, assessed, findings, is_required=not voids)
+    if not voids and not reactions and "E.i.2.1b" not in findings.elements:
         findings.refuse("E.i.2.1b", "a case must have a reaction", None)
     first, latest = _received(event, findings)
     if findings.problems or first is None or latest is None:
         return None
     sender = _sender(event, message)
-    try:
-        return Report(
-            case_id=clean(worldwide or own, 200) or "",
-            message_id=_message_id(event, created, sender, own, revision),
-            worldwide_id=clean(worldwide, 200),
-            source="e2b",
-            sender=sender,
-            sender_case_id=clean(own, 200),
-            other_ids=_other_ids(event),
-            report_type=_report_type(event, findings),
-            first_received=first,
-            latest_received=latest,
-            revision=revision,
-            reporter=_reporter(event, findings),
-            occurrence_country=country,
-            patient=_patient(role, reactions, findings),
-            products=products,
-            reactions=reactions,
-            seriousness=criteria,
-            verification=VerificationState.HCP_CONFIRMED
-            if confirmed
-            else VerificationState.VALID_ICSR,
-            links=_links(event),
-        )
-    except ValidationError as error:
-        findings.refuse_model(error, _ELEMENTS)
-        return None
+    return Report(
+        case_id=clean(worldwide or own, 200) or "",
+        message_id=_message_id(event, created, sender, own, revision),
+        worldwide_id=clean(worldwide, 200),
+        source="e2b",
+        sender=sender,
+        sender_case_id=clean(own, 200),
+        other_ids=_other_ids(event),
+        report_type=_report_type(event, findings),
+        first_received=first,
+        latest_received=latest,
+        revision=revision,
+        reporter=_reporter(event, findings),
+        occurrence_country=country,
+        patient=_patient(role, reactions, findings),
+        products=products,
+        reactions=reactions,
+        seriousness=criteria,
+        verification=VerificationState.HCP_CONFIRMED if confirmed else VerificationState.VALID_ICSR,
+        links=_links(event),
+    )
 
 
 def _received(event: Element, findings: Findings) -> tuple[date | None, date | None]:
@@ -229,7 +235,7 @@ def _reporter(event: Element, findings: Findings) -> Reporter:
 
 def _country(element: Element | None, path: str, name: str, findings: Findings) -> str | None:
     text = attribute(element, path, "code")
-    code = country_code(text)
+    code = country_code(text[:_LONGEST_COUNTRY])
     if text and code is None:
         findings.skip(name, text)
     return code
@@ -295,6 +301,16 @@ def _reactions(
         place = "location/locatedEntity/locatedPlace/code"
         country = country or _country(observation, place, "E.i.9", findings)
     return tuple(reactions), tuple(criteria), country, confirmed
+
+
+def _terms(role: Element | None) -> dict[str, str]:
+    """Return the MedDRA codes of the reactions by their identifiers."""
+    return {
+        attribute(observation, "id", "root").strip().lower(): code
+        for observation in find_all(role, "subjectOf2/observation")
+        if is_observation(observation, "29")
+        and (code := attribute(observation, "value", "code").strip()[:_LONGEST_CODE])
+    }
 
 
 def _reaction(

@@ -2,10 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 
-from schemas.product import Product, normalise_lot
+from schemas.product import Product, Relatedness, normalise_lot
 from schemas.vocabulary import ActionTaken, ProductRole
 from streams.intake.dates import stated_day
 from streams.intake.e2b.codes import ACTIONS_R3, ROLES_R3
@@ -15,13 +15,13 @@ from streams.intake.e2b.tree import Element, attribute, find, find_all, text_of,
 from streams.intake.e2b.values import stated_range
 from streams.intake.text import clean
 
-__all__ = ["Roles", "onset_days", "read_drugs", "roles_of"]
+__all__ = ["Roles", "onset_days", "read_drugs", "relatedness_of", "roles_of"]
 
 Roles = dict[str, ProductRole]
 """Roles of the drugs of a message, by the identifiers of their elements."""
 
 _ASSESSMENTS = "component/adverseEventAssessment/component/causalityAssessment"
-_ROLE, _INDICATION, _RECURRENCE = "20", "19", "31"  # codes of observations
+_ROLE, _CAUSALITY, _INDICATION, _RECURRENCE = "20", "39", "19", "31"  # codes of observations
 _DRUG_INFORMATION = "2.16.840.1.113883.3.989.2.1.1.20", "4"
 _ACTIONS = "2.16.840.1.113883.3.989.2.1.1.15"
 _AFTER_START = "SAS"  # type of a relation: the reaction starts after the start of the drug
@@ -37,7 +37,12 @@ _FIRST_ROLE = (  # of a drug that was given several
 
 
 def read_drugs(
-    role: Element | None, roles: Roles, findings: Findings, *, is_required: bool
+    role: Element | None,
+    roles: Roles,
+    relatedness: Mapping[str, Sequence[Relatedness]],
+    findings: Findings,
+    *,
+    is_required: bool,
 ) -> tuple[Product, ...]:
     """Read the drugs of a case, one product a drug and lot.
 
@@ -56,7 +61,8 @@ def read_drugs(
                 continue
             findings.refuse("G.k.1", f"drug {n_drugs} must have a role", None)
             given = ProductRole.SUSPECT
-        products.extend(_products(drug, given, n_drugs, findings))
+        assessed = tuple(relatedness.get(_uuid(drug), ()))
+        products.extend(_products(drug, given, assessed, n_drugs, findings))
     if is_required and not n_drugs:
         findings.refuse("G.k.2.2", "a case must have a drug", None)
     return tuple(products)
@@ -75,6 +81,34 @@ def onset_days(role: Element | None, roles: Roles) -> dict[str, int]:
             if relation.get("typeCode") == _AFTER_START and days and _WHOLE.fullmatch(number):
                 reaction = _uuid(find(relation, "actReference"))
                 found[reaction] = max(found.get(reaction, 0), int(number) * days)
+    return found
+
+
+def relatedness_of(event: Element, terms: Mapping[str, str]) -> dict[str, list[Relatedness]]:
+    """Return the assessments of each drug by its identifier (G.k.9.i.2).
+
+    Parameters
+    ----------
+    terms
+        Terms of the reactions by their identifiers; an assessment of another one is left out.
+    """
+    found = defaultdict(list)
+    for assessment in find_all(event, _ASSESSMENTS):
+        if not is_observation(assessment, _CAUSALITY):
+            continue
+        reaction = terms.get(_uuid(find(assessment, "subject1/adverseEffectReference")))
+        value = find(assessment, "value")
+        result = clean(text_of(value) or attribute(value, "", "code"), 200)
+        if reaction and result:
+            author = "author/assignedEntity/code/originalText"
+            found[_uuid(find(assessment, "subject2/productUseReference"))].append(
+                Relatedness(
+                    reaction=reaction,
+                    source=clean(text_of(assessment, author), 200),
+                    method=clean(text_of(assessment, "methodCode/originalText"), 200),
+                    result=result,
+                )
+            )
     return found
 
 
@@ -105,7 +139,11 @@ def roles_of(event: Element, findings: Findings) -> Roles:
 
 
 def _products(
-    drug: Element, role: ProductRole, number: int, findings: Findings
+    drug: Element,
+    role: ProductRole,
+    relatedness: tuple[Relatedness, ...],
+    number: int,
+    findings: Findings,
 ) -> Iterator[Product]:
     kind = find(drug, "consumable/instanceOfKind/kindOfProduct")
     name = clean(text_of(kind, "name"), 2000)
@@ -134,6 +172,7 @@ def _products(
             licence=clean(attribute(approval, "id", "extension"), 200),
             action_taken=findings.mapped("G.k.8", ACTIONS_R3, action_code) or ActionTaken.UNKNOWN,
             rechallenge=_rechallenge(drug),
+            relatedness=relatedness,
         )
 
 

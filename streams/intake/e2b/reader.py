@@ -12,7 +12,7 @@ from schemas.report import Report
 from streams.intake.archive import is_zip, open_archive
 from streams.intake.bounded import BufferedBytes, open_unpacked
 from streams.intake.e2b.content import e2b_members
-from streams.intake.e2b.documents import Document, Message, read_messages
+from streams.intake.e2b.documents import Document, IcsrMessage, read_messages
 from streams.intake.e2b.findings import Findings
 from streams.intake.e2b.r2 import read_r2
 from streams.intake.e2b.r3 import read_r3
@@ -77,9 +77,12 @@ def _add(unmapped: Counter[str], found: Counter[str]) -> None:
         unmapped[value if known else f"{element} (other values)"] += number
 
 
-def report_of(message: Message) -> tuple[Report | None, Findings]:
+def report_of(message: IcsrMessage) -> tuple[Report | None, Findings]:
     """Return the report of a message, or None, and what was noted of its elements."""
     findings = Findings()
+    if message.refusal is not None:
+        findings.refuse_whole(*message.refusal)
+        return None, findings
     read = read_r3 if message.release == 3 else read_r2
     report = read(message.element, findings)
     return (None if findings.problems else report), findings

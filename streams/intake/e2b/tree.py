@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from lxml.etree import _Element as Element
 
-__all__ = ["Element", "attribute", "find", "find_all", "leaves", "text_of", "texts"]
+__all__ = ["Element", "attribute", "find", "find_all", "leaves", "local_name", "text_of", "texts"]
 
 
 @lru_cache(maxsize=1024)
@@ -21,6 +21,12 @@ def find(element: Element | None, path: str) -> Element | None:
 def find_all(element: Element | None, path: str) -> Iterator[Element]:
     """Yield the descendants at a path of local names, in document order."""
     return iter(()) if element is None else element.iterfind(_wild(path))
+
+
+def local_name(element: Element) -> str:
+    """Return the name of an element without its namespace; empty of an entity reference."""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def attribute(element: Element | None, path: str, name: str) -> str:
@@ -47,5 +53,5 @@ def leaves(parent: Element | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for child in parent if parent is not None else ():
         if len(child) == 0 and child.text:
-            found.setdefault(child.tag.rpartition("}")[2], child.text.strip())
+            found.setdefault(local_name(child), child.text.strip())
     return found

@@ -5,14 +5,15 @@ A date is the sender's own day: the digits as written, whatever offset from UTC 
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
-from functools import lru_cache
 
 from streams.intake.dates import DateRange, date_range, stated_day
 from streams.intake.text import parse_decimal
 
 __all__ = ["age_in_years", "moment", "stated", "stated_range", "weight_in_kg", "years_between"]
 
-_STAMP = re.compile(r"([0-9]{4,14})(?:\.[0-9]{1,6})?(?:([+-])([0-9]{2}):?([0-9]{2})?|Z)?")
+_STAMP = re.compile(
+    r"([0-9]{4,14})(?:(?<=[0-9]{8})(?:\.[0-9]{1,6})?(?:([+-])([0-9]{2}):?([0-9]{2})?|Z)?)?"
+)
 _DAY, _SECOND = 8, 14  # digits of a day, and of a second
 _DAYS_A_YEAR = 365.25
 _HEAVIEST = 700  # kg: the limit of `Patient.weight_kg`
@@ -25,7 +26,6 @@ _YEARS = {
 }
 
 
-@lru_cache(maxsize=1 << 16)
 def stated_range(text: str) -> DateRange | None:
     """Parse a date or a time of either release: the first and last day that it can mean.
 
@@ -33,7 +33,7 @@ def stated_range(text: str) -> DateRange | None:
     (datetime.date(2022, 6, 14), datetime.date(2024, 2, 29), None)
     """
     match = _STAMP.fullmatch(text.strip())
-    return date_range(match[1][:_DAY]) if match else None
+    return date_range(match[1][:_DAY]) if match else None  # it caches, so no other text
 
 
 def stated(text: str) -> date | None:
@@ -45,7 +45,6 @@ def stated(text: str) -> date | None:
     return stated_day(stated_range(text))
 
 
-@lru_cache(maxsize=1 << 16)
 def moment(text: str) -> str:
     """Return a time as 14 digits of UTC, which sort by time; what is not stated is zero.
 

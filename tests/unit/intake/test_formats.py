@@ -14,6 +14,7 @@ from streams.cli.replay_commands import Format as Option
 from streams.intake.files import READERS, read_source
 from streams.intake.formats import FORMATS, Format, detect_format
 from tests.support.archives import ArchiveOf
+from tests.support.e2b_r2 import batch_of, message_of
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,12 @@ def test_a_folder_of_two_formats_is_refused(tmp_path: Path) -> None:
 def test_a_folder_of_nothing_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"got a folder with none of these$"):
         detect_format(_unpacked(tmp_path / "other", {"a.txt": "x", "b.txt": "x"}))
+
+
+def test_an_e2b_document_is_known_by_its_content(archive_of: ArchiveOf, tmp_path: Path) -> None:
+    content = batch_of([message_of()])
+    for name in ("batch.xml", "batch.json", "batch"):
+        (tmp_path / name).write_bytes(content)
+        assert detect_format(tmp_path / name) == "e2b"
+    members = {"readme.pdf": "%PDF", "faers_xml/1_ADR12Q4.xml": content}
+    assert detect_format(archive_of("batches.zip", members)) == "e2b"

@@ -98,7 +98,7 @@ def test_messages_of_one_day_are_ordered_by_their_version() -> None:
         ({"receiptdate": ""}, "receiptdate (A.1.7): must be a day, CCYYMMDD; got nothing"),
         (
             {"receiptdate": "20240104"},
-            "report: latest_received must not be before first_received",
+            "receiptdate (A.1.7): latest_received must not be before first_received",
         ),
         (
             {"companynumb": "", "safetyreportid": ""},
@@ -197,6 +197,25 @@ def test_an_unknown_code_is_unknown_and_counted() -> None:
         "reactionoutcome (B.2.i.8) '8'": 1,
         "actiondrug (B.4.k.16) '8'": 1,
     }
+
+
+def test_relatedness_is_kept_with_its_drug() -> None:
+    stated = (
+        "<drugreactionrelatedness><drugreactionasses>Rash</drugreactionasses>"
+        "<drugassessmentsource>Acme</drugassessmentsource><drugresult>Possible</drugresult>"
+        "</drugreactionrelatedness>"
+    )
+    [product] = read_one(batch_of([message_of().replace("</drug>", f"{stated}</drug>")])).products
+    assert [each.model_dump(exclude_none=True) for each in product.relatedness] == [
+        {"reaction": "Rash", "source": "Acme", "result": "Possible"}
+    ]
+
+
+def test_a_drug_of_too_many_substances_is_rejected() -> None:
+    message = message_of(substances=[f"S{number}" for number in range(201)])
+    assert refused(message).reason.startswith(
+        "activesubstancename (B.4.k.2.2): Tuple should have at most 200 items"
+    )
 
 
 def test_a_dose_in_words_is_kept_if_there_is_no_number() -> None:

@@ -140,7 +140,7 @@ def test_an_unknown_code_is_unknown_and_counted() -> None:
         ),
         (
             [('<availabilityTime value="20240105"/>', '<availabilityTime value="20240104"/>')],
-            "report: latest_received must not be before first_received",
+            "C.1.5: latest_received must not be before first_received",
         ),
         (
             [('extension="DE-ACME-1"', 'extension=" "')],

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from schemas.product import Product
+from schemas.product import Product, Relatedness
 from schemas.report import Report
 from schemas.vocabulary import ProductRole
 from tests.support.e2b_r3 import LISTS, OBSERVATIONS, REPORT, batch_of, message_of
@@ -130,6 +130,28 @@ def test_a_rechallenge_of_any_reaction_is_one() -> None:
     assert [rechallenge(*codes) for codes in ("21", "2", "3", "4", "23")] == [
         *(True, False, None, None, False),
     ]
+
+
+def test_relatedness_is_joined_by_drug_and_reaction() -> None:
+    stated = Relatedness(reaction="10037844", source="Acme", method="WHO", result="Possible")
+    products = (
+        Product(verbatim="A"),
+        Product(verbatim="B", relatedness=(stated, stated.model_copy(update={"source": None}))),
+    )
+    message = message_of(with_products(*products))
+    found = read_one(batch_of([message])).products
+    assert [each.relatedness for each in found] == [each.relatedness for each in products]
+    elsewhere = message.replace(
+        "<adverseEffectReference><id root=", "<adverseEffectReference><id x="
+    )
+    assert [each.relatedness for each in read_one(batch_of([elsewhere])).products] == [(), ()]
+
+
+def test_a_drug_of_too_many_substances_is_rejected() -> None:
+    names = tuple(f"S{number}" for number in range(201))
+    drug = Product.model_construct(**Product(verbatim="A").__dict__ | {"substances": names})
+    [rejected] = read(batch_of([message_of(with_products(drug))]))[1]
+    assert rejected.reason.startswith("G.k.2.3.r: Tuple should have at most 200 items")
 
 
 def test_an_organizer_of_another_kind_holds_no_drug() -> None:
