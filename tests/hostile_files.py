@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 
 from tests.support.cli import COMMAND
+from tests.support.hostile_documents import HOSTILE_DOCUMENTS
 from tests.support.hostile_files import (
     DENSE,
     GIB,
@@ -300,6 +302,7 @@ HOSTILE = (
         e2b_of([b" " * MIB] * 512, name="batch.xml.gz"),
         *(_NOT_WELL_FORMED, 1),
     ),
+    *starmap(Hostile, HOSTILE_DOCUMENTS),
 )
 
 

@@ -19,7 +19,7 @@ from schemas.errors import InputError
 from schemas.product import Product
 from schemas.rejected import Rejected
 from schemas.report import Link, OtherId, Patient, Reaction, Report, Reporter
-from schemas.vocabulary import Outcome, ProductRole, ReportType, Sex
+from schemas.vocabulary import LinkKind, Outcome, ProductRole, ReportType, Sex
 from streams.intake.archive import Archive, open_archive
 from streams.intake.authorities.canada_layout import (
     CRITERIA,
@@ -89,7 +89,7 @@ class _Case:
     where: str
     line: int
     fields: tuple[str, ...]
-    links: list[Link] = field(default_factory=list)
+    links: dict[tuple[str, LinkKind], None] = field(default_factory=dict)
 
 
 @dataclass
@@ -281,9 +281,7 @@ def _read_links(table: DelimitedTable, cases: dict[str, _Case], codes: Codes) ->
             codes.absent("report_links.other_no of a report that the extract does not hold")
         elif kind is not None and other is not case:
             first, later = sorted((case, other), key=lambda one: (one.first, one.case_id))
-            link = Link(kind=kind, case_id=first.case_id)
-            if link not in later.links:
-                later.links.append(link)
+            later.links[first.case_id, kind] = None
 
 
 def _unlinked(header: Header, row: Row, number: str) -> Rejected:
@@ -322,7 +320,7 @@ def _report(case: _Case, extract: _Extract, codes: Codes) -> Report:
             for criterion, flag in zip(CRITERIA, flags, strict=True)
             if codes.get(criterion.value, flag.upper(), YES, False)
         ),
-        links=tuple(case.links[:1000]),
+        links=tuple(Link(kind=kind, case_id=other) for other, kind in case.links),
     )
 
 
