@@ -27,6 +27,7 @@ _COMMANDS = {
         "backtest": "rule_commands",
         "export": "export_commands",
         "ack": "ack_commands",
+        "map": "map_commands",
     },
     "On Kafka": {
         "topics": "kafka_commands",

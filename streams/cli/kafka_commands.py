@@ -19,6 +19,7 @@ from streams.cli.options import (
     AgeBandsOption,
     ConfigOption,
     ListOption,
+    MappingOption,
     PolicyOption,
     PriorOption,
     RefitOption,
@@ -118,6 +119,7 @@ def publish(
         Format | None, typer.Option("--format", help="Format of the files; by default detected.")
     ] = None,
     release: ReleaseOption = None,
+    mapping: MappingOption = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -139,7 +141,14 @@ def publish(
     name = source_format and source_format.value
     with item_progress() as progress:
         for path in sources or ():
-            items = read_source(path, name, repaired, unmapped=unmapped, released_on=released_on)
+            items = read_source(
+                path,
+                name,
+                repaired,
+                unmapped=unmapped,
+                released_on=released_on,
+                mapping=mapping,
+            )
             chunks = publish_source(settings, path.name, items, tally, verdict.reject)
             _follow(path, chunks, progress, verdict)
         for path in notices or ():

@@ -25,6 +25,7 @@ from streams.cli.options import (
     ConfigOption,
     DetectorChoice,
     ListOption,
+    MappingOption,
     PolicyOption,
     PriorOption,
     RefitOption,
@@ -88,6 +89,7 @@ def replay(
         typer.Option("--format", help="Format of the files; by default detected from the content."),
     ] = None,
     release: ReleaseOption = None,
+    mapping: MappingOption = None,
     every: Annotated[
         str,
         typer.Option(
@@ -207,7 +209,7 @@ def replay(
         )
         write_counts = files.enter_context(_counts(writable(counts)))
         unread = verdict.rejected
-        feed_sources(run, sources, source_format, released_on, verdict)
+        feed_sources(run, sources, source_format, released_on, verdict, mapping)
         run.finish()
         write_counts(run)
         verdict.require_accepted()
@@ -235,6 +237,7 @@ def feed_sources(
     source_format: Format | None,
     released_on: date | None,
     verdict: RunVerdict,
+    mapping: Path | None = None,
 ) -> None:
     """Run the items of files through a replay, with a progress display."""
     with item_progress() as progress:
@@ -248,6 +251,7 @@ def feed_sources(
                 run.summary.repaired,
                 unmapped=run.summary.unmapped,
                 released_on=released_on,
+                mapping=mapping,
             )
             for number in run.feed(path.name, items):
                 verdict.read(number)

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from schemas.errors import TocsinError
-from streams.cli.options import tomorrow
+from streams.cli.options import MappingOption, tomorrow
 from streams.cli.printable import printable
 from streams.cli.replay_commands import Format
 from streams.cli.tables import account_rows, summary_table, validation_table
@@ -32,6 +32,7 @@ def validate_command(
     source_format: Annotated[
         Format | None, typer.Option("--format", help="Format of the files; by default detected.")
     ] = None,
+    mapping: MappingOption = None,
 ) -> None:
     """Check every statistic against published values and print each difference.
 
@@ -44,7 +45,7 @@ def validate_command(
         tocsin validate pmdacasereport202406.zip
     """
     if sources:
-        _account(sources, source_format)
+        _account(sources, source_format, mapping)
     else:
         _statistics()
 
@@ -63,11 +64,11 @@ def _statistics() -> None:
         raise TocsinError(msg)
 
 
-def _account(sources: list[Path], source_format: Format | None) -> None:
+def _account(sources: list[Path], source_format: Format | None, mapping: Path | None) -> None:
     from streams.runtime.operations.source_account import account_of  # imports the stages
 
     name = source_format and source_format.value
-    accounts = [account_of(path, name, horizon=tomorrow()) for path in sources]
+    accounts = [account_of(path, name, horizon=tomorrow(), mapping=mapping) for path in sources]
     console = Console()
     for account in accounts:
         console.print(summary_table(account_rows(account), escape(printable(account.path.name))))

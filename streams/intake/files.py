@@ -19,6 +19,7 @@ from streams.intake.documents.openfda import read_openfda
 from streams.intake.e2b.reader import read_e2b
 from streams.intake.faers.reader import read_faers
 from streams.intake.formats import detect_format
+from streams.intake.mapped.reader import read_mapped
 from streams.intake.native import read_messages
 from streams.intake.vaers import read_vaers
 
@@ -85,6 +86,7 @@ def read_source(
     released_on: date | None = None,
     unmapped: Counter[str] | None = None,
     tally: RowTally | None = None,
+    mapping: Path | None = None,
 ) -> Iterator[tuple[int, SourceItem]]:
     """Return the numbered items of a file: undecoded native messages, or reports and rejects.
 
@@ -95,6 +97,8 @@ def read_source(
     ----------
     repairs, unmapped, tally, released_on
         As in `Reading`.
+    mapping
+        A mapping file: the source is a table of any layout, and is read by it.
     """
     reading = Reading(
         repairs=Counter() if repairs is None else repairs,
@@ -102,4 +106,6 @@ def read_source(
         tally=tally or RowTally(),
         released_on=released_on,
     )
+    if mapping is not None:
+        return read_mapped(path, mapping, reading.unmapped, reading.tally)
     return READERS[source_format or detect_format(path)](path, reading)

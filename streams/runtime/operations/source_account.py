@@ -60,25 +60,35 @@ class SourceAccount:
         return self.rows - explained - self.counted - self.excluded.total()
 
 
-def account_of(path: Path, source_format: str | None = None, *, horizon: date) -> SourceAccount:
+def account_of(
+    path: Path,
+    source_format: str | None = None,
+    *,
+    horizon: date,
+    mapping: Path | None = None,
+) -> SourceAccount:
     """Read a source whole, run its reports through the case stage, and account for every row.
 
     Parameters
     ----------
     horizon
         Latest plausible day of receipt.
+    mapping
+        A mapping file, by which a table of any layout is read.
 
     Raises
     ------
     InputError
         As by `streams.intake.files.read_source`.
     """
-    name = source_format or detect_format(path)
+    name = "mapped" if mapping else source_format or detect_format(path)
     tally, unmapped, read = RowTally(), Counter[str](), Counter[str]()
     rejects: list[str] = []  # sources, of all rejects
 
     def items() -> Iterator[tuple[int, SourceItem]]:
-        for number, item in read_source(path, name, unmapped=unmapped, tally=tally):
+        for number, item in read_source(
+            path, name, unmapped=unmapped, tally=tally, mapping=mapping
+        ):
             read["rejects" if isinstance(item, Rejected) else "items"] += 1
             yield number, item
 
