@@ -69,6 +69,7 @@ class Format(StrEnum):
     EUDRAVIGILANCE = "eudravigilance"
     CANADA_VIGILANCE = "canada_vigilance"
     MAUDE = "maude"
+    FHIR = "fhir"
 
 
 def register(app: typer.Typer) -> None:

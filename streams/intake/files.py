@@ -15,6 +15,7 @@ from streams.intake.authorities.jader import read_jader
 from streams.intake.authorities.maude import read_maude
 from streams.intake.delimited import RowTally
 from streams.intake.documents.arrays import read_array
+from streams.intake.documents.fhir import read_fhir
 from streams.intake.documents.openfda import read_openfda
 from streams.intake.e2b.reader import read_e2b
 from streams.intake.faers.reader import read_faers
@@ -73,6 +74,7 @@ READERS: dict[str, Callable[[Path, Reading], _Items]] = {
     ),
     "maude": lambda path, reading: _numbered(read_maude(path, reading.unmapped, reading.tally)),
     "e2b": lambda path, reading: _numbered(read_e2b(path, reading.unmapped)),
+    "fhir": lambda path, reading: _numbered(read_fhir(path, reading.unmapped)),
     "openfda": lambda path, reading: _numbered(read_openfda(path, reading.unmapped)),
 }
 """Readers by the name of their format."""

@@ -11,6 +11,7 @@ from streams.intake.authorities.jader import JADER_TABLES
 from streams.intake.authorities.maude import is_maude
 from streams.intake.documents.arrays import is_array
 from streams.intake.documents.content import Content, content_of
+from streams.intake.documents.fhir import is_fhir
 from streams.intake.documents.openfda import is_openfda
 from streams.intake.e2b.content import begins_as_e2b, e2b_members
 from streams.intake.faers.layout import FAERS_DEMO
@@ -30,6 +31,7 @@ Format = Literal[
     "eudravigilance",
     "canada_vigilance",
     "maude",
+    "fhir",
 ]
 
 _NATIVE_SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -67,6 +69,7 @@ FORMATS = (
     KnownFormat("eudravigilance", "a line listing of EudraVigilance", is_line_listing),
     KnownFormat("e2b", "ICH E2B documents in XML", _is_e2b),
     KnownFormat("openfda", "JSON documents of openFDA drug events", is_openfda),
+    KnownFormat("fhir", "FHIR adverse events as JSON", is_fhir),
     KnownFormat("array", "a JSON array of reports", is_array),
     KnownFormat("native", "a .jsonl, .ndjson or .json file, gzipped or not", _is_native),
 )

@@ -26,6 +26,23 @@ def _openfda(*pieces: Pieces, name: str = "events.json", end: bytes = b"]}") -> 
     return file_of(name, [_BEGINNING, *(part for each in pieces for part in each), end])
 
 
+_ADVERSE_EVENT = (
+    b'{"resourceType": "AdverseEvent", "id": "1", "status": "completed", "actuality": "actual", '
+    b'"subject": {"reference": "Patient/1"}, "recordedDate": "2024-01-05", '
+    b'"code": {"text": "Rash"}, '
+    b'"suspectEntity": [{"instanceReference": {"reference": "MedicationRequest/m"}}]}'
+)
+_DEEPER = b'[{"url": "a", "extension": '
+_NESTED = _DEEPER * 30_000 + b"[]" + b"}]" * 30_000
+_NESTED_LESS = _DEEPER * 200 + b"[]" + b"}]" * 200
+
+
+def _fhir(*resources: bytes) -> Make:
+    """Return a maker of a bundle: one good adverse event, then these resources."""
+    entries = b",".join(b'{"resource": ' + one + b"}" for one in (_ADVERSE_EVENT, *resources))
+    return file_of("bundle.json", [b'{"resourceType": "Bundle", "entry": [', entries, b"]}"])
+
+
 def _jader(*rows: bytes) -> dict[str, Pieces]:
     """Return the members of an archive: one good case, then these pieces of demo."""
     demo = "識別番号,報告回数,性別,年齢,体重,報告年度・四半期,報告の種類,報告者の資格\r\n"
@@ -103,6 +120,29 @@ HOSTILE_DOCUMENTS: tuple[tuple[str, Make, str, int | None], ...] = (
         "JSON array: 10,000,000 numbers",
         file_of("reports.json", [b"[{}", *[b",7" * 1_000_000] * 10, b"]"]),
         *("at least one report must be accepted", None),
+    ),
+    (
+        "FHIR: extensions nested 30,000 deep",
+        _fhir(_ADVERSE_EVENT[:-1] + b', "extension": ' + _NESTED + b"}"),
+        *("resource: must be a JSON object", 1),
+    ),
+    (
+        "FHIR: extensions nested 200 deep",
+        _fhir(_ADVERSE_EVENT[:-1] + b', "extension": ' + _NESTED_LESS + b"}"),
+        *("cases counted", 1),
+    ),
+    (
+        "FHIR: 300,000 patients",
+        _fhir(*[b'{"resourceType": "Patient", "id": "%d"}' % n for n in range(300_000)]),
+        *("at most 200000 patients and products are held", None),
+    ),
+    (
+        "FHIR: a medication that refers to itself",
+        _fhir(
+            b'{"resourceType": "MedicationRequest", "id": "m", '
+            b'"medicationReference": {"reference": "MedicationRequest/m"}}'
+        ),
+        *("cases counted", 0),
     ),
     (
         "JADER: a line of 1 GiB",
