@@ -34,6 +34,7 @@ Format = Literal[
     "fhir",
 ]
 
+_TABLES = (VAERS_DATA, FAERS_DEMO, JADER_TABLES[0], CANADA_TABLES[0])
 _NATIVE_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 
@@ -57,6 +58,10 @@ def _is_native(content: Content) -> bool:
 def _is_e2b(content: Content) -> bool:
     if content.archive is None:
         return begins_as_e2b(content.head)
+    # Members of an archive of tables are not opened: some are documents about them.
+    is_of_tables = any(content.has(pattern) for pattern in _TABLES)
+    if is_of_tables and not content.path.is_dir():
+        return False
     return next(e2b_members(content.archive), None) is not None
 
 

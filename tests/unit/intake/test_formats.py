@@ -99,3 +99,8 @@ def test_an_e2b_document_is_known_by_its_content(archive_of: ArchiveOf, tmp_path
         assert detect_format(tmp_path / name) == "e2b"
     members = {"readme.pdf": "%PDF", "faers_xml/1_ADR12Q4.xml": content}
     assert detect_format(archive_of("batches.zip", members)) == "e2b"
+
+
+def test_documents_about_tables_are_not_opened(archive_of: ArchiveOf) -> None:
+    path = archive_of("faers.zip", {"DEMO24Q1.txt": "", "readme.xml": batch_of([message_of()])})
+    assert detect_format(path) == "faers"

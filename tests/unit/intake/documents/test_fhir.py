@@ -160,7 +160,7 @@ def test_values_without_a_counterpart_are_counted(tmp_path: Path) -> None:
     ("changed", "reason"),
     [
         ({"actuality": "potential"}, "actuality: must be 'actual'; got a potential event"),
-        ({"identifier": None, "id": None}, "identifier: an identifier or id must be stated"),
+        ({"identifier": None, "id": None}, "identifier: it, or an id, must be stated; got none"),
         ({"recordedDate": "2024"}, "recordedDate: must be a day; got none"),
         ({"code": {"coding": []}}, "code: "),
         ({"colour": 1}, "colour: Extra inputs are not permitted"),
